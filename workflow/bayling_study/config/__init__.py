@@ -1,0 +1,13 @@
+"""The study's configuration: one pydantic model a section.
+
+``StudyConfig`` is the whole; ``load_config`` reads and checks a YAML file;
+``load_settings`` reads the part of it that one stage was given.
+"""
+
+from __future__ import annotations
+
+from bayling_study.config.base import Section
+from bayling_study.config.loading import load_config, load_settings, settings_for
+from bayling_study.config.model import StudyConfig
+
+__all__ = ["Section", "StudyConfig", "load_config", "load_settings", "settings_for"]

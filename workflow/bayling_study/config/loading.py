@@ -1,0 +1,140 @@
+"""Reading configuration files, and the settings files that stages are given.
+
+A settings file holds the sections one stage reads and nothing else. Its name
+carries its content's hash, so that a job reruns exactly when one of its own
+sections changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from bayling_study.config.checks import check_study
+from bayling_study.config.model import StudyConfig
+from bayling_study.errors import StudyError
+from bayling_study.files import read_json, sha256_json, write_json
+
+
+def load_config(*paths: Path) -> StudyConfig:
+    """Reads one or more YAML files, later ones overriding earlier ones key by key.
+
+    Raises:
+        StudyError: a file is absent or not YAML, or the merged values do not pass.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = merge(merged, read_yaml(path))
+    return parse_config(merged, where=", ".join(str(path) for path in paths))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML mapping.
+
+    Raises:
+        StudyError: the file is absent, is not UTF-8 YAML or is not a mapping.
+    """
+    try:
+        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StudyError("the config file does not exist", where=path) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StudyError(f"not valid YAML: {error}", where=path) from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise StudyError("a config file is a mapping of sections", where=path)
+    return value
+
+
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns ``base`` with ``override`` laid over it; mappings merge, all else is replaced."""
+    result = dict(base)
+    for key, value in override.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyConfig:
+    """Turns plain values into a checked ``StudyConfig``.
+
+    Raises:
+        StudyError: lists every wrong key with the reason and the line to write instead.
+    """
+    try:
+        config = StudyConfig.model_validate(dict(values))
+    except ValidationError as error:
+        raise StudyError(describe(error), where=where) from error
+    check_study(config, where)
+    return config
+
+
+def describe(error: ValidationError) -> str:
+    """Renders pydantic's findings, one line each with the key, the reason and a suggestion."""
+    lines = [f"{error.error_count()} value(s) cannot be used"]
+    for finding in error.errors():
+        key = ".".join(str(part) for part in finding["loc"])
+        lines.append(f"  {key}: {_reason(finding)}")
+    return "\n".join(lines)
+
+
+def _reason(finding: Any) -> str:
+    if finding["type"] != "extra_forbidden":
+        return f"{finding['msg']} (got {finding['input']!r})"
+    known = _known_keys(finding["loc"][:-1])
+    close = difflib.get_close_matches(str(finding["loc"][-1]), known, n=1)
+    hint = f"; write {close[0]!r} instead" if close else ""
+    return f"unknown key{hint}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    """Returns the keys allowed at a place of the configuration, or nothing if it is dynamic."""
+    model: Any = StudyConfig
+    for part in location:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        model = field.annotation
+    return list(getattr(model, "model_fields", {}))
+
+
+def settings_for(config: StudyConfig, stage: str, sections: list[str], folder: Path) -> Path:
+    """Writes the given sections for a stage and returns the file's path.
+
+    The file is named ``STAGE-HASH.json`` after its content and never rewritten.
+    ``study`` gives only the keys that decide results (name and seed), so that
+    moving a folder reruns nothing.
+    """
+    plain = config.model_dump(mode="json")
+    values = {section: plain[section] for section in sections}
+    values["study"] = {key: plain["study"][key] for key in ("name", "title", "seed")}
+    path = folder / f"{stage}-{sha256_json(values)[:12]}.json"
+    if not path.exists():
+        write_json(path, values)
+    return path
+
+
+def load_settings(path: Path, *sections: str) -> StudyConfig:
+    """Reads a stage's settings file.
+
+    Sections that the file does not hold have their defaults in the result and
+    must not be read; name those that are read.
+
+    Raises:
+        StudyError: a named section is not in the file, or a value does not pass.
+    """
+    values = read_json(path)
+    missing = [section for section in sections if section not in values]
+    if missing:
+        raise StudyError(f"sections are missing: {', '.join(missing)}", where=path)
+    try:
+        return StudyConfig.model_validate(values)
+    except ValidationError as error:
+        raise StudyError(describe(error), where=path) from error

@@ -1,0 +1,55 @@
+"""Sections ``study``, ``environments``, ``download`` and ``tracking``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bayling_study.config.base import Name, Section
+
+
+class StudySection(Section):
+    """What this study is called and where it lives."""
+
+    name: Name = "embedded"
+    """Folder of the results and name of the MLflow experiment."""
+    title: str = "Embedded study"
+    """Heading of the report."""
+    seed: int = Field(default=20230619, ge=0)
+    """Root of every random choice; each stage derives its own from it and its name."""
+    results: str = "results"
+    """Folder under which each study gets a folder of its own name."""
+    resources: str = "resources"
+    """Folder of downloads and foundation checkpoints, shared by all studies."""
+
+
+class EnvironmentsSection(Section):
+    """Where the interpreters of ready-made environments are (unused with ``--sdm``)."""
+
+    comet_python: str = ".venv/comet/bin/python"
+    """Interpreter of the environment that holds unbabel-comet."""
+
+
+class DownloadSection(Section):
+    """How sources of ``config/sources.tsv`` are fetched."""
+
+    manifest: str = "config/sources.tsv"
+    """Table of all sources; hashes in it are never overridden."""
+    local: dict[str, str] = {}
+    """Source id to a local folder or file in the upstream layout that replaces the download."""
+    mirrors: dict[str, str] = {}
+    """Location prefix to the prefix that replaces it."""
+    retries: int = Field(default=5, ge=0)
+    """Attempts after the first for a transfer that fails in a way that may pass."""
+    timeout: float = Field(default=60.0, gt=0)
+    """Seconds without a byte after which a transfer counts as failed."""
+
+
+class TrackingSection(Section):
+    """How run records reach MLflow."""
+
+    uri: str | None = None
+    """Tracking URI; none means an sqlite file in the study's results folder."""
+    live: bool = True
+    """Send training metrics while training runs, not only when the study ends."""
+    flush_seconds: float = Field(default=15.0, gt=0)
+    """Seconds between two live transfers."""

@@ -1,0 +1,32 @@
+"""Section ``synthesis``: mixtures of instruction recipes."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bayling_study.config.base import Direction, Name, Section, Share
+
+
+class Mixture(Section):
+    """One training set: how many conversations of which recipe and direction."""
+
+    conversations: int = Field(gt=0)
+    """Conversations to make; fewer when the corpora run out, which the audit reports."""
+    shares: dict[Name, Share]
+    """Recipe name to its share of the conversations; shares add up to 1."""
+    directions: dict[Direction, Share] = {}
+    """Direction to its share of each translation recipe; shares add up to 1."""
+    demands: dict[Name, float] = {}
+    """Weight of each kind of demand in interactive conversations; empty means all alike."""
+    turns: dict[int, float] = {2: 0.6, 3: 0.4}
+    """Number of user turns of an interactive conversation to its weight."""
+    instruction_languages: dict[str, float] = {"en": 0.5, "zh": 0.5}
+    """Language of the instruction to its weight."""
+    max_tokens: int = Field(default=1024, gt=0)
+    """Longer conversations are rejected (counted with the foundation's tokenizer)."""
+
+
+class SynthesisSection(Section):
+    """Mixtures by name."""
+
+    mixtures: dict[Name, Mixture] = {}

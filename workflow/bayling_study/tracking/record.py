@@ -1,0 +1,185 @@
+"""The run record: what a job did, with what, and how it went.
+
+One JSON file a job (``runs/STAGE/NAME.json``), the source of truth for MLflow
+and the report. It is rewritten atomically, so a reader always sees a whole
+record, also of a job that was killed. Standard library only: the COMET
+environment uses this module too.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bayling_study.errors import StudyError
+from bayling_study.files import read_json, sha256_path, write_json
+
+SCHEMA = 1
+FLUSH_SECONDS = 5.0
+PACKAGES = (
+    "bitsandbytes",
+    "datasets",
+    "deepspeed",
+    "gguf",
+    "numpy",
+    "sacrebleu",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "unbabel-comet",
+)
+
+
+class RunRecord:
+    """A run record under construction; use ``run_record`` to open one.
+
+    Attributes:
+        data: the record as it is written; see ``DESIGN`` in the manual for its keys.
+    """
+
+    def __init__(self, path: Path, stage: str, name: str, study: str, code: str) -> None:
+        self.path = Path(path)
+        self._flushed = 0.0
+        self.data: dict[str, Any] = {
+            "schema": SCHEMA,
+            "uid": uuid.uuid4().hex,
+            "study": study,
+            "stage": stage,
+            "name": name,
+            "state": "running",
+            "start": time.time(),
+            "end": None,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "code": code,
+            "packages": package_versions(),
+            "host": host_facts(),
+            "parameters": {},
+            "metrics": {},
+            "history": [],
+            "inputs": {},
+            "outputs": {},
+            "artefacts": [],
+            "error": None,
+        }
+
+    def parameters(self, values: Mapping[str, Any]) -> None:
+        """Adds parameters; nested mappings become dotted keys."""
+        self.data["parameters"].update(flatten(values))
+
+    def input(self, name: str, path: Path, sha256: str | None = None) -> None:
+        """Notes an input by name; its hash is computed unless given."""
+        self.data["inputs"][name] = _reference(path, sha256)
+
+    def output(self, name: str, path: Path, sha256: str | None = None) -> None:
+        """Notes an output that is complete on disk."""
+        self.data["outputs"][name] = _reference(path, sha256)
+
+    def artefact(self, path: Path) -> None:
+        """Notes a file that people open (table, figure, audit)."""
+        self.data["artefacts"].append(str(path))
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Notes metrics: final values without ``step``, a point of a curve with it."""
+        if step is None:
+            self.data["metrics"].update(values)
+        else:
+            point = {"step": step, "time": time.time(), "values": dict(values)}
+            self.data["history"].append(point)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def resume(self, step: int) -> None:
+        """Takes over the curve up to ``step`` that an earlier attempt of this job wrote."""
+        if not self.path.exists():
+            return
+        earlier = read_json(self.path)
+        kept = [point for point in earlier.get("history", []) if point["step"] <= step]
+        self.data["history"] = kept
+        self.data["parameters"]["resumed_from_step"] = step
+
+    def flush(self) -> None:
+        """Writes the record as it stands."""
+        self.data["host"]["peak_memory_bytes"] = peak_memory_bytes()
+        write_json(self.path, self.data)
+        self._flushed = time.monotonic()
+
+    def close(self, state: str, error: str | None = None) -> None:
+        """Writes the record's final state: ``finished``, ``failed`` or ``interrupted``."""
+        self.data.update(state=state, end=time.time(), error=error)
+        self.flush()
+
+
+@contextmanager
+def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
+    """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``."""
+    record = RunRecord(path, stage, name, study, code)
+    try:
+        yield record
+    except KeyboardInterrupt:
+        record.close("interrupted", "interrupted by the user")
+        raise
+    except SystemExit as error:
+        record.close("finished" if not error.code else "interrupted", f"exit {error.code}")
+        raise
+    except BaseException as error:
+        text = error.render() if isinstance(error, StudyError) else repr(error)
+        record.close("failed", text)
+        raise
+    record.close("finished")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turns nested mappings into one with dotted keys; other values stay as they are."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _reference(path: Path, sha256: str | None) -> dict[str, str]:
+    return {"path": str(path), "sha256": sha256 or sha256_path(Path(path))}
+
+
+def package_versions() -> dict[str, str]:
+    """Returns the versions of the packages that decide results, where installed."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def host_facts() -> dict[str, Any]:
+    """Returns what is worth knowing of the machine: name, system, cores, process, boot."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return {
+        "name": platform.node(),
+        "system": platform.platform(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        "pid": os.getpid(),
+        "boot": boot.read_text().strip() if boot.exists() else "",
+        "scheduler_job": os.environ.get("SLURM_JOB_ID", ""),
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Returns the largest resident set of this process and of its finished children, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return int(max(own, children) * unit)
