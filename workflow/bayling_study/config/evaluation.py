@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,11 @@ class ExportSection(Section):
 
     group_size: int = Field(default=256, gt=0)
     """Input columns that share one scale (BayLing's ``--load-8bit``: 256)."""
+    kept_precision: Literal["fp16", "bf16", "source"] = "fp16"
+    """Precision of what is not quantised (embeddings, norms) where it comes in 32 bits;
+    ``source`` leaves it. 16-bit tensors always stay as they are."""
+    shard_mebibytes: int = Field(default=4096, gt=0)
+    """Largest weight file of a safetensors export."""
 
 
 class GenerationSection(Section):
@@ -22,7 +27,8 @@ class GenerationSection(Section):
     precision: Literal["bf16", "fp32", "fp16"] = "bf16"
     """Compute precision of the model."""
     batch_tokens: int = Field(default=8192, gt=0)
-    """Prompt and answer tokens that one batch may hold, padding included."""
+    """Prompt and answer tokens that one batch may hold, padding included; each beam counts
+    as a row of its own. One prompt is always taken, however long it is."""
     max_batch: int = Field(default=64, gt=0)
     """Largest number of prompts in one batch."""
     int8_compute: Literal["cached", "streamed"] = "cached"
@@ -33,14 +39,24 @@ class GenerationSection(Section):
 class EmbeddedComet(Section):
     """The small COMET model that the embedded study trains; reported as ``comet-embedded``."""
 
-    rows: int = Field(default=2400, gt=0)
+    rows: int = Field(default=6000, gt=0)
     """Training rows: training-side segments with known degradations."""
+    held_out: int = Field(default=800, gt=1)
+    """Rows kept out of training to measure the correlation with the known degradations."""
     epochs: int = Field(default=6, gt=0)
-    hidden: int = Field(default=64, gt=0)
-    """Width of the encoder."""
+    """Passes over the training rows."""
+    batch: int = Field(default=32, gt=0)
+    """Rows of one optimiser step."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Of the whole model: its encoder starts from random weights."""
+    hidden: int = Field(default=64, gt=0, multiple_of=32)
+    """Width of the encoder; it has one attention head for every 32."""
     layers: int = Field(default=2, gt=0)
-    vocabulary: int = Field(default=4000, gt=0)
+    """Transformer layers of the encoder."""
+    vocabulary: int = Field(default=8000, gt=0)
     """Pieces of the tokenizer trained for it."""
+    min_spearman: float = Field(default=0.5, ge=-1, le=1)
+    """Least rank correlation on held-out degradations; a model below it is refused."""
 
 
 class CometSection(Section):
@@ -49,25 +65,45 @@ class CometSection(Section):
     source: Name | None = None
     """Id of a checkpoint in the source manifest, such as ``wmt22-comet-da``."""
     path: str | None = None
-    """A local checkpoint file that replaces ``source``."""
+    """A local checkpoint file or folder that replaces ``source``."""
+    encoder: Name | None = None
+    """Id of the source that holds the encoder's configuration and tokenizer, which a released
+    checkpoint names (``xlm-roberta-large``) but does not contain."""
     embedded: EmbeddedComet | None = None
     """Train a small model instead of using a released one."""
     batch_tokens: int = Field(default=4096, gt=0)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    """Tokens that one batch may hold, padding included; scores do not depend on it."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """``fp32`` is COMET's definition; ``fp16`` is what ``comet-score`` 2.2.7 computes in;
+    ``bf16`` runs the encoder in bfloat16 and the estimator in fp32."""
+
+
+BleuTokenizer = Literal[
+    "13a", "char", "flores101", "flores200", "intl", "ja-mecab", "ko-mecab", "none", "spm", "zh"
+]
+"""sacreBLEU's tokenizers; the ``flores`` and ``spm`` ones need a SentencePiece model at hand."""
 
 
 class BootstrapSection(Section):
     """Paired bootstrap resampling (Koehn 2004) and approximate randomisation."""
 
     samples: int = Field(default=1000, gt=0)
+    """Resampled test sets an interval, and resamples and random exchanges a test."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    """Coverage of intervals; 1 minus it is the level of the tests."""
 
 
 class ScoringSection(Section):
     """Metrics and their uncertainty."""
 
     comet: CometSection = CometSection()
+    """COMET, which runs in an environment of its own."""
     bootstrap: BootstrapSection = BootstrapSection()
+    """Resampling."""
+    tokenizers: dict[str, Annotated[list[BleuTokenizer], Field(min_length=1)]] = {}
+    """Target language to sacreBLEU tokenizers that replace the usual one (``zh``, ``ja-mecab``,
+    13a elsewhere). The first gives ``bleu``, another one ``bleu-NAME``: ``ja: [ja-mecab, char]``
+    adds the WMT22 organisers' ``bleu-char``."""
 
 
 class ReportSection(Section):
@@ -76,6 +112,6 @@ class ReportSection(Section):
     baseline: Name | None = None
     """System against which the others are tested; none means the first one."""
     published: str = "config/published.tsv"
-    """Table of published values."""
+    """Table of published values, against which the report gives verdicts."""
     samples: int = Field(default=5, ge=0)
     """Sample hypotheses shown a suite and item."""

@@ -105,15 +105,33 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     return list(getattr(model, "model_fields", {}))
 
 
-def settings_for(config: StudyConfig, stage: str, sections: list[str], folder: Path) -> Path:
+def settings_for(
+    config: StudyConfig,
+    stage: str,
+    sections: list[str],
+    folder: Path,
+    only: Mapping[str, list[str]] | None = None,
+) -> Path:
     """Writes the given sections for a stage and returns the file's path.
 
     The file is named ``STAGE-HASH.json`` after its content and never rewritten.
-    ``study`` gives only the keys that decide results (name and seed), so that
-    moving a folder reruns nothing.
+    ``study`` gives only the keys that decide results, so that moving a folder
+    reruns nothing.
+
+    Args:
+        config: the whole configuration.
+        stage: first part of the file's name.
+        sections: names of the sections to write.
+        folder: where the file goes.
+        only: section to the entries that matter to one job; the others are left
+            out (of ``synthesis``, mixtures are meant).
     """
     plain = config.model_dump(mode="json")
     values = {section: plain[section] for section in sections}
+    for section, names in (only or {}).items():
+        entries = values[section]["mixtures"] if section == "synthesis" else values[section]
+        kept = {name: entries[name] for name in names}
+        values[section] = {"mixtures": kept} if section == "synthesis" else kept
     values["study"] = {key: plain["study"][key] for key in ("name", "title", "seed")}
     path = folder / f"{stage}-{sha256_json(values)[:12]}.json"
     if not path.exists():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
 
 from bayling_study.config.base import Name, Section
 
@@ -35,13 +37,16 @@ class DownloadSection(Section):
     manifest: str = "config/sources.tsv"
     """Table of all sources; hashes in it are never overridden."""
     local: dict[str, str] = {}
-    """Source id to a local folder or file in the upstream layout that replaces the download."""
+    """Source id to a local path that replaces the download: a folder in the upstream layout
+    (whole or a part; it is used in place) or the upstream file (it must have the pinned hash)."""
     mirrors: dict[str, str] = {}
     """Location prefix to the prefix that replaces it."""
     retries: int = Field(default=5, ge=0)
-    """Attempts after the first for a transfer that fails in a way that may pass."""
+    """Attempts in a row that may bring nothing new before a transfer counts as failed."""
     timeout: float = Field(default=60.0, gt=0)
-    """Seconds without a byte after which a transfer counts as failed."""
+    """Seconds without a byte, or below the rate ``slowest``, that end an attempt."""
+    slowest: float = Field(default=1024.0, ge=0)
+    """Bytes a second, averaged over ``timeout``, below which an attempt ends."""
 
 
 class TrackingSection(Section):
@@ -49,6 +54,18 @@ class TrackingSection(Section):
 
     uri: str | None = None
     """Tracking URI; none means an sqlite file in the study's results folder."""
+
+    @field_validator("uri")
+    @classmethod
+    def _no_credentials(cls, uri: str | None) -> str | None:
+        """A password in a config would end in logs and process lists."""
+        if uri and urlsplit(uri).password:
+            raise ValueError(
+                "leave user and password out of the URI; MLflow reads them from "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        return uri
+
     live: bool = True
     """Send training metrics while training runs, not only when the study ends."""
     flush_seconds: float = Field(default=15.0, gt=0)

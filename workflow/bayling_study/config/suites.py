@@ -55,8 +55,11 @@ class Wmt22Suite(Section):
 
     kind: Literal["wmt22"]
     source: Name = "bayling-release"
+    """Source with ``exp/translation_benchmark/reference/AB.src`` and ``AB.ref``."""
     directions: list[Direction]
+    """Directions scored; those whose references the source lacks are reported as absent."""
     prompt_language: Literal["en", "zh"] = "en"
+    """Language of the instruction; published systems have files for either."""
     decoding: Decoding = Decoding()
 
 
@@ -65,9 +68,35 @@ class ConstrainedSuite(Section):
 
     kind: Literal["constrained"]
     source: Name = "bayling-release"
+    """Source with ``data/constrained_translation/constraints.A-B.B.jsonl``."""
     directions: list[Direction] = ["zh-en", "en-zh"]
+    """The release holds these two."""
     prompt_language: Literal["en", "zh"] = "en"
+    """Language of the instruction and of the demand."""
     decoding: Decoding = Decoding(max_new_tokens=150)
+
+
+EXAM_TASKS = [
+    "gaokao-chinese",
+    "gaokao-english",
+    "gaokao-mathqa",
+    "gaokao-physics",
+    "gaokao-chemistry",
+    "gaokao-biology",
+    "gaokao-history",
+    "gaokao-geography",
+    "gaokao-mathcloze",
+    "sat-math",
+    "sat-en",
+    "sat-en-without-passage",
+    "aqua-rat",
+    "lsat-ar",
+    "lsat-lr",
+    "lsat-rc",
+    "logiqa-en",
+    "logiqa-zh",
+]
+"""The 18 exams of the BayLing paper, in its order."""
 
 
 class ExamsSuite(Section):
@@ -75,8 +104,9 @@ class ExamsSuite(Section):
 
     kind: Literal["exams"]
     source: Name = "agieval"
-    tasks: list[Name] = []
-    """Empty means all 18 tasks of the paper."""
+    """Source with ``data/v1/TASK.jsonl``."""
+    tasks: list[Name] = Field(default=EXAM_TASKS, min_length=1)
+    """Exams to sit; by default all 18 of the paper."""
     decoding: Decoding = Decoding(beams=1, max_new_tokens=512)
 
 
@@ -85,8 +115,13 @@ class ReviewsSuite(Section):
 
     kind: Literal["reviews"]
     source: Name = "bayling-release"
-    opponents: list[Name] = []
+    """Source with ``exp/general_tasks/GPT4-REVIEW/JUDGED.vs.OPPONENT.PART.jsonl``."""
+    judged: Name = "bayling-13b"
+    """System whose answers stand first in every review, as the file names write it."""
+    opponents: list[Name] = ["alpaca", "chatglm", "vicuna", "gpt-3.5-turbo"]
+    """Systems it is compared with, as the file names write them."""
     parts: list[Name] = ["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"]
+    """Parts of BayLing-80."""
     decoding: Decoding = Decoding(beams=1, sample=True)
 
 

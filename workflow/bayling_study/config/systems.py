@@ -48,9 +48,10 @@ class PublishedSystem(Section):
     kind: Literal["published"]
     source: Name
     """Id of the source that holds the outputs."""
-    folders: dict[str, str]
-    """Suite kind (``wmt22``, ``constrained``, ``exams``, ``reviews``) to the folder or
-    file-name pattern of this system inside the source."""
+    folders: dict[Literal["wmt22", "constrained", "exams", "reviews"], str]
+    """Suite kind to the folder, inside the source, that holds this system's outputs; a
+    kind that is not named was never released for it. Folder names differ in the
+    release (``vicuna-13b-1.1``, ``vicuna-13B-1.1``), so each is written out."""
 
 
 System = Annotated[

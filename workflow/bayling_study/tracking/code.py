@@ -2,7 +2,9 @@
 
 Snakemake reruns a job when its parameters change. A stage's parameters carry
 this hash, so that editing packing reruns tuning and not scoring, and editing
-the README reruns nothing.
+the README reruns nothing. ``config`` and ``tracking`` do not count: what they
+decide reaches a stage as values in its settings file, whose name carries their
+hash, and a record never changes a result.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 
 PACKAGE = "bayling_study"
 ROOT = Path(__file__).resolve().parents[2]
+NEUTRAL = {ROOT / PACKAGE / "config", ROOT / PACKAGE / "tracking"}
 
 
 @cache
@@ -36,22 +39,23 @@ def _closure(module: str) -> set[Path]:
     seen: set[Path] = set()
     while pending:
         path = pending.pop()
-        if path not in seen:
+        if path not in seen and not NEUTRAL & set(path.parents):
             seen.add(path)
             pending |= _imports(path) - seen
     return seen
 
 
 def _entry_files(module: str) -> set[Path]:
-    """Returns a module's file, or every file of a package (its stage loads them by name)."""
+    """Returns a module's file, or every file of a package: a stage loads some by name.
+
+    A package inside it that is a program of its own does not belong to it.
+    """
     base = ROOT / Path(*module.split("."))
-    if base.is_dir():
-        return set(base.rglob("*.py")) | _templates(base)
-    return {base.with_suffix(".py")}
-
-
-def _templates(folder: Path) -> set[Path]:
-    return {path for path in folder.rglob("*") if path.suffix in {".html", ".css", ".js"}}
+    if not base.is_dir():
+        return {base.with_suffix(".py")}
+    programs = {path.parent for path in base.rglob("__main__.py")} - {base}
+    files = {path for path in base.rglob("*") if path.suffix in {".py", ".html", ".css", ".js"}}
+    return {path for path in files if not programs & set(path.parents)}
 
 
 @cache

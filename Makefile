@@ -1,0 +1,74 @@
+# bayling-study: `make help` lists the targets.
+
+STUDY  ?= embedded
+CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+CONFIG ?=
+PYTHON ?= python3
+# Options for installing torch, for example another index of its CPU or CUDA builds.
+TORCH_OPTIONS ?=
+
+STUDY_ENV := .venv/study
+COMET_ENV := .venv/comet
+BIN       := $(abspath $(STUDY_ENV)/bin)
+RESULTS   := results/$(STUDY)
+FILES     := $(if $(filter embedded,$(STUDY)),config/config.yaml,config/studies/$(STUDY).yaml) $(CONFIG)
+
+export PATH := $(BIN):$(PATH)
+export PYTHONPATH := $(abspath workflow)
+# Compute jobs run without the hub; downloads switch it on for themselves.
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+SNAKEMAKE = snakemake --profile config/profiles/local --cores $(CORES) --configfile $(FILES)
+
+.PHONY: help study replay fetch dry-run test lint ui track docs clean envs lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  Variables: STUDY=$(STUDY)  CONFIG=more.yaml  CORES=$(CORES)  PYTHON=$(PYTHON)"
+
+study: envs ## run the study to its report (STUDY=NAME for another one)
+	@$(SNAKEMAKE)
+	@python -m bayling_study.report.summary --study $(RESULTS)
+
+replay: ## score all released outputs and compare with the published values
+	@$(MAKE) --no-print-directory study STUDY=replay
+
+fetch: envs ## download the study's sources only
+	@$(SNAKEMAKE) fetch
+
+dry-run: envs ## list the jobs that a run would do
+	@$(SNAKEMAKE) --dry-run --quiet rules
+
+test: envs ## run all tests
+	@python -m pytest
+
+lint: envs ## ruff, mypy, snakefmt and snakemake --lint
+	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint
+
+ui: envs ## open the study's MLflow pages on http://127.0.0.1:5000
+	@mlflow ui --backend-store-uri sqlite:///$(abspath $(RESULTS))/mlflow.db --host 127.0.0.1 --port 5000
+
+track: envs ## bring MLflow up to date with the study's run records
+	@python -m bayling_study.tracking --study $(RESULTS)
+
+docs: envs ## rewrite the generated schema and reference of the configuration
+	@python -m bayling_study.config.document --write
+
+clean: ## remove the study's results (never resources/)
+	rm -rf $(RESULTS)
+
+envs: $(STUDY_ENV)/.complete $(COMET_ENV)/.complete
+
+# The lock is installed without looking at dependencies; torch comes last and
+# brings what its build for this machine needs.
+.venv/%/.complete: envs/%.lock envs/torch.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
+	@echo "Installing the environment '$*' (a few minutes)"
+	@rm -rf .venv/$* && $(PYTHON) -m venv .venv/$*
+	@.venv/$*/bin/pip install --quiet --no-deps --require-hashes -r envs/$*.lock
+	@.venv/$*/bin/pip install --quiet $(TORCH_OPTIONS) -r envs/torch.txt
+	@touch $@
+
+lock: ## rewrite envs/ from the packages that are installed in .venv
+	@python envs/relock.py

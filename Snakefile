@@ -1,0 +1,55 @@
+"""One study from download to report: System x suite -> score -> verdict.
+
+The default is the embedded study (config/config.yaml). Another study:
+    snakemake --cores all --configfile config/studies/NAME.yaml
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from bayling_study.dag import Dag
+
+SDM = bool(workflow.deployment_settings.deployment_method)
+STUDY = Dag.open(config, Path(workflow.basedir), sdm=SDM)
+S = str(STUDY.layout.study)
+
+
+wildcard_constraints:
+    source="[a-z0-9._-]+",
+    mixture="[a-z0-9._-]+",
+    suite="[a-z0-9._-]+",
+    system="[a-z0-9._-]+",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/download.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/tuning.smk"
+include: "workflow/rules/generation.smk"
+include: "workflow/rules/scoring.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    study,
+    fetch,
+
+
+rule study:
+    """Everything: report and tracking of the configured study."""
+    default_target: True
+    input:
+        f"{S}/report/index.html",
+        f"{S}/runs/mlflow.json",
+
+
+rule fetch:
+    """Downloads only."""
+    input:
+        [STUDY.layout.manifest(source) for source in STUDY.layout.used_sources()],

@@ -1,0 +1,53 @@
+"""Which edit reruns which stage."""
+
+import pytest
+
+from bayling_study.tracking import code
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    root = tmp_path / "workflow"
+    for name, text in {
+        "bayling_study/__init__.py": "",
+        "bayling_study/files.py": "x = 1",
+        "bayling_study/config/__init__.py": "y = 1",
+        "bayling_study/a/__init__.py": "",
+        "bayling_study/a/__main__.py": "from bayling_study import files\nfrom bayling_study.a import one",
+        "bayling_study/a/one.py": "import bayling_study.config",
+        "bayling_study/a/inner/__main__.py": "",
+        "bayling_study/a/page.html": "<p>",
+        "bayling_study/b/__init__.py": "",
+        "bayling_study/b/__main__.py": "print(1)",
+    }.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(code, "ROOT", root)
+    monkeypatch.setattr(code, "NEUTRAL", {root / "bayling_study" / "config"})
+
+    def hashes_after(name: str | None = None) -> dict[str, str]:
+        if name:
+            (root / name).write_text((root / name).read_text() + "\n# edited")
+        code.code_hash.cache_clear()
+        code._imports.cache_clear()
+        return {stage: code.code_hash(f"bayling_study.{stage}") for stage in ("a", "b")}
+
+    return hashes_after
+
+
+@pytest.mark.parametrize(
+    ("edited", "changed"),
+    [
+        ("bayling_study/a/one.py", {"a"}),
+        ("bayling_study/a/page.html", {"a"}),
+        ("bayling_study/files.py", {"a"}),
+        ("bayling_study/b/__main__.py", {"b"}),
+        ("bayling_study/config/__init__.py", set()),
+        ("bayling_study/a/inner/__main__.py", set()),
+    ],
+)
+def test_an_edit_reruns_what_it_touches(project, edited, changed):
+    before = project()
+    after = project(edited)
+    assert {stage for stage in before if before[stage] != after[stage]} == changed

@@ -1,0 +1,49 @@
+"""The environments: locks and conda files agree, every direct need is locked."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ENVS = Path(__file__).resolve().parents[2] / "envs"
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    matches = (re.match(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", line) for line in lines)
+    return {normal(match[1]): match[2] for match in matches if match}
+
+
+def lock(environment: str) -> dict[str, str]:
+    return pins((ENVS / f"{environment}.lock").read_text().splitlines())
+
+
+@pytest.mark.parametrize("environment", ["study", "comet"])
+class TestEnvironment:
+    def test_conda_file_and_lock_agree(self, environment):
+        conda = yaml.safe_load((ENVS / f"{environment}.yaml").read_text())
+        by_pip = next(item["pip"] for item in conda["dependencies"] if isinstance(item, dict))
+        torch = pins((ENVS / "torch.txt").read_text().splitlines())
+        assert pins(by_pip) == {**lock(environment), **torch}
+
+    def test_every_pin_has_a_hash(self, environment):
+        text = (ENVS / f"{environment}.lock").read_text()
+        entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
+        assert len(entries) == len(lock(environment))
+        assert all("--hash=sha256:" in entry for entry in entries)
+
+    def test_every_direct_need_is_locked_and_has_a_reason(self, environment):
+        for line in (ENVS / f"{environment}.in").read_text().splitlines():
+            if line.startswith("#"):
+                continue
+            name, _, reason = line.partition("#")
+            assert reason.strip(), f"{name.strip()} needs a reason"
+            assert normal(name.strip()) in {*lock(environment), "torch"}
+
+
+def test_torch_is_not_in_a_lock():
+    assert not {"torch"} & (set(lock("study")) | set(lock("comet")))

@@ -1,0 +1,96 @@
+"""Files appear whole or not at all."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bayling_study.errors import StudyError
+from bayling_study.files import (
+    atomic_directory,
+    atomic_file,
+    read_json,
+    read_jsonl,
+    sha256_path,
+    write_json,
+    write_jsonl,
+)
+
+
+def test_an_error_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"old": 1})
+    with pytest.raises(RuntimeError), atomic_file(path) as stream:
+        stream.write("half")
+        raise RuntimeError
+    assert read_json(path) == {"old": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_killed_writer_leaves_the_old_folder(tmp_path):
+    target = tmp_path / "model"
+    with atomic_directory(target) as scratch:
+        (scratch / "weights").write_text("old")
+    program = (
+        "import sys, time; from pathlib import Path; from bayling_study.files import atomic_directory\n"
+        "with atomic_directory(Path(sys.argv[1])) as scratch:\n"
+        "    (scratch / 'weights').write_text('new'); print('ready', flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    job = subprocess.Popen(
+        [sys.executable, "-c", program, str(target)], stdout=subprocess.PIPE, env=environment
+    )
+    assert job.stdout is not None and job.stdout.readline() == b"ready\n"
+    job.kill()
+    job.wait()
+    assert (target / "weights").read_text() == "old"
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    for content in ("one", "two"):
+        with atomic_directory(tmp_path / "d") as scratch:
+            (scratch / content).write_text(content)
+    assert [p.name for p in (tmp_path / "d").iterdir()] == ["two"]
+    assert [p.name for p in tmp_path.iterdir()] == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"a": 1}\n{"a": \n', r"rows\.jsonl:2"),
+        (b'{"a": 1}\n\n', r"rows\.jsonl:2"),
+        (b'{"a": NaN}\n', r"rows\.jsonl:1.*NaN"),
+        (b'{"a": "\xff"}\n', "not UTF-8"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, content, message):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(StudyError, match=message):
+        list(read_jsonl(path))
+
+
+def test_separators_inside_a_row_do_not_split_it(tmp_path):
+    rows = [{"text": "a\u2028b\x85c\rd"}, {"text": "中文"}]
+    assert write_jsonl(tmp_path / "r.jsonl", rows) == 2
+    assert list(read_jsonl(tmp_path / "r.jsonl")) == rows
+
+
+def test_a_missing_newline_at_the_end_is_accepted(tmp_path):
+    (tmp_path / "r.jsonl").write_text('{"a": 1}\n{"a": 2}')
+    assert [row["a"] for row in read_jsonl(tmp_path / "r.jsonl")] == [1, 2]
+
+
+def test_the_hash_of_a_folder_sees_names_and_contents(tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    (folder / "a").write_text("1")
+    first = sha256_path(folder)
+    (folder / "a").rename(folder / "b")
+    assert sha256_path(folder) != first
+    (folder / "b").rename(folder / "a")
+    time.sleep(0.01)
+    (folder / "a").touch()
+    assert sha256_path(folder) == first

@@ -1,0 +1,179 @@
+"""What the Snakefile asks for: the checked config, paths, settings files, code hashes.
+
+Rules hold no logic; it is here, where it is typed and tested without Snakemake.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config import StudyConfig, load_config, settings_for
+from bayling_study.config.loading import merge, parse_config, read_yaml
+from bayling_study.config.suites import TranslationSuite, Wmt22Suite
+from bayling_study.config.systems import (
+    FoundationSystem,
+    Int8System,
+    PublishedSystem,
+    TunedSystem,
+)
+from bayling_study.errors import StudyError
+from bayling_study.layout import Layout
+from bayling_study.tracking.code import ROOT, code_hash
+from bayling_study.tracking.mlflow_store import default_uri
+
+DEFAULT_CONFIG = Path("config/config.yaml")
+
+
+class Dag:
+    """The configured study as the workflow sees it.
+
+    Args:
+        config: the checked configuration.
+        programs: whether the ready-made environments are used (else each rule
+            has its own ``python``, as with ``--sdm``).
+    """
+
+    REPORTED = ("corpora", "synthesis", "systems", "tuning", "export", "generation", "suites")
+    REPORTED += ("scoring", "report")
+    """Sections that decide what the report shows."""
+
+    def __init__(self, config: StudyConfig, programs: bool = True) -> None:
+        self.config = config
+        self.layout = Layout(config)
+        self._programs = programs
+
+    @classmethod
+    def open(cls, values: Mapping[str, Any], base: Path, sdm: bool = False) -> Dag:
+        """Reads the configuration that Snakemake was given, or ends with one clear message.
+
+        Values without a section ``study`` are laid over the embedded study, so
+        that ``--config`` works alone; a config file of a study stands by itself.
+        """
+        use_this_interpreter()
+        try:
+            whole = dict(values)
+            if "study" not in whole:
+                whole = merge(read_yaml(base / DEFAULT_CONFIG), whole)
+            dag = cls(parse_config(whole), programs=not sdm)
+            dag.layout.check()
+        except StudyError as error:
+            sys.exit(f"error: {error.render()}")
+        return dag
+
+    def settings(self, stage: str, *sections: str, **only: list[str]) -> str:
+        """Returns the settings file of a stage.
+
+        Args:
+            stage: name of the stage.
+            sections: config sections that the stage reads.
+            only: section to the names of its entries that matter to this job, so
+                that adding a system or suite does not rerun the others.
+        """
+        folder = self.layout.study / "settings"
+        return str(settings_for(self.config, stage, [*sections, *only], folder, only))
+
+    def code(self, module: str) -> str:
+        """Returns the hash of the code that a stage runs."""
+        return code_hash(f"bayling_study.{module}")
+
+    def comet_python(self) -> str:
+        """Returns the interpreter of the environment ``comet``."""
+        return self.config.environments.comet_python if self._programs else "python"
+
+    # Settings and options of single jobs.
+
+    def foundation_name(self, source: str) -> str:
+        """Returns the first foundation system that uses a source."""
+        systems = self.config.systems
+        names = self.layout.names(FoundationSystem)
+        return next(name for name in names if systems[name].source == source)  # type: ignore[union-attr]
+
+    def foundation_settings(self, source: str) -> str:
+        """Returns the settings of the conversion of a source into a checkpoint."""
+        return self.settings("foundation", systems=[self.foundation_name(source)])
+
+    def tuning_settings(self, system: str) -> str:
+        """Returns the settings of a tuning job: its own system and that one's base."""
+        only = [system, self.layout.base(system)]
+        return self.settings("tuning", "tuning", "tracking", systems=only)
+
+    def generation_settings(self, system: str) -> str:
+        """Returns the settings of a generation job: its system and its bases, the suites."""
+        chain = [system]
+        while isinstance(self.config.systems[chain[-1]], TunedSystem | Int8System):
+            chain.append(self.layout.base(chain[-1]))
+        return self.settings("generation", "generation", "suites", systems=chain)
+
+    def generation_option(self, system: str) -> str:
+        """Returns the option that names what a system's outputs are made from."""
+        found = self.config.systems[system]
+        if isinstance(found, PublishedSystem):
+            return f"--download {self.layout.download(found.source)}"
+        return f"--checkpoint {self.layout.checkpoint(system)}"
+
+    def download_options(self, sources: list[str], option: str = "--download") -> str:
+        """Returns ``OPTION ID=FOLDER`` for each source."""
+        return " ".join(f"{option} {name}={self.layout.download(name)}" for name in sources)
+
+    def suite_inputs(self, suite: str, corpora: Sequence[str]) -> list[str]:
+        """Returns the files that a suite is made from."""
+        manifests = [str(self.layout.manifest(name)) for name in self.layout.suite_sources(suite)]
+        return manifests + (list(corpora) if self.layout.suite_needs_corpora(suite) else [])
+
+    def suite_options(self, suite: str) -> str:
+        """Returns the options that name what a suite is made from."""
+        if self.layout.suite_needs_corpora(suite):
+            return f"--corpora {self.layout.study}/corpora"
+        return self.download_options(self.layout.suite_sources(suite))
+
+    def comet_suites(self) -> list[str]:
+        """Returns the suites whose answers are translations of a single segment."""
+        fitting = TranslationSuite | Wmt22Suite
+        return [name for name, suite in self.config.suites.items() if isinstance(suite, fitting)]
+
+    def comet_model(self) -> list[str]:
+        """Returns the COMET checkpoint to score with; empty when the study has none."""
+        comet = self.config.scoring.comet
+        if comet.path:
+            return [comet.path]
+        if comet.source:
+            return [str(self.layout.manifest(comet.source))]
+        return [f"{self.layout.study}/comet-embedded"] if comet.embedded else []
+
+    def comet_scores(self) -> list[str]:
+        """Returns the folder of COMET scores, where the study has a model and fitting suites."""
+        wanted = self.comet_model() and self.comet_suites()
+        return [f"{self.layout.study}/scores/comet"] if wanted else []
+
+    def audits(self) -> list[str]:
+        """Returns the audits of all training sets that a system uses."""
+        tuned = self.layout.names(TunedSystem)
+        return sorted({str(self.layout.instructions(name) / "audit.json") for name in tuned})
+
+    def live_tracking(self) -> str:
+        """Returns the options of live tracking for a training job, or nothing."""
+        if not self.config.tracking.live:
+            return ""
+        return f"--tracking-uri {self.tracking_uri()}"
+
+    def tracking_uri(self) -> str:
+        """Returns the tracking store: the config's, the environment's or the study's own file."""
+        environment = os.environ.get("MLFLOW_TRACKING_URI")
+        return self.config.tracking.uri or environment or default_uri(self.layout.study)
+
+
+def use_this_interpreter() -> None:
+    """Lets the shell commands of rules find this package and, first, this interpreter."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def study_of(name: str, base: Path = Path()) -> StudyConfig:
+    """Loads a study of this repository by name (``embedded`` is the default config)."""
+    if name == "embedded":
+        return load_config(base / DEFAULT_CONFIG)
+    return load_config(base / "config" / "studies" / f"{name}.yaml")

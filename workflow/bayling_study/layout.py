@@ -1,0 +1,146 @@
+"""Where a study's files are, and which of them each file is made from.
+
+The workflow's rules ask this module for paths; stage programs are given paths
+and never ask.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.config.model import StudyConfig
+from bayling_study.config.suites import InteractiveSuite, TranslationSuite
+from bayling_study.config.systems import (
+    FoundationSystem,
+    Int8System,
+    PublishedSystem,
+    TunedSystem,
+)
+from bayling_study.download.manifest import row_hash, source_row
+from bayling_study.errors import StudyError
+
+
+class Layout:
+    """The files of one study.
+
+    Args:
+        config: the checked configuration.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self.config = config
+        self.resources = Path(config.study.resources)
+        self.study = Path(config.study.results) / config.study.name
+
+    def download(self, source: str) -> Path:
+        """Returns a source's folder; its name carries the hash of the manifest's row."""
+        row = source_row(Path(self.config.download.manifest), source)
+        return self.resources / "downloads" / f"{source}-{row_hash(row)}"
+
+    def manifest(self, source: str) -> Path:
+        """Returns the file that says a source is complete and verified."""
+        return self.download(source) / "manifest.json"
+
+    def foundation(self, system: str) -> Path:
+        """Returns the folder of a foundation's checkpoint, shared by all studies."""
+        source = self._foundation(system).source
+        return self.resources / "foundations" / self.download(source).name
+
+    def _foundation(self, system: str) -> FoundationSystem:
+        found = self.config.systems[system]
+        assert isinstance(found, FoundationSystem), system
+        return found
+
+    def checkpoint(self, system: str) -> Path:
+        """Returns the folder of the checkpoint that a system generates with."""
+        found = self.config.systems[system]
+        if isinstance(found, FoundationSystem):
+            return self.foundation(system)
+        folder = "int8" if isinstance(found, Int8System) else "tuned"
+        return self.study / folder / system
+
+    def base(self, system: str) -> str:
+        """Returns the name of the system that a tuned or exported system starts from."""
+        found = self.config.systems[system]
+        assert isinstance(found, TunedSystem | Int8System), system
+        return found.base
+
+    def instructions(self, system: str) -> Path:
+        """Returns the folder of the training set of a tuned system."""
+        found = self.config.systems[system]
+        assert isinstance(found, TunedSystem), system
+        return self.study / "instructions" / found.mixture
+
+    def corpus_sources(self) -> list[str]:
+        """Returns the sources that the corpora are read from, each once."""
+        corpora = self.config.corpora
+        return list(dict.fromkeys(c.source for c in [*corpora.parallel, *corpora.conversations]))
+
+    def suite_sources(self, suite: str) -> list[str]:
+        """Returns the sources that a suite is read from (none if it uses the corpora)."""
+        source = getattr(self.config.suites[suite], "source", None)
+        return [source] if source else []
+
+    def suite_needs_corpora(self, suite: str) -> bool:
+        """Tells whether a suite is drawn from the study's own corpora."""
+        return isinstance(self.config.suites[suite], TranslationSuite | InteractiveSuite)
+
+    def tokenizer_of(self, mixture: str) -> Path:
+        """Returns the checkpoint whose tokenizer counts a mixture's tokens.
+
+        The first tuned system of the mixture decides; without one, the first foundation.
+        """
+        for system in self.config.systems.values():
+            if isinstance(system, TunedSystem) and system.mixture == mixture:
+                return self.foundation(system.base)
+        return self.foundation(self.names(FoundationSystem)[0])
+
+    def names(self, kind: type) -> list[str]:
+        """Returns the names of the systems of a kind, in the order of the config."""
+        return [name for name, system in self.config.systems.items() if isinstance(system, kind)]
+
+    def generation_input(self, system: str) -> Path:
+        """Returns what a system's outputs are made from: a checkpoint or a released source."""
+        found = self.config.systems[system]
+        if isinstance(found, PublishedSystem):
+            return self.manifest(found.source)
+        return self.checkpoint(system)
+
+    def prompts(self) -> list[Path]:
+        """Returns the prompt sets of all suites."""
+        return [self.study / "prompts" / f"{suite}.jsonl" for suite in self.config.suites]
+
+    def used_sources(self) -> list[str]:
+        """Returns every source that this study downloads, each once."""
+        systems = self.config.systems.values()
+        used = [
+            *self.corpus_sources(),
+            *(s.source for s in systems if isinstance(s, FoundationSystem | PublishedSystem)),
+            *(source for suite in self.config.suites for source in self.suite_sources(suite)),
+        ]
+        if self.config.scoring.comet.source:
+            used.append(self.config.scoring.comet.source)
+        return list(dict.fromkeys(used))
+
+    def check(self) -> None:
+        """Checks that every source and file the configuration names is there.
+
+        Raises:
+            StudyError: names the key, what is missing and what to write.
+        """
+        manifest = Path(self.config.download.manifest)
+        for source in self.used_sources():
+            source_row(manifest, source)
+        for source, path in self.config.download.local.items():
+            source_row(manifest, source)
+            if not Path(path).exists():
+                raise StudyError(
+                    "the path does not exist", where=f"download.local.{source}: {path}"
+                )
+        comet = self.config.scoring.comet
+        if comet.path and not Path(comet.path).is_file():
+            raise StudyError("the file does not exist", where=f"scoring.comet.path: {comet.path}")
+        if not Path(self.config.report.published).is_file():
+            raise StudyError(
+                "the file does not exist", where=f"report.published: {self.config.report.published}"
+            )

@@ -1,0 +1,28 @@
+rule generate:
+    """One system's hypotheses for all suites: one model load, many test sets."""
+    input:
+        source=lambda wildcards: STUDY.layout.generation_input(wildcards.system),
+        prompts=STUDY.layout.prompts(),
+    output:
+        directory(f"{S}/outputs/{{system}}"),
+    log:
+        f"{S}/logs/generation/{{system}}.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=480,
+        gpu=0,
+    params:
+        settings=lambda wildcards: STUDY.generation_settings(wildcards.system),
+        code=STUDY.code("generation"),
+        record=lambda wildcards: f"{S}/runs/generation/{{system}}.json",
+        source=lambda wildcards: STUDY.generation_option(wildcards.system),
+        prompts=lambda wildcards: f"{S}/prompts",
+        suites=" ".join(STUDY.config.suites),
+        work=lambda wildcards: f"{S}/work/generation/{{system}}",
+    shell:
+        "python -m bayling_study.generation --settings {params.settings}"
+        " --record {params.record} --code {params.code} --system {wildcards.system}"
+        " {params.source} --prompts {params.prompts} --suites {params.suites}"
+        " --threads {threads} --work {params.work} --out {output} 2>&1 | tee {log}"

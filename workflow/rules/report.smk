@@ -1,0 +1,49 @@
+rule report:
+    """One self-contained page, tables and figures."""
+    input:
+        rules.compare.output,
+        STUDY.comet_scores(),
+        [f"{S}/scores/{system}" for system in STUDY.config.systems],
+        STUDY.audits(),
+    output:
+        f"{S}/report/index.html",
+        f"{S}/report/verdicts.tsv",
+    log:
+        f"{S}/logs/report.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=STUDY.settings("report", *STUDY.REPORTED),
+        code=STUDY.code("report"),
+        record=lambda wildcards: f"{S}/runs/report/report.json",
+        study=lambda wildcards: S,
+        folder=lambda wildcards, output: Path(output[0]).parent,
+    shell:
+        "python -m bayling_study.report --settings {params.settings}"
+        " --record {params.record} --code {params.code} --study {params.study}"
+        " --out {params.folder} > {log} 2>&1"
+
+
+rule track:
+    """Every run record into MLflow, by one writer."""
+    input:
+        rules.report.output,
+    output:
+        f"{S}/runs/mlflow.json",
+    log:
+        f"{S}/logs/tracking.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=STUDY.code("tracking"),
+        uri=STUDY.tracking_uri(),
+        study=lambda wildcards: S,
+    shell:
+        "python -m bayling_study.tracking --study {params.study} --uri {params.uri}"
+        " --out {output} > {log} 2>&1"

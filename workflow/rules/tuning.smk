@@ -1,0 +1,59 @@
+rule tune:
+    """A tuned system. Checkpoints live outside the declared output, because
+    Snakemake deletes declared outputs of a failed job; a retry goes on from them."""
+    input:
+        foundation=lambda wildcards: STUDY.layout.checkpoint(
+            STUDY.layout.base(wildcards.system)
+        ),
+        instructions=lambda wildcards: STUDY.layout.instructions(wildcards.system)
+        / "train.parquet",
+    output:
+        directory(f"{S}/tuned/{{system}}"),
+    log:
+        f"{S}/logs/tuning/{{system}}.log",
+    retries: RETRIES
+    conda:
+        "../../envs/study.yaml"
+    threads: workflow.cores or 1
+    resources:
+        mem_mb=8000,
+        runtime=480,
+        gpu=0,
+    params:
+        settings=lambda wildcards: STUDY.tuning_settings(wildcards.system),
+        code=STUDY.code("tuning"),
+        record=lambda wildcards: f"{S}/runs/tuning/{{system}}.json",
+        checkpoints=lambda wildcards: f"{S}/work/tuning/{{system}}",
+        instructions=lambda wildcards, input: Path(input.instructions).parent,
+        live=STUDY.live_tracking(),
+    shell:
+        "python -m bayling_study.tuning --settings {params.settings}"
+        " --record {params.record} --code {params.code} --system {wildcards.system}"
+        " --foundation {input.foundation} --instructions {params.instructions}"
+        " --checkpoints {params.checkpoints} --out {output}"
+        " --cores {threads} --gpus {resources.gpu} {params.live} 2>&1 | tee {log}"
+
+
+rule export:
+    """An 8-bit system, written tensor by tensor."""
+    input:
+        lambda wildcards: STUDY.layout.checkpoint(STUDY.layout.base(wildcards.system)),
+    output:
+        directory(f"{S}/int8/{{system}}"),
+    log:
+        f"{S}/logs/export/{{system}}.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        settings=lambda wildcards: STUDY.settings(
+            "export", "export", systems=[wildcards.system]
+        ),
+        code=STUDY.code("export"),
+        record=lambda wildcards: f"{S}/runs/export/{{system}}.json",
+    shell:
+        "python -m bayling_study.export --settings {params.settings}"
+        " --record {params.record} --code {params.code} --system {wildcards.system}"
+        " --checkpoint {input} --out {output} > {log} 2>&1"
