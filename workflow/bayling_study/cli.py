@@ -17,18 +17,22 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the work was saved, start the job again
 
 
-def stage_parser(stage: str, description: str) -> argparse.ArgumentParser:
+def stage_parser(stage: str, description: str, settings: bool = True) -> argparse.ArgumentParser:
     """Returns a parser with the options that every stage has.
 
-    ``--settings``: the JSON file with the config sections this stage reads;
-    ``--record``: where the run record goes; ``--code``: hash of the stage's code.
+    ``--settings``: the JSON file with the config sections this stage reads
+    (unless it reads none); ``--record``: where the run record goes; ``--code``:
+    hash of the stage's code.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m bayling_study.{stage}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--settings", type=Path, required=True, help="settings file of the study")
+    if settings:
+        parser.add_argument(
+            "--settings", type=Path, required=True, help="settings file of the study"
+        )
     parser.add_argument("--record", type=Path, required=True, help="run record to write")
     parser.add_argument("--code", default="", help="hash of the code of this stage")
     return parser

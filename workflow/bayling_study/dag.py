@@ -15,7 +15,6 @@ from bayling_study.config import StudyConfig, load_config, settings_for
 from bayling_study.config.loading import merge, parse_config, read_yaml
 from bayling_study.config.suites import TranslationSuite, Wmt22Suite
 from bayling_study.config.systems import (
-    FoundationSystem,
     Int8System,
     PublishedSystem,
     TunedSystem,
@@ -37,8 +36,10 @@ class Dag:
             has its own ``python``, as with ``--sdm``).
     """
 
-    REPORTED = ("corpora", "synthesis", "systems", "tuning", "export", "generation", "suites")
-    REPORTED += ("scoring", "report")
+    REPORTED = (
+        *("corpora", "synthesis", "systems", "tuning", "export"),
+        *("generation", "suites", "scoring", "report"),
+    )
     """Sections that decide what the report shows."""
 
     def __init__(self, config: StudyConfig, programs: bool = True) -> None:
@@ -60,6 +61,7 @@ class Dag:
                 whole = merge(read_yaml(base / DEFAULT_CONFIG), whole)
             dag = cls(parse_config(whole), programs=not sdm)
             dag.layout.check()
+            dag.share_downloads()
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
         return dag
@@ -86,15 +88,14 @@ class Dag:
 
     # Settings and options of single jobs.
 
-    def foundation_name(self, source: str) -> str:
-        """Returns the first foundation system that uses a source."""
-        systems = self.config.systems
-        names = self.layout.names(FoundationSystem)
-        return next(name for name in names if systems[name].source == source)  # type: ignore[union-attr]
+    def share_downloads(self) -> None:
+        """Gives download jobs their settings through the environment.
 
-    def foundation_settings(self, source: str) -> str:
-        """Returns the settings of the conversion of a source into a checkpoint."""
-        return self.settings("foundation", systems=[self.foundation_name(source)])
+        Studies share downloads: were the settings a parameter of the job, each
+        study would start the others' downloads again.
+        """
+        settings = self.settings("download", "download")
+        os.environ["BAYLING_DOWNLOAD"] = f"--settings {settings} --code {self.code('download')}"
 
     def tuning_settings(self, system: str) -> str:
         """Returns the settings of a tuning job: its own system and that one's base."""

@@ -74,7 +74,9 @@ class Layout:
     def corpus_sources(self) -> list[str]:
         """Returns the sources that the corpora are read from, each once."""
         corpora = self.config.corpora
-        return list(dict.fromkeys(c.source for c in [*corpora.parallel, *corpora.conversations]))
+        used = [corpus.source for corpus in corpora.parallel]
+        used += [corpus.source for corpus in corpora.conversations]
+        return list(dict.fromkeys(used))
 
     def suite_sources(self, suite: str) -> list[str]:
         """Returns the sources that a suite is read from (none if it uses the corpora)."""
@@ -121,6 +123,20 @@ class Layout:
         if self.config.scoring.comet.source:
             used.append(self.config.scoring.comet.source)
         return list(dict.fromkeys(used))
+
+    def shared_records(self) -> list[Path]:
+        """Returns the run records of the jobs whose outputs all studies share.
+
+        They lie with those outputs: a study that finds a download in place
+        reports the run that made it.
+        """
+        records = self.resources / "runs"
+        downloads = [self.download(source).name for source in self.used_sources()]
+        foundations = [self.foundation(name).name for name in self.names(FoundationSystem)]
+        return [
+            *(records / "download" / f"{name}.json" for name in downloads),
+            *(records / "foundation" / f"{name}.json" for name in dict.fromkeys(foundations)),
+        ]
 
     def check(self) -> None:
         """Checks that every source and file the configuration names is there.

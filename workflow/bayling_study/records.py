@@ -107,7 +107,8 @@ def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
     found = {
         row.id: row for row in _unique((Hypothesis(**r) for r in _rows(path, Hypothesis)), path)
     }
-    unknown = [name for name in found if name not in {prompt.id for prompt in prompts}]
+    known = {prompt.id for prompt in prompts}
+    unknown = [name for name in found if name not in known]
     if unknown:
         raise StudyError(f"{len(unknown)} unknown id(s), first {unknown[0]!r}", where=path)
     for prompt in prompts:

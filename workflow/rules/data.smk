@@ -46,7 +46,7 @@ rule synthesis:
             "synthesis", synthesis=[wildcards.mixture]
         ),
         code=STUDY.code("synthesis"),
-        record=lambda wildcards: f"{S}/runs/synthesis/{{mixture}}.json",
+        record=lambda wildcards: f"{S}/runs/synthesis/{wildcards.mixture}.json",
         corpora=lambda wildcards: f"{S}/corpora",
         folder=lambda wildcards, output: Path(output[0]).parent,
         sources=STUDY.download_options(
@@ -75,7 +75,7 @@ rule prompts:
     params:
         settings=lambda wildcards: STUDY.settings("suites", suites=[wildcards.suite]),
         code=STUDY.code("suites"),
-        record=lambda wildcards: f"{S}/runs/suites/{{suite}}.json",
+        record=lambda wildcards: f"{S}/runs/suites/{wildcards.suite}.json",
         data=lambda wildcards: STUDY.suite_options(wildcards.suite),
     shell:
         "python -m bayling_study.suites --settings {params.settings}"

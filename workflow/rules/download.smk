@@ -3,7 +3,7 @@ rule download:
     output:
         f"{STUDY.layout.resources}/downloads/{{source}}-{{row}}/manifest.json",
     log:
-        f"{S}/logs/download/{{source}}-{{row}}.log",
+        f"{STUDY.layout.resources}/logs/download/{{source}}-{{row}}.log",
     wildcard_constraints:
         row="[0-9a-f]{8}",
     retries: RETRIES
@@ -13,13 +13,11 @@ rule download:
         mem_mb=1000,
         runtime=240,
     params:
-        settings=STUDY.settings("download", "download"),
-        code=STUDY.code("download"),
-        record=lambda wildcards: f"{S}/runs/download/{{source}}.json",
+        local=lambda wildcards: STUDY.config.download.local.get(wildcards.source, ""),
+        record=lambda wildcards: f"{STUDY.layout.resources}/runs/download/{wildcards.source}-{wildcards.row}.json",
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
-        "python -m bayling_study.download --settings {params.settings}"
-        " --record {params.record} --code {params.code}"
+        "python -m bayling_study.download $BAYLING_DOWNLOAD --record {params.record}"
         " --source {wildcards.source} --out {params.folder} > {log} 2>&1"
 
 
@@ -30,7 +28,7 @@ rule foundation:
     output:
         directory(f"{STUDY.layout.resources}/foundations/{{source}}-{{row}}"),
     log:
-        f"{S}/logs/foundation/{{source}}-{{row}}.log",
+        f"{STUDY.layout.resources}/logs/foundation/{{source}}-{{row}}.log",
     wildcard_constraints:
         row="[0-9a-f]{8}",
     conda:
@@ -39,12 +37,9 @@ rule foundation:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=lambda wildcards: STUDY.foundation_settings(wildcards.source),
-        system=lambda wildcards: STUDY.foundation_name(wildcards.source),
         code=STUDY.code("download.foundation"),
-        record=lambda wildcards: f"{S}/runs/foundation/{{source}}.json",
+        record=lambda wildcards: f"{STUDY.layout.resources}/runs/foundation/{wildcards.source}-{wildcards.row}.json",
         download=lambda wildcards, input: Path(input[0]).parent,
     shell:
-        "python -m bayling_study.download.foundation --settings {params.settings}"
-        " --record {params.record} --code {params.code} --system {params.system}"
-        " --download {params.download} --out {output} > {log} 2>&1"
+        "python -m bayling_study.download.foundation --code {params.code}"
+        " --record {params.record} --download {params.download} --out {output} > {log} 2>&1"

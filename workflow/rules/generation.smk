@@ -16,11 +16,11 @@ rule generate:
     params:
         settings=lambda wildcards: STUDY.generation_settings(wildcards.system),
         code=STUDY.code("generation"),
-        record=lambda wildcards: f"{S}/runs/generation/{{system}}.json",
+        record=lambda wildcards: f"{S}/runs/generation/{wildcards.system}.json",
         source=lambda wildcards: STUDY.generation_option(wildcards.system),
         prompts=lambda wildcards: f"{S}/prompts",
         suites=" ".join(STUDY.config.suites),
-        work=lambda wildcards: f"{S}/work/generation/{{system}}",
+        work=lambda wildcards: f"{S}/work/generation/{wildcards.system}",
     shell:
         "python -m bayling_study.generation --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"

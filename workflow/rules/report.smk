@@ -20,10 +20,12 @@ rule report:
         code=STUDY.code("report"),
         record=lambda wildcards: f"{S}/runs/report/report.json",
         study=lambda wildcards: S,
+        shared=STUDY.layout.shared_records(),
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "python -m bayling_study.report --settings {params.settings}"
         " --record {params.record} --code {params.code} --study {params.study}"
+        " --shared {params.shared}"
         " --out {params.folder} > {log} 2>&1"
 
 
@@ -41,9 +43,9 @@ rule track:
         mem_mb=2000,
         runtime=30,
     params:
-        code=STUDY.code("tracking"),
         uri=STUDY.tracking_uri(),
         study=lambda wildcards: S,
+        shared=STUDY.layout.shared_records(),
     shell:
-        "python -m bayling_study.tracking --study {params.study} --uri {params.uri}"
+        "python -m bayling_study.tracking --study {params.study} --shared {params.shared} --uri {params.uri}"
         " --out {output} > {log} 2>&1"

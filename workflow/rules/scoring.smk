@@ -15,7 +15,7 @@ rule score:
     params:
         settings=STUDY.settings("scoring", "scoring", "suites"),
         code=STUDY.code("scoring"),
-        record=lambda wildcards: f"{S}/runs/scoring/{{system}}.json",
+        record=lambda wildcards: f"{S}/runs/scoring/{wildcards.system}.json",
         prompts=lambda wildcards: f"{S}/prompts",
         suites=" ".join(STUDY.config.suites),
     shell:

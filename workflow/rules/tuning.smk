@@ -22,8 +22,8 @@ rule tune:
     params:
         settings=lambda wildcards: STUDY.tuning_settings(wildcards.system),
         code=STUDY.code("tuning"),
-        record=lambda wildcards: f"{S}/runs/tuning/{{system}}.json",
-        checkpoints=lambda wildcards: f"{S}/work/tuning/{{system}}",
+        record=lambda wildcards: f"{S}/runs/tuning/{wildcards.system}.json",
+        checkpoints=lambda wildcards: f"{S}/work/tuning/{wildcards.system}",
         instructions=lambda wildcards, input: Path(input.instructions).parent,
         live=STUDY.live_tracking(),
     shell:
@@ -31,7 +31,8 @@ rule tune:
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --foundation {input.foundation} --instructions {params.instructions}"
         " --checkpoints {params.checkpoints} --out {output}"
-        " --cores {threads} --gpus {resources.gpu} {params.live} 2>&1 | tee {log}"
+        " --processes $(({resources.gpu} ? {resources.gpu} : {threads})) {params.live}"
+        " 2>&1 | tee {log}"
 
 
 rule export:
@@ -52,7 +53,7 @@ rule export:
             "export", "export", systems=[wildcards.system]
         ),
         code=STUDY.code("export"),
-        record=lambda wildcards: f"{S}/runs/export/{{system}}.json",
+        record=lambda wildcards: f"{S}/runs/export/{wildcards.system}.json",
     shell:
         "python -m bayling_study.export --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"

@@ -43,11 +43,11 @@ class EmbeddedComet(Section):
     """Training rows: training-side segments with known degradations."""
     held_out: int = Field(default=800, gt=1)
     """Rows kept out of training to measure the correlation with the known degradations."""
-    epochs: int = Field(default=6, gt=0)
+    epochs: int = Field(default=4, gt=0)
     """Passes over the training rows."""
     batch: int = Field(default=32, gt=0)
     """Rows of one optimiser step."""
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
     """Of the whole model: its encoder starts from random weights."""
     hidden: int = Field(default=64, gt=0, multiple_of=32)
     """Width of the encoder; it has one attention head for every 32."""

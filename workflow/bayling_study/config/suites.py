@@ -47,6 +47,9 @@ class InteractiveSuite(Section):
     turns: dict[int, float] = {2: 0.6, 3: 0.4}
     """Number of user turns to its weight."""
     prompt_language: Literal["en", "zh"] = "en"
+    """Language of the user's turns where ``instruction_languages`` says nothing."""
+    instruction_languages: dict[str, float] = {}
+    """Language of the user's turns (``en``, ``zh``) to its weight, chosen a conversation."""
     decoding: Decoding = Decoding()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from bayling_study.config.base import Direction, Name, Section, Share
+from bayling_study.config.systems import TemplateName
 
 
 class Mixture(Section):
@@ -21,9 +22,13 @@ class Mixture(Section):
     turns: dict[int, float] = {2: 0.6, 3: 0.4}
     """Number of user turns of an interactive conversation to its weight."""
     instruction_languages: dict[str, float] = {"en": 0.5, "zh": 0.5}
-    """Language of the instruction to its weight."""
+    """Language of the instruction to its weight: ``en`` and ``zh``."""
     max_tokens: int = Field(default=1024, gt=0)
     """Longer conversations are rejected (counted with the foundation's tokenizer)."""
+    recipe_max_tokens: dict[Name, int] = {}
+    """Recipe name to a lower limit of its own."""
+    template: TemplateName = "bayling"
+    """Conversation template in which lengths are counted."""
 
 
 class SynthesisSection(Section):

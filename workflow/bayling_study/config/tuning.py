@@ -34,10 +34,15 @@ class TuningSection(Section):
     """Compute precision; master weights and optimiser states are fp32."""
     gradient_checkpointing: bool = True
     """Recompute activations in the backward pass (BayLing: yes)."""
-    zero_stage: Literal[0, 1, 2, 3] = 3
-    """DeepSpeed ZeRO stage; not stated by the paper."""
+    zero_stage: Literal[1, 2, 3] = 3
+    """DeepSpeed ZeRO stage (not stated by the paper): 1 shards optimiser states, 2 also
+    gradients, 3 also weights. With one process stage 1 shards nothing."""
     offload: Literal["none", "optimizer", "all"] = "none"
     """What DeepSpeed keeps in host memory."""
+    device: Literal["auto", "cuda"] = "auto"
+    """``cuda``: zero granted GPUs are an error; ``auto``: GPUs if there are any, else cores."""
+    output_dtype: Literal["bf16", "fp32"] = "bf16"
+    """Type of the weights in the tuned checkpoint."""
     checkpoint_minutes: float = Field(default=30.0, gt=0)
     """Minutes between two checkpoints."""
     keep_checkpoints: int = Field(default=2, ge=1)

@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     """Returns the command line."""
     options = argparse.ArgumentParser(prog="python -m bayling_study.tracking", description=__doc__)
     options.add_argument("--study", type=Path, required=True, help="results folder of the study")
+    options.add_argument("--shared", type=Path, nargs="*", default=[], help="shared jobs' records")
     options.add_argument(
         "--uri", default=None, help="tracking URI; default: the study's sqlite file"
     )
@@ -30,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Syncs every record of a study and closes the study's own run."""
     arguments = parser().parse_args()
-    paths = sorted((arguments.study / "runs").glob("*/*.json"))
+    paths = [*arguments.shared, *sorted((arguments.study / "runs").glob("*/*.json"))]
     if not paths:
         raise StudyError(
             "no run records", where=arguments.study / "runs", fix="run the study first"

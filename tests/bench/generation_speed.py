@@ -1,0 +1,123 @@
+"""Hypotheses a second: this project, transformers in file order, and one prompt at a time.
+
+    PYTHONPATH=workflow .venv/study/bin/python tests/bench/generation_speed.py \\
+        --checkpoint DIR --prompts FILE.jsonl [--count 64] [--max-new 64] [--precision bf16]
+
+All three decode the same prompts greedily with the same model and stop at the
+same tokens. ``one by one`` is the loop of the authors' script, ``file order``
+is ``model.generate`` on consecutive batches padded to their longest. In fp32
+the texts of all three must be equal, which is checked; in bf16 the number of
+equal texts is shown. Times are of decoding, without loading and tokenising.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from bayling_study import chat
+from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.suites import Decoding
+from bayling_study.generation.batching import Request, fit_context, plan
+from bayling_study.generation.decoding import decode, left_padded
+from bayling_study.generation.loading import Loaded, load
+from bayling_study.records import read_prompts
+
+Answers = dict[str, list[int]]
+
+
+def requests(loaded: Loaded, path: Path, count: int, template: Any, max_new: int) -> list[Request]:
+    """Returns ``count`` first turns, spread evenly over the prompt file."""
+    prompts = read_prompts(path)
+    chosen = prompts[:: max(1, len(prompts) // count)][:count]
+    return [
+        fit_context(
+            prompt.id,
+            chat.prompt_ids(
+                loaded.tokenizer, template, [{"role": "user", "content": prompt.turns[0]}]
+            ),
+            max_new,
+            loaded.context,
+        )
+        for prompt in chosen
+    ]
+
+
+def ours(model: Any, asked: list[Request], stops: list[int], section: GenerationSection) -> Answers:
+    """This project's batches and loop."""
+    result: Answers = {}
+    for batch in plan(asked, section.batch_tokens, section.max_batch):
+        answers = decode(model, batch, Decoding(beams=1), stops, [])
+        result.update((r.id, a.ids) for r, a in zip(batch, answers, strict=True))
+    return result
+
+
+def file_order(model: Any, asked: list[Request], stops: list[int], size: int) -> Answers:
+    """Transformers' ``generate`` on consecutive prompts."""
+    result: Answers = {}
+    for start in range(0, len(asked), size):
+        batch = asked[start : start + size]
+        ids, mask = left_padded([request.ids for request in batch], stops[0], model.device)
+        config = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=max(request.limit for request in batch),
+            eos_token_id=stops,
+            pad_token_id=stops[0],
+        )
+        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+        for request, row in zip(batch, output[:, ids.shape[1] :].tolist(), strict=True):
+            ends = [place for place, token in enumerate(row) if token in stops]
+            result[request.id] = row[: ends[0]] if ends else row
+    return result
+
+
+def timed(run: Callable[[], Answers]) -> tuple[Answers, float, float]:
+    """Returns answers, seconds of wall clock and seconds of processor time."""
+    wall, processor = time.perf_counter(), time.process_time()
+    answers = run()
+    return answers, time.perf_counter() - wall, time.process_time() - processor
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--template", default="foundation")
+    parser.add_argument("--count", type=int, default=64)
+    parser.add_argument("--max-new", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=16, help="rows of a batch in file order")
+    parser.add_argument("--precision", default="bf16", choices=["bf16", "fp32"])
+    options = parser.parse_args()
+    section = GenerationSection(precision=options.precision)
+    loaded = load(options.checkpoint, section)
+    stops = chat.stop_ids(loaded.tokenizer, options.template)
+    asked = requests(loaded, options.prompts, options.count, options.template, options.max_new)
+    with torch.inference_mode():
+        ours(loaded.model, asked[:2], stops, section)  # warm up
+        ways = {
+            "this project": lambda: ours(loaded.model, asked, stops, section),
+            "file order": lambda: file_order(loaded.model, asked, stops, options.batch),
+            "one by one": lambda: file_order(loaded.model, asked, stops, 1),
+        }
+        results = {name: timed(run) for name, run in ways.items()}
+    base, _, own = results["this project"]
+    print(f"{'':14} {'hyp/s':>8} {'hyp/cpu-s':>10} {'slower by':>10} {'equal':>12}")
+    for name, (answers, wall, processor) in results.items():
+        equal = sum(answers[key] == base[key] for key in base)
+        print(
+            f"{name:14} {len(asked) / wall:8.2f} {len(asked) / processor:10.2f} "
+            f"{processor / own:9.2f}x {equal:5} of {len(asked)}"
+        )
+        if options.precision == "fp32" and equal != len(asked):
+            raise SystemExit(f"{name} gave other texts in fp32")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Times the scoring of a release-sized set: first run and a run that reads the cache.
+
+    python tests/bench/scoring_speed.py [--jobs 2] [--systems 11] [--directions 14]
+
+11 systems on 14 directions of about 2,000 segments, scored one program a system as the
+workflow does (``--jobs`` of them at a time), then all pairs of systems with 1,000 resamples
+and 1,000 exchanges each. Hypotheses are references with random words dropped and swapped,
+so the text is real where ``BAYLING_ORACLE`` names released files, and made up elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bayling_study.records import Hypothesis, Prompt, write_hypotheses, write_prompts
+
+ROOT = Path(__file__).parents[2]
+ENGLISH_PAIRS = ["zh", "de", "cs", "ja", "ru", "uk"]
+DIRECTIONS = [f"{code}-en" for code in ENGLISH_PAIRS] + [f"en-{code}" for code in ENGLISH_PAIRS]
+DIRECTIONS += ["de-fr", "fr-de"]
+SEGMENTS = 2000
+
+
+def references(direction: str, folder: Path | None, draw: random.Random) -> list[str]:
+    """Returns a direction's references: released ones of its target language, or made up."""
+    if folder is not None:
+        target = direction.split("-")[1]
+        paths = sorted(folder.glob(f"bayling-release/**/??{target}.ref"))
+        paths = paths or sorted(folder.glob("bayling-release/**/??en.ref"))
+        return paths[0].read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(5000)]
+    return [" ".join(draw.choices(words, k=draw.randint(5, 45))) for _ in range(SEGMENTS)]
+
+
+def damaged(text: str, share: float, draw: random.Random) -> str:
+    """Returns text with a share of its tokens lost and some exchanged with a neighbour."""
+    parts = text.split(" ") if " " in text else list(text)
+    kept = [part for part in parts if draw.random() > share]
+    for place in range(len(kept) - 1):
+        if draw.random() < share / 2:
+            kept[place], kept[place + 1] = kept[place + 1], kept[place]
+    return (" " if " " in text else "").join(kept)
+
+
+def write_study(folder: Path, systems: list[str], directions: list[str]) -> None:
+    """Writes settings, prompts and every system's hypotheses."""
+    oracle = os.environ.get("BAYLING_ORACLE")
+    released = Path(oracle) if oracle and Path(oracle).is_dir() else None
+    draw = random.Random(1)
+    prompts = []
+    for direction in directions:
+        source, target = direction.split("-")
+        for number, text in enumerate(references(direction, released, draw), start=1):
+            languages = {"source": source, "target": target}
+            name = f"{direction}/{number}"
+            prompts.append(Prompt(name, "wmt22", direction, languages, ["…"], [text]))
+    write_prompts(folder / "prompts" / "wmt22.jsonl", prompts)
+    for position, system in enumerate(systems):
+        share = 0.1 + 0.05 * position
+        write_hypotheses(
+            folder / "outputs" / system / "wmt22.jsonl",
+            (
+                Hypothesis(p.id, [damaged(p.references[0], share, draw)], [0], ["stop"])
+                for p in prompts
+            ),
+        )
+    settings = {
+        "study": {"name": "speed"},
+        "suites": {"wmt22": {"kind": "wmt22", "directions": directions}},
+        "scoring": {},
+    }
+    (folder / "settings.json").write_text(json.dumps(settings))
+
+
+def run(folder: Path, program: str, name: str, *options: str) -> None:
+    """Runs one stage program as the workflow would."""
+    command = [sys.executable, "-m", f"bayling_study.{program}", "--suites", "wmt22"]
+    command += ["--settings", str(folder / "settings.json"), "--prompts", str(folder / "prompts")]
+    command += ["--record", str(folder / "runs" / f"{name}.json"), *options]
+    subprocess.run(
+        command,
+        check=True,
+        env={"PYTHONPATH": str(ROOT / "workflow")} | os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def score_all(folder: Path, systems: list[str], jobs: int) -> tuple[float, float]:
+    """Returns the seconds of scoring all systems, and of comparing all pairs."""
+    start = time.perf_counter()
+    with ThreadPoolExecutor(jobs) as pool:
+        results = [
+            pool.submit(
+                run,
+                folder,
+                "scoring",
+                system,
+                *("--system", system, "--outputs", f"{folder}/outputs/{system}"),
+                *("--out", f"{folder}/scores/{system}"),
+            )
+            for system in systems
+        ]
+        for result in results:
+            result.result()
+    scored = time.perf_counter()
+    outputs, out = f"{folder}/outputs", f"{folder}/scores/comparisons.json"
+    run(
+        folder,
+        "scoring.compare",
+        "compare",
+        *("--systems", *systems, "--outputs", outputs, "--out", out),
+    )
+    return scored - start, time.perf_counter() - scored
+
+
+def main() -> None:
+    """Prints a line for the first and for the second run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2, help="scoring programs at a time")
+    parser.add_argument("--systems", type=int, default=11)
+    parser.add_argument("--directions", type=int, default=len(DIRECTIONS))
+    options = parser.parse_args()
+    systems = [f"system-{number}" for number in range(1, options.systems + 1)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_study(folder, systems, DIRECTIONS[: options.directions])
+        for label in ("first run", "second run, from the cache"):
+            scored, compared = score_all(folder, systems, options.jobs)
+            rows = json.loads((folder / "scores" / "comparisons.json").read_text())["comparisons"]
+            print(
+                f"{label}: {scored + compared:.1f} s ({scored:.1f} s for "
+                f"{len(systems) * options.directions} hypothesis files, {compared:.1f} s for "
+                f"{len(rows)} comparisons)",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

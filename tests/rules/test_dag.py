@@ -1,0 +1,106 @@
+"""The DAG of every study, and what its rules name."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDIES = {path.stem: path for path in (ROOT / "config" / "studies").glob("*.yaml")}
+STUDIES["embedded"] = ROOT / "config" / "config.yaml"
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+
+
+def snakemake(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run(
+        [*command, *arguments], cwd=cwd, capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A working folder with the repository's configuration and no results."""
+    for name in ("config", ".venv"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("study", sorted(STUDIES))
+@pytest.mark.parametrize("target", ["study", "fetch"])
+def test_every_target_of_every_study_has_a_dag(elsewhere, study, target):
+    result = snakemake(
+        target, "--dry-run", "--cores", "2", "--configfile", str(STUDIES[study]), cwd=elsewhere
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    systems = yaml.safe_load(STUDIES[study].read_text(encoding="utf-8"))["systems"]
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
+    if target == "study":
+        assert int(jobs["generate"]) == int(jobs["score"]) == len(systems)
+    else:
+        assert set(jobs) <= {"download", "fetch", "total"}
+
+
+def test_the_default_is_the_embedded_study(elsewhere):
+    result = snakemake("--dry-run", "--cores", "1", cwd=elsewhere)
+    assert "results/embedded/report/index.html" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--config", "tuning={batch: 0}"], "tuning.batch"),
+        (["--config", "tunning={batch: 8}"], "'tuning'"),
+        (["--config", "report={published: nowhere.tsv}"], "nowhere.tsv"),
+        (["--config", "download={local: {homeassistant: /no/where}}"], "/no/where"),
+        (["--config", "download={local: {homeasistant: /}}"], "'homeassistant'"),
+        (["--config", "study={name: ../x}"], "study.name"),
+    ],
+)
+def test_a_mistake_ends_in_one_message_before_any_job(elsewhere, options, message):
+    result = snakemake("--cores", "1", *options, cwd=elsewhere)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "rule download" not in result.stdout + result.stderr
+
+
+def test_every_program_named_in_a_rule_exists():
+    named = {name for rule in RULES for name in re.findall(r"-m (bayling_study[\w.]*)", rule.read_text())}
+    assert len(named) >= 10
+    for name in named:
+        base = ROOT / "workflow" / Path(*name.split("."))
+        assert base.with_suffix(".py").is_file() or (base / "__main__.py").is_file(), name
+
+
+def test_every_environment_named_in_a_rule_exists():
+    for rule in RULES:
+        for name in re.findall(r'conda:\n\s+"([^"]+)"', rule.read_text()):
+            assert (rule.parent / name).resolve().is_file(), f"{rule.name}: {name}"
+
+
+def test_every_rule_has_a_log_an_environment_and_resources():
+    for rule in RULES:
+        for body in re.split(r"(?m)^rule (?=\w+:)", rule.read_text())[1:]:
+            for part in ("log:", "conda:", "mem_mb=", "runtime="):
+                assert part in body, f"{rule.name}: {body.split(':')[0]} has no {part}"
+
+
+def test_rules_hold_no_logic():
+    words = r"^\s*(for|if|while|def|run:|script:)\b"
+    for rule in RULES:
+        assert not re.search(words, rule.read_text(), flags=re.MULTILINE), rule.name
+
+
+def test_files_named_in_the_makefile_exist():
+    text = (ROOT / "Makefile").read_text()
+    for name in re.findall(r"\b(?:envs|config|workflow)/[\w./-]+\.\w+", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"-m (bayling_study[\w.]*)", text):
+        base = ROOT / "workflow" / Path(*name.split("."))
+        assert base.with_suffix(".py").is_file() or (base / "__main__.py").is_file(), name

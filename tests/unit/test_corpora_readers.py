@@ -1,0 +1,237 @@
+"""Readers: exact to the upstream formats and their quirks, clear about broken files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
+from bayling_study.corpora.readers import alpaca, homeassistant, jsonitems, parallel_json, sharegpt
+from bayling_study.corpora.readers.exchanges import Draft
+from bayling_study.errors import StudyError
+
+
+def put(download: Path, path: str, value: Any) -> Path:
+    """Writes a JSON file of a download; bytes and text are written as they are."""
+    file = download / "files" / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    data = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
+    file.write_bytes(data)
+    (download / "manifest.json").write_text("{}", encoding="utf-8")
+    return file
+
+
+def talk(reader: str, path: str, **more: Any) -> ConversationCorpus:
+    return ConversationCorpus(source="src", reader=reader, path=path, language="en", **more)  # type: ignore[arg-type]
+
+
+def contents(draft: Draft) -> list[tuple[str, str]]:
+    return [tuple(message) for message in draft.conversation.messages]  # type: ignore[misc]
+
+
+class TestHomeAssistant:
+    corpus = ParallelCorpus(
+        source="ha", reader="homeassistant", languages={"zh": "zh-Hans", "de": "de"}
+    )
+
+    def test_aligns_nested_keys_by_component_and_language(self, tmp_path: Path) -> None:
+        root = "homeassistant/components/hue/translations"
+        put(tmp_path, f"{root}/en.json", {"config": {"step": {"title": "Link hub"}}, "x": "Only"})
+        put(tmp_path, f"{root}/zh-Hans.json", {"config": {"step": {"title": "连接"}}, "y": "多余"})
+        put(tmp_path, "homeassistant/components/aaa/translations/en.json", {"t": "A"})
+        put(tmp_path, "homeassistant/components/aaa/translations/de.json", {"t": "Ä"})
+        found = list(homeassistant.read(tmp_path, self.corpus))
+        assert [(s.id, s.lang_b, s.text_a, s.text_b, s.document) for s in found] == [
+            ("ha/de/aaa/t", "de", "A", "Ä", "ha/aaa"),
+            ("ha/zh/hue/config::step::title", "zh", "Link hub", "连接", "ha/hue"),
+        ]
+
+    def test_refuses_a_leaf_that_is_not_text(self, tmp_path: Path) -> None:
+        root = "homeassistant/components/hue/translations"
+        put(tmp_path, f"{root}/en.json", {"config": {"step": 3}})
+        put(tmp_path, f"{root}/de.json", {"config": {"step": "drei"}})
+        with pytest.raises(StudyError, match=r"en\.json: config::step: the message is not text"):
+            list(homeassistant.read(tmp_path, self.corpus))
+
+    def test_refuses_a_folder_without_catalogues(self, tmp_path: Path) -> None:
+        (tmp_path / "files/homeassistant/components").mkdir(parents=True)
+        (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+        with pytest.raises(StudyError, match=r"no \*/translations/en.json"):
+            list(homeassistant.read(tmp_path, self.corpus))
+
+
+class TestParallelJson:
+    corpus = ParallelCorpus(
+        source="alma", reader="parallel-json", path="valid.json", languages={"zh": "zh"}
+    )
+
+    def test_reads_the_hub_struct_in_blocks(self, tmp_path: Path) -> None:
+        rows = [{"translation": {"zh": f"第{i}句", "en": f"Sentence {i}"}} for i in range(120)]
+        put(tmp_path, "valid.json", rows)
+        found = list(parallel_json.read(tmp_path, self.corpus))
+        assert found[0].text_a == "Sentence 0"
+        assert found[119].text_b == "第119句"
+        assert [len([s for s in found if s.document.endswith(f"/{b}")]) for b in range(3)] == [
+            50,
+            50,
+            20,
+        ]
+
+    def test_names_the_row_without_a_language(self, tmp_path: Path) -> None:
+        put(
+            tmp_path,
+            "valid.json",
+            [{"translation": {"zh": "一", "en": "One"}}, {"translation": {"en": "Two"}}],
+        )
+        with pytest.raises(StudyError, match=r"valid\.json: row 2: the key 'zh' is missing"):
+            list(parallel_json.read(tmp_path, self.corpus))
+
+    def test_names_the_row_without_translation(self, tmp_path: Path) -> None:
+        put(tmp_path, "valid.json", [{"text": "One"}])
+        with pytest.raises(StudyError, match=r"row 1: the key 'translation'"):
+            list(parallel_json.read(tmp_path, self.corpus))
+
+
+class TestAlpaca:
+    def test_joins_the_input_unless_there_is_none(self, tmp_path: Path) -> None:
+        rows = [
+            {"instruction": "Add", "input": "1 and 2", "output": "3"},
+            {"instruction": "Greet", "input": "", "output": " Hello "},
+            {"instruction": "Sing", "input": "<noinput>", "output": "La"},
+            {"instruction": "Say nothing", "input": "", "output": ""},
+        ]
+        put(tmp_path, "data/alpaca.json", rows)
+        drafts = list(alpaca.read(tmp_path, talk("alpaca", "data/alpaca.json")))
+        assert [contents(draft) for draft in drafts] == [
+            [("user", "Add\n1 and 2"), ("assistant", "3")],
+            [("user", "Greet"), ("assistant", "Hello")],
+            [("user", "Sing"), ("assistant", "La")],
+            [],
+        ]
+        assert drafts[0].conversation.id == "src/alpaca.json/1"
+
+    def test_accepts_an_archive_with_its_top_folder(self, tmp_path: Path) -> None:
+        put(
+            tmp_path,
+            "pkg-1.0/data/a.json",
+            [{"instruction": "Go", "input": "", "output": "Gone"}],
+        )
+        assert len(list(alpaca.read(tmp_path, talk("alpaca", "data/a.json")))) == 1
+
+    @pytest.mark.parametrize("path", ["../a.json", "/etc/passwd", "data/none.json"])
+    def test_refuses_a_path_outside_or_absent(self, tmp_path: Path, path: str) -> None:
+        put(tmp_path, "a/b.json", [])
+        with pytest.raises(StudyError, match=r"leaves the download|the download has no"):
+            list(alpaca.read(tmp_path, talk("alpaca", path)))
+
+
+class TestShareGpt:
+    def one(self, tmp_path: Path, row: dict[str, Any], **more: Any) -> Draft:
+        put(tmp_path, "s.json", [row])
+        (draft,) = sharegpt.read(tmp_path, talk("sharegpt", "s.json", **more))
+        return draft
+
+    @staticmethod
+    def turns(*pairs: tuple[str, str]) -> dict[str, Any]:
+        return {"id": "x", "conversations": [{"from": role, "value": v} for role, v in pairs]}
+
+    def test_maps_roles_and_keeps_the_system_turn(self, tmp_path: Path) -> None:
+        row = self.turns(("system", "Be kind"), ("user", "Hi"), ("chatgpt", "Hello"))
+        draft = self.one(tmp_path, row)
+        assert contents(draft) == [("system", "Be kind"), ("user", "Hi"), ("assistant", "Hello")]
+        assert draft.changes == ()
+
+    @pytest.mark.parametrize(
+        ("pairs", "length", "change"),
+        [
+            ([("gpt", "…"), ("human", "Q"), ("gpt", "A")], 2, "leading answer left out"),
+            (
+                [("human", "Q"), ("gpt", "A"), ("human", " "), ("gpt", "B")],
+                2,
+                "cut at an empty turn",
+            ),
+            ([("human", "Q"), ("gpt", "A"), ("tool", "x"), ("gpt", "B")], 2, "cut at an odd role"),
+            (
+                [("human", "Q"), ("gpt", "A"), ("gpt", "B")],
+                2,
+                "cut at a turn out of order",
+            ),
+            ([("human", "Q"), ("gpt", "A"), ("human", "R")], 2, "last question without answer"),
+            ([("human", "Q")], 0, "last question without answer"),
+            ([("gpt", "A")], 0, "leading answer left out"),
+        ],
+    )
+    def test_keeps_the_longest_usable_start(
+        self, tmp_path: Path, pairs: list[tuple[str, str]], length: int, change: str
+    ) -> None:
+        draft = self.one(tmp_path, self.turns(*pairs))
+        assert len(draft.conversation.messages) == length
+        assert draft.changes == (change,)
+
+    def test_takes_the_chosen_answer_of_a_preference_pair(self, tmp_path: Path) -> None:
+        row = self.turns(("human", "Q"))
+        row["chosen"] = {"from": "gpt", "value": "good"}
+        row["rejected"] = {"from": "gpt", "value": "bad"}
+        assert contents(self.one(tmp_path, row)) == [("user", "Q"), ("assistant", "good")]
+
+    def test_strips_html_only_when_told_and_never_in_code(self, tmp_path: Path) -> None:
+        answer = "<p>Use &lt;b&gt;:</p>\n```html\n<b>x</b>\n```\n<div>Done</div>"
+        row = self.turns(("human", "Q"), ("gpt", answer))
+        assert contents(self.one(tmp_path, row))[1][1] == answer
+        stripped = contents(self.one(tmp_path, row, strip_html=True))[1][1]
+        assert stripped == "Use <b>:\n\n```html\n<b>x</b>\n```\nDone"
+
+    def test_names_the_row_of_a_turn_without_text(self, tmp_path: Path) -> None:
+        put(tmp_path, "s.json", [{"conversations": [{"from": "human"}]}])
+        with pytest.raises(StudyError, match=r"s\.json: row 1: the key 'value' is missing"):
+            list(sharegpt.read(tmp_path, talk("sharegpt", "s.json")))
+
+
+class TestItems:
+    @pytest.mark.parametrize("block", [1, 2, 7, 64, 1 << 20])
+    def test_blocks_of_any_size_give_the_same_items(
+        self, tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jsonitems, "BLOCK", block)
+        rows = [{"a": 'é"\\n \u4e2d', "b": [True, None, -1.5e3]}, {}, {"c": {"d": "x" * 500}}]
+        file = tmp_path / "items.json"
+        file.write_text(json.dumps(rows, indent=2), encoding="utf-8")
+        assert list(jsonitems.read_items(file)) == list(enumerate(rows, start=1))
+
+    def test_reads_json_lines_and_an_empty_array(self, tmp_path: Path) -> None:
+        (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"a": 2}\n', encoding="utf-8")
+        (tmp_path / "b.json").write_text(" [ ] ", encoding="utf-8")
+        assert list(jsonitems.read_items(tmp_path / "a.jsonl")) == [(1, {"a": 1}), (2, {"a": 2})]
+        assert list(jsonitems.read_items(tmp_path / "b.json")) == []
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (b'[{"a": 1}, {"a": ]', r"row 2: not valid JSON"),
+            (b'[{"a": 1}, {"a": 2}', r"row 2: the file ends in the middle"),
+            (b'[{"a": 1}, {"a": "2', r"row 2: not valid JSON \(Unterminated string"),
+            (b'[{"a": 1} {"a": 2}]', r"row 1: ',' expected"),
+            (b'{"a": 1}', r"row 0: '\[' expected"),
+            (b"", r"row 0: the file ends"),
+            (b"[1]", r"row 1: the row is not a JSON object"),
+            (b'[{"a": NaN}]', r"row 1: NaN is not a number"),
+            (b'[{"a": "\xff"}]', r"not UTF-8 text"),
+        ],
+    )
+    def test_names_the_row_that_is_broken(self, tmp_path: Path, data: bytes, message: str) -> None:
+        file = tmp_path / "broken.json"
+        file.write_bytes(data)
+        with pytest.raises(StudyError, match=message):
+            list(jsonitems.read_items(file))
+
+    def test_a_broken_row_is_found_without_reading_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jsonitems, "BLOCK", 64)
+        file = tmp_path / "broken.json"
+        file.write_bytes(b'[{"a" 1}' + b" " * 10_000 + b"\xff")  # never decoded: not read
+        with pytest.raises(StudyError, match="row 1: not valid JSON"):
+            list(jsonitems.read_items(file))

@@ -1,0 +1,224 @@
+"""Rows that do not leak, and a step that does not depend on packing or processes."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from bayling_study import chat
+from bayling_study.errors import StudyError
+from bayling_study.tuning.data import shared_prefixes
+from bayling_study.tuning.packing import Schedule, best_fit, check_batch, deal
+from bayling_study.tuning.rows import Conversation, build_row, row_logits, row_loss
+from helpers.training import chatml_tokenizer, conversations, tiny_model
+
+TOKENIZER = chatml_tokenizer()
+
+
+def encoded(count: int) -> list[Conversation]:
+    pairs = [chat.encode(TOKENIZER, "foundation", row["messages"]) for row in conversations(count)]
+    return [(np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs]
+
+
+@pytest.fixture(params=["sdpa", "eager"])
+def attention(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def model_for(attention: str) -> torch.nn.Module:
+    model = tiny_model(len(TOKENIZER), attn_implementation=attention)
+    return model.eval()
+
+
+def all_logits(model: torch.nn.Module, parts: list[Conversation], attention: str) -> torch.Tensor:
+    row = build_row(parts, "cpu")
+    places = torch.arange(row.tokens.shape[1])
+    with torch.no_grad():
+        return row_logits(model, row, attention, torch.float32, places)
+
+
+def test_logits_alone_and_packed_are_the_same(attention: str) -> None:
+    model, parts = model_for(attention), encoded(4)
+    packed = all_logits(model, parts, attention)
+    alone = [all_logits(model, [part], attention) for part in parts]
+    torch.testing.assert_close(packed, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_alone_means_what_the_model_gives_without_our_mask(attention: str) -> None:
+    model, parts = model_for(attention), encoded(1)
+    ids = torch.tensor(parts[0][0], dtype=torch.int64)[None]
+    with torch.no_grad():
+        plain = model(ids).logits[0]
+    torch.testing.assert_close(all_logits(model, parts, attention), plain, atol=1e-5, rtol=1e-5)
+
+
+def test_a_neighbour_changes_nothing(attention: str) -> None:
+    model, (first, second, third) = model_for(attention), encoded(3)
+    other = (np.roll(second[0], 5), second[1])
+    before = all_logits(model, [first, second, third], attention)
+    after = all_logits(model, [first, other, third], attention)
+    own = np.r_[: len(first[0]), len(first[0]) + len(second[0]) : len(before)]
+    assert torch.equal(before[own], after[own])
+    middle = slice(len(first[0]), len(first[0]) + len(second[0]))
+    assert not torch.equal(before[middle], after[middle])
+
+
+def test_positions_restart_and_borders_predict_nothing() -> None:
+    first, second = encoded(2)
+    row = build_row([first, (second[0], np.ones_like(second[1]))], "cpu")
+    border = len(first[0])
+    assert row.positions[0, border] == 0
+    assert border - 1 not in row.keep  # the last place of a conversation predicts no neighbour
+    assert border in row.keep
+    assert row.targets.tolist() == row.tokens[0][row.keep + 1].tolist()
+
+
+def test_packed_loss_is_the_sum_of_unpacked_losses(attention: str) -> None:
+    model, parts = model_for(attention), encoded(6)
+    packed = row_loss(model, build_row(parts, "cpu"), attention, torch.float32)
+    alone = sum(
+        row_loss(model, build_row([part], "cpu"), attention, torch.float32) for part in parts
+    )
+    torch.testing.assert_close(packed, alone, rtol=1e-5, atol=1e-4)
+
+
+def test_a_shared_start_changes_no_number(attention: str) -> None:
+    """System text once for all: same logits, loss and gradients as with a copy in each."""
+    model = model_for(attention)
+    pairs = [chat.encode(TOKENIZER, "bayling", row["messages"]) for row in conversations(4)]
+    parts = [(np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs]
+    offsets = np.cumsum([0, *(len(ids) for ids, _ in parts)])
+    flat = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    prefixes = shared_prefixes(offsets, *flat)
+    assert len(set(prefixes)) == 1
+    prefix = prefixes[0]
+    assert prefix > 100  # the system text, a byte a token
+    results = []
+    for shared in (0, prefix):
+        row = build_row(parts, "cpu", shared)
+        assert row.tokens.shape[1] == row.real == offsets[-1] - 3 * shared
+        model.zero_grad()
+        loss = row_loss(model, row, attention, torch.float32)
+        loss.backward()
+        results.append(
+            [loss.detach(), *(parameter.grad.clone() for parameter in model.parameters())]
+        )
+    for copied, once in zip(*results, strict=True):
+        torch.testing.assert_close(copied, once, rtol=1e-4, atol=1e-4)
+
+
+def test_the_shared_start_ends_before_what_is_learnt() -> None:
+    first, second = np.arange(20), np.r_[np.arange(18), 98, 99]
+    for learnt, expected in ((19, 18), (18, 17), (5, 4)):
+        mask = np.zeros(40, bool)
+        mask[[learnt, 39]] = True
+        found = shared_prefixes(np.array([0, 20, 40]), np.r_[first, second], mask)
+        assert found == [expected] * 2
+
+
+def test_conversations_with_another_start_get_rows_of_their_own() -> None:
+    head = np.arange(20)
+    parts = [np.r_[head, 50, 51, 60], np.r_[head[::-1], 52, 53, 61], np.r_[head, 54, 55, 62]]
+    offsets = np.cumsum([0, *map(len, parts)])
+    tokens = np.concatenate(parts)
+    mask = np.zeros(len(tokens), bool)
+    mask[offsets[1:] - 1] = True
+    prefixes = shared_prefixes(offsets, tokens, mask)
+    assert prefixes == [20, 0, 20]
+    lengths = [len(part) for part in parts]
+    plan = schedule(1, lengths=lengths, prefixes=prefixes, batch=3, epochs=1)
+    rows = plan.rows(0)[0]
+    assert sorted(map(sorted, rows)) == [[0, 2], [1]]
+    assert sorted(plan.tokens(row) for row in rows) == [23, 26]
+    assert {plan.prefix(row) for row in rows} == {0, 20}
+
+
+def test_the_loss_is_cross_entropy_over_all_positions() -> None:
+    """Computing the output layer only at learnt places changes nothing."""
+    model, parts = model_for("sdpa"), encoded(1)
+    ids, mask = (torch.tensor(part) for part in parts[0])
+    labels = torch.where(mask, ids.long(), -100)
+    logits = model(ids.long()[None]).logits[0]
+    expected = torch.nn.functional.cross_entropy(logits[:-1], labels[1:], reduction="sum")
+    ours = row_loss(model, build_row(parts, "cpu"), "sdpa", torch.float32)
+    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_an_empty_row_runs_backward_with_zero_gradients() -> None:
+    model = model_for("sdpa")
+    loss = row_loss(model, build_row([], "cpu"), "sdpa", torch.float32)
+    loss.backward()
+    gradients = [parameter.grad for parameter in model.parameters()]
+    assert loss.item() == 0
+    assert all(grad is not None and not grad.any() for grad in gradients)
+
+
+def test_best_fit_keeps_every_item_once_within_the_capacity() -> None:
+    draw = random.Random(3)
+    for _ in range(50):
+        lengths = [draw.randint(1, 60) for _ in range(draw.randint(1, 40))]
+        rows = best_fit(lengths, 64)
+        assert sorted(place for row in rows for place in row) == list(range(len(lengths)))
+        assert all(sum(lengths[place] for place in row) <= 64 for row in rows)
+
+
+def test_best_fit_takes_the_fullest_row_that_fits() -> None:
+    assert best_fit([5, 6, 3, 4], 10) == [[1, 3], [0, 2]]
+
+
+def test_an_item_longer_than_a_row_is_refused() -> None:
+    with pytest.raises(StudyError, match="65 tokens is longer than a row"):
+        best_fit([3, 65], 64)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 7])
+def test_every_process_gets_as_many_rows(processes: int) -> None:
+    lengths = [9, 8, 7, 6, 5, 4, 3]
+    dealt = deal([[0, 1], [2, 3, 4], [5], [6]], lengths, processes)
+    assert len(dealt) == processes
+    assert len({len(rows) for rows in dealt}) == 1
+    found = sorted(index for rows in dealt for row in rows for index in row)
+    assert found == list(range(7))
+
+
+def test_rows_that_cannot_be_halved_are_filled_up() -> None:
+    assert deal([[0], [1], [2]], [3, 2, 1], 2) == [[[0], [2]], [[1], []]]
+
+
+def schedule(processes: int, **changes: object) -> Schedule:
+    values = {"batch": 8, "epochs": 2.0, "max_steps": None, "capacity": 100, "seed": 1}
+    values["lengths"] = [10 + (7 * number) % 50 for number in range(21)]
+    return Schedule(processes=processes, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_steps_and_their_conversations_do_not_depend_on_processes() -> None:
+    one = schedule(1)
+    for processes in (2, 4, 8):
+        other = schedule(processes)
+        assert other.steps == one.steps == 6  # ceil(2 epochs · 21 / 8)
+        for step in range(one.steps):
+            expected = sorted(one.conversations(step))
+            dealt = other.rows(step)
+            assert sorted(index for rows in dealt for row in rows for index in row) == expected
+
+
+def test_an_epoch_takes_each_conversation_once_in_an_order_of_its_own() -> None:
+    plan = schedule(1, batch=7)
+    epochs = [[plan.conversations(3 * epoch + step) for step in range(3)] for epoch in range(2)]
+    flat = [[index for step in epoch for index in step] for epoch in epochs]
+    assert sorted(flat[0]) == sorted(flat[1]) == list(range(21))
+    assert flat[0] != flat[1]
+
+
+def test_steps_can_be_asked_for_in_any_order() -> None:
+    plan = schedule(1)
+    forward = [plan.conversations(step) for step in range(6)]
+    assert [plan.conversations(step) for step in reversed(range(6))] == forward[::-1]
+
+
+def test_too_many_processes_are_refused_with_what_works() -> None:
+    with pytest.raises(StudyError, match=r"batch: 6, or grant 4 processes"):
+        check_batch(4, 6)

@@ -1,0 +1,191 @@
+"""Schedule of the learning rate, mask audit, reports and settings of the tuning stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bayling_study.config.tuning import TuningSection
+from bayling_study.errors import StudyError
+from bayling_study.tuning import data
+from bayling_study.tuning.__main__ import check_device, check_processes, licence
+from bayling_study.tuning.checkpoints import Checkpoints, Manifest, seal
+from bayling_study.tuning.engine import deepspeed_config, load_model
+from bayling_study.tuning.job import Follower, report
+from bayling_study.tuning.launcher import FAILURE
+from bayling_study.tuning.output import assemble
+from bayling_study.tuning.progress import Progress, StepNumbers
+from bayling_study.tuning.schedule import learning_rate
+from helpers.training import chatml_tokenizer, conversations, write_foundation, write_instructions
+
+
+def rates(schedule: str, warmup: float) -> list[float]:
+    settings = TuningSection(learning_rate=1.0, schedule=schedule, warmup_share=warmup)  # type: ignore[arg-type]
+    return [learning_rate(settings, step, 10) for step in range(10)]
+
+
+def test_the_rate_rises_and_falls() -> None:
+    assert rates("linear", 0.2) == pytest.approx(
+        [0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 0.5, 3 / 8, 0.25, 1 / 8]
+    )
+    assert rates("constant", 0.0) == [1.0] * 10
+    cosine = rates("cosine", 0.0)
+    assert cosine[0] == 1.0
+    assert cosine[5] == pytest.approx(0.5)
+    assert cosine == sorted(cosine, reverse=True)
+
+
+def test_encoded_conversations_come_back(tmp_path: Path) -> None:
+    rows = conversations(9)
+    found = data.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
+    tokens = data.load(tmp_path / "tokens")
+    assert tokens.names == [row["id"] for row in rows]
+    assert sum(tokens.lengths) == found["tokens"] == len(tokens.tokens)
+    assert sum(tokens.trained) == found["trained_tokens"] == int(tokens.mask.sum())
+    ids, mask = tokens.conversation(3)
+    assert len(ids) == tokens.lengths[3]
+    assert int(mask.sum()) == tokens.trained[3]
+    assert found["fully_masked"] == 0
+
+
+def test_the_digest_follows_the_data(tmp_path: Path) -> None:
+    rows = conversations(3)
+    tokenizer = chatml_tokenizer()
+    digests = []
+    for number, template in enumerate(("foundation", "bayling", "foundation")):
+        data.encode_all(rows, tokenizer, template, 512, tmp_path / str(number))  # type: ignore[arg-type]
+        digests.append(data.load(tmp_path / str(number)).digest)
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_long_conversations_are_cut_or_left_out_and_counted(tmp_path: Path) -> None:
+    rows = [row for row in conversations(12) if len(row["messages"]) == 4]
+    tokenizer = chatml_tokenizer()
+    lengths = [len(data.chat.encode(tokenizer, "foundation", row["messages"])[0]) for row in rows]
+    rows.append(
+        {
+            "id": "huge",
+            "recipe": "t",
+            "messages": [
+                {"role": "user", "content": "x" * 500},
+                {"role": "assistant", "content": "y"},
+            ],
+        }
+    )
+    found = data.encode_all(rows, tokenizer, "foundation", min(lengths), tmp_path / "tokens")
+    assert found["left_out_as_too_long"] == {"count": 1, "ids": ["huge"]}
+    assert found["truncated"]["count"] == sum(length > min(lengths) for length in lengths) > 0
+
+
+def test_a_fully_masked_conversation_is_named() -> None:
+    masks = [np.array([False, True]), np.array([True, False])]
+    with pytest.raises(StudyError, match=r"1 conversations have no token to learn: b"):
+        data.check_masks(["a", "b"], masks)
+    with pytest.raises(StudyError, match="no conversation fits"):
+        data.check_masks([], [])
+
+
+def test_instructions_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="do not exist"):
+        data.read_conversations(tmp_path)
+    rows = data.read_conversations(write_instructions(tmp_path, 5))
+    assert [row["id"] for row in rows] == [f"c{number}" for number in range(5)]
+
+
+def test_reports_are_read_once_and_only_whole(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    follower = Follower(path)
+    assert list(follower.new()) == []
+    report(path, "started", step=0)
+    with open(path, "a", encoding="utf-8") as stream:
+        stream.write('{"event": "st')
+    assert [event["event"] for event in follower.new()] == ["started"]
+    with open(path, "a", encoding="utf-8") as stream:
+        stream.write('ep", "step": 1}\n')
+    assert [event["event"] for event in follower.new()] == ["step"]
+    assert list(follower.new()) == []
+
+
+def test_progress_counts_down() -> None:
+    progress = Progress(steps=10, done=7)
+    numbers = StepNumbers(8, 1.5, 0.2, 1e-3, padded=101, real=100, trained=10)
+    metrics = progress.metrics(numbers)
+    assert metrics["seconds_left"] == pytest.approx(2 * metrics["seconds_per_step"])
+    assert metrics["padded_tokens_per_second"] > metrics["real_tokens_per_second"]
+    assert metrics["real_tokens_per_second"] == pytest.approx(
+        10 * metrics["trained_tokens_per_second"]
+    )
+
+
+def test_the_failed_process_is_found_in_the_launchers_table() -> None:
+    table = "Root Cause:\n[0]:\n  rank      : 1 (local_rank: 1)\n  exitcode  : -9 (pid: 77)\n"
+    found = FAILURE.search(table)
+    assert found is not None
+    assert found.groups() == ("1", "-9")
+
+
+def test_other_process_counts_are_refused_before_the_start(tmp_path: Path) -> None:
+    check_processes(tmp_path, 4)
+    store = Checkpoints(tmp_path, 1)
+    (store.prepare(3) / "weights").write_text("x")
+    store.commit(Manifest(3, 12, 2, 5, "data", "code", seal(store.scratch(3))))
+    check_processes(tmp_path, 2)
+    with pytest.raises(StudyError, match="written by 2 processes, not 4"):
+        check_processes(tmp_path, 4)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the machine has a GPU")
+def test_a_gpu_study_without_a_gpu_is_refused() -> None:
+    check_device("auto", 4)
+    with pytest.raises(StudyError, match="no GPU was granted"):
+        check_device("cuda", 1)
+
+
+def test_deepspeed_sums_in_fp32_and_never_divides_by_rows() -> None:
+    config = deepspeed_config(TuningSection(zero_stage=3, offload="all"))
+    assert config["data_types"] == {"grad_accum_dtype": "fp32"}
+    assert config["managed_gradient_accumulation"] is False
+    assert config["gradient_accumulation_steps"] == 1
+    assert set(config["zero_optimization"]) >= {"offload_optimizer", "offload_param"}
+    assert "offload_optimizer" not in deepspeed_config(TuningSection())["zero_optimization"]
+
+
+def test_rows_beyond_the_models_positions_are_refused(tmp_path: Path) -> None:
+    write_foundation(tmp_path)
+    with pytest.raises(StudyError, match="1024 positions"):
+        load_model(str(tmp_path), TuningSection(max_length=2048), "sdpa")
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_weights_survive_the_way_out(tmp_path: Path, tied: bool) -> None:
+    write_foundation(tmp_path, tied)
+    model = load_model(str(tmp_path), TuningSection(max_length=64, precision="fp32"), "sdpa")
+    weights = {name: value.detach().clone() for name, value in model.named_parameters()}
+    assert ("lm_head.weight" in weights) is not tied
+    built = assemble(str(tmp_path), weights, torch.float32)
+    built.save_pretrained(tmp_path / "out")
+    again = load_model(
+        str(tmp_path / "out"), TuningSection(max_length=64, precision="fp32"), "sdpa"
+    )
+    for (name, old), (other, new) in zip(
+        model.state_dict().items(), again.state_dict().items(), strict=True
+    ):
+        assert name == other
+        assert torch.equal(old, new)
+    shared = again.lm_head.weight.data_ptr() == again.model.embed_tokens.weight.data_ptr()
+    assert shared is tied
+
+
+def test_weights_that_do_not_fit_are_a_bug(tmp_path: Path) -> None:
+    write_foundation(tmp_path)
+    with pytest.raises(ValueError, match="unset"):
+        assemble(str(tmp_path), {}, torch.float32)
+
+
+def test_the_licence_is_read_from_the_card(tmp_path: Path) -> None:
+    assert licence(tmp_path) is None
+    (tmp_path / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Model\n")
+    assert licence(tmp_path) == "apache-2.0"

@@ -1,0 +1,26 @@
+"""Readers of upstream formats, registered by the name that the config uses.
+
+A reader is a function of the download's folder and its section of the config;
+it yields raw rows, one at a time and in a stable order. It judges form only
+(``StudyError`` where the file is not what the format says); whether a row is
+worth keeping is decided later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
+from bayling_study.corpora.readers import alpaca, homeassistant, parallel_json, sharegpt
+from bayling_study.corpora.readers.exchanges import Draft
+from bayling_study.corpora.types import ParallelSegment
+
+PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment]]] = {
+    "homeassistant": homeassistant.read,
+    "parallel-json": parallel_json.read,
+}
+CONVERSATIONS: dict[str, Callable[[Path, ConversationCorpus], Iterator[Draft]]] = {
+    "alpaca": alpaca.read,
+    "sharegpt": sharegpt.read,
+}

@@ -1,0 +1,87 @@
+"""The two types that all readers produce, and their Parquet schemas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+PARALLEL_FILE = "parallel.parquet"
+CONVERSATIONS_FILE = "conversations.parquet"
+REPORT_FILE = "report.json"
+
+PARALLEL_SCHEMA = pa.schema(
+    [
+        (name, pa.string())
+        for name in (
+            "id",
+            "source",
+            "lang_a",
+            "lang_b",
+            "text_a",
+            "text_b",
+            "document",
+            "split",
+        )
+    ]
+)
+CONVERSATION_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("recipe", pa.string()),
+        ("source", pa.string()),
+        ("languages", pa.list_(pa.string())),
+        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+    ]
+)
+
+
+class ParallelSegment(NamedTuple):
+    """An aligned pair.
+
+    Attributes:
+        id: unique in the corpora, ``SOURCE/LANGUAGE/DOCUMENT/KEY``.
+        source: id of the upstream source.
+        lang_a: code of the pivot language.
+        lang_b: code of the other language.
+        text_a: text in ``lang_a``.
+        text_b: text in ``lang_b``.
+        document: what must not be torn apart by the split, ``SOURCE/DOCUMENT``.
+        split: ``train`` or ``test``; empty until it is decided.
+    """
+
+    id: str
+    source: str
+    lang_a: str
+    lang_b: str
+    text_a: str
+    text_b: str
+    document: str
+    split: str = ""
+
+
+class Message(NamedTuple):
+    """One turn of a conversation: ``role`` is ``system``, ``user`` or ``assistant``."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A dialogue that starts with a user's turn (after a system turn, if any).
+
+    Attributes:
+        id: unique in the corpora, ``SOURCE/FILE/NUMBER``.
+        recipe: where its form comes from; for upstream dialogues the reader's name.
+        source: id of the upstream source.
+        languages: codes of the languages in it.
+        messages: turns in order, user and assistant in alternation.
+    """
+
+    id: str
+    recipe: str
+    source: str
+    languages: list[str]
+    messages: list[Message]

@@ -1,0 +1,128 @@
+"""Fetches one source of the table into ``resources/downloads/ID-HASH``.
+
+Produces the upstream files in ``OUT/files`` and, last, ``OUT/manifest.json`` with
+the hash of each. A complete, undamaged download is recognised and left alone;
+an interrupted one goes on; a damaged one is fetched again. Run as
+``python -m bayling_study.download --help``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import time
+from pathlib import Path
+
+from bayling_study.cli import run_program, stage_parser
+from bayling_study.config import load_settings
+from bayling_study.config.study import DownloadSection
+from bayling_study.download.fetchers import FETCHERS
+from bayling_study.download.local import local_path, take_local_file, take_local_folder
+from bayling_study.download.lock import Lock, lock_path, read_lock, write_lock
+from bayling_study.download.manifest import SourceRow, source_row
+from bayling_study.download.progress import size
+from bayling_study.download.receipt import intact, write_receipt
+from bayling_study.download.request import Fetched, Request
+from bayling_study.download.transfer import Policy
+from bayling_study.errors import StudyError
+from bayling_study.files import read_json
+from bayling_study.sources import MANIFEST
+from bayling_study.tracking.record import run_record
+
+LOG = logging.getLogger("bayling_study.download")
+SHARED = "shared"
+"""Study name in the record: downloads belong to all studies."""
+UNPACKED_FACTOR = 4
+"""Disk that unpacking needs, as a multiple of the archive, at the table's largest ratio."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the program's options."""
+    options = stage_parser("download", __doc__ or "")
+    options.add_argument("--source", required=True, help="id of a row of config/sources.tsv")
+    options.add_argument("--out", type=Path, required=True, help="folder to write")
+    return options
+
+
+def main() -> None:
+    """Fetches the source, or finds that it is there."""
+    options = parser().parse_args()
+    settings = load_settings(options.settings, "download")
+    row = source_row(Path(settings.download.manifest), options.source)
+    with run_record(options.record, "download", row.id, SHARED, options.code) as run:
+        run.parameters({"source": row.model_dump(mode="json", exclude={"note"})})
+        start = time.monotonic()
+        ensure(row, options.out, settings.download)
+        receipt = read_json(options.out / MANIFEST)
+        run.parameters({"pin": receipt["pin"], "listing": receipt["listing"]})
+        run.metrics(
+            {
+                "files": len(receipt["files"]),
+                "bytes": sum(item["bytes"] for item in receipt["files"]),
+                "seconds": time.monotonic() - start,
+            }
+        )
+        run.output("manifest", options.out / MANIFEST)
+
+
+def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
+    """Makes ``out`` a complete, verified copy of the source.
+
+    Raises:
+        StudyError: it cannot be had, or is not what was pinned or locked.
+    """
+    path = local_path(row, section.local)
+    root = path if path and path.is_dir() else None
+    if intact(out, row, root):
+        LOG.info("%s is complete", row.id)
+        return
+    (out / MANIFEST).unlink(missing_ok=True)
+    if root:
+        write_receipt(out, row, take_local_folder(root, row), "local", root=str(root))
+        return
+    lock = read_lock(lock_path(out))
+    request = make_request(row, out, section, lock)
+    fetched = take_local_file(path, request) if path else fetch_remote(request)
+    pin = "table" if row.sha256 else "lock"
+    if pin == "lock" and lock is None:
+        lock = Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes)
+        write_lock(lock_path(out), lock)
+    write_receipt(out, row, fetched.facts, pin, revision=fetched.revision)
+    shutil.rmtree(request.raw, ignore_errors=True)
+    LOG.info("%s: %d files, pinned by %s", row.id, len(fetched.facts), pin)
+
+
+def make_request(row: SourceRow, out: Path, section: DownloadSection, lock: Lock | None) -> Request:
+    """Joins what the table, the lock and the config say of a source."""
+    return Request(
+        row,
+        out,
+        sha256=row.sha256 or (lock.sha256 if lock else ""),
+        revision=row.revision or (lock.revision if lock else ""),
+        policy=Policy(section.retries, section.timeout, section.slowest),
+        mirrors=section.mirrors,
+    )
+
+
+def fetch_remote(request: Request) -> Fetched:
+    """Fetches by the fetcher of the row's kind, once the disk is known to hold it.
+
+    Raises:
+        StudyError: as the fetcher's, or the disk is too small.
+    """
+    request.out.mkdir(parents=True, exist_ok=True)
+    row = request.row
+    factor = 1 if row.kind == "hub" else UNPACKED_FACTOR
+    free = shutil.disk_usage(request.out).free
+    if row.bytes and free < factor * row.bytes:
+        raise StudyError(
+            f"{row.id} needs about {size(factor * row.bytes)}, but only {size(free)} are free",
+            where=request.out,
+            fix="free some space, or set study.resources to a larger disk",
+        )
+    return FETCHERS[row.kind](request)
+
+
+if __name__ == "__main__":
+    run_program(main)

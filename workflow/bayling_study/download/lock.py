@@ -1,0 +1,63 @@
+"""Locks: what the first download of an unpinned source was, verified ever after.
+
+Some sources cannot be pinned in the table, because their hash is not known
+without a network. Their first download writes ``sources.lock/ID-HASH.tsv`` in the
+resources folder with revision, hash and size, and every later download, also
+after the files were removed, must give the same. One file a source, because
+download jobs run side by side and must not write into a shared one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bayling_study.errors import StudyError
+from bayling_study.files import write_text
+
+COLUMNS = ("id", "revision", "sha256", "bytes")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What a source was when it was first fetched.
+
+    Attributes:
+        id: the source.
+        revision: the commit or hub revision that was resolved; may be empty.
+        sha256: hash in the sense of the table's column.
+        bytes: size of the transfer, or of all files for kinds of many files.
+    """
+
+    id: str
+    revision: str
+    sha256: str
+    bytes: int
+
+
+def lock_path(out: Path) -> Path:
+    """Returns the lock file of the download folder ``RESOURCES/downloads/ID-HASH``."""
+    return out.absolute().parent.parent / "sources.lock" / f"{out.name}.tsv"
+
+
+def read_lock(path: Path) -> Lock | None:
+    """Reads a lock; none if the source was never fetched.
+
+    Raises:
+        StudyError: the file is not a lock.
+    """
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    cells = lines[1].split("\t") if len(lines) == 2 else []
+    if len(cells) != len(COLUMNS) or not cells[3].isdigit():
+        raise StudyError(
+            "not a lock file", where=path, fix="restore it, or remove it to lock the source anew"
+        )
+    return Lock(cells[0], cells[1], cells[2], int(cells[3]))
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Writes a lock atomically."""
+    values = asdict(lock)
+    write_text(path, "\t".join(COLUMNS) + "\n" + "\t".join(str(values[c]) for c in COLUMNS) + "\n")

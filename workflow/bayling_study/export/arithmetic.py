@@ -1,0 +1,107 @@
+"""How many bytes a Llama model needs in 16 and in 8 bits, from its shape alone.
+
+The paper says that its 8-bit switch runs 7B in 10 GB and 13B in 16 GB. The
+weights, the key-value cache of 2,048 tokens and the largest matrix, which
+upstream rebuilds whole in 16 bits, add up to 7.69 and 14.24 GiB: the claim is
+sound. Activations and the CUDA context come on top; they depend on the batch
+and are not in these numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GIBIBYTE = 1 << 30
+HALF = 2
+PAPER_SCALE_BYTES = 2
+"""Upstream keeps scales in the weights' 16 bits; our files keep fp32 (4)."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers of a Llama-like ``config.json`` that decide its size."""
+
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    intermediate: int
+    vocabulary: int
+    tied: bool = False
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Shape:
+        """Reads the shape from the values of a ``config.json``."""
+        heads = config["num_attention_heads"]
+        return cls(
+            hidden=config["hidden_size"],
+            layers=config["num_hidden_layers"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            head_size=config.get("head_dim") or config["hidden_size"] // heads,
+            intermediate=config["intermediate_size"],
+            vocabulary=config["vocab_size"],
+            tied=bool(config.get("tie_word_embeddings", False)),
+        )
+
+    def matrices(self) -> list[tuple[int, int]]:
+        """Returns ``(out, in)`` of every linear layer; a tied output layer is none."""
+        query, key = self.heads * self.head_size, self.kv_heads * self.head_size
+        layer = [
+            (query, self.hidden),
+            (key, self.hidden),
+            (key, self.hidden),
+            (self.hidden, query),
+            (self.intermediate, self.hidden),
+            (self.intermediate, self.hidden),
+            (self.hidden, self.intermediate),
+        ]
+        output = [] if self.tied else [(self.vocabulary, self.hidden)]
+        return layer * self.layers + output
+
+    def kept(self) -> int:
+        """Returns the parameters that stay in 16 bits: embeddings and norms."""
+        return self.vocabulary * self.hidden + (2 * self.layers + 1) * self.hidden
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a model needs; sums grow from left to right.
+
+    Attributes:
+        linear: number of parameters in linear layers (a count, not bytes).
+        fp16: all weights in 16 bits.
+        int8: weights with linear layers in 8 bits, scales included.
+        with_cache: and the key-value cache in 16 bits.
+        with_matrix: and the largest matrix rebuilt in 16 bits.
+    """
+
+    linear: int
+    fp16: int
+    int8: int
+    with_cache: int
+    with_matrix: int
+
+
+def memory(
+    shape: Shape, tokens: int = 2048, group: int = 256, scale_bytes: int = PAPER_SCALE_BYTES
+) -> Memory:
+    """Returns what a model needs to answer one prompt.
+
+    Args:
+        shape: the model.
+        tokens: length of the key-value cache, prompt and answer together.
+        group: input columns that share a scale.
+        scale_bytes: bytes of a scale; 2 gives the paper's numbers, 4 our files'.
+    """
+    matrices = shape.matrices()
+    linear = sum(rows * columns for rows, columns in matrices)
+    scales = sum(rows * -(-columns // group) for rows, columns in matrices)
+    kept = shape.kept() * HALF
+    int8 = linear + scales * scale_bytes + kept
+    cache = 2 * shape.layers * shape.kv_heads * shape.head_size * tokens * HALF
+    largest = max(rows * columns for rows, columns in matrices) * HALF
+    return Memory(linear, linear * HALF + kept, int8, int8 + cache, int8 + cache + largest)

@@ -1,0 +1,68 @@
+"""Which prompts are decoded together.
+
+Prompts are sorted by length, longest first, so that a batch holds little
+padding and the batch that needs most memory comes at the start. A batch is
+filled up to a number of tokens and a number of rows. What a prompt is answered
+with does not depend on its batch: padding is masked, positions start at the
+first real token, and all rows of a batch have the same answer limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Request:
+    """One answer to be generated.
+
+    Attributes:
+        id: the prompt's id.
+        ids: token ids of the conversation so far.
+        limit: largest number of new tokens.
+        cut: number of tokens dropped from the prompt's start to fit the context.
+    """
+
+    id: str
+    ids: list[int]
+    limit: int
+    cut: int = 0
+
+
+def fit_context(name: str, ids: list[int], max_new: int, context: int) -> Request:
+    """Returns the request for a prompt, made to fit into the model's context.
+
+    An answer may use what the prompt leaves of the context, and half of
+    ``max_new`` (or of the context) is always kept for it: a longer prompt loses
+    tokens at its start, where FastChat, which the authors' scripts build on,
+    cuts too.
+    """
+    reserved = max(1, min(max_new, context) // 2)
+    cut = max(0, len(ids) + reserved - context)
+    kept = ids[cut:]
+    return Request(name, kept, min(max_new, context - len(kept)), cut)
+
+
+def plan(
+    requests: Iterable[Request], batch_tokens: int, max_batch: int, beams: int = 1
+) -> Iterator[list[Request]]:
+    """Yields batches, longest prompts first.
+
+    Args:
+        requests: what is to be generated, in any order.
+        batch_tokens: tokens a batch may hold: rows × beams × (longest prompt + limit).
+            A batch of one request is always allowed.
+        max_batch: most requests in a batch.
+        beams: rows that one request takes.
+    """
+    batch: list[Request] = []
+    for request in sorted(requests, key=lambda r: (-r.limit, -len(r.ids), r.id)):
+        width = (len(batch[0].ids) if batch else len(request.ids)) + request.limit
+        too_big = (len(batch) + 1) * beams * width > batch_tokens or len(batch) == max_batch
+        if batch and (too_big or request.limit != batch[0].limit):
+            yield batch
+            batch = []
+        batch.append(request)
+    if batch:
+        yield batch

@@ -1,0 +1,131 @@
+"""Everything the report shows, read from files: scores, records, audits, manifests.
+
+The report imports no stage: what it cannot read from a file it does not show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.model import StudyConfig
+from bayling_study.errors import StudyError
+from bayling_study.files import read_json, read_jsonl
+from bayling_study.records import Prompt, Score, read_prompts, read_scores
+from bayling_study.report.significance import Significance
+
+
+@dataclass
+class Study:
+    """A finished study, read lazily from its results folder.
+
+    Attributes:
+        folder: the results folder.
+        config: the sections that the report was given.
+        shared: run records of jobs whose outputs all studies share.
+    """
+
+    folder: Path
+    config: StudyConfig
+    shared: list[Path] = field(default_factory=list)
+    _outputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def scores(self) -> list[Score]:
+        """All scores, in the order of suites, items and systems of the config."""
+        found: list[Score] = []
+        for path in sorted((self.folder / "scores").rglob("*.json")):
+            if path.name != "comparisons.json":
+                found += read_scores(path)
+        if not found:
+            raise StudyError("no scores", where=self.folder / "scores", fix="run the study first")
+        return sorted(found, key=self._position)
+
+    def _position(self, score: Score) -> tuple[int, int, str, int]:
+        suites, systems = list(self.config.suites), list(self.config.systems)
+        items = list(getattr(self.config.suites.get(score.suite), "directions", []))
+        return (
+            suites.index(score.suite) if score.suite in suites else len(suites),
+            items.index(score.item) if score.item in items else len(items),
+            score.item,
+            systems.index(score.system) if score.system in systems else len(systems),
+        )
+
+    @cached_property
+    def baseline(self) -> str:
+        """The system against which the others are tested."""
+        return self.config.report.baseline or next(iter(self.config.systems))
+
+    @cached_property
+    def comparisons(self) -> dict[str, Any]:
+        """The paired tests between systems, with a statement of the method."""
+        return dict(read_json(self.folder / "scores" / "comparisons.json"))
+
+    @cached_property
+    def significance(self) -> Significance:
+        """The paired tests, ready to be asked."""
+        return Significance(self.comparisons["comparisons"], self.baseline)
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The run records of all jobs, in the order of their starts."""
+        paths = [*self.shared, *(self.folder / "runs").glob("*/*.json")]
+        return sorted((read_json(path) for path in paths), key=lambda record: record["start"])
+
+    def record(self, stage: str, name: str) -> dict[str, Any] | None:
+        """Returns one job's run record, or none."""
+        for record in self.records:
+            if (record["stage"], record["name"]) == (stage, name):
+                return record
+        return None
+
+    @cached_property
+    def audits(self) -> dict[str, dict[str, Any]]:
+        """The audits of the training sets by mixture."""
+        paths = sorted((self.folder / "instructions").glob("*/audit.json"))
+        return {path.parent.name: read_json(path) for path in paths}
+
+    @cached_property
+    def corpora(self) -> dict[str, Any] | None:
+        """The report of the corpora stage, or none where the study has none."""
+        path = self.folder / "corpora" / "report.json"
+        return read_json(path) if path.exists() else None
+
+    @cached_property
+    def exports(self) -> dict[str, dict[str, Any]]:
+        """The error reports of 8-bit systems."""
+        paths = sorted((self.folder / "int8").glob("*/error.json"))
+        return {path.parent.name: read_json(path) for path in paths}
+
+    @cached_property
+    def systems(self) -> dict[str, dict[str, Any]]:
+        """What each system's outputs were made with (``system.json``)."""
+        paths = sorted((self.folder / "outputs").glob("*/system.json"))
+        return {path.parent.name: read_json(path) for path in paths}
+
+    @cached_property
+    def sources(self) -> list[dict[str, Any]]:
+        """The manifests of the downloads that this study's records name."""
+        folders: dict[str, dict[str, Any]] = {}
+        for record in self.records:
+            for reference in [*record["inputs"].values(), *record["outputs"].values()]:
+                path = Path(reference["path"])
+                manifest = path if path.name == "manifest.json" else path / "manifest.json"
+                if "downloads" in path.parts and manifest.is_file():
+                    folders[str(manifest)] = read_json(manifest)
+        return [folders[name] for name in sorted(folders)]
+
+    def prompts(self, suite: str) -> list[Prompt]:
+        """Returns a suite's prompts."""
+        return read_prompts(self.folder / "prompts" / f"{suite}.jsonl")
+
+    def answers(self, system: str, suite: str) -> dict[str, Any]:
+        """Returns a system's hypotheses by prompt id; empty where it has none for the suite."""
+        key = (system, suite)
+        if key not in self._outputs:
+            path = self.folder / "outputs" / system / f"{suite}.jsonl"
+            rows = read_jsonl(path) if path.exists() else []
+            self._outputs[key] = {row["id"]: row for row in rows}
+        return self._outputs[key]

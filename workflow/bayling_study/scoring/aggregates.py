@@ -1,0 +1,80 @@
+"""Numbers over several items: plain means of items, and opponents' items pooled.
+
+A mean over items (the papers' exam averages) weighs items alike; its interval
+comes from the items' independent resamples. A pool puts the segments of items
+together (the judge's score against one opponent over all parts). An aggregate
+is made only when all its items are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayling_study.config.suites import (
+    EXAM_TASKS,
+    ExamsSuite,
+    ReviewsSuite,
+    Suite,
+    TranslationSuite,
+)
+from bayling_study.scoring.measurement import Array, Measurement
+
+GAOKAO = [task for task in EXAM_TASKS if task.startswith("gaokao-")]
+ENGLISH = [task for task in EXAM_TASKS if task not in GAOKAO]
+EXAM_MEANS = {
+    "gaokao-average": GAOKAO,
+    "english-average": ENGLISH,
+    # the published English averages of all systems but GPT-3.5 leave logiqa-zh out
+    "english-average-8": [task for task in ENGLISH if task != "logiqa-zh"],
+}
+"""BayLing's exam averages: 9 Chinese-side and 9 (or 8) English-side tasks of AGIEval."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement with its values on the resampled test sets of its item."""
+
+    measurement: Measurement
+    resamples: Array
+
+
+def mean_groups(suite: Suite) -> dict[str, list[str]]:
+    """Returns the aggregates of a suite that are plain means, with their items."""
+    if isinstance(suite, ExamsSuite):
+        return EXAM_MEANS
+    if isinstance(suite, TranslationSuite):
+        trained = [item for item in suite.directions if item not in suite.zero_shot]
+        groups = {"trained-average": trained, "zero-shot-average": list(suite.zero_shot)}
+        return {name: items for name, items in groups.items() if items}
+    return {}
+
+
+def mean_of(members: Sequence[Measured]) -> tuple[float, Array]:
+    """Returns the mean of items' values, and of their resampled values."""
+    value = float(np.mean([member.measurement.value for member in members]))
+    return value, np.mean([member.resamples for member in members], axis=0)
+
+
+def pool_groups(suite: Suite) -> dict[str, list[str]]:
+    """Returns the aggregates of a suite whose items' segments are put together."""
+    if isinstance(suite, ReviewsSuite):
+        return {name: [f"{name}.{part}" for part in suite.parts] for name in suite.opponents}
+    return {}
+
+
+def pool(members: Sequence[Mapping[str, Measurement]]) -> list[Measurement]:
+    """Returns the metrics that all items have, each over the segments of all items."""
+    first, *others = members
+    return [
+        replace(
+            measurement,
+            statistics=np.concatenate([member[name].statistics for member in members]),
+            segments=np.concatenate([member[name].segments for member in members]),
+            note=f"{len(members)} items pooled",
+        )
+        for name, measurement in first.items()
+        if all(name in other for other in others)
+    ]

@@ -1,0 +1,98 @@
+"""Reading what a system answered, item by item, and measuring it by the suite's kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.config import StudyConfig
+from bayling_study.errors import StudyError
+from bayling_study.files import read_json, read_jsonl
+from bayling_study.records import Prompt, read_hypotheses
+from bayling_study.scoring import constraints, exams, interactive, overlap, reviews
+from bayling_study.scoring.cache import StatisticsCache
+from bayling_study.scoring.measurement import Answers, Measurement, Options
+from bayling_study.scoring.resampling import Plan
+
+MEASURES = {
+    "translation": overlap.measure,
+    "wmt22": overlap.measure,
+    "constrained": constraints.measure,
+    "exams": exams.measure,
+    "reviews": reviews.measure,
+    "interactive": interactive.measure,
+}
+"""Kind of suite to the function that measures one item of it."""
+
+
+def options_of(config: StudyConfig, cache: Path | None) -> Options:
+    """Returns the scorers' options from the configuration."""
+    tokenizers: dict[str, list[str]] = {
+        code: [*names] for code, names in config.scoring.tokenizers.items()
+    }
+    return Options(tokenizers, StatisticsCache(cache))
+
+
+def plan_of(config: StudyConfig) -> Plan:
+    """Returns the resampling plan from the configuration."""
+    bootstrap = config.scoring.bootstrap
+    return Plan(bootstrap.samples, bootstrap.confidence, config.study.seed)
+
+
+def suite_kind(config: StudyConfig, suite: str) -> str:
+    """Returns the kind of a suite.
+
+    Raises:
+        StudyError: the configuration has no such suite, or nothing measures its kind.
+    """
+    if suite not in config.suites:
+        known = ", ".join(config.suites) or "(none)"
+        raise StudyError(f"no suite is called {suite!r}", where="suites", fix=f"one of: {known}")
+    kind = config.suites[suite].kind
+    if kind not in MEASURES:
+        raise StudyError(f"no scorer measures suites of kind {kind!r}", where=f"suites.{suite}")
+    return kind
+
+
+def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) -> list[Answers]:
+    """Returns a system's answers to those items of a suite that it has, in prompt order.
+
+    Args:
+        prompts: all prompts of the suite.
+        outputs: the system's output folder, with ``SUITE.jsonl`` and ``system.json``.
+        system: its name.
+        suite: the suite's name.
+
+    Raises:
+        StudyError: an item lacks a prompt, or an id is unknown or repeated; names the file.
+    """
+    path = outputs / f"{suite}.jsonl"
+    present = _present_items(outputs, path, suite, prompts)
+    asked = [prompt for prompt in prompts if prompt.item in present]
+    found = {row.id: row for row in read_hypotheses(path, asked)} if asked else {}
+    groups: dict[str, list[Prompt]] = {}
+    for prompt in asked:
+        groups.setdefault(prompt.item, []).append(prompt)
+    return [
+        Answers(suite, item, system, path, members, [found[prompt.id] for prompt in members])
+        for item, members in groups.items()
+    ]
+
+
+def _present_items(outputs: Path, path: Path, suite: str, prompts: list[Prompt]) -> set[str]:
+    """Returns the items that the system declares, or those with a hypothesis if it declares none.
+
+    Every item is whole: ``read_hypotheses`` refuses one with some prompts missing.
+    """
+    declaration = outputs / "system.json"
+    if declaration.exists():
+        return set(read_json(declaration)["items"].get(suite, []))
+    items = {prompt.id: prompt.item for prompt in prompts}
+    rows = [row.get("id") for row in read_jsonl(path) if isinstance(row, dict)]
+    if not rows:
+        raise StudyError("the file is empty", where=path)
+    return {items[name] for name in rows if name in items}
+
+
+def measure(answers: Answers, kind: str, options: Options) -> list[Measurement]:
+    """Returns all measurements of one item."""
+    return MEASURES[kind](answers, options)

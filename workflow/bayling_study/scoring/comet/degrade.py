@@ -1,0 +1,177 @@
+"""Known damage to a translation, with the score that the damage deserves.
+
+A perfect translation scores 1 and one that says nothing of the source scores 0. The score is
+computed from what was really changed (the share of words kept in place, for most kinds), so that
+a model trained on it learns a graded, lexical similarity to the reference and to the source. The
+kinds are the ways in which weak systems fail: lost, wrong or misplaced words, early stops,
+run-on text, repetition, another language, the source untranslated, another sentence, nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+UNTRANSLATED_SCORE = 0.05
+"""Of a copied source or a wrong language: just above nothing, since names may survive."""
+
+SWAP_COST = 0.5
+"""Cost of a word in the wrong place as a share of a wrong word's."""
+
+EMPTY = " "
+"""An empty hypothesis. Not "", which unbabel-comet's reader of training data (pandas) would turn
+into the word "nan"; both have the same tokens."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A segment and what its damaged versions are made from.
+
+    Attributes:
+        source, reference: the aligned texts.
+        foreign: the same sentence in a third language, or empty.
+        donor: the reference of another segment in the same language.
+        spaced: whether the target language writes spaces between words; else a character is the
+            unit that is dropped, swapped or replaced.
+    """
+
+    source: str
+    reference: str
+    foreign: str
+    donor: str
+    spaced: bool
+
+    def units(self, text: str) -> list[str]:
+        """Splits a text of the target language into words or characters."""
+        return text.split() if self.spaced else list(text)
+
+    def join(self, units: list[str]) -> str:
+        """Puts units together again; nothing left is an empty hypothesis."""
+        return (" " if self.spaced else "").join(units) or EMPTY
+
+
+Damaged = tuple[str, float]
+
+
+def keep_exact(material: Material, generator: random.Random) -> Damaged:
+    """The reference itself."""
+    return material.reference, 1.0
+
+
+def drop_units(material: Material, generator: random.Random) -> Damaged:
+    """Random units are lost."""
+    units = material.units(material.reference)
+    lost = _some(units, generator)
+    return material.join([u for i, u in enumerate(units) if i not in lost]), _kept(lost, units)
+
+
+def replace_units(material: Material, generator: random.Random) -> Damaged:
+    """Random units become units of another segment; by chance equal ones count as kept."""
+    units = material.units(material.reference)
+    donor = material.units(material.donor)
+    new = list(units)
+    for index in _some(units, generator):
+        new[index] = generator.choice(donor)
+    changed = {i for i, (a, b) in enumerate(zip(units, new, strict=True)) if a != b}
+    return material.join(new), _kept(changed, units)
+
+
+def swap_units(material: Material, generator: random.Random) -> Damaged:
+    """Random units change places among themselves."""
+    units = material.units(material.reference)
+    places = sorted(_some(units, generator))
+    shuffled = generator.sample(places, len(places))
+    new = list(units)
+    for place, origin in zip(places, shuffled, strict=True):
+        new[place] = units[origin]
+    moved = {i for i, (a, b) in enumerate(zip(units, new, strict=True)) if a != b}
+    return material.join(new), 1 - SWAP_COST * (1 - _kept(moved, units))
+
+
+def mixed_damage(material: Material, generator: random.Random) -> Damaged:
+    """Replacement, then loss, then swaps: most like the output of a real, weak system."""
+    text, score = material.reference, 1.0
+    for damage in (replace_units, drop_units, swap_units):
+        step = Material(material.source, text, material.foreign, material.donor, material.spaced)
+        if generator.random() < 0.7 and len(step.units(text)) > 1:
+            text, factor = damage(step, generator)
+            score *= factor
+    return text, score
+
+
+def truncate(material: Material, generator: random.Random) -> Damaged:
+    """The system stops early."""
+    units = material.units(material.reference)
+    kept = generator.randint(1, max(1, len(units) - 1))
+    return material.join(units[:kept]), kept / len(units)
+
+
+def run_on(material: Material, generator: random.Random) -> Damaged:
+    """The system goes on with text that is not in the source; the score is the precision."""
+    units = material.units(material.reference)
+    donor = material.units(material.donor)
+    extra = donor[: generator.randint(1, len(donor))]
+    return material.join(units + extra), len(units) / (len(units) + len(extra))
+
+
+def repeat(material: Material, generator: random.Random) -> Damaged:
+    """A repetition loop: a few units again and again; recall times precision."""
+    units = material.units(material.reference)
+    piece = units[: generator.randint(1, max(1, len(units) // 2))]
+    times = generator.randint(2, 1 + max(2, 2 * len(units) // len(piece)))
+    return material.join(piece * times), len(piece) / len(units) / times
+
+
+def copy_source(material: Material, generator: random.Random) -> Damaged:
+    """The source, untranslated."""
+    return material.source, UNTRANSLATED_SCORE
+
+
+def wrong_language(material: Material, generator: random.Random) -> Damaged:
+    """The right sentence in a third language; the source where none is known."""
+    return material.foreign or material.source, UNTRANSLATED_SCORE
+
+
+def unrelated(material: Material, generator: random.Random) -> Damaged:
+    """A fluent translation of another sentence."""
+    return material.donor, 0.0
+
+
+def say_nothing(material: Material, generator: random.Random) -> Damaged:
+    """Nothing, or a lone mark."""
+    return generator.choice([EMPTY, ".", "-", "?"]), 0.0
+
+
+DAMAGES: dict[Callable[[Material, random.Random], Damaged], float] = {
+    keep_exact: 1.0,
+    drop_units: 1.5,
+    replace_units: 2.0,
+    swap_units: 1.0,
+    mixed_damage: 4.0,
+    truncate: 1.0,
+    run_on: 1.0,
+    repeat: 1.0,
+    copy_source: 1.0,
+    wrong_language: 0.5,
+    unrelated: 1.0,
+    say_nothing: 0.3,
+}
+"""Kinds of damage and how often each is drawn, relative to the others."""
+
+
+def damage(material: Material, generator: random.Random) -> tuple[str, float, str]:
+    """Returns a damaged translation, its score from 0 to 1, and the name of the damage."""
+    kinds = list(DAMAGES)
+    kind = generator.choices(kinds, weights=list(DAMAGES.values()))[0]
+    text, score = kind(material, generator)
+    return text, score, kind.__name__
+
+
+def _some(units: list[str], generator: random.Random) -> set[int]:
+    """Returns the places to damage: at least one, and any share of them alike."""
+    return set(generator.sample(range(len(units)), generator.randint(1, len(units))))
+
+
+def _kept(damaged: set[int], units: list[str]) -> float:
+    return 1 - len(damaged) / len(units)

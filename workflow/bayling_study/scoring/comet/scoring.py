@@ -1,0 +1,140 @@
+"""The command ``score``: all systems and suites in one model load."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from bayling_study.errors import StudyError
+from bayling_study.files import atomic_directory
+from bayling_study.records import Prompt
+from bayling_study.scoring.comet.cache import Cache
+from bayling_study.scoring.comet.checkpoint import Checkpoint, find_checkpoint
+from bayling_study.scoring.comet.model import load_model, signature
+from bayling_study.scoring.comet.results import item_scores, write_results
+from bayling_study.scoring.comet.scorer import Scorer
+from bayling_study.scoring.comet.segments import Segment, read_segments, read_suites
+from bayling_study.scoring.comet.settings import CometSettings, read_settings
+from bayling_study.tracking.record import RunRecord, run_record
+
+LOG = logging.getLogger(__name__)
+
+
+def score(options: argparse.Namespace) -> None:
+    """Scores what the options name and writes the folder ``--out``.
+
+    Raises:
+        StudyError: the checkpoint, a prompt set or a hypothesis file cannot be used.
+    """
+    settings = read_settings(options.settings)
+    checkpoint = find_checkpoint(options.model, options.encoder)
+    with run_record(options.record, "comet", "score", settings.study, options.code) as run:
+        suites = read_suites(options.prompts, options.suites)
+        if not suites:
+            raise StudyError(
+                "no suite has single-turn prompts with a source_text and a reference",
+                where="--suites",
+                fix="name a translation suite, or set scoring.comet to nothing",
+            )
+        skipped = [suite for suite in options.suites if suite not in suites]
+        _note(run, options, settings, checkpoint, skipped)
+        systems = {
+            system: read_system(options.outputs / system, suites) for system in options.systems
+        }
+        scorer = open_scorer(checkpoint, settings, options.cache)
+        try:
+            values = _score_all(scorer, systems)
+        finally:
+            scorer.cache.flush()
+        seconds = max(scorer.encoding_seconds, 1e-9)
+        run.metrics({"texts_encoded": scorer.encoded, "texts_per_second": scorer.encoded / seconds})
+        _write(run, options.out, systems, values, checkpoint, settings)
+
+
+def _note(
+    run: RunRecord,
+    options: argparse.Namespace,
+    settings: CometSettings,
+    checkpoint: Checkpoint,
+    skipped: list[str],
+) -> None:
+    for suite in skipped:
+        LOG.info("suite %s has no single-turn source sentences; COMET leaves it out", suite)
+    run.parameters(
+        {
+            "systems": " ".join(options.systems),
+            "suites": " ".join(options.suites),
+            "skipped": " ".join(skipped),
+            "signature": signature(checkpoint, settings.precision),
+            "batch_tokens": settings.batch_tokens,
+            "verified_against": checkpoint.verify(),
+        }
+    )
+    run.input("model", checkpoint.file, checkpoint.hash)
+    run.input("prompts", options.prompts)
+    for system in options.systems:
+        run.input(f"outputs/{system}", options.outputs / system)
+
+
+def read_system(folder: Path, suites: dict[str, list[Prompt]]) -> dict[str, list[Segment]]:
+    """Reads a system's segments of each suite, before any model is loaded."""
+    return {
+        suite: read_segments(prompts, folder / f"{suite}.jsonl")
+        for suite, prompts in suites.items()
+    }
+
+
+def open_scorer(checkpoint: Checkpoint, settings: CometSettings, cache: Path) -> Scorer:
+    """Loads the model and its part of the cache."""
+    start = time.monotonic()
+    model = load_model(checkpoint, settings.precision)
+    name = signature(checkpoint, settings.precision).replace("|", "_").replace(":", "-")
+    LOG.info("model on %s after %.1f s", model.device, time.monotonic() - start)
+    return Scorer(model, Cache(cache / name), settings.batch_tokens)
+
+
+def _score_all(
+    scorer: Scorer, systems: dict[str, dict[str, list[Segment]]]
+) -> dict[tuple[str, str], list[float]]:
+    """Returns the scores of each (system, suite), computed one suite's item at a time.
+
+    All systems of an item go together, since they share its sources and references; the
+    embeddings of other items then need not be in memory.
+    """
+    places: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for system, suites in systems.items():
+        for suite, segments in suites.items():
+            for index, segment in enumerate(segments):
+                places.setdefault((suite, segment.item), []).append((system, index))
+    values = {
+        (system, suite): [0.0] * len(segments)
+        for system, suites in systems.items()
+        for suite, segments in suites.items()
+    }
+    for number, ((suite, item), members) in enumerate(places.items(), start=1):
+        LOG.info("%s %s (%d of %d): %d segments", suite, item, number, len(places), len(members))
+        found = scorer.score([systems[system][suite][index].triple for system, index in members])
+        for (system, index), value in zip(members, found, strict=True):
+            values[system, suite][index] = value
+    return values
+
+
+def _write(
+    run: RunRecord,
+    out: Path,
+    systems: dict[str, dict[str, list[Segment]]],
+    values: dict[tuple[str, str], list[float]],
+    checkpoint: Checkpoint,
+    settings: CometSettings,
+) -> None:
+    metric = checkpoint.metric
+    text = signature(checkpoint, settings.precision)
+    with atomic_directory(out) as folder:
+        for (system, suite), scores in values.items():
+            segments = systems[system][suite]
+            rows = item_scores(segments, scores, (suite, system, metric), text, settings)
+            write_results(folder / system, suite, rows, segments, scores)
+            run.metrics({f"{metric}/{system}/{suite}/{row.item}": row.value for row in rows})
+    run.output("scores", out)

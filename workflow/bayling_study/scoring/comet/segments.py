@@ -1,0 +1,57 @@
+"""Prompts and hypotheses as the segments that COMET scores.
+
+Only suites of single-turn prompts with a source sentence (``meta["source_text"]``) and a
+reference can be scored; interactive conversations have no single source and are left to the
+other metrics. Texts are stripped at both ends, as the program ``comet-score`` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.records import Prompt, read_hypotheses, read_prompts
+from bayling_study.scoring.comet.cache import Triple
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A hypothesis with all that its score needs; ``item`` is the direction it counts for."""
+
+    id: str
+    item: str
+    triple: Triple
+
+
+def scorable(prompts: list[Prompt]) -> bool:
+    """Says whether every prompt has one turn, a source sentence and a reference."""
+    return bool(prompts) and all(
+        len(prompt.turns) == 1 and prompt.references and "source_text" in prompt.meta
+        for prompt in prompts
+    )
+
+
+def read_segments(prompts: list[Prompt], hypotheses: Path) -> list[Segment]:
+    """Reads a system's hypotheses for a suite's prompts.
+
+    Raises:
+        StudyError: the file does not fit the prompts.
+    """
+    return [
+        Segment(
+            prompt.id,
+            prompt.item,
+            Triple(
+                prompt.meta["source_text"].strip(),
+                hypothesis.turns[-1].strip(),
+                prompt.references[-1].strip(),
+            ),
+        )
+        for prompt, hypothesis in zip(prompts, read_hypotheses(hypotheses, prompts), strict=True)
+    ]
+
+
+def read_suites(folder: Path, suites: list[str]) -> dict[str, list[Prompt]]:
+    """Returns the prompts of those suites that COMET can score."""
+    found = {suite: read_prompts(folder / f"{suite}.jsonl") for suite in suites}
+    return {suite: prompts for suite, prompts in found.items() if scorable(prompts)}

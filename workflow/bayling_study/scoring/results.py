@@ -1,0 +1,145 @@
+"""Score files: values with intervals, and every segment's value beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.suites import Suite
+from bayling_study.files import write_jsonl
+from bayling_study.records import Score, write_scores
+from bayling_study.scoring.aggregates import Measured, mean_groups, mean_of, pool, pool_groups
+from bayling_study.scoring.answers import measure
+from bayling_study.scoring.measurement import Answers, Measurement, Options
+from bayling_study.scoring.resampling import Plan, bootstrap_weights, interval, resampled
+
+AVERAGED = ("accuracy", "bleu", "chrf2", "chrf++")
+"""Metrics whose plain mean over items is reported."""
+
+
+def score_suite(
+    items: list[Answers], suite: Suite, options: Options, plan: Plan
+) -> tuple[list[Score], list[dict[str, Any]]]:
+    """Scores a system's answers to one suite.
+
+    Returns:
+        the scores of all items and aggregates, and one row ``{id, metric, value}`` for
+        each segment and metric that a segment alone has.
+
+    Raises:
+        StudyError: an answer cannot be scored; names the file and the segment.
+    """
+    scores: list[Score] = []
+    rows: list[dict[str, Any]] = []
+    measured: dict[str, dict[str, Measured]] = {}
+    for answers in items:
+        results = measure(answers, suite.kind, options)
+        rows += _segment_rows(answers, results)
+        measured[answers.item] = _resample(answers.suite, answers.item, results, plan)
+        scores += _scores(answers, answers.item, measured[answers.item], plan)
+    if items:
+        scores += _pooled(items[0], suite, measured, plan)
+        scores += _means(items[0], suite, measured, plan)
+    return scores, rows
+
+
+def write_suite(folder: Path, suite: str, scores: list[Score], rows: list[dict[str, Any]]) -> None:
+    """Writes ``SUITE.json`` and ``SUITE.segments.jsonl``."""
+    write_scores(folder / f"{suite}.json", scores)
+    write_jsonl(folder / f"{suite}.segments.jsonl", rows)
+
+
+def _segment_rows(answers: Answers, results: list[Measurement]) -> Iterator[dict[str, Any]]:
+    """Yields the values of single segments, for metrics that have one for each prompt."""
+    for measurement in results:
+        if len(measurement.segments) != len(answers.prompts):
+            continue
+        for prompt, value in zip(answers.prompts, measurement.segments.tolist(), strict=True):
+            if math.isfinite(value):
+                yield {"id": prompt.id, "metric": measurement.metric, "value": round(value, 6)}
+
+
+def _resample(suite: str, item: str, results: list[Measurement], plan: Plan) -> dict[str, Measured]:
+    seed = plan.seed_of("bootstrap", suite, item)
+    weights = {
+        segments: bootstrap_weights(segments, plan.samples, seed)
+        for segments in {len(measurement.statistics) for measurement in results}
+    }
+    return {
+        measurement.metric: Measured(
+            measurement, resampled(measurement, weights[len(measurement.statistics)])
+        )
+        for measurement in results
+    }
+
+
+def _scores(answers: Answers, item: str, measured: dict[str, Measured], plan: Plan) -> list[Score]:
+    scores = []
+    for metric, result in measured.items():
+        low, high = interval(result.resamples, plan.confidence)
+        scores.append(
+            Score(
+                suite=answers.suite,
+                item=item,
+                system=answers.system,
+                metric=metric,
+                value=result.measurement.value,
+                low=low,
+                high=high,
+                n=len(result.measurement.statistics),
+                signature=result.measurement.signature,
+                method=plan.method,
+                note=result.measurement.note,
+            )
+        )
+    return scores
+
+
+def _pooled(
+    answers: Answers, suite: Suite, measured: dict[str, dict[str, Measured]], plan: Plan
+) -> list[Score]:
+    scores = []
+    for name, items in pool_groups(suite).items():
+        if not all(item in measured for item in items):
+            continue
+        members = [
+            {metric: result.measurement for metric, result in measured[item].items()}
+            for item in items
+        ]
+        scores += _scores(answers, name, _resample(answers.suite, name, pool(members), plan), plan)
+    return scores
+
+
+def _means(
+    answers: Answers, suite: Suite, measured: dict[str, dict[str, Measured]], plan: Plan
+) -> list[Score]:
+    scores = []
+    for name, items in mean_groups(suite).items():
+        if not all(item in measured for item in items):
+            continue
+        for metric in AVERAGED:
+            members = [measured[item][metric] for item in items if metric in measured[item]]
+            if len(members) == len(items):
+                scores.append(_mean(answers, name, members, plan))
+    return scores
+
+
+def _mean(answers: Answers, name: str, members: list[Measured], plan: Plan) -> Score:
+    value, resamples = mean_of(members)
+    low, high = interval(resamples, plan.confidence)
+    signatures = dict.fromkeys(member.measurement.signature for member in members)
+    return Score(
+        suite=answers.suite,
+        item=name,
+        system=answers.system,
+        metric=members[0].measurement.metric,
+        value=value,
+        low=low,
+        high=high,
+        n=sum(len(member.measurement.statistics) for member in members),
+        signature=f"mean of {len(members)} items|{' & '.join(signatures)}",
+        method=plan.method,
+        note=f"plain mean of {len(members)} items",
+    )

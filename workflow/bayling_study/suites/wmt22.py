@@ -1,0 +1,79 @@
+"""WMT22 general test sets, as the BayLing release holds them.
+
+The release has a source and a reference file for each of 14 directions (one
+segment a line). References are the organisers' reference A, except for cs-en
+and en-cs where it is B (the choice of sacreBLEU's ``wmt22`` too).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.config.suites import Wmt22Suite
+from bayling_study.errors import StudyError
+from bayling_study.records import Prompt
+from bayling_study.sources import files_root, read_segments
+from bayling_study.suites import Context
+from bayling_study.suites.prompting import translation_prompt
+from bayling_study.suites.released import check_known, is_present
+
+REFERENCES = Path("exp/translation_benchmark/reference")
+TRAINED = ("zh-en", "en-zh", "de-en", "en-de")
+"""Directions that BayLing's tuning data covers."""
+ZERO_SHOT = (
+    *("cs-en", "ja-en", "ru-en", "uk-en", "en-cs", "en-ja", "en-ru", "en-uk"),
+    *("de-fr", "fr-de"),
+)
+"""Directions that the paper calls zero-shot."""
+DIRECTIONS = TRAINED + ZERO_SHOT
+
+
+def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
+    """Returns one prompt a segment, direction by direction.
+
+    A direction without reference files in the source (a partial copy) is
+    skipped with a message.
+
+    Raises:
+        StudyError: a direction is not one of the 14, or source and reference
+            differ in their number of lines.
+    """
+    check_known("direction", suite.directions, DIRECTIONS, f"suites.{name}.directions")
+    folder = files_root(context.need_download(suite.source)) / REFERENCES
+    prompts: list[Prompt] = []
+    for direction in suite.directions:
+        pair = direction.replace("-", "")
+        source, reference = folder / f"{pair}.src", folder / f"{pair}.ref"
+        if is_present(name, direction, source, reference):
+            segments = _aligned(source, reference)
+            prompts += _prompts(name, direction, suite.prompt_language, segments)
+    return prompts
+
+
+def _aligned(source: Path, reference: Path) -> list[tuple[str, str]]:
+    """Returns the pairs of source and reference segments."""
+    left, right = read_segments(source), read_segments(reference)
+    if len(left) != len(right):
+        raise StudyError(
+            f"{len(right)} lines, but {source.name} has {len(left)}",
+            where=f"{reference}:{min(len(left), len(right)) + 1}",
+        )
+    return list(zip(left, right, strict=True))
+
+
+def _prompts(
+    name: str, direction: str, prompt_language: str, segments: list[tuple[str, str]]
+) -> list[Prompt]:
+    source_language, target = direction.split("-")
+    return [
+        Prompt(
+            id=f"{direction}/{number}",
+            suite=name,
+            item=direction,
+            languages={"source": source_language, "target": target},
+            turns=[translation_prompt(source, target, prompt_language)],
+            references=[reference],
+            meta={"source_text": source, "prompt_language": prompt_language},
+        )
+        for number, (source, reference) in enumerate(segments, start=1)
+    ]

@@ -1,0 +1,1 @@
+"""Instruction synthesis: recipes, mixture, decontamination, audit and data card."""

@@ -1,0 +1,71 @@
+"""The data card: ``README.md`` in the form that Hugging Face data sets have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+"""Size categories of the hub's data-card metadata."""
+
+
+def card(
+    title: str, facts: Mapping[str, Any], mixture: Mapping[str, Any], licences: Mapping[str, str]
+) -> str:
+    """Returns the card.
+
+    Args:
+        title: heading.
+        facts: the audit.
+        mixture: the config section, shown as it is.
+        licences: source id to its licence, as the source manifest states it.
+    """
+    header = {
+        "pretty_name": title,
+        "language": sorted(facts["by_language"]),
+        "license": "other",
+        "license_name": "per-source",
+        "task_categories": ["translation", "text-generation"],
+        "size_categories": [_size(facts["conversations"])],
+        "configs": [{"config_name": "default", "data_files": "train.parquet"}],
+    }
+    tokens = facts["tokens"]
+    return "\n".join(
+        [
+            f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---",
+            f"# {title}",
+            f"{facts['conversations']} conversations for instruction tuning, "
+            f"{tokens['real']} tokens, of which {tokens['trained_share']:.1%} are trained.",
+            "Each row has `id`, `recipe`, `source`, `direction`, `languages` and `messages` "
+            "(`role`, `content`). Answers are upstream text or an exact edit of it; every later "
+            "turn of an interactive conversation was verified by code against its demand.",
+            _table("Recipes and directions", "recipe/direction", facts["by_recipe_and_direction"]),
+            _table("Demands of interactive conversations", "demand", facts["by_demand"]),
+            _table("Sources", "source", facts["by_source"]),
+            _licences(facts, licences),
+            "## Made with\n\n```yaml\n"
+            f"{yaml.safe_dump(dict(mixture), sort_keys=False, allow_unicode=True)}```",
+            "Training rows that equal a test text of the same corpora or share an n-gram with "
+            "one were removed; `audit.json` has the numbers and examples.",
+            "",
+        ]
+    )
+
+
+def _size(count: int) -> str:
+    return next((name for limit, name in SIZES if count < limit), "n>1M")
+
+
+def _table(heading: str, column: str, counts: Mapping[str, int]) -> str:
+    lines = [f"\n## {heading}\n", f"| {column} | conversations |", "|---|---:|"]
+    return "\n".join([*lines, *(f"| {name} | {count} |" for name, count in counts.items()), ""])
+
+
+def _licences(facts: Mapping[str, Any], licences: Mapping[str, str]) -> str:
+    sources = sorted({part for name in facts["by_source"] for part in name.split("+")})
+    lines = [
+        f"| {source} | {licences.get(source, 'see the source manifest')} |" for source in sources
+    ]
+    return "\n".join(["## Licences\n", "| source | licence |", "|---|---|", *lines, ""])

@@ -1,0 +1,25 @@
+"""The learning rate as a function of the step, so that a resumed run needs no state."""
+
+from __future__ import annotations
+
+import math
+
+from bayling_study.config.tuning import TuningSection
+
+
+def learning_rate(settings: TuningSection, step: int, steps: int) -> float:
+    """Returns the rate of a step counted from 0.
+
+    It rises linearly over the first ``warmup_share`` of the steps and then falls
+    to zero behind the last step (cosine or linear) or stays (constant).
+    """
+    warmup = math.ceil(settings.warmup_share * steps)
+    peak = settings.learning_rate
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    if settings.schedule == "cosine":
+        return peak * 0.5 * (1 + math.cos(math.pi * progress))
+    if settings.schedule == "linear":
+        return peak * (1 - progress)
+    return peak

@@ -1,0 +1,289 @@
+"""One process of a training run: ``python -m bayling_study.tuning.worker JOB``.
+
+Started by ``launcher`` through torch.distributed.run. After every step all
+processes agree, in the same all-reduce that sums the loss, on whether to save
+and whether to stop, so that a signal to one of them stops all at the same step.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.distributed
+
+from bayling_study.errors import StudyError
+from bayling_study.seeds import derive_seed
+from bayling_study.tuning import checkpoints, data, output
+from bayling_study.tuning.engine import choose_attention, gather_weights, model_dtype, start_engine
+from bayling_study.tuning.job import Job, report
+from bayling_study.tuning.packing import Schedule
+from bayling_study.tuning.progress import Progress, StepNumbers
+from bayling_study.tuning.rows import PackedRow, build_row, row_loss
+from bayling_study.tuning.schedule import learning_rate
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+
+
+class Worker:
+    """A process's share of the run; all methods are called by all processes together."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.settings = job.settings
+        self.rank = torch.distributed.get_rank()
+        self.processes = torch.distributed.get_world_size()
+        self.device = local_device()
+        self.attention = choose_attention(self.device, self.settings.max_length)
+        self.dtype = model_dtype(self.settings)
+        self.tokens = data.load(job.tokens)
+        flash = self.attention == "flash_attention_2"  # it knows no shared start
+        self.schedule = Schedule(
+            self.tokens.lengths,
+            batch=self.settings.batch,
+            epochs=self.settings.epochs,
+            max_steps=self.settings.max_steps,
+            capacity=self.settings.max_length,
+            prefixes=None if flash else self.tokens.prefixes,
+            processes=self.processes,
+            seed=job.seed,
+        )
+        self.store = checkpoints.Checkpoints(job.folder, self.settings.keep_checkpoints)
+        self.engine = start_engine(job.foundation, self.settings, self.attention)
+        self.signalled = False
+        self.launcher = os.getppid()
+
+    def run(self) -> bool:
+        """Trains to the last step and writes the result; returns false if stopped earlier."""
+        self._check_space()
+        done = self._resume()
+        progress = Progress(self.schedule.steps, done)
+        saved = time.monotonic()
+        for step in range(done, self.schedule.steps):
+            rows = self._rows(step)
+            loss, stop, save = self._backward(step, rows, saved)
+            numbers = self._update(step, rows, loss)
+            if self.rank == 0:
+                self._report(progress, numbers)
+            last = step + 1 == self.schedule.steps
+            if stop or save or last:
+                self._save(step + 1)
+                saved = time.monotonic()
+            if stop and not last:
+                return False
+        self._write_output()
+        return True
+
+    def _rows(self, step: int) -> list[PackedRow]:
+        """Returns this process's rows of a step, and starts the step's random states."""
+        torch.manual_seed(derive_seed(self.job.seed, "tuning", str(step), str(self.rank)))
+        return [
+            build_row(
+                [self.tokens.conversation(index) for index in row],
+                self.device,
+                self.schedule.prefix(row),
+            )
+            for row in self.schedule.rows(step)[self.rank]
+        ]
+
+    def _backward(self, step: int, rows: list[PackedRow], saved: float) -> tuple[float, bool, bool]:
+        """Sums gradients of the step's mean loss; returns it and whether to stop and to save."""
+        learnt = self._learnt(step)
+        total = torch.zeros((), dtype=torch.float64)
+        for row in rows:
+            loss = row_loss(self.engine, row, self.attention, self.dtype)
+            total += loss.detach().double().cpu()
+            # DeepSpeed averages over processes; the mean here is over the step's tokens.
+            self.engine.backward(loss * (self.processes / learnt))
+        flags = torch.tensor(
+            [total.item(), float(self._wants_stop()), float(self._wants_save(saved))],
+            dtype=torch.float64,
+            device=self.device,
+        )
+        torch.distributed.all_reduce(flags)
+        summed, stop, save = flags.tolist()
+        return summed / learnt, stop > 0, save > 0
+
+    def _learnt(self, step: int) -> int:
+        trained = self.tokens.trained
+        return sum(trained[index] for index in self.schedule.conversations(step))
+
+    def _update(self, step: int, rows: list[PackedRow], loss: float) -> StepNumbers:
+        """Does the optimiser step.
+
+        Raises:
+            StudyError: the loss or the gradient is not finite; names the conversations.
+        """
+        self._check_finite(step, loss, "loss")
+        rate = learning_rate(self.settings, step, self.schedule.steps)
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = rate
+        self.engine.step()
+        norm = float(self.engine.get_global_grad_norm() or 0.0)
+        self._check_finite(step, norm, "gradient norm")
+        shares = [row for share in self.schedule.rows(step) for row in share]
+        real = sum(self.schedule.tokens(row) for row in shares)
+        padded = real + sum(not row for row in shares)
+        return StepNumbers(step + 1, loss, norm, rate, padded, real, self._learnt(step))
+
+    def _check_finite(self, step: int, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            names = [self.tokens.names[index] for index in self.schedule.conversations(step)]
+            raise StudyError(
+                f"the {what} of step {step + 1} is {value}; its conversations: {', '.join(names)}",
+                fix="lower tuning.learning_rate, or look at these conversations",
+            )
+
+    def _wants_stop(self) -> bool:
+        """A signal, the stop file, the end of the time, or a launcher that is gone."""
+        if self.signalled or os.getppid() != self.launcher:
+            return True
+        late = self.job.deadline is not None and time.time() > self.job.deadline
+        return self.rank == 0 and (late or self.job.stop_file.exists())
+
+    def _wants_save(self, saved: float) -> bool:
+        minutes = (time.monotonic() - saved) / 60
+        return self.rank == 0 and minutes >= self.settings.checkpoint_minutes
+
+    def _report(self, progress: Progress, numbers: StepNumbers) -> None:
+        metrics = progress.metrics(numbers)
+        progress.show(numbers.step, metrics)
+        report(self.job.events, "step", step=numbers.step, values=metrics)
+
+    def _check_space(self) -> None:
+        if self.rank == 0:
+            count = sum(getattr(p, "ds_numel", p.numel()) for p in self.engine.module.parameters())
+            # Weights in the compute type, and fp32 master weights and two moments.
+            needed = count * (self.dtype.itemsize + 12)
+            checkpoints.check_space(self.job.folder, needed, self.settings.keep_checkpoints + 1)
+
+    def _save(self, step: int) -> None:
+        """Writes a checkpoint; it counts only once it is complete."""
+        if self.rank == 0:
+            self.store.prepare(step)
+        torch.distributed.barrier()
+        scratch = self.store.scratch(step)
+        self.engine.save_checkpoint(str(scratch), tag="engine")
+        torch.distributed.barrier()
+        parts: list[Any] = [None] * self.processes
+        part = checkpoints.seal(scratch, self.rank, self.processes)
+        torch.distributed.all_gather_object(parts, part)
+        if self.rank == 0:
+            manifest = checkpoints.Manifest(
+                step=step,
+                position=step * self.settings.batch,
+                processes=self.processes,
+                seed=self.job.seed,
+                data=self.tokens.digest,
+                code=self.job.code,
+                files=checkpoints.merge_files(parts),
+            )
+            self.store.commit(manifest)
+            report(self.job.events, "saved", step=step)
+        torch.distributed.barrier()
+
+    def _resume(self) -> int:
+        """Loads the newest checkpoint that verifies; returns the steps that are done."""
+        found: list[Any] = [None]
+        if self.rank == 0:
+            manifest, notes = self.store.newest()
+            for note in notes:
+                report(self.job.events, "note", text=note)
+            found = [manifest.step if manifest else 0]
+            report(self.job.events, "started", step=found[0], steps=self.schedule.steps)
+        torch.distributed.broadcast_object_list(found)
+        step = int(found[0])
+        if step:
+            folder = self.job.folder / checkpoints.name(step)
+            self.engine.load_checkpoint(str(folder), tag="engine")
+        return step
+
+    def _write_output(self) -> None:
+        dtype = torch.bfloat16 if self.settings.output_dtype == "bf16" else torch.float32
+        weights = gather_weights(self.engine, dtype)
+        if self.rank == 0:
+            output.write(self.job, weights, dtype)
+        torch.distributed.barrier()
+
+
+def local_device() -> torch.device:
+    """Returns this process's GPU, or the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    torch.cuda.set_device(device)
+    return device
+
+
+def start_processes() -> None:
+    """Joins the process group, on CPU without anything that needs a compiler."""
+    import deepspeed
+    import deepspeed.ops
+
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    if not torch.cuda.is_available():
+        # Only inference's all-reduce uses this extension, but it would always be compiled.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed()
+
+
+@contextmanager
+def sole_writer(job: Job) -> Iterator[None]:
+    """Holds the checkpoint folder against a second run.
+
+    Raises:
+        StudyError: another run, perhaps one whose launcher was killed, still writes there.
+    """
+    with open(job.folder / "lock", "w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StudyError("another training run writes here", where=job.folder) from error
+        yield
+
+
+def main() -> int:
+    """Runs the job named on the command line; returns the exit status."""
+    job = Job.read(Path(sys.argv[1]))
+    first = os.environ["RANK"] == "0"
+    try:
+        start_processes()
+        if first:
+            with sole_writer(job):
+                _train(job)
+        else:
+            _train(job)
+    except StudyError as error:
+        print(f"process {os.environ['RANK']}: {error.render()}", file=sys.stderr)
+        report(job.events, "failed", what=error.what, where=error.where, fix=error.fix)
+        return 1
+    torch.distributed.destroy_process_group()
+    return 0
+
+
+def _train(job: Job) -> None:
+    worker = Worker(job)
+
+    def note_signal(number: int, frame: FrameType | None) -> None:
+        worker.signalled = True
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, note_signal)
+    finished = worker.run()
+    if worker.rank == 0:
+        report(job.events, "finished" if finished else "interrupted")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
