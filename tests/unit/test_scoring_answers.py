@@ -82,6 +82,7 @@ def test_exam_rule_and_gold_are_needed() -> None:
         ("there are 12 ways", "12"),
         ("12m of 5 kg", "5"),
         ("令 $x=1$。答案是 5", "5"),
+        ("答案是 $7$,也说答案是 8", "7"),
         ("none", None),
     ],
 )

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from bayling_study.files import read_json, write_json
 from bayling_study.tracking.live import LiveRun
-from bayling_study.tracking.mlflow_store import Store, default_uri, is_alive, state_of
+from bayling_study.tracking.mlflow_store import Store, allowed, default_uri, is_alive, state_of
 from bayling_study.tracking.record import RunRecord, flatten, run_record
 
 
@@ -57,6 +57,11 @@ def child_runs(study: Path, view: int = 1):
 
 def test_nested_parameters_become_dotted_keys():
     assert flatten({"a": {"b": {"c": 1}}, "d": [2]}) == {"a.b.c": 1, "d": [2]}
+
+
+def test_metric_names_become_acceptable_to_mlflow():
+    assert allowed("translation.zh-en.chrf++") == "translation.zh-en.chrfpp"
+    assert allowed("a,b=中") == "a_b__"
 
 
 def test_a_failed_job_leaves_its_error_in_the_record(tmp_path):

@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 
 PREFIXES = ("The answer is therefore", "答案是")
-"""What precedes a stated answer: everything up to its last occurrence is dropped."""
+"""What precedes a stated answer: it is dropped where a text begins with it, and else
+everything up to its last occurrence."""
 BOX = r"\boxed"
 DOLLARS = re.compile(r"\$(.*)\$")
 NUMBER = re.compile(r"\$?\d+(?:\.\d+)?(?!\w)")
@@ -26,7 +27,9 @@ UNIT = r"\text{ "
 def final_answer(text: str) -> str | None:
     """Returns the answer that a solution ends with, or none if it states none."""
     for prefix in PREFIXES:
-        if prefix in text:
+        if text.startswith(prefix):
+            text = text.removeprefix(prefix).strip()
+        elif prefix in text:
             text = text.rpartition(prefix)[2].strip()
     if BOX in text:
         return _boxed(text)

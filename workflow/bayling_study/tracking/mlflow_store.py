@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -120,7 +121,7 @@ class Store:
         from mlflow.entities import Metric
 
         metrics = (
-            Metric(key, float(value), int(point["time"] * 1000), int(point["step"]))
+            Metric(allowed(key), float(value), int(point["time"] * 1000), int(point["step"]))
             for point in points
             for key, value in point["values"].items()
         )
@@ -145,14 +146,14 @@ class Store:
         values = {**record["metrics"], "seconds": end / 1000 - record["start"]}
         values["peak_memory_gib"] = record["host"].get("peak_memory_bytes", 0) / 2**30
         self.send_points(run_id, record["history"])
-        final = [Metric(key, float(value), end, 0) for key, value in values.items()]
+        final = [Metric(allowed(key), float(value), end, 0) for key, value in values.items()]
         for batch in chunks(final, METRICS_A_CALL):
             self.client.log_batch(run_id, metrics=batch)
         parameters = {
             **record["parameters"],
             **{f"version.{k}": v for k, v in record["packages"].items()},
         }
-        rows = [Param(key, str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()]
+        rows = [Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()]
         known = self.client.get_run(run_id).data.params
         for batch in chunks((row for row in rows if row.key not in known), PARAMETERS_A_CALL):
             self.client.log_batch(run_id, params=batch)
@@ -183,6 +184,11 @@ class Store:
         good = all(record["state"] == "finished" for record in records)
         status = "FINISHED" if good else "FAILED"
         self.client.set_terminated(self.parent, status=status, end_time=int(end * 1000))
+
+
+def allowed(name: str) -> str:
+    """Returns a name in the characters that MLflow accepts: ``chrf++`` becomes ``chrfpp``."""
+    return re.sub(r"[^\w\-. :/]", "_", name.replace("+", "p"), flags=re.ASCII)
 
 
 def state_of(record: Mapping[str, Any]) -> str:

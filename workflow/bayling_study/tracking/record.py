@@ -178,8 +178,16 @@ def host_facts() -> dict[str, Any]:
 
 
 def peak_memory_bytes() -> int:
-    """Returns the largest resident set of this process and of its finished children, in bytes."""
+    """Returns the largest resident set of this process and of its finished children, in bytes.
+
+    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` would begin with the
+    size of the process that started it.
+    """
     unit = 1 if sys.platform == "darwin" else 1024
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return int(max(own, children) * unit)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return int(max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, children))
+    marks = (line.split() for line in status.read_text().splitlines())
+    own = next((int(words[1]) * 1024 for words in marks if words[:1] == ["VmHWM:"]), 0)
+    return int(max(own, children))
