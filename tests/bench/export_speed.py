@@ -1,13 +1,16 @@
 """How fast and how small the export is, against a plain copy and against load-and-save.
 
     python tests/bench/export_speed.py --gigabytes 1 --folder /some/disk
+    python tests/bench/export_speed.py --shape 7b --folder /some/disk
 
-Makes a randomly initialised Llama checkpoint of about the given size (fp16,
-the 7B model's proportions, cut in layers; shards of 1 GB), then measures in
-processes of their own, each after dropping nothing from the page cache so that
-all see the same warm files: copying the files, exporting them in each format,
-and loading the model with transformers, quantising it and saving it. Prints
-seconds, megabytes of input a second and peak resident memory.
+Makes a randomly initialised Llama checkpoint (fp16, shards of 1 GB): of about
+the given size, a narrow model cut in layers, or of the full 7B shape (13.5 GB;
+the disk must hold twice that and 10 GB). Then measures in processes of their
+own, each after dropping nothing from the page cache so that all see the same
+warm files: copying the files, exporting them in each format, and loading the
+model with transformers, quantising it and saving it (left out where the model
+does not fit into memory). Prints seconds, megabytes of input a second and peak
+resident memory. The folder is removed at the end, also after an error.
 """
 
 from __future__ import annotations
@@ -26,34 +29,48 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
 FORMATS = ("groupwise", "bitsandbytes", "gguf")
 TASKS = ("copy", *(f"export {name}" for name in FORMATS), "load, quantise, save")
-HIDDEN, INTERMEDIATE, VOCABULARY, HEADS = 2048, 5504, 32000, 16
+NARROW = (2048, 5504, 16)
+SEVEN = (4096, 11008, 32)
+"""Hidden and intermediate size and heads of the shapes."""
+SEVEN_LAYERS = 32
+VOCABULARY = 32000
+RESERVE = 10_000_000_000
 SHARD_BYTES = 1_000_000_000
 
 
-def make_checkpoint(folder: Path, gigabytes: float) -> int:
-    """Writes the checkpoint tensor by tensor; returns its weight bytes."""
+def layers_for(gigabytes: float) -> int:
+    """Returns how many narrow layers make a checkpoint of about a size."""
+    from bayling_study.export.arithmetic import Shape, memory
+
+    hidden, intermediate, heads = NARROW
+
+    def size(layers: int) -> int:
+        shape = Shape(hidden, layers, heads, heads, hidden // heads, intermediate, VOCABULARY)
+        return memory(shape).fp16
+
+    layers = 1
+    while size(layers + 1) <= gigabytes * 1e9:
+        layers += 1
+    return layers
+
+
+def make_checkpoint(folder: Path, widths: tuple[int, int, int], layers: int) -> int:
+    """Writes the checkpoint shard by shard; returns its weight bytes."""
     import torch
     from safetensors.torch import save_file
 
-    from bayling_study.export.arithmetic import Shape, memory
     from bayling_study.quantised.skeleton import skeleton, stored_shapes
     from export_models import tiny_config, tiny_tokenizer
 
-    def shape(layers: int) -> Shape:
-        size = HIDDEN // HEADS
-        return Shape(HIDDEN, layers, HEADS, HEADS, size, INTERMEDIATE, VOCABULARY)
-
-    layers = 1
-    while memory(shape(layers + 1)).fp16 <= gigabytes * 1e9:
-        layers += 1
+    hidden, intermediate, heads = widths
     config = tiny_config(
         vocab_size=VOCABULARY,
-        hidden_size=HIDDEN,
-        intermediate_size=INTERMEDIATE,
+        hidden_size=hidden,
+        intermediate_size=intermediate,
         num_hidden_layers=layers,
-        num_attention_heads=HEADS,
-        num_key_value_heads=HEADS,
-        head_dim=HIDDEN // HEADS,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        head_dim=hidden // heads,
         dtype="float16",
         architectures=["LlamaForCausalLM"],
     )
@@ -131,7 +148,8 @@ def peak_memory() -> int:
 def main() -> None:
     """Measures everything, or performs one task when called by itself."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gigabytes", type=float, default=1.0)
+    parser.add_argument("--gigabytes", type=float, default=1.0, help="size of the narrow model")
+    parser.add_argument("--shape", choices=["narrow", "7b"], default="narrow")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "export_speed")
     parser.add_argument("--task", choices=TASKS)
     options = parser.parse_args()
@@ -148,11 +166,29 @@ def main() -> None:
         return
     shutil.rmtree(options.folder, ignore_errors=True)
     model.mkdir(parents=True)
-    size = make_checkpoint(model, options.gigabytes)
+    try:
+        compare(options, model)
+    finally:
+        shutil.rmtree(options.folder, ignore_errors=True)
+
+
+def compare(options: argparse.Namespace, model: Path) -> None:
+    """Makes the checkpoint and measures every task that disk and memory allow."""
+    seven = options.shape == "7b"
+    widths = SEVEN if seven else NARROW
+    layers = SEVEN_LAYERS if seven else layers_for(options.gigabytes)
+    expected = 13.5e9 if seven else options.gigabytes * 1e9
+    free = shutil.disk_usage(model).free
+    if free < 2 * expected + RESERVE:
+        sys.exit(f"{(2 * expected + RESERVE) / 1e9:.0f} GB are needed, {free / 1e9:.0f} are free")
+    size = make_checkpoint(model, widths, layers)
     print(f"checkpoint: {size / 1e9:.2f} GB, {len(list(model.glob('*.safetensors')))} shards")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     for task in TASKS:
+        if task.startswith("load") and 1.2 * size > memory:
+            print(f"{task:22}left out: {memory / 1e9:.1f} GB of memory are free", flush=True)
+            continue
         measure(task, model, size)
-    shutil.rmtree(options.folder)
 
 
 if __name__ == "__main__":

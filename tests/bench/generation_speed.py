@@ -26,7 +26,7 @@ from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.generation.batching import Request, fit_context, plan
 from bayling_study.generation.decoding import decode, left_padded
-from bayling_study.generation.loading import Loaded, load
+from bayling_study.models.loading import Loaded, load
 from bayling_study.records import read_prompts
 
 Answers = dict[str, list[int]]

@@ -17,11 +17,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 
 LANGUAGES = {"en": "en", "zh": "zh-Hans", "de": "de", "cs": "cs", "ru": "ru"}
 SYLLABLES = {
-    "en": "ba ke lo mi nu ra se ti vo wy".split(),
-    "de": "bä kei lau mie nü rä sch ti vö wu".split(),
-    "cs": "bá ké ló mi nů ra še tí vo wy".split(),
-    "ru": "ба ке ло ми ну ра се ти во вы".split(),
-    "zh": "把 可 落 米 怒 拉 色 提 我 为".split(),
+    "en": ["ba", "ke", "lo", "mi", "nu", "ra", "se", "ti", "vo", "wy"],
+    "de": ["bä", "kei", "lau", "mie", "nü", "rä", "sch", "ti", "vö", "wu"],
+    "cs": ["bá", "ké", "ló", "mi", "nů", "ra", "še", "tí", "vo", "wy"],
+    "ru": ["ба", "ке", "ло", "ми", "ну", "ра", "се", "ти", "во", "вы"],
+    "zh": ["把", "可", "落", "米", "怒", "拉", "色", "提", "我", "为"],
 }
 WORDS = 240
 COMPONENTS = 40
@@ -165,7 +165,7 @@ def study(root: Path, name: str, sources: Path) -> dict:
                 "default": {
                     "conversations": 120,
                     "shares": {"translation": 0.6, "interactive": 0.3, "general": 0.1},
-                    "directions": {direction: 0.25 for direction in trained},
+                    "directions": dict.fromkeys(trained, 0.25),
                     "turns": {2: 1.0},
                     "max_tokens": 448,
                 }
@@ -201,7 +201,16 @@ def study(root: Path, name: str, sources: Path) -> dict:
             },
         },
         "scoring": {
-            "comet": {"embedded": {"rows": 300, "epochs": 1, "hidden": 32, "vocabulary": 300, "held_out": 60, "min_spearman": -1.0}},
+            "comet": {
+                "embedded": {
+                    "rows": 300,
+                    "epochs": 1,
+                    "hidden": 32,
+                    "vocabulary": 300,
+                    "held_out": 60,
+                    "min_spearman": -1.0,
+                }
+            },
             "bootstrap": {"samples": 100},
         },
         "report": {"baseline": "foundation", "samples": 1},

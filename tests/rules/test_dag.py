@@ -71,7 +71,9 @@ def test_a_mistake_ends_in_one_message_before_any_job(elsewhere, options, messag
 
 
 def test_every_program_named_in_a_rule_exists():
-    named = {name for rule in RULES for name in re.findall(r"-m (bayling_study[\w.]*)", rule.read_text())}
+    named = {
+        name for rule in RULES for name in re.findall(r"-m (bayling_study[\w.]*)", rule.read_text())
+    }
     assert len(named) >= 10
     for name in named:
         base = ROOT / "workflow" / Path(*name.split("."))

@@ -13,7 +13,9 @@ def project(tmp_path, monkeypatch):
         "bayling_study/files.py": "x = 1",
         "bayling_study/config/__init__.py": "y = 1",
         "bayling_study/a/__init__.py": "",
-        "bayling_study/a/__main__.py": "from bayling_study import files\nfrom bayling_study.a import one",
+        "bayling_study/a/__main__.py": (
+            "from bayling_study import files\nfrom bayling_study.a import one"
+        ),
         "bayling_study/a/one.py": "import bayling_study.config",
         "bayling_study/a/inner/__main__.py": "",
         "bayling_study/a/page.html": "<p>",

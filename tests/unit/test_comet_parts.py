@@ -162,12 +162,21 @@ def test_segments_are_stripped_and_in_prompt_order(tmp_path: Path) -> None:
     prompts = [prompt(1), prompt(2)]
     rows = [Hypothesis(p.id, [f" hyp {p.id}\n"], [1], ["stop"]) for p in reversed(prompts)]
     write_hypotheses(tmp_path / "s.jsonl", rows)
-    segments = read_segments(prompts, tmp_path / "s.jsonl")
+    segments = read_segments(prompts, tmp_path, "s")
     assert segments[0].triple == Triple("Satz 1", "hyp de-en/1", "line 1")
     assert [segment.id for segment in segments] == ["de-en/1", "de-en/2"]
     write_hypotheses(tmp_path / "s.jsonl", rows[:1])
     with pytest.raises(StudyError, match="no hypothesis for prompt 'de-en/1'"):
-        read_segments(prompts, tmp_path / "s.jsonl")
+        read_segments(prompts, tmp_path, "s")
+
+
+def test_items_that_a_system_does_not_have_are_left_out(tmp_path: Path) -> None:
+    prompts = [prompt(1), replace(prompt(2), id="fr-de/2", item="fr-de")]
+    write_hypotheses(tmp_path / "s.jsonl", [Hypothesis("de-en/1", ["x"], [1], ["stop"])])
+    write_json(tmp_path / "system.json", {"items": {"s": ["de-en"]}})
+    assert [segment.id for segment in read_segments(prompts, tmp_path, "s")] == ["de-en/1"]
+    write_json(tmp_path / "system.json", {"items": {"s": []}})
+    assert read_segments(prompts, tmp_path, "s") == []
 
 
 def test_item_scores_are_means_with_an_interval(tmp_path: Path) -> None:

@@ -202,7 +202,8 @@ def test_scores_equal_the_program_comet_score(
     result = call(*program, *arguments, cwd=model)
     assert result.returncode == 0, result.stderr
     (theirs,) = read_json(tmp_path / "theirs.json").values()
-    ours = [row["value"] for row in read_jsonl(tmp_path / "scores/two/news.segments.jsonl")]
+    rows = read_jsonl(tmp_path / "scores/two/news.segments.jsonl")
+    ours = [row["value"] / 100 for row in rows]  # score files are times 100, as the papers' tables
     expected = [row["COMET"] for row in theirs]
     assert largest_difference(ours, expected) <= tolerance
     assert fmean(ours) == pytest.approx(fmean(expected), abs=1e-4)
@@ -220,6 +221,7 @@ def test_two_systems_in_one_load_and_a_second_run_from_the_cache(
     assert one.value != two.value
     assert one.note == "1 empty hypotheses"
     assert "precision:fp32|unbabel-comet:" in one.signature
+    assert one.signature.endswith("|scale:100")
     assert not (tmp_path / "scores/one/chat.json").exists()
     record = read_json(tmp_path / "score.json")
     assert record["parameters"]["skipped"] == "chat"

@@ -1,5 +1,7 @@
 """The configuration: what is accepted, and how a mistake is told."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,21 +9,37 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayling_study.config import StudyConfig, load_config, load_settings, settings_for
+from bayling_study.config import (
+    Section,
+    StudyConfig,
+    load_config,
+    load_settings,
+    names,
+    settings_for,
+)
 from bayling_study.config.document import REFERENCE, SCHEMA, reference, schema
 from bayling_study.config.loading import merge, parse_config
+from bayling_study.config.suites import EXAM_TASKS
 from bayling_study.errors import StudyError
+from bayling_study.interactive.dialogue import PLAIN_OPENINGS
+from bayling_study.interactive.registry import DEMANDS
+from bayling_study.prompting import CONSTRAINTS, TRANSLATION
+from bayling_study.suites.exam_prompts import TASKS
+from bayling_study.synthesis.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 STUDIES = sorted((ROOT / "config" / "studies").glob("*.yaml"))
 
 
+MIXTURE = "synthesis.mixtures.default"
+
+
 def altered(path: str, value: object) -> dict:
     """Returns the embedded study with one dotted key set."""
     change: object = value
     for key in reversed(path.split(".")):
-        change = {key: change}
+        change = {int(key) if key.isdigit() else key: change}
     return merge(EMBEDDED, change)
 
 
@@ -42,7 +60,7 @@ MISTAKES = [
     ("study.name", "../escape", ["study.name", "pattern"]),
     ("study.name", "a/b", ["study.name"]),
     ("study.seed", -1, ["study.seed"]),
-    ("systems.tuned.base", "nobody", ["systems.tuned.base", "'nobody' is not defined", "foundation"]),
+    ("systems.tuned.base", "nobody", ["systems.tuned.base", "called 'nobody'", "foundation"]),
     ("systems.tuned.mixture", "nothing", ["systems.tuned.mixture", "default"]),
     ("systems.tuned.kind", "magic", ["systems.tuned", "foundation"]),
     ("systems.tuned-int8.base", "tuned-int8", ["systems.tuned-int8.base", "tuned"]),
@@ -51,13 +69,36 @@ MISTAKES = [
     ("synthesis.mixtures.default.directions.zh-en", 0.5, ["directions", "add up to"]),
     ("suites.translation.directions", ["zh_en"], ["suites.translation", "directions"]),
     ("suites.translation.zero_shot", ["zh-en"], ["zero_shot", "training mixture"]),
-    ("suites.translation.zero_shot", ["ja-en"], ["zero_shot", "'ja-en' is not defined"]),
+    ("suites.translation.zero_shot", ["ja-en"], ["zero_shot", "called 'ja-en'"]),
     ("suites.translation.segments", 0, ["segments"]),
     ("suites.translation.decoding.beam", 5, ["beam", "unknown key"]),
     ("report.baseline", "gpt-5", ["report.baseline", "foundation"]),
     ("tracking.uri", "postgresql://me:secret@db/x", ["tracking.uri", "MLFLOW_TRACKING_PASSWORD"]),
     ("corpora.split.test_share", 1.5, ["test_share"]),
     ("corpora.parallel", "all", ["corpora.parallel", "list"]),
+    ("corpora.cleaning.min_words", 61, ["cleaning.min_words", "at most 60"]),
+    (f"{MIXTURE}.shares", {"translatoin": 1.0}, ["default.shares", "write 'translation' instead"]),
+    (f"{MIXTURE}.recipe_max_tokens.generall", 9, ["recipe_max_tokens", "write 'general' instead"]),
+    (f"{MIXTURE}.demands.replace-word", 1.0, ["demands", "write 'replace-words' instead"]),
+    (f"{MIXTURE}.demands.translate", 1.0, ["demands", "by itself", "remove its weight"]),
+    (f"{MIXTURE}.demands.quotes", -1.0, ["demands.quotes", "-1"]),
+    (f"{MIXTURE}.demands.quotes", float("nan"), ["demands.quotes", "nan"]),
+    (f"{MIXTURE}.turns.0", 0.2, ["default.turns", "1 or more"]),
+    (f"{MIXTURE}.instruction_languages.de", 0.2, ["instruction_languages", "en, zh"]),
+    (f"{MIXTURE}.template", "baylng", ["default.template", "write 'bayling' instead"]),
+    ("suites.interactive.demands.capital", 1.0, ["demands", "write 'capitals' instead"]),
+    ("suites.interactive.turns", {-1: 1.0}, ["suites.interactive.turns", "1 or more"]),
+    ("suites.interactive.turns", {}, ["suites.interactive.turns", "above 0"]),
+    ("suites.interactive.directions", [], ["suites.interactive", "directions", "at least 1"]),
+    ("suites.interactive.directions", ["zh-en", "zh-en"], ["directions", "occurs twice"]),
+    ("suites.interactive.directions", ["xx-en"], ["interactive.directions: xx-en", "ISO 639"]),
+    ("suites.interactive.directions", ["en-en"], ["directions", "same language twice"]),
+    ("suites.interactive.directions", ["ja-en"], ["directions", "'ja'", "corpora.parallel"]),
+    ("suites.wmt", {"kind": "wmt22", "directions": ["en-fr"]}, ["suites.wmt.directions", "de-fr"]),
+    ("suites.con", {"kind": "constrained", "directions": ["de-en"]}, ["suites.con", "zh-en"]),
+    ("suites.exams", {"kind": "exams", "tasks": ["sat-maths"]}, ["write 'sat-math' instead"]),
+    ("suites.translation.kind", "translations", ["write 'translation' instead"]),
+    ("systems.tuned-int8.format", "bitsandbyte", ["format", "write 'bitsandbytes' instead"]),
 ]
 
 
@@ -67,6 +108,59 @@ def test_a_mistake_is_told_with_key_and_reason(path, value, parts):
         parse_config(altered(path, value), where="my.yaml")
     for part in ["my.yaml", *parts]:
         assert part in str(caught.value)
+
+
+CORPUS = EMBEDDED["corpora"]["parallel"][0]
+TALK = EMBEDDED["corpora"]["conversations"][0]
+
+
+@pytest.mark.parametrize(
+    ("section", "rows", "parts"),
+    [
+        ("parallel", [CORPUS, {**CORPUS, "languages": {"de": "de_DE"}}], ["de' occurs twice"]),
+        ("parallel", [{**CORPUS, "languages": {"deu": "de"}}], ["parallel.0.languages", "'deu'"]),
+        ("parallel", [{**CORPUS, "pivot": "xx"}], ["parallel.0", "'xx'", "ISO 639"]),
+        ("conversations", [TALK, TALK], ["corpora.conversations", "occurs twice"]),
+        ("conversations", [{**TALK, "language": "xx"}], ["conversations.0.language", "'xx'"]),
+    ],
+)
+def test_a_mistake_in_a_corpus_is_told_with_its_place(section, rows, parts):
+    with pytest.raises(StudyError) as caught:
+        parse_config(altered(f"corpora.{section}", rows))
+    assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+def test_translation_recipes_need_directions():
+    bare = altered(f"{MIXTURE}.directions", {})
+    bare["synthesis"]["mixtures"]["default"]["directions"] = {}
+    with pytest.raises(StudyError, match=r"'translation' needs directions"):
+        parse_config(bare)
+    bare["synthesis"]["mixtures"]["default"]["shares"] = {"general": 1.0}
+    assert parse_config(bare)
+
+
+def test_names_that_the_config_knows_are_those_that_the_code_registers():
+    assert set(names.RECIPES) == set(RECIPES)
+    assert set(names.TRANSLATION_RECIPES) == {r.name for r in RECIPES.values() if r.directed}
+    assert names.PLAIN_OPENINGS == PLAIN_OPENINGS
+    assert {*names.DEMANDS, *names.PLAIN_OPENINGS} == set(DEMANDS)
+    assert set(EXAM_TASKS) == set(TASKS)
+    assert set(names.INSTRUCTION_LANGUAGES) == set(TRANSLATION) == set(CONSTRAINTS)
+    for known in (names.RECIPES, names.DEMANDS):
+        assert all(f"``{name}``" in reference() for name in known)
+
+
+def test_a_config_is_checked_without_heavy_libraries():
+    heavy = ("torch", "transformers", "pyarrow", "bayling_study.synthesis", "bayling_study.suites")
+    code = f"import sys, bayling_study.config; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT / "workflow")},
+    )
+    assert found.stdout.strip() == "[]"
 
 
 def test_a_missing_file_and_broken_yaml_name_the_file(tmp_path):
@@ -120,18 +214,24 @@ def test_generated_documents_are_up_to_date():
 
 
 def test_every_field_is_documented():
-    bare = [line for line in reference().splitlines() if line.startswith("| `") and line.endswith("|  |")]
-    allowed = {"kind", "parallel", "conversations", "cleaning", "split", "directions", "comet"}
-    names = {line.split("`")[1] for line in bare}
-    assert names <= allowed | set(StudyConfig.model_fields) | {"mixtures", "bootstrap"}, names
+    models = Section.__subclasses__()
+    assert len(models) > 20
+    assert not [
+        f"{model.__name__}.{name}"
+        for model in models
+        for name, field in model.model_fields.items()
+        if name != "kind" and not field.description
+    ]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*StudyConfig.model_fields, "x"]), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from([*StudyConfig.model_fields, "x"]), inner, max_size=3)
+        ),
         max_leaves=8,
     ),
     st.sampled_from(list(StudyConfig.model_fields)),

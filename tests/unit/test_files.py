@@ -34,7 +34,8 @@ def test_a_killed_writer_leaves_the_old_folder(tmp_path):
     with atomic_directory(target) as scratch:
         (scratch / "weights").write_text("old")
     program = (
-        "import sys, time; from pathlib import Path; from bayling_study.files import atomic_directory\n"
+        "import sys, time; from pathlib import Path\n"
+        "from bayling_study.files import atomic_directory\n"
         "with atomic_directory(Path(sys.argv[1])) as scratch:\n"
         "    (scratch / 'weights').write_text('new'); print('ready', flush=True); time.sleep(60)"
     )

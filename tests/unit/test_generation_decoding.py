@@ -14,7 +14,7 @@ from bayling_study.config.suites import Decoding
 from bayling_study.errors import StudyError
 from bayling_study.generation.batching import Request, plan
 from bayling_study.generation.decoding import Answer, decode
-from bayling_study.generation.loading import load
+from bayling_study.models.loading import load
 from bayling_study.seeds import generator
 from unit.tiny_model import save_checkpoint
 

@@ -21,8 +21,8 @@ from bayling_study.export.job import export
 from bayling_study.files import read_json, write_json
 from bayling_study.generation import running
 from bayling_study.generation.__main__ import main as generate
-from bayling_study.generation.loading import checkpoint_format, load
-from bayling_study.generation.template import template_of
+from bayling_study.models.loading import checkpoint_format, load
+from bayling_study.models.template import template_of
 from bayling_study.records import Hypothesis, Prompt, read_hypotheses, read_prompts, write_prompts
 from unit.tiny_model import save_checkpoint
 

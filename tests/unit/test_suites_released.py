@@ -88,7 +88,9 @@ def test_constrained_prompt(context: Context) -> None:
 
 def test_constrained_direction_that_was_not_released(context: Context) -> None:
     suite = ConstrainedSuite(kind="constrained", directions=["de-en"])
-    with pytest.raises(StudyError, match=r"suites\.c\.directions: there is no direction 'de-en'"):
+    with pytest.raises(
+        StudyError, match=r"suites\.c\.directions: no released direction is called 'de-en'"
+    ):
         constrained.build("c", suite, context)
 
 
@@ -119,7 +121,7 @@ def test_all_eighteen_exams_are_the_default() -> None:
 
 
 def test_exam_that_does_not_exist(context: Context) -> None:
-    with pytest.raises(StudyError, match="no exam 'sat-latin'"):
+    with pytest.raises(StudyError, match="no released exam is called 'sat-latin'"):
         exams.build("e", ExamsSuite(kind="exams", tasks=["sat-latin"]), context)
 
 

@@ -13,10 +13,10 @@ import pytest
 from bayling_study.config.suites import TranslationSuite
 from bayling_study.corpora.types import PARALLEL_SCHEMA
 from bayling_study.errors import StudyError
+from bayling_study.prompting import translation_prompt
 from bayling_study.records import read_prompts
 from bayling_study.suites import Context, translation
 from bayling_study.suites import __main__ as program
-from bayling_study.suites.prompting import translation_prompt
 
 
 @pytest.fixture

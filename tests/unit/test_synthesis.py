@@ -150,7 +150,7 @@ def test_lengths_and_trained_tokens_follow_the_template() -> None:
         ({"shares": {"translate": 1.0}}, "translation"),
         ({"directions": {"fr-en": 1.0}}, "no training segment"),
         ({"directions": {}}, "needs directions"),
-        ({"demands": {"polish": 1.0}}, "unknown demand"),
+        ({"demands": {"polish": 1.0}}, "no demand is called 'polish'"),
     ],
 )
 def test_names_that_nothing_answers_to_are_errors(changes: dict[str, Any], reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -15,12 +16,17 @@ from typing import Any
 
 import pytest
 
+from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.errors import StudyError
-from bayling_study.generation.loading import load
+from bayling_study.layout import Layout
+from bayling_study.models.loading import load
+from bayling_study.talk import __main__ as program
 from bayling_study.talk import serve
 from bayling_study.talk.conversation import Conversation
+from bayling_study.talk.system import build_command, find_system
 from export_models import export_tiny, save_tiny
+from helpers.tiny import write_study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,6 +72,81 @@ def test_a_chat_through_a_pipe(folders, name):
     assert "hello" not in rest and "<|im_start|>user\nagain" in rest
     assert "never asked" not in text
     assert rest.rstrip().endswith("/quit  end")
+
+
+@pytest.fixture
+def study(tmp_path):
+    """The miniature study with its foundation built and nothing else."""
+    path = write_study(tmp_path)
+    built = Layout(load_config(path)).checkpoint("foundation")
+    save_tiny(built)
+    return path
+
+
+@pytest.fixture
+def talk_program(monkeypatch, capsys):
+    """Runs the chat in this process on one line; returns what it prints."""
+
+    def run(*arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["talk", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO("/prompt hello\n"))
+        program.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_chat_with_a_system_of_a_study(study, tmp_path, talk_program):
+    other = tmp_path / "other.yaml"
+    other.write_text("systems: {foundation: {template: bayling}}", encoding="utf-8")
+    arguments = ["--system", "foundation", "--answer-tokens", 5]
+    # The system's own template, unless a later file says otherwise.
+    plain = talk_program("--study-config", study, *arguments)
+    assert "<|im_start|>user\nhello" in plain
+    assert "### Instruction:\nhello" in talk_program("--study-config", study, other, *arguments)
+
+
+def test_a_system_that_is_not_built_names_what_to_run(study, tmp_path, talk_program):
+    extra = tmp_path / "extra.yaml"
+    extra.write_text("tuning: {epochs: 2}", encoding="utf-8")
+    with pytest.raises(StudyError, match="not built yet") as caught:
+        talk_program("--study-config", study, extra, "--system", "tuned-int8")
+    assert caught.value.fix == f'make study STUDY=tiny CONFIG="{extra}"'
+    assert build_command([Path("config/config.yaml")]) == "make study STUDY=embedded"
+
+
+def test_only_systems_with_a_model_can_be_talked_to(study):
+    with pytest.raises(StudyError, match="released outputs") as caught:
+        find_system([ROOT / "config" / "studies" / "replay.yaml"], "bayling-13b")
+    assert caught.value.fix is not None and "(none)" in caught.value.fix
+    with pytest.raises(StudyError, match="no system 'tunned'") as caught:
+        find_system([study], "tunned")
+    assert caught.value.fix is not None and "tuned-int8" in caught.value.fix
+
+
+def test_options_that_contradict_each_other(folders, talk_program):
+    with pytest.raises(StudyError, match="which conversation template"):
+        talk_program("--checkpoint", folders / "model")
+    with pytest.raises(StudyError, match="in a study only"):
+        talk_program("--checkpoint", folders / "model", "--system", "tuned")
+    for arguments in (["--checkpoint", "x", "--study-config", "x.yaml"], []):
+        with pytest.raises(SystemExit) as ended:
+            talk_program(*arguments)
+        assert ended.value.code == 2
+
+
+def test_the_server_serves_a_system_of_a_study(study, monkeypatch):
+    called = []
+    monkeypatch.setattr(serve.os, "execve", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(serve, "is_serve_available", lambda: True)
+    monkeypatch.setattr(
+        sys, "argv", ["serve", "--study-config", str(study), "--system", "foundation"]
+    )
+    serve.main()
+    [(executable, command, environment)] = called
+    assert executable == sys.executable
+    assert str(Layout(load_config(study)).checkpoint("foundation").resolve()) in command
+    assert environment["HF_HUB_OFFLINE"] == "1"
 
 
 def test_the_chat_ends_with_its_input(folders):

@@ -73,11 +73,13 @@ def test_a_failed_job_leaves_its_error_in_the_record(tmp_path):
     assert "ZeroDivisionError" in record["error"]
 
 
-def test_resume_keeps_the_curve_up_to_the_step_and_drops_the_rest(tmp_path):
-    path = write_record(tmp_path, points=5)
-    record = RunRecord(path, "tuning", "tuned", "demo", "c0de")
-    record.resume(2)
-    assert [point["step"] for point in record.data["history"]] == [0, 1, 2]
+def test_a_job_that_cannot_write_its_record_does_not_start(tmp_path):
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    with (
+        pytest.raises(OSError, match="runs"),
+        run_record(tmp_path / "runs" / "x" / "y.json", "x", "y", "demo", "c0de"),
+    ):
+        pytest.fail("the job began")
 
 
 def test_sync_twice_changes_nothing(study):

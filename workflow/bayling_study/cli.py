@@ -6,6 +6,7 @@ Standard library only: the COMET environment uses this module too.
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import sys
 from collections.abc import Callable
@@ -14,6 +15,11 @@ from pathlib import Path
 from bayling_study.errors import StudyError
 
 EXIT_USER_ERROR = 2
+MACHINE_FAULTS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO),
+}
+"""Errors of the disk or of permissions: told in one line, since no code is at fault."""
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the work was saved, start the job again
 
 
@@ -56,7 +62,8 @@ def pairs(values: list[str], option: str) -> dict[str, Path]:
 def run_program(main: Callable[[], int | None]) -> None:
     """Runs a stage's ``main`` and ends the process with its status.
 
-    A ``StudyError`` is printed without a traceback and ends with status 2.
+    A ``StudyError``, a full disk or a missing permission is printed without a
+    traceback and ends with status 2.
     """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
@@ -65,5 +72,10 @@ def run_program(main: Callable[[], int | None]) -> None:
         status = main()
     except StudyError as error:
         print(f"error: {error.render()}", file=sys.stderr)
+        status = EXIT_USER_ERROR
+    except OSError as error:
+        if error.errno not in MACHINE_FAULTS:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         status = EXIT_USER_ERROR
     sys.exit(status or 0)

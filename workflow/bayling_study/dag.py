@@ -145,6 +145,11 @@ class Dag:
             return [str(self.layout.manifest(comet.source))]
         return [f"{self.layout.study}/comet-embedded"] if comet.embedded else []
 
+    def comet_encoder(self) -> list[str]:
+        """Returns the source of the encoder's files, where the checkpoint does not hold them."""
+        encoder = self.config.scoring.comet.encoder
+        return [str(self.layout.manifest(encoder))] if encoder else []
+
     def comet_scores(self) -> list[str]:
         """Returns the folder of COMET scores, where the study has a model and fitting suites."""
         wanted = self.comet_model() and self.comet_suites()

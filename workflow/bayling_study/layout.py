@@ -120,8 +120,8 @@ class Layout:
             *(s.source for s in systems if isinstance(s, FoundationSystem | PublishedSystem)),
             *(source for suite in self.config.suites for source in self.suite_sources(suite)),
         ]
-        if self.config.scoring.comet.source:
-            used.append(self.config.scoring.comet.source)
+        comet = self.config.scoring.comet
+        used += [source for source in (comet.source, comet.encoder) if source]
         return list(dict.fromkeys(used))
 
     def shared_records(self) -> list[Path]:

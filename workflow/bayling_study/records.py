@@ -119,6 +119,32 @@ def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
     return [found[prompt.id] for prompt in prompts]
 
 
+def items_present(outputs: Path, suite: str, prompts: list[Prompt]) -> set[str]:
+    """Returns the items of a suite that a system has answers to.
+
+    They are what its ``system.json`` declares, or else the items with a
+    hypothesis. Every item is whole: ``read_hypotheses`` refuses one with some
+    prompts missing.
+
+    Args:
+        outputs: the system's output folder, with ``SUITE.jsonl`` and ``system.json``.
+        suite: the suite's name.
+        prompts: all prompts of the suite.
+
+    Raises:
+        StudyError: nothing is declared and there is no hypothesis.
+    """
+    declaration = outputs / "system.json"
+    if declaration.exists():
+        return set(read_json(declaration)["items"].get(suite, []))
+    path = outputs / f"{suite}.jsonl"
+    items = {prompt.id: prompt.item for prompt in prompts}
+    rows = [row.get("id") for row in read_jsonl(path) if isinstance(row, dict)]
+    if not rows:
+        raise StudyError("the file is empty", where=path)
+    return {items[name] for name in rows if name in items}
+
+
 def write_hypotheses(path: Path, hypotheses: Iterable[Hypothesis]) -> int:
     """Writes hypotheses atomically; returns their number."""
     return write_jsonl(path, (asdict(hypothesis) for hypothesis in hypotheses))

@@ -108,6 +108,7 @@ rule comet_score:
     input:
         [f"{S}/outputs/{system}" for system in STUDY.config.systems],
         model=STUDY.comet_model(),
+        encoder=STUDY.comet_encoder(),
         prompts=STUDY.layout.prompts(),
     output:
         directory(f"{S}/scores/comet"),
@@ -128,9 +129,12 @@ rule comet_score:
         systems=" ".join(STUDY.config.systems),
         suites=" ".join(STUDY.comet_suites()),
         cache=f"{STUDY.layout.resources}/cache/comet",
+        encoder=lambda wildcards, input: (
+            f"--encoder {input.encoder}" if input.encoder else ""
+        ),
     shell:
         "{params.python} -m bayling_study.scoring.comet score --settings {params.settings}"
         " --record {params.record} --code {params.code} --model {input.model}"
         " --prompts {params.study}/prompts --outputs {params.study}/outputs"
-        " --systems {params.systems} --suites {params.suites} --cache {params.cache}"
+        " --systems {params.systems} --suites {params.suites} --cache {params.cache} {params.encoder}"
         " --out {output} > {log} 2>&1"

@@ -1,63 +1,175 @@
-"""Checks that span sections: every name that is used must be defined."""
+"""Checks that span sections: every name that is used must be defined, before any job starts.
+
+What one field alone can say is in the models; what only data can say (does a
+direction have text?) is left to the stages.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from bayling_study.config import conditions, names
+from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.model import StudyConfig
-from bayling_study.config.suites import TranslationSuite
+from bayling_study.config.suites import (
+    EXAM_TASKS,
+    ConstrainedSuite,
+    ExamsSuite,
+    InteractiveSuite,
+    Suite,
+    TranslationSuite,
+    Wmt22Suite,
+)
+from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import Int8System, TunedSystem
 from bayling_study.errors import StudyError
-
-SHARE_TOLERANCE = 1e-6
+from bayling_study.lookup import require
 
 
 def check_study(config: StudyConfig, where: object) -> None:
     """Checks the references between sections.
 
+    Args:
+        config: the study; each of its fields is valid by itself.
+        where: the file or files it came from, for messages.
+
     Raises:
         StudyError: names the key, what is wrong and what to write.
     """
-    for name, system in config.systems.items():
-        key = f"{where}: systems.{name}"
-        if isinstance(system, TunedSystem):
-            _known(system.mixture, config.synthesis.mixtures, f"{key}.mixture")
-            _base(config, system.base, f"{key}.base", {"foundation"})
-        if isinstance(system, Int8System):
-            _base(config, system.base, f"{key}.base", {"foundation", "tuned"})
+    _check_corpora(config.corpora, f"{where}: corpora")
     for name, mixture in config.synthesis.mixtures.items():
-        key = f"{where}: synthesis.mixtures.{name}"
-        _sums_to_one(mixture.shares.values(), f"{key}.shares")
-        if mixture.directions:
-            _sums_to_one(mixture.directions.values(), f"{key}.directions")
+        _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
+    _check_systems(config, f"{where}: systems")
+    for name, suite in config.suites.items():
+        _check_suite(suite, config, f"{where}: suites.{name}")
     if config.report.baseline is not None:
-        _known(config.report.baseline, config.systems, f"{where}: report.baseline")
-    _check_zero_shot(config, where)
+        require("system", config.report.baseline, config.systems, f"{where}: report.baseline")
 
 
-def _known(name: str, defined: Iterable[str], key: str) -> None:
-    names = list(defined)
-    if name not in names:
+def _check_corpora(corpora: CorporaSection, key: str) -> None:
+    for number, corpus in enumerate(corpora.parallel):
+        for code in (corpus.pivot, *corpus.languages):
+            conditions.language(code, f"{key}.parallel.{number}.languages")
+    for number, talk in enumerate(corpora.conversations):
+        conditions.language(talk.language, f"{key}.conversations.{number}.language")
+    texts = [f"{c.source} {c.path} {code}" for c in corpora.parallel for code in c.languages]
+    conditions.distinct(texts, f"{key}.parallel")
+    conditions.distinct(
+        [f"{c.source} {c.path}" for c in corpora.conversations], f"{key}.conversations"
+    )
+    cleaning = corpora.cleaning
+    if cleaning.min_words > cleaning.max_words:
         raise StudyError(
-            f"{name!r} is not defined", where=key, fix=f"one of: {', '.join(names) or '(none)'}"
+            f"{cleaning.min_words} is more than max_words, so every segment would be rejected",
+            where=f"{key}.cleaning.min_words",
+            fix=f"at most {cleaning.max_words}",
         )
 
 
-def _base(config: StudyConfig, name: str, key: str, kinds: set[str]) -> None:
+def _languages(config: StudyConfig) -> set[str]:
+    """Returns the languages of the parallel corpora."""
+    parallel = config.corpora.parallel
+    return {code for corpus in parallel for code in (corpus.pivot, *corpus.languages)}
+
+
+def _check_directions(directions: Iterable[str], available: set[str], key: str) -> None:
+    """Checks directions that are made from the study's own parallel corpora."""
+    for direction in directions:
+        conditions.direction(direction, key)
+        for code in direction.split("-"):
+            if code not in available:
+                raise StudyError(
+                    f"{direction} needs {code!r}, which no parallel corpus has",
+                    where=key,
+                    fix=f"remove {direction}, or add {code} to a corpus of corpora.parallel",
+                )
+
+
+def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
+    for field in ("shares", "recipe_max_tokens"):
+        for recipe in getattr(mixture, field):
+            require("recipe", recipe, names.RECIPES, f"{key}.{field}")
+    conditions.sums_to_one(mixture.shares.values(), f"{key}.shares")
+    _check_directions(mixture.directions, available, f"{key}.directions")
+    if mixture.directions:
+        conditions.sums_to_one(mixture.directions.values(), f"{key}.directions")
+    elif directed := [name for name in names.TRANSLATION_RECIPES if mixture.shares.get(name)]:
+        raise StudyError(
+            f"the recipe {directed[0]!r} needs directions",
+            where=f"{key}.directions",
+            fix="directions: {zh-en: 0.5, en-zh: 0.5}",
+        )
+    _check_dialogues(mixture.demands, mixture.turns, key)
+    _check_instructions(mixture.instruction_languages, key)
+
+
+def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], key: str) -> None:
+    """Checks what interactive conversations are drawn by, in training and test alike."""
+    for name in demands:
+        if name in names.PLAIN_OPENINGS:
+            raise StudyError(
+                f"{name!r} opens conversations by itself",
+                where=f"{key}.demands",
+                fix="remove its weight",
+            )
+        require("demand", name, names.DEMANDS, f"{key}.demands")
+    if demands:
+        conditions.can_choose(demands, f"{key}.demands")
+    for count in turns:
+        if count < 1:
+            raise StudyError(
+                f"{count} is no number of turns", where=f"{key}.turns", fix="1 or more"
+            )
+    conditions.can_choose(turns, f"{key}.turns")
+
+
+def _check_instructions(weights: Mapping[str, float], key: str) -> None:
+    for code in weights:
+        known = names.INSTRUCTION_LANGUAGES
+        require("instruction language", code, known, f"{key}.instruction_languages")
+    conditions.can_choose(weights, f"{key}.instruction_languages")
+
+
+def _check_systems(config: StudyConfig, key: str) -> None:
+    for name, system in config.systems.items():
+        if isinstance(system, TunedSystem):
+            require("mixture", system.mixture, config.synthesis.mixtures, f"{key}.{name}.mixture")
+            _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))
+        if isinstance(system, Int8System):
+            _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "tuned"))
+
+
+def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]) -> None:
     fitting = [other for other, system in config.systems.items() if system.kind in kinds]
-    _known(name, fitting, key)
+    require(f"{' or '.join(kinds)} system", name, fitting, key)
 
 
-def _sums_to_one(shares: Iterable[float], key: str) -> None:
-    values = list(shares)
-    total = math.fsum(values)
-    if abs(total - 1) > SHARE_TOLERANCE:
-        scaled = ", ".join(f"{value / total:.4f}" for value in values) if total else "1.0"
-        raise StudyError(f"shares add up to {total:g}, not 1", where=key, fix=scaled)
+def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
+    if isinstance(suite, TranslationSuite | InteractiveSuite):
+        _check_directions(suite.directions, _languages(config), f"{key}.directions")
+    if isinstance(suite, TranslationSuite):
+        _check_zero_shot(suite, config, f"{key}.zero_shot")
+    if isinstance(suite, InteractiveSuite):
+        _check_dialogues(suite.demands, suite.turns, key)
+        if suite.instruction_languages:
+            _check_instructions(suite.instruction_languages, key)
+    for field, kind, known in _released(suite):
+        for item in getattr(suite, field):
+            require(f"released {kind}", item, known, f"{key}.{field}")
+    for field in ("directions", "tasks", "opponents", "parts"):
+        conditions.distinct(getattr(suite, field, ()), f"{key}.{field}")
 
 
-def _check_zero_shot(config: StudyConfig, where: object) -> None:
+def _released(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
+    """Returns which field of a suite may hold which items, where a release decides."""
+    if isinstance(suite, Wmt22Suite):
+        return [("directions", "direction", names.WMT22_DIRECTIONS)]
+    if isinstance(suite, ConstrainedSuite):
+        return [("directions", "direction", names.CONSTRAINED_DIRECTIONS)]
+    return [("tasks", "exam", EXAM_TASKS)] if isinstance(suite, ExamsSuite) else []
+
+
+def _check_zero_shot(suite: TranslationSuite, config: StudyConfig, key: str) -> None:
     """A direction that a suite calls zero-shot must not be trained."""
     trained = {
         direction
@@ -65,11 +177,7 @@ def _check_zero_shot(config: StudyConfig, where: object) -> None:
         for direction, share in mixture.directions.items()
         if share > 0
     }
-    for name, suite in config.suites.items():
-        if not isinstance(suite, TranslationSuite):
-            continue
-        key = f"{where}: suites.{name}.zero_shot"
-        for direction in suite.zero_shot:
-            _known(direction, suite.directions, key)
-            if direction in trained:
-                raise StudyError(f"{direction} is in a training mixture", where=key)
+    for direction in suite.zero_shot:
+        require("direction of this suite", direction, suite.directions, key)
+        if direction in trained:
+            raise StudyError(f"{direction} is in a training mixture", where=key)

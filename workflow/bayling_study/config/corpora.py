@@ -9,7 +9,11 @@ from pydantic import Field
 from bayling_study.config.base import Name, Section, Share
 
 ParallelReader = Literal["homeassistant", "parallel-json"]
+"""Formats of aligned text; each is a module of ``corpora/readers``."""
+
 ConversationReader = Literal["alpaca", "sharegpt"]
+"""Formats of conversations."""
+
 Filter = Literal["placeholder", "markup", "url", "control", "lines", "identical"]
 
 
@@ -77,6 +81,10 @@ class CorporaSection(Section):
     """Upstream data."""
 
     parallel: list[ParallelCorpus] = []
+    """Aligned text, each language of a file once."""
     conversations: list[ConversationCorpus] = []
+    """Instructions and dialogues, each file once."""
     cleaning: Cleaning = Cleaning()
+    """What makes a parallel segment unfit."""
     split: Split = Split()
+    """What is kept for testing."""

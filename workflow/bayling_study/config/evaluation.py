@@ -19,6 +19,8 @@ class ExportSection(Section):
     ``source`` leaves it. 16-bit tensors always stay as they are."""
     shard_mebibytes: int = Field(default=4096, gt=0)
     """Largest weight file of a safetensors export."""
+    perplexity_conversations: int = Field(default=200, gt=0)
+    """Held-out conversations on which an export's perplexity is compared with its base's."""
 
 
 class GenerationSection(Section):

@@ -7,7 +7,7 @@ sections changes.
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bayling_study.config.checks import check_study
 from bayling_study.config.model import StudyConfig
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, sha256_json, write_json
+from bayling_study.lookup import closest
 
 
 def load_config(*paths: Path) -> StudyConfig:
@@ -86,12 +87,21 @@ def describe(error: ValidationError) -> str:
 
 
 def _reason(finding: Any) -> str:
-    if finding["type"] != "extra_forbidden":
-        return f"{finding['msg']} (got {finding['input']!r})"
-    known = _known_keys(finding["loc"][:-1])
-    close = difflib.get_close_matches(str(finding["loc"][-1]), known, n=1)
-    hint = f"; write {close[0]!r} instead" if close else ""
-    return f"unknown key{hint}"
+    if finding["type"] == "extra_forbidden":
+        near = closest(str(finding["loc"][-1]), _known_keys(finding["loc"][:-1]))
+        message = "unknown key"
+    elif finding["type"] == "union_tag_invalid":
+        near = closest(finding["ctx"]["tag"], _quoted(finding["ctx"]["expected_tags"]))
+        message = f"unknown kind {finding['ctx']['tag']!r}, not {finding['ctx']['expected_tags']}"
+    else:
+        near = closest(str(finding["input"]), _quoted(finding.get("ctx", {}).get("expected", "")))
+        message = f"{finding['msg']} (got {finding['input']!r})"
+    return f"{message}; write {near!r} instead" if near else message
+
+
+def _quoted(text: str) -> list[str]:
+    """Returns the values in single quotes: pydantic lists what it would take as text."""
+    return re.findall(r"'([^']*)'", text)
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:

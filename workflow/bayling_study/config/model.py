@@ -26,17 +26,28 @@ class StudyConfig(Section):
     """One study: everything that decides what is made from what."""
 
     study: StudySection = StudySection()
+    """Name, title, seed and folders."""
     environments: EnvironmentsSection = EnvironmentsSection()
+    """Ready-made interpreters."""
     download: DownloadSection = DownloadSection()
+    """How sources are fetched, and what replaces them."""
     corpora: CorporaSection = CorporaSection()
+    """Upstream data: read, cleaned and split."""
     synthesis: SynthesisSection = SynthesisSection()
+    """Training sets made from the corpora."""
     systems: dict[Name, System] = {}
     """Systems by name, in the order of the report's columns."""
     tuning: TuningSection = TuningSection()
+    """Hyper-parameters of all tuned systems."""
     export: ExportSection = ExportSection()
+    """8-bit export."""
     generation: GenerationSection = GenerationSection()
+    """How systems are run."""
     suites: dict[Name, Suite] = {}
     """Suites by name, in the order of the report's tables."""
     scoring: ScoringSection = ScoringSection()
+    """Metrics and their uncertainty."""
     report: ReportSection = ReportSection()
+    """What the report shows."""
     tracking: TrackingSection = TrackingSection()
+    """How run records reach MLflow."""

@@ -26,31 +26,36 @@ class TranslationSuite(Section):
     """Held-out segments of the study's own parallel corpora, one prompt each."""
 
     kind: Literal["translation"]
-    directions: list[Direction]
+    directions: list[Direction] = Field(min_length=1)
+    """Directions translated; both languages must be in ``corpora.parallel``."""
     zero_shot: list[Direction] = []
     """Those of ``directions`` that no training conversation may have."""
     segments: int = Field(default=100, gt=0)
     """Test segments a direction, drawn with the study's seed."""
     prompt_language: Literal["en", "zh"] = "en"
+    """Language of the instruction."""
     decoding: Decoding = Decoding()
+    """Beam search of width 5 by default, as in BayLing's translation script."""
 
 
 class InteractiveSuite(Section):
     """Held-out interactive translation conversations, scored turn by turn."""
 
     kind: Literal["interactive"]
-    directions: list[Direction]
+    directions: list[Direction] = Field(min_length=1)
+    """Directions translated; both languages must be in ``corpora.parallel``."""
     conversations: int = Field(default=25, gt=0)
     """Conversations a direction."""
     demands: dict[Name, float] = {}
-    """Weight of each kind of demand; empty means all alike."""
+    """Weight of each kind of demand (those of ``synthesis``); empty means all alike."""
     turns: dict[int, float] = {2: 0.6, 3: 0.4}
-    """Number of user turns to its weight."""
+    """Number of user turns, at least 1, to its weight."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the user's turns where ``instruction_languages`` says nothing."""
     instruction_languages: dict[str, float] = {}
     """Language of the user's turns (``en``, ``zh``) to its weight, chosen a conversation."""
     decoding: Decoding = Decoding()
+    """Beam search of width 5 by default, as in BayLing's translation script."""
 
 
 class Wmt22Suite(Section):
@@ -59,11 +64,13 @@ class Wmt22Suite(Section):
     kind: Literal["wmt22"]
     source: Name = "bayling-release"
     """Source with ``exp/translation_benchmark/reference/AB.src`` and ``AB.ref``."""
-    directions: list[Direction]
-    """Directions scored; those whose references the source lacks are reported as absent."""
+    directions: list[Direction] = Field(min_length=1)
+    """Directions scored, of the 14 released; those whose references the source lacks are
+    reported as absent."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the instruction; published systems have files for either."""
     decoding: Decoding = Decoding()
+    """Beam search of width 5 by default, as in BayLing's translation script."""
 
 
 class ConstrainedSuite(Section):
@@ -72,11 +79,12 @@ class ConstrainedSuite(Section):
     kind: Literal["constrained"]
     source: Name = "bayling-release"
     """Source with ``data/constrained_translation/constraints.A-B.B.jsonl``."""
-    directions: list[Direction] = ["zh-en", "en-zh"]
+    directions: list[Direction] = Field(default=["zh-en", "en-zh"], min_length=1)
     """The release holds these two."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the instruction and of the demand."""
     decoding: Decoding = Decoding(max_new_tokens=150)
+    """As for translation, with a lower limit of one answer."""
 
 
 EXAM_TASKS = [
@@ -111,6 +119,7 @@ class ExamsSuite(Section):
     tasks: list[Name] = Field(default=EXAM_TASKS, min_length=1)
     """Exams to sit; by default all 18 of the paper."""
     decoding: Decoding = Decoding(beams=1, max_new_tokens=512)
+    """Greedy by default."""
 
 
 class ReviewsSuite(Section):
@@ -121,11 +130,16 @@ class ReviewsSuite(Section):
     """Source with ``exp/general_tasks/GPT4-REVIEW/JUDGED.vs.OPPONENT.PART.jsonl``."""
     judged: Name = "bayling-13b"
     """System whose answers stand first in every review, as the file names write it."""
-    opponents: list[Name] = ["alpaca", "chatglm", "vicuna", "gpt-3.5-turbo"]
+    opponents: list[Name] = Field(
+        default=["alpaca", "chatglm", "vicuna", "gpt-3.5-turbo"], min_length=1
+    )
     """Systems it is compared with, as the file names write them."""
-    parts: list[Name] = ["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"]
+    parts: list[Name] = Field(
+        default=["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"], min_length=1
+    )
     """Parts of BayLing-80."""
     decoding: Decoding = Decoding(beams=1, sample=True)
+    """Sampling by default, as for BayLing-80."""
 
 
 Suite = Annotated[

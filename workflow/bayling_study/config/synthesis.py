@@ -14,13 +14,21 @@ class Mixture(Section):
     conversations: int = Field(gt=0)
     """Conversations to make; fewer when the corpora run out, which the audit reports."""
     shares: dict[Name, Share]
-    """Recipe name to its share of the conversations; shares add up to 1."""
+    """Recipe to its share of the conversations; shares add up to 1. Recipes: ``translation``,
+    ``constrained`` (with words to include), ``interactive`` (several turns) and ``general``
+    (upstream conversations as they are)."""
     directions: dict[Direction, Share] = {}
-    """Direction to its share of each translation recipe; shares add up to 1."""
+    """Direction to its share of each recipe except ``general``; shares add up to 1. Both
+    languages must be in ``corpora.parallel``."""
     demands: dict[Name, float] = {}
-    """Weight of each kind of demand in interactive conversations; empty means all alike."""
+    """Weight of each kind of demand in interactive conversations; empty means all alike.
+    Kinds: ``start-with``, ``include-words``, ``correct-draft``, ``replace-words``,
+    ``replace-name``, ``revise-source``, ``add-words``, ``drop-words``, ``use-term``,
+    ``first-sentence``, ``last-sentence``, ``word-limit``, ``fuller``, ``next-sentence``,
+    ``next-with-words``, ``switch-language``, ``translate-back``, ``ask-word``, ``quotes``,
+    ``capitals``, ``with-original``."""
     turns: dict[int, float] = {2: 0.6, 3: 0.4}
-    """Number of user turns of an interactive conversation to its weight."""
+    """Number of user turns of an interactive conversation, at least 1, to its weight."""
     instruction_languages: dict[str, float] = {"en": 0.5, "zh": 0.5}
     """Language of the instruction to its weight: ``en`` and ``zh``."""
     max_tokens: int = Field(default=1024, gt=0)
@@ -35,3 +43,4 @@ class SynthesisSection(Section):
     """Mixtures by name."""
 
     mixtures: dict[Name, Mixture] = {}
+    """Training sets by name; a tuned system names the one it learns from."""

@@ -19,6 +19,8 @@ class FoundationSystem(Section):
     source: Name
     """Id of the model's row in the source manifest."""
     template: TemplateName = "foundation"
+    """How conversations become text: ``foundation`` is the chat template of the model's own
+    tokenizer, ``bayling`` and ``bayling-3`` those of the papers' models."""
 
 
 class TunedSystem(Section):
@@ -30,6 +32,7 @@ class TunedSystem(Section):
     mixture: Name
     """Name of a mixture of the section ``synthesis``."""
     template: TemplateName = "bayling"
+    """How conversations become text, in training and in generation."""
 
 
 class Int8System(Section):
@@ -39,7 +42,8 @@ class Int8System(Section):
     base: Name
     """Name of a tuned or foundation system."""
     format: Literal["groupwise", "bitsandbytes", "gguf"] = "groupwise"
-    """``groupwise`` is the paper's scheme; see ``bayling_study.export``."""
+    """``groupwise`` is the paper's scheme, loaded by this project; ``bitsandbytes`` is LLM.int8,
+    which transformers loads by itself; ``gguf`` is Q8_0 for llama.cpp (Llama models only)."""
 
 
 class PublishedSystem(Section):

@@ -101,9 +101,9 @@ def _generate(
     import torch
     import transformers
 
-    from bayling_study.generation.loading import load
     from bayling_study.generation.running import Runner
-    from bayling_study.generation.template import template_of
+    from bayling_study.models.loading import load
+    from bayling_study.models.template import template_of
 
     if options.checkpoint is None:
         raise StudyError(f"{options.system} has to be run", fix="--checkpoint DIR")

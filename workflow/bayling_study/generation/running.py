@@ -21,10 +21,10 @@ from bayling_study.files import sha256_json
 from bayling_study.generation.batching import Request, fit_context, plan
 from bayling_study.generation.decoding import Answer, decode
 from bayling_study.generation.journal import Entry, Journal
-from bayling_study.generation.loading import Loaded
 from bayling_study.generation.outputs import SuiteAnswers
 from bayling_study.generation.progress import Meter, Progress
 from bayling_study.generation.prompts import PromptSet
+from bayling_study.models.loading import Loaded
 from bayling_study.records import Hypothesis, Prompt
 from bayling_study.seeds import generator
 

@@ -30,9 +30,9 @@ from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
-from bayling_study.errors import StudyError
 from bayling_study.interactive import text as texts
 from bayling_study.interactive.scripts import script_share
+from bayling_study.lookup import look_up
 
 Check = dict[str, Any]
 Rule = Callable[[Check, str, Sequence[str]], bool]
@@ -54,9 +54,7 @@ def satisfied(check: Check, answer: str, earlier: Sequence[str]) -> bool:
     Raises:
         StudyError: the type of the check is unknown.
     """
-    rule = RULES.get(check["type"])
-    if rule is None:
-        raise StudyError(f"unknown check {check['type']!r}", fix=f"one of: {', '.join(RULES)}")
+    rule = look_up("check", check["type"], RULES)
     return bool(answer.strip()) and rule(check, answer, earlier)
 
 

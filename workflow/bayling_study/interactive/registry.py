@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from bayling_study.errors import StudyError
 from bayling_study.interactive.library import Library
 from bayling_study.interactive.types import Scene, Segment, Step
+from bayling_study.lookup import look_up
 
 Make = Callable[[Scene, Library, Random], Step | None]
 Fits = Callable[[Library, Segment], bool]
@@ -75,6 +75,4 @@ def demand_named(name: str) -> Demand:
     Raises:
         StudyError: nothing is registered under that name.
     """
-    if name not in DEMANDS:
-        raise StudyError(f"unknown demand {name!r}", fix=f"one of: {', '.join(sorted(DEMANDS))}")
-    return DEMANDS[name]
+    return look_up("demand", name, DEMANDS)

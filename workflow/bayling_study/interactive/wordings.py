@@ -1,9 +1,9 @@
 """What the user writes, in English and Chinese, several ways for each demand.
 
 The wordings are this project's own, except for the first of ``translate`` and
-``include``: those are BayLing's released prompts (STUDY facts: ictnlp/BayLing,
-``scripts/``), with which its test sets were translated. ``{language}`` is the
-name of the language to translate into, in the user's language.
+``include``: those are BayLing's released prompts (``bayling_study.prompting``),
+with which its test sets were translated. ``{language}`` is the name of the
+language to translate into, in the user's language.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from random import Random
 
 from bayling_study import languages
+from bayling_study.prompting import CONSTRAINTS, TRANSLATION
 
 PAPER_SHARE = 0.6
 """Share of the first wording where a list begins with the paper's own prompt.
@@ -24,13 +25,13 @@ PAPER_KINDS = frozenset({"translate", "include"})
 WORDINGS: dict[str, dict[str, list[str]]] = {
     "translate": {
         "en": [
-            "Provide the {language} translation for this sentence: {source}",
+            TRANSLATION["en"],
             "Translate into {language}: {source}",
             "What is this in {language}? {source}",
             "Please translate the following text into {language}.\n{source}",
         ],
         "zh": [
-            "提供这句话的{language}翻译：{source}",
+            TRANSLATION["zh"],
             "翻译成{language}：{source}",
             "这句话用{language}怎么说？{source}",
             "请把下面的文字译成{language}。\n{source}",
@@ -38,10 +39,10 @@ WORDINGS: dict[str, dict[str, list[str]]] = {
     },
     "include": {
         "en": [
-            "Make sure to include these words: {words}",
+            CONSTRAINTS["en"],
             "Use these words in the translation: {words}",
         ],
-        "zh": ["确保包含这些词：{words}", "译文中请使用这些词：{words}"],
+        "zh": [CONSTRAINTS["zh"], "译文中请使用这些词：{words}"],
     },
     "start-with": {
         "en": [

@@ -1,13 +1,14 @@
 """Writes the report of a finished study: one page, tables, figures, verdicts.
 
-``OUT/index.html`` opens from disk and needs nothing beside it; ``tables/*.tsv``
-and ``figures/*.svg`` hold the same for use elsewhere; ``verdicts.tsv`` compares
+``OUT/index.html`` opens from disk and needs nothing beside it; ``tables/*.tsv``,
+``tables/*.tex`` and ``figures/*.svg`` hold the same for use elsewhere; ``verdicts.tsv`` compares
 every score with the published value.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 from bayling_study.cli import run_program, stage_parser
@@ -15,17 +16,14 @@ from bayling_study.config import load_settings
 from bayling_study.files import write_text
 from bayling_study.report.blocks import Section
 from bayling_study.report.collect import Study
-from bayling_study.report.facts import (
-    data_section,
-    environment_section,
-    export_section,
-    jobs_section,
-    tuning_section,
-)
-from bayling_study.report.overview import overview_section, verdict_section
+from bayling_study.report.data import data_section
+from bayling_study.report.exports import export_section
+from bayling_study.report.facts import environment_section, jobs_section, tuning_section
+from bayling_study.report.judged import summary_table, verdict_section
+from bayling_study.report.overview import overview_section
 from bayling_study.report.page import render
 from bayling_study.report.results import result_sections
-from bayling_study.report.verdicts import write_verdicts
+from bayling_study.report.verdicts import Verdict, write_verdicts
 from bayling_study.tracking.record import run_record
 
 
@@ -40,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def sections_of(study: Study, verdicts: Path) -> list[Section]:
+def sections_of(study: Study, verdicts: list[Verdict]) -> list[Section]:
     """Returns the chapters that have something to show."""
     chapters = [
         overview_section(study),
@@ -52,34 +50,40 @@ def sections_of(study: Study, verdicts: Path) -> list[Section]:
         jobs_section(study),
         environment_section(study),
     ]
-    return [c for c in chapters if c.facts or c.tables or c.figures or c.samples]
+    return [chapter for chapter in chapters if not chapter.empty]
+
+
+def write_report(study: Study, out: Path) -> list[Section]:
+    """Writes the page, its tables and figures, and the verdicts; returns the chapters."""
+    config = study.config
+    verdicts = write_verdicts(
+        out / "verdicts.tsv", study.scores, Path(config.report.published), config, study.systems
+    )
+    sections = sections_of(study, verdicts)
+    for folder in ("tables", "figures"):  # nothing of an earlier report may stay
+        shutil.rmtree(out / folder, ignore_errors=True)
+    for section in sections:
+        for table in section.all_tables:
+            table.write(out / "tables")
+        for figure in section.all_figures:
+            figure.write(out / "figures")
+    write_text(out / "tables" / "summary.tsv", summary_table(study, verdicts).tsv())
+    subtitle = f"Study {config.study.name}, seed {config.study.seed}"
+    write_text(out / "index.html", render(config.study.title, subtitle, sections))
+    return sections
 
 
 def main() -> None:
-    """Writes the report."""
+    """Writes the report of the study that the command line names."""
     arguments = parser().parse_args()
     config = load_settings(arguments.settings, "systems", "suites", "report")
     with run_record(arguments.record, "report", "report", config.study.name, arguments.code) as run:
         study = Study(arguments.study, config, arguments.shared)
-        verdicts = arguments.out / "verdicts.tsv"
-        published = Path(config.report.published)
-        write_verdicts(verdicts, study.scores, published, config, study.systems)
-        sections = sections_of(study, verdicts)
-        for section in sections:
-            write_parts(section, arguments.out)
-        subtitle = f"Study {config.study.name}, seed {config.study.seed}"
-        write_text(arguments.out / "index.html", render(config.study.title, subtitle, sections))
-        run.metrics({"tables": sum(len(s.tables) for s in sections), "scores": len(study.scores)})
+        sections = write_report(study, arguments.out)
+        tables = sum(len(section.all_tables) for section in sections)
+        run.metrics({"tables": tables, "scores": len(study.scores)})
         run.artefact(arguments.out / "index.html")
-        run.artefact(verdicts)
-
-
-def write_parts(section: Section, folder: Path) -> None:
-    """Writes a chapter's tables and figures as files of their own."""
-    for table in section.tables:
-        table.write(folder / "tables")
-    for figure in [*section.figures, *(f for table in section.tables for f in table.figures)]:
-        figure.write(folder / "figures")
+        run.artefact(arguments.out / "verdicts.tsv")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """The parts a report page is made of: tables, figures, samples.
 
-A table knows how it looks as TSV and as HTML cells; the page template only
-places it.
+A table knows how it looks as TSV, as LaTeX and as HTML cells; the page template
+only places it.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Cell:
         strong: set in bold (best of its row).
         link: a file relative to the report.
         number: whether the cell is aligned and sorted as a number.
+        hint: shown when the pointer rests on the cell, such as a metric's signature.
     """
 
     text: str
@@ -31,11 +33,15 @@ class Cell:
     strong: bool = False
     link: str = ""
     number: bool = False
+    hint: str = ""
 
 
 @dataclass
 class Table:
-    """A named table; ``name`` is also its TSV file's name."""
+    """A named table; ``name`` is also its files' name.
+
+    ``groups`` is a second heading above ``columns``: (title, number of columns).
+    """
 
     name: str
     title: str
@@ -43,21 +49,53 @@ class Table:
     rows: list[list[Cell]]
     note: str = ""
     figures: list[Figure] = field(default_factory=list)
+    groups: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def headings(self) -> list[str]:
+        """The columns' names, each with its group's."""
+        above = [title for title, width in self.groups for _ in range(width)]
+        above += [""] * (len(self.columns) - len(above))
+        return [f"{group} {name}".strip() for group, name in zip(above, self.columns, strict=True)]
 
     def tsv(self) -> str:
         """Returns the table as tab-separated text, details in brackets."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, dialect="excel-tab", lineterminator="\n")
-        writer.writerow(self.columns)
+        writer.writerow(self.headings)
         for row in self.rows:
             writer.writerow(
                 f"{cell.text} [{cell.detail}]" if cell.detail else cell.text for cell in row
             )
         return buffer.getvalue()
 
+    def latex(self) -> str:
+        """Returns the table for LaTeX's ``booktabs``, without the details."""
+        first = self.rows[0] if self.rows else [Cell("")] * len(self.columns)
+        lines = ["\\begin{tabular}{" + "".join("r" if c.number else "l" for c in first) + "}"]
+        lines += ["\\toprule", _latex_row([Cell(name) for name in self.headings]), "\\midrule"]
+        lines += [_latex_row(row) for row in self.rows]
+        return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
     def write(self, folder: Path) -> None:
-        """Writes ``NAME.tsv``."""
+        """Writes ``NAME.tsv`` and ``NAME.tex``."""
         write_text(folder / f"{self.name}.tsv", self.tsv())
+        write_text(folder / f"{self.name}.tex", self.latex())
+
+
+LATEX = {
+    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
+    "▲": "$\\blacktriangle$", "▼": "$\\blacktriangledown$", **{c: f"\\{c}" for c in "&%$#_{}"},
+}  # fmt: skip
+"""Characters that LaTeX reads as commands, to what prints them."""
+
+
+def _latex_row(cells: list[Cell]) -> str:
+    shown = []
+    for cell in cells:
+        plain = "".join(LATEX.get(character, character) for character in cell.text)
+        shown.append(f"\\textbf{{{plain}}}" if cell.strong else plain)
+    return " & ".join(shown) + " \\\\"
 
 
 @dataclass(frozen=True)
@@ -69,32 +107,71 @@ class Figure:
     svg: str
     caption: str = ""
 
+    @property
+    def inline(self) -> str:
+        """The figure for a page that holds others: its ids are its own."""
+        return re.sub(r'(\bid="|href="#|url\(#)', rf"\1{self.name}--", self.svg)
+
     def write(self, folder: Path) -> None:
         """Writes ``NAME.svg``."""
         write_text(folder / f"{self.name}.svg", self.svg)
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A stretch of an answer; ``new`` where the reference does not have it."""
+
+    text: str
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the user said, what was expected, and (system, answer) of every system."""
+
+    user: str
+    reference: str
+    answers: list[tuple[str, list[Piece]]]
+
+
+@dataclass(frozen=True)
 class Sample:
-    """One prompt with its reference and every system's answer."""
+    """One prompt with the answers to its turns."""
 
     id: str
-    turns: list[str]
-    references: list[str]
-    answers: list[tuple[str, list[str]]]
+    turns: list[Turn]
 
 
 @dataclass
 class Section:
-    """A chapter of the page."""
+    """A chapter of the page.
+
+    ``more`` holds tables and ``samples`` examples that open on demand, by title.
+    """
 
     name: str
     title: str
     text: str = ""
     tables: list[Table] = field(default_factory=list)
+    more: dict[str, list[Table]] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
     facts: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def all_tables(self) -> list[Table]:
+        """Open and folded tables."""
+        return [*self.tables, *(table for tables in self.more.values() for table in tables)]
+
+    @property
+    def all_figures(self) -> list[Figure]:
+        """The chapter's own figures and those of its tables."""
+        return [*self.figures, *(f for table in self.all_tables for f in table.figures)]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not (self.text or self.facts or self.all_tables or self.figures or self.samples)
 
 
 def text(value: object) -> Cell:
@@ -107,3 +184,8 @@ def number(value: float | int | None, decimals: int = 0, unit: str = "") -> Cell
     if value is None:
         return Cell("–", number=True)
     return Cell(f"{value:,.{decimals}f}{unit}", number=True)
+
+
+def counts(values: dict[str, int]) -> list[list[Cell]]:
+    """Returns the body of a two-column table of names and counts."""
+    return [[text(name), number(count)] for name, count in values.items()]

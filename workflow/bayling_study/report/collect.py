@@ -5,6 +5,7 @@ The report imports no stage: what it cannot read from a file it does not show.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,9 @@ from bayling_study.errors import StudyError
 from bayling_study.files import read_json, read_jsonl
 from bayling_study.records import Prompt, Score, read_prompts, read_scores
 from bayling_study.report.significance import Significance
+
+UNFINISHED = ("report", "tracking")
+"""Stages that still run, or have yet to run, when the report is made."""
 
 
 @dataclass
@@ -53,6 +57,16 @@ class Study:
             systems.index(score.system) if score.system in systems else len(systems),
         )
 
+    def ordered(self, systems: Iterable[str]) -> list[str]:
+        """Returns systems once each, in the order of the config."""
+        present = set(systems)
+        return [name for name in self.config.systems if name in present]
+
+    @cached_property
+    def published_only(self) -> bool:
+        """Whether all systems are published outputs, so that the verdicts are the result."""
+        return all(system.kind == "published" for system in self.config.systems.values())
+
     @cached_property
     def baseline(self) -> str:
         """The system against which the others are tested."""
@@ -70,9 +84,11 @@ class Study:
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
-        """The run records of all jobs, in the order of their starts."""
+        """The run records of all jobs but the report itself, in the order of their starts."""
         paths = [*self.shared, *(self.folder / "runs").glob("*/*.json")]
-        return sorted((read_json(path) for path in paths), key=lambda record: record["start"])
+        rows = [read_json(path) for path in paths]
+        rows = [record for record in rows if record["stage"] not in UNFINISHED]
+        return sorted(rows, key=lambda record: record["start"])
 
     def record(self, stage: str, name: str) -> dict[str, Any] | None:
         """Returns one job's run record, or none."""
@@ -98,6 +114,18 @@ class Study:
         """The error reports of 8-bit systems."""
         paths = sorted((self.folder / "int8").glob("*/error.json"))
         return {path.parent.name: read_json(path) for path in paths}
+
+    @cached_property
+    def perplexities(self) -> dict[str, dict[str, Any]]:
+        """The perplexities of 8-bit systems and of what they were made from."""
+        paths = sorted((self.folder / "int8").glob("*/perplexity.json"))
+        return {path.parent.name: read_json(path) for path in paths}
+
+    @cached_property
+    def comet_correlation(self) -> float | None:
+        """Spearman's correlation of the study's own COMET model on held-out degradations."""
+        path = self.folder / "comet-embedded" / "correlation.json"
+        return float(read_json(path)["spearman"]) if path.exists() else None
 
     @cached_property
     def systems(self) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Sections about how the results came to be: data, training, export, jobs, versions."""
+"""Sections about how the results came to be: training, jobs, versions."""
 
 from __future__ import annotations
 
@@ -9,44 +9,9 @@ from typing import Any
 from bayling_study.report import figures
 from bayling_study.report.blocks import Cell, Figure, Section, Table, number, text
 from bayling_study.report.collect import Study
+from bayling_study.report.graph import draw
 
 MIB = 2**20
-
-
-def data_section(study: Study) -> Section:
-    """Returns the origin and licences of the data, the corpora and the training sets."""
-    section = Section("data", "Data and licences")
-    rows = [
-        [
-            text(row["id"]),
-            text(row.get("revision", "")),
-            text(row.get("licence", "")),
-            number(sum(file["bytes"] for file in manifest["files"]) / MIB, 1, " MiB"),
-            text(row.get("sha256", "")[:16] or "locked at first download"),
-        ]
-        for manifest in study.sources
-        for row in [manifest["source"]]
-    ]
-    columns = ["source", "revision", "licence", "size", "SHA-256"]
-    section.tables.append(Table("sources", "Sources", columns, rows))
-    for mixture, audit in study.audits.items():
-        section.tables += _audit_tables(mixture, audit)
-        lengths = audit.get("lengths")
-        if lengths:
-            svg = figures.histogram(lengths["edges"], lengths["counts"], "tokens of a conversation")
-            title = f"Conversation lengths of {mixture}"
-            section.figures.append(Figure(f"lengths-{mixture}", title, svg))
-    return section
-
-
-def _audit_tables(mixture: str, audit: Mapping[str, Any]) -> list[Table]:
-    """Returns a table for each group of counts that an audit holds."""
-    tables = []
-    for group, counts in audit.get("counts", {}).items():
-        rows = [[text(name), number(count)] for name, count in counts.items()]
-        title = f"{mixture}: conversations by {group}"
-        tables.append(Table(f"audit-{mixture}-{group}", title, [group, "conversations"], rows))
-    return tables
 
 
 def tuning_section(study: Study) -> Section:
@@ -56,49 +21,60 @@ def tuning_section(study: Study) -> Section:
         if record["stage"] != "tuning":
             continue
         name = record["name"]
-        svg = figures.training_curve(record["history"])
-        section.figures.append(Figure(f"curve-{name}", f"Training curve of {name}", svg))
-        values = {**record["parameters"], **record["metrics"]}
-        title = f"{name}: parameters and figures"
-        section.tables.append(Table(f"tuning-{name}", title, ["name", "value"], _pairs(values)))
-    return section
-
-
-def export_section(study: Study) -> Section:
-    """Returns the sizes and errors of 8-bit systems."""
-    section = Section("export", "8-bit export")
-    for system, report in study.exports.items():
-        total = report.get("total", report)
-        section.tables.append(Table(f"export-{system}", system, ["name", "value"], _pairs(total)))
+        if record["history"]:
+            svg = figures.training_curve(record["history"])
+            section.figures.append(Figure(f"curve-{name}", f"Training curve of {name}", svg))
+        for kind in ("metrics", "parameters"):
+            table = Table(f"tuning-{name}-{kind}", f"{name}: {kind}", ["name", "value"], [])
+            table.rows = _pairs(record[kind])
+            section.more[f"{name}: {kind}"] = [table]
     return section
 
 
 def jobs_section(study: Study) -> Section:
     """Returns every job with its time and memory, the timeline and the graph of jobs."""
     section = Section("jobs", "Jobs, time and memory")
-    start = min(record["start"] for record in study.records)
-    rows, spans = [], []
-    for record in study.records:
-        end = record["end"] or record["start"]
-        name = job_name(record)
-        spans.append((name, record["start"] - start, end - start))
-        rows.append(
-            [
-                text(name),
-                text(record["state"]),
-                number(end - record["start"], 1),
-                number(record["host"].get("peak_memory_bytes", 0) / MIB),
-                text(record["code"]),
-            ]
-        )
-    columns = ["job", "state", "seconds", "peak MiB", "code"]
-    section.tables.append(Table("jobs", "Jobs", columns, rows))
+    if not study.records:
+        return section
+    start = study.records[0]["start"]
+    rows = [_job_row(record, start) for record in study.records]
+    columns = ["job", "state", "start (s)", "seconds", "peak MiB", "code"]
+    section.facts = _heaviest(study.records)
+    section.more["Every job"] = [Table("jobs", "Jobs", columns, rows)]
+    spans = [(job_name(r), r["start"] - start, _end(r) - start) for r in study.records]
     section.figures.append(Figure("timeline", "When each job ran", figures.timeline(spans)))
-    nodes = [job_name(record) for record in study.records]
-    svg = figures.graph(nodes, job_edges(study.records))
-    caption = "An arrow leads from the job that made a file to the job that read it."
+    svg = draw([job_name(record) for record in study.records], job_edges(study.records))
+    caption = "A line leads from the job that made a file to a job right of it that read the file."
     section.figures.append(Figure("jobs", "The graph of jobs", svg, caption))
     return section
+
+
+def _end(record: Mapping[str, Any]) -> float:
+    return float(record["end"] or record["start"])
+
+
+def _job_row(record: Mapping[str, Any], start: float) -> list[Cell]:
+    return [
+        text(job_name(record)),
+        text(record["state"]),
+        number(record["start"] - start),
+        number(_end(record) - record["start"], 1),
+        number(_peak(record) / MIB),
+        Cell(record["code"][:8], hint=record["code"]),
+    ]
+
+
+def _peak(record: Mapping[str, Any]) -> int:
+    return int(record["host"].get("peak_memory_bytes") or 0)
+
+
+def _heaviest(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    largest, longest = max(records, key=_peak), max(records, key=lambda r: _end(r) - r["start"])
+    seconds = _end(longest) - longest["start"]
+    return [
+        ("most memory", f"{_peak(largest) / MIB:,.0f} MiB, {job_name(largest)}"),
+        ("longest job", f"{seconds / 60:.1f} minutes, {job_name(longest)}"),
+    ]
 
 
 def job_name(record: Mapping[str, Any]) -> str:
@@ -109,14 +85,14 @@ def job_name(record: Mapping[str, Any]) -> str:
 
 def job_edges(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Returns (maker, reader) for every file or folder one job made and another read."""
-    edges = []
-    for maker in records:
-        made = [Path(reference["path"]) for reference in maker["outputs"].values()]
-        for reader in records:
-            read = [Path(reference["path"]) for reference in reader["inputs"].values()]
-            if maker is not reader and any(_touches(a, b) for a in made for b in read):
-                edges.append((job_name(maker), job_name(reader)))
-    return edges
+    made = [(r, [Path(f["path"]) for f in r["outputs"].values()]) for r in records]
+    read = [(r, [Path(f["path"]) for f in r["inputs"].values()]) for r in records]
+    return [
+        (job_name(maker), job_name(reader))
+        for maker, outputs in made
+        for reader, inputs in read
+        if maker is not reader and any(_touches(a, b) for a in outputs for b in inputs)
+    ]
 
 
 def _touches(made: Path, read: Path) -> bool:

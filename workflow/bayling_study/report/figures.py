@@ -1,7 +1,7 @@
 """The report's figures, as SVG text made with matplotlib.
 
 Colours come from a palette that colour-blind readers can tell apart (Okabe and
-Ito 2008); text stays text, so that a page with figures can be searched.
+Ito 2008, then Tol 2021); text stays text, so that a page with figures can be searched.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -20,7 +19,12 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999")
+PALETTE = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442",
+    "#332288", "#882255", "#222222",
+)  # fmt: skip
+LABEL_CHARACTERS = 11
+"""Characters an inch that stand below an axis without touching each other."""
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "bayling-study",  # same data, same bytes
@@ -35,7 +39,11 @@ STYLE = {
 }
 
 
-def _svg(figure: Figure) -> str:
+Interval = tuple[float, float | None, float | None]
+"""A value and the bounds of its interval."""
+
+
+def svg_of(figure: Figure) -> str:
     """Returns a figure as an ``<svg>`` element without a date or fixed size, and closes it."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight")
@@ -44,7 +52,8 @@ def _svg(figure: Figure) -> str:
     return re.sub(r' (?:width|height)="[\d.]+pt"', "", svg[svg.index("<svg") :], count=2)
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+def axes_of(width: float, height: float) -> tuple[Figure, Axes]:
+    """Returns an empty figure of a size in inches, and its axes."""
     figure, axes = pyplot.subplots(figsize=(width, height))
     return figure, axes
 
@@ -56,7 +65,7 @@ def training_curve(history: Sequence[dict[str, Any]]) -> str:
         history: points of a run record, ``{"step", "values": {"loss", "learning_rate"}}``.
     """
     with pyplot.rc_context(STYLE):
-        figure, axes = _axes(7.2, 2.8)
+        figure, axes = axes_of(7.2, 2.8)
         steps = [point["step"] for point in history if "loss" in point["values"]]
         losses = [point["values"]["loss"] for point in history if "loss" in point["values"]]
         axes.plot(steps, losses, color=PALETTE[0], alpha=0.35, linewidth=1, label="loss of a step")
@@ -75,7 +84,7 @@ def training_curve(history: Sequence[dict[str, Any]]) -> str:
             right.grid(visible=False)
             right.spines["right"].set_visible(True)
         axes.legend(loc="upper right")
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
@@ -91,7 +100,7 @@ def score_bars(
     title: str,
     items: Sequence[str],
     systems: Sequence[str],
-    values: dict[tuple[str, str], tuple[float, float | None, float | None]],
+    values: dict[tuple[str, str], Interval],
 ) -> str:
     """Draws one group of bars an item and one bar a system, with intervals.
 
@@ -102,59 +111,89 @@ def score_bars(
         values: (item, system) to value and bounds; missing bars stay empty.
     """
     with pyplot.rc_context(STYLE):
-        figure, axes = _axes(max(7.2, 0.9 * len(items)), 2.8)
-        width = 0.8 / max(1, len(systems))
+        across = min(11.0, max(7.2, 0.9 * len(items)))
+        figure, axes = axes_of(across, 2.8)
         for place, system in enumerate(systems):
-            rows = [
-                (x, values[item, system])
-                for x, item in enumerate(items)
-                if (item, system) in values
-            ]
-            positions = [x + (place - (len(systems) - 1) / 2) * width for x, _ in rows]
-            heights = [value for _, (value, _, _) in rows]
-            errors = [
-                [value - (value if low is None else low) for _, (value, low, _) in rows],
-                [(value if high is None else high) - value for _, (value, _, high) in rows],
-            ]
-            axes.bar(
-                positions, heights, width * 0.92, yerr=errors, label=system,
-                color=PALETTE[place % len(PALETTE)], error_kw={"elinewidth": 0.8, "alpha": 0.7},
-            )  # fmt: skip
+            width = 0.8 / len(systems)
+            shift = (place - (len(systems) - 1) / 2) * width
+            own = {x: values[i, system] for x, i in enumerate(items) if (i, system) in values}
+            colour = PALETTE[place % len(PALETTE)]
+            _intervals_as_bars(axes, own, shift, width, system, colour)
+        crowded = max(map(len, items)) * len(items) > LABEL_CHARACTERS * across
         axes.set_xticks(range(len(items)), items)
+        if crowded:
+            axes.tick_params(axis="x", rotation=30)
+            pyplot.setp(axes.get_xticklabels(), ha="right", rotation_mode="anchor")
+        if not any(value for value, _, _ in values.values()):
+            axes.set_ylim(0, 1)
         axes.set_ylabel(title)
         axes.grid(visible=False, axis="x")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        return _svg(figure)
+        return svg_of(figure)
 
 
-def histogram(edges: Sequence[float], counts: dict[str, Sequence[int]], label: str) -> str:
-    """Draws stacked histograms over shared bins.
+def _intervals_as_bars(
+    axes: Axes,
+    rows: dict[int, Interval],
+    shift: float,
+    width: float,
+    label: str,
+    colour: str,
+) -> None:
+    """Draws values as bars at places, their bounds (where there are some) as whiskers."""
+    heights = [value for value, _, _ in rows.values()]
+    below = [0 if low is None else value - low for value, low, _ in rows.values()]
+    above = [0 if high is None else high - value for value, _, high in rows.values()]
+    axes.bar(
+        [place + shift for place in rows], heights, width * 0.92, yerr=[below, above],
+        label=label, color=colour, error_kw={"elinewidth": 0.8, "alpha": 0.7},
+    )  # fmt: skip
+
+
+def bars(rows: Sequence[tuple[str, float]], label: str, unit: str) -> str:
+    """Draws one bar a row, with its value above.
 
     Args:
-        edges: bounds of the bins, one more than counts.
-        counts: name to the count of each bin.
-        label: what is counted, with its unit.
+        rows: names and heights.
+        label: what the names are.
+        unit: what the heights count.
     """
     with pyplot.rc_context(STYLE):
-        figure, axes = _axes(7.2, 2.6)
-        bottom = [0.0] * (len(edges) - 1)
-        widths = [right - left for left, right in pairwise(edges)]
-        for place, (name, column) in enumerate(counts.items()):
-            axes.bar(
-                list(edges[:-1]), list(column), widths, bottom=bottom, align="edge", label=name,
-                color=PALETTE[place % len(PALETTE)], linewidth=0,
-            )  # fmt: skip
-            bottom = [low + high for low, high in zip(bottom, column, strict=True)]
+        figure, axes = axes_of(7.2, 2.4)
+        drawn = axes.bar(range(len(rows)), [height for _, height in rows], 0.8, color=PALETTE[0])
+        axes.set_xticks(range(len(rows)), [name for name, _ in rows])
+        axes.bar_label(drawn, fmt="{:,.0f}", fontsize=8)
         axes.set_xlabel(label)
-        axes.set_ylabel("conversations")
-        axes.legend(loc="upper right")
-        return _svg(figure)
+        axes.set_ylabel(unit)
+        axes.grid(visible=False, axis="x")
+        return svg_of(figure)
+
+
+def strip(rows: dict[str, list[float]], label: str) -> str:
+    """Draws every value as a point, one line of points a name.
+
+    Args:
+        rows: name to its values.
+        label: what the values are, with their unit.
+    """
+    with pyplot.rc_context(STYLE):
+        figure, axes = axes_of(7.2, 0.8 + 0.26 * len(rows))
+        for place, values in enumerate(rows.values()):
+            axes.plot(
+                values, [place] * len(values), "o", color=PALETTE[0], alpha=0.45,
+                markersize=5, markeredgewidth=0,
+            )  # fmt: skip
+        axes.set_yticks(range(len(rows)), list(rows))
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(label)
+        return svg_of(figure)
 
 
 def timeline(rows: Sequence[tuple[str, float, float]]) -> str:
     """Draws when each job ran: name, start and end in seconds since the first start."""
     with pyplot.rc_context(STYLE):
-        figure, axes = _axes(7.2, 0.6 + 0.22 * len(rows))
+        figure, axes = axes_of(7.2, 0.6 + 0.22 * len(rows))
         names = [name for name, _, _ in rows]
         axes.barh(
             names, [max(end - start, 0.5) for _, start, end in rows],
@@ -163,52 +202,4 @@ def timeline(rows: Sequence[tuple[str, float, float]]) -> str:
         axes.invert_yaxis()
         axes.set_xlabel("seconds since the start")
         axes.grid(visible=False, axis="y")
-        return _svg(figure)
-
-
-def graph(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> str:
-    """Draws a directed acyclic graph in layers, left to right.
-
-    Args:
-        nodes: names; a node's layer is its longest path from a source.
-        edges: (from, to) pairs of names.
-    """
-    layers = layered(nodes, edges)
-    columns: dict[int, list[str]] = {}
-    for node in nodes:
-        columns.setdefault(layers[node], []).append(node)
-    tallest = max((len(column) for column in columns.values()), default=1)
-    place = {
-        node: (float(layer), (row + 0.5) * tallest / len(column))
-        for layer, column in columns.items()
-        for row, node in enumerate(column)
-    }
-    with pyplot.rc_context(STYLE):
-        figure, axes = _axes(max(7.2, 1.5 * len(columns)), max(2.0, 0.42 * tallest))
-        for start, end in edges:
-            axes.annotate(
-                "", xy=place[end], xytext=place[start],
-                arrowprops={"arrowstyle": "-|>", "color": "#999999", "shrinkA": 18, "shrinkB": 18},
-            )  # fmt: skip
-        for node, (x, y) in place.items():
-            box = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": PALETTE[0]}
-            axes.text(
-                x, y, node.replace("/", "\n"), ha="center", va="center", fontsize=6.5, bbox=box
-            )
-        axes.set_xlim(-0.6, max(columns, default=0) + 0.6)
-        axes.set_ylim(tallest + 0.2, -0.2)
-        axes.axis("off")
-        return _svg(figure)
-
-
-def layered(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """Returns each node's layer: the length of the longest path that leads to it."""
-    layers = dict.fromkeys(nodes, 0)
-    for _ in nodes:
-        changed = False
-        for start, end in edges:
-            if layers[end] < layers[start] + 1:
-                layers[end], changed = layers[start] + 1, True
-        if not changed:
-            break
-    return layers
+        return svg_of(figure)

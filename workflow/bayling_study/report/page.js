@@ -1,25 +1,33 @@
 "use strict";
-// Sorts a table by the column whose heading is pressed; numbers as numbers.
-for (const table of document.querySelectorAll("table.sortable")) {
-  const body = table.tBodies[0];
-  const headings = [...table.tHead.rows[0].cells];
-  headings.forEach((heading, column) => {
-    heading.firstElementChild.addEventListener("click", () => {
-      const down = heading.getAttribute("aria-sort") === "ascending";
-      headings.forEach((other) => other.removeAttribute("aria-sort"));
-      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const value = (row) => {
-        const cell = row.cells[column];
-        const text = cell.querySelector("bdi").textContent;
-        return cell.classList.contains("number") ? parseFloat(text.replaceAll(",", "")) : text;
-      };
-      const order = (a, b) => {
-        if (typeof a === "number") return (Number.isNaN(a) ? -Infinity : a) - (Number.isNaN(b) ? -Infinity : b);
-        return a.localeCompare(b);
-      };
-      const rows = [...body.rows].sort((a, b) => order(value(a), value(b)));
-      if (down) rows.reverse();
-      body.append(...rows);
-    });
+// Sorts a table by the column whose heading is pressed; numbers as numbers, dashes last.
+function sortBy(table, heading, headings) {
+  const column = headings.indexOf(heading);
+  const down = heading.getAttribute("aria-sort") === "ascending";
+  headings.forEach((other) => other.removeAttribute("aria-sort"));
+  heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const value = (row) => {
+    const cell = row.cells[column];
+    const text = cell.querySelector("bdi").textContent;
+    return cell.classList.contains("number") ? parseFloat(text.replaceAll(",", "")) : text;
+  };
+  const order = (a, b) => {
+    if (typeof a !== "number" || typeof b !== "number") return String(a).localeCompare(String(b));
+    return Number.isNaN(a) || Number.isNaN(b) ? 0 : a - b;
+  };
+  const missing = (v) => typeof v === "number" && Number.isNaN(v);
+  const rows = [...table.tBodies[0].rows].sort((a, b) => {
+    const [x, y] = [value(a), value(b)];
+    return missing(x) - missing(y) || (down ? -order(x, y) : order(x, y));
   });
+  table.tBodies[0].append(...rows);
 }
+for (const table of document.querySelectorAll("table.sortable")) {
+  const headings = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+  for (const heading of headings) {
+    heading.firstElementChild.addEventListener("click", () => sortBy(table, heading, headings));
+  }
+}
+// Paper cannot be unfolded.
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("details")) part.open = true;
+});

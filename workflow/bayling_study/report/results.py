@@ -1,4 +1,4 @@
-"""Sections about results: score tables with intervals, significance, samples."""
+"""Sections about results: per suite the score tables with intervals and marks."""
 
 from __future__ import annotations
 
@@ -6,21 +6,32 @@ from collections.abc import Iterable
 
 from bayling_study.records import Score
 from bayling_study.report import figures
-from bayling_study.report.blocks import Cell, Figure, Sample, Section, Table, text
+from bayling_study.report.blocks import Figure, Section, Table, number, text
 from bayling_study.report.collect import Study
+from bayling_study.report.metrics import headline, score_row
+from bayling_study.report.samples import samples
 
-LOWER_IS_BETTER = frozenset({"unparseable", "empty"})
-"""Metrics of which a small value is good; all others are better when larger."""
+MANY_SIGNATURES = 4
+"""More than this many signatures are left to the cells' hints."""
 
 
 def result_sections(study: Study) -> list[Section]:
-    """Returns one section a suite, with one table and one figure a metric."""
+    """Returns one section a suite: headline metrics with figures, the others folded."""
     sections = []
     for suite in dict.fromkeys(score.suite for score in study.scores):
         scores = [score for score in study.scores if score.suite == suite]
         section = Section(f"suite-{suite}", f"Suite {suite}", _introduction(study, suite))
-        for metric in dict.fromkeys(score.metric for score in scores):
-            section.tables.append(metric_table(study, suite, metric, scores))
+        metrics = dict.fromkeys(score.metric for score in scores)
+        first = headline(metrics)
+        for metric in first:
+            table = metric_table(study, suite, metric, scores)
+            table.figures.append(_figure(study, suite, metric, scores))
+            section.tables.append(table)
+        for metric in metrics:
+            if metric not in first:
+                family = f"More metrics: {metric.partition('.')[0]}"
+                table = metric_table(study, suite, metric, scores)
+                section.more.setdefault(family, []).append(table)
         section.samples = samples(study, suite)
         sections.append(section)
     return sections
@@ -31,100 +42,52 @@ def _introduction(study: Study, suite: str) -> str:
     if config is None:
         return ""
     decoding = config.decoding
-    way = (
-        "sampling"
-        if decoding.sample
-        else f"beam {decoding.beams}"
-        if decoding.beams > 1
-        else "greedy"
-    )
+    way = "greedy" if decoding.beams == 1 else f"beam {decoding.beams}"
+    way = f"sampling at temperature {decoding.temperature}" if decoding.sample else way
     zero_shot = getattr(config, "zero_shot", [])
     untrained = f" Never trained on: {', '.join(zero_shot)}." if zero_shot else ""
-    return (
-        f"Kind {config.kind}; decoding: {way}, at most {decoding.max_new_tokens} new tokens."
-        f"{untrained}"
-    )
+    kinds = {system.kind for system in study.config.systems.values()}
+    made = f"; decoding: {way}, at most {decoding.max_new_tokens} new tokens"
+    return f"Kind {config.kind}{made if kinds != {'published'} else ''}.{untrained}"
 
 
 def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Table:
     """Returns the table of one metric: an item a row, a system a column."""
-    chosen = {(s.item, s.system): s for s in scores if s.metric == metric}
-    items = list(dict.fromkeys(item for item, _ in chosen))
-    systems = [name for name in study.config.systems if any(s == name for _, s in chosen)]
-    rows = [_row(study, suite, metric, item, systems, chosen) for item in items]
-    signatures = sorted({score.signature for score in chosen.values()})
-    bars = {key: (score.value, score.low, score.high) for key, score in chosen.items()}
-    return Table(
-        name=f"{suite}-{metric}",
-        title=metric,
-        columns=["item", "n", *systems],
-        rows=rows,
-        note=f"{_method(chosen.values())} Signature: {' ; '.join(signatures)}",
-        figures=[
-            Figure(
-                f"{suite}-{metric}",
-                f"{metric} on {suite}",
-                figures.score_bars(metric, items, systems, bars),
-            )
-        ],
-    )
-
-
-def _row(
-    study: Study,
-    suite: str,
-    metric: str,
-    item: str,
-    systems: list[str],
-    chosen: dict[tuple[str, str], Score],
-) -> list[Cell]:
-    present = [chosen[item, system] for system in systems if (item, system) in chosen]
-    pick = min if metric in LOWER_IS_BETTER else max
-    best = pick(score.value for score in present)
-    row = [text(item), Cell(str(max(score.n for score in present)), number=True)]
-    for system in systems:
-        score = chosen.get((item, system))
-        row.append(_cell(study, score, best) if score else Cell("–", number=True))
-    return row
-
-
-def _cell(study: Study, score: Score, best: float) -> Cell:
-    mark = study.significance.mark(score, score.metric in LOWER_IS_BETTER)
-    detail = "" if score.low is None else f"{score.low:.1f}–{score.high:.1f}"
-    return Cell(
-        f"{score.value:.2f} {mark}".rstrip(),
-        detail=" ".join(filter(None, (detail, score.note))),
-        strong=score.value == best,
-        link=f"../scores/{score_file(score)}",
-        number=True,
-    )
-
-
-def score_file(score: Score) -> str:
-    """Returns the score file of a score, relative to the folder of scores."""
-    folder = f"comet/{score.system}" if score.metric.startswith("comet") else score.system
-    return f"{folder}/{score.suite}.json"
-
-
-def _method(scores: Iterable[Score]) -> str:
-    methods = sorted({score.method for score in scores if score.method})
-    return f"Intervals: {'; '.join(methods)}." if methods else ""
-
-
-def samples(study: Study, suite: str) -> list[Sample]:
-    """Returns the first prompts of each item with every system's answers."""
-    wanted = study.config.report.samples
-    shown: list[Sample] = []
-    count: dict[str, int] = {}
-    for prompt in study.prompts(suite):
-        if count.get(prompt.item, 0) >= wanted:
-            continue
-        answers = [
-            (system, study.answers(system, suite)[prompt.id]["turns"])
-            for system in study.config.systems
-            if prompt.id in study.answers(system, suite)
+    items: dict[str, dict[str, Score]] = {}
+    for score in scores:
+        if score.metric == metric:
+            items.setdefault(score.item, {})[score.system] = score
+    systems = study.ordered(name for row in items.values() for name in row)
+    rows = [
+        [
+            text(item),
+            number(max(score.n for score in row.values())),
+            *score_row(study, row, systems),
         ]
-        if answers:
-            count[prompt.item] = count.get(prompt.item, 0) + 1
-            shown.append(Sample(prompt.id, prompt.turns, prompt.references, answers))
-    return shown
+        for item, row in items.items()
+    ]
+    chosen = [score for row in items.values() for score in row.values()]
+    columns = ["item", "segments", *systems]
+    return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen))
+
+
+def _note(study: Study, scores: Iterable[Score]) -> str:
+    chosen = list(scores)
+    methods = sorted({score.method for score in chosen if score.method})
+    signatures = sorted({score.signature for score in chosen if score.signature})
+    parts = [f"▲ ▼: significantly better or worse than {study.baseline}."]
+    parts += [f"Intervals: {'; '.join(methods)}."] if methods else []
+    if len(signatures) > MANY_SIGNATURES:
+        parts.append("Signatures: rest the pointer on a value, or open its score file.")
+    elif signatures:
+        parts.append(f"Signature: {' ; '.join(signatures)}")
+    return " ".join(parts)
+
+
+def _figure(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Figure:
+    chosen = [score for score in scores if score.metric == metric]
+    items = list(dict.fromkeys(score.item for score in chosen))
+    systems = study.ordered(score.system for score in chosen)
+    bars = {(s.item, s.system): (s.value, s.low, s.high) for s in chosen}
+    svg = figures.score_bars(metric, items, systems, bars)
+    return Figure(f"{suite}-{metric}", f"{metric} on {suite}", svg)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from bayling_study.config import StudyConfig
 from bayling_study.errors import StudyError
-from bayling_study.files import read_json, read_jsonl
-from bayling_study.records import Prompt, read_hypotheses
+from bayling_study.records import Prompt, items_present, read_hypotheses
 from bayling_study.scoring import constraints, exams, interactive, overlap, reviews
 from bayling_study.scoring.cache import StatisticsCache
 from bayling_study.scoring.measurement import Answers, Measurement, Options
@@ -66,7 +65,7 @@ def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) 
         StudyError: an item lacks a prompt, or an id is unknown or repeated; names the file.
     """
     path = outputs / f"{suite}.jsonl"
-    present = _present_items(outputs, path, suite, prompts)
+    present = items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]
     found = {row.id: row for row in read_hypotheses(path, asked)} if asked else {}
     groups: dict[str, list[Prompt]] = {}
@@ -76,21 +75,6 @@ def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) 
         Answers(suite, item, system, path, members, [found[prompt.id] for prompt in members])
         for item, members in groups.items()
     ]
-
-
-def _present_items(outputs: Path, path: Path, suite: str, prompts: list[Prompt]) -> set[str]:
-    """Returns the items that the system declares, or those with a hypothesis if it declares none.
-
-    Every item is whole: ``read_hypotheses`` refuses one with some prompts missing.
-    """
-    declaration = outputs / "system.json"
-    if declaration.exists():
-        return set(read_json(declaration)["items"].get(suite, []))
-    items = {prompt.id: prompt.item for prompt in prompts}
-    rows = [row.get("id") for row in read_jsonl(path) if isinstance(row, dict)]
-    if not rows:
-        raise StudyError("the file is empty", where=path)
-    return {items[name] for name in rows if name in items}
 
 
 def measure(answers: Answers, kind: str, options: Options) -> list[Measurement]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from bayling_study.cli import pairs, run_program, stage_parser
-from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config import load_settings
 from bayling_study.config.suites import Suite
-from bayling_study.errors import StudyError
+from bayling_study.lookup import look_up
 from bayling_study.records import Prompt, write_prompts
 from bayling_study.suites import Context
 from bayling_study.tracking.record import run_record
@@ -33,18 +33,6 @@ def builder(kind: str) -> Builder:
     return cast(Builder, importlib.import_module(f"bayling_study.suites.{kind}"))
 
 
-def suite_named(config: StudyConfig, name: str) -> Suite:
-    """Returns a suite's section.
-
-    Raises:
-        StudyError: no suite has that name.
-    """
-    if name not in config.suites:
-        known = ", ".join(config.suites) or "(none)"
-        raise StudyError(f"no suite is called {name!r}", where="suites", fix=f"one of: {known}")
-    return config.suites[name]
-
-
 def main() -> None:
     """Builds the prompts of the suite that the command line names."""
     parser = stage_parser("suites", __doc__)
@@ -54,7 +42,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="prompt file to write")
     options = parser.parse_args()
     config = load_settings(options.settings, "study", "suites")
-    suite = suite_named(config, options.suite)
+    suite = look_up("suite", options.suite, config.suites, "suites")
     downloads = pairs(options.download, "--download")
     context = Context(config.study.name, config.study.seed, options.corpora, downloads)
     with run_record(

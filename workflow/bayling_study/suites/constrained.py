@@ -9,16 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bayling_study.config.names import CONSTRAINED_DIRECTIONS
 from bayling_study.config.suites import ConstrainedSuite
 from bayling_study.errors import StudyError
+from bayling_study.prompting import translation_prompt
 from bayling_study.records import Prompt
 from bayling_study.sources import files_root
 from bayling_study.suites import Context
-from bayling_study.suites.prompting import translation_prompt
 from bayling_study.suites.released import check_known, item_rows
 
 FOLDER = Path("data/constrained_translation")
-DIRECTIONS = ("zh-en", "en-zh")
 
 
 def build(name: str, suite: ConstrainedSuite, context: Context) -> list[Prompt]:
@@ -32,7 +32,7 @@ def build(name: str, suite: ConstrainedSuite, context: Context) -> list[Prompt]:
         StudyError: a direction was not released, a file is empty or a row is
             malformed; names file and line.
     """
-    check_known("direction", suite.directions, DIRECTIONS, f"suites.{name}.directions")
+    check_known("direction", suite.directions, CONSTRAINED_DIRECTIONS, f"suites.{name}.directions")
     folder = files_root(context.need_download(suite.source)) / FOLDER
     prompts: list[Prompt] = []
     for direction in suite.directions:

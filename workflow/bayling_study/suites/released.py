@@ -9,6 +9,7 @@ from typing import Any
 
 from bayling_study.errors import StudyError
 from bayling_study.files import read_jsonl
+from bayling_study.lookup import require
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +21,7 @@ def check_known(kind: str, items: Iterable[str], known: Collection[str], where: 
         StudyError: it does not know one of them.
     """
     for item in items:
-        if item not in known:
-            raise StudyError(
-                f"there is no {kind} {item!r} in the release",
-                where=where,
-                fix=f"some of: {', '.join(known)}",
-            )
+        require(f"released {kind}", item, known, where)
 
 
 def is_present(suite: str, item: str, *paths: Path) -> bool:

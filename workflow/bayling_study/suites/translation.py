@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from bayling_study.config.suites import TranslationSuite
 from bayling_study.corpora.types import PARALLEL_FILE
 from bayling_study.errors import StudyError
+from bayling_study.prompting import translation_prompt
 from bayling_study.records import Prompt
 from bayling_study.seeds import generator
 from bayling_study.suites import Context
-from bayling_study.suites.prompting import translation_prompt
 
 COLUMNS = ["id", "lang_a", "lang_b", "text_a", "text_b", "document"]
 

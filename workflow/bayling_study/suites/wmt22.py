@@ -9,23 +9,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bayling_study.config.names import WMT22_DIRECTIONS
 from bayling_study.config.suites import Wmt22Suite
 from bayling_study.errors import StudyError
+from bayling_study.prompting import translation_prompt
 from bayling_study.records import Prompt
 from bayling_study.sources import files_root, read_segments
 from bayling_study.suites import Context
-from bayling_study.suites.prompting import translation_prompt
 from bayling_study.suites.released import check_known, is_present
 
 REFERENCES = Path("exp/translation_benchmark/reference")
-TRAINED = ("zh-en", "en-zh", "de-en", "en-de")
-"""Directions that BayLing's tuning data covers."""
-ZERO_SHOT = (
-    *("cs-en", "ja-en", "ru-en", "uk-en", "en-cs", "en-ja", "en-ru", "en-uk"),
-    *("de-fr", "fr-de"),
-)
-"""Directions that the paper calls zero-shot."""
-DIRECTIONS = TRAINED + ZERO_SHOT
 
 
 def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
@@ -38,7 +31,7 @@ def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
         StudyError: a direction is not one of the 14, or source and reference
             differ in their number of lines.
     """
-    check_known("direction", suite.directions, DIRECTIONS, f"suites.{name}.directions")
+    check_known("direction", suite.directions, WMT22_DIRECTIONS, f"suites.{name}.directions")
     folder = files_root(context.need_download(suite.source)) / REFERENCES
     prompts: list[Prompt] = []
     for direction in suite.directions:

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from bayling_study.cli import pairs, run_program, stage_parser
 from bayling_study.config import load_settings
-from bayling_study.config.synthesis import Mixture
 from bayling_study.corpora.types import CONVERSATIONS_FILE, PARALLEL_FILE
 from bayling_study.errors import StudyError
 from bayling_study.files import atomic_directory, read_json, write_json, write_text
+from bayling_study.lookup import look_up
 from bayling_study.synthesis.audit import audit
 from bayling_study.synthesis.card import card
 from bayling_study.synthesis.mixture import Made, make
@@ -64,20 +64,6 @@ def write(out: Path, made: Made, facts: dict[str, Any], text: str) -> None:
         write_text(folder / "README.md", text)
 
 
-def mixture_named(mixtures: dict[str, Mixture], name: str) -> Mixture:
-    """Returns a mixture's section.
-
-    Raises:
-        StudyError: no mixture has that name.
-    """
-    if name not in mixtures:
-        known = ", ".join(mixtures) or "(none)"
-        raise StudyError(
-            f"no mixture is called {name!r}", where="synthesis.mixtures", fix=f"one of: {known}"
-        )
-    return mixtures[name]
-
-
 def main() -> None:
     """Makes the mixture that the command line names."""
     parser = stage_parser("synthesis", __doc__)
@@ -90,7 +76,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     options = parser.parse_args()
     config = load_settings(options.settings, "study", "synthesis")
-    mixture = mixture_named(config.synthesis.mixtures, options.mixture)
+    mixture = look_up("mixture", options.mixture, config.synthesis.mixtures, "synthesis.mixtures")
     plain = mixture.model_dump(mode="json")
     study = config.study
     with run_record(options.record, "synthesis", options.mixture, study.name, options.code) as run:

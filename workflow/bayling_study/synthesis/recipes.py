@@ -13,11 +13,11 @@ from random import Random
 from typing import Any
 
 from bayling_study.config.synthesis import Mixture
-from bayling_study.errors import StudyError
 from bayling_study.interactive.dialogue import Director, choose
 from bayling_study.interactive.library import Library
 from bayling_study.interactive.registry import demand_named
 from bayling_study.interactive.types import Scene, Step
+from bayling_study.lookup import look_up
 from bayling_study.synthesis.types import Instruction, exchange
 
 
@@ -71,9 +71,7 @@ def recipe_named(name: str) -> Recipe:
     Raises:
         StudyError: nothing is registered under that name.
     """
-    if name not in RECIPES:
-        raise StudyError(f"unknown recipe {name!r}", fix=f"one of: {', '.join(sorted(RECIPES))}")
-    return RECIPES[name]
+    return look_up("recipe", name, RECIPES)
 
 
 @recipe("translation")

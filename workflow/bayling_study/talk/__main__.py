@@ -1,4 +1,4 @@
-"""Opens a terminal chat with a local checkpoint, in 16 or 8 bits.
+"""Opens a terminal chat with a system of a study or any local checkpoint, in 16 or 8 bits.
 
 Type a question and press return; the answer appears while it is written.
 ``/reset`` forgets the conversation, ``/prompt TEXT`` shows what the model would
@@ -17,9 +17,9 @@ from bayling_study.cli import run_program
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
 from bayling_study.errors import StudyError
-from bayling_study.generation.loading import load
+from bayling_study.models.loading import load
 from bayling_study.talk.conversation import Conversation
-from bayling_study.talk.options import checkpoint_parser
+from bayling_study.talk.options import checkpoint_parser, chosen
 
 HELP = "/reset  forget the conversation   /prompt TEXT  show the prompt for TEXT   /quit  end"
 
@@ -28,11 +28,15 @@ def parser() -> argparse.ArgumentParser:
     """Returns the command line."""
     command = checkpoint_parser("talk", __doc__)
     command.add_argument(
-        "--template", choices=get_args(TemplateName), required=True, help="conversation template"
+        "--template",
+        choices=get_args(TemplateName),
+        help="conversation template; needed with --checkpoint, a system has its own",
     )
     command.add_argument("--answer-tokens", type=int, default=512, help="longest answer")
     command.add_argument("--temperature", type=float, default=0.0, help="0 is greedy")
-    command.add_argument("--precision", choices=["bf16", "fp16", "fp32"], default="bf16")
+    command.add_argument(
+        "--precision", choices=["bf16", "fp16", "fp32"], help="default: the study's, else bf16"
+    )
     command.add_argument(
         "--int8-compute",
         choices=["streamed", "cached"],
@@ -46,12 +50,19 @@ def main() -> None:
     """Loads the model and talks until the input ends."""
     options = parser().parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    section = GenerationSection(precision=options.precision, int8_compute=options.int8_compute)
-    loaded = load(options.checkpoint, section)
+    model = chosen(options)
+    template = options.template or model.template
+    if template is None:
+        raise StudyError("which conversation template does it use?", fix="--template bayling")
+    section = model.section or GenerationSection()
+    changes = {"int8_compute": options.int8_compute}
+    if options.precision:
+        changes["precision"] = options.precision
+    loaded = load(model.checkpoint, section.model_copy(update=changes))
     talk = Conversation(
-        loaded.model, loaded.tokenizer, options.template, loaded.context, options.answer_tokens
+        loaded.model, loaded.tokenizer, template, loaded.context, options.answer_tokens
     )
-    print(f"{options.checkpoint.name} ({loaded.format}). {HELP}", flush=True)
+    print(f"{model.checkpoint.name} ({loaded.format}). {HELP}", flush=True)
     while (line := read_line()) is not None:
         if not respond(talk, line.strip(), options.temperature):
             break

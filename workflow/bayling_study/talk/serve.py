@@ -1,4 +1,4 @@
-"""Starts an OpenAI-compatible server for a local checkpoint, on this machine only.
+"""Starts an OpenAI-compatible server for a system of a study, on this machine only.
 
 Plain checkpoints and bitsandbytes exports are served by ``transformers serve``,
 GGUF files by llama.cpp's ``llama-server`` (transformers would rebuild them in 32
@@ -19,8 +19,8 @@ from transformers.utils.import_utils import is_serve_available
 
 from bayling_study.cli import run_program
 from bayling_study.errors import StudyError
-from bayling_study.generation.loading import checkpoint_format
-from bayling_study.talk.options import checkpoint_parser
+from bayling_study.models.loading import checkpoint_format
+from bayling_study.talk.options import checkpoint_parser, chosen
 
 LOOPBACK = "127.0.0.1"
 RUN = "from transformers.cli.transformers import main; main()"
@@ -36,9 +36,10 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Replaces this process by the server."""
     options = parser().parse_args()
-    command = server_command(options.checkpoint, options.port)
+    checkpoint = chosen(options).checkpoint
+    command = server_command(checkpoint, options.port)
     print(
-        f"http://{LOOPBACK}:{options.port}/v1, model {options.checkpoint.resolve()}",
+        f"http://{LOOPBACK}:{options.port}/v1, model {checkpoint.resolve()}",
         file=sys.stderr,
         flush=True,
     )
@@ -67,8 +68,8 @@ def server_command(checkpoint: Path, port: int) -> list[str]:
         return [*_llama_server(checkpoint), *address]
     if not is_serve_available():
         raise StudyError(
-            "transformers serve needs fastapi, uvicorn, pydantic and openai",
-            fix="pip install openai",
+            "transformers serve needs the packages fastapi, uvicorn, pydantic and openai",
+            fix="make envs   (or: pip install openai)",
         )
     return [sys.executable, "-c", RUN, "serve", str(checkpoint.resolve()), *address]
 

@@ -105,7 +105,7 @@ class Store:
             "bayling.stage": record["stage"],
             "bayling.uid": record["uid"],
             "bayling.code": record["code"],
-            "bayling.settings": record["parameters"].get("settings_sha256", ""),
+            "bayling.settings": record.get("settings", {}).get("sha256", ""),
             "bayling.host": record["host"]["name"],
             "bayling.scheduler_job": record["host"]["scheduler_job"],
             "mlflow.parentRunId": self.parent,
@@ -153,7 +153,9 @@ class Store:
             **record["parameters"],
             **{f"version.{k}": v for k, v in record["packages"].items()},
         }
-        rows = [Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()]
+        rows = [
+            Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()
+        ]
         known = self.client.get_run(run_id).data.params
         for batch in chunks((row for row in rows if row.key not in known), PARAMETERS_A_CALL):
             self.client.log_batch(run_id, params=batch)

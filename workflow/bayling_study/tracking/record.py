@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.errors import StudyError
-from bayling_study.files import read_json, sha256_path, write_json
+from bayling_study.files import sha256_path, write_json
 
 SCHEMA = 1
 FLUSH_SECONDS = 5.0
@@ -44,7 +44,7 @@ class RunRecord:
     """A run record under construction; use ``run_record`` to open one.
 
     Attributes:
-        data: the record as it is written; see ``DESIGN`` in the manual for its keys.
+        data: the record as it is written.
     """
 
     def __init__(self, path: Path, stage: str, name: str, study: str, code: str) -> None:
@@ -60,6 +60,7 @@ class RunRecord:
             "start": time.time(),
             "end": None,
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "settings": settings_file(sys.argv),
             "code": code,
             "packages": package_versions(),
             "host": host_facts(),
@@ -98,15 +99,6 @@ class RunRecord:
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
-    def resume(self, step: int) -> None:
-        """Takes over the curve up to ``step`` that an earlier attempt of this job wrote."""
-        if not self.path.exists():
-            return
-        earlier = read_json(self.path)
-        kept = [point for point in earlier.get("history", []) if point["step"] <= step]
-        self.data["history"] = kept
-        self.data["parameters"]["resumed_from_step"] = step
-
     def flush(self) -> None:
         """Writes the record as it stands."""
         self.data["host"]["peak_memory_bytes"] = peak_memory_bytes()
@@ -123,6 +115,7 @@ class RunRecord:
 def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
     """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``."""
     record = RunRecord(path, stage, name, study, code)
+    record.flush()
     try:
         yield record
     except KeyboardInterrupt:
@@ -136,6 +129,14 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
         record.close("failed", text)
         raise
     record.close("finished")
+
+
+def settings_file(arguments: list[str]) -> dict[str, str]:
+    """Returns path and hash of the settings file that a command line names; empty without one."""
+    if "--settings" not in arguments[:-1]:
+        return {}
+    path = Path(arguments[arguments.index("--settings") + 1])
+    return _reference(path, None) if path.is_file() else {}
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

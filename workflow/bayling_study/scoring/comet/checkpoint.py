@@ -23,6 +23,7 @@ import yaml
 
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, sha256_file, sha256_json, sha256_path
+from bayling_study.sources import MANIFEST, files_root
 
 MARKER = "embedded.json"
 """File beside ``hparams.yaml`` that says the model is a study's own, and what its files hash to."""
@@ -99,7 +100,7 @@ class Checkpoint:
                 _compare(self.folder / name, sha256)
             return MARKER
         for root in (self.folder, *self.folder.parents[:2]):
-            manifest = root / "manifest.json"
+            manifest = root / MANIFEST
             if manifest.exists():
                 self._verify_download(manifest)
                 return str(manifest)
@@ -125,16 +126,23 @@ def _differs(path: Path) -> None:
     )
 
 
+def _folder(path: Path) -> Path:
+    return files_root(path.parent) if path.name == MANIFEST else path
+
+
 def find_checkpoint(model: Path, encoder: Path | None = None) -> Checkpoint:
     """Finds the checkpoint at a path.
 
     Args:
-        model: the ``.ckpt`` file, or a folder that holds exactly one ``checkpoints/*.ckpt``.
-        encoder: folder with the encoder's ``config.json`` and tokenizer files.
+        model: the ``.ckpt`` file, a folder that holds exactly one ``checkpoints/*.ckpt``,
+            or the ``manifest.json`` of such a download.
+        encoder: folder with the encoder's ``config.json`` and tokenizer files, or the
+            ``manifest.json`` of such a download.
 
     Raises:
         StudyError: nothing, or more than one checkpoint, is there.
     """
+    model, encoder = _folder(model), encoder and _folder(encoder)
     files = [model] if model.is_file() else sorted(model.rglob("checkpoints/*.ckpt"))
     if len(files) != 1:
         raise StudyError(

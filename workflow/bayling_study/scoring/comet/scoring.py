@@ -20,6 +20,8 @@ from bayling_study.scoring.comet.settings import CometSettings, read_settings
 from bayling_study.tracking.record import RunRecord, run_record
 
 LOG = logging.getLogger(__name__)
+SCALE = 100
+"""The papers' tables give COMET times 100; ``comet-score`` prints it on its own scale."""
 
 
 def score(options: argparse.Namespace) -> None:
@@ -79,10 +81,11 @@ def _note(
 
 
 def read_system(folder: Path, suites: dict[str, list[Prompt]]) -> dict[str, list[Segment]]:
-    """Reads a system's segments of each suite, before any model is loaded."""
+    """Reads a system's segments of each suite it has, before any model is loaded."""
     return {
-        suite: read_segments(prompts, folder / f"{suite}.jsonl")
+        suite: segments
         for suite, prompts in suites.items()
+        if (segments := read_segments(prompts, folder, suite))
     }
 
 
@@ -130,10 +133,11 @@ def _write(
     settings: CometSettings,
 ) -> None:
     metric = checkpoint.metric
-    text = signature(checkpoint, settings.precision)
+    text = f"{signature(checkpoint, settings.precision)}|scale:{SCALE}"
     with atomic_directory(out) as folder:
-        for (system, suite), scores in values.items():
+        for (system, suite), raw in values.items():
             segments = systems[system][suite]
+            scores = [SCALE * value for value in raw]
             rows = item_scores(segments, scores, (suite, system, metric), text, settings)
             write_results(folder / system, suite, rows, segments, scores)
             run.metrics({f"{metric}/{system}/{suite}/{row.item}": row.value for row in rows})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayling_study.records import Prompt, read_hypotheses, read_prompts
+from bayling_study.records import Prompt, items_present, read_hypotheses, read_prompts
 from bayling_study.scoring.comet.cache import Triple
 
 
@@ -31,12 +31,20 @@ def scorable(prompts: list[Prompt]) -> bool:
     )
 
 
-def read_segments(prompts: list[Prompt], hypotheses: Path) -> list[Segment]:
-    """Reads a system's hypotheses for a suite's prompts.
+def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Segment]:
+    """Reads a system's hypotheses for those items of a suite that it has.
+
+    Args:
+        prompts: all prompts of the suite.
+        outputs: the system's output folder.
+        suite: the suite's name.
 
     Raises:
         StudyError: the file does not fit the prompts.
     """
+    present = items_present(outputs, suite, prompts)
+    asked = [prompt for prompt in prompts if prompt.item in present]
+    found = read_hypotheses(outputs / f"{suite}.jsonl", asked) if asked else []
     return [
         Segment(
             prompt.id,
@@ -47,7 +55,7 @@ def read_segments(prompts: list[Prompt], hypotheses: Path) -> list[Segment]:
                 prompt.references[-1].strip(),
             ),
         )
-        for prompt, hypothesis in zip(prompts, read_hypotheses(hypotheses, prompts), strict=True)
+        for prompt, hypothesis in zip(asked, found, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Loading a checkpoint for generation: safetensors, 8-bit in three formats, no remote code."""
+"""Loading a checkpoint: safetensors, 8-bit in three formats, no remote code."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 Copied letter by letter from BayLing's released inference scripts and outputs
 (ictnlp/BayLing at 8f6ecb9, ``scripts/``); language names follow the prompt's
-own language (``languages.name``).
+own language (``languages.name``). Test sets ask in these words alone; training
+conversations mostly do (``interactive.wordings``).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ TRANSLATION = {
     "en": "Provide the {language} translation for this sentence: {source}",
     "zh": "提供这句话的{language}翻译：{source}",
 }
+"""Request of a translation, by prompt language."""
 CONSTRAINTS = {
     "en": "Make sure to include these words: {words}",
     "zh": "确保包含这些词：{words}",
 }
+"""Demand for certain words, by prompt language."""
 
 
 def translation_prompt(
@@ -32,6 +35,9 @@ def translation_prompt(
         prompt_language: ``en`` or ``zh``.
         constraints: words the answer must contain; they go on a second line,
             joined by a comma and a space in both prompt languages.
+
+    Raises:
+        StudyError: CLDR does not know the target language.
     """
     name = languages.name(target, prompt_language)
     prompt = TRANSLATION[prompt_language].format(language=name, source=source)

@@ -1,0 +1,166 @@
+"""The report: what its tables say, and that hostile text does no harm."""
+
+from __future__ import annotations
+
+import csv
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bayling_study.errors import StudyError
+from bayling_study.files import read_json, write_json
+from bayling_study.records import Score, write_scores
+from bayling_study.report.blocks import Cell, Table
+from bayling_study.report.cautions import warning_table
+from bayling_study.report.collect import Study
+from bayling_study.report.exports import change_table, export_section
+from bayling_study.report.facts import job_edges, jobs_section
+from bayling_study.report.metrics import score_row
+from bayling_study.report.overview import main_tables, overview_section
+from bayling_study.report.results import result_sections
+from bayling_study.report.samples import LONGEST_SHOWN, marked, shown
+from helpers import report_study
+from helpers.report_study import CHRF2, HOSTILE, LONG_LINE
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return report_study.make(tmp_path / "study")
+
+
+def texts(row: list[Cell]) -> list[str]:
+    return [cell.text for cell in row]
+
+
+def test_the_main_table_has_items_as_rows_and_marks_the_significantly_better(study: Study) -> None:
+    (table,) = main_tables(study, "translation")
+    assert table.headings == ["item", "chrf2 foundation", "chrf2 tuned", "chrf2 tuned-int8"]
+    assert texts(table.rows[0]) == ["zh-en", "20.0", "45.5 ▲", "45.2"]
+    assert [cell.strong for cell in table.rows[0]] == [False, False, True, False]
+    assert table.rows[0][2].detail == "44.5 to 46.5"
+    assert table.rows[0][2].link == "../scores/tuned/translation.json"
+
+
+def test_nothing_is_bold_where_all_are_equal_and_a_missing_interval_is_left_out(
+    study: Study,
+) -> None:
+    (table,) = main_tables(study, "translation")
+    row = next(row for row in table.rows if row[0].text == "de-en")
+    assert not any(cell.strong for cell in row)
+    assert [cell.detail for cell in row] == ["", "", "", ""]
+
+
+def test_too_many_columns_become_one_table_a_metric(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for system in CHRF2:
+        path = study.folder / f"scores/{system}/translation.json"
+        more = report_study.score(system, "bleu", "zh-en", 5.0)
+        write_scores(path, [*report_study.scores(system), more])
+    assert [table.name for table in main_tables(study, "translation")] == ["main-translation"]
+    monkeypatch.setattr("bayling_study.report.overview.WIDEST", 5)
+    names = [table.name for table in main_tables(study, "translation")]
+    assert names == ["main-translation-chrf2", "main-translation-bleu"]
+
+
+def test_the_smallest_is_best_where_less_is_better(study: Study) -> None:
+    rows: dict[str, Score] = {
+        name: report_study.score(name, "unparseable", "zh-en", value)
+        for name, value in (("foundation", 9.0), ("tuned", 2.0))
+    }
+    cells = score_row(study, rows, ["foundation", "tuned", "tuned-int8"])
+    assert [(cell.text, cell.strong) for cell in cells] == [
+        ("9.00", False),
+        ("2.00", True),
+        ("–", False),
+    ]
+
+
+def test_only_headline_metrics_are_open_and_have_figures(study: Study) -> None:
+    (section,) = result_sections(study)
+    assert [table.title for table in section.tables] == ["chrf2"]
+    assert [figure.name for figure in section.all_figures] == ["translation-chrf2"]
+    folded = section.more["More metrics: satisfaction"]
+    assert [table.title for table in folded] == ["satisfaction.quotes"]
+    assert "Never trained on: de-en." in section.text
+
+
+def test_a_study_without_scores_says_so(tmp_path: Path) -> None:
+    study = Study(tmp_path, report_study.config(tmp_path / "published.tsv"))
+    with pytest.raises(StudyError, match="no scores"):
+        _ = study.scores
+
+
+def test_edges_lead_from_makers_to_readers_also_into_folders(study: Study) -> None:
+    names = ["corpora/job", "synthesis/job", "tuning/job", "generation/job"]
+    assert job_edges(study.records) == list(pairwise(names))
+
+
+def test_the_running_report_is_no_job_of_the_study(study: Study) -> None:
+    rows = jobs_section(study).more["Every job"][0].rows
+    assert len(rows) == 4
+    assert not any("report" in warning[0].text for warning in warning_table(study).rows)
+
+
+def test_a_killed_job_is_a_warning(study: Study) -> None:
+    path = study.folder / "runs/tuning/job.json"
+    write_json(path, read_json(path) | {"state": "killed"})
+    assert ["job tuning/job", "ended as killed"] in [texts(r) for r in warning_table(study).rows]
+
+
+def test_small_items_and_settings_of_our_own_are_warnings(study: Study) -> None:
+    found = [row[0].text for row in warning_table(study).rows]
+    assert "translation: items of 100 segments" in found
+    assert "job: schedule cosine" in found
+
+
+def test_the_change_of_the_export_is_export_minus_base(study: Study) -> None:
+    (row,) = change_table(study, "tuned-int8").rows
+    assert texts(row)[3:] == ["45.50", "45.25", "-0.25", "no"]
+    assert row[5].detail == "-0.50 to +0.25"
+
+
+def test_the_export_chapter_shows_perplexity_and_errors_of_8_bit_tensors(study: Study) -> None:
+    section = export_section(study)
+    perplexity = next(t for t in section.tables if t.name == "perplexity-tuned-int8")
+    assert [texts(row) for row in perplexity.rows] == [
+        ["tuned", "12.500", "40"],
+        ["tuned-int8", "12.625", "40"],
+    ]
+    assert "q_proj" in section.figures[0].svg
+    assert "norm" not in section.figures[0].svg
+
+
+def test_answers_differ_from_the_reference_in_marked_words() -> None:
+    pieces = marked("the green house", "the red house")
+    assert [(piece.text, piece.new) for piece in pieces] == [
+        ("the ", False),
+        ("green ", True),
+        ("house", False),
+    ]
+    assert [piece.text for piece in marked("我爱猫", "我爱狗") if piece.new] == ["猫"]
+    assert [piece.text for piece in marked("", "the red house")] == ["(empty)"]
+
+
+def test_shown_text_is_short_and_has_nothing_invisible() -> None:
+    assert len(shown(LONG_LINE)) < LONGEST_SHOWN + 100
+    assert "1,000,000 characters" in shown(LONG_LINE)
+    assert "⟨U+202E⟩" in shown(HOSTILE)
+    assert "⟨U+0007⟩" in shown(HOSTILE)
+    assert shown("a\u200db\nc") == "a\u200db\nc"
+
+
+def test_a_table_is_also_tsv_and_latex() -> None:
+    row = [Cell("a\tb_1"), Cell("2.0 ▲", detail="1 to 3", strong=True, number=True)]
+    table = Table("t", "T", ["item", "sys"], [row], groups=[("", 1), ("bleu", 1)])
+    parsed = list(csv.reader(table.tsv().splitlines(), dialect="excel-tab"))
+    assert parsed == [["item", "bleu sys"], ["a\tb_1", "2.0 ▲ [1 to 3]"]]
+    assert "b\\_1 & \\textbf{2.0 $\\blacktriangle$} \\\\" in table.latex()
+    assert "\\begin{tabular}{lr}" in table.latex()
+
+
+def test_the_first_page_counts_jobs_and_time(study: Study) -> None:
+    facts = dict(overview_section(study).facts)
+    assert facts["jobs"] == "4, 0.3 minutes of work"
+    assert facts["first start to last end"] == "0.6 minutes"

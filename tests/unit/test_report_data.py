@@ -1,0 +1,147 @@
+"""The chapters on data and warnings, and the table on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bayling_study.files import write_json
+from bayling_study.records import Prompt, write_prompts, write_scores
+from bayling_study.report.blocks import Section, Table
+from bayling_study.report.cautions import warning_table
+from bayling_study.report.collect import Study
+from bayling_study.report.data import add_audit, corpora_tables, data_section
+from bayling_study.report.samples import samples
+from bayling_study.report.summary import table as aligned
+from helpers import report_study
+
+AUDIT = {
+    "conversations": 30,
+    "wanted": {"translation/zh-en": 22, "general": 10},
+    "by_recipe": {"translation": 20, "general": 10},
+    "by_recipe_and_direction": {"translation/zh-en": 20, "general/none": 10},
+    "by_demand": {},
+    "tokens": {
+        "real": 4000, "trained": 1000, "trained_share": 0.25, "truncated": 0,
+        "by_recipe": {"translation": {"real": 3000, "trained": 900, "trained_share": 0.3}},
+        "histogram": [{"to": 128, "count": 20}, {"to": None, "count": 10}],
+    },
+    "rejected": {"mixture": [{"reason": "too long", "count": 7, "samples": []}], "corpora": []},
+}  # fmt: skip
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return report_study.make(tmp_path / "study")
+
+
+def body(table: Table) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def add_source(study: Study, pin: str) -> None:
+    """Writes a download and a job that read it."""
+    folder = study.folder / "downloads/corpus-1234"
+    source = {"id": "corpus", "location": "somewhere", "revision": "1.0", "licence": "CC0-1.0"}
+    files = [{"path": "a", "sha256": "0", "bytes": 3 * 2**20}]
+    manifest = {"source": source, "pin": pin, "listing": "ab" * 32, "files": files}
+    write_json(folder / "manifest.json", manifest)
+    record = study.records[0] | {"inputs": {"corpus": {"path": str(folder), "sha256": "0"}}}
+    write_json(study.folder / "runs/corpora/job.json", record)
+    del study.records
+
+
+def test_a_source_shows_licence_size_and_how_it_is_pinned(study: Study) -> None:
+    add_source(study, "table")
+    (table,) = data_section(study).tables
+    expected = ["corpus", "somewhere", "1.0", "CC0-1.0", "3.0 MiB", "pinned in the source table"]
+    assert body(table) == [expected]
+    assert table.rows[0][-1].detail == "ab" * 8
+
+
+@pytest.mark.parametrize(("pin", "warned"), [("table", False), ("lock", True), ("local", True)])
+def test_only_sources_that_the_table_does_not_pin_are_warnings(
+    study: Study, pin: str, warned: bool
+) -> None:
+    add_source(study, pin)
+    found = [row[0] for row in body(warning_table(study))]
+    assert ("sources: corpus" in found) == warned
+
+
+def test_corpora_tell_what_was_rejected_most_often_first() -> None:
+    group = {"read": 100, "kept": 90, "rejected": {"short": 3, "markup": 7}}
+    report = {
+        "parallel": {
+            "groups": {"catalogues/zh": group},
+            "segments": {"zh": {"train": 60, "test": 30}},
+            "documents": {"train": 6, "test": 3},
+        }
+    }
+    cleaned, split = corpora_tables(report)
+    assert body(cleaned) == [["catalogues/zh", "100", "90", "10", "markup 7; short 3"]]
+    assert body(split) == [["zh", "60", "30"]]
+    assert "6 train, 3 test" in split.note
+
+
+def test_an_audit_shows_tokens_wanted_rows_and_rejections() -> None:
+    section = Section("data", "Data")
+    add_audit(section, "mix", AUDIT)
+    assert body(section.tables[0]) == [
+        ["translation", "20", "3,000", "900", "30.0 %", "–", "–"],
+        ["all", "30", "4,000", "1,000", "25.0 %", "–", "–"],
+    ]
+    (folded,) = section.more.values()
+    tables = {table.name: body(table) for table in folded}
+    assert tables["audit-mix-wanted"] == [
+        ["translation/zh-en", "22", "20"],
+        ["general", "10", "10"],
+    ]
+    assert tables["audit-mix-rejected"] == [["mixture", "too long", "7"]]
+    assert "audit-mix-demand" not in tables
+    assert "longer" in section.figures[0].svg
+
+
+def test_many_empty_and_few_cut_answers(study: Study) -> None:
+    facts = {"translation": {"turns": 100, "empty": 40, "truncated": 2}}
+    write_json(study.folder / "outputs/tuned/system.json", {"suites": facts})
+    found = [row[0] for row in body(warning_table(study))]
+    assert "empty answers: tuned on translation 40 %" in found
+    assert not any(what.startswith("truncated") for what in found)
+
+
+def test_an_exam_score_no_better_than_one_letter_for_all_is_a_warning(study: Study) -> None:
+    exams = {"exams": {"kind": "exams", "tasks": ["sat-math"]}}
+    changed = {**study.config.model_dump(), "suites": exams}
+    study.config = type(study.config).model_validate(changed)
+    letters = ["A", "A", "B", "C"]
+    prompts = [Prompt(f"sat-math/{n}", "exams", "sat-math", {}, ["?"], [letter])
+               for n, letter in enumerate(letters)]  # fmt: skip
+    write_prompts(study.folder / "prompts/exams.jsonl", prompts)
+    for system, value in (("foundation", 50.5), ("tuned", 60.0)):
+        row = report_study.score(system, "accuracy", "sat-math", value, suite="exams")
+        write_scores(study.folder / f"scores/{system}/exams.json", [row])
+    found = {row[0]: row[1] for row in body(warning_table(study))}
+    assert "(foundation)" in found["exams: 1 of 2 accuracies at chance level"]
+
+
+def test_the_embedded_metric_is_never_mistaken_for_comet(study: Study) -> None:
+    row = report_study.score("tuned", "comet-embedded", "zh-en", 0.5, low=0.4, high=0.6)
+    write_scores(study.folder / "scores/comet/tuned/translation.json", [row])
+    write_json(study.folder / "comet-embedded/correlation.json", {"spearman": 0.625})
+    found = dict(body(warning_table(study)))
+    assert "Spearman 0.62 on held-out" in found["comet-embedded is not COMET"]
+
+
+def test_the_terminal_table_is_aligned(tmp_path: Path) -> None:
+    path = tmp_path / "summary.tsv"
+    path.write_text("item\tsystem\nzh-en\t1.0\nlonger-item\t20.0 ▲\n", encoding="utf-8")
+    lines = aligned(path).splitlines()
+    assert lines[1] == "-----------  ------"
+    assert lines[2].index("1.0") == lines[3].index("20.0")
+
+
+def test_a_system_without_answers_for_a_suite_is_left_out_of_the_samples(study: Study) -> None:
+    (study.folder / "outputs/foundation/translation.jsonl").unlink()
+    sample = samples(study, "translation")["zh-en"][0]
+    assert [system for system, _ in sample.turns[0].answers] == ["tuned", "tuned-int8"]

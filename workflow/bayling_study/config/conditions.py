@@ -1,0 +1,59 @@
+"""Conditions on single values of a config; each raises one ``StudyError`` that names the key."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping
+
+from bayling_study import languages
+from bayling_study.errors import StudyError
+
+SHARE_TOLERANCE = 1e-6
+
+
+def sums_to_one(shares: Iterable[float], key: str) -> None:
+    """Checks that shares add up to 1; the fix holds them scaled so that they do."""
+    values = list(shares)
+    total = math.fsum(values)
+    if abs(total - 1) > SHARE_TOLERANCE:
+        scaled = ", ".join(f"{value / total:.4f}" for value in values) if total else "1.0"
+        raise StudyError(f"shares add up to {total:g}, not 1", where=key, fix=scaled)
+
+
+def can_choose(weights: Mapping[str, float] | Mapping[int, float], key: str) -> None:
+    """Checks that a draw by these weights is possible: none negative and some positive."""
+    for name, weight in weights.items():
+        if not (math.isfinite(weight) and weight >= 0):
+            raise StudyError(
+                f"the weight {weight:g} is not a number from 0 up", where=f"{key}.{name}"
+            )
+    if not any(weights.values()):
+        raise StudyError("nothing has a weight above 0", where=key, fix="a weight such as 1.0")
+
+
+def distinct(values: Iterable[Hashable], key: str) -> None:
+    """Checks that nothing stands twice in a list."""
+    seen: set[Hashable] = set()
+    for value in values:
+        if value in seen:
+            raise StudyError(f"{value!r} occurs twice", where=key, fix="remove one of them")
+        seen.add(value)
+
+
+def language(code: str, key: str) -> None:
+    """Checks that a language's names and script are known, which prompts and cleaning need."""
+    try:
+        languages.name(code, "en")
+        languages.name(code, "zh")
+        languages.script(code)
+    except StudyError as error:
+        raise StudyError(error.what, where=key, fix=error.fix) from error
+
+
+def direction(name: str, key: str) -> None:
+    """Checks that a direction leads from one known language to another."""
+    source, target = name.split("-")
+    for code in (source, target):
+        language(code, f"{key}: {name}")
+    if source == target:
+        raise StudyError(f"{name} has the same language twice", where=key, fix="such as zh-en")

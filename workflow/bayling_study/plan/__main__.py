@@ -1,0 +1,101 @@
+"""Prints what a study will cost: downloads, disk, memory, device hours and jobs.
+
+Starts nothing. Ends with an error that says what to change when the disk, or
+the memory of the machine that trains, cannot hold the study. Without ``--gpus``
+and ``--gpu-gib`` that machine is this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bayling_study.cli import run_program
+from bayling_study.config import load_config
+from bayling_study.config.systems import FoundationSystem, PublishedSystem, TunedSystem
+from bayling_study.dag import Dag
+from bayling_study.export.arithmetic import Shape
+from bayling_study.plan import tables
+from bayling_study.plan.disk import check_disk, disk_needs
+from bayling_study.plan.downloads import downloads
+from bayling_study.plan.jobs import job_counts
+from bayling_study.plan.machine import check_memory, machine
+from bayling_study.plan.shapes import foundation_model, foundation_of
+from bayling_study.plan.training import tuning_plan
+
+A100_TFLOPS = 312.0
+"""Dense bf16 peak of one NVIDIA A100, from its data sheet."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m bayling_study.plan",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--study-config",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="config of the study; later files override earlier ones",
+    )
+    command.add_argument("--gpus", type=int, help="GPUs of the cluster that trains")
+    command.add_argument("--gpu-gib", type=float, help="memory of each of them in GiB")
+    command.add_argument("--processes", type=int, help="training processes on this machine")
+    command.add_argument(
+        "--teraflops", type=float, default=A100_TFLOPS, help="bf16 peak of a device (A100: 312)"
+    )
+    command.add_argument(
+        "--utilisation", type=float, default=0.4, help="share of the peak that training reaches"
+    )
+    return command
+
+
+def main() -> None:
+    """Prints the plan, then refuses what cannot be held."""
+    options = parser().parse_args()
+    config = load_config(*options.study_config)
+    dag = Dag(config)
+    layout = dag.layout
+    layout.check()
+    shapes = _shapes(dag)
+    sources = downloads(layout)
+    needs = disk_needs(layout, sources, {name: shape for name, (shape, _) in shapes.items()})
+    tuned = [(name, shapes[name][0]) for name in layout.names(TunedSystem)]
+    where = machine(options.gpus, options.gpu_gib, options.processes) if tuned else None
+    tunings = [
+        tuning_plan(layout, name, shape, where.processes)
+        for name, shape in tuned
+        if where is not None and shape is not None
+    ]
+    print(f"{config.study.title} ({config.study.name})\n")
+    print(tables.download_table(sources))
+    foundations = {name: shapes[name] for name in layout.names(FoundationSystem)}
+    if foundations:
+        print(tables.model_table(foundations, config.export.group_size))
+    if tunings and where is not None:
+        print(tables.training_table(tunings, options.teraflops, options.utilisation))
+        print(f"Training is planned for: {where.name}\n")
+    print(tables.disk_table(needs))
+    print(tables.job_table(job_counts(dag)), flush=True)
+    check_disk(needs)
+    for tuning in tunings:
+        if where is not None:
+            check_memory(where, tuning)
+
+
+def _shapes(dag: Dag) -> dict[str, tuple[Shape | None, str]]:
+    """Returns the shape of every system that is run here, and where it comes from."""
+    found: dict[str, tuple[Shape | None, str]] = {}
+    for name, system in dag.config.systems.items():
+        if not isinstance(system, PublishedSystem):
+            model = foundation_model(dag.layout, foundation_of(dag.config, name))
+            found[name] = (model.shape, model.origin)
+    return found
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,114 @@
+"""The chapter about 8-bit systems: size, rounding error, and what it does to the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bayling_study.report import figures
+from bayling_study.report.blocks import Cell, Figure, Section, Table, number, text
+from bayling_study.report.collect import Study
+from bayling_study.report.metrics import HEADLINE, UNIT_SCALE
+
+TOTALS = {
+    "tensors": ("tensors", 1, 0, ""),
+    "quantised_tensors": ("tensors in 8 bits", 1, 0, ""),
+    "bytes": ("size", 2**-20, 1, " MiB"),
+    "bytes_fp16": ("size in fp16", 2**-20, 1, " MiB"),
+    "size_share": ("size against fp16", 100, 1, " %"),
+    "relative_error": ("relative rounding error", 100, 3, " %"),
+    "max_error": ("largest rounding error", 1, 6, ""),
+    "saturated_share": ("values at the ends of the range", 100, 3, " %"),
+}
+"""Totals of ``error.json``: what each is called, its factor, decimals and unit."""
+
+
+def export_section(study: Study) -> Section:
+    """Returns the sizes and errors of 8-bit systems and the change of every headline score."""
+    section = Section("export", "8-bit export")
+    for system, report in study.exports.items():
+        section.tables.append(_total_table(system, report.get("total", {})))
+        if system in study.perplexities:
+            section.tables.append(perplexity_table(system, study.perplexities[system]))
+        change = change_table(study, system)
+        if change.rows:
+            section.tables.append(change)
+        errors = tensor_errors(report)
+        if errors:
+            svg = figures.strip(errors, "relative rounding error of a tensor (%)")
+            title = f"Rounding error of {system}, one point a tensor"
+            section.figures.append(Figure(f"errors-{system}", title, svg))
+    return section
+
+
+def _total_table(system: str, total: Mapping[str, float]) -> Table:
+    rows = [
+        [text(title), number(total[key] * factor, decimals, unit)]
+        for key, (title, factor, decimals, unit) in TOTALS.items()
+        if key in total
+    ]
+    return Table(f"export-{system}", f"{system}: size and error", ["figure", "value"], rows)
+
+
+def tensor_errors(report: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Returns relative errors of 8-bit tensors in per cent, by kind of tensor."""
+    kinds: dict[str, list[float]] = {}
+    for row in report.get("tensors", []):
+        if row.get("quantised"):
+            kind = row["tensor"].removesuffix(".weight").rpartition(".")[2]
+            kinds.setdefault(kind, []).append(100 * row["relative_error"])
+    return kinds
+
+
+def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
+    """Returns the perplexities of ``perplexity.json``, one system a row."""
+    rows = report["systems"]
+    keys = list(dict.fromkeys(key for row in rows.values() for key in row))
+    body = [[text(name), *(_value(row.get(key)) for key in keys)] for name, row in rows.items()]
+    note = " ".join(f"{key}: {value}." for key, value in report.items() if isinstance(value, str))
+    columns = ["system", *(key.replace("_", " ") for key in keys)]
+    return Table(f"perplexity-{system}", f"{system}: perplexity", columns, body, note)
+
+
+def _value(value: object) -> Cell:
+    if isinstance(value, int | float):
+        return number(value, 0 if isinstance(value, int) else 3)
+    return text("–" if value is None else value)
+
+
+def change_table(study: Study, system: str) -> Table:
+    """Returns the change of headline scores from a system's base to its 8-bit form."""
+    base = getattr(study.config.systems[system], "base", "")
+    rows = [
+        _change(row, system)
+        for row in study.comparisons["comparisons"]
+        if {row["system_a"], row["system_b"]} == {base, system} and row["metric"] in HEADLINE
+    ]
+    columns = ["suite", "item", "metric", base, system, "change", "significant"]
+    note = f"Change: {system} minus {base}, with its interval by paired bootstrap."
+    return Table(f"change-{system}", f"{system}: change of the scores", columns, rows, note)
+
+
+def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
+    decimals = 3 if row["metric"] in UNIT_SCALE else 2
+    first = row["system_a"] == system
+    sign = 1 if first else -1
+    low, high = sorted((sign * row["low"], sign * row["high"]))
+    before, after = (row["value_b"], row["value_a"]) if first else (row["value_a"], row["value_b"])
+    return [
+        *(text(row[key]) for key in ("suite", "item", "metric")),
+        number(before, decimals),
+        number(after, decimals),
+        Cell(
+            _signed(after - before, decimals),
+            detail=f"{_signed(low, decimals)} to {_signed(high, decimals)}",
+            number=True,
+        ),
+        text("yes" if row["significant"] else "no"),
+    ]
+
+
+def _signed(value: float, decimals: int) -> str:
+    """Returns a number with its sign; zero has none."""
+    rounded = round(value, decimals)
+    return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"

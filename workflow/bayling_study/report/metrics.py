@@ -1,0 +1,91 @@
+"""What the report knows about metrics: which come first, how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bayling_study.records import Score
+from bayling_study.report.blocks import Cell
+from bayling_study.report.collect import Study
+
+HEADLINE = (
+    "chrf2",
+    "bleu",
+    "comet",
+    "comet-embedded",
+    "constraint-rate",
+    "satisfaction",
+    "accuracy",
+    "win",
+    "tie",
+    "loss",
+    "score-ratio",
+)
+"""Metrics of the first page and of ``make study``'s table, in this order."""
+LOWER_IS_BETTER = frozenset({"unparseable", "disagreement", "loss"})
+"""Metrics of which a small value is good; all others are better when larger."""
+UNIT_SCALE = frozenset({"comet-embedded"})
+"""Metrics of about 0 to 1, which need one more decimal than those of 0 to 100."""
+
+
+def headline(metrics: Iterable[str]) -> list[str]:
+    """Returns the metrics that come first, or the first one where none is known."""
+    found = list(dict.fromkeys(metrics))
+    return [metric for metric in HEADLINE if metric in found] or found[:1]
+
+
+def score_row(
+    study: Study, scores: dict[str, Score], systems: Iterable[str], decimals: int = 2
+) -> list[Cell]:
+    """Returns the cells of one item and metric, one a system.
+
+    The best value is bold unless all are written alike; a mark tells where the
+    paired tests found a difference from the baseline.
+
+    Args:
+        study: gives the paired tests.
+        scores: the scores by system; a system without one gets a dash.
+        systems: the columns.
+        decimals: of a metric of 0 to 100.
+    """
+    shown = {name: written(score, score.value, decimals) for name, score in scores.items()}
+    lower = any(score.metric in LOWER_IS_BETTER for score in scores.values())
+    order = sorted(scores.values(), key=lambda score: score.value, reverse=not lower)
+    best = shown[order[0].system] if len(set(shown.values())) > 1 else None
+    return [
+        score_cell(study, scores[name], shown[name], shown[name] == best, decimals)
+        if name in scores
+        else Cell("–", number=True)
+        for name in systems
+    ]
+
+
+def score_cell(study: Study, score: Score, shown: str, best: bool, decimals: int) -> Cell:
+    """Returns a score's cell: value and mark, interval below, link to its file."""
+    mark = study.significance.mark(score, score.metric in LOWER_IS_BETTER)
+    return Cell(
+        f"{shown} {mark}".rstrip(),
+        detail=interval(score, decimals),
+        strong=best,
+        link=f"../scores/{score_file(score)}",
+        number=True,
+        hint="\n".join(filter(None, (score.signature, score.method, score.note))),
+    )
+
+
+def written(score: Score, value: float, decimals: int) -> str:
+    """Returns a value of a score's metric with its number of decimals."""
+    return f"{value:.{decimals + (score.metric in UNIT_SCALE)}f}"
+
+
+def interval(score: Score, decimals: int = 2) -> str:
+    """Returns a score's interval, or nothing where it has none."""
+    if score.low is None or score.high is None:
+        return ""
+    return f"{written(score, score.low, decimals)} to {written(score, score.high, decimals)}"
+
+
+def score_file(score: Score) -> str:
+    """Returns the score file of a score, relative to the folder of scores."""
+    folder = f"comet/{score.system}" if score.metric.startswith("comet") else score.system
+    return f"{folder}/{score.suite}.json"
