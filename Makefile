@@ -3,6 +3,10 @@
 STUDY  ?= embedded
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 CONFIG ?=
+# For `make chat` and `make serve`: a system of the study; for `make plan`: the cluster that trains.
+SYSTEM ?= tuned
+PORT   ?= 8000
+PLAN   ?=
 PYTHON ?= python3
 # Options for installing torch, for example another index of its CPU or CUDA builds.
 TORCH_OPTIONS ?=
@@ -21,7 +25,7 @@ export TOKENIZERS_PARALLELISM := false
 
 SNAKEMAKE = snakemake --profile config/profiles/local --cores $(CORES) --configfile $(FILES)
 
-.PHONY: help study replay fetch dry-run test lint ui track docs clean envs lock
+.PHONY: help study replay plan chat serve fetch dry-run test lint ui track docs clean envs lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +37,15 @@ study: envs ## run the study to its report (STUDY=NAME for another one)
 
 replay: ## score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay
+
+plan: envs ## what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
+	@python -m bayling_study.plan --study-config $(FILES) $(PLAN)
+
+chat: envs ## talk to a system of the study in the terminal (SYSTEM=NAME)
+	@python -m bayling_study.talk --study-config $(FILES) --system "$(SYSTEM)"
+
+serve: envs ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000)
+	@python -m bayling_study.talk.serve --study-config $(FILES) --system "$(SYSTEM)" --port $(PORT)
 
 fetch: envs ## download the study's sources only
 	@$(SNAKEMAKE) fetch

@@ -125,9 +125,11 @@ def test_the_export_chapter_shows_perplexity_and_errors_of_8_bit_tensors(study: 
     section = export_section(study)
     perplexity = next(t for t in section.tables if t.name == "perplexity-tuned-int8")
     assert [texts(row) for row in perplexity.rows] == [
-        ["tuned", "12.500", "40"],
-        ["tuned-int8", "12.625", "40"],
+        ["tuned", "12.500", "12.000 to 13.000"],
+        ["tuned-int8", "12.625", "12.100 to 13.100"],
+        ["change", "0.125", "0.100 to 0.150"],
     ]
+    assert "900 tokens" in perplexity.note and "97.5 %" in perplexity.note
     assert "q_proj" in section.figures[0].svg
     assert "norm" not in section.figures[0].svg
 

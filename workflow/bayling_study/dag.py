@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig, load_config, settings_for
+from bayling_study.config.evaluation import ExportSection
 from bayling_study.config.loading import merge, parse_config, read_yaml
 from bayling_study.config.suites import TranslationSuite, Wmt22Suite
 from bayling_study.config.systems import (
@@ -104,10 +105,36 @@ class Dag:
 
     def generation_settings(self, system: str) -> str:
         """Returns the settings of a generation job: its system and its bases, the suites."""
+        chain = self.chain(system)
+        return self.settings("generation", "generation", "suites", systems=chain)
+
+    def chain(self, system: str) -> list[str]:
+        """Returns a system and the systems that it was made from, down to its foundation."""
         chain = [system]
         while isinstance(self.config.systems[chain[-1]], TunedSystem | Int8System):
             chain.append(self.layout.base(chain[-1]))
-        return self.settings("generation", "generation", "suites", systems=chain)
+        return chain
+
+    def export_settings(self, system: str) -> str:
+        """Returns the settings of an export: what decides its bytes, and its own system."""
+        kept = [key for key in ExportSection.model_fields if not key.startswith("perplexity")]
+        return self.settings("export", export=kept, systems=[system])
+
+    def perplexity_settings(self, system: str) -> str:
+        """Returns the settings of an export's perplexity: its system and its bases."""
+        return self.settings(
+            "perplexity",
+            "generation",
+            export=["perplexity_conversations"],
+            scoring=["bootstrap"],
+            systems=self.chain(system),
+        )
+
+    def perplexities(self) -> list[str]:
+        """Returns the perplexity files of all 8-bit systems."""
+        return [
+            f"{self.layout.study}/exports/{name}.json" for name in self.layout.names(Int8System)
+        ]
 
     def generation_option(self, system: str) -> str:
         """Returns the option that names what a system's outputs are made from."""

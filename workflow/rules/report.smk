@@ -5,6 +5,7 @@ rule report:
         STUDY.comet_scores(),
         [f"{S}/scores/{system}" for system in STUDY.config.systems],
         STUDY.audits(),
+        STUDY.perplexities(),
     output:
         f"{S}/report/index.html",
         f"{S}/report/verdicts.tsv",

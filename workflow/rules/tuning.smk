@@ -49,12 +49,41 @@ rule export:
         mem_mb=3000,
         runtime=120,
     params:
-        settings=lambda wildcards: STUDY.settings(
-            "export", "export", systems=[wildcards.system]
-        ),
+        settings=lambda wildcards: STUDY.export_settings(wildcards.system),
         code=STUDY.code("export"),
         record=lambda wildcards: f"{S}/runs/export/{wildcards.system}.json",
     shell:
         "python -m bayling_study.export --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --checkpoint {input} --out {output} > {log} 2>&1"
+
+
+rule perplexity:
+    """Perplexity of an 8-bit system against the system it was made from."""
+    input:
+        base=lambda wildcards: STUDY.layout.checkpoint(
+            STUDY.layout.base(wildcards.system)
+        ),
+        checkpoint=f"{S}/int8/{{system}}",
+        prompts=STUDY.layout.prompts(),
+    output:
+        f"{S}/exports/{{system}}.json",
+    log:
+        f"{S}/logs/perplexity/{{system}}.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=0,
+    params:
+        settings=lambda wildcards: STUDY.perplexity_settings(wildcards.system),
+        code=STUDY.code("export.perplexity"),
+        record=lambda wildcards: f"{S}/runs/perplexity/{wildcards.system}.json",
+        prompts=lambda wildcards: f"{S}/prompts",
+        suites=" ".join(STUDY.config.suites),
+    shell:
+        "python -m bayling_study.export.perplexity --settings {params.settings}"
+        " --record {params.record} --code {params.code} --system {wildcards.system}"
+        " --checkpoint {input.checkpoint} --base-checkpoint {input.base}"
+        " --prompts {params.prompts} --suites {params.suites} --out {output} > {log} 2>&1"

@@ -118,8 +118,8 @@ class Study:
     @cached_property
     def perplexities(self) -> dict[str, dict[str, Any]]:
         """The perplexities of 8-bit systems and of what they were made from."""
-        paths = sorted((self.folder / "int8").glob("*/perplexity.json"))
-        return {path.parent.name: read_json(path) for path in paths}
+        paths = sorted((self.folder / "exports").glob("*.json"))
+        return {path.stem: read_json(path) for path in paths}
 
     @cached_property
     def comet_correlation(self) -> float | None:

@@ -8,8 +8,10 @@ from typing import Any
 from bayling_study.report import figures
 from bayling_study.report.blocks import Cell, Figure, Section, Table, number, text
 from bayling_study.report.collect import Study
-from bayling_study.report.metrics import HEADLINE, UNIT_SCALE
+from bayling_study.report.metrics import HEADLINE
 
+DECIMALS = 2
+"""Decimals of scores and their changes."""
 TOTALS = {
     "tensors": ("tensors", 1, 0, ""),
     "quantised_tensors": ("tensors in 8 bits", 1, 0, ""),
@@ -61,19 +63,23 @@ def tensor_errors(report: Mapping[str, Any]) -> dict[str, list[float]]:
 
 
 def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
-    """Returns the perplexities of ``perplexity.json``, one system a row."""
-    rows = report["systems"]
-    keys = list(dict.fromkeys(key for row in rows.values() for key in row))
-    body = [[text(name), *(_value(row.get(key)) for key in keys)] for name, row in rows.items()]
-    note = " ".join(f"{key}: {value}." for key, value in report.items() if isinstance(value, str))
-    columns = ["system", *(key.replace("_", " ") for key in keys)]
+    """Returns an export's perplexity beside that of what it was made from, and the change."""
+    rows = [
+        (side["system"], side["perplexity"], side) for side in (report["base"], report["export"])
+    ]
+    change = report["difference"]
+    rows.append(("change", change["value"], change))
+    body = [
+        [text(name), number(value, 3), text(f"{bounds['low']:.3f} to {bounds['high']:.3f}")]
+        for name, value, bounds in rows
+    ]
+    note = (
+        f"Reference answers of {report['n']} held-out conversations, {report['tokens']:,} tokens; "
+        f"the same most probable token at {100 * report['top1_agreement']:.1f} % of them. "
+        "Intervals: paired bootstrap over conversations."
+    )
+    columns = ["system", "perplexity", "interval"]
     return Table(f"perplexity-{system}", f"{system}: perplexity", columns, body, note)
-
-
-def _value(value: object) -> Cell:
-    if isinstance(value, int | float):
-        return number(value, 0 if isinstance(value, int) else 3)
-    return text("–" if value is None else value)
 
 
 def change_table(study: Study, system: str) -> Table:
@@ -90,25 +96,24 @@ def change_table(study: Study, system: str) -> Table:
 
 
 def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
-    decimals = 3 if row["metric"] in UNIT_SCALE else 2
     first = row["system_a"] == system
     sign = 1 if first else -1
     low, high = sorted((sign * row["low"], sign * row["high"]))
     before, after = (row["value_b"], row["value_a"]) if first else (row["value_a"], row["value_b"])
     return [
         *(text(row[key]) for key in ("suite", "item", "metric")),
-        number(before, decimals),
-        number(after, decimals),
+        number(before, DECIMALS),
+        number(after, DECIMALS),
         Cell(
-            _signed(after - before, decimals),
-            detail=f"{_signed(low, decimals)} to {_signed(high, decimals)}",
+            _signed(after - before),
+            detail=f"{_signed(low)} to {_signed(high)}",
             number=True,
         ),
         text("yes" if row["significant"] else "no"),
     ]
 
 
-def _signed(value: float, decimals: int) -> str:
+def _signed(value: float) -> str:
     """Returns a number with its sign; zero has none."""
-    rounded = round(value, decimals)
-    return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"
+    rounded = round(value, DECIMALS)
+    return f"{rounded:+.{DECIMALS}f}" if rounded else f"{0:.{DECIMALS}f}"

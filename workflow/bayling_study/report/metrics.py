@@ -24,8 +24,6 @@ HEADLINE = (
 """Metrics of the first page and of ``make study``'s table, in this order."""
 LOWER_IS_BETTER = frozenset({"unparseable", "disagreement", "loss"})
 """Metrics of which a small value is good; all others are better when larger."""
-UNIT_SCALE = frozenset({"comet-embedded"})
-"""Metrics of about 0 to 1, which need one more decimal than those of 0 to 100."""
 
 
 def headline(metrics: Iterable[str]) -> list[str]:
@@ -46,9 +44,9 @@ def score_row(
         study: gives the paired tests.
         scores: the scores by system; a system without one gets a dash.
         systems: the columns.
-        decimals: of a metric of 0 to 100.
+        decimals: of the values and their intervals.
     """
-    shown = {name: written(score, score.value, decimals) for name, score in scores.items()}
+    shown = {name: f"{score.value:.{decimals}f}" for name, score in scores.items()}
     lower = any(score.metric in LOWER_IS_BETTER for score in scores.values())
     order = sorted(scores.values(), key=lambda score: score.value, reverse=not lower)
     best = shown[order[0].system] if len(set(shown.values())) > 1 else None
@@ -73,16 +71,11 @@ def score_cell(study: Study, score: Score, shown: str, best: bool, decimals: int
     )
 
 
-def written(score: Score, value: float, decimals: int) -> str:
-    """Returns a value of a score's metric with its number of decimals."""
-    return f"{value:.{decimals + (score.metric in UNIT_SCALE)}f}"
-
-
 def interval(score: Score, decimals: int = 2) -> str:
     """Returns a score's interval, or nothing where it has none."""
     if score.low is None or score.high is None:
         return ""
-    return f"{written(score, score.low, decimals)} to {written(score, score.high, decimals)}"
+    return f"{score.low:.{decimals}f} to {score.high:.{decimals}f}"
 
 
 def score_file(score: Score) -> str:

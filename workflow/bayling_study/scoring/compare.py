@@ -43,11 +43,14 @@ class Folders:
     outputs: Path
     scores: Path | None
 
+    def segment_folders(self, system: str) -> list[Path]:
+        """Returns the folders of other programs with a system's segment scores."""
+        return [] if self.scores is None else sorted(self.scores.glob(f"*/{system}/"))
+
     def segment_files(self, system: str, suite: str) -> list[Path]:
         """Returns the files of other programs with a system's segment scores."""
-        if self.scores is None:
-            return []
-        return sorted(self.scores.glob(f"*/{system}/{suite}.segments.jsonl"))
+        files = [folder / f"{suite}.segments.jsonl" for folder in self.segment_folders(system)]
+        return [file for file in files if file.exists()]
 
 
 def compare_suite(
@@ -105,6 +108,11 @@ def main() -> None:
         run.parameters({"scoring": config.scoring.model_dump(mode="json")})
         options = options_of(config, args.cache or default_folder(args.out))
         folders = Folders(args.prompts, args.outputs, args.scores)
+        run.input("prompts", args.prompts)
+        for system in args.systems:
+            run.input(f"outputs/{system}", args.outputs / system)
+            for path in folders.segment_folders(system):
+                run.input(f"scores/{path.parent.name}/{system}", path)
         rows = [
             row
             for suite in args.suites
