@@ -60,6 +60,7 @@ def test_the_default_is_the_embedded_study(elsewhere):
         (["--config", "download={local: {homeassistant: /no/where}}"], "/no/where"),
         (["--config", "download={local: {homeasistant: /}}"], "'homeassistant'"),
         (["--config", "study={name: ../x}"], "study.name"),
+        (["--config", "environments={comet_python: /no/python}"], "make envs"),
     ],
 )
 def test_a_mistake_ends_in_one_message_before_any_job(elsewhere, options, message):

@@ -14,7 +14,7 @@ import yaml
 
 from bayling_study.config import load_config
 from bayling_study.config.tuning import TuningSection
-from bayling_study.dag import Dag, study_of
+from bayling_study.dag import Dag
 from bayling_study.errors import StudyError
 from bayling_study.export.arithmetic import Shape
 from bayling_study.files import read_json, write_json
@@ -28,6 +28,10 @@ from export_models import export_tiny, save_tiny
 from helpers.tiny import write_study
 
 ROOT = Path(__file__).resolve().parents[2]
+STUDIES = {
+    "embedded": ROOT / "config" / "config.yaml",
+    "replay": ROOT / "config" / "studies" / "replay.yaml",
+}
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -119,7 +123,7 @@ def test_shapes_come_from_the_checkpoint_first(study, tmp_path):
     model = foundation_model(layout, "foundation")
     assert model.origin == "config.json" and model.shape is not None
     assert model.shape.hidden == 32
-    embedded = Layout(study_of("embedded", ROOT))
+    embedded = Layout(load_config(STUDIES["embedded"]))
     assert foundation_model(embedded, "foundation").shape == PUBLISHED["smollm2"]
 
 
@@ -258,4 +262,4 @@ def test_the_jobs_are_those_of_a_dry_run(name, tmp_path):
         for rule, count in re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE)
         if rule not in ("study", "total")
     }
-    assert job_counts(Dag(study_of(name, ROOT))) == listed
+    assert job_counts(Dag(load_config(STUDIES[name]))) == listed

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bayling_study.config import StudyConfig, load_config, settings_for
+from bayling_study.config import StudyConfig, settings_for
 from bayling_study.config.evaluation import ExportSection
 from bayling_study.config.loading import merge, parse_config, read_yaml
 from bayling_study.config.suites import TranslationSuite, Wmt22Suite
@@ -62,7 +62,8 @@ class Dag:
                 whole = merge(read_yaml(base / DEFAULT_CONFIG), whole)
             dag = cls(parse_config(whole), programs=not sdm)
             dag.layout.check()
-            dag.share_downloads()
+            dag.check_environment()
+            dag.export_options()
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
         return dag
@@ -83,25 +84,42 @@ class Dag:
         """Returns the hash of the code that a stage runs."""
         return code_hash(f"bayling_study.{module}")
 
+    def check_environment(self) -> None:
+        """Checks that the interpreter of the environment ``comet`` is there if it is needed.
+
+        Raises:
+            StudyError: it is not.
+        """
+        if self.comet_scores() and self._programs and not Path(self.comet_python()).exists():
+            raise StudyError(
+                "the interpreter does not exist",
+                where=f"environments.comet_python: {self.comet_python()}",
+                fix="make envs; or write the path of a python that has unbabel-comet",
+            )
+
     def comet_python(self) -> str:
         """Returns the interpreter of the environment ``comet``."""
         return self.config.environments.comet_python if self._programs else "python"
 
     # Settings and options of single jobs.
 
-    def share_downloads(self) -> None:
-        """Gives download jobs their settings through the environment.
+    def export_options(self) -> None:
+        """Gives jobs through the environment what must not start them again.
 
-        Studies share downloads: were the settings a parameter of the job, each
-        study would start the others' downloads again.
+        Studies share downloads: were their settings a parameter of the job, each
+        study would repeat the others' downloads. And where a training curve is
+        sent, or whether, is no reason to train again.
         """
         settings = self.settings("download", "download")
         os.environ["BAYLING_DOWNLOAD"] = f"--settings {settings} --code {self.code('download')}"
+        live = f"--tracking-uri {self.tracking_uri()}"
+        live += f" --flush-seconds {self.config.tracking.flush_seconds}"
+        os.environ["BAYLING_LIVE"] = live if self.config.tracking.live else ""
 
     def tuning_settings(self, system: str) -> str:
         """Returns the settings of a tuning job: its own system and that one's base."""
         only = [system, self.layout.base(system)]
-        return self.settings("tuning", "tuning", "tracking", systems=only)
+        return self.settings("tuning", "tuning", systems=only)
 
     def generation_settings(self, system: str) -> str:
         """Returns the settings of a generation job: its system and its bases, the suites."""
@@ -187,26 +205,19 @@ class Dag:
         tuned = self.layout.names(TunedSystem)
         return sorted({str(self.layout.instructions(name) / "audit.json") for name in tuned})
 
-    def live_tracking(self) -> str:
-        """Returns the options of live tracking for a training job, or nothing."""
-        if not self.config.tracking.live:
-            return ""
-        return f"--tracking-uri {self.tracking_uri()}"
-
     def tracking_uri(self) -> str:
         """Returns the tracking store: the config's, the environment's or the study's own file."""
-        environment = os.environ.get("MLFLOW_TRACKING_URI")
-        return self.config.tracking.uri or environment or default_uri(self.layout.study)
+        return self._chosen_uri() or default_uri(self.layout.study)
+
+    def tracking_option(self) -> str:
+        """Returns the option that names the store; nothing for the study's own, which may move."""
+        return f"--uri {self._chosen_uri()}" if self._chosen_uri() else ""
+
+    def _chosen_uri(self) -> str | None:
+        return self.config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
 
 
 def use_this_interpreter() -> None:
     """Lets the shell commands of rules find this package and, first, this interpreter."""
     os.environ["PYTHONPATH"] = str(ROOT)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-
-
-def study_of(name: str, base: Path = Path()) -> StudyConfig:
-    """Loads a study of this repository by name (``embedded`` is the default config)."""
-    if name == "embedded":
-        return load_config(base / DEFAULT_CONFIG)
-    return load_config(base / "config" / "studies" / f"{name}.yaml")

@@ -44,9 +44,9 @@ rule track:
         mem_mb=2000,
         runtime=30,
     params:
-        uri=STUDY.tracking_uri(),
         study=lambda wildcards: S,
         shared=STUDY.layout.shared_records(),
+        uri=STUDY.tracking_option(),
     shell:
-        "python -m bayling_study.tracking --study {params.study} --shared {params.shared} --uri {params.uri}"
-        " --out {output} > {log} 2>&1"
+        "python -m bayling_study.tracking --study {params.study} --shared {params.shared}"
+        " {params.uri} --out {output} > {log} 2>&1"

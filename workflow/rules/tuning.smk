@@ -25,13 +25,12 @@ rule tune:
         record=lambda wildcards: f"{S}/runs/tuning/{wildcards.system}.json",
         checkpoints=lambda wildcards: f"{S}/work/tuning/{wildcards.system}",
         instructions=lambda wildcards, input: Path(input.instructions).parent,
-        live=STUDY.live_tracking(),
     shell:
         "python -m bayling_study.tuning --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --foundation {input.foundation} --instructions {params.instructions}"
         " --checkpoints {params.checkpoints} --out {output}"
-        " --processes $(({resources.gpu} ? {resources.gpu} : {threads})) {params.live}"
+        " --processes $(({resources.gpu} ? {resources.gpu} : {threads})) $BAYLING_LIVE"
         " 2>&1 | tee {log}"
 
 

@@ -73,7 +73,9 @@ class Store:
             return str(found.experiment_id)
         local = uri.startswith("sqlite:")
         place = (self.study.resolve() / "mlflow-artefacts").as_uri() if local else None
-        return str(self.client.create_experiment(self.name, artifact_location=place))
+        kind = {"mlflow.experimentKind": "custom_model_development"}  # opens on runs and curves
+        created = self.client.create_experiment(self.name, artifact_location=place, tags=kind)
+        return str(created)
 
     def _parent(self) -> str:
         found = self._find({"bayling.kind": "study"})

@@ -47,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--out", type=Path, required=True, help="tuned checkpoint to write")
     result.add_argument("--processes", type=int, default=1, help="worker processes (GPUs or cores)")
     result.add_argument("--tracking-uri", default=None, help="MLflow store for live metrics")
+    result.add_argument(
+        "--flush-seconds", type=float, default=15.0, help="time between two transfers to it"
+    )
     return result
 
 
@@ -64,7 +67,7 @@ def main() -> int:
         options.record, "tuning", options.system, config.study.name, options.code
     ) as run:
         job = prepare(options, config, system, begin, run)
-        reports = Reports(run, options.tracking_uri, config)
+        reports = Reports(run, options.tracking_uri, options.flush_seconds)
         try:
             launch(job, options.processes, reports.handle)
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from bayling_study.config.model import StudyConfig
 from bayling_study.tracking.record import RunRecord
 
 log = logging.getLogger(__name__)
@@ -17,16 +16,16 @@ class Reports:
     Args:
         run: the stage's run record.
         uri: tracking URI of live metrics, or none.
-        config: gives the seconds between two transfers.
+        flush_seconds: time between two transfers.
     """
 
-    def __init__(self, run: RunRecord, uri: str | None, config: StudyConfig) -> None:
+    def __init__(self, run: RunRecord, uri: str | None, flush_seconds: float) -> None:
         self.run = run
         self.finished = False
         self._points: dict[int, dict[str, Any]] = {}
         self._live = None
         if uri is not None:
-            self._live = open_live(uri, run, config.tracking.flush_seconds)
+            self._live = open_live(uri, run, flush_seconds)
 
     def handle(self, event: dict[str, Any]) -> None:
         """Takes one report. Those of earlier attempts come first and end with a new ``started``."""
