@@ -28,7 +28,7 @@ from bayling_study.seeds import derive_seed
 from bayling_study.tuning import checkpoints, data, output
 from bayling_study.tuning.engine import choose_attention, gather_weights, model_dtype, start_engine
 from bayling_study.tuning.job import Job, report
-from bayling_study.tuning.memory import release_free_memory
+from bayling_study.tuning.memory import TRIM_STEPS, release_free_memory
 from bayling_study.tuning.packing import Schedule
 from bayling_study.tuning.progress import Progress, StepNumbers
 from bayling_study.tuning.rows import PackedRow, build_row, row_loss
@@ -75,7 +75,7 @@ class Worker:
             rows = self._rows(step)
             loss, stop, save = self._backward(step, rows, saved)
             numbers = self._update(step, rows, loss)
-            if self.device.type == "cpu":
+            if self.device.type == "cpu" and step % TRIM_STEPS == 0:
                 release_free_memory()
             if self.rank == 0:
                 self._report(progress, numbers)
