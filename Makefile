@@ -79,8 +79,8 @@ envs: $(STUDY_ENV)/.complete $(COMET_ENV)/.complete
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 	@echo "Installing the environment '$*' (a few minutes)"
 	@rm -rf .venv/$* && $(PYTHON) -m venv .venv/$*
-	@.venv/$*/bin/pip install --quiet --no-deps --require-hashes -r envs/$*.lock
-	@.venv/$*/bin/pip install --quiet $(TORCH_OPTIONS) -r envs/torch.txt
+	@.venv/$*/bin/pip install -qq --no-deps --require-hashes -r envs/$*.lock
+	@.venv/$*/bin/pip install -qq $(TORCH_OPTIONS) -r envs/torch.txt
 	@touch $@
 
 lock: ## rewrite envs/ from the packages that are installed in .venv
