@@ -42,7 +42,7 @@ def write_record(study: Path, name: str = "tuned", points: int = 3, start: float
         {"step": step, "time": start + step, "values": {"loss": 1.0 / (step + 1)}}
         for step in range(points)
     ]
-    record.metrics({"final_loss": 0.25})
+    record.metrics({"final_loss": 0.25, "loss": 1.0 / points})
     record.close("finished")
     return path
 

@@ -142,30 +142,41 @@ class Store:
         return True
 
     def _send(self, run_id: str, path: Path, record: Mapping[str, Any]) -> None:
-        from mlflow.entities import Metric, Param
-
         end = int((record["end"] or path.stat().st_mtime) * 1000)
-        values = {**record["metrics"], "seconds": end / 1000 - record["start"]}
-        values["peak_memory_gib"] = record["host"].get("peak_memory_bytes", 0) / 2**30
         self.send_points(run_id, record["history"])
-        final = [Metric(allowed(key), float(value), end, 0) for key, value in values.items()]
-        for batch in chunks(final, METRICS_A_CALL):
-            self.client.log_batch(run_id, metrics=batch)
-        parameters = {
-            **record["parameters"],
-            **{f"version.{k}": v for k, v in record["packages"].items()},
-        }
-        rows = [
-            Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()
-        ]
-        known = self.client.get_run(run_id).data.params
-        for batch in chunks((row for row in rows if row.key not in known), PARAMETERS_A_CALL):
-            self.client.log_batch(run_id, params=batch)
+        self._send_metrics(run_id, record, end)
+        self._send_parameters(run_id, record)
         self._send_inputs(run_id, record["inputs"])
         for artefact in [*record["artefacts"], str(path)]:
             if Path(artefact).is_file():
                 self.client.log_artifact(run_id, artefact)
         self.client.set_terminated(run_id, status=state_of(record), end_time=end)
+
+    def _send_metrics(self, run_id: str, record: Mapping[str, Any], end: int) -> None:
+        """Sends final values; a curve needs none, its last point is that."""
+        from mlflow.entities import Metric
+
+        curves = {key for point in record["history"] for key in point["values"]}
+        values = {**record["metrics"], "seconds": end / 1000 - record["start"]}
+        values["peak_memory_gib"] = record["host"].get("peak_memory_bytes", 0) / 2**30
+        rows = [
+            Metric(allowed(key), float(value), end, 0)
+            for key, value in values.items()
+            if key not in curves
+        ]
+        for batch in chunks(rows, METRICS_A_CALL):
+            self.client.log_batch(run_id, metrics=batch)
+
+    def _send_parameters(self, run_id: str, record: Mapping[str, Any]) -> None:
+        """Sends parameters and package versions that the run does not have yet."""
+        from mlflow.entities import Param
+
+        versions = {f"version.{name}": version for name, version in record["packages"].items()}
+        values = {**record["parameters"], **versions}
+        rows = [Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in values.items()]
+        known = self.client.get_run(run_id).data.params
+        for batch in chunks((row for row in rows if row.key not in known), PARAMETERS_A_CALL):
+            self.client.log_batch(run_id, params=batch)
 
     def _send_inputs(self, run_id: str, inputs: Mapping[str, Mapping[str, str]]) -> None:
         from mlflow.entities import Dataset, DatasetInput
