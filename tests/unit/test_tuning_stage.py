@@ -66,9 +66,21 @@ def events(stage: Stage) -> list[dict[str, Any]]:
     return [json.loads(line) for path in found for line in path.read_text().splitlines()]
 
 
-def wait_for_step(stage: Stage, step: int, process: subprocess.Popen[bytes]) -> None:
+def reached(stage: Stage, step: int, attempt: int) -> bool:
+    """Tells whether the numbered attempt, not an earlier one, has done a step."""
+    starts = 0
+    for event in events(stage):
+        starts += event["event"] == "started"
+        if starts >= attempt and event["event"] == "step" and event["step"] >= step:
+            return True
+    return False
+
+
+def wait_for_step(
+    stage: Stage, step: int, process: subprocess.Popen[bytes], attempt: int = 1
+) -> None:
     limit = time.monotonic() + 120
-    while not any(e["event"] == "step" and e["step"] >= step for e in events(stage)):
+    while not reached(stage, step, attempt):
         assert process.poll() is None, (stage.folder / "log").read_text()
         assert time.monotonic() < limit
         time.sleep(0.05)
@@ -183,15 +195,15 @@ def test_killed_at_ten_points_and_yet_bit_equal(tmp_path: Path) -> None:
     run(whole)
     broken = Stage(tmp_path / "broken", 1, epochs=20, precision="bf16", checkpoint_minutes=1e-6)
     draw = random.Random(11)
-    reached = 0
+    saved = 0
     for number in range(10):
         process = start(broken)
-        wait_for_step(broken, reached + 1, process)
+        wait_for_step(broken, saved + 1, process, attempt=number + 1)
         time.sleep(draw.uniform(0, 0.4))
         assert not broken.out.exists()
         strike(broken, process, number)
         process.wait(60)
-        reached = max((e["step"] for e in events(broken) if e["event"] == "saved"), default=0)
+        saved = max((e["step"] for e in events(broken) if e["event"] == "saved"), default=0)
     run(broken)
     starts = [event["step"] for event in events(broken) if event["event"] == "started"]
     assert len(starts) == 11

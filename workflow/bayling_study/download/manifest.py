@@ -47,6 +47,7 @@ class SourceRow(Section):
     """One upstream source."""
 
     id: Name
+    """What the configuration calls it, and the first part of its folder's name."""
     kind: Kind
     location: str = Field(min_length=1)
     """Package, address, repository address, ``models/OWNER/NAME``, test set or path, by kind."""
@@ -61,10 +62,13 @@ class SourceRow(Section):
     bytes: int | None = Field(default=None, gt=0)
     """Size of the transfer: exact and insisted on for packages and ``url``, else an estimate."""
     licence: str = Field(min_length=1)
+    """Name of the licence as the report shows it; ``unknown`` where nobody states one."""
     gated: bool = False
     """Whether the host wants terms accepted and a token."""
     used_by: tuple[str, ...] = ()
+    """Studies that may read it; a remark for people."""
     note: str = ""
+    """What else a reader of the table should know."""
 
     @field_validator("files")
     @classmethod
