@@ -23,12 +23,13 @@ STAGES = {
 }
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"files", "seeds", "languages", "lookup", "cli"},
+    {"files", "seeds", "lookup", "cli"},
+    {"languages"},
     {"records", "sources", "config", "tracking"},
     {"prompting", "chat", "quantised"},
     {"interactive", "models"},
     STAGES,
-    {"layout"},
+    {"layout", "exclusive"},
     {"dag", "talk"},
     {"plan"},
 ]

@@ -1,12 +1,15 @@
 """Facts about languages: names, scripts, and the choices that follow from them.
 
 Names and scripts come from CLDR through Babel; only what CLDR cannot know is
-written here. Codes are ISO 639 (``zh``, ``de``, ``yue``).
+written here. Codes are ISO 639 (``zh``, ``de``, ``yue``) and those of ``LOCALES``.
+The languages of FLORES-101 are in ``languages.flores``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import cast
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
@@ -16,14 +19,26 @@ from bayling_study.errors import StudyError
 UNSPACED_SCRIPTS = frozenset({"Hans", "Hant", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
 """Scripts written without spaces between words (Unicode Standard Annex 29, section 4)."""
 
+LOCALES = {"zht": "zh_Hant", "qsr": "sr_Latn"}
+"""Languages in their second script: codes that fit in a direction (ISO 639 leaves ``qaa`` to
+``qtz`` for private use), and what CLDR calls them."""
+
 CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
 """Names that the papers' Chinese prompts use where CLDR has another one."""
 
 
 @cache
-def _locale(code: str) -> Locale:
+def _names(language: str) -> Mapping[str, str]:
+    return cast(Mapping[str, str], Locale.parse(language).languages)
+
+
+def _display_name(code: str, language: str) -> str | None:
+    """Returns CLDR's name of a language, also of one that it has no other data of (``umb``)."""
+    tag = LOCALES.get(code, code)
+    if tag in _names(language):
+        return _names(language)[tag]
     try:
-        return Locale.parse(code)
+        return cast("str | None", Locale.parse(tag).get_display_name(language))
     except (UnknownLocaleError, ValueError) as error:
         raise StudyError(
             f"{code!r} is not a language code", fix="an ISO 639 code such as zh, de or yue"
@@ -43,7 +58,7 @@ def name(code: str, language: str = "en") -> str:
     """
     if language == "zh" and code in CHINESE_SHORT_NAMES:
         return CHINESE_SHORT_NAMES[code]
-    text = _locale(code).get_language_name(language)
+    text = _display_name(code, language)
     if not text:
         raise StudyError(f"CLDR has no name in {language!r} for the language {code!r}")
     if language == "zh" and len(text) == 2 and text.endswith("语"):
@@ -58,6 +73,8 @@ def script(code: str) -> str:
     Raises:
         StudyError: CLDR's likely subtags do not know the language.
     """
+    if "_" in LOCALES.get(code, ""):
+        return LOCALES[code].partition("_")[2]
     likely = get_global("likely_subtags").get(code)
     if likely is None:
         raise StudyError(f"the script of the language {code!r} is not known to CLDR")
