@@ -23,10 +23,10 @@ STAGES = {
 }
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"files", "seeds", "lookup", "cli"},
+    {"files", "seeds", "lookup", "cli", "rowlog"},
     {"languages"},
     {"records", "sources", "config", "tracking"},
-    {"prompting", "chat", "quantised"},
+    {"prompting", "chat", "quantised", "endpoint"},
     {"interactive", "models"},
     STAGES,
     {"layout", "exclusive"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from bayling_study.config.base import Name, Section
 
@@ -58,6 +58,44 @@ class PublishedSystem(Section):
     release (``vicuna-13b-1.1``, ``vicuna-13B-1.1``), so each is written out."""
 
 
+class EndpointSystem(Section):
+    """A model behind an OpenAI-compatible server, local or remote.
+
+    The server applies its own conversation template. Answers, and requests that
+    failed, are kept on disk: a job that is started again asks only what is
+    missing, and its budgets count what was spent before.
+    """
+
+    kind: Literal["endpoint"]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$")]
+    """Base address of the interface, such as ``http://127.0.0.1:8000/v1``; no user, password,
+    or query, for it is recorded and shown."""
+    model: str = Field(min_length=1)
+    """The model's name on the server."""
+    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Name of the environment variable that holds the key; none for a server without keys.
+    The key itself is never written anywhere."""
+    evaluated: bool = True
+    """Whether it answers the suites too; false for a server that only judges or teaches."""
+    parallel: int = Field(default=4, gt=0)
+    """Requests in flight at once."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """Requests a minute of one job; none sets no limit."""
+    request_budget: int | None = Field(default=None, gt=0)
+    """Requests that one job may send, failed ones included; none sets no limit."""
+    token_budget: int | None = Field(default=None, gt=0)
+    """Tokens that one job may spend, questions and answers together; none sets no limit. A
+    request that could exceed it is not sent."""
+    timeout: float = Field(default=180.0, gt=0)
+    """Seconds that one answer may take."""
+    retries: int = Field(default=6, ge=0)
+    """Further tries of a request that failed (busy or broken server, no connection, timeout)."""
+    backoff: float = Field(default=1.0, gt=0)
+    """Seconds before the first further try, twice as long each time; a server's
+    ``Retry-After`` goes first."""
+
+
 System = Annotated[
-    FoundationSystem | TunedSystem | Int8System | PublishedSystem, Field(discriminator="kind")
+    FoundationSystem | TunedSystem | Int8System | PublishedSystem | EndpointSystem,
+    Field(discriminator="kind"),
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bayling_study.config import StudyConfig
-from bayling_study.config.systems import FoundationSystem, PublishedSystem
+from bayling_study.config.systems import EndpointSystem, FoundationSystem, PublishedSystem
 from bayling_study.export.arithmetic import Shape
 from bayling_study.files import read_json
 from bayling_study.layout import Layout
@@ -62,7 +62,7 @@ def parameters(shape: Shape) -> int:
 def foundation_of(config: StudyConfig, system: str) -> str:
     """Returns the foundation system that a system goes back to; itself if it is one."""
     found = config.systems[system]
-    assert not isinstance(found, PublishedSystem), system
+    assert not isinstance(found, PublishedSystem | EndpointSystem), system
     return system if isinstance(found, FoundationSystem) else foundation_of(config, found.base)
 
 
