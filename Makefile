@@ -23,6 +23,8 @@ export PYTHONPATH := $(abspath workflow)
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
+# One run of a study at a time; what a killed run left behind is mended first.
+EXCLUSIVE = python -m bayling_study.exclusive --study $(RESULTS) --
 SNAKEMAKE = snakemake --profile config/profiles/local --cores $(CORES) --configfile $(FILES)
 
 .PHONY: help study replay plan chat serve fetch dry-run test lint ui track docs clean envs lock
@@ -32,7 +34,7 @@ help: ## this list
 	@echo "  Variables: STUDY=$(STUDY)  CONFIG=more.yaml  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
 study: envs ## run the study to its report (STUDY=NAME for another one)
-	@$(SNAKEMAKE)
+	@$(EXCLUSIVE) $(SNAKEMAKE)
 	@python -m bayling_study.report.summary --study $(RESULTS)
 
 replay: ## score all released outputs and compare with the published values
@@ -48,7 +50,7 @@ serve: envs ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (S
 	@python -m bayling_study.talk.serve --study-config $(FILES) --system "$(SYSTEM)" --port $(PORT)
 
 fetch: envs ## download the study's sources only
-	@$(SNAKEMAKE) fetch
+	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
 
 dry-run: envs ## list the jobs that a run would do
 	@$(SNAKEMAKE) --dry-run --quiet rules
