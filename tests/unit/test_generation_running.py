@@ -19,7 +19,7 @@ from bayling_study.export.__main__ import make_format
 from bayling_study.export.checkpoint import open_checkpoint
 from bayling_study.export.job import export
 from bayling_study.files import read_json, write_json
-from bayling_study.generation import running
+from bayling_study.generation import engines
 from bayling_study.generation.__main__ import main as generate
 from bayling_study.models.loading import checkpoint_format, load
 from bayling_study.models.template import template_of
@@ -178,7 +178,7 @@ class KilledError(Exception):
 
 
 def dying_after(batches: int) -> Callable[..., Any]:
-    original = running.decode
+    original = engines.decode
     left = [batches]
 
     def decode(*arguments: Any) -> Any:
@@ -196,7 +196,7 @@ def test_a_killed_job_goes_on_and_ends_with_the_same_hypotheses(study: Study, ba
     expected = study.all_hypotheses()
     work = study.folder / "killed"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(running, "decode", dying_after(batches))
+        patch.setattr(engines, "decode", dying_after(batches))
         study.generate(work=work, out=study.folder / "nothing")
     assert not (study.folder / "nothing").exists()
     study.settings(max_batch=3)  # another batch size takes the journal over
@@ -210,7 +210,7 @@ def test_a_killed_job_goes_on_and_ends_with_the_same_hypotheses(study: Study, ba
 def test_a_finished_job_repeated_generates_nothing(study: Study) -> None:
     study.generate()
     expected = study.all_hypotheses()
-    study.patch.setattr(running, "decode", dying_after(0))
+    study.patch.setattr(engines, "decode", dying_after(0))
     assert study.generate()["throughput"] == {}
     assert study.all_hypotheses() == expected
 

@@ -48,12 +48,15 @@ class Hypothesis:
         turns: one answer for each of the prompt's turns.
         tokens: number of tokens generated for each turn (0 where unknown).
         finish: why each turn ended: ``stop``, ``length`` or ``unknown``.
+        made: hash of how it was made (system, template, backend, decoding, prompt file),
+            which the system's ``system.json`` spells out under the same hash.
     """
 
     id: str
     turns: list[str]
     tokens: list[int]
     finish: list[str]
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Score:
         signature: everything that decides the value (metric version and options).
         method: how the interval was computed.
         note: a remark for the reader, such as the number of empty hypotheses.
+        chance: whether guessing would do as well: the interval reaches down to what it gives.
     """
 
     suite: str
@@ -82,6 +86,7 @@ class Score:
     signature: str
     method: str = ""
     note: str = ""
+    chance: bool = False
 
 
 def read_prompts(path: Path) -> list[Prompt]:
@@ -169,10 +174,11 @@ def read_scores(path: Path) -> list[Score]:
 
 def _rows(path: Path, kind: type) -> Iterator[dict[str, Any]]:
     names = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    needed = names - {"made"}
     for number, row in enumerate(read_jsonl(path), start=1):
-        if not isinstance(row, dict) or set(row) != names:
+        if not isinstance(row, dict) or not needed <= set(row) <= names:
             raise StudyError(
-                f"a {kind.__name__} row has the fields {sorted(names)}", where=f"{path}:{number}"
+                f"a {kind.__name__} row has the fields {sorted(needed)}", where=f"{path}:{number}"
             )
         yield row
 

@@ -26,6 +26,10 @@ class ExportSection(Section):
 class GenerationSection(Section):
     """How hypotheses are made."""
 
+    backend: Literal["auto", "transformers", "vllm"] = "auto"
+    """What runs checkpoints: ``vllm`` needs its package and a GPU; ``auto`` takes it where it is
+    there, for checkpoints that are not quantised and suites without beam search, and
+    ``transformers`` elsewhere."""
     precision: Literal["bf16", "fp32", "fp16"] = "bf16"
     """Compute precision of the model."""
     batch_tokens: int = Field(default=8192, gt=0)

@@ -72,10 +72,11 @@ def decode(
             rows = _Loop(model, batch, stops).run(_sampling(how.temperature, seeds))
         else:
             rows = _Loop(model, batch, stops).run(_greedy)
-    return [_ended(row, set(stops)) for row in rows]
+    return [ended(row, set(stops)) for row in rows]
 
 
-def _ended(row: list[int], stops: set[int]) -> Answer:
+def ended(row: list[int], stops: set[int]) -> Answer:
+    """Returns the answer that a row of generated tokens holds, up to its first stop."""
     for position, token in enumerate(row):
         if token in stops:
             return Answer(row[:position], position + 1, "stop")

@@ -8,14 +8,15 @@
 - ``items``: suite to the items that have hypotheses. A scorer reads those items only,
   for a partial release lacks some;
 - ``absent``: ``{suite, item, reason}`` of every configured item without hypotheses;
-- ``suites``: suite to decoding, clean-up, numbers and file hashes;
+- ``suites``: suite to decoding, clean-up, numbers and file hashes; ``made`` is the hash of
+  the system and of all that decides a suite's answers, which every hypothesis carries too;
 - ``throughput``: hypotheses and tokens a second, where the system was run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from bayling_study.files import atomic_directory, sha256_file, sha256_json, writ
 from bayling_study.records import Hypothesis, Prompt, read_hypotheses, write_hypotheses
 
 SYSTEM_FILE = "system.json"
+HASH_DIGITS = 16
+"""Length of ``made``: 64 bits tell the systems of a study apart."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ def write_outputs(
         StudyError: hypotheses and prompts do not match.
     """
     with atomic_directory(folder) as scratch:
-        summaries = {name: _write_suite(scratch, name, suite) for name, suite in suites.items()}
+        summaries = {
+            name: _write_suite(scratch, name, suite, system) for name, suite in suites.items()
+        }
         write_json(
             scratch / SYSTEM_FILE,
             {
@@ -98,13 +103,15 @@ def write_outputs(
         )
 
 
-def _write_suite(folder: Path, name: str, suite: SuiteAnswers) -> dict[str, Any]:
+def _write_suite(folder: Path, name: str, suite: SuiteAnswers, system: System) -> dict[str, Any]:
     """Writes and reads back one suite's hypotheses; returns its entry in ``system.json``."""
     path = folder / f"{name}.jsonl"
-    write_hypotheses(path, suite.hypotheses)
+    made = sha256_json([system.sha256, suite.prompts_sha256, suite.details])[:HASH_DIGITS]
+    write_hypotheses(path, (replace(row, made=made) for row in suite.hypotheses))
     answered = set(items_of(suite))
     read_hypotheses(path, [prompt for prompt in suite.prompts if prompt.item in answered])
     return {
+        "made": made,
         **suite.details,
         **counts(suite.hypotheses),
         "prompts_sha256": suite.prompts_sha256,
