@@ -11,10 +11,30 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from bayling_study.config.loading import parse_config
+from bayling_study.errors import StudyError
 from bayling_study.files import read_json, write_json
+from bayling_study.tracking.__main__ import main as track
+from bayling_study.tracking.host import git_commit
 from bayling_study.tracking.live import LiveRun
-from bayling_study.tracking.mlflow_store import Store, allowed, default_uri, is_alive, state_of
+from bayling_study.tracking.mlflow_store import (
+    Store,
+    chosen_uri,
+    default_uri,
+    is_alive,
+    state_of,
+)
 from bayling_study.tracking.record import RunRecord, flatten, run_record
+from bayling_study.tracking.sending import allowed
+from bayling_study.tracking.usage import (
+    MOST_SAMPLES,
+    Usage,
+    memory_bytes,
+    processor_seconds,
+    rapl_joules,
+    read_gpus,
+    read_rapl,
+)
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +190,138 @@ def test_records_are_whole_json_at_any_moment(tmp_path):
         record.flush()
         assert len(json.loads(path.read_text())["history"]) == step + 1
     assert time.monotonic() > start
+
+
+def test_the_command_that_is_recorded_starts_the_program_again(tmp_path):
+    (tmp_path / "shown.py").write_text(
+        "from bayling_study.tracking.host import command_line; print(*command_line())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "shown", "--seed", "1"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "python -m shown --seed 1\n"
+
+
+def test_a_commit_is_read_without_git(tmp_path):
+    assert git_commit(tmp_path) == ""
+    git = tmp_path / ".git"
+    (git / "refs" / "heads").mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    (git / "packed-refs").write_text("# pack-refs\naa11 refs/heads/main\nbb22 refs/heads/x\n")
+    assert git_commit(tmp_path) == "aa11"
+    (git / "refs" / "heads" / "main").write_text("cc33\n")
+    assert git_commit(tmp_path) == "cc33"
+    (git / "HEAD").write_text("dd44\n")
+    assert git_commit(tmp_path) == "dd44"
+
+
+def test_usage_counts_a_child_process(tmp_path):
+    usage = Usage(seconds=3600)
+    child = subprocess.Popen([sys.executable, "-c", "x = bytearray(64 << 20)\nwhile True: pass"])
+    try:
+        deadline = time.monotonic() + 20
+        while processor_seconds(child.pid) < 0.5:
+            assert time.monotonic() < deadline
+        usage.sample()
+        sample = usage.summary()["samples"][0]
+        assert sample["cpu_percent"] > 1
+        assert sample["memory_gib"] > memory_bytes(os.getpid()) / 2**31
+    finally:
+        child.kill()
+        child.wait()
+        usage.close()
+
+
+def test_usage_keeps_few_samples_of_a_long_job():
+    usage = Usage(seconds=3600)
+    for _ in range(MOST_SAMPLES + 1):
+        usage.sample()
+    usage.close()
+    assert len(usage.summary()["samples"]) == MOST_SAMPLES // 2
+    assert usage._seconds == 7200
+
+
+def test_the_gpus_of_a_job_are_read_from_nvidia_smi(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(
+        "#!/bin/sh\necho \"$@\" >&2\nprintf '87, 1024, 300.5\\n[N/A], 10, [N/A]\\n'\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert [gpu["utilization.gpu"] for gpu in read_gpus()] == [87.0, 0.0]
+    usage = Usage(seconds=3600)
+    usage.sample()
+    usage.close()
+    summary = usage.summary()
+    assert summary["gpus"] == 1 and summary["energy_joules"]["gpu"] > 0
+    assert summary["samples"][0]["gpu_watts"] == 300.5
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert read_gpus() == []
+
+
+def test_the_energy_of_packages_survives_a_counter_that_begins_anew(tmp_path):
+    package = tmp_path / "intel-rapl:0"
+    (tmp_path / "intel-rapl:0:0").mkdir()
+    assert read_rapl(tmp_path) == {}
+    package.mkdir()
+    (package / "max_energy_range_uj").write_text("10000000\n")
+    (package / "energy_uj").write_text("9000000\n")
+    start = read_rapl(tmp_path)
+    (package / "energy_uj").write_text("1000000\n")
+    assert rapl_joules(start, read_rapl(tmp_path)) == 2.0
+
+
+def test_a_run_is_tied_to_code_config_environment_and_scheduler(study, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    path = write_record(study)
+    Store(default_uri(study), study).sync(path)
+    tags = child_runs(study)[1][0].data.tags
+    assert tags["bayling.code"] == "c0de" and tags["bayling.scheduler_job"] == "4711"
+    assert len(tags["bayling.environment"]) == 16
+    assert str(path) in tags["mlflow.note.content"]
+
+
+def test_samples_of_the_machine_become_system_metrics(study):
+    path = write_record(study)
+    record = read_json(path)
+    record["usage"] = {"samples": [{"time": 1001.0, "cpu_percent": 150.0}], "gpus": 0}
+    record["usage"]["energy_joules"] = {"cpu": 3.6e6}
+    write_json(path, record)
+    Store(default_uri(study), study).sync(path)
+    metrics = child_runs(study)[1][0].data.metrics
+    assert metrics["system/cpu_percent"] == 150.0
+    assert metrics["energy_cpu_kwh"] == 1.0
+
+
+def test_a_store_that_is_down_is_one_message_and_later_is_a_warning(study, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    write_record(study)
+    command = ["track", "--study", str(study), "--uri", "http://127.0.0.1:9"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(StudyError, match="make track"):
+        track()
+    out = study / "runs" / "mlflow.json"
+    monkeypatch.setattr(sys, "argv", [*command, "--later", "--out", str(out)])
+    track()
+    assert "warning" in capsys.readouterr().err
+    assert "failed" in read_json(out)["pending"]
+
+
+def test_a_password_in_the_environments_uri_is_refused(study, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:hunter2@mlflow.example.org")
+    with pytest.raises(StudyError, match="MLFLOW_TRACKING_PASSWORD") as refused:
+        chosen_uri(None, study)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_databricks_is_named_by_configuration(study):
+    with pytest.raises(StudyError, match="/Shared/NAME"):
+        parse_config({"tracking": {"uri": "databricks://me"}})
+    assert parse_config(
+        {"tracking": {"uri": "databricks://me", "experiment": "/Shared/bayling"}}
+    ).tracking.experiment
+    with pytest.raises(StudyError, match="begins with one of"):
+        parse_config({"tracking": {"uri": "/tmp/mlruns"}})

@@ -18,6 +18,8 @@ from typing import IO, Any
 from bayling_study.errors import StudyError
 
 CHUNK_BYTES = 1 << 20
+FOREIGN = frozenset({".snakemake_timestamp"})
+"""Files that others leave in a finished folder; they are no part of its content."""
 
 
 def sync_directory(path: Path) -> None:
@@ -162,7 +164,8 @@ def sha256_path(path: Path) -> str:
     if path.is_file():
         return sha256_file(path)
     digest = hashlib.sha256()
-    for file in sorted(item for item in path.rglob("*") if item.is_file()):
+    files = (item for item in path.rglob("*") if item.is_file() and item.name not in FOREIGN)
+    for file in sorted(files):
         name = file.relative_to(path).as_posix()
         digest.update(f"{name}\0{sha256_file(file)}\n".encode())
     return digest.hexdigest()

@@ -1,13 +1,14 @@
 """Training curves in MLflow while training runs.
 
-Tracking must never stop or slow down training: points are sent from a thread,
-and a store that cannot be reached is reported once; whatever is missing then
-is sent when the study is synced.
+Tracking must never stop or slow down training: points are sent from a thread.
+A store that cannot be reached is reported once and tried again, ever more
+rarely; whatever is missing at the end is sent when the study is synced.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from bayling_study.files import read_json
 from bayling_study.tracking.mlflow_store import Store
 
 log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 300.0
+"""Most seconds between two attempts to reach a store that is down."""
 
 
 class LiveRun:
@@ -31,6 +35,7 @@ class LiveRun:
         self._uri, self._study, self._record, self._seconds = uri, study, record, seconds
         self._sent = 0
         self._run = ""
+        self._reached = True
         self._store: Store | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="tracking", daemon=True)
@@ -42,18 +47,26 @@ class LiveRun:
         self._thread.join(self._seconds)
 
     def _loop(self) -> None:
-        while not self._stop.wait(self._seconds):
-            if not self._try_push():
-                return
+        # MLflow's client would repeat a call for minutes; here the next interval does.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        wait = self._seconds
+        while not self._stop.wait(wait):
+            reached = self._try_push()
+            wait = self._seconds if reached else min(2 * wait, max(LONGEST_WAIT, self._seconds))
         self._try_push()
 
     def _try_push(self) -> bool:
-        """Returns False once the store failed; live tracking then ends for this job."""
+        """Returns whether all that is new was sent; says so when that changes."""
         try:
             self.push()
         except Exception as error:  # whatever the store's client may raise
-            log.warning("live tracking stopped (%s); the study's sync will send the rest", error)
+            if self._reached:
+                log.warning("no live tracking (%s); trying again, the sync sends the rest", error)
+            self._reached = False
             return False
+        if not self._reached:
+            log.warning("live tracking goes on")
+        self._reached = True
         return True
 
     def push(self) -> None:

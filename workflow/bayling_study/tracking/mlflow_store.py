@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from bayling_study.errors import StudyError
 from bayling_study.files import read_json, sha256_json
+from bayling_study.tracking import sending
+from bayling_study.tracking.host import BOOT
+from bayling_study.tracking.registry import register
 
 log = logging.getLogger(__name__)
-
-METRICS_A_CALL = 1000  # limits of MLflow's log_batch
-PARAMETERS_A_CALL = 100
-PARAMETER_LENGTH = 6000
-DIGEST_LENGTH = 36
 
 STATES = {
     "finished": "FINISHED",
@@ -34,11 +33,33 @@ STATES = {
     "interrupted": "KILLED",
     "running": "RUNNING",
 }
+PATIENCE = 120.0
+"""Seconds to wait for an sqlite store that another program has locked."""
+EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+"""MLflow's own variable; without it the experiment is called as the study."""
+
+Result = TypeVar("Result")
 
 
 def default_uri(study: Path) -> str:
     """Returns the address of the study's own sqlite store."""
     return f"sqlite:///{study.resolve() / 'mlflow.db'}"
+
+
+def chosen_uri(configured: str | None, study: Path) -> str:
+    """Returns the tracking URI: the one given, the environment's, or the study's own store.
+
+    Raises:
+        StudyError: it carries a password, which would end in command lines and records.
+    """
+    uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(study)
+    if urlsplit(uri).password:
+        raise StudyError(
+            "the tracking URI carries a password",
+            where="MLFLOW_TRACKING_URI" if not configured else "tracking URI",
+            fix="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead",
+        )
+    return uri
 
 
 class Store:
@@ -48,18 +69,52 @@ class Store:
         uri: tracking URI.
         study: the study's results folder; holds the lock that keeps two jobs
             from creating the store, the experiment or the parent run twice.
+        patience: seconds to wait for a locked sqlite store.
+
+    Raises:
+        StudyError: the store cannot be reached.
     """
 
-    def __init__(self, uri: str, study: Path) -> None:
+    def __init__(self, uri: str, study: Path, patience: float = PATIENCE) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
 
-        self.study = study
-        self.name = study.name
-        with self._lock():
-            self.client = MlflowClient(tracking_uri=uri)
-            self.experiment = self._experiment(uri)
-            self.parent = self._parent()
+        self.uri, self.study, self.patience = uri, study, patience
+        self.study_name = study.name
+        self.name = os.environ.get(EXPERIMENT) or study.name
+        with self._reached(), self._lock():
+            self.client = self._patiently(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
+            self.experiment = self._patiently(self._experiment)
+            self.parent = self._patiently(self._parent)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Turns the client's failures into one message."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            reason = str(error).splitlines()[0][:300]
+            raise StudyError(
+                f"the tracking store failed: {reason}",
+                where=self.uri,
+                fix="the run records hold everything; `make track` sends it once the store answers",
+            ) from error
+
+    def _patiently(self, action: Callable[[], Result]) -> Result:
+        """Repeats an action, which may be repeated, while the sqlite store is locked."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import OperationalError
+
+        end = time.monotonic() + self.patience
+        while True:
+            try:
+                return action()
+            except (MlflowException, OperationalError) as error:
+                if "database is locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -67,71 +122,73 @@ class Store:
         with FileLock(str(self.study / ".mlflow.lock")):
             yield
 
-    def _experiment(self, uri: str) -> str:
+    def _experiment(self) -> str:
         found = self.client.get_experiment_by_name(self.name)
         if found is not None:
             return str(found.experiment_id)
-        local = uri.startswith("sqlite:")
+        local = self.uri.startswith("sqlite:")
         place = (self.study.resolve() / "mlflow-artefacts").as_uri() if local else None
         kind = {"mlflow.experimentKind": "custom_model_development"}  # opens on runs and curves
         created = self.client.create_experiment(self.name, artifact_location=place, tags=kind)
         return str(created)
 
     def _parent(self) -> str:
-        found = self._find({"bayling.kind": "study"})
+        found = self._find({"bayling.kind": "study", "mlflow.runName": self.study_name})
         if found:
             return str(found[0].info.run_id)
-        tags = {"bayling.kind": "study", "mlflow.runName": self.name}
+        tags = {"bayling.kind": "study", "mlflow.runName": self.study_name}
         return str(self.client.create_run(self.experiment, tags=tags).info.run_id)
 
     def _find(self, tags: Mapping[str, str]) -> list[Any]:
         condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-        return list(self.client.search_runs([self.experiment], filter_string=condition))
+        found: list[Any] = []
+        token = None
+        while token != "":
+            page = self.client.search_runs(
+                [self.experiment], filter_string=condition, page_token=token
+            )
+            found += page
+            token = page.token or ""
+        return found
+
+    def jobs(self) -> list[Any]:
+        """Returns the runs of all jobs of the study."""
+        return self._patiently(lambda: self._find({"mlflow.parentRunId": self.parent}))
 
     def run_of(self, record: Mapping[str, Any]) -> str:
         """Returns the id of the run of a job's current attempt; earlier attempts' runs go."""
-        job = f"{record['stage']}/{record['name']}"
+        job = {"bayling.job": sending.job_of(record), "mlflow.parentRunId": self.parent}
         run_id = ""
         with self._lock():
-            for run in self._find({"bayling.job": job}):
+            for run in self._find(job):
                 if run.data.tags.get("bayling.uid") == record["uid"]:
                     run_id = str(run.info.run_id)
                 else:
                     self.client.delete_run(run.info.run_id)
-            return run_id or self._create(job, record)
+            return run_id or self._create(record)
 
-    def _create(self, job: str, record: Mapping[str, Any]) -> str:
-        tags = {
-            "bayling.kind": "job",
-            "bayling.job": job,
-            "bayling.stage": record["stage"],
-            "bayling.uid": record["uid"],
-            "bayling.code": record["code"],
-            "bayling.settings": record.get("settings", {}).get("sha256", ""),
-            "bayling.host": record["host"]["name"],
-            "bayling.scheduler_job": record["host"]["scheduler_job"],
-            "mlflow.parentRunId": self.parent,
-            "mlflow.source.name": " ".join(record["command"][:1]),
-            "mlflow.source.type": "JOB",
-        }
-        start = int(record["start"] * 1000)
-        created = self.client.create_run(self.experiment, start_time=start, tags=tags, run_name=job)
+    def _create(self, record: Mapping[str, Any]) -> str:
+        tags = {**sending.tags_of(record), "mlflow.parentRunId": self.parent}
+        start, name = int(record["start"] * 1000), sending.job_of(record)
+        created = self.client.create_run(
+            self.experiment, start_time=start, tags=tags, run_name=name
+        )
         return str(created.info.run_id)
 
     def send_points(self, run_id: str, points: list[Mapping[str, Any]]) -> None:
         """Sends points of curves; points that are there already change nothing."""
-        from mlflow.entities import Metric
-
-        metrics = (
-            Metric(allowed(key), float(value), int(point["time"] * 1000), int(point["step"]))
-            for point in points
-            for key, value in point["values"].items()
-        )
-        for batch in chunks(metrics, METRICS_A_CALL):
-            self.client.log_batch(run_id, metrics=batch)
+        sending.send_points(self.client, run_id, points)
 
     def sync(self, path: Path) -> bool:
-        """Brings one record's run up to date; returns whether anything was sent."""
+        """Brings one record's run up to date; returns whether anything was sent.
+
+        Raises:
+            StudyError: the store failed; what was sent before that stays.
+        """
+        with self._reached():
+            return self._patiently(lambda: self._sync(path))
+
+    def _sync(self, path: Path) -> bool:
         record = read_json(path)
         run_id = self.run_of(record)
         digest = sha256_json(record)
@@ -143,53 +200,24 @@ class Store:
 
     def _send(self, run_id: str, path: Path, record: Mapping[str, Any]) -> None:
         end = int((record["end"] or path.stat().st_mtime) * 1000)
-        self.send_points(run_id, record["history"])
-        self._send_metrics(run_id, record, end)
-        self._send_parameters(run_id, record)
-        self._send_inputs(run_id, record["inputs"])
+        self.send_points(run_id, [*record["history"], *sending.usage_points(record)])
+        sending.send_values(self.client, run_id, record, end)
+        sending.send_parameters(self.client, run_id, record)
+        sending.send_inputs(self.client, run_id, record)
+        self.client.set_tag(run_id, "mlflow.note.content", sending.note_of(record, path))
         for artefact in [*record["artefacts"], str(path)]:
             if Path(artefact).is_file():
                 self.client.log_artifact(run_id, artefact)
+        if record["state"] == "finished":
+            register(self.client, self.experiment, run_id, record, self.jobs())
         self.client.set_terminated(run_id, status=state_of(record), end_time=end)
-
-    def _send_metrics(self, run_id: str, record: Mapping[str, Any], end: int) -> None:
-        """Sends final values; a curve needs none, its last point is that."""
-        from mlflow.entities import Metric
-
-        curves = {key for point in record["history"] for key in point["values"]}
-        values = {**record["metrics"], "seconds": end / 1000 - record["start"]}
-        values["peak_memory_gib"] = record["host"].get("peak_memory_bytes", 0) / 2**30
-        rows = [
-            Metric(allowed(key), float(value), end, 0)
-            for key, value in values.items()
-            if key not in curves
-        ]
-        for batch in chunks(rows, METRICS_A_CALL):
-            self.client.log_batch(run_id, metrics=batch)
-
-    def _send_parameters(self, run_id: str, record: Mapping[str, Any]) -> None:
-        """Sends parameters and package versions that the run does not have yet."""
-        from mlflow.entities import Param
-
-        versions = {f"version.{name}": version for name, version in record["packages"].items()}
-        values = {**record["parameters"], **versions}
-        rows = [Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in values.items()]
-        known = self.client.get_run(run_id).data.params
-        for batch in chunks((row for row in rows if row.key not in known), PARAMETERS_A_CALL):
-            self.client.log_batch(run_id, params=batch)
-
-    def _send_inputs(self, run_id: str, inputs: Mapping[str, Mapping[str, str]]) -> None:
-        from mlflow.entities import Dataset, DatasetInput
-
-        datasets = [
-            Dataset(name, reference["sha256"][:DIGEST_LENGTH], "local", reference["path"])
-            for name, reference in inputs.items()
-        ]
-        if datasets:
-            self.client.log_inputs(run_id, datasets=[DatasetInput(item) for item in datasets])
 
     def finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:
         """Closes the parent run: its time span, its job counts and what people open first."""
+        with self._reached():
+            self._patiently(lambda: self._finish(records, artefacts))
+
+    def _finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:
         end = max((record["end"] or record["start"] for record in records), default=0.0)
         for state in STATES:
             count = sum(state_of(record) == STATES[state] for record in records)
@@ -201,11 +229,6 @@ class Store:
         self.client.set_terminated(self.parent, status=status, end_time=int(end * 1000))
 
 
-def allowed(name: str) -> str:
-    """Returns a name in the characters that MLflow accepts: ``chrf++`` becomes ``chrfpp``."""
-    return re.sub(r"[^\w\-. :/]", "_", name.replace("+", "p"), flags=re.ASCII)
-
-
 def state_of(record: Mapping[str, Any]) -> str:
     """Returns MLflow's name of a record's state; a dead process' ``running`` is ``KILLED``."""
     if record["state"] == "running" and not is_alive(record["host"]):
@@ -215,10 +238,9 @@ def state_of(record: Mapping[str, Any]) -> str:
 
 def is_alive(host: Mapping[str, Any]) -> bool:
     """Tells whether a record's process may still run; other machines get the benefit of doubt."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
     if os.uname().nodename != host["name"]:
         return True
-    if boot.exists() and boot.read_text().strip() != host["boot"]:
+    if BOOT.exists() and BOOT.read_text().strip() != host["boot"]:
         return False
     try:
         os.kill(host["pid"], 0)
@@ -227,10 +249,3 @@ def is_alive(host: Mapping[str, Any]) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def chunks(items: Iterator[Any] | list[Any], size: int) -> Iterator[list[Any]]:
-    """Yields the items in lists of at most ``size``."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -8,36 +8,30 @@ environment uses this module too.
 
 from __future__ import annotations
 
-import os
-import platform
-import resource
 import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from bayling_study.errors import StudyError
 from bayling_study.files import sha256_path, write_json
+from bayling_study.tracking.host import (
+    command_line,
+    git_commit,
+    host_facts,
+    package_versions,
+    peak_memory_bytes,
+)
+from bayling_study.tracking.usage import Usage
+
+__all__ = ["RunRecord", "flatten", "peak_memory_bytes", "run_record"]
 
 SCHEMA = 1
 FLUSH_SECONDS = 5.0
-PACKAGES = (
-    "bitsandbytes",
-    "datasets",
-    "deepspeed",
-    "gguf",
-    "numpy",
-    "sacrebleu",
-    "safetensors",
-    "tokenizers",
-    "torch",
-    "transformers",
-    "unbabel-comet",
-)
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class RunRecord:
@@ -59,9 +53,10 @@ class RunRecord:
             "state": "running",
             "start": time.time(),
             "end": None,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "command": command_line(),
             "settings": settings_file(sys.argv),
             "code": code,
+            "commit": git_commit(REPOSITORY),
             "packages": package_versions(),
             "host": host_facts(),
             "parameters": {},
@@ -70,8 +65,10 @@ class RunRecord:
             "inputs": {},
             "outputs": {},
             "artefacts": [],
+            "usage": {},
             "error": None,
         }
+        self.usage: Usage | None = None
 
     def parameters(self, values: Mapping[str, Any]) -> None:
         """Adds parameters; nested mappings become dotted keys."""
@@ -102,11 +99,15 @@ class RunRecord:
     def flush(self) -> None:
         """Writes the record as it stands."""
         self.data["host"]["peak_memory_bytes"] = peak_memory_bytes()
+        if self.usage is not None:
+            self.data["usage"] = self.usage.summary()
         write_json(self.path, self.data)
         self._flushed = time.monotonic()
 
     def close(self, state: str, error: str | None = None) -> None:
         """Writes the record's final state: ``finished``, ``failed`` or ``interrupted``."""
+        if self.usage is not None:
+            self.usage.close()
         self.data.update(state=state, end=time.time(), error=error)
         self.flush()
 
@@ -116,6 +117,7 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
     """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``."""
     record = RunRecord(path, stage, name, study, code)
     record.flush()
+    record.usage = Usage()
     try:
         yield record
     except KeyboardInterrupt:
@@ -152,43 +154,3 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _reference(path: Path, sha256: str | None) -> dict[str, str]:
     return {"path": str(path), "sha256": sha256 or sha256_path(Path(path))}
-
-
-def package_versions() -> dict[str, str]:
-    """Returns the versions of the packages that decide results, where installed."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def host_facts() -> dict[str, Any]:
-    """Returns what is worth knowing of the machine: name, system, cores, process, boot."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    return {
-        "name": platform.node(),
-        "system": platform.platform(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        "pid": os.getpid(),
-        "boot": boot.read_text().strip() if boot.exists() else "",
-        "scheduler_job": os.environ.get("SLURM_JOB_ID", ""),
-    }
-
-
-def peak_memory_bytes() -> int:
-    """Returns the largest resident set of this process and of its finished children, in bytes.
-
-    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` would begin with the
-    size of the process that started it.
-    """
-    unit = 1 if sys.platform == "darwin" else 1024
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return int(max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, children))
-    marks = (line.split() for line in status.read_text().splitlines())
-    own = next((int(words[1]) * 1024 for words in marks if words[:1] == ["VmHWM:"]), 0)
-    return int(max(own, children))

@@ -1,0 +1,101 @@
+"""The machine, code state and packages that a job ran with.
+
+Standard library only: the COMET environment uses this module too.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "bitsandbytes",
+    "datasets",
+    "deepspeed",
+    "gguf",
+    "numpy",
+    "sacrebleu",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "unbabel-comet",
+)
+SCHEDULER_JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+"""Variables in which SLURM, PBS, LSF and Grid Engine name the running job."""
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def package_versions() -> dict[str, str]:
+    """Returns the versions of the packages that decide results, where installed."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def host_facts() -> dict[str, Any]:
+    """Returns what is worth knowing of the machine: name, system, cores, process, boot."""
+    return {
+        "name": platform.node(),
+        "system": platform.platform(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        "pid": os.getpid(),
+        "boot": BOOT.read_text().strip() if BOOT.exists() else "",
+        "scheduler_job": next(filter(None, map(os.environ.get, SCHEDULER_JOBS)), ""),
+    }
+
+
+def command_line() -> list[str]:
+    """Returns the command that starts this program again, ``python -m MODULE …`` where it can."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if spec is None:
+        return [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return ["python", "-m", spec.name.removesuffix(".__main__"), *sys.argv[1:]]
+
+
+def git_commit(folder: Path) -> str:
+    """Returns the commit that a working tree is on, read without git; empty where there is none.
+
+    Changes that are not committed do not show here: the code hash says what ran.
+    """
+    repository = folder / ".git"
+    if repository.is_file():  # a linked working tree names its own folder
+        repository = folder / repository.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+    if not (repository / "HEAD").is_file():
+        return ""
+    head = (repository / "HEAD").read_text(encoding="utf-8").strip()
+    if not head.startswith("ref: "):
+        return head
+    common = repository / "commondir"
+    shared = repository / common.read_text().strip() if common.is_file() else repository
+    name = head.removeprefix("ref: ")
+    if (shared / name).is_file():
+        return (shared / name).read_text(encoding="utf-8").strip()
+    packed = shared / "packed-refs"
+    lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
+    return next((line.split()[0] for line in lines if line.endswith(f" {name}")), "")
+
+
+def peak_memory_bytes() -> int:
+    """Returns the largest resident set of this process and of its finished children, in bytes.
+
+    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` would begin with the
+    size of the process that started it.
+    """
+    unit = 1 if sys.platform == "darwin" else 1024
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return int(max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, children))
+    marks = (line.split() for line in status.read_text().splitlines())
+    own = next((int(words[1]) * 1024 for words in marks if words[:1] == ["VmHWM:"]), 0)
+    return int(max(own, children))

@@ -1,0 +1,68 @@
+"""From run records to MLflow's runs and back, by the id that both carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bayling_study.errors import StudyError
+from bayling_study.tracking.jobs import Job
+from bayling_study.tracking.mlflow_store import Store, chosen_uri
+
+NOTHING = "not in MLflow (make track)"
+
+
+class RunIds:
+    """The MLflow runs of a study's jobs; nothing is read before it is asked for.
+
+    Args:
+        study: the results folder.
+        uri: tracking URI; default: the study's own store, where it is there.
+    """
+
+    def __init__(self, study: Path, uri: str | None = None) -> None:
+        self._study = study
+        self._uri = chosen_uri(uri, study)
+        self._own_store = self._uri.startswith("sqlite:") and not uri
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self._uri, self._study)
+
+    @cached_property
+    def _runs(self) -> dict[str, str] | str:
+        """Job's uid to run id, or why there are none."""
+        if self._own_store and not (self._study / "mlflow.db").is_file():
+            return NOTHING
+        try:
+            jobs = self._store.jobs()
+        except StudyError as error:
+            return f"unknown: {error.what}"
+        return {run.data.tags["bayling.uid"]: str(run.info.run_id) for run in jobs}
+
+    def of(self, record: Mapping[str, Any]) -> str:
+        """Returns the run id of a record, or why there is none."""
+        return self._runs if isinstance(self._runs, str) else self._runs.get(record["uid"], NOTHING)
+
+    def job(self, run_id: str, jobs: list[Job]) -> Job:
+        """Returns the job of a run; of the study's own run, its report.
+
+        Raises:
+            StudyError: the store has no such run, or its record is gone.
+        """
+        if isinstance(self._runs, str):
+            raise StudyError(f"no MLflow runs: {self._runs}", where=self._study)
+        if run_id == self._store.parent:
+            wanted = [job for job in jobs if job.record["stage"] == "report"]
+        else:
+            wanted = [job for job in jobs if self._runs.get(job.record["uid"]) == run_id]
+        if not wanted:
+            known = ", ".join(sorted(self._runs.values())[:3])
+            raise StudyError(
+                f"no job of the study has the run {run_id!r}",
+                where=self._study,
+                fix=f"a run id such as {known}" if known else "make track",
+            )
+        return wanted[0]
