@@ -1,0 +1,170 @@
+"""The curriculum over the language mix: shares, uses, order, refusals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bayling_study.config.lowcost import Phase
+from bayling_study.config.tuning import TuningSection
+from bayling_study.errors import StudyError
+from bayling_study.tuning import curriculum
+from bayling_study.tuning.curriculum import Curriculum
+from bayling_study.tuning.packing import Schedule
+
+POLYLM = [Phase(until=0.5, non_english=0.3), Phase(until=1.0, non_english=0.6)]
+
+
+def flags(count: int, non_english: int) -> list[bool]:
+    return [index < non_english for index in range(count)]
+
+
+def stream(found: Curriculum, count: int) -> list[int]:
+    chosen: list[int] = []
+    while len(chosen) < count:
+        chosen += found.order(len(chosen) // found.count)
+    return chosen[:count]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_phases_have_their_shares_and_every_conversation_is_used_equally(epochs: int) -> None:
+    found = Curriculum(POLYLM, flags(200, 90), 200 * epochs, seed=5)
+    order = stream(found, 200 * epochs)
+    half = 100 * epochs
+    assert sum(index < 90 for index in order[:half]) == round(0.3 * half)
+    assert sum(index < 90 for index in order[half:]) == round(0.6 * half)
+    assert set(Counter(order).values()) == {epochs}
+    assert len(set(order)) == 200
+
+
+def test_every_stretch_has_the_share_of_its_phase() -> None:
+    order = stream(Curriculum(POLYLM, flags(200, 90), 200, seed=5), 200)
+    for start in range(0, 100, 10):
+        assert sum(index < 90 for index in order[start : start + 10]) == 3
+        assert sum(index < 90 for index in order[100 + start : 110 + start]) == 6
+
+
+@given(
+    count=st.integers(4, 60),
+    other=st.integers(1, 59),
+    epochs=st.integers(1, 3),
+    cut=st.floats(0.1, 0.9),
+    low=st.floats(0, 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_uses_differ_only_by_repeats(
+    count: int, other: int, epochs: int, cut: float, low: float
+) -> None:
+    """Whatever is asked for: inside a group uses differ by one at most; the fix is exact."""
+    other = min(other, count - 1)
+    phases = [Phase(until=cut, non_english=low), Phase(until=1.0, non_english=1 - low)]
+    total = epochs * count
+    drawn = Counter(stream(Curriculum(phases, flags(count, other), total, 5, repeats=True), total))
+    for group in (range(other), range(other, count)):
+        uses = [drawn[index] for index in group]
+        assert max(uses) - min(uses) <= 1
+    shares = curriculum._with_mean(
+        [low, 1 - low], float(np.dot([cut, 1 - cut], [low, 1 - low])), other / count
+    )
+    fitting = [
+        phase.model_copy(update={"non_english": min(1.0, max(0.0, share))})
+        for phase, share in zip(phases, shares, strict=True)
+    ]
+    exact = stream(Curriculum(fitting, flags(count, other), total, 5), total)
+    assert set(Counter(exact).values()) == {epochs}
+
+
+def test_a_mean_that_is_not_the_mixtures_is_refused_with_what_to_write() -> None:
+    with pytest.raises(StudyError, match=r"ask for 45\.0% .* has 60\.0%") as caught:
+        Curriculum(POLYLM, flags(100, 60), 100, seed=5)
+    fix = (caught.value.fix or "").splitlines()
+    assert fix[1] == "or curriculum_repeats: true"
+    assert fix[0].startswith("curriculum: [{until: 0.5, non_english: 0.491}, {until: 1,")
+    near = Curriculum(POLYLM, flags(1000, 455), 1000, seed=5)  # half a point away
+    assert set(Counter(stream(near, 1000)).values()) == {1}
+
+
+def test_an_empty_group_is_refused() -> None:
+    with pytest.raises(StudyError, match="no non-English conversations"):
+        Curriculum(POLYLM, flags(10, 0), 10, seed=5, repeats=True)
+    with pytest.raises(StudyError, match="no English conversations"):
+        Curriculum(POLYLM, flags(10, 10), 10, seed=5, repeats=True)
+
+
+def test_the_order_follows_from_the_seed_alone() -> None:
+    def hashed(seed: int) -> str:
+        found = Curriculum(POLYLM, flags(40, 18), 120, seed)
+        return curriculum.order_hash(found.order, [f"c{n}" for n in range(40)], 120)
+
+    assert hashed(1) == hashed(1) != hashed(2)
+
+
+def test_steps_do_not_depend_on_the_number_of_processes() -> None:
+    found = Curriculum(POLYLM, flags(40, 18), 80, seed=5)
+    lengths = [5 + index % 7 for index in range(40)]
+    plans = [
+        Schedule(
+            lengths, batch=8, epochs=2, max_steps=None, capacity=32,
+            processes=processes, seed=5, order=found.order,
+        )
+        for processes in (1, 2, 4)
+    ]  # fmt: skip
+    for step in range(plans[0].steps):
+        chosen = plans[0].conversations(step)
+        assert all(plan.conversations(step) == chosen for plan in plans)
+    first = [index for step in range(5) for index in plans[0].conversations(step)]
+    assert sum(index < 18 for index in first) == 12  # 0.3 of 40
+
+
+def test_what_the_run_record_says() -> None:
+    facts = Curriculum(POLYLM, flags(100, 60), 100, seed=5, repeats=True).facts()
+    assert facts["phases"] == [
+        {"conversations": 50, "non_english": 15},
+        {"conversations": 50, "non_english": 30},
+    ]
+    assert facts["uses_of_each"] == {"non_english": 45 / 60, "english": 55 / 40}
+
+
+def test_a_bounded_run_has_its_phases_inside_the_bound() -> None:
+    lengths = [10] * 100
+    section = TuningSection(epochs=3, batch=4)
+    assert curriculum.stream_length(section, lengths) == 300
+    bounded = section.model_copy(update={"max_steps": 10})
+    assert curriculum.stream_length(bounded, lengths) == 40
+
+
+def row(name: str, direction: str, languages: list[str]) -> dict[str, Any]:
+    return {"id": name, "direction": direction, "languages": languages}
+
+
+def test_languages_come_from_the_instructions(tmp_path: Path) -> None:
+    rows = [
+        row("a", "zh-en", ["en", "zh"]),
+        row("b", "en-zh", ["en", "zh"]),
+        row("c", "", ["en"]),
+        row("d", "", ["zh"]),
+    ]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "train.parquet")
+    curriculum.write_flags(tmp_path, tmp_path, ["d", "a", "c"])
+    section = TuningSection(epochs=3, curriculum_repeats=True, curriculum=POLYLM)
+    found = curriculum.configured(section, tmp_path, [1, 1, 1], seed=5)
+    assert found is not None
+    assert found.groups == {True: [0], False: [1, 2]}
+    assert curriculum.answers_in_other_language(rows[1])
+    assert curriculum.configured(TuningSection(), tmp_path, [1], seed=5) is None
+    with pytest.raises(StudyError, match="names no language"):
+        curriculum.answers_in_other_language(row("e", "", []))
+
+
+def test_instructions_without_languages_are_refused(tmp_path: Path) -> None:
+    parquet.write_table(pa.Table.from_pylist([{"id": "a"}]), tmp_path / "train.parquet")
+    with pytest.raises(StudyError, match="no columns direction and languages"):
+        curriculum.write_flags(tmp_path, tmp_path, ["a"])
