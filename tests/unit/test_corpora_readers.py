@@ -214,7 +214,7 @@ class TestItems:
             (b'[{"a": 1}, {"a": 2}', r"row 2: the file ends in the middle"),
             (b'[{"a": 1}, {"a": "2', r"row 2: not valid JSON \(Unterminated string"),
             (b'[{"a": 1} {"a": 2}]', r"row 1: ',' expected"),
-            (b'{"a": 1}', r"row 0: '\[' expected"),
+            (b'"a"', r"row 0: '\[' expected"),
             (b"", r"row 0: the file ends"),
             (b"[1]", r"row 1: the row is not a JSON object"),
             (b'[{"a": NaN}]', r"row 1: NaN is not a number"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayling_study.config.corpora import CorporaSection, Split
+from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
 from bayling_study.corpora import parallel
 from bayling_study.corpora.splitting import Leaks, grams, is_test
 from bayling_study.corpora.tables import read_segments
@@ -52,16 +52,10 @@ def split_rows(rows: list[tuple[int, str, str, str]], seed: int) -> list[Paralle
     ]
     section = CorporaSection(split=Split(test_share=0.4))
     tally = Tally(3)
-    kept = list(parallel.clean_and_split(iter(raw), section, seed, tally))
+    corpus = ParallelCorpus(source="src", reader="moses", languages=["de", "fr"])  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
-        scratch, out = Path(folder) / "scratch", Path(folder) / "out"
-        with parallel.table_writer(scratch, parallel.PARALLEL_SCHEMA) as writer:
-            for row in kept:
-                if row.split == "train":
-                    writer.add(parallel.segment_row(row))
-        test = [row for row in kept if row.split == "test"]
-        parallel.join_splits(scratch, test, section.split, out, tally)
-        found = list(read_segments(out))
+        parallel.write(((corpus, row) for row in raw), section, seed, Path(folder), tally)
+        found = list(read_segments(Path(folder) / "parallel.parquet"))
     groups = tally.report()["groups"].values()
     assert sum(group["kept"] for group in groups) == len(found)
     assert sum(group["read"] for group in groups) == len(rows)

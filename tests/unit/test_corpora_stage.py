@@ -108,6 +108,7 @@ def test_same_bytes_again_and_other_rows_with_another_seed(
         "conversations.parquet",
         "parallel.parquet",
         "report.json",
+        "terms.parquet",
     ]
 
 

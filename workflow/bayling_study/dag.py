@@ -23,7 +23,7 @@ from bayling_study.config.systems import (
 from bayling_study.errors import StudyError
 from bayling_study.layout import Layout
 from bayling_study.tracking.code import ROOT, code_hash
-from bayling_study.tracking.mlflow_store import default_uri
+from bayling_study.tracking.mlflow_store import EXPERIMENT, chosen_uri
 
 DEFAULT_CONFIG = Path("config/config.yaml")
 
@@ -52,13 +52,13 @@ class Dag:
     def open(cls, values: Mapping[str, Any], base: Path, sdm: bool = False) -> Dag:
         """Reads the configuration that Snakemake was given, or ends with one clear message.
 
-        Values without a section ``study`` are laid over the embedded study, so
+        Values without ``study`` or ``extends`` are laid over the embedded study, so
         that ``--config`` works alone; a config file of a study stands by itself.
         """
         use_this_interpreter()
         try:
             whole = dict(values)
-            if "study" not in whole:
+            if not {"study", "extends"} & set(whole):
                 whole = merge(read_yaml(base / DEFAULT_CONFIG), whole)
             dag = cls(parse_config(whole), programs=not sdm)
             dag.layout.check()
@@ -115,6 +115,8 @@ class Dag:
         live = f"--tracking-uri {self.tracking_uri()}"
         live += f" --flush-seconds {self.config.tracking.flush_seconds}"
         os.environ["BAYLING_LIVE"] = live if self.config.tracking.live else ""
+        if self.config.tracking.experiment:
+            os.environ[EXPERIMENT] = self.config.tracking.experiment
 
     def tuning_settings(self, system: str) -> str:
         """Returns the settings of a tuning job: its own system and that one's base."""
@@ -207,14 +209,11 @@ class Dag:
 
     def tracking_uri(self) -> str:
         """Returns the tracking store: the config's, the environment's or the study's own file."""
-        return self._chosen_uri() or default_uri(self.layout.study)
+        return chosen_uri(self.config.tracking.uri, self.layout.study)
 
     def tracking_option(self) -> str:
         """Returns the option that names the store; nothing for the study's own, which may move."""
-        return f"--uri {self._chosen_uri()}" if self._chosen_uri() else ""
-
-    def _chosen_uri(self) -> str | None:
-        return self.config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
+        return f"--uri {self.config.tracking.uri}" if self.config.tracking.uri else ""
 
 
 def use_this_interpreter() -> None:

@@ -76,6 +76,7 @@ class Layout:
         corpora = self.config.corpora
         used = [corpus.source for corpus in corpora.parallel]
         used += [corpus.source for corpus in corpora.conversations]
+        used += [lexicon.source for lexicon in corpora.lexicons]
         return list(dict.fromkeys(used))
 
     def suite_sources(self, suite: str) -> list[str]:

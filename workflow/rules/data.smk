@@ -5,6 +5,7 @@ rule corpora:
     output:
         parallel=f"{S}/corpora/parallel.parquet",
         conversations=f"{S}/corpora/conversations.parquet",
+        terms=f"{S}/corpora/terms.parquet",
         report=f"{S}/corpora/report.json",
     log:
         f"{S}/logs/corpora.log",

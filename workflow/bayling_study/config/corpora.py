@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bayling_study.config.base import Name, Section, Share
 
-ParallelReader = Literal["homeassistant", "parallel-json"]
+ParallelReader = Literal[
+    *("homeassistant", "parallel-json", "parquet", "moses", "tsv", "flores", "po", "udhr"),
+]
 """Formats of aligned text; each is a module of ``corpora/readers``."""
+
+LexiconReader = Literal["muse", "cc-cedict", "cldr"]
+"""Formats of term lists."""
 
 ConversationReader = Literal["alpaca", "sharegpt"]
 """Formats of conversations."""
@@ -25,11 +30,69 @@ class ParallelCorpus(Section):
     reader: ParallelReader
     """Name of the reader of its format."""
     path: str = ""
-    """File or folder inside the source, as a POSIX path; empty means the whole source."""
+    """File or folder inside the source, as a POSIX path; empty means the whole source. Readers of
+    one file a language fill in ``{language}``, ``{pivot}``, ``{pair}`` (both codes of the source
+    in alphabetical order) and, for one side of a pair, ``{side}``; ``*`` may stand for a part of
+    a name."""
     languages: dict[str, str]
-    """Language code used in this project to the code used by the source."""
+    """Language code used in this project to the code used by the source; a list where they are
+    the same. The pivot may be named too, where the source has another code for it."""
     pivot: str = "en"
     """Language to which all others are aligned."""
+    columns: list[str] = []
+    """Of the reader ``tsv``: what the columns hold, in their order: the source's code of a
+    language, ``score``, ``document``, or ``-`` for what is not used."""
+    scores: str = ""
+    """Of the reader ``moses``: file with one score a line."""
+    min_score: float | None = None
+    """Pairs with a lower score are left out unread (LASER margin: 1.06 in CCMatrix)."""
+    max_rows: int | None = Field(default=None, gt=0)
+    """Pairs read of each language at most, from the start of its file."""
+    role: Literal["both", "train", "test"] = "both"
+    """``both`` divides the documents by ``split``; else all of them go to one side."""
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _same_codes(cls, value: object) -> object:
+        return {code: code for code in value} if isinstance(value, list) else value
+
+    @property
+    def upstream_pivot(self) -> str:
+        """Returns the source's code of the pivot."""
+        return self.languages.get(self.pivot, self.pivot)
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """Returns the languages other than the pivot, with the source's codes."""
+        return {code: name for code, name in self.languages.items() if code != self.pivot}
+
+    def place(self, template: str, upstream: str, side: str = "") -> str:
+        """Returns the path of one language's file from a template such as ``path``."""
+        pair = "-".join(sorted((self.upstream_pivot, upstream)))
+        values = {"language": upstream, "pivot": self.upstream_pivot, "pair": pair, "side": side}
+        for name, text in values.items():
+            template = template.replace(f"{{{name}}}", text)
+        return template
+
+
+class Lexicon(Section):
+    """Terms and their translations."""
+
+    source: Name
+    """Id of a row of the source manifest."""
+    reader: LexiconReader
+    """Name of the reader of its format."""
+    path: str = ""
+    """File inside the source, as a POSIX path; ``{language}`` and ``{pivot}`` are filled in."""
+    languages: dict[str, str]
+    """Language code used in this project to the code used by the source, or a list."""
+    pivot: str = "en"
+    """Language to which all others are aligned."""
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _same_codes(cls, value: object) -> object:
+        return {code: code for code in value} if isinstance(value, list) else value
 
 
 class ConversationCorpus(Section):
@@ -84,6 +147,8 @@ class CorporaSection(Section):
     """Aligned text, each language of a file once."""
     conversations: list[ConversationCorpus] = []
     """Instructions and dialogues, each file once."""
+    lexicons: list[Lexicon] = []
+    """Term lists for demands and recipes that change single words."""
     cleaning: Cleaning = Cleaning()
     """What makes a parallel segment unfit."""
     split: Split = Split()

@@ -21,6 +21,9 @@ from bayling_study.errors import StudyError
 from bayling_study.files import read_json, sha256_json, write_json
 from bayling_study.lookup import closest
 
+ROOT = Path(__file__).resolve().parents[3]
+"""The repository's root."""
+
 
 def load_config(*paths: Path) -> StudyConfig:
     """Reads one or more YAML files, later ones overriding earlier ones key by key.
@@ -63,14 +66,37 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
+def resolve(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Returns values laid over those of the files that their key ``extends`` names.
+
+    The paths are relative to the repository's root, wherever a program runs; a
+    later file overrides an earlier one, and may extend others itself.
+
+    Args:
+        values: as read; ``extends`` is a path or a list of paths.
+        above: files that led here, to notice a circle.
+
+    Raises:
+        StudyError: a file is absent, is no config, or extends itself.
+    """
+    own = dict(values)
+    named = own.pop("extends", None) or []
+    base: dict[str, Any] = {}
+    for name in [named] if isinstance(named, str) else named:
+        if name in above:
+            raise StudyError(f"{name} extends itself", where=f"extends: {' -> '.join(above)}")
+        base = merge(base, resolve(read_yaml(ROOT / name), (*above, name)))
+    return merge(base, own)
+
+
 def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyConfig:
-    """Turns plain values into a checked ``StudyConfig``.
+    """Turns plain values into a checked ``StudyConfig``, once what they extend is laid below.
 
     Raises:
         StudyError: lists every wrong key with the reason and the line to write instead.
     """
     try:
-        config = StudyConfig.model_validate(dict(values))
+        config = StudyConfig.model_validate(resolve(values))
     except ValidationError as error:
         raise StudyError(describe(error), where=where) from error
     check_study(config, where)

@@ -25,6 +25,8 @@ from bayling_study.config.tuning import TuningSection
 class StudyConfig(Section):
     """One study: everything that decides what is made from what."""
 
+    extends: str | list[str] = []
+    """Config files, relative to the repository's root, that this one is laid over key by key."""
     study: StudySection = StudySection()
     """Name, title, seed and folders."""
     environments: EnvironmentsSection = EnvironmentsSection()

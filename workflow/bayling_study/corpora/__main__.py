@@ -1,4 +1,4 @@
-"""Writes the study's corpora: ``parallel.parquet``, ``conversations.parquet``, ``report.json``.
+"""Writes the study's corpora: segments, conversations and terms as Parquet, and ``report.json``.
 
 The report counts rows read, kept and rejected by source, language and reason,
 with samples of each reason, and tells how the documents were split.
@@ -13,7 +13,7 @@ from typing import Any
 from bayling_study.cli import pairs, run_program, stage_parser
 from bayling_study.config import load_settings
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.corpora import conversations, parallel
+from bayling_study.corpora import conversations, parallel, terms
 from bayling_study.corpora.types import REPORT_FILE
 from bayling_study.errors import StudyError
 from bayling_study.files import atomic_directory, write_json
@@ -26,6 +26,7 @@ def build(
     """Makes the corpora folder, whole or not at all, and returns the report."""
     sources = [corpus.source for corpus in section.parallel]
     sources += [corpus.source for corpus in section.conversations]
+    sources += [lexicon.source for lexicon in section.lexicons]
     for source in sources:
         if source not in downloads:
             raise StudyError(f"the source {source!r} is not given", fix=f"--download {source}=DIR")
@@ -34,6 +35,7 @@ def build(
             "seed": seed,
             "parallel": parallel.build(section, downloads, seed, folder),
             "conversations": conversations.build(section, downloads, folder),
+            "terms": terms.build(section, downloads, folder),
         }
         write_json(folder / REPORT_FILE, report)
     return report
@@ -63,6 +65,7 @@ def _note(run: RunRecord, report: dict[str, Any]) -> None:
         run.metrics({f"segments.{language}.{split}": n for split, n in counts.items()})
     for group, row in report["conversations"]["groups"].items():
         run.metrics({f"conversations.{group}": row["kept"]})
+    run.metrics({f"terms.{pair}": n for pair, n in report["terms"].items()})
     run.metrics({f"documents.{s}": n for s, n in report["parallel"]["documents"].items()})
 
 

@@ -53,6 +53,8 @@ def has_control(text: str, language: str) -> bool:
     """
     if text.isascii():
         return any((c < " " and c != "\n") or c == "\x7f" for c in text)
+    if "\ufffd" not in text and text.replace("\n", "").isprintable():
+        return False  # the quick way for most texts: nothing but letters, signs and blanks
     joiners_fine = script_names(language)[0] not in NO_JOINERS
     return any(
         c == "\ufffd" or (c != "\n" and unicodedata.category(c) in CONTROL_CATEGORIES)

@@ -2,21 +2,22 @@
 
 Two passes, so that memory does not grow with the training text: the first
 streams all readers, writes training rows to a scratch file and keeps the test
-rows; the second reads the scratch file back, copies it, and marks what the
-training rows give away of the test rows. Training rows come first in the
-result, in the readers' order, then the test rows that are left.
+rows; the second reads the scratch file back, leaves out repeated rows, and
+marks what the others give away of the test rows. Training rows come first in
+the result, in the readers' order, then the test rows that are left.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from bayling_study.config.corpora import CorporaSection, Split
+from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
 from bayling_study.corpora.cleaning import Cleaner
 from bayling_study.corpora.readers import PARALLEL
+from bayling_study.corpora.repeats import RepeatedRows, Repeats, key_of
 from bayling_study.corpora.splitting import Leaks, is_test
 from bayling_study.corpora.tables import read_segments, segment_row, table_writer
 from bayling_study.corpora.tally import Tally
@@ -24,7 +25,10 @@ from bayling_study.corpora.text import compared, tidy
 from bayling_study.corpora.types import PARALLEL_FILE, PARALLEL_SCHEMA, ParallelSegment
 from bayling_study.errors import StudyError
 
+Raw = tuple[ParallelCorpus, ParallelSegment]
+"""A segment with the section of the config that it was read for."""
 SCRATCH_FILE = ".training.parquet"
+SCRATCH_FOLDER = ".keys"
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out: Path) -> Any:
@@ -35,54 +39,77 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out
             segment is left of a language.
     """
     tally = Tally(section.cleaning.samples)
-    kept = clean_and_split(raw_segments(section, downloads), section, seed, tally)
+    counts, documents = write(raw_segments(section, downloads), section, seed, out, tally)
+    _check_all_present(section, counts)
+    return {**tally.report(), "segments": counts, "documents": documents}
+
+
+def write(
+    raw: Iterator[Raw], section: CorporaSection, seed: int, out: Path, tally: Tally
+) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """Writes what passes of some raw segments.
+
+    Returns:
+        segments by language and split, and documents by split.
+    """
     scratch = out / SCRATCH_FILE
+    repeats = Repeats(out / SCRATCH_FOLDER)
     test: list[ParallelSegment] = []
-    documents: dict[str, set[str]] = {"train": set(), "test": set()}
+    documents = {"train": Consecutive(), "test": Consecutive()}
     with table_writer(scratch, PARALLEL_SCHEMA) as writer:
-        for segment in kept:
-            documents[segment.split].add(segment.document)
+        for segment in clean_and_split(raw, section, seed, tally):
+            documents[segment.split].see(segment.document)
             if segment.split == "test":
                 test.append(segment)
             else:
                 writer.add(segment_row(segment))
-    counts = join_splits(scratch, test, section.split, out / PARALLEL_FILE, tally)
+                repeats.add(key_of(*_compared(segment)))
+    counts = join_splits(scratch, repeats.find(), test, section.split, out / PARALLEL_FILE, tally)
     scratch.unlink()
-    _check_all_present(section, counts)
-    return {
-        **tally.report(),
-        "segments": counts,
-        "documents": {split: len(names) for split, names in documents.items()},
-    }
+    shutil.rmtree(out / SCRATCH_FOLDER)
+    return counts, {split: found.number for split, found in documents.items()}
 
 
-def raw_segments(
-    section: CorporaSection, downloads: Mapping[str, Path]
-) -> Iterator[ParallelSegment]:
+class Consecutive:
+    """Counts documents; readers give all rows of a document one after the other."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._last = ""
+
+    def see(self, document: str) -> None:
+        """Takes the next row's document."""
+        self.number += document != self._last
+        self._last = document
+
+
+def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iterator[Raw]:
     """Yields the tidied segments of all configured sources in the config's order."""
     for corpus in section.parallel:
         for segment in PARALLEL[corpus.reader](downloads[corpus.source], corpus):
-            yield segment._replace(text_a=tidy(segment.text_a), text_b=tidy(segment.text_b))
+            tidied = segment._replace(text_a=tidy(segment.text_a), text_b=tidy(segment.text_b))
+            yield corpus, tidied
 
 
 def clean_and_split(
-    segments: Iterator[ParallelSegment], section: CorporaSection, seed: int, tally: Tally
+    raw: Iterator[Raw], section: CorporaSection, seed: int, tally: Tally
 ) -> Iterator[ParallelSegment]:
-    """Yields the segments that pass, with their split; repeated pairs of a split are dropped.
+    """Yields the segments that pass, with their split; test rows are distinct.
 
     In the test split a text counts as repeated if either side has been there
     before in the same pair of languages: the same question is not asked twice.
+    Repeated training rows are left to ``join_splits``, which needs no memory for them.
     """
     cleaner = Cleaner(section.cleaning)
-    seen: set[bytes] = set()
-    for segment in segments:
+    seen: set[int] = set()
+    for corpus, segment in raw:
         group = f"{segment.source}/{segment.lang_b}"
         tally.read(group)
         reason = cleaner.reason(segment)
         if not reason:
-            test = is_test(segment.document, seed, section.split.test_share)
-            segment = segment._replace(split="test" if test else "train")
-            if _is_repeated(segment, seen):
+            split = _split(corpus, segment.document, seed, section.split)
+            segment = segment._replace(split=split)
+            if split == "test" and _is_repeated(segment, seen):
                 reason = "duplicate"
         if reason:
             tally.reject(group, reason, _sample(segment))
@@ -90,31 +117,51 @@ def clean_and_split(
             yield segment
 
 
-def _is_repeated(segment: ParallelSegment, seen: set[bytes]) -> bool:
-    """Tells whether a segment's texts were met before, and remembers them as 8-byte hashes."""
-    pair = [segment.lang_a, segment.lang_b, segment.split]
-    text_a, text_b = compared(segment.text_a), compared(segment.text_b)
-    if segment.split == "test":
-        keys = {_digest(*pair, "a", text_a), _digest(*pair, "b", text_b)}
-    else:
-        keys = {_digest(*pair, text_a, text_b)}
+def _split(corpus: ParallelCorpus, document: str, seed: int, rules: Split) -> str:
+    if corpus.role != "both":
+        return corpus.role
+    return "test" if is_test(document, seed, rules.test_share) else "train"
+
+
+def _is_repeated(segment: ParallelSegment, seen: set[int]) -> bool:
+    """Tells whether either text of a test segment was met before, and remembers them."""
+    *pair, text_a, text_b = _compared(segment)
+    keys = {key_of(*pair, "a", text_a), key_of(*pair, "b", text_b)}
     repeated = not keys.isdisjoint(seen)
     seen |= keys
     return repeated
 
 
-def _digest(*parts: str) -> bytes:
-    return blake2b("\0".join(parts).encode(), digest_size=8).digest()
+def _compared(segment: ParallelSegment) -> tuple[str, ...]:
+    """Returns what makes two segments the same."""
+    return segment.lang_a, segment.lang_b, compared(segment.text_a), compared(segment.text_b)
 
 
 def join_splits(
-    scratch: Path, test: list[ParallelSegment], rules: Split, path: Path, tally: Tally
+    scratch: Path,
+    repeated: RepeatedRows,
+    test: list[ParallelSegment],
+    rules: Split,
+    path: Path,
+    tally: Tally,
 ) -> dict[str, dict[str, int]]:
-    """Writes training rows and leak-free test rows; returns counts by language and split."""
+    """Writes distinct training rows and leak-free test rows; returns counts by language and split.
+
+    Args:
+        scratch: the training rows.
+        repeated: which of them repeat an earlier one.
+        test: the test rows.
+        rules: how much of a test row the training rows may have.
+        path: file to write.
+        tally: counts the rows that are left out.
+    """
     leaks = Leaks(test, rules.max_seen_share)
     counts: dict[str, dict[str, int]] = {}
     with table_writer(path, PARALLEL_SCHEMA) as writer:
-        for segment in read_segments(scratch):
+        for row, segment in enumerate(read_segments(scratch)):
+            if row in repeated:
+                tally.reject(f"{segment.source}/{segment.lang_b}", "duplicate", _sample(segment))
+                continue
             leaks.see(segment)
             writer.add(segment_row(segment))
             _count(counts, segment)
@@ -138,7 +185,7 @@ def _sample(segment: ParallelSegment) -> dict[str, str]:
 
 def _check_all_present(section: CorporaSection, counts: Mapping[str, Any]) -> None:
     for number, corpus in enumerate(section.parallel):
-        missing = [language for language in corpus.languages if language not in counts]
+        missing = [language for language in corpus.targets if language not in counts]
         if missing:
             raise StudyError(
                 f"no segment is left of {', '.join(missing)}",

@@ -50,6 +50,8 @@ class Leaks:
 
     def see(self, segment: ParallelSegment) -> None:
         """Marks what a training row has in common with the test rows."""
+        if not self._texts:
+            return
         for key in (
             (segment.lang_a, compared(segment.text_a)),
             (segment.lang_b, compared(segment.text_b)),

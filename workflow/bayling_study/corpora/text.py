@@ -44,6 +44,9 @@ MARKS = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.catego
 """Combining marks of the basic plane: parts of words that ``\\w`` does not match."""
 
 WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*")
+LETTER = re.compile(r"[a-zA-Z]")
+ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
+ZEROS = {n: "0" for n in range(0x110000) if chr(n).isdigit()}
 SPACE = re.compile(r"\s+")
 
 
@@ -69,6 +72,8 @@ def words(text: str) -> list[str]:
 
     A word is a maximal run of letters and digits, so punctuation is left out.
     """
+    if text.isascii():
+        return ASCII_WORD.findall(text)
     result: list[str] = []
     for run in WORD.findall(text):
         if run.isascii():
@@ -118,6 +123,8 @@ def script_share(text: str, language: str) -> float:
     A text without letters has the share 0.
     """
     own = script_names(language)
+    if text.isascii():  # what most pivots are
+        return float("LATIN" in own and LETTER.search(text) is not None)
     names = [name for name in map(_word_script, words(text)) if name]
     return sum(name in own for name in names) / len(names) if names else 0.0
 
@@ -133,5 +140,5 @@ def compared(text: str) -> str:
     Compatibility forms, case, punctuation and spacing are levelled, and every
     digit becomes ``0``: "Step 1: wait" and "step 2 – wait!" are one.
     """
-    level = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join("".join("0" if c.isdigit() else c for c in word) for word in words(level))
+    level = unicodedata.normalize("NFKC", text).casefold().translate(ZEROS)
+    return " ".join(words(level))

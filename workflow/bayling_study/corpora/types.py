@@ -9,6 +9,7 @@ import pyarrow as pa
 
 PARALLEL_FILE = "parallel.parquet"
 CONVERSATIONS_FILE = "conversations.parquet"
+TERMS_FILE = "terms.parquet"
 REPORT_FILE = "report.json"
 
 PARALLEL_SCHEMA = pa.schema(
@@ -25,6 +26,9 @@ PARALLEL_SCHEMA = pa.schema(
             "split",
         )
     ]
+)
+TERM_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("source", "lang_a", "lang_b", "term_a", "term_b")]
 )
 CONVERSATION_SCHEMA = pa.schema(
     [
@@ -59,6 +63,24 @@ class ParallelSegment(NamedTuple):
     text_b: str
     document: str
     split: str = ""
+
+
+class Term(NamedTuple):
+    """A word or name and its translation.
+
+    Attributes:
+        source: id of the upstream source.
+        lang_a: code of the pivot language.
+        lang_b: code of the other language.
+        term_a: in ``lang_a``.
+        term_b: in ``lang_b``.
+    """
+
+    source: str
+    lang_a: str
+    lang_b: str
+    term_a: str
+    term_b: str
 
 
 class Message(NamedTuple):

@@ -11,16 +11,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
-from bayling_study.corpora.readers import alpaca, homeassistant, parallel_json, sharegpt
+from bayling_study.config.corpora import ConversationCorpus, Lexicon, ParallelCorpus
+from bayling_study.corpora.readers import (
+    alpaca,
+    flores,
+    homeassistant,
+    lexicons,
+    moses,
+    parallel_json,
+    parquet,
+    po,
+    sharegpt,
+    tsv,
+    udhr,
+)
 from bayling_study.corpora.readers.exchanges import Draft
-from bayling_study.corpora.types import ParallelSegment
+from bayling_study.corpora.types import ParallelSegment, Term
 
 PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment]]] = {
     "homeassistant": homeassistant.read,
     "parallel-json": parallel_json.read,
+    "parquet": parquet.read,
+    "moses": moses.read,
+    "tsv": tsv.read,
+    "flores": flores.read,
+    "po": po.read,
+    "udhr": udhr.read,
 }
 CONVERSATIONS: dict[str, Callable[[Path, ConversationCorpus], Iterator[Draft]]] = {
     "alpaca": alpaca.read,
     "sharegpt": sharegpt.read,
+}
+LEXICONS: dict[str, Callable[[Path, Lexicon], Iterator[Term]]] = {
+    "muse": lexicons.read_muse,
+    "cc-cedict": lexicons.read_cedict,
+    "cldr": lexicons.read_cldr,
 }

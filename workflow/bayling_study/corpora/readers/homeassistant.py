@@ -30,9 +30,9 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
             not a JSON object of texts.
     """
     root = locate(download, corpus.path or DEFAULT_PATH)
-    found = sorted(root.glob(f"*/translations/{corpus.pivot}.json"))
+    found = sorted(root.glob(f"*/translations/{corpus.upstream_pivot}.json"))
     if not found:
-        raise StudyError(f"no */translations/{corpus.pivot}.json", where=root)
+        raise StudyError(f"no */translations/{corpus.upstream_pivot}.json", where=root)
     for file in found:
         yield from _component(file, corpus)
 
@@ -41,7 +41,7 @@ def _component(pivot_file: Path, corpus: ParallelCorpus) -> Iterator[ParallelSeg
     component = pivot_file.parent.parent.name
     document = f"{corpus.source}/{component}"
     pivot = messages(pivot_file)
-    for language, upstream in corpus.languages.items():
+    for language, upstream in corpus.targets.items():
         file = pivot_file.with_name(f"{upstream}.json")
         if not file.exists():
             continue

@@ -1,8 +1,9 @@
 """Reads the items of a large JSON file one at a time.
 
-Alpaca, ShareGPT and the ALMA files are one JSON array, up to 673 MB; others
-are JSON lines. Both are cut into objects here without holding the file: the
-text is read in blocks, and an object is decoded as soon as it is whole.
+Alpaca, ShareGPT and the ALMA files are one JSON array, up to 673 MB; BELLE's
+are JSON lines, whatever their ending; the hub's are Parquet. All are cut into
+objects here without holding the file: text is read in blocks, and an object is
+decoded as soon as it is whole.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
 from typing import IO, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from bayling_study.errors import StudyError
 from bayling_study.files import read_jsonl
 
 BLOCK = 1 << 20
+BATCH_ROWS = 1024
 MAX_ITEM = 1 << 28
 """Characters of the largest item that is believed; more means that the file is broken."""
 NEAR_END = 16
@@ -23,13 +28,12 @@ NEAR_END = 16
 
 
 def read_items(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields the objects of a JSON array or of JSON lines with their row number from 1.
+    """Yields the objects of a JSON array, JSON lines or Parquet with their row number from 1.
 
     Raises:
         StudyError: names the file and the row that is not UTF-8, not JSON or not an object.
     """
-    rows = read_jsonl(path) if path.suffix == ".jsonl" else _array(path)
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(_rows(path), start=1):
         if not isinstance(row, dict):
             raise StudyError("the row is not a JSON object", where=f"{path}: row {number}")
         yield number, row
@@ -46,6 +50,28 @@ def text_of(row: dict[str, Any], key: str, where: str) -> str:
     if not isinstance(row[key], str):
         raise StudyError(f"the value of {key!r} is not text", where=where)
     return str(row[key])
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    if path.suffix == ".parquet":
+        return _table(path)
+    if path.suffix == ".jsonl" or _starts_with_object(path):
+        return read_jsonl(path)
+    return _array(path)
+
+
+def _starts_with_object(path: Path) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def _table(path: Path) -> Iterator[Any]:
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH_ROWS):
+                yield from batch.to_pylist()
+    except pa.ArrowInvalid as error:
+        raise StudyError(f"not a Parquet file ({error})", where=path) from error
 
 
 def _array(path: Path) -> Iterator[Any]:
