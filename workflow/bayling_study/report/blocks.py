@@ -186,6 +186,12 @@ def number(value: float | int | None, decimals: int = 0, unit: str = "") -> Cell
     return Cell(f"{value:,.{decimals}f}{unit}", number=True)
 
 
+def signed(value: float, decimals: int = 2) -> str:
+    """Returns a number with its sign; zero has none."""
+    rounded = round(value, decimals)
+    return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"
+
+
 def counts(values: dict[str, int]) -> list[list[Cell]]:
     """Returns the body of a two-column table of names and counts."""
     return [[text(name), number(count)] for name, count in values.items()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bayling_study.report import figures
-from bayling_study.report.blocks import Cell, Figure, Section, Table, number, text
+from bayling_study.report.blocks import Cell, Figure, Section, Table, number, signed, text
 from bayling_study.report.collect import Study
 from bayling_study.report.metrics import HEADLINE
 
@@ -105,15 +105,9 @@ def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
         number(before, DECIMALS),
         number(after, DECIMALS),
         Cell(
-            _signed(after - before),
-            detail=f"{_signed(low)} to {_signed(high)}",
+            signed(after - before),
+            detail=f"{signed(low)} to {signed(high)}",
             number=True,
         ),
         text("yes" if row["significant"] else "no"),
     ]
-
-
-def _signed(value: float) -> str:
-    """Returns a number with its sign; zero has none."""
-    rounded = round(value, DECIMALS)
-    return f"{rounded:+.{DECIMALS}f}" if rounded else f"{0:.{DECIMALS}f}"

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from bayling_study.cli import run_program
 from bayling_study.errors import StudyError
+from bayling_study.files import read_json
 
 
 def table(path: Path) -> str:
     """Returns a TSV file as an aligned text table."""
     with open(path, encoding="utf-8", newline="") as stream:
-        rows = list(csv.reader(stream, dialect="excel-tab"))
+        return aligned(list(csv.reader(stream, dialect="excel-tab")))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Returns rows as a text table with a line below the first, the heading."""
     columns = range(max(len(row) for row in rows))
     widths = [max(len(row[c]) for row in rows if c < len(row)) for c in columns]
     lines = [
@@ -33,11 +39,14 @@ def main() -> None:
         prog="python -m bayling_study.report.summary", description=__doc__
     )
     parser.add_argument("--study", type=Path, required=True, help="results folder of the study")
-    report = parser.parse_args().study / "report"
+    study = parser.parse_args().study
+    report, tracked = study / "report", study / "runs" / "mlflow.json"
     if not (report / "index.html").exists():
         raise StudyError("the study has no report yet", where=report, fix="make study")
     print(table(report / "tables" / "summary.tsv"))
     print(f"\nReport: {report / 'index.html'}")
+    if tracked.exists() and "pending" in read_json(tracked):
+        print("MLflow was not reached; `make track` sends the run records once it answers.")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Two studies, or two systems, side by side: what differs in how they were made and in scores."""
