@@ -19,7 +19,7 @@ from bayling_study.records import Hypothesis, Prompt, read_scores, write_hypothe
 from bayling_study.scoring.comet.batches import length_batches
 from bayling_study.scoring.comet.cache import Cache, Triple, text_key
 from bayling_study.scoring.comet.checkpoint import MARKER, find_checkpoint
-from bayling_study.scoring.comet.results import bootstrap_interval, item_scores, write_results
+from bayling_study.scoring.comet.results import item_scores, resampled_means, write_results
 from bayling_study.scoring.comet.segments import Segment, read_segments, scorable
 from bayling_study.scoring.comet.settings import CometSettings, read_settings
 
@@ -182,24 +182,29 @@ def test_items_that_a_system_does_not_have_are_left_out(tmp_path: Path) -> None:
 def test_item_scores_are_means_with_an_interval(tmp_path: Path) -> None:
     items = ["de-en", "zh-en", "de-en"]
     segments = [Segment(str(i), item, Triple("s", "", "r")) for i, item in enumerate(items)]
-    scores = item_scores(segments, [0.2, 0.9, 0.4], ("s", "x", "comet"), "sig", SETTINGS)
+    groups = {"average": ["de-en", "zh-en"], "others": ["ru-en", "zh-en"]}
+    names = ("s", "x", "comet")
+    scores = item_scores(segments, [0.2, 0.9, 0.4], names, "sig", SETTINGS, groups)
     write_results(tmp_path, "s", scores, segments, [0.2, 0.9, 0.4])
-    first, second = read_scores(tmp_path / "s.json")
+    first, second, average = read_scores(tmp_path / "s.json")
     assert (first.item, first.n, first.value) == ("de-en", 2, pytest.approx(0.3))
     assert (first.low, first.high) == (pytest.approx(0.2), pytest.approx(0.4))
     assert first.note == "2 empty hypotheses"
     assert (second.item, second.n, second.low, second.high) == ("zh-en", 1, 0.9, 0.9)
+    assert (average.item, average.n, average.value) == ("average", 3, pytest.approx(0.6))
+    assert (average.low, average.high) == (pytest.approx(0.55), pytest.approx(0.65))
     lines = (tmp_path / "s.segments.jsonl").read_text().splitlines()
     assert json.loads(lines[1]) == {"id": "1", "metric": "comet", "value": 0.9}
 
 
 def test_bootstrap_agrees_with_the_normal_interval() -> None:
     values = np.random.default_rng(0).normal(0.7, 0.1, 400).tolist()
-    low, high = bootstrap_interval(values, 2000, 0.95, seed=1)
+    means = resampled_means(values, 2000, seed=1)
+    low, high = np.quantile(means, [0.025, 0.975])
     half = 1.96 * np.std(values) / 20
     assert low == pytest.approx(np.mean(values) - half, abs=0.15 * half)
     assert high == pytest.approx(np.mean(values) + half, abs=0.15 * half)
-    assert (low, high) == bootstrap_interval(values, 2000, 0.95, seed=1)
+    assert (means == resampled_means(values, 2000, seed=1)).all()
 
 
 def test_settings_fit_the_configuration(tmp_path: Path) -> None:

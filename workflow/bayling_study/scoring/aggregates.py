@@ -16,9 +16,9 @@ import numpy as np
 from bayling_study.config.suites import (
     EXAM_TASKS,
     ExamsSuite,
+    JudgedSuite,
     ReviewsSuite,
     Suite,
-    TranslationSuite,
 )
 from bayling_study.scoring.measurement import Array, Measurement
 
@@ -41,15 +41,23 @@ class Measured:
     resamples: Array
 
 
-def mean_groups(suite: Suite) -> dict[str, list[str]]:
-    """Returns the aggregates of a suite that are plain means, with their items."""
-    if isinstance(suite, ExamsSuite):
-        return EXAM_MEANS
-    if isinstance(suite, TranslationSuite):
-        trained = [item for item in suite.directions if item not in suite.zero_shot]
-        groups = {"trained-average": trained, "zero-shot-average": list(suite.zero_shot)}
-        return {name: items for name, items in groups.items() if items}
-    return {}
+AVERAGED = ("accuracy", "bleu", "chrf", "comet", "off-target")
+"""Metrics, by the start of their name, whose plain mean over items is reported."""
+
+
+def is_averaged(metric: str) -> bool:
+    """Tells whether a metric's mean over items says something; parts of a metric (``.``) do not."""
+    return metric.startswith(AVERAGED) and "." not in metric
+
+
+def mean_groups(suite: Suite, named: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
+    """Returns the aggregates of a suite that are plain means, with their items.
+
+    Args:
+        suite: its section.
+        named: the averages that its prompts name (``groups.averages``).
+    """
+    return EXAM_MEANS if isinstance(suite, ExamsSuite) else named
 
 
 def mean_of(members: Sequence[Measured]) -> tuple[float, Array]:
@@ -62,6 +70,8 @@ def pool_groups(suite: Suite) -> dict[str, list[str]]:
     """Returns the aggregates of a suite whose items' segments are put together."""
     if isinstance(suite, ReviewsSuite):
         return {name: [f"{name}.{part}" for part in suite.parts] for name in suite.opponents}
+    if isinstance(suite, JudgedSuite) and len(suite.parts) > 1:
+        return {"all": [*suite.parts]}
     return {}
 
 

@@ -34,6 +34,7 @@ class Measurement:
         combine: turns summed statistics into the metric's value.
         segments: value of each segment; NaN where a segment alone has none.
         note: a remark for the reader, such as the number of empty hypotheses.
+        chance: value that guessing gives on average; none where there is nothing to guess.
     """
 
     metric: str
@@ -42,6 +43,7 @@ class Measurement:
     combine: Combine
     segments: Array
     note: str = ""
+    chance: float | None = None
 
     @property
     def value(self) -> float:
@@ -145,10 +147,20 @@ def rate(
     return Measurement(metric, signature, statistics, percentage, segments, note)
 
 
-def average(metric: str, signature: str, values: Sequence[float], note: str = "") -> Measurement:
-    """Returns the mean of values that each belong to one segment."""
+def average(
+    metric: str,
+    signature: str,
+    values: Sequence[float],
+    note: str = "",
+    weights: Sequence[float] | None = None,
+) -> Measurement:
+    """Returns the mean of values that each belong to one segment.
+
+    A weight of 0 leaves a segment out; its value must be 0 too.
+    """
     column = np.asarray(values, dtype=np.float64)
-    statistics = np.stack([column, np.ones_like(column)], axis=1)
+    counted = np.ones_like(column) if weights is None else np.asarray(weights, dtype=np.float64)
+    statistics = np.stack([column, counted], axis=1)
     return Measurement(metric, signature, statistics, mean, column, note)
 
 

@@ -1,29 +1,81 @@
-"""Paired tests of every two systems on one item, with Holm's correction.
+"""Paired tests of every two systems on one item and on averages over items, with corrections.
 
 The resampled test sets and the random exchanges are shared by all systems of
 the item, so a system's part of the work is done once, however many others it
-is compared with.
+is compared with. An average over items is tested with the means of its items'
+resamples and exchanges, which are independent of each other.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
+
+import numpy as np
 
 from bayling_study.scoring.measurement import Array, Measurement
 from bayling_study.scoring.resampling import (
     Plan,
-    approximate_randomisation,
+    benjamini_hochberg,
     bootstrap_weights,
     exchange_mask,
+    exchanged,
     holm,
     interval,
+    p_value,
     paired_bootstrap,
     resampled,
 )
 
 NOT_COMPARED = ("gold-ceiling", "kept-reference")
 """Metrics (by the start of their name) that say nothing about a system."""
+
+
+@dataclass(frozen=True)
+class PairTest:
+    """Two systems on one item and metric.
+
+    Attributes:
+        values: the metric of the two on all segments.
+        n: number of segments.
+        resamples: difference of the two (first minus second) on each resampled test set.
+        exchanges: their difference after each random exchange of answers.
+    """
+
+    metric: str
+    signature: str
+    systems: tuple[str, str]
+    values: tuple[float, float]
+    n: int
+    resamples: Array
+    exchanges: Array
+
+    @property
+    def difference(self) -> float:
+        """The first system's value minus the second's."""
+        return self.values[0] - self.values[1]
+
+    def row(self, plan: Plan) -> dict[str, Any]:
+        """Returns the row of the comparisons file, before any correction."""
+        low, high = interval(self.resamples, plan.confidence)
+        size = abs(self.difference)
+        return {
+            "metric": self.metric,
+            "signature": self.signature,
+            "system_a": self.systems[0],
+            "system_b": self.systems[1],
+            "value_a": self.values[0],
+            "value_b": self.values[1],
+            "n": self.n,
+            "difference": self.difference,
+            "low": low,
+            "high": high,
+            "bootstrap": paired_bootstrap(self.resamples, size),
+            "randomisation": p_value(np.abs(self.exchanges), size),
+        }
 
 
 class Draws:
@@ -44,6 +96,11 @@ class Draws:
 
 
 def compare_item(systems: dict[str, dict[str, Measurement]], plan: Plan) -> list[dict[str, Any]]:
+    """Tests all pairs of systems on one item; see ``tests_of`` and ``corrected``."""
+    return corrected(tests_of(systems, plan), plan)
+
+
+def tests_of(systems: dict[str, dict[str, Measurement]], plan: Plan) -> list[PairTest]:
     """Tests all pairs of systems on one item.
 
     Args:
@@ -51,22 +108,19 @@ def compare_item(systems: dict[str, dict[str, Measurement]], plan: Plan) -> list
         plan: resamples and level; the seed must be the item's own.
 
     Returns:
-        one row for each pair and metric that both have on equally many segments.
+        one test for each pair and metric that both have on equally many segments.
     """
     draws = Draws(plan)
-    rows: list[dict[str, Any]] = []
+    tests: list[PairTest] = []
     metrics = dict.fromkeys(metric for measured in systems.values() for metric in measured)
     for metric in metrics:
-        if metric.startswith(NOT_COMPARED):
-            continue
-        having = {name: found[metric] for name, found in systems.items() if metric in found}
-        rows += _compare_metric(metric, having, draws)
-    return rows
+        if not metric.startswith(NOT_COMPARED):
+            having = {name: found[metric] for name, found in systems.items() if metric in found}
+            tests += _metric_tests(metric, having, draws)
+    return tests
 
 
-def _compare_metric(
-    metric: str, systems: dict[str, Measurement], draws: Draws
-) -> list[dict[str, Any]]:
+def _metric_tests(metric: str, systems: dict[str, Measurement], draws: Draws) -> list[PairTest]:
     size = len(next(iter(systems.values())).statistics)
     alike = {name: found for name, found in systems.items() if len(found.statistics) == size}
     if len(alike) < 2:
@@ -74,38 +128,60 @@ def _compare_metric(
     weights, mask = draws.of_size(size)
     samples = {name: resampled(found, weights) for name, found in alike.items()}
     kept = {name: mask @ found.statistics for name, found in alike.items()}
-    rows = [
-        {"metric": metric, "signature": alike[first].signature}
-        | {"system_a": first, "system_b": second}
-        | _test(alike[first], alike[second], samples[first] - samples[second], draws.plan)
-        | {
-            "bootstrap": paired_bootstrap(
-                samples[first], samples[second], abs(alike[first].value - alike[second].value)
-            ),
-            "randomisation": approximate_randomisation(
-                alike[first], alike[second], (kept[first], kept[second])
-            ),
-        }
+    return [
+        PairTest(
+            metric,
+            alike[first].signature,
+            (first, second),
+            (alike[first].value, alike[second].value),
+            size,
+            samples[first] - samples[second],
+            exchanged(alike[first], alike[second], (kept[first], kept[second])),
+        )
         for first, second in combinations(alike, 2)
     ]
-    return _corrected(rows, 1 - draws.plan.confidence)
 
 
-def _test(
-    first: Measurement, second: Measurement, differences: Array, plan: Plan
-) -> dict[str, Any]:
-    low, high = interval(differences, plan.confidence)
-    return {
-        "value_a": first.value,
-        "value_b": second.value,
-        "n": len(first.statistics),
-        "difference": first.value - second.value,
-        "low": low,
-        "high": high,
-    }
+def average_tests(items: Sequence[Sequence[PairTest]]) -> list[PairTest]:
+    """Tests the plain means over items, for pairs that all the items have.
+
+    A metric that no pair has on some item (COMET on a language that it does not
+    know) is averaged over the others.
+
+    Args:
+        items: the tests of each item of the average.
+    """
+    having = Counter(metric for tests in items for metric in {test.metric for test in tests})
+    found: dict[tuple[str, tuple[str, str]], list[PairTest]] = {}
+    for tests in items:
+        for test in tests:
+            found.setdefault((test.metric, test.systems), []).append(test)
+    return [_average(rows) for (metric, _), rows in found.items() if len(rows) == having[metric]]
 
 
-def _corrected(rows: list[dict[str, Any]], level: float) -> list[dict[str, Any]]:
+def _average(members: list[PairTest]) -> PairTest:
+    signatures = dict.fromkeys(member.signature for member in members)
+    first, second = (float(np.mean([m.values[side] for m in members])) for side in (0, 1))
+    return PairTest(
+        members[0].metric,
+        f"mean of {len(members)} items|{' & '.join(signatures)}",
+        members[0].systems,
+        (first, second),
+        sum(member.n for member in members),
+        np.mean([member.resamples for member in members], axis=0),
+        np.mean([member.exchanges for member in members], axis=0),
+    )
+
+
+def corrected(tests: Iterable[PairTest], plan: Plan) -> list[dict[str, Any]]:
+    """Returns the rows of one item, corrected by Holm over the pairs of each metric."""
+    families: dict[str, list[dict[str, Any]]] = {}
+    for test in tests:
+        families.setdefault(test.metric, []).append(test.row(plan))
+    return [row for rows in families.values() for row in _holm(rows, 1 - plan.confidence)]
+
+
+def _holm(rows: list[dict[str, Any]], level: float) -> list[dict[str, Any]]:
     """Adds the corrected p-values of a family and whether both tests pass."""
     bootstrap = holm([row["bootstrap"] for row in rows])
     randomisation = holm([row["randomisation"] for row in rows])
@@ -121,6 +197,29 @@ def _corrected(rows: list[dict[str, Any]], level: float) -> list[dict[str, Any]]
     ]
 
 
+def correct_table(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+    """Adds ``q_table``, and takes the mark from rows that the whole table does not bear out.
+
+    A table of many directions would otherwise show false marks by their number
+    alone. The family is all items of a suite, for one metric and pair of systems.
+
+    Args:
+        rows: the rows of all items of one suite, without averages.
+        plan: gives the level.
+    """
+    families: dict[tuple[str, str, str], list[int]] = {}
+    for index, row in enumerate(rows):
+        key = (row["metric"], row["system_a"], row["system_b"])
+        families.setdefault(key, []).append(index)
+    result = list(rows)
+    for members in families.values():
+        values = benjamini_hochberg([rows[index]["p_adjusted"] for index in members])
+        for index, value in zip(members, values, strict=True):
+            sound = rows[index]["significant"] and value < 1 - plan.confidence
+            result[index] = rows[index] | {"q_table": value, "significant": sound}
+    return result
+
+
 def method_statement(plan: Plan) -> dict[str, Any]:
     """Returns what a reader must know about the tests."""
     return {
@@ -133,6 +232,9 @@ def method_statement(plan: Plan) -> dict[str, Any]:
         "p_value": "(c + 1) / (samples + 1), as in sacreBLEU 2.6",
         "interval": "percentile bootstrap of the difference",
         "correction": "Holm (1979), over all pairs of systems of one item and metric",
-        "significant": "both corrected p-values are below the level",
+        "table": "Benjamini & Hochberg (1995), over all items of a suite, for each metric and "
+        "pair of systems (q_table); averages over items are families of their own",
+        "averages": "means of the items' independent resamples and exchanges",
+        "significant": "both corrected p-values and, for items, q_table are below the level",
         "seed": plan.seed,
     }

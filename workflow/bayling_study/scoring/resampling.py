@@ -87,21 +87,22 @@ def p_value(null_differences: Array, difference: float) -> float:
     return (exceeding + 1) / (len(null_differences) + 1)
 
 
-def paired_bootstrap(first: Array, second: Array, difference: float) -> float:
+def paired_bootstrap(resamples: Array, difference: float) -> float:
     """Returns the p-value of the paired bootstrap test (Koehn 2004), as sacreBLEU computes it.
 
     Args:
-        first, second: resampled values of the two systems on the same resamples.
+        resamples: differences of the two systems on the same resamples.
         difference: absolute difference of the values on the whole item.
     """
-    differences = np.abs(second - first)
+    differences = np.abs(resamples)
     return p_value(differences - differences.mean(), difference)
 
 
-def approximate_randomisation(
-    first: Measurement, second: Measurement, kept: tuple[Array, Array]
-) -> float:
-    """Returns the p-value of the approximate randomisation test (Riezler & Maxwell 2005).
+def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]) -> Array:
+    """Returns differences under the null hypothesis of approximate randomisation.
+
+    Riezler & Maxwell (2005): if the systems are alike, exchanging their answers to some
+    segments changes nothing.
 
     Args:
         first, second: the same metric of two systems.
@@ -112,7 +113,7 @@ def approximate_randomisation(
     all_first, all_second = first.statistics.sum(axis=0), second.statistics.sum(axis=0)
     mixed_first = first.combine(kept[0] + all_second - kept[1])
     mixed_second = first.combine(kept[1] + all_first - kept[0])
-    return p_value(np.abs(mixed_first - mixed_second), abs(first.value - second.value))
+    return np.asarray(mixed_first - mixed_second)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -123,4 +124,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     for rank, index in enumerate(order):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
+    return corrected
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Returns q-values (Benjamini & Hochberg 1995) of a family of p-values, in their order.
+
+    Calling those below a level different keeps the expected share of false ones below it.
+    """
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index], reverse=True)
+    corrected = [0.0] * len(p_values)
+    smallest = 1.0
+    for position, index in enumerate(order):
+        rank = len(p_values) - position
+        smallest = min(smallest, p_values[index] * len(p_values) / rank)
+        corrected[index] = smallest
     return corrected

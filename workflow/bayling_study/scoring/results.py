@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bayling_study.config.suites import Suite
 from bayling_study.files import write_jsonl
 from bayling_study.records import Score, write_scores
-from bayling_study.scoring.aggregates import Measured, mean_groups, mean_of, pool, pool_groups
+from bayling_study.scoring.aggregates import (
+    Measured,
+    is_averaged,
+    mean_groups,
+    mean_of,
+    pool,
+    pool_groups,
+)
 from bayling_study.scoring.answers import measure
 from bayling_study.scoring.measurement import Answers, Measurement, Options
 from bayling_study.scoring.resampling import Plan, bootstrap_weights, interval, resampled
 
-AVERAGED = ("accuracy", "bleu", "chrf2", "chrf++")
-"""Metrics whose plain mean over items is reported."""
-
 
 def score_suite(
-    items: list[Answers], suite: Suite, options: Options, plan: Plan
+    items: list[Answers],
+    suite: Suite,
+    options: Options,
+    plan: Plan,
+    groups: Mapping[str, list[str]],
 ) -> tuple[list[Score], list[dict[str, Any]]]:
     """Scores a system's answers to one suite.
+
+    Args:
+        items: the items that the system has.
+        suite: the suite's section.
+        options, plan: what the configuration lets a scorer choose.
+        groups: averages with their items, as the prompts name them.
 
     Returns:
         the scores of all items and aggregates, and one row ``{id, metric, value}`` for
@@ -41,7 +55,7 @@ def score_suite(
         scores += _scores(answers, answers.item, measured[answers.item], plan)
     if items:
         scores += _pooled(items[0], suite, measured, plan)
-        scores += _means(items[0], suite, measured, plan)
+        scores += _means(items[0], mean_groups(suite, groups), measured, plan)
     return scores, rows
 
 
@@ -92,9 +106,15 @@ def _scores(answers: Answers, item: str, measured: dict[str, Measured], plan: Pl
                 signature=result.measurement.signature,
                 method=plan.method,
                 note=result.measurement.note,
+                chance=_at_chance(low, result.measurement.chance),
             )
         )
     return scores
+
+
+def _at_chance(low: float, level: float | None) -> bool:
+    """Tells whether guessing would do as well, as far as the interval can say."""
+    return level is not None and low <= level
 
 
 def _pooled(
@@ -113,13 +133,16 @@ def _pooled(
 
 
 def _means(
-    answers: Answers, suite: Suite, measured: dict[str, dict[str, Measured]], plan: Plan
+    answers: Answers,
+    groups: Mapping[str, list[str]],
+    measured: dict[str, dict[str, Measured]],
+    plan: Plan,
 ) -> list[Score]:
     scores = []
-    for name, items in mean_groups(suite).items():
+    for name, items in groups.items():
         if not all(item in measured for item in items):
             continue
-        for metric in AVERAGED:
+        for metric in filter(is_averaged, measured[items[0]]):
             members = [measured[item][metric] for item in items if metric in measured[item]]
             if len(members) == len(items):
                 scores.append(_mean(answers, name, members, plan))
@@ -142,4 +165,12 @@ def _mean(answers: Answers, name: str, members: list[Measured], plan: Plan) -> S
         signature=f"mean of {len(members)} items|{' & '.join(signatures)}",
         method=plan.method,
         note=f"plain mean of {len(members)} items",
+        chance=_at_chance(low, _mean_chance(members)),
     )
+
+
+def _mean_chance(members: list[Measured]) -> float | None:
+    """Returns what guessing gives on average over items, where all have such a level."""
+    levels = [member.measurement.chance for member in members]
+    known = [level for level in levels if level is not None]
+    return sum(known) / len(known) if len(known) == len(levels) else None

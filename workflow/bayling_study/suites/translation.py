@@ -84,8 +84,14 @@ def _prompt(
             "segment": segment.id,
             "document": segment.document,
             "zero_shot": direction in suite.zero_shot,
+            "averages": [trained_average(direction not in suite.zero_shot)],
         },
     )
+
+
+def trained_average(trained: bool) -> str:
+    """Returns the name of the average that a direction enters."""
+    return "trained-average" if trained else "zero-shot-average"
 
 
 def read_held_out(path: Path) -> dict[tuple[str, str], list[HeldOut]]:

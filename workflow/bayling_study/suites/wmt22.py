@@ -17,8 +17,11 @@ from bayling_study.records import Prompt
 from bayling_study.sources import files_root, read_segments
 from bayling_study.suites import Context
 from bayling_study.suites.released import check_known, is_present
+from bayling_study.suites.translation import trained_average
 
 REFERENCES = Path("exp/translation_benchmark/reference")
+SUPERVISED = WMT22_DIRECTIONS[:4]
+"""Directions that BayLing was tuned on; its README calls the others zero-shot."""
 
 
 def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
@@ -66,7 +69,11 @@ def _prompts(
             languages={"source": source_language, "target": target},
             turns=[translation_prompt(source, target, prompt_language)],
             references=[reference],
-            meta={"source_text": source, "prompt_language": prompt_language},
+            meta={
+                "source_text": source,
+                "prompt_language": prompt_language,
+                "averages": [trained_average(direction in SUPERVISED)],
+            },
         )
         for number, (source, reference) in enumerate(segments, start=1)
     ]

@@ -15,8 +15,9 @@ from bayling_study.scoring.comet.checkpoint import Checkpoint, find_checkpoint
 from bayling_study.scoring.comet.model import load_model, signature
 from bayling_study.scoring.comet.results import item_scores, write_results
 from bayling_study.scoring.comet.scorer import Scorer
-from bayling_study.scoring.comet.segments import Segment, read_segments, read_suites
+from bayling_study.scoring.comet.segments import Segment, is_covered, read_segments, read_suites
 from bayling_study.scoring.comet.settings import CometSettings, read_settings
+from bayling_study.scoring.groups import averages
 from bayling_study.tracking.record import RunRecord, run_record
 
 LOG = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ def score(options: argparse.Namespace) -> None:
             scorer.cache.flush()
         seconds = max(scorer.encoding_seconds, 1e-9)
         run.metrics({"texts_encoded": scorer.encoded, "texts_per_second": scorer.encoded / seconds})
-        _write(run, options.out, systems, values, checkpoint, settings)
+        groups = {name: averages(filter(is_covered, rows)) for name, rows in suites.items()}
+        _write(run, options.out, systems, values, checkpoint, settings, groups)
 
 
 def _note(
@@ -131,6 +133,7 @@ def _write(
     values: dict[tuple[str, str], list[float]],
     checkpoint: Checkpoint,
     settings: CometSettings,
+    groups: dict[str, dict[str, list[str]]],
 ) -> None:
     metric = checkpoint.metric
     text = f"{signature(checkpoint, settings.precision)}|scale:{SCALE}"
@@ -138,7 +141,8 @@ def _write(
         for (system, suite), raw in values.items():
             segments = systems[system][suite]
             scores = [SCALE * value for value in raw]
-            rows = item_scores(segments, scores, (suite, system, metric), text, settings)
+            names = (suite, system, metric)
+            rows = item_scores(segments, scores, names, text, settings, groups[suite])
             write_results(folder / system, suite, rows, segments, scores)
             run.metrics({f"{metric}/{system}/{suite}/{row.item}": row.value for row in rows})
     run.output("scores", out)

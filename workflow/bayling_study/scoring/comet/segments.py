@@ -2,7 +2,8 @@
 
 Only suites of single-turn prompts with a source sentence (``meta["source_text"]``) and a
 reference can be scored; interactive conversations have no single source and are left to the
-other metrics. Texts are stripped at both ends, as the program ``comet-score`` does.
+other metrics. A suite's items whose language COMET does not know (``meta["comet"]`` is false)
+are left out. Texts are stripped at both ends, as the program ``comet-score`` does.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ def scorable(prompts: list[Prompt]) -> bool:
     )
 
 
+def is_covered(prompt: Prompt) -> bool:
+    """Says whether COMET's encoder knows the prompt's languages, as far as the suite tells."""
+    return bool(prompt.meta.get("comet", True))
+
+
 def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Segment]:
     """Reads a system's hypotheses for those items of a suite that it has.
 
@@ -56,6 +62,7 @@ def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Segm
             ),
         )
         for prompt, hypothesis in zip(asked, found, strict=True)
+        if is_covered(prompt)
     ]
 
 
