@@ -27,7 +27,7 @@ export TOKENIZERS_PARALLELISM := false
 EXCLUSIVE = python -m bayling_study.exclusive --study $(RESULTS) --
 SNAKEMAKE = snakemake --profile config/profiles/local --cores $(CORES) --configfile $(FILES)
 
-.PHONY: help study replay plan chat serve fetch dry-run test lint ui track docs clean envs lock
+.PHONY: why compare help study replay plan chat serve fetch dry-run test lint ui track docs clean envs lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,12 @@ lint: envs ## ruff, mypy, snakefmt and snakemake --lint
 
 ui: envs ## open the study's MLflow pages on http://127.0.0.1:5000
 	@mlflow ui --backend-store-uri sqlite:///$(abspath $(RESULTS))/mlflow.db --host 127.0.0.1 --port 5000
+
+why: envs ## where a number comes from, verified (FILE=results/… or RUN=MLflow-id, VERIFY=no)
+	@python -m bayling_study.why $(if $(RUN),--study $(RESULTS) --run "$(RUN)",$(if $(FILE),"$(FILE)")) $(if $(filter no,$(VERIFY)),--no-verify)
+
+compare: envs ## two studies or systems side by side (A=embedded:tuned B=results/other:tuned OUT=folder)
+	@python -m bayling_study.compare --results $(dir $(RESULTS)) $(if $(OUT),--out "$(OUT)") -- "$(A)" "$(B)"
 
 track: envs ## bring MLflow up to date with the study's run records
 	@python -m bayling_study.tracking --study $(RESULTS)

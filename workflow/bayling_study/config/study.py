@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bayling_study.config.base import Name, Section
 
@@ -49,6 +49,13 @@ class DownloadSection(Section):
     """Bytes a second, averaged over ``timeout``, below which an attempt ends."""
 
 
+TRACKING_SCHEMES = (
+    *("sqlite", "http", "https", "postgresql", "mysql", "mssql"),
+    *("databricks", "databricks-uc"),
+)
+"""Kinds of MLflow stores; MLflow 3 refuses plain folders."""
+
+
 class TrackingSection(Section):
     """How run records reach MLflow."""
 
@@ -64,7 +71,27 @@ class TrackingSection(Section):
                 "leave user and password out of the URI; MLflow reads them from "
                 "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
             )
+        scheme = uri.split(":")[0].split("+")[0] if uri else ""
+        if uri and scheme not in TRACKING_SCHEMES:
+            raise ValueError(
+                f"a tracking URI begins with one of {', '.join(TRACKING_SCHEMES)}, for example "
+                "sqlite:////data/mlflow.db, https://mlflow.example.org or databricks://PROFILE"
+            )
         return uri
+
+    experiment: str | None = None
+    """Name of the MLflow experiment; none means the study's name. Databricks wants a
+    workspace path, such as ``/Shared/bayling``."""
+
+    @model_validator(mode="after")
+    def _databricks_path(self) -> TrackingSection:
+        if (self.uri or "").startswith("databricks") and not (self.experiment or "").startswith(
+            "/"
+        ):
+            raise ValueError(
+                "Databricks names experiments by their path; write experiment: /Shared/NAME"
+            )
+        return self
 
     live: bool = True
     """Send training metrics while training runs, not only when the study ends."""
