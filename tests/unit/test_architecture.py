@@ -19,19 +19,21 @@ LONGEST = 350
 
 STAGES = {
     *("download", "corpora", "synthesis", "suites", "tuning", "export", "generation"),
+    "harness",
     *("scoring", "report"),
 }
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"files", "seeds", "lookup", "cli", "rowlog"},
-    {"languages"},
-    {"records", "sources", "config", "tracking"},
-    {"prompting", "chat", "quantised", "endpoint"},
-    {"interactive", "models"},
+    {"files", "seeds", "lookup", "cli", "rowlog", "reviewing"},
+    {"languages", "sources"},
+    {"records", "config", "tracking"},
+    {"prompting", "chat", "quantised", "endpoint", "sizing"},
+    {"interactive", "models", "knowledge"},
     STAGES,
     {"layout", "exclusive"},
     {"dag", "talk"},
-    {"plan"},
+    {"plan", "why"},
+    {"compare"},
 ]
 """Modules and packages of ``bayling_study``, the ground first and the workflow last: each
 may import what is in a layer before its own."""
@@ -46,6 +48,8 @@ PRINTING = {
     "download/progress.py": "progress on a terminal",
     "report/summary.py": "the summary at the end of a study",
     "plan": "its output is the table",
+    "why": "it answers",
+    "compare/__main__.py": "its output is the comparison",
     "talk": "it talks",
     "tracking/__main__.py": "the command's answer",
     "tuning/__main__.py": "the plan and the end of a training",

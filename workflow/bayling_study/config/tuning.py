@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bayling_study.config.base import Section, Share
+from bayling_study.config.lowcost import Adapter, Phase
 
 
 class TuningSection(Section):
@@ -28,17 +29,28 @@ class TuningSection(Section):
     """Ends training after this many optimiser steps, whatever ``epochs`` says."""
     batch: int = Field(default=32, gt=0)
     """Conversations an optimiser step (BayLing: 32)."""
+    batch_tokens: int | None = Field(default=None, gt=0)
+    """Tokens an optimiser step on average, in place of ``batch``: a step takes the conversations
+    that start in the next so many tokens. At least ``max_length`` for each process."""
     max_length: int = Field(default=1024, gt=0)
-    """Tokens of a packed row and of the longest conversation (BayLing: 1024)."""
+    """Tokens of the longest conversation (BayLing: 1024)."""
+    micro_tokens: int | Literal["auto"] = "auto"
+    """Tokens of a packed row, which is what goes through the model at once; at least
+    ``max_length``. ``auto``: ``max_length``, and with flash or flex attention on a GPU as many
+    times that as its memory holds and a step has for each process. No step depends on it."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Compute precision; master weights and optimiser states are fp32."""
     gradient_checkpointing: bool = True
     """Recompute activations in the backward pass (BayLing: yes)."""
-    zero_stage: Literal[1, 2, 3] = 3
+    attention: Literal["auto", "eager", "sdpa", "flex", "flash"] = "auto"
+    """Attention kernel. ``auto``: on a GPU ``flash`` where the package flash-attn is installed,
+    else ``flex``; on CPU ``eager`` for rows of up to 512 tokens, else ``sdpa``."""
+    zero_stage: Literal[1, 2, 3, "auto"] = "auto"
     """DeepSpeed ZeRO stage (not stated by the paper): 1 shards optimiser states, 2 also
-    gradients, 3 also weights. With one process stage 1 shards nothing."""
-    offload: Literal["none", "optimizer", "all"] = "none"
-    """What DeepSpeed keeps in host memory."""
+    gradients, 3 also weights. With one process nothing is sharded. ``auto``: the lowest that
+    fits by the memory plan, at least 2 with several processes."""
+    offload: Literal["none", "optimizer", "all", "auto"] = "auto"
+    """What DeepSpeed keeps in host memory. ``auto``: nothing, unless no stage fits without."""
     device: Literal["auto", "cuda"] = "auto"
     """``cuda``: zero granted GPUs are an error; ``auto``: GPUs if there are any, else cores."""
     output_dtype: Literal["bf16", "fp32"] = "bf16"
@@ -48,4 +60,26 @@ class TuningSection(Section):
     keep_checkpoints: int = Field(default=2, ge=1)
     """Newest checkpoints kept while training."""
     budget_minutes: float | None = Field(default=None, gt=0)
-    """Wall-clock budget of one job: then save and end with a status that is retried."""
+    """Wall-clock budget of one job: then save and end with a status that is retried. On a cluster
+    19 of 20 parts of the job's own time limit (its resource ``runtime``) are a budget anyway."""
+    attempts: int = Field(default=3, ge=1)
+    """Jobs in a row that one training may take, each going on from the last one's checkpoint:
+    a training of five days in jobs of eight hours needs 15 and some to spare."""
+    adapter: Adapter | None = None
+    """Low-rank adapters; none is full fine-tuning as in the papers."""
+    curriculum: list[Phase] = []
+    """Shares of non-English conversations over the run (PolyLM: 0.3, then 0.6), the last phase
+    ``until: 1.0``; empty is one shuffled stream. The mean share must be the mixture's own, so that
+    every conversation is used as often as any other."""
+    curriculum_repeats: bool = False
+    """Lets a curriculum have another mean share than the mixture: conversations of the group that
+    is asked for more often are then used again, and some of the other not at all."""
+
+    @model_validator(mode="after")
+    def _rows_hold_a_conversation(self) -> TuningSection:
+        """A row must hold the longest conversation, and so must a step."""
+        for key in ("micro_tokens", "batch_tokens"):
+            value = getattr(self, key)
+            if isinstance(value, int) and value < self.max_length:
+                raise ValueError(f"{key} must be at least max_length ({self.max_length})")
+        return self

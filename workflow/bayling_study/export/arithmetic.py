@@ -9,62 +9,14 @@ and are not in these numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from bayling_study.sizing.shape import Shape
 
 GIBIBYTE = 1 << 30
 HALF = 2
 PAPER_SCALE_BYTES = 2
 """Upstream keeps scales in the weights' 16 bits; our files keep fp32 (4)."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The numbers of a Llama-like ``config.json`` that decide its size."""
-
-    hidden: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    intermediate: int
-    vocabulary: int
-    tied: bool = False
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Shape:
-        """Reads the shape from the values of a ``config.json``."""
-        heads = config["num_attention_heads"]
-        return cls(
-            hidden=config["hidden_size"],
-            layers=config["num_hidden_layers"],
-            heads=heads,
-            kv_heads=config.get("num_key_value_heads") or heads,
-            head_size=config.get("head_dim") or config["hidden_size"] // heads,
-            intermediate=config["intermediate_size"],
-            vocabulary=config["vocab_size"],
-            tied=bool(config.get("tie_word_embeddings", False)),
-        )
-
-    def matrices(self) -> list[tuple[int, int]]:
-        """Returns ``(out, in)`` of every linear layer; a tied output layer is none."""
-        query, key = self.heads * self.head_size, self.kv_heads * self.head_size
-        layer = [
-            (query, self.hidden),
-            (key, self.hidden),
-            (key, self.hidden),
-            (self.hidden, query),
-            (self.intermediate, self.hidden),
-            (self.intermediate, self.hidden),
-            (self.hidden, self.intermediate),
-        ]
-        output = [] if self.tied else [(self.vocabulary, self.hidden)]
-        return layer * self.layers + output
-
-    def kept(self) -> int:
-        """Returns the parameters that stay in 16 bits: embeddings and norms."""
-        return self.vocabulary * self.hidden + (2 * self.layers + 1) * self.hidden
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from bayling_study.cli import run_program
 from bayling_study.config import load_config
 from bayling_study.config.systems import FoundationSystem, PublishedSystem, TunedSystem
 from bayling_study.dag import Dag
-from bayling_study.export.arithmetic import Shape
 from bayling_study.plan import tables
 from bayling_study.plan.disk import check_disk, disk_needs
 from bayling_study.plan.downloads import downloads
@@ -22,6 +21,7 @@ from bayling_study.plan.jobs import job_counts
 from bayling_study.plan.machine import check_memory, machine
 from bayling_study.plan.shapes import foundation_model, foundation_of
 from bayling_study.plan.training import tuning_plan
+from bayling_study.sizing.shape import Shape
 
 A100_TFLOPS = 312.0
 """Dense bf16 peak of one NVIDIA A100, from its data sheet."""
@@ -67,7 +67,7 @@ def main() -> None:
     tuned = [(name, shapes[name][0]) for name in layout.names(TunedSystem)]
     where = machine(options.gpus, options.gpu_gib, options.processes) if tuned else None
     tunings = [
-        tuning_plan(layout, name, shape, where.processes)
+        tuning_plan(layout, name, shape, where.room)
         for name, shape in tuned
         if where is not None and shape is not None
     ]

@@ -10,17 +10,18 @@ from pathlib import Path
 from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
 from bayling_study.download.manifest import source_row
 from bayling_study.errors import StudyError
-from bayling_study.export.arithmetic import HALF, Shape
+from bayling_study.export.arithmetic import HALF
 from bayling_study.layout import Layout
 from bayling_study.plan.downloads import Download
 from bayling_study.plan.formulas import (
     TOKEN_BYTES,
-    WEIGHT_BYTES,
     checkpoint_bytes,
     export_bytes,
 )
 from bayling_study.plan.shapes import parameters
 from bayling_study.plan.training import mixture_tokens
+from bayling_study.sizing.memory import WEIGHT_BYTES
+from bayling_study.sizing.shape import Shape
 
 
 @dataclass(frozen=True)

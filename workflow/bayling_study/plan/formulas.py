@@ -1,90 +1,23 @@
 """The formulas of the plan. Bytes and floating-point operations, from shapes and settings.
 
-Sources: Rajbhandari et al. 2020, "ZeRO: Memory Optimizations Toward Training
-Trillion Parameter Models" (model states and their partition); Korthikanti et
-al. 2022, "Reducing Activation Recomputation in Large Transformer Models"
-(activations of a layer); Kaplan et al. 2020, "Scaling Laws for Neural Language
-Models" (6 operations a parameter and token; one more forward pass, 2, where
-activations are recomputed).
+Memory while training is in ``bayling_study.sizing``, for the training uses it too.
+Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models" (6
+operations a parameter and token; one more forward pass, 2, where activations
+are recomputed).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bayling_study.config.tuning import TuningSection
-from bayling_study.export.arithmetic import HALF, Shape, memory
+from bayling_study.export.arithmetic import HALF, memory
 from bayling_study.plan.shapes import parameters
+from bayling_study.sizing.memory import OPTIMIZER_BYTES, trained_parameters
+from bayling_study.sizing.shape import Shape
 
-WEIGHT_BYTES = {"bf16": 2, "fp32": 4}
-GRADIENT_BYTES = 4
-"""Gradients are summed in fp32, also in bf16 training (the ZeRO paper has 2)."""
-OPTIMIZER_BYTES = 12
-"""fp32 master weights and Adam's two moments."""
 FILE_SCALE_BYTES = 4
 """Our groupwise files keep scales in fp32."""
 TOKEN_BYTES = 9
 """A training token on disk: 4 of text, 4 of its number, 1 of the mask."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """Bytes that one process needs while it trains.
-
-    Attributes:
-        states: weights, gradients and optimiser on the device.
-        activations: of one row of ``max_length`` tokens, with its logits.
-        host: states that DeepSpeed keeps in host memory.
-    """
-
-    states: int
-    activations: int
-    host: int
-
-    @property
-    def device(self) -> int:
-        """Returns the bytes on the device."""
-        return self.states + self.activations
-
-
-def training_memory(shape: Shape, tuning: TuningSection, processes: int) -> Training:
-    """Returns what each of ``processes`` needs.
-
-    Stage 1 divides the optimiser's states by the number of processes, 2 also
-    the gradients, 3 also the weights. ``offload: optimizer`` moves gradients and
-    optimiser to the host, ``all`` with stage 3 the weights too.
-    """
-    count = parameters(shape)
-    parts = {
-        "weights": _share(count * WEIGHT_BYTES[tuning.precision], tuning, 3, processes),
-        "gradients": _share(count * GRADIENT_BYTES, tuning, 2, processes),
-        "optimizer": _share(count * OPTIMIZER_BYTES, tuning, 1, processes),
-    }
-    away = {
-        "none": set(),
-        "optimizer": {"gradients", "optimizer"},
-        "all": {"gradients", "optimizer", *(["weights"] if tuning.zero_stage == 3 else [])},
-    }[tuning.offload]
-    host = sum(parts[name] for name in away)
-    return Training(sum(parts.values()) - host, activations(shape, tuning), host)
-
-
-def _share(total: int, tuning: TuningSection, stage: int, processes: int) -> int:
-    return -(-total // processes) if tuning.zero_stage >= stage else total
-
-
-def activations(shape: Shape, tuning: TuningSection) -> int:
-    """Returns the activations of one row, in 16 bits, and the logits and their gradient in 32.
-
-    A layer keeps ``s·h·(34 + 5·a·s/h)`` bytes; with recomputation each keeps its
-    input (``2·s·h``) and one layer at a time all.
-    """
-    length, width = tuning.max_length, shape.hidden
-    layer = length * width * 34 + 5 * shape.heads * length * length
-    logits = 2 * 4 * length * shape.vocabulary
-    if tuning.gradient_checkpointing:
-        return shape.layers * HALF * length * width + layer + logits
-    return shape.layers * layer + logits
 
 
 def training_flops(shape: Shape, tokens: float, recompute: bool) -> float:
@@ -98,8 +31,8 @@ def hours(flops: float, teraflops: float, utilisation: float) -> float:
 
 
 def checkpoint_bytes(shape: Shape, tuning: TuningSection) -> int:
-    """Returns the size of one training checkpoint: weights and the optimiser's states."""
-    return parameters(shape) * (WEIGHT_BYTES[tuning.precision] + OPTIMIZER_BYTES)
+    """Returns the size of one training checkpoint: fp32 weights and moments of what is trained."""
+    return trained_parameters(shape, tuning) * OPTIMIZER_BYTES
 
 
 def export_bytes(shape: Shape, form: str, group: int) -> int:

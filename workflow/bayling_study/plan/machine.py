@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bayling_study.errors import StudyError
 from bayling_study.plan.training import Tuning
+from bayling_study.sizing.choice import Room, host_bytes
 
 GIBIBYTE = 1 << 30
 
@@ -26,6 +27,11 @@ class Machine:
     device_bytes: int | None
     host_bytes: int | None
     name: str
+
+    @property
+    def room(self) -> Room:
+        """The same for the choice of settings: one machine with all processes."""
+        return Room(self.processes, self.processes, self.device_bytes, self.host_bytes)
 
 
 def machine(gpus: int | None, gpu_gib: float | None, processes: int | None) -> Machine:
@@ -50,7 +56,7 @@ def this_machine(processes: int | None) -> Machine:
     """Returns this machine: its GPUs, or its cores where it has none."""
     import torch
 
-    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    host = host_bytes()
     count = torch.cuda.device_count()
     if count:
         memory = min(torch.cuda.get_device_properties(n).total_memory for n in range(count))

@@ -13,9 +13,9 @@ from typing import Literal
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.systems import EndpointSystem, FoundationSystem, PublishedSystem
-from bayling_study.export.arithmetic import Shape
 from bayling_study.files import read_json
 from bayling_study.layout import Layout
+from bayling_study.sizing.shape import Shape
 
 LLAMA_7B = Shape(4096, 32, 32, 32, 128, 11008, 32000)
 LLAMA_13B = Shape(5120, 40, 40, 40, 128, 13824, 32000)
@@ -56,7 +56,7 @@ class Model:
 
 def parameters(shape: Shape) -> int:
     """Returns the number of parameters of a model without biases."""
-    return sum(rows * columns for rows, columns in shape.matrices()) + shape.kept()
+    return shape.parameters()
 
 
 def foundation_of(config: StudyConfig, system: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bayling_study.export.arithmetic import GIBIBYTE, Shape, memory
+from bayling_study.export.arithmetic import GIBIBYTE, memory
 from bayling_study.plan.disk import Need, peaks
 from bayling_study.plan.downloads import Download
 from bayling_study.plan.formulas import FILE_SCALE_BYTES, hours
 from bayling_study.plan.shapes import parameters
 from bayling_study.plan.training import Tuning
+from bayling_study.sizing.shape import Shape
 
 CACHE_TOKENS = 2048
 
@@ -96,14 +97,18 @@ def training_table(tunings: Sequence[Tuning], teraflops: float, utilisation: flo
                 ("" if tuning.measured_tokens else "<= ") + f"{tuning.tokens:,.0f}",
                 f"{tuning.flops:.2e}",
                 f"{predicted:.3g} h",
+                f"{tuning.settings.zero_stage}, {tuning.settings.offload}",
+                f"{tuning.settings.micro_tokens}",
                 gibibytes(tuning.memory.states),
                 gibibytes(tuning.memory.activations),
+                gibibytes(tuning.memory.buffers),
                 gibibytes(tuning.memory.host),
                 *_measured(tuning),
             )
         )
     header = (
-        *("system", "tokens", "FLOPs", "device hours", "states", "activations", "on the host"),
+        *("system", "tokens", "FLOPs", "device hours", "ZeRO stage, offload", "row"),
+        *("states", "activations", "buffers", "on the host"),
         *("measured", "measured time", "measured memory"),
     )
     title = (

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayling_study.config.systems import TunedSystem
-from bayling_study.export.arithmetic import Shape
+from bayling_study.config.tuning import TuningSection
 from bayling_study.files import read_json
 from bayling_study.layout import Layout
-from bayling_study.plan.formulas import Training, training_flops, training_memory
+from bayling_study.plan.formulas import training_flops
+from bayling_study.sizing.attention import attention_kernel
+from bayling_study.sizing.choice import Room, choose
+from bayling_study.sizing.memory import Training, row_tokens
+from bayling_study.sizing.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Tuning:
         measured_tokens: the mixture exists; else ``tokens`` is its upper limit.
         flops: operations.
         memory: of each process.
+        settings: the section ``tuning`` without ``auto``.
         measured: what an earlier run of this job measured, or none.
     """
 
@@ -31,6 +36,7 @@ class Tuning:
     measured_tokens: bool
     flops: float
     memory: Training
+    settings: TuningSection
     measured: Measured | None
 
 
@@ -68,14 +74,29 @@ def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
     return float(mixture.conversations * mixture.max_tokens), False
 
 
-def tuning_plan(layout: Layout, system: str, shape: Shape, processes: int) -> Tuning:
-    """Returns the plan of one tuning job."""
-    settings = layout.config.tuning
+def tuning_plan(layout: Layout, system: str, shape: Shape, room: Room) -> Tuning:
+    """Returns the plan of one tuning job, its ``auto`` settings as the job will choose them.
+
+    A GPU of the plan is taken to have no package flash-attn, for the environment has none.
+    """
+    written = layout.config.tuning
     once, counted = mixture_tokens(layout, system)
-    tokens = once * settings.epochs
-    flops = training_flops(shape, tokens, settings.gradient_checkpointing)
-    memory = training_memory(shape, settings, processes)
-    return Tuning(system, tokens, counted, flops, memory, measured(layout, system))
+    tokens = once * written.epochs
+    flops = training_flops(shape, tokens, written.gradient_checkpointing)
+    step = written.batch_tokens or written.batch * once / conversations(layout, system)
+    gpu = room.device is not None
+    kernel = attention_kernel(written.attention, gpu, False, row_tokens(written))
+    choice = choose(shape, written, room, kernel, step)
+    return Tuning(
+        system, tokens, counted, flops, choice.need, choice.tuning, measured(layout, system)
+    )
+
+
+def conversations(layout: Layout, system: str) -> int:
+    """Returns the conversations of a tuned system's mixture."""
+    found = layout.config.systems[system]
+    assert isinstance(found, TunedSystem), system
+    return layout.config.synthesis.mixtures[found.mixture].conversations
 
 
 def measured(layout: Layout, system: str) -> Measured | None:

@@ -20,6 +20,8 @@ from deepspeed.runtime.zero import GatheredParameters
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
+from bayling_study.sizing.memory import BUCKET, GATHERED
+from bayling_study.tuning import adapters
 from bayling_study.tuning.rows import Attention
 
 BETAS = (0.9, 0.999)
@@ -31,9 +33,19 @@ def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
 
     Gradients are summed in fp32 over the rows of a step also in bf16 training.
     The caller divides by the learnt tokens, so DeepSpeed must not divide by the
-    number of rows: accumulation stays at 1 and is not managed.
+    number of rows: accumulation stays at 1 and is not managed. The bucket is
+    allocated at every backward pass, so its size counts on the CPU too: with
+    DeepSpeed's 500 million values the system cleared 1 GB of pages each time.
+
+    Args:
+        settings: with a stage and an offload, neither of them ``auto``.
     """
-    zero: dict[str, Any] = {"stage": settings.zero_stage, "overlap_comm": False}
+    zero: dict[str, Any] = {
+        "stage": settings.zero_stage,
+        "overlap_comm": False,
+        "reduce_bucket_size": BUCKET,
+        "stage3_max_live_parameters": GATHERED,
+    }
     if settings.offload != "none":
         zero["offload_optimizer"] = {"device": "cpu"}
     if settings.offload == "all":
@@ -56,29 +68,20 @@ def model_dtype(settings: TuningSection) -> torch.dtype:
     return torch.bfloat16 if settings.precision == "bf16" else torch.float32
 
 
-EAGER_LENGTH = 512
-"""Longest row for which eager attention is used on the CPU. With SmolLM2-135M, bf16, one thread,
-three steps of rows of up to 512 tokens took 16, 1 and 20 % less time than with SDPA, whose CPU
-kernel is slow with a mask; eager attention's memory grows with the square, though."""
-
-
-def choose_attention(device: torch.device, max_length: int) -> Attention:
-    """Returns flash attention where it is installed for a CUDA device, else what is fastest."""
-    from transformers.utils import is_flash_attn_2_available
-
-    if device.type == "cuda":
-        return "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
-    return "eager" if max_length <= EAGER_LENGTH else "sdpa"
-
-
-def load_model(foundation: str, settings: TuningSection, attention: Attention) -> Any:
-    """Loads the foundation for training.
+def load_model(
+    foundation: str, settings: TuningSection, attention: Attention, seed: int = 0
+) -> Any:
+    """Loads the foundation for training; an adapter starts from the seed.
 
     Raises:
         StudyError: rows are longer than the model's positions reach.
     """
+    dtype = model_dtype(settings)
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        foundation, dtype=model_dtype(settings), attn_implementation=attention
+        foundation,
+        dtype=dtype,
+        attn_implementation=attention,
+        **adapters.load_options(settings.adapter, dtype),
     )
     reach = getattr(model.config, "max_position_embeddings", None)
     if reach is not None and settings.max_length > reach:
@@ -88,11 +91,14 @@ def load_model(foundation: str, settings: TuningSection, attention: Attention) -
     model.config.use_cache = False
     if settings.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
+    adapters.attach(model, settings.adapter, seed)
     model.train()
     return model
 
 
-def start_engine(foundation: str, settings: TuningSection, attention: Attention) -> Any:
+def start_engine(
+    foundation: str, settings: TuningSection, attention: Attention, seed: int = 0
+) -> Any:
     """Returns the engine: sharded model, fp32 master weights and AdamW.
 
     AdamW is torch's fused form, which needs no compiler; with offload, DeepSpeed
@@ -101,7 +107,7 @@ def start_engine(foundation: str, settings: TuningSection, attention: Attention)
     config = deepspeed_config(settings)
     # Lets from_pretrained build a stage 3 model in shards; must live until it has.
     sharding = transformers.integrations.HfDeepSpeedConfig(config)
-    model = load_model(foundation, settings, attention)
+    model = load_model(foundation, settings, attention, seed)
     del sharding
     engine, *_ = deepspeed.initialize(
         model=model, optimizer=_optimizer(model, settings), config=config
@@ -130,8 +136,8 @@ def gather_weights(engine: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     Gathers one tensor at a time, so that a sharded model never exists twice on a GPU.
     """
     weights = {}
-    for name, parameter in engine.module.named_parameters():
-        with GatheredParameters([parameter]):
+    for tensor in adapters.final_tensors(engine.module):
+        with GatheredParameters(tensor.parts):
             if engine.global_rank == 0:
-                weights[name] = parameter.detach().to("cpu", dtype, copy=True).contiguous()
+                weights[tensor.name] = tensor.value().to("cpu", dtype, copy=True).contiguous()
     return weights

@@ -38,6 +38,8 @@ class Reports:
             self._rewrite()
             if event["step"]:
                 self.run.parameters({"resumed_from_step": event["step"]})
+        elif kind == "memory":
+            self.run.metrics(event["values"])
         elif kind == "note":
             log.warning("%s", event["text"])
 

@@ -6,6 +6,8 @@ import sys
 import time
 from dataclasses import dataclass
 
+from bayling_study.sizing.shape import Shape
+from bayling_study.sizing.speed import model_flops, peak_teraflops
 from bayling_study.tracking.record import peak_memory_bytes
 
 SMOOTHING = 0.9  # of the time a step takes, for the remaining time
@@ -18,6 +20,7 @@ class StepNumbers:
     Attributes:
         loss: mean cross-entropy of the learnt tokens, in nats.
         padded, real, trained: tokens computed, of conversations, learnt.
+        pairs: sum of the squares of the conversations' lengths, for attention's operations.
     """
 
     step: int
@@ -27,6 +30,35 @@ class StepNumbers:
     padded: int
     real: int
     trained: int
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """Model FLOPs utilisation, where the peak of the devices is known.
+
+    Attributes:
+        shape: of the model.
+        teraflops: dense bf16 peak of all devices together.
+    """
+
+    shape: Shape
+    teraflops: float
+
+    @staticmethod
+    def of(shape: Shape | None, precision: str, processes: int) -> Utilisation | None:
+        """Returns it for this machine's GPU, or none: no number is better than a guessed one."""
+        import torch
+
+        if shape is None or precision != "bf16" or not torch.cuda.is_available():
+            return None
+        peak = peak_teraflops(torch.cuda.get_device_name())
+        return None if peak is None else Utilisation(shape, peak * processes)
+
+    def share(self, numbers: StepNumbers, seconds: float) -> float:
+        """Returns the share of the peak that a step reached (formula in ``sizing.speed``)."""
+        flops = model_flops(self.shape, numbers.real, numbers.trained, numbers.pairs)
+        return flops / seconds / (self.teraflops * 1e12)
 
 
 class Progress:
@@ -35,9 +67,11 @@ class Progress:
     Args:
         steps: number of steps of the whole run.
         done: steps that earlier attempts did.
+        utilisation: how to compute it, or none.
     """
 
-    def __init__(self, steps: int, done: int) -> None:
+    def __init__(self, steps: int, done: int, utilisation: Utilisation | None = None) -> None:
+        self.utilisation = utilisation
         self.steps = steps
         self._left = steps - done
         self._last = time.monotonic()
@@ -51,7 +85,7 @@ class Progress:
         old = seconds if self._seconds is None else self._seconds
         self._seconds = SMOOTHING * old + (1 - SMOOTHING) * seconds
         self._left -= 1
-        return {
+        metrics = {
             "loss": numbers.loss,
             "grad_norm": numbers.grad_norm,
             "learning_rate": numbers.learning_rate,
@@ -62,16 +96,21 @@ class Progress:
             "seconds_left": self._seconds * self._left,
             "memory_gib": memory_gib(),
         }
+        if self.utilisation is not None:
+            metrics["model_flops_utilisation"] = self.utilisation.share(numbers, seconds)
+        return metrics
 
     def show(self, step: int, metrics: dict[str, float]) -> None:
         """Writes a step's line to the terminal."""
         left = int(metrics["seconds_left"])
+        used = metrics.get("model_flops_utilisation")
+        shown = "" if used is None else f"  MFU {used:.1%}"
         print(
             f"step {step}/{self.steps}  loss {metrics['loss']:.4f}"
             f"  grad {metrics['grad_norm']:.2f}  lr {metrics['learning_rate']:.2e}"
             f"  tokens/s {metrics['real_tokens_per_second']:.0f}"
             f" (trained {metrics['trained_tokens_per_second']:.0f})"
-            f"  memory {metrics['memory_gib']:.1f} GiB  left {left // 60}:{left % 60:02d}",
+            f"{shown}  memory {metrics['memory_gib']:.1f} GiB  left {left // 60}:{left % 60:02d}",
             file=sys.stderr,
             flush=True,
         )

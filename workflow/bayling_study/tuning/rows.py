@@ -12,14 +12,14 @@ are compared in fp32.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
-SHARED = -1
-Attention = Literal["sdpa", "eager", "flash_attention_2"]
+from bayling_study.tuning.attention import FILLING, SHARED, Attention, attention_mask, filled
+
 Conversation = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
@@ -92,29 +92,24 @@ def _empty_row(device: torch.device | str) -> PackedRow:
     return PackedRow(one[None], one[None], one, none, none, real=0)
 
 
-def attention_mask(
-    segments: torch.Tensor, attention: Attention, dtype: torch.dtype
-) -> torch.Tensor | None:
-    """Returns the block-diagonal causal mask [1, 1, length, length].
-
-    SDPA takes truth values, eager attention takes 0 and the lowest number.
-    Flash attention takes none: it reads the borders from the restarting positions,
-    and therefore knows no shared start.
-    """
-    if attention == "flash_attention_2":
-        return None
-    seen, by = segments[None, :], segments[:, None]
-    allowed = torch.tril((seen == by) | (seen == SHARED))[None, None]
-    if attention == "sdpa":
-        return allowed
-    closed = torch.zeros(allowed.shape, dtype=dtype, device=segments.device)
-    return closed.masked_fill(~allowed, torch.finfo(dtype).min)
+def fill(row: PackedRow, attention: Attention) -> PackedRow:
+    """Returns a row with the length that a kernel wants, filled up with tokens that no one sees."""
+    missing = filled(row.tokens.shape[1], attention) - row.tokens.shape[1]
+    if not missing:
+        return row
+    return replace(
+        row,
+        tokens=torch.nn.functional.pad(row.tokens, (0, missing)),
+        positions=torch.nn.functional.pad(row.positions, (0, missing)),
+        segments=torch.nn.functional.pad(row.segments, (0, missing), value=FILLING),
+    )
 
 
 def row_logits(
     model: Any, row: PackedRow, attention: Attention, dtype: torch.dtype, keep: torch.Tensor
 ) -> torch.Tensor:
     """Returns fp32 logits [len(keep), vocabulary] at the given places of a row."""
+    row = fill(row, attention)
     output = model(
         input_ids=row.tokens,
         position_ids=row.positions,

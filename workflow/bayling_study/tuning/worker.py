@@ -25,12 +25,15 @@ import torch.distributed
 
 from bayling_study.errors import StudyError
 from bayling_study.seeds import derive_seed
-from bayling_study.tuning import checkpoints, data, output
-from bayling_study.tuning.engine import choose_attention, gather_weights, model_dtype, start_engine
+from bayling_study.sizing.memory import row_tokens
+from bayling_study.tuning import checkpoints, curriculum, data, output, states
+from bayling_study.tuning.attention import NAMES, filled, kernel
+from bayling_study.tuning.engine import gather_weights, model_dtype, start_engine
 from bayling_study.tuning.job import Job, report
-from bayling_study.tuning.memory import TRIM_STEPS, release_free_memory
+from bayling_study.tuning.memory import TRIM_STEPS, MemoryCheck, release_free_memory
 from bayling_study.tuning.packing import Schedule
-from bayling_study.tuning.progress import Progress, StepNumbers
+from bayling_study.tuning.progress import Progress, StepNumbers, Utilisation
+from bayling_study.tuning.resources import model_shape
 from bayling_study.tuning.rows import PackedRow, build_row, row_loss
 from bayling_study.tuning.schedule import learning_rate
 
@@ -46,22 +49,28 @@ class Worker:
         self.rank = torch.distributed.get_rank()
         self.processes = torch.distributed.get_world_size()
         self.device = local_device()
-        self.attention = choose_attention(self.device, self.settings.max_length)
+        self.attention = NAMES[kernel(self.settings, self.device.type == "cuda")]
         self.dtype = model_dtype(self.settings)
         self.tokens = data.load(job.tokens)
         flash = self.attention == "flash_attention_2"  # it knows no shared start
+        phases = curriculum.configured(self.settings, job.folder, self.tokens.lengths, job.seed)
         self.schedule = Schedule(
             self.tokens.lengths,
+            order=phases.order if phases else None,
             batch=self.settings.batch,
+            batch_tokens=self.settings.batch_tokens,
             epochs=self.settings.epochs,
             max_steps=self.settings.max_steps,
-            capacity=self.settings.max_length,
+            capacity=row_tokens(self.settings),
             prefixes=None if flash else self.tokens.prefixes,
             processes=self.processes,
             seed=job.seed,
         )
         self.store = checkpoints.Checkpoints(job.folder, self.settings.keep_checkpoints)
-        self.engine = start_engine(job.foundation, self.settings, self.attention)
+        shape = model_shape(Path(job.foundation))
+        self.memory = MemoryCheck(shape, self.settings, self.processes, self.attention)
+        self.utilisation = Utilisation.of(shape, self.settings.precision, self.processes)
+        self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
         self.signalled = False
         self.launcher = os.getppid()
 
@@ -69,7 +78,7 @@ class Worker:
         """Trains to the last step and writes the result; returns false if stopped earlier."""
         self._check_space()
         done = self._resume()
-        progress = Progress(self.schedule.steps, done)
+        progress = Progress(self.schedule.steps, done, self.utilisation)
         saved = time.monotonic()
         for step in range(done, self.schedule.steps):
             rows = self._rows(step)
@@ -85,6 +94,8 @@ class Worker:
                 saved = time.monotonic()
             if stop and not last:
                 return False
+        if self.rank == 0:
+            report(self.job.events, "memory", values=self.memory.result())
         self._write_output()
         return True
 
@@ -105,6 +116,7 @@ class Worker:
         learnt = self._learnt(step)
         total = torch.zeros((), dtype=torch.float64)
         for row in rows:
+            self.memory.note(row.tokens.shape[1], row.learnt)
             loss = row_loss(self.engine, row, self.attention, self.dtype)
             total += loss.detach().double().cpu()
             # DeepSpeed averages over processes; the mean here is over the step's tokens.
@@ -135,10 +147,26 @@ class Worker:
         self.engine.step()
         norm = float(self.engine.get_global_grad_norm() or 0.0)
         self._check_finite(step, norm, "gradient norm")
+        return self._numbers(step, loss, norm, rate)
+
+    def _numbers(self, step: int, loss: float, norm: float, rate: float) -> StepNumbers:
+        """Returns what the step did over all processes."""
         shares = [row for share in self.schedule.rows(step) for row in share]
-        real = sum(self.schedule.tokens(row) for row in shares)
-        padded = real + sum(not row for row in shares)
-        return StepNumbers(step + 1, loss, norm, rate, padded, real, self._learnt(step))
+        lengths = [self.schedule.tokens(row) for row in shares]
+        padded = sum(max(1, filled(length, self.attention)) for length in lengths)
+        chosen = self.schedule.conversations(step)
+        full, shared = self.tokens.lengths, self.schedule.prefixes
+        pairs = sum(full[index] ** 2 - shared[index] ** 2 for index in chosen)
+        return StepNumbers(
+            step=step + 1,
+            loss=loss,
+            grad_norm=norm,
+            learning_rate=rate,
+            padded=padded,
+            real=sum(lengths),
+            trained=self._learnt(step),
+            pairs=pairs,
+        )
 
     def _check_finite(self, step: int, value: float, what: str) -> None:
         if not math.isfinite(value):
@@ -166,9 +194,9 @@ class Worker:
 
     def _check_space(self) -> None:
         if self.rank == 0:
-            count = sum(getattr(p, "ds_numel", p.numel()) for p in self.engine.module.parameters())
-            # Weights in the compute type, and fp32 master weights and two moments.
-            needed = count * (self.dtype.itemsize + 12)
+            trained = (p for p in self.engine.module.parameters() if p.requires_grad)
+            count = sum(getattr(p, "ds_numel", p.numel()) for p in trained)
+            needed = count * states.STATE_BYTES
             checkpoints.check_space(self.job.folder, needed, self.settings.keep_checkpoints + 1)
 
     def _save(self, step: int) -> None:
@@ -177,7 +205,7 @@ class Worker:
             self.store.prepare(step)
         torch.distributed.barrier()
         scratch = self.store.scratch(step)
-        self.engine.save_checkpoint(str(scratch), tag="engine")
+        states.save(self.engine, scratch)
         torch.distributed.barrier()
         parts: list[Any] = [None] * self.processes
         part = checkpoints.seal(scratch, self.rank, self.processes)
@@ -185,7 +213,7 @@ class Worker:
         if self.rank == 0:
             manifest = checkpoints.Manifest(
                 step=step,
-                position=step * self.settings.batch,
+                position=self.schedule.position(step),
                 processes=self.processes,
                 seed=self.job.seed,
                 data=self.tokens.digest,
@@ -209,7 +237,7 @@ class Worker:
         step = int(found[0])
         if step:
             folder = self.job.folder / checkpoints.name(step)
-            self.engine.load_checkpoint(str(folder), tag="engine")
+            states.load(self.engine, folder, step)
         return step
 
     def _write_output(self) -> None:

@@ -1,0 +1,169 @@
+"""What ``auto`` becomes: ZeRO stage, offload and row length that fit the memory.
+
+Tried from the fastest to the slowest: nothing in host memory before something,
+and then the lowest stage, which sends least between processes. The first that
+fits counts; rows are then made as long as the rest of the memory holds, where
+the attention kernel gains from that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.tuning import TuningSection
+from bayling_study.errors import StudyError
+from bayling_study.sizing.memory import Training, training_memory
+from bayling_study.sizing.shape import Shape
+
+USABLE = 0.9
+"""Share of a device's memory that a plan may fill: the rest is the CUDA context, libraries
+and what the allocator cannot use."""
+LONG_ROWS = ("flash", "flex")
+"""Kernels whose work does not grow with the square of the row, so that long rows are cheaper."""
+GIBIBYTE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Room:
+    """The memory that there is.
+
+    Attributes:
+        processes: number of processes of the job.
+        local: those of one machine, which share its memory.
+        device: bytes of each GPU, or none where there is none.
+        host: bytes of the machine, or none where it is not known.
+    """
+
+    processes: int
+    local: int
+    device: int | None
+    host: int | None
+
+    def holds(self, need: Training) -> bool:
+        """Tells whether every process fits."""
+        host = self.local * need.host
+        if self.device is None:
+            host += self.local * need.device
+        elif need.device > USABLE * self.device:
+            return False
+        return self.host is None or host <= USABLE * self.host
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings without ``auto``, and what they need.
+
+    Attributes:
+        tuning: the settings.
+        need: bytes of each process.
+        fits: whether the room holds it.
+    """
+
+    tuning: TuningSection
+    need: Training
+    fits: bool
+
+
+def choose(
+    shape: Shape, tuning: TuningSection, room: Room, attention: str, step_tokens: float
+) -> Choice:
+    """Returns settings in which no ``auto`` is left: the first that fit, or those that need least.
+
+    Args:
+        shape: of the model.
+        tuning: the settings as written.
+        room: the memory that there is.
+        attention: kernel that will be used.
+        step_tokens: tokens of a step of all processes, about.
+    """
+    rows = tuning.max_length if tuning.micro_tokens == "auto" else tuning.micro_tokens
+    last: Choice | None = None
+    for offload, stage in itertools.product(_offloads(tuning, room), _stages(tuning, room)):
+        values = {"zero_stage": stage, "offload": offload, "micro_tokens": rows}
+        last = _weigh(shape, tuning, values, room, attention)
+        if last.fits:
+            return _lengthen(shape, last, room, attention, step_tokens, tuning)
+    assert last is not None
+    return last
+
+
+def _stages(tuning: TuningSection, room: Room) -> list[int]:
+    if tuning.zero_stage != "auto":
+        return [tuning.zero_stage]
+    return [1, 2, 3] if room.processes > 1 or tuning.offload in ("all", "auto") else [1]
+
+
+def _offloads(tuning: TuningSection, room: Room) -> list[str]:
+    if tuning.offload != "auto":
+        return [tuning.offload]
+    return ["none"] if room.device is None else ["none", "optimizer", "all"]
+
+
+def _weigh(
+    shape: Shape, tuning: TuningSection, values: dict[str, Any], room: Room, attention: str
+) -> Choice:
+    chosen = tuning.model_copy(update=values)
+    need = training_memory(shape, chosen, room.processes, attention)
+    return Choice(chosen, need, room.holds(need))
+
+
+def _lengthen(
+    shape: Shape,
+    choice: Choice,
+    room: Room,
+    attention: str,
+    step_tokens: float,
+    tuning: TuningSection,
+) -> Choice:
+    """Returns the choice with the longest rows that fit and that a step can fill."""
+    if tuning.micro_tokens != "auto" or attention not in LONG_ROWS or room.device is None:
+        return choice
+    most = math.ceil(step_tokens / room.processes / tuning.max_length)
+    for times in range(most, 1, -1):
+        values = {"micro_tokens": times * tuning.max_length}
+        longer = _weigh(shape, choice.tuning, values, room, attention)
+        if longer.fits:
+            return longer
+    return choice
+
+
+def check(choice: Choice, room: Room) -> None:
+    """Checks that a choice fits.
+
+    Raises:
+        StudyError: tells what is needed and what there is.
+    """
+    if choice.fits:
+        return
+    need, host = choice.need, room.local * choice.need.host
+    if room.device is None:
+        host += room.local * need.device
+        what = f"all processes need {_gib(host)}, the machine has {_gib(room.host or 0)}"
+    elif need.device > USABLE * room.device:
+        what = (
+            f"each process needs {_gib(need.device)} of GPU memory, there are {_gib(room.device)}"
+        )
+    else:
+        what = f"the offloaded states need {_gib(host)}, the machine has {_gib(room.host or 0)}"
+    raise StudyError(
+        f"{what}, of which {USABLE:.0%} may be planned",
+        where="tuning.zero_stage",
+        fix="grant more GPUs or memory, or tuning: {gradient_checkpointing: true}, or an adapter",
+    )
+
+
+def _gib(size: float) -> str:
+    return f"{size / GIBIBYTE:.1f} GiB"
+
+
+def host_bytes() -> int:
+    """Returns the memory of this machine, or the job's limit where the system sets one."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.is_file() else "max"
+    return min(memory, int(text)) if text.isdigit() else memory

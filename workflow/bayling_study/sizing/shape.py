@@ -1,0 +1,62 @@
+"""The numbers of a Llama-like model that decide its size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers of a Llama-like ``config.json`` that decide its size."""
+
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    intermediate: int
+    vocabulary: int
+    tied: bool = False
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Shape:
+        """Reads the shape from the values of a ``config.json``."""
+        heads = config["num_attention_heads"]
+        return cls(
+            hidden=config["hidden_size"],
+            layers=config["num_hidden_layers"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            head_size=config.get("head_dim") or config["hidden_size"] // heads,
+            intermediate=config["intermediate_size"],
+            vocabulary=config["vocab_size"],
+            tied=bool(config.get("tie_word_embeddings", False)),
+        )
+
+    def block(self) -> dict[str, tuple[int, int]]:
+        """Returns ``(out, in)`` of every linear layer of a block by its name in Llama."""
+        query, key = self.heads * self.head_size, self.kv_heads * self.head_size
+        return {
+            "q_proj": (query, self.hidden),
+            "k_proj": (key, self.hidden),
+            "v_proj": (key, self.hidden),
+            "o_proj": (self.hidden, query),
+            "gate_proj": (self.intermediate, self.hidden),
+            "up_proj": (self.intermediate, self.hidden),
+            "down_proj": (self.hidden, self.intermediate),
+        }
+
+    def matrices(self) -> list[tuple[int, int]]:
+        """Returns ``(out, in)`` of every linear layer; a tied output layer is none."""
+        output = [] if self.tied else [(self.vocabulary, self.hidden)]
+        return list(self.block().values()) * self.layers + output
+
+    def kept(self) -> int:
+        """Returns the parameters that stay in 16 bits in an export: embeddings and norms."""
+        return self.vocabulary * self.hidden + (2 * self.layers + 1) * self.hidden
+
+    def parameters(self) -> int:
+        """Returns the number of parameters; a tied output layer counts once, biases are none."""
+        return sum(rows * columns for rows, columns in self.matrices()) + self.kept()
