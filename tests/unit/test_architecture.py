@@ -21,6 +21,7 @@ STAGES = {
     *("download", "corpora", "synthesis", "suites", "tuning", "export", "generation"),
     "harness",
     *("scoring", "report"),
+    *("judging", "ranking"),
 }
 LAYERS: list[set[str]] = [
     {"errors"},

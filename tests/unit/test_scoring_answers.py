@@ -6,6 +6,7 @@ import pytest
 from scoring_cases import answers, values
 
 from bayling_study.errors import StudyError
+from bayling_study.reviewing import parse_scores
 from bayling_study.scoring import constraints, exams, math_answers, reviews
 from bayling_study.scoring.aggregates import pool
 from bayling_study.scoring.measurement import Options
@@ -127,7 +128,7 @@ def test_different_answers(one: str, other: str) -> None:
     ],
 )
 def test_review_scores(text: str, scores: tuple[float, float] | None) -> None:
-    assert reviews.parse_scores(text) == scores
+    assert parse_scores(text) == scores
 
 
 def test_wins_sums_and_categories() -> None:
@@ -140,18 +141,45 @@ def test_wins_sums_and_categories() -> None:
     assert result["win-share"] == pytest.approx(100 / 3)
     assert result["not-worse-share"] == pytest.approx(200 / 3)
     assert (result["mean.math"], result["mean-opponent.math"]) == (6.5, 6)
-    assert "disagreement" not in result
+    assert "consistent-share" not in result
     pooled = values(pool([{m.metric: m for m in found}] * 2))
     assert pooled["win"] == 2 and pooled["score-ratio"] == pytest.approx(75)
 
 
-def test_both_orders_are_averaged_and_their_disagreement_told() -> None:
+def test_both_orders_are_averaged_and_their_agreement_told() -> None:
     texts = [REVIEW.format(9, 5), REVIEW.format(8, 6), REVIEW.format(7, 6), REVIEW.format(3, 8)]
     meta = [{"question_id": q, "swapped": s} for q in (1, 2) for s in (False, True)]
     result = values(reviews.measure(answers(texts, [[]] * 4, meta), Options()))
     # question 1: 9:5 and, exchanged, 6:8 give 7.5:6.5; question 2: 7:6 and 8:3
     assert (result["win"], result["score-sum"], result["score-sum-opponent"]) == (2, 15, 11)
-    assert result["disagreement"] == 50
+    assert result["consistent-share"] == 50
+    assert result["first-shown-share"] == 75
+
+
+def test_a_question_without_scores_is_unjudged_and_keeps_its_place() -> None:
+    texts = [REVIEW.format(9, 5), "no scores", REVIEW.format(7, 6), REVIEW.format(3, 8)]
+    texts += ["nothing", "at all"]
+    names = {"judge": "j", "baseline": "b", "category": "math"}
+    meta = [{"question_id": q, "swapped": s, **names} for q in (1, 2, 3) for s in (False, True)]
+    found = reviews.measure_judged(answers(texts, [[]] * 6, meta), Options())
+    result = values(found)
+    assert [result[name] for name in ("win", "tie", "loss")] == [2, 0, 0]
+    assert (result["score-sum"], result["score-sum-opponent"]) == (16.5, 9.5)
+    assert result["win-share"] == 100
+    assert result["mean.math"] == 8.25
+    assert result["consistent-share"] == 100  # of the one question with both orders
+    assert result["unjudged"] == pytest.approx(100 / 3)
+    assert {len(m.statistics) for m in found} == {3}
+    assert {m.signature for m in found} == {
+        "review|format:FairEval|orders:2|version:1|judge:j|against:b"
+    }
+
+
+def test_a_judge_that_never_states_scores() -> None:
+    meta = [{"question_id": 1, "swapped": s, "judge": "j", "baseline": "b"} for s in (False, True)]
+    result = values(reviews.measure_judged(answers(["", "?"], [[]] * 2, meta), Options()))
+    assert result["unjudged"] == 100
+    assert {value for name, value in result.items() if name != "unjudged"} == {0}
 
 
 def test_review_without_a_score_names_it() -> None:

@@ -14,8 +14,9 @@ from typing import Any
 from bayling_study.config import StudyConfig, settings_for
 from bayling_study.config.evaluation import ExportSection
 from bayling_study.config.loading import merge, parse_config, read_yaml
-from bayling_study.config.suites import TranslationSuite, Wmt22Suite
+from bayling_study.config.suites import JudgedSuite, TranslationSuite, Wmt22Suite
 from bayling_study.config.systems import (
+    EndpointSystem,
     Int8System,
     PublishedSystem,
     TunedSystem,
@@ -126,7 +127,24 @@ class Dag:
     def generation_settings(self, system: str) -> str:
         """Returns the settings of a generation job: its system and its bases, the suites."""
         chain = self.chain(system)
-        return self.settings("generation", "generation", "suites", systems=chain)
+        suites = self.layout.generated_suites()
+        return self.settings("generation", "generation", suites=suites, systems=chain)
+
+    def harness_settings(self, system: str) -> str:
+        """Returns the settings of a harness job: its system and bases, the suites that it asks."""
+        suites = self.layout.knowledge_suites()
+        chain = self.chain(system)
+        return self.settings("harness", "generation", suites=suites, systems=chain)
+
+    def harness_sources(self) -> str:
+        """Returns the options that name the downloads of harness tasks."""
+        suites = self.layout.knowledge_suites()
+        sources = [name for suite in suites for name in self.layout.suite_sources(suite)]
+        return self.download_options(list(dict.fromkeys(sources)))
+
+    def harness_option(self, system: str) -> str:
+        """Returns the option that names a system's multiple-choice answers, where it has any."""
+        return " ".join(f"--harness {folder}" for folder in self.layout.harness(system))
 
     def chain(self, system: str) -> list[str]:
         """Returns a system and the systems that it was made from, down to its foundation."""
@@ -161,7 +179,30 @@ class Dag:
         found = self.config.systems[system]
         if isinstance(found, PublishedSystem):
             return f"--download {self.layout.download(found.source)}"
+        if isinstance(found, EndpointSystem):
+            return ""
         return f"--checkpoint {self.layout.checkpoint(system)}"
+
+    def judging_settings(self, suite: str) -> str:
+        """Returns the settings of a judging job: its suite and its judge."""
+        return self.settings("judging", suites=[suite], systems=[self._judged(suite).judge])
+
+    def judging_inputs(self, suite: str) -> list[Path]:
+        """Returns what a suite's judge works on and with: the baseline's answers, a checkpoint."""
+        section = self._judged(suite)
+        return [
+            self.layout.study / "outputs" / section.baseline,
+            *self.layout.generation_input(section.judge),
+        ]
+
+    def judging_option(self, suite: str) -> str:
+        """Returns the option that names the checkpoint of a judge that is run here."""
+        return self.generation_option(self._judged(suite).judge)
+
+    def _judged(self, suite: str) -> JudgedSuite:
+        section = self.config.suites[suite]
+        assert isinstance(section, JudgedSuite), suite
+        return section
 
     def download_options(self, sources: list[str], option: str = "--download") -> str:
         """Returns ``OPTION ID=FOLDER`` for each source."""

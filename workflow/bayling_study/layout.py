@@ -6,11 +6,15 @@ and never ask.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from bayling_study.config.knowledge import KNOWLEDGE_KINDS
 from bayling_study.config.model import StudyConfig
-from bayling_study.config.suites import InteractiveSuite, TranslationSuite
+from bayling_study.config.checks import evaluated
+from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
 from bayling_study.config.systems import (
+    EndpointSystem,
     FoundationSystem,
     Int8System,
     PublishedSystem,
@@ -98,20 +102,53 @@ class Layout:
                 return self.foundation(system.base)
         return self.foundation(self.names(FoundationSystem)[0])
 
+    def evaluated(self) -> list[str]:
+        """Returns the systems that answer the suites."""
+        return evaluated(self.config)
+
+    def judged_suites(self, system: str) -> list[str]:
+        """Returns the suites in which a judge compares a system with the baseline."""
+        if isinstance(self.config.systems[system], PublishedSystem):
+            return []
+        suites = self.config.suites.items()
+        return [n for n, s in suites if isinstance(s, JudgedSuite) and s.baseline != system]
+
+    def reviews(self, system: str) -> list[Path]:
+        """Returns the judge's review files of a system."""
+        folder = self.study / "judging" / system
+        return [folder / f"{suite}.jsonl" for suite in self.judged_suites(system)]
+
     def names(self, kind: type) -> list[str]:
         """Returns the names of the systems of a kind, in the order of the config."""
         return [name for name, system in self.config.systems.items() if isinstance(system, kind)]
 
-    def generation_input(self, system: str) -> Path:
-        """Returns what a system's outputs are made from: a checkpoint or a released source."""
+    def generation_input(self, system: str) -> list[Path]:
+        """Returns what a system's outputs are made from: a checkpoint, a release, or nothing."""
         found = self.config.systems[system]
         if isinstance(found, PublishedSystem):
-            return self.manifest(found.source)
-        return self.checkpoint(system)
+            return [self.manifest(found.source)]
+        return [] if isinstance(found, EndpointSystem) else [self.checkpoint(system)]
 
-    def prompts(self) -> list[Path]:
-        """Returns the prompt sets of all suites."""
-        return [self.study / "prompts" / f"{suite}.jsonl" for suite in self.config.suites]
+    def prompts(self, suites: Iterable[str] | None = None) -> list[Path]:
+        """Returns the prompt sets of the given suites, or of all."""
+        names = self.config.suites if suites is None else suites
+        return [self.study / "prompts" / f"{suite}.jsonl" for suite in names]
+
+    def knowledge_suites(self) -> list[str]:
+        """Returns the suites that are answered by likelihood, through the harness."""
+        suites = self.config.suites.items()
+        return [name for name, suite in suites if suite.kind in KNOWLEDGE_KINDS]
+
+    def generated_suites(self) -> list[str]:
+        """Returns the suites that are answered by generation."""
+        known = self.knowledge_suites()
+        return [name for name in self.config.suites if name not in known]
+
+    def harness(self, *systems: str) -> list[Path]:
+        """Returns the folders of multiple-choice answers, of systems that have a model here."""
+        models = FoundationSystem | TunedSystem | Int8System
+        asked = [name for name in systems if isinstance(self.config.systems[name], models)]
+        return [self.study / "harness" / name for name in asked if self.knowledge_suites()]
 
     def used_sources(self) -> list[str]:
         """Returns every source that this study downloads, each once."""

@@ -3,7 +3,7 @@ rule report:
     input:
         rules.compare.output,
         STUDY.comet_scores(),
-        [f"{S}/scores/{system}" for system in STUDY.config.systems],
+        [f"{S}/scores/{system}" for system in STUDY.layout.evaluated()],
         STUDY.audits(),
         STUDY.perplexities(),
     output:
@@ -49,4 +49,4 @@ rule track:
         uri=STUDY.tracking_option(),
     shell:
         "python -m bayling_study.tracking --study {params.study} --shared {params.shared}"
-        " {params.uri} --out {output} > {log} 2>&1"
+        " {params.uri} --later --out {output} > {log} 2>&1"

@@ -1,12 +1,46 @@
+rule judge:
+    """A judge's reviews of one system's answers beside the baseline's, in both orders."""
+    input:
+        lambda wildcards: STUDY.judging_inputs(wildcards.suite),
+        outputs=f"{S}/outputs/{{system}}",
+        prompts=f"{S}/prompts/{{suite}}.jsonl",
+    output:
+        f"{S}/judging/{{system}}/{{suite}}.jsonl",
+    log:
+        f"{S}/logs/judging/{{suite}}-{{system}}.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=480,
+        gpu=0,
+    params:
+        settings=lambda wildcards: STUDY.judging_settings(wildcards.suite),
+        code=STUDY.code("judging"),
+        record=lambda wildcards: f"{S}/runs/judging/{wildcards.suite}-{wildcards.system}.json",
+        judge=lambda wildcards: STUDY.judging_option(wildcards.suite),
+        study=lambda wildcards: S,
+        work=lambda wildcards: f"{S}/work/judging/{wildcards.suite}/{wildcards.system}",
+    shell:
+        "{ONE_GPU} python -m bayling_study.judging --settings {params.settings}"
+        " --record {params.record} --code {params.code} --suite {wildcards.suite}"
+        " --system {wildcards.system} {params.judge} --prompts {params.study}/prompts"
+        " --outputs {params.study}/outputs --work {params.work} --out {output} > {log} 2>&1"
+
+
 rule score:
     """One system's scores on all suites, with intervals."""
     input:
+        lambda wildcards: STUDY.layout.reviews(wildcards.system),
+        lambda wildcards: STUDY.layout.harness(wildcards.system),
         outputs=f"{S}/outputs/{{system}}",
         prompts=STUDY.layout.prompts(),
     output:
         directory(f"{S}/scores/{{system}}"),
     log:
         f"{S}/logs/scoring/{{system}}.log",
+    wildcard_constraints:
+        system="|".join(STUDY.layout.evaluated()),
     conda:
         "../../envs/study.yaml"
     resources:
@@ -17,19 +51,23 @@ rule score:
         code=STUDY.code("scoring"),
         record=lambda wildcards: f"{S}/runs/scoring/{wildcards.system}.json",
         prompts=lambda wildcards: f"{S}/prompts",
+        judging=lambda wildcards: f"{S}/judging/{wildcards.system}",
+        harness=lambda wildcards: STUDY.harness_option(wildcards.system),
         suites=" ".join(STUDY.config.suites),
     shell:
         "python -m bayling_study.scoring --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --prompts {params.prompts} --outputs {input.outputs} --suites {params.suites}"
-        " --out {output} > {log} 2>&1"
+        " --judging {params.judging} {params.harness} --out {output} > {log} 2>&1"
 
 
 rule compare:
     """Which differences between systems are significant."""
     input:
-        [f"{S}/outputs/{system}" for system in STUDY.config.systems],
-        [f"{S}/scores/{system}" for system in STUDY.config.systems],
+        [f"{S}/outputs/{system}" for system in STUDY.layout.evaluated()],
+        [f"{S}/scores/{system}" for system in STUDY.layout.evaluated()],
+        [STUDY.layout.reviews(system) for system in STUDY.layout.evaluated()],
+        STUDY.layout.harness(*STUDY.layout.evaluated()),
         STUDY.comet_scores(),
         prompts=STUDY.layout.prompts(),
     output:
@@ -46,13 +84,14 @@ rule compare:
         code=STUDY.code("scoring.compare"),
         record=lambda wildcards: f"{S}/runs/scoring/compare.json",
         study=lambda wildcards: S,
-        systems=" ".join(STUDY.config.systems),
+        systems=" ".join(STUDY.layout.evaluated()),
         suites=" ".join(STUDY.config.suites),
     shell:
         "python -m bayling_study.scoring.compare --settings {params.settings}"
         " --record {params.record} --code {params.code} --prompts {params.study}/prompts"
         " --outputs {params.study}/outputs --systems {params.systems} --suites {params.suites}"
-        " --scores {params.study}/scores --out {output} > {log} 2>&1"
+        " --scores {params.study}/scores --judging {params.study}/judging"
+        " --harness {params.study}/harness --out {output} > {log} 2>&1"
 
 
 rule comet_segments:
@@ -106,7 +145,7 @@ rule comet_train:
 rule comet_score:
     """COMET of all systems with one model load."""
     input:
-        [f"{S}/outputs/{system}" for system in STUDY.config.systems],
+        [f"{S}/outputs/{system}" for system in STUDY.layout.evaluated()],
         model=STUDY.comet_model(),
         encoder=STUDY.comet_encoder(),
         prompts=STUDY.layout.prompts(),
@@ -126,14 +165,14 @@ rule comet_score:
         python=STUDY.comet_python(),
         record=lambda wildcards: f"{S}/runs/comet/score.json",
         study=lambda wildcards: S,
-        systems=" ".join(STUDY.config.systems),
+        systems=" ".join(STUDY.layout.evaluated()),
         suites=" ".join(STUDY.comet_suites()),
         cache=f"{STUDY.layout.resources}/cache/comet",
         encoder=lambda wildcards, input: (
             f"--encoder {input.encoder}" if input.encoder else ""
         ),
     shell:
-        "{params.python} -m bayling_study.scoring.comet score --settings {params.settings}"
+        "{ONE_GPU} {params.python} -m bayling_study.scoring.comet score --settings {params.settings}"
         " --record {params.record} --code {params.code} --model {input.model}"
         " --prompts {params.study}/prompts --outputs {params.study}/outputs"
         " --systems {params.systems} --suites {params.suites} --cache {params.cache} {params.encoder}"

@@ -16,6 +16,7 @@ from bayling_study.config.suites import (
     ConstrainedSuite,
     ExamsSuite,
     InteractiveSuite,
+    JudgedSuite,
     Suite,
     TranslationSuite,
     Wmt22Suite,
@@ -153,11 +154,36 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         _check_dialogues(suite.demands, suite.turns, key)
         if suite.instruction_languages:
             _check_instructions(suite.instruction_languages, key)
+    if isinstance(suite, JudgedSuite):
+        _check_judged(suite, config, key)
     for field, kind, known in _released(suite):
         for item in getattr(suite, field):
             require(f"released {kind}", item, known, f"{key}.{field}")
     for field in ("directions", "tasks", "opponents", "parts"):
         conditions.distinct(getattr(suite, field, ()), f"{key}.{field}")
+
+
+def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
+    answering = [name for name, system in config.systems.items() if system.kind != "published"]
+    require("system that can be asked", suite.judge, answering, f"{key}.judge")
+    compared = [name for name in evaluated(config) if name in answering]
+    require("system that answers", suite.baseline, compared, f"{key}.baseline")
+    if suite.questions == "mt-bench" and any(part.endswith(".zh") for part in suite.parts):
+        raise StudyError(
+            "MT-Bench's questions are English",
+            where=f"{key}.parts",
+            fix="parts: [singleturn.en, multiturn.en]",
+        )
+    for mark in ("{first}", "{second}"):
+        if suite.judge_prompt.count(mark) != 1:
+            raise StudyError(f"{mark} must be there once", where=f"{key}.judge_prompt")
+    if suite.judge_decoding.beams > 1:
+        raise StudyError("servers offer no beam search", where=f"{key}.judge_decoding.beams")
+
+
+def evaluated(config: StudyConfig) -> list[str]:
+    """Returns the systems that answer the suites: all but servers that only judge or teach."""
+    return [name for name, system in config.systems.items() if getattr(system, "evaluated", True)]
 
 
 def _released(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:

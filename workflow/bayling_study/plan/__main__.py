@@ -12,7 +12,12 @@ from pathlib import Path
 
 from bayling_study.cli import run_program
 from bayling_study.config import load_config
-from bayling_study.config.systems import FoundationSystem, PublishedSystem, TunedSystem
+from bayling_study.config.systems import (
+    EndpointSystem,
+    FoundationSystem,
+    PublishedSystem,
+    TunedSystem,
+)
 from bayling_study.dag import Dag
 from bayling_study.plan import tables
 from bayling_study.plan.disk import check_disk, disk_needs
@@ -91,7 +96,7 @@ def _shapes(dag: Dag) -> dict[str, tuple[Shape | None, str]]:
     """Returns the shape of every system that is run here, and where it comes from."""
     found: dict[str, tuple[Shape | None, str]] = {}
     for name, system in dag.config.systems.items():
-        if not isinstance(system, PublishedSystem):
+        if not isinstance(system, PublishedSystem | EndpointSystem):
             model = foundation_model(dag.layout, foundation_of(dag.config, name))
             found[name] = (model.shape, model.origin)
     return found

@@ -8,14 +8,19 @@ system has are scored.
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 
 from bayling_study.cli import run_program, stage_parser
-from bayling_study.config import load_settings
+from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.knowledge import KNOWLEDGE_KINDS
 from bayling_study.files import atomic_directory
 from bayling_study.records import read_prompts
+from bayling_study.scoring.aggregates import mean_groups
 from bayling_study.scoring.answers import options_of, plan_of, read_answers, suite_kind
 from bayling_study.scoring.cache import default_folder
+from bayling_study.scoring.groups import averages
+from bayling_study.scoring.judged import scored_prompts
 from bayling_study.scoring.results import score_suite, write_suite
 from bayling_study.tracking.record import run_record
 
@@ -26,6 +31,8 @@ def main() -> None:
     parser.add_argument("--system", required=True, help="name of the system in the config")
     parser.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
     parser.add_argument("--outputs", type=Path, required=True, help="the system's output folder")
+    parser.add_argument("--harness", type=Path, help="its answers to multiple-choice suites")
+    parser.add_argument("--judging", type=Path, help="a judge's reviews of its answers")
     parser.add_argument("--suites", nargs="+", required=True)
     parser.add_argument("--cache", type=Path, help="default: work/scoring of the study")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
@@ -35,17 +42,41 @@ def main() -> None:
     with run_record(args.record, "scoring", args.system, config.study.name, args.code) as run:
         run.parameters({"scoring": config.scoring.model_dump(mode="json")})
         run.input("outputs", args.outputs)
+        if args.harness is not None:
+            run.input("harness", args.harness)
         with atomic_directory(args.out) as scratch:
             for suite in args.suites:
-                suite_kind(config, suite)
+                outputs = outputs_of(config, suite, args)
+                if outputs is None:
+                    continue
                 path = args.prompts / f"{suite}.jsonl"
                 run.input(f"prompts.{suite}", path)
-                items = read_answers(read_prompts(path), args.outputs, args.system, suite)
-                scores, rows = score_suite(items, config.suites[suite], options, plan)
+                prompts = scored_prompts(config.suites[suite], read_prompts(path))
+                items = read_answers(prompts, outputs, args.system, suite)
+                section = config.suites[suite]
+                groups = mean_groups(section, averages(prompts))
+                scores, rows = score_suite(items, section, options, plan, groups)
                 write_suite(scratch, suite, scores, rows)
                 run.metrics({f"{suite}.{s.item}.{s.metric}": s.value for s in scores})
         run.parameters({"cache": {"hits": options.cache.hits, "misses": options.cache.misses}})
         run.output("scores", args.out)
+
+
+def outputs_of(config: StudyConfig, suite: str, folders: Namespace) -> Path | None:
+    """Returns the folder that holds what is scored of a system in a suite.
+
+    None means that there is nothing: published systems answer no multiple-choice
+    suite, and no judge compares a baseline with itself.
+
+    Raises:
+        StudyError: the configuration has no such suite, or nothing measures its kind.
+    """
+    kind = suite_kind(config, suite)
+    if kind == "judged":
+        reviewed = folders.judging and (folders.judging / f"{suite}.jsonl").exists()
+        return Path(folders.judging) if reviewed else None
+    found: Path | None = folders.harness if kind in KNOWLEDGE_KINDS else folders.outputs
+    return found
 
 
 if __name__ == "__main__":

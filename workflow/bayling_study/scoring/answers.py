@@ -7,7 +7,7 @@ from pathlib import Path
 from bayling_study.config import StudyConfig
 from bayling_study.errors import StudyError
 from bayling_study.records import Prompt, items_present, read_hypotheses
-from bayling_study.scoring import constraints, exams, interactive, overlap, reviews
+from bayling_study.scoring import constraints, exams, interactive, knowledge, overlap, reviews
 from bayling_study.scoring.cache import StatisticsCache
 from bayling_study.scoring.measurement import Answers, Measurement, Options
 from bayling_study.scoring.resampling import Plan
@@ -18,7 +18,10 @@ MEASURES = {
     "constrained": constraints.measure,
     "exams": exams.measure,
     "reviews": reviews.measure,
+    "judged": reviews.measure_judged,
     "interactive": interactive.measure,
+    "harness": knowledge.measure,
+    "questions": knowledge.measure,
 }
 """Kind of suite to the function that measures one item of it."""
 

@@ -1,15 +1,16 @@
 """Tests the difference of every pair of systems on every item, and says which are significant.
 
     python -m bayling_study.scoring.compare --settings F --record R --prompts DIR --outputs DIR
-        --systems A B … --suites S … --out FILE
+        --systems A B … --suites S … [--harness DIR] --out FILE
 
 Writes ``{"schema": 1, "method": {…}, "comparisons": […]}``. A comparison has
 ``suite, item, metric, signature, system_a, system_b, value_a, value_b, n``, the
 ``difference`` (a minus b) with its interval ``low, high``, the p-values
 ``bootstrap`` and ``randomisation``, the same ``…_adjusted`` for the family, and
-``p_adjusted``, the larger of those two. ``significant`` means that it is below
-the level, so that both tests agree. The family of Holm's correction is all
-pairs of systems on one item and metric.
+``p_adjusted``, the larger of those two. The family of Holm's correction is all
+pairs of systems on one item and metric. ``q_table`` corrects for the many items
+of a suite; ``significant`` means that both are below the level. Averages over
+items are compared too.
 
 Metrics that only have segment scores (COMET) are read from
 ``SCORES/METRIC/SYSTEM/SUITE.segments.jsonl`` with ``--scores SCORES`` and compared by
@@ -18,18 +19,30 @@ their means.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bayling_study.cli import run_program, stage_parser
 from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.knowledge import KNOWLEDGE_KINDS
 from bayling_study.files import write_json
 from bayling_study.records import read_prompts
+from bayling_study.scoring.aggregates import is_averaged, mean_groups
 from bayling_study.scoring.answers import measure, options_of, plan_of, read_answers, suite_kind
 from bayling_study.scoring.cache import default_folder
+from bayling_study.scoring.groups import averages
+from bayling_study.scoring.judged import scored_prompts
 from bayling_study.scoring.measurement import Answers, Options
-from bayling_study.scoring.pairs import compare_item, method_statement
+from bayling_study.scoring.pairs import (
+    PairTest,
+    average_tests,
+    correct_table,
+    corrected,
+    method_statement,
+    tests_of,
+)
 from bayling_study.scoring.resampling import Plan
 from bayling_study.scoring.segment_scores import SegmentScores, read_segment_scores
 from bayling_study.tracking.record import run_record
@@ -37,11 +50,23 @@ from bayling_study.tracking.record import run_record
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a comparison reads: prompts, outputs by system, and further segment scores."""
+    """Where a comparison reads: prompts, answers by system, and further segment scores."""
 
     prompts: Path
     outputs: Path
     scores: Path | None
+    harness: Path | None = None
+    judging: Path | None = None
+
+    def answers(self, kind: str, suite: str, systems: list[str]) -> dict[str, Path]:
+        """Returns the folder of each system's answers to a suite, where it has them."""
+        if kind == "judged":
+            reviewed = {s: self.judging / s for s in systems} if self.judging else {}
+            return {s: f for s, f in reviewed.items() if (f / f"{suite}.jsonl").exists()}
+        if kind not in KNOWLEDGE_KINDS:
+            return {system: self.outputs / system for system in systems}
+        folders = {s: self.harness / s for s in systems} if self.harness else {}
+        return {system: folder for system, folder in folders.items() if folder.exists()}
 
     def segment_folders(self, system: str) -> list[Path]:
         """Returns the folders of other programs with a system's segment scores."""
@@ -59,20 +84,24 @@ def compare_suite(
     options: Options,
     plan: Plan,
     extra: dict[str, SegmentScores],
+    groups: Mapping[str, list[str]],
 ) -> list[dict[str, Any]]:
-    """Tests all pairs of systems on every item of a suite.
+    """Tests all pairs of systems on every item of a suite, and on averages over items.
 
     Args:
         answered: system to its items.
         kind: kind of the suite.
         options, plan: as for scoring; each item gets a seed of its own.
         extra: system to further segment scores (COMET).
+        groups: averages with their items; one is compared where all its items are.
     """
     items: dict[str, dict[str, Answers]] = {}
     for system, found in answered.items():
         for answers in found:
             items.setdefault(answers.item, {})[system] = answers
+    tests: dict[str, list[PairTest]] = {}
     rows: list[dict[str, Any]] = []
+    averaged = {item for members in groups.values() for item in members}
     for item, systems in items.items():
         if len(systems) < 2:
             continue
@@ -86,8 +115,27 @@ def compare_suite(
         }
         suite = next(iter(systems.values())).suite
         item_plan = replace(plan, seed=plan.seed_of("compare", suite, item))
-        rows += [{"suite": suite, "item": item} | row for row in compare_item(measured, item_plan)]
-    return rows
+        made = tests_of(measured, item_plan)
+        rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan)]
+        if item in averaged:
+            tests[item] = [test for test in made if is_averaged(test.metric)]
+    return correct_table(rows, plan) + _averages(tests, groups, rows, plan)
+
+
+def _averages(
+    tests: Mapping[str, list[PairTest]],
+    groups: Mapping[str, list[str]],
+    rows: list[dict[str, Any]],
+    plan: Plan,
+) -> list[dict[str, Any]]:
+    """Compares the averages whose items were all compared."""
+    suite = rows[0]["suite"] if rows else ""
+    return [
+        {"suite": suite, "item": name} | row
+        for name, members in groups.items()
+        if all(item in tests for item in members)
+        for row in corrected(average_tests([tests[item] for item in members]), plan)
+    ]
 
 
 def main() -> None:
@@ -100,6 +148,10 @@ def main() -> None:
     parser.add_argument(
         "--scores", type=Path, help="folder with METRIC/SYSTEM/SUITE.segments.jsonl"
     )
+    parser.add_argument(
+        "--harness", type=Path, help="folder of SYSTEM with multiple-choice answers"
+    )
+    parser.add_argument("--judging", type=Path, help="folder of SYSTEM with a judge's reviews")
     parser.add_argument("--cache", type=Path, help="default: work/scoring of the study")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args()
@@ -107,7 +159,7 @@ def main() -> None:
     with run_record(args.record, "compare", "comparisons", config.study.name, args.code) as run:
         run.parameters({"scoring": config.scoring.model_dump(mode="json")})
         options = options_of(config, args.cache or default_folder(args.out))
-        folders = Folders(args.prompts, args.outputs, args.scores)
+        folders = Folders(args.prompts, args.outputs, args.scores, args.harness, args.judging)
         run.input("prompts", args.prompts)
         for system in args.systems:
             run.input(f"outputs/{system}", args.outputs / system)
@@ -132,14 +184,16 @@ def _compare_named(
 ) -> list[dict[str, Any]]:
     """Reads a suite's prompts, hypotheses and further segment scores, and compares them."""
     kind = suite_kind(config, suite)
-    prompts = read_prompts(folders.prompts / f"{suite}.jsonl")
+    prompts = scored_prompts(config.suites[suite], read_prompts(folders.prompts / f"{suite}.jsonl"))
     answered = {
-        system: read_answers(prompts, folders.outputs / system, system, suite) for system in systems
+        system: read_answers(prompts, folder, system, suite)
+        for system, folder in folders.answers(kind, suite, systems).items()
     }
     extra = {
-        system: read_segment_scores(folders.segment_files(system, suite)) for system in systems
+        system: read_segment_scores(folders.segment_files(system, suite)) for system in answered
     }
-    return compare_suite(answered, kind, options, plan_of(config), extra)
+    groups = mean_groups(config.suites[suite], averages(prompts))
+    return compare_suite(answered, kind, options, plan_of(config), extra, groups)
 
 
 if __name__ == "__main__":

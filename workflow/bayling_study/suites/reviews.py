@@ -1,45 +1,25 @@
 """BayLing-80 answers of two systems, put before a judge.
 
 The release holds the judge's reviews together with the answers they are about,
-so the prompts are built from the review files themselves. The authors' judge
-prompt was not released; the reviews have the output form of FairEval
-(i-Eval/FairEval: evidence first, then one score an assistant), so this prompt
-asks for that form in words of our own.
+so the prompts are built from the review files themselves; ``reviewing`` has the
+wording, which the authors did not release.
 """
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from bayling_study.config.suites import ReviewsSuite
 from bayling_study.errors import StudyError
 from bayling_study.records import Prompt
+from bayling_study.reviewing import review_prompt
 from bayling_study.sources import files_root
 from bayling_study.suites import Context
 from bayling_study.suites.released import item_rows
 
 FOLDER = Path("exp/general_tasks/GPT4-REVIEW")
-NOTHING = "(nothing)"  # shown for a turn that one side does not have
 FIELDS = ("question_id", "question", "category", "system1", "system2")
-
-INSTRUCTION = """\
-You compare two AI assistants. Below is a conversation in which both were given the same \
-requests of a user, with the answers of each.
-
-{first}
-
-{second}
-
-Judge how helpful, relevant, accurate and detailed the answers of each assistant are. \
-The order in which the two are shown must not influence you. Give each assistant an overall \
-score from 1 to 10; a higher score means a better performance. First explain your judgement, \
-then give the scores, in exactly this form:
-
-Evaluation evidence: <your explanation>
-Score of the Assistant 1: <score>
-Score of the Assistant 2: <score>"""
 
 
 def build(name: str, suite: ReviewsSuite, context: Context) -> list[Prompt]:
@@ -59,27 +39,6 @@ def build(name: str, suite: ReviewsSuite, context: Context) -> list[Prompt]:
             path = folder / f"{suite.judged}.vs.{opponent}.{part}.jsonl"
             prompts += _read(name, suite.judged, opponent, part, path)
     return prompts
-
-
-def review_prompt(
-    question: str | list[str], first: str | list[str], second: str | list[str]
-) -> str:
-    """Returns the judge's prompt for one item; a text alone is a single turn."""
-    return INSTRUCTION.format(
-        first=_dialogue(1, question, first), second=_dialogue(2, question, second)
-    )
-
-
-def _dialogue(number: int, question: str | list[str], answers: str | list[str]) -> str:
-    lines = [f"[Conversation with Assistant {number}]"]
-    turns = zip_longest(_turns(question), _turns(answers), fillvalue=NOTHING)
-    for asked, answered in turns:
-        lines += [f"User: {asked}", f"Assistant {number}: {answered}"]
-    return "\n".join([*lines, f"[End of the conversation with Assistant {number}]"])
-
-
-def _turns(text: str | list[str]) -> list[str]:
-    return [text] if isinstance(text, str) else text
 
 
 def _read(name: str, judged: str, opponent: str, part: str, path: Path) -> list[Prompt]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bayling_study.config import StudyConfig, load_config
 from bayling_study.config.evaluation import GenerationSection
-from bayling_study.config.systems import PublishedSystem, TemplateName
+from bayling_study.config.systems import EndpointSystem, PublishedSystem, TemplateName
 from bayling_study.errors import StudyError
 from bayling_study.layout import Layout
 from bayling_study.models.template import template_of
@@ -47,11 +47,13 @@ def find_system(files: Sequence[Path], name: str) -> Chosen:
     where = f"{files[0]}: systems"
     talking = _talking(config)
     if name not in talking:
-        released = name in config.systems
+        reasons = {
+            "published": f"{name!r} only has released outputs, there is no model to run",
+            "endpoint": f"{name!r} is a server already, there is no model to run",
+        }
+        system = config.systems.get(name)
         raise StudyError(
-            f"{name!r} only has released outputs, there is no model to run"
-            if released
-            else f"there is no system {name!r}",
+            reasons[system.kind] if system else f"there is no system {name!r}",
             where=where,
             fix=f"SYSTEM=NAME (or --system NAME) with one of: {', '.join(talking) or '(none)'}",
         )
@@ -74,5 +76,7 @@ def build_command(files: Sequence[Path]) -> str:
 
 def _talking(config: StudyConfig) -> list[str]:
     return [
-        name for name, system in config.systems.items() if not isinstance(system, PublishedSystem)
+        name
+        for name, system in config.systems.items()
+        if not isinstance(system, PublishedSystem | EndpointSystem)
     ]

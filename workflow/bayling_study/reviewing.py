@@ -1,0 +1,83 @@
+"""Reviews of two assistants' answers: what a judge is asked, and how its scores are read.
+
+The authors' judge prompt was not released. Their GPT-4 reviews have the output
+form of FairEval (i-Eval/FairEval, FairEval.py): evidence first, then one score
+an assistant. The prompt here asks for that form in words of our own; a
+configuration may replace it. Standard library only: the configuration uses
+this module too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import zip_longest
+
+NOTHING = "(nothing)"
+"""Shown for a turn that one side does not have."""
+
+INSTRUCTION = """\
+You compare two AI assistants. Below is a conversation in which both were given the same \
+requests of a user, with the answers of each.
+
+{first}
+
+{second}
+
+Judge how helpful, relevant, accurate and detailed the answers of each assistant are. \
+The order in which the two are shown must not influence you. Give each assistant an overall \
+score from 1 to 10; a higher score means a better performance. First explain your judgement, \
+then give the scores, in exactly this form:
+
+Evaluation evidence: <your explanation>
+Score of the Assistant 1: <score>
+Score of the Assistant 2: <score>"""
+
+SCORE = re.compile(
+    r"Score\s+of\s+(?:the\s+)?Assistant\s+([12])\s*[:：]\s*\**\s*(\d+(?:\.\d+)?)", re.IGNORECASE
+)
+"""A score in a review. Of the 1,280 released ones 14 lack "the", and some are halves."""
+
+
+ORDERS = (False, True)
+"""Whether the system under test is shown second: both orders of a question."""
+
+
+def review_id(question: str, swapped: bool) -> str:
+    """Returns the id of a question's review, by the place at which the system was shown."""
+    return f"{question}/{2 if swapped else 1}"
+
+
+def review_prompt(
+    question: str | Sequence[str],
+    first: str | Sequence[str],
+    second: str | Sequence[str],
+    instruction: str = INSTRUCTION,
+) -> str:
+    """Returns the judge's prompt for one item; a text alone is a single turn."""
+    # Not str.format: answers and a configured text may hold braces.
+    head, _, rest = instruction.partition("{first}")
+    middle, _, tail = rest.partition("{second}")
+    dialogues = _dialogue(1, question, first), _dialogue(2, question, second)
+    return f"{head}{dialogues[0]}{middle}{dialogues[1]}{tail}"
+
+
+def parse_scores(review: str) -> tuple[float, float] | None:
+    """Returns the scores of Assistant 1 and 2, or none if either is not stated.
+
+    A score that is stated again later in the review replaces the earlier one.
+    """
+    found = {number: float(score) for number, score in SCORE.findall(review)}
+    return (found["1"], found["2"]) if len(found) == 2 else None
+
+
+def _dialogue(number: int, question: str | Sequence[str], answers: str | Sequence[str]) -> str:
+    lines = [f"[Conversation with Assistant {number}]"]
+    turns = zip_longest(_turns(question), _turns(answers), fillvalue=NOTHING)
+    for asked, answered in turns:
+        lines += [f"User: {asked}", f"Assistant {number}: {answered}"]
+    return "\n".join([*lines, f"[End of the conversation with Assistant {number}]"])
+
+
+def _turns(text: str | Sequence[str]) -> Sequence[str]:
+    return [text] if isinstance(text, str) else text
