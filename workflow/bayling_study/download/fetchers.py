@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bayling_study.download.archives import matcher, unpack
+from bayling_study.download.clients import apt_archive, deb_contents, npm_archive
 from bayling_study.download.hub import fetch_hub
 from bayling_study.download.package_index import fetch_package
 from bayling_study.download.receipt import FileFact, describe_files, listing_hash
@@ -23,7 +25,9 @@ from bayling_study.download.transfer import fetch
 from bayling_study.errors import StudyError
 from bayling_study.files import sha256_file
 
-ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".deb")
+TOP_FOLDER_KINDS = ("git", "pip-sdist", "npm")
+"""Kinds whose archives have one top folder, which is no part of a file's path."""
 SACREBLEU_SECONDS = 1800
 
 
@@ -106,8 +110,9 @@ def take_file(path: Path, request: Request) -> Fetched:
     if kind != "git":
         insist(sha256, request, path)
     if path.name.lower().endswith(ARCHIVE_SUFFIXES):
-        strip = kind in ("git", "pip-sdist")
-        facts = unpack(path, request.files, request.row.files, strip_top=strip)
+        archive = deb_contents(path) if path.suffix == ".deb" else path
+        strip = kind in TOP_FOLDER_KINDS
+        facts = unpack(archive, request.files, request.row.files, strip_top=strip)
     else:
         facts = [place(path, request.files / path.name, sha256)]
     if kind == "git":
@@ -160,6 +165,23 @@ def fetch_from_hub(request: Request) -> Fetched:
     return many_files(request, revision)
 
 
+def fetch_from_apt(request: Request) -> Fetched:
+    """Kind ``apt``: files of a Debian package."""
+    return take_file(apt_archive(request), request)
+
+
+def fetch_from_npm(request: Request) -> Fetched:
+    """Kind ``npm``: files of an npm package."""
+    return take_file(npm_archive(request), request)
+
+
+def fetch_from_babel(request: Request) -> Fetched:
+    """Kind ``babel``: names of CLDR, see ``download/cldr.py``."""
+    # Imported late: it reads all of CLDR's locales.
+    import_module("bayling_study.download.cldr").write_names(request)
+    return many_files(request, request.revision)
+
+
 def wanted(name: str, patterns: tuple[str, ...]) -> bool:
     """Tells whether a path matches one of the patterns; no patterns want everything."""
     return not patterns or any(matcher(pattern)(name) for pattern in patterns)
@@ -172,4 +194,7 @@ FETCHERS: dict[str, Callable[[Request], Fetched]] = {
     "git": fetch_git,
     "hub": fetch_from_hub,
     "sacrebleu": fetch_sacrebleu,
+    "apt": fetch_from_apt,
+    "npm": fetch_from_npm,
+    "babel": fetch_from_babel,
 }

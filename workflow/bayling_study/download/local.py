@@ -19,7 +19,7 @@ from bayling_study.errors import StudyError
 
 LOG = logging.getLogger(__name__)
 
-MANY_FILES = ("hub", "sacrebleu")
+MANY_FILES = ("hub", "sacrebleu", "babel")
 
 
 def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:

@@ -20,7 +20,9 @@ from bayling_study.config.base import Name, Section
 from bayling_study.errors import StudyError
 from bayling_study.files import sha256_json
 
-Kind = Literal["pip-wheel", "pip-sdist", "url", "git", "hub", "sacrebleu", "local"]
+Kind = Literal[
+    *("pip-wheel", "pip-sdist", "url", "git", "hub", "sacrebleu", "apt", "npm", "babel", "local"),
+]
 COLUMNS = (
     "id",
     "kind",
@@ -38,6 +40,8 @@ IDENTITY = ("id", "kind", "location", "revision", "files", "sha256")
 """Columns that decide the fetched bytes; a change of any other refetches nothing."""
 PINNED_KINDS = ("pip-wheel", "pip-sdist")
 """Kinds whose archive must be hash-pinned in the table: an index may serve anything."""
+VERSIONED_KINDS = ("apt", "npm", "babel")
+"""Kinds that name a package's version; what that version holds is locked at first."""
 ROW_HASH_DIGITS = 8
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
@@ -82,6 +86,8 @@ class SourceRow(Section):
     def _complete(self) -> SourceRow:
         if self.kind in PINNED_KINDS and not (self.revision and self.sha256 and self.bytes):
             raise ValueError(f"kind {self.kind} needs revision, sha256 and bytes")
+        if self.kind in VERSIONED_KINDS and not self.revision:
+            raise ValueError(f"kind {self.kind} needs a version as revision")
         if self.kind == "git" and not re.fullmatch(r"[0-9a-f]{7,40}", self.revision):
             raise ValueError("kind git needs a commit id of 7 to 40 hex digits as revision")
         if self.kind == "hub" and not re.fullmatch(

@@ -9,11 +9,14 @@ English do not correspond one to one. Babel parses the format.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import PoFileError, read_po
+from babel.messages.pofile import read_po
 
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.corpora.readers.aligned import segment
@@ -21,6 +24,8 @@ from bayling_study.corpora.readers.locate import locate_all
 from bayling_study.corpora.types import ParallelSegment
 from bayling_study.errors import StudyError
 from bayling_study.sources import files_root
+
+LOG = logging.getLogger(__name__)
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
@@ -58,8 +63,14 @@ def messages(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def _catalogue(path: Path) -> Catalog:
+    remarks = StringIO()  # Babel prints what it skips, such as a plural form too many
     try:
-        with open(path, "rb") as stream:
-            return read_po(stream, abort_invalid=True)
-    except (PoFileError, UnicodeDecodeError, ValueError) as error:
+        with open(path, "rb") as stream, redirect_stdout(remarks):
+            catalogue = read_po(stream)
+    except (UnicodeDecodeError, ValueError) as error:
         raise StudyError(f"not a gettext catalogue ({error})", where=path) from error
+    if remarks.getvalue():
+        LOG.info("%s: %s", path, " ".join(remarks.getvalue().split())[:200])
+    if not len(catalogue):
+        raise StudyError("not a gettext catalogue (no message)", where=path)
+    return catalogue
