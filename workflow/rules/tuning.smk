@@ -11,26 +11,32 @@ rule tune:
         directory(f"{S}/tuned/{{system}}"),
     log:
         f"{S}/logs/tuning/{{system}}.log",
-    retries: RETRIES
+    retries: TUNE_RETRIES
     conda:
         "../../envs/study.yaml"
-    threads: workflow.cores or 1
+    threads: ALL_CORES
     resources:
         mem_mb=8000,
         runtime=480,
         gpu=0,
+        nodes=1,
+        processes=0,
+        node_launcher="srun",
     params:
         settings=lambda wildcards: STUDY.tuning_settings(wildcards.system),
         code=STUDY.code("tuning"),
         record=lambda wildcards: f"{S}/runs/tuning/{wildcards.system}.json",
         checkpoints=lambda wildcards: f"{S}/work/tuning/{wildcards.system}",
         instructions=lambda wildcards, input: Path(input.instructions).parent,
+        logs=lambda wildcards: f"{S}/logs/tuning/{wildcards.system}-nodes",
     shell:
-        "python -m bayling_study.tuning --settings {params.settings}"
+        "{ALL_GPUS} python -m bayling_study.tuning --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --foundation {input.foundation} --instructions {params.instructions}"
         " --checkpoints {params.checkpoints} --out {output}"
-        " --processes $(({resources.gpu} ? {resources.gpu} : {threads})) $BAYLING_LIVE"
+        " --nodes {resources.nodes} --processes {resources.processes} --threads {threads}"
+        " --node-launcher '{resources.node_launcher}' --node-logs {params.logs}"
+        " --limit-minutes $(({resources.runtime} * {LIMITED})) $BAYLING_LIVE"
         " 2>&1 | tee {log}"
 
 
@@ -82,7 +88,7 @@ rule perplexity:
         prompts=lambda wildcards: f"{S}/prompts",
         suites=" ".join(STUDY.config.suites),
     shell:
-        "python -m bayling_study.export.perplexity --settings {params.settings}"
+        "{ONE_GPU} python -m bayling_study.export.perplexity --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --checkpoint {input.checkpoint} --base-checkpoint {input.base}"
         " --prompts {params.prompts} --suites {params.suites} --out {output} > {log} 2>&1"

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from bayling_study.errors import StudyError
 from bayling_study.tuning.job import Follower, Job
+from bayling_study.tuning.nodes import Meeting, Nodes
 
 POLL_SECONDS = 0.3
 END_SECONDS = 40.0  # torch.distributed.run gives its workers 30 s to end
@@ -32,27 +33,32 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 FAILURE = re.compile(r"rank\s*:\s*(\d+) \(local_rank.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 
 
-def launch(job: Job, processes: int, handle: Callable[[dict[str, Any]], None]) -> None:
+def launch(
+    job: Job, processes: int, handle: Callable[[dict[str, Any]], None], nodes: Nodes | None = None
+) -> None:
     """Runs the workers to their end.
 
     Args:
         job: what to train; its file must have been written.
-        processes: number of worker processes.
+        processes: number of worker processes, of each node where there are several.
         handle: called with each report of the first worker, also those of earlier attempts.
+        nodes: the nodes to train on; none means this one.
 
     Raises:
         StudyError: a worker failed; carries its message or names the worker and its status.
+            Or a node did not come; names it.
     """
+    meeting = Meeting(nodes, processes) if nodes is not None and nodes.count > 1 else None
     job.stop_file.unlink(missing_ok=True)
     follower = Follower(job.events)
     begin = time.time()
     process = subprocess.Popen(
-        command(job, processes),
-        env=environment(processes),
+        command(job, processes) if meeting is None else meeting.command(job.file),
+        env=environment(processes) if meeting is None else None,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_end_with_parent,
+        preexec_fn=end_with_parent,
     )
     assert process.stderr is not None
     echo = Echo(process.stderr)
@@ -68,6 +74,8 @@ def launch(job: Job, processes: int, handle: Callable[[dict[str, Any]], None]) -
                         failure = event
                 if not running:
                     break
+                if meeting is not None:
+                    meeting.poll()
                 time.sleep(POLL_SECONDS)
         finally:
             end(process)
@@ -92,11 +100,10 @@ def environment(processes: int) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     values["OMP_NUM_THREADS"] = str(max(1, (cores or 1) // processes))
     values.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")
-    if not os.environ.get("CUDA_VISIBLE_DEVICES"):
-        import torch
+    import torch
 
-        if not torch.cuda.is_available():
-            values["DS_ACCELERATOR"] = "cpu"
+    if not torch.cuda.is_available():  # also where a scheduler names cards that torch cannot use
+        values["DS_ACCELERATOR"] = "cpu"
     return values
 
 
@@ -155,7 +162,7 @@ def end(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Asks Linux to end the launcher when this program dies, so that nothing trains on alone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)

@@ -1,0 +1,157 @@
+"""The miniature study in a folder of its own, run by Snakemake as a lab would."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helpers import tiny
+from slurm.cluster import output, wait
+
+ROOT = Path(__file__).resolve().parents[2]
+EPOCHS = 24  # a training long enough to be disturbed four times
+RULES = ("foundation", "corpora", "synthesis", "prompts", "tune", "export", "generate")
+TIMES = ("runs", "logs", "work", "settings", "report", "mlflow.db", "reference")
+"""What holds times, or follows from run records that do; all else must be equal."""
+
+
+class Study:
+    """A working folder with the study's configuration and a profile.
+
+    Args:
+        folder: made here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        for name in ("config", ".venv"):
+            (folder / name).symlink_to(ROOT / name)
+        self.config = tiny.write_study(folder)
+        values = yaml.safe_load(self.config.read_text())
+        values["scoring"]["comet"] = {"embedded": None}
+        values["tuning"] |= {"epochs": EPOCHS, "checkpoint_minutes": 0.05, "attempts": 12}
+        values["tracking"] = {"live": False}
+        self.config.write_text(yaml.safe_dump(values))
+        self.results = folder / "results" / "tiny"
+
+    def profile(self, name: str, **resources: dict[str, Any]) -> Path:
+        """Writes the shipped SLURM profile with fewer cores, quicker polls and some resources."""
+        shipped = ROOT / "config" / "profiles" / "slurm" / "config.yaml"
+        values = yaml.safe_load(shipped.read_text())
+        values["set-resources"]["tune"]["processes"] = 1
+        for rule, changes in resources.items():
+            values["set-resources"].setdefault(rule, {}).update(changes)
+        values |= {"set-threads": {"tune": 1}, "latency-wait": 20}
+        values |= {"slurm-init-seconds-before-status-checks": 2}
+        path = self.folder / f"profile-{name}"
+        path.mkdir(exist_ok=True)
+        (path / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+        return path
+
+    def snakemake(self, *arguments: str, config: str | None = None) -> list[str]:
+        """Returns Snakemake's command line for this study."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        files = [str(self.config), *([config] if config else [])]
+        return [*command, "--configfile", *files, *arguments]
+
+    def start(self, name: str, *arguments: str, config: str | None = None) -> Run:
+        """Starts Snakemake with a log of its own."""
+        return Run(self, self.snakemake(*arguments, config=config), self.folder / f"{name}.log")
+
+    def local(self) -> None:
+        """Runs the study on this machine, undisturbed."""
+        options = ["--cores", "2", "--set-resources", "tune:processes=1"]
+        options += ["--set-threads", "tune=1"]
+        assert self.start("undisturbed", *options).wait() == 0
+
+    def steps(self) -> int:
+        """Returns the newest step of the training in progress."""
+        return max((event.get("step", 0) for event in self.events("step")), default=0)
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Returns the training's reports of a kind, of all attempts."""
+        found = sorted(self.results.glob("work/tuning/tuned/*/events.jsonl"))
+        lines = [line for path in found for line in path.read_text().splitlines()]
+        return [event for event in map(json.loads, lines) if event["event"] == kind]
+
+    def trained_on(self, more: int = 10) -> None:
+        """Waits until the training has done some steps more in a new attempt, and saved one."""
+        begin = time.time()
+
+        def further() -> bool:
+            new = [event["step"] for event in self.events("step") if event["time"] > begin]
+            saved = [event for event in self.events("saved") if event["time"] > begin]
+            return bool(saved) and len(new) >= more
+
+        wait(further, "training steps", 240)
+
+    def hashes(self) -> dict[str, str]:
+        """Returns file to SHA-256 of everything that the study made, apart from times."""
+        files = (path for path in sorted(self.results.rglob("*")) if path.is_file())
+        named = ((path.relative_to(self.results), path) for path in files)
+        return {
+            str(name): hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in named
+            if name.parts[0] not in TIMES
+        }
+
+
+class Run:
+    """Snakemake at work."""
+
+    def __init__(self, study: Study, command: list[str], log: Path) -> None:
+        self.log = log
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        with open(log, "ab") as stream:
+            self.process = subprocess.Popen(
+                command,
+                cwd=study.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def wait(self, seconds: float = 600) -> int:
+        """Returns the exit status."""
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """Ends Snakemake as the machine would: at once, its jobs unaware."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def job(rule: str, state: str = "RUNNING") -> str:
+    """Returns the number of a rule's newest job in a state; empty without one."""
+    lines = output("squeue", "-h", "-o", "%i|%T|%k", "--sort=-i").splitlines()
+    rows = [line.split("|") for line in lines]
+    return next((row[0] for row in rows if row[1] == state and f"rule_{rule}" in row[2]), "")
+
+
+def await_job(rule: str, state: str = "RUNNING") -> str:
+    """Waits for a rule's job; returns its number."""
+    wait(lambda: job(rule, state), f"a job of rule {rule} to be {state}", 240)
+    return job(rule, state)
+
+
+def node_of(number: str) -> str:
+    """Returns the node that a job runs on."""
+    return output("squeue", "-h", "-j", number, "-o", "%N").strip()
+
+
+def accounted(fields: str) -> list[list[str]]:
+    """Returns all jobs of the cluster from its accounting database, requeued attempts too."""
+    rows = output("sacct", "-n", "-X", "-P", "-D", "--starttime=now-2hours", f"--format={fields}")
+    return [line.split("|") for line in rows.splitlines()]

@@ -1,0 +1,119 @@
+"""Training on several nodes: they meet, train as one, and a node that does not come is named.
+
+The scheduler is played by a shell line that starts one task for each "node" of
+this machine; ``make test-slurm`` does the same through ``srun``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from safetensors.torch import load_file
+
+from bayling_study.errors import StudyError
+from bayling_study.tuning import nodes as nodes_module
+from bayling_study.tuning.nodes import Meeting, Nodes, join, node_rank
+from helpers.training import Stage
+
+BOTH = """sh -c 'SLURM_PROCID=0 "$@" & SLURM_PROCID=1 "$@"; wait $!' --"""
+FIRST = """sh -c 'SLURM_PROCID=0 SLURMD_NODENAME=n1 "$@"' --"""
+
+
+@pytest.fixture
+def two(monkeypatch):
+    monkeypatch.setattr(nodes_module, "head_address", lambda: "127.0.0.1")
+    monkeypatch.setattr(nodes_module, "granted_hosts", lambda: ["n1", "n2"])
+    return Nodes(2, timeout=1.0)
+
+
+def report(meeting: Meeting, rank: int, gpus: int = 0) -> None:
+    node = {"host": f"n{rank + 1}", "gpus": gpus, "port": 29500 + rank}
+    meeting.store.set(f"node/{rank}", json.dumps(node))
+
+
+def test_all_nodes_get_the_first_ones_address(two):
+    meeting = Meeting(two, processes=1)
+    report(meeting, 0)
+    meeting.poll()
+    assert not meeting.store.check(["go"])
+    report(meeting, 1)
+    meeting.poll()
+    assert join(meeting.place, 1, 0, 1234, timeout=2) == "127.0.0.1:29500"
+
+
+@pytest.mark.parametrize(("came", "missing"), [([0], r"node 1 \(n2\)"), ([1], r"node 0 \(n1\)")])
+def test_a_missing_node_is_named(two, came, missing):
+    meeting = Meeting(Nodes(2, timeout=0.0), processes=1)
+    for rank in came:
+        report(meeting, rank)
+    with pytest.raises(StudyError, match=missing):
+        meeting.poll()
+
+
+def test_a_node_with_too_few_gpus_is_named(two):
+    meeting = Meeting(two, processes=4)
+    report(meeting, 0, gpus=4)
+    report(meeting, 1, gpus=3)
+    with pytest.raises(StudyError, match=r"node 1 \(n2\).*3 GPUs for 4"):
+        meeting.poll()
+
+
+def test_a_node_that_cannot_reach_the_first_says_so(two):
+    with pytest.raises(StudyError, match="does not answer within 1 s"):
+        join("127.0.0.1:1", 1, 0, 1234, timeout=1)
+
+
+def test_a_node_whose_fellows_do_not_come_says_so(two):
+    meeting = Meeting(two, processes=1)
+    with pytest.raises(StudyError, match="other nodes did not come"):
+        join(meeting.place, 1, 0, 1234, timeout=1)
+
+
+@pytest.mark.parametrize("name", ["SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"])
+def test_the_launcher_says_which_node(monkeypatch, name):
+    for other in nodes_module.RANK_VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    with pytest.raises(StudyError, match="which node"):
+        node_rank()
+    monkeypatch.setenv(name, "3")
+    assert node_rank() == 3
+
+
+def test_srun_is_told_everything(tmp_path):
+    command = Nodes(4, threads=16, logs=tmp_path).command(tmp_path / "job.json", 8, "n1:29400")
+    text = " ".join(command)
+    assert "--nodes 4 --ntasks 4 --ntasks-per-node 1 --cpus-per-task 16" in text
+    assert text.endswith(f"--processes 8 --timeout 300 --logs {tmp_path}")
+
+
+@pytest.mark.slow
+class TestTraining:
+    def run(self, stage: Stage, *options: str, status: int = 0) -> str:
+        done = subprocess.run(
+            [*stage.command, *options],
+            env={**stage.environment, "SLURM_JOB_ID": ""},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == status, done.stderr
+        return done.stderr
+
+    def test_two_nodes_learn_what_two_processes_learn(self, tmp_path):
+        one, two = (Stage(tmp_path / name, max_steps=3) for name in ("one", "two"))
+        self.run(one, "--processes", "2")
+        logs = two.folder / "nodes"
+        options = ["--processes", "1", "--nodes", "2", "--node-launcher", BOTH]
+        self.run(two, *options, "--node-logs", str(logs))
+        first, second = (load_file(stage.out / "model.safetensors") for stage in (one, two))
+        for name, tensor in first.items():  # the number of threads changes the last bits
+            assert tensor.allclose(second[name], rtol=1e-5, atol=1e-6), name
+        for rank in (0, 1):
+            assert f"node {rank} of 2" in (logs / f"node-{rank}.log").read_text()
+
+    def test_a_missing_node_ends_the_job_with_its_number(self, tmp_path):
+        options = ["--processes", "1", "--nodes", "2", "--node-launcher", FIRST]
+        text = self.run(Stage(tmp_path), *options, "--node-seconds", "15", status=2)
+        assert "node 1 of 2 did not report within 15 s; there: 0 (n1)" in text
