@@ -31,14 +31,18 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/tuning.smk"
+include: "workflow/rules/deltas.smk"
 include: "workflow/rules/generation.smk"
 include: "workflow/rules/scoring.smk"
 include: "workflow/rules/report.smk"
 
 
+# Where Snakemake itself runs: there the network and the tracking server are.
 localrules:
     study,
     fetch,
+    download,
+    track,
 
 
 rule study:
@@ -47,6 +51,7 @@ rule study:
     input:
         f"{S}/report/index.html",
         f"{S}/runs/mlflow.json",
+        STUDY.layout.deltas(),
 
 
 rule fetch:

@@ -147,6 +147,28 @@ def write_foundation(folder: Path, tied: bool = True) -> Path:
     return folder
 
 
+def write_wide_foundation(folder: Path) -> Path:
+    """Writes a tiny foundation of whole 4-bit blocks (64) with a ChatML tokenizer."""
+    tokenizer = chatml_tokenizer()
+    torch.manual_seed(7)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        tie_word_embeddings=False,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def conversations(count: int) -> list[dict[str, Any]]:
     """Conversations of very different lengths, every fourth with two exchanges."""
     rows = []

@@ -22,7 +22,7 @@ from bayling_study.config.systems import (
     TunedSystem,
 )
 from bayling_study.errors import StudyError
-from bayling_study.layout import Layout
+from bayling_study.layout import MADE_FROM_ANOTHER, Layout
 from bayling_study.tracking.code import ROOT, code_hash
 from bayling_study.tracking.mlflow_store import EXPERIMENT, chosen_uri
 
@@ -79,7 +79,8 @@ class Dag:
                 that adding a system or suite does not rerun the others.
         """
         folder = self.layout.study / "settings"
-        return str(settings_for(self.config, stage, [*sections, *only], folder, only))
+        config = self.config.seen_by_stages()
+        return str(settings_for(config, stage, [*sections, *only], folder, only))
 
     def code(self, module: str) -> str:
         """Returns the hash of the code that a stage runs."""
@@ -119,10 +120,21 @@ class Dag:
         if self.config.tracking.experiment:
             os.environ[EXPERIMENT] = self.config.tracking.experiment
 
+    def synthesis_settings(self, mixture: str) -> str:
+        """Returns the settings of a mixture: its section, and its teacher's where it has one."""
+        teacher = self.config.synthesis.mixtures[mixture].teacher
+        systems = {"systems": [teacher]} if teacher else {}
+        return self.settings("synthesis", synthesis=[mixture], **systems)
+
+    def synthesis_workers(self, mixture: str) -> int:
+        """Returns the processes that pay for a mixture; its bytes do not depend on them."""
+        return 1 if self.config.synthesis.mixtures[mixture].conversations < 20_000 else 8
+
     def tuning_settings(self, system: str) -> str:
         """Returns the settings of a tuning job: its own system and that one's base."""
-        only = [system, self.layout.base(system)]
-        return self.settings("tuning", "tuning", systems=only)
+        config, folder = self.config.seen_by_stages(system), self.layout.study / "settings"
+        only = {"systems": [system, self.layout.base(system)]}
+        return str(settings_for(config, "tuning", ["tuning", "systems"], folder, only))
 
     def generation_settings(self, system: str) -> str:
         """Returns the settings of a generation job: its system and its bases, the suites."""
@@ -149,7 +161,7 @@ class Dag:
     def chain(self, system: str) -> list[str]:
         """Returns a system and the systems that it was made from, down to its foundation."""
         chain = [system]
-        while isinstance(self.config.systems[chain[-1]], TunedSystem | Int8System):
+        while isinstance(self.config.systems[chain[-1]], MADE_FROM_ANOTHER):
             chain.append(self.layout.base(chain[-1]))
         return chain
 

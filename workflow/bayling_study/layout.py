@@ -15,6 +15,7 @@ from bayling_study.config.checks import evaluated
 from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
 from bayling_study.config.systems import (
     EndpointSystem,
+    DeltaSystem,
     FoundationSystem,
     Int8System,
     PublishedSystem,
@@ -22,6 +23,9 @@ from bayling_study.config.systems import (
 )
 from bayling_study.download.manifest import row_hash, source_row
 from bayling_study.errors import StudyError
+
+MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
+DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
 
 
 class Layout:
@@ -60,13 +64,13 @@ class Layout:
         found = self.config.systems[system]
         if isinstance(found, FoundationSystem):
             return self.foundation(system)
-        folder = "int8" if isinstance(found, Int8System) else "tuned"
-        return self.study / folder / system
+        folders = {Int8System: "int8", DeltaSystem: "restored"}
+        return self.study / folders.get(type(found), "tuned") / system
 
     def base(self, system: str) -> str:
-        """Returns the name of the system that a tuned or exported system starts from."""
+        """Returns the name of the system that a system is made from."""
         found = self.config.systems[system]
-        assert isinstance(found, TunedSystem | Int8System), system
+        assert isinstance(found, MADE_FROM_ANOTHER), system
         return found.base
 
     def instructions(self, system: str) -> Path:
@@ -74,6 +78,12 @@ class Layout:
         found = self.config.systems[system]
         assert isinstance(found, TunedSystem), system
         return self.study / "instructions" / found.mixture
+
+    def deltas(self) -> list[Path]:
+        """Returns the folders of tuned systems as differences to their bases."""
+        systems = self.config.systems.items()
+        wanted = [name for name, s in systems if isinstance(s, TunedSystem) and s.delta]
+        return [self.study / "deltas" / name for name in wanted]
 
     def corpus_sources(self) -> list[str]:
         """Returns the sources that the corpora are read from, each once."""
@@ -99,7 +109,7 @@ class Layout:
         """
         for system in self.config.systems.values():
             if isinstance(system, TunedSystem) and system.mixture == mixture:
-                return self.foundation(system.base)
+                return self.checkpoint(system.base)
         return self.foundation(self.names(FoundationSystem)[0])
 
     def evaluated(self) -> list[str]:
@@ -146,7 +156,7 @@ class Layout:
 
     def harness(self, *systems: str) -> list[Path]:
         """Returns the folders of multiple-choice answers, of systems that have a model here."""
-        models = FoundationSystem | TunedSystem | Int8System
+        models = FoundationSystem | MADE_FROM_ANOTHER
         asked = [name for name in systems if isinstance(self.config.systems[name], models)]
         return [self.study / "harness" / name for name in asked if self.knowledge_suites()]
 
@@ -155,7 +165,7 @@ class Layout:
         systems = self.config.systems.values()
         used = [
             *self.corpus_sources(),
-            *(s.source for s in systems if isinstance(s, FoundationSystem | PublishedSystem)),
+            *(s.source for s in systems if isinstance(s, DOWNLOADED)),
             *(source for suite in self.config.suites for source in self.suite_sources(suite)),
         ]
         comet = self.config.scoring.comet

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.model import StudyConfig
+from bayling_study.config.patterns import matching
 from bayling_study.config.suites import (
     EXAM_TASKS,
     ConstrainedSuite,
     ExamsSuite,
+    FloresSuite,
     InteractiveSuite,
     JudgedSuite,
     Suite,
@@ -22,8 +24,10 @@ from bayling_study.config.suites import (
     Wmt22Suite,
 )
 from bayling_study.config.synthesis import Mixture
-from bayling_study.config.systems import Int8System, TunedSystem
+from bayling_study.config.systems import DeltaSystem, Int8System, TunedSystem
+from bayling_study.config.training import check_tuning
 from bayling_study.errors import StudyError
+from bayling_study.languages.flores import flores_languages
 from bayling_study.lookup import require
 
 
@@ -40,6 +44,9 @@ def check_study(config: StudyConfig, where: object) -> None:
     _check_corpora(config.corpora, f"{where}: corpora")
     for name, mixture in config.synthesis.mixtures.items():
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
+        if mixture.teacher is not None:
+            teacher = f"{where}: synthesis.mixtures.{name}.teacher"
+            _check_base(config, mixture.teacher, teacher, ("endpoint",))
     _check_systems(config, f"{where}: systems")
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
@@ -87,21 +94,36 @@ def _check_directions(directions: Iterable[str], available: set[str], key: str) 
 
 
 def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
+    recipes = names.recipes()
     for field in ("shares", "recipe_max_tokens"):
         for recipe in getattr(mixture, field):
-            require("recipe", recipe, names.RECIPES, f"{key}.{field}")
+            require("recipe", recipe, recipes, f"{key}.{field}")
     conditions.sums_to_one(mixture.shares.values(), f"{key}.shares")
-    _check_directions(mixture.directions, available, f"{key}.directions")
+    patterns = {*mixture.directions, *mixture.exclude}
+    _check_directions((p for p in patterns if "*" not in p), available, f"{key}.directions")
     if mixture.directions:
         conditions.sums_to_one(mixture.directions.values(), f"{key}.directions")
-    elif directed := [name for name in names.TRANSLATION_RECIPES if mixture.shares.get(name)]:
+    elif directed := [n for n, share in mixture.shares.items() if share and recipes[n]]:
         raise StudyError(
             f"the recipe {directed[0]!r} needs directions",
             where=f"{key}.directions",
             fix="directions: {zh-en: 0.5, en-zh: 0.5}",
         )
+    for code in mixture.general_languages:
+        conditions.language(code, f"{key}.general_languages")
+    if mixture.general_languages:
+        conditions.can_choose(mixture.general_languages, f"{key}.general_languages")
     _check_dialogues(mixture.demands, mixture.turns, key)
     _check_instructions(mixture.instruction_languages, key)
+
+
+def trained_directions(mixture: Mixture, available: Iterable[str]) -> set[str]:
+    """Returns the directions that a mixture may have, its patterns taken apart."""
+    codes = list(available)
+    named = {name for name, share in mixture.directions.items() if share > 0}
+    never = {name for pattern in mixture.exclude for name in matching(pattern, codes)}
+    found = {name for pattern in named for name in matching(pattern, codes)}
+    return (found - never) | {name for name in named if "*" not in name}
 
 
 def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], key: str) -> None:
@@ -135,9 +157,13 @@ def _check_systems(config: StudyConfig, key: str) -> None:
     for name, system in config.systems.items():
         if isinstance(system, TunedSystem):
             require("mixture", system.mixture, config.synthesis.mixtures, f"{key}.{name}.mixture")
+            _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "delta"))
+            check_tuning(config, name, key)
+        if isinstance(system, DeltaSystem):
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))
         if isinstance(system, Int8System):
-            _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "tuned"))
+            kinds = ("foundation", "tuned", "delta")
+            _check_base(config, system.base, f"{key}.{name}.base", kinds)
 
 
 def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]) -> None:
@@ -150,6 +176,8 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         _check_directions(suite.directions, _languages(config), f"{key}.directions")
     if isinstance(suite, TranslationSuite):
         _check_zero_shot(suite, config, f"{key}.zero_shot")
+    if isinstance(suite, FloresSuite):
+        _check_flores(suite, key)
     if isinstance(suite, InteractiveSuite):
         _check_dialogues(suite.demands, suite.turns, key)
         if suite.instruction_languages:
@@ -186,6 +214,14 @@ def evaluated(config: StudyConfig) -> list[str]:
     return [name for name, system in config.systems.items() if getattr(system, "evaluated", True)]
 
 
+def _check_flores(suite: FloresSuite, key: str) -> None:
+    known = [language.code for language in flores_languages()]
+    for field in ("pivots", "languages"):
+        for code in getattr(suite, field):
+            require("FLORES-101 language", code, known, f"{key}.{field}")
+        conditions.distinct(getattr(suite, field), f"{key}.{field}")
+
+
 def _released(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
     """Returns which field of a suite may hold which items, where a release decides."""
     if isinstance(suite, Wmt22Suite):
@@ -197,11 +233,11 @@ def _released(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
 
 def _check_zero_shot(suite: TranslationSuite, config: StudyConfig, key: str) -> None:
     """A direction that a suite calls zero-shot must not be trained."""
+    available = sorted(_languages(config))
     trained = {
         direction
         for mixture in config.synthesis.mixtures.values()
-        for direction, share in mixture.directions.items()
-        if share > 0
+        for direction in trained_directions(mixture, available)
     }
     for direction in suite.zero_shot:
         require("direction of this suite", direction, suite.directions, key)

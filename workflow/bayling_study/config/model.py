@@ -18,7 +18,7 @@ from bayling_study.config.study import (
 )
 from bayling_study.config.suites import Suite
 from bayling_study.config.synthesis import SynthesisSection
-from bayling_study.config.systems import System
+from bayling_study.config.systems import System, TunedSystem
 from bayling_study.config.tuning import TuningSection
 
 
@@ -53,3 +53,28 @@ class StudyConfig(Section):
     """What the report shows."""
     tracking: TrackingSection = TrackingSection()
     """How run records reach MLflow."""
+
+    def tuning_of(self, system: str) -> TuningSection:
+        """Returns the hyper-parameters of a tuned system: the section with its own keys laid over.
+
+        Raises:
+            ValidationError: an own key is unknown or its value does not pass.
+        """
+        found = self.systems[system]
+        own = found.tuning if isinstance(found, TunedSystem) else {}
+        return TuningSection.model_validate(self.tuning.model_dump(exclude_unset=True) | own)
+
+    def seen_by_stages(self, system: str | None = None) -> StudyConfig:
+        """Returns the config without what the workflow alone acts on, so that it reruns no stage.
+
+        Args:
+            system: a tuned system whose hyper-parameters become the section ``tuning``.
+        """
+        systems = {
+            name: found.model_copy(update={"tuning": {}, "delta": False})
+            if isinstance(found, TunedSystem)
+            else found
+            for name, found in self.systems.items()
+        }
+        tuning = self.tuning if system is None else self.tuning_of(system)
+        return self.model_copy(update={"systems": systems, "tuning": tuning})

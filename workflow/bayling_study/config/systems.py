@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -31,8 +31,26 @@ class TunedSystem(Section):
     """Name of a foundation system."""
     mixture: Name
     """Name of a mixture of the section ``synthesis``."""
+    tuning: dict[str, Any] = {}
+    """Keys of the section ``tuning`` that differ for this system (``{learning_rate: 2.0e-4,
+    adapter: {kind: lora}}``)."""
+    delta: bool = False
+    """Also writes the result as its difference to the base, as BayLing was released, for bases
+    whose licence forbids to pass their weights on: ``results/STUDY/deltas/SYSTEM``."""
     template: TemplateName = "bayling"
     """How conversations become text, in training and in generation."""
+
+
+class DeltaSystem(Section):
+    """A model that was released as the difference to its base, such as BayLing-7B and -13B."""
+
+    kind: Literal["delta"]
+    base: Name
+    """Name of a foundation system: the model that it was tuned from."""
+    source: Name
+    """Id of the source that holds the difference (``bayling-7b-diff``)."""
+    template: TemplateName = "bayling"
+    """How conversations become text."""
 
 
 class Int8System(Section):
@@ -96,6 +114,7 @@ class EndpointSystem(Section):
 
 
 System = Annotated[
-    FoundationSystem | TunedSystem | Int8System | PublishedSystem | EndpointSystem,
+    FoundationSystem | TunedSystem | Int8System | DeltaSystem
+    | PublishedSystem | EndpointSystem,
     Field(discriminator="kind"),
 ]

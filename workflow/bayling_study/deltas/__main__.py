@@ -16,6 +16,8 @@ from pathlib import Path
 from bayling_study.cli import run_program
 from bayling_study.deltas.applying import apply_delta
 from bayling_study.deltas.making import DTYPES, make_delta
+from bayling_study.errors import StudyError
+from bayling_study.sources import files_root
 from bayling_study.tracking.record import run_record
 
 
@@ -30,7 +32,10 @@ def parser() -> argparse.ArgumentParser:
     for name, other in (("make", "--target"), ("apply", "--delta")):
         options = commands.add_parser(name)
         options.add_argument("--base", type=Path, required=True, help="checkpoint of the base")
-        options.add_argument(other, type=Path, required=True, help=f"folder of the {other[2:]}")
+        source = options.add_mutually_exclusive_group(required=True)
+        source.add_argument(other, type=Path, help=f"folder of the {other[2:]}")
+        if name == "apply":
+            source.add_argument("--download", type=Path, help="manifest of a downloaded delta")
         options.add_argument("--out", type=Path, required=True, help="folder to write")
         options.add_argument("--record", type=Path, help="run record; beside --out if not given")
         options.add_argument("--study", default="", help="name of the study in the run record")
@@ -38,6 +43,19 @@ def parser() -> argparse.ArgumentParser:
     make = commands.choices["make"]
     make.add_argument("--dtype", choices=sorted(DTYPES), default="fp16", help="type of the delta")
     return result
+
+
+def downloaded(folder: Path) -> Path:
+    """Returns the checkpoint folder in a download.
+
+    Raises:
+        StudyError: it holds none.
+    """
+    root = files_root(folder)
+    configs = sorted(root.rglob("config.json"), key=lambda path: len(path.parts))
+    if not configs:
+        raise StudyError("the download holds no checkpoint (config.json)", where=root)
+    return configs[0].parent
 
 
 def main() -> None:
@@ -52,9 +70,10 @@ def main() -> None:
             run.parameters({"command": "make", "dtype": options.dtype})
             facts = make_delta(options.base, options.target, options.out, options.dtype)
         else:
-            run.input("delta", options.delta)
+            delta = options.delta or downloaded(options.download.parent)
+            run.input("delta", options.download or delta)
             run.parameters({"command": "apply"})
-            facts = apply_delta(options.base, options.delta, options.out)
+            facts = apply_delta(options.base, delta, options.out)
         run.metrics(facts)
         run.output("checkpoint", options.out)
 

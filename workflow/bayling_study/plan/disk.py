@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
+from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.download.manifest import source_row
 from bayling_study.errors import StudyError
 from bayling_study.export.arithmetic import HALF
@@ -72,7 +72,7 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
         size = 0 if linked else HALF * parameters(shape)
         return [Need(f"foundation {name}", layout.resources, size)]
     if isinstance(system, TunedSystem):
-        tuning = config.tuning
+        tuning = config.tuning_of(name)
         count = tuning.keep_checkpoints + 1
         weights = WEIGHT_BYTES[tuning.output_dtype] * parameters(shape)
         data = round(TOKEN_BYTES * mixture_tokens(layout, name)[0])
@@ -81,7 +81,10 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
         return [
             Need(f"instructions {system.mixture}", folder, data),
             Need(f"tune {name}", folder, weights, checkpoints, saving),
+            Need(f"delta {name}", folder, HALF * parameters(shape) if system.delta else 0),
         ]
+    if isinstance(system, DeltaSystem):
+        return [Need(f"restore {name}", folder, HALF * parameters(shape))]
     assert isinstance(system, Int8System), name
     size = export_bytes(shape, system.format, config.export.group_size)
     return [Need(f"export {name}", folder, size)]

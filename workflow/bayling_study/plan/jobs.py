@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
+from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.dag import Dag
 
 
@@ -22,6 +22,8 @@ def job_counts(dag: Dag) -> dict[str, int]:
         "synthesis": len(mixtures),
         "prompts": len(config.suites),
         "tune": len(tuned),
+        "restore": len(layout.names(DeltaSystem)),
+        "delta": len(layout.deltas()),
         "export": exports,
         "perplexity": exports,
         "generate": len(layout.evaluated()),

@@ -79,7 +79,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, room: Room) -> Tuning
 
     A GPU of the plan is taken to have no package flash-attn, for the environment has none.
     """
-    written = layout.config.tuning
+    written = layout.config.tuning_of(system)
     once, counted = mixture_tokens(layout, system)
     tokens = once * written.epochs
     flops = training_flops(shape, tokens, written.gradient_checkpointing)

@@ -1,0 +1,82 @@
+"""Checks of a tuned system's hyper-parameters that span keys."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from pydantic import ValidationError
+
+from bayling_study.config.lowcost import Phase
+from bayling_study.config.model import StudyConfig
+from bayling_study.config.systems import TunedSystem
+from bayling_study.config.tuning import TuningSection
+from bayling_study.errors import StudyError
+
+
+def check_tuning(config: StudyConfig, name: str, key: str) -> None:
+    """Checks what a tuned system is trained with: the section ``tuning`` and its own keys.
+
+    Raises:
+        StudyError: names the key, what is wrong and what to write.
+    """
+    own = cast(TunedSystem, config.systems[name]).tuning
+    try:
+        tuning = config.tuning_of(name)
+    except ValidationError as error:
+        finding = error.errors()[0]
+        place = ".".join(str(part) for part in finding["loc"])
+        raise StudyError(
+            f"{finding['msg']} (got {finding['input']!r})", where=f"{key}.{name}.tuning.{place}"
+        ) from error
+    where = f"{key}.{name}.tuning" if own else "tuning"
+    check_adapter(tuning, where)
+    check_curriculum(tuning, where)
+
+
+def check_adapter(tuning: TuningSection, where: str) -> None:
+    """Checks that weights in 4 bits are not to be shared out or moved away.
+
+    Raises:
+        StudyError: DeepSpeed would have to.
+    """
+    if tuning.adapter is None or tuning.adapter.kind != "qlora":
+        return
+    if tuning.zero_stage == 3:
+        what = "ZeRO 3 cannot share out weights in 4 bits"
+        raise StudyError(what, where=f"{where}.zero_stage", fix="zero_stage: 2")
+    if tuning.offload == "all":
+        what = "weights in 4 bits cannot be offloaded"
+        raise StudyError(what, where=f"{where}.offload", fix="offload: optimizer")
+
+
+def check_curriculum(tuning: TuningSection, where: str) -> None:
+    """Checks that phases follow each other to the end and that they count conversations.
+
+    Raises:
+        StudyError: they do not.
+    """
+    phases = tuning.curriculum
+    if not phases:
+        return
+    ends = [phase.until for phase in phases]
+    if ends != sorted(set(ends)) or ends[-1] != 1.0:
+        raise StudyError(
+            f"the phases end at {', '.join(f'{end:g}' for end in ends)}",
+            where=f"{where}.curriculum",
+            fix=f"ascending ends, the last one 1.0: curriculum: {_spread(phases)}",
+        )
+    if tuning.batch_tokens is not None:
+        raise StudyError(
+            "phases are shares of conversations, so a step must be a number of conversations",
+            where=f"{where}.batch_tokens",
+            fix=f"batch: {tuning.batch}, without batch_tokens",
+        )
+
+
+def _spread(phases: list[Phase]) -> str:
+    """Returns the phases' shares in their order with even ends, as YAML."""
+    parts = [
+        f"{{until: {number / len(phases):.3g}, non_english: {phase.non_english:g}}}"
+        for number, phase in enumerate(phases, 1)
+    ]
+    return f"[{', '.join(parts)}]"

@@ -1,0 +1,52 @@
+rule restore:
+    """A model that was released as a difference, added to its base again."""
+    input:
+        base=lambda wildcards: STUDY.layout.checkpoint(
+            STUDY.layout.base(wildcards.system)
+        ),
+        delta=lambda wildcards: STUDY.layout.manifest(
+            STUDY.config.systems[wildcards.system].source
+        ),
+    output:
+        directory(f"{S}/restored/{{system}}"),
+    log:
+        f"{S}/logs/deltas/{{system}}.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=STUDY.code("deltas"),
+        record=lambda wildcards: f"{S}/runs/deltas/{wildcards.system}.json",
+        study=STUDY.config.study.name,
+    shell:
+        "python -m bayling_study.deltas apply --record {params.record} --code {params.code}"
+        " --study {params.study} --base {input.base} --download {input.delta}"
+        " --out {output} > {log} 2>&1"
+
+
+rule delta:
+    """A tuned system as its difference to the base, which may be passed on."""
+    input:
+        base=lambda wildcards: STUDY.layout.checkpoint(
+            STUDY.layout.base(wildcards.system)
+        ),
+        target=f"{S}/tuned/{{system}}",
+    output:
+        directory(f"{S}/deltas/{{system}}"),
+    log:
+        f"{S}/logs/deltas/{{system}}-made.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=STUDY.code("deltas"),
+        record=lambda wildcards: f"{S}/runs/deltas/{wildcards.system}-made.json",
+        study=STUDY.config.study.name,
+    shell:
+        "python -m bayling_study.deltas make --record {params.record} --code {params.code}"
+        " --study {params.study} --base {input.base} --target {input.target}"
+        " --out {output} > {log} 2>&1"
