@@ -24,7 +24,13 @@ class Study:
         self.folder = folder
         self.prompts = [
             Prompt(
-                f"{item}/{n}", "tiny", item, {"target": item[3:]}, ["…"], [f"word {n} is here now"]
+                f"{item}/{n}",
+                "tiny",
+                item,
+                {"target": item[3:]},
+                ["…"],
+                [f"word {n} is here now"],
+                {"averages": ["zero-shot-average" if item == "cs-en" else "trained-average"]},
             )
             for item in SUITE["directions"]
             for n in range(1, 5)

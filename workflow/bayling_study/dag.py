@@ -6,6 +6,7 @@ Rules hold no logic; it is here, where it is typed and tested without Snakemake.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,14 @@ from typing import Any
 from bayling_study.config import StudyConfig, settings_for
 from bayling_study.config.evaluation import ExportSection
 from bayling_study.config.loading import merge, parse_config, read_yaml
-from bayling_study.config.suites import JudgedSuite, TranslationSuite, Wmt22Suite
+from bayling_study.config.suites import FloresSuite, JudgedSuite, TranslationSuite, Wmt22Suite
 from bayling_study.config.systems import (
     EndpointSystem,
     Int8System,
     PublishedSystem,
     TunedSystem,
 )
+from bayling_study.download.manifest import source_row
 from bayling_study.errors import StudyError
 from bayling_study.layout import MADE_FROM_ANOTHER, Layout
 from bayling_study.tracking.code import ROOT, code_hash
@@ -130,11 +132,23 @@ class Dag:
         """Returns the processes that pay for a mixture; its bytes do not depend on them."""
         return 1 if self.config.synthesis.mixtures[mixture].conversations < 20_000 else 8
 
+    def licence_option(self, system: str) -> str:
+        """Returns the option that names the licence of what a tuned system starts from."""
+        base = self.config.systems[self.layout.base(system)]
+        row = source_row(Path(self.config.download.manifest), base.source)  # type: ignore[union-attr]
+        return f"--licence {shlex.quote(row.licence)}" if row.licence else ""
+
     def tuning_settings(self, system: str) -> str:
         """Returns the settings of a tuning job: its own system and that one's base."""
         config, folder = self.config.seen_by_stages(system), self.layout.study / "settings"
         only = {"systems": [system, self.layout.base(system)]}
         return str(settings_for(config, "tuning", ["tuning", "systems"], folder, only))
+
+    def masks_settings(self, system: str) -> str:
+        """Returns the settings of an encoding: what of the tuning decides it, its system."""
+        config, folder = self.config.seen_by_stages(system), self.layout.study / "settings"
+        only = {"tuning": ["max_length"], "systems": [system]}
+        return str(settings_for(config, "masks", list(only), folder, only))
 
     def generation_settings(self, system: str) -> str:
         """Returns the settings of a generation job: its system and its bases, the suites."""
@@ -231,9 +245,18 @@ class Dag:
             return f"--corpora {self.layout.study}/corpora"
         return self.download_options(self.layout.suite_sources(suite))
 
+    def spm(self) -> list[Path]:
+        """Returns the manifest of spBLEU's model, where the study has one."""
+        source = self.config.scoring.spm
+        return [self.layout.manifest(source)] if source else []
+
+    def spm_option(self) -> str:
+        """Returns the option that names spBLEU's model."""
+        return " ".join(f"--spm {manifest.parent}" for manifest in self.spm())
+
     def comet_suites(self) -> list[str]:
         """Returns the suites whose answers are translations of a single segment."""
-        fitting = TranslationSuite | Wmt22Suite
+        fitting = TranslationSuite | Wmt22Suite | FloresSuite
         return [name for name, suite in self.config.suites.items() if isinstance(suite, fitting)]
 
     def comet_model(self) -> list[str]:

@@ -169,7 +169,7 @@ class Layout:
             *(source for suite in self.config.suites for source in self.suite_sources(suite)),
         ]
         comet = self.config.scoring.comet
-        used += [source for source in (comet.source, comet.encoder) if source]
+        used += [s for s in (comet.source, comet.encoder, self.config.scoring.spm) if s]
         return list(dict.fromkeys(used))
 
     def shared_records(self) -> list[Path]:

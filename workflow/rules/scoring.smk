@@ -33,6 +33,7 @@ rule score:
     input:
         lambda wildcards: STUDY.layout.reviews(wildcards.system),
         lambda wildcards: STUDY.layout.harness(wildcards.system),
+        STUDY.spm(),
         outputs=f"{S}/outputs/{{system}}",
         prompts=STUDY.layout.prompts(),
     output:
@@ -53,12 +54,13 @@ rule score:
         prompts=lambda wildcards: f"{S}/prompts",
         judging=lambda wildcards: f"{S}/judging/{wildcards.system}",
         harness=lambda wildcards: STUDY.harness_option(wildcards.system),
+        spm=STUDY.spm_option(),
         suites=" ".join(STUDY.config.suites),
     shell:
         "python -m bayling_study.scoring --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --prompts {params.prompts} --outputs {input.outputs} --suites {params.suites}"
-        " --judging {params.judging} {params.harness} --out {output} > {log} 2>&1"
+        " --judging {params.judging} {params.harness} {params.spm} --out {output} > {log} 2>&1"
 
 
 rule compare:
@@ -68,6 +70,7 @@ rule compare:
         [f"{S}/scores/{system}" for system in STUDY.layout.evaluated()],
         [STUDY.layout.reviews(system) for system in STUDY.layout.evaluated()],
         STUDY.layout.harness(*STUDY.layout.evaluated()),
+        STUDY.spm(),
         STUDY.comet_scores(),
         prompts=STUDY.layout.prompts(),
     output:
@@ -86,12 +89,13 @@ rule compare:
         study=lambda wildcards: S,
         systems=" ".join(STUDY.layout.evaluated()),
         suites=" ".join(STUDY.config.suites),
+        spm=STUDY.spm_option(),
     shell:
         "python -m bayling_study.scoring.compare --settings {params.settings}"
         " --record {params.record} --code {params.code} --prompts {params.study}/prompts"
         " --outputs {params.study}/outputs --systems {params.systems} --suites {params.suites}"
         " --scores {params.study}/scores --judging {params.study}/judging"
-        " --harness {params.study}/harness --out {output} > {log} 2>&1"
+        " --harness {params.study}/harness {params.spm} --out {output} > {log} 2>&1"
 
 
 rule comet_segments:

@@ -106,6 +106,11 @@ class ScoringSection(Section):
     """COMET, which runs in an environment of its own."""
     bootstrap: BootstrapSection = BootstrapSection()
     """Resampling."""
+    spm: Name | None = None
+    """Source of sacreBLEU's SentencePiece model for spBLEU (``sacrebleu-spm``), the BLEU of suites
+    of kind ``flores``; none leaves spBLEU out."""
+    off_target: bool = True
+    """Whether translations are checked for their language, by two identifiers."""
     tokenizers: dict[str, Annotated[list[BleuTokenizer], Field(min_length=1)]] = {}
     """Target language to sacreBLEU tokenizers that replace the usual one (``zh``, ``ja-mecab``,
     13a elsewhere). The first gives ``bleu``, another one ``bleu-NAME``: ``ja: [ja-mecab, char]``

@@ -8,8 +8,9 @@ from pydantic import Field, StringConstraints
 
 from bayling_study.config.base import Name, Section
 
-TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$")]
-"""A task's name as lm-evaluation-harness writes it (``belebele_zho_Hans``)."""
+TaskPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*][A-Za-z0-9_.*-]{0,95}$")]
+"""A task's name as lm-evaluation-harness writes it (``belebele_zho_Hans``), or several
+(``belebele_*``)."""
 
 Collection = Literal["school-exams", "mmlu-development", "capitals"]
 """Questions that packages ship; see ``QuestionsSuite.collection``."""
@@ -23,8 +24,9 @@ class HarnessSuite(Section):
     """Source with the data set's files."""
     folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*$")
     """Folder of the tasks' definitions among the harness's own (``okapi/arc_multilingual``)."""
-    tasks: list[TaskName] = Field(min_length=1)
-    """Tasks by the harness's names; each is an item of the suite's tables."""
+    tasks: list[TaskPattern] = Field(min_length=1)
+    """Tasks by the harness's names; each is an item of the suite's tables. ``belebele_*`` means
+    all of the folder whose names match."""
     files: str = "{config}/{split}/*.parquet"
     """Where the source holds the rows of one split: ``{config}`` is the task's own data-set
     configuration (``default`` where it has none), ``{split}`` train, validation or test as the
@@ -37,7 +39,7 @@ class HarnessSuite(Section):
     chat_template: bool = False
     """Whether a question is put as a user's turn in the system's conversation template, instead
     of as plain text, which is the harness's habit; which one the papers used is not known."""
-    groups: dict[Name, list[TaskName]] = {}
+    groups: dict[Name, list[TaskPattern]] = {}
     """Further means by name; the mean of all tasks is always there."""
 
 

@@ -60,12 +60,36 @@ class InteractiveSuite(Section):
     """Beam search of width 5 by default, as in BayLing's translation script."""
 
 
+class FloresSuite(Section):
+    """FLORES-101: every language from and into the pivots, with averages by class and script."""
+
+    kind: Literal["flores"]
+    source: Name = "flores-101"
+    """Source of the test text."""
+    files: str = "flores101_dataset/devtest/{flores101}.devtest"
+    """Where the source holds a language's segments: ``{flores101}`` and ``{flores200}`` are its
+    codes there (``zho_simpl``, ``zho_Hans``). Text with one segment a line, or Parquet or JSON
+    lines with a column ``text``."""
+    pivots: list[Name] = Field(default=["en", "zh"], min_length=1)
+    """Languages that all others are translated from and into (BayLing 2: English and Chinese)."""
+    languages: list[Name] = []
+    """Languages by this project's codes; empty means all of FLORES-101."""
+    segments: int | None = Field(default=None, gt=0)
+    """Test segments a direction, the same in all of them, drawn with the study's seed; none means
+    all 1,012."""
+    prompt_language: Literal["en", "zh"] = "en"
+    """Language of the instruction."""
+    decoding: Decoding = Decoding()
+    """Beam search of width 5 by default, as in BayLing's translation script."""
+
+
 class Wmt22Suite(Section):
-    """WMT22 general test sets in the BayLing release's folder layout."""
+    """WMT22 general test sets, from the BayLing release or from sacreBLEU."""
 
     kind: Literal["wmt22"]
     source: Name = "bayling-release"
-    """Source with ``exp/translation_benchmark/reference/AB.src`` and ``AB.ref``."""
+    """Source with ``exp/translation_benchmark/reference/AB.src`` and ``AB.ref``, or with
+    ``A-B.src`` and ``A-B.ref`` (the source ``wmt22``, which sacreBLEU downloads)."""
     directions: list[Direction] = Field(min_length=1)
     """Directions scored, of the 14 released; those whose references the source lacks are
     reported as absent."""
@@ -182,6 +206,7 @@ class JudgedSuite(Section):
 
 Suite = Annotated[
     TranslationSuite
+    | FloresSuite
     | InteractiveSuite
     | Wmt22Suite
     | ConstrainedSuite

@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--checkpoint", type=Path, help="folder of the model to run")
     result.add_argument("--download", type=Path, help="download of a published system's source")
     result.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
-    result.add_argument("--suites", nargs="+", required=True, metavar="SUITE")
+    result.add_argument("--suites", nargs="*", required=True, metavar="SUITE")
     result.add_argument("--work", type=Path, required=True, help="folder of the journals")
     result.add_argument("--threads", type=int, help="CPU threads; default: OMP_NUM_THREADS")
     result.add_argument("--out", type=Path, required=True, help="output folder")

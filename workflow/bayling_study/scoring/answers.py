@@ -7,14 +7,16 @@ from pathlib import Path
 from bayling_study.config import StudyConfig
 from bayling_study.errors import StudyError
 from bayling_study.records import Prompt, items_present, read_hypotheses
-from bayling_study.scoring import constraints, exams, interactive, knowledge, overlap, reviews
+from bayling_study.scoring import constraints, exams, interactive, knowledge, reviews, translation
 from bayling_study.scoring.cache import StatisticsCache
 from bayling_study.scoring.measurement import Answers, Measurement, Options
 from bayling_study.scoring.resampling import Plan
+from bayling_study.sources import files_root
 
 MEASURES = {
-    "translation": overlap.measure,
-    "wmt22": overlap.measure,
+    "translation": translation.measure,
+    "wmt22": translation.measure,
+    "flores": translation.measure_flores,
     "constrained": constraints.measure,
     "exams": exams.measure,
     "reviews": reviews.measure,
@@ -26,12 +28,19 @@ MEASURES = {
 """Kind of suite to the function that measures one item of it."""
 
 
-def options_of(config: StudyConfig, cache: Path | None) -> Options:
-    """Returns the scorers' options from the configuration."""
+def options_of(config: StudyConfig, cache: Path | None, spm: Path | None = None) -> Options:
+    """Returns the scorers' options from the configuration.
+
+    Args:
+        config: the study.
+        cache: where statistics are kept.
+        spm: download of spBLEU's model, where the study has one.
+    """
     tokenizers: dict[str, list[str]] = {
         code: [*names] for code, names in config.scoring.tokenizers.items()
     }
-    return Options(tokenizers, StatisticsCache(cache))
+    model = None if spm is None else files_root(spm) / translation.MODEL
+    return Options(tokenizers, StatisticsCache(cache), config.scoring.off_target, model)
 
 
 def plan_of(config: StudyConfig) -> Plan:

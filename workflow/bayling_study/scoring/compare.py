@@ -152,13 +152,14 @@ def main() -> None:
         "--harness", type=Path, help="folder of SYSTEM with multiple-choice answers"
     )
     parser.add_argument("--judging", type=Path, help="folder of SYSTEM with a judge's reviews")
+    parser.add_argument("--spm", type=Path, help="download of spBLEU's model")
     parser.add_argument("--cache", type=Path, help="default: work/scoring of the study")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args()
     config = load_settings(args.settings, "study", "suites", "scoring")
     with run_record(args.record, "compare", "comparisons", config.study.name, args.code) as run:
         run.parameters({"scoring": config.scoring.model_dump(mode="json")})
-        options = options_of(config, args.cache or default_folder(args.out))
+        options = options_of(config, args.cache or default_folder(args.out), args.spm)
         folders = Folders(args.prompts, args.outputs, args.scores, args.harness, args.judging)
         run.input("prompts", args.prompts)
         for system in args.systems:

@@ -8,7 +8,7 @@ since an answer that only lists the fragments would meet them all.
 from __future__ import annotations
 
 from bayling_study.errors import StudyError
-from bayling_study.scoring import overlap
+from bayling_study.scoring import translation
 from bayling_study.scoring.measurement import Answers, Measurement, Options, rate
 
 EXACT = "constraints|match:substring|case:exact|version:1"
@@ -42,7 +42,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
             [1.0] * len(complete),
             f"{int(sum(complete))}/{len(complete)} segments",
         ),
-        *overlap.measure(answers, options),
+        *translation.measure(answers, options),
     ]
 
 

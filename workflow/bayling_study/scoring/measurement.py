@@ -108,10 +108,14 @@ class Options:
         tokenizers: target language to sacreBLEU tokenizers that replace the usual one;
             the first gives ``bleu``, another one gives ``bleu-NAME``.
         cache: where statistics that are slow to compute are kept.
+        off_target: whether the language of translations is identified.
+        spm: spBLEU's SentencePiece model, or none.
     """
 
     tokenizers: dict[str, list[str]] = field(default_factory=dict)
     cache: StatisticsCache = field(default_factory=StatisticsCache)
+    off_target: bool = True
+    spm: Path | None = None
 
 
 def quotient(top: Array, bottom: Array, scale: float = 1.0) -> Array:

@@ -72,7 +72,7 @@ def score(
     results = []
     for position, tokenizer in enumerate(tokenizers):
         name = "bleu" if position == 0 else f"bleu-{tokenizer}"
-        results.append(_bleu(f"{name}{suffix}", lines, expected, tokenizer, options, note))
+        results.append(bleu(f"{name}{suffix}", lines, expected, tokenizer, options, note))
     return results + _chrf(suffix, lines, expected, options, note)
 
 
@@ -82,7 +82,7 @@ def empty_note(hypotheses: Sequence[str]) -> str:
     return f"{empty} empty hypotheses, scored as empty" if empty else ""
 
 
-def _bleu(
+def bleu(
     metric: str,
     hypotheses: list[str],
     references: list[str],
@@ -90,6 +90,7 @@ def _bleu(
     options: Options,
     note: str,
 ) -> Measurement:
+    """Returns BLEU of aligned one-line texts under a metric's name, with sacreBLEU's tokenizer."""
     signature = bleu_signature(tokenizer)
     counts = options.cache.get(
         f"bleu|{signature}",

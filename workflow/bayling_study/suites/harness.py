@@ -7,11 +7,14 @@ without examples; the choices and the right one are in ``meta``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 from bayling_study.config.knowledge import HarnessSuite
 from bayling_study.errors import StudyError
-from bayling_study.knowledge.tasks import load_task
+from bayling_study.knowledge.tasks import definitions, load_task
+from bayling_study.lookup import require
 from bayling_study.records import Prompt
 from bayling_study.seeds import generator
 from bayling_study.sources import files_root
@@ -26,7 +29,7 @@ def build(name: str, suite: HarnessSuite, context: Context) -> list[Prompt]:
     """
     root = files_root(context.need_download(suite.source))
     prompts: list[Prompt] = []
-    for item in suite.tasks:
+    for item in expanded(name, suite):
         task = load_task(item, suite, root)
         if task.OUTPUT_TYPE != "multiple_choice":
             raise StudyError(
@@ -35,10 +38,33 @@ def build(name: str, suite: HarnessSuite, context: Context) -> list[Prompt]:
                 fix="multiple-choice tasks; what a system writes is judged by other suites",
             )
         docs = task.eval_docs
-        averages = ["average", *(group for group, own in suite.groups.items() if item in own)]
+        averages = [
+            "average",
+            *(group for group, own in suite.groups.items() if _matches(item, own)),
+        ]
         for number in chosen(len(docs), suite.limit, context.seed, name, item):
             prompts.append(_prompt(name, item, number, task, docs[number], averages))
     return prompts
+
+
+def expanded(name: str, suite: HarnessSuite) -> list[str]:
+    """Returns the tasks that a suite's names and patterns mean, each once.
+
+    Raises:
+        StudyError: a name or pattern means none.
+    """
+    known = definitions(suite.folder)
+    found: dict[str, None] = {}
+    for pattern in suite.tasks:
+        matching = sorted(task for task in known if fnmatchcase(task, pattern))
+        if not matching:
+            require("harness task", pattern, known, f"suites.{name}.tasks")
+        found |= dict.fromkeys(matching)
+    return list(found)
+
+
+def _matches(task: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(task, pattern) for pattern in patterns)
 
 
 def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> list[int]:

@@ -1,8 +1,8 @@
-"""WMT22 general test sets, as the BayLing release holds them.
+"""WMT22 general test sets, as the BayLing release or sacreBLEU holds them.
 
-The release has a source and a reference file for each of 14 directions (one
-segment a line). References are the organisers' reference A, except for cs-en
-and en-cs where it is B (the choice of sacreBLEU's ``wmt22`` too).
+Either has a source and a reference file for each of 14 directions (one segment
+a line), the same text under other names. References are the organisers'
+reference A, except for cs-en and en-cs where it is B, in both.
 """
 
 from __future__ import annotations
@@ -35,15 +35,21 @@ def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
             differ in their number of lines.
     """
     check_known("direction", suite.directions, WMT22_DIRECTIONS, f"suites.{name}.directions")
-    folder = files_root(context.need_download(suite.source)) / REFERENCES
+    root = files_root(context.need_download(suite.source))
     prompts: list[Prompt] = []
     for direction in suite.directions:
-        pair = direction.replace("-", "")
-        source, reference = folder / f"{pair}.src", folder / f"{pair}.ref"
+        source, reference = _files(root, direction)
         if is_present(name, direction, source, reference):
             segments = _aligned(source, reference)
             prompts += _prompts(name, direction, suite.prompt_language, segments)
     return prompts
+
+
+def _files(root: Path, direction: str) -> tuple[Path, Path]:
+    """Returns the files of source and reference: of the release, or of the source ``wmt22``."""
+    released = (root / REFERENCES).is_dir()
+    stem = REFERENCES / direction.replace("-", "") if released else Path(direction)
+    return root / f"{stem}.src", root / f"{stem}.ref"
 
 
 def _aligned(source: Path, reference: Path) -> list[tuple[str, str]]:
