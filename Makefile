@@ -7,6 +7,9 @@ CONFIG ?=
 SYSTEM ?= tuned
 PORT   ?= 8000
 PLAN   ?=
+# For `make ranking`: the systems to rank, and how many conversations.
+SYSTEMS ?= foundation tuned
+ITEMS   ?= 60
 PYTHON ?= python3
 # Options for installing torch, for example another index of its CPU or CUDA builds.
 TORCH_OPTIONS ?=
@@ -27,7 +30,7 @@ export TOKENIZERS_PARALLELISM := false
 EXCLUSIVE = python -m bayling_study.exclusive --study $(RESULTS) --
 SNAKEMAKE = snakemake --profile config/profiles/local --cores $(CORES) --configfile $(FILES)
 
-.PHONY: why compare help study replay plan chat serve fetch dry-run test lint ui track docs clean envs lock
+.PHONY: why compare help study replay plan chat serve ranking fetch dry-run test lint ui track docs clean envs lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +51,9 @@ chat: envs ## talk to a system of the study in the terminal (SYSTEM=NAME)
 
 serve: envs ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000)
 	@python -m bayling_study.talk.serve --study-config $(FILES) --system "$(SYSTEM)" --port $(PORT)
+
+ranking: envs ## a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
+	@python -m bayling_study.ranking export --study $(RESULTS) --systems $(SYSTEMS) --items $(ITEMS) --out $(RESULTS)/ranking
 
 fetch: envs ## download the study's sources only
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch

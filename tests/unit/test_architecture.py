@@ -20,7 +20,7 @@ LONGEST = 350
 STAGES = {
     *("download", "corpora", "synthesis", "suites", "tuning", "export", "generation"),
     "harness",
-    *("scoring", "report"),
+    *("deltas", "scoring", "report"),
     *("judging", "ranking"),
 }
 LAYERS: list[set[str]] = [
@@ -39,6 +39,7 @@ LAYERS: list[set[str]] = [
 """Modules and packages of ``bayling_study``, the ground first and the workflow last: each
 may import what is in a layer before its own."""
 EXCEPTIONS = {
+    ("deltas", "export.checkpoint"): "both open checkpoints of either format tensor by tensor",
     ("synthesis", "corpora.types"): "names and columns of the tables that both sides agree on",
     ("suites", "corpora.types"): "the same tables, read for their test side",
 }
@@ -47,6 +48,7 @@ EXCEPTIONS = {
 PRINTING = {
     "cli.py": "the one-line error",
     "download/progress.py": "progress on a terminal",
+    "ranking/__main__.py": "the result of a ranking",
     "report/summary.py": "the summary at the end of a study",
     "plan": "its output is the table",
     "why": "it answers",

@@ -33,6 +33,7 @@ Evaluation evidence: <your explanation>
 Score of the Assistant 1: <score>
 Score of the Assistant 2: <score>"""
 
+MARK = re.compile(r"\{(first|second)\}")
 SCORE = re.compile(
     r"Score\s+of\s+(?:the\s+)?Assistant\s+([12])\s*[:：]\s*\**\s*(\d+(?:\.\d+)?)", re.IGNORECASE
 )
@@ -55,11 +56,9 @@ def review_prompt(
     instruction: str = INSTRUCTION,
 ) -> str:
     """Returns the judge's prompt for one item; a text alone is a single turn."""
-    # Not str.format: answers and a configured text may hold braces.
-    head, _, rest = instruction.partition("{first}")
-    middle, _, tail = rest.partition("{second}")
-    dialogues = _dialogue(1, question, first), _dialogue(2, question, second)
-    return f"{head}{dialogues[0]}{middle}{dialogues[1]}{tail}"
+    shown = {"first": _dialogue(1, question, first), "second": _dialogue(2, question, second)}
+    # Not str.format: the instruction may hold other braces.
+    return MARK.sub(lambda mark: shown[mark[1]], instruction)
 
 
 def parse_scores(review: str) -> tuple[float, float] | None:

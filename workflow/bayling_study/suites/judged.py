@@ -66,12 +66,12 @@ def _read(name: str, part: str, path: Path) -> list[Prompt]:
 
 def _fields(row: Any, where: str) -> tuple[str, list[str], str]:
     """Returns the number, the turns and the category of a question."""
-    texts = row.get("turns", row.get("text")) if isinstance(row, dict) else None
-    texts = [texts] if isinstance(texts, str) else texts
-    whole = isinstance(texts, list) and texts and all(isinstance(t, str) and t for t in texts)
+    found = row.get("turns", row.get("text")) if isinstance(row, dict) else None
+    texts: list[Any] = found if isinstance(found, list) else [found]
+    whole = texts and all(isinstance(text, str) and text for text in texts)
     if not whole or "question_id" not in row or not row.get("category"):
         raise StudyError("a row has question_id, text (or turns) and category", where=where)
-    return str(row["question_id"]), list(texts), str(row["category"])
+    return str(row["question_id"]), texts, str(row["category"])
 
 
 def _chosen(prompts: list[Prompt], limit: int | None, name: str, context: Context) -> list[Prompt]:
