@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config.model import StudyConfig
-from bayling_study.files import write_json
+from bayling_study.files import write_json, write_jsonl
 from bayling_study.records import (
     Hypothesis,
     Prompt,
@@ -73,8 +73,10 @@ def make(folder: Path, published: str = "") -> Study:
         rows = [Hypothesis(p.id, [ANSWERS[system]], [3], ["stop"]) for p in prompts]
         write_hypotheses(folder / f"outputs/{system}/translation.jsonl", rows)
         write_scores(folder / f"scores/{system}/translation.json", scores(system))
+        write_segments(folder / f"scores/{system}/translation.segments.jsonl", prompts)
     write_comparisons(folder / "scores/comparisons.json")
     write_records(folder)
+    write_audit(folder / "instructions" / "default" / "audit.json")
     write_error_report(folder / "int8/tuned-int8")
     write_perplexity(folder / "exports" / "tuned-int8.json")
     return Study(folder, config(table))
@@ -136,6 +138,18 @@ def _record(stage: str, place: int, inputs: object, outputs: object) -> dict[str
         "parameters": {"tuning.schedule": "cosine"}, "metrics": {"loss": 1.5},
         "history": history if stage == "tuning" else [],
     }  # fmt: skip
+
+
+def write_segments(path: Path, prompts: list[Prompt]) -> None:
+    """Writes a segment score for each prompt, each better than the one before."""
+    rows = [{"id": p.id, "metric": "chrf2", "value": 10.0 * n} for n, p in enumerate(prompts)]
+    write_jsonl(path, rows)
+
+
+def write_audit(path: Path) -> None:
+    """Writes an audit with an example of what is learnt, in hostile text."""
+    pieces = [[f"USER: {HOSTILE} ASSISTANT: ", False], ["a house</s>", True]]
+    write_json(path, {"conversations": 1, "mask_samples": {"translation": [{"pieces": pieces}]}})
 
 
 def write_error_report(folder: Path) -> None:

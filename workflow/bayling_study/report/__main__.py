@@ -14,6 +14,7 @@ from pathlib import Path
 from bayling_study.cli import run_program, stage_parser
 from bayling_study.config import load_settings
 from bayling_study.files import write_text
+from bayling_study.report.ablations import ablation_section
 from bayling_study.report.blocks import Section
 from bayling_study.report.collect import Study
 from bayling_study.report.data import data_section
@@ -41,9 +42,10 @@ def parser() -> argparse.ArgumentParser:
 def sections_of(study: Study, verdicts: list[Verdict]) -> list[Section]:
     """Returns the chapters that have something to show."""
     chapters = [
-        overview_section(study),
-        verdict_section(verdicts),
+        overview_section(study, verdicts),
+        verdict_section(study, verdicts),
         *result_sections(study),
+        ablation_section(study),
         tuning_section(study),
         export_section(study),
         data_section(study),
@@ -81,6 +83,9 @@ def main() -> None:
         study = Study(arguments.study, config, arguments.shared)
         sections = write_report(study, arguments.out)
         tables = sum(len(section.all_tables) for section in sections)
+        for path in sorted((arguments.study / "scores").rglob("*.json")):
+            run.input(str(path.relative_to(arguments.study)), path)
+        run.output("report", arguments.out)
         run.metrics({"tables": tables, "scores": len(study.scores)})
         run.artefact(arguments.out / "index.html")
         run.artefact(arguments.out / "verdicts.tsv")

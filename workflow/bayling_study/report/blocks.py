@@ -119,7 +119,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of an answer; ``new`` where the reference does not have it."""
+    """A stretch of text; ``new`` where it is marked: an answer's words that the reference lacks."""
 
     text: str
     new: bool = False
@@ -146,7 +146,8 @@ class Sample:
 class Section:
     """A chapter of the page.
 
-    ``more`` holds tables and ``samples`` examples that open on demand, by title.
+    ``more`` holds tables that open on demand, by title; ``samples`` and ``masks`` hold examples
+    in groups, by the title of the whole and of the group. In a mask, trained text is marked.
     """
 
     name: str
@@ -155,7 +156,8 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     more: dict[str, list[Table]] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
-    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    samples: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
+    masks: dict[str, dict[str, list[list[Piece]]]] = field(default_factory=dict)
     facts: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -171,7 +173,8 @@ class Section:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not (self.text or self.facts or self.all_tables or self.figures or self.samples)
+        shown = (self.text, self.facts, self.all_tables, self.figures, self.samples, self.masks)
+        return not any(shown)
 
 
 def text(value: object) -> Cell:

@@ -14,7 +14,7 @@ FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
 NOTABLE_SHARE = 0.05
 """Share of empty or cut answers from which a warning says so."""
-NOT_IN_THE_PAPERS = ("schedule", "warmup_share", "precision", "gradient_clip")
+NOT_IN_THE_PAPERS = ("schedule", "warmup_share", "precision", "gradient_clip", "zero_stage")
 """Settings of tuning that neither BayLing paper states."""
 
 Caution = tuple[str, str]
@@ -128,6 +128,11 @@ def training(study: Study) -> Iterator[Caution]:
         if values:
             what = f"{record['name']}: {', '.join(values)}"
             yield what, "chosen here; the papers do not state them"
+    for name, mixture in study.config.synthesis.mixtures.items():
+        if name in study.audits:
+            shares = ", ".join(f"{recipe} {share:g}" for recipe, share in mixture.shares.items())
+            what = f"mixture {name}: {mixture.conversations:,} conversations; {shares}"
+            yield what, "chosen here; the papers state no shares of recipes and turns"
     if study.audits:
         why = "the papers' own training data was never released"
         yield f"training data ({', '.join(study.audits)}): synthesised here", why

@@ -17,6 +17,7 @@ from bayling_study.files import read_json, read_jsonl
 from bayling_study.records import Prompt, Score, read_prompts, read_scores
 from bayling_study.report.significance import Significance
 
+Key = tuple[str, str, str, str]
 UNFINISHED = ("report", "tracking")
 """Stages that still run, or have yet to run, when the report is made."""
 
@@ -35,6 +36,7 @@ class Study:
     config: StudyConfig
     shared: list[Path] = field(default_factory=list)
     _outputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    _files: dict[Key, Path] = field(default_factory=dict)
 
     @cached_property
     def scores(self) -> list[Score]:
@@ -42,10 +44,17 @@ class Study:
         found: list[Score] = []
         for path in sorted((self.folder / "scores").rglob("*.json")):
             if path.name != "comparisons.json":
-                found += read_scores(path)
+                rows = read_scores(path)
+                self._files |= {_key(score): path for score in rows}
+                found += rows
         if not found:
             raise StudyError("no scores", where=self.folder / "scores", fix="run the study first")
         return sorted(found, key=self._position)
+
+    def link(self, score: Score) -> str:
+        """Returns a score's file, relative to the report; empty for a derived score."""
+        path = self._files.get(_key(score))
+        return f"../{path.relative_to(self.folder).as_posix()}" if path else ""
 
     def _position(self, score: Score) -> tuple[int, int, str, int]:
         suites, systems = list(self.config.suites), list(self.config.systems)
@@ -145,6 +154,14 @@ class Study:
                     folders[str(manifest)] = read_json(manifest)
         return [folders[name] for name in sorted(folders)]
 
+    def segments(self, system: str, suite: str, metric: str) -> dict[str, float]:
+        """Returns a system's segment scores of a metric by prompt id; empty without any."""
+        folder = self.folder / "scores"
+        name = f"{suite}.segments.jsonl"
+        paths = [folder / system / name, *sorted(folder.glob(f"*/{system}/{name}"))]
+        rows = (row for path in paths if path.is_file() for row in read_jsonl(path))
+        return {row["id"]: row["value"] for row in rows if row["metric"] == metric}
+
     def prompts(self, suite: str) -> list[Prompt]:
         """Returns a suite's prompts."""
         return read_prompts(self.folder / "prompts" / f"{suite}.jsonl")
@@ -157,3 +174,7 @@ class Study:
             rows = read_jsonl(path) if path.exists() else []
             self._outputs[key] = {row["id"]: row for row in rows}
         return self._outputs[key]
+
+
+def _key(score: Score) -> Key:
+    return (score.suite, score.item, score.system, score.metric)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bayling_study.report import figures
-from bayling_study.report.blocks import Cell, Figure, Section, Table, counts, number, text
+from bayling_study.report.blocks import Cell, Figure, Piece, Section, Table, counts, number, text
 from bayling_study.report.collect import Study
+from bayling_study.report.samples import shown
 
 MIB = 2**20
 PINS = {
@@ -99,6 +100,14 @@ def add_audit(section: Section, mixture: str, audit: Mapping[str, Any]) -> None:
     more += [_rejected_table(mixture, audit)] if any(audit.get("rejected", {}).values()) else []
     if more:
         section.more[f"Training set {mixture}: counts and rejected rows"] = more
+    masks = {
+        recipe: [
+            [Piece(shown(part), bool(trained)) for part, trained in row["pieces"]] for row in rows
+        ]
+        for recipe, rows in audit.get("mask_samples", {}).items()
+    }
+    if masks:
+        section.masks[f"Training set {mixture}: what is learnt"] = masks
     if tokens.get("histogram"):
         bins = [(_bin(row["to"]), row["count"]) for row in tokens["histogram"]]
         svg = figures.bars(bins, "tokens of a conversation, at most", "conversations")

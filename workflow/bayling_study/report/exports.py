@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bayling_study.report import figures
@@ -45,7 +46,12 @@ def export_section(study: Study) -> Section:
 
 def _total_table(system: str, total: Mapping[str, float]) -> Table:
     rows = [
-        [text(title), number(total[key] * factor, decimals, unit)]
+        [
+            text(title),
+            replace(
+                number(total[key] * factor, decimals, unit), link=f"../int8/{system}/error.json"
+            ),
+        ]
         for key, (title, factor, decimals, unit) in TOTALS.items()
         if key in total
     ]
@@ -70,7 +76,11 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
     change = report["difference"]
     rows.append(("change", change["value"], change))
     body = [
-        [text(name), number(value, 3), text(f"{bounds['low']:.3f} to {bounds['high']:.3f}")]
+        [
+            text(name),
+            replace(number(value, 3), link=f"../exports/{system}.json"),
+            text(f"{bounds['low']:.3f} to {bounds['high']:.3f}"),
+        ]
         for name, value, bounds in rows
     ]
     note = (
@@ -108,6 +118,7 @@ def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
             signed(after - before),
             detail=f"{signed(low)} to {signed(high)}",
             number=True,
+            link="../scores/comparisons.json",
         ),
         text("yes" if row["significant"] else "no"),
     ]

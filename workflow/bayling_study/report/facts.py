@@ -9,6 +9,7 @@ from typing import Any
 from bayling_study.report import figures
 from bayling_study.report.blocks import Cell, Figure, Section, Table, number, text
 from bayling_study.report.collect import Study
+from bayling_study.report.cost import cost_table
 from bayling_study.report.graph import draw
 
 MIB = 2**20
@@ -40,6 +41,7 @@ def jobs_section(study: Study) -> Section:
     rows = [_job_row(record, start) for record in study.records]
     columns = ["job", "state", "start (s)", "seconds", "peak MiB", "code"]
     section.facts = _heaviest(study.records)
+    section.tables.append(cost_table(study.records))
     section.more["Every job"] = [Table("jobs", "Jobs", columns, rows)]
     spans = [(job_name(r), r["start"] - start, _end(r) - start) for r in study.records]
     section.figures.append(Figure("timeline", "When each job ran", figures.timeline(spans)))

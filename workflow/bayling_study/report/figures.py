@@ -70,6 +70,8 @@ def training_curve(history: Sequence[dict[str, Any]]) -> str:
         losses = [point["values"]["loss"] for point in history if "loss" in point["values"]]
         axes.plot(steps, losses, color=PALETTE[0], alpha=0.35, linewidth=1, label="loss of a step")
         axes.plot(steps, smooth(losses), color=PALETTE[0], linewidth=1.8, label="running mean")
+        for place, (name, points) in enumerate(evaluation_losses(history).items(), start=2):
+            axes.plot(*zip(*points, strict=True), "o-", color=PALETTE[place], label=name)
         axes.set_xlabel("optimiser step")
         axes.set_ylabel("loss (nats per trained token)")
         rates = [
@@ -85,6 +87,16 @@ def training_curve(history: Sequence[dict[str, Any]]) -> str:
             right.spines["right"].set_visible(True)
         axes.legend(loc="upper right")
         return svg_of(figure)
+
+
+def evaluation_losses(history: Sequence[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+    """Returns the curves of losses on held-out text (``…_loss``), which few steps have."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for point in history:
+        for name, value in point["values"].items():
+            if name.endswith("_loss"):
+                found.setdefault(name.replace("_", " "), []).append((point["step"], value))
+    return found
 
 
 def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
@@ -110,26 +122,51 @@ def score_bars(
         systems: bars of each group.
         values: (item, system) to value and bounds; missing bars stay empty.
     """
+    return stacked_bars(items, systems, {title: values})
+
+
+def stacked_bars(
+    items: Sequence[str], systems: Sequence[str], panels: dict[str, dict[tuple[str, str], Interval]]
+) -> str:
+    """Draws several metrics as bars above each other, over the same items.
+
+    Args:
+        items: groups, such as directions.
+        systems: bars of each group.
+        panels: metric to the bars as for ``score_bars``.
+    """
     with pyplot.rc_context(STYLE):
         across = min(11.0, max(7.2, 0.9 * len(items)))
-        figure, axes = axes_of(across, 2.8)
-        for place, system in enumerate(systems):
-            width = 0.8 / len(systems)
-            shift = (place - (len(systems) - 1) / 2) * width
-            own = {x: values[i, system] for x, i in enumerate(items) if (i, system) in values}
-            colour = PALETTE[place % len(PALETTE)]
-            _intervals_as_bars(axes, own, shift, width, system, colour)
-        crowded = max(map(len, items)) * len(items) > LABEL_CHARACTERS * across
-        axes.set_xticks(range(len(items)), items)
-        if crowded:
-            axes.tick_params(axis="x", rotation=30)
-            pyplot.setp(axes.get_xticklabels(), ha="right", rotation_mode="anchor")
-        if not any(value for value, _, _ in values.values()):
-            axes.set_ylim(0, 1)
-        axes.set_ylabel(title)
-        axes.grid(visible=False, axis="x")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        figure, grid = pyplot.subplots(
+            len(panels), 1, squeeze=False, sharex=True, figsize=(across, 0.6 + 2.2 * len(panels))
+        )
+        for (axes,), (title, values) in zip(grid, panels.items(), strict=True):
+            _panel(axes, items, systems, values)
+            axes.set_ylabel(title)
+        lowest, highest = grid[-1][0], grid[0][0]
+        if max(map(len, items)) * len(items) > LABEL_CHARACTERS * across:
+            lowest.tick_params(axis="x", rotation=30)
+            pyplot.setp(lowest.get_xticklabels(), ha="right", rotation_mode="anchor")
+        highest.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return svg_of(figure)
+
+
+def _panel(
+    axes: Axes,
+    items: Sequence[str],
+    systems: Sequence[str],
+    values: dict[tuple[str, str], Interval],
+) -> None:
+    """Draws the bars of one metric."""
+    for place, system in enumerate(systems):
+        width = 0.8 / len(systems)
+        shift = (place - (len(systems) - 1) / 2) * width
+        own = {x: values[i, system] for x, i in enumerate(items) if (i, system) in values}
+        _intervals_as_bars(axes, own, shift, width, system, PALETTE[place % len(PALETTE)])
+    axes.set_xticks(range(len(items)), items)
+    if not any(value for value, _, _ in values.values()):
+        axes.set_ylim(0, 1)
+    axes.grid(visible=False, axis="x")
 
 
 def _intervals_as_bars(
@@ -166,6 +203,38 @@ def bars(rows: Sequence[tuple[str, float]], label: str, unit: str) -> str:
         axes.set_xlabel(label)
         axes.set_ylabel(unit)
         axes.grid(visible=False, axis="x")
+        return svg_of(figure)
+
+
+def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> str:
+    """Draws a score over a size, one panel a metric and one named point a system.
+
+    Args:
+        panels: title to the points (size, score) by system.
+        label: what the sizes are; their axis is logarithmic where they differ by a factor of 4.
+    """
+    across = min(3, len(panels))
+    down = -(-len(panels) // across)
+    with pyplot.rc_context(STYLE):
+        figure, grid = pyplot.subplots(
+            down, across, squeeze=False, figsize=(3.3 * across + 0.6, 2.6 * down)
+        )
+        places = [axes for row in grid for axes in row]
+        for axes in places[len(panels) :]:
+            axes.axis("off")
+        for axes, (title, points) in zip(places, panels.items(), strict=False):
+            for place, (name, (size, value)) in enumerate(points.items()):
+                axes.plot([size], [value], "o", color=PALETTE[place % len(PALETTE)])
+                axes.annotate(name, (size, value), xytext=(4, 4), textcoords="offset points")
+            sizes = [size for size, _ in points.values()]
+            if min(sizes) > 0 and max(sizes) >= 4 * min(sizes):
+                axes.set_xscale("log")
+            axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+            axes.set_xticks([], minor=True)
+            axes.set_title(title, fontsize=9)
+            axes.margins(0.25)
+            axes.set_xlabel(label)
+        figure.tight_layout()
         return svg_of(figure)
 
 

@@ -21,7 +21,7 @@ ORDER = (REPRODUCED, CLOSE, DIFFERS, NOT_COMPARABLE)
 COLUMNS = ["item", "system", "metric", "published", "ours", "interval", "verdict", "reason"]
 
 
-def verdict_section(verdicts: Iterable[Verdict]) -> Section:
+def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> Section:
     """Returns the verdicts on published values: counts, then a folded table a suite.
 
     Scores that nobody published stay in ``verdicts.tsv`` only.
@@ -35,9 +35,11 @@ def verdict_section(verdicts: Iterable[Verdict]) -> Section:
         "Reproduced: equal at the printed decimals. Close: within the metric's tolerance. "
         "All rows, with signatures: verdicts.tsv beside this page."
     )
-    section.tables = [verdict_counts(judged, "suite"), verdict_counts(judged, "kind")]
+    section.tables = [verdict_counts(judged, "kind")]
     for suite, rows in by_suite(judged).items():
-        table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, [_row(r) for r in rows])
+        table = Table(
+            f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, [_row(study, r) for r in rows]
+        )
         section.more[f"{suite}: {len(rows)} published values"] = [table]
     return section
 
@@ -63,7 +65,7 @@ def verdict_counts(verdicts: Sequence[Verdict], group: str) -> Table:
     return Table(f"verdict-counts-{group}", title, [group, *ORDER], rows)
 
 
-def _row(verdict: Verdict) -> list[Cell]:
+def _row(study: Study, verdict: Verdict) -> list[Cell]:
     known, score = verdict.published, verdict.score
     digits = known.decimals if known else 2
     signature = score.signature if score else ""
@@ -71,7 +73,7 @@ def _row(verdict: Verdict) -> list[Cell]:
     return [
         *(text(name) for name in verdict.key[1:]),
         Cell(known.text if known else "–", number=True, hint=known.source if known else ""),
-        Cell(ours, number=True, hint=signature),
+        Cell(ours, number=True, hint=signature, link=study.link(score) if score else ""),
         Cell(interval(score) if score else "", number=True),
         Cell(verdict.verdict, strong=verdict.verdict == DIFFERS),
         text(verdict.reason),

@@ -65,7 +65,7 @@ def score_cell(study: Study, score: Score, shown: str, best: bool, decimals: int
         f"{shown} {mark}".rstrip(),
         detail=interval(score, decimals),
         strong=best,
-        link=f"../scores/{score_file(score)}",
+        link=study.link(score),
         number=True,
         hint="\n".join(filter(None, (score.signature, score.method, score.note))),
     )
@@ -76,9 +76,3 @@ def interval(score: Score, decimals: int = 2) -> str:
     if score.low is None or score.high is None:
         return ""
     return f"{score.low:.{decimals}f} to {score.high:.{decimals}f}"
-
-
-def score_file(score: Score) -> str:
-    """Returns the score file of a score, relative to the folder of scores."""
-    folder = f"comet/{score.system}" if score.metric.startswith("comet") else score.system
-    return f"{folder}/{score.suite}.json"

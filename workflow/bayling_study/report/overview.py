@@ -8,7 +8,10 @@ from bayling_study.records import Score
 from bayling_study.report.blocks import Cell, Section, Table, text
 from bayling_study.report.cautions import warning_table
 from bayling_study.report.collect import Study
+from bayling_study.report.cost import cost_facts
+from bayling_study.report.judged import verdict_counts
 from bayling_study.report.metrics import headline, score_row
+from bayling_study.report.verdicts import Verdict
 
 WIDEST = 12
 """Most columns of values of one table; wider ones become one table a metric."""
@@ -16,9 +19,12 @@ DECIMALS = 1
 """Decimals of the first page; the suites' own tables have two."""
 
 
-def overview_section(study: Study) -> Section:
+def overview_section(study: Study, verdicts: Sequence[Verdict]) -> Section:
     """Returns what was run, the warnings, and the main numbers of every suite."""
     section = Section("overview", "Overview", facts=_facts(study))
+    judged = [row for row in verdicts if row.published is not None]
+    if judged:
+        section.tables.append(verdict_counts(judged, "suite"))
     warnings = warning_table(study)
     if warnings.rows:
         section.tables.append(warnings)
@@ -32,17 +38,12 @@ def overview_section(study: Study) -> Section:
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:
-    seconds = sum((record["end"] or record["start"]) - record["start"] for record in study.records)
-    facts = [
+    return [
         ("systems", ", ".join(study.config.systems)),
         ("suites", ", ".join(study.config.suites)),
         ("baseline of tests", study.baseline),
-        ("jobs", f"{len(study.records)}, {seconds / 60:.1f} minutes of work"),
+        *cost_facts(study.records),
     ]
-    if study.records:
-        wall = max(r["end"] or r["start"] for r in study.records) - study.records[0]["start"]
-        facts.append(("first start to last end", f"{wall / 60:.1f} minutes"))
-    return facts
 
 
 def main_tables(study: Study, suite: str) -> list[Table]:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 from bayling_study.records import Prompt
 from bayling_study.report.blocks import Piece, Sample, Turn
 from bayling_study.report.collect import Study
 
+EXTREMES = 3
+"""Worst and best segments that are shown of each system."""
 LONGEST_SHOWN = 2000
 """Characters of a text that are shown."""
+MOST_SAMPLES = 150
+"""Prompts of a suite that are shown, so that the page stays fast to open."""
 LONGEST_COMPARED = 400
 """Words of a text that are compared; the time grows with the square."""
 FEWEST_COMPARED = 3
@@ -30,11 +35,17 @@ WORDS = re.compile(rf"[{CJK}]\s*|[^\s{CJK}]+\s*|\s+")
 
 
 def samples(study: Study, suite: str) -> dict[str, list[Sample]]:
-    """Returns the first prompts of each item with every system's answers, by item."""
+    """Returns the first prompts of each item with every system's answers, by item.
+
+    A suite with very many items shows fewer of each, and of the first items only.
+    """
     groups: dict[str, list[Sample]] = {}
-    for prompt in study.prompts(suite):
+    prompts = study.prompts(suite)
+    items = list(dict.fromkeys(prompt.item for prompt in prompts))[:MOST_SAMPLES]
+    each = min(study.config.report.samples, max(1, MOST_SAMPLES // max(1, len(items))))
+    for prompt in prompts:
         group = groups.setdefault(prompt.item, [])
-        if len(group) < study.config.report.samples:
+        if prompt.item in items and len(group) < each:
             answers = {
                 system: study.answers(system, suite)[prompt.id]["turns"]
                 for system in study.config.systems
@@ -43,6 +54,37 @@ def samples(study: Study, suite: str) -> dict[str, list[Sample]]:
             if answers:
                 group.append(_sample(prompt, answers))
     return {item: group for item, group in groups.items() if group}
+
+
+def extremes(study: Study, suite: str, metric: str) -> dict[str, list[Sample]]:
+    """Returns each system's worst and best segments of a suite, by system.
+
+    Among equals the longer reference comes first: it says more than one word.
+
+    Args:
+        study: gives segment scores, prompts and answers.
+        suite: the suite's name.
+        metric: what the segments are ordered by; larger is better.
+    """
+    prompts = {prompt.id: prompt for prompt in study.prompts(suite)}
+    length = {name: sum(map(len, prompt.references)) for name, prompt in prompts.items()}
+    groups: dict[str, list[Sample]] = {}
+    for system in study.config.systems:
+        values = study.segments(system, suite, metric)
+        known = [name for name in values if name in prompts]
+        worst = sorted(known, key=lambda name: (values[name], -length[name]))[:EXTREMES]
+        best = sorted(known, key=lambda name: (-values[name], -length[name]))[:EXTREMES]
+        given = study.answers(system, suite)
+        for title, chosen in ((f"{system}: worst", worst), (f"{system}: best", best)):
+            groups[title] = [
+                replace(
+                    _sample(prompts[name], {system: given[name]["turns"]}),
+                    id=f"{name}: {metric} {values[name]:.1f}",
+                )
+                for name in chosen
+                if name in given
+            ]
+    return {title: found for title, found in groups.items() if found}
 
 
 def _sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:

@@ -1,0 +1,95 @@
+"""Several tuned systems beside each other: what differs between them, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from bayling_study.config.systems import TunedSystem
+from bayling_study.report import figures
+from bayling_study.report.blocks import Cell, Figure, Section, Table, number, text
+from bayling_study.report.collect import Study
+from bayling_study.report.heatmap import directions_of
+from bayling_study.report.metrics import headline
+from bayling_study.tracking.record import flatten
+
+FEWEST = 2
+SIZES = ("conversations", "trained_tokens", "steps", "loss")
+"""Metrics of a tuning job that are columns of the table."""
+
+
+def ablation_section(study: Study) -> Section:
+    """Returns the table and figure of tuned systems; empty where there are not several."""
+    section = Section("ablations", "Scaling and ablations")
+    tuned = [n for n, system in study.config.systems.items() if isinstance(system, TunedSystem)]
+    if len(tuned) < FEWEST:
+        return section
+    means = means_of(study, tuned)
+    section.tables.append(_table(study, tuned, means))
+    sizes = {name: _metric(study, name, "conversations") for name in tuned}
+    points = {
+        f"{suite}: {metric}": {
+            name: (size, values[name])
+            for name, size in sizes.items()
+            if size is not None and name in values
+        }
+        for (suite, metric), values in means.items()
+    }
+    points = {title: found for title, found in points.items() if len(found) >= FEWEST}
+    if points:
+        svg = figures.scaling(points, "conversations of the training set")
+        caption = "One point a tuned system; a suite's mean is the plain mean over its items."
+        section.figures.append(Figure("scaling", "Training set and scores", svg, caption))
+    return section
+
+
+def means_of(study: Study, systems: Sequence[str]) -> dict[tuple[str, str], dict[str, float]]:
+    """Returns (suite, headline metric) to the plain mean over items of each system.
+
+    Where items are directions, averages among them do not count twice.
+    """
+    result: dict[tuple[str, str], dict[str, float]] = {}
+    for suite in dict.fromkeys(score.suite for score in study.scores):
+        scores = [s for s in study.scores if s.suite == suite and s.system in systems]
+        directions = set(directions_of(score.item for score in scores))
+        for metric in headline(score.metric for score in scores):
+            for name in systems:
+                values = [
+                    score.value
+                    for score in scores
+                    if (score.metric, score.system) == (metric, name)
+                    and (not directions or score.item in directions)
+                ]
+                if values:
+                    result.setdefault((suite, metric), {})[name] = fmean(values)
+    return result
+
+
+def _metric(study: Study, name: str, metric: str) -> float | None:
+    record = study.record("tuning", name)
+    return None if record is None else record["metrics"].get(metric)
+
+
+def _table(
+    study: Study, tuned: Sequence[str], means: dict[tuple[str, str], dict[str, float]]
+) -> Table:
+    settings = {name: flatten(study.config.systems[name].model_dump(mode="json")) for name in tuned}
+    keys = dict.fromkeys(key for values in settings.values() for key in values)
+    varied = [k for k in keys if len({str(v.get(k)) for v in settings.values()}) > 1]
+    rows = [
+        [
+            text(name),
+            *(text(settings[name].get(key, "–")) for key in varied),
+            *(_size(study, name, key) for key in SIZES),
+            *(number(values.get(name), 2) for values in means.values()),
+        ]
+        for name in tuned
+    ]
+    columns = ["system", *varied, *(key.replace("_", " ") for key in SIZES)]
+    columns += [f"{suite} {metric}" for suite, metric in means]
+    note = "Settings: those that differ between the systems. Means over items, not tested here."
+    return Table("ablations", "Tuned systems", columns, rows, note)
+
+
+def _size(study: Study, name: str, key: str) -> Cell:
+    return number(_metric(study, name, key), 3 if key == "loss" else 0)
