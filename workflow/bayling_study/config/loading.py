@@ -70,7 +70,8 @@ def resolve(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str,
     """Returns values laid over those of the files that their key ``extends`` names.
 
     The paths are relative to the repository's root, wherever a program runs; a
-    later file overrides an earlier one, and may extend others itself.
+    later file overrides an earlier one, and may extend others itself. A value of
+    ``null`` takes back what lies below: an entry goes, a key has its default.
 
     Args:
         values: as read; ``extends`` is a path or a list of paths.
@@ -86,7 +87,15 @@ def resolve(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str,
         if name in above:
             raise StudyError(f"{name} extends itself", where=f"extends: {' -> '.join(above)}")
         base = merge(base, resolve(read_yaml(ROOT / name), (*above, name)))
-    return merge(base, own)
+    return _without_null(merge(base, own))
+
+
+def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_null(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyConfig:

@@ -21,7 +21,7 @@ from bayling_study.errors import StudyError
 from bayling_study.files import sha256_json
 
 Kind = Literal[
-    *("pip-wheel", "pip-sdist", "url", "git", "hub", "sacrebleu", "apt", "npm", "babel", "local"),
+    "pip-wheel", "pip-sdist", "url", "git", "hub", "sacrebleu", "apt", "npm", "babel", "local"
 ]
 COLUMNS = (
     "id",

@@ -42,8 +42,3 @@ def segment(
         text_b,
         name,
     )
-
-
-def enough(corpus: ParallelCorpus, count: int) -> bool:
-    """Tells whether a language has given the rows that the config allows."""
-    return corpus.max_rows is not None and count >= corpus.max_rows

@@ -4,7 +4,9 @@
 by the path ``devtest/{language}.devtest``. Beside the folder lies
 ``metadata_devtest.tsv`` with the article's URL of each line, which is the
 document here. The newer FLORES+ has one Parquet or JSON-lines file a language
-(``devtest/zho_Hans.parquet``) with a column ``text`` and one ``url``.
+(``devtest/zho_Hans.parquet``) with columns ``text`` and ``url``; the hub's copy of
+FLORES-200 (``zho_Hans/devtest-00000-of-00001.parquet``) calls them ``sentence`` and
+``URL``.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 def _texts(path: Path) -> Iterator[str]:
     if path.suffix in TABLES:
         for row, item in read_items(path):
-            yield text_of(item, "text", f"{path}: row {row}")
+            key = "sentence" if "sentence" in item else "text"
+            yield text_of(item, key, f"{path}: row {row}")
     else:
         for _, text in lines(path):
             yield text
@@ -56,7 +59,7 @@ def _documents(pivot: Path) -> Iterator[str]:
     metadata = pivot.parent.parent / f"metadata_{pivot.parent.name}.tsv"
     if pivot.suffix in TABLES:
         for _, item in read_items(pivot):
-            yield str(item.get("url", ""))
+            yield str(item.get("url") or item.get("URL") or "")
     elif metadata.is_file():
         for row, line in lines(metadata):
             if row > 1:  # the first line names the columns; the first column is the URL

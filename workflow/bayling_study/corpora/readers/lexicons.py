@@ -35,7 +35,9 @@ def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term]:
         for number, line in lines(path):
             words = line.split()
             if len(words) != 2:
-                raise StudyError(f"{len(words)} words where two are needed", f"{path}:{number}")
+                raise StudyError(
+                    f"{len(words)} words where two are needed", where=f"{path}:{number}"
+                )
             yield Term(lexicon.source, lexicon.pivot, language, *words)
 
 

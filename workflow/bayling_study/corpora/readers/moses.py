@@ -9,11 +9,11 @@ similarity, one a line, and are sorted by it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from bayling_study.config.corpora import ParallelCorpus
-from bayling_study.corpora.readers.aligned import block, enough, segment
+from bayling_study.corpora.readers.aligned import block, segment
 from bayling_study.corpora.readers.lines import lines
 from bayling_study.corpora.readers.locate import locate
 from bayling_study.corpora.types import ParallelSegment
@@ -27,17 +27,12 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         StudyError: a file is absent, the files differ in length, or a score is no number.
     """
     for language, upstream in corpus.targets.items():
-        paths = [
-            locate(download, corpus.place(corpus.path, upstream, side))
-            for side in (corpus.upstream_pivot, upstream)
-        ]
+        first = locate(download, corpus.place(corpus.path, upstream, corpus.upstream_pivot))
+        second = locate(download, corpus.place(corpus.path, upstream, upstream))
         scores = locate(download, corpus.place(corpus.scores, upstream)) if corpus.scores else None
-        count = 0
-        for row, (text_a, text_b) in _pairs(*paths, scores, corpus.min_score):
-            if enough(corpus, count):
-                break
-            count += 1
-            yield segment(corpus, language, paths[1].name, row, block(row), text_a, text_b)
+        pairs = _pairs(first, second, scores, corpus.min_score)
+        for row, (text_a, text_b) in islice(pairs, corpus.max_rows):
+            yield segment(corpus, language, second.name, row, block(row), text_a, text_b)
 
 
 def _pairs(

@@ -15,6 +15,7 @@ from bayling_study.corpora.readers.locate import locate
 from bayling_study.corpora.types import ParallelSegment
 from bayling_study.errors import StudyError
 
+
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     """Yields one segment for each row and configured language.
 

@@ -7,6 +7,7 @@ pair are ``de-en/train-00000-of-00001.parquet``. Batches are read one by one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bayling_study.config.corpora import ParallelCorpus
-from bayling_study.corpora.readers.aligned import block, enough, segment
+from bayling_study.corpora.readers.aligned import block, segment
 from bayling_study.corpora.readers.locate import locate_all
 from bayling_study.corpora.types import ParallelSegment
 from bayling_study.errors import StudyError
@@ -30,14 +31,15 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         StudyError: a file is absent or no Parquet, or has no texts of a language.
     """
     for language, upstream in corpus.targets.items():
-        count = 0
-        for path in locate_all(download, corpus.place(corpus.path, upstream)):
-            name = f"{path.parent.name}/{path.name}"
-            for row, (text_a, text_b) in _rows(path, corpus.upstream_pivot, upstream):
-                if enough(corpus, count):
-                    break
-                count += 1
-                yield segment(corpus, language, name, row, block(row), text_a, text_b)
+        paths = locate_all(download, corpus.place(corpus.path, upstream))
+        yield from islice(_files(paths, corpus, language), corpus.max_rows)
+
+
+def _files(paths: list[Path], corpus: ParallelCorpus, language: str) -> Iterator[ParallelSegment]:
+    for path in paths:
+        name = f"{path.parent.name}/{path.name}"
+        for row, texts in _rows(path, corpus.upstream_pivot, corpus.targets[language]):
+            yield segment(corpus, language, name, row, block(row), *texts)
 
 
 def _rows(path: Path, *codes: str) -> Iterator[tuple[int, tuple[Any, ...]]]:

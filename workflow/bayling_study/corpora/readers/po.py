@@ -57,9 +57,9 @@ def messages(path: Path) -> Iterator[tuple[int, str, str]]:
         StudyError: the file is not a catalogue.
     """
     for number, message in enumerate(_catalogue(path), start=1):
-        if isinstance(message.id, str) and isinstance(message.string, str):
-            if message.id and message.string and not message.fuzzy:
-                yield number, message.id, message.string
+        one = isinstance(message.id, str) and isinstance(message.string, str)
+        if one and message.id and message.string and not message.fuzzy:
+            yield number, str(message.id), str(message.string)
 
 
 def _catalogue(path: Path) -> Catalog:

@@ -4,7 +4,8 @@ Form: a JSON array of ``{"id", "conversations": [{"from", "value"}, …]}``. Rol
 are ``human`` and ``gpt``; ``user``, ``chatgpt``, ``bing``, ``bard`` and
 ``system`` occur. Preference files (``dpo_*_demo.json``) end with a question and
 add ``chosen`` and ``rejected``: the chosen answer is the last turn. Early
-revisions hold the page's HTML.
+revisions hold the page's HTML; a turn without text has ``null``. Newer sets call
+the turns ``messages``, with ``role`` and ``content``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.corpora.readers.exchanges import Draft, draft
 from bayling_study.corpora.readers.jsonitems import read_items, text_of
-from bayling_study.corpora.readers.locate import locate
+from bayling_study.corpora.readers.locate import locate_all
 from bayling_study.corpora.types import Message
 from bayling_study.errors import StudyError
 
@@ -43,15 +44,16 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft]:
     Raises:
         StudyError: a row has no list of turns, or a turn lacks ``from`` or ``value``.
     """
-    path = locate(download, corpus.path)
     clean = strip_html if corpus.strip_html else str
-    for number, row in read_items(path):
-        turns = _turns(row, clean, f"{path}: row {number}")
-        yield draft(corpus, path.name, number, turns)
+    for path in locate_all(download, corpus.path):
+        for number, row in read_items(path):
+            turns = _turns(row, clean, f"{path}: row {number}")
+            yield draft(corpus, path.name, number, turns)
 
 
 def _turns(row: dict[str, Any], clean: Callable[[str], str], where: str) -> list[Message]:
-    turns = row.get("conversations")
+    names = ("role", "content") if "messages" in row else ("from", "value")
+    turns = row.get("conversations", row.get("messages"))
     if not isinstance(turns, list):
         raise StudyError("the key 'conversations' is missing or no list", where=where)
     if "chosen" in row:
@@ -60,8 +62,10 @@ def _turns(row: dict[str, Any], clean: Callable[[str], str], where: str) -> list
     for turn in turns:
         if not isinstance(turn, dict):
             raise StudyError("a turn is not a JSON object", where=where)
-        role = ROLES.get(text_of(turn, "from", where).lower(), "")
-        messages.append(Message(role, clean(text_of(turn, "value", where)).strip()))
+        role = ROLES.get(text_of(turn, names[0], where).lower(), "")
+        empty = names[1] in turn and turn[names[1]] is None
+        text = "" if empty else clean(text_of(turn, names[1], where))
+        messages.append(Message(role, text.strip()))
     return messages
 
 

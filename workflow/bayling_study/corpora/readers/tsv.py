@@ -8,10 +8,11 @@ and more. The config says what the columns are. Rows are not quoted.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from bayling_study.config.corpora import ParallelCorpus
-from bayling_study.corpora.readers.aligned import block, enough, segment
+from bayling_study.corpora.readers.aligned import block, segment
 from bayling_study.corpora.readers.lines import lines
 from bayling_study.corpora.readers.locate import locate
 from bayling_study.corpora.types import ParallelSegment
@@ -26,7 +27,8 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     """
     for language, upstream in corpus.targets.items():
         path = locate(download, corpus.place(corpus.path, upstream))
-        yield from _file(path, corpus, language, _columns(corpus, upstream))
+        rows = _file(path, corpus, language, _columns(corpus, upstream))
+        yield from islice(rows, corpus.max_rows)
 
 
 def _columns(corpus: ParallelCorpus, upstream: str) -> dict[str, int]:
@@ -47,7 +49,7 @@ def _file(
 ) -> Iterator[ParallelSegment]:
     width = len(corpus.columns) or len(columns)
     first, second = columns[corpus.upstream_pivot], columns[corpus.targets[language]]
-    count = documents = 0
+    documents = 0
     divided = False  # whether the file has told where a document ends
     for row, line in lines(path):
         cells = line.split("\t")
@@ -58,9 +60,6 @@ def _file(
             continue
         if "score" in columns and _is_low(cells[columns["score"]], corpus, f"{path}:{row}"):
             continue
-        if enough(corpus, count):
-            return
-        count += 1
         document = f"d{documents}" if divided else block(row)
         if "document" in columns:
             document = cells[columns["document"]]

@@ -1,0 +1,70 @@
+"""Rows pass through the corpora stage: what it holds does not grow with their number."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bayling_study.config.corpora import CorporaSection
+from bayling_study.corpora import __main__ as program
+from bayling_study.corpora import repeats, tables
+from bayling_study.corpora.repeats import Repeats, key_of
+
+WORDS = ["lamp", "door", "fan", "pump", "lock", "clock", "radio", "stove", "heater", "valve"]
+DISTINCT = 100
+
+
+def sentence(number: int) -> str:
+    return " ".join(WORDS[int(digit)] for digit in f"{number:06d}")
+
+
+def build(root: Path, rows: int) -> tuple[int, int]:
+    """Builds corpora of that many rows; returns the peak of Python's memory and rows written."""
+    files = root / str(rows) / "files"
+    files.mkdir(parents=True)
+    (files.parent / "manifest.json").write_text("{}", encoding="utf-8")
+    english = (sentence(row % DISTINCT) for row in range(rows))
+    german = (f"Gerät {sentence(row % DISTINCT + 7)}" for row in range(rows))
+    (files / "x.de-en.en").write_text("\n".join(english) + "\n", encoding="utf-8")
+    (files / "x.de-en.de").write_text("\n".join(german) + "\n", encoding="utf-8")
+    corpus = {"source": "s", "reader": "moses", "path": "x.{pair}.{side}", "languages": ["de"]}
+    section = CorporaSection(parallel=[{**corpus, "role": "train"}])  # type: ignore[list-item]
+    section = section.model_copy(
+        update={"cleaning": section.cleaning.model_copy(update={"max_copied_share": 1.0})}
+    )
+    tracemalloc.start()
+    program.build(section, {"s": files.parent}, 7, files.parent / "out")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak, pq.read_metadata(files.parent / "out" / "parallel.parquet").num_rows
+
+
+def test_ten_times_the_rows_take_no_more_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BATCH_ROWS", 50)
+    monkeypatch.setattr(repeats, "BUFFER", 8)
+    build(tmp_path, DISTINCT)  # fills the caches
+    (small, kept), (large, same) = build(tmp_path, 300), build(tmp_path, 3000)
+    assert kept == same == DISTINCT
+    assert large < small + 50_000
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.integers(0, 9), max_size=200), buffer=st.sampled_from([1, 3, 8192]))
+def test_all_but_the_first_of_a_key_are_repeated(
+    rows: list[int], buffer: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeats, "BUFFER", buffer)
+        found = Repeats(tmp_path_factory.mktemp("keys") / "k")
+        for row in rows:
+            found.add(key_of(f"{row}", "x"))
+        repeated = found.find()
+    expected = {place for place, row in enumerate(rows) if row in rows[:place]}
+    assert {place for place in range(len(rows)) if place in repeated} == expected
