@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,9 @@ from helpers import tiny
 from slurm.cluster import output, wait
 
 ROOT = Path(__file__).resolve().parents[2]
-EPOCHS = 24  # a training long enough to be disturbed four times
-RULES = ("foundation", "corpora", "synthesis", "prompts", "tune", "export", "generate")
-TIMES = ("runs", "logs", "work", "settings", "report", "mlflow.db", "reference")
+EPOCHS = 40  # a training long enough to be disturbed four times
+TIMES = ("runs", "logs", "work", "settings", "report", "mlflow.db", ".mlflow.lock", ".lock")
+TIMES += ("mlflow-artefacts",)
 """What holds times, or follows from run records that do; all else must be equal."""
 
 
@@ -94,6 +95,11 @@ class Study:
             return bool(saved) and len(new) >= more
 
         wait(further, "training steps", 240)
+
+    def forget_results(self) -> None:
+        """Removes what the study made; downloads and foundations stay."""
+        shutil.rmtree(self.results)
+        shutil.rmtree(self.folder / ".snakemake")
 
     def hashes(self) -> dict[str, str]:
         """Returns file to SHA-256 of everything that the study made, apart from times."""

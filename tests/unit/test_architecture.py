@@ -27,14 +27,14 @@ LAYERS: list[set[str]] = [
     {"errors"},
     {"files", "seeds", "lookup", "cli", "rowlog", "reviewing"},
     {"languages", "sources"},
-    {"records", "config", "tracking"},
+    {"records", "config", "tracking", "devices"},
     {"prompting", "chat", "quantised", "endpoint", "sizing"},
     {"interactive", "models", "knowledge"},
     STAGES,
-    {"layout", "exclusive"},
+    {"layout", "exclusive", "profiles"},
     {"dag", "talk"},
     {"plan", "why"},
-    {"compare"},
+    {"compare", "status", "preflight"},
 ]
 """Modules and packages of ``bayling_study``, the ground first and the workflow last: each
 may import what is in a layer before its own."""
@@ -47,6 +47,9 @@ EXCEPTIONS = {
 
 PRINTING = {
     "cli.py": "the one-line error",
+    "devices.py": "which GPUs the job has",
+    "preflight": "its output is the list of checks",
+    "status": "its output is the status",
     "download/progress.py": "progress on a terminal",
     "ranking/__main__.py": "the result of a ranking",
     "report/summary.py": "the summary at the end of a study",
@@ -57,6 +60,7 @@ PRINTING = {
     "tracking/__main__.py": "the command's answer",
     "tuning/__main__.py": "the plan and the end of a training",
     "tuning/launcher.py": "the output of the ranks",
+    "tuning/node.py": "the output of a node's ranks",
     "tuning/progress.py": "progress on a terminal",
     "tuning/worker.py": "progress lines that the launcher reads",
 }

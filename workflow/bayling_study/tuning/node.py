@@ -86,7 +86,7 @@ def visible_gpus() -> int:
     """Returns how many GPUs this node was given."""
     import torch
 
-    return torch.cuda.device_count()
+    return int(torch.cuda.device_count())
 
 
 def tell(log: IO[str] | None, line: str) -> None:

@@ -135,7 +135,7 @@ class Meeting:
             f"node {', '.join(names)} of {self.nodes.count} did not report within "
             f"{self.nodes.timeout:g} s; there: {there or 'none'}",
             where=f"meeting place {self.place}",
-            fix="look at the node's state and log; it must reach this address and share this folder",
+            fix="look at its state and log: it must reach this address and share this folder",
         )
 
 
@@ -160,7 +160,7 @@ def join(place: str, rank: int, gpus: int, port: int, timeout: float) -> str:
         ) from error
     store.set(f"node/{rank}", json.dumps({"host": node_name(), "gpus": gpus, "port": port}))
     try:
-        return store.get("go").decode()
+        return str(store.get("go").decode())
     except (DistError, RuntimeError) as error:
         raise StudyError(
             "the other nodes did not come, training did not start", where=me

@@ -1,0 +1,168 @@
+"""Checks the place that a profile sends jobs to, before anything long is sent there.
+
+    python -m bayling_study.preflight --study-config FILE… --profile config/profiles/slurm
+
+For SLURM: the queue, whether it would take each kind of job (partition, account,
+GPUs, memory, time), and a short job in each partition that looks at shared files,
+environments, GPUs and network. For other profiles the same look at this machine.
+Ends with status 1 if a check failed; each says what to change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from bayling_study.cli import run_program
+from bayling_study.config import load_config
+from bayling_study.dag import Dag, use_this_interpreter
+from bayling_study.devices import cards
+from bayling_study.files import read_json, write_text
+from bayling_study.plan.jobs import job_counts
+from bayling_study.preflight import checks, slurm
+from bayling_study.preflight.outcome import Outcome, failed, note, ok
+from bayling_study.preflight.probe import TOKEN
+from bayling_study.profiles import Profile, Request, read_profile
+
+LOCAL_RULES = {"download", "track"}
+"""Rules that run where Snakemake runs (``localrules`` of the Snakefile)."""
+SEEN_SECONDS = 60.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m bayling_study.preflight",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--study-config", type=Path, nargs="+", required=True, metavar="FILE")
+    command.add_argument("--profile", type=Path, required=True, help="folder of the profile")
+    command.add_argument(
+        "--wait", type=float, default=15, help="minutes that a probe may wait in the queue"
+    )
+    return command
+
+
+def main() -> int:
+    """Prints one line a check; returns 1 if one failed."""
+    options = parser().parse_args()
+    use_this_interpreter()
+    dag = Dag(load_config(*options.study_config))
+    profile = read_profile(options.profile)
+    counts = {"ok": 0, "note": 0, "FAILED": 0}
+    for outcome in outcomes(dag, profile, options.wait):
+        print(outcome.render(), flush=True)
+        counts[outcome.level] += 1
+    print(f"{counts['ok']} ok, {counts['note']} notes, {counts['FAILED']} failed")
+    return int(counts["FAILED"] > 0)
+
+
+def outcomes(dag: Dag, profile: Profile, wait: float) -> Iterator[Outcome]:
+    """Yields what each check finds."""
+    yield from checks.here(dag)
+    if profile.executor == "slurm":
+        yield from on_slurm(dag, profile, wait)
+    elif profile.executor == "local":
+        yield from on_this_machine(dag)
+    else:
+        yield note(
+            f"executor {profile.executor}",
+            "its queue is not asked; what follows holds for this machine",
+            "send one small job: snakemake --profile PROFILE results/STUDY/prompts/SUITE.jsonl",
+        )
+        yield from on_this_machine(dag)
+
+
+def on_slurm(dag: Dag, profile: Profile, wait: float) -> Iterator[Outcome]:
+    """Asks the queue and probes each partition."""
+    reached = slurm.queue()
+    yield reached
+    if reached.level == "FAILED":
+        return
+    rules = [rule for rule in job_counts(dag) if rule not in LOCAL_RULES]
+    accepted = {}
+    for request, names in profile.requests(rules).items():
+        outcome = slurm.accepts(request, names)
+        yield outcome
+        if outcome.level != "FAILED":
+            accepted[request] = names
+    with_token = Shared(dag)
+    try:
+        for request, name in slurm.probes(accepted):
+            trouble = slurm.run_probe(request, with_token.arguments(name), wait)
+            if trouble is not None:
+                yield trouble
+                continue
+            yield from with_token.judge(name, request)
+    finally:
+        with_token.remove()
+
+
+def on_this_machine(dag: Dag) -> Iterator[Outcome]:
+    """Runs the probe here."""
+    found = cards()
+    yield ok("GPUs", f"{len(found)} to hand out" if found else "none: jobs use cores")
+    shared = Shared(dag)
+    try:
+        command = [sys.executable, "-m", "bayling_study.preflight.probe"]
+        done = subprocess.run([*command, *shared.arguments("here")], capture_output=True, text=True)
+        if done.returncode:
+            yield failed("environment", done.stderr.strip()[-300:], "make envs")
+            return
+        yield from shared.judge("here", Request(gpus=len(found)))
+    finally:
+        shared.remove()
+
+
+class Shared:
+    """A folder beside the results through which this machine and the nodes exchange files.
+
+    Args:
+        dag: the study.
+    """
+
+    def __init__(self, dag: Dag) -> None:
+        self.dag = dag
+        self.folder = (dag.layout.study.parent / f".preflight-{uuid.uuid4().hex[:8]}").absolute()
+        self.token = uuid.uuid4().hex
+        write_text(self.folder / TOKEN, "an older version")
+        write_text(self.folder / TOKEN, self.token)
+
+    def arguments(self, name: str) -> list[str]:
+        """Returns the probe's options."""
+        needs_comet = bool(self.dag.comet_scores())
+        python = str(Path(self.dag.comet_python()).absolute()) if needs_comet else ""
+        uri = self.dag.tracking_uri()
+        urls = [*checks.addresses(self.dag), *([uri] if uri.startswith("http") else [])]
+        out = str(self.folder / f"{name}.json")
+        options = ["--folder", str(self.folder), "--out", out, "--comet-python", python]
+        return [*options, "--address", *urls] if urls else options
+
+    def judge(self, name: str, request: Request) -> Iterator[Outcome]:
+        """Judges the answers of a probe, or says that none can be seen from here."""
+        found = checks.answers(self.folder, name, request.nodes, SEEN_SECONDS)
+        if len(found) < request.nodes:
+            yield failed(
+                "shared files",
+                f"{len(found)} of {request.nodes} nodes' answers are seen here after "
+                f"{SEEN_SECONDS:.0f} s, though their job ended well",
+                "put study.results on a file system that all nodes share; or a longer latency-wait",
+            )
+        for path in found:
+            yield from checks.on_node(read_json(path), request, self.dag, self.token)
+
+    def remove(self) -> None:
+        """Removes the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    run_program(main)

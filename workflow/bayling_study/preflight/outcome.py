@@ -1,0 +1,45 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "note", "FAILED"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One line of the preflight.
+
+    Attributes:
+        level: ``note`` is worth knowing and stops nothing.
+        check: what was looked at.
+        found: what is there.
+        fix: what to change where it failed.
+    """
+
+    level: Level
+    check: str
+    found: str
+    fix: str = ""
+
+    def render(self) -> str:
+        """Returns the line, with the fix below it."""
+        line = f"{self.level:6}  {self.check:24} {self.found}"
+        return f"{line}\n{'':9}fix: {self.fix}" if self.fix else line
+
+
+def ok(check: str, found: str) -> Outcome:
+    """Returns a check that passed."""
+    return Outcome("ok", check, found)
+
+
+def note(check: str, found: str, fix: str = "") -> Outcome:
+    """Returns something worth knowing."""
+    return Outcome("note", check, found, fix)
+
+
+def failed(check: str, found: str, fix: str) -> Outcome:
+    """Returns a check that failed, with what to change."""
+    return Outcome("FAILED", check, found, fix)
