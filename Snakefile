@@ -38,6 +38,10 @@ include: "workflow/rules/report.smk"
 
 
 # Where Snakemake itself runs: there the network and the tracking server are.
+onstart:
+    STUDY.start()
+
+
 localrules:
     study,
     fetch,

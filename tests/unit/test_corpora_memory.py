@@ -52,7 +52,7 @@ def test_ten_times_the_rows_take_no_more_memory(
     build(tmp_path, DISTINCT)  # fills the caches
     (small, kept), (large, same) = build(tmp_path, 300), build(tmp_path, 3000)
     assert kept == same == DISTINCT
-    assert large < small + 50_000
+    assert large < small + 300_000  # rows that stayed would take 1.5 MB
 
 
 @settings(max_examples=60, deadline=None)

@@ -23,6 +23,7 @@ from bayling_study.config.systems import (
     TunedSystem,
 )
 from bayling_study.download.manifest import source_row
+from bayling_study.download.gates import check_gates
 from bayling_study.errors import StudyError
 from bayling_study.layout import MADE_FROM_ANOTHER, Layout
 from bayling_study.tracking.code import ROOT, code_hash
@@ -70,6 +71,13 @@ class Dag:
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
         return dag
+
+    def start(self) -> None:
+        """Refuses a run that cannot end well, or ends with one clear message: before any job."""
+        try:
+            check_gates(self.layout.missing_sources())
+        except StudyError as error:
+            sys.exit(f"error: {error.render()}")
 
     def settings(self, stage: str, *sections: str, **only: list[str]) -> str:
         """Returns the settings file of a stage.

@@ -21,7 +21,7 @@ from bayling_study.config.systems import (
     PublishedSystem,
     TunedSystem,
 )
-from bayling_study.download.manifest import row_hash, source_row
+from bayling_study.download.manifest import SourceRow, row_hash, source_row
 from bayling_study.errors import StudyError
 
 MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
@@ -171,6 +171,15 @@ class Layout:
         comet = self.config.scoring.comet
         used += [s for s in (comet.source, comet.encoder, self.config.scoring.spm) if s]
         return list(dict.fromkeys(used))
+
+    def missing_sources(self) -> list[SourceRow]:
+        """Returns the rows of the sources that are still to be fetched."""
+        table = Path(self.config.download.manifest)
+        return [
+            source_row(table, source)
+            for source in self.used_sources()
+            if source not in self.config.download.local and not self.manifest(source).is_file()
+        ]
 
     def shared_records(self) -> list[Path]:
         """Returns the run records of the jobs whose outputs all studies share.

@@ -12,11 +12,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from bayling_study.download.gates import TOKEN_ADVICE
 from bayling_study.download.request import Request
 from bayling_study.errors import StudyError
 from bayling_study.files import write_text
-
-TOKEN_ADVICE = "run `hf auth login`, or put a read token into the environment variable HF_TOKEN"
 
 
 def fetch_hub(request: Request) -> str:
