@@ -67,9 +67,7 @@ def test_merged_weights_give_the_adapters_logits(
 
 
 def test_an_adapter_starts_as_no_change_and_from_the_seed(foundation: str) -> None:
-    plain = load_model(
-        foundation, section("lora").model_copy(update={"adapter": None}), "sdpa"
-    )
+    plain = load_model(foundation, section("lora").model_copy(update={"adapter": None}), "sdpa")
     first, again, other = (load_model(foundation, section("lora"), "sdpa", s) for s in (1, 1, 2))
     assert torch.equal(logits(first), logits(plain))
     same = zip(first.parameters(), again.parameters(), strict=True)

@@ -1,3 +1,32 @@
+rule masks:
+    """The encoded training set of a tuned system, with an audit of its loss mask."""
+    input:
+        foundation=lambda wildcards: STUDY.layout.checkpoint(
+            STUDY.layout.base(wildcards.system)
+        ),
+        instructions=lambda wildcards: STUDY.layout.instructions(wildcards.system)
+        / "train.parquet",
+    output:
+        directory(f"{S}/masks/{{system}}"),
+    log:
+        f"{S}/logs/masks/{{system}}.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=lambda wildcards: STUDY.masks_settings(wildcards.system),
+        code=STUDY.code("tuning.masks"),
+        record=lambda wildcards: f"{S}/runs/masks/{wildcards.system}.json",
+        instructions=lambda wildcards, input: Path(input.instructions).parent,
+    shell:
+        "python -m bayling_study.tuning.masks --settings {params.settings}"
+        " --record {params.record} --code {params.code} --system {wildcards.system}"
+        " --foundation {input.foundation} --instructions {params.instructions}"
+        " --out {output} > {log} 2>&1"
+
+
 rule tune:
     """A tuned system. Checkpoints live outside the declared output, because
     Snakemake deletes declared outputs of a failed job; a retry goes on from them."""
@@ -7,6 +36,7 @@ rule tune:
         ),
         instructions=lambda wildcards: STUDY.layout.instructions(wildcards.system)
         / "train.parquet",
+        masks=f"{S}/masks/{{system}}",
     output:
         directory(f"{S}/tuned/{{system}}"),
     log:
@@ -29,11 +59,12 @@ rule tune:
         checkpoints=lambda wildcards: f"{S}/work/tuning/{wildcards.system}",
         instructions=lambda wildcards, input: Path(input.instructions).parent,
         logs=lambda wildcards: f"{S}/logs/tuning/{wildcards.system}-nodes",
+        licence=lambda wildcards: STUDY.licence_option(wildcards.system),
     shell:
         "{ALL_GPUS} python -m bayling_study.tuning --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --foundation {input.foundation} --instructions {params.instructions}"
-        " --checkpoints {params.checkpoints} --out {output}"
+        " --masks {input.masks} {params.licence} --checkpoints {params.checkpoints} --out {output}"
         " --nodes {resources.nodes} --processes {resources.processes} --threads {threads}"
         " --node-launcher '{resources.node_launcher}' --node-logs {params.logs}"
         " --limit-minutes $(({resources.runtime} * {LIMITED})) $BAYLING_LIVE"

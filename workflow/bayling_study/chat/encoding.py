@@ -70,7 +70,11 @@ def fit_turns(
 
     Returns:
         The messages that stay; empty if not even the first exchange fits.
+
+    Raises:
+        StudyError: the messages do not alternate or do not end with the assistant.
     """
+    check_messages(messages, last="assistant")
     kept = messages
     while kept and kept[-1]["role"] == "assistant":
         if len(encode(tokenizer, template, kept)[0]) <= max_length:

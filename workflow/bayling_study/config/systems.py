@@ -114,7 +114,6 @@ class EndpointSystem(Section):
 
 
 System = Annotated[
-    FoundationSystem | TunedSystem | Int8System | DeltaSystem
-    | PublishedSystem | EndpointSystem,
+    FoundationSystem | TunedSystem | Int8System | DeltaSystem | PublishedSystem | EndpointSystem,
     Field(discriminator="kind"),
 ]

@@ -44,9 +44,7 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
         if known:
             _check(known[name]["base"], own, f"the tensor {name!r} of the base", base)
             _check(known[name]["delta"], stored, f"the tensor {name!r} of the delta", delta)
-        return arithmetic.restored(
-            arithmetic.grown(own, stored.shape[0]), stored, dtypes[name]
-        )
+        return arithmetic.restored(arithmetic.grown(own, stored.shape[0]), stored, dtypes[name])
 
     with atomic_directory(out) as folder:
         hashes = write_shards(change, dtypes, target, folder)

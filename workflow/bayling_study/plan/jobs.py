@@ -21,6 +21,7 @@ def job_counts(dag: Dag) -> dict[str, int]:
         "corpora": int(bool(mixtures or drawn or embedded)),
         "synthesis": len(mixtures),
         "prompts": len(config.suites),
+        "masks": len(tuned),
         "tune": len(tuned),
         "restore": len(layout.names(DeltaSystem)),
         "delta": len(layout.deltas()),

@@ -24,15 +24,20 @@ from bayling_study.config.systems import TunedSystem
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, sha256_file, sha256_json, sha256_path, write_json
 from bayling_study.tracking.record import RunRecord, run_record
-from bayling_study.tuning import checkpoints, data
+from bayling_study.tuning import adapters, checkpoints, curriculum, data, masks
 from bayling_study.tuning.follow import Reports
 from bayling_study.tuning.job import Job
 from bayling_study.tuning.launcher import launch
-from bayling_study.tuning.output import AUDIT
-from bayling_study.tuning.packing import check_batch
+from bayling_study.tuning.nodes import TIMEOUT_SECONDS, Nodes
+from bayling_study.tuning.masks import AUDIT
+from bayling_study.tuning.resources import check_grant, facts, settle, this_room
 
-OPERATIONAL = {"checkpoint_minutes", "keep_checkpoints", "budget_minutes"}
-"""Settings that change when work is saved and not what is learnt."""
+OPERATIONAL = {
+    *("checkpoint_minutes", "keep_checkpoints", "budget_minutes", "attempts"),
+    *("zero_stage", "offload", "micro_tokens", "attention", "gradient_checkpointing", "device"),
+}
+"""Settings that change when and how work is done and, but for rounding, not what is learnt."""
+LIMIT_MARGIN = 0.05  # of the scheduler's limit, for the start of the job and the last checkpoint
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,11 +46,32 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--system", required=True, help="name of the tuned system")
     result.add_argument("--foundation", type=Path, required=True, help="checkpoint to start from")
     result.add_argument("--instructions", type=Path, required=True, help="folder of the mixture")
+    result.add_argument("--masks", type=Path, help="the encoded instructions, if a job made them")
+    result.add_argument("--licence", help="of the foundation, where its files do not say")
     result.add_argument(
         "--checkpoints", type=Path, required=True, help="folder of work in progress"
     )
     result.add_argument("--out", type=Path, required=True, help="tuned checkpoint to write")
-    result.add_argument("--processes", type=int, default=1, help="worker processes (GPUs or cores)")
+    result.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="worker processes of each node; 0: one for each GPU granted, else for each thread",
+    )
+    result.add_argument("--threads", type=int, default=1, help="cores granted on each node")
+    result.add_argument("--nodes", type=int, default=1, help="nodes granted")
+    result.add_argument(
+        "--node-launcher",
+        default="srun",
+        help="starts one task on each of several nodes: srun, or a whole command line",
+    )
+    result.add_argument("--node-logs", type=Path, help="folder for a log of each of several nodes")
+    result.add_argument(
+        "--node-seconds", type=float, default=TIMEOUT_SECONDS, help="to wait for all nodes"
+    )
+    result.add_argument(
+        "--limit-minutes", type=float, default=0, help="the scheduler's limit; 0 is none"
+    )
     result.add_argument("--tracking-uri", default=None, help="MLflow store for live metrics")
     result.add_argument(
         "--flush-seconds", type=float, default=15.0, help="time between two transfers to it"
@@ -61,15 +87,17 @@ def main() -> int:
     system = config.systems.get(options.system)
     if not isinstance(system, TunedSystem):
         raise StudyError(f"{options.system!r} is not a tuned system", where="--system")
-    check_batch(config.tuning.batch, options.processes)
-    check_device(config.tuning.device, options.processes)
+    each = options.processes or granted_processes(options.threads)
+    check_grant(config.tuning, each, options.nodes)
+    options.processes = each * options.nodes
+    adapters.check(config.tuning.adapter, str(options.foundation))
     with run_record(
         options.record, "tuning", options.system, config.study.name, options.code
     ) as run:
         job = prepare(options, config, system, begin, run)
         reports = Reports(run, options.tracking_uri, options.flush_seconds)
         try:
-            launch(job, options.processes, reports.handle)
+            launch(job, each, reports.handle, granted_nodes(options))
         finally:
             reports.close()
         if not reports.finished:
@@ -82,23 +110,29 @@ def main() -> int:
     return 0
 
 
-def check_device(device: str, processes: int) -> None:
-    """Checks that the granted GPUs fit the configuration.
+def budget(minutes: float | None, limit: float) -> float | None:
+    """Returns the minutes after which to save and stop: the config's, or before the limit."""
+    limits = [minutes] if minutes is not None else []
+    limits += [limit * (1 - LIMIT_MARGIN)] if limit else []
+    return min(limits, default=None)
 
-    Raises:
-        StudyError: GPUs are asked for and there are none, or fewer than processes.
-    """
+
+def granted_nodes(options: argparse.Namespace) -> Nodes:
+    """Returns the nodes that the options describe."""
+    return Nodes(
+        count=options.nodes,
+        threads=options.threads,
+        launcher=options.node_launcher,
+        logs=options.node_logs,
+        timeout=options.node_seconds,
+    )
+
+
+def granted_processes(threads: int) -> int:
+    """Returns the GPUs that were granted on this node, or its cores where there are none."""
     import torch
 
-    count = torch.cuda.device_count()
-    if device == "cuda" and count == 0:
-        raise StudyError("no GPU was granted", where="tuning.device: cuda", fix="device: auto")
-    if count and processes > count:
-        raise StudyError(
-            f"{count} GPUs cannot hold {processes} processes",
-            where="--processes",
-            fix=f"--processes {count}",
-        )
+    return int(torch.cuda.device_count()) or threads
 
 
 def prepare(
@@ -116,18 +150,23 @@ def prepare(
     folder = options.checkpoints / identity[:12]
     folder.mkdir(parents=True, exist_ok=True)
     tell_others(options.checkpoints, folder)
-    audit = encode(folder, rows, options.foundation, system, settings.max_length)
-    check_processes(folder, options.processes)
+    audit = encoded(options, system, folder, settings.max_length)
     run.input("instructions", instructions)
     run.input("foundation", options.foundation)
     run.parameters({"tuning": settings.model_dump(mode="json"), "template": system.template})
     run.parameters({"processes": options.processes, "identity": identity})
+    tokens = data.load(folder / "tokens")
+    seed = config.study.seed
+    run.parameters(curriculum.prepare(folder, options.instructions, tokens, settings, seed))
     run.metrics({key: audit[key] for key in ("conversations", "tokens", "trained_tokens")})
     run.metrics({"trained_share": audit["trained_share"]})
-    minutes = settings.budget_minutes
+    room = this_room(options.processes, options.processes // options.nodes)
+    choice = settle(settings, options.foundation, room, audit["tokens"] / audit["conversations"])
+    run.parameters(facts(choice))
+    minutes = budget(settings.budget_minutes, options.limit_minutes)
     job = Job(
         system=options.system,
-        tuning=settings.model_dump(mode="json"),
+        tuning=choice.tuning.model_dump(mode="json"),
         template=system.template,
         seed=config.study.seed,
         foundation=str(options.foundation),
@@ -138,8 +177,8 @@ def prepare(
         card={
             "base": system.base,
             "study": config.study.title,
-            "licence": licence(options.foundation),
-            "languages": [],
+            "licence": licence(options.foundation) or options.licence,
+            "languages": data.languages(options.instructions),
             "recipes": dict(Counter(row["recipe"] for row in rows)),
             "processes": options.processes,
             "data": sha256_file(instructions),
@@ -171,42 +210,15 @@ def tell_others(folder: Path, own: Path) -> None:
             print(f"{other}: of other settings or data, not used; delete it?", file=sys.stderr)
 
 
-def check_processes(folder: Path, processes: int) -> None:
-    """Checks that checkpoints were written by as many processes as are granted now.
-
-    Raises:
-        StudyError: ZeRO's shards cannot be shared out anew.
-    """
-    for path in reversed(checkpoints.Checkpoints(folder, 1).all()):
-        if not (path / checkpoints.MANIFEST).exists():
-            continue
-        wrote = read_json(path / checkpoints.MANIFEST).get("processes")
-        if wrote != processes:
-            raise StudyError(
-                f"the checkpoint was written by {wrote} processes, not {processes}",
-                where=path,
-                fix=f"--processes {wrote}, or delete {folder} to start from the beginning",
-            )
-        return
-
-
-def encode(
-    folder: Path,
-    rows: list[dict[str, Any]],
-    foundation: Path,
-    system: TunedSystem,
-    max_length: int,
-) -> dict[str, Any]:
-    """Encodes conversations once; a later start finds them. Returns the mask audit."""
-    from transformers import AutoTokenizer
-
-    path = folder / AUDIT
-    if not path.exists():
-        tokenizer = AutoTokenizer.from_pretrained(foundation)
-        audit = data.encode_all(rows, tokenizer, system.template, max_length, folder / "tokens")
-        write_json(path, audit)
-    result: dict[str, Any] = read_json(path)
-    return result
+def encoded(options: argparse.Namespace, system: TunedSystem, folder: Path, length: int) -> Any:
+    """Brings the encoded conversations into the job's folder, once; returns the mask audit."""
+    data_and_model = options.instructions, options.foundation
+    if options.masks is not None:
+        expected = masks.made_from(*data_and_model, system.template, length)
+        return masks.adopt(options.masks, folder, expected)
+    if not (folder / AUDIT).exists():
+        return masks.encode(folder, *data_and_model, system.template, length)
+    return read_json(folder / AUDIT)
 
 
 def licence(foundation: Path) -> str | None:

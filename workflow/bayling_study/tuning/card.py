@@ -7,6 +7,19 @@ import yaml
 from bayling_study.tuning.job import Job
 
 
+METHODS = {
+    None: "Full fine-tuning",
+    "lora": "Fine-tuning with LoRA, merged into the weights,",
+    "qlora": "Fine-tuning with QLoRA (base in 4-bit NF4, dequantised and merged)",
+}
+
+
+def method(job: Job) -> str:
+    """Returns what was done to the base model, for a reader."""
+    adapter = job.settings.adapter
+    return METHODS[adapter and adapter.kind]
+
+
 def model_card(job: Job) -> str:
     """Returns the card as Markdown with the hub's YAML header."""
     card = job.card
@@ -28,7 +41,7 @@ def model_card(job: Job) -> str:
 
 # {job.system}
 
-Full fine-tuning of `{card["base"]}` in the study *{card["study"]}*.
+{method(job)} of `{card["base"]}` in the study *{card["study"]}*.
 Licence of the base model: {card.get("licence") or "not stated in its files"}.
 
 ## Use

@@ -87,6 +87,15 @@ def read_conversations(instructions: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def languages(instructions: Path) -> list[str]:
+    """Returns the codes of the languages in ``train.parquet``, sorted; none if it does not say."""
+    path = instructions / "train.parquet"
+    if "languages" not in parquet.read_schema(path).names:
+        return []
+    column = parquet.read_table(path, columns=["languages"]).column(0).to_pylist()
+    return sorted({code for codes in column for code in codes})
+
+
 def encode_all(
     rows: list[dict[str, Any]], tokenizer: Any, template: TemplateName, max_length: int, path: Path
 ) -> dict[str, Any]:
@@ -96,12 +105,15 @@ def encode_all(
     its end; one whose first exchange is too long is left out. Both are counted.
 
     Raises:
-        StudyError: a conversation has nothing to learn, or none is left.
+        StudyError: a conversation is not well formed or has nothing to learn, or none is left.
     """
     names, ids, masks = [], [], []
     truncated, dropped = [], []
     for row in rows:
-        kept = chat.fit_turns(tokenizer, template, row["messages"], max_length)
+        try:
+            kept = chat.fit_turns(tokenizer, template, row["messages"], max_length)
+        except StudyError as error:
+            raise StudyError(error.what, where=f"conversation {row['id']}") from error
         if not kept:
             dropped.append(row["id"])
             continue

@@ -12,8 +12,7 @@ from bayling_study import chat
 from bayling_study.files import atomic_directory, read_json, write_json
 from bayling_study.tuning.card import model_card
 from bayling_study.tuning.job import Job
-
-AUDIT = "mask_audit.json"
+from bayling_study.tuning.masks import AUDIT
 
 
 def write(job: Job, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> None:

@@ -1,0 +1,109 @@
+"""The mask audit as a job of its own, and how training takes its encoding over."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from bayling_study.cli import EXIT_USER_ERROR
+from bayling_study.errors import StudyError
+from bayling_study.tuning import data, masks
+from helpers.training import Stage, conversations, write_foundation, write_instructions
+
+MASKS = "bayling_study.tuning.masks"
+
+
+def prepared(folder: Path) -> tuple[Path, Path]:
+    return write_instructions(folder / "instructions"), write_foundation(folder / "foundation")
+
+
+def test_the_audit_shows_what_is_learnt(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    audit = masks.encode(tmp_path / "out", *prepared(tmp_path), "bayling", 512)
+    assert audit["conversations"] == 24
+    assert audit["fully_masked"] == 0
+    [sample] = audit["samples"]
+    learnt = [part["text"] for part in sample["parts"] if part["learnt"]]
+    assert learnt == ["the 0. <|im_end|>", "the 0 again<|im_end|>"]
+    assert sample["parts"][0]["text"].startswith("I am an intelligent language assistant")
+    assert sample["parts"][0]["text"].endswith("### Response:\n")
+    assert json.loads((tmp_path / "out" / masks.AUDIT).read_text()) == audit
+
+
+def test_training_takes_the_encoding_over(tmp_path: Path) -> None:
+    both = prepared(tmp_path)
+    made, folder = tmp_path / "masks", tmp_path / "job"
+    made.mkdir()
+    folder.mkdir()
+    audit = masks.encode(made, *both, "bayling", 512)
+    for _ in range(2):
+        taken = masks.adopt(made, folder, masks.made_from(*both, "bayling", 512))
+        assert taken == audit
+    ours, theirs = data.load(folder / "tokens"), data.load(made / "tokens")
+    assert ours.digest == theirs.digest
+    assert ours.names == theirs.names
+
+
+def test_another_encoding_is_refused(tmp_path: Path) -> None:
+    both = prepared(tmp_path)
+    made = tmp_path / "masks"
+    made.mkdir()
+    masks.encode(made, *both, "bayling", 512)
+    with pytest.raises(StudyError, match="of other max_length, template"):
+        masks.adopt(made, tmp_path, masks.made_from(*both, "foundation", 256))
+    tokenizer = both[1] / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text() + " ")
+    with pytest.raises(StudyError, match="of other tokenizer"):
+        masks.adopt(made, tmp_path, masks.made_from(*both, "bayling", 512))
+
+
+@pytest.mark.slow
+def test_the_program_names_a_conversation_without_an_answer(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    out = tmp_path / "masks"
+    command = [
+        *(sys.executable, "-m", MASKS, "--system", "tuned", "--out", str(out)),
+        *("--settings", str(tmp_path / "settings.json"), "--record", str(tmp_path / "m.json")),
+        *("--foundation", str(tmp_path / "foundation")),
+        *("--instructions", str(tmp_path / "instructions")),
+    ]
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=stage.environment, capture_output=True, text=True)
+
+    assert run().returncode == 0
+    record = json.loads((tmp_path / "m.json").read_text())
+    assert record["metrics"]["conversations"] == 24
+    assert (out / "tokens" / "mask.npy").exists()
+    rows = conversations(3)
+    rows[1]["messages"] = rows[1]["messages"][:1]
+    path = tmp_path / "instructions" / "train.parquet"
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+    done = run()
+    assert done.returncode == EXIT_USER_ERROR
+    assert "conversation c1: the conversation ends with 'user'" in done.stderr
+    assert (out / "tokens" / "mask.npy").exists()  # what an earlier run wrote stays
+
+
+def test_a_fully_masked_conversation_ends_the_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a template would whose answers carry no token that is learnt."""
+    both = prepared(tmp_path)
+    encode = data.chat.encode
+
+    def masked(tokenizer: Any, template: Any, messages: Any) -> Any:
+        ids, mask = encode(tokenizer, template, messages)
+        return ids, [False] * len(mask) if "Say 7 " in messages[0]["content"] else mask
+
+    monkeypatch.setattr(data.chat, "encode", masked)
+    with pytest.raises(StudyError, match="1 conversations have no token to learn: c7"):
+        masks.encode(tmp_path, *both, "bayling", 512)
+    assert not (tmp_path / masks.AUDIT).exists()
