@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 
 from bayling_study import chat
+from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
+from bayling_study.tuning.attention import attention_mask, kernel
 from bayling_study.tuning.data import shared_prefixes
 from bayling_study.tuning.packing import Schedule, best_fit, check_batch, level
-from bayling_study.tuning.rows import Conversation, build_row, row_logits, row_loss
+from bayling_study.tuning.rows import Conversation, build_row, fill, row_logits, row_loss
 from helpers.training import chatml_tokenizer, conversations, tiny_model
 
 TOKENIZER = chatml_tokenizer()
+SHARED_TOKENS = 3
 
 
 def encoded(count: int) -> list[Conversation]:
@@ -298,3 +302,80 @@ def test_an_order_of_ones_own_is_followed() -> None:
     plan = schedule(1, order=lambda epoch: backwards if epoch else sorted(backwards))
     assert plan.conversations(0) == list(range(8))
     assert plan.conversations(2) == [16, 17, 18, 19, 20, 20, 19, 18]
+
+
+@pytest.mark.parametrize("processes", [2, 4, 8])
+def test_processes_together_have_the_gradient_of_one(processes: int) -> None:
+    """As the worker computes it: sums over rows, divided by the step's learnt tokens."""
+    parts = encoded(21)
+    lengths = [len(ids) for ids, _ in parts]
+    plans = [schedule(count, lengths=lengths, capacity=512) for count in (1, processes)]
+    model = model_for("eager")
+    results = []
+    for plan in plans:
+        model.zero_grad()
+        learnt = sum(int(parts[index][1].sum()) for index in plan.conversations(1))
+        total = 0.0
+        for rows in plan.rows(1):
+            for row in rows:
+                built = build_row([parts[index] for index in row], "cpu")
+                loss = row_loss(model, built, "eager", torch.float32) / learnt
+                loss.backward()
+                total += loss.item()
+        results.append((total, [parameter.grad.clone() for parameter in model.parameters()]))
+    assert results[1][0] == pytest.approx(results[0][0], abs=1e-5)
+    for one, several in zip(results[0][1], results[1][1], strict=True):
+        torch.testing.assert_close(one, several, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def without_compiler() -> Iterator[None]:
+    """Lets torch.compile hand back the plain function: flex attention's reference form."""
+    import torch._dynamo
+
+    with torch.compiler.set_stance("force_eager"):
+        yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.usefixtures("without_compiler")
+@pytest.mark.parametrize("shared", [False, True])
+def test_flex_attention_gives_what_eager_attention_gives(shared: bool) -> None:
+    """Through the block mask that a GPU's kernel is given; on CPU torch has no backward pass."""
+    template = "bayling" if shared else "foundation"
+    pairs = [chat.encode(TOKENIZER, template, row["messages"]) for row in conversations(4)]
+    parts = [(np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs]
+    row = build_row(parts, "cpu", 100 if shared else 0)
+    assert row.tokens.shape[1] % 128  # it is filled up
+    with torch.no_grad():
+        eager, flex = (
+            row_logits(model_for(attention), row, attention, torch.float32, row.keep)
+            for attention in ("eager", "flex_attention")
+        )
+    torch.testing.assert_close(eager, flex, rtol=1e-4, atol=1e-4)
+
+
+def test_the_block_mask_is_the_full_mask() -> None:
+    """Also for the tokens that fill a row: no one sees them."""
+    parts = encoded(4)
+    row = fill(build_row(parts, "cpu", SHARED_TOKENS), "flex_attention")
+    length = row.tokens.shape[1]
+    assert length % 128 == 0 and length > row.real
+    full = attention_mask(row.segments, "sdpa", torch.float32)[0, 0]
+    block = attention_mask(row.segments, "flex_attention", torch.float32)
+    places = torch.arange(length)
+    seen = block.mask_mod(0, 0, places[:, None], places[None, :])
+    assert torch.equal(seen, full)
+    assert not full[: row.real, row.real :].any()
+    assert not full[row.real :, SHARED_TOKENS : row.real].any()
+
+
+def test_kernels_that_cannot_train_here_are_refused() -> None:
+    section = TuningSection(attention="flex")
+    assert kernel(section, gpu=True) == "flex"
+    with pytest.raises(StudyError, match="no backward pass on a CPU"):
+        kernel(section, gpu=False)
+    with pytest.raises(StudyError, match="needs a GPU"):
+        kernel(TuningSection(attention="flash"), gpu=False)
+    assert kernel(TuningSection(max_length=512), gpu=False) == "eager"
+    assert kernel(TuningSection(max_length=513), gpu=False) == "sdpa"

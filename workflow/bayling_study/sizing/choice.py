@@ -95,13 +95,21 @@ def choose(
 def _stages(tuning: TuningSection, room: Room) -> list[int]:
     if tuning.zero_stage != "auto":
         return [tuning.zero_stage]
-    return [1, 2, 3] if room.processes > 1 or tuning.offload in ("all", "auto") else [1]
+    stages = [1, 2, 3] if room.processes > 1 or tuning.offload in ("all", "auto") else [1]
+    return [stage for stage in stages if stage < 3 or not _four_bits(tuning)]
 
 
 def _offloads(tuning: TuningSection, room: Room) -> list[str]:
     if tuning.offload != "auto":
         return [tuning.offload]
-    return ["none"] if room.device is None else ["none", "optimizer", "all"]
+    if room.device is None:
+        return ["none"]
+    return ["none", "optimizer", *([] if _four_bits(tuning) else ["all"])]
+
+
+def _four_bits(tuning: TuningSection) -> bool:
+    """Tells whether the weights are in 4 bits, which DeepSpeed can neither share out nor move."""
+    return tuning.adapter is not None and tuning.adapter.kind == "qlora"
 
 
 def _weigh(

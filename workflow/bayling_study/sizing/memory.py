@@ -10,13 +10,17 @@ rows of a step (the paper has 16 bits). What comes on top:
   count (Korthikanti et al. 2022, 34 bytes a value of the hidden state) is of
   GPT's block: two norms keep their input in fp32 and their result twice in 16
   bits, attention its inputs and its result, the gated MLP four values a
-  neuron; a mask in full form keeps the squares of eager attention;
+  neuron, and eager attention its scores;
 * logits, only where a token is learnt: in 16 bits, in fp32, as probabilities
   and their gradient;
-* DeepSpeed's buffers: a bucket of gradients, and at stage 3 the weights that
-  are gathered at one time.
+* DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at
+  stage 1 in bf16 the 16-bit gradients beside their sum; at stage 3 the weights
+  that are gathered at one time, and while the optimiser steps a second copy of
+  the gradients.
 
-Neither the libraries nor the CUDA context are in these numbers.
+Neither the libraries nor the CUDA context are in these numbers, nor what an
+allocator holds on to: with rows of many lengths the C library's heap on the CPU
+took a third more.
 """
 
 from __future__ import annotations
@@ -37,6 +41,8 @@ BUCKET = 1 << 25
 """Gradients that DeepSpeed sums over processes at a time."""
 GATHERED = 1 << 28
 """Parameters that stage 3 holds whole at a time, at most."""
+SUBGROUP = 1_000_000_000
+"""Parameters that stage 3 updates at a time (DeepSpeed's ``sub_group_size``)."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def training_memory(
         shape: of the model.
         tuning: with a stage, an offload and a row length, none of them ``auto``.
         processes: number of processes.
-        attention: kernel; only ``eager`` keeps squares.
+        attention: kernel.
         learnt: learnt tokens of a row at most; none means all.
     """
     stage, offload = tuning.zero_stage, tuning.offload
@@ -97,8 +103,12 @@ def training_memory(
     }[offload]
     host = sum(parts[name] for name in away)
     buffers = min(BUCKET, trained) * (GRADIENT_BYTES if stage == 1 else size)
+    if stage == 1 and size < GRADIENT_BYTES and offload == "none":
+        buffers += trained * size
     if stage == 3:
         buffers += min(GATHERED, shape.parameters()) * size
+        second = _share(min(SUBGROUP, trained) * GRADIENT_BYTES, True, processes)
+        buffers += 0 if "gradients" in away else second
     live = activations(shape, tuning, attention, learnt)
     return Training(sum(parts.values()) - host, live, buffers, host)
 
@@ -154,16 +164,23 @@ def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
         shape: of the model.
         length: tokens of the row.
         size: bytes of a value in the compute precision.
-        attention: kernel; ``eager`` keeps the scores' softmax in fp32 and in the compute
-            precision, and copies keys and values for every head.
+        attention: kernel; those with a full mask copy keys and values for every head, and
+            ``eager`` keeps the softmax of all scores.
     """
     query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
     norms = 2 * shape.hidden * (4 + 2 * size)
-    copies = 2 * query if attention == "eager" else 2 * key
+    copies = 2 * query if attention in ("eager", "sdpa") else 2 * key
     attended = size * (query + copies + 2 * query)
     gated = 4 * size * shape.intermediate
-    squares = shape.heads * length * length * (4 + size) if attention == "eager" else 0
-    return length * (norms + attended + gated) + squares
+    return length * (norms + attended + gated) + length * length * _square(shape, size, attention)
+
+
+def _square(shape: Shape, size: int, attention: str) -> int:
+    """Returns the bytes that a layer keeps for each pair of tokens of a row."""
+    if attention == "sdpa":
+        return size  # the mask as numbers
+    softmax = 4 if size == 4 else 4 + size  # in fp32, and in the compute precision
+    return shape.heads * softmax if attention == "eager" else 0
 
 
 def logit_bytes(shape: Shape, learnt: int, size: int) -> int:

@@ -22,14 +22,14 @@ from bayling_study.config.loading import load_settings
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import TunedSystem
 from bayling_study.errors import StudyError
-from bayling_study.files import read_json, sha256_file, sha256_json, sha256_path, write_json
+from bayling_study.files import read_json, sha256_file, sha256_json, sha256_path
 from bayling_study.tracking.record import RunRecord, run_record
 from bayling_study.tuning import adapters, checkpoints, curriculum, data, masks
 from bayling_study.tuning.follow import Reports
 from bayling_study.tuning.job import Job
 from bayling_study.tuning.launcher import launch
-from bayling_study.tuning.nodes import TIMEOUT_SECONDS, Nodes
 from bayling_study.tuning.masks import AUDIT
+from bayling_study.tuning.nodes import TIMEOUT_SECONDS, Nodes
 from bayling_study.tuning.resources import check_grant, facts, settle, this_room
 
 OPERATIONAL = {

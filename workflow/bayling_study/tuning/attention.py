@@ -48,7 +48,7 @@ def kernel(settings: TuningSection, gpu: bool) -> str:
         what = "the package flash-attn is not installed" if gpu else "flash attention needs a GPU"
         raise StudyError(what, where="tuning.attention: flash", fix="attention: auto")
     if settings.attention == "flex" and not gpu:
-        what = "flex attention has no compiled backward pass on a CPU"
+        what = "flex attention has no backward pass on a CPU"
         raise StudyError(what, where="tuning.attention: flex", fix="attention: sdpa")
     return attention_kernel(settings.attention, gpu, flash, row_tokens(settings))
 

@@ -22,7 +22,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
 from bayling_study.sizing.memory import BUCKET, GATHERED
 from bayling_study.tuning import adapters
-from bayling_study.tuning.rows import Attention
+from bayling_study.tuning.attention import Attention
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
