@@ -31,6 +31,7 @@ rule synthesis:
     input:
         rules.corpora.output,
         tokenizer=lambda wildcards: STUDY.layout.tokenizer_of(wildcards.mixture),
+        prompts=STUDY.layout.prompts(),
     output:
         data=f"{S}/instructions/{{mixture}}/train.parquet",
         audit=f"{S}/instructions/{{mixture}}/audit.json",
@@ -39,17 +40,17 @@ rule synthesis:
         f"{S}/logs/synthesis/{{mixture}}.log",
     conda:
         "../../envs/study.yaml"
+    threads: lambda wildcards: STUDY.synthesis_workers(wildcards.mixture)
     resources:
-        mem_mb=3000,
+        mem_mb=lambda wildcards, threads: 1500 + 1500 * threads,
         runtime=240,
     params:
-        settings=lambda wildcards: STUDY.settings(
-            "synthesis", synthesis=[wildcards.mixture]
-        ),
+        settings=lambda wildcards: STUDY.synthesis_settings(wildcards.mixture),
         code=STUDY.code("synthesis"),
         record=lambda wildcards: f"{S}/runs/synthesis/{wildcards.mixture}.json",
         corpora=lambda wildcards: f"{S}/corpora",
         folder=lambda wildcards, output: Path(output[0]).parent,
+        cache=lambda wildcards: f"{S}/work/teacher/{wildcards.mixture}",
         sources=STUDY.download_options(
             STUDY.layout.corpus_sources(), "--source-manifest"
         ),
@@ -57,6 +58,7 @@ rule synthesis:
         "python -m bayling_study.synthesis --settings {params.settings}"
         " --record {params.record} --code {params.code} --mixture {wildcards.mixture}"
         " --corpora {params.corpora} --tokenizer {input.tokenizer} {params.sources}"
+        " --prompts {input.prompts} --workers {threads} --cache {params.cache}"
         " --out {params.folder} > {log} 2>&1"
 
 

@@ -7,17 +7,40 @@ compares each with its register.
 
 from __future__ import annotations
 
-TRANSLATION_RECIPES = ("translation", "constrained", "interactive")
-"""Recipes of ``synthesis`` that are made for each direction."""
+import ast
+from functools import cache
+from pathlib import Path
 
-RECIPES = (*TRANSLATION_RECIPES, "general")
-"""All recipes of ``synthesis``."""
+RECIPE_FOLDERS = [Path(__file__).parents[1] / "synthesis" / "recipes"]
+"""Where recipes are; a module that is put there is known without further edits."""
+
+
+def recipes() -> dict[str, bool]:
+    """Returns the recipes of ``synthesis`` and whether each is made for directions.
+
+    They are read from the decorators ``@recipe("NAME", directed=…)`` of the source.
+    """
+    files = sorted(path for folder in RECIPE_FOLDERS for path in folder.glob("*.py"))
+    return {name: directed for path in files for name, directed in _registered(path)}
+
+
+@cache
+def _registered(path: Path) -> list[tuple[str, bool]]:
+    found = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for call in getattr(node, "decorator_list", []):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "recipe":
+                options = {item.arg: item.value for item in call.keywords}
+                directed = options.get("directed", ast.Constant(True))
+                found.append((ast.literal_eval(call.args[0]), bool(ast.literal_eval(directed))))
+    return found
+
 
 PLAIN_OPENINGS = ("translate", "translate-part")
 """Demands that open a conversation where its later turns need it, and have no weight."""
 
 DEMANDS = (
-    *("start-with", "include-words", "correct-draft"),
+    *("start-with", "include-words", "keep-name", "correct-draft"),
     *("replace-words", "replace-name", "revise-source", "add-words", "drop-words", "use-term"),
     *("first-sentence", "last-sentence", "word-limit", "fuller"),
     *("next-sentence", "next-with-words", "switch-language", "translate-back", "ask-word"),

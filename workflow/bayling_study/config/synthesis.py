@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from bayling_study.config.base import Direction, Name, Section, Share
+from pydantic import Field, StringConstraints, model_validator
+
+from bayling_study.config.base import Name, Section, Share
+from bayling_study.config.derived import resolved
 from bayling_study.config.systems import TemplateName
+
+DirectionPattern = Annotated[str, StringConstraints(pattern=r"^([a-z]{2,3}|\*)-([a-z]{2,3}|\*)$")]
+"""A direction, or several: ``en-*`` is from English into every other language of the corpora."""
 
 
 class Mixture(Section):
-    """One training set: how many conversations of which recipe and direction."""
+    """One training set: how many conversations of which recipe and direction.
 
+    A mixture may derive from another one: ``without-interactive: {base: default, drop:
+    [interactive]}`` has all keys of ``default`` except those that it gives itself.
+    """
+
+    base: Name | None = None
+    """Mixture to derive from; its keys are taken over, lists and mappings as a whole."""
+    drop: list[str] = []
+    """Recipes and directions of the base to leave out; the shares that are left are scaled up
+    to 1, so the number of conversations stays. With ``base`` only."""
+    fraction: float = Field(default=1.0, gt=0, le=1)
+    """Share of the base's conversations to make. With ``base`` only."""
     conversations: int = Field(gt=0)
-    """Conversations to make; fewer when the corpora run out, which the audit reports."""
+    """Conversations to make; fewer when the corpora run out, which the audit reports. Taken from
+    the base where there is one."""
     shares: dict[Name, Share]
-    """Recipe to its share of the conversations; shares add up to 1. Recipes: ``translation``,
-    ``constrained`` (with words to include), ``interactive`` (several turns) and ``general``
-    (upstream conversations as they are)."""
-    directions: dict[Direction, Share] = {}
+    """Recipe to its share of the conversations; shares add up to 1. Taken from the base where
+    there is one. Recipes: ``translation``, ``constrained`` (with words to include),
+    ``interactive`` (several turns), ``general`` (upstream conversations as they are), ``pivot``
+    (PLUG: first a draft in English; for directions without it), ``code-switch`` (a sentence with
+    words in another language is restored), ``cross-lingual`` (a task on a text, answered in
+    another language), ``paraphrase`` and ``style`` (written by the ``teacher``). Each module of
+    ``synthesis/recipes`` is one."""
+    directions: dict[DirectionPattern, Share] = {}
     """Direction to its share of each recipe except ``general``; shares add up to 1. Both
-    languages must be in ``corpora.parallel``."""
+    languages must be in ``corpora.parallel``. A pattern (``en-*``, ``*-zh``) stands for all
+    directions that it matches, over which its share is divided by ``temperature``."""
+    exclude: list[DirectionPattern] = []
+    """Directions that no pattern of ``directions`` stands for, such as a zero-shot test's."""
+    temperature: float = Field(default=5.0, ge=1)
+    """Divides a pattern's share over its directions: in proportion to their aligned segments to
+    the power of 1 / temperature. 1 keeps the proportions of the corpora, larger values give
+    small languages more (5: Arivazhagan et al. 2019; BayLing 2 tells no value)."""
+    general_languages: dict[str, float] = {}
+    """Language to its weight among upstream conversations (of recipes without directions);
+    empty takes them in the corpora's own proportions."""
     demands: dict[Name, float] = {}
     """Weight of each kind of demand in interactive conversations; empty means all alike.
-    Kinds: ``start-with``, ``include-words``, ``correct-draft``, ``replace-words``,
+    Kinds: ``start-with``, ``include-words``, ``keep-name``, ``correct-draft``, ``replace-words``,
     ``replace-name``, ``revise-source``, ``add-words``, ``drop-words``, ``use-term``,
     ``first-sentence``, ``last-sentence``, ``word-limit``, ``fuller``, ``next-sentence``,
     ``next-with-words``, ``switch-language``, ``translate-back``, ``ask-word``, ``quotes``,
     ``capitals``, ``with-original``."""
     turns: dict[int, float] = {2: 0.6, 3: 0.4}
     """Number of user turns of an interactive conversation, at least 1, to its weight."""
+    max_turns: int | None = Field(default=None, ge=1)
+    """Most user turns of any conversation; interactive ones are made with fewer, upstream ones
+    are cut. None sets no limit."""
     instruction_languages: dict[str, float] = {"en": 0.5, "zh": 0.5}
     """Language of the instruction to its weight: ``en`` and ``zh``."""
+    teacher: Name | None = None
+    """System of the kind ``endpoint`` that writes what aligned text cannot give (recipes
+    ``paraphrase`` and ``style``); without one they are left out, and counted."""
     max_tokens: int = Field(default=1024, gt=0)
     """Longer conversations are rejected (counted with the foundation's tokenizer)."""
     recipe_max_tokens: dict[Name, int] = {}
@@ -44,3 +83,11 @@ class SynthesisSection(Section):
 
     mixtures: dict[Name, Mixture] = {}
     """Training sets by name; a tuned system names the one it learns from."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, values: Any) -> Any:
+        """Replaces mixtures that have a base by whole ones."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("mixtures"), Mapping):
+            return values
+        return {**values, "mixtures": resolved(values["mixtures"])}

@@ -35,12 +35,19 @@ class Rejections:
     counts: Counter[str] = field(default_factory=Counter)
     samples: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, reason: str, sample: str = "") -> None:
+    def add(self, reason: str, sample: str = "", count: int = 1) -> None:
         """Counts a reason and keeps the first few examples of it."""
-        self.counts[reason] += 1
+        self.counts[reason] += count
         kept = self.samples.setdefault(reason, [])
         if sample and len(kept) < SAMPLES:
             kept.append(sample)
+
+    def merge(self, other: Rejections) -> None:
+        """Adds what another one counted; its examples come after this one's."""
+        self.counts.update(other.counts)
+        for reason, samples in other.samples.items():
+            kept = self.samples.setdefault(reason, [])
+            kept += samples[: SAMPLES - len(kept)]
 
 
 class Director:
@@ -72,24 +79,31 @@ class Director:
         Raises:
             StudyError: no plan finds material in this direction.
         """
+        made = self.find(direction, rng)
+        if made is None:
+            raise StudyError(
+                "no interactive conversation can be made",
+                where=direction,
+                fix="more aligned text, other demands or fewer turns",
+            )
+        return made
+
+    def find(self, direction: str, rng: Random) -> Dialogue | None:
+        """Returns a verified dialogue, or nothing if no plan finds material."""
         instruction = choose(self._instructions, rng)
         size = choose(self._turns, rng)
         for _ in range(ATTEMPTS):
             plan = self._plan(size, rng)
-            if plan is None:
-                continue
-            made = self._play(direction, instruction, plan, rng)
+            made = self._play(direction, instruction, plan, rng) if plan else None
             if made is not None:
                 return made
-        raise StudyError(
-            f"no interactive conversation of {size} turns can be made",
-            where=direction,
-            fix="more aligned text, other demands or fewer turns",
-        )
+        return None
 
     def _plan(self, size: int, rng: Random) -> list[Demand] | None:
         """Draws the demands of all turns; nothing if they do not go together."""
         first = demand_named(choose(self._weights, rng))
+        if size < 2 and not first.opens:
+            return None
         if first.opens:
             opening, later = first, []
         else:
@@ -108,7 +122,9 @@ class Director:
     ) -> Dialogue | None:
         """Draws a segment that fits the plan and makes its turns; nothing if one fails."""
         library = self._library
-        deck = library.deck(direction, {item.name: partial(item.fits, library) for item in plan})
+        tests = {item.name: item.condition for item in plan}
+        fits = {name: partial(test, library) for name, test in tests.items() if test}
+        deck = library.deck(direction, fits)
         if not len(deck):
             self.rejections.add(f"no segment for {' + '.join(item.name for item in plan)}")
             return None

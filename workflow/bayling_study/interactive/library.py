@@ -60,6 +60,8 @@ class Library:
         directions: directions that conversations may have; others are never made.
         seed: decides the order of draws.
         lexicon_rows: rows to learn terms from, the same ones unless given.
+        explored: segments of each direction that are tried for the conditions of
+            demands; all of them unless given. Plain draws use all segments anyway.
     """
 
     def __init__(
@@ -68,11 +70,14 @@ class Library:
         directions: Iterable[str],
         seed: int,
         lexicon_rows: Iterable[Row] | None = None,
+        explored: int | None = None,
     ) -> None:
         self.directions = list(directions)
         self.seed = seed
+        self._explored = explored
         kept = list(rows)
-        self._segments = {name: _segments(kept, name) for name in self.directions}
+        self._pivots: dict[str, str] = {}
+        self._segments = {name: _segments(kept, name, self._pivots) for name in self.directions}
         self._lexicon_rows = kept if lexicon_rows is None else list(lexicon_rows)
         self._by_source: dict[str, dict[str, list[Segment]]] = {}
         self._pairs: dict[str, MinimalPairs] = {}
@@ -93,22 +98,25 @@ class Library:
         """
         key = (direction, "+".join(sorted(fits)))
         if key not in self._decks:
+            segments = self.segments(direction)
             pools = [self._pool(direction, name, test) for name, test in sorted(fits.items())]
-            chosen = [
-                segment
-                for number, segment in enumerate(self.segments(direction))
-                if all(number in pool for pool in pools)
-            ]
+            if pools:
+                common = frozenset.intersection(*sorted(pools, key=len))
+                segments = [segments[number] for number in sorted(common)]
             rng = seeds.generator(self.seed, "deck", *key)
-            self._decks[key] = Deck(chosen, rng, self.uses)
+            self._decks[key] = Deck(segments, rng, self.uses)
         return self._decks[key]
 
     def _pool(self, direction: str, name: str, fits: Callable[[Segment], bool]) -> frozenset[int]:
         if (direction, name) not in self._pools:
-            segments = enumerate(self.segments(direction))
+            segments = enumerate(self.segments(direction)[: self._explored])
             members = frozenset(number for number, segment in segments if fits(segment))
             self._pools[direction, name] = members
         return self._pools[direction, name]
+
+    def pivot_text(self, segment: Segment) -> str:
+        """Returns the text over which a segment's two sides were aligned; empty if directly."""
+        return self._pivots.get(segment.id, "")
 
     def translations(self, source_text: str, direction: str) -> list[Segment]:
         """Returns all segments of a direction with the same source text, case and spaces apart."""
@@ -134,7 +142,7 @@ class Library:
 
     def _lexicon(self, direction: str) -> Lexicon:
         if direction not in self._lexicons:
-            self._lexicons[direction] = Lexicon(_segments(self._lexicon_rows, direction))
+            self._lexicons[direction] = Lexicon(_segments(self._lexicon_rows, direction, {}))
         return self._lexicons[direction]
 
     @cached_property
@@ -192,8 +200,11 @@ def _key(text: str) -> str:
     return normalise(text).rstrip(".。!！")
 
 
-def _segments(rows: list[Row], direction: str) -> list[Segment]:
-    """Returns rows seen in a direction; two languages without the pivot are joined over it."""
+def _segments(rows: list[Row], direction: str, pivots: dict[str, str]) -> list[Segment]:
+    """Returns rows seen in a direction; two languages without the pivot are joined over it.
+
+    The pivot text of each joined segment goes into ``pivots``, by the segment's id.
+    """
     source, target = direction.split("-")
     result = []
     pivot: dict[tuple[str, str], Row] = {}
@@ -208,7 +219,9 @@ def _segments(rows: list[Row], direction: str) -> list[Segment]:
             other = pivot.get((target, text))
             if language == source and other is not None:
                 texts = {source: row["text_b"], target: other["text_b"]}
-                result.append(_segment(f"{row['id']}+{target}", row, source, target, texts))
+                name = f"{row['id']}+{target}"
+                pivots[name] = text
+                result.append(_segment(name, row, source, target, texts))
     return result
 
 

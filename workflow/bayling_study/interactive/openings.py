@@ -6,7 +6,7 @@ from random import Random
 
 from bayling_study import languages
 from bayling_study.interactive.checks import Check
-from bayling_study.interactive.library import Library, aligned_sentences
+from bayling_study.interactive.library import Library, aligned_sentences, kept_names
 from bayling_study.interactive.registry import demand
 from bayling_study.interactive.text import is_quotable, occurrences, spans
 from bayling_study.interactive.types import Scene, Segment, Step
@@ -103,6 +103,27 @@ def start_with(scene: Scene, library: Library, rng: Random) -> Step | None:
     condition = word("start-with", scene.instruction, rng, prefix=prefix)
     checks = [{"type": "starts-with", "text": prefix}, in_script(segment.target)]
     return Step("start-with", f"{request}\n{condition}", segment.target_text, checks, segment)
+
+
+def has_name(library: Library, segment: Segment) -> bool:
+    """Tells whether a name stands alike in a segment and in its translation."""
+    return bool(kept_names(segment))
+
+
+@demand("keep-name", opens=True, fits=has_name)
+def keep_name(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Asks to keep a name as it is written."""
+    segment = scene.segment
+    names = kept_names(segment)
+    if not names:
+        return None
+    name = rng.choice(names)
+    request = word(
+        "translate", scene.instruction, rng, target=segment.target, source=segment.source_text
+    )
+    condition = word("keep-name", scene.instruction, rng, name=name)
+    checks = [{"type": "contains", "text": name}, in_script(segment.target)]
+    return Step("keep-name", f"{request}\n{condition}", segment.target_text, checks, segment)
 
 
 def has_draft(library: Library, segment: Segment) -> bool:

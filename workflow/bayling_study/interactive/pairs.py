@@ -10,9 +10,11 @@ addressee changed, the rest repeated).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from bayling_study.interactive.text import is_quotable, is_unspaced_character, occurrences, spans
 from bayling_study.interactive.types import Segment
@@ -32,6 +34,13 @@ JOINTS = frozenset("-–/_.:")
 """Characters that join the parts of one word; a block beside one is half a word."""
 
 Tokens = list[str]
+
+BASE = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, so that it has an inverse modulo 2^64: a tail's hash is moved by a product."""
+INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
+STEP, SALT = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+"""Odd multipliers that spread small numbers over 64 bits (those of SplitMix64)."""
+POWERS = np.cumprod(np.concatenate(([np.uint64(1)], np.full(511, BASE, np.uint64))))
 
 
 class Edit(NamedTuple):
@@ -53,17 +62,25 @@ class Edit(NamedTuple):
 
 
 class MinimalPairs:
-    """Finds the partners of each segment of one direction."""
+    """Finds the partners of each segment of one direction.
+
+    Two segments are partners when a frame of both, the source text less one
+    block, is the same. Frames are compared by 64-bit hashes in one sorted array;
+    ``difference`` looks at the texts themselves, so a collision could only cost a
+    comparison.
+    """
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self._segments = segments
-        self._groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]] = defaultdict(list)
-        self._keys: dict[Segment, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+        self._numbers = {segment: number for number, segment in enumerate(segments)}
+        values: dict[str, int] = {}
+        frames = [_frames(_tokens(segment.source_text), values) for segment in segments]
+        owners = np.repeat(np.arange(len(frames), dtype=np.int32), [len(f) for f in frames])
+        hashes = np.concatenate(frames) if frames else np.empty(0, np.uint64)
+        self._frames = frames
+        order = np.argsort(hashes, kind="stable")
+        self._sorted, self._owners = hashes[order], owners[order]
         self._edits: dict[Segment, list[Edit]] = {}
-        for number, segment in enumerate(segments):
-            self._keys[segment] = list(_frames(_tokens(segment.source_text)))
-            for key in self._keys[segment]:
-                self._groups[key].append(number)
 
     def edits(self, segment: Segment) -> list[Edit]:
         """Returns what can be changed in a segment; empty for one that is not of the corpus."""
@@ -74,14 +91,18 @@ class MinimalPairs:
 
     def _partners(self, segment: Segment) -> list[Segment]:
         """Returns up to ``NEIGHBOURS`` partners, those that follow it in the corpus first."""
+        own = self._numbers.get(segment)
+        if own is None:
+            return []
+        starts = np.searchsorted(self._sorted, self._frames[own], "left")
+        ends = np.searchsorted(self._sorted, self._frames[own], "right")
         partners: dict[int, None] = {}
-        for key in self._keys.get(segment, []):
-            group = self._groups[key]
-            if len(group) < 2:
-                continue
-            own = next(i for i, number in enumerate(group) if self._segments[number] == segment)
-            for number in (group[own + 1 :] + group[:own])[:NEIGHBOURS]:
-                partners[number] = None
+        for place in np.flatnonzero(ends - starts > 1):
+            group = self._owners[starts[place] : ends[place]]
+            after = np.searchsorted(group, own, "right")
+            for number in np.concatenate((group[after:], group[:after]))[:NEIGHBOURS].tolist():
+                if number != own:
+                    partners[number] = None
         chosen = list(partners)[:NEIGHBOURS]
         return [self._segments[number] for number in chosen]
 
@@ -178,13 +199,26 @@ def _tokens(text: str) -> Tokens:
     return [text[start:end] for start, end in spans(text)]
 
 
-def _frames(tokens: Tokens) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Returns what is left of a text when each of its blocks is cut out."""
-    unspaced = bool(tokens) and sum(len(t) == 1 and is_unspaced_character(t) for t in tokens)
+def _frames(tokens: Tokens, values: dict[str, int]) -> npt.NDArray[np.uint64]:
+    """Returns the hashes of what is left of a text when each of its blocks is cut out.
+
+    The smallest blocks come first: the nearest partners are found first.
+
+    Args:
+        tokens: the text.
+        values: number of each token that was met, in the order of its first place.
+    """
+    unspaced = sum(len(t) == 1 and is_unspaced_character(t) for t in tokens)
     longest = MAX_CHARACTERS if unspaced else MAX_WORDS
-    return [
-        (tuple(tokens[:start]), tuple(tokens[start + size :]))
-        for size in range(longest + 1)
-        if len(tokens) - size >= MIN_WORDS
-        for start in range(len(tokens) - size + 1)
-    ]
+    count = len(tokens)
+    codes = np.array([values.setdefault(t, len(values) + 1) for t in tokens], np.uint64)
+    powers = POWERS[:count] if count <= len(POWERS) else BASE ** np.arange(count, dtype=np.uint64)
+    heads = np.zeros(count + 1, np.uint64)
+    np.cumsum(codes * STEP * powers, out=heads[1:])
+    parts = []
+    for size in range(max(0, min(longest, count - MIN_WORDS)) + 1):
+        if count - size >= MIN_WORDS:
+            start = np.arange(count - size + 1)
+            tails = (heads[-1] - heads[start + size]) * INVERSE ** np.uint64(size)
+            parts.append(heads[start] * SALT ^ (tails + start.astype(np.uint64)) * STEP)
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)

@@ -42,6 +42,11 @@ class Demand:
     after: str = ""
     changes: bool = True
 
+    @property
+    def condition(self) -> Fits | None:
+        """What segments must fulfil; nothing where every segment will do."""
+        return None if self.fits is any_segment else self.fits
+
 
 DEMANDS: dict[str, Demand] = {}
 """All demands by name."""

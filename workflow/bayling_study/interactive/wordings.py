@@ -51,6 +51,10 @@ WORDINGS: dict[str, dict[str, list[str]]] = {
         ],
         "zh": ["译文以“{prefix}”开头。", "请用“{prefix}”作为译文的开头。"],
     },
+    "keep-name": {
+        "en": ["Keep the name “{name}” as it is.", "Do not translate the name “{name}”."],
+        "zh": ["保留名称“{name}”不译。", "不要翻译“{name}”这个名字。"],
+    },
     "correct-draft": {
         "en": [
             "Correct this {language} translation.\nSentence: {source}\nTranslation: {draft}",

@@ -1,28 +1,32 @@
 """Writes one mixture's training set.
 
 Produces OUT/train.parquet (id, recipe, source, direction, languages, messages),
-OUT/audit.json (counts, lengths, rejections) and OUT/README.md (data card with
-licences). ``datasets.load_dataset("parquet", data_files=...)`` reads it.
+OUT/audit.json (counts, lengths, rejections, mask samples) and OUT/README.md (data
+card with licences). ``datasets.load_dataset(OUT)`` reads it. No text of the suites
+whose prompts are given gets in. The bytes do not depend on ``--workers``.
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bayling_study.cli import pairs, run_program, stage_parser
 from bayling_study.config import load_settings
-from bayling_study.corpora.types import CONVERSATIONS_FILE, PARALLEL_FILE
-from bayling_study.errors import StudyError
+from bayling_study.config.model import StudyConfig
 from bayling_study.files import atomic_directory, read_json, write_json, write_text
 from bayling_study.lookup import look_up
+from bayling_study.records import read_prompts
 from bayling_study.synthesis.audit import audit
 from bayling_study.synthesis.card import card
-from bayling_study.synthesis.mixture import Made, make
-from bayling_study.synthesis.types import SCHEMA
+from bayling_study.synthesis.decontamination import test_texts
+from bayling_study.synthesis.mixture import Task, make
+from bayling_study.synthesis.teacher import Teacher, hired
 from bayling_study.tracking.record import run_record
 
 TRAIN_FILE = "train.parquet"
@@ -35,18 +39,6 @@ def load_tokenizer(checkpoint: Path) -> Any:
     return AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
 
 
-def read_rows(folder: Path, file: str) -> list[dict[str, Any]]:
-    """Reads one table of the corpora.
-
-    Raises:
-        StudyError: the file is absent.
-    """
-    path = folder / file
-    if not path.exists():
-        raise StudyError("the corpora stage has not written this file", where=path)
-    return list(pq.read_table(path).to_pylist())
-
-
 def licences_of(manifests: dict[str, Path]) -> dict[str, str]:
     """Returns the licence of each source from its download's manifest."""
     return {
@@ -55,60 +47,102 @@ def licences_of(manifests: dict[str, Path]) -> dict[str, str]:
     }
 
 
-def write(out: Path, made: Made, facts: dict[str, Any], text: str) -> None:
-    """Writes the three files; the folder appears whole or not at all."""
-    rows = [row.instruction.row() for row in made.conversations]
-    with atomic_directory(out) as folder:
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), folder / TRAIN_FILE)
+def suite_texts(prompts: Iterable[Path]) -> dict[str, list[str]]:
+    """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on."""
+    return {path.stem: list(test_texts(read_prompts(path))) for path in prompts}
+
+
+def write(task: Task, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:
+    """Makes the mixture and writes its three files, whole or not at all; returns the audit."""
+    with (
+        atomic_directory(out) as folder,
+        TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch,
+    ):
+        made = make(task, folder / TRAIN_FILE, Path(scratch))
+        facts = audit(made, task.load_tokenizer(), task.mixture.template)
         write_json(folder / "audit.json", facts)
+        text = card(title, facts, task.mixture.model_dump(mode="json"), licences)
         write_text(folder / "README.md", text)
+    return facts
 
 
-def main() -> None:
-    """Makes the mixture that the command line names."""
+def options_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
     parser = stage_parser("synthesis", __doc__)
     parser.add_argument("--mixture", required=True, help="name of the mixture in the config")
     parser.add_argument("--corpora", type=Path, required=True, help="output of the corpora stage")
     parser.add_argument(
         "--tokenizer", type=Path, required=True, help="checkpoint of the foundation"
     )
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="SUITE.jsonl",
+        help="test sets whose texts are kept out",
+    )
     parser.add_argument("--source-manifest", action="append", default=[], metavar="ID=DIR")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--cache", type=Path, help="folder of a teacher's answers")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Makes the mixture that the command line names."""
+    options = options_parser().parse_args()
     config = load_settings(options.settings, "study", "synthesis")
     mixture = look_up("mixture", options.mixture, config.synthesis.mixtures, "synthesis.mixtures")
-    plain = mixture.model_dump(mode="json")
     study = config.study
-    with run_record(options.record, "synthesis", options.mixture, study.name, options.code) as run:
-        run.parameters(plain)
+    with (
+        run_record(options.record, "synthesis", options.mixture, study.name, options.code) as run,
+        ExitStack() as stack,
+    ):
+        run.parameters(mixture.model_dump(mode="json"))
         run.input("corpora", options.corpora)
         run.input("tokenizer", options.tokenizer / "tokenizer.json")
-        made = make(
+        for path in options.prompts:
+            run.input(f"prompts.{path.stem}", path)
+        task = Task(
             options.mixture,
             mixture,
             study.seed,
-            read_rows(options.corpora, PARALLEL_FILE),
-            read_rows(options.corpora, CONVERSATIONS_FILE),
-            load_tokenizer(options.tokenizer),
+            options.corpora,
+            suite_texts(options.prompts),
+            partial(load_tokenizer, options.tokenizer),
+            _teacher(config, mixture.teacher, options.cache, stack),
+            options.workers,
         )
-        facts = audit(made)
         licences = licences_of(pairs(options.source_manifest, "--source-manifest"))
-        text = card(f"{study.title}: {options.mixture}", facts, plain, licences)
-        write(options.out, made, facts, text)
+        facts = write(task, options.out, f"{study.title}: {options.mixture}", licences)
         run.metrics(numbers(facts))
         run.artefact(options.out / "audit.json")
         run.artefact(options.out / "README.md")
         run.output("instructions", options.out)
 
 
+def _teacher(
+    config: StudyConfig, name: str | None, cache: Path | None, stack: ExitStack
+) -> Teacher | None:
+    """Returns the mixture's teacher, whose connections ``stack`` closes."""
+    if name is None:
+        return None
+    system = look_up("system", name, config.systems, "teacher")
+    return hired(system, name, cache, stack)
+
+
 def numbers(facts: dict[str, Any]) -> dict[str, float]:
     """Returns the audit's figures that are worth comparing between runs."""
     tokens = facts["tokens"]
+    contamination = facts["contamination"].values()
     return {
         "conversations": facts["conversations"],
         "tokens.real": tokens["real"],
         "tokens.trained": tokens["trained"],
         "duplicates": facts["duplicates"],
+        "contaminated.rows": sum(counts["rows"] for counts in contamination),
+        "contaminated.conversations": sum(counts["conversations"] for counts in contamination),
         **{f"conversations.{name}": count for name, count in facts["by_recipe"].items()},
     }
 

@@ -1,68 +1,184 @@
-"""Keeps the test side of the corpora out of training.
+"""Keeps every test of the study out of its training data.
 
 A training text is contaminated when it equals a test text (case, spacing and
-final stop apart) or shares an n-gram with one: 13 words of a test text that has
+punctuation apart) or shares an n-gram with one: 13 words of a test text that has
 so many, 8 words of a shorter one (the lengths of GPT-3's and of PaLM's overlap
 analysis). In scripts without spaces an n-gram is counted in characters, at 1.6
 for one English word, the ratio of this project's Chinese text to its English.
-A test text that is shorter still can only be contaminated as a whole.
+A test text that is shorter still can only be contaminated as a whole, and one of
+one or two words (the letter of an exam's answer, a term) not at all.
+
+The tests are held as sorted 64-bit hashes (``hashing``): 9 bytes an n-gram, so
+that 100 languages of FLORES need some 20 MB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
 
-from bayling_study.interactive.text import is_unspaced_character, normalise, words
+import numpy as np
+import numpy.typing as npt
+
+from bayling_study.records import Prompt
+from bayling_study.synthesis.hashing import Hashes, Integers, Runs, Units, units
 
 LONG, SHORT = 13, 8
 CHARACTERS_PER_WORD = 1.6
+WIDE_LONG, WIDE_SHORT = round(LONG * CHARACTERS_PER_WORD), round(SHORT * CHARACTERS_PER_WORD)
+ORDERS = (WIDE_LONG, LONG, WIDE_SHORT, SHORT)
+WHOLE = 0
+"""Stands for the order of an n-gram that is a whole text."""
+MIN_WHOLE = 3
+"""Words of the shortest text that counts as a whole (5 characters)."""
+BATCH = 4096
+"""Texts hashed at a time."""
+SLOTS = 16
+"""Bits of the filter in front of the sorted hashes, for each hash."""
+
+
+class Found(NamedTuple):
+    """Why a text must go: the suite that it would give away, and what they share."""
+
+    suite: str
+    reason: str
+
+
+class _Grams:
+    """The n-grams of one order of all suites, with a bit filter that spares most searches."""
+
+    def __init__(self, hashes: Hashes, suites: npt.NDArray[np.uint8]) -> None:
+        self.hashes, first = np.unique(hashes, return_index=True)
+        self.suites = suites[first]
+        self._shift = np.uint64(64 - max(16, int(len(hashes) * SLOTS).bit_length()))
+        self._filter = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
+        places = self.hashes >> self._shift
+        bits = np.left_shift(1, places & np.uint64(7)).astype(np.uint8)
+        np.bitwise_or.at(self._filter, places >> np.uint64(3), bits)
+
+    def find(self, hashes: Hashes) -> tuple[Integers, npt.NDArray[np.uint8]]:
+        """Returns the places in ``hashes`` that are known, and the suite of each."""
+        places = hashes >> self._shift
+        bytes_ = self._filter[places >> np.uint64(3)]
+        maybe = np.flatnonzero((bytes_ >> (places & np.uint64(7)).astype(np.uint8)) & 1)
+        near = np.searchsorted(self.hashes, hashes[maybe])
+        near[near == len(self.hashes)] = 0
+        sure = self.hashes[near] == hashes[maybe] if len(self.hashes) else near < 0
+        return maybe[sure], self.suites[near[sure]]
 
 
 class Contamination:
-    """What the test side holds.
+    """What the tests hold.
 
     Args:
-        rows: rows of ``parallel.parquet`` of the test side.
+        tests: suite to its texts, sources and references alike; a text of several
+            suites counts for the first.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._texts: set[str] = set()
-        self._grams: dict[int, set[str]] = {}
-        for row in rows:
-            for text in (row["text_a"], row["text_b"]):
-                self._add(text)
+    def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
+        found: dict[int, list[tuple[Hashes, int]]] = {order: [] for order in (WHOLE, *ORDERS)}
+        for number, texts in enumerate(tests.values()):
+            for some in _batches(texts):
+                for order, hashes in _test_grams(units(some), len(some)):
+                    found[order].append((hashes, number))
+        self._load(list(tests), {order: _joined(parts) for order, parts in found.items()})
 
-    def _add(self, text: str) -> None:
-        self._texts.add(_whole(text))
-        units = words(normalise(text))
-        for order in _orders(units):
-            if len(units) >= order:
-                self._grams.setdefault(order, set()).update(_grams(units, order))
-                return
+    def _load(
+        self, suites: list[str], grams: Mapping[int, tuple[Hashes, npt.NDArray[np.uint8]]]
+    ) -> None:
+        self.suites = suites
+        self._grams = {order: _Grams(*parts) for order, parts in grams.items()}
 
-    def reason(self, text: str) -> str:
-        """Returns why a training text must go, or an empty text."""
-        if _whole(text) in self._texts:
-            return "equals a test text"
-        units = words(normalise(text))
-        for order, known in sorted(self._grams.items(), reverse=True):
-            if any(gram in known for gram in _grams(units, order)):
-                return f"shares a {order}-gram with a test text"
-        return ""
+    def save(self, path: Path) -> None:
+        """Writes the hashes to an ``npz`` file, for other processes to read."""
+        arrays: dict[str, npt.NDArray[np.generic]] = {"suites": np.array(self.suites, dtype=str)}
+        for order, grams in self._grams.items():
+            arrays |= {f"hashes.{order}": grams.hashes, f"suites.{order}": grams.suites}
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def read(cls, path: Path) -> Contamination:
+        """Returns what ``save`` wrote."""
+        made = cls({})
+        with np.load(path, allow_pickle=False) as arrays:
+            grams = {
+                order: (arrays[f"hashes.{order}"], arrays[f"suites.{order}"])
+                for order in (WHOLE, *ORDERS)
+            }
+            made._load([str(name) for name in arrays["suites"]], grams)
+        return made
+
+    def find(self, texts: Sequence[str]) -> list[Found | None]:
+        """Returns for each text why it must go, or nothing."""
+        result: list[Found | None] = [None] * len(texts)
+        cut = units(texts)
+        for order, hashes, owners in _grams_of(cut, len(texts)):
+            places, suites = self._grams[order].find(hashes)
+            reason = f"shares a {order}-gram with a test text" if order else "equals a test text"
+            for place, suite in zip(owners[places].tolist(), suites.tolist(), strict=True):
+                result[place] = result[place] or Found(self.suites[suite], reason)
+        return result
 
 
-def _whole(text: str) -> str:
-    return normalise(text).rstrip(".。!！")
+def _batches(texts: Iterable[str]) -> Iterable[list[str]]:
+    left = iter(texts)
+    while some := list(islice(left, BATCH)):
+        yield some
 
 
-def _orders(units: list[str]) -> tuple[int, int]:
-    """Returns the long and the short n-gram length for a text's script."""
-    wide = sum(is_unspaced_character(unit[0]) for unit in units)
-    if 2 * wide <= len(units):
-        return LONG, SHORT
-    return round(LONG * CHARACTERS_PER_WORD), round(SHORT * CHARACTERS_PER_WORD)
+def _joined(parts: list[tuple[Hashes, int]]) -> tuple[Hashes, npt.NDArray[np.uint8]]:
+    if not parts:
+        return np.empty(0, np.uint64), np.empty(0, np.uint8)
+    hashes = np.concatenate([part for part, _ in parts])
+    return hashes, np.repeat(
+        np.array([number for _, number in parts], np.uint8), [len(part) for part, _ in parts]
+    )
 
 
-def _grams(units: list[str], order: int) -> Iterable[str]:
-    return (" ".join(units[i : i + order]) for i in range(len(units) - order + 1))
+def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers]]:
+    """Yields order, hashes and text numbers of all n-grams of a batch, whole texts first."""
+    runs = Runs(cut.hashes)
+    sizes = np.bincount(cut.texts, minlength=count)
+    ends = np.cumsum(sizes)
+    worth = np.bincount(
+        cut.texts, np.where(cut.wide, 1 / CHARACTERS_PER_WORD, 1.0), minlength=count
+    )
+    owners = np.flatnonzero(worth >= MIN_WHOLE)
+    whole = runs.hashes(ends[owners] - sizes[owners], ends[owners])
+    yield WHOLE, whole + sizes[owners].astype(np.uint64), owners
+    for order in ORDERS:
+        last = len(cut.texts) - order + 1
+        if last > 0:
+            starts = np.flatnonzero(cut.texts[:last] == cut.texts[order - 1 :])
+            yield order, runs.hashes(starts, starts + order), cut.texts[starts]
+
+
+def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes]]:
+    """Yields the n-grams by which the tests of a batch are known: one order for each text."""
+    sizes = np.bincount(cut.texts, minlength=count)
+    wide = 2 * np.bincount(cut.texts, cut.wide, minlength=count) > sizes
+    long, short = np.where(wide, WIDE_LONG, LONG), np.where(wide, WIDE_SHORT, SHORT)
+    orders = np.where(sizes >= long, long, np.where(sizes >= short, short, WHOLE))
+    for order, hashes, owners in _grams_of(cut, count):
+        yield order, hashes if order == WHOLE else hashes[orders[owners] == order]
+
+
+def test_texts(prompts: Iterable[Prompt]) -> Iterable[str]:
+    """Yields what must not be trained of a suite: sources and references.
+
+    Where a prompt does not tell its source text, the user's turns are taken, less
+    the lines that every tenth prompt of the suite has too: the frame of an exam's
+    question is no test text.
+    """
+    plain: list[str] = []
+    for prompt in prompts:
+        yield from prompt.references
+        source = prompt.meta.get("source_text")
+        plain += [source] if source else prompt.turns
+    lines = Counter(line for text in plain for line in set(text.split("\n")))
+    common = {line for line, n in lines.items() if n >= max(10, len(plain) / 10)}
+    for text in plain:
+        yield "\n".join(line for line in text.split("\n") if line not in common)

@@ -1,205 +1,203 @@
-"""Making a mixture: so many conversations of each recipe and direction, gated and shuffled."""
+"""Making a mixture: planned as blocks, made by any number of workers, put in one order.
+
+Memory does not grow with the number of conversations: the plan holds a few
+numbers a row of the corpora, a worker one block, the last pass one bucket.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from bayling_study import chat, seeds
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bayling_study import seeds
 from bayling_study.config.synthesis import Mixture
+from bayling_study.corpora.types import CONVERSATIONS_FILE, PARALLEL_FILE
 from bayling_study.errors import StudyError
-from bayling_study.interactive.dialogue import Director, Rejections
-from bayling_study.interactive.library import Library
+from bayling_study.interactive.dialogue import Rejections
+from bayling_study.synthesis.aligned import Rows
+from bayling_study.synthesis.block import Context, Job, Result, make_block
 from bayling_study.synthesis.decontamination import Contamination
-from bayling_study.synthesis.recipes import Recipe, Workshop, recipe_named
-from bayling_study.synthesis.types import Instruction
+from bayling_study.synthesis.gate import Removed
+from bayling_study.synthesis.order import buckets_for, merge
+from bayling_study.synthesis.plan import Plan
+from bayling_study.synthesis.progress import Progress
+from bayling_study.synthesis.tally import Tally
+from bayling_study.synthesis.teacher import Teacher
 
-TRIES = 25
-"""Draws for one conversation before a direction's material counts as exhausted."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """An accepted conversation with its lengths in tokens.
-
-    Attributes:
-        instruction: the conversation.
-        tokens: tokens in the mixture's template.
-        trained: those with loss, the ends of turns included.
-    """
-
-    instruction: Instruction
-    tokens: int
-    trained: int
+SMALL = 20_000
+"""Conversations up to which starting workers takes longer than it saves."""
+OWN_TESTS = "corpora (test side)"
+"""Name under which the test side of the corpora counts among the suites."""
 
 
-class Gate:
-    """Decides what enters the training set and counts what does not."""
-
-    def __init__(self, mixture: Mixture, tokenizer: Any, tests: Contamination) -> None:
-        self._mixture = mixture
-        self._tokenizer = tokenizer
-        self._tests = tests
-        self._seen: set[bytes] = set()
-        self.rejections = Rejections()
-
-    def admit(self, made: Instruction, name: str) -> Measured | None:
-        """Returns the measured conversation under its id, or nothing if it is rejected."""
-        text = "\n".join(message["content"] for message in made.messages)
-        digest = hashlib.sha256(text.encode()).digest()
-        ids, mask = chat.encode(self._tokenizer, self._mixture.template, made.messages)
-        limit = self._mixture.recipe_max_tokens.get(made.recipe, self._mixture.max_tokens)
-        reason = "duplicate" if digest in self._seen else ""
-        if not reason and len(ids) > min(limit, self._mixture.max_tokens):
-            reason = "too long"
-        reason = reason or self._contaminated(made)
-        if reason:
-            self.rejections.add(f"{made.recipe}: {reason}", text[:200])
-            return None
-        self._seen.add(digest)
-        return Measured(replace(made, id=name), len(ids), sum(mask))
-
-    def _contaminated(self, made: Instruction) -> str:
-        reasons = (self._tests.reason(message["content"]) for message in made.messages)
-        return next((reason for reason in reasons if reason), "")
-
-
-@dataclass(frozen=True)
+@dataclass
 class Made:
     """A finished mixture.
 
     Attributes:
-        conversations: in their final order.
+        tally: what is in it.
         wanted: conversations asked for, by ``RECIPE/DIRECTION``.
         rejections: why rows, turns and conversations were left out, by stage.
-        uses: how often each aligned row was drawn.
-        rows: training rows of the corpora after decontamination.
+        removed: what decontamination took out, by suite.
+        suites: names of the suites that were kept out.
+        uses: number of draws to the number of aligned rows with so many.
+        rows: clean aligned rows that were at hand.
     """
 
-    conversations: list[Measured]
-    wanted: dict[str, int]
-    rejections: dict[str, Rejections]
-    uses: Mapping[str, int]
-    rows: int
+    tally: Tally = field(default_factory=Tally)
+    wanted: dict[str, int] = field(default_factory=dict)
+    rejections: dict[str, Rejections] = field(default_factory=dict)
+    removed: Removed = field(default_factory=Removed)
+    suites: list[str] = field(default_factory=list)
+    uses: Counter[int] = field(default_factory=Counter)
+    rows: int = 0
+
+    def add(self, result: Result) -> None:
+        """Adds what a block reports; blocks come in their order."""
+        for stage, found in result.rejections.items():
+            self.rejections.setdefault(stage, Rejections()).merge(found)
+        self.removed.add(result.removed)
+        self.uses.update(result.uses)
+        self.rows += result.rows
 
 
-def make(
-    name: str,
-    mixture: Mixture,
-    seed: int,
-    parallel: Iterable[Mapping[str, Any]],
-    conversations: Iterable[Mapping[str, Any]],
-    tokenizer: Any,
-) -> Made:
-    """Makes a mixture; the same arguments give the same conversations in the same order.
+@dataclass(frozen=True)
+class Task:
+    """What is to be made, and from what.
 
-    Args:
+    Attributes:
         name: the mixture's name, part of every seed.
         mixture: its section of the config.
         seed: the study's seed.
-        parallel: all rows of ``parallel.parquet``; test rows only guard the others.
-        conversations: all rows of ``conversations.parquet``.
-        tokenizer: the foundation's.
+        corpora: folder of the corpora stage.
+        tests: suite to its texts, for decontamination.
+        load_tokenizer: makes the foundation's tokenizer; called in each worker.
+        teacher: for the recipes that need one.
+        workers: processes; what is made does not depend on them.
+    """
+
+    name: str
+    mixture: Mixture
+    seed: int
+    corpora: Path
+    tests: Mapping[str, Iterable[str]]
+    load_tokenizer: Callable[[], Any]
+    teacher: Teacher | None = None
+    workers: int = 1
+
+    @cached_property
+    def files(self) -> tuple[Path, Path]:
+        """The two tables of the corpora.
+
+        Raises:
+            StudyError: one is absent.
+        """
+        paths = self.corpora / PARALLEL_FILE, self.corpora / CONVERSATIONS_FILE
+        for path in paths:
+            if not path.exists():
+                raise StudyError("the corpora stage has not written this file", where=path)
+        return paths
+
+
+def make(task: Task, out: Path, scratch: Path) -> Made:
+    """Makes a mixture; the same task gives the same bytes, whatever its ``workers``.
+
+    Args:
+        task: see its class.
+        out: Parquet file to write.
+        scratch: an empty folder for the work in between; about 1.5 kB a conversation.
 
     Raises:
         StudyError: the config names a recipe, demand or direction that gives nothing.
     """
-    rows = list(parallel)
-    tests = Contamination(row for row in rows if row["split"] == "test")
-    cleaning = Rejections()
-    kept = [row for row in rows if row["split"] == "train" and _is_clean(row, tests, cleaning)]
-    directions = [direction for direction, share in mixture.directions.items() if share > 0]
-    library = Library(kept, directions, seed)
-    _check_material(library, mixture)
-    director = Director(library, mixture.demands, mixture.turns, mixture.instruction_languages)
-    general = _shuffled(conversations, seed, name)
-    workshop = Workshop(mixture, library, director, general)
-    gate = Gate(mixture, tokenizer, tests)
-    wanted: dict[str, int] = {}
-    made: list[Measured] = []
-    for recipe, direction, count in portions(mixture):
-        wanted["/".join(filter(None, (recipe.name, direction)))] = count
-        made += _portion(workshop, gate, recipe, direction, count, seeds.derive_seed(seed, name))
-    seeds.generator(seed, "synthesis", name, "order").shuffle(made)
-    reasons = {"corpora": cleaning, "demands": director.rejections, "mixture": gate.rejections}
-    return Made(made, wanted, reasons, library.uses, len(kept))
+    parallel, conversations = task.files
+    seed = seeds.derive_seed(task.seed, "synthesis", task.name)
+    plan = Plan(task.mixture, Rows(parallel), conversations, seed, scratch)
+    tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
+    tests.save(scratch / "tests.npz")
+    context = Context(
+        task.name,
+        task.mixture,
+        task.seed,
+        buckets_for(task.mixture.conversations),
+        conversations,
+        scratch / "tests.npz",
+        task.load_tokenizer,
+    )
+    made = Made(wanted=plan.wanted, suites=tests.suites)
+    paths = []
+    progress = Progress(task.mixture.conversations)
+    for job, result in _results(plan, context, task):
+        made.add(result)
+        paths.append(result.path)
+        plan.note(job, result)
+        progress.add(sum(result.made.values()))
+    merge(paths, out, context.buckets, made.tally.add)
+    return made
 
 
-def _portion(
-    workshop: Workshop, gate: Gate, recipe: Recipe, direction: str, count: int, seed: int
-) -> Iterator[Measured]:
-    """Yields the conversations of one recipe and direction, fewer when material runs out."""
-    place = direction or "all"
-    for number in range(count):
-        rng = seeds.generator(seed, recipe.name, place, str(number))
-        for _ in range(TRIES if recipe.directed else len(TAKE_ALL)):
-            made = recipe.make(workshop, direction, rng)
-            if made is None and not recipe.directed:
-                return
-            name = f"{recipe.name}/{place}/{number:06d}"
-            measured = None if made is None else gate.admit(made, name)
-            if measured is not None:
-                yield measured
-                break
-        else:
-            gate.rejections.add(f"{recipe.name}: no material left")
-            return
+def _results(plan: Plan, context: Context, task: Task) -> Iterator[tuple[Job, Result]]:
+    """Yields the blocks' results in their order, round by round until nothing is missing."""
+    with _Workers(context, task) as run:
+        while jobs := plan.round():
+            yield from zip(jobs, run(jobs), strict=True)
+    for job in plan.taught():
+        yield job, make_block(job, context, task.teacher)
 
 
-TAKE_ALL = range(1 << 40)
-"""An undirected recipe is asked until it has nothing left."""
+class _Workers:
+    """Runs jobs here, or in a pool of processes where that pays; results keep the jobs' order."""
 
-
-def portions(mixture: Mixture) -> Iterator[tuple[Recipe, str, int]]:
-    """Yields recipe, direction and number of conversations; the numbers add up exactly.
-
-    Raises:
-        StudyError: a recipe is unknown, or a translation recipe has no directions.
-    """
-    counts = apportion(mixture.conversations, mixture.shares)
-    for name, count in counts.items():
-        recipe = recipe_named(name)
-        if not recipe.directed:
-            yield recipe, "", count
-            continue
-        if count and not mixture.directions:
-            raise StudyError(f"the recipe {name!r} needs directions", fix="directions: {zh-en: 1}")
-        for direction, part in apportion(count, mixture.directions).items():
-            yield recipe, direction, part
-
-
-def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Divides a whole number by shares with the largest-remainder rule."""
-    exact = {name: total * share for name, share in shares.items()}
-    counts = {name: int(value + 1e-9) for name, value in exact.items()}
-    by_remainder = sorted(shares, key=lambda name: (counts[name] - exact[name], name))
-    for name in by_remainder[: total - sum(counts.values())]:
-        counts[name] += 1
-    return counts
-
-
-def _is_clean(row: Mapping[str, Any], tests: Contamination, counted: Rejections) -> bool:
-    reason = tests.reason(row["text_a"]) or tests.reason(row["text_b"])
-    if reason:
-        counted.add(reason, f"{row['text_a']} | {row['text_b']}")
-    return not reason
-
-
-def _check_material(library: Library, mixture: Mixture) -> None:
-    for direction, share in mixture.directions.items():
-        if share and not library.segments(direction):
-            raise StudyError(
-                "the corpora have no training segment of this direction",
-                where=f"directions.{direction}",
-                fix="add a parallel corpus with these languages, or remove the direction",
+    def __init__(self, context: Context, task: Task) -> None:
+        self._context = context
+        pooled = task.workers > 1 and task.mixture.conversations > SMALL
+        self._pool = (
+            ProcessPoolExecutor(
+                task.workers, multiprocessing.get_context("spawn"), _begin, (context,)
             )
+            if pooled
+            else None
+        )
+
+    def __enter__(self) -> Callable[[Sequence[Job]], Iterator[Result]]:
+        return self._run
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _run(self, jobs: Sequence[Job]) -> Iterator[Result]:
+        if self._pool is None:
+            return (make_block(job, self._context) for job in jobs)
+        return self._pool.map(_work, jobs)
 
 
-def _shuffled(
-    rows: Iterable[Mapping[str, Any]], seed: int, name: str
-) -> Iterator[Mapping[str, Any]]:
-    order = list(rows)
-    seeds.generator(seed, "synthesis", name, "general").shuffle(order)
-    return iter(order)
+_context: list[Context] = []
+"""The context of a worker process."""
+
+
+def _begin(context: Context) -> None:
+    pa.set_cpu_count(1)
+    _context.append(context)
+
+
+def _work(job: Job) -> Result:
+    return make_block(job, _context[-1])
+
+
+def _own_tests(path: Path) -> Iterator[str]:
+    """Yields both sides of every test row of the corpora."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["text_a", "text_b", "split"]):
+            for row in batch.filter(pa.compute.equal(batch["split"], "test")).to_pylist():
+                yield row["text_a"]
+                yield row["text_b"]

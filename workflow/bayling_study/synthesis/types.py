@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+
+from bayling_study.interactive.types import Step
 
 SCHEMA = pa.schema(
     [
@@ -52,3 +55,34 @@ class Instruction:
 def exchange(user: str, answer: str) -> list[Message]:
     """Returns the two messages of one turn."""
     return [{"role": "user", "content": user}, {"role": "assistant", "content": answer}]
+
+
+def instruction_of(
+    recipe: str,
+    direction: str,
+    instruction: str,
+    steps: Iterable[Step],
+    demands: Iterable[str] = (),
+    languages: Iterable[str] = (),
+) -> Instruction:
+    """Returns the conversation that consists of steps.
+
+    Args:
+        recipe: its recipe.
+        direction: its direction.
+        instruction: language of the user's wording.
+        steps: its turns.
+        demands: kinds of demand to count.
+        languages: codes of languages in it besides those of its steps.
+    """
+    turns = list(steps)
+    found = {instruction, *direction.split("-"), *languages}
+    return Instruction(
+        recipe=recipe,
+        source="+".join(sorted({step.segment.corpus for step in turns})),
+        direction=direction,
+        languages=sorted(found | {step.segment.target for step in turns}),
+        messages=[message for step in turns for message in exchange(step.user, step.answer)],
+        demands=list(demands),
+        instruction=instruction,
+    )

@@ -1,0 +1,285 @@
+"""Speed and memory of the synthesis of a mixture of BayLing 2's shape.
+
+    python tests/bench/synthesis_speed.py TOKENIZER [--conversations 300000 3200000] [--workers 2]
+
+writes upstream tables of real length for the largest mixture (English conversations
+of Alpaca's and ShareGPT's lengths, Chinese ones of BELLE's, 100 languages aligned to
+English), then makes each mixture with the stage's own code and prints conversations a
+second by the wall clock and by processor time, and the peak memory of all processes
+together. The naive way, for the ratio: one process, one conversation at a time, the
+tokenizer called for each message, n-grams as Python strings in a set.
+
+Text is made of real English sentences (the Python manual, which every interpreter
+ships) and of random words in the script of each language; only its form matters.
+TOKENIZER is a checkpoint folder. ``--corpora`` keeps the tables for another run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import tempfile
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from pydoc_data import topics
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bayling_study import chat, languages
+from bayling_study.config.synthesis import Mixture
+from bayling_study.corpora.types import CONVERSATION_SCHEMA, PARALLEL_SCHEMA
+from bayling_study.interactive.scripts import character_names
+from bayling_study.interactive.text import normalise, sentences, words
+from bayling_study.languages.flores import flores_languages
+from bayling_study.synthesis.__main__ import load_tokenizer
+from bayling_study.synthesis.mixture import Task, make
+
+SHARES = {"zh": 0.432, "en": 0.262, "cross": 0.306}
+"""BayLing 2's instructions (STUDY.md 1b): Chinese, English, cross-lingual."""
+FORMS = {"translation": 0.75, "interactive": 0.15, "constrained": 0.1}
+"""Of the cross-lingual part."""
+PAIRS = 15_000
+"""Aligned rows a language."""
+ENGLISH_WORDS = 20
+CHUNK = 16_384
+TESTS = 100_000
+"""Segments kept out: about FLORES-101 in 100 languages."""
+
+
+def sizes(draw: random.Random, language: str) -> list[int]:
+    """Returns the words (characters) of each turn of a conversation, user first."""
+    if language == "en" and draw.random() < 0.5:  # ShareGPT, cut to what 1,024 tokens hold
+        turns = draw.choice([1, 1, 2, 2, 3])
+        return [n for _ in range(turns) for n in (draw.randint(8, 60), draw.randint(40, 160))]
+    if language == "en":  # Alpaca
+        return [draw.randint(6, 25), draw.randint(5, 90)]
+    return [draw.randint(10, 60), draw.randint(40, 320)]  # BELLE, in characters
+
+
+class Text:
+    """Makes text of a language."""
+
+    def __init__(self, draw: random.Random) -> None:
+        whole = " ".join(topics.topics.values())
+        plain = [" ".join(line.split()) for line in sentences(whole)]
+        self.english = [s for s in plain if 6 <= len(s.split()) <= 40 and "__" not in s]
+        self.words = [w for s in self.english for w in s.split()]
+        self.ideographs = [chr(c) for c in range(0x4E00, 0x5600)]
+        self.draw = draw
+
+    def run(self, language: str, size: int) -> str:
+        """Returns so many words or characters in a row."""
+        if language == "zh":
+            cut = "".join(self.draw.choices(self.ideographs, k=size))
+            return "，".join(cut[i : i + 12] for i in range(0, size, 12)) + "。"
+        start = self.draw.randrange(len(self.words) - size)
+        parts = self.words[start : start + size]
+        parts[self.draw.randrange(size)] = self.draw.choice(self.words)
+        return " ".join(parts)
+
+    def dictionary(self, language: str) -> dict[str, str]:
+        """Returns a made-up word of a language for each English one."""
+        names = character_names(languages.script(language))
+        letters = [
+            chr(c)
+            for c in range(0x61, 0xFFFF)
+            if chr(c).isalpha() and unicodedata.name(chr(c), "").startswith(names)
+        ]
+        letters = [c for c in letters if c.lower() == c][:30]
+        long = (1, 2) if languages.is_unspaced(language) else (3, 9)
+        draw = random.Random(language)
+        return {
+            word: "".join(draw.choices(letters, k=draw.randint(*long)))
+            for word in sorted(set(self.words))
+        }
+
+
+def conversations(text: Text, language: str, count: int) -> Iterator[dict[str, Any]]:
+    """Yields upstream conversations."""
+    roles = ("user", "assistant")
+    for number in range(count):
+        parts = [text.run(language, n) for n in sizes(text.draw, language)]
+        messages = [{"role": roles[i % 2], "content": part} for i, part in enumerate(parts)]
+        name = f"{language}/{number}"
+        yield {
+            "id": name,
+            "recipe": "alpaca",
+            "source": f"chat-{language}",
+            "languages": [language],
+            "messages": messages,
+        }
+
+
+def segments(text: Text) -> list[str]:
+    """Returns English segments, every third one another with one word exchanged."""
+    made: list[str] = []
+    while len(made) < 4 * PAIRS:
+        if made and len(made) % 3 == 0:
+            parts = made[-1].split()
+            parts[text.draw.randrange(1, len(parts))] = text.draw.choice(text.words)
+        else:
+            size = text.draw.randint(5, 2 * ENGLISH_WORDS - 5)
+            start = text.draw.randrange(len(text.words) - size)
+            parts = text.words[start : start + size]
+        made.append(" ".join(parts))
+    return made
+
+
+def aligned(text: Text, codes: list[str]) -> Iterator[dict[str, Any]]:
+    """Yields rows of all languages; half of the English segments are shared by all."""
+    pool = segments(text)
+    for code in codes:
+        known = text.dictionary(code)
+        joint = "" if languages.is_unspaced(code) else " "
+        own = random.Random(code)
+        start = own.randrange(PAIRS, 3 * PAIRS)
+        for number in (*range(PAIRS // 2), *range(start, start + PAIRS // 2)):
+            yield {
+                "id": f"made/{code}/{number}",
+                "source": "made",
+                "lang_a": "en",
+                "lang_b": code,
+                "text_a": pool[number],
+                "text_b": joint.join(known[word] for word in pool[number].split()),
+                "document": f"made/{number // 30}",
+                "split": "train",
+            }
+
+
+def write_table(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> None:
+    """Writes rows in row groups of the corpora stage's size."""
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while some := list(islice(rows, CHUNK)):
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+
+
+def write_corpora(folder: Path, count: int) -> None:
+    """Writes what a mixture of so many conversations is made from."""
+    text = Text(random.Random(1))
+    codes = [row.code for row in flores_languages() if row.code not in ("en", "zh")][:99]
+    write_table(folder / "parallel.parquet", PARALLEL_SCHEMA, aligned(text, ["zh", *codes]))
+    parts = (conversations(text, code, round(1.02 * count * SHARES[code])) for code in ("zh", "en"))
+    rows = (row for part in parts for row in part)
+    write_table(folder / "conversations.parquet", CONVERSATION_SCHEMA, rows)
+
+
+def mixture(count: int) -> Mixture:
+    """Returns BayLing 2's mixture in so many conversations."""
+    general = SHARES["zh"] + SHARES["en"]
+    forms = {name: share * SHARES["cross"] for name, share in FORMS.items()}
+    return Mixture(
+        conversations=count,
+        shares={"general": general, **forms},
+        general_languages={code: SHARES[code] for code in ("zh", "en")},
+        directions={"en-*": 0.25, "*-en": 0.25, "zh-*": 0.25, "*-zh": 0.25},
+        exclude=["en-zh", "zh-en"],
+        max_tokens=2048,
+    )
+
+
+class Watch:
+    """Wall time, processor time and the peak memory of this process and its children."""
+
+    def __enter__(self) -> Watch:
+        self.peak, self._done = 0, threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
+        self._thread.start()
+        return self
+
+    def _look(self) -> None:
+        me = psutil.Process()
+        while not self._done.wait(0.3):
+            total = 0
+            for process in [me, *me.children(recursive=True)]:
+                try:
+                    total += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self.peak = max(self.peak, total)
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self.wall = time.perf_counter() - self._wall
+        self.cpu = _cpu_seconds() - self._cpu
+
+
+def _cpu_seconds() -> float:
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, kinds))
+
+
+def naive(path: Path, tokenizer: Any, tests: list[str], count: int) -> float:
+    """Returns processor seconds a conversation of the plain way, on the result's own rows."""
+    grams = {g for text in tests for g in _grams(text)}
+    seen: set[str] = set()
+    rows = next(pq.ParquetFile(path).iter_batches(batch_size=count)).to_pylist()
+    start = time.process_time()
+    kept = []
+    for row in rows:
+        text = "\n".join(message["content"] for message in row["messages"])
+        ids, _ = chat.encode(tokenizer, "bayling", row["messages"])
+        if text not in seen and len(ids) <= 2048 and grams.isdisjoint(_grams(text)):
+            seen.add(text)
+            kept.append(row)
+    pa.Table.from_pylist(kept)
+    return (time.process_time() - start) / len(rows)
+
+
+def _grams(text: str) -> Iterator[str]:
+    units = words(normalise(text))
+    for order in (8, 13, 21):
+        yield from (" ".join(units[i : i + order]) for i in range(len(units) - order + 1))
+
+
+def measure(folder: Path, corpora: Path, count: int, workers: int, tokenizer: Path) -> None:
+    """Makes one mixture and prints a line."""
+    text = Text(random.Random(2))
+    tests = [text.run(code, 25) for code in ("en", "zh") for _ in range(TESTS // 2)]
+    load = partial(load_tokenizer, tokenizer)
+    task = Task("speed", mixture(count), 1, corpora, {"made": tests}, load, None, workers)
+    out = folder / f"train-{count}.parquet"
+    with tempfile.TemporaryDirectory(dir=folder) as scratch, Watch() as watch:
+        made = make(task, out, Path(scratch)).tally.conversations
+    plain = naive(out, load(), tests[::20], 2000)
+    print(
+        f"{made} conversations, {workers} workers: {watch.wall:.0f} s, {made / watch.wall:.0f} a "
+        f"second; {watch.cpu:.0f} s of processor time, {made / watch.cpu:.0f} a second of it; "
+        f"peak {watch.peak / 2**30:.2f} GiB; {out.stat().st_size / 2**20:.0f} MiB written; checks "
+        f"alone the naive way: {1 / plain:.0f} a second of processor time "
+        f"({plain * made / watch.cpu:.1f} times the whole of this)",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Prints a line for each size."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tokenizer", type=Path, help="checkpoint folder with a tokenizer")
+    parser.add_argument("--conversations", type=int, nargs="+", default=[300_000, 3_200_000])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--corpora", type=Path, help="folder that keeps the tables")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        corpora = options.corpora or Path(name) / "corpora"
+        if not (corpora / "conversations.parquet").exists():
+            corpora.mkdir(parents=True, exist_ok=True)
+            write_corpora(corpora, max(options.conversations))
+        for count in options.conversations:
+            measure(Path(name), corpora, count, options.workers, options.tokenizer)
+
+
+if __name__ == "__main__":
+    main()

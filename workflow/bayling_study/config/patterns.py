@@ -1,0 +1,21 @@
+"""Directions by pattern: ``en-*`` is from English into every other language of the corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+ANY = "*"
+
+
+def matching(pattern: str, languages: Iterable[str]) -> list[str]:
+    """Returns the directions that a pattern stands for, in the order of the languages.
+
+    Args:
+        pattern: a direction (``zh-en``), or one with ``*`` for a side or both.
+        languages: codes of the languages that ``*`` stands for.
+    """
+    codes = list(languages)
+    source, target = pattern.split("-")
+    sources = codes if source == ANY else [source]
+    targets = codes if target == ANY else [target]
+    return [f"{one}-{other}" for one in sources for other in targets if one != other]

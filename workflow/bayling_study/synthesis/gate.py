@@ -1,0 +1,125 @@
+"""The gate: what enters the training set, and counts of what does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+from bayling_study.chat.counting import count_tokens
+from bayling_study.config.synthesis import Mixture
+from bayling_study.interactive.dialogue import Rejections
+from bayling_study.synthesis.decontamination import Contamination
+from bayling_study.synthesis.types import Instruction
+
+SHOWN = 200
+"""Characters of a rejected conversation that the audit shows."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An accepted conversation.
+
+    Attributes:
+        instruction: the conversation.
+        key: hash of its text and the mixture's seed; it gives the final order, in
+            which the same text twice stands side by side.
+        tokens: tokens in the mixture's template.
+        trained: those with loss, the ends of turns included.
+    """
+
+    instruction: Instruction
+    key: int
+    tokens: int
+    trained: int
+
+
+@dataclass
+class Removed:
+    """What decontamination took out, by suite.
+
+    Attributes:
+        rows: aligned rows.
+        conversations: finished conversations, upstream ones included.
+    """
+
+    rows: Counter[str] = field(default_factory=Counter)
+    conversations: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Removed) -> None:
+        """Adds another count to this one."""
+        self.rows.update(other.rows)
+        self.conversations.update(other.conversations)
+
+
+class Gate:
+    """Checks conversations for repetition, length and test text.
+
+    Args:
+        mixture: sets template and limits.
+        tokenizer: the foundation's.
+        tests: what must not get in.
+        seed: of the mixture; decides the final order.
+    """
+
+    def __init__(self, mixture: Mixture, tokenizer: Any, tests: Contamination, seed: int) -> None:
+        self._mixture = mixture
+        self._tokenizer = tokenizer
+        self._tests = tests
+        self._salt = seed.to_bytes(8, "big")
+        self._seen: set[int] = set()
+        self.rejections = Rejections()
+        self.removed = Removed()
+
+    def admit(self, made: Sequence[Instruction]) -> list[Measured]:
+        """Returns those that pass, measured, in their order; counts the others by reason."""
+        fresh = []
+        for item in made:
+            text = "\n".join(message["content"] for message in item.messages)
+            digest = blake2b(text.encode("utf-8", "replace"), digest_size=8, salt=self._salt)
+            key = int.from_bytes(digest.digest(), "big")
+            if key in self._seen:
+                self._reject(item, "duplicate")
+            else:
+                self._seen.add(key)
+                fresh.append((item, key))
+        return self._clean(self._measure(fresh))
+
+    def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Measured]:
+        """Returns the conversations that are short enough."""
+        messages = [item.messages for item, _ in made]
+        counts = count_tokens(self._tokenizer, self._mixture.template, messages)
+        result = []
+        for (item, key), (tokens, trained) in zip(made, counts, strict=True):
+            limit = self._mixture.recipe_max_tokens.get(item.recipe, self._mixture.max_tokens)
+            if tokens > min(limit, self._mixture.max_tokens):
+                self._reject(item, "too long")
+            else:
+                result.append(Measured(item, key, tokens, trained))
+        return result
+
+    def _clean(self, made: Sequence[Measured]) -> list[Measured]:
+        """Returns the conversations that share nothing with a test."""
+        texts = [m["content"] for row in made for m in row.instruction.messages]
+        found = iter(self._tests.find(texts))
+        result = []
+        for row in made:
+            reasons = [next(found) for _ in row.instruction.messages]
+            first = next(filter(None, reasons), None)
+            if first is None:
+                result.append(row)
+            else:
+                self.removed.conversations[first.suite] += 1
+                self._reject(row.instruction, first.reason)
+        return result
+
+    def _reject(self, item: Instruction, reason: str) -> None:
+        text = "\n".join(message["content"] for message in item.messages)
+        self.rejections.add(f"{item.recipe}: {reason}", text[:SHOWN])
+
+
+def named(row: Measured, name: str) -> Measured:
+    """Returns the conversation under its id."""
+    return replace(row, instruction=replace(row.instruction, id=name))
