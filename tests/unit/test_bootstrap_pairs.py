@@ -15,9 +15,17 @@ from scoring_cases import answers
 
 from bayling_study.scoring import overlap
 from bayling_study.scoring.measurement import Measurement, Options, average, rate
-from bayling_study.scoring.pairs import compare_item
+from bayling_study.scoring.pairs import (
+    PairTest,
+    average_tests,
+    compare_item,
+    correct_table,
+    corrected,
+    item_tests,
+)
 from bayling_study.scoring.resampling import (
     Plan,
+    benjamini_hochberg,
     bootstrap_weights,
     exchange_mask,
     holm,
@@ -156,3 +164,55 @@ def test_ceilings_are_not_compared() -> None:
         compare_item({"a": {"gold-ceiling": ones}, "b": {"gold-ceiling": ones}}, Plan(9, 0.9, 1))
         == []
     )
+
+
+def test_benjamini_hochberg() -> None:
+    # Benjamini & Hochberg (1995), the fifteen p-values of their section 3.2
+    values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344]
+    values += [0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    found = benjamini_hochberg(values)
+    assert sum(value < 0.05 for value in found) == 4
+    assert found[3] == pytest.approx(0.0095 * 15 / 4) and found[-1] == 1.0
+    assert benjamini_hochberg(values[::-1]) == found[::-1]
+    assert benjamini_hochberg([]) == []
+
+
+def test_a_table_of_many_items_loses_its_chance_marks() -> None:
+    plan = Plan(100, 0.95, 1)
+    row = {"metric": "bleu", "system_a": "a", "system_b": "b", "significant": True}
+    rows = [row | {"item": "one", "p_adjusted": 0.04}]
+    rows += [row | {"item": str(n), "p_adjusted": 0.6, "significant": False} for n in range(19)]
+    assert not any(found["significant"] for found in correct_table(rows, plan))
+    alone = correct_table(rows[:1], plan)
+    assert alone[0]["significant"] and alone[0]["q_table"] == 0.04
+
+
+def test_averages_are_tested_with_the_items_together() -> None:
+    draw = np.random.default_rng(4)
+    items, total = [], np.zeros(2)
+    for item in range(12):
+        better, worse = draw.normal(0.55, 0.3, 40), draw.normal(0.45, 0.3, 40)
+        found = {
+            "better": {"comet": average("comet", "s", better.tolist())},
+            "worse": {"comet": average("comet", "s", worse.tolist())},
+        }
+        total += better.mean() / 12, worse.mean() / 12
+        items.append(item_tests(found, Plan(300, 0.95, item)))
+    alone = sum(compare_alone["significant"] for tests in items for compare_alone in rows(tests))
+    (together,) = rows(average_tests(items))
+    assert together["significant"] and alone < 12
+    assert (together["value_a"], together["value_b"]) == pytest.approx(tuple(total))
+    assert together["n"] == 480 and together["low"] < together["difference"] < together["high"]
+
+
+def rows(tests: list[PairTest]) -> list[dict[str, object]]:
+    return corrected(tests, Plan(300, 0.95, 1))
+
+
+def test_an_average_needs_the_pair_on_every_item_that_has_the_metric() -> None:
+    def item(*systems: str, metric: str = "bleu") -> list[PairTest]:
+        found = {s: {metric: average(metric, "s", [1.0, 0.0, len(s)])} for s in systems}
+        return item_tests(found, Plan(20, 0.95, 1))
+
+    assert len(average_tests([item("a", "bb"), item("a", "bb", "ccc")])) == 1
+    assert len(average_tests([item("a", "bb"), item("a", "bb", metric="comet")])) == 2

@@ -39,7 +39,7 @@ class Study:
         settings = {
             "study": {"name": "test"},
             "suites": {"tiny": SUITE},
-            "scoring": {"bootstrap": {"samples": 50}},
+            "scoring": {"bootstrap": {"samples": 50}, "off_target": False},
         }
         (folder / "settings.json").write_text(json.dumps(settings))
         self.answer("good", [p.references[0] for p in self.prompts])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from jinja2 import TemplateError
 
 from bayling_study.config.knowledge import HarnessSuite
 from bayling_study.errors import StudyError
@@ -83,7 +84,7 @@ def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
     config |= {"custom_dataset": lambda **_: rows, "num_fewshot": suite.num_fewshot}
     try:
         task = ConfigurableTask(config=config)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, TemplateError) as error:
         raise StudyError(
             f"the rows do not fit the harness task ({error!r})",
             where=f"{root} for {name}",

@@ -41,7 +41,7 @@ from bayling_study.scoring.pairs import (
     correct_table,
     corrected,
     method_statement,
-    tests_of,
+    item_tests,
 )
 from bayling_study.scoring.resampling import Plan
 from bayling_study.scoring.segment_scores import SegmentScores, read_segment_scores
@@ -115,7 +115,7 @@ def compare_suite(
         }
         suite = next(iter(systems.values())).suite
         item_plan = replace(plan, seed=plan.seed_of("compare", suite, item))
-        made = tests_of(measured, item_plan)
+        made = item_tests(measured, item_plan)
         rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan)]
         if item in averaged:
             tests[item] = [test for test in made if is_averaged(test.metric)]

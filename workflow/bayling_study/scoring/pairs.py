@@ -96,11 +96,11 @@ class Draws:
 
 
 def compare_item(systems: dict[str, dict[str, Measurement]], plan: Plan) -> list[dict[str, Any]]:
-    """Tests all pairs of systems on one item; see ``tests_of`` and ``corrected``."""
-    return corrected(tests_of(systems, plan), plan)
+    """Tests all pairs of systems on one item; see ``item_tests`` and ``corrected``."""
+    return corrected(item_tests(systems, plan), plan)
 
 
-def tests_of(systems: dict[str, dict[str, Measurement]], plan: Plan) -> list[PairTest]:
+def item_tests(systems: dict[str, dict[str, Measurement]], plan: Plan) -> list[PairTest]:
     """Tests all pairs of systems on one item.
 
     Args:

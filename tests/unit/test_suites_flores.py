@@ -1,0 +1,85 @@
+"""FLORES-101 as a suite: directions, the same segments in all, averages, COMET's coverage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bayling_study.config.suites import FloresSuite
+from bayling_study.errors import StudyError
+from bayling_study.files import write_json, write_jsonl
+from bayling_study.languages.flores import flores_languages
+from bayling_study.scoring.groups import averages as averages_of
+from bayling_study.suites import Context
+from bayling_study.suites.flores import averages, build, directions
+
+SMALL = FloresSuite(kind="flores", source="flores", languages=["en", "zh", "de", "sw", "lb"])
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    write_json(tmp_path / "manifest.json", {})
+    folder = tmp_path / "files" / "flores101_dataset" / "devtest"
+    folder.mkdir(parents=True)
+    for language in flores_languages():
+        lines = [f"{language.code} {number}" for number in range(12)]
+        (folder / f"{language.flores101}.devtest").write_text("\n".join(lines) + "\n")
+    return Context("t", 5, downloads={"flores": tmp_path})
+
+
+def test_every_language_goes_both_ways_with_every_pivot_once() -> None:
+    every = directions(FloresSuite(kind="flores"))
+    assert len(every) == len(set(every)) == 2 * (101 + 100)
+    assert {("sw", "zh"), ("zh", "sw"), ("sw", "en"), ("en", "zh"), ("zh", "en")} <= set(every)
+    assert ("sw", "de") not in every
+
+
+def test_all_directions_ask_the_same_segments(context: Context) -> None:
+    suite = SMALL.model_copy(update={"segments": 4})
+    prompts = build("f", suite, context)
+    assert len(prompts) == len(directions(suite)) * 4
+    numbers = {
+        item: tuple(p.meta["segment"] for p in prompts if p.item == item)
+        for item in {p.item for p in prompts}
+    }
+    assert len(set(numbers.values())) == 1
+    first = next(p for p in prompts if p.item == "sw-zh")
+    number = first.meta["segment"].partition("/")[2]
+    assert first.meta["source_text"] == f"sw {number}" and first.references == [f"zh {number}"]
+    assert "Chinese" in first.turns[0] and f"sw {number}" in first.turns[0]
+
+
+def test_averages_by_way_class_and_script(context: Context) -> None:
+    assert averages("sw", "zh", ["en", "zh"]) == ["xx-zh", "xx-zh.low", "xx-zh.Latn"]
+    assert averages("zh", "en", ["en", "zh"])[:3] == ["zh-xx", "zh-xx.high", "zh-xx.Latn"]
+    groups = averages_of(build("f", SMALL, context))
+    assert groups["xx-en"] == ["de-en", "zh-en", "lb-en", "sw-en"]
+    assert groups["en-xx.Latn"] == ["en-de", "en-lb", "en-sw"]
+    assert set(groups["zh-xx.high"]) == {"zh-en", "zh-de"}
+
+
+def test_comet_is_asked_only_where_its_encoder_knows_both_languages(context: Context) -> None:
+    covered = {p.item: p.meta["comet"] for p in build("f", SMALL, context)}
+    assert covered["sw-en"] and not covered["lb-en"] and not covered["zh-lb"]
+
+
+def test_tables_of_the_newer_release_are_read(tmp_path: Path) -> None:
+    write_json(tmp_path / "manifest.json", {})
+    for code in ("eng_Latn", "zho_Hans", "deu_Latn"):
+        write_jsonl(tmp_path / "files" / "devtest" / f"{code}.jsonl", [{"text": f"{code} 0"}])
+    changes = {"files": "devtest/{flores200}.jsonl", "languages": ["de"]}
+    prompts = build(
+        "f", SMALL.model_copy(update=changes), Context("t", 1, None, {"flores": tmp_path})
+    )
+    assert len(prompts) == 6 and prompts[0].references[0] == "eng_Latn 0"
+
+
+def test_files_of_different_length_or_none_are_told(context: Context) -> None:
+    folder = context.downloads["flores"] / "files" / "flores101_dataset" / "devtest"
+    (folder / "swh.devtest").write_text("one\n")
+    with pytest.raises(StudyError, match="sw has 1 segments"):
+        build("f", SMALL, context)
+    (folder / "swh.devtest").unlink()
+    with pytest.raises(StudyError, match="does not exist"):
+        build("f", SMALL, context)
