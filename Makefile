@@ -3,6 +3,8 @@
 STUDY  ?= embedded
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 CONFIG ?=
+# A folder of config/profiles/: local, slurm, …
+PROFILE ?= local
 # For `make chat` and `make serve`: a system of the study; for `make plan`: the cluster that trains.
 SYSTEM ?= tuned
 PORT   ?= 8000
@@ -13,6 +15,8 @@ ITEMS   ?= 60
 PYTHON ?= python3
 # Options for installing torch, for example another index of its CPU or CUDA builds.
 TORCH_OPTIONS ?=
+# The archive that `make bundle` writes.
+BUNDLE ?= $(STUDY).tar
 
 STUDY_ENV := .venv/study
 COMET_ENV := .venv/comet
@@ -28,9 +32,12 @@ export TOKENIZERS_PARALLELISM := false
 
 # One run of a study at a time; what a killed run left behind is mended first.
 EXCLUSIVE = python -m bayling_study.exclusive --study $(RESULTS) --
-SNAKEMAKE = snakemake --profile config/profiles/local --cores $(CORES) --configfile $(FILES)
+SNAKEMAKE = snakemake --profile config/profiles/$(PROFILE) $(WHERE) --configfile $(FILES)
+# What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
+WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
+JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: why compare help study replay plan chat serve ranking fetch dry-run test lint ui track docs clean envs lock
+.PHONY: bundle verify why compare help study replay plan chat serve ranking fetch dry-run test lint ui track docs clean envs lock preflight status resume test-slurm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +53,17 @@ replay: ## score all released outputs and compare with the published values
 plan: envs ## what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
 	@python -m bayling_study.plan --study-config $(FILES) $(PLAN)
 
+preflight: envs ## is the place ready that PROFILE=slurm (or another) sends jobs to?
+	@python -m bayling_study.preflight --study-config $(FILES) --profile config/profiles/$(PROFILE)
+
+status: envs ## where a study is that runs here or elsewhere: jobs, training, queue (WATCH=10)
+	@python -m bayling_study.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
+
+resume: envs ## after Snakemake was killed: cancel the jobs it left in SLURM's queue, go on
+	@python -m bayling_study.status.cancel --study $(STUDY)
+	@$(SNAKEMAKE) --unlock 2>/dev/null
+	@$(MAKE) --no-print-directory study
+
 chat: envs ## talk to a system of the study in the terminal (SYSTEM=NAME)
 	@python -m bayling_study.talk --study-config $(FILES) --system "$(SYSTEM)"
 
@@ -58,11 +76,21 @@ ranking: envs ## a blind sheet on which people rank systems (SYSTEMS="foundation
 fetch: envs ## download the study's sources only
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
 
+bundle: envs ## pack the repository and the study's sources for a machine without a network
+	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
+	@python -m bayling_study.bundle pack --study-config $(FILES) --out "$(BUNDLE)"
+
+verify: envs ## compare an unpacked bundle with its list of hashes
+	@python -m bayling_study.bundle verify .
+
 dry-run: envs ## list the jobs that a run would do
 	@$(SNAKEMAKE) --dry-run --quiet rules
 
 test: envs ## run all tests
 	@python -m pytest
+
+test-slurm: envs ## run the miniature study on a real SLURM cluster on this machine (root)
+	@cd tests && python -m slurm
 
 lint: envs ## ruff, mypy, snakefmt and snakemake --lint
 	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint

@@ -33,7 +33,7 @@ LAYERS: list[set[str]] = [
     STAGES,
     {"layout", "exclusive", "profiles"},
     {"dag", "talk"},
-    {"plan", "why"},
+    {"bundle", "plan", "why"},
     {"compare", "status", "preflight"},
 ]
 """Modules and packages of ``bayling_study``, the ground first and the workflow last: each
@@ -46,6 +46,7 @@ EXCEPTIONS = {
 """Imports from stage to stage that are meant, with the reason."""
 
 PRINTING = {
+    "bundle/__main__.py": "what was packed or verified",
     "cli.py": "the one-line error",
     "devices.py": "which GPUs the job has",
     "preflight": "its output is the list of checks",

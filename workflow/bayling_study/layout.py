@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from bayling_study.config.checks import evaluated
 from bayling_study.config.knowledge import KNOWLEDGE_KINDS
 from bayling_study.config.model import StudyConfig
-from bayling_study.config.checks import evaluated
 from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
 from bayling_study.config.systems import (
-    EndpointSystem,
     DeltaSystem,
+    EndpointSystem,
     FoundationSystem,
     Int8System,
     PublishedSystem,
@@ -42,8 +42,11 @@ class Layout:
 
     def download(self, source: str) -> Path:
         """Returns a source's folder; its name carries the hash of the manifest's row."""
-        row = source_row(Path(self.config.download.manifest), source)
-        return self.resources / "downloads" / f"{source}-{row_hash(row)}"
+        return self.resources / "downloads" / f"{source}-{row_hash(self.row(source))}"
+
+    def row(self, source: str) -> SourceRow:
+        """Returns a source's row of the table."""
+        return source_row(Path(self.config.download.manifest), source)
 
     def manifest(self, source: str) -> Path:
         """Returns the file that says a source is complete and verified."""
@@ -174,9 +177,8 @@ class Layout:
 
     def missing_sources(self) -> list[SourceRow]:
         """Returns the rows of the sources that are still to be fetched."""
-        table = Path(self.config.download.manifest)
         return [
-            source_row(table, source)
+            self.row(source)
             for source in self.used_sources()
             if source not in self.config.download.local and not self.manifest(source).is_file()
         ]

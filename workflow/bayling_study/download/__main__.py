@@ -72,6 +72,9 @@ def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
     Raises:
         StudyError: it cannot be had, or is not what was pinned or locked.
     """
+    if row.id not in section.local and intact(out, row, None):
+        LOG.info("%s is complete", row.id)  # also a local source that a bundle brought
+        return
     path = local_path(row, section.local)
     root = path if path and path.is_dir() else None
     if intact(out, row, root):

@@ -143,13 +143,16 @@ def adopt_hub(source: Path, out: Path) -> dict[str, float]:
     ``weights_only``, which runs no code from the file.
 
     Raises:
-        StudyError: a file that a checkpoint needs is missing.
+        StudyError: a file that a checkpoint needs is missing, or is no safetensors file.
     """
     missing = [name for name in HUB_FILES if not (source / name).exists()]
     weights = sorted({file for pattern in WEIGHT_PATTERNS for file in source.glob(pattern)})
     if missing or not weights:
         wanted = ", ".join([*missing, *([] if weights else ["*.safetensors or *.bin"])])
         raise StudyError(f"not a hub-format checkpoint, missing: {wanted}", where=source)
+    for file in weights:
+        if file.suffix == ".safetensors":
+            check_tensors(file)
     safe = any(file.suffix == ".safetensors" for file in weights)
     total = 0
     for file in sorted(source.iterdir()):
@@ -158,6 +161,23 @@ def adopt_hub(source: Path, out: Path) -> dict[str, float]:
             _link(file, out / file.name)
             total += file.stat().st_size
     return {"bytes": float(total)}
+
+
+def check_tensors(path: Path) -> None:
+    """Reads a safetensors file's header, which must describe exactly the bytes that follow.
+
+    Raises:
+        StudyError: it does not: the file is damaged, cut short or something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            names = list(tensors.keys())
+    except SafetensorError as error:
+        raise StudyError(f"not a safetensors file ({error})", where=path) from error
+    if not names:
+        raise StudyError("the file holds no tensor", where=path)
 
 
 def _link(source: Path, target: Path) -> None:
