@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from bayling_study import chat
 from bayling_study.errors import StudyError
@@ -51,6 +52,64 @@ def test_strings_of_the_authors_code() -> None:
     assert len(ours) == 10
     for row in ours:
         assert chat.render(NAMES[row["template"]], row["turns"]) == row["prompt"]
+
+
+def test_the_strings_without_the_oracle() -> None:
+    """What ``golden_prompts.json`` holds, for machines that have no copy of it."""
+    v1 = (
+        "I am an intelligent language assistant developed by the NLP Group of ICT/CAS.\n"
+        "Below is a dialog consisting of instructions and responses. "
+        "Write a response that completes the request.\n\n"
+        "### Instruction:\nHi\n### Response:\nYo.</s>\n### Instruction:\n Go \n### Response:\n"
+    )
+    v3 = (
+        "<|start_header_id|>system<|end_header_id|>\n\n"
+        "I am BayLing developed by the NLP Group of ICT/CAS.<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\nYo.<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\nGo<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n"
+    )
+    said = [("user", "Hi"), ("assistant", "Yo."), ("user", " Go ")]
+    talk = [{"role": role, "content": content} for role, content in said]
+    assert chat.render("bayling", talk) == v1
+    assert chat.render("bayling-3", talk) == v3
+
+
+def sentencepiece_llama(folder: Path) -> Any:
+    """A trained ``tokenizer.model`` with the special tokens of BayLing-7B's release."""
+    import sentencepiece
+
+    text = "the word again. Say ### Instruction: Response: # 0123456789"
+    (folder / "text").write_text("\n".join([text, text.lower(), text.upper()] * 20))
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "text"), model_prefix=str(folder / "tokenizer"), vocab_size=340,
+        model_type="bpe", byte_fallback=True, hard_vocab_limit=False, minloglevel=2,
+        normalization_rule_name="identity", remove_extra_whitespaces=False,
+    )  # fmt: skip
+    names = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<unk>"}
+    settings = {**names, "add_bos_token": True, "tokenizer_class": "LlamaTokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def test_the_release_of_7b_as_a_sentencepiece_file(tmp_path: Path) -> None:
+    """BOS, EOS and unknown are ``</s>``, padding is ``<unk>`` (STUDY.md section 1a)."""
+    tokenizer = sentencepiece_llama(tmp_path)
+    special = ("bos_token_id", "eos_token_id", "unk_token_id", "pad_token_id")
+    assert [getattr(tokenizer, name) for name in special] == [2, 2, 2, 0]
+    ids, mask = chat.encode(tokenizer, "bayling", TALK)
+    ends = [place for place, number in enumerate(ids) if number == 2]
+    assert [mask[place] for place in ends] == [False, True, True]
+    assert 0 not in ids
+    learnt = [number for number, wanted in zip(ids, mask, strict=True) if wanted]
+    answers = [TALK[1]["content"], TALK[3]["content"]]
+    assert tokenizer.decode(learnt) == "".join(f"{answer}</s>" for answer in answers)
+    tokenizer.chat_template = chat.chat_template(tokenizer, "bayling")
+    theirs = tokenizer.apply_chat_template(TALK, tokenize=True, return_dict=False)
+    assert theirs == ids
+    assert chat.stop_ids(tokenizer, "bayling") == [2]
 
 
 def test_a_prompt_is_a_prefix_of_its_training_form(case: tuple[Any, Any]) -> None:

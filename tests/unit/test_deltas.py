@@ -171,7 +171,7 @@ def test_a_difference_too_large_for_fp16_is_refused(tmp_path: Path) -> None:
     values = load_file(target / "model.safetensors")
     values["model.norm.weight"][0] = 1e6
     save_file(values, target / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(StudyError, match="1 differences of 'model.norm.weight' are too large"):
+    with pytest.raises(StudyError, match=r"1 differences of .model\.norm\.weight. are too large"):
         make_delta(base, target, tmp_path / "d")
     make_delta(base, target, tmp_path / "d", "bf16")
 

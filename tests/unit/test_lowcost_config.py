@@ -10,10 +10,14 @@ import pytest
 import yaml
 
 from bayling_study.config.loading import parse_config
+from bayling_study.config.lowcost import Adapter
 from bayling_study.config.model import StudyConfig
+from bayling_study.config.tuning import TuningSection
 from bayling_study.dag import Dag
 from bayling_study.errors import StudyError
 from bayling_study.plan.jobs import job_counts
+from bayling_study.sizing.choice import Room, choose
+from bayling_study.sizing.shape import Shape
 from helpers.tiny import write_study
 
 
@@ -86,6 +90,20 @@ def test_impossible_choices_are_refused(
         study(values, tuning=tuning)
     assert fix in (caught.value.fix or "")
     assert study(values, tuning={"adapter": {"kind": "lora"}}).tuning.adapter is not None
+
+
+def test_auto_never_shares_out_or_moves_weights_in_4_bits() -> None:
+    shape = Shape(4096, 32, 32, 32, 128, 11008, 32000)  # 7B
+    qlora = TuningSection(adapter=Adapter(kind="qlora"))
+    small, tiny = (Room(2, 2, gib << 30, 64 << 30) for gib in (10, 1))
+    found = choose(shape, qlora, small, "sdpa", 4096)
+    assert found.fits
+    assert found.tuning.zero_stage in (1, 2)
+    last = choose(shape, qlora, tiny, "sdpa", 4096)
+    assert not last.fits
+    assert (last.tuning.zero_stage, last.tuning.offload) == (2, "optimizer")
+    whole = choose(shape, TuningSection(), tiny, "sdpa", 4096)
+    assert (whole.tuning.zero_stage, whole.tuning.offload) == (3, "all")
 
 
 RELEASED = {"kind": "delta", "base": "foundation", "source": "tiny-model"}

@@ -85,7 +85,7 @@ def tensor_hash(tensor: Tensor) -> str:
 
 
 def copy_companions(source: Path, folder: Path) -> None:
-    """Copies everything beside the weights that is not code, and not what belongs to the weights."""
+    """Copies what stands beside the weights: no code, no index, no manifest of a delta."""
     for file in sorted(source.iterdir()):
         wanted = file.suffix in COMPANIONS and not NOT_COPIED.fullmatch(file.name)
         if wanted and file.is_file():

@@ -6,9 +6,8 @@ import yaml
 
 from bayling_study.tuning.job import Job
 
-
 METHODS = {
-    None: "Full fine-tuning",
+    "full": "Full fine-tuning",
     "lora": "Fine-tuning with LoRA, merged into the weights,",
     "qlora": "Fine-tuning with QLoRA (base in 4-bit NF4, dequantised and merged)",
 }
@@ -17,7 +16,7 @@ METHODS = {
 def method(job: Job) -> str:
     """Returns what was done to the base model, for a reader."""
     adapter = job.settings.adapter
-    return METHODS[adapter and adapter.kind]
+    return METHODS[adapter.kind if adapter else "full"]
 
 
 def model_card(job: Job) -> str:

@@ -94,7 +94,8 @@ class Curriculum:
         """Returns how many non-English conversations come before places of the stream, int64."""
         inside = np.interp(places, [0.0, *self.ends], self._marks)
         beyond = np.maximum(places - self.ends[-1], 0.0) * self.shares[-1]
-        return np.floor(inside + beyond + 0.5).astype(np.int64)
+        rounded: np.ndarray[Any, Any] = np.floor(inside + beyond + 0.5).astype(np.int64)
+        return rounded
 
     def _uses(self, flag: bool, first: int, last: int) -> list[int]:
         """Returns the uses ``first … last − 1`` of a group's stream, the last one first."""
@@ -108,7 +109,7 @@ class Curriculum:
         return uses[::-1]
 
     def facts(self) -> dict[str, Any]:
-        """Returns what the run record says: the real shares and how often conversations are used."""
+        """Returns what the run record says: real shares, and how often conversations are used."""
         ends = [0, *(round(end) for end in self.ends)]
         before = [int(value) for value in self.non_english(np.asarray(ends))]
         rows = [
