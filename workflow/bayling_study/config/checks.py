@@ -41,6 +41,12 @@ def check_study(config: StudyConfig, where: object) -> None:
     Raises:
         StudyError: names the key, what is wrong and what to write.
     """
+    if not config.systems:
+        raise StudyError(
+            "the study has no system",
+            where=f"{where}: systems",
+            fix="systems: {foundation: {kind: foundation, source: smollm2}}",
+        )
     _check_corpora(config.corpora, f"{where}: corpora")
     for name, mixture in config.synthesis.mixtures.items():
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")

@@ -25,6 +25,7 @@ from bayling_study.tracking.host import (
     package_versions,
     peak_memory_bytes,
 )
+from bayling_study.tracking.inputs import check_input
 from bayling_study.tracking.usage import Usage
 
 __all__ = ["RunRecord", "flatten", "peak_memory_bytes", "run_record"]
@@ -75,8 +76,14 @@ class RunRecord:
         self.data["parameters"].update(flatten(values))
 
     def input(self, name: str, path: Path, sha256: str | None = None) -> None:
-        """Notes an input by name; its hash is computed unless given."""
-        self.data["inputs"][name] = _reference(path, sha256)
+        """Notes an input by name; its hash is computed unless given.
+
+        Raises:
+            StudyError: it is not what the job that wrote it left; see ``inputs``.
+        """
+        reference = _reference(path, sha256)
+        self.data["inputs"][name] = reference
+        check_input(Path(path), reference["sha256"])
 
     def output(self, name: str, path: Path, sha256: str | None = None) -> None:
         """Notes an output that is complete on disk."""
