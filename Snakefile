@@ -20,6 +20,9 @@ STUDY = Dag.open(config, Path(workflow.basedir), sdm=SDM)
 S = str(STUDY.layout.study)
 
 
+report: "workflow/report/workflow.rst"
+
+
 wildcard_constraints:
     source="[a-z0-9._-]+",
     mixture="[a-z0-9._-]+",

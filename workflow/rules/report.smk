@@ -7,8 +7,14 @@ rule report:
         STUDY.audits(),
         STUDY.perplexities(),
     output:
-        f"{S}/report/index.html",
-        f"{S}/report/verdicts.tsv",
+        report(
+            f"{S}/report/index.html", caption="../report/index.rst", category="Results"
+        ),
+        report(
+            f"{S}/report/verdicts.tsv",
+            caption="../report/verdicts.rst",
+            category="Results",
+        ),
     log:
         f"{S}/logs/report.log",
     conda:
