@@ -123,3 +123,17 @@ def test_star_stays_in_a_folder_and_two_stars_do_not() -> None:
     assert matcher("a/*.json")("a/b.json") and not matcher("a/*.json")("a/b/c.json")
     assert matcher("a/**")("a/b/c.json") and not matcher("a/**")("b/a/c")
     assert matcher("**/c.json")("c.json") and matcher("**/c.json")("a/b/c.json")
+
+
+def test_an_encrypted_archive_says_what_to_do(tmp_path: Path) -> None:
+    """FLORES+ is a zip with a published password; the flag is all that tells it."""
+    path = tmp_path / "flores.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("devtest/eng.devtest", "One.")
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + offset] |= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(StudyError, match="is encrypted") as caught:
+        unpack(path, tmp_path / "out", ())
+    assert "download.local" in caught.value.render()

@@ -25,6 +25,8 @@ from bayling_study.files import CHUNK_BYTES
 
 EXPANSION_LIMIT = 50
 """Unpacked to packed size; text archives of the studies reach about 10."""
+ENCRYPTED = 0x1
+"""Bit of a zip member's flags."""
 MINIMUM_LIMIT_BYTES = 64 << 20
 
 
@@ -126,6 +128,14 @@ def members(archive: Path) -> Iterator[Member]:
 def _zip_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     mode = info.external_attr >> 16  # Unix mode; zero when made elsewhere
     kind = stat.S_IFMT(mode)
+    if info.flag_bits & ENCRYPTED:
+        raise StudyError(
+            f"member {info.filename!r} is encrypted",
+            where=source.filename,
+            fix="unpack it by hand with the password that its publisher tells (FLORES+ is packed "
+            "so that\ncrawlers do not take it for training text), and name the folder under "
+            "download.local in the config",
+        )
     regular = not info.is_dir() and kind in (0, stat.S_IFREG)
     return Member(info.filename, regular, info.is_dir(), lambda: source.open(info))
 

@@ -26,8 +26,9 @@ from bayling_study.errors import StudyError
 from bayling_study.files import sha256_file
 
 ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".deb")
-TOP_FOLDER_KINDS = ("git", "pip-sdist", "npm")
-"""Kinds whose archives have one top folder, which is no part of a file's path."""
+TOP_FOLDER_KINDS = ("git", "pip-sdist", "npm", "apt")
+"""Kinds whose archives have one top folder, which is no part of a file's path (``./`` in
+Debian's)."""
 SACREBLEU_SECONDS = 1800
 
 
