@@ -30,14 +30,15 @@ export PYTHONPATH := $(abspath workflow)
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-# One run of a study at a time; what a killed run left behind is mended first.
-EXCLUSIVE = python -m bayling_study.exclusive --study $(RESULTS) --
+# One run of a study at a time; what a killed run left behind is mended first (on a cluster
+# its jobs may still run: `make resume` ends them).
+EXCLUSIVE = python -m bayling_study.exclusive --study $(RESULTS) $(if $(filter local,$(PROFILE)),,--keep-locks) --
 SNAKEMAKE = snakemake --profile config/profiles/$(PROFILE) $(WHERE) --configfile $(FILES)
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: bundle verify why compare help study replay plan chat serve ranking fetch dry-run test lint ui track docs clean envs lock preflight status resume test-slurm
+.PHONY: bundle verify why compare help study replay plan chat serve ranking fetch dry-run test test-faults lint ui track docs clean envs lock preflight status resume test-slurm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,7 +52,7 @@ replay: ## score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay
 
 plan: envs ## what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
-	@python -m bayling_study.plan --study-config $(FILES) $(PLAN)
+	@python -m bayling_study.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile config/profiles/$(PROFILE)) $(PLAN)
 
 preflight: envs ## is the place ready that PROFILE=slurm (or another) sends jobs to?
 	@python -m bayling_study.preflight --study-config $(FILES) --profile config/profiles/$(PROFILE)
@@ -91,6 +92,9 @@ test: envs ## run all tests
 
 test-slurm: envs ## run the miniature study on a real SLURM cluster on this machine (root)
 	@cd tests && python -m slurm
+
+test-faults: envs ## kill, fill, damage and deceive whole workflows; ends with a table (about 40 minutes)
+	@python -m pytest tests/faults -m ""
 
 lint: envs ## ruff, mypy, snakefmt and snakemake --lint
 	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint

@@ -121,10 +121,16 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--study", type=Path, required=True, help="the study's results folder")
+    parser.add_argument(
+        "--keep-locks",
+        action="store_true",
+        help="leave stale locks in place: jobs of a scheduler may still run",
+    )
     parser.add_argument("command", nargs="+", help="after --: the command to run")
     options = parser.parse_args()
     take_lock(options.study)
-    mend(Path.cwd())
+    if not options.keep_locks:
+        mend(Path.cwd())
     sys.stdout.flush()
     os.execvp(options.command[0], options.command)
 

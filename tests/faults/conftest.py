@@ -1,0 +1,73 @@
+"""The reference study that all faults start from, and the table of faults and outcomes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers.sandbox import COMET, Sandbox
+
+OUTCOMES = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[OUTCOMES] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    report = yield
+    fault = item.get_closest_marker("fault")
+    if fault and (report.when == "call" or report.outcome != "passed"):
+        callspec = getattr(item, "callspec", None)
+        name = fault.args[0].format(**(callspec.params if callspec else {}))
+        item.config.stash[OUTCOMES][name] = report.outcome
+    return report
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    outcomes = config.stash[OUTCOMES]
+    if not outcomes:
+        return
+    words = {"passed": "as expected", "failed": "NOT AS EXPECTED", "skipped": "skipped"}
+    terminalreporter.section("faults and outcomes")
+    for name, outcome in outcomes.items():
+        terminalreporter.write_line(f"  {words[outcome]:<16} {name}")
+    terminalreporter.write_line(f"  {len(outcomes)} distinct faults")
+
+
+def save_often(config: dict) -> None:
+    """Makes the training write a checkpoint after every step."""
+    config["tuning"]["checkpoint_minutes"] = 0.0001
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """Returns the undisturbed study."""
+    if not COMET.exists():
+        pytest.skip("the environment 'comet' is missing: make envs")
+    sandbox = Sandbox.make(tmp_path_factory.mktemp("reference"), save_often)
+    status, output = sandbox.run()
+    assert status == 0, output[-6000:]
+    return sandbox
+
+
+@pytest.fixture
+def sandbox(reference: Sandbox, tmp_path: Path) -> Sandbox:
+    """Returns a copy of the finished study."""
+    return reference.clone(tmp_path / "study")
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the library that makes a machine fail; see ``shim.c``."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    library = tmp_path_factory.mktemp("shim") / "shim.so"
+    source = Path(__file__).with_name("shim.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return library

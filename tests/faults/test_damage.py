@@ -1,0 +1,105 @@
+"""Files that are damaged between the job that wrote them and the job that reads them."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.sandbox import S, Sandbox, flip_bit, job_of, truncate
+
+pytestmark = pytest.mark.long
+
+WAYS = {"bit flip": flip_bit, "truncation": truncate}
+DAMAGE = {
+    "corpus": (f"{S}/corpora/parallel.parquet", "synthesis"),
+    "instructions": (f"{S}/instructions/default/train.parquet", "tuning"),
+    "foundation": ("resources/foundations/*/model.safetensors", "tuning"),
+    "checkpoint": (f"{S}/tuned/tuned/model.safetensors", "export"),
+    "export": (f"{S}/int8/tuned-int8/model.safetensors", "perplexity"),
+    "hypotheses": (f"{S}/outputs/tuned/translation.jsonl", "scoring"),
+    "prompts": (f"{S}/prompts/translation.jsonl", "generation"),
+}
+"""What is damaged: its file, and the stage that reads it next."""
+
+
+def follow_the_advice(sandbox: Sandbox, log: str) -> None:
+    """Does what the message says."""
+    advice = re.search(r"rm -r (\S+)", log)
+    assert advice is not None, log
+    path = sandbox.root / advice[1]
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.fault("{way} in the {what} on disk")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_is_named_before_anything_is_made_from_it(reference, sandbox, what, way):
+    pattern, stage = DAMAGE[what]
+    path = sandbox.path(pattern)
+    WAYS[way](path)
+    target = sandbox.drop(stage)
+    status, output = sandbox.run(target)
+    assert status != 0, output[-3000:]
+    assert "it is not what its job wrote" in sandbox.log(stage), sandbox.log(stage)[-3000:]
+    assert not (sandbox.root / target).exists()
+    follow_the_advice(sandbox, sandbox.log(stage))
+    status, output = sandbox.run(target)
+    assert status == 0, output[-3000:]
+    assert sandbox.hash(target) == reference.hash(target)
+
+
+@pytest.mark.fault("{way} in a fetched source")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_damaged_source_is_named(reference, sandbox, way):
+    upstream = sandbox.own_upstream()
+    target = sandbox.drop("corpora")
+    assert sandbox.run(target)[0] == 0
+    sandbox.drop("corpora")
+    catalogue = next(upstream.glob("catalogues/**/de.json"))
+    WAYS[way](catalogue)
+    status, output = sandbox.run(target)
+    assert status != 0, output[-3000:]
+    assert f"{catalogue.name}" in sandbox.log("corpora")
+    assert "source's file" in sandbox.log("corpora")
+
+
+@pytest.mark.fault("an input is removed while its reader starts")
+def test_an_input_removed_during_the_run_is_named_and_made_again(reference, sandbox):
+    target = sandbox.drop("synthesis")
+    corpus = sandbox.path(f"{S}/corpora/parallel.parquet")
+    strike = sandbox.strike("synthesis", f"rm -f '{corpus}'")
+    status, output = sandbox.run(target, **strike)
+    assert status != 0, output[-3000:]
+    status, output = sandbox.run(target)
+    assert status == 0, output[-3000:]
+    assert sandbox.hash(target) == reference.hash(target)
+
+
+@pytest.mark.fault("{way} in the newest training checkpoint")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_damaged_training_checkpoint_is_set_aside(reference, sandbox, way):
+    target = sandbox.drop("tuning")
+    workflow = sandbox.start(target)
+    job = job_of(workflow, "tuning")
+    newest = first_checkpoint(sandbox)
+    workflow.kill()
+    job.kill()
+    workflow.communicate()
+    WAYS[way](newest)
+    status, output = sandbox.run(target)
+    assert "damaged" in sandbox.log("tuning")
+    assert status == 0, output[-3000:]
+    assert sandbox.hash(target) == reference.hash(target)
+
+
+def first_checkpoint(sandbox: Sandbox) -> Path:
+    """Waits for a complete checkpoint of the training run; returns its largest file."""
+    work = sandbox.study / "work" / "tuning" / "tuned"
+    for _ in range(1200):
+        files = [path for path in work.glob("step-*/**/*") if path.is_file()]
+        if files and list(work.glob("step-*/manifest.json")):
+            return max(files, key=lambda path: path.stat().st_size)
+        time.sleep(0.05)
+    raise TimeoutError("no checkpoint within a minute")

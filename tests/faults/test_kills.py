@@ -1,0 +1,133 @@
+"""Jobs and workflows that are killed, stopped or started twice, at any moment."""
+
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bayling_study.files import read_json
+from helpers.sandbox import STAGES, S, Sandbox, job_of
+
+pytestmark = pytest.mark.long
+STRIKES = 30
+STOPPED = ("comet", "generation", "synthesis", "tuning")
+
+
+def same_as(reference: Sandbox, sandbox: Sandbox) -> None:
+    """Asserts that every artefact has the bytes of the undisturbed study."""
+    for stage in STAGES:
+        target = reference.target(stage)
+        assert sandbox.hash(target) == reference.hash(target), stage
+
+
+def jobs_below(workflow: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Returns the processes of the jobs that a workflow has started."""
+    try:
+        found = psutil.Process(workflow.pid).children(recursive=True)
+        return [process for process in found if "--record" in process.cmdline()]
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
+
+
+@pytest.mark.fault(
+    "kill -9 of a random job or the workflow, 30 times in a row, from an empty folder"
+)
+@pytest.mark.timeout(1800)
+def test_thirty_kills_in_a_row_change_no_byte(reference, tmp_path):
+    sandbox = Sandbox.make(tmp_path / "study", slow_checkpoints)
+    rng = random.Random(20230619)
+    struck = []
+    for _ in range(STRIKES):
+        workflow = sandbox.start("--keep-going")
+        time.sleep(rng.uniform(3.0, 14.0))
+        jobs = jobs_below(workflow)
+        if jobs and rng.random() < 0.5:
+            victim = rng.choice(jobs)
+            struck.append(stage_of(victim))
+            victim.kill()
+            time.sleep(0.5)
+        else:
+            struck.append("workflow")
+        workflow.kill()
+        workflow.communicate()
+    print("struck:", ", ".join(struck))
+    assert len(struck) == STRIKES
+    status, output = sandbox.run()
+    assert status == 0, output[-5000:]
+    same_as(reference, sandbox)
+    for record in (sandbox.study / "runs").glob("*/*.json"):
+        assert read_json(record)["state"] == "finished", record
+
+
+def slow_checkpoints(config: dict) -> None:
+    config["tuning"]["checkpoint_minutes"] = 0.0001
+
+
+def stage_of(process: psutil.Process) -> str:
+    try:
+        return next(word for word in process.cmdline() if word.startswith("bayling_study."))
+    except (psutil.NoSuchProcess, StopIteration):
+        return "a job that had just ended"
+
+
+@pytest.mark.fault("{name} to the workflow while {stage} runs")
+@pytest.mark.parametrize("stage", STOPPED)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_stopped_workflow_goes_on(reference, sandbox, stage, name):
+    target = sandbox.drop(stage)
+    workflow = sandbox.start(target)
+    job_of(workflow, STAGES[stage].module)
+    workflow.send_signal(signal.Signals[name])
+    workflow.communicate(timeout=300)
+    status, output = sandbox.run(target)
+    assert status == 0, output[-3000:]
+    assert sandbox.hash(target) == reference.hash(target)
+
+
+@pytest.mark.fault("SIGTERM to the training job itself")
+def test_a_training_job_that_is_told_to_stop_saves_and_goes_on(reference, sandbox):
+    target = sandbox.drop("tuning")
+    workflow = sandbox.start(target)
+    job = job_of(workflow, "tuning")
+    time.sleep(4)
+    job.terminate()
+    workflow.communicate(timeout=300)
+    if workflow.returncode != 0:  # the retries were used up: a new run goes on
+        assert sandbox.run(target)[0] == 0
+    assert sandbox.hash(target) == reference.hash(target)
+
+
+@pytest.mark.fault("two workflows started on one folder")
+def test_a_second_workflow_is_refused(reference, sandbox):
+    target = sandbox.drop("synthesis")
+    first = sandbox.start(target)
+    wait_for_lock(sandbox)
+    status, output = sandbox.run(target)
+    assert status == 2
+    assert "another run of this study is at work" in output
+    assert first.wait(timeout=300) == 0
+    assert sandbox.hash(target) == reference.hash(target)
+
+
+def wait_for_lock(sandbox: Sandbox) -> None:
+    lock = Path(sandbox.root, S, ".lock")
+    for _ in range(600):
+        if lock.exists() and lock.read_text(encoding="utf-8"):
+            return
+        time.sleep(0.05)
+    raise TimeoutError("the first workflow took no lock")
+
+
+@pytest.mark.fault("out of memory in {stage}")
+@pytest.mark.parametrize("stage", ["tuning", "generation"])
+def test_a_job_without_memory_fails_and_can_be_repeated(reference, sandbox, stage):
+    target = sandbox.drop(stage)
+    status, output = sandbox.run(target, **sandbox.strike(stage, "ulimit -v 900000"))
+    assert status != 0, output[-3000:]
+    assert not (sandbox.root / target).exists()
+    assert sandbox.run(target)[0] == 0
+    assert sandbox.hash(target) == reference.hash(target)
