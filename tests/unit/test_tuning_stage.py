@@ -326,7 +326,7 @@ def test_a_batch_in_tokens_with_every_setting_left_to_the_plan(tmp_path: Path) -
     found = record(stage)
     tokens = found["metrics"]["tokens"]
     assert found["metrics"]["steps"] == math.ceil(tokens / 1600)
-    assert found["parameters"]["plan.zero_stage"] == 1
+    assert found["parameters"]["plan.zero_stage"] == 2
     assert found["parameters"]["plan.micro_tokens"] == 512
     planned, measured = (found["metrics"][f"memory_{key}_gib"] for key in ("planned", "measured"))
     assert 0.8 * planned < measured < 1.7 * planned  # the heap of the CPU holds on to what it had

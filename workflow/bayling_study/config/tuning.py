@@ -47,8 +47,8 @@ class TuningSection(Section):
     else ``flex``; on CPU ``eager`` for rows of up to 512 tokens, else ``sdpa``."""
     zero_stage: Literal[1, 2, 3, "auto"] = "auto"
     """DeepSpeed ZeRO stage (not stated by the paper): 1 shards optimiser states, 2 also
-    gradients, 3 also weights. With one process nothing is sharded. ``auto``: the lowest that
-    fits by the memory plan, at least 2 with several processes."""
+    gradients, 3 also weights. With one process nothing is sharded. ``auto``: 2 where
+    it fits by the memory plan, else 3."""
     offload: Literal["none", "optimizer", "all", "auto"] = "auto"
     """What DeepSpeed keeps in host memory. ``auto``: nothing, unless no stage fits without."""
     device: Literal["auto", "cuda"] = "auto"

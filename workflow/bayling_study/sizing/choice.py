@@ -83,7 +83,7 @@ def choose(
     """
     rows = tuning.max_length if tuning.micro_tokens == "auto" else tuning.micro_tokens
     last: Choice | None = None
-    for offload, stage in itertools.product(_offloads(tuning, room), _stages(tuning, room)):
+    for offload, stage in itertools.product(_offloads(tuning, room), _stages(tuning)):
         values = {"zero_stage": stage, "offload": offload, "micro_tokens": rows}
         last = _weigh(shape, tuning, values, room, attention)
         if last.fits:
@@ -92,11 +92,11 @@ def choose(
     return last
 
 
-def _stages(tuning: TuningSection, room: Room) -> list[int]:
+def _stages(tuning: TuningSection) -> list[int]:
+    """Returns the stages to try; not 1, whose form for bf16 keeps all gradients twice."""
     if tuning.zero_stage != "auto":
         return [tuning.zero_stage]
-    stages = [1, 2, 3] if room.processes > 1 or tuning.offload in ("all", "auto") else [1]
-    return [stage for stage in stages if stage < 3 or not _four_bits(tuning)]
+    return [2] if _four_bits(tuning) else [2, 3]
 
 
 def _offloads(tuning: TuningSection, room: Room) -> list[str]:
