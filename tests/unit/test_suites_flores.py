@@ -12,7 +12,8 @@ from bayling_study.files import write_json, write_jsonl
 from bayling_study.languages.flores import flores_languages
 from bayling_study.scoring.groups import averages as averages_of
 from bayling_study.suites import Context
-from bayling_study.suites.flores import averages, build, directions
+from bayling_study.suites.flores import build, directions
+from bayling_study.suites.translation import class_averages as averages
 
 SMALL = FloresSuite(kind="flores", source="flores", languages=["en", "zh", "de", "sw", "lb"])
 

@@ -14,6 +14,7 @@ from bayling_study.config.suites import (
     Wmt22Suite,
 )
 from bayling_study.errors import StudyError
+from bayling_study.files import write_json, write_text
 from bayling_study.sources import files_root, read_segments
 from bayling_study.suites import Context, constrained, exams, reviews, wmt22
 from bayling_study.suites.exam_prompts import TASKS
@@ -61,6 +62,17 @@ def test_wmt22_prompts_keep_odd_characters_in_one_segment(context: Context) -> N
 def test_wmt22_chinese_prompt(context: Context) -> None:
     suite = Wmt22Suite(kind="wmt22", directions=["zh-en"], prompt_language="zh")
     assert wmt22.build("w", suite, context)[0].turns == ["提供这句话的英文翻译：你好"]
+
+
+def test_wmt22_is_the_same_from_sacrebleus_files(context: Context, tmp_path: Path) -> None:
+    folder = tmp_path / "sacrebleu"
+    write_json(folder / "manifest.json", {})
+    write_text(folder / "files" / "zh-en.src", "\n".join(SOURCES) + "\n")
+    write_text(folder / "files" / "zh-en.ref", "\n".join(REFERENCES) + "\n")
+    suite = WMT22.model_copy(update={"source": "wmt22"})
+    made = wmt22.build("w", suite, Context("t", 1, downloads={"wmt22": folder}))
+    assert made == wmt22.build("w", WMT22, context)
+    assert made[0].meta["averages"] == ["trained-average"]
 
 
 def test_wmt22_unknown_direction(context: Context) -> None:

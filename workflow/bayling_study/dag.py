@@ -253,6 +253,15 @@ class Dag:
             return f"--corpora {self.layout.study}/corpora"
         return self.download_options(self.layout.suite_sources(suite))
 
+    def memory(self, megabytes: int) -> int:
+        """Returns the memory of a job that holds all prompts of the study, in megabytes.
+
+        FLORES-101 alone has 407 thousand, of about 20 kilobytes with their token ids.
+        """
+        suites = [s for s in self.config.suites.values() if isinstance(s, FloresSuite)]
+        prompts = sum(402 * (suite.segments or 1012) for suite in suites)
+        return megabytes + prompts // 50
+
     def spm(self) -> list[Path]:
         """Returns the manifest of spBLEU's model, where the study has one."""
         source = self.config.scoring.spm

@@ -10,7 +10,7 @@ rule generate:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=STUDY.memory(4000),
         runtime=480,
         gpu=0,
     params:

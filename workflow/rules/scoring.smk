@@ -45,7 +45,7 @@ rule score:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=STUDY.memory(2000),
         runtime=120,
     params:
         settings=STUDY.settings("scoring", "scoring", "suites"),
@@ -74,13 +74,17 @@ rule compare:
         STUDY.comet_scores(),
         prompts=STUDY.layout.prompts(),
     output:
-        f"{S}/scores/comparisons.json",
+        report(
+            f"{S}/scores/comparisons.json",
+            caption="../report/comparisons.rst",
+            category="Results",
+        ),
     log:
         f"{S}/logs/scoring/compare.log",
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=3000,
+        mem_mb=STUDY.memory(3000),
         runtime=120,
     params:
         settings=STUDY.settings("compare", "scoring", "suites"),
@@ -160,7 +164,7 @@ rule comet_score:
     conda:
         "../../envs/comet.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=STUDY.memory(4000),
         runtime=240,
         gpu=0,
     params:

@@ -34,6 +34,9 @@ class TranslationSuite(Section):
     """Those of ``directions`` that no training conversation may have."""
     segments: int = Field(default=100, gt=0)
     """Test segments a direction, drawn with the study's seed."""
+    pivots: list[Name] = []
+    """Languages for which averages are reported over all directions from and into them, by
+    resource class and by script, as for ``flores``."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the instruction."""
     decoding: Decoding = Decoding()

@@ -8,7 +8,6 @@ prompts, one job a system.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from bayling_study.config.suites import FloresSuite
@@ -20,6 +19,7 @@ from bayling_study.records import Prompt
 from bayling_study.sources import files_root, read_segments
 from bayling_study.suites import Context
 from bayling_study.suites.harness import chosen
+from bayling_study.suites.translation import class_averages
 
 TABLES = (".parquet", ".jsonl")
 
@@ -43,9 +43,9 @@ def build(name: str, suite: FloresSuite, context: Context) -> list[Prompt]:
         raise StudyError(f"{odd[0]} has {sizes[odd[0]]} segments, others {size}", where=root)
     numbers = chosen(size, suite.segments, context.seed, name, "segments")
     return [
-        _prompt(name, suite, direction, number, texts)
+        prompt
         for direction in directions(suite)
-        for number in numbers
+        for prompt in _prompts(name, suite, direction, numbers, texts)
     ]
 
 
@@ -80,44 +80,30 @@ def _read(root: Path, pattern: str, language: FloresLanguage) -> list[str]:
         raise StudyError("the rows have no column text", where=path) from error
 
 
-def averages(source: str, target: str, pivots: Sequence[str]) -> list[str]:
-    """Returns the averages that a direction enters.
-
-    ``xx-en`` and ``en-xx`` are all languages into and from English; ``xx-en.low``
-    those of a resource class, ``xx-en.Cyrl`` those of a script. A direction
-    between two pivots enters those of both.
-    """
-    groups = [(f"{source}-xx", target)] if source in pivots else []
-    groups += [(f"xx-{target}", source)] if target in pivots else []
-    found = []
-    for group, code in groups:
-        other = flores(code)
-        resources = other.resources.replace(" ", "-")
-        found += [group, f"{group}.{resources}", f"{group}.{other.script}"]
-    return found
-
-
-def _prompt(
+def _prompts(
     name: str,
     suite: FloresSuite,
     direction: tuple[str, str],
-    number: int,
+    numbers: list[int],
     texts: dict[str, list[str]],
-) -> Prompt:
+) -> list[Prompt]:
     source, target = direction
-    item = f"{source}-{target}"
-    text = texts[source][number]
-    return Prompt(
-        id=f"{item}/{number}",
-        suite=name,
-        item=item,
-        languages={"source": source, "target": target},
-        turns=[translation_prompt(text, target, suite.prompt_language)],
-        references=[texts[target][number]],
-        meta={
-            "source_text": text,
-            "segment": f"flores/{number}",
-            "averages": averages(source, target, suite.pivots),
-            "comet": flores(source).in_xlmr and flores(target).in_xlmr,
-        },
-    )
+    averages = class_averages(source, target, suite.pivots)
+    comet = flores(source).in_xlmr and flores(target).in_xlmr
+    return [
+        Prompt(
+            id=f"{source}-{target}/{number}",
+            suite=name,
+            item=f"{source}-{target}",
+            languages={"source": source, "target": target},
+            turns=[translation_prompt(texts[source][number], target, suite.prompt_language)],
+            references=[texts[target][number]],
+            meta={
+                "source_text": texts[source][number],
+                "segment": f"flores/{number}",
+                "averages": averages,
+                "comet": comet,
+            },
+        )
+        for number in numbers
+    ]

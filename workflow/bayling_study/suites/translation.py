@@ -9,6 +9,7 @@ on the pivot text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from bayling_study.config.suites import TranslationSuite
 from bayling_study.corpora.types import PARALLEL_FILE
 from bayling_study.errors import StudyError
+from bayling_study.languages.flores import flores_languages
 from bayling_study.prompting import translation_prompt
 from bayling_study.records import Prompt
 from bayling_study.seeds import generator
@@ -84,7 +86,10 @@ def _prompt(
             "segment": segment.id,
             "document": segment.document,
             "zero_shot": direction in suite.zero_shot,
-            "averages": [trained_average(direction not in suite.zero_shot)],
+            "averages": [
+                trained_average(direction not in suite.zero_shot),
+                *class_averages(source, target, suite.pivots),
+            ],
         },
     )
 
@@ -92,6 +97,25 @@ def _prompt(
 def trained_average(trained: bool) -> str:
     """Returns the name of the average that a direction enters."""
     return "trained-average" if trained else "zero-shot-average"
+
+
+def class_averages(source: str, target: str, pivots: Sequence[str]) -> list[str]:
+    """Returns the averages that a direction enters by what FLORES-101 knows of its languages.
+
+    ``xx-en`` and ``en-xx`` are all languages into and from English; ``xx-en.low``
+    those of a resource class, ``xx-en.Cyrl`` those of a script. A direction
+    between two pivots enters those of both; a language that FLORES lacks has no class.
+    """
+    groups = [(f"{source}-xx", target)] if source in pivots else []
+    groups += [(f"xx-{target}", source)] if target in pivots else []
+    known = {language.code: language for language in flores_languages()}
+    found = []
+    for group, code in groups:
+        found.append(group)
+        if code in known:
+            resources = known[code].resources.replace(" ", "-")
+            found += [f"{group}.{resources}", f"{group}.{known[code].script}"]
+    return found
 
 
 def read_held_out(path: Path) -> dict[tuple[str, str], list[HeldOut]]:
