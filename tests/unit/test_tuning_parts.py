@@ -10,14 +10,17 @@ import torch
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
+from bayling_study.sizing.choice import Room
+from bayling_study.sizing.shape import Shape
+from bayling_study.sizing.speed import model_flops
 from bayling_study.tuning import data
 from bayling_study.tuning.__main__ import licence
 from bayling_study.tuning.engine import deepspeed_config, load_model
 from bayling_study.tuning.job import Follower, report
 from bayling_study.tuning.launcher import FAILURE
 from bayling_study.tuning.output import assemble
-from bayling_study.tuning.progress import Progress, StepNumbers
-from bayling_study.tuning.resources import check_device
+from bayling_study.tuning.progress import Progress, StepNumbers, Utilisation
+from bayling_study.tuning.resources import check_device, facts, settle
 from bayling_study.tuning.schedule import learning_rate
 from helpers.training import chatml_tokenizer, conversations, write_foundation, write_instructions
 
@@ -118,6 +121,47 @@ def test_progress_counts_down() -> None:
     assert metrics["real_tokens_per_second"] == pytest.approx(
         10 * metrics["trained_tokens_per_second"]
     )
+
+
+def test_utilisation_is_the_share_of_all_devices_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = Shape(4096, 32, 32, 32, 128, 11008, 32000)
+    assert Utilisation.of(shape, "bf16", 8) is None or torch.cuda.is_available()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA A100-SXM4-80GB")
+    assert Utilisation.of(shape, "fp32", 8) is None  # the peak is one of bf16
+    found = Utilisation.of(shape, "bf16", 8)
+    assert found is not None and found.teraflops == 8 * 312
+    numbers = StepNumbers(8, 1.5, 0.2, 1e-3, padded=1000, real=1000, trained=100, pairs=250_000)
+    flops = model_flops(shape, 1000, 100, 250_000)
+    assert found.share(numbers, 2.0) == pytest.approx(flops / 2 / (8 * 312e12))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a new card")
+    assert Utilisation.of(shape, "bf16", 8) is None
+
+
+def test_rows_and_steps_hold_the_longest_conversation() -> None:
+    for key in ("micro_tokens", "batch_tokens"):
+        TuningSection.model_validate({"max_length": 64, key: 64})
+        with pytest.raises(ValueError, match=rf"{key} must be at least max_length \(64\)"):
+            TuningSection.model_validate({"max_length": 64, key: 63})
+
+
+def test_settings_are_settled_by_the_memory_plan(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_foundation(tmp_path)
+    cores = Room(2, 2, None, 1 << 30)
+    auto = settle(TuningSection(max_length=64), tmp_path, cores, 40.0)
+    assert (auto.tuning.zero_stage, auto.tuning.micro_tokens) == (2, 64)
+    assert facts(auto)["plan"]["bytes"]["device"] == auto.need.device > 0
+    tiny = Room(2, 2, None, 1 << 10)
+    with pytest.raises(StudyError, match="all processes need"):
+        settle(TuningSection(max_length=64), tmp_path, tiny, 40.0)
+    written = TuningSection(max_length=64, zero_stage=1, offload="none")
+    assert settle(written, tmp_path, tiny, 40.0).tuning.zero_stage == 1
+    assert "these settings do not fit" in caplog.text
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2", "n_embd": 768}')
+    with pytest.raises(StudyError, match="models of Llama's kind only"):
+        settle(written, tmp_path, cores, 40.0)
 
 
 def test_the_failed_process_is_found_in_the_launchers_table() -> None:

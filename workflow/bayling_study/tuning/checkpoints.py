@@ -1,6 +1,6 @@
 """Checkpoints that verify.
 
-A checkpoint is a folder ``step-00000120`` with DeepSpeed's files and a manifest.
+A checkpoint is a folder ``step-00000120`` with the files of ``states`` and a manifest.
 It is written as ``.step-00000120.tmp``, synced and renamed, so that a folder of
 the final name is complete unless the disk lied; the manifest's sizes and hashes
 find that out. The newest one that verifies is used, damaged ones are renamed
@@ -39,7 +39,7 @@ class Manifest:
     Attributes:
         step: optimiser steps done.
         position: conversations consumed from the stream of all epochs.
-        processes: number of processes that wrote it.
+        processes: number of processes that wrote it; as many or others can go on from it.
         seed: from which the random states of every step are derived.
         data, code: hashes of the encoded conversations and of the code.
         files: all files but this manifest.

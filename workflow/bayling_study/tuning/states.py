@@ -183,7 +183,11 @@ def _read(stored: list[Stored], stretch: Stretch, key: str, folder: Path) -> tor
                 ]
             found += last - first
     if found != stretch.count:
-        raise StudyError(f"the checkpoint lacks part of {stretch.name}:{key}", where=folder)
+        raise StudyError(
+            f"the checkpoint lacks part of {stretch.name}:{key}",
+            where=folder,
+            fix=f"delete {folder.parent} to start from the beginning",
+        )
     return values
 
 
