@@ -7,15 +7,11 @@ and whether to stop, so that a signal to one of them stops all at the same step.
 
 from __future__ import annotations
 
-import fcntl
-import logging
 import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,6 +28,7 @@ from bayling_study.tuning.engine import gather_weights, model_dtype, start_engin
 from bayling_study.tuning.job import Job, report
 from bayling_study.tuning.memory import TRIM_STEPS, MemoryCheck, release_free_memory
 from bayling_study.tuning.packing import Schedule
+from bayling_study.tuning.processes import local_device, sole_writer, start_processes
 from bayling_study.tuning.progress import Progress, StepNumbers, Utilisation
 from bayling_study.tuning.resources import model_shape
 from bayling_study.tuning.rows import PackedRow, build_row, row_loss
@@ -246,42 +243,6 @@ class Worker:
         if self.rank == 0:
             output.write(self.job, weights, dtype)
         torch.distributed.barrier()
-
-
-def local_device() -> torch.device:
-    """Returns this process's GPU, or the CPU where there is none."""
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    torch.cuda.set_device(device)
-    return device
-
-
-def start_processes() -> None:
-    """Joins the process group, on CPU without anything that needs a compiler."""
-    import deepspeed
-    import deepspeed.ops
-
-    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
-    if not torch.cuda.is_available():
-        # Only inference's all-reduce uses this extension, but it would always be compiled.
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    deepspeed.init_distributed()
-
-
-@contextmanager
-def sole_writer(job: Job) -> Iterator[None]:
-    """Holds the checkpoint folder against a second run.
-
-    Raises:
-        StudyError: another run, perhaps one whose launcher was killed, still writes there.
-    """
-    with open(job.folder / "lock", "w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StudyError("another training run writes here", where=job.folder) from error
-        yield
 
 
 def main() -> int:
