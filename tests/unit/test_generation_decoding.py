@@ -13,7 +13,7 @@ from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.errors import StudyError
 from bayling_study.generation.batching import Request, plan
-from bayling_study.generation.decoding import Answer, decode
+from bayling_study.generation.decoding import Answer, decode, shared_start
 from bayling_study.models.loading import load
 from bayling_study.seeds import generator
 from unit.tiny_model import save_checkpoint
@@ -74,6 +74,32 @@ def test_greedy_equals_transformers(model: Any, asked: list[Request]) -> None:
             output[:-1] if ended else output, len(output), "stop" if ended else "length"
         )
         assert found[request.id] == expected
+
+
+@pytest.mark.parametrize("how", [GREEDY, SAMPLE], ids=["greedy", "sample"])
+@pytest.mark.parametrize("start", [3, 8, 60])
+def test_a_start_that_all_share_changes_nothing(
+    model: Any, asked: list[Request], how: Decoding, start: int
+) -> None:
+    draw = random.Random(6)
+    first = [draw.randrange(8, 300) for _ in range(start)]
+    longer = [Request(r.id, first + r.ids, LIMIT) for r in asked]
+    longer.append(Request("same", first + asked[0].ids, LIMIT))
+    longer.append(Request("start", [*first, 9], LIMIT))
+    alone = answers(model, longer, how, max_batch=1)
+    assert answers(model, longer, how, max_batch=30) == alone
+    assert answers(model, longer, how, max_batch=4) == alone
+
+
+def test_what_is_shared() -> None:
+    start = list(range(20))
+    assert shared_start([[*start, 1, 2], [*start, 3]]) == 20
+    assert shared_start([start, [*start, 3]]) == 19  # a row keeps a token of its own
+    assert shared_start([start, start]) == 19
+    assert shared_start([start[:9], start]) == 8
+    assert shared_start([start[:8], start]) == 0  # too little
+    assert shared_start([start]) == 0
+    assert shared_start([[5, *start], [6, *start]]) == 0
 
 
 def test_both_ends_occur_and_limits_hold(model: Any, asked: list[Request]) -> None:

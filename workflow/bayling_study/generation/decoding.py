@@ -1,8 +1,10 @@
 """Decoding of one batch: greedy, sampling, or beam search.
 
-Greedy decoding and sampling have their own loop, because a row that has ended
-leaves the batch there: on a CPU a step costs nearly as much as it has rows, and
-translations of one batch differ in length. Beam search is transformers' own.
+Greedy decoding and sampling have their own loop, for two reasons. A row that has
+ended leaves the batch there: on a CPU a step costs nearly as much as it has rows,
+and translations of one batch differ in length. And what all prompts of a batch
+begin with (a template's system text, the words of an instruction) is computed
+once. Beam search is transformers' own.
 
 Sampling draws one uniform number a token from a generator that belongs to the
 prompt, and takes the token in whose interval of the cumulative distribution it
@@ -25,6 +27,8 @@ from bayling_study.config.suites import Decoding
 from bayling_study.errors import StudyError
 from bayling_study.generation.batching import Request
 
+LEAST_SHARED = 8
+"""Tokens that all prompts of a batch must begin with to be computed apart."""
 DROP_SHARE = 8
 """Ended rows leave the batch once they are one in this many; a smaller number copies the
 cache more often, a larger one computes more rows for nothing."""
@@ -94,6 +98,19 @@ def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, 
     return ids.to(device), mask.to(device)
 
 
+def shared_start(rows: list[list[int]]) -> int:
+    """Returns how many tokens all rows begin with, if that is worth a computation of its own.
+
+    Every row keeps a token of its own, for the answer's first token follows it.
+    """
+    if len(rows) < 2:
+        return 0
+    first, last = min(rows), max(rows)  # all others lie between these two
+    most = min(len(row) for row in rows) - 1
+    shared = next((n for n in range(most) if first[n] != last[n]), most)
+    return shared if shared >= LEAST_SHARED else 0
+
+
 def _greedy(logits: Tensor, rows: Sequence[int]) -> Tensor:
     return logits.argmax(dim=-1)
 
@@ -120,11 +137,22 @@ class _Loop:
         self.stops = set(stops)
         self.rows = list(range(len(batch)))  # batch numbers of the rows still in the tensors
         self.answers: list[list[int]] = [[] for _ in batch]
-        self.ids, self.mask = left_padded([r.ids for r in batch], stops[0], model.device)
-        self.cache = DynamicCache(config=model.config)
+        shared = shared_start([request.ids for request in batch])
+        self.cache = self._computed(batch[0].ids[:shared])
+        self.ids, mask = left_padded([r.ids[shared:] for r in batch], stops[0], model.device)
+        self.mask = torch.cat([mask.new_ones(len(batch), shared), mask], dim=-1)
+
+    def _computed(self, start: list[int]) -> DynamicCache:
+        """Returns a cache that holds what all rows begin with."""
+        cache = DynamicCache(config=self.model.config)
+        if start:
+            ids = torch.tensor([start], device=self.model.device)
+            self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            cache.batch_repeat_interleave(len(self.rows))
+        return cache
 
     def run(self, choose: Choice) -> list[list[int]]:
-        positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)
+        positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)[:, -self.ids.shape[1] :]
         for step in range(self.limit):
             logits = self._forward(positions)
             chosen = choose(logits, self.rows)
