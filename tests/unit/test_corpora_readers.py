@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
-from bayling_study.corpora.readers import alpaca, homeassistant, jsonitems, parallel_json, sharegpt
+from bayling_study.corpora.readers import (
+    alpaca,
+    homeassistant,
+    json_catalogues,
+    jsonitems,
+    parallel_json,
+    sharegpt,
+)
 from bayling_study.corpora.readers.exchanges import Draft
 from bayling_study.errors import StudyError
 
@@ -61,6 +68,34 @@ class TestHomeAssistant:
         (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
         with pytest.raises(StudyError, match=r"no \*/translations/en.json"):
             list(homeassistant.read(tmp_path, self.corpus))
+
+
+class TestJsonCatalogues:
+    corpus = ParallelCorpus(
+        source="mw",
+        reader="json",
+        path="share/**/i18n/**/{language}.json",
+        languages={"zh": "zh-hans", "de": "de"},
+    )
+
+    def test_aligns_keys_file_by_file_without_remarks(self, tmp_path: Path) -> None:
+        put(tmp_path, "share/core/i18n/en.json", {"@metadata": {"authors": ["A"]}, "k": "One"})
+        put(tmp_path, "share/core/i18n/de.json", {"@metadata": {"authors": []}, "k": "Eins"})
+        put(tmp_path, "share/core/i18n/zh-hans.json", {"k": "一", "other": "余"})
+        put(tmp_path, "share/ext/i18n/ve/en.json", {"in": {"k": "Two"}})
+        put(tmp_path, "share/ext/i18n/ve/de.json", {"in": {"k": "Zwei"}})
+        found = list(json_catalogues.read(tmp_path, self.corpus))
+        assert [(s.lang_b, s.text_a, s.text_b, s.document) for s in found] == [
+            ("zh", "One", "一", "mw/share/core/i18n"),
+            ("de", "One", "Eins", "mw/share/core/i18n"),
+            ("de", "Two", "Zwei", "mw/share/ext/i18n/ve"),
+        ]
+        assert found[2].id == "mw/de/share/ext/i18n/ve/in::k"
+
+    def test_needs_the_pivots_files(self, tmp_path: Path) -> None:
+        put(tmp_path, "share/core/i18n/de.json", {"k": "Eins"})
+        with pytest.raises(StudyError, match=r"the download has no 'share/.*/en\.json'"):
+            list(json_catalogues.read(tmp_path, self.corpus))
 
 
 class TestParallelJson:

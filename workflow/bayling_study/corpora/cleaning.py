@@ -69,7 +69,7 @@ class Cleaner:
     def __init__(self, rules: Cleaning) -> None:
         self.rules = rules
         self._filters = frozenset(rules.filters)
-        self._pivot_reason = lru_cache(maxsize=1 << 16)(self._judge_pivot)
+        self._pivot_reason = lru_cache(maxsize=1 << 14)(self._judge_pivot)
 
     def reason(self, segment: ParallelSegment) -> str:
         """Returns the first reason to reject a segment, or an empty string."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 BUCKETS = 64
-BUFFER = 8192
+BUFFER = 1024
 """Entries that are held for each file."""
 ENTRY = np.dtype([("key", "<u8"), ("row", "<u8")])
 

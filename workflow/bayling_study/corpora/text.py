@@ -133,7 +133,7 @@ def _word_script(word: str) -> str:
     return next((name for name in map(letter_name, word) if name), "")
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def compared(text: str) -> str:
     """Returns the form in which two texts count as the same.
 

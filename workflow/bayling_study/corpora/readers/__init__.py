@@ -16,6 +16,7 @@ from bayling_study.corpora.readers import (
     alpaca,
     flores,
     homeassistant,
+    json_catalogues,
     lexicons,
     moses,
     parallel_json,
@@ -36,6 +37,7 @@ PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment]]]
     "tsv": tsv.read,
     "flores": flores.read,
     "po": po.read,
+    "json": json_catalogues.read,
     "udhr": udhr.read,
 }
 CONVERSATIONS: dict[str, Callable[[Path, ConversationCorpus], Iterator[Draft]]] = {

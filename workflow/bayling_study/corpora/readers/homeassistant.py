@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from bayling_study.config.corpora import ParallelCorpus
+from bayling_study.corpora.readers.json_catalogues import messages
 from bayling_study.corpora.readers.locate import locate
 from bayling_study.corpora.types import ParallelSegment
 from bayling_study.errors import StudyError
-from bayling_study.files import read_json
 
 DEFAULT_PATH = "homeassistant/components"
 
@@ -51,21 +50,3 @@ def _component(pivot_file: Path, corpus: ParallelCorpus) -> Iterator[ParallelSeg
                 yield ParallelSegment(
                     name, corpus.source, corpus.pivot, language, pivot[key], text, document
                 )
-
-
-def messages(file: Path) -> dict[str, str]:
-    """Returns a catalogue's texts by key path (``config::step::user::title``)."""
-    catalogue = read_json(file)
-    if not isinstance(catalogue, dict):
-        raise StudyError("the catalogue is not a JSON object", where=file)
-    return dict(_leaves(catalogue, "", file))
-
-
-def _leaves(branch: dict[str, Any], prefix: str, file: Path) -> Iterator[tuple[str, str]]:
-    for key, value in branch.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}::", file)
-        elif isinstance(value, str):
-            yield f"{prefix}{key}", value
-        else:
-            raise StudyError("the message is not text", where=f"{file}: {prefix}{key}")
