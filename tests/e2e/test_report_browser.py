@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from html import escape, unescape
 from pathlib import Path
 
@@ -18,23 +16,15 @@ import pytest
 
 from bayling_study.report.__main__ import write_report
 from helpers import report_study
+from helpers.browser import BROWSER, NO_BROWSER, browse
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--enable-logging=stderr", "--virtual-time-budget=3000",
-]  # fmt: skip
 PROBE = """
 addEventListener("load", () => {
   document.body.dataset.probe = JSON.stringify((() => { %s })());
 });
 """
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium (Debian: apt install chromium)"
-)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +33,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     write_report(report_study.make(folder), folder / "report")
     return folder / "report"
-
-
-def browse(page: Path, profile: Path) -> tuple[str, list[str]]:
-    """Returns the page after its script ran, and the lines of the browser's console."""
-    assert BROWSER is not None
-    done = subprocess.run(
-        [BROWSER, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 def without_policy(report: Path) -> str:
@@ -65,7 +45,7 @@ def probe(page: str, folder: Path, script: str) -> dict[str, object]:
     """Returns what a script finds in a page; it runs once all is loaded."""
     copy = folder / "probed.html"
     copy.write_text(f"{page}<script>{PROBE % script}</script>", encoding="utf-8")
-    dom, _ = browse(copy, folder / "profile")
+    dom, _ = browse(copy.as_uri(), folder / "profile")
     found = re.search(r'data-probe="([^"]*)"', dom)
     assert found is not None, dom[-500:]
     result = json.loads(unescape(found[1]))
@@ -76,7 +56,7 @@ def probe(page: str, folder: Path, script: str) -> dict[str, object]:
 def test_the_page_opens_without_errors_and_hostile_answers_stay_text(
     report: Path, tmp_path: Path
 ) -> None:
-    dom, console = browse(report / "index.html", tmp_path)
+    dom, console = browse((report / "index.html").as_uri(), tmp_path)
     assert console == []
     assert "<title>A small &lt;study&gt;</title>" in dom
     assert dom.count("<script") == 1
@@ -86,7 +66,7 @@ def test_the_policy_stops_a_script_that_slipped_in(report: Path, tmp_path: Path)
     page = (report / "index.html").read_text(encoding="utf-8")
     broken = report / "broken.html"
     broken.write_text(page.replace("<main>", "<main><script>document.title='owned'</script>"))
-    dom, console = browse(broken, tmp_path)
+    dom, console = browse(broken.as_uri(), tmp_path)
     assert "<title>owned" not in dom
     assert any("Content Security Policy" in line for line in console)
 
@@ -135,6 +115,17 @@ def test_paper_shows_what_is_folded(report: Path, tmp_path: Path) -> None:
       return { closed: document.querySelectorAll("details:not([open])").length };
     """
     assert probe(without_policy(report), tmp_path, script) == {"closed": 0}
+
+
+def test_the_page_prints(report: Path, tmp_path: Path) -> None:
+    pdf = tmp_path / "report.pdf"
+    browse(
+        (report / "index.html").as_uri(), tmp_path / "profile",
+        f"--print-to-pdf={pdf}", "--no-pdf-header-footer",
+    )  # fmt: skip
+    content = pdf.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", content)) < 60
 
 
 def test_links_resolve_and_ids_are_unique(report: Path, tmp_path: Path) -> None:

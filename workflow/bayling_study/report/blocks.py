@@ -14,6 +14,9 @@ from pathlib import Path
 
 from bayling_study.files import write_text
 
+SHORT, LONG = 16, 60
+"""Characters up to which a cell's text is never broken, and from which it gets a wide column."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -34,6 +37,15 @@ class Cell:
     link: str = ""
     number: bool = False
     hint: str = ""
+
+    @property
+    def kind(self) -> str:
+        """How the cell is set: a number, a text that stays on one line, or one that needs room."""
+        if self.number:
+            return "number"
+        if len(self.text) <= SHORT:
+            return "short"
+        return "long" if len(self.text) >= LONG else ""
 
 
 @dataclass

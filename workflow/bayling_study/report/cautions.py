@@ -42,7 +42,14 @@ def few_segments(study: Study) -> Iterator[Caution]:
 
 
 def at_chance(study: Study) -> Iterator[Caution]:
-    """Warns of exam scores no better than always giving the exam's most frequent answer."""
+    """Warns of scores that guessing, or always giving an exam's most frequent answer, reaches."""
+    for suite in dict.fromkeys(score.suite for score in study.scores if score.chance):
+        own = [s for s in study.scores if s.suite == suite and s.metric == "accuracy"]
+        guessed = [score for score in own if score.chance]
+        if guessed:
+            names = ", ".join(dict.fromkeys(score.system for score in guessed))
+            what = f"{suite}: {len(guessed)} of {len(own)} accuracies at chance level"
+            yield what, f"the interval reaches down to what guessing gives ({names})"
     for suite, config in study.config.suites.items():
         own = [s for s in study.scores if s.suite == suite and s.metric == "accuracy"]
         if config.kind != "exams" or not own:

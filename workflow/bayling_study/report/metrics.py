@@ -22,7 +22,7 @@ HEADLINE = (
     "score-ratio",
 )
 """Metrics of the first page and of ``make study``'s table, in this order."""
-LOWER_IS_BETTER = frozenset({"unparseable", "unjudged", "loss"})
+LOWER_IS_BETTER = frozenset({"unparseable", "unjudged", "loss", "off-target"})
 """Metrics of which a small value is good; all others are better when larger."""
 
 

@@ -191,7 +191,7 @@ class Store:
     def _sync(self, path: Path) -> bool:
         record = read_json(path)
         run_id = self.run_of(record)
-        digest = sha256_json(record)
+        digest = sha256_json([sending.VERSION, record])
         if self.client.get_run(run_id).data.tags.get("bayling.digest") == digest:
             return False
         self._send(run_id, path, record)

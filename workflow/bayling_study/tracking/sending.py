@@ -11,6 +11,8 @@ from typing import Any
 
 from bayling_study.files import sha256_json
 
+VERSION = 2
+"""Of what is sent; with a new one, runs that are there already get what they lack."""
 METRICS_A_CALL = 1000  # limits of MLflow's log_batch
 PARAMETERS_A_CALL = 100
 PARAMETER_LENGTH = 6000
