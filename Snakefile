@@ -15,9 +15,13 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from bayling_study.dag import Dag
 
-SDM = bool(workflow.deployment_settings.deployment_method)
+SDM = {str(name) for name in workflow.deployment_settings.deployment_method}
 STUDY = Dag.open(config, Path(workflow.basedir), sdm=SDM)
 S = str(STUDY.layout.study)
+
+
+# With `--sdm apptainer`; without, rules run in the ready-made environments.
+container: STUDY.config.environments.container
 
 
 report: "workflow/report/workflow.rst"

@@ -65,8 +65,9 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort=17819
 AccountingStoragePass={folder}/munge.socket
 AccountingStorageTRES=gres/gpu
-NodeName=DEFAULT NodeAddr=127.0.0.1 CPUs=64 RealMemory=600000 Gres=gpu:toy:{gpus}
-NodeName=n[1-2] Port=[{port}-{last}]
+AccountingStoreFlags=job_comment
+NodeName=DEFAULT CPUs=64 RealMemory=600000 Gres=gpu:toy:{gpus}
+NodeName=n[1-2] NodeAddr=127.0.0.1 Port=[{port}-{last}]
 PartitionName=cpu Nodes=n[1-2] Default=YES State=UP PriorityTier=1
 PartitionName=gpu Nodes=n[1-2] State=UP PriorityTier=1
 PartitionName=urgent Nodes=n[1-2] State=UP PriorityTier=10 PreemptMode=off

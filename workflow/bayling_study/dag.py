@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from bayling_study.tracking.code import ROOT, code_hash
 from bayling_study.tracking.mlflow_store import EXPERIMENT, chosen_uri
 
 DEFAULT_CONFIG = Path("config/config.yaml")
+CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
 class Dag:
@@ -38,7 +39,8 @@ class Dag:
     Args:
         config: the checked configuration.
         programs: whether the ready-made environments are used (else each rule
-            has its own ``python``, as with ``--sdm``).
+            has its own ``python``, as with ``--sdm conda``).
+        container: whether rules run in the image of ``envs/container.def``.
     """
 
     REPORTED = (
@@ -47,13 +49,14 @@ class Dag:
     )
     """Sections that decide what the report shows."""
 
-    def __init__(self, config: StudyConfig, programs: bool = True) -> None:
+    def __init__(self, config: StudyConfig, programs: bool = True, container: bool = False) -> None:
         self.config = config
+        self._container = container
         self.layout = Layout(config)
         self._programs = programs
 
     @classmethod
-    def open(cls, values: Mapping[str, Any], base: Path, sdm: bool = False) -> Dag:
+    def open(cls, values: Mapping[str, Any], base: Path, sdm: Collection[str] = ()) -> Dag:
         """Reads the configuration that Snakemake was given, or ends with one clear message.
 
         Values without ``study`` or ``extends`` are laid over the embedded study, so
@@ -64,7 +67,8 @@ class Dag:
             whole = dict(values)
             if not {"study", "extends"} & set(whole):
                 whole = merge(read_yaml(base / DEFAULT_CONFIG), whole)
-            dag = cls(parse_config(whole), programs=not sdm)
+            container = "apptainer" in sdm and "conda" not in sdm
+            dag = cls(parse_config(whole), programs=not sdm, container=container)
             dag.layout.check()
             dag.check_environment()
             dag.export_options()
@@ -111,6 +115,8 @@ class Dag:
 
     def comet_python(self) -> str:
         """Returns the interpreter of the environment ``comet``."""
+        if self._container:
+            return CONTAINER_COMET
         return self.config.environments.comet_python if self._programs else "python"
 
     # Settings and options of single jobs.

@@ -63,6 +63,20 @@ def main() -> None:
     os.execvp(options.command[0], options.command)
 
 
+def export_place(scheduled: bool) -> None:
+    """Tells the rules' commands through the environment where they run.
+
+    On one machine each job takes free GPUs for itself (``BAYLING_ONE_GPU`` and
+    ``BAYLING_ALL_GPUS`` stand before its command); a scheduler has dealt them out
+    already, and it alone enforces a job's runtime (``BAYLING_SCHEDULED``). None of
+    this decides results, so none of it is a parameter that would rerun a job.
+    """
+    for name, wanted in (("BAYLING_ONE_GPU", "1"), ("BAYLING_ALL_GPUS", "all")):
+        command = f"python -m bayling_study.devices --gpus {wanted} --"
+        os.environ[name] = "" if scheduled else command
+    os.environ["BAYLING_SCHEDULED"] = str(int(scheduled))
+
+
 def cards() -> dict[str, str]:
     """Returns the cards this program may use: what to call each, and what it is.
 

@@ -22,7 +22,7 @@ rule generate:
         suites=" ".join(STUDY.layout.generated_suites()),
         work=lambda wildcards: f"{S}/work/generation/{wildcards.system}",
     shell:
-        "{ONE_GPU} python -m bayling_study.generation --settings {params.settings}"
+        "$BAYLING_ONE_GPU python -m bayling_study.generation --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " {params.source} --prompts {params.prompts} --suites {params.suites}"
         " --threads {threads} --work {params.work} --out {output} 2>&1 | tee {log}"
@@ -53,7 +53,7 @@ rule harness:
         suites=" ".join(STUDY.layout.knowledge_suites()),
         work=lambda wildcards: f"{S}/work/harness/{wildcards.system}",
     shell:
-        "{ONE_GPU} python -m bayling_study.harness --settings {params.settings}"
+        "$BAYLING_ONE_GPU python -m bayling_study.harness --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " {params.source} {params.sources} --prompts {params.prompts} --suites {params.suites}"
         " --threads {threads} --work {params.work} --out {output} > {log} 2>&1"

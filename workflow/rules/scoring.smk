@@ -22,7 +22,7 @@ rule judge:
         study=lambda wildcards: S,
         work=lambda wildcards: f"{S}/work/judging/{wildcards.suite}/{wildcards.system}",
     shell:
-        "{ONE_GPU} python -m bayling_study.judging --settings {params.settings}"
+        "$BAYLING_ONE_GPU python -m bayling_study.judging --settings {params.settings}"
         " --record {params.record} --code {params.code} --suite {wildcards.suite}"
         " --system {wildcards.system} {params.judge} --prompts {params.study}/prompts"
         " --outputs {params.study}/outputs --work {params.work} --out {output} > {log} 2>&1"
@@ -180,7 +180,7 @@ rule comet_score:
             f"--encoder {input.encoder}" if input.encoder else ""
         ),
     shell:
-        "{ONE_GPU} {params.python} -m bayling_study.scoring.comet score --settings {params.settings}"
+        "$BAYLING_ONE_GPU {params.python} -m bayling_study.scoring.comet score --settings {params.settings}"
         " --record {params.record} --code {params.code} --model {input.model}"
         " --prompts {params.study}/prompts --outputs {params.study}/outputs"
         " --systems {params.systems} --suites {params.suites} --cache {params.cache} {params.encoder}"

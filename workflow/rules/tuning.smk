@@ -61,13 +61,13 @@ rule tune:
         logs=lambda wildcards: f"{S}/logs/tuning/{wildcards.system}-nodes",
         licence=lambda wildcards: STUDY.licence_option(wildcards.system),
     shell:
-        "{ALL_GPUS} python -m bayling_study.tuning --settings {params.settings}"
+        "$BAYLING_ALL_GPUS python -m bayling_study.tuning --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --foundation {input.foundation} --instructions {params.instructions}"
         " --masks {input.masks} {params.licence} --checkpoints {params.checkpoints} --out {output}"
         " --nodes {resources.nodes} --processes {resources.processes} --threads {threads}"
         " --node-launcher '{resources.node_launcher}' --node-logs {params.logs}"
-        " --limit-minutes $(({resources.runtime} * {LIMITED})) $BAYLING_LIVE"
+        " --limit-minutes $(({resources.runtime} * $BAYLING_SCHEDULED)) $BAYLING_LIVE"
         " 2>&1 | tee {log}"
 
 
@@ -119,7 +119,7 @@ rule perplexity:
         prompts=lambda wildcards: f"{S}/prompts",
         suites=" ".join(STUDY.config.suites),
     shell:
-        "{ONE_GPU} python -m bayling_study.export.perplexity --settings {params.settings}"
+        "$BAYLING_ONE_GPU python -m bayling_study.export.perplexity --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --checkpoint {input.checkpoint} --base-checkpoint {input.base}"
         " --prompts {params.prompts} --suites {params.suites} --out {output} > {log} 2>&1"

@@ -29,6 +29,8 @@ class EnvironmentsSection(Section):
 
     comet_python: str = ".venv/comet/bin/python"
     """Interpreter of the environment that holds unbabel-comet."""
+    container: str = "bayling-study.sif"
+    """Image with both environments for ``--sdm apptainer``, built from ``envs/container.def``."""
 
 
 class DownloadSection(Section):

@@ -19,13 +19,14 @@ from bayling_study.config.systems import (
     TunedSystem,
 )
 from bayling_study.dag import Dag
-from bayling_study.plan import tables
+from bayling_study.plan import partitions, tables
 from bayling_study.plan.disk import check_disk, disk_needs
 from bayling_study.plan.downloads import downloads
 from bayling_study.plan.jobs import job_counts
 from bayling_study.plan.machine import check_memory, machine
 from bayling_study.plan.shapes import foundation_model, foundation_of
 from bayling_study.plan.training import tuning_plan
+from bayling_study.profiles import read_profile
 from bayling_study.sizing.shape import Shape
 
 A100_TFLOPS = 312.0
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--gpus", type=int, help="GPUs of the cluster that trains")
     command.add_argument("--gpu-gib", type=float, help="memory of each of them in GiB")
+    command.add_argument("--profile", type=Path, help="folder of the profile that will be used")
     command.add_argument("--processes", type=int, help="training processes on this machine")
     command.add_argument(
         "--teraflops", type=float, default=A100_TFLOPS, help="bf16 peak of a device (A100: 312)"
@@ -86,6 +88,11 @@ def main() -> None:
         print(f"Training is planned for: {where.name}\n")
     print(tables.disk_table(needs))
     print(tables.job_table(job_counts(dag)), flush=True)
+    if options.profile is not None:
+        profile = read_profile(options.profile)
+        print(partitions.partition_tables(profile, job_counts(dag)))
+        share = options.utilisation
+        print(partitions.training_hours(layout, tunings, profile, options.teraflops, share))
     check_disk(needs)
     for tuning in tunings:
         if where is not None:

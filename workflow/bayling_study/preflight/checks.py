@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bayling_study.config.systems import PublishedSystem
+from bayling_study.config.systems import EndpointSystem, PublishedSystem
 from bayling_study.dag import Dag
 from bayling_study.errors import StudyError
 from bayling_study.plan.disk import check_disk, disk_needs, existing
@@ -116,7 +116,7 @@ def disk(dag: Dag) -> Outcome:
     shapes = {
         name: foundation_model(layout, foundation_of(dag.config, name)).shape
         for name, system in dag.config.systems.items()
-        if not isinstance(system, PublishedSystem)
+        if not isinstance(system, PublishedSystem | EndpointSystem)
     }
     free = shutil.disk_usage(existing(layout.study)).free / 1e9
     try:
