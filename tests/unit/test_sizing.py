@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
 from bayling_study.sizing.attention import attention_kernel
 from bayling_study.sizing.choice import Choice, Room, check, choose
+from bayling_study.sizing.host import host_bytes
 from bayling_study.sizing.memory import (
     activations,
     layer_bytes,
@@ -165,6 +167,18 @@ def test_rows_grow_on_a_gpu_until_a_step_or_the_memory_is_full() -> None:
     assert lengths["squares"] == lengths["cores"] == 1024
     assert lengths["a step"] == 5 * 1024
     assert 1024 < int(lengths["memory"]) <= 5 * 1024
+
+
+def test_the_smallest_limit_of_a_jobs_groups_counts(tmp_path: Path) -> None:
+    own = tmp_path / "cgroup"
+    assert host_bytes(own, tmp_path) == host_bytes(tmp_path / "none", tmp_path) > GIB // 4
+    own.write_text("0::/slurm/job7/step0\n")
+    step = tmp_path / "slurm" / "job7" / "step0"
+    step.mkdir(parents=True)
+    (step / "memory.max").write_text("max\n")
+    (step.parent / "memory.max").write_text("123456\n")
+    (step.parent.parent / "memory.max").write_text("999999\n")
+    assert host_bytes(own, tmp_path) == 123456
 
 
 def test_cores_share_the_host() -> None:

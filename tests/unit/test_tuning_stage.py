@@ -202,7 +202,7 @@ def test_the_result_is_a_checkpoint_that_others_can_use(tmp_path: Path) -> None:
 
 def test_killed_at_ten_points_and_yet_bit_equal(tmp_path: Path) -> None:
     """Signals and kill -9 of any of the programs, wherever they hit."""
-    whole = Stage(tmp_path / "whole", 1, epochs=20, precision="bf16", checkpoint_minutes=1e-6)
+    whole = Stage(tmp_path / "whole", 1, epochs=20, precision="bf16")
     run(whole)
     broken = Stage(tmp_path / "broken", 1, epochs=20, precision="bf16", checkpoint_minutes=1e-6)
     draw = random.Random(11)
@@ -215,7 +215,7 @@ def test_killed_at_ten_points_and_yet_bit_equal(tmp_path: Path) -> None:
         strike(broken, process, number)
         process.wait(60)
         saved = max((e["step"] for e in events(broken) if e["event"] == "saved"), default=0)
-    run(broken)
+    run(Stage(tmp_path / "broken", 1, epochs=20, precision="bf16"))
     starts = [event["step"] for event in events(broken) if event["event"] == "started"]
     assert len(starts) == 11
     assert starts[0] == 0 < starts[-1]
@@ -316,7 +316,7 @@ def test_one_two_and_one_processes_go_on_from_each_other(tmp_path: Path) -> None
 
 
 def test_a_batch_in_tokens_with_every_setting_left_to_the_plan(tmp_path: Path) -> None:
-    """Two processes, bf16; the plan and the measured peak are in the run record."""
+    """Two processes, bf16; the memory planned and the measured peak are in the run record."""
     auto = dict.fromkeys(("zero_stage", "offload", "micro_tokens"), "auto")
     stage = Stage(
         tmp_path, 2, batch_tokens=1600, max_length=512, epochs=1, precision="bf16", **auto
@@ -329,7 +329,9 @@ def test_a_batch_in_tokens_with_every_setting_left_to_the_plan(tmp_path: Path) -
     assert found["parameters"]["plan.zero_stage"] == 2
     assert found["parameters"]["plan.micro_tokens"] == 512
     planned, measured = (found["metrics"][f"memory_{key}_gib"] for key in ("planned", "measured"))
-    assert 0.8 * planned < measured < 1.7 * planned  # the heap of the CPU holds on to what it had
+    # DeepSpeed's start loads libraries of 0.22 GiB (measured with 24 thousand parameters), and the
+    # CPU's heap holds on to what it had: 28 % over the formula with 135 million parameters.
+    assert planned < measured < 1.6 * planned + 0.25
 
 
 def write_model(folder: Path) -> None:

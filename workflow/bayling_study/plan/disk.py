@@ -81,7 +81,7 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
         return [
             Need(f"instructions {system.mixture}", folder, data),
             Need(f"tune {name}", folder, weights, checkpoints, saving),
-            Need(f"delta {name}", folder, HALF * parameters(shape) if system.delta else 0),
+            *([Need(f"delta {name}", folder, HALF * parameters(shape))] if system.delta else []),
         ]
     if isinstance(system, DeltaSystem):
         return [Need(f"restore {name}", folder, HALF * parameters(shape))]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bayling_study.errors import StudyError
 from bayling_study.plan.training import Tuning
-from bayling_study.sizing.choice import Room, host_bytes
+from bayling_study.sizing.choice import Room
+from bayling_study.sizing.host import host_bytes
 
 GIBIBYTE = 1 << 30
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bayling_study.config.tuning import TuningSection
@@ -167,11 +165,3 @@ def check(choice: Choice, room: Room) -> None:
 
 def _gib(size: float) -> str:
     return f"{size / GIBIBYTE:.1f} GiB"
-
-
-def host_bytes() -> int:
-    """Returns the memory of this machine, or the job's limit where the system sets one."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.is_file() else "max"
-    return min(memory, int(text)) if text.isdigit() else memory

@@ -14,6 +14,7 @@ from bayling_study.errors import StudyError
 from bayling_study.files import read_json
 from bayling_study.sizing import choice
 from bayling_study.sizing.choice import Choice, Room
+from bayling_study.sizing.host import host_bytes
 from bayling_study.sizing.memory import row_tokens
 from bayling_study.sizing.shape import Shape
 from bayling_study.tuning.attention import kernel
@@ -63,7 +64,7 @@ def this_room(processes: int, local: int) -> Room:
     """Returns the memory of this machine for ``local`` of ``processes`` processes."""
     count = torch.cuda.device_count()
     sizes = [torch.cuda.get_device_properties(number).total_memory for number in range(count)]
-    return Room(processes, local, min(sizes, default=None), choice.host_bytes())
+    return Room(processes, local, min(sizes, default=None), host_bytes())
 
 
 def model_shape(foundation: Path) -> Shape | None:

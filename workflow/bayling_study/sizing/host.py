@@ -1,0 +1,33 @@
+"""The memory that a job may use of its machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+OWN = Path("/proc/self/cgroup")
+GROUPS = Path("/sys/fs/cgroup")
+
+
+def host_bytes(own: Path = OWN, groups: Path = GROUPS) -> int:
+    """Returns the machine's memory, or the smallest limit that is set for this job.
+
+    A scheduler or a container limits the control group of a job or one above it
+    (Linux' cgroups v2, ``memory.max``).
+
+    Args:
+        own: file that names the process's group.
+        groups: where the groups are mounted.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    lines = own.read_text().splitlines() if own.is_file() else []
+    names = [line.removeprefix("0::/") for line in lines if line.startswith("0::/")]
+    group = groups / (names[0] if names else "")
+    limits = [memory]
+    for folder in (group, *group.parents):
+        limit = folder / "memory.max"
+        text = limit.read_text().strip() if limit.is_file() else "max"
+        limits += [int(text)] if text.isdigit() else []
+        if folder == groups:
+            break
+    return min(limits)
