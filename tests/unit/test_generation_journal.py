@@ -31,6 +31,7 @@ def test_a_journal_is_taken_over_as_it_was(tmp_path: Path) -> None:
     filled(tmp_path / "j")
     journal = Journal(tmp_path / "j", "key")
     assert journal.answers(0)["b"] == entry("b")
+    journal.close()
     assert reopened(tmp_path / "j") == {0: ["a", "b"], 1: ["a"]}
 
 

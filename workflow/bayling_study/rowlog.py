@@ -44,6 +44,11 @@ class RowLog:
         self._stream.flush()
         os.fsync(self._stream.fileno())
 
+    def clear(self) -> None:
+        """Starts the log over."""
+        self._stream.truncate(0)
+        self.rows = []
+
     def close(self) -> None:
         """Closes the file, which stays on disk; the rows stay in memory."""
         self._stream.close()
