@@ -81,7 +81,7 @@ def network(facts: dict[str, Any], dag: Dag) -> Outcome:
             f"no way to {urlsplit(uri).hostname}: curves appear when the study ends",
             "tracking: {live: false} says so; or open the way",
         )
-    state = "none" if facts["unreachable"] else "there"
+    state = "there" if facts["route"] and not facts["unreachable"] else "none"
     hub = "off" if facts["offline"] == "1" else "not switched off (HF_HUB_OFFLINE)"
     return ok(check, f"{state} (downloads run where Snakemake runs); model hub: {hub}")
 

@@ -44,6 +44,7 @@ def main() -> None:
         "torch_devices": torch_devices(),
         "missing": [name for name in PACKAGES if importlib.util.find_spec(name) is None],
         "comet": comet(options.comet_python),
+        "route": has_route(),
         "unreachable": [url for url in options.address if not reachable(url)],
         "offline": os.environ.get("HF_HUB_OFFLINE", ""),
         "free_bytes": shutil.disk_usage(options.folder).free,
@@ -70,6 +71,16 @@ def comet(python: str) -> str:
     except OSError as error:
         return f"{python}: {error.strerror}"
     return "" if done.returncode == 0 else f"{python}: has no unbabel-comet {done.stderr[-200:]}"
+
+
+def has_route() -> bool:
+    """Tells whether this node knows a way to the world; sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address that RFC 5737 keeps free for examples
+        except OSError:
+            return False
+    return True
 
 
 def reachable(url: str) -> bool:

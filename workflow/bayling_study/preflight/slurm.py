@@ -50,13 +50,16 @@ def accepts(request: Request, rules: list[str]) -> Outcome:
 
 def fix_of(reason: str) -> str:
     """Returns what to change for a refusal of sbatch."""
-    if "partition" in reason.lower():
-        names = ask("sinfo", "--noheader", "--format", "%R")[1].split()
-        return f"slurm_partition: one of {', '.join(sorted(set(names)))}"
+    found = []
     if "account" in reason.lower():
         command = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=account")
         names = ask(*command)[1].split()
-        return f"slurm_account: one of {', '.join(sorted(set(names)))}"
+        found.append(f"slurm_account: one of {', '.join(sorted(set(names)))}")
+    if "partition" in reason.lower():
+        names = ask("sinfo", "--noheader", "--format", "%R")[1].split()
+        found.append(f"slurm_partition: one of {', '.join(sorted(set(names)))}")
+    if found:
+        return "; ".join(found)
     shapes = ask("sinfo", "--noheader", "--format", "%R: %D nodes, %c cores, %m MB, %G")[1]
     return f"no more than a node has: {'; '.join(shapes.splitlines())}"
 

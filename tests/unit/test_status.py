@@ -1,0 +1,159 @@
+"""Where a study is: its jobs, its training, its queue, from files and squeue's answer."""
+
+import json
+import os
+import platform
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from bayling_study.errors import StudyError
+from bayling_study.files import write_json
+from bayling_study.status import cancel, queue
+from bayling_study.status.__main__ import _lines_of, duration
+from bayling_study.status.jobs import jobs
+from bayling_study.status.training import trainings
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+NOBODY = 2**22 + 1  # above Linux' largest process number
+
+
+def record(study: Path, stage: str, name: str, **changes) -> None:
+    host = {"name": platform.node(), "pid": os.getpid(), "scheduler_job": ""}
+    host["boot"] = BOOT.read_text().strip() if BOOT.exists() else ""
+    host |= changes.pop("host", {})
+    values = {"stage": stage, "name": name, "state": "finished", "start": 1.0, "end": 2.0}
+    write_json(study / f"runs/{stage}/{name}.json", values | {"host": host} | changes)
+
+
+def state(study: Path, alive: set[str] | None = None) -> dict[str, str]:
+    return {job.title: job.state for job in jobs(study, [], alive)}
+
+
+def test_states_come_from_the_records(tmp_path):
+    record(tmp_path, "corpora", "corpora")
+    record(tmp_path, "tuning", "tuned", state="running", end=None)
+    record(tmp_path, "export", "int8", state="failed", error="no room\nmore")
+    (tmp_path / "runs/tuning/half.json").write_text("{")  # as a crash of a foreign tool leaves it
+    assert state(tmp_path) == {
+        "corpora/corpora": "finished",
+        "tuning/tuned": "running",
+        "export/int8": "failed",
+    }
+
+
+def test_a_job_whose_process_is_gone_is_lost(tmp_path):
+    record(tmp_path, "tuning", "here", state="running", host={"pid": NOBODY})
+    record(tmp_path, "tuning", "reboot", state="running", host={"boot": "another"})
+    record(tmp_path, "tuning", "elsewhere", state="running", host={"name": "x", "pid": NOBODY})
+    assert state(tmp_path) == {
+        "tuning/here": "lost",
+        "tuning/reboot": "lost",
+        "tuning/elsewhere": "running",
+    }
+
+
+def test_a_job_that_left_the_queue_is_lost_only_where_the_queue_is_known(tmp_path):
+    record(tmp_path, "tuning", "tuned", state="running", host={"scheduler_job": "7", "pid": 1})
+    assert state(tmp_path, None)["tuning/tuned"] == "running"
+    assert state(tmp_path, {"7"})["tuning/tuned"] == "running"
+    assert state(tmp_path, {"8"})["tuning/tuned"] == "lost"
+
+
+def test_a_failed_job_shows_its_error_and_log(tmp_path):
+    record(tmp_path, "tuning", "tuned", state="failed", error="out of memory")
+    log = tmp_path / "logs/tuning/tuned.log"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    text = "\n".join(_lines_of(jobs(tmp_path, [], None)[0]))
+    assert "out of memory" in text and str(log) in text
+
+
+def point(step: int) -> dict:
+    values = {"loss": 2.0, "real_tokens_per_second": 100.0 * step, "seconds_left": 90.0}
+    return {"step": step, "time": time.time() - 5, "values": values}
+
+
+def test_a_training_shows_step_speed_and_time_left(tmp_path):
+    history = [point(1), point(2), point(3)]
+    record(tmp_path, "tuning", "tuned", state="running", end=None, history=history)
+    events = tmp_path / "work/tuning/tuned/abc/events.jsonl"
+    events.parent.mkdir(parents=True)
+    lines = [{"event": "started", "step": 0, "steps": 40}, {"event": "saved", "step": 2}]
+    lines.append({"event": "started", "step": 2, "steps": 40})
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "st')
+    (training,) = trainings(tmp_path)
+    assert (training.step, training.steps, training.saved, training.attempts) == (3, 40, 2, 2)
+    assert training.tokens_per_second == 200.0 and training.seconds_left == 90.0
+
+
+def test_a_finished_training_is_not_shown(tmp_path):
+    record(tmp_path, "tuning", "tuned", history=[point(1)])
+    assert trainings(tmp_path) == []
+
+
+@pytest.fixture
+def squeue(tmp_path, monkeypatch):
+    """A squeue that answers with a file's lines; scancel empties it."""
+    answer = tmp_path / "answer"
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, line in (("squeue", f"cat {answer}"), ("scancel", f': > {answer}; echo "$@"')):
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+    def write(*rows: tuple[str, ...]) -> None:
+        answer.write_text("".join("\x1f".join(row) + "\n" for row in rows))
+
+    return write
+
+
+def row(number: str, name: str, folder: Path, rule: str = "rule_tune_wildcards_tuned"):
+    return (number, name, "RUNNING", "0:10", "8:00:00", "n1", "None", str(folder.resolve()), rule)
+
+
+def test_only_the_studys_own_jobs_are_its_queue(tmp_path, squeue):
+    squeue(
+        row("1", "bayling_tiny_uuid", tmp_path),
+        row("2", "bayling_other_uuid", tmp_path),
+        row("3", "bayling_tiny_uuid", tmp_path / "clone"),
+        row("4", "somebody", tmp_path),
+    )
+    found = queue.queued("tiny", tmp_path)
+    assert [(job.number, job.rule) for job in found] == [("1", "tune tuned")]
+
+
+def test_cancel_ends_exactly_these(tmp_path, squeue, monkeypatch, capfd):
+    squeue(row("1", "bayling_tiny_uuid", tmp_path), row("9", "bayling_tiny2_x", tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["cancel", "--study", "tiny"])
+    cancel.main()
+    text = capfd.readouterr().out
+    assert "cancelling job 1 (tune tuned)" in text and "1 jobs of tiny cancelled" in text
+    assert "\n9\n" not in text
+
+
+def test_without_slurm_there_is_no_queue(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert queue.queued("tiny", tmp_path) is None
+
+
+def test_a_queue_that_does_not_answer_is_an_error_not_an_empty_queue(tmp_path, squeue):
+    (tmp_path / "bin" / "squeue").write_text("#!/bin/sh\necho no controller >&2; exit 1\n")
+    with pytest.raises(StudyError, match="no controller"):
+        queue.queued("tiny", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("bayling-7b", "bayling_bayling-7b"), ("a.b", "bayling_a-b")]
+)
+def test_names_of_jobs_are_as_the_plugin_allows(name, start):
+    assert queue.job_name(name) == start
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (200, "3:20 min"), (7500, "2:05 h")])
+def test_durations(seconds, text):
+    assert duration(seconds) == text
