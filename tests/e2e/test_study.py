@@ -86,7 +86,7 @@ def test_every_job_finished_and_says_with_what(study):
     counts = Counter(name.partition("/")[0] for name in found)
     assert counts == {
         **{"download": 3, "foundation": 1, "corpora": 1, "synthesis": 1, "suites": 2},
-        **{"tuning": 1, "export": 1, "perplexity": 1, "generation": 3, "scoring": 4},
+        **{"masks": 1, "tuning": 1, "export": 1, "perplexity": 1, "generation": 3, "scoring": 4},
         **{"comet": 3, "report": 1},
     }
     for name, record in found.items():
@@ -158,6 +158,25 @@ def test_the_report_is_one_page_with_every_system(study):
     assert not re.findall(r'(?:src|href)="https?://', page)
     summary = (study / "report" / "tables" / "summary.tsv").read_text(encoding="utf-8")
     assert summary.splitlines()[0].split("\t")[-3:] == SYSTEMS
+
+
+def test_snakemakes_own_report_shows_the_results_with_captions(finished, tmp_path):
+    page = tmp_path / "snakemake.html"
+    result = run(finished, "--report", str(page))
+    assert result.returncode == 0, result.stderr[-3000:]
+    text = page.read_text(encoding="utf-8")
+    assert "It needs nothing beside it" in text and "Training sets" in text
+
+
+def test_every_score_leads_back_to_its_sources_and_all_hashes_match(study):
+    for score in sorted((study / "scores").glob("*/translation.json")):
+        done = subprocess.run(
+            [sys.executable, "-m", "bayling_study.why", str(score)],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
+            text=True, capture_output=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        assert "download/catalogues" in done.stdout and " 0 mismatches" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,8 @@ def environment_section(study: Study) -> Section:
     hosts = {(r["host"]["system"], r["host"]["cores"]) for r in study.records}
     section.facts = [("machine", f"{system}, {cores} cores") for system, cores in sorted(hosts)]
     section.facts.append(("seed", str(study.config.study.seed)))
+    commits = sorted({r["commit"] for r in study.records if r.get("commit")})
+    section.facts += [("commit", commit) for commit in commits]
     return section
 
 
