@@ -29,10 +29,6 @@ from bayling_study.tuning.nodes import Meeting, Nodes
 POLL_SECONDS = 0.3
 END_SECONDS = 40.0  # torch.distributed.run gives its workers 30 s to end
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
-HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
-"""Lets glibc keep large blocks on the heap (mallopt(3)). Else every large tensor on the CPU is
-pages that the system maps, clears and takes back: with SmolLM2-135M 1.2 of 6.4 seconds of
-processor time a step, and 0.55 of 5.8 with this. ``memory`` gives free pages back now and then."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 FAILURE = re.compile(r"rank\s*:\s*(\d+) \(local_rank.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 
@@ -104,7 +100,6 @@ def environment(processes: int) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     values["OMP_NUM_THREADS"] = str(max(1, (cores or 1) // processes))
     values.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")
-    values.update(HEAP | {key: os.environ[key] for key in HEAP if key in os.environ})
     import torch
 
     if not torch.cuda.is_available():  # also where a scheduler names cards that torch cannot use

@@ -3,7 +3,9 @@
 Rows differ in length, so on CPU every step asks for blocks of other sizes, and
 glibc's heap keeps growing round the holes: with SmolLM2-135M from 3.6 to
 4.9 GiB a process in forty steps. Trimming the heap stops that; doing it at every
-step cost more in page faults than it was worth.
+step cost more in page faults than it was worth. Keeping large blocks on the heap
+(MALLOC_MMAP_THRESHOLD_ of 1 GiB) saved 0.7 of 6.4 seconds of processor time a
+step, but took 5.7 GiB after ten steps in place of 3.6 GiB.
 """
 
 from __future__ import annotations
