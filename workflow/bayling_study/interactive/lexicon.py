@@ -13,7 +13,13 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from bayling_study.interactive.text import is_unspaced_character, normalise, occurrences, words
+from bayling_study.interactive.text import (
+    IS_UNSPACED,
+    is_unspaced_character,
+    normalise,
+    occurrences,
+    words,
+)
 from bayling_study.interactive.types import Segment
 
 MIN_DOCUMENTS = 4
@@ -73,6 +79,8 @@ def _fragments(text: str, longest: int) -> list[str]:
     """Returns distinct words and runs of words; of unspaced text runs of 2 to 5 characters."""
     text = normalise(text)
     units = words(text)
+    if not IS_UNSPACED.search(text):
+        return _runs(text, units, longest)
     wides = [is_unspaced_character(unit[0]) for unit in units]
     result: dict[str, None] = {}
     for start, unit in enumerate(units):
@@ -83,6 +91,20 @@ def _fragments(text: str, longest: int) -> list[str]:
             if len(run) == size and alike and (wide or len(unit) >= MIN_LETTERS):
                 fragment = ("" if wide else " ").join(run)
                 if fragment in text and not fragment.isdigit():
+                    result[fragment] = None
+    return list(result)
+
+
+def _runs(text: str, units: list[str], longest: int) -> list[str]:
+    """Returns the same of a text with spaces, by a shorter way."""
+    result: dict[str, None] = {}
+    for start, unit in enumerate(units):
+        if len(unit) >= MIN_LETTERS:
+            if not unit.isdigit():
+                result[unit] = None
+            for size in range(2, min(longest, len(units) - start) + 1):
+                fragment = " ".join(units[start : start + size])
+                if fragment in text:
                     result[fragment] = None
     return list(result)
 

@@ -60,8 +60,8 @@ class Library:
         directions: directions that conversations may have; others are never made.
         seed: decides the order of draws.
         lexicon_rows: rows to learn terms from, the same ones unless given.
-        explored: segments of each direction that are tried for the conditions of
-            demands; all of them unless given. Plain draws use all segments anyway.
+        explored: segments of each direction in which demands look for material (terms,
+            minimal pairs); all of them unless given. Plain draws use all segments anyway.
     """
 
     def __init__(
@@ -130,7 +130,8 @@ class Library:
     def edits(self, segment: Segment) -> list[Edit]:
         """Returns the minimal pairs of a segment (see ``pairs``)."""
         if segment.direction not in self._pairs:
-            self._pairs[segment.direction] = MinimalPairs(self.segments(segment.direction))
+            explored = self.segments(segment.direction)[: self._explored]
+            self._pairs[segment.direction] = MinimalPairs(explored)
         return self._pairs[segment.direction].edits(segment)
 
     def terms(self, segment: Segment) -> list[Term]:
@@ -142,7 +143,8 @@ class Library:
 
     def _lexicon(self, direction: str) -> Lexicon:
         if direction not in self._lexicons:
-            self._lexicons[direction] = Lexicon(_segments(self._lexicon_rows, direction, {}))
+            rows = _segments(self._lexicon_rows, direction, {})
+            self._lexicons[direction] = Lexicon(rows[: self._explored])
         return self._lexicons[direction]
 
     @cached_property

@@ -24,7 +24,7 @@ from bayling_study.lookup import look_up
 from bayling_study.records import read_prompts
 from bayling_study.synthesis.audit import audit
 from bayling_study.synthesis.card import card
-from bayling_study.synthesis.decontamination import test_texts
+from bayling_study.synthesis.decontamination import held_out_texts
 from bayling_study.synthesis.mixture import Task, make
 from bayling_study.synthesis.teacher import Teacher, hired
 from bayling_study.tracking.record import run_record
@@ -49,7 +49,7 @@ def licences_of(manifests: dict[str, Path]) -> dict[str, str]:
 
 def suite_texts(prompts: Iterable[Path]) -> dict[str, list[str]]:
     """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on."""
-    return {path.stem: list(test_texts(read_prompts(path))) for path in prompts}
+    return {path.stem: list(held_out_texts(read_prompts(path))) for path in prompts}
 
 
 def write(task: Task, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:

@@ -30,8 +30,8 @@ BLOCK_ROWS = 16_384
 """Rows of a block's own languages: what one worker holds and indexes at a time."""
 MARGIN = 1.5
 """Rows kept for each conversation of a direction: some are too long or in a test."""
-MIN_ROWS = 8_192
-"""Rows of a language that are kept anyway, for minimal pairs and terms to be found."""
+MIN_ROWS = 256
+"""Rows of a language that are kept anyway."""
 PENDING_ROWS = 200_000
 """Rows held while they are sorted into blocks."""
 COLUMNS = ["lang_a", "lang_b", "text_a", "document", "split"]
@@ -158,8 +158,10 @@ class AlignedBlock:
 def blocks(rows: Rows, wanted: Mapping[str, int], seed: int) -> list[AlignedBlock]:
     """Returns the blocks for so many conversations of each direction."""
     result: list[AlignedBlock] = []
-    for owner, directions in _owners(rows, wanted).items():
-        for own in _chunks(_chosen(rows, owner, directions, seed)):
+    owners = _owners(rows, wanted)
+    least = max(MIN_ROWS, BLOCK_ROWS // max(1, len(owners)))
+    for owner, directions in owners.items():
+        for own in _chunks(_chosen(rows, owner, directions, least, seed)):
             last = result[-1] if result else None
             block = _block(rows, own, directions)
             if last is not None and len(last.rows) + len(own) <= BLOCK_ROWS:
@@ -182,14 +184,20 @@ def _owners(rows: Rows, wanted: Mapping[str, int]) -> dict[str, dict[str, int]]:
     return {owner: directions for owner, directions in found.items() if directions}
 
 
-def _chosen(rows: Rows, owner: str, directions: Mapping[str, int], seed: int) -> Integers:
-    """Returns the rows of a language that are kept: enough for each of its directions."""
+def _chosen(
+    rows: Rows, owner: str, directions: Mapping[str, int], least: int, seed: int
+) -> Integers:
+    """Returns the rows of a language that are kept: enough for each of its directions.
+
+    Small studies fill a block with what the corpora have, so that minimal pairs and
+    terms are found; large ones have enough of them anyway.
+    """
     chosen = []
     for direction, count in directions.items():
         material = rows.direct(direction)
         if not len(material):
             material = rows.joined(rows.of(owner), rows.owner(direction)[1])
-        chosen.append(_drawn(rows, material, max(MIN_ROWS, round(MARGIN * count)), seed))
+        chosen.append(_drawn(rows, material, max(least, round(MARGIN * count)), seed))
     return np.unique(np.concatenate(chosen))
 
 

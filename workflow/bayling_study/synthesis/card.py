@@ -47,11 +47,24 @@ def card(
             _licences(facts, licences),
             "## Made with\n\n```yaml\n"
             f"{yaml.safe_dump(dict(mixture), sort_keys=False, allow_unicode=True)}```",
-            "Training rows that equal a test text of the same corpora or share an n-gram with "
-            "one were removed; `audit.json` has the numbers and examples.",
+            _contamination(facts["contamination"]),
+            "`audit.json` has all counts, lengths, and rejected rows with examples.",
             "",
         ]
     )
+
+
+def _contamination(suites: Mapping[str, Mapping[str, int]]) -> str:
+    """Returns the section on the test sets that were kept out."""
+    lines = [
+        "\n## Test sets kept out\n",
+        "No text of these is in the data as a whole, nor shares 13 words with it (8 where the "
+        "test text is short; 21 and 13 characters in scripts without spaces).\n",
+        "| test set | aligned rows removed | conversations removed |",
+        "|---|---:|---:|",
+    ]
+    counts = [f"| {name} | {n['rows']} | {n['conversations']} |" for name, n in suites.items()]
+    return "\n".join([*lines, *counts, ""])
 
 
 def _size(count: int) -> str:

@@ -166,7 +166,7 @@ def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes]]:
         yield order, hashes if order == WHOLE else hashes[orders[owners] == order]
 
 
-def test_texts(prompts: Iterable[Prompt]) -> Iterable[str]:
+def held_out_texts(prompts: Iterable[Prompt]) -> Iterable[str]:
     """Yields what must not be trained of a suite: sources and references.
 
     Where a prompt does not tell its source text, the user's turns are taken, less

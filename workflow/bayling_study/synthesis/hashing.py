@@ -28,8 +28,9 @@ BASE = 0x9E3779B97F4A7C15
 INVERSE = pow(BASE, -1, 1 << 64)
 SPACED_PLANES, LAST_PLANE = 0x20000, 0x40000
 """Code points are classified one by one up to here; ideographs follow, then nothing."""
-NOTHING, LETTER, ALONE = 0, 1, 2
-"""A character is no part of a word, part of one, or a unit by itself (unspaced scripts)."""
+NOTHING, LETTER, ALONE, MARK = 0, 1, 2, 3
+"""A character is no part of a word, part of one, a unit by itself (unspaced scripts), or a
+combining mark, which belongs to the letter before it."""
 
 
 class Units(NamedTuple):
@@ -61,7 +62,9 @@ def _kinds() -> npt.NDArray[np.uint8]:
         character = chr(code)
         if is_unspaced_character(character):
             kinds[code] = ALONE if character.isalnum() else NOTHING
-        elif character.isalnum() or unicodedata.category(character).startswith("M"):
+        elif unicodedata.category(character).startswith("M"):
+            kinds[code] = MARK
+        elif character.isalnum():
             kinds[code] = LETTER
     kinds[SPACED_PLANES:LAST_PLANE] = ALONE
     return kinds
@@ -101,6 +104,9 @@ def units(texts: Sequence[str]) -> Units:
     codes = np.frombuffer(characters, np.uint32)
     kinds = _kinds()[codes]
     letters, alone = kinds == LETTER, kinds == ALONE
+    if (marks := kinds == MARK).any():
+        bearers = np.maximum.accumulate(np.where(marks, 0, np.arange(len(kinds))))
+        letters = kinds[bearers] == LETTER
     before, after = np.zeros_like(letters), np.zeros_like(letters)
     before[1:], after[:-1] = letters[:-1], letters[1:]
     starts = np.flatnonzero(alone | (letters & ~before))

@@ -14,10 +14,11 @@ from bayling_study.synthesis.block import Job, Portion, Result
 from bayling_study.synthesis.counts import apportion, spread
 from bayling_study.synthesis.registry import recipe_named
 
-EXPLORED = 2_048
-"""Segments of each direction of a block that are tried for demands, at least."""
-EXPLORED_EACH = 3
-"""Segments tried for each conversation of a direction, beyond that number."""
+EXPLORED = 512
+"""Segments of each direction in which demands look for material, at least."""
+EXPLORED_EACH = 1.5
+"""Segments explored for each conversation of a direction, beyond that number; what is
+found in one serves several kinds of demand. A study of one block explores all of it."""
 
 
 class Plan:
@@ -123,7 +124,7 @@ class Plan:
         for portion in portions:
             if portion.recipe != "translation":
                 counts[portion.direction] += portion.count
-        return max([EXPLORED, *(EXPLORED_EACH * count for count in counts.values())])
+        return max(EXPLORED, round(EXPLORED_EACH * max(counts.values(), default=0)))
 
     def _taking(self, recipe: str, quotas: Mapping[int, int]) -> list[Job]:
         """Returns the jobs that take upstream conversations."""
