@@ -13,9 +13,12 @@ import pytest
 
 from bayling_study.config import load_config
 from bayling_study.config.suites import JudgedSuite
+from bayling_study.dag import Dag
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, write_json, write_jsonl, write_text
 from bayling_study.judging.__main__ import main as judge
+from bayling_study.models.template import template_of
+from bayling_study.plan.jobs import job_counts
 from bayling_study.records import (
     Hypothesis,
     Prompt,
@@ -29,6 +32,7 @@ from bayling_study.scoring.__main__ import main as score
 from bayling_study.scoring.compare import main as compare
 from bayling_study.scoring.judged import scored_prompts
 from bayling_study.suites import Context, judged
+from bayling_study.talk.system import find_system
 from unit.endpoint_server import Body, Server, serving, status
 from unit.tiny_model import save_checkpoint
 
@@ -318,6 +322,51 @@ def test_a_config_that_cannot_be_judged(
     with pytest.raises(StudyError) as caught:
         load_config(path)
     assert message in str(caught.value)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A study with a server that only judges, one that answers, and a local judge."""
+    server = {"kind": "endpoint", "url": "http://h/v1", "model": "m"}
+    questions = {**SUITE, "source": "mt-bench", "questions": "mt-bench", "baseline": "base"}
+    config = {
+        "systems": {
+            "base": {"kind": "foundation", "source": "smollm2"},
+            "remote": server,
+            "paper": {"kind": "published", "source": "bayling-release", "folders": {}},
+            "gpt": {**server, "evaluated": False},
+        },
+        "suites": {
+            "open": {**questions, "judge": "gpt"},
+            "local": {**questions, "judge": "base", "baseline": "remote"},
+        },
+    }
+    path = tmp_path / "config.yaml"
+    write_text(path, json.dumps(config))
+    return path
+
+
+def test_what_the_workflow_asks_for(config: Path) -> None:
+    dag = Dag(load_config(config))
+    layout = dag.layout
+    assert layout.evaluated() == ["base", "remote", "paper"]
+    reviews = {name: [path.name for path in layout.reviews(name)] for name in layout.evaluated()}
+    assert reviews == {"base": ["local.jsonl"], "remote": ["open.jsonl"], "paper": []}
+    assert layout.generation_input("gpt") == []
+    assert dag.judging_option("open") == ""
+    assert dag.judging_option("local") == f"--checkpoint {layout.checkpoint('base')}"
+    assert dag.judging_inputs("open") == [layout.study / "outputs" / "base"]
+    answers = layout.study / "outputs" / "remote"
+    assert dag.judging_inputs("local") == [answers, layout.checkpoint("base")]
+    counts = job_counts(dag)
+    assert (counts["generate"], counts["score"], counts["judge"]) == (3, 3, 2)
+
+
+def test_a_server_is_no_checkpoint(config: Path) -> None:
+    with pytest.raises(StudyError, match="has its own template"):
+        template_of(load_config(config), "gpt")
+    with pytest.raises(StudyError, match="is a server already"):
+        find_system([config], "gpt")
 
 
 def test_a_local_judge_needs_its_checkpoint(study: Study) -> None:
