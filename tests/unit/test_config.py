@@ -25,7 +25,7 @@ from bayling_study.interactive.dialogue import PLAIN_OPENINGS
 from bayling_study.interactive.registry import DEMANDS
 from bayling_study.prompting import CONSTRAINTS, TRANSLATION
 from bayling_study.suites.exam_prompts import TASKS
-from bayling_study.synthesis.recipes import RECIPES
+from bayling_study.synthesis.registry import load_recipes
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -140,13 +140,12 @@ def test_translation_recipes_need_directions():
 
 
 def test_names_that_the_config_knows_are_those_that_the_code_registers():
-    assert set(names.RECIPES) == set(RECIPES)
-    assert set(names.TRANSLATION_RECIPES) == {r.name for r in RECIPES.values() if r.directed}
+    assert names.recipes() == {name: r.directed for name, r in load_recipes().items()}
     assert names.PLAIN_OPENINGS == PLAIN_OPENINGS
     assert {*names.DEMANDS, *names.PLAIN_OPENINGS} == set(DEMANDS)
     assert set(EXAM_TASKS) == set(TASKS)
     assert set(names.INSTRUCTION_LANGUAGES) == set(TRANSLATION) == set(CONSTRAINTS)
-    for known in (names.RECIPES, names.DEMANDS):
+    for known in (names.recipes(), names.DEMANDS):
         assert all(f"``{name}``" in reference() for name in known)
 
 

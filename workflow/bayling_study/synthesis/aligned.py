@@ -53,7 +53,8 @@ class Rows:
         with pq.ParquetFile(path) as file:
             names = ["source", *COLUMNS]
             parts = [self._read(file.read_row_group(g, names)) for g in range(file.num_row_groups)]
-        parts = parts or [(np.empty((0, 3), np.int16), *[np.empty(0, np.uint64)] * 2)]
+        empty = np.empty(0, np.uint64)
+        parts = parts or [(np.empty((0, 3), np.int16), empty, empty)]
         self._codes = np.concatenate([part[0] for part in parts])
         self.documents: Hashes = np.concatenate([part[1] for part in parts])
         self.pivots: Hashes = np.concatenate([part[2] for part in parts])
@@ -75,8 +76,9 @@ class Rows:
         encoded = column.combine_chunks().dictionary_encode()
         known = encoded.dictionary.to_pylist()
         self.languages += [code for code in known if code not in self.languages]
-        numbers = np.array([self.languages.index(code) for code in known] or [0])
-        return numbers[encoded.indices.to_numpy()]
+        numbers = np.array([self.languages.index(code) for code in known] or [0], np.int64)
+        places: Integers = encoded.indices.to_numpy()
+        return numbers[places]
 
     @cached_property
     def _by_pair(self) -> dict[tuple[str, str], Integers]:

@@ -108,7 +108,7 @@ class Plan:
             for number, count in apportion(portion.count, sizes).items():
                 if count:
                     parts[number].append(replace(portion, count=count))
-        jobs = []
+        jobs: list[Job] = []
         for number in range(len(made)):
             own = [p for p in parts[number] if not recipe_named(p.recipe).taught]
             taught = [p for p in parts[number] if recipe_named(p.recipe).taught]
