@@ -36,7 +36,9 @@ def test_satisfaction_kept_share_and_quality() -> None:
     assert "satisfaction.translate" not in result
     # kept: 5/5 of the first; 0/4 and 2/2 of the second
     assert result["kept"] == pytest.approx(100 * (1 + 0 + 1) / 3)
-    assert result["kept.add"] == 50
+    assert result["kept.add"] == result["kept.turn-2"] == 50 and result["kept.turn-3"] == 100
+    assert result["satisfaction.turn-2"] == 50 and result["satisfaction.turn-3"] == 0
+    assert "satisfaction.turn-1" not in result and "kept.turn-1" not in result
     assert result["kept-reference.add"] == pytest.approx(100 * (1 + 3 / 4) / 2)
     assert result["chrf2.turn-1"] == pytest.approx(100)
     assert result["chrf2.turn-2"] < 100

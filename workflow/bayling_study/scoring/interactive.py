@@ -54,13 +54,22 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     size = len(answers.prompts)
     results = [_met("satisfaction", turns, size), _all_met(turns, size)]
     results += _kept(turns, size)
-    for kind in dict.fromkeys(turn.kind for turn in turns):
-        own = [turn for turn in turns if turn.kind == kind]
+    for name, own in _parts(turns).items():
         if any(turn.met is not None for turn in own):
-            results.append(_met(f"satisfaction.{kind}", own, size))
+            results.append(_met(f"satisfaction.{name}", own, size))
         if any(turn.kept is not None for turn in own):
-            results += _kept(own, size, f".{kind}")
+            results += _kept(own, size, f".{name}")
     return results + _quality(answers, options)
+
+
+def _parts(turns: list[Turn]) -> dict[str, list[Turn]]:
+    """Returns the turns by number (``turn-1``) and by kind of demand."""
+    parts: dict[str, list[Turn]] = {}
+    for turn in sorted(turns, key=lambda turn: turn.number):
+        parts.setdefault(f"turn-{turn.number}", []).append(turn)
+    for turn in turns:
+        parts.setdefault(turn.kind, []).append(turn)
+    return parts
 
 
 def _judge(answers: Answers, index: int) -> list[Turn]:
