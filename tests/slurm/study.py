@@ -19,7 +19,7 @@ from helpers import tiny
 from slurm.cluster import output, wait
 
 ROOT = Path(__file__).resolve().parents[2]
-EPOCHS = 40  # a training long enough to be disturbed four times
+EPOCHS = 60  # a training long enough to be disturbed four times
 TIMES = ("runs", "logs", "work", "settings", "report", "mlflow.db", ".mlflow.lock", ".lock")
 TIMES += ("mlflow-artefacts",)
 """What holds times, or follows from run records that do; all else must be equal."""
@@ -73,7 +73,7 @@ class Study:
         """Runs the study on this machine, undisturbed."""
         options = ["--cores", "2", "--set-resources", "tune:processes=1"]
         options += ["--set-threads", "tune=1"]
-        assert self.start("undisturbed", *options).wait() == 0
+        assert self.start("undisturbed", *options).wait(1800) == 0
 
     def steps(self) -> int:
         """Returns the newest step of the training in progress."""

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from bayling_study.errors import StudyError
 from bayling_study.tuning import nodes as nodes_module
+from bayling_study.tuning.__main__ import budget
 from bayling_study.tuning.nodes import Meeting, Nodes, join, node_rank
 from helpers.training import Stage
 
@@ -52,12 +53,21 @@ def test_a_missing_node_is_named(two, came, missing):
         meeting.poll()
 
 
-def test_a_node_with_too_few_gpus_is_named(two):
+@pytest.mark.parametrize("gpus", [3, 0])
+def test_a_node_with_too_few_gpus_is_named(two, gpus):
     meeting = Meeting(two, processes=4)
     report(meeting, 0, gpus=4)
-    report(meeting, 1, gpus=3)
-    with pytest.raises(StudyError, match=r"node 1 \(n2\).*3 GPUs for 4"):
+    report(meeting, 1, gpus=gpus)
+    with pytest.raises(StudyError, match=rf"node 1 \(n2\).*{gpus} GPUs for 4"):
         meeting.poll()
+
+
+@pytest.mark.parametrize(
+    ("written", "limit", "minutes"),
+    [(None, 0, None), (30.0, 0, 30.0), (None, 100, 95.0), (30.0, 100, 30.0), (99.0, 100, 95.0)],
+)
+def test_training_stops_before_the_schedulers_limit(written, limit, minutes):
+    assert budget(written, limit) == minutes
 
 
 def test_a_node_that_cannot_reach_the_first_says_so(two):

@@ -98,8 +98,9 @@ class Meeting:
         if self._complete:
             return
         came = self._came()
+        some = any(node["gpus"] for node in came.values())
         for rank, node in came.items():
-            self._check(rank, node)
+            self._check(rank, node, some)
         if len(came) == self.nodes.count:
             address = self.place.rpartition(":")[0]
             self.store.set("go", f"{address}:{came[0]['port']}")
@@ -115,8 +116,9 @@ class Meeting:
             if self.store.check([key])
         }
 
-    def _check(self, rank: int, node: dict[str, Any]) -> None:
-        if 0 < node["gpus"] < self.processes:
+    def _check(self, rank: int, node: dict[str, Any], some: bool) -> None:
+        """Refuses a node that has fewer GPUs than processes, or none where others have some."""
+        if some and node["gpus"] < self.processes:
             raise StudyError(
                 f"it was given {node['gpus']} GPUs for {self.processes} processes",
                 where=f"node {rank} ({node['host']})",
