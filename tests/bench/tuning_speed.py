@@ -105,6 +105,7 @@ class Bench:
         self.settings = TuningSection(
             batch=options.batch,
             max_length=options.max_length,
+            micro_tokens=options.row_tokens,
             learning_rate=TINY_RATE,
             gradient_checkpointing=False,
             zero_stage=2,
@@ -115,7 +116,7 @@ class Bench:
             batch=options.batch,
             epochs=1,
             max_steps=None,
-            capacity=options.max_length,
+            capacity=options.row_tokens,
             prefixes=self.tokens.prefixes,
             processes=1,
             seed=1,
@@ -232,14 +233,14 @@ def run_trl(
 
     with tempfile.TemporaryDirectory() as folder:
         common: dict[str, Any] = {
-            "output_dir": folder, "max_length": options.max_length, "packing": True,
+            "output_dir": folder, "max_length": options.row_tokens, "packing": True,
             "packing_strategy": "bfd", "per_device_train_batch_size": 1, "num_train_epochs": 1,
             "learning_rate": TINY_RATE, "lr_scheduler_type": "constant", "bf16": False,
             "use_cpu": True, "optim": "adamw_torch_fused", "gradient_checkpointing": False,
             "save_strategy": "no", "report_to": "none", "logging_strategy": "no",
             "disable_tqdm": True, "dataloader_pin_memory": False, "seed": 1,
         }  # fmt: skip
-        packed = packed_rows(rows, options.max_length)
+        packed = packed_rows(rows, options.row_tokens)
         accumulation = -(-packed // steps)
         trainer = Measured(
             model=model,
@@ -360,7 +361,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--instructions", type=Path, required=True, help="folder of a mixture")
     result.add_argument("--trl", type=Path, help="folder that pip put TRL into")
     result.add_argument("--batch", type=int, default=16, help="conversations a step")
-    result.add_argument("--max-length", type=int, default=256, help="tokens of a row")
+    result.add_argument("--max-length", type=int, default=256, help="of a conversation")
+    result.add_argument("--row-tokens", type=int, default=512, help="tokens of a packed row")
     result.add_argument("--micro", type=int, nargs="+", default=[1, 4], help="padded rows at once")
     result.add_argument("--steps", type=int, default=2, help="steps a round")
     result.add_argument("--rounds", type=int, default=3, help="rounds of each way")
