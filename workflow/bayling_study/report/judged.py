@@ -18,6 +18,8 @@ from bayling_study.report.verdicts import (
 )
 
 ORDER = (REPRODUCED, CLOSE, DIFFERS, NOT_COMPARABLE)
+FEW_VERDICTS = 40
+"""Verdicts up to which the first page shows each."""
 COLUMNS = ["item", "system", "metric", "published", "ours", "interval", "verdict", "reason"]
 
 
@@ -42,6 +44,15 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> Section:
         )
         section.more[f"{suite}: {len(rows)} published values"] = [table]
     return section
+
+
+def first_verdicts(study: Study, verdicts: Sequence[Verdict]) -> Table:
+    """Returns the verdicts of the first page: each where they are few, else counts by suite."""
+    if len(verdicts) > FEW_VERDICTS:
+        return verdict_counts(verdicts, "suite")
+    rows = [[text(row.key[0]), *_row(study, row)] for row in verdicts]
+    title = "Against the published values"
+    return Table("verdicts-first", title, ["suite", *COLUMNS], rows)
 
 
 def by_suite(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:

@@ -9,7 +9,7 @@ from bayling_study.report.blocks import Cell, Section, Table, text
 from bayling_study.report.cautions import warning_table
 from bayling_study.report.collect import Study
 from bayling_study.report.cost import cost_facts
-from bayling_study.report.judged import verdict_counts
+from bayling_study.report.judged import first_verdicts
 from bayling_study.report.metrics import headline, score_row
 from bayling_study.report.verdicts import Verdict
 
@@ -24,7 +24,7 @@ def overview_section(study: Study, verdicts: Sequence[Verdict]) -> Section:
     section = Section("overview", "Overview", facts=_facts(study))
     judged = [row for row in verdicts if row.published is not None]
     if judged:
-        section.tables.append(verdict_counts(judged, "suite"))
+        section.tables.append(first_verdicts(study, judged))
     warnings = warning_table(study)
     if warnings.rows:
         section.tables.append(warnings)
