@@ -62,7 +62,7 @@ status: envs ## where a study is that runs here or elsewhere: jobs, training, qu
 
 resume: envs ## after Snakemake was killed: cancel the jobs it left in SLURM's queue, go on
 	@python -m bayling_study.status.cancel --study $(STUDY)
-	@$(SNAKEMAKE) --unlock 2>/dev/null
+	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
 
 chat: envs ## talk to a system of the study in the terminal (SYSTEM=NAME)

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bayling_study.config import StudyConfig
+from bayling_study.dag import Dag
+
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 
 
@@ -47,3 +50,25 @@ class TestEnvironment:
 
 def test_torch_is_not_in_a_lock():
     assert not {"torch"} & (set(lock("study")) | set(lock("comet")))
+
+
+class TestContainer:
+    """The image is made from the same locks, with the same commands, as ``make envs``."""
+
+    text = (ENVS / "container.def").read_text()
+
+    def test_every_lock_is_in_it(self):
+        for path in (*ENVS.glob("*.lock"), ENVS / "torch.txt"):
+            assert f"envs/{path.name} /opt/locks/{path.name}" in self.text
+
+    def test_it_installs_as_make_does(self):
+        makefile = (ENVS.parent / "Makefile").read_text()
+        for options in ("--no-deps --require-hashes -r", "/bin/pip install -qq"):
+            assert options in self.text and options in makefile
+
+    def test_rules_find_the_other_environment_in_it(self):
+        assert "for name in study comet" in self.text
+        assert Dag(StudyConfig(), programs=False, container=True).comet_python() == (
+            "/opt/comet/bin/python"
+        )
+        assert Dag(StudyConfig(), programs=False).comet_python() == "python"
