@@ -26,7 +26,7 @@ def resolved(mixtures: Mapping[str, Any]) -> dict[str, Any]:
 def _whole(name: str, mixtures: Mapping[str, Any], chain: tuple[str, ...]) -> Any:
     """Returns one mixture; ``chain`` holds those that derive from it, against circles."""
     entry = mixtures[name]
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, Mapping) or not _is_sound(entry):
         return entry
     base = entry.get("base")
     if base is None:
@@ -39,9 +39,28 @@ def _whole(name: str, mixtures: Mapping[str, Any], chain: tuple[str, ...]) -> An
     if base in (*chain, name):
         raise ValueError(f"{name}.base: {base} derives from {name}")
     inherited = _whole(base, mixtures, (*chain, name))
-    if not isinstance(inherited, Mapping):
+    if not isinstance(inherited, Mapping) or not _is_sound(inherited):
         return entry
     return _changed(name, {**inherited}, entry)
+
+
+def _is_sound(entry: Mapping[str, Any]) -> bool:
+    """Tells whether what is looked at here has the right types; else the model will tell."""
+    base, drop, fraction = entry.get("base"), entry.get("drop", []), entry.get("fraction", 1.0)
+    tables = [entry.get(key, {}) for key in ("shares", "directions")]
+    return (
+        isinstance(base, str | None)
+        and isinstance(drop, list)
+        and all(isinstance(name, str) for name in drop)
+        and _is_number(fraction)
+        and _is_number(entry.get("conversations", 1))
+        and all(isinstance(table, Mapping) for table in tables)
+        and all(_is_number(share) for table in tables for share in table.values())
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _is_set(entry: Mapping[str, Any]) -> bool:
@@ -50,7 +69,7 @@ def _is_set(entry: Mapping[str, Any]) -> bool:
 
 def _changed(name: str, values: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     """Applies what a derived mixture says to its base's values."""
-    for dropped in entry.get("drop") or []:
+    for dropped in entry.get("drop", []):
         places = [key for key in ("shares", "directions") if dropped in values.get(key, {})]
         if not places:
             raise ValueError(f"{name}.drop: the base has no recipe or direction {dropped!r}")
