@@ -112,4 +112,5 @@ def test_twelve_bytes_a_parameter(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     save_as(tmp_path, [], values(1), monkeypatch)
     (path,) = tmp_path.iterdir()
     header = int.from_bytes(path.read_bytes()[:8], "little") + 8
-    assert path.stat().st_size - header == states.STATE_BYTES * sum(SIZES.values())
+    assert path.stat().st_size - header == 12 * sum(SIZES.values())
+    assert states.STATE_BYTES == 12
