@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from pydantic import ValidationError
 
-from bayling_study.config.loading import parse_config
+from bayling_study.config.study import TrackingSection
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, write_json
 from bayling_study.tracking.__main__ import main as track
@@ -317,11 +318,10 @@ def test_a_password_in_the_environments_uri_is_refused(study, monkeypatch):
     assert "hunter2" not in str(refused.value)
 
 
-def test_databricks_is_named_by_configuration(study):
-    with pytest.raises(StudyError, match="/Shared/NAME"):
-        parse_config({"tracking": {"uri": "databricks://me"}})
-    assert parse_config(
-        {"tracking": {"uri": "databricks://me", "experiment": "/Shared/bayling"}}
-    ).tracking.experiment
-    with pytest.raises(StudyError, match="begins with one of"):
-        parse_config({"tracking": {"uri": "/tmp/mlruns"}})
+def test_databricks_is_named_by_configuration():
+    with pytest.raises(ValidationError, match="/Shared/NAME"):
+        TrackingSection(uri="databricks://me")
+    named = TrackingSection(uri="databricks://me", experiment="/Shared/bayling")
+    assert named.experiment == "/Shared/bayling"
+    with pytest.raises(ValidationError, match="begins with one of"):
+        TrackingSection(uri="/tmp/mlruns")

@@ -62,6 +62,60 @@ def chosen_uri(configured: str | None, study: Path) -> str:
     return uri
 
 
+@contextmanager
+def reached(uri: str) -> Iterator[None]:
+    """Turns the failures of a store's client into one message.
+
+    Raises:
+        StudyError: the store cannot be reached, or refused a call.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        reason = str(error).splitlines()[0][:300]
+        raise StudyError(
+            f"the tracking store failed: {reason}",
+            where=uri,
+            fix="the run records hold everything; `make track` sends it once the store answers",
+        ) from error
+
+
+def find_runs(client: Any, experiment: str, tags: Mapping[str, str]) -> list[Any]:
+    """Returns the runs of an experiment that have all of some tags."""
+    condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    found: list[Any] = []
+    token = None
+    while token != "":
+        page = client.search_runs([experiment], filter_string=condition, page_token=token)
+        found += page
+        token = page.token or ""
+    return found
+
+
+def runs_of(uri: str, study: Path) -> list[Any]:
+    """Returns the runs of a study, its own and its jobs', and writes nothing.
+
+    Raises:
+        StudyError: the store cannot be reached.
+    """
+    from mlflow import MlflowClient
+
+    with reached(uri):
+        client = MlflowClient(tracking_uri=uri)
+        experiment = client.get_experiment_by_name(os.environ.get(EXPERIMENT) or study.name)
+        if experiment is None:
+            return []
+        runs = find_runs(client, experiment.experiment_id, {})
+    parents = {r.info.run_id for r in runs if r.data.tags.get("mlflow.runName") == study.name}
+    return [
+        run
+        for run in runs
+        if run.info.run_id in parents or run.data.tags.get("mlflow.parentRunId") in parents
+    ]
+
+
 class Store:
     """A study's experiment in an MLflow store.
 
@@ -82,25 +136,10 @@ class Store:
         self.uri, self.study, self.patience = uri, study, patience
         self.study_name = study.name
         self.name = os.environ.get(EXPERIMENT) or study.name
-        with self._reached(), self._lock():
+        with reached(self.uri), self._lock():
             self.client = self._patiently(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
             self.experiment = self._patiently(self._experiment)
             self.parent = self._patiently(self._parent)
-
-    @contextmanager
-    def _reached(self) -> Iterator[None]:
-        """Turns the client's failures into one message."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            yield
-        except MlflowException as error:
-            reason = str(error).splitlines()[0][:300]
-            raise StudyError(
-                f"the tracking store failed: {reason}",
-                where=self.uri,
-                fix="the run records hold everything; `make track` sends it once the store answers",
-            ) from error
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
         """Repeats an action, which may be repeated, while the sqlite store is locked."""
@@ -140,16 +179,7 @@ class Store:
         return str(self.client.create_run(self.experiment, tags=tags).info.run_id)
 
     def _find(self, tags: Mapping[str, str]) -> list[Any]:
-        condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-        found: list[Any] = []
-        token = None
-        while token != "":
-            page = self.client.search_runs(
-                [self.experiment], filter_string=condition, page_token=token
-            )
-            found += page
-            token = page.token or ""
-        return found
+        return find_runs(self.client, self.experiment, tags)
 
     def jobs(self) -> list[Any]:
         """Returns the runs of all jobs of the study."""
@@ -185,7 +215,7 @@ class Store:
         Raises:
             StudyError: the store failed; what was sent before that stays.
         """
-        with self._reached():
+        with reached(self.uri):
             return self._patiently(lambda: self._sync(path))
 
     def _sync(self, path: Path) -> bool:
@@ -214,7 +244,7 @@ class Store:
 
     def finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:
         """Closes the parent run: its time span, its job counts and what people open first."""
-        with self._reached():
+        with reached(self.uri):
             self._patiently(lambda: self._finish(records, artefacts))
 
     def _finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bayling_study.errors import StudyError
 from bayling_study.tracking.jobs import Job
-from bayling_study.tracking.mlflow_store import Store, chosen_uri
+from bayling_study.tracking.mlflow_store import chosen_uri, runs_of
 
 NOTHING = "not in MLflow (make track)"
 
@@ -28,19 +28,15 @@ class RunIds:
         self._own_store = self._uri.startswith("sqlite:") and not uri
 
     @cached_property
-    def _store(self) -> Store:
-        return Store(self._uri, self._study)
-
-    @cached_property
     def _runs(self) -> dict[str, str] | str:
-        """Job's uid to run id, or why there are none."""
+        """Job's uid to run id (the study's own run under no uid), or why there are none."""
         if self._own_store and not (self._study / "mlflow.db").is_file():
             return NOTHING
         try:
-            jobs = self._store.jobs()
+            runs = runs_of(self._uri, self._study)
         except StudyError as error:
             return f"unknown: {error.what}"
-        return {run.data.tags["bayling.uid"]: str(run.info.run_id) for run in jobs}
+        return {run.data.tags.get("bayling.uid", ""): str(run.info.run_id) for run in runs}
 
     def of(self, record: Mapping[str, Any]) -> str:
         """Returns the run id of a record, or why there is none."""
@@ -54,7 +50,7 @@ class RunIds:
         """
         if isinstance(self._runs, str):
             raise StudyError(f"no MLflow runs: {self._runs}", where=self._study)
-        if run_id == self._store.parent:
+        if run_id == self._runs.get(""):
             wanted = [job for job in jobs if job.record["stage"] == "report"]
         else:
             wanted = [job for job in jobs if self._runs.get(job.record["uid"]) == run_id]
