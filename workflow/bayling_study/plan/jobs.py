@@ -28,6 +28,7 @@ def job_counts(dag: Dag) -> dict[str, int]:
         "export": exports,
         "perplexity": exports,
         "generate": len(layout.evaluated()),
+        "harness": len(layout.harness(*layout.evaluated())),
         "judge": sum(len(layout.reviews(system)) for system in layout.evaluated()),
         "score": len(layout.evaluated()),
         "compare": 1,
