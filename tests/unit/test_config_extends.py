@@ -14,6 +14,7 @@ from bayling_study.dag import Dag
 from bayling_study.errors import StudyError
 
 ROOT = Path(__file__).resolve().parents[2]
+SYSTEMS = {"a": {"kind": "foundation", "source": "smollm2"}}
 FULL = ("bayling-7b", "bayling-13b", "bayling-2-7b", "bayling-2-13b", "bayling-2-8b")
 
 
@@ -30,7 +31,7 @@ def put(folder: Path, name: str, **values: object) -> str:
 
 
 def test_later_files_win_and_the_file_itself_last(folder: Path) -> None:
-    put(folder, "far.yaml", tuning={"epochs": 9, "batch": 64, "learning_rate": 0.1})
+    put(folder, "far.yaml", systems=SYSTEMS, tuning={"epochs": 9, "batch": 64, "learning_rate": 0.1})
     put(folder, "one.yaml", extends="far.yaml", tuning={"batch": 8})
     put(folder, "two.yaml", tuning={"learning_rate": 0.2})
     values = {"extends": ["one.yaml", "two.yaml"], "tuning": {"epochs": 2}}
@@ -64,7 +65,7 @@ def test_snakemakes_merged_values_and_files_give_the_same_study(
 ) -> None:
     """Snakemake merges the files that it is given; what they extend is resolved afterwards."""
     study = {"name": "mine"}
-    put(folder, "base.yaml", study=study, tuning={"epochs": 5, "batch": 4})
+    put(folder, "base.yaml", study=study, systems=SYSTEMS, tuning={"epochs": 5, "batch": 4})
     put(folder, "first.yaml", extends="base.yaml", tuning={"batch": 8})
     put(folder, "second.yaml", tuning={"epochs": 1})
     by_files = load_config(folder / "first.yaml", folder / "second.yaml")
