@@ -93,7 +93,7 @@ def end_jobs(jobs: list[psutil.Process], grace: float = GRACE_SECONDS) -> None:
 def _at_work(process: psutil.Process) -> bool:
     """Tells whether a process runs; one that only waits to be reaped does not."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
