@@ -187,7 +187,10 @@ def mixture(count: int) -> Mixture:
 
 
 class Watch:
-    """Wall time, processor time and the peak memory of this process and its children."""
+    """Wall time, processor time and the peak memory of this process and its children.
+
+    Memory is the proportional set size: what processes share counts once.
+    """
 
     def __enter__(self) -> Watch:
         self.peak, self._done = 0, threading.Event()
@@ -198,11 +201,11 @@ class Watch:
 
     def _look(self) -> None:
         me = psutil.Process()
-        while not self._done.wait(0.3):
+        while not self._done.wait(0.5):
             total = 0
             for process in [me, *me.children(recursive=True)]:
                 try:
-                    total += process.memory_info().rss
+                    total += process.memory_full_info().pss
                 except psutil.NoSuchProcess:
                     continue
             self.peak = max(self.peak, total)

@@ -11,9 +11,10 @@ import pytest
 
 from bayling_study.chat import encode
 from bayling_study.chat.counting import count_tokens
-from bayling_study.synthesis import aligned, order
+from bayling_study.synthesis import aligned, gate, order
 from bayling_study.synthesis import mixture as mixtures
 from bayling_study.synthesis.aligned import Rows
+from bayling_study.synthesis.audit import audit
 from helpers.training import (
     chatml_tokenizer,
     legacy_llama_tokenizer,
@@ -128,3 +129,23 @@ def test_counted_lengths_are_those_of_encoding(make: Any, template: Any) -> None
         ids, mask = encode(tokenizer, template, messages)
         expected.append((len(ids), sum(mask)))
     assert count_tokens(tokenizer, template, several) == expected
+
+
+def test_lengths_of_a_large_mixture_are_estimated_but_limits_stay_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpora = write_corpora(tmp_path / "corpora", general=[*talks(900), *talks(900, "zh")])
+    values: dict[str, Any] = {"conversations": 1800, "shares": {"general": 1.0}, "directions": {}}
+    free, _ = made(tmp_path / "free", corpora, mixture(**values))
+    longest = audit(free, CharacterTokenizer(), "bayling")["tokens"]["by_recipe"]["general"]
+    wanted = mixture(**values, max_tokens=int(longest["longest"]) - 1)
+    exact, plain = made(tmp_path / "exact", corpora, wanted)
+    monkeypatch.setattr(gate, "MEASURED_ALL", 100)
+    sampled, table = made(tmp_path / "sampled", corpora, wanted)
+    assert table == plain and 0 < len(table) < 1800
+    facts = [
+        audit(result, CharacterTokenizer(), "bayling")["tokens"] for result in (exact, sampled)
+    ]
+    assert [fact["sample"] for fact in facts] == [1, 16]
+    assert facts[1]["real"] == pytest.approx(facts[0]["real"], rel=0.01)
+    assert facts[1]["trained_share"] == pytest.approx(facts[0]["trained_share"], rel=0.01)

@@ -5,7 +5,7 @@ Keys of ``audit.json`` besides the counts ``by_…``:
 | key | content |
 |---|---|
 | ``wanted`` | conversations asked for, by ``RECIPE/DIRECTION`` |
-| ``tokens`` | lengths in the mixture's template, counted with the foundation's tokenizer |
+| ``tokens`` | lengths in the mixture's template, counted with the foundation's tokenizer; of large mixtures estimated from one conversation in ``sample`` |
 | ``segments`` | aligned rows at hand, used, and how often |
 | ``rejected`` | stage to ``{reason, count, samples}``: rows of the ``corpora``, turns (``demands``), conversations (``mixture``) |
 | ``contamination`` | suite to the aligned rows and the conversations removed because of it |
@@ -104,10 +104,14 @@ def _tokens(tally: Tally) -> dict[str, Any]:
     whole = np.zeros(longest, np.int64)
     by_recipe = {}
     for recipe, counts in sorted(tally.lengths.items()):
-        whole[: len(counts)] += counts
-        by_recipe[recipe] = _lengths(counts, tally.trained[recipe])
-    real, trained = _total(whole), sum(tally.trained.values())
+        if counts.any():
+            scale = tally.counts["recipe"][recipe] / int(counts.sum())
+            scaled = np.round(counts * scale).astype(np.int64)
+            whole[: len(counts)] += scaled
+            by_recipe[recipe] = _lengths(scaled, round(tally.trained[recipe] * scale))
+    real, trained = _total(whole), sum(int(r["trained"]) for r in by_recipe.values())
     return {
+        "sample": tally.sample,
         "real": real,
         "trained": trained,
         "trained_share": round(trained / real, 4) if real else 0.0,

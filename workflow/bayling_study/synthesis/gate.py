@@ -14,6 +14,13 @@ from bayling_study.interactive.dialogue import Rejections
 from bayling_study.synthesis.decontamination import Contamination
 from bayling_study.synthesis.types import Instruction
 
+MEASURED_ALL = 200_000
+"""Conversations up to which each one's tokens are counted."""
+SAMPLE = 16
+"""In larger mixtures one in so many is counted, drawn by its key, and besides each that could
+be too long. Counting all 3.2 million would take a third of the time."""
+MESSAGE_BYTES, FRAME_BYTES = 64, 512
+"""What a template adds to a message and to a conversation at most, in bytes."""
 SHOWN = 200
 """Characters of a rejected conversation that the audit shows."""
 
@@ -26,14 +33,14 @@ class Measured:
         instruction: the conversation.
         key: hash of its text and the mixture's seed; it gives the final order, in
             which the same text twice stands side by side.
-        tokens: tokens in the mixture's template.
-        trained: those with loss, the ends of turns included.
+        tokens: tokens in the mixture's template; nothing if they were not counted.
+        trained: those with loss, the ends of turns included; likewise.
     """
 
     instruction: Instruction
     key: int
-    tokens: int
-    trained: int
+    tokens: int | None
+    trained: int | None
 
 
 @dataclass
@@ -68,6 +75,7 @@ class Gate:
         self._mixture = mixture
         self._tokenizer = tokenizer
         self._tests = tests
+        self._all = mixture.conversations <= MEASURED_ALL
         self._salt = seed.to_bytes(8, "big")
         self._seen: set[int] = set()
         self.rejections = Rejections()
@@ -89,16 +97,25 @@ class Gate:
 
     def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Measured]:
         """Returns the conversations that are short enough."""
-        messages = [item.messages for item, _ in made]
-        counts = count_tokens(self._tokenizer, self._mixture.template, messages)
+        limits = [self._limit(item) for item, _ in made]
+        counted = [
+            self._all or not key % SAMPLE or most_tokens(item) > limit
+            for (item, key), limit in zip(made, limits, strict=True)
+        ]
+        messages = [item.messages for (item, _), yes in zip(made, counted, strict=True) if yes]
+        counts = iter(count_tokens(self._tokenizer, self._mixture.template, messages))
         result = []
-        for (item, key), (tokens, trained) in zip(made, counts, strict=True):
-            limit = self._mixture.recipe_max_tokens.get(item.recipe, self._mixture.max_tokens)
-            if tokens > min(limit, self._mixture.max_tokens):
+        for (item, key), limit, yes in zip(made, limits, counted, strict=True):
+            tokens, trained = next(counts) if yes else (None, None)
+            if tokens is not None and tokens > limit:
                 self._reject(item, "too long")
             else:
                 result.append(Measured(item, key, tokens, trained))
         return result
+
+    def _limit(self, item: Instruction) -> int:
+        mixture = self._mixture
+        return min(mixture.max_tokens, mixture.recipe_max_tokens.get(item.recipe, 1 << 62))
 
     def _clean(self, made: Sequence[Measured]) -> list[Measured]:
         """Returns the conversations that share nothing with a test."""
@@ -118,6 +135,15 @@ class Gate:
     def _reject(self, item: Instruction, reason: str) -> None:
         text = "\n".join(message["content"] for message in item.messages)
         self.rejections.add(f"{item.recipe}: {reason}", text[:SHOWN])
+
+
+def most_tokens(item: Instruction) -> int:
+    """Returns a bound on a conversation's tokens: no token stands for less than a byte.
+
+    That holds for byte-level vocabularies and for those that fall back to bytes.
+    """
+    sizes = (len(m["content"].encode("utf-8", "replace")) + MESSAGE_BYTES for m in item.messages)
+    return FRAME_BYTES + sum(sizes)
 
 
 def named(row: Measured, name: str) -> Measured:

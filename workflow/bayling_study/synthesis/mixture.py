@@ -23,6 +23,7 @@ from bayling_study.config.synthesis import Mixture
 from bayling_study.corpora.types import CONVERSATIONS_FILE, PARALLEL_FILE
 from bayling_study.errors import StudyError
 from bayling_study.interactive.dialogue import Rejections
+from bayling_study.synthesis import gate
 from bayling_study.synthesis.aligned import Rows
 from bayling_study.synthesis.block import Context, Job, Result, make_block
 from bayling_study.synthesis.decontamination import Contamination
@@ -133,7 +134,8 @@ def make(task: Task, out: Path, scratch: Path) -> Made:
         scratch / "tests.npz",
         task.load_tokenizer,
     )
-    made = Made(wanted=plan.wanted, suites=tests.suites)
+    sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
+    made = Made(Tally(sample), wanted=plan.wanted, suites=tests.suites)
     paths = []
     progress = Progress(task.mixture.conversations)
     for job, result in _results(plan, context, task):

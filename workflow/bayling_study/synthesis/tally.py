@@ -17,16 +17,20 @@ SAMPLES = 2
 class Tally:
     """Counts rows, one table after the other; memory does not grow with their number.
 
+    Args:
+        sample: lengths are taken of one in so many rows, those whose key it divides.
+
     Attributes:
         conversations: rows.
         duplicates: rows left out because another one has the same text, by recipe.
         counts: name of a count to its values.
-        lengths: recipe to the number of conversations of each length in tokens.
-        trained: recipe to its tokens with loss.
+        lengths: recipe to the number of counted conversations of each length in tokens.
+        trained: recipe to the tokens with loss of those.
         samples: recipe to the first messages of the final order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sample: int = 1) -> None:
+        self.sample = sample
         self.conversations = 0
         self.duplicates: Counter[str] = Counter()
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -55,13 +59,14 @@ class Tally:
             self._measure(recipe, rows.filter(pc.equal(rows["recipe"], recipe)))
 
     def _measure(self, recipe: str, rows: pa.Table) -> None:
-        lengths = np.bincount(rows["tokens"].to_numpy())
+        counted = rows.filter(pa.array(rows["key"].to_numpy() % np.uint64(self.sample) == 0))
+        lengths = np.bincount(counted["tokens"].to_numpy())
         known = self.lengths.get(recipe, np.zeros(0, np.int64))
         total = np.zeros(max(len(lengths), len(known)), np.int64)
         total[: len(known)] += known
         total[: len(lengths)] += lengths
         self.lengths[recipe] = total
-        self.trained[recipe] += int(pc.sum(rows["trained"]).as_py())
+        self.trained[recipe] += int(pc.sum(counted["trained"]).as_py() or 0)
         kept = self.samples.setdefault(recipe, [])
         kept += rows["messages"].slice(0, SAMPLES - len(kept)).to_pylist()
 
