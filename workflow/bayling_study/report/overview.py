@@ -99,5 +99,5 @@ def _tests(study: Study) -> str:
         f"Bold: best of the row. Below each value: its interval. ▲ ▼: significantly better or "
         f"worse than {study.baseline} ({'; '.join(method['tests'])}; {method['samples']:,} "
         f"samples; Holm's correction over all pairs of systems; {method['significant']}, "
-        f"{method['level']}). Averages are not tested."
+        f"{method['level']}).{'' if method.get('averages') else ' Averages are not tested.'}"
     )

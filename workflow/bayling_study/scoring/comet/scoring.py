@@ -76,7 +76,7 @@ def _note(
             "verified_against": checkpoint.verify(),
         }
     )
-    run.input("model", checkpoint.file, checkpoint.hash)
+    run.input("model", checkpoint.file)
     run.input("prompts", options.prompts)
     for system in options.systems:
         run.input(f"outputs/{system}", options.outputs / system)
