@@ -73,7 +73,7 @@ class Study:
         """Runs the study on this machine, undisturbed."""
         options = ["--cores", "2", "--set-resources", "tune:processes=1"]
         options += ["--set-threads", "tune=1"]
-        assert self.start("undisturbed", *options).wait(1800) == 0
+        assert self.start("undisturbed", *options).wait() == 0
 
     def steps(self) -> int:
         """Returns the newest step of the training in progress."""
@@ -138,7 +138,7 @@ class Run:
                 start_new_session=True,
             )
 
-    def wait(self, seconds: float = 600) -> int:
+    def wait(self, seconds: float = 1800) -> int:
         """Returns the exit status."""
         return self.process.wait(seconds)
 
