@@ -34,7 +34,11 @@ rule synthesis:
         prompts=STUDY.layout.prompts(),
     output:
         data=f"{S}/instructions/{{mixture}}/train.parquet",
-        audit=f"{S}/instructions/{{mixture}}/audit.json",
+        audit=report(
+            f"{S}/instructions/{{mixture}}/audit.json",
+            caption="../report/audit.rst",
+            category="Training sets",
+        ),
         card=f"{S}/instructions/{{mixture}}/README.md",
     log:
         f"{S}/logs/synthesis/{{mixture}}.log",
