@@ -22,8 +22,8 @@ from bayling_study.config.systems import (
     PublishedSystem,
     TunedSystem,
 )
-from bayling_study.download.manifest import source_row
 from bayling_study.download.gates import check_gates
+from bayling_study.download.manifest import source_row
 from bayling_study.errors import StudyError
 from bayling_study.layout import MADE_FROM_ANOTHER, Layout
 from bayling_study.tracking.code import ROOT, code_hash
