@@ -49,6 +49,7 @@ PRINTING = {
     "bundle/__main__.py": "what was packed or verified",
     "cli.py": "the one-line error",
     "devices.py": "which GPUs the job has",
+    "exclusive.py": "what a killed run left behind",
     "preflight": "its output is the list of checks",
     "status": "its output is the status",
     "download/progress.py": "progress on a terminal",

@@ -31,7 +31,8 @@ def put(folder: Path, name: str, **values: object) -> str:
 
 
 def test_later_files_win_and_the_file_itself_last(folder: Path) -> None:
-    put(folder, "far.yaml", systems=SYSTEMS, tuning={"epochs": 9, "batch": 64, "learning_rate": 0.1})
+    far = {"epochs": 9, "batch": 64, "learning_rate": 0.1}
+    put(folder, "far.yaml", systems=SYSTEMS, tuning=far)
     put(folder, "one.yaml", extends="far.yaml", tuning={"batch": 8})
     put(folder, "two.yaml", tuning={"learning_rate": 0.2})
     values = {"extends": ["one.yaml", "two.yaml"], "tuning": {"epochs": 2}}

@@ -82,8 +82,11 @@ def resolve(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str,
     """
     own = dict(values)
     named = own.pop("extends", None) or []
+    names = [named] if isinstance(named, str) else named
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise StudyError(f"{named!r} is no file", where="extends", fix="extends: [FILE.yaml]")
     base: dict[str, Any] = {}
-    for name in [named] if isinstance(named, str) else named:
+    for name in names:
         if name in above:
             raise StudyError(f"{name} extends itself", where=f"extends: {' -> '.join(above)}")
         base = merge(base, resolve(read_yaml(ROOT / name), (*above, name)))

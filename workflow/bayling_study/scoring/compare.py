@@ -40,8 +40,8 @@ from bayling_study.scoring.pairs import (
     average_tests,
     correct_table,
     corrected,
-    method_statement,
     item_tests,
+    method_statement,
 )
 from bayling_study.scoring.resampling import Plan
 from bayling_study.scoring.segment_scores import SegmentScores, read_segment_scores

@@ -63,7 +63,7 @@ class Question:
 
     @property
     def first_shown(self) -> tuple[int, int]:
-        """Returns in how many reviews the assistant shown first wins, and how many have a winner."""
+        """Returns in how many reviews the assistant shown first wins, of how many with a winner."""
         winners = [
             (_sign(first - second), swapped)
             for (first, second), swapped in zip(self.pairs, self.orders, strict=True)
