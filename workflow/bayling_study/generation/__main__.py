@@ -50,7 +50,7 @@ def main() -> None:
         for name in prompts:
             run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl", prompts[name].sha256)
         answered = answer(Job(config, options.system, options, prompts, run))
-        write_outputs(options.out, answered.system, answered.suites, answered.meter.rates())
+        write_outputs(options.out, answered.system, answered.suites)
         run.metrics(_metrics(answered.suites, answered.meter))
         run.output("hypotheses", options.out)
 

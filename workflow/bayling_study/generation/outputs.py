@@ -10,7 +10,6 @@
 - ``absent``: ``{suite, item, reason}`` of every configured item without hypotheses;
 - ``suites``: suite to decoding, clean-up, numbers and file hashes; ``made`` is the hash of
   the system and of all that decides a suite's answers, which every hypothesis carries too;
-- ``throughput``: hypotheses and tokens a second, where the system was run.
 """
 
 from __future__ import annotations
@@ -75,9 +74,11 @@ def write_outputs(
     folder: Path,
     system: System,
     suites: dict[str, SuiteAnswers],
-    throughput: dict[str, float] | None = None,
 ) -> None:
     """Writes the output folder; it appears whole or not at all.
+
+    Nothing that depends on time goes there (the rates are in the run record): the
+    same config gives the same bytes.
 
     Raises:
         StudyError: hypotheses and prompts do not match.
@@ -98,7 +99,6 @@ def write_outputs(
                 "items": {name: items_of(suite) for name, suite in suites.items()},
                 "absent": [asdict(row) for suite in suites.values() for row in suite.absent],
                 "suites": summaries,
-                "throughput": throughput or {},
             },
         )
 
