@@ -106,19 +106,10 @@ class Study:
         files = (path for path in sorted(self.results.rglob("*")) if path.is_file())
         named = ((path.relative_to(self.results), path) for path in files)
         return {
-            str(name): hashlib.sha256(content(path)).hexdigest()
+            str(name): hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in named
             if name.parts[0] not in TIMES
         }
-
-
-def content(path: Path) -> bytes:
-    """Returns a file's bytes; of a system's description without the seconds it took."""
-    if path.name != "system.json":
-        return path.read_bytes()
-    kept = json.loads(path.read_text())
-    kept.pop("throughput", None)
-    return json.dumps(kept).encode()
 
 
 class Run:
