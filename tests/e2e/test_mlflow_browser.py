@@ -32,7 +32,6 @@ def write_study(study: Path) -> None:
     for folder, card in ((data, "# Data card"), (model, "# Model card")):
         folder.mkdir(parents=True)
         (folder / "README.md").write_text(card)
-    (data / "train.parquet").write_bytes(b"rows")
     synthesis = RunRecord(
         study / "runs/synthesis/default.json", "synthesis", "default", "small", "c0"
     )
@@ -40,7 +39,7 @@ def write_study(study: Path) -> None:
     synthesis.artefact(data / "README.md")
     synthesis.close("finished")
     tuning = RunRecord(study / "runs/tuning/tuned.json", "tuning", "tuned", "small", "c0")
-    tuning.input("instructions", data / "train.parquet")
+    tuning.input("instructions", data)
     tuning.parameters({"tuning": {"learning_rate": 2e-5}})
     for step in range(STEPS):
         tuning.metrics({"loss": 3.0 / (step + 1)}, step=step)
@@ -106,7 +105,7 @@ def test_the_studys_runs_are_listed(look, runs):
 
 
 def test_a_job_says_where_its_files_are(look, runs):
-    wanted = ("runs/tuning/tuned.json", "train.parquet", "tuning.learning_rate")
+    wanted = ("runs/tuning/tuned.json", "instructions/default", "tuning.learning_rate")
     look(runs["tuning/tuned"], "job", *wanted)
 
 

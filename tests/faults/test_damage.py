@@ -14,10 +14,11 @@ pytestmark = pytest.mark.long
 WAYS = {"bit flip": flip_bit, "truncation": truncate}
 DAMAGE = {
     "corpus": (f"{S}/corpora/parallel.parquet", "synthesis"),
-    "instructions": (f"{S}/instructions/default/train.parquet", "tuning"),
+    "instructions": (f"{S}/instructions/default/train.parquet", "masks"),
+    "encoded training set": (f"{S}/masks/tuned/tokens/tokens.npy", "tuning"),
     "foundation": ("resources/foundations/*/model.safetensors", "tuning"),
     "checkpoint": (f"{S}/tuned/tuned/model.safetensors", "export"),
-    "export": (f"{S}/int8/tuned-int8/model.safetensors", "perplexity"),
+    "export": (f"{S}/int8/tuned-int8/groupwise.safetensors", "perplexity"),
     "hypotheses": (f"{S}/outputs/tuned/translation.jsonl", "scoring"),
     "prompts": (f"{S}/prompts/translation.jsonl", "generation"),
 }

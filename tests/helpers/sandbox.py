@@ -49,6 +49,7 @@ STAGES = {
     "corpora": Stage(f"{S}/corpora/parallel.parquet", "corpora", "corpora"),
     "synthesis": Stage(f"{S}/instructions/default/train.parquet", "synthesis", "synthesis/default"),
     "prompts": Stage(f"{S}/prompts/translation.jsonl", "suites", "suites/translation"),
+    "masks": Stage(f"{S}/masks/tuned", "tuning.masks", "masks/tuned"),
     "tuning": Stage(f"{S}/tuned/tuned", "tuning", "tuning/tuned"),
     "export": Stage(f"{S}/int8/tuned-int8", "export", "export/tuned-int8"),
     "perplexity": Stage(f"{S}/exports/tuned-int8.json", "export.perplexity", "perplexity/*"),

@@ -135,6 +135,18 @@ def granted_processes(threads: int) -> int:
     return int(torch.cuda.device_count()) or threads
 
 
+def note_inputs(options: argparse.Namespace, run: RunRecord) -> None:
+    """Notes what the job reads before it reads it, so that damage is named first.
+
+    Raises:
+        StudyError: something is not what its job wrote.
+    """
+    run.input("instructions", options.instructions)
+    run.input("foundation", options.foundation)
+    if options.masks is not None:
+        run.input("masks", options.masks)
+
+
 def prepare(
     options: argparse.Namespace,
     config: StudyConfig,
@@ -144,15 +156,13 @@ def prepare(
 ) -> Job:
     """Encodes the conversations, notes inputs in the run record and writes the job."""
     settings = config.tuning
-    instructions = options.instructions / "train.parquet"
+    note_inputs(options, run)
     rows = data.read_conversations(options.instructions)
     identity = identify(config, system, options)
     folder = options.checkpoints / identity[:12]
     folder.mkdir(parents=True, exist_ok=True)
     tell_others(options.checkpoints, folder)
     audit = encoded(options, system, folder, settings.max_length)
-    run.input("instructions", instructions)
-    run.input("foundation", options.foundation)
     run.parameters({"tuning": settings.model_dump(mode="json"), "template": system.template})
     run.parameters({"processes": options.processes, "identity": identity})
     tokens = data.load(folder / "tokens")
@@ -181,7 +191,7 @@ def prepare(
             "languages": data.languages(options.instructions),
             "recipes": dict(Counter(row["recipe"] for row in rows)),
             "processes": options.processes,
-            "data": sha256_file(instructions),
+            "data": sha256_file(options.instructions / "train.parquet"),
             "audit": audit,
         },
     )

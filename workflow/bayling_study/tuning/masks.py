@@ -45,7 +45,7 @@ def main() -> None:
         raise StudyError(f"{options.system!r} is not a tuned system", where="--system")
     name, study = options.system, config.study.name
     with run_record(options.record, "masks", name, study, options.code) as run:
-        run.input("instructions", options.instructions / "train.parquet")
+        run.input("instructions", options.instructions)
         run.input("foundation", options.foundation)
         with atomic_directory(options.out) as folder:
             audit = encode(
