@@ -21,7 +21,9 @@ COMET = "bayling_study.scoring.comet"
 COMMANDS = [
     " ".join(words.split())
     for rule in RULES
-    for words in re.findall(r"-m (bayling_study[\w.]*(?: (?:score|train|make|apply)\b)?)", rule.read_text())
+    for words in re.findall(
+        r"-m (bayling_study[\w.]*(?: (?:score|train|make|apply)\b)?)", rule.read_text()
+    )
 ]
 """Module and subcommand of each rule."""
 
