@@ -99,8 +99,8 @@ def first_checkpoint(sandbox: Sandbox) -> Path:
     """Waits for a complete checkpoint of the training run; returns its largest file."""
     work = sandbox.study / "work" / "tuning" / "tuned"
     for _ in range(1200):
-        files = [path for path in work.glob("step-*/**/*") if path.is_file()]
-        if files and list(work.glob("step-*/manifest.json")):
+        files = [path for path in work.glob("*/step-*/**/*") if path.is_file()]
+        if files and list(work.glob("*/step-*/manifest.json")):
             return max(files, key=lambda path: path.stat().st_size)
         time.sleep(0.05)
     raise TimeoutError("no checkpoint within a minute")

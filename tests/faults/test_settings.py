@@ -32,6 +32,8 @@ MISTAKES: dict[str, tuple[str, object]] = {
     "an absolute study name": ("study.name", "/tmp/other"),
     "a study name with a newline": ("study.name", "a\nb"),
     "a study name with a zero byte": ("study.name", "a\0b"),
+    "a results folder with a space": ("study.results", "my results"),
+    "a results folder with shell signs": ("study.results", "$(reboot)"),
     "a seed that is text": ("study.seed", "twelve"),
     "a seed below zero": ("study.seed", -1),
     "a learning rate that is text": ("tuning.learning_rate", "fast"),

@@ -130,9 +130,10 @@ class Dag:
         """
         settings = self.settings("download", "download")
         os.environ["BAYLING_DOWNLOAD"] = f"--settings {settings} --code {self.code('download')}"
-        live = f"--tracking-uri {self.tracking_uri()}"
-        live += f" --flush-seconds {self.config.tracking.flush_seconds}"
-        os.environ["BAYLING_LIVE"] = live if self.config.tracking.live else ""
+        tracking = self.config.tracking
+        # Not an option: the store's path may hold spaces, which the shell would split at.
+        os.environ["BAYLING_TRACKING"] = self.tracking_uri() if tracking.live else ""
+        os.environ["BAYLING_LIVE"] = f"--flush-seconds {tracking.flush_seconds}"
         if self.config.tracking.experiment:
             os.environ[EXPERIMENT] = self.config.tracking.experiment
 

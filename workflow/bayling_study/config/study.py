@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from bayling_study.config.base import Name, Section
+
+Folder = Annotated[str, StringConstraints(pattern=r"^[\w./+@%:=,-]+$")]
+"""A path that goes into the command lines of jobs: no spaces, quotes or other shell signs."""
 
 
 class StudySection(Section):
@@ -18,9 +22,9 @@ class StudySection(Section):
     """Heading of the report."""
     seed: int = Field(default=20230619, ge=0)
     """Root of every random choice; each stage derives its own from it and its name."""
-    results: str = "results"
+    results: Folder = "results"
     """Folder under which each study gets a folder of its own name."""
-    resources: str = "resources"
+    resources: Folder = "resources"
     """Folder of downloads and foundation checkpoints, shared by all studies."""
 
 

@@ -43,12 +43,12 @@ def main() -> None:
     config = load_settings(options.settings, "systems", "suites", "generation")
     _check_names(config, options.system, options.suites)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
-    prompts = {name: PromptSet.load(options.prompts, name) for name in options.suites}
     with run_record(
         options.record, "generation", options.system, config.study.name, options.code
     ) as run:
-        for name in prompts:
-            run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl", prompts[name].sha256)
+        for name in options.suites:
+            run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl")
+        prompts = {name: PromptSet.load(options.prompts, name) for name in options.suites}
         answered = answer(Job(config, options.system, options, prompts, run))
         write_outputs(options.out, answered.system, answered.suites)
         run.metrics(_metrics(answered.suites, answered.meter))

@@ -11,6 +11,7 @@ with status 75: start the same command again.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
@@ -72,7 +73,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--limit-minutes", type=float, default=0, help="the scheduler's limit; 0 is none"
     )
-    result.add_argument("--tracking-uri", default=None, help="MLflow store for live metrics")
+    live = os.environ.get("BAYLING_TRACKING") or None
+    result.add_argument("--tracking-uri", default=live, help="MLflow store for live metrics")
     result.add_argument(
         "--flush-seconds", type=float, default=15.0, help="time between two transfers to it"
     )
