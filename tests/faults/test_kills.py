@@ -20,8 +20,8 @@ STOPPED = ("comet", "generation", "synthesis", "tuning")
 def same_as(reference: Sandbox, sandbox: Sandbox) -> None:
     """Asserts that every artefact has the bytes of the undisturbed study."""
     for stage in STAGES:
-        target = reference.target(stage)
-        assert sandbox.hash(target) == reference.hash(target), stage
+        ours, theirs = sandbox.target(stage), reference.target(stage)
+        assert sandbox.hash(ours) == reference.hash(theirs), stage
 
 
 def jobs_below(workflow: subprocess.Popen[str]) -> list[psutil.Process]:
