@@ -45,7 +45,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from bayling_study.config.tuning import TuningSection
-from bayling_study.tuning import data
+from bayling_study.tuning import data, encoding
 from bayling_study.tuning.attention import NAMES, kernel
 from bayling_study.tuning.engine import start_engine
 from bayling_study.tuning.launcher import free_port
@@ -100,7 +100,7 @@ class Bench:
         self.options = options
         self.tokenizer = AutoTokenizer.from_pretrained(options.foundation)
         rows = data.read_conversations(options.instructions)
-        data.encode_all(rows, self.tokenizer, "bayling", options.max_length, folder / "tokens")
+        encoding.encode_all(rows, self.tokenizer, "bayling", options.max_length, folder / "tokens")
         self.tokens = data.load(folder / "tokens")
         self.settings = TuningSection(
             batch=options.batch,
@@ -336,7 +336,11 @@ def processes(options: argparse.Namespace) -> None:
             history = json.loads((folder / "record.json").read_text())["history"]
             values = [point["values"]["trained_tokens_per_second"] for point in history[1:]]
             rates[count] = statistics.median(values)
-            print(f"{count} process(es): {rates[count]:7.1f} trained tokens/s", flush=True)
+            memory = max(point["values"]["memory_gib"] for point in history)
+            print(
+                f"{count} process(es): {rates[count]:7.1f} trained tokens/s, {memory:.1f} GiB each",
+                flush=True,
+            )
     print(f"two processes against one: {rates[2] / rates[1]:.2f}x")
 
 
@@ -344,6 +348,7 @@ def write_settings(folder: Path, options: argparse.Namespace) -> None:
     """Writes the settings of a short run of the stage."""
     tuning = {"batch": options.batch, "max_length": options.max_length, "epochs": 1}
     tuning |= {"max_steps": options.steps + 1, "gradient_checkpointing": False}
+    tuning |= {"micro_tokens": options.row_tokens}
     systems = {
         "foundation": {"kind": "foundation", "source": "x"},
         "tuned": {"kind": "tuned", "base": "foundation", "mixture": "default"},

@@ -1,6 +1,7 @@
 """What profiles ask for: every shipped one can be read, and says how jobs are bounded."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def test_every_cluster_profile_bounds_jobs_and_retries_with_more(folder):
     text = (folder / "config.yaml").read_text()
     assert text.count("* attempt") > 10
     assert "hecked" in text or "Run on" in text, "says what was run and what not"
+
+
+def with_gpu() -> set[str]:
+    """The rules whose commands take a GPU where no scheduler has dealt one out."""
+    found = set()
+    for file in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for part in re.split(r"(?m)^rule ", file.read_text())[1:]:
+            if "$BAYLING_ONE_GPU" in part or "$BAYLING_ALL_GPUS" in part:
+                found.add(part.partition(":")[0])
+    return found
+
+
+@pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
+def test_every_rule_that_uses_a_gpu_asks_each_cluster_for_one(folder):
+    assert with_gpu() == {"tune", "generate", "harness", "perplexity", "comet_score"}
+    asked = yaml.safe_load((folder / "config.yaml").read_text())["set-resources"]
+    for rule in with_gpu():
+        assert "gpu" in json.dumps(asked.get(rule)), rule
 
 
 def test_the_slurm_profile_sends_models_to_gpus_and_text_to_cores():

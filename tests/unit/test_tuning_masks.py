@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from bayling_study import chat
 from bayling_study.cli import EXIT_USER_ERROR
 from bayling_study.errors import StudyError
 from bayling_study.tuning import data, masks
@@ -97,13 +98,13 @@ def test_a_fully_masked_conversation_ends_the_audit(
 ) -> None:
     """As a template would whose answers carry no token that is learnt."""
     both = prepared(tmp_path)
-    encode = data.chat.encode
+    encode = chat.encode
 
     def masked(tokenizer: Any, template: Any, messages: Any) -> Any:
         ids, mask = encode(tokenizer, template, messages)
         return ids, [False] * len(mask) if "Say 7 " in messages[0]["content"] else mask
 
-    monkeypatch.setattr(data.chat, "encode", masked)
+    monkeypatch.setattr(chat, "encode", masked)
     with pytest.raises(StudyError, match="1 conversations have no token to learn: c7"):
         masks.encode(tmp_path, *both, "bayling", 512)
     assert not (tmp_path / masks.AUDIT).exists()

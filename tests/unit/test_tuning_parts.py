@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from bayling_study import chat
 from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
 from bayling_study.sizing.choice import Room
 from bayling_study.sizing.shape import Shape
 from bayling_study.sizing.speed import model_flops
-from bayling_study.tuning import data
+from bayling_study.tuning import data, encoding
+from bayling_study.tuning import progress as progress_module
 from bayling_study.tuning.__main__ import licence
 from bayling_study.tuning.engine import deepspeed_config, load_model
 from bayling_study.tuning.job import Follower, report
@@ -43,7 +47,7 @@ def test_the_rate_rises_and_falls() -> None:
 
 def test_encoded_conversations_come_back(tmp_path: Path) -> None:
     rows = conversations(9)
-    found = data.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
+    found = encoding.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
     tokens = data.load(tmp_path / "tokens")
     assert tokens.names == [row["id"] for row in rows]
     assert sum(tokens.lengths) == found["tokens"] == len(tokens.tokens)
@@ -59,7 +63,7 @@ def test_the_digest_follows_the_data(tmp_path: Path) -> None:
     tokenizer = chatml_tokenizer()
     digests = []
     for number, template in enumerate(("foundation", "bayling", "foundation")):
-        data.encode_all(rows, tokenizer, template, 512, tmp_path / str(number))  # type: ignore[arg-type]
+        encoding.encode_all(rows, tokenizer, template, 512, tmp_path / str(number))  # type: ignore[arg-type]
         digests.append(data.load(tmp_path / str(number)).digest)
     assert digests[0] == digests[2] != digests[1]
 
@@ -67,7 +71,7 @@ def test_the_digest_follows_the_data(tmp_path: Path) -> None:
 def test_long_conversations_are_cut_or_left_out_and_counted(tmp_path: Path) -> None:
     rows = [row for row in conversations(12) if len(row["messages"]) == 4]
     tokenizer = chatml_tokenizer()
-    lengths = [len(data.chat.encode(tokenizer, "foundation", row["messages"])[0]) for row in rows]
+    lengths = [len(chat.encode(tokenizer, "foundation", row["messages"])[0]) for row in rows]
     rows.append(
         {
             "id": "huge",
@@ -78,24 +82,49 @@ def test_long_conversations_are_cut_or_left_out_and_counted(tmp_path: Path) -> N
             ],
         }
     )
-    found = data.encode_all(rows, tokenizer, "foundation", min(lengths), tmp_path / "tokens")
+    found = encoding.encode_all(rows, tokenizer, "foundation", min(lengths), tmp_path / "tokens")
     assert found["left_out_as_too_long"] == {"count": 1, "ids": ["huge"]}
     assert found["truncated"]["count"] == sum(length > min(lengths) for length in lengths) > 0
 
 
-def test_a_fully_masked_conversation_is_named() -> None:
-    masks = [np.array([False, True]), np.array([True, False])]
-    with pytest.raises(StudyError, match=r"1 conversations have no token to learn: b"):
-        data.check_masks(["a", "b"], masks)
+def test_a_fully_masked_conversation_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught = chat.encode
+    muted = {"c1", "c2"}
+    rows = conversations(4)
+    by_text = {row["messages"][0]["content"]: row["id"] for row in rows}
+
+    def encode(tokenizer: Any, template: Any, messages: Any) -> tuple[list[int], list[bool]]:
+        ids, mask = taught(tokenizer, template, messages)
+        return ids, mask if by_text[messages[0]["content"]] not in muted else [False] * len(ids)
+
+    monkeypatch.setattr(chat, "encode", encode)
+    with pytest.raises(StudyError, match=r"2 conversations have no token to learn: c1, c2"):
+        encoding.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
+    assert not (tmp_path / "tokens").exists()
     with pytest.raises(StudyError, match="no conversation fits"):
-        data.check_masks([], [])
+        encoding.encode_all([], chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
 
 
 def test_instructions_are_checked(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="do not exist"):
-        data.read_conversations(tmp_path)
-    rows = data.read_conversations(write_instructions(tmp_path, 5))
-    assert [row["id"] for row in rows] == [f"c{number}" for number in range(5)]
+        next(data.read_conversations(tmp_path))
+    folder = write_instructions(tmp_path, 5)
+    assert [row["id"] for row in data.read_conversations(folder)] == [f"c{n}" for n in range(5)]
+    twice = [*conversations(3), *conversations(2)]
+    with pytest.raises(StudyError, match="ids are not unique: c0"):
+        encoding.encode_all(twice, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
+
+
+def test_arrays_are_those_that_numpy_writes(tmp_path: Path) -> None:
+    encoding.encode_all(
+        conversations(30), chatml_tokenizer(), "foundation", 512, tmp_path / "tokens"
+    )
+    for name in ("tokens", "mask"):
+        stored = tmp_path / "tokens" / f"{name}.npy"
+        np.save(tmp_path / "again.npy", np.load(stored))
+        assert stored.read_bytes() == (tmp_path / "again.npy").read_bytes()
 
 
 def test_reports_are_read_once_and_only_whole(tmp_path: Path) -> None:
@@ -121,6 +150,15 @@ def test_progress_counts_down() -> None:
     assert metrics["real_tokens_per_second"] == pytest.approx(
         10 * metrics["trained_tokens_per_second"]
     )
+
+
+def test_a_slow_first_step_does_not_frighten(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 35.0, 39.0, 43.0])
+    monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    progress = Progress(steps=100, done=0)
+    numbers = StepNumbers(1, 1.5, 0.2, 1e-3, padded=101, real=100, trained=10, pairs=500)
+    left = [progress.metrics(numbers)["seconds_left"] for _ in range(3)]
+    assert left == pytest.approx([99 * 35, 98 * 4, 97 * 4])
 
 
 def test_utilisation_is_the_share_of_all_devices_peak(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,6 +224,10 @@ class Dag:
             return ""
         return f"--checkpoint {self.layout.checkpoint(system)}"
 
+    def judging_place(self, suite: str) -> str:
+        """Returns what stands before a judging job's command: a GPU, if the judge runs here."""
+        return "$BAYLING_ONE_GPU" if self.judging_option(suite) else ""
+
     def judging_settings(self, suite: str) -> str:
         """Returns the settings of a judging job: its suite and its judge."""
         return self.settings("judging", suites=[suite], systems=[self._judged(suite).judge])

@@ -6,6 +6,7 @@ and never ask.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,11 @@ from bayling_study.errors import StudyError
 
 MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
 DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Returns the pattern of a wildcard that is one of the names; of none, one that never fits."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 class Layout:
@@ -135,6 +141,17 @@ class Layout:
         """Returns the names of the systems of a kind, in the order of the config."""
         return [name for name, system in self.config.systems.items() if isinstance(system, kind)]
 
+    def with_model(self, *systems: str) -> list[str]:
+        """Returns those of the systems, or of the evaluated ones, that have a checkpoint here."""
+        models = FoundationSystem | MADE_FROM_ANOTHER
+        asked = systems or self.evaluated()
+        return [name for name in asked if isinstance(self.config.systems[name], models)]
+
+    def without_model(self) -> list[str]:
+        """Returns the evaluated systems whose answers come from an endpoint or a release."""
+        here = self.with_model()
+        return [name for name in self.evaluated() if name not in here]
+
     def generation_input(self, system: str) -> list[Path]:
         """Returns what a system's outputs are made from: a checkpoint, a release, or nothing."""
         found = self.config.systems[system]
@@ -159,9 +176,9 @@ class Layout:
 
     def harness(self, *systems: str) -> list[Path]:
         """Returns the folders of multiple-choice answers, of systems that have a model here."""
-        models = FoundationSystem | MADE_FROM_ANOTHER
-        asked = [name for name in systems if isinstance(self.config.systems[name], models)]
-        return [self.study / "harness" / name for name in asked if self.knowledge_suites()]
+        if not self.knowledge_suites() or not systems:
+            return []
+        return [self.study / "harness" / name for name in self.with_model(*systems)]
 
     def used_sources(self) -> list[str]:
         """Returns every source that this study downloads, each once."""

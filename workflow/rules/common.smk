@@ -1,4 +1,5 @@
 from bayling_study.devices import export_place
+from bayling_study.layout import one_of
 
 # A retry inside a scheduler's allocation would get no more memory or time, so
 # remote jobs leave retries to the profile.

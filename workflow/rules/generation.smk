@@ -7,6 +7,8 @@ rule generate:
         directory(f"{S}/outputs/{{system}}"),
     log:
         f"{S}/logs/generation/{{system}}.log",
+    wildcard_constraints:
+        system=one_of(STUDY.layout.with_model()),
     conda:
         "../../envs/study.yaml"
     resources:
@@ -14,6 +16,7 @@ rule generate:
         runtime=480,
         gpu=0,
     params:
+        place="$BAYLING_ONE_GPU",
         settings=lambda wildcards: STUDY.generation_settings(wildcards.system),
         code=STUDY.code("generation"),
         record=lambda wildcards: f"{S}/runs/generation/{wildcards.system}.json",
@@ -22,10 +25,17 @@ rule generate:
         suites=" ".join(STUDY.layout.generated_suites()),
         work=lambda wildcards: f"{S}/work/generation/{wildcards.system}",
     shell:
-        "$BAYLING_ONE_GPU python -m bayling_study.generation --settings {params.settings}"
+        "{params.place} python -m bayling_study.generation --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " {params.source} --prompts {params.prompts} --suites {params.suites}"
         " --threads {threads} --work {params.work} --out {output} 2>&1 | tee {log}"
+
+
+use rule generate as collect with:
+    wildcard_constraints:
+        system=one_of(STUDY.layout.without_model()),
+    params:
+        place="",  # answers of an endpoint or a release need no GPU
 
 
 rule harness:

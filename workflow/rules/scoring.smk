@@ -15,6 +15,7 @@ rule judge:
         runtime=480,
         gpu=0,
     params:
+        place=lambda wildcards: STUDY.judging_place(wildcards.suite),
         settings=lambda wildcards: STUDY.judging_settings(wildcards.suite),
         code=STUDY.code("judging"),
         record=lambda wildcards: f"{S}/runs/judging/{wildcards.suite}-{wildcards.system}.json",
@@ -22,7 +23,7 @@ rule judge:
         study=lambda wildcards: S,
         work=lambda wildcards: f"{S}/work/judging/{wildcards.suite}/{wildcards.system}",
     shell:
-        "$BAYLING_ONE_GPU python -m bayling_study.judging --settings {params.settings}"
+        "{params.place} python -m bayling_study.judging --settings {params.settings}"
         " --record {params.record} --code {params.code} --suite {wildcards.suite}"
         " --system {wildcards.system} {params.judge} --prompts {params.study}/prompts"
         " --outputs {params.study}/outputs --work {params.work} --out {output} > {log} 2>&1"

@@ -9,7 +9,8 @@ Sources of the table:
 
 * languages and FLORES-101 codes: facebookresearch/flores,
   ``previous_releases/flores101/README.md``, "List of Languages";
-* FLORES-200 codes: the same repository, ``flores200/README.md``;
+* FLORES-200 codes: the same repository, ``flores200/README.md`` at commit 3f26fb0 (its map
+  from FLORES-101's codes has all but ``kea`` and ``slv``, which its list of languages has);
 * resource classes: Goyal et al., "The FLORES-101 Evaluation Benchmark"
   (arXiv 2106.03193), which counts sentence pairs with English in OPUS:
   ``very low`` below 100 thousand, ``low`` below 1 million, ``mid`` below 100

@@ -14,7 +14,6 @@ import argparse
 import os
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +158,6 @@ def prepare(
     """Encodes the conversations, notes inputs in the run record and writes the job."""
     settings = config.tuning
     note_inputs(options, run)
-    rows = data.read_conversations(options.instructions)
     identity = identify(config, system, options)
     folder = options.checkpoints / identity[:12]
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,7 +189,7 @@ def prepare(
             "study": config.study.title,
             "licence": licence(options.foundation) or options.licence,
             "languages": data.languages(options.instructions),
-            "recipes": dict(Counter(row["recipe"] for row in rows)),
+            "recipes": audit["recipes"],
             "processes": options.processes,
             "data": sha256_file(options.instructions / "train.parquet"),
             "audit": audit,

@@ -1,14 +1,13 @@
-"""Conversations to one flat array of token ids with a loss mask, and its audit.
+"""The training set as the stage reads it: rows of a file, and encoded conversations in arrays.
 
-The stage program encodes once and writes arrays; every worker process maps them
-into memory. Nothing is padded and nothing is guessed from text: the mask comes
-from ``bayling_study.chat`` together with the ids.
+``encoding`` writes the arrays once; every worker process maps them into memory.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 
-from bayling_study import chat
-from bayling_study.config.systems import TemplateName
 from bayling_study.errors import StudyError
-from bayling_study.files import atomic_directory, read_json, sha256_path, write_json
+from bayling_study.files import read_json, sha256_path
 
-SHOWN_IDS = 5
+BATCH_ROWS = 4096
 HEAD = 16
 """First tokens by which conversations with the same start are recognised."""
 
@@ -68,106 +65,31 @@ class TokenSet:
         return self.tokens[part], self.mask[part]
 
 
-def read_conversations(instructions: Path) -> list[dict[str, Any]]:
-    """Reads ``train.parquet`` of an instruction folder.
+def read_conversations(
+    instructions: Path, columns: Sequence[str] = ("id", "recipe", "messages")
+) -> Iterator[dict[str, Any]]:
+    """Yields the rows of ``train.parquet`` of an instruction folder, a batch in memory at a time.
 
     Raises:
-        StudyError: the file is absent or empty, or an id occurs twice.
+        StudyError: the file is absent or empty.
     """
     path = instructions / "train.parquet"
     if not path.exists():
         raise StudyError("the instructions do not exist", where=path, fix="run the synthesis first")
-    rows: list[dict[str, Any]] = parquet.read_table(
-        path, columns=["id", "recipe", "messages"]
-    ).to_pylist()
-    if not rows:
+    file = parquet.ParquetFile(path)
+    if not file.metadata.num_rows:
         raise StudyError("there is no conversation to train on", where=path)
-    if len({row["id"] for row in rows}) != len(rows):
-        raise StudyError("conversation ids are not unique", where=path)
-    return rows
+    for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
+        yield from batch.to_pylist()
 
 
 def languages(instructions: Path) -> list[str]:
     """Returns the codes of the languages in ``train.parquet``, sorted; none if it does not say."""
     path = instructions / "train.parquet"
-    if "languages" not in parquet.read_schema(path).names:
+    if not path.exists() or "languages" not in parquet.read_schema(path).names:
         return []
-    column = parquet.read_table(path, columns=["languages"]).column(0).to_pylist()
-    return sorted({code for codes in column for code in codes})
-
-
-def encode_all(
-    rows: list[dict[str, Any]], tokenizer: Any, template: TemplateName, max_length: int, path: Path
-) -> dict[str, Any]:
-    """Encodes conversations into the folder ``path`` and returns the mask audit.
-
-    A conversation of more than ``max_length`` tokens loses whole exchanges from
-    its end; one whose first exchange is too long is left out. Both are counted.
-
-    Raises:
-        StudyError: a conversation is not well formed or has nothing to learn, or none is left.
-    """
-    names, ids, masks = [], [], []
-    truncated, dropped = [], []
-    for row in rows:
-        try:
-            kept = chat.fit_turns(tokenizer, template, row["messages"], max_length)
-        except StudyError as error:
-            raise StudyError(error.what, where=f"conversation {row['id']}") from error
-        if not kept:
-            dropped.append(row["id"])
-            continue
-        if len(kept) < len(row["messages"]):
-            truncated.append(row["id"])
-        tokens, mask = chat.encode(tokenizer, template, kept)
-        names.append(row["id"])
-        ids.append(np.asarray(tokens, dtype=np.int32))
-        masks.append(np.asarray(mask, dtype=bool))
-    check_masks(names, masks)
-    with atomic_directory(path) as folder:
-        np.save(folder / "tokens.npy", np.concatenate(ids))
-        np.save(folder / "mask.npy", np.concatenate(masks))
-        np.save(folder / "offsets.npy", np.cumsum([0, *map(len, ids)], dtype=np.int64))
-        write_json(folder / "names.json", names)
-    return audit(names, ids, masks, truncated, dropped)
-
-
-def check_masks(names: list[str], masks: list[np.ndarray[Any, Any]]) -> None:
-    """Checks that every conversation teaches something.
-
-    Raises:
-        StudyError: names conversations without a learnt token.
-    """
-    if not names:
-        raise StudyError("no conversation fits into max_length", where="tuning.max_length")
-    empty = [name for name, mask in zip(names, masks, strict=True) if not mask[1:].any()]
-    if empty:
-        shown = ", ".join(empty[:SHOWN_IDS])
-        raise StudyError(f"{len(empty)} conversations have no token to learn: {shown}")
-
-
-def audit(
-    names: list[str],
-    ids: list[np.ndarray[Any, Any]],
-    masks: list[np.ndarray[Any, Any]],
-    truncated: list[str],
-    dropped: list[str],
-) -> dict[str, Any]:
-    """Returns counts, lengths and the share of learnt tokens, as plain values."""
-    lengths = np.asarray([len(part) for part in ids])
-    trained = np.asarray([int(mask.sum()) for mask in masks])
-    quantiles = {f"p{q}": int(np.percentile(lengths, q)) for q in (0, 25, 50, 75, 95, 100)}
-    return {
-        "conversations": len(names),
-        "tokens": int(lengths.sum()),
-        "trained_tokens": int(trained.sum()),
-        "trained_share": float(trained.sum() / lengths.sum()),
-        "fewest_trained_tokens": int(trained.min()),
-        "fully_masked": 0,  # any would have been an error
-        "length": quantiles,
-        "truncated": {"count": len(truncated), "ids": truncated[:SHOWN_IDS]},
-        "left_out_as_too_long": {"count": len(dropped), "ids": dropped[:SHOWN_IDS]},
-    }
+    rows = read_conversations(instructions, ["languages"])
+    return sorted({code for row in rows for code in row["languages"]})
 
 
 def load(path: Path) -> TokenSet:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from bayling_study.config.systems import TemplateName, TunedSystem
 from bayling_study.errors import StudyError
 from bayling_study.files import atomic_directory, read_json, sha256_file, sha256_json, write_json
 from bayling_study.tracking.record import run_record
-from bayling_study.tuning import data
+from bayling_study.tuning import data, encoding
 
 AUDIT = "mask_audit.json"
 TOKENS = "tokens"
@@ -71,26 +72,30 @@ def encode(
     """
     from transformers import AutoTokenizer
 
-    rows = data.read_conversations(instructions)
     tokenizer = AutoTokenizer.from_pretrained(foundation)
-    audit = data.encode_all(rows, tokenizer, template, max_length, folder / TOKENS)
+    audit = encoding.encode_all(
+        data.read_conversations(instructions), tokenizer, template, max_length, folder / TOKENS
+    )
     audit["made_from"] = made_from(instructions, foundation, template, max_length)
+    rows = data.read_conversations(instructions, ["id", "recipe"])
     audit["samples"] = samples(rows, data.load(folder / TOKENS), tokenizer)
     write_json(folder / AUDIT, audit)
     return audit
 
 
 def samples(
-    rows: list[dict[str, Any]], tokens: data.TokenSet, tokenizer: Any
+    rows: Iterable[dict[str, Any]], tokens: data.TokenSet, tokenizer: Any
 ) -> list[dict[str, Any]]:
     """Returns each recipe's first encoded conversation with the texts that are and are not learnt.
 
     Every run of equally masked tokens is one text, as the model sees it.
     """
-    recipes = {row["id"]: row["recipe"] for row in rows}
     first: dict[str, int] = {}
-    for index, name in enumerate(tokens.names):
-        first.setdefault(recipes[name], index)
+    index = 0  # of the next encoded conversation; they are in the order of the rows
+    for row in rows:
+        if index < len(tokens) and tokens.names[index] == row["id"]:
+            first.setdefault(row["recipe"], index)
+            index += 1
     found = []
     for recipe, index in sorted(first.items()):
         ids, mask = tokens.conversation(index)

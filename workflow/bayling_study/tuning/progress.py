@@ -75,15 +75,18 @@ class Progress:
         self.steps = steps
         self._left = steps - done
         self._last = time.monotonic()
-        self._seconds: float | None = None
+        self._seconds = 0.0
+        self._seen = 0
 
     def metrics(self, numbers: StepNumbers) -> dict[str, float]:
         """Returns a step's metrics; call it once a step, when the step is over."""
         now = time.monotonic()
         seconds = max(now - self._last, 1e-9)
         self._last = now
-        old = seconds if self._seconds is None else self._seconds
+        # the first step also warms up (allocates, compiles), so the second one replaces it
+        old = self._seconds if self._seen > 1 else seconds
         self._seconds = SMOOTHING * old + (1 - SMOOTHING) * seconds
+        self._seen += 1
         self._left -= 1
         metrics = {
             "loss": numbers.loss,
