@@ -285,6 +285,33 @@ class TestUdhr:
             list(read(files, "udhr", languages={"en": "eng", "de": "deu"}))
 
 
+class TestLibreOffice:
+    def page(self, files: Path, language: str, name: str, body: str) -> None:
+        place = f"usr/share/libreoffice/help/{language}/text/{name}.html"
+        put(files, place, f"<!DOCTYPE html><html><body>{body}</body></html>")
+
+    def test_aligns_paragraphs_by_their_ids(self, files: Path) -> None:
+        english = """<h1 id="hd_id31" dir="auto">Column</h1>
+            <p id="par_id1" class="paragraph"><a name="x"></a><span class="avis">Sets the
+            widths</span> &amp; more.</p><p id="par_id2">Only here</p><p>No id</p>"""
+        german = """<h1 id="hd_id31"><a href="de/a.html">Spalte</a></h1>
+            <p id="par_id1">Legt die Breiten fest.</p><p id="par_id3"> </p>"""
+        self.page(files, "en-US", "swriter/01/a", english)
+        self.page(files, "de", "swriter/01/a", german)
+        self.page(files, "en-US", "swriter/01/b", '<p id="par_id9">Alone</p>')
+        found = list(read(files, "libreoffice", languages={"en": "en-US", "de": "de"}))
+        assert texts(iter(found)) == [
+            ("de", "Column", "Spalte"),
+            ("de", "Sets the widths & more.", "Legt die Breiten fest."),
+        ]
+        assert {row.document for row in found} == {"src/swriter/01/a.html"}
+
+    def test_a_missing_language_is_told(self, files: Path) -> None:
+        self.page(files, "en-US", "a", '<p id="par_id1">One</p>')
+        with pytest.raises(StudyError, match="has no 'usr/share/libreoffice/help/de/text'"):
+            list(read(files, "libreoffice", languages={"en": "en-US", "de": "de"}))
+
+
 class TestLexicons:
     def read(self, files: Path, reader: str, **section: Any) -> list[tuple[str, str, str]]:
         lexicon = Lexicon(source="src", reader=reader, **section)  # type: ignore[arg-type]

@@ -71,6 +71,26 @@ def program(folder: Path, name: str, script: str) -> None:
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
+def test_several_debian_packages_are_one_source(client: Path, tmp_path: Path) -> None:
+    for code in ("de", "fr"):
+        package = tmp_path / f"help-{code}.deb"
+        package.write_bytes(deb({f"usr/share/help/{code}/a.txt": code.encode()}))
+    script = f'shift; for p in "$@"; do cp {tmp_path}/${{p%=1:2-3}}.deb . || exit 1; done'
+    program(client, "apt-get", script)
+    out = tmp_path / "resources" / "downloads" / "set-1"
+    ensure(row("apt", "help-de;help-fr", "1:2-3"), out, SECTION)
+    for code in ("de", "fr"):
+        assert (files_root(out) / f"usr/share/help/{code}/a.txt").read_text() == code
+    lock = read_lock(lock_path(out))
+    (tmp_path / "help-fr.deb").write_bytes(deb({"usr/share/help/fr/a.txt": b"autre"}))
+    shutil.rmtree(out)
+    with pytest.raises(StudyError, match="the lock of the first download says"):
+        ensure(row("apt", "help-de;help-fr", "1:2-3"), out, SECTION)
+    assert lock is not None and lock.revision == "1:2-3"
+    with pytest.raises(StudyError, match="gave nothing"):
+        ensure(row("apt", "help-de;help-xx", "1:2-3"), out, SECTION)
+
+
 def test_a_debian_package_is_unpacked_and_locked(client: Path, tmp_path: Path) -> None:
     package = tmp_path / "help.deb"
     package.write_bytes(deb({"usr/share/help/a.txt": b"Hilfe", "usr/bin/run": b"no"}))

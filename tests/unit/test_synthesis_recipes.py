@@ -3,19 +3,23 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bayling_study import seeds
 from bayling_study.config import names
 from bayling_study.config.model import StudyConfig
+from bayling_study.endpoint import Endpoint
+from bayling_study.errors import StudyError
 from bayling_study.interactive.dialogue import Director
 from bayling_study.interactive.library import Library
 from bayling_study.interactive.text import occurrences, words
 from bayling_study.synthesis import recipes
 from bayling_study.synthesis.registry import RECIPES, Workshop, load_recipes, recipe_named
-from bayling_study.synthesis.teacher import Messages
+from bayling_study.synthesis.teacher import Hired, Messages
 from bayling_study.synthesis.types import Instruction
+from unit.endpoint_server import Server, hangs_up, serving, status
 from unit.interactive_corpus import rows
 from unit.synthesis_corpora import made, mixture, write_corpora
 
@@ -120,6 +124,31 @@ def test_a_good_answer_of_the_teacher_is_the_second_turn(tmp_path: Path, corpora
     for row in found:
         first, second = row["messages"][1]["content"], row["messages"][3]["content"]
         assert second == f"{first} So it is."
+
+
+def test_a_teacher_behind_a_real_server_is_asked_once_and_within_its_budget(
+    tmp_path: Path, corpora: Path
+) -> None:
+    wanted = mixture(shares=SHARES, conversations=20, directions={"zh-en": 1.0})
+
+    def answer(body: dict[str, Any], number: int) -> str:
+        return body["messages"][-1]["content"].split("\n")[-1] + " So it is."
+
+    def run(name: str, server: Server, cache: Path, **changed: Any) -> tuple[list[str], bytes]:
+        with Endpoint(server.settings(**changed), cache, "systems.teacher") as endpoint:
+            _, table = made(tmp_path / name, corpora, wanted, teacher=Hired(endpoint))
+        return table["recipe"].to_pylist(), (tmp_path / name / "train.parquet").read_bytes()
+
+    with serving(answer) as server:
+        server.faults = [None, status(500), hangs_up, None, status(429, Retry_After="0")]
+        recipes_made, first = run("one", server, tmp_path / "answers.jsonl")
+        paid = len(server.bodies)
+        assert sum(name in {"paraphrase", "style"} for name in recipes_made) == 10
+        assert run("two", server, tmp_path / "answers.jsonl")[1] == first
+        assert len(server.bodies) == paid
+        with pytest.raises(StudyError, match="the budget is spent"):
+            run("three", server, tmp_path / "other.jsonl", request_budget=4)
+        assert len(server.bodies) == paid + 4
 
 
 def test_without_a_teacher_its_recipes_are_left_out_and_counted(

@@ -85,6 +85,14 @@ def _swap_in(scratch: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def link_file(source: Path, target: Path) -> None:
+    """Makes ``target`` the same file as ``source``, or a copy where that cannot be."""
+    try:
+        os.link(Path(source).resolve(), target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text atomically."""
     with atomic_file(path) as stream:

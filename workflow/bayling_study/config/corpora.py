@@ -9,7 +9,16 @@ from pydantic import Field, field_validator
 from bayling_study.config.base import Name, Section, Share
 
 ParallelReader = Literal[
-    "homeassistant", "parallel-json", "parquet", "moses", "tsv", "flores", "po", "json", "udhr"
+    "homeassistant",
+    "parallel-json",
+    "parquet",
+    "moses",
+    "tsv",
+    "flores",
+    "po",
+    "json",
+    "udhr",
+    "libreoffice",
 ]
 """Formats of aligned text; each is a module of ``corpora/readers``."""
 

@@ -8,8 +8,6 @@ The same input gives the same bytes.
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 from bayling_study.download.gguf_header import read_header
 from bayling_study.download.gguf_tokenizer import build_tokenizer
 from bayling_study.errors import StudyError
+from bayling_study.files import link_file
 
 LOG = logging.getLogger(__name__)
 
@@ -158,7 +157,7 @@ def adopt_hub(source: Path, out: Path) -> dict[str, float]:
     for file in sorted(source.iterdir()):
         redundant = safe and file.suffix == ".bin"
         if file.is_file() and not redundant and file.suffix not in SKIPPED_SUFFIXES:
-            _link(file, out / file.name)
+            link_file(file, out / file.name)
             total += file.stat().st_size
     return {"bytes": float(total)}
 
@@ -178,10 +177,3 @@ def check_tensors(path: Path) -> None:
         raise StudyError(f"not a safetensors file ({error})", where=path) from error
     if not names:
         raise StudyError("the file holds no tensor", where=path)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)

@@ -24,14 +24,14 @@ AR_HEADER = 60
 """Bytes of a member's header: name, three numbers, mode, size in decimal, end mark."""
 
 
-def apt_archive(request: Request) -> Path:
-    """Fetches a Debian package; returns the tar archive of its files.
+def apt_packages(request: Request) -> list[Path]:
+    """Fetches Debian packages of one version, named with ``;`` between; returns their files.
 
     Raises:
         StudyError: there is no apt, or it does not give this version.
     """
-    name = f"{request.row.location}={request.revision}"
-    return run_client(request, ["apt-get", "download", name], "*.deb")
+    names = [f"{name}={request.revision}" for name in request.row.location.split(";")]
+    return run_client(request, ["apt-get", "download", *names], "*.deb", len(names))
 
 
 def npm_archive(request: Request) -> Path:
@@ -41,14 +41,17 @@ def npm_archive(request: Request) -> Path:
         StudyError: there is no npm, or it does not give this version.
     """
     name = f"{request.row.location}@{request.revision}"
-    return run_client(request, ["npm", "pack", "--ignore-scripts", "--silent", name], "*.tgz")
+    [archive] = run_client(
+        request, ["npm", "pack", "--ignore-scripts", "--silent", name], "*.tgz", 1
+    )
+    return archive
 
 
-def run_client(request: Request, command: Sequence[str], pattern: str) -> Path:
-    """Runs a client that leaves one file in an empty folder; returns that file.
+def run_client(request: Request, command: Sequence[str], pattern: str, count: int) -> list[Path]:
+    """Runs a client that leaves so many files in an empty folder; returns them by name.
 
     Raises:
-        StudyError: the client is missing, fails, or leaves no such file.
+        StudyError: the client is missing, fails, or leaves other files.
     """
     row = request.row
     if shutil.which(command[0]) is None:
@@ -74,7 +77,7 @@ def run_client(request: Request, command: Sequence[str], pattern: str) -> Path:
     except subprocess.TimeoutExpired as error:
         raise StudyError(f"{command[0]} does not end", where=f"source {row.id}") from error
     found = sorted(request.raw.glob(pattern))
-    if result.returncode != 0 or len(found) != 1:
+    if result.returncode != 0 or len(found) != count:
         reason = " ".join(result.stderr.strip().splitlines()[-2:])
         raise StudyError(
             f"{' '.join(command)} gave nothing ({reason})",
@@ -82,7 +85,7 @@ def run_client(request: Request, command: Sequence[str], pattern: str) -> Path:
             fix=f"the version may have been replaced: correct its row in the table of sources, or "
             f"name the file under download.local.{row.id} in the config",
         )
-    return found[0]
+    return found
 
 
 def deb_contents(package: Path) -> Path:

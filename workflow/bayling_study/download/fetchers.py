@@ -16,14 +16,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bayling_study.download.archives import matcher, unpack
-from bayling_study.download.clients import apt_archive, deb_contents, npm_archive
+from bayling_study.download.clients import apt_packages, deb_contents, npm_archive
 from bayling_study.download.hub import fetch_hub
 from bayling_study.download.package_index import fetch_package
 from bayling_study.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.download.request import Fetched, Request
 from bayling_study.download.transfer import fetch
 from bayling_study.errors import StudyError
-from bayling_study.files import sha256_file
+from bayling_study.files import link_file, sha256_file
 
 ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".deb")
 TOP_FOLDER_KINDS = ("git", "pip-sdist", "npm", "apt")
@@ -126,10 +126,7 @@ def place(source: Path, target: Path, sha256: str) -> FileFact:
     """Puts a file of known hash in place by a hard link, or a copy where that cannot be."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
+    link_file(source, target)
     return FileFact(target.name, sha256, target.stat().st_size)
 
 
@@ -167,8 +164,18 @@ def fetch_from_hub(request: Request) -> Fetched:
 
 
 def fetch_from_apt(request: Request) -> Fetched:
-    """Kind ``apt``: files of a Debian package."""
-    return take_file(apt_archive(request), request)
+    """Kind ``apt``: files of a Debian package, or of several of one version.
+
+    What is hashed is the package; of several, the list of the files taken.
+    """
+    packages = apt_packages(request)
+    if len(packages) == 1:
+        return take_file(packages[0], request)
+    for package in packages:
+        part = request.raw / "unpacked"
+        unpack(deb_contents(package), part, request.row.files, strip_top=True)
+        shutil.copytree(part, request.files, dirs_exist_ok=True)
+    return many_files(request, request.revision)
 
 
 def fetch_from_npm(request: Request) -> Fetched:

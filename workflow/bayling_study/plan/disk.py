@@ -57,6 +57,11 @@ def disk_needs(
     fetch = sum(source.left for source in sources)
     archives = max((source.scratch for source in sources), default=0)
     needs = [Need("download", resources, fetch, archives)]
+    if not (layout.study / "corpora" / "parallel.parquet").exists():
+        # Cleaned rows are about as large as the compressed files that they come from.
+        read = set(layout.corpus_sources())
+        size = sum(source.bytes or 0 for source in sources if source.row.id in read)
+        needs += [Need("corpora", layout.study, size)] if read else []
     for name, shape in shapes.items():
         if shape is not None and not layout.checkpoint(name).is_dir():
             needs += _system_needs(layout, name, shape)

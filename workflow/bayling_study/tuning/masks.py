@@ -18,7 +18,14 @@ from bayling_study.cli import run_program, stage_parser
 from bayling_study.config.loading import load_settings
 from bayling_study.config.systems import TemplateName, TunedSystem
 from bayling_study.errors import StudyError
-from bayling_study.files import atomic_directory, read_json, sha256_file, sha256_json, write_json
+from bayling_study.files import (
+    atomic_directory,
+    link_file,
+    read_json,
+    sha256_file,
+    sha256_json,
+    write_json,
+)
 from bayling_study.tracking.record import run_record
 from bayling_study.tuning import data, encoding
 
@@ -139,7 +146,7 @@ def adopt(masks: Path, folder: Path, expected: dict[str, Any]) -> dict[str, Any]
         raise StudyError(f"the encoding is of other {', '.join(differing)}", where=masks)
     if not (folder / AUDIT).exists():
         with atomic_directory(folder / TOKENS) as scratch:
-            shutil.copytree(masks / TOKENS, scratch, dirs_exist_ok=True)
+            shutil.copytree(masks / TOKENS, scratch, dirs_exist_ok=True, copy_function=link_file)
         write_json(folder / AUDIT, audit)
     return audit
 

@@ -18,6 +18,7 @@ from bayling_study.corpora.readers import (
     homeassistant,
     json_catalogues,
     lexicons,
+    libreoffice,
     moses,
     parallel_json,
     parquet,
@@ -39,6 +40,7 @@ PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment]]]
     "po": po.read,
     "json": json_catalogues.read,
     "udhr": udhr.read,
+    "libreoffice": libreoffice.read,
 }
 CONVERSATIONS: dict[str, Callable[[Path, ConversationCorpus], Iterator[Draft]]] = {
     "alpaca": alpaca.read,
