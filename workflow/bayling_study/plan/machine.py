@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from bayling_study.errors import StudyError
@@ -18,7 +17,7 @@ class Machine:
     """Where training runs.
 
     Attributes:
-        processes: one for each GPU, or for each core where there is none.
+        processes: one for each GPU, or one where there is none.
         device_bytes: memory of a GPU, or none where processes share the host's.
         host_bytes: memory of the machine, or none where it is not known.
         name: for the reader.
@@ -54,7 +53,7 @@ def machine(gpus: int | None, gpu_gib: float | None, processes: int | None) -> M
 
 
 def this_machine(processes: int | None) -> Machine:
-    """Returns this machine: its GPUs, or its cores where it has none."""
+    """Returns this machine: its GPUs, or its host where it has none."""
     import torch
 
     host = host_bytes()
@@ -63,9 +62,8 @@ def this_machine(processes: int | None) -> Machine:
         memory = min(torch.cuda.get_device_properties(n).total_memory for n in range(count))
         name = f"this machine, {count} GPUs of {memory / GIBIBYTE:.0f} GiB"
         return Machine(processes or count, int(memory), host, name)
-    cores = processes or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-    name = f"this machine, no GPU, {cores} processes, {host / GIBIBYTE:.0f} GiB"
-    return Machine(cores, None, host, name)
+    name = f"this machine, no GPU, {processes or 1} process(es), {host / GIBIBYTE:.0f} GiB"
+    return Machine(processes or 1, None, host, name)
 
 
 def check_memory(where: Machine, tuning: Tuning) -> None:

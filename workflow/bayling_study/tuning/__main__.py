@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         "--processes",
         type=int,
         default=1,
-        help="worker processes of each node; 0: one for each GPU granted, else for each thread",
+        help="worker processes of each node; 0: one for each GPU granted, without any just one",
     )
     result.add_argument("--threads", type=int, default=1, help="cores granted on each node")
     result.add_argument("--nodes", type=int, default=1, help="nodes granted")
@@ -88,7 +88,7 @@ def main() -> int:
     system = config.systems.get(options.system)
     if not isinstance(system, TunedSystem):
         raise StudyError(f"{options.system!r} is not a tuned system", where="--system")
-    each = options.processes or granted_processes(options.threads)
+    each = options.processes or granted_processes()
     check_grant(config.tuning, each, options.nodes)
     options.processes = each * options.nodes
     adapters.check(config.tuning.adapter, str(options.foundation))
@@ -129,11 +129,15 @@ def granted_nodes(options: argparse.Namespace) -> Nodes:
     )
 
 
-def granted_processes(threads: int) -> int:
-    """Returns the GPUs that were granted on this node, or its cores where there are none."""
+def granted_processes() -> int:
+    """Returns the GPUs that were granted on this node; without any, one process takes all cores.
+
+    Two processes on two cores did 0.86 times the tokens of one in 1.4 times its memory
+    (``tests/bench/tuning_speed.py --processes``).
+    """
     import torch
 
-    return int(torch.cuda.device_count()) or threads
+    return int(torch.cuda.device_count()) or 1
 
 
 def note_inputs(options: argparse.Namespace, run: RunRecord) -> None:
