@@ -85,7 +85,7 @@ def _swap_in(scratch: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def link_file(source: Path, target: Path) -> None:
+def link_file(source: Path | str, target: Path | str) -> None:
     """Makes ``target`` the same file as ``source``, or a copy where that cannot be."""
     try:
         os.link(Path(source).resolve(), target)
