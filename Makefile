@@ -33,7 +33,7 @@ export TOKENIZERS_PARALLELISM := false
 # One run of a study at a time; what a killed run left behind is mended first (on a cluster
 # its jobs may still run: `make resume` ends them).
 EXCLUSIVE = python -m bayling_study.exclusive --study $(RESULTS) $(if $(filter local,$(PROFILE)),,--keep-locks) --
-SNAKEMAKE = snakemake --profile config/profiles/$(PROFILE) $(WHERE) --configfile $(FILES)
+SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from snakemake.cli import parse_args
 
 from bayling_study.config.checks import evaluated
 from bayling_study.config.loading import load_config
@@ -112,3 +113,20 @@ def test_files_named_in_the_makefile_exist():
     for name in re.findall(r"-m (bayling_study[\w.]*)", text):
         base = ROOT / "workflow" / Path(*name.split("."))
         assert base.with_suffix(".py").is_file() or (base / "__main__.py").is_file(), name
+
+
+@pytest.mark.parametrize("target", ["fetch", "bundle"])
+@pytest.mark.parametrize("profile", ["local", "slurm"])
+def test_make_hands_the_target_to_snakemake(target, profile):
+    """``--configfile`` takes all words that follow it, so no target may."""
+    found = subprocess.run(
+        ["make", "-n", target, "STUDY=ablations", "CONFIG=more.yaml", f"PROFILE={profile}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    [line] = [line for line in found.stdout.splitlines() if " snakemake " in line]
+    words = line.partition(" snakemake ")[2].split()
+    options = parse_args([*words, "--dry-run"])[1]
+    assert options.targets == ["fetch"]
+    assert [path.name for path in options.configfile] == ["ablations.yaml", "more.yaml"]
