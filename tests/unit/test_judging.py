@@ -359,7 +359,7 @@ def test_what_the_workflow_asks_for(config: Path) -> None:
     answers = layout.study / "outputs" / "remote"
     assert dag.judging_inputs("local") == [answers, layout.checkpoint("base")]
     counts = job_counts(dag)
-    assert (counts["generate"], counts["score"], counts["judge"]) == (3, 3, 2)
+    assert (counts["generate"], counts["collect"], counts["score"], counts["judge"]) == (1, 2, 3, 2)
 
 
 def test_a_server_is_no_checkpoint(config: Path) -> None:
