@@ -1,0 +1,57 @@
+"""The ablations of config/studies/ablations.yaml, on the miniature data and model."""
+
+import re
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+import pytest
+import yaml
+
+from bayling_study.config.loading import load_config
+from bayling_study.files import read_json
+from e2e.test_study import COMET, ROOT, prepare, records, run
+
+KEPT = {"without-interactive", "single-turn", "half"}
+"""Of the shipped study's sets; each is trained, so not all."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not COMET.exists(), reason="the environment 'comet' is missing: make envs"),
+]
+
+
+def ablations(root: Path) -> Path:
+    """Writes the miniature study with the shipped study's derived sets and their systems."""
+    path = prepare(root)
+    shipped = yaml.safe_load((ROOT / "config" / "studies" / "ablations.yaml").read_text())
+    values = yaml.safe_load(path.read_text())
+    mixtures = shipped["synthesis"]["mixtures"]
+    values["synthesis"]["mixtures"] |= {name: mixtures[name] for name in KEPT}
+    values["systems"] |= {name: shipped["systems"][name] for name in KEPT}
+    del values["systems"]["tuned-int8"]
+    values["report"]["baseline"] = "tuned"
+    values["scoring"]["comet"] = {"embedded": None}
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return path
+
+
+def test_sets_are_trained_and_compared_in_one_study(tmp_path: Path) -> None:
+    path = ablations(tmp_path)
+    result = run(path)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
+    study = tmp_path / "results" / "tiny"
+    stages = [name.split("/")[0] for name in records(study)]
+    for stage, count in {"corpora": 1, "foundation": 1, "suites": 2, "tuning": 4}.items():
+        assert stages.count(stage) == count, stage
+
+    audits = {name: read_json(study / "instructions" / name / "audit.json") for name in KEPT}
+    assert "interactive" not in audits["without-interactive"]["by_recipe"]
+    assert audits["half"]["conversations"] == 60
+    single = parquet.read_table(study / "instructions" / "single-turn" / "train.parquet")
+    assert {len(messages) for messages in single["messages"].to_pylist()} == {2}
+    assert set(load_config(path).systems) == {"foundation", "tuned", *KEPT}
+
+    report = (study / "report" / "index.html").read_text()
+    section = report.partition('id="ablations"')[2]
+    for name in KEPT:
+        assert re.search(rf">\s*{name}\s*<", section), name
