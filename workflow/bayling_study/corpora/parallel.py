@@ -16,6 +16,7 @@ from typing import Any
 
 from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
 from bayling_study.corpora.cleaning import Cleaner
+from bayling_study.corpora.progress import told
 from bayling_study.corpora.readers import PARALLEL
 from bayling_study.corpora.repeats import RepeatedRows, Repeats, key_of
 from bayling_study.corpora.splitting import Leaks, is_test
@@ -85,8 +86,10 @@ class Consecutive:
 
 def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iterator[Raw]:
     """Yields the tidied segments of all configured sources in the config's order."""
-    for corpus in section.parallel:
-        for segment in PARALLEL[corpus.reader](downloads[corpus.source], corpus):
+    for number, corpus in enumerate(section.parallel, start=1):
+        what = f"{corpus.source} ({number} of {len(section.parallel)})"
+        read = PARALLEL[corpus.reader](downloads[corpus.source], corpus)
+        for segment in told(read, what):
             tidied = segment._replace(text_a=tidy(segment.text_a), text_b=tidy(segment.text_b))
             yield corpus, tidied
 
