@@ -181,7 +181,7 @@ def test_a_request_budget_stops_and_loses_nothing(server: Server, cache: Path) -
     with pytest.raises(StudyError, match="3 of 3 requests"):
         ask(server.settings(parallel=1, request_budget=3), cache, *"abcd")
     assert len(ask(server.settings(request_budget=5), cache, *"abcd")) == 4
-    assert asked(server)[3:] == ["c", "d"]
+    assert sorted(asked(server)[3:]) == ["c", "d"]
 
 
 def test_a_token_budget_is_never_exceeded(server: Server, cache: Path) -> None:
