@@ -116,7 +116,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_tried_again(server: Server, cache: Path, fault: Any) -> None:
     server.faults = [fault, None, fault]
-    found = ask(server.settings(parallel=1, timeout=0.3, retries=1), cache, "a", "b")
+    found = ask(server.settings(parallel=1, timeout=1.0, retries=1), cache, "a", "b")
     assert [answer.text for answer in found] == ["echo a", "echo b"]
     assert asked(server) == ["a", "a", "b", "b"]
 
@@ -125,7 +125,7 @@ def test_a_fault_is_tried_again(server: Server, cache: Path, fault: Any) -> None
 def test_tries_end_and_nothing_is_lost(server: Server, cache: Path, fault: Any) -> None:
     server.faults = [None, *[fault] * 3]
     with pytest.raises(StudyError, match="no answer after 3 requests") as caught:
-        ask(server.settings(parallel=1, timeout=0.3, retries=2), cache, "a", "b")
+        ask(server.settings(parallel=1, timeout=1.0, retries=2), cache, "a", "b")
     assert server.url in str(caught.value)
     assert [a.text for a in ask(server.settings(), cache, "a", "b")] == ["echo a", "echo b"]
     assert asked(server) == ["a", "b", "b", "b", "b"]
