@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 
@@ -21,9 +22,13 @@ def start(folder: Path, *command: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def job_left_behind(folder: Path) -> subprocess.Popen[str]:
+STAGE = ("bayling_study.corpora", "--record", "r.json")
+WORKER = ("bayling_study.tuning.worker", "results/one/work/tuning/tuned/1/job.json")
+
+
+def job_left_behind(folder: Path, words: tuple[str, ...] = STAGE) -> subprocess.Popen[str]:
     """Returns a live process with the command line of a stage program."""
-    command = [sys.executable, "-c", JOB, "bayling_study.corpora", "--record", "r.json"]
+    command = [sys.executable, "-c", JOB, *words]
     process = subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == "at work\n"
@@ -48,11 +53,12 @@ def test_a_second_run_is_refused_with_the_process_of_the_first(tmp_path):
     assert out == "ran\n"
 
 
-def test_jobs_and_lock_of_a_killed_run_are_removed(tmp_path):
+@pytest.mark.parametrize("words", [STAGE, WORKER])
+def test_jobs_and_lock_of_a_killed_run_are_removed(tmp_path, words):
     stale = tmp_path / ".snakemake" / "locks" / "0.output.lock"
     stale.parent.mkdir(parents=True)
     stale.write_text("results/one/x\n")
-    job = job_left_behind(tmp_path)
+    job = job_left_behind(tmp_path, words)
     done = start(tmp_path, "echo", "ran")
     out, err = done.communicate(timeout=30)
     assert (done.returncode, out) == (0, "ran\n")

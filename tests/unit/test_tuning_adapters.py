@@ -132,4 +132,4 @@ def test_a_device_without_four_bits_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert caught.value.fix == "adapter: {kind: lora}"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(StudyError, match="not installed"):
-        adapters.check_four_bits("cpu")
+        adapters.check_installed()

@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Checkpoints:
 def test_the_newest_is_found_and_the_oldest_go(store: Checkpoints) -> None:
     for step in (2, 9, 10, 100):
         save(store, step)
-    manifest, notes = store.newest()
+    manifest, notes = store.newest("data")
     assert manifest is not None
     assert (manifest.step, manifest.position, manifest.processes) == (100, 400, 2)
     assert notes == []
@@ -37,7 +37,7 @@ def test_the_newest_is_found_and_the_oldest_go(store: Checkpoints) -> None:
 
 
 def test_nothing_is_found_in_an_empty_folder(store: Checkpoints) -> None:
-    assert store.newest() == (None, [])
+    assert store.newest("data") == (None, [])
 
 
 def flip(path: Path) -> None:
@@ -82,7 +82,7 @@ def old_manifest(path: Path) -> None:
 def test_a_damaged_one_is_set_aside(store: Checkpoints, damage: object, reason: str) -> None:
     save(store, 1)
     damage(save(store, 2))  # type: ignore[operator]
-    manifest, notes = store.newest()
+    manifest, notes = store.newest("data")
     assert manifest is not None
     assert manifest.step == 1
     assert len(notes) == 1
@@ -90,10 +90,18 @@ def test_a_damaged_one_is_set_aside(store: Checkpoints, damage: object, reason: 
     assert (store.folder / "damaged-step-00000002" / "engine").is_dir()
 
 
+def test_one_of_other_conversations_is_set_aside(store: Checkpoints) -> None:
+    save(store, 1)
+    manifest, notes = store.newest("other")
+    assert manifest is None
+    assert "learnt from other conversations" in notes[0]
+    assert (store.folder / "damaged-step-00000001").is_dir()
+
+
 def test_two_damaged_ones_of_one_step_keep_different_names(store: Checkpoints) -> None:
     for _ in range(2):
         flip(save(store, 2))
-        store.newest()
+        store.newest("data")
     names = sorted(path.name for path in store.folder.iterdir())
     assert names == ["damaged-step-00000002", "damaged-step-00000002-2"]
 
@@ -101,7 +109,7 @@ def test_two_damaged_ones_of_one_step_keep_different_names(store: Checkpoints) -
 def test_a_killed_save_leaves_nothing_that_counts(store: Checkpoints) -> None:
     save(store, 1)
     (store.prepare(2) / "half").write_text("x")
-    manifest, notes = store.newest()
+    manifest, notes = store.newest("data")
     assert manifest is not None
     assert (manifest.step, notes) == (1, [])
     save(store, 3)

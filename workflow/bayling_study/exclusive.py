@@ -28,6 +28,8 @@ from bayling_study.errors import StudyError
 
 LOCK = ".lock"
 SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
+WORKER = "bayling_study.tuning.worker"
+"""Processes of a training outlive its stage program while they save."""
 GRACE_SECONDS = 60.0
 """How long a job left behind may take to save itself before it is killed."""
 
@@ -72,7 +74,8 @@ def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
             words = process.cmdline()
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        if "--record" in words and any(word.startswith("bayling_study.") for word in words):
+        programs = [word for word in words if word.startswith("bayling_study.")]
+        if WORKER in programs or (programs and "--record" in words):
             jobs.append(process)  # not `make serve` and its like: they keep no record
         workflow = workflow or any(Path(word).name == "snakemake" for word in words[:4])
     return jobs, workflow

@@ -60,8 +60,9 @@ rule tune:
         instructions=lambda wildcards, input: Path(input.instructions).parent,
         logs=lambda wildcards: f"{S}/logs/tuning/{wildcards.system}-nodes",
         licence=lambda wildcards: STUDY.licence_option(wildcards.system),
+    # A scheduler signals every process of a job; the shell and tee must outlive the last save.
     shell:
-        "$BAYLING_ALL_GPUS python -m bayling_study.tuning --settings {params.settings}"
+        "trap '' TERM USR1; $BAYLING_ALL_GPUS python -m bayling_study.tuning --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --foundation {input.foundation} --instructions {params.instructions}"
         " --masks {input.masks} {params.licence} --checkpoints {params.checkpoints} --out {output}"

@@ -213,6 +213,8 @@ def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespa
             "template": system.template,
             "instructions": sha256_file(options.instructions / "train.parquet"),
             "foundation": sha256_path(options.foundation),
+            # The same rows are other tokens once the code that encodes them changes.
+            "tokens": sha256_path(options.masks / masks.TOKENS) if options.masks else options.code,
         }
     )
 

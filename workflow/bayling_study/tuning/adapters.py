@@ -24,6 +24,7 @@ from bayling_study.seeds import derive_seed
 
 ADAPTER = "default"
 """PEFT's name of an adapter; a model here has one."""
+QLORA, LORA = "tuning.adapter.kind: qlora", "adapter: {kind: lora}"
 BLOCK = 64
 """Weights that share a constant in 4 bits; QLoRA's and bitsandbytes' default."""
 BASE = ".base_layer."
@@ -33,9 +34,12 @@ BASE = ".base_layer."
 def check(adapter: Adapter | None, foundation: str) -> None:
     """Checks, before anything is encoded or loaded, that an adapter can be trained here.
 
+    On a GPU the 4-bit form itself is tried by the workers: this program would keep a
+    context on the card for as long as they train.
+
     Raises:
         StudyError: a target is no layer of the foundation, or bitsandbytes is not
-            installed or has no 4-bit form for this machine's device.
+            installed or has no 4-bit form for a CPU that trains.
     """
     if adapter is None:
         return
@@ -44,9 +48,10 @@ def check(adapter: Adapter | None, foundation: str) -> None:
         model = transformers.AutoModelForCausalLM.from_config(config)
     check_targets(adapter, model)
     if adapter.kind == "qlora":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        check_four_bits(device)
-        check_blocks(model, device)
+        check_installed()
+        if not torch.cuda.is_available():
+            check_four_bits("cpu")
+            check_blocks(model)
 
 
 def check_targets(adapter: Adapter, model: Any) -> None:
@@ -70,15 +75,22 @@ def check_targets(adapter: Adapter, model: Any) -> None:
         )
 
 
+def check_installed() -> None:
+    """Checks that QLoRA's library is there.
+
+    Raises:
+        StudyError: it is not.
+    """
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise StudyError("bitsandbytes is not installed", where=QLORA, fix=LORA)
+
+
 def check_four_bits(device: str) -> None:
     """Checks that bitsandbytes quantises to NF4 and back on a device.
 
     Raises:
         StudyError: it does not.
     """
-    where, fix = "tuning.adapter.kind: qlora", "adapter: {kind: lora}"
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise StudyError("bitsandbytes is not installed", where=where, fix=fix)
     from bitsandbytes import functional
 
     try:
@@ -87,23 +99,21 @@ def check_four_bits(device: str) -> None:
         error = (functional.dequantize_4bit(packed, state) - probe).abs().max().item()
     except (RuntimeError, NotImplementedError, ValueError) as problem:
         what = f"bitsandbytes has no 4-bit form for {device} here ({problem})"
-        raise StudyError(what, where=where, fix=fix) from problem
+        raise StudyError(what, where=QLORA, fix=LORA) from problem
     if error > 0.16:  # the widest gap between two NF4 levels is 0.304, half of it 0.152
-        raise StudyError(f"bitsandbytes computes wrongly on {device}", where=where, fix=fix)
+        raise StudyError(f"bitsandbytes computes wrongly on {device}", where=QLORA, fix=LORA)
 
 
-def check_blocks(model: Any, device: str) -> None:
-    """Checks that bitsandbytes can take the model's matrices in blocks.
+def check_blocks(model: Any) -> None:
+    """Checks that bitsandbytes can take the model's matrices in blocks on a CPU.
 
     Its CPU form cuts each row into blocks of 64, its quantiser the whole matrix: where a
     row is no multiple of 64, it gives wrong weights back (seen with 0.50.2; rows of 32:
     a relative error of 0.37 in place of 0.09).
 
     Raises:
-        StudyError: names such a layer on the CPU.
+        StudyError: names such a layer.
     """
-    if device != "cpu":
-        return
     output = model.get_output_embeddings()
     for name, module in model.named_modules():
         linear = isinstance(module, torch.nn.Linear) and module is not output
@@ -111,8 +121,8 @@ def check_blocks(model: Any, device: str) -> None:
             raise StudyError(
                 f"{name} has rows of {module.in_features}, no multiple of {BLOCK}, which "
                 "bitsandbytes cannot take in 4 bits on a CPU",
-                where="tuning.adapter.kind: qlora",
-                fix="adapter: {kind: lora}, or a GPU",
+                where=QLORA,
+                fix=f"{LORA}, or a GPU",
             )
 
 
@@ -120,9 +130,14 @@ def load_options(adapter: Adapter | None, dtype: torch.dtype) -> dict[str, Any]:
     """Returns what ``from_pretrained`` needs beside the precision: for QLoRA, the 4-bit form.
 
     Block constants are quantised too (QLoRA's double quantisation).
+
+    Raises:
+        StudyError: bitsandbytes has no 4-bit form for the GPU.
     """
     if adapter is None or adapter.kind == "lora":
         return {}
+    if torch.cuda.is_available():
+        check_four_bits("cuda")
     four_bits = transformers.BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

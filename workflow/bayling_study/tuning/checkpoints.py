@@ -94,12 +94,19 @@ class Checkpoints:
         """Returns the checkpoint folders, oldest first."""
         return sorted(self.folder.glob(f"{PREFIX}*"))
 
-    def newest(self) -> tuple[Manifest | None, list[str]]:
-        """Returns the newest checkpoint that verifies, and what was set aside and why."""
+    def newest(self, data: str) -> tuple[Manifest | None, list[str]]:
+        """Returns the newest checkpoint that verifies, and what was set aside and why.
+
+        Args:
+            data: hash of the encoded conversations; a checkpoint of others is set aside.
+        """
         notes: list[str] = []
         for path in reversed(self.all()):
             try:
-                return read_manifest(path), notes
+                manifest = read_manifest(path)
+                if manifest.data != data:
+                    raise StudyError("it learnt from other conversations", where=path)
+                return manifest, notes
             except StudyError as error:
                 aside = _set_aside(path)
                 notes.append(f"{error.render()}; set aside as {aside.name}")

@@ -1,9 +1,10 @@
 """Starts the worker processes, follows them, and ends them together.
 
 torch.distributed.run starts the workers: it ends all of them when one dies and
-says which. It runs in a session of its own, so that a signal to this program's
-process group reaches training through the stop file alone and a checkpoint can
-be finished however long it takes.
+says which. It is shielded from the signals that ask to stop, which reach training
+through the stop file alone, so that a checkpoint can be finished however long it
+takes: torch would give its workers 30 seconds at SIGTERM and would die of SIGUSR1,
+and a scheduler sends both to every process of a job. What ends it is SIGHUP.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bayling_study.tuning.job import Follower, Job
 from bayling_study.tuning.nodes import Meeting, Nodes
 
 POLL_SECONDS = 0.3
+TORCHRUN = ("-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP")
 END_SECONDS = 40.0  # torch.distributed.run gives its workers 30 s to end
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
@@ -58,7 +60,7 @@ def launch(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=end_with_parent,
+        preexec_fn=shield,
     )
     assert process.stderr is not None
     echo = Echo(process.stderr)
@@ -87,7 +89,7 @@ def launch(
 def command(job: Job, processes: int) -> list[str]:
     """Returns the command line of torch.distributed.run."""
     return [
-        *(sys.executable, "-m", "torch.distributed.run"),
+        *(sys.executable, *TORCHRUN),
         *("--nnodes", "1", "--nproc-per-node", str(processes)),
         *("--master-addr", "127.0.0.1", "--master-port", str(free_port())),
         *("-m", "bayling_study.tuning.worker", str(job.file)),
@@ -154,7 +156,7 @@ def end(process: subprocess.Popen[str]) -> None:
     """Ends the launcher and its workers if they still run."""
     if process.poll() is not None:
         return
-    process.terminate()
+    process.send_signal(signal.SIGHUP)
     try:
         process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
@@ -162,10 +164,16 @@ def end(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def end_with_parent() -> None:
-    """Asks Linux to end the launcher when this program dies, so that nothing trains on alone."""
+def shield() -> None:
+    """Makes a starting launcher deaf to stop signals, but lets it end when this program dies.
+
+    Linux sends it SIGHUP then, so that nothing trains on alone. Workers inherit the
+    deafness until they have handlers of their own.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGHUP)
 
 
 def _error(job: Job, failure: dict[str, Any] | None, text: str, status: int) -> StudyError:

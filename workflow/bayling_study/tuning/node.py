@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import IO
 
 from bayling_study.cli import run_program
-from bayling_study.tuning.launcher import end, end_with_parent, environment, free_port
+from bayling_study.tuning.job import Job
+from bayling_study.tuning.launcher import (
+    TORCHRUN,
+    end,
+    environment,
+    free_port,
+    shield,
+    stop_on_signal,
+)
 from bayling_study.tuning.nodes import join, node_name, node_rank
 
 
@@ -42,7 +50,7 @@ def main() -> int:
     """Meets the others and runs this node's processes; returns their status."""
     options = parser().parse_args()
     rank = node_rank()
-    with log_file(options.logs, rank) as log:
+    with log_file(options.logs, rank) as log, stop_on_signal(Job.read(options.job)):
         master = join(options.meeting, rank, visible_gpus(), free_port(), options.timeout)
         tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
         status = run(torchrun(options, rank, master), options.processes, log)
@@ -54,7 +62,7 @@ def torchrun(options: argparse.Namespace, rank: int, master: str) -> list[str]:
     """Returns the command line of torch.distributed.run for this node."""
     host, _, port = master.rpartition(":")
     return [
-        *(sys.executable, "-m", "torch.distributed.run"),
+        *(sys.executable, *TORCHRUN),
         *("--nnodes", str(options.nodes), "--node-rank", str(rank)),
         *("--nproc-per-node", str(options.processes)),
         *("--master-addr", host, "--master-port", port),
@@ -71,7 +79,7 @@ def run(command: list[str], processes: int, log: IO[str] | None) -> int:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        preexec_fn=end_with_parent,
+        preexec_fn=shield,
     )
     assert process.stdout is not None
     try:

@@ -7,8 +7,11 @@ and whether to stop, so that a signal to one of them stops all at the same step.
 
 from __future__ import annotations
 
-import math
 import os
+
+LAUNCHER = os.getppid()  # before the slow imports: a launcher that dies meanwhile is noticed
+
+import math
 import signal
 import sys
 import time
@@ -34,7 +37,7 @@ from bayling_study.tuning.resources import model_shape
 from bayling_study.tuning.rows import PackedRow, build_row, row_loss
 from bayling_study.tuning.schedule import learning_rate
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 
 
 class Worker:
@@ -69,7 +72,6 @@ class Worker:
         self.utilisation = Utilisation.of(shape, self.settings.precision, self.processes)
         self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
         self.signalled = False
-        self.launcher = os.getppid()
 
     def run(self) -> bool:
         """Trains to the last step and writes the result; returns false if stopped earlier."""
@@ -175,7 +177,7 @@ class Worker:
 
     def _wants_stop(self) -> bool:
         """A signal, the stop file, the end of the time, or a launcher that is gone."""
-        if self.signalled or os.getppid() != self.launcher:
+        if self.signalled or os.getppid() != LAUNCHER:
             return True
         late = self.job.deadline is not None and time.time() > self.job.deadline
         return self.rank == 0 and (late or self.job.stop_file.exists())
@@ -225,7 +227,7 @@ class Worker:
         """Loads the newest checkpoint that verifies; returns the steps that are done."""
         found: list[Any] = [None]
         if self.rank == 0:
-            manifest, notes = self.store.newest()
+            manifest, notes = self.store.newest(self.tokens.digest)
             for note in notes:
                 report(self.job.events, "note", text=note)
             found = [manifest.step if manifest else 0]
