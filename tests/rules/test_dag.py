@@ -53,6 +53,17 @@ def test_every_target_of_every_study_has_a_dag(elsewhere, study, target):
         assert set(jobs) <= {"download", "fetch", "total"}
 
 
+@pytest.mark.parametrize("study", ["bayling-7b", "bayling-2-8b"])
+def test_bayling_80_is_laid_over_a_study(elsewhere, study):
+    """The judge is asked by jobs of its own, one a system that is compared with the baseline."""
+    overlay = ROOT / "config" / "overlays" / "bayling-80.yaml"
+    files = "--configfile", str(STUDIES[study]), str(overlay)
+    result = snakemake("--dry-run", "--cores", "2", *files, cwd=elsewhere)
+    assert result.returncode == 0, result.stdout + result.stderr
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
+    assert int(jobs["judge"]) >= 1
+
+
 def test_the_default_is_the_embedded_study(elsewhere):
     result = snakemake("--dry-run", "--cores", "1", cwd=elsewhere)
     assert "results/embedded/report/index.html" in result.stdout
