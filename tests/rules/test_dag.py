@@ -142,3 +142,23 @@ def test_make_hands_the_target_to_snakemake(target, profile):
     options = parse_args([*words, "--dry-run"])[1]
     assert options.targets == ["fetch"]
     assert [path.name for path in options.configfile] == ["ablations.yaml", "more.yaml"]
+
+
+def test_what_is_tracked_waits_for_deltas(elsewhere):
+    """Their runs would be missing from MLflow, and the report would show them as running."""
+    delta = ["--config", "systems={tuned: {delta: true}}"]
+    for target in ("report", "track"):
+        result = snakemake(target, "--dry-run", "--cores", "1", *delta, cwd=elsewhere)
+        assert result.returncode == 0, result.stdout + result.stderr
+        jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
+        assert jobs["delta"] == "1", target
+
+
+def test_store_and_experiment_of_the_configuration_reach_the_sync(elsewhere):
+    values = "tracking={uri: 'http://127.0.0.1:9/?a=1&b=2', experiment: /Shared/my study}"
+    result = snakemake(
+        "track", "--dry-run", "--printshellcmds", "--cores", "1", "--config", values, cwd=elsewhere
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    options = "--uri 'http://127.0.0.1:9/?a=1&b=2' --experiment '/Shared/my study'"
+    assert options in result.stdout + result.stderr

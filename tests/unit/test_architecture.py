@@ -25,7 +25,7 @@ STAGES = {
 }
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"files", "seeds", "lookup", "cli", "rowlog", "reviewing"},
+    {"files", "seeds", "lookup", "cli", "rowlog", "reviewing", "credentials"},
     {"languages", "sources"},
     {"records", "config", "tracking", "devices"},
     {"prompting", "chat", "quantised", "endpoint", "sizing"},

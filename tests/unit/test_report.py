@@ -165,4 +165,4 @@ def test_a_table_is_also_tsv_and_latex() -> None:
 def test_the_first_page_counts_jobs_and_time(study: Study) -> None:
     facts = dict(overview_section(study, []).facts)
     assert facts["jobs"] == "4, 0.3 minutes of work"
-    assert facts["first start to last end"] == "0.6 minutes"
+    assert facts["wall time"].startswith("0.3 minutes with a job at work")

@@ -49,7 +49,7 @@ def add_source(study: Study, pin: str) -> None:
     write_json(folder / "manifest.json", manifest)
     record = study.records[0] | {"inputs": {"corpus": {"path": str(folder), "sha256": "0"}}}
     write_json(study.folder / "runs/corpora/job.json", record)
-    del study.records
+    del study.own_records
 
 
 def test_a_source_shows_licence_size_and_how_it_is_pinned(study: Study) -> None:

@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from pydantic import ValidationError
 
+from bayling_study.config.loading import parse_config
 from bayling_study.config.study import TrackingSection
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, write_json
@@ -23,10 +24,12 @@ from bayling_study.tracking.mlflow_store import (
     chosen_uri,
     default_uri,
     is_alive,
+    reached,
     state_of,
 )
 from bayling_study.tracking.record import RunRecord, flatten, run_record
 from bayling_study.tracking.sending import allowed
+from bayling_study.tracking.target import target_of
 from bayling_study.tracking.usage import (
     MOST_SAMPLES,
     Usage,
@@ -36,6 +39,7 @@ from bayling_study.tracking.usage import (
     read_gpus,
     read_rapl,
 )
+from bayling_study.why.runs import RunIds
 
 
 @pytest.fixture(scope="module")
@@ -325,3 +329,145 @@ def test_databricks_is_named_by_configuration():
     assert named.experiment == "/Shared/bayling"
     with pytest.raises(ValidationError, match="begins with one of"):
         TrackingSection(uri="/tmp/mlruns")
+
+
+def running_record(study: Path, pid: int, samples: int = 2) -> Path:
+    """Writes the record of a job that is not over, with samples of its machine."""
+    path = write_record(study)
+    record = read_json(path) | {"state": "running", "end": None}
+    record["host"]["pid"] = pid
+    taken = [{"time": 1000.0 + n, "cpu_percent": 50.0 + n} for n in range(samples)]
+    record["usage"] = {"samples": taken, "gpus": 0, "energy_joules": {"cpu": 3.6e6}}
+    write_json(path, record)
+    return path
+
+
+def test_a_job_that_is_killed_after_a_sync_is_killed_in_the_next(study):
+    job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    path = running_record(study, job.pid)
+    store = Store(default_uri(study), study)
+    assert store.sync(path) is True
+    assert store.sync(path) is False
+    assert child_runs(study)[1][0].info.status == "RUNNING"
+    job.kill()
+    job.wait()
+    assert store.sync(path) is True  # the record itself is as it was
+    assert child_runs(study)[1][0].info.status == "KILLED"
+
+
+def test_syncing_a_running_job_doubles_nothing(study):
+    path = running_record(study, os.getpid())
+    store = Store(default_uri(study), study)
+    for kept in (2, 1):  # meanwhile the samples were thinned
+        record = read_json(path)
+        record["usage"]["samples"] = record["usage"]["samples"][-kept:]
+        record["host"]["peak_memory_bytes"] = kept
+        write_json(path, record)
+        assert store.sync(path) is True
+        store.finish([read_json(path)], [])
+        run = child_runs(study)[1][0]
+        assert run.data.metrics == {"loss": 1 / 3}
+        assert run.data.params["tuning.learning_rate"] == "2e-05"
+        assert (run.info.status, run.info.end_time) == ("RUNNING", None)
+        assert store.client.get_run(store.parent).info.status == "RUNNING"
+    write_json(path, read_json(path) | {"state": "finished", "end": 1010.0})
+    assert store.sync(path) is True
+    store.finish([read_json(path)], [])
+    client, (run,) = child_runs(study)
+    for metric in ("system/cpu_percent", "seconds", "energy_cpu_kwh", "final_loss"):
+        assert len(client.get_metric_history(run.info.run_id, metric)) == 1, metric
+    assert len(client.get_metric_history(run.info.run_id, "loss")) == 3
+    parent = client.get_run(store.parent)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics["jobs_finished"] == 1 and parent.data.metrics["jobs_running"] == 0
+
+
+def test_a_database_that_is_down_is_one_message_and_later_is_a_warning(study, monkeypatch, capsys):
+    """MLflow's own retries take two minutes; here they take no time."""
+    pytest.importorskip("psycopg2")
+    monkeypatch.setattr("mlflow.store.db.utils.time.sleep", lambda _: None)
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    write_record(study)
+    command = ["track", "--study", str(study), "--uri", "postgresql://u@127.0.0.1:9/x"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(StudyError, match="Connection refused") as refused:
+        track()
+    assert "\n" not in refused.value.what and "hunter2" not in refused.value.render()
+    out = study / "runs" / "mlflow.json"
+    monkeypatch.setattr(sys, "argv", [*command, "--later", "--out", str(out)])
+    track()
+    assert "refused" in read_json(out)["pending"]
+
+
+def test_a_database_error_tells_no_password_and_needs_no_driver(monkeypatch):
+    from sqlalchemy.exc import ProgrammingError
+
+    for error in (
+        ProgrammingError("x", {}, Exception("bad: postgresql://u:hunter2@h/x password=hunter2")),
+        ModuleNotFoundError("No module named 'MySQLdb'"),
+    ):
+        with pytest.raises(StudyError, match="tracking store failed") as told, reached("uri"):
+            raise error
+        assert "hunter2" not in told.value.render()
+
+
+def test_the_experiment_is_found_again_where_the_workflow_put_it(study, monkeypatch):
+    """``make track`` knows the study's folder only; a second experiment would double all."""
+    write_record(study)
+    out = study / "runs" / "mlflow.json"
+    named = ["--experiment", "/Shared/demo", "--later", "--out", str(out)]
+    for options in (named, []):
+        monkeypatch.setattr(sys, "argv", ["track", "--study", str(study), *options])
+        track()
+    client = MlflowClient(tracking_uri=default_uri(study))
+    experiments = {e.name: e.experiment_id for e in client.search_experiments()}
+    runs = client.search_runs(list(experiments.values()), "tags.`bayling.kind` = 'job'")
+    assert [run.info.experiment_id for run in runs] == [experiments["/Shared/demo"]]
+    assert RunIds(study).of(read_json(next(study.glob("runs/*/*.json")))) == runs[0].info.run_id
+
+
+def test_what_is_pending_knows_its_experiment(study, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "/Shared/demo")
+    write_record(study)
+    out = study / "runs" / "mlflow.json"
+    down = "http://127.0.0.1:9"
+    options = ["--study", str(study), "--uri", down, "--later", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["track", *options])
+    track()
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    target = target_of(study)
+    assert "pending" in read_json(out)
+    assert (target.uri, target.experiment) == (down, "/Shared/demo")
+    other = target_of(study, "http://elsewhere.example.org")
+    assert other.experiment == study.name
+
+
+@pytest.mark.parametrize(
+    ("uri", "refused"),
+    [
+        ("postgresql://me:s3cret@db/x", True),
+        ("postgresql+psycopg2://me:s3/cr#t@db/x", True),
+        ("postgresql://me@db/x?password=s3cret", True),
+        ("postgresql://me@db/x?sslmode=require&SSLPassword=s3cret", True),
+        ("mysql://me@db/x?p%61sswd=s3cret", True),
+        ("mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Ds3cret", True),
+        ("https://s3cret@mlflow.example.org", True),
+        ("https://mlflow.example.org/?token=s3cret", True),
+        ("databricks://s3cret@host", True),
+        ("postgresql://me@db:5432/x?sslmode=verify-full&sslrootcert=/ca.pem", False),
+        ("https://mlflow.example.org:5000/path", False),
+        ("databricks://PROFILE", False),
+        ("sqlite:////data/a:b@c/mlflow.db", False),
+    ],
+)
+def test_a_secret_in_a_tracking_uri_is_refused_wherever_it_stands(tmp_path, uri, refused):
+    values = {"study": {"name": "x"}, "tracking": {"uri": uri, "experiment": "/Shared/x"}}
+    if not refused:
+        assert chosen_uri(uri, tmp_path) == uri
+        assert TrackingSection(uri=uri, experiment="/Shared/x").uri == uri
+        return
+    for check in (lambda: chosen_uri(uri, tmp_path), lambda: parse_config(values)):
+        with pytest.raises(StudyError, match="password or token") as told:
+            check()
+        assert "s3" not in told.value.render()

@@ -27,7 +27,7 @@ from bayling_study.download.manifest import source_row
 from bayling_study.errors import StudyError
 from bayling_study.layout import MADE_FROM_ANOTHER, Layout
 from bayling_study.tracking.code import ROOT, code_hash
-from bayling_study.tracking.mlflow_store import EXPERIMENT, chosen_uri
+from bayling_study.tracking.target import EXPERIMENT, chosen_uri
 
 DEFAULT_CONFIG = Path("config/config.yaml")
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
@@ -316,8 +316,13 @@ class Dag:
         return chosen_uri(self.config.tracking.uri, self.layout.study)
 
     def tracking_option(self) -> str:
-        """Returns the option that names the store; nothing for the study's own, which may move."""
-        return f"--uri {self.config.tracking.uri}" if self.config.tracking.uri else ""
+        """Returns the options that name store and experiment, where the configuration does.
+
+        The study's own store is not named, for it may move.
+        """
+        tracking = self.config.tracking
+        named = {"--uri": tracking.uri, "--experiment": tracking.experiment}
+        return " ".join(f"{key} {shlex.quote(value)}" for key, value in named.items() if value)
 
 
 def use_this_interpreter() -> None:

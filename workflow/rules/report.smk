@@ -6,6 +6,7 @@ rule report:
         [f"{S}/scores/{system}" for system in STUDY.layout.evaluated()],
         STUDY.audits(),
         STUDY.perplexities(),
+        STUDY.layout.deltas(),
     output:
         report(
             f"{S}/report/index.html", caption="../report/index.rst", category="Results"

@@ -23,7 +23,7 @@ from bayling_study.compare.sides import Side, side_of
 from bayling_study.errors import StudyError
 from bayling_study.files import write_text
 from bayling_study.report.blocks import Cell, Section, Table, number, signed, text
-from bayling_study.report.metrics import HEADLINE, LOWER_IS_BETTER
+from bayling_study.report.metrics import HEADLINE, LOWER_IS_BETTER, NEITHER
 from bayling_study.report.page import render
 from bayling_study.report.significance import BETTER, WORSE
 from bayling_study.report.summary import aligned
@@ -106,7 +106,7 @@ def _row(pair: Pair) -> list[Cell]:
 
 def mark(pair: Pair) -> str:
     """Returns ``▲`` or ``▼`` where B is significantly better or worse than A."""
-    if not pair.significant:
+    if not pair.significant or pair.metric in NEITHER:
         return ""
     return BETTER if (pair.b > pair.a) != (pair.metric in LOWER_IS_BETTER) else WORSE
 
@@ -116,7 +116,7 @@ def verdict(scores: Sequence[Pair]) -> str:
     first = [pair for pair in scores if pair.metric in HEADLINE]
     if not first:
         return "The sides have no score in common."
-    tested = [pair for pair in first if pair.n]
+    tested = [pair for pair in first if pair.n and pair.metric not in NEITHER]
     marks = Counter(mark(pair) for pair in tested)
     return (
         f"{len(first)} headline scores in common, {len(tested)} tested: B is significantly better "

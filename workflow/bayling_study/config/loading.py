@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from bayling_study.config.checks import check_study
 from bayling_study.config.model import StudyConfig
+from bayling_study.credentials import without_credentials
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, sha256_json, write_json
 from bayling_study.lookup import closest
@@ -133,7 +134,7 @@ def _reason(finding: Any) -> str:
         message = f"unknown kind {finding['ctx']['tag']!r}, not {finding['ctx']['expected_tags']}"
     else:
         near = closest(str(finding["input"]), _quoted(finding.get("ctx", {}).get("expected", "")))
-        message = f"{finding['msg']} (got {finding['input']!r})"
+        message = f"{finding['msg']} (got {without_credentials(repr(finding['input']))})"
     return f"{message}; write {near!r} instead" if near else message
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from bayling_study.config.base import Name, Section
+from bayling_study.credentials import ADVICE, has_credentials
 
 Folder = Annotated[str, StringConstraints(pattern=r"^[\w./+@%:=,-]+$")]
 """A path that goes into the command lines of jobs: no spaces, quotes or other shell signs."""
@@ -72,11 +72,8 @@ class TrackingSection(Section):
     @classmethod
     def _no_credentials(cls, uri: str | None) -> str | None:
         """A password in a config would end in logs and process lists."""
-        if uri and urlsplit(uri).password:
-            raise ValueError(
-                "leave user and password out of the URI; MLflow reads them from "
-                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-            )
+        if uri and has_credentials(uri):
+            raise ValueError(f"it carries a password or token; {ADVICE}")
         scheme = uri.split(":")[0].split("+")[0] if uri else ""
         if uri and scheme not in TRACKING_SCHEMES:
             raise ValueError(

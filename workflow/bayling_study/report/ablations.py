@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 
 from bayling_study.config.systems import TunedSystem
+from bayling_study.files import read_json
+from bayling_study.records import Score
 from bayling_study.report import figures
+from bayling_study.report.averages import Row, add_averages, averages_of
 from bayling_study.report.blocks import Cell, Figure, Section, Table, number, text
 from bayling_study.report.collect import Study
 from bayling_study.report.heatmap import directions_of
 from bayling_study.report.metrics import headline
+from bayling_study.sizing.shape import Shape
 from bayling_study.tracking.record import flatten
 
 FEWEST = 2
 SIZES = ("conversations", "trained_tokens", "steps", "loss")
 """Metrics of a tuning job that are columns of the table."""
+OTHER_MODEL = 1.1
+"""Factor between the largest and the smallest model from which they differ in size; added words
+of a vocabulary make less."""
+
+Means = tuple[str, str]
+"""A suite and a metric."""
 
 
 def ablation_section(study: Study) -> Section:
@@ -25,8 +36,10 @@ def ablation_section(study: Study) -> Section:
     if len(tuned) < FEWEST:
         return section
     means = means_of(study, tuned)
-    section.tables.append(_table(study, tuned, means))
-    sizes = {name: _metric(study, name, "conversations") for name in tuned}
+    averages = averages_of(study, study.ordered([*tuned, study.baseline]))
+    section.tables.append(_table(study, tuned, without_averages(means, averages)))
+    add_averages(section, study, averages)
+    label, sizes = sizes_of(study, tuned)
     points = {
         f"{suite}: {metric}": {
             name: (size, values[name])
@@ -37,18 +50,39 @@ def ablation_section(study: Study) -> Section:
     }
     points = {title: found for title, found in points.items() if len(found) >= FEWEST}
     if points:
-        svg = figures.scaling(points, "conversations of the training set")
+        svg = figures.scaling(points, label)
         caption = "One point a tuned system; a suite's mean is the plain mean over its items."
-        section.figures.append(Figure("scaling", "Training set and scores", svg, caption))
+        section.figures.append(Figure("scaling", "Size and scores", svg, caption))
     return section
 
 
-def means_of(study: Study, systems: Sequence[str]) -> dict[tuple[str, str], dict[str, float]]:
+def sizes_of(study: Study, tuned: Sequence[str]) -> tuple[str, dict[str, float | None]]:
+    """Returns what the systems differ in, and of each how much: model size, or training set."""
+    parameters = {name: _parameters(study.folder / "tuned" / name) for name in tuned}
+    known = [value for value in parameters.values() if value is not None]
+    if len(known) == len(tuned) and max(known) > OTHER_MODEL * min(known):
+        return "parameters (millions)", parameters
+    return (
+        "conversations of the training set",
+        {name: _metric(study, name, "conversations") for name in tuned},
+    )
+
+
+def _parameters(checkpoint: Path) -> float | None:
+    """Returns the millions of parameters of a model of Llama's kind; none for any other."""
+    path = checkpoint / "config.json"
+    try:
+        return Shape.from_config(read_json(path)).parameters() / 1e6 if path.is_file() else None
+    except KeyError:
+        return None
+
+
+def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, float]]:
     """Returns (suite, headline metric) to the plain mean over items of each system.
 
     Where items are directions, averages among them do not count twice.
     """
-    result: dict[tuple[str, str], dict[str, float]] = {}
+    result: dict[Means, dict[str, float]] = {}
     for suite in dict.fromkeys(score.suite for score in study.scores):
         scores = [s for s in study.scores if s.suite == suite and s.system in systems]
         directions = set(directions_of(score.item for score in scores))
@@ -65,14 +99,23 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[tuple[str, str], dict
     return result
 
 
+def without_averages(
+    means: dict[Means, dict[str, float]], averages: dict[str, dict[Row, dict[str, Score]]]
+) -> dict[Means, dict[str, float]]:
+    """Returns the plain means of systems that scoring made no average for."""
+    covered: dict[Means, set[str]] = {}
+    for suite, rows in averages.items():
+        for (_, metric), scores in rows.items():
+            covered.setdefault((suite, metric), set()).update(scores)
+    return {key: values for key, values in means.items() if set(values) - covered.get(key, set())}
+
+
 def _metric(study: Study, name: str, metric: str) -> float | None:
     record = study.record("tuning", name)
     return None if record is None else record["metrics"].get(metric)
 
 
-def _table(
-    study: Study, tuned: Sequence[str], means: dict[tuple[str, str], dict[str, float]]
-) -> Table:
+def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]) -> Table:
     settings = {name: flatten(study.config.systems[name].model_dump(mode="json")) for name in tuned}
     keys = dict.fromkeys(key for values in settings.values() for key in values)
     varied = [k for k in keys if len({str(v.get(k)) for v in settings.values()}) > 1]
@@ -87,7 +130,8 @@ def _table(
     ]
     columns = ["system", *varied, *(key.replace("_", " ") for key in SIZES)]
     columns += [f"{suite} {metric}" for suite, metric in means]
-    note = "Settings: those that differ between the systems. Means over items, not tested here."
+    note = "Settings: those that differ between the systems."
+    note += " Scores: plain means over items, not tested here." if means else ""
     return Table("ablations", "Tuned systems", columns, rows, note)
 
 

@@ -91,13 +91,20 @@ class Study:
         """The paired tests, ready to be asked."""
         return Significance(self.comparisons["comparisons"], self.baseline)
 
-    @cached_property
+    @property
     def records(self) -> list[dict[str, Any]]:
         """The run records of all jobs but the report itself, in the order of their starts."""
-        paths = [*self.shared, *(self.folder / "runs").glob("*/*.json")]
-        rows = [read_json(path) for path in paths]
-        rows = [record for record in rows if record["stage"] not in UNFINISHED]
-        return sorted(rows, key=lambda record: record["start"])
+        return sorted([*self.shared_records, *self.own_records], key=_start)
+
+    @cached_property
+    def own_records(self) -> list[dict[str, Any]]:
+        """The run records of the study's own jobs but the report, in the order of their starts."""
+        return _read_records((self.folder / "runs").glob("*/*.json"))
+
+    @cached_property
+    def shared_records(self) -> list[dict[str, Any]]:
+        """The run records of jobs whose outputs all studies share, whichever study ran them."""
+        return _read_records(self.shared)
 
     def record(self, stage: str, name: str) -> dict[str, Any] | None:
         """Returns one job's run record, or none."""
@@ -174,6 +181,15 @@ class Study:
             rows = read_jsonl(path) if path.exists() else []
             self._outputs[key] = {row["id"]: row for row in rows}
         return self._outputs[key]
+
+
+def _read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [read_json(path) for path in paths]
+    return sorted((row for row in rows if row["stage"] not in UNFINISHED), key=_start)
+
+
+def _start(record: dict[str, Any]) -> float:
+    return float(record["start"])
 
 
 def _key(score: Score) -> Key:

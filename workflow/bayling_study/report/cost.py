@@ -6,15 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bayling_study.report.blocks import Cell, Table, number, text
+from bayling_study.report.clock import BusyClock, end_of
 
 JOULES_A_KWH = 3.6e6
 GIB = 2**30
+ENERGY_OF = (
+    "the sum over jobs of what their machine's processors and GPUs took while they ran: "
+    "jobs side by side on one machine count the same energy"
+)
+"""The counters are the machine's; what single jobs took of it nobody measures."""
 Record = Mapping[str, Any]
 
 
 def seconds_of(record: Record) -> float:
     """Returns how long a job ran."""
-    return float((record["end"] or record["start"]) - record["start"])
+    return end_of(record) - float(record["start"])
 
 
 def gpu_hours(record: Record) -> float:
@@ -40,36 +46,47 @@ def _total(values: Sequence[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def cost_facts(records: Sequence[Record]) -> list[tuple[str, str]]:
-    """Returns the first page's lines about cost."""
+def cost_facts(records: Sequence[Record], shared: Sequence[Record] = ()) -> list[tuple[str, str]]:
+    """Returns the first page's lines about cost.
+
+    Args:
+        records: run records of the study's own jobs.
+        shared: those of jobs whose outputs all studies share; they have a line of their own.
+    """
     if not records:
         return []
-    work = sum(map(seconds_of, records))
-    wall = max(r["end"] or r["start"] for r in records) - min(r["start"] for r in records)
+    wall = BusyClock(records).total
     facts = [
-        ("jobs", f"{len(records)}, {work / 60:.1f} minutes of work"),
-        ("first start to last end", f"{wall / 60:.1f} minutes"),
+        ("jobs", _work(records)),
+        ("wall time", f"{wall / 60:.1f} minutes with a job at work; pauses are not counted"),
     ]
+    if shared:
+        facts.append(("shared downloads and models", f"{_work(shared)}, once for all studies"))
     gpus, energy = sum(map(gpu_hours, records)), _total([energy_kwh(r) for r in records])
     facts.append(("GPU-hours", f"{gpus:.2f}" if gpus else "none: no GPU worked"))
     if energy is not None:
-        facts.append(("energy", f"{energy:.3f} kWh of the machine while jobs ran"))
+        facts.append(("energy", f"{energy:.3f} kWh, {ENERGY_OF}"))
     return facts
 
 
-def cost_table(records: Sequence[Record]) -> Table:
-    """Returns time, hours, energy and memory by stage."""
+def _work(records: Sequence[Record]) -> str:
+    return f"{len(records)}, {sum(map(seconds_of, records)) / 60:.1f} minutes of work"
+
+
+def cost_table(records: Sequence[Record], shared: Sequence[Record] = ()) -> Table:
+    """Returns time, hours, energy and memory by stage; see ``cost_facts``."""
     stages: dict[str, list[Record]] = {}
     for record in records:
         stages.setdefault(record["stage"], []).append(record)
     rows = [_row(stage, members) for stage, members in stages.items()]
-    rows.append(_row("all", records))
-    measured = _total([energy_kwh(record) for record in records]) is not None
+    rows += [_row("all", records)] if records else []
+    rows += [_row("shared, made once", shared)] if shared else []
+    measured = _total([energy_kwh(record) for record in (*records, *shared)]) is not None
     columns = ["stage", "jobs", "minutes", "core-hours", "GPU-hours", "peak GiB"]
     note = "Core-hours: from samples of the job's processes; jobs of a few seconds have none."
     if measured:
         columns.append("kWh")
-        note += " kWh: the machine's processors and GPUs; jobs side by side count the same energy."
+        note += f" kWh: {ENERGY_OF}."
     return Table("cost", "Cost", columns, [row[: len(columns)] for row in rows], note)
 
 

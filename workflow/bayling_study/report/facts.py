@@ -8,11 +8,17 @@ from typing import Any
 
 from bayling_study.report import figures
 from bayling_study.report.blocks import Cell, Figure, Section, Table, number, text
+from bayling_study.report.clock import BusyClock, end_of
 from bayling_study.report.collect import Study
-from bayling_study.report.cost import cost_table
+from bayling_study.report.cost import cost_table, seconds_of
 from bayling_study.report.graph import draw
 
 MIB = 2**20
+START_NOTE = (
+    "Start: seconds with a job at work since the first start; pauses in which none ran are left "
+    "out. Shared downloads and models, which an earlier study may have made, have none."
+)
+TIMELINE_NOTE = "The study's own jobs. Pauses in which none ran are left out."
 
 
 def tuning_section(study: Study) -> Section:
@@ -37,30 +43,30 @@ def jobs_section(study: Study) -> Section:
     section = Section("jobs", "Jobs, time and memory")
     if not study.records:
         return section
-    start = study.records[0]["start"]
-    rows = [_job_row(record, start) for record in study.records]
+    own, shared = study.own_records, study.shared_records
+    clock = BusyClock(own)
+    rows = [_job_row(record, None) for record in shared]
+    rows += [_job_row(record, clock) for record in own]
     columns = ["job", "state", "start (s)", "seconds", "peak MiB", "code"]
-    section.facts = _heaviest(study.records)
-    section.tables.append(cost_table(study.records))
-    section.more["Every job"] = [Table("jobs", "Jobs", columns, rows)]
-    spans = [(job_name(r), r["start"] - start, _end(r) - start) for r in study.records]
-    section.figures.append(Figure("timeline", "When each job ran", figures.timeline(spans)))
+    section.facts = _heaviest(own or shared)
+    section.tables.append(cost_table(own, shared))
+    section.more["Every job"] = [Table("jobs", "Jobs", columns, rows, START_NOTE)]
+    if own:
+        spans = [(job_name(r), clock.at(r["start"]), clock.at(end_of(r))) for r in own]
+        svg = figures.timeline(spans)
+        section.figures.append(Figure("timeline", "When each job ran", svg, TIMELINE_NOTE))
     svg = draw([job_name(record) for record in study.records], job_edges(study.records))
     caption = "A line leads from the job that made a file to a job right of it that read the file."
     section.figures.append(Figure("jobs", "The graph of jobs", svg, caption))
     return section
 
 
-def _end(record: Mapping[str, Any]) -> float:
-    return float(record["end"] or record["start"])
-
-
-def _job_row(record: Mapping[str, Any], start: float) -> list[Cell]:
+def _job_row(record: Mapping[str, Any], clock: BusyClock | None) -> list[Cell]:
     return [
         text(job_name(record)),
         text(record["state"]),
-        number(record["start"] - start),
-        number(_end(record) - record["start"], 1),
+        number(clock.at(record["start"]) if clock else None),
+        number(seconds_of(record), 1),
         number(_peak(record) / MIB),
         Cell(record["code"][:8], hint=record["code"]),
     ]
@@ -71,11 +77,10 @@ def _peak(record: Mapping[str, Any]) -> int:
 
 
 def _heaviest(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    largest, longest = max(records, key=_peak), max(records, key=lambda r: _end(r) - r["start"])
-    seconds = _end(longest) - longest["start"]
+    largest, longest = max(records, key=_peak), max(records, key=seconds_of)
     return [
         ("most memory", f"{_peak(largest) / MIB:,.0f} MiB, {job_name(largest)}"),
-        ("longest job", f"{seconds / 60:.1f} minutes, {job_name(longest)}"),
+        ("longest job", f"{seconds_of(longest) / 60:.1f} minutes, {job_name(longest)}"),
     ]
 
 

@@ -260,7 +260,7 @@ def strip(rows: dict[str, list[float]], label: str) -> str:
 
 
 def timeline(rows: Sequence[tuple[str, float, float]]) -> str:
-    """Draws when each job ran: name, start and end in seconds since the first start."""
+    """Draws when each job ran: name, start and end in seconds with a job at work."""
     with pyplot.rc_context(STYLE):
         figure, axes = axes_of(7.2, 0.6 + 0.22 * len(rows))
         names = [name for name, _, _ in rows]
@@ -269,6 +269,6 @@ def timeline(rows: Sequence[tuple[str, float, float]]) -> str:
             left=[start for _, start, _ in rows], color=PALETTE[0], height=0.7,
         )  # fmt: skip
         axes.invert_yaxis()
-        axes.set_xlabel("seconds since the start")
+        axes.set_xlabel("seconds with a job at work since the first start")
         axes.grid(visible=False, axis="y")
         return svg_of(figure)

@@ -11,6 +11,7 @@ from bayling_study.report.collect import Study
 HEADLINE = (
     "chrf2",
     "bleu",
+    "spbleu",
     "comet",
     "comet-embedded",
     "constraint-rate",
@@ -22,8 +23,10 @@ HEADLINE = (
     "score-ratio",
 )
 """Metrics of the first page and of ``make study``'s table, in this order."""
-LOWER_IS_BETTER = frozenset({"unparseable", "unjudged", "loss", "off-target"})
+LOWER_IS_BETTER = frozenset({"unparseable", "unjudged", "loss", "off-target", "mean-rank"})
 """Metrics of which a small value is good; all others are better when larger."""
+NEITHER = frozenset({"tie"})
+"""But for these: whether more ties are good depends on whom they were taken from."""
 
 
 def headline(metrics: Iterable[str]) -> list[str]:
@@ -37,8 +40,8 @@ def score_row(
 ) -> list[Cell]:
     """Returns the cells of one item and metric, one a system.
 
-    The best value is bold unless all are written alike; a mark tells where the
-    paired tests found a difference from the baseline.
+    The best value is bold unless all are written alike or none counts as better; a mark
+    tells where the paired tests found a difference from the baseline.
 
     Args:
         study: gives the paired tests.
@@ -49,7 +52,8 @@ def score_row(
     shown = {name: f"{score.value:.{decimals}f}" for name, score in scores.items()}
     lower = any(score.metric in LOWER_IS_BETTER for score in scores.values())
     order = sorted(scores.values(), key=lambda score: score.value, reverse=not lower)
-    best = shown[order[0].system] if len(set(shown.values())) > 1 else None
+    ranked = len(set(shown.values())) > 1 and order[0].metric not in NEITHER
+    best = shown[order[0].system] if ranked else None
     return [
         score_cell(study, scores[name], shown[name], shown[name] == best, decimals)
         if name in scores
@@ -60,7 +64,8 @@ def score_row(
 
 def score_cell(study: Study, score: Score, shown: str, best: bool, decimals: int) -> Cell:
     """Returns a score's cell: value and mark, interval below, link to its file."""
-    mark = study.significance.mark(score, score.metric in LOWER_IS_BETTER)
+    lower, neither = score.metric in LOWER_IS_BETTER, score.metric in NEITHER
+    mark = "" if neither else study.significance.mark(score, lower)
     return Cell(
         f"{shown} {mark}".rstrip(),
         detail=interval(score, decimals),

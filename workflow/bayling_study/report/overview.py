@@ -42,7 +42,7 @@ def _facts(study: Study) -> list[tuple[str, str]]:
         ("systems", ", ".join(study.config.systems)),
         ("suites", ", ".join(study.config.suites)),
         ("baseline of tests", study.baseline),
-        *cost_facts(study.records),
+        *cost_facts(study.own_records, study.shared_records),
     ]
 
 

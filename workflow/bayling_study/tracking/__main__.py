@@ -14,7 +14,8 @@ from bayling_study.cli import run_program
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, write_json
 from bayling_study.tracking.jobs import study_jobs
-from bayling_study.tracking.mlflow_store import Store, chosen_uri
+from bayling_study.tracking.mlflow_store import Store
+from bayling_study.tracking.target import Target, target_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,7 +26,14 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--uri",
         default=None,
-        help="tracking URI; default: MLFLOW_TRACKING_URI, or else the study's sqlite file",
+        help="tracking URI; default: that of the last sync, MLFLOW_TRACKING_URI, or else the"
+        " study's sqlite file",
+    )
+    options.add_argument(
+        "--experiment",
+        default=None,
+        help="experiment; default: that of the last sync, MLFLOW_EXPERIMENT_NAME, or else the"
+        " study's name",
     )
     options.add_argument(
         "--later", action="store_true", help="only warn where the store cannot be reached"
@@ -39,10 +47,10 @@ def main() -> None:
     arguments = parser().parse_args()
     paths = [job.file for job in study_jobs(arguments.study)]
     paths += [path for path in arguments.shared if path.resolve() not in map(Path.resolve, paths)]
-    answer = {"experiment": arguments.study.name, "runs": len(paths), "uri": arguments.uri}
-    uri = chosen_uri(arguments.uri or recorded_uri(arguments.study), arguments.study)
+    target = target_of(arguments.study, arguments.uri, arguments.experiment)
+    answer = {"experiment": target.experiment, "runs": len(paths), "uri": target.configured}
     try:
-        answer |= sync(arguments.study, paths, uri)
+        sync(arguments.study, paths, target)
     except StudyError as error:
         if not arguments.later:
             raise
@@ -52,24 +60,17 @@ def main() -> None:
         write_json(arguments.out, answer)
 
 
-def recorded_uri(study: Path) -> str | None:
-    """Returns the store that the study's configuration names, as its last sync wrote it down."""
-    path = study / "runs" / "mlflow.json"
-    return read_json(path).get("uri") if path.is_file() else None
-
-
-def sync(study: Path, paths: list[Path], uri: str) -> dict[str, object]:
-    """Sends every record that changed and closes the study's own run; returns what was sent.
+def sync(study: Path, paths: list[Path], target: Target) -> None:
+    """Sends every record that changed and closes the study's own run.
 
     Raises:
         StudyError: the store cannot be reached.
     """
-    store = Store(uri, study)
+    store = Store(target.uri, study, target.experiment)
     sent = sum(store.sync(path) for path in paths)
     pages = [study / "report" / name for name in ("index.html", "verdicts.tsv")]
     store.finish([read_json(path) for path in paths], [page for page in pages if page.exists()])
     print(f"MLflow: {len(paths)} runs, {sent} sent or changed", file=sys.stderr)
-    return {"experiment": store.name}
 
 
 if __name__ == "__main__":

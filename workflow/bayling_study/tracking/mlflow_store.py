@@ -11,19 +11,22 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from bayling_study.credentials import without_credentials
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, sha256_json
 from bayling_study.tracking import sending
 from bayling_study.tracking.host import BOOT
 from bayling_study.tracking.registry import register
+from bayling_study.tracking.target import chosen_experiment, chosen_uri, default_uri
+
+__all__ = ["Store", "chosen_uri", "default_uri", "is_alive", "reached", "runs_of", "state_of"]
 
 log = logging.getLogger(__name__)
 
@@ -33,33 +36,11 @@ STATES = {
     "interrupted": "KILLED",
     "running": "RUNNING",
 }
+RUNNING = STATES["running"]
 PATIENCE = 120.0
 """Seconds to wait for an sqlite store that another program has locked."""
-EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
-"""MLflow's own variable; without it the experiment is called as the study."""
 
 Result = TypeVar("Result")
-
-
-def default_uri(study: Path) -> str:
-    """Returns the address of the study's own sqlite store."""
-    return f"sqlite:///{study.resolve() / 'mlflow.db'}"
-
-
-def chosen_uri(configured: str | None, study: Path) -> str:
-    """Returns the tracking URI: the one given, the environment's, or the study's own store.
-
-    Raises:
-        StudyError: it carries a password, which would end in command lines and records.
-    """
-    uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(study)
-    if urlsplit(uri).password:
-        raise StudyError(
-            "the tracking URI carries a password",
-            where="MLFLOW_TRACKING_URI" if not configured else "tracking URI",
-            fix="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead",
-        )
-    return uri
 
 
 @contextmanager
@@ -70,11 +51,13 @@ def reached(uri: str) -> Iterator[None]:
         StudyError: the store cannot be reached, or refused a call.
     """
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except MlflowException as error:
-        reason = str(error).splitlines()[0][:300]
+    # Of a database's driver: its own errors, or that it is not installed.
+    except (MlflowException, SQLAlchemyError, ModuleNotFoundError) as error:
+        reason = without_credentials((str(error).splitlines() or [repr(error)])[0])[:300]
         raise StudyError(
             f"the tracking store failed: {reason}",
             where=uri,
@@ -94,8 +77,13 @@ def find_runs(client: Any, experiment: str, tags: Mapping[str, str]) -> list[Any
     return found
 
 
-def runs_of(uri: str, study: Path) -> list[Any]:
+def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[Any]:
     """Returns the runs of a study, its own and its jobs', and writes nothing.
+
+    Args:
+        uri: tracking URI.
+        study: the results folder.
+        experiment_name: the experiment that holds them; default: see ``chosen_experiment``.
 
     Raises:
         StudyError: the store cannot be reached.
@@ -104,7 +92,7 @@ def runs_of(uri: str, study: Path) -> list[Any]:
 
     with reached(uri):
         client = MlflowClient(tracking_uri=uri)
-        experiment = client.get_experiment_by_name(os.environ.get(EXPERIMENT) or study.name)
+        experiment = client.get_experiment_by_name(chosen_experiment(experiment_name, study))
         if experiment is None:
             return []
         runs = find_runs(client, experiment.experiment_id, {})
@@ -123,19 +111,22 @@ class Store:
         uri: tracking URI.
         study: the study's results folder; holds the lock that keeps two jobs
             from creating the store, the experiment or the parent run twice.
+        experiment: name of the experiment; default: see ``chosen_experiment``.
         patience: seconds to wait for a locked sqlite store.
 
     Raises:
         StudyError: the store cannot be reached.
     """
 
-    def __init__(self, uri: str, study: Path, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, uri: str, study: Path, experiment: str | None = None, patience: float = PATIENCE
+    ) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
 
         self.uri, self.study, self.patience = uri, study, patience
         self.study_name = study.name
-        self.name = os.environ.get(EXPERIMENT) or study.name
+        self.name = chosen_experiment(experiment, study)
         with reached(self.uri), self._lock():
             self.client = self._patiently(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
             self.experiment = self._patiently(self._experiment)
@@ -205,7 +196,7 @@ class Store:
         )
         return str(created.info.run_id)
 
-    def send_points(self, run_id: str, points: list[Mapping[str, Any]]) -> None:
+    def send_points(self, run_id: str, points: Sequence[Mapping[str, Any]]) -> None:
         """Sends points of curves; points that are there already change nothing."""
         sending.send_points(self.client, run_id, points)
 
@@ -220,42 +211,58 @@ class Store:
 
     def _sync(self, path: Path) -> bool:
         record = read_json(path)
-        run_id = self.run_of(record)
-        digest = sha256_json([sending.VERSION, record])
+        run_id, state = self.run_of(record), state_of(record)
+        # The state with it: a killed process leaves its record as it was.
+        digest = sha256_json([sending.VERSION, state, record])
         if self.client.get_run(run_id).data.tags.get("bayling.digest") == digest:
             return False
         self._send(run_id, path, record)
+        if state == RUNNING:
+            self.client.update_run(run_id, status=state)
+        else:
+            self._send_end(run_id, path, record, state)
         self.client.set_tag(run_id, "bayling.digest", digest)
         return True
 
     def _send(self, run_id: str, path: Path, record: Mapping[str, Any]) -> None:
-        end = int((record["end"] or path.stat().st_mtime) * 1000)
-        self.send_points(run_id, [*record["history"], *sending.usage_points(record)])
-        sending.send_values(self.client, run_id, record, end)
+        """Sends what stays as it is while a job goes on: sending it again doubles nothing."""
+        self.send_points(run_id, record["history"])
         sending.send_parameters(self.client, run_id, record)
         sending.send_inputs(self.client, run_id, record)
         self.client.set_tag(run_id, "mlflow.note.content", sending.note_of(record, path))
+
+    def _send_end(self, run_id: str, path: Path, record: Mapping[str, Any], state: str) -> None:
+        """Sends what is final once a job has ended, samples too: a long job's are thinned."""
+        end = int((record["end"] or path.stat().st_mtime) * 1000)
+        self.send_points(run_id, sending.usage_points(record))
+        sending.send_values(self.client, run_id, record, end)
         for artefact in [*record["artefacts"], str(path)]:
             if Path(artefact).is_file():
                 self.client.log_artifact(run_id, artefact)
         if record["state"] == "finished":
             register(self.client, self.experiment, run_id, record, self.jobs())
-        self.client.set_terminated(run_id, status=state_of(record), end_time=end)
+        self.client.set_terminated(run_id, status=state, end_time=end)
 
     def finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:
-        """Closes the parent run: its time span, its job counts and what people open first."""
+        """Closes the parent run: its time span, its job counts and what people open first.
+
+        While a job runs, the parent run does too and has no counts yet.
+        """
         with reached(self.uri):
             self._patiently(lambda: self._finish(records, artefacts))
 
     def _finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:
+        states = [state_of(record) for record in records]
+        if RUNNING in states:
+            self.client.update_run(self.parent, status=RUNNING)
+            return
         end = max((record["end"] or record["start"] for record in records), default=0.0)
         for state in STATES:
-            count = sum(state_of(record) == STATES[state] for record in records)
+            count = states.count(STATES[state])
             self.client.log_metric(self.parent, f"jobs_{state}", count, int(end * 1000), 0)
         for artefact in artefacts:
             self.client.log_artifact(self.parent, str(artefact))
-        good = all(record["state"] == "finished" for record in records)
-        status = "FINISHED" if good else "FAILED"
+        status = "FINISHED" if set(states) <= {"FINISHED"} else "FAILED"
         self.client.set_terminated(self.parent, status=status, end_time=int(end * 1000))
 
 

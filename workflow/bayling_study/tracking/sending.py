@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def usage_points(record: Record) -> list[dict[str, Any]]:
     ]
 
 
-def send_points(client: Any, run_id: str, points: list[Mapping[str, Any]]) -> None:
+def send_points(client: Any, run_id: str, points: Sequence[Mapping[str, Any]]) -> None:
     """Sends points of curves; points that are there already change nothing."""
     from mlflow.entities import Metric
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from bayling_study.errors import StudyError
 from bayling_study.tracking.jobs import Job
-from bayling_study.tracking.mlflow_store import chosen_uri, runs_of
+from bayling_study.tracking.mlflow_store import runs_of
+from bayling_study.tracking.target import target_of
 
 NOTHING = "not in MLflow (make track)"
 
@@ -19,21 +20,21 @@ class RunIds:
 
     Args:
         study: the results folder.
-        uri: tracking URI; default: the study's own store, where it is there.
+        uri: tracking URI; default: that of the last sync, or the study's own store.
     """
 
     def __init__(self, study: Path, uri: str | None = None) -> None:
         self._study = study
-        self._uri = chosen_uri(uri, study)
-        self._own_store = self._uri.startswith("sqlite:") and not uri
+        self._target = target_of(study, uri)
 
     @cached_property
     def _runs(self) -> dict[str, str] | str:
         """Job's uid to run id (the study's own run under no uid), or why there are none."""
-        if self._own_store and not (self._study / "mlflow.db").is_file():
-            return NOTHING
+        local = self._target.uri.removeprefix("sqlite:///")
+        if local != self._target.uri and not Path(local).is_file():
+            return NOTHING  # asking would create the store
         try:
-            runs = runs_of(self._uri, self._study)
+            runs = runs_of(self._target.uri, self._study, self._target.experiment)
         except StudyError as error:
             return f"unknown: {error.what}"
         return {run.data.tags.get("bayling.uid", ""): str(run.info.run_id) for run in runs}

@@ -1,0 +1,143 @@
+"""Averages of several tuned systems, with their tests; and what is best of a row, if anything."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bayling_study.compare.__main__ import mark
+from bayling_study.compare.scores import Pair
+from bayling_study.config.model import StudyConfig
+from bayling_study.files import read_json, write_json
+from bayling_study.records import Score, write_scores
+from bayling_study.report.ablations import ablation_section, sizes_of
+from bayling_study.report.blocks import Table
+from bayling_study.report.collect import Study
+from bayling_study.report.metrics import headline, score_row
+from helpers import report_study
+
+SYSTEMS = {"foundation": 20.0, "tuned": 45.0, "small": 30.0}
+SHAPE = {
+    "num_attention_heads": 2, "hidden_size": 64, "num_hidden_layers": 2,
+    "intermediate_size": 128, "vocab_size": 1000,
+}  # fmt: skip
+
+
+def average(system: str, value: float, metric: str = "chrf2", item: str = "average") -> Score:
+    signature = f"mean of 2 items|{metric}|v:1"
+    return Score(
+        "translation", item, system, metric, value, value - 1, value + 1, 200, signature, "boot"
+    )
+
+
+def comparison(
+    first: str, second: str, metric: str, low: float, high: float, item: str
+) -> dict[str, Any]:
+    return {
+        "suite": "translation", "item": item, "metric": metric, "system_a": first,
+        "system_b": second, "difference": (low + high) / 2, "low": low, "high": high,
+        "p_adjusted": 0.002, "significant": low * high > 0,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """Two tuned systems and their foundation, the baseline; averages of chrF, none of BLEU."""
+    made = report_study.make(tmp_path / "study")
+    values = made.config.model_dump(mode="json")
+    values["systems"]["small"] = {**values["systems"]["tuned"], "mixture": "small"}
+    for system, value in SYSTEMS.items():
+        plain = report_study.score(system, "bleu", "zh-en", value / 2)
+        rows = [report_study.score(system, "chrf2", "zh-en", value), plain]
+        path = made.folder / "scores" / system / "translation.json"
+        write_scores(path, [*rows, average(system, value)])
+    tests = [
+        comparison("foundation", "tuned", "chrf2", -26.0, -24.0, "average"),
+        comparison("small", "foundation", "chrf2", -1.0, 21.0, "average"),
+    ]
+    path = made.folder / "scores" / "comparisons.json"
+    write_json(path, {**read_json(path), "comparisons": tests})
+    return Study(made.folder, StudyConfig.model_validate(values))
+
+
+def texts(table: Table) -> dict[str, list[str]]:
+    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+
+
+def test_averages_have_intervals_links_and_marks(study: Study) -> None:
+    _, table = ablation_section(study).tables
+    assert table.columns == ["average", "metric", "foundation", "tuned", "small"]
+    (row,) = table.rows
+    assert [cell.text for cell in row] == ["average", "chrf2", "20.00", "45.00 ▲", "30.00"]
+    assert row[3].detail == "44.00 to 46.00"
+    assert row[3].link == "../scores/tuned/translation.json"
+    assert "boot" in table.note
+
+
+def test_the_tests_against_the_baseline_are_shown_from_the_systems_side(study: Study) -> None:
+    (table,) = ablation_section(study).more["translation: differences from foundation"]
+    cells = {row[2].text: row[3:] for row in table.rows}
+    assert [cell.text for cell in cells["tuned"]] == ["+25.00", "0.0020", "yes"]
+    assert cells["tuned"][0].detail == "+24.00 to +26.00"
+    assert [cell.text for cell in cells["small"]] == ["+10.00", "0.0020", "no"]
+    assert cells["small"][0].link == "../scores/comparisons.json"
+
+
+def test_the_plain_mean_stays_where_there_is_no_average(study: Study) -> None:
+    table = ablation_section(study).tables[0]
+    assert table.columns[-1] == "translation bleu"
+    assert "translation chrf2" not in table.columns
+    assert texts(table)["small"][-1] == "15.00"
+    assert "not tested here" in table.note
+
+
+def test_many_averages_are_folded(study: Study) -> None:
+    many = [average("tuned", float(n), item=f"group-{n}") for n in range(20)]
+    write_scores(study.folder / "scores" / "tuned" / "translation.json", many)
+    section = ablation_section(Study(study.folder, study.config))
+    assert [table.name for table in section.tables] == ["ablations"]
+    ((table,),) = (tables for title, tables in section.more.items() if "Averages" in title)
+    assert len(table.rows) == 21  # the others' too
+
+
+def test_models_of_other_sizes_are_drawn_over_their_parameters(study: Study) -> None:
+    assert sizes_of(study, ["tuned", "small"])[0] == "conversations of the training set"
+    for name, layers in (("tuned", 20), ("small", 2)):
+        shape = {**SHAPE, "num_hidden_layers": layers}
+        write_json(study.folder / "tuned" / name / "config.json", shape)
+    label, sizes = sizes_of(study, ["tuned", "small"])
+    assert label == "parameters (millions)"
+    assert sizes["small"] == pytest.approx(0.210, abs=0.001)
+    (figure,) = ablation_section(study).figures
+    assert label in re.findall(r"<text[^>]*>([^<]+)</text>", figure.svg)
+    write_json(study.folder / "tuned" / "small" / "config.json", {"other": "kind"})
+    assert sizes_of(study, ["tuned", "small"])[0] == "conversations of the training set"
+
+
+def test_more_ties_are_neither_better_nor_worse(study: Study) -> None:
+    path = study.folder / "scores" / "comparisons.json"
+    test = comparison("foundation", "tuned", "tie", -26.0, -24.0, "average")
+    write_json(path, {**read_json(path), "comparisons": [test]})
+    study = Study(study.folder, study.config)
+    rows = {name: average(name, value, "tie") for name, value in SYSTEMS.items()}
+    cells = score_row(study, rows, SYSTEMS)
+    assert [(cell.text, cell.strong) for cell in cells] == [
+        ("20.00", False),
+        ("45.00", False),
+        ("30.00", False),
+    ]
+    names = ("translation", "all", "tie", "tuned", 1.0, 9.0)
+    pair = Pair(*names, n=80, p=0.001, significant=True)
+    assert mark(pair) == ""
+
+
+def test_the_smallest_mean_rank_is_the_best(study: Study) -> None:
+    rows = {name: average(name, value, "mean-rank") for name, value in SYSTEMS.items()}
+    assert [cell.strong for cell in score_row(study, rows, SYSTEMS)] == [True, False, False]
+
+
+def test_spbleu_is_a_headline() -> None:
+    assert headline(["chrf++", "spbleu", "bleu"]) == ["bleu", "spbleu"]
