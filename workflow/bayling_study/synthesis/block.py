@@ -74,6 +74,7 @@ class Context:
         seed: the study's.
         buckets: of the final order.
         conversations: ``conversations.parquet``.
+        terms: ``terms.parquet``.
         tests: file of ``Contamination``.
         load_tokenizer: makes the tokenizer in each process.
     """
@@ -83,6 +84,7 @@ class Context:
     seed: int
     buckets: int
     conversations: Path
+    terms: Path
     tests: Path
     load_tokenizer: Callable[[], Any]
 
@@ -109,6 +111,7 @@ class Result:
         uses: how often each number of draws of one row occurred.
         rows: clean rows of its own.
         taken: upstream conversations used up.
+        listed: entries of term lists that were of use, by upstream source.
     """
 
     path: Path
@@ -118,6 +121,7 @@ class Result:
     uses: Counter[int] = field(default_factory=Counter)
     rows: int = 0
     taken: int = 0
+    listed: Counter[str] = field(default_factory=Counter)
 
 
 def make_block(job: Job, context: Context, teacher: Teacher | None = None) -> Result:
@@ -144,6 +148,7 @@ def make_block(job: Job, context: Context, teacher: Teacher | None = None) -> Re
     result.removed.add(gate.removed)
     result.uses = Counter(library.uses.values())
     result.taken = upstream.taken if upstream is not None else 0
+    result.listed = library.listed
     return result
 
 
@@ -173,7 +178,7 @@ def _library(job: Job, context: Context, result: Result) -> Library:
             cleaning.add(hit.reason, f"{row['text_a']} | {row['text_b']}")
     directions = list(dict.fromkeys(p.direction for p in job.portions if p.direction))
     seed = seeds.derive_seed(context.seed, "block", str(job.number))
-    return Library(kept, directions, seed, explored=job.explored)
+    return Library(kept, directions, seed, explored=job.explored, term_lists=context.terms)
 
 
 def _portion(
