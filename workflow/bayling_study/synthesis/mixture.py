@@ -84,7 +84,7 @@ class Task:
         mixture: its section of the config.
         seed: the study's seed.
         corpora: folder of the corpora stage.
-        tests: suite to its texts, for decontamination.
+        tests: suite to its texts, for decontamination; taken once.
         load_tokenizer: makes the foundation's tokenizer; called in each worker.
         teacher: for the recipes that need one.
         workers: processes; what is made does not depend on them.
