@@ -139,7 +139,7 @@ def _total(counts: npt.NDArray[np.int64]) -> int:
 
 
 def _segments(made: Made) -> dict[str, int]:
-    uses = {draws: count for draws, count in made.uses.items() if draws}
+    uses = {draws: count for draws, count in made.uses.items() if draws and count}
     return {
         "training_rows": made.rows,
         "used": sum(uses.values()),

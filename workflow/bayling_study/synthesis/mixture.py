@@ -1,7 +1,8 @@
 """Making a mixture: planned as blocks, made by any number of workers, put in one order.
 
-Memory does not grow with the number of conversations: the plan holds a few
-numbers a row of the corpora, a worker one block, the last pass one bucket.
+Memory hardly grows with the number of conversations: the plan holds a few numbers
+a row of the corpora and one a conversation, a worker one block, the last pass one
+bucket.
 """
 
 from __future__ import annotations
