@@ -36,7 +36,7 @@ import pyarrow.parquet as pq
 
 from bayling_study import chat, languages
 from bayling_study.config.synthesis import Mixture
-from bayling_study.corpora.types import CONVERSATION_SCHEMA, PARALLEL_SCHEMA
+from bayling_study.corpora.types import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
 from bayling_study.interactive.scripts import character_names
 from bayling_study.interactive.text import normalise, sentences, words
 from bayling_study.languages.flores import flores_languages
@@ -155,6 +155,14 @@ def aligned(text: Text, codes: list[str]) -> Iterator[dict[str, Any]]:
             }
 
 
+def term_lists(text: Text, codes: list[str]) -> Iterator[dict[str, Any]]:
+    """Yields a term list of each language."""
+    for code in codes:
+        for one, other in text.dictionary(code).items():
+            sides = {"lang_a": "en", "lang_b": code, "term_a": one, "term_b": other}
+            yield {"source": "made-terms", **sides}
+
+
 def write_table(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> None:
     """Writes rows in row groups of the corpora stage's size."""
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -170,6 +178,7 @@ def write_corpora(folder: Path, count: int) -> None:
     parts = (conversations(text, code, round(1.02 * count * SHARES[code])) for code in ("zh", "en"))
     rows = (row for part in parts for row in part)
     write_table(folder / "conversations.parquet", CONVERSATION_SCHEMA, rows)
+    write_table(folder / "terms.parquet", TERM_SCHEMA, term_lists(text, ["zh", *codes]))
 
 
 def mixture(count: int) -> Mixture:
@@ -279,7 +288,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         corpora = options.corpora or Path(name) / "corpora"
-        if not (corpora / "conversations.parquet").exists():
+        if not (corpora / "terms.parquet").exists():
             corpora.mkdir(parents=True, exist_ok=True)
             write_corpora(corpora, max(options.conversations))
         for count in options.conversations:

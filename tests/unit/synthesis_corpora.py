@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bayling_study.config.synthesis import Mixture
-from bayling_study.corpora.types import CONVERSATION_SCHEMA, PARALLEL_SCHEMA
+from bayling_study.corpora.types import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
 from bayling_study.synthesis.mixture import Made, Task, make
 from unit.interactive_corpus import rows
 
@@ -68,12 +68,14 @@ def write_corpora(
     aligned: Iterable[Mapping[str, Any]] | None = None,
     general: Iterable[Mapping[str, Any]] | None = None,
     group: int = 16_384,
+    terms: Iterable[Mapping[str, Any]] = (),
 ) -> Path:
-    """Writes the two tables of the corpora stage, in row groups of a size."""
+    """Writes the three tables of the corpora stage, in row groups of a size."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = (
         ("parallel", PARALLEL_SCHEMA, parallel() if aligned is None else aligned),
         ("conversations", CONVERSATION_SCHEMA, talks() if general is None else general),
+        ("terms", TERM_SCHEMA, terms),
     )
     for name, schema, values in tables:
         table = pa.Table.from_pylist([dict(value) for value in values], schema=schema)

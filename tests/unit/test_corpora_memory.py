@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from pathlib import Path
 
@@ -53,6 +54,44 @@ def test_ten_times_the_rows_take_no_more_memory(
     (small, kept), (large, same) = build(tmp_path, 300), build(tmp_path, 3000)
     assert kept == same == DISTINCT
     assert large < small + 300_000  # rows that stayed would take 1.5 MB
+
+
+def build_distinct(root: Path, rows: int) -> tuple[int, dict[str, int]]:
+    """Builds corpora of distinct conversations and terms, and one of each repeated."""
+    files = root / f"distinct-{rows}" / "files"
+    files.mkdir(parents=True)
+    (files.parent / "manifest.json").write_text("{}", encoding="utf-8")
+    with open(files / "a.jsonl", "w", encoding="utf-8") as stream:
+        for row in (*range(rows), 0):
+            item = {"instruction": sentence(row), "input": "", "output": "Yes."}
+            stream.write(json.dumps(item) + "\n")
+    pairs = (f"word{row} wort{row}\n" for row in (*range(rows), 0))
+    (files / "en-de.txt").write_text("".join(pairs), encoding="utf-8")
+    section = CorporaSection(
+        conversations=[{"source": "s", "reader": "alpaca", "path": "a.jsonl", "language": "en"}],
+        lexicons=[{"source": "s", "reader": "muse", "path": "en-de.txt", "languages": ["de"]}],
+    )  # type: ignore[arg-type]
+    tracemalloc.start()
+    report = program.build(section, {"s": files.parent}, 7, files.parent / "out")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    group = report["conversations"]["groups"]["s/a.jsonl"]
+    assert group["rejected"] == {"duplicate": 1}
+    names = ("conversations", "terms")
+    out = files.parent / "out"
+    return peak, {n: pq.read_metadata(out / f"{n}.parquet").num_rows for n in names}
+
+
+def test_distinct_conversations_and_terms_take_no_more_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BATCH_ROWS", 50)
+    monkeypatch.setattr(repeats, "BUFFER", 8)
+    build_distinct(tmp_path, 100)  # fills the caches
+    (small, few), (large, many) = build_distinct(tmp_path, 1000), build_distinct(tmp_path, 10_000)
+    assert few == {"conversations": 1000, "terms": 1000}
+    assert many == {"conversations": 10_000, "terms": 10_000}
+    assert large < small + 300_000  # their digests would take 0.7 MB, the terms 1.8 MB
 
 
 @settings(max_examples=60, deadline=None)

@@ -138,6 +138,25 @@ def test_a_source_that_is_not_given_is_a_mistake(
         make({"ha": downloads["ha"]}, tmp_path / "out")
 
 
+def test_half_a_character_is_replaced_in_dialogues_and_rejected_in_segments(
+    downloads: dict[str, Path], tmp_path: Path
+) -> None:
+    row = {"instruction": "Greet", "input": "", "output": "ok \ud83d"}
+    fine = {"instruction": "Smile", "input": "", "output": "ok \U0001f600"}
+    (downloads["lf"] / "files/a.json").write_text(json.dumps([row, fine]), encoding="utf-8")
+    catalogue = downloads["ha"] / "files/homeassistant/components/lamp/translations/de.json"
+    texts = json.loads(catalogue.read_text(encoding="utf-8"))
+    texts["services"]["stop"] += " \udc00"
+    catalogue.write_text(json.dumps(texts), encoding="utf-8")
+    report = make(downloads, tmp_path / "out")
+    assert report["conversations"]["repaired"]["half a character replaced"] == 1
+    rows = pq.read_table(tmp_path / "out/conversations.parquet").to_pylist()
+    answers = [row["messages"][1]["content"] for row in rows]
+    assert answers[:2] == ["ok \ufffd", "ok \U0001f600"]
+    rejected = report["parallel"]["groups"]["ha/de"]["rejected"]
+    assert rejected["control"] == 1
+
+
 def test_a_broken_file_is_named_and_leaves_nothing(
     downloads: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayling_study.interactive.text import normalise, words
-from bayling_study.records import Prompt
+from bayling_study.records import Prompt, write_prompts
+from bayling_study.synthesis import __main__ as program
 from bayling_study.synthesis.audit import audit
 from bayling_study.synthesis.decontamination import Contamination, held_out_texts
 from bayling_study.synthesis.hashing import text_hashes, units
@@ -85,14 +88,45 @@ def prompt(number: int, turn: str, reference: str, source: str = "") -> Prompt:
     return Prompt(f"x/{number}", "s", "x", {"target": "en"}, [turn], [reference], meta)
 
 
-def test_a_suites_frame_is_no_test_text_but_its_questions_and_references_are() -> None:
+def held_out(folder: Path, prompts: Iterable[Prompt]) -> Iterator[str]:
+    write_prompts(folder / "s.jsonl", prompts)
+    return held_out_texts(folder / "s.jsonl")
+
+
+def test_a_suites_frame_is_no_test_text_but_its_questions_and_references_are(
+    tmp_path: Path,
+) -> None:
     frame = 'Question:\n{q}\n\nOutput the correct answer in this format: "Answer is choice ()"'
     exams = [prompt(n, frame.format(q=f"Why is {n} odd?"), "A") for n in range(20)]
-    texts = list(held_out_texts(exams))
+    texts = list(held_out(tmp_path, exams))
     assert not any("correct answer" in text for text in texts)
     assert sum("odd" in text for text in texts) == 20
     translation = prompt(1, "Provide the English translation: Haus", "house", source="Haus")
-    assert list(held_out_texts([translation])) == ["house", "Haus"]
+    assert list(held_out(tmp_path, [translation])) == ["house", "Haus"]
+
+
+def test_a_text_of_many_directions_is_held_out_once_and_is_no_frame(tmp_path: Path) -> None:
+    prompts = [prompt(n, "?", f"reference {n % 40}", f"source {n % 9}") for n in range(90)]
+    texts = list(held_out(tmp_path, prompts))
+    assert len(texts) == len(set(texts)) == 49
+    assert {text for text in texts if text.startswith("source")} == {
+        f"source {n}" for n in range(9)
+    }
+
+
+def test_the_texts_of_suites_are_read_as_they_are_taken(tmp_path: Path) -> None:
+    def peak(repeats: int) -> int:
+        path = tmp_path / f"{repeats}.jsonl"
+        texts = [f"{number} {'word ' * 60}" for number in range(100)]
+        write_prompts(path, (prompt(n, "?", texts[n % 100], "s") for n in range(100 * repeats)))
+        tracemalloc.start()
+        assert sum(1 for _ in program.suite_texts([path])[path.stem]) == 101
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak(1)
+    assert peak(20) < peak(2) + 100_000  # the references of 2,000 prompts take 0.7 MB
 
 
 def test_rows_and_conversations_of_a_suites_text_are_removed_and_counted(tmp_path: Path) -> None:

@@ -88,6 +88,83 @@ def test_the_order_mixes_blocks_and_drops_what_two_of_them_made(
     assert sum(one != other for one, other in pairwise(blocks)) >= len(set(blocks)) - 1
 
 
+def sentences(count: int, text: str = "Turn on lamp {n} of the hall now.") -> list[dict[str, Any]]:
+    """Aligned rows of one direction, three a document."""
+    return [
+        {
+            "id": f"s/{n}",
+            "source": "toy",
+            "lang_a": "en",
+            "lang_b": "de",
+            "text_a": text.format(n=n),
+            "text_b": f"Schalte jetzt Lampe {n} in der Halle ein.",
+            "document": f"s/{n // 3}",
+            "split": "train",
+        }
+        for n in range(count)
+    ]
+
+
+LAMPS: dict[str, Any] = {
+    "conversations": 90,
+    "shares": {"translation": 1.0},
+    "directions": {"en-de": 1.0},
+    "max_tokens": 400,
+}
+
+
+@pytest.fixture
+def one_block_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three blocks of 60 rows, of which the first has nothing that is short enough."""
+    monkeypatch.setattr(aligned, "BLOCK_ROWS", 60)
+    long = [{**row, "text_a": f"{row['text_a']} {'na ' * 200}"} for row in sentences(60)]
+    return write_corpora(tmp_path / "corpora", [*long, *sentences(180)[60:]])
+
+
+def test_what_a_block_of_aligned_text_cannot_give_the_others_make_up(
+    one_block_too_long: Path, tmp_path: Path
+) -> None:
+    runs = [made(tmp_path / n, one_block_too_long, mixture(**LAMPS)) for n in ("one", "two")]
+    result, table = runs[0]
+    assert len(table) == 90 and table == runs[1][1]
+    assert result.rejections["mixture"].counts["translation: no material left"] == 1
+    assert result.rows == 180  # each row once, whichever rounds had it
+    assert result.uses[1] == 120 and max(n for n, count in result.uses.items() if count) == 1
+
+
+@pytest.mark.slow
+def test_what_is_made_up_does_not_depend_on_the_number_of_workers(
+    one_block_too_long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixtures, "SMALL", 0)
+    files = []
+    for workers in (1, 2):
+        made(tmp_path / str(workers), one_block_too_long, mixture(**LAMPS), workers=workers)
+        files.append((tmp_path / str(workers) / "train.parquet").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_nothing_is_made_up_where_no_block_has_more(
+    one_block_too_long: Path, tmp_path: Path
+) -> None:
+    tight = {**LAMPS, "max_tokens": 10}
+    result, table = made(tmp_path / "none", one_block_too_long, mixture(**tight))
+    assert len(table) == 0
+    assert result.rejections["mixture"].counts["translation: no material left"] == 3
+
+
+def test_what_two_blocks_made_alike_is_made_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aligned, "BLOCK_ROWS", 60)
+    corpora = write_corpora(tmp_path / "corpora", [*sentences(60), *sentences(60)])
+    result, table = made(tmp_path / "made", corpora, mixture(**LAMPS))
+    assert result.tally.duplicates["translation"] > 0
+    assert len(table) == 90
+    texts = ["\n".join(m["content"] for m in row) for row in table["messages"].to_pylist()]
+    assert len(set(texts)) == 90
+
+
 def test_rows_index_finds_direct_and_joined_segments(corpora: Path) -> None:
     rows = Rows(corpora / "parallel.parquet")
     plain = [row for row in parallel() if row["split"] == "train"]

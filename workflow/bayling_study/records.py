@@ -98,6 +98,15 @@ def read_prompts(path: Path) -> list[Prompt]:
     return list(_unique((Prompt(**row) for row in _rows(path, Prompt)), path))
 
 
+def stream_prompts(path: Path) -> Iterator[Prompt]:
+    """Yields the prompts of a set one by one; repeated ids are not looked for.
+
+    Raises:
+        StudyError: a row lacks a field.
+    """
+    return (Prompt(**row) for row in _rows(path, Prompt))
+
+
 def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
     """Writes a prompt set atomically; returns the number of prompts."""
     return write_jsonl(path, (asdict(prompt) for prompt in prompts))

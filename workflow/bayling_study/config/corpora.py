@@ -157,7 +157,8 @@ class CorporaSection(Section):
     conversations: list[ConversationCorpus] = []
     """Instructions and dialogues, each file once."""
     lexicons: list[Lexicon] = []
-    """Term lists for demands and recipes that change single words."""
+    """Term lists for demands and recipes that change single words. An entry is used where a
+    sentence and its own translation have its two sides, besides the terms learnt from the text."""
     cleaning: Cleaning = Cleaning()
     """What makes a parallel segment unfit."""
     split: Split = Split()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
-from hashlib import blake2b
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.corpora.distinct import Row, write_distinct
+from bayling_study.corpora.progress import told
 from bayling_study.corpora.readers import CONVERSATIONS
-from bayling_study.corpora.readers.exchanges import Draft
-from bayling_study.corpora.tables import conversation_row, table_writer
+from bayling_study.corpora.tables import conversation_row
 from bayling_study.corpora.tally import Tally
 from bayling_study.corpora.types import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
 
@@ -22,33 +23,45 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
     Raises:
         StudyError: an upstream file is broken.
     """
-    tally = Tally(section.cleaning.samples)
-    seen: set[bytes] = set()
-    repaired: Counter[str] = Counter()
-    with table_writer(out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA) as writer:
-        for corpus in section.conversations:
+    reading = _Reading(section, downloads)
+    write_distinct(
+        out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, reading.rows(), repeated=reading.repeated
+    )
+    return {**reading.tally.report(), "repaired": dict(sorted(reading.repaired.items()))}
+
+
+class _Reading:
+    """Reads all files in the config's order and counts what becomes of their rows."""
+
+    def __init__(self, section: CorporaSection, downloads: Mapping[str, Path]) -> None:
+        self._section, self._downloads = section, downloads
+        self.tally = Tally(section.cleaning.samples)
+        self.repaired: Counter[str] = Counter()
+        self._groups: list[str] = []
+        self._ends: list[int] = []
+
+    def rows(self) -> Iterator[tuple[Row, tuple[str, ...]]]:
+        """Yields the usable conversations, each with the texts that make two the same."""
+        count = 0
+        for number, corpus in enumerate(self._section.conversations, start=1):
             group = f"{corpus.source}/{corpus.path}"
-            for draft in CONVERSATIONS[corpus.reader](downloads[corpus.source], corpus):
-                tally.read(group)
-                repaired.update(draft.changes)
-                if reason := _reason(draft, seen):
-                    tally.reject(group, reason, draft.conversation.id)
+            read = CONVERSATIONS[corpus.reader](self._downloads[corpus.source], corpus)
+            for draft in told(read, f"{group} ({number} of {len(self._section.conversations)})"):
+                self.tally.read(group)
+                self.repaired.update(draft.changes)
+                if draft.conversation.messages:
+                    count += 1
+                    yield conversation_row(draft.conversation), _texts(draft.conversation)
                 else:
-                    writer.add(conversation_row(draft.conversation))
-    return {**tally.report(), "repaired": dict(sorted(repaired.items()))}
+                    self.tally.reject(group, "no complete exchange", draft.conversation.id)
+            self._groups.append(group)
+            self._ends.append(count)
+
+    def repeated(self, number: int, row: Row) -> None:
+        """Counts a usable conversation that is left out."""
+        group = self._groups[bisect_right(self._ends, number)]
+        self.tally.reject(group, "duplicate", row["id"])
 
 
-def _reason(draft: Draft, seen: set[bytes]) -> str:
-    """Returns why a conversation is left out, or an empty string, and remembers it."""
-    if not draft.conversation.messages:
-        return "no complete exchange"
-    key = _digest(draft.conversation)
-    if key in seen:
-        return "duplicate"
-    seen.add(key)
-    return ""
-
-
-def _digest(conversation: Conversation) -> bytes:
-    text = "\0".join(f"{message.role}\0{message.content}" for message in conversation.messages)
-    return blake2b(text.encode(), digest_size=8).digest()
+def _texts(conversation: Conversation) -> tuple[str, ...]:
+    return tuple(part for message in conversation.messages for part in message)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.corpora.distinct import Row, write_distinct
 from bayling_study.corpora.readers import LEXICONS
-from bayling_study.corpora.tables import table_writer
 from bayling_study.corpora.text import tidy
 from bayling_study.corpora.types import TERM_SCHEMA, TERMS_FILE
 
@@ -20,15 +20,21 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
         StudyError: an upstream file is broken.
     """
     counts: Counter[str] = Counter()
-    seen: set[tuple[str, ...]] = set()
-    with table_writer(out / TERMS_FILE, TERM_SCHEMA) as writer:
-        for lexicon in section.lexicons:
-            for term in LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon):
-                term = term._replace(term_a=tidy(term.term_a), term_b=tidy(term.term_b))
-                key = term[1:]
-                translated = term.term_a.casefold() != term.term_b.casefold()
-                if term.term_a and term.term_b and translated and key not in seen:
-                    seen.add(key)
-                    writer.add(term._asdict())
-                    counts[f"{term.lang_a}-{term.lang_b}"] += 1
+
+    def count(number: int, row: Row) -> None:
+        counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
+
+    write_distinct(out / TERMS_FILE, TERM_SCHEMA, _rows(section, downloads), kept=count)
     return dict(sorted(counts.items()))
+
+
+def _rows(
+    section: CorporaSection, downloads: Mapping[str, Path]
+) -> Iterator[tuple[Row, tuple[str, ...]]]:
+    """Yields the translated terms of all lists in the config's order."""
+    for lexicon in section.lexicons:
+        for raw in LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon):
+            term = raw._replace(term_a=tidy(raw.term_a), term_b=tidy(raw.term_b))
+            translated = term.term_a.casefold() != term.term_b.casefold()
+            if term.term_a and term.term_b and translated:
+                yield term._asdict(), term[1:]

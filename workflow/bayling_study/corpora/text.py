@@ -48,6 +48,8 @@ LETTER = re.compile(r"[a-zA-Z]")
 ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
 ZEROS = {n: "0" for n in range(0x110000) if chr(n).isdigit()}
 SPACE = re.compile(r"\s+")
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can spell out (``\\ud83d``) and UTF-8 cannot hold."""
 
 
 @lru_cache(maxsize=1 << 16)
@@ -59,11 +61,15 @@ def letter_name(character: str) -> str:
     return re.split(r"[ -]", name, maxsplit=1)[0]
 
 
+def storable(text: str) -> str:
+    """Returns a text that UTF-8 can hold: half a character becomes U+FFFD."""
+    return text if text.isascii() else SURROGATE.sub("\ufffd", text)
+
+
 def tidy(text: str) -> str:
-    """Returns the text in NFC with single spaces; line breaks stay, trimmed."""
-    lines = (
-        SPACE.sub(" ", line).strip() for line in unicodedata.normalize("NFC", text).split("\n")
-    )
+    """Returns the text storable, in NFC, with single spaces; line breaks stay, trimmed."""
+    whole = unicodedata.normalize("NFC", storable(text))
+    lines = (SPACE.sub(" ", line).strip() for line in whole.split("\n"))
     return "\n".join(lines).strip()
 
 

@@ -64,7 +64,7 @@ class Lexicon:
         for word in _fragments(source_text, 1):
             fragment = self._table.get(word)
             if fragment and occurrences(target_text, fragment) == 1:
-                term = Term(_written(source_text, word), _written(target_text, fragment))
+                term = Term(written(source_text, word), written(target_text, fragment))
                 found.setdefault(normalise(term.target), term)
         terms = list(found.values())
         return [term for term in terms if not any(_inside(term, other) for other in terms)]
@@ -150,7 +150,7 @@ def _mutual_best(
     return table
 
 
-def _written(text: str, fragment: str) -> str:
+def written(text: str, fragment: str) -> str:
     """Returns a fragment in the letter case of the text, or as it is if the text folds it."""
     start = text.casefold().find(fragment)
     return text[start : start + len(fragment)] if start >= 0 else fragment

@@ -11,11 +11,13 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from bayling_study import seeds
 from bayling_study.interactive.lexicon import Lexicon, Term
+from bayling_study.interactive.listed import TermList, joined, read_lists
 from bayling_study.interactive.pairs import JOINTS, Edit, MinimalPairs
 from bayling_study.interactive.text import normalise, occurrences, sentences, spans, words
 from bayling_study.interactive.types import Segment
@@ -62,6 +64,11 @@ class Library:
         lexicon_rows: rows to learn terms from, the same ones unless given.
         explored: segments of each direction in which demands look for material (terms,
             minimal pairs); all of them unless given. Plain draws use all segments anyway.
+        term_lists: ``terms.parquet``, terms beside the learnt ones; none unless given.
+
+    Attributes:
+        uses: draws of each segment, by its id.
+        listed: entries of term lists that were of use, by upstream source.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class Library:
         seed: int,
         lexicon_rows: Iterable[Row] | None = None,
         explored: int | None = None,
+        term_lists: Path | None = None,
     ) -> None:
         self.directions = list(directions)
         self.seed = seed
@@ -85,7 +93,9 @@ class Library:
         self._decks: dict[tuple[str, str], Deck] = {}
         self._pools: dict[tuple[str, str], frozenset[int]] = {}
         self._terms: dict[Segment, list[Term]] = {}
+        self._term_lists = term_lists
         self.uses: Counter[str] = Counter()
+        self.listed: Counter[str] = Counter()
 
     def segments(self, direction: str) -> list[Segment]:
         """Returns the segments of a direction in the order of the corpora."""
@@ -135,11 +145,27 @@ class Library:
         return self._pairs[segment.direction].edits(segment)
 
     def terms(self, segment: Segment) -> list[Term]:
-        """Returns the consistently translated terms of a segment (see ``lexicon``)."""
+        """Returns the terms of a segment that both its texts have, in the order of the source.
+
+        They are those that are translated consistently (see ``lexicon``) and those of term
+        lists (see ``listed``).
+        """
         if segment not in self._terms:
-            lexicon = self._lexicon(segment.direction)
-            self._terms[segment] = lexicon.terms(segment.source_text, segment.target_text)
+            texts = segment.source_text, segment.target_text
+            learnt = self._lexicon(segment.direction).terms(*texts)
+            terms = self._lists.get(segment.direction)
+            listed = terms.terms(*texts) if terms else []
+            self._terms[segment] = joined(learnt, listed, segment.source_text)
         return self._terms[segment]
+
+    @cached_property
+    def _lists(self) -> dict[str, TermList]:
+        """The listed terms of each direction; read when first asked for, in one pass."""
+        if self._term_lists is None:
+            return {}
+        lists = {name: TermList(self.segments(name)[: self._explored]) for name in self.directions}
+        self.listed = read_lists(self._term_lists, lists)
+        return lists
 
     def _lexicon(self, direction: str) -> Lexicon:
         if direction not in self._lexicons:

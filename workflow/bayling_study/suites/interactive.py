@@ -1,7 +1,8 @@
 """Suite kind ``interactive``: held-out conversations that add a demand in each turn.
 
 Made by the same demand code as the training conversations, from test-side
-segments only; terms are those that the training side translates consistently.
+segments only; terms are those that the training side translates consistently or
+that a term list has.
 The user's turns are fixed, the system's own earlier answers are fed back, and
 the checks of a turn are therefore about that conversation: what the answer must
 contain, and how it relates to the system's own answer before it. The references
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from bayling_study import seeds
 from bayling_study.config.suites import InteractiveSuite
-from bayling_study.corpora.types import PARALLEL_FILE
+from bayling_study.corpora.types import PARALLEL_FILE, TERMS_FILE
 from bayling_study.errors import StudyError
 from bayling_study.interactive.dialogue import Director
 from bayling_study.interactive.library import Library
@@ -34,14 +35,15 @@ def build(name: str, suite: InteractiveSuite, context: Context) -> list[Prompt]:
     Raises:
         StudyError: the test side cannot fill a direction.
     """
-    path = context.need_corpora() / PARALLEL_FILE
-    rows = pq.read_table(path).to_pylist()
+    corpora = context.need_corpora()
+    rows = pq.read_table(corpora / PARALLEL_FILE).to_pylist()
     seed = seeds.derive_seed(context.seed, "suites", name)
     library = Library(
         [row for row in rows if row["split"] == "test"],
         suite.directions,
         seed,
         lexicon_rows=[row for row in rows if row["split"] == "train"],
+        term_lists=corpora / TERMS_FILE,
     )
     instructions = suite.instruction_languages or {suite.prompt_language: 1.0}
     director = Director(library, suite.demands, suite.turns, instructions)

@@ -9,7 +9,7 @@ whose prompts are given gets in. The bytes do not depend on ``--workers``.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,6 @@ from bayling_study.config import load_settings
 from bayling_study.config.model import StudyConfig
 from bayling_study.files import atomic_directory, read_json, write_json, write_text
 from bayling_study.lookup import look_up
-from bayling_study.records import read_prompts
 from bayling_study.synthesis.audit import audit
 from bayling_study.synthesis.card import card
 from bayling_study.synthesis.decontamination import held_out_texts
@@ -47,9 +46,10 @@ def licences_of(manifests: dict[str, Path]) -> dict[str, str]:
     }
 
 
-def suite_texts(prompts: Iterable[Path]) -> dict[str, list[str]]:
-    """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on."""
-    return {path.stem: list(held_out_texts(read_prompts(path))) for path in prompts}
+def suite_texts(prompts: Iterable[Path]) -> dict[str, Iterator[str]]:
+    """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on, to be
+    taken once; they are read from the file as they are asked for."""
+    return {path.stem: held_out_texts(path) for path in prompts}
 
 
 def write(task: Task, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Keys of ``audit.json`` besides the counts ``by_…``:
 | ``wanted`` | conversations asked for, by ``RECIPE/DIRECTION`` |
 | ``tokens`` | lengths in the mixture's template, counted with the foundation's tokenizer; of large mixtures estimated from one conversation in ``sample`` |
 | ``segments`` | aligned rows at hand, used, and how often |
+| ``listed_terms`` | term list to its entries of which a block had both sides; only where there are any |
 | ``rejected`` | stage to ``{reason, count, samples}``: rows of the ``corpora``, turns (``demands``), conversations (``mixture``) |
 | ``contamination`` | suite to the aligned rows and the conversations removed because of it |
 | ``duplicates`` | conversations left out because another one has the same text |
@@ -44,6 +45,7 @@ def audit(made: Made, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
         **{f"by_{name}": sorted_counts(counts) for name, counts in tally.counts.items()},
         "tokens": _tokens(tally),
         "segments": _segments(made),
+        **({"listed_terms": sorted_counts(made.listed)} if made.listed else {}),
         "rejected": {stage: _rejected(found) for stage, found in made.rejections.items()},
         "contamination": {
             suite: {
@@ -137,7 +139,7 @@ def _total(counts: npt.NDArray[np.int64]) -> int:
 
 
 def _segments(made: Made) -> dict[str, int]:
-    uses = {draws: count for draws, count in made.uses.items() if draws}
+    uses = {draws: count for draws, count in made.uses.items() if draws and count}
     return {
         "training_rows": made.rows,
         "used": sum(uses.values()),

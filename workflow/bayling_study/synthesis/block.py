@@ -14,14 +14,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from bayling_study import seeds
 from bayling_study.config.synthesis import Mixture
+from bayling_study.files import read_json, write_json
 from bayling_study.interactive.dialogue import Director, Rejections
 from bayling_study.interactive.library import Library
 from bayling_study.synthesis.decontamination import Contamination
 from bayling_study.synthesis.gate import Gate, Measured, Removed, named
+from bayling_study.synthesis.hashing import Hashes
 from bayling_study.synthesis.order import write_block
 from bayling_study.synthesis.registry import Recipe, Workshop, recipe_named
 from bayling_study.synthesis.teacher import Question, Teacher
@@ -54,6 +57,9 @@ class Job:
         explored: see ``Library``.
         upstream: conversations to take, of ``Context.conversations``.
         out: file to write.
+        seen: of a job that makes up for others: file of the keys of all that was made
+            before it, from its own rows too.
+        uses: file of the draws of its rows, where other jobs may have the same rows.
     """
 
     number: int
@@ -62,6 +68,8 @@ class Job:
     rows: Sequence[Path] = ()
     explored: int | None = None
     upstream: UpstreamBlock | None = None
+    seen: Path | None = None
+    uses: Path | None = None
 
 
 @dataclass
@@ -74,6 +82,7 @@ class Context:
         seed: the study's.
         buckets: of the final order.
         conversations: ``conversations.parquet``.
+        terms: ``terms.parquet``.
         tests: file of ``Contamination``.
         load_tokenizer: makes the tokenizer in each process.
     """
@@ -83,6 +92,7 @@ class Context:
     seed: int
     buckets: int
     conversations: Path
+    terms: Path
     tests: Path
     load_tokenizer: Callable[[], Any]
 
@@ -104,27 +114,34 @@ class Result:
     Attributes:
         path: its conversations.
         made: conversations by recipe.
+        keys: keys of the conversations (``Measured.key``) by recipe and direction.
         rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
         removed: what decontamination took out.
-        uses: how often each number of draws of one row occurred.
-        rows: clean rows of its own.
+        uses: how often each number of draws of one row occurred; of rows that another job
+            had before, what changed.
+        rows: clean rows of its own that no other job had.
         taken: upstream conversations used up.
+        listed: entries of term lists that were of use, by upstream source.
     """
 
     path: Path
     made: Counter[str] = field(default_factory=Counter)
+    keys: dict[tuple[str, str], Hashes] = field(default_factory=dict)
     rejections: dict[str, Rejections] = field(default_factory=dict)
     removed: Removed = field(default_factory=Removed)
     uses: Counter[int] = field(default_factory=Counter)
     rows: int = 0
     taken: int = 0
+    listed: Counter[str] = field(default_factory=Counter)
 
 
 def make_block(job: Job, context: Context, teacher: Teacher | None = None) -> Result:
     """Makes a block's conversations and writes them."""
     result = Result(job.out)
     seed = seeds.derive_seed(context.seed, context.name)
-    library = _library(job, context, result)
+    earlier = _earlier_uses(job)
+    library = _library(job, context, result, counted=earlier is None)
+    library.uses.update(earlier or {})
     mixture = context.mixture
     director = Director(
         library, mixture.demands, limited_turns(mixture), mixture.instruction_languages
@@ -132,19 +149,31 @@ def make_block(job: Job, context: Context, teacher: Teacher | None = None) -> Re
     upstream = Conversations(context.conversations, job.upstream) if job.upstream else None
     general: Iterator[Mapping[str, Any]] = upstream if upstream is not None else iter(())
     workshop = Workshop(mixture, library, director, general, teacher)
-    gate = Gate(mixture, context.tokenizer, context.contamination, seed)
+    known = np.load(job.seen, mmap_mode="r") if job.seen else None
+    gate = Gate(mixture, context.tokenizer, context.contamination, seed, known)
     rows: list[Measured] = []
     for portion in job.portions:
         made = list(_portion(portion, job.number, workshop, gate, seed))
         result.made[portion.recipe] += len(made)
+        keys = np.array([row.key for row in made], np.uint64)
+        result.keys[portion.recipe, portion.direction] = keys
         rows += made
     write_block(job.out, rows, context.buckets)
     result.rejections |= {"demands": director.rejections, "mixture": gate.rejections}
     gate.rejections.merge(workshop.rejections)
     result.removed.add(gate.removed)
     result.uses = Counter(library.uses.values())
+    result.uses.subtract(Counter((earlier or {}).values()))
+    if job.uses:
+        write_json(job.uses, library.uses)
     result.taken = upstream.taken if upstream is not None else 0
+    result.listed = library.listed if earlier is None else Counter()
     return result
+
+
+def _earlier_uses(job: Job) -> dict[str, int] | None:
+    """Returns the draws of an earlier job of the same rows, if there was one."""
+    return read_json(job.uses) if job.uses and job.uses.exists() else None
 
 
 def limited_turns(mixture: Mixture) -> dict[int, float]:
@@ -156,8 +185,11 @@ def limited_turns(mixture: Mixture) -> dict[int, float]:
     return kept if any(kept.values()) else {limit: 1.0}
 
 
-def _library(job: Job, context: Context, result: Result) -> Library:
-    """Reads the block's rows, takes out what is in a test, and indexes the rest."""
+def _library(job: Job, context: Context, result: Result, counted: bool) -> Library:
+    """Reads the block's rows, takes out what is in a test, and indexes the rest.
+
+    ``counted`` tells whether to count the rows: no earlier job did.
+    """
     cleaning = result.rejections.setdefault("corpora", Rejections())
     tables = [pa.ipc.open_file(pa.OSFile(str(path))).read_all() for path in job.rows]
     rows = pa.concat_tables(tables).to_pylist() if tables else []
@@ -167,13 +199,13 @@ def _library(job: Job, context: Context, result: Result) -> Library:
         hit = one or other
         if hit is None:
             kept.append(row)
-            result.rows += row["own"]
-        elif row["own"]:
+            result.rows += counted and row["own"]
+        elif counted and row["own"]:
             result.removed.rows[hit.suite] += 1
             cleaning.add(hit.reason, f"{row['text_a']} | {row['text_b']}")
     directions = list(dict.fromkeys(p.direction for p in job.portions if p.direction))
     seed = seeds.derive_seed(context.seed, "block", str(job.number))
-    return Library(kept, directions, seed, explored=job.explored)
+    return Library(kept, directions, seed, explored=job.explored, term_lists=context.terms)
 
 
 def _portion(

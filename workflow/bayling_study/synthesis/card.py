@@ -77,7 +77,8 @@ def _table(heading: str, column: str, counts: Mapping[str, int]) -> str:
 
 
 def _licences(facts: Mapping[str, Any], licences: Mapping[str, str]) -> str:
-    sources = sorted({part for name in facts["by_source"] for part in name.split("+")})
+    parts = {part for name in facts["by_source"] for part in name.split("+")}
+    sources = sorted(parts | set(facts.get("listed_terms", ())))
     lines = [
         f"| {source} | {licences.get(source, 'see the source manifest')} |" for source in sources
     ]

@@ -15,7 +15,8 @@ that 100 languages of FLORES need some 20 MB.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bayling_study.records import Prompt
+from bayling_study.records import stream_prompts
 from bayling_study.synthesis.hashing import Hashes, Integers, Runs, Units, units
 
 LONG, SHORT = 13, 8
@@ -166,19 +167,49 @@ def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes]]:
         yield order, hashes if order == WHOLE else hashes[orders[owners] == order]
 
 
-def held_out_texts(prompts: Iterable[Prompt]) -> Iterable[str]:
-    """Yields what must not be trained of a suite: sources and references.
+def held_out_texts(path: Path) -> Iterator[str]:
+    """Yields what must not be trained of a suite, once each: sources and references.
 
     Where a prompt does not tell its source text, the user's turns are taken, less
-    the lines that every tenth prompt of the suite has too: the frame of an exam's
-    question is no test text.
+    the lines that every tenth such turn of the suite has too: the frame of an
+    exam's question is no test text. The file is read twice, a line at a time, since
+    FLORES repeats a text in hundreds of directions; memory holds a hash of each
+    distinct text and line.
+
+    Args:
+        path: the suite's prompts.
+
+    Raises:
+        StudyError: a row lacks a field.
     """
-    plain: list[str] = []
-    for prompt in prompts:
-        yield from prompt.references
+    seen: set[int] = set()
+    lines: Counter[int] = Counter()
+    turns = 0
+    for prompt in stream_prompts(path):
         source = prompt.meta.get("source_text")
-        plain += [source] if source else prompt.turns
-    lines = Counter(line for text in plain for line in set(text.split("\n")))
-    common = {line for line, n in lines.items() if n >= max(10, len(plain) / 10)}
-    for text in plain:
-        yield "\n".join(line for line in text.split("\n") if line not in common)
+        yield from _unseen([*prompt.references, *([source] if source else [])], seen)
+        for turn in [] if source else prompt.turns:
+            turns += 1
+            lines.update(map(_digest, set(turn.split("\n"))))
+    common = {line for line, n in lines.items() if n >= max(10, turns / 10)}
+    for prompt in stream_prompts(path) if turns else ():
+        if not prompt.meta.get("source_text"):
+            yield from _unseen((_less(turn, common) for turn in prompt.turns), seen)
+
+
+def _less(text: str, lines: set[int]) -> str:
+    """Returns a text without some lines, which are known by their digests."""
+    return "\n".join(line for line in text.split("\n") if _digest(line) not in lines)
+
+
+def _unseen(texts: Iterable[str], seen: set[int]) -> Iterator[str]:
+    """Yields the texts that were not there before, and remembers them."""
+    for text in texts:
+        digest = _digest(text)
+        if digest not in seen:
+            seen.add(digest)
+            yield text
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
+
 from bayling_study.chat.counting import count_tokens
 from bayling_study.config.synthesis import Mixture
 from bayling_study.interactive.dialogue import Rejections
 from bayling_study.synthesis.decontamination import Contamination
+from bayling_study.synthesis.hashing import Hashes
 from bayling_study.synthesis.types import Instruction
 
 MEASURED_ALL = 200_000
@@ -69,15 +72,24 @@ class Gate:
         tokenizer: the foundation's.
         tests: what must not get in.
         seed: of the mixture; decides the final order.
+        known: sorted keys of what other gates let in, which counts as repeated.
     """
 
-    def __init__(self, mixture: Mixture, tokenizer: Any, tests: Contamination, seed: int) -> None:
+    def __init__(
+        self,
+        mixture: Mixture,
+        tokenizer: Any,
+        tests: Contamination,
+        seed: int,
+        known: Hashes | None = None,
+    ) -> None:
         self._mixture = mixture
         self._tokenizer = tokenizer
         self._tests = tests
         self._all = mixture.conversations <= MEASURED_ALL
         self._salt = seed.to_bytes(8, "big")
         self._seen: set[int] = set()
+        self._known = np.empty(0, np.uint64) if known is None else known
         self.rejections = Rejections()
         self.removed = Removed()
 
@@ -88,12 +100,16 @@ class Gate:
             text = "\n".join(message["content"] for message in item.messages)
             digest = blake2b(text.encode("utf-8", "replace"), digest_size=8, salt=self._salt)
             key = int.from_bytes(digest.digest(), "big")
-            if key in self._seen:
+            if key in self._seen or self._is_known(key):
                 self._reject(item, "duplicate")
             else:
                 self._seen.add(key)
                 fresh.append((item, key))
         return self._clean(self._measure(fresh))
+
+    def _is_known(self, key: int) -> bool:
+        place = int(np.searchsorted(self._known, np.uint64(key)))
+        return place < len(self._known) and int(self._known[place]) == key
 
     def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Measured]:
         """Returns the conversations that are short enough."""

@@ -1,7 +1,8 @@
 """Making a mixture: planned as blocks, made by any number of workers, put in one order.
 
-Memory does not grow with the number of conversations: the plan holds a few
-numbers a row of the corpora, a worker one block, the last pass one bucket.
+Memory hardly grows with the number of conversations: the plan holds a few numbers
+a row of the corpora and one a conversation, a worker one block, the last pass one
+bucket.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from bayling_study import seeds
 from bayling_study.config.synthesis import Mixture
-from bayling_study.corpora.types import CONVERSATIONS_FILE, PARALLEL_FILE
+from bayling_study.corpora.types import CONVERSATIONS_FILE, PARALLEL_FILE, TERMS_FILE
 from bayling_study.errors import StudyError
 from bayling_study.interactive.dialogue import Rejections
 from bayling_study.synthesis import gate
@@ -52,6 +53,8 @@ class Made:
         suites: names of the suites that were kept out.
         uses: number of draws to the number of aligned rows with so many.
         rows: clean aligned rows that were at hand.
+        listed: entries of term lists that the rows had both sides of, by upstream source;
+            those of several blocks count in each.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -61,6 +64,7 @@ class Made:
     suites: list[str] = field(default_factory=list)
     uses: Counter[int] = field(default_factory=Counter)
     rows: int = 0
+    listed: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
         """Adds what a block reports; blocks come in their order."""
@@ -69,6 +73,7 @@ class Made:
         self.removed.add(result.removed)
         self.uses.update(result.uses)
         self.rows += result.rows
+        self.listed.update(result.listed)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Task:
         mixture: its section of the config.
         seed: the study's seed.
         corpora: folder of the corpora stage.
-        tests: suite to its texts, for decontamination.
+        tests: suite to its texts, for decontamination; taken once.
         load_tokenizer: makes the foundation's tokenizer; called in each worker.
         teacher: for the recipes that need one.
         workers: processes; what is made does not depend on them.
@@ -96,17 +101,18 @@ class Task:
     workers: int = 1
 
     @cached_property
-    def files(self) -> tuple[Path, Path]:
-        """The two tables of the corpora.
+    def files(self) -> tuple[Path, Path, Path]:
+        """The three tables of the corpora: aligned text, conversations, terms.
 
         Raises:
             StudyError: one is absent.
         """
-        paths = self.corpora / PARALLEL_FILE, self.corpora / CONVERSATIONS_FILE
-        for path in paths:
+        names = PARALLEL_FILE, CONVERSATIONS_FILE, TERMS_FILE
+        parallel, conversations, terms = (self.corpora / name for name in names)
+        for path in (parallel, conversations, terms):
             if not path.exists():
                 raise StudyError("the corpora stage has not written this file", where=path)
-        return paths
+        return parallel, conversations, terms
 
 
 def make(task: Task, out: Path, scratch: Path) -> Made:
@@ -120,7 +126,7 @@ def make(task: Task, out: Path, scratch: Path) -> Made:
     Raises:
         StudyError: the config names a recipe, demand or direction that gives nothing.
     """
-    parallel, conversations = task.files
+    parallel, conversations, terms = task.files
     seed = seeds.derive_seed(task.seed, "synthesis", task.name)
     plan = Plan(task.mixture, Rows(parallel), conversations, seed, scratch)
     tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
@@ -131,6 +137,7 @@ def make(task: Task, out: Path, scratch: Path) -> Made:
         task.seed,
         buckets_for(task.mixture.conversations),
         conversations,
+        terms,
         scratch / "tests.npz",
         task.load_tokenizer,
     )

@@ -13,6 +13,7 @@ from bayling_study.synthesis import aligned, upstream
 from bayling_study.synthesis.block import Job, Portion, Result
 from bayling_study.synthesis.counts import apportion, spread
 from bayling_study.synthesis.registry import recipe_named
+from bayling_study.synthesis.shortage import Shortage, Want
 
 EXPLORED = 512
 """Segments of each direction in which demands look for material, at least."""
@@ -44,11 +45,14 @@ class Plan:
         self._mixture, self._rows, self._scratch = mixture, rows, scratch
         self._jobs = 0
         self.wanted: dict[str, int] = {}
+        self._shortage = Shortage()
+        self._blocks: list[aligned.AlignedBlock] = []
+        self._plain: list[Job] = []
+        self._block_of: dict[int, int] = {}
         portions = self._portions()
         self._taught: list[Job] = []
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
-        self._missing: Counter[tuple[str, str]] = Counter()
         self._upstream = (
             upstream.blocks(conversations, mixture.general_languages, seed) if free else []
         )
@@ -100,7 +104,7 @@ class Plan:
         wanted: Counter[str] = Counter()
         for portion in portions:
             wanted[portion.direction] += portion.count
-        made = aligned.blocks(self._rows, wanted, seed)
+        made = self._blocks = aligned.blocks(self._rows, wanted, seed)
         files = aligned.write_rows(self._rows, made, self._scratch)
         parts: dict[int, list[Portion]] = defaultdict(list)
         for portion in portions:
@@ -112,12 +116,24 @@ class Plan:
         for number in range(len(made)):
             own = [p for p in parts[number] if not recipe_named(p.recipe).taught]
             taught = [p for p in parts[number] if recipe_named(p.recipe).taught]
-            explored = self._explored(parts[number]) if len(made) > 1 else None
-            for chosen, into in ((own, jobs), (taught, self._taught)):
-                if chosen:
-                    job = self._job(chosen)
-                    into.append(replace(job, rows=files[number], explored=explored))
+            self._plain.append(self._unasked(number, files[number], parts[number]))
+            jobs += [self._making(number, own)] if own else []
+            self._taught += [replace(self._making(number, taught), uses=None)] if taught else []
         return jobs
+
+    def _unasked(self, number: int, rows: list[Path], portions: list[Portion]) -> Job:
+        """Returns a block's job without portions; the first ones decide what it explores."""
+        job = Job(-1, (), self._scratch, rows)
+        if len(self._blocks) == 1:
+            return job
+        uses = self._scratch / f"uses-{number:05d}.json"
+        return replace(job, explored=self._explored(portions), uses=uses)
+
+    def _making(self, number: int, portions: list[Portion]) -> Job:
+        """Returns a job of a block of aligned rows."""
+        job = self._job(portions)
+        self._block_of[job.number] = number
+        return replace(self._plain[number], number=job.number, portions=portions, out=job.out)
 
     def _explored(self, portions: list[Portion]) -> int:
         counts: Counter[str] = Counter()
@@ -141,23 +157,35 @@ class Plan:
 
     def round(self) -> list[Job]:
         """Returns the jobs that can be done now; none when nothing more can be made."""
-        for (recipe, language), count in self._missing.items():
-            quotas = upstream.divided(self._upstream, language, count)
-            self._pending += self._taking(recipe, quotas)
-        self._missing.clear()
+        missing = self._shortage.take()
+        parts = self._shortage.divided(missing, [block.sizes for block in self._blocks])
+        self._pending += [
+            self._making(number, [Portion(*place, count) for place, count in counts.items()])
+            for number, counts in sorted(parts.items())
+        ]
+        for want, count in missing.items():
+            if not want.direction:
+                quotas = upstream.divided(self._upstream, want.language, count)
+                self._pending += self._taking(want.recipe, quotas)
         jobs, self._pending = self._pending, []
+        if missing and jobs:
+            seen = self._shortage.save(self._scratch / f"seen-{jobs[0].number:05d}.npy")
+            jobs = [replace(job, seen=seen) for job in jobs]
         return jobs
 
     def note(self, job: Job, result: Result) -> None:
         """Notes what a job made, so that the next round knows what is missing."""
-        if job.upstream is None:
-            return
-        number = next(n for n, block in enumerate(self._upstream) if block is job.upstream)
-        self._upstream[number] = replace(job.upstream, taken=result.taken)
+        language = ""
+        if job.upstream is not None:
+            number = next(n for n, block in enumerate(self._upstream) if block is job.upstream)
+            self._upstream[number] = replace(job.upstream, taken=result.taken)
+            language = job.upstream.language
+        block = self._block_of.get(job.number)
         for portion in job.portions:
-            short = portion.count - result.made[portion.recipe]
-            if short:
-                self._missing[portion.recipe, job.upstream.language] += short
+            if not recipe_named(portion.recipe).taught:
+                want = Want(portion.recipe, portion.direction, language)
+                keys = result.keys[portion.recipe, portion.direction]
+                self._shortage.note(want, portion.count, keys, block)
 
     def taught(self) -> list[Job]:
         """Returns the jobs that a teacher answers; they are made one by one."""

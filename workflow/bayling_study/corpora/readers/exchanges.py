@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bayling_study.config.corpora import ConversationCorpus
+from bayling_study.corpora.text import storable
 from bayling_study.corpora.types import Conversation, Message
+
+HALVES = "half a character replaced"
+"""Name of the repair of a text that UTF-8 cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class Draft:
 def draft(corpus: ConversationCorpus, file: str, row: int, turns: Iterable[Message]) -> Draft:
     """Makes the conversation of a file's row from its raw turns."""
     messages, changes = complete_exchanges(turns)
+    whole = [message._replace(content=storable(message.content)) for message in messages]
+    if whole != messages:
+        messages, changes = whole, (*changes, HALVES)
     name = f"{corpus.source}/{file}/{row}"
     return Draft(
         Conversation(name, corpus.reader, corpus.source, [corpus.language], messages), changes

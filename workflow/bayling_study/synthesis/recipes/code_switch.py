@@ -3,8 +3,9 @@
 The auxiliary task of code-switching restore for machine translation
 (CSR4mBART): words of a sentence are switched to another language by a
 bilingual lexicon, and the model writes the sentence as it was. The lexicon is
-learnt from the aligned text itself (``interactive.lexicon``), so a switched word
-is one that the sentence's own translation has; no dictionary has to be fetched.
+learnt from the aligned text itself (``interactive.lexicon``), and term lists add to
+it where the config names some (``interactive.listed``). A switched word is always
+one that the sentence's own translation has.
 """
 
 from __future__ import annotations
