@@ -1,5 +1,6 @@
-"""The ablations of config/studies/ablations.yaml, on the miniature data and model."""
+"""The ablations of config/studies/ablations.yaml, on the miniature data and model, and a judge."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from bayling_study.config.loading import load_config
-from bayling_study.files import read_json
+from bayling_study.files import read_json, read_jsonl
 from e2e.test_study import COMET, ROOT, prepare, records, run
 
 KEPT = {"without-interactive", "single-turn", "half"}
@@ -18,6 +19,21 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not COMET.exists(), reason="the environment 'comet' is missing: make envs"),
 ]
+
+
+def write_questions(root: Path) -> None:
+    """Writes two open questions as BayLing-80's file has them, and their row of the manifest."""
+    folder = root / "upstream" / "questions" / "data" / "BayLing-80"
+    folder.mkdir(parents=True)
+    rows = [
+        {"question_id": number, "text": f"What is {number}?", "category": "generic"}
+        for number in (1, 2)
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "BayLing-80.singleturn.en.jsonl").write_text(text)
+    with open(root / "sources.tsv", "a", encoding="utf-8") as manifest:
+        place = root / "upstream" / "questions"
+        manifest.write(f"questions\tlocal\t{place}\t\t\t\t\tCC0-1.0\tno\ttiny\t\n")
 
 
 def ablations(root: Path) -> Path:
@@ -31,6 +47,13 @@ def ablations(root: Path) -> Path:
     del values["systems"]["tuned-int8"]
     values["report"]["baseline"] = "tuned"
     values["scoring"]["comet"] = {"embedded": None}
+    write_questions(root)
+    values["suites"]["questions"] = {
+        "kind": "judged", "source": "questions", "parts": ["singleturn.en"], "judge": "foundation",
+        "baseline": "foundation", "attempts": 1,
+        "decoding": {"beams": 1, "max_new_tokens": 8},
+        "judge_decoding": {"beams": 1, "max_new_tokens": 8},
+    }  # fmt: skip
     path.write_text(yaml.safe_dump(values, sort_keys=False))
     return path
 
@@ -41,7 +64,7 @@ def test_sets_are_trained_and_compared_in_one_study(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
     study = tmp_path / "results" / "tiny"
     stages = [name.split("/")[0] for name in records(study)]
-    for stage, count in {"corpora": 1, "foundation": 1, "suites": 2, "tuning": 4}.items():
+    for stage, count in {"corpora": 1, "foundation": 1, "suites": 3, "tuning": 4}.items():
         assert stages.count(stage) == count, stage
 
     audits = {name: read_json(study / "instructions" / name / "audit.json") for name in KEPT}
@@ -55,3 +78,8 @@ def test_sets_are_trained_and_compared_in_one_study(tmp_path: Path) -> None:
     section = report.partition('id="ablations"')[2]
     for name in KEPT:
         assert re.search(rf">\s*{name}\s*<", section), name
+
+    reviews = list(read_jsonl(study / "judging" / "half" / "questions.jsonl"))
+    assert len(reviews) == 4  # two questions in both orders, by a model that is no judge
+    scores = read_json(study / "scores" / "half" / "questions.json")["scores"]
+    assert {row["value"] for row in scores if row["metric"] == "unjudged"} == {100}
