@@ -33,6 +33,7 @@ STUDIES = sorted((ROOT / "config" / "studies").glob("*.yaml"))
 
 
 MIXTURE = "synthesis.mixtures.default"
+CAPITALS = {"kind": "questions", "collection": "capitals"}
 
 
 def altered(path: str, value: object) -> dict:
@@ -97,6 +98,8 @@ MISTAKES = [
     ("suites.wmt", {"kind": "wmt22", "directions": ["en-fr"]}, ["suites.wmt.directions", "de-fr"]),
     ("suites.con", {"kind": "constrained", "directions": ["de-en"]}, ["suites.con", "zh-en"]),
     ("suites.exams", {"kind": "exams", "tasks": ["sat-maths"]}, ["write 'sat-math' instead"]),
+    ("suites.cap", CAPITALS | {"languages": ["en", "umb"]}, ["suites.cap.languages", "'umb'"]),
+    ("suites.cap", CAPITALS | {"languages": ["german"]}, ["suites.cap.languages", "'german'"]),
     ("suites.translation.kind", "translations", ["write 'translation' instead"]),
     ("systems.tuned-int8.format", "bitsandbyte", ["format", "write 'bitsandbytes' instead"]),
 ]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.config.knowledge import QuestionsSuite
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.patterns import matching
 from bayling_study.config.suites import (
@@ -190,6 +191,9 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
             _check_instructions(suite.instruction_languages, key)
     if isinstance(suite, JudgedSuite):
         _check_judged(suite, config, key)
+    if isinstance(suite, QuestionsSuite) and suite.collection == "capitals":
+        for code in suite.languages:
+            conditions.locale(code, f"{key}.languages")
     for field, kind, known in _released(suite):
         for item in getattr(suite, field):
             require(f"released {kind}", item, known, f"{key}.{field}")
