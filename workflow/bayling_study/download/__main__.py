@@ -19,8 +19,21 @@ from bayling_study.config import load_settings
 from bayling_study.config.study import DownloadSection
 from bayling_study.download.fetchers import FETCHERS
 from bayling_study.download.hub import is_commit
-from bayling_study.download.local import local_path, take_local_file, take_local_folder
-from bayling_study.download.lock import Lock, lock_path, read_lock, write_lock
+from bayling_study.download.local import (
+    check_local_folder,
+    local_path,
+    take_local_file,
+    take_local_folder,
+)
+from bayling_study.download.lock import (
+    Lock,
+    listing_path,
+    lock_path,
+    read_listing,
+    read_lock,
+    write_listing,
+    write_lock,
+)
 from bayling_study.download.manifest import SourceRow, source_row
 from bayling_study.download.receipt import intact, write_receipt
 from bayling_study.download.request import Fetched, Request
@@ -78,17 +91,21 @@ def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
     if intact(out, row, root):
         LOG.info("%s is complete", row.id)
         return
-    (out / MANIFEST).unlink(missing_ok=True)
-    if root:
-        write_receipt(out, row, take_local_folder(root, row), "local", root=str(root))
-        return
     lock = read_lock(lock_path(out))
+    if root:
+        facts = take_local_folder(root, row)
+        checked = check_local_folder(root, row, facts, lock, read_listing(listing_path(out)))
+        write_receipt(out, row, facts, "local", root=str(root), checked=checked)
+        LOG.info("%s: %d files of %s; %s", row.id, len(facts), root, checked)
+        return
+    (out / MANIFEST).unlink(missing_ok=True)
     request = make_request(row, out, section, lock)
     fetched = take_local_file(path, request) if path else fetch_remote(request)
     pin = "table" if row.sha256 else "lock"
     if pin == "lock" and lock is None:
         lock = Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes)
         write_lock(lock_path(out), lock)
+    write_listing(listing_path(out), fetched.facts)
     write_receipt(out, row, fetched.facts, pin, revision=fetched.revision)
     shutil.rmtree(request.raw, ignore_errors=True)
     LOG.info("%s: %d files, pinned by %s", row.id, len(fetched.facts), pin)

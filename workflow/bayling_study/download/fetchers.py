@@ -42,9 +42,19 @@ def fetch_from_index(request: Request) -> Fetched:
 def fetch_url(request: Request) -> Fetched:
     """Kind ``url``: a file, or members of an archive."""
     url = request.mirrored(request.row.location)
-    target = request.raw / (unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "index")
+    target = request.raw / file_name(url)
     fetch(url, target, request.sha256, request.row.bytes, request.policy)
     return take_file(target, request)
+
+
+def file_name(url: str) -> str:
+    """Returns the name that a file fetched from an address gets."""
+    return unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "index"
+
+
+def is_archive(name: str) -> bool:
+    """Tells by its name whether a file is unpacked."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def fetch_git(request: Request) -> Fetched:
@@ -110,7 +120,7 @@ def take_file(path: Path, request: Request) -> Fetched:
         StudyError: the content is not what was pinned or locked, or the disk is too small.
     """
     fetched = path.is_relative_to(request.raw)
-    packed = path.name.lower().endswith(ARCHIVE_SUFFIXES)
+    packed = is_archive(path.name)
     if packed and not (fetched and request.row.bytes):  # else it is known before the transfer
         request.out.mkdir(parents=True, exist_ok=True)
         needed = (UNPACKED_FACTOR - 1) * path.stat().st_size
