@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -89,13 +90,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(files: dict[str, bytes]) -> Iterator[Site]:
-    """Serves ``files`` while the block runs."""
+def served(files: dict[str, bytes], tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """Serves ``files`` while the block runs, over HTTPS if there is a context for it."""
     site = Site(files)
     handler = type("BoundHandler", (Handler,), {"site": site})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    site.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    site.url = f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bayling_study.bundle import contents
 from bayling_study.bundle.__main__ import TOP, pack_study
 from bayling_study.bundle.archive import LISTING, verify
 from bayling_study.config import load_config
 from bayling_study.config.loading import ROOT
 from bayling_study.download.__main__ import ensure
 from bayling_study.errors import StudyError
-from bayling_study.files import read_json
+from bayling_study.files import read_json, write_json
 from bayling_study.layout import Layout
 from helpers.tiny import write_study
 
@@ -104,3 +106,17 @@ def test_fetch_without_a_network_finds_everything(there: Path, tmp_path: Path) -
     assert result.returncode == 0, result.stdout + result.stderr
     after = {p: p.stat().st_mtime_ns for p in before}
     assert after == before  # no download ran
+
+
+def test_a_sources_lock_and_list_of_files_go_with_it(tmp_path: Path) -> None:
+    folder = tmp_path / "downloads" / "set-12345678"
+    (folder / "files").mkdir(parents=True)
+    write_json(folder / "manifest.json", {"files": []})
+    for suffix in ("tsv", "files.json"):
+        write_json(tmp_path / "sources.lock" / f"set-12345678.{suffix}", [])
+    layout = SimpleNamespace(download=lambda _: folder, resources=tmp_path)
+    names = [name for name, _ in contents._source(layout, "set")]
+    assert names[1:] == [
+        "resources/sources.lock/set-12345678.tsv",
+        "resources/sources.lock/set-12345678.files.json",
+    ]

@@ -33,6 +33,8 @@ STUDIES = sorted((ROOT / "config" / "studies").glob("*.yaml"))
 
 
 MIXTURE = "synthesis.mixtures.default"
+WMT22 = {"kind": "wmt22", "directions": ["zh-en", "de-fr"]}
+CAPITALS = {"kind": "questions", "collection": "capitals"}
 
 
 def altered(path: str, value: object) -> dict:
@@ -95,8 +97,12 @@ MISTAKES = [
     ("suites.interactive.directions", ["en-en"], ["directions", "same language twice"]),
     ("suites.interactive.directions", ["ja-en"], ["directions", "'ja'", "corpora.parallel"]),
     ("suites.wmt", {"kind": "wmt22", "directions": ["en-fr"]}, ["suites.wmt.directions", "de-fr"]),
+    ("suites.wmt", WMT22 | {"zero_shot": ["ru-en"]}, ["suites.wmt.zero_shot", "'ru-en'"]),
+    ("suites.wmt", WMT22 | {"zero_shot": ["zh-en"]}, ["zero_shot", "zh-en is in a training"]),
     ("suites.con", {"kind": "constrained", "directions": ["de-en"]}, ["suites.con", "zh-en"]),
     ("suites.exams", {"kind": "exams", "tasks": ["sat-maths"]}, ["write 'sat-math' instead"]),
+    ("suites.cap", CAPITALS | {"languages": ["en", "umb"]}, ["suites.cap.languages", "'umb'"]),
+    ("suites.cap", CAPITALS | {"languages": ["german"]}, ["suites.cap.languages", "'german'"]),
     ("suites.translation.kind", "translations", ["write 'translation' instead"]),
     ("systems.tuned-int8.format", "bitsandbyte", ["format", "write 'bitsandbytes' instead"]),
 ]
@@ -108,6 +114,24 @@ def test_a_mistake_is_told_with_key_and_reason(path, value, parts):
         parse_config(altered(path, value), where="my.yaml")
     for part in ["my.yaml", *parts]:
         assert part in str(caught.value)
+
+
+def test_a_wmt22_direction_that_is_trained_is_not_zero_shot_by_default():
+    study = altered("suites.wmt", WMT22 | {"directions": ["zh-en", "en-cs"]})
+    assert len(parse_config(study).suites["wmt"].zero_shot) == 10
+    study["synthesis"]["mixtures"]["default"]["directions"] = {"en-*": 1.0}
+    study["suites"]["translation"]["zero_shot"] = []
+    with pytest.raises(StudyError, match=r"suites\.wmt\.zero_shot: en-cs") as caught:
+        parse_config(study)
+    assert "zero_shot: [cs-en, ja-en" in caught.value.render()
+    study["suites"]["wmt"]["zero_shot"] = []
+    assert parse_config(study)
+
+
+@pytest.mark.parametrize("name", ["bayling-2-7b", "bayling-2-13b", "bayling-2-8b"])
+def test_bayling_2_is_trained_on_all_but_two_directions_of_wmt22(name):
+    suite = load_config(ROOT / "config" / "studies" / f"{name}.yaml").suites["wmt22"]
+    assert suite.zero_shot == ["de-fr", "fr-de"]
 
 
 CORPUS = EMBEDDED["corpora"]["parallel"][0]
@@ -220,6 +244,12 @@ def test_every_field_is_documented():
         for name, field in model.model_fields.items()
         if name != "kind" and not field.description
     ]
+
+
+@pytest.mark.parametrize("name", ["", ".", "config", "a\0b"])
+def test_what_is_extended_must_be_a_file(name):
+    with pytest.raises(StudyError):
+        parse_config({**EMBEDDED, "extends": [name]})
 
 
 @settings(max_examples=60, deadline=None)

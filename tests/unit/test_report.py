@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bayling_study.config.suites import Wmt22Suite
+from bayling_study.config.systems import PublishedSystem
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, write_json
 from bayling_study.records import Score, write_scores
@@ -166,3 +168,12 @@ def test_the_first_page_counts_jobs_and_time(study: Study) -> None:
     facts = dict(overview_section(study, []).facts)
     assert facts["jobs"] == "4, 0.3 minutes of work"
     assert facts["wall time"].startswith("0.3 minutes with a job at work")
+
+
+def test_only_scored_directions_of_trained_systems_are_called_never_trained(study: Study) -> None:
+    study.config.suites["translation"] = Wmt22Suite(kind="wmt22", directions=["zh-en", "de-fr"])
+    assert "Never trained on: de-fr." in result_sections(study)[0].text
+    study = Study(study.folder, study.config)
+    for name in study.config.systems:
+        study.config.systems[name] = PublishedSystem(kind="published", source="s", folders={})
+    assert "Never trained" not in result_sections(study)[0].text

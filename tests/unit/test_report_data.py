@@ -40,12 +40,14 @@ def body(table: Table) -> list[list[str]]:
     return [[cell.text for cell in row] for row in table.rows]
 
 
-def add_source(study: Study, pin: str) -> None:
+def add_source(study: Study, pin: str, checked: str = "", sha256: str = "") -> None:
     """Writes a download and a job that read it."""
     folder = study.folder / "downloads/corpus-1234"
     source = {"id": "corpus", "location": "somewhere", "revision": "1.0", "licence": "CC0-1.0"}
     files = [{"path": "a", "sha256": "0", "bytes": 3 * 2**20}]
+    source["sha256"] = sha256
     manifest = {"source": source, "pin": pin, "listing": "ab" * 32, "files": files}
+    manifest |= {"checked": checked} if checked else {}
     write_json(folder / "manifest.json", manifest)
     record = study.records[0] | {"inputs": {"corpus": {"path": str(folder), "sha256": "0"}}}
     write_json(study.folder / "runs/corpora/job.json", record)
@@ -145,3 +147,22 @@ def test_a_system_without_answers_for_a_suite_is_left_out_of_the_samples(study: 
     (study.folder / "outputs/foundation/translation.jsonl").unlink()
     sample = samples(study, "translation")["zh-en"][0]
     assert [system for system, _ in sample.turns[0].answers] == ["tuned", "tuned-int8"]
+
+
+@pytest.mark.parametrize(
+    ("checked", "sha256", "warning"),
+    [
+        ("local, not checked", "0" * 64, "local, not checked: nobody"),
+        ("local, 1 of 2 files checked", "", "local, 1 of 2 files checked: nobody"),
+        ("local, checked", "", "hash locked at the first download"),
+        ("local, checked", "0" * 64, ""),
+    ],
+)
+def test_a_local_copy_says_how_much_of_it_was_checked(
+    study: Study, checked: str, sha256: str, warning: str
+) -> None:
+    add_source(study, "local", checked, sha256)
+    (table,) = data_section(study).tables
+    assert table.rows[0][-1].text == checked
+    found = [row[1] for row in body(warning_table(study)) if row[0] == "sources: corpus"]
+    assert [why.startswith(warning) for why in found] == ([True] if warning else [])

@@ -13,9 +13,14 @@ from sacrebleu.metrics import BLEU
 from sacrebleu.tokenizers import tokenizer_spm
 from scoring_cases import answers, values
 
+from bayling_study.config.suites import FloresSuite
 from bayling_study.errors import StudyError
 from bayling_study.scoring import identification, translation
-from bayling_study.scoring.measurement import Options
+from bayling_study.scoring.compare import compare_suite
+from bayling_study.scoring.measurement import Answers, Options
+from bayling_study.scoring.resampling import Plan
+from bayling_study.scoring.results import score_suite
+from bayling_study.scoring.segment_scores import SegmentScores
 
 GERMAN = [
     "Das Gerät ist derzeit nicht verfügbar, bitte versuchen Sie es später noch einmal.",
@@ -106,3 +111,43 @@ def test_votes() -> None:
     agree, both = identification.agreement(votes)
     assert agree.tolist() == [True, False, False, True, False]
     assert both.tolist() == [True, True, False, True, False]
+
+
+PLAN = Plan(samples=20, confidence=0.95, seed=1)
+METRICS = {"spbleu", "bleu", "chrf2", "chrf++", "off-target", "off-target-agreement"}
+GROUP = {"en-xx": ["en-de", "en-umb"]}
+
+
+def german_and_umbundu(texts: list[str], system: str) -> list[Answers]:
+    """Returns answers in a language that both identifiers know and in one that neither knows."""
+    return [
+        replace(answers(texts, GERMAN, target=code, item=f"en-{code}"), system=system)
+        for code in ("de", "umb")
+    ]
+
+
+def test_spbleu_and_what_only_some_languages_have_are_averaged(model: Path) -> None:
+    items = german_and_umbundu(ENGLISH, "one")
+    flores, options = FloresSuite(kind="flores"), Options({"umb": ["13a"]}, spm=model)
+    for order in (items, items[::-1]):
+        scores, _ = score_suite(order, flores, options, PLAN, GROUP)
+        means = {score.metric: score for score in scores if score.item == "en-xx"}
+        assert set(means) == METRICS
+        assert means["off-target"].value == 100.0
+        assert means["off-target"].note == "plain mean of 1 of 2 items"
+        assert means["off-target"].signature.startswith("mean of 1 of 2 items|off-target|")
+        assert means["spbleu"].note == "plain mean of 2 items"
+
+
+def test_averages_are_compared_by_spbleu_and_by_what_only_some_languages_have(model: Path) -> None:
+    answered = {
+        "one": german_and_umbundu(ENGLISH, "one"),
+        "two": german_and_umbundu(GERMAN, "two"),
+    }
+    extra = {name: SegmentScores({}) for name in answered}
+    options = Options({"umb": ["13a"]}, spm=model)
+    rows = compare_suite(answered, "flores", options, PLAN, extra, GROUP)
+    means = {row["metric"]: row for row in rows if row["item"] == "en-xx"}
+    assert set(means) == METRICS
+    assert means["off-target"]["signature"].startswith("mean of 1 of 2 items|")
+    assert means["spbleu"]["signature"].startswith("mean of 2 items|")

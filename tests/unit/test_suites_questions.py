@@ -127,3 +127,12 @@ def test_a_collection_without_its_source_or_language_is_told(tmp_path: Path) -> 
         changed = {"collection": collection, "source": "x", "languages": ["zh"]}
         with pytest.raises(StudyError, match="zh"):
             build("s", suite.model_copy(update=changed), Context("t", 1, downloads={"x": tmp_path}))
+
+
+def test_capitals_in_a_second_script_have_cldrs_names_of_it() -> None:
+    traditional = {q.text.splitlines()[-1] for q in capitals.questions("zht", seed=1)}
+    simplified = {q.text.splitlines()[-1] for q in capitals.questions("zh", seed=1)}
+    assert "法國:" in traditional and "法国:" in simplified
+    assert "Francuska:" in {q.text.splitlines()[-1] for q in capitals.questions("qsr", seed=1)}
+    with pytest.raises(StudyError, match="CLDR has no data in the language 'umb'"):
+        capitals.questions("umb", seed=1)

@@ -189,3 +189,8 @@ def test_unreadable_segments(tmp_path: Path, content: bytes, message: str) -> No
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(StudyError, match=message):
         read_segments(tmp_path / "x")
+
+
+def test_wmt22_directions_are_zero_shot_as_the_suite_says(context: Context) -> None:
+    suite = Wmt22Suite(kind="wmt22", directions=["zh-en"], zero_shot=["zh-en"])
+    assert wmt22.build("w", suite, context)[0].meta["averages"] == ["zero-shot-average"]

@@ -113,6 +113,7 @@ def _source(layout: Layout, source: str) -> Iterator[Entry]:
         yield f"{target}/{MANIFEST}", folder / MANIFEST
     else:  # a folder of the user's, which the other machine has not
         yield f"{target}/{MANIFEST}", json.dumps(receipt, ensure_ascii=False, indent=1).encode()
-    lock = layout.resources / "sources.lock" / f"{folder.name}.tsv"
-    if lock.is_file():
-        yield f"resources/sources.lock/{lock.name}", lock
+    for suffix in ("tsv", "files.json"):
+        lock = layout.resources / "sources.lock" / f"{folder.name}.{suffix}"
+        if lock.is_file():
+            yield f"resources/sources.lock/{lock.name}", lock

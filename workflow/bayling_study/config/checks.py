@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.config.knowledge import QuestionsSuite
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.patterns import matching
 from bayling_study.config.suites import (
@@ -180,7 +181,7 @@ def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]
 def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     if isinstance(suite, TranslationSuite | InteractiveSuite):
         _check_directions(suite.directions, _languages(config), f"{key}.directions")
-    if isinstance(suite, TranslationSuite):
+    if isinstance(suite, TranslationSuite | Wmt22Suite):
         _check_zero_shot(suite, config, f"{key}.zero_shot")
     if isinstance(suite, FloresSuite):
         _check_flores(suite, key)
@@ -190,6 +191,9 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
             _check_instructions(suite.instruction_languages, key)
     if isinstance(suite, JudgedSuite):
         _check_judged(suite, config, key)
+    if isinstance(suite, QuestionsSuite) and suite.collection == "capitals":
+        for code in suite.languages:
+            conditions.locale(code, f"{key}.languages")
     for field, kind, known in _released(suite):
         for item in getattr(suite, field):
             require(f"released {kind}", item, known, f"{key}.{field}")
@@ -237,7 +241,7 @@ def _released(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
     return [("tasks", "exam", EXAM_TASKS)] if isinstance(suite, ExamsSuite) else []
 
 
-def _check_zero_shot(suite: TranslationSuite, config: StudyConfig, key: str) -> None:
+def _check_zero_shot(suite: TranslationSuite | Wmt22Suite, config: StudyConfig, key: str) -> None:
     """A direction that a suite calls zero-shot must not be trained."""
     available = sorted(_languages(config))
     trained = {
@@ -245,7 +249,14 @@ def _check_zero_shot(suite: TranslationSuite, config: StudyConfig, key: str) -> 
         for mixture in config.synthesis.mixtures.values()
         for direction in trained_directions(mixture, available)
     }
+    if suite.zero_shot != type(suite).model_fields["zero_shot"].default:
+        for direction in suite.zero_shot:
+            require("direction of this suite", direction, suite.directions, key)
+    untrained = [name for name in suite.zero_shot if name not in trained]
     for direction in suite.zero_shot:
-        require("direction of this suite", direction, suite.directions, key)
-        if direction in trained:
-            raise StudyError(f"{direction} is in a training mixture", where=key)
+        if direction in trained and direction in suite.directions:
+            raise StudyError(
+                f"{direction} is in a training mixture",
+                where=key,
+                fix=f"zero_shot: [{', '.join(untrained)}]",
+            )

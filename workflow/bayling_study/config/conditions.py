@@ -50,6 +50,15 @@ def language(code: str, key: str) -> None:
         raise StudyError(error.what, where=key, fix=error.fix) from error
 
 
+def locale(code: str, key: str) -> None:
+    """Checks that CLDR has data in a language, such as the names of cities."""
+    try:
+        languages.script(code)
+        languages.locale(code)
+    except StudyError as error:
+        raise StudyError(error.what, where=key, fix=error.fix) from error
+
+
 def direction(name: str, key: str) -> None:
     """Checks that a direction leads from one known language to another."""
     source, target = name.split("-")

@@ -50,6 +50,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise StudyError("the config file does not exist", where=path) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise StudyError(f"not valid YAML: {error}", where=path) from error
+    except (OSError, ValueError) as error:  # a folder, or no name of a file at all
+        raise StudyError(f"no config file: {error}", where=repr(str(path))) from error
     if value is None:
         return {}
     if not isinstance(value, dict):

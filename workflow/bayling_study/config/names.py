@@ -60,5 +60,8 @@ WMT22_DIRECTIONS = (
 """Directions of the released WMT22 sets: the four that BayLing's tuning data covers, then
 those that the paper calls zero-shot."""
 
+WMT22_ZERO_SHOT = WMT22_DIRECTIONS[4:]
+"""Those that BayLing was not tuned on; its README calls them zero-shot."""
+
 CONSTRAINED_DIRECTIONS = ("zh-en", "en-zh")
 """Directions of the released constrained sets."""

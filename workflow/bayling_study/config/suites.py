@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bayling_study.config.base import Direction, Name, Section
 from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
+from bayling_study.config.names import WMT22_ZERO_SHOT
 from bayling_study.reviewing import INSTRUCTION
 
 
@@ -96,6 +97,9 @@ class Wmt22Suite(Section):
     directions: list[Direction] = Field(min_length=1)
     """Directions scored, of the 14 released; those whose references the source lacks are
     reported as absent."""
+    zero_shot: list[Direction] = [*WMT22_ZERO_SHOT]
+    """Those of ``directions`` that no training conversation may have; by default the ten that the
+    BayLing paper did not train. They have an average of their own."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the instruction; published systems have files for either."""
     decoding: Decoding = Decoding()

@@ -18,14 +18,27 @@ from bayling_study.cli import run_program, stage_parser
 from bayling_study.config import load_settings
 from bayling_study.config.study import DownloadSection
 from bayling_study.download.fetchers import FETCHERS
-from bayling_study.download.local import local_path, take_local_file, take_local_folder
-from bayling_study.download.lock import Lock, lock_path, read_lock, write_lock
+from bayling_study.download.hub import is_commit
+from bayling_study.download.local import (
+    check_local_folder,
+    local_path,
+    take_local_file,
+    take_local_folder,
+)
+from bayling_study.download.lock import (
+    Lock,
+    listing_path,
+    lock_path,
+    read_listing,
+    read_lock,
+    write_listing,
+    write_lock,
+)
 from bayling_study.download.manifest import SourceRow, source_row
-from bayling_study.download.progress import size
 from bayling_study.download.receipt import intact, write_receipt
 from bayling_study.download.request import Fetched, Request
+from bayling_study.download.space import UNPACKED_FACTOR, bytes_in, check_space
 from bayling_study.download.transfer import Policy
-from bayling_study.errors import StudyError
 from bayling_study.files import read_json
 from bayling_study.sources import MANIFEST
 from bayling_study.tracking.record import run_record
@@ -33,8 +46,6 @@ from bayling_study.tracking.record import run_record
 LOG = logging.getLogger("bayling_study.download")
 SHARED = "shared"
 """Study name in the record: downloads belong to all studies."""
-UNPACKED_FACTOR = 4
-"""Disk that unpacking needs, as a multiple of the archive, at the table's largest ratio."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,29 +91,38 @@ def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
     if intact(out, row, root):
         LOG.info("%s is complete", row.id)
         return
-    (out / MANIFEST).unlink(missing_ok=True)
-    if root:
-        write_receipt(out, row, take_local_folder(root, row), "local", root=str(root))
-        return
     lock = read_lock(lock_path(out))
+    if root:
+        facts = take_local_folder(root, row)
+        checked = check_local_folder(root, row, facts, lock, read_listing(listing_path(out)))
+        write_receipt(out, row, facts, "local", root=str(root), checked=checked)
+        LOG.info("%s: %d files of %s; %s", row.id, len(facts), root, checked)
+        return
+    (out / MANIFEST).unlink(missing_ok=True)
     request = make_request(row, out, section, lock)
     fetched = take_local_file(path, request) if path else fetch_remote(request)
     pin = "table" if row.sha256 else "lock"
     if pin == "lock" and lock is None:
         lock = Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes)
         write_lock(lock_path(out), lock)
+    write_listing(listing_path(out), fetched.facts)
     write_receipt(out, row, fetched.facts, pin, revision=fetched.revision)
     shutil.rmtree(request.raw, ignore_errors=True)
     LOG.info("%s: %d files, pinned by %s", row.id, len(fetched.facts), pin)
 
 
 def make_request(row: SourceRow, out: Path, section: DownloadSection, lock: Lock | None) -> Request:
-    """Joins what the table, the lock and the config say of a source."""
+    """Joins what the table, the lock and the config say of a source.
+
+    A hub's branch goes on; the commit that was locked is the one to fetch.
+    """
+    locked = lock.revision if lock else ""
+    moves = row.kind == "hub" and not is_commit(row.revision)
     return Request(
         row,
         out,
         sha256=row.sha256 or (lock.sha256 if lock else ""),
-        revision=row.revision or (lock.revision if lock else ""),
+        revision=(locked or row.revision) if moves else (row.revision or locked),
         policy=Policy(section.retries, section.timeout, section.slowest),
         mirrors=section.mirrors,
     )
@@ -116,14 +136,10 @@ def fetch_remote(request: Request) -> Fetched:
     """
     request.out.mkdir(parents=True, exist_ok=True)
     row = request.row
-    factor = 1 if row.kind == "hub" else UNPACKED_FACTOR
-    free = shutil.disk_usage(request.out).free
-    if row.bytes and free < factor * row.bytes:
-        raise StudyError(
-            f"{row.id} needs about {size(factor * row.bytes)}, but only {size(free)} are free",
-            where=request.out,
-            fix="free some space, or set study.resources to a larger disk",
-        )
+    if row.bytes:
+        factor = 1 if row.kind == "hub" else UNPACKED_FACTOR
+        held = bytes_in(request.files if row.kind == "hub" else request.raw)
+        check_space(row, request.out, factor * row.bytes - held)
     return FETCHERS[row.kind](request)
 
 

@@ -9,11 +9,13 @@ small archive cannot fill the disk.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import re
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -70,7 +72,11 @@ def unpack(
     limit = max(MINIMUM_LIMIT_BYTES, EXPANSION_LIMIT * archive.stat().st_size)
     try:
         facts = _unpack_members(archive, scratch, patterns, strip_top, limit)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise StudyError(f"the archive is damaged ({error})", where=archive) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's error; gzip and bzip2 give theirs no number
+            raise
         raise StudyError(f"the archive is damaged ({error})", where=archive) from error
     else:
         shutil.rmtree(out, ignore_errors=True)

@@ -21,6 +21,7 @@ from bayling_study.download.hub import fetch_hub
 from bayling_study.download.package_index import fetch_package
 from bayling_study.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.download.request import Fetched, Request
+from bayling_study.download.space import UNPACKED_FACTOR, check_space
 from bayling_study.download.transfer import fetch
 from bayling_study.errors import StudyError
 from bayling_study.files import link_file, sha256_file
@@ -41,9 +42,19 @@ def fetch_from_index(request: Request) -> Fetched:
 def fetch_url(request: Request) -> Fetched:
     """Kind ``url``: a file, or members of an archive."""
     url = request.mirrored(request.row.location)
-    target = request.raw / (unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "index")
+    target = request.raw / file_name(url)
     fetch(url, target, request.sha256, request.row.bytes, request.policy)
     return take_file(target, request)
+
+
+def file_name(url: str) -> str:
+    """Returns the name that a file fetched from an address gets."""
+    return unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "index"
+
+
+def is_archive(name: str) -> bool:
+    """Tells by its name whether a file is unpacked."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def fetch_git(request: Request) -> Fetched:
@@ -103,14 +114,31 @@ def echo_side(request: Request, pair: str, side: str) -> bytes:
 def take_file(path: Path, request: Request) -> Fetched:
     """Unpacks a fetched archive, or places a fetched file, and checks the hash.
 
+    A fetched archive that is no good is removed, so that the next call fetches it again.
+
     Raises:
-        StudyError: the content is not what was pinned or locked.
+        StudyError: the content is not what was pinned or locked, or the disk is too small.
     """
+    fetched = path.is_relative_to(request.raw)
+    packed = is_archive(path.name)
+    if packed and not (fetched and request.row.bytes):  # else it is known before the transfer
+        request.out.mkdir(parents=True, exist_ok=True)
+        needed = (UNPACKED_FACTOR - 1) * path.stat().st_size
+        check_space(request.row, request.out, needed)
+    try:
+        return _take(path, request, packed)
+    except StudyError:
+        if fetched:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _take(path: Path, request: Request, packed: bool) -> Fetched:
     kind = request.row.kind
     sha256 = sha256_file(path)
     if kind != "git":
         insist(sha256, request, path)
-    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+    if packed:
         archive = deb_contents(path) if path.suffix == ".deb" else path
         strip = kind in TOP_FOLDER_KINDS
         facts = unpack(archive, request.files, request.row.files, strip_top=strip)

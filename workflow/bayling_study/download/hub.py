@@ -2,16 +2,19 @@
 
 huggingface_hub does the transfer (it resumes by itself and checks the hub's
 hashes); the host is the one that HF_ENDPOINT names, or its default. A row
-without a revision takes the newest commit once: it is noted before the
-transfer starts, so that an interrupted download goes on with the same one.
+without a revision, or with a branch (``refs/convert/parquet``), takes its newest
+commit once: it is noted before the transfer starts, so that an interrupted
+download goes on with the same one, and then locked.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
+from bayling_study.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.download.gates import TOKEN_ADVICE
 from bayling_study.download.request import Request
 from bayling_study.errors import StudyError
@@ -26,6 +29,7 @@ def fetch_hub(request: Request) -> str:
             or the network gave up.
     """
     # Imported late: it is slow to import, and the workflow reads this package often.
+    share_bundle()
     hub = importlib.import_module("huggingface_hub")
     errors = importlib.import_module("huggingface_hub.errors")
     check_access(request, hub)
@@ -49,7 +53,9 @@ def fetch_hub(request: Request) -> str:
             fix="check the source's row; a gated or private repository also needs a token: "
             + TOKEN_ADVICE,
         ) from error
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
+    except (errors.HTTPError, errors.LocalEntryNotFoundError, OSError) as error:
+        if is_untrusted(error):
+            raise untrusted(request.row.location, error) from error
         raise StudyError(
             f"the hub cannot be reached or gave up ({error})",
             where=request.row.location,
@@ -80,11 +86,18 @@ def gated(request: Request) -> StudyError:
     )
 
 
+def is_commit(revision: str) -> bool:
+    """Tells whether a revision is a commit, which always means the same, and not a branch."""
+    return re.fullmatch("[0-9a-f]{40}", revision) is not None
+
+
 def _revision(request: Request, api: Any, name: str, repo_type: str) -> str:
     """Returns the commit to fetch; resolves and notes it where the table leaves it open."""
     note: Path = request.raw / "revision"
-    if request.revision:
+    if is_commit(request.revision):
         return request.revision
     if not note.exists():
-        write_text(note, str(api.repo_info(name, repo_type=repo_type).sha))
+        branch = request.revision or None
+        found = api.repo_info(name, repo_type=repo_type, revision=branch)
+        write_text(note, str(found.sha))
     return note.read_text(encoding="utf-8")

@@ -1,25 +1,30 @@
 """Takes a source from a path of the user's instead of the network.
 
 A folder in the upstream layout is not copied: the receipt names it as ``root``
-and holds the hashes of its files, so a later change is noticed. A file stands
+and holds the hashes of its files, so a later change is noticed. It may hold a
+part of the source; what is known of the source's content it must agree with, and
+the receipt says under ``checked`` how much that was. A file stands
 for the file that would have been fetched (the wheel, the archive, the data
 file) and must have its hash.
 """
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
-from bayling_study.download.fetchers import take_file, wanted
+from bayling_study.download.fetchers import file_name, is_archive, take_file, wanted
+from bayling_study.download.lock import Lock
 from bayling_study.download.manifest import SourceRow
 from bayling_study.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.download.request import Fetched, Request
 from bayling_study.errors import StudyError
 
-LOG = logging.getLogger(__name__)
-
 MANY_FILES = ("hub", "sacrebleu", "babel")
+"""Kinds of many files without an archive; a lock holds the size of all of them."""
+LISTED = ("git", "local", *MANY_FILES)
+"""Kinds whose folder has the hash of its listing."""
+CHECKED = "local, checked"
+NOT_CHECKED = "local, not checked"
 
 
 def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
@@ -54,9 +59,57 @@ def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
             where=root,
             fix=f"download.local.{row.id} must name a folder in the upstream layout",
         )
-    if row.sha256 and row.kind in ("git", *MANY_FILES) and listing_hash(facts) != row.sha256:
-        LOG.warning("%s: not the whole of the pinned source %s", root, row.id)
     return facts
+
+
+def check_local_folder(
+    root: Path, row: SourceRow, facts: list[FileFact], lock: Lock | None, known: list[FileFact]
+) -> str:
+    """Compares a local folder with all that is known of the source.
+
+    Args:
+        root: the folder, for messages.
+        row: the source.
+        facts: the folder's wanted files, perhaps a part of the source's.
+        lock: what the source was at its first download, if it was ever fetched.
+        known: the files of an earlier verified download, if there was one.
+
+    Returns:
+        for the receipt: ``local, checked``, ``local, N of M files checked`` or
+        ``local, not checked`` where no hash of the content is known.
+
+    Raises:
+        StudyError: a file differs, or the folder cannot be a part of the source.
+    """
+    expected = row.sha256 or (lock.sha256 if lock else "")
+    if expected and row.kind in LISTED and listing_hash(facts) == expected:
+        return CHECKED
+    hashes = {fact.path: fact.sha256 for fact in known}
+    if expected and row.kind == "url" and not is_archive(file_name(row.location)):
+        hashes[file_name(row.location)] = expected
+    for fact in facts:
+        if hashes.get(fact.path, fact.sha256) != fact.sha256:
+            what = f"sha256 is {fact.sha256}, but that of the source is {hashes[fact.path]}"
+            raise _differs(what, root / fact.path, row)
+    held = sum(fact.bytes for fact in facts)
+    summed = lock is not None and row.kind in MANY_FILES and held >= lock.bytes
+    if (expected and row.kind == "local") or (summed and not known):
+        what = f"its files are neither those with the hash {expected} nor a part of them"
+        raise _differs(what, root, row)
+    agreed = sum(fact.path in hashes for fact in facts)
+    if agreed == len(facts):
+        return CHECKED
+    return f"local, {agreed} of {len(facts)} files checked" if agreed else NOT_CHECKED
+
+
+def _differs(what: str, where: Path, row: SourceRow) -> StudyError:
+    origin = "config/sources.tsv" if row.sha256 else "the lock of the first download"
+    return StudyError(
+        f"{what} ({origin})",
+        where=where,
+        fix=f"name an unchanged copy under download.local.{row.id}, or remove that line to fetch "
+        f"the source;\nother content needs a row of its own in config/sources.tsv",
+    )
 
 
 def take_local_file(path: Path, request: Request) -> Fetched:

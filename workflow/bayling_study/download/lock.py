@@ -5,6 +5,9 @@ without a network. Their first download writes ``sources.lock/ID-HASH.tsv`` in t
 resources folder with revision, hash and size, and every later download, also
 after the files were removed, must give the same. One file a source, because
 download jobs run side by side and must not write into a shared one.
+
+Beside it ``ID-HASH.files.json`` lists the files of every verified download, of
+pinned sources too: a local folder that replaces a part of the source is held to it.
 """
 
 from __future__ import annotations
@@ -12,8 +15,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bayling_study.download.receipt import FileFact
 from bayling_study.errors import StudyError
-from bayling_study.files import write_text
+from bayling_study.files import read_json, write_json, write_text
 
 COLUMNS = ("id", "revision", "sha256", "bytes")
 
@@ -61,3 +65,27 @@ def write_lock(path: Path, lock: Lock) -> None:
     """Writes a lock atomically."""
     values = asdict(lock)
     write_text(path, "\t".join(COLUMNS) + "\n" + "\t".join(str(values[c]) for c in COLUMNS) + "\n")
+
+
+def listing_path(out: Path) -> Path:
+    """Returns where the files of a source's verified download are listed."""
+    return lock_path(out).with_suffix(".files.json")
+
+
+def write_listing(path: Path, files: list[FileFact]) -> None:
+    """Writes the list of a verified download's files atomically."""
+    write_json(path, [asdict(fact) for fact in sorted(files)])
+
+
+def read_listing(path: Path) -> list[FileFact]:
+    """Reads the list of a verified download's files; empty if there was none.
+
+    Raises:
+        StudyError: the file is not such a list.
+    """
+    if not path.exists():
+        return []
+    try:
+        return [FileFact(**item) for item in read_json(path)]
+    except TypeError as error:
+        raise StudyError("not a list of files", where=path, fix="restore it") from error

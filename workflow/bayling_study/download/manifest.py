@@ -61,8 +61,8 @@ class SourceRow(Section):
     """Patterns of members to keep, relative to the archive's top; empty keeps all.
     ``*`` crosses no ``/``, ``**`` does."""
     sha256: Sha256 = ""
-    """Of the archive or single file; for kinds of many files (git, hub, sacrebleu) of their
-    listing, see ``bayling_study.download.receipt.listing_hash``."""
+    """Of the archive or single file; for kinds of many files (git, hub, sacrebleu, a local
+    folder) of their listing, see ``bayling_study.download.receipt.listing_hash``."""
     bytes: int | None = Field(default=None, gt=0)
     """Size of the transfer: exact and insisted on for packages and ``url``, else an estimate."""
     licence: str = Field(min_length=1)

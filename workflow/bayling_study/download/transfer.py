@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -22,9 +23,10 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError
 
+from bayling_study.download.certificates import ADVICE, is_absent_bundle, is_untrusted, untrusted
 from bayling_study.download.progress import Progress, size
 from bayling_study.errors import StudyError
-from bayling_study.files import CHUNK_BYTES, sha256_file
+from bayling_study.files import CHUNK_BYTES, sha256_file, sync_directory
 
 LOG = logging.getLogger(__name__)
 
@@ -76,7 +78,8 @@ def fetch(
 
     Args:
         url: http or https address.
-        target: file to write; its ``.part`` neighbour holds an unfinished transfer.
+        target: file to write; its ``.part`` neighbour holds an unfinished transfer. One that is
+            there already is kept if it has the expected size and hash, as far as they are known.
         sha256: expected hash, or empty when unknown.
         expected_bytes: expected size, or none when unknown.
         policy: patience; the default one if none.
@@ -85,11 +88,15 @@ def fetch(
         StudyError: the server refuses, the content is not what was expected, the
             disk is full, or nothing more arrived within the policy's attempts.
     """
+    if is_there(target, sha256, expected_bytes):
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     transfer = _Transfer(url, target, sha256, expected_bytes, policy or Policy())
     try:
         transfer.run()
     except OSError as error:
+        if is_absent_bundle(error):
+            raise StudyError(str(error), where=url, fix=ADVICE) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StudyError(
@@ -97,6 +104,21 @@ def fetch(
             where=target.parent,
             fix="free some space and start again; the transfer goes on where it stopped",
         ) from error
+
+
+def is_there(target: Path, sha256: str, expected_bytes: int | None) -> bool:
+    """Tells whether an earlier call fetched the file; removes one that is not as expected.
+
+    A file gets its name only when it is whole, so an expectation is not needed.
+    """
+    if not target.exists():
+        return False
+    right = expected_bytes in (None, target.stat().st_size)
+    if right and (not sha256 or sha256_file(target) == sha256):
+        LOG.info("%s is fetched already", target.name)
+        return True
+    target.unlink()
+    return False
 
 
 class _Transfer:
@@ -157,6 +179,8 @@ class _Transfer:
                 self._receive(before)
             self._check()
         except (requests.RequestException, HTTPError, TransientError) as error:
+            if isinstance(error, requests.exceptions.SSLError) and is_untrusted(error):
+                raise untrusted(self.url, error) from error
             self.stalled = 0 if self.have() - before >= PROGRESS_BYTES else self.stalled + 1
             if isinstance(error, TransientError):
                 raise
@@ -233,7 +257,10 @@ class _Transfer:
         )
 
     def _finish(self) -> None:
+        with open(self.part, "rb+") as stream:  # a later call takes the name for the whole
+            os.fsync(stream.fileno())
         self.part.replace(self.target)
+        sync_directory(self.target.parent)
         self.etag.unlink(missing_ok=True)
 
     def _discard(self) -> None:

@@ -46,6 +46,22 @@ def _display_name(code: str, language: str) -> str | None:
 
 
 @cache
+def locale(code: str) -> Locale:
+    """Returns CLDR's data in a language: the names of territories, cities and so on.
+
+    Raises:
+        StudyError: CLDR has no data in it, or the code is unknown.
+    """
+    try:
+        return Locale.parse(LOCALES.get(code, code))
+    except (UnknownLocaleError, ValueError) as error:
+        raise StudyError(
+            f"CLDR has no data in the language {code!r}",
+            fix="a language that CLDR has data in, such as de",
+        ) from error
+
+
+@cache
 def name(code: str, language: str = "en") -> str:
     """Returns a language's name in English or Chinese, as the papers' prompts write it.
 

@@ -146,15 +146,19 @@ def training(study: Study) -> Iterator[Caution]:
 
 
 def origins(study: Study) -> Iterator[Caution]:
-    """Warns of sources whose content the source table does not pin."""
-    reasons = {
-        "lock": "hash locked at the first download, not pinned by the source table",
-        "local": "local copies that nobody else can check",
-    }
-    for pin, why in reasons.items():
-        found = [m["source"]["id"] for m in study.sources if m.get("pin") == pin]
-        if found:
-            yield f"sources: {', '.join(found)}", why
+    """Warns of sources whose content the source table does not pin, or that were not checked."""
+    found: dict[str, list[str]] = {}
+    for manifest in study.sources:
+        pin, checked = manifest.get("pin"), manifest.get("checked", "local, not checked")
+        if pin == "local" and checked != "local, checked":
+            found.setdefault(f"{checked}: nobody else can tell what is in it", []).append(
+                manifest["source"]["id"]
+            )
+        elif pin == "lock" or (pin == "local" and not manifest["source"].get("sha256")):
+            why = "hash locked at the first download, not pinned by the source table"
+            found.setdefault(why, []).append(manifest["source"]["id"])
+    for why, names in found.items():
+        yield f"sources: {', '.join(names)}", why
 
 
 def jobs(study: Study) -> Iterator[Caution]:

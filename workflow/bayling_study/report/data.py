@@ -14,7 +14,6 @@ MIB = 2**20
 PINS = {
     "table": "pinned in the source table",
     "lock": "locked at the first download",
-    "local": "local copy",
 }
 GROUPS = ("recipe", "direction", "demand", "turns", "source", "language", "instruction_language")
 """What an audit counts conversations by (``by_NAME``)."""
@@ -46,7 +45,7 @@ def source_table(study: Study) -> Table:
                 text(source.get("revision") or "–"),
                 text(source.get("licence", "")),
                 number(size, 1, " MiB"),
-                Cell(PINS.get(pin, pin), detail=digest[:16], hint=digest),
+                Cell(PINS.get(pin, manifest.get("checked", pin)), detail=digest[:16], hint=digest),
             ]
         )
     columns = ["source", "location", "revision", "licence", "size", "pin"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bayling_study.config.suites import Suite, TranslationSuite, Wmt22Suite
 from bayling_study.records import Score
 from bayling_study.report import figures
 from bayling_study.report.blocks import Figure, Section, Table, number, text
@@ -124,15 +125,21 @@ def _introduction(study: Study, suite: str) -> str:
     if config is None:
         return ""
     decoding = getattr(config, "decoding", None)
-    zero_shot = getattr(config, "zero_shot", [])
-    untrained = f" Never trained on: {', '.join(zero_shot)}." if zero_shot else ""
+    untrained = "" if study.published_only else _untrained(config)
     if decoding is None:
         return f"Kind {config.kind}.{untrained}"
     way = "greedy" if decoding.beams == 1 else f"beam {decoding.beams}"
     way = f"sampling at temperature {decoding.temperature}" if decoding.sample else way
-    kinds = {system.kind for system in study.config.systems.values()}
     made = f"; decoding: {way}, at most {decoding.max_new_tokens} new tokens"
-    return f"Kind {config.kind}{made if kinds != {'published'} else ''}.{untrained}"
+    return f"Kind {config.kind}{'' if study.published_only else made}.{untrained}"
+
+
+def _untrained(suite: Suite) -> str:
+    """Says which of a suite's directions are in no training conversation."""
+    if not isinstance(suite, TranslationSuite | Wmt22Suite):
+        return ""
+    found = [direction for direction in suite.zero_shot if direction in suite.directions]
+    return f" Never trained on: {', '.join(found)}." if found else ""
 
 
 def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Table:

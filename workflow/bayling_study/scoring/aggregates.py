@@ -3,7 +3,9 @@
 A mean over items (the papers' exam averages) weighs items alike; its interval
 comes from the items' independent resamples. A pool puts the segments of items
 together (the judge's score against one opponent over all parts). An aggregate
-is made only when all its items are there.
+is made only when all its items are there; a metric that does not know some of
+them (the off-target rate of a language that no identifier knows) is averaged
+over the others, and says so.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Measured:
     resamples: Array
 
 
-AVERAGED = ("accuracy", "bleu", "chrf", "comet", "off-target")
+AVERAGED = ("accuracy", "bleu", "chrf", "comet", "off-target", "spbleu")
 """Metrics, by the start of their name, whose plain mean over items is reported."""
 
 
@@ -58,6 +60,11 @@ def mean_groups(suite: Suite, named: Mapping[str, list[str]]) -> Mapping[str, li
         named: the averages that its prompts name (``groups.averages``).
     """
     return EXAM_MEANS if isinstance(suite, ExamsSuite) else named
+
+
+def some_of(having: int, items: int) -> str:
+    """Returns how many of an average's items have its metric, in words."""
+    return f"{having} items" if having == items else f"{having} of {items} items"
 
 
 def mean_of(members: Sequence[Measured]) -> tuple[float, Array]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bayling_study.scoring.aggregates import some_of
 from bayling_study.scoring.measurement import Array, Measurement
 from bayling_study.scoring.resampling import (
     Plan,
@@ -156,15 +157,19 @@ def average_tests(items: Sequence[Sequence[PairTest]]) -> list[PairTest]:
     for tests in items:
         for test in tests:
             found.setdefault((test.metric, test.systems), []).append(test)
-    return [_average(rows) for (metric, _), rows in found.items() if len(rows) == having[metric]]
+    return [
+        _average(rows, some_of(len(rows), len(items)))
+        for (metric, _), rows in found.items()
+        if len(rows) == having[metric]
+    ]
 
 
-def _average(members: list[PairTest]) -> PairTest:
+def _average(members: list[PairTest], what: str) -> PairTest:
     signatures = dict.fromkeys(member.signature for member in members)
     first, second = (float(np.mean([m.values[side] for m in members])) for side in (0, 1))
     return PairTest(
         members[0].metric,
-        f"mean of {len(members)} items|{' & '.join(signatures)}",
+        f"mean of {what}|{' & '.join(signatures)}",
         members[0].systems,
         (first, second),
         sum(member.n for member in members),

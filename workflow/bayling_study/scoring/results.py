@@ -17,6 +17,7 @@ from bayling_study.scoring.aggregates import (
     mean_of,
     pool,
     pool_groups,
+    some_of,
 )
 from bayling_study.scoring.answers import measure
 from bayling_study.scoring.measurement import Answers, Measurement, Options
@@ -142,14 +143,15 @@ def _means(
     for name, items in groups.items():
         if not all(item in measured for item in items):
             continue
-        for metric in filter(is_averaged, measured[items[0]]):
+        metrics = dict.fromkeys(metric for item in items for metric in measured[item])
+        for metric in filter(is_averaged, metrics):
+            # a metric may not know an item's language, as the identifiers of off-target do
             members = [measured[item][metric] for item in items if metric in measured[item]]
-            if len(members) == len(items):
-                scores.append(_mean(answers, name, members, plan))
+            scores.append(_mean(answers, name, members, some_of(len(members), len(items)), plan))
     return scores
 
 
-def _mean(answers: Answers, name: str, members: list[Measured], plan: Plan) -> Score:
+def _mean(answers: Answers, name: str, members: list[Measured], what: str, plan: Plan) -> Score:
     value, resamples = mean_of(members)
     low, high = interval(resamples, plan.confidence)
     signatures = dict.fromkeys(member.measurement.signature for member in members)
@@ -162,9 +164,9 @@ def _mean(answers: Answers, name: str, members: list[Measured], plan: Plan) -> S
         low=low,
         high=high,
         n=sum(len(member.measurement.statistics) for member in members),
-        signature=f"mean of {len(members)} items|{' & '.join(signatures)}",
+        signature=f"mean of {what}|{' & '.join(signatures)}",
         method=plan.method,
-        note=f"plain mean of {len(members)} items",
+        note=f"plain mean of {what}",
         chance=_at_chance(low, _mean_chance(members)),
     )
 

@@ -83,7 +83,7 @@ def _names(language: str) -> dict[str, tuple[str, str]]:
     have no name for it.
     """
     languages.script(language)  # an unknown code is told here
-    locale = Locale.parse(language)
+    locale = languages.locale(language)
     latin = languages.script(language) == "Latn"
     found: dict[str, tuple[str, str]] = {}
     for code, zone in CAPITALS.items():

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from bayling_study import seeds
 from bayling_study.config.suites import InteractiveSuite
 from bayling_study.corpora.types import PARALLEL_FILE, TERMS_FILE
 from bayling_study.errors import StudyError
 from bayling_study.interactive.dialogue import Director
+from bayling_study.interactive.lexicon import MAX_SEGMENTS
 from bayling_study.interactive.library import Library
 from bayling_study.interactive.types import Dialogue
 from bayling_study.records import Prompt
 from bayling_study.suites import Context
+from bayling_study.suites.aligned import first_rows, rows_of
 
 TRIES = 50
 """Draws for one conversation before the test side counts as used up."""
@@ -36,13 +36,13 @@ def build(name: str, suite: InteractiveSuite, context: Context) -> list[Prompt]:
         StudyError: the test side cannot fill a direction.
     """
     corpora = context.need_corpora()
-    rows = pq.read_table(corpora / PARALLEL_FILE).to_pylist()
+    path = corpora / PARALLEL_FILE
     seed = seeds.derive_seed(context.seed, "suites", name)
     library = Library(
-        [row for row in rows if row["split"] == "test"],
+        rows_of(path, "test", suite.directions),
         suite.directions,
         seed,
-        lexicon_rows=[row for row in rows if row["split"] == "train"],
+        lexicon_rows=first_rows(path, "train", suite.directions, MAX_SEGMENTS),
         term_lists=corpora / TERMS_FILE,
     )
     instructions = suite.instruction_languages or {suite.prompt_language: 1.0}

@@ -20,8 +20,6 @@ from bayling_study.suites.released import check_known, is_present
 from bayling_study.suites.translation import trained_average
 
 REFERENCES = Path("exp/translation_benchmark/reference")
-SUPERVISED = WMT22_DIRECTIONS[:4]
-"""Directions that BayLing was tuned on; its README calls the others zero-shot."""
 
 
 def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
@@ -41,7 +39,7 @@ def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
         source, reference = _files(root, direction)
         if is_present(name, direction, source, reference):
             segments = _aligned(source, reference)
-            prompts += _prompts(name, direction, suite.prompt_language, segments)
+            prompts += _prompts(name, direction, suite, segments)
     return prompts
 
 
@@ -64,7 +62,7 @@ def _aligned(source: Path, reference: Path) -> list[tuple[str, str]]:
 
 
 def _prompts(
-    name: str, direction: str, prompt_language: str, segments: list[tuple[str, str]]
+    name: str, direction: str, suite: Wmt22Suite, segments: list[tuple[str, str]]
 ) -> list[Prompt]:
     source_language, target = direction.split("-")
     return [
@@ -73,12 +71,12 @@ def _prompts(
             suite=name,
             item=direction,
             languages={"source": source_language, "target": target},
-            turns=[translation_prompt(source, target, prompt_language)],
+            turns=[translation_prompt(source, target, suite.prompt_language)],
             references=[reference],
             meta={
                 "source_text": source,
-                "prompt_language": prompt_language,
-                "averages": [trained_average(direction in SUPERVISED)],
+                "prompt_language": suite.prompt_language,
+                "averages": [trained_average(direction not in suite.zero_shot)],
             },
         )
         for number, (source, reference) in enumerate(segments, start=1)
