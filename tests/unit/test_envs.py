@@ -72,3 +72,47 @@ class TestContainer:
             "/opt/comet/bin/python"
         )
         assert Dag(StudyConfig(), programs=False).comet_python() == "python"
+
+
+class TestDockerImage:
+    """What Kubernetes runs is what Apptainer runs: the same base, locks and commands."""
+
+    text = (ENVS / "Dockerfile").read_text()
+    definition = TestContainer.text
+
+    def part(self, name: str) -> list[str]:
+        """The commands of a section of the Apptainer definition."""
+        body = re.split(r"(?m)^%(\w+)\n", self.definition)
+        lines = body[body.index(name) + 1].splitlines()
+        return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+
+    def runs(self) -> list[list[str]]:
+        """The commands of each RUN."""
+        plain = "\n".join(line for line in self.text.splitlines() if not line.startswith("#"))
+        found = re.findall(r"(?m)^RUN ((?:.*\\\n)*.*)", plain)
+        return [
+            [re.sub(r";? *\\?$", "", line).strip() for line in run.splitlines()] for run in found
+        ]
+
+    def test_base(self):
+        assert re.search(r"(?m)^From: (.*)", self.definition)[1] in (
+            re.findall(r"(?m)^FROM (.*)", self.text)
+        )
+
+    def test_commands(self):
+        install, check = self.runs()
+        assert install == [
+            line.replace("{{ torch_options }}", "$TORCH_OPTIONS") for line in self.part("post")
+        ]
+        assert check == ["set -eu", *self.part("test")]
+
+    def test_locks(self):
+        (copied,) = re.findall(r"(?m)^COPY (.*) /opt/locks/$", self.text)
+        assert {f"envs/{name} /opt/locks/{name}" for name in copied.split()} == {
+            *self.part("files")
+        }
+
+    def test_environment(self):
+        (values,) = re.findall(r"(?m)^ENV ((?:.*\\\n)*.*)", self.text)
+        exported = " ".join(self.part("environment")).replace("export ", "")
+        assert values.replace("\\", "").split() == exported.split()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bayling_study.preflight import checks, probe, slurm
-from bayling_study.preflight.outcome import failed, note, ok
+from bayling_study.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.profiles import Request
 
 FACTS = {
@@ -18,7 +18,9 @@ FACTS = {
     "token": "new",
     "devices": "0,1",
     "torch_devices": 2,
-    "missing": [],
+    "python": "/envs/study/bin/python",
+    "broken": {},
+    "compilers": [],
     "comet": "",
     "route": False,
     "unreachable": [],
@@ -26,6 +28,7 @@ FACTS = {
     "free_bytes": 10**12,
 }
 GPUS = Request(partition="gpu", gpus=2)
+EXPECTED = checks.Expected("new", need=10**11, compiles=True)
 
 
 class Dag:
@@ -39,8 +42,8 @@ class Dag:
         return "http://tracking.example:5000"
 
 
-def judge(request: Request = GPUS, **changes) -> dict[str, str]:
-    found = checks.on_node({**FACTS, **changes}, request, Dag(), "new")
+def judge(request: Request = GPUS, expected=EXPECTED, **changes) -> dict[str, Outcome]:
+    found = checks.on_node({**FACTS, **changes}, request, Dag(), expected)
     return {outcome.check.split(": ")[-1]: outcome for outcome in found}
 
 
@@ -52,7 +55,9 @@ def test_a_node_in_order_passes():
     ("changes", "check", "fix"),
     [
         ({"token": "older"}, "shared files", "study.results"),
-        ({"missing": ["torch"]}, "environment", "make envs"),
+        ({"free_bytes": 10**11 - 1}, "disk", "/BIGGER/DISK/results"),
+        ({"broken": {"deepspeed": "OSError: no libaio"}}, "environment", "make envs"),
+        ({"compilers": ["no C compiler"]}, "compilers", "module load gcc"),
         ({"comet": "no such file"}, "COMET", "environments.comet_python"),
         ({"devices": "0"}, "GPUs", "gpu_model"),
         ({"torch_devices": 0}, "GPUs", "CUDA build of torch"),
@@ -61,6 +66,28 @@ def test_a_node_in_order_passes():
 def test_a_fault_of_a_node_fails_with_its_mend(changes, check, fix):
     outcome = judge(**changes)[check]
     assert outcome.level == "FAILED" and fix in outcome.fix
+
+
+def test_a_failed_import_is_told_with_its_reason_and_its_interpreter():
+    found = judge(broken={"deepspeed": "OSError: no libaio"})["environment"].found
+    assert "/envs/study/bin/python" in found and "deepspeed: OSError: no libaio" in found
+
+
+@pytest.mark.parametrize("broken", [{}, {"deepspeed": "OSError"}])
+@pytest.mark.parametrize("sdm", ["conda", "apptainer"])
+def test_with_sdm_it_is_said_which_interpreter_was_probed(sdm, broken):
+    """It runs Snakemake in the job and no rule: what it lacks fails nothing."""
+    outcome = judge(expected=replace(EXPECTED, sdm=sdm), broken=broken)["environment"]
+    assert outcome.level == "note" and f"--sdm {sdm}" in outcome.found
+    assert "/envs/study/bin/python was probed" in outcome.found
+
+
+def test_compilers_matter_where_training_compiles_in_this_environment():
+    none = {"compilers": ["no C compiler"]}
+    assert judge(expected=replace(EXPECTED, compiles=False), **none)["compilers"].level == "note"
+    assert judge(expected=replace(EXPECTED, sdm="conda"), **none)["compilers"].level == "note"
+    assert judge(expected=replace(EXPECTED, sdm="apptainer"), **none)["compilers"].level == "ok"
+    assert "compilers" not in judge(Request(), devices=None, torch_devices=0, **none)
 
 
 def test_gpus_that_torch_cannot_use_are_a_note_where_cores_may_do(monkeypatch):

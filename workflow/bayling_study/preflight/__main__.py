@@ -25,7 +25,7 @@ from bayling_study.dag import Dag, use_this_interpreter
 from bayling_study.devices import cards
 from bayling_study.files import read_json, write_text
 from bayling_study.plan.jobs import job_counts
-from bayling_study.preflight import checks, slurm
+from bayling_study.preflight import checks, here, programs, slurm, storage
 from bayling_study.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.preflight.probe import TOKEN
 from bayling_study.profiles import Profile, Request, read_profile
@@ -45,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--study-config", type=Path, nargs="+", required=True, metavar="FILE")
     command.add_argument("--profile", type=Path, required=True, help="folder of the profile")
     command.add_argument(
+        "--sdm", choices=("conda", "apptainer"), help="as for snakemake; else the profile's"
+    )
+    command.add_argument(
         "--wait", type=float, default=15, help="minutes that a probe may wait in the queue"
     )
     return command
@@ -54,33 +57,44 @@ def main() -> int:
     """Prints one line a check; returns 1 if one failed."""
     options = parser().parse_args()
     use_this_interpreter()
-    dag = Dag(load_config(*options.study_config))
     profile = read_profile(options.profile)
+    sdm = options.sdm or written_sdm(profile)
+    dag = Dag(load_config(*options.study_config), not sdm, sdm == "apptainer")
     counts = {"ok": 0, "note": 0, "FAILED": 0}
-    for outcome in outcomes(dag, profile, options.wait):
+    for outcome in outcomes(dag, profile, options.wait, sdm):
         print(outcome.render(), flush=True)
         counts[outcome.level] += 1
     print(f"{counts['ok']} ok, {counts['note']} notes, {counts['FAILED']} failed")
     return int(counts["FAILED"] > 0)
 
 
-def outcomes(dag: Dag, profile: Profile, wait: float) -> Iterator[Outcome]:
+def written_sdm(profile: Profile) -> str:
+    """Returns what the profile lets rules run in; empty for the ready-made environments."""
+    values = profile.values
+    named = values.get("software-deployment-method") or values.get("sdm") or ""
+    words = named.split() if isinstance(named, str) else named
+    if "conda" in words or values.get("use-conda"):
+        return "conda"
+    return "apptainer" if words or values.get("use-apptainer") else ""
+
+
+def outcomes(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outcome]:
     """Yields what each check finds."""
-    yield from checks.here(dag)
+    yield from here.here(dag)
     if profile.executor == "slurm":
-        yield from on_slurm(dag, profile, wait)
+        yield from on_slurm(dag, profile, wait, sdm)
     elif profile.executor == "local":
-        yield from on_this_machine(dag)
+        yield from on_this_machine(dag, sdm)
     else:
         yield note(
             f"executor {profile.executor}",
             "its queue is not asked; what follows holds for this machine",
             "send one small job: snakemake --profile PROFILE results/STUDY/prompts/SUITE.jsonl",
         )
-        yield from on_this_machine(dag)
+        yield from on_this_machine(dag, sdm)
 
 
-def on_slurm(dag: Dag, profile: Profile, wait: float) -> Iterator[Outcome]:
+def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outcome]:
     """Asks the queue and probes each partition."""
     reached = slurm.queue()
     yield reached
@@ -93,7 +107,7 @@ def on_slurm(dag: Dag, profile: Profile, wait: float) -> Iterator[Outcome]:
         yield outcome
         if outcome.level != "FAILED":
             accepted[request] = names
-    with_token = Shared(dag)
+    with_token = Shared(dag, sdm)
     try:
         for request, name in slurm.probes(accepted):
             trouble = slurm.run_probe(request, with_token.arguments(name), wait)
@@ -105,11 +119,11 @@ def on_slurm(dag: Dag, profile: Profile, wait: float) -> Iterator[Outcome]:
         with_token.remove()
 
 
-def on_this_machine(dag: Dag) -> Iterator[Outcome]:
+def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
     """Runs the probe here."""
     found = cards()
     yield ok("GPUs", f"{len(found)} to hand out" if found else "none: jobs use cores")
-    shared = Shared(dag)
+    shared = Shared(dag, sdm)
     try:
         command = [sys.executable, "-m", "bayling_study.preflight.probe"]
         done = subprocess.run([*command, *shared.arguments("here")], capture_output=True, text=True)
@@ -126,10 +140,12 @@ class Shared:
 
     Args:
         dag: the study.
+        sdm: what rules run in, if not in the ready-made environments.
     """
 
-    def __init__(self, dag: Dag) -> None:
+    def __init__(self, dag: Dag, sdm: str = "") -> None:
         self.dag = dag
+        self.sdm = sdm
         self.folder = (dag.layout.study.parent / f".preflight-{uuid.uuid4().hex[:8]}").absolute()
         self.token = uuid.uuid4().hex
         write_text(self.folder / TOKEN, "an older version")
@@ -137,12 +153,14 @@ class Shared:
 
     def arguments(self, name: str) -> list[str]:
         """Returns the probe's options."""
-        needs_comet = bool(self.dag.comet_scores())
+        # With --sdm, COMET's interpreter is one that only a rule's environment has.
+        needs_comet = bool(self.dag.comet_scores()) and not self.sdm
         python = str(Path(self.dag.comet_python()).absolute()) if needs_comet else ""
         uri = self.dag.tracking_uri()
-        urls = [*checks.addresses(self.dag), *([uri] if uri.startswith("http") else [])]
+        urls = [*here.addresses(self.dag), *([uri] if uri.startswith("http") else [])]
         out = str(self.folder / f"{name}.json")
         options = ["--folder", str(self.folder), "--out", out, "--comet-python", python]
+        options += ["--packages", *programs.packages(self.dag.config)]
         return [*options, "--address", *urls] if urls else options
 
     def judge(self, name: str, request: Request) -> Iterator[Outcome]:
@@ -155,8 +173,11 @@ class Shared:
                 f"{SEEN_SECONDS:.0f} s, though their job ended well",
                 "put study.results on a file system that all nodes share; or a longer latency-wait",
             )
+        need = storage.peak(storage.needs(self.dag), self.folder)
+        compiles = programs.needs_compiler(self.dag.config)
+        expected = checks.Expected(self.token, need, compiles, self.sdm)
         for path in found:
-            yield from checks.on_node(read_json(path), request, self.dag, self.token)
+            yield from checks.on_node(read_json(path), request, self.dag, expected)
 
     def remove(self) -> None:
         """Removes the folder."""

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bayling_study.config.systems import EndpointSystem, PublishedSystem
 from bayling_study.dag import Dag
-from bayling_study.errors import StudyError
-from bayling_study.plan.disk import check_disk, disk_needs, existing
-from bayling_study.plan.downloads import downloads
-from bayling_study.plan.shapes import foundation_model, foundation_of
+from bayling_study.preflight.here import room
 from bayling_study.preflight.outcome import Outcome, failed, note, ok
-from bayling_study.preflight.probe import reachable
 from bayling_study.profiles import Request
 
 
-def on_node(facts: dict[str, Any], request: Request, dag: Dag, token: str) -> Iterator[Outcome]:
+@dataclass(frozen=True)
+class Expected:
+    """What a node's answers are compared with.
+
+    Attributes:
+        token: what was written to the shared folder just before.
+        need: bytes that must be free in it.
+        compiles: training on GPUs compiles there.
+        sdm: what rules run in, ``conda`` or ``apptainer``; empty for this interpreter.
+    """
+
+    token: str
+    need: int
+    compiles: bool = False
+    sdm: str = ""
+
+
+def on_node(
+    facts: dict[str, Any], request: Request, dag: Dag, expected: Expected
+) -> Iterator[Outcome]:
     """Judges one node's probe.
 
     Args:
         facts: what the probe wrote.
         request: what its job asked for.
         dag: the study.
-        token: what was written to the shared folder just before.
+        expected: what it is compared with.
     """
     node = facts["node"]
-    if facts["token"] == token:
+    if facts["token"] == expected.token:
         yield ok(f"{node}: shared files", "the node sees what was written here, and we its answer")
     else:
         yield failed(
@@ -38,19 +52,49 @@ def on_node(facts: dict[str, Any], request: Request, dag: Dag, token: str) -> It
             "the node sees an old or no version of a file that was renamed into place here",
             "put study.results and study.resources on a file system that all nodes share",
         )
-    if facts["missing"]:
-        yield failed(
-            f"{node}: environment",
-            f"no {', '.join(facts['missing'])}",
-            "make envs on a file system that the nodes share, or snakemake --sdm conda|apptainer",
-        )
-    else:
-        yield ok(f"{node}: environment", "all packages are found")
+    yield room(f"{node}: disk", facts["free_bytes"], expected.need)
+    yield environment(facts, expected.sdm)
     if facts["comet"]:
         yield failed(f"{node}: COMET", facts["comet"], "make envs; or environments.comet_python")
     if request.gpus:
         yield gpus(facts, request, dag.config.tuning.device)
+        yield compilers(facts, expected)
     yield network(facts, dag)
+
+
+def environment(facts: dict[str, Any], sdm: str) -> Outcome:
+    """Tells of the packages that were imported, and by which interpreter."""
+    check, python = f"{facts['node']}: environment", facts["python"]
+    broken = "; ".join(f"{name}: {why}" for name, why in facts["broken"].items())
+    if sdm:
+        # It runs Snakemake in the job, which needs none of these packages.
+        found = f"fails to import {broken}" if broken else "imports all packages"
+        return note(
+            check,
+            f"{python} was probed and {found}; rules run with --sdm {sdm}, not looked into",
+            f"try it with one small job: snakemake --sdm {sdm} results/STUDY/prompts/SUITE.jsonl",
+        )
+    if broken:
+        fix = "make envs on a file system that the nodes share, or snakemake --sdm conda|apptainer"
+        return failed(check, f"{python} cannot import {broken}", fix)
+    return ok(check, f"{python} imports all packages")
+
+
+def compilers(facts: dict[str, Any], expected: Expected) -> Outcome:
+    """Judges what compiles on a node: flex attention (Triton) and offload's AdamW need it."""
+    check = f"{facts['node']}: compilers"
+    if expected.sdm == "apptainer":
+        return ok(check, "those of the image")
+    if not facts["compilers"]:
+        return ok(check, "C with Python.h and C++ compile")
+    text = "; ".join(facts["compilers"])
+    fix = (
+        "gcc, g++ and Python's headers on the nodes (module load gcc; python3-dev), "
+        "or CC and CXX; or tuning: {attention: sdpa, offload: none}"
+    )
+    if expected.compiles and not expected.sdm:
+        return failed(check, text, fix)
+    return note(check, text, fix)
 
 
 def gpus(facts: dict[str, Any], request: Request, device: str) -> Outcome:
@@ -84,60 +128,6 @@ def network(facts: dict[str, Any], dag: Dag) -> Outcome:
     state = "there" if facts["route"] and not facts["unreachable"] else "none"
     hub = "off" if facts["offline"] == "1" else "not switched off (HF_HUB_OFFLINE)"
     return ok(check, f"{state} (downloads run where Snakemake runs); model hub: {hub}")
-
-
-def here(dag: Dag) -> Iterator[Outcome]:
-    """Checks this machine: disk, tracking store, network for downloads."""
-    yield disk(dag)
-    yield tracking(dag)
-    missing = [one for one in downloads(dag.layout) if one.state == "missing"]
-    if not missing:
-        yield ok("downloads", "all sources are there")
-    for url in addresses(dag):
-        if missing and not reachable(url):
-            host = urlsplit(url).hostname
-            yield failed(
-                "downloads",
-                f"no way to {host} from here",
-                "run make fetch where there is a network, or download.mirrors / download.local",
-            )
-
-
-def addresses(dag: Dag) -> list[str]:
-    """Returns one URL for each host that the study downloads from."""
-    rows = (one.row for one in downloads(dag.layout) if one.state == "missing")
-    urls = (row.location for row in rows if "://" in row.location)
-    return list({urlsplit(url).hostname: url for url in urls}.values())
-
-
-def disk(dag: Dag) -> Outcome:
-    """Compares the disk with the plan."""
-    layout = dag.layout
-    shapes = {
-        name: foundation_model(layout, foundation_of(dag.config, name)).shape
-        for name, system in dag.config.systems.items()
-        if not isinstance(system, PublishedSystem | EndpointSystem)
-    }
-    free = shutil.disk_usage(existing(layout.study)).free / 1e9
-    try:
-        check_disk(disk_needs(layout, downloads(layout), shapes))
-    except StudyError as error:
-        return failed("disk", f"{error.where}: {error.what}", error.fix or "")
-    return ok("disk", f"{free:.0f} GB are free (quota -s shows yours); make plan shows the need")
-
-
-def tracking(dag: Dag) -> Outcome:
-    """Checks that the tracking store can be reached from here, where it is written."""
-    uri = dag.tracking_uri()
-    if not uri.startswith(("http://", "https://")):
-        return ok("tracking", "a file of the study")
-    if reachable(uri):
-        return ok("tracking", f"{urlsplit(uri).hostname} answers")
-    return failed(
-        "tracking",
-        f"{urlsplit(uri).hostname} does not answer",
-        "tracking.uri; leave it out for a file of the study and send it later (make track)",
-    )
 
 
 def answers(folder: Path, name: str, count: int, seconds: float) -> list[Path]:

@@ -8,20 +8,20 @@ Judges nothing: that is done where the preflight was started (``checks``).
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import platform
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from bayling_study.cli import run_program
 from bayling_study.files import write_json
+from bayling_study.preflight.programs import broken_imports, compiler_faults
 
-PACKAGES = ("torch", "transformers", "deepspeed", "datasets", "pyarrow", "sacrebleu", "mlflow")
 COMET_CODE = "import importlib.util as u, sys; sys.exit(u.find_spec('comet') is None)"
 CONNECT_SECONDS = 3.0
 TOKEN = "token"
@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bayling_study.preflight.probe")
     parser.add_argument("--folder", type=Path, required=True, help="holds the file 'token'")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--packages", nargs="+", default=["torch"], help="to import")
     parser.add_argument("--comet-python", default="", help="interpreter of the other environment")
     parser.add_argument("--address", nargs="*", default=[], help="URLs to try to reach")
     options = parser.parse_args()
@@ -42,7 +43,9 @@ def main() -> None:
         "token": token.read_text() if token.is_file() else "",
         "devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "torch_devices": torch_devices(),
-        "missing": [name for name in PACKAGES if importlib.util.find_spec(name) is None],
+        "python": sys.executable,
+        "broken": broken_imports(options.packages),
+        "compilers": compiler_faults(),
         "comet": comet(options.comet_python),
         "route": has_route(),
         "unreachable": [url for url in options.address if not reachable(url)],

@@ -11,8 +11,9 @@ from bayling_study.preflight.outcome import Outcome, failed, ok
 from bayling_study.profiles import Request
 
 COMMAND_SECONDS = 60
-PROBE_MINUTES = 2
-PROBE_MEM_MB = 2000
+PROBE_MINUTES = 10
+"""The imports took 7 s on a local disk; a file system of a cluster may need minutes for them."""
+PROBE_MEM_MB = 4000
 
 
 def ask(*command: str, seconds: float = COMMAND_SECONDS) -> tuple[int, str]:
@@ -94,7 +95,7 @@ def describe(request: Request) -> str:
 
 
 def run_probe(request: Request, arguments: list[str], minutes: float) -> Outcome | None:
-    """Runs the probe in a job of its own: same partition and GPUs, two minutes, little memory.
+    """Runs the probe in a job of its own: same partition and GPUs, ten minutes, little memory.
 
     Returns:
         What went wrong; nothing if it ran.

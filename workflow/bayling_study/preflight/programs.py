@@ -1,0 +1,126 @@
+"""Whether an interpreter's packages import and its compilers compile: tried, not looked up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping, Sequence
+
+from bayling_study.config.model import StudyConfig
+from bayling_study.config.systems import Int8System, TunedSystem
+
+PACKAGES = ("torch", "transformers", "deepspeed", "datasets", "pyarrow", "sacrebleu", "mlflow")
+IMPORT_SECONDS = 300.0
+COMPILE_SECONDS = 60.0
+IMPORTS = """
+import importlib, sys
+for name in sys.argv[1:]:
+    print("begin", name, flush=True)
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        print("broken", name, text, flush=True)
+print("end", flush=True)
+"""
+"""Run by an interpreter of its own: a library made for another processor kills who loads it."""
+C_SOURCE = "#include <Python.h>\n"
+CXX_SOURCE = "#include <vector>\n"
+
+
+def packages(config: StudyConfig) -> list[str]:
+    """Returns the packages that the jobs of a study import."""
+    tuned = [
+        config.tuning_of(name)
+        for name, system in config.systems.items()
+        if isinstance(system, TunedSystem)
+    ]
+    adapters = [tuning.adapter.kind for tuning in tuned if tuning.adapter]
+    formats = [one.format for one in config.systems.values() if isinstance(one, Int8System)]
+    four_or_eight_bits = "qlora" in adapters or "bitsandbytes" in formats
+    return [
+        *PACKAGES,
+        *(["peft"] if adapters else []),
+        *(["bitsandbytes"] if four_or_eight_bits else []),
+    ]
+
+
+def needs_compiler(config: StudyConfig) -> bool:
+    """Tells whether a study's training on GPUs compiles: flex attention, or offload's AdamW."""
+    return any(
+        tuning.attention in ("auto", "flex") or tuning.offload != "none"
+        for name, system in config.systems.items()
+        if isinstance(system, TunedSystem)
+        for tuning in [config.tuning_of(name)]
+    )
+
+
+def broken_imports(names: Sequence[str], seconds: float = IMPORT_SECONDS) -> dict[str, str]:
+    """Imports packages in a process of this interpreter.
+
+    Args:
+        names: of the packages, in the order in which they are imported.
+        seconds: how long all of them may take together.
+
+    Returns:
+        A package that cannot be imported to the reason.
+    """
+    command = [sys.executable, "-c", IMPORTS, *names]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        said, end = done.stdout, f"ended with status {done.returncode}"
+    except subprocess.TimeoutExpired as late:
+        said = late.stdout.decode() if isinstance(late.stdout, bytes) else late.stdout or ""
+        end = f"not imported after {seconds:.0f} s"
+    # Packages print as they please while they are imported; these words begin our own lines.
+    lines = [line.split(" ", 2) for line in said.splitlines()]
+    found = {line[1]: line[2] for line in lines if line[0] == "broken" and len(line) == 3}
+    begun = [line[1] for line in lines if line[0] == "begin" and len(line) == 2]
+    if ["end"] not in lines:
+        found[begun[-1] if begun else names[0]] = end
+    return found
+
+
+def compiler_faults(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Compiles with the compilers that Triton (C) and torch's extensions (C++) would take.
+
+    Returns:
+        What does not work: no compiler, or its message.
+    """
+    include = f"-I{sysconfig.get_paths()['include']}"
+    c = _first(environment.get("CC"), ("gcc", "clang"))
+    cxx = _first(environment.get("CXX"), ("c++", "g++"))
+    found = [
+        _fault("C", [c, "-x", "c", include] if c else [], C_SOURCE),
+        _fault("C++", [cxx, "-x", "c++"] if cxx else [], CXX_SOURCE),
+    ]
+    return [fault for fault in found if fault]
+
+
+def _first(written: str | None, names: Iterable[str]) -> str | None:
+    return written or next((name for name in names if shutil.which(name)), None)
+
+
+def _fault(language: str, command: list[str], source: str) -> str:
+    """Returns why a compiler does not take a source; nothing if it does."""
+    if not command:
+        return f"no {language} compiler"
+    try:
+        done = subprocess.run(
+            [*command, "-fsyntax-only", "-"],
+            input=source,
+            capture_output=True,
+            text=True,
+            timeout=COMPILE_SECONDS,
+        )
+    except OSError as error:
+        return f"{language} compiler {command[0]}: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return f"{language} compiler {command[0]}: no answer after {COMPILE_SECONDS:.0f} s"
+    if done.returncode == 0:
+        return ""
+    lines = [line for line in done.stderr.splitlines() if "error" in line] or ["it fails"]
+    return f"{language} compiler {command[0]}: {lines[0]}"
