@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import pytest
 from bayling_study.cli import EXIT_INTERRUPTED
 from bayling_study.errors import StudyError
 from bayling_study.tuning.__main__ import identify, parser
+from bayling_study.tuning.launcher import EXTENSIONS, environment
 from bayling_study.tuning.processes import sole_writer
 from helpers.training import Stage
 
@@ -106,3 +108,25 @@ def test_the_launcher_is_shielded_from_stop_signals_alone() -> None:
         timeout=120,
     )
     assert done.stdout.split() == ["1", "1", "1", "0"], done.stderr
+
+
+def test_what_is_compiled_stays_with_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCH_EXTENSIONS_DIR", raising=False)
+    assert environment(1, tmp_path)["TORCH_EXTENSIONS_DIR"] == str(tmp_path / EXTENSIONS)
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", "/fast/disk")
+    assert environment(1, tmp_path)["TORCH_EXTENSIONS_DIR"] == "/fast/disk"
+
+
+@pytest.mark.slow
+def test_the_lock_of_a_killed_compilation_is_removed(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, max_steps=1)
+    subprocess.run(stage.command, env=stage.environment, check=True, timeout=600)
+    [folder] = stage.checkpoints.iterdir()
+    lock = folder / EXTENSIONS / "cpu_adam" / "lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    shutil.rmtree(stage.out)
+    subprocess.run(stage.command, env=stage.environment, check=True, timeout=600)
+    assert not lock.exists()

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
@@ -29,6 +30,7 @@ from bayling_study.tuning.nodes import Meeting, Nodes
 
 POLL_SECONDS = 0.3
 TORCHRUN = ("-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP")
+EXTENSIONS = "extensions"
 END_SECONDS = 40.0  # torch.distributed.run gives its workers 30 s to end
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
@@ -52,11 +54,13 @@ def launch(
     """
     meeting = Meeting(nodes, processes) if nodes is not None and nodes.count > 1 else None
     job.stop_file.unlink(missing_ok=True)
+    for lock in (job.folder / EXTENSIONS).rglob("lock"):
+        lock.unlink()  # of a killed compilation; the next one would wait for it without a word
     follower = Follower(job.events)
     begin = time.time()
     process = subprocess.Popen(
         command(job, processes) if meeting is None else meeting.command(job.file),
-        env=environment(processes) if meeting is None else None,
+        env=environment(processes, job.folder) if meeting is None else None,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -96,9 +100,15 @@ def command(job: Job, processes: int) -> list[str]:
     ]
 
 
-def environment(processes: int) -> dict[str, str]:
-    """Returns the workers' environment: the granted cores shared out, the hub switched off."""
+def environment(processes: int, folder: Path) -> dict[str, str]:
+    """Returns the workers' environment: the granted cores shared out, the hub switched off.
+
+    Args:
+        processes: workers of this node.
+        folder: of the training job; what DeepSpeed compiles (with offload) is kept there.
+    """
     values = dict(os.environ)
+    values.setdefault("TORCH_EXTENSIONS_DIR", str((folder / EXTENSIONS).resolve()))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     values["OMP_NUM_THREADS"] = str(max(1, (cores or 1) // processes))
     values.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")

@@ -53,7 +53,8 @@ def main() -> int:
     with log_file(options.logs, rank) as log, stop_on_signal(Job.read(options.job)):
         master = join(options.meeting, rank, visible_gpus(), free_port(), options.timeout)
         tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
-        status = run(torchrun(options, rank, master), options.processes, log)
+        place = environment(options.processes, options.job.parent)
+        status = run(torchrun(options, rank, master), place, log)
         tell(log, f"node {rank}: ended with status {status}")
     return status
 
@@ -70,11 +71,11 @@ def torchrun(options: argparse.Namespace, rank: int, master: str) -> list[str]:
     ]
 
 
-def run(command: list[str], processes: int, log: IO[str] | None) -> int:
+def run(command: list[str], environment: dict[str, str], log: IO[str] | None) -> int:
     """Runs the processes, passing their output on; returns the exit status."""
     process = subprocess.Popen(
         command,
-        env=environment(processes),
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
