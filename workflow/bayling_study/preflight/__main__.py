@@ -93,6 +93,7 @@ def on_slurm(dag: Dag, profile: Profile, wait: float) -> Iterator[Outcome]:
         yield outcome
         if outcome.level != "FAILED":
             accepted[request] = names
+    yield from last_attempt(dag, profile)
     with_token = Shared(dag)
     try:
         for request, name in slurm.probes(accepted):
@@ -103,6 +104,13 @@ def on_slurm(dag: Dag, profile: Profile, wait: float) -> Iterator[Outcome]:
             yield from with_token.judge(name, request)
     finally:
         with_token.remove()
+
+
+def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
+    """Asks for the training's last job: in a chain each one is an attempt and asks for more."""
+    last = profile.request("tune", dag.config.tuning.attempts)
+    if "tune" in job_counts(dag) and last != profile.request("tune"):
+        yield slurm.accepts(last, ["tune, last attempt"])
 
 
 def on_this_machine(dag: Dag) -> Iterator[Outcome]:
