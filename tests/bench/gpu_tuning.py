@@ -205,7 +205,7 @@ def start(job: Job, processes: int) -> None:
         *("--master-addr", "127.0.0.1", "--master-port", str(free_port())),
         *(__file__, "--worker", str(job.file)),
     ]
-    values = environment(processes)
+    values = environment(processes, job.folder)
     values["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     subprocess.run(command, env=values, check=True)
 

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from bayling_study import dag as study_dag
+from bayling_study.config import load_config
+from bayling_study.preflight import __main__ as preflight
 from bayling_study.preflight import checks, probe, slurm
 from bayling_study.preflight.outcome import Outcome, failed, note, ok
-from bayling_study.profiles import Request
+from bayling_study.profiles import Profile, Request
 
+ROOT = Path(__file__).resolve().parents[2]
 FACTS = {
     "node": "n1",
     "token": "new",
@@ -194,3 +198,14 @@ def test_an_outcome_reads_as_one_line_and_its_mend():
     assert failed("disk", "full", "delete").render().splitlines()[1].strip() == "fix: delete"
     assert ok("disk", "free").render().startswith("ok")
     assert note("disk", "odd").level == "note"
+
+
+def test_the_queue_is_asked_for_the_last_job_of_a_trainings_chain(monkeypatch):
+    dag = study_dag.Dag(load_config(ROOT / "config" / "config.yaml"))
+    asked = []
+    monkeypatch.setattr(slurm, "accepts", lambda *what: asked.append(what))
+    growing = {"set-resources": {"tune": {"mem_mb": "min(1000 * attempt, 2500)"}}}
+    list(preflight.last_attempt(dag, Profile(Path("p"), "slurm", growing)))
+    assert [(request.mem_mb, rules) for request, rules in asked] == [(2500, ["tune, last attempt"])]
+    same = {"set-resources": {"tune": {"mem_mb": 1000}}}
+    assert not list(preflight.last_attempt(dag, Profile(Path("p"), "slurm", same)))

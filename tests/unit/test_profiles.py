@@ -1,15 +1,20 @@
 """What profiles ask for: every shipped one can be read, and says how jobs are bounded."""
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
 from bayling_study.plan import partitions
+from bayling_study.plan.training import Tuning
 from bayling_study.profiles import Profile, Request, evaluate, read_profile
+from bayling_study.sizing.memory import Training as Memory
+from bayling_study.tracking.record import flatten
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "config" / "profiles").iterdir())
@@ -32,9 +37,19 @@ def test_every_cluster_profile_bounds_jobs_and_retries_with_more(folder):
     assert found.values["retries"] >= 2 and found.values["latency-wait"] >= 30
     for rule in ("corpora", "generate", "tune", "report"):
         assert found.request(rule).minutes > 0, rule
+    for rule in ("corpora", "generate", "tune", "report"):
+        first, second = (found.request(rule, attempt).mem_mb for attempt in (1, 2))
+        assert 0 < first < second, rule
     text = (folder / "config.yaml").read_text()
-    assert text.count("* attempt") > 10
     assert "hecked" in text or "Run on" in text, "says what was run and what not"
+
+
+@pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
+def test_a_training_gets_more_memory_up_to_a_nodes(folder):
+    asked = [read_profile(folder).request("tune", attempt) for attempt in (1, 2, 3, 12)]
+    assert [request.mem_mb for request in asked] == [256_000, 500_000, 500_000, 500_000]
+    assert {request.gpus for request in asked} == {8}
+    assert {request.minutes for request in asked} == {480}  # more time comes by another job
 
 
 def with_gpu() -> set[str]:
@@ -100,35 +115,86 @@ def test_jobs_by_partition():
     assert ["gpu", "2", "128"] in lines
 
 
-def test_a_measured_rate_is_of_the_same_foundation(tmp_path):
-    def record(study: str, foundation: str, speed: float) -> None:
-        path = tmp_path / study / "runs" / "tuning" / "tuned.json"
+A100 = "NVIDIA A100-SXM4-80GB"
+
+
+class Trainings:
+    """A study whose neighbours have trained, as far as the plan of hours asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.study = folder / "this"
+        self.config = self
+        self.tuning = TuningSection(attempts=7)
+        self.written = TuningSection(budget_minutes=100)
+
+    def base(self, system: str) -> str:
+        return "foundation"
+
+    def checkpoint(self, system: str) -> Path:
+        return Path("resources/foundations/llama-1234")
+
+    def tuning_of(self, system: str) -> TuningSection:
+        return self.written
+
+    def record(self, name, speed, device, processes=2, foundation="llama-1234", **settings):
+        """Writes a run record, newer than those before."""
+        path = self.study.parent / name / "runs" / "tuning" / "tuned.json"
         path.parent.mkdir(parents=True)
-        points = [{"values": {"real_tokens_per_second": speed}}]
-        path.write_text(
-            json.dumps(
-                {
-                    "inputs": {"foundation": {"path": f"resources/foundations/{foundation}"}},
-                    "parameters": {"processes": 2},
-                    "history": points,
-                }
-            )
-        )
+        section = TuningSection.model_validate(settings).model_dump(mode="json")
+        parameters = {"processes": processes, **flatten({"tuning": section})}
+        parameters |= {"device": device} if device else {}
+        record = {
+            "inputs": {"foundation": {"path": f"resources/foundations/{foundation}"}},
+            "parameters": parameters,
+            "history": [{"values": {"real_tokens_per_second": speed}}],
+        }
+        path.write_text(json.dumps(record))
+        age = len(list(self.study.parent.glob("*")))
+        os.utime(path, (age, age))
 
-    record("one", "llama-1234", 900.0)
-    record("two", "other-5678", 100.0)
+    def rate(self, **asked) -> float | None:
+        found = partitions.similar(self, "tuned", Request(**asked))
+        return None if found is None else found.tokens_per_second
 
-    class Layout:
-        study = tmp_path / "three"
 
-        def base(self, system: str) -> str:
-            return "foundation"
+def test_a_measured_rate_is_of_the_same_foundation_device_and_settings(tmp_path):
+    made = Trainings(tmp_path)
+    made.record("one", 900.0, A100)
+    made.record("other", 100.0, A100, foundation="other-5678")
+    made.record("thin", 200.0, A100, adapter={"kind": "lora"})
+    made.record("exact", 300.0, A100, precision="fp32")
+    made.record("unnamed", 400.0, None)
+    made.record("cores", 20.0, "cpu", processes=1)
+    assert made.rate(gpus=8) == made.rate(gpus=8, gpu_type="a100") == 450.0
+    assert made.rate(gpus=8, gpu_type="h100") is None
+    assert made.rate() == 20.0
+    made.written = TuningSection.model_validate({"adapter": {"kind": "lora"}})
+    assert made.rate(gpus=8) == 100.0
 
-        def checkpoint(self, system: str) -> Path:
-            return Path("resources/foundations/llama-1234")
 
-    rate = partitions.similar(Layout(), "tuned")
-    assert rate is not None and rate.tokens_per_second == 450.0
+def test_the_rate_of_as_many_processes_comes_before_a_newer_one(tmp_path):
+    made = Trainings(tmp_path)
+    made.record("eight", 800.0, A100, processes=8)
+    made.record("two", 240.0, A100)
+    made.record("four", 420.0, A100, processes=4)
+    assert made.rate(gpus=8) == 100.0
+    assert made.rate(gpus=16) == 105.0  # the newest
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit", "jobs"), [(None, 100, 3), (50.0, 100, 4), (None, 0, 1), (500.0, 0, 1)]
+)
+def test_a_chain_has_the_jobs_that_stop_before_limit_and_budget(tmp_path, budget, limit, jobs):
+    """Two hundred minutes in jobs of 95, for 5 % of the limit are kept, or of the budget."""
+    made = Trainings(tmp_path)
+    made.written = TuningSection(budget_minutes=budget)
+    made.record("one", 2 * 8.0, A100)
+    tokens = 8.0 * 8 * 200 * 60
+    job = Tuning("tuned", tokens, True, 1.0, Memory(0, 0, 0, 0), made.written, None)
+    asked = profile(**{"set-resources": {"tune": {"gpu": 8, "runtime": limit}}})
+    line = partitions.training_hours(made, [job], asked, 312, 0.4).splitlines()[-1]
+    assert re.split(r"  +", line.strip())[:4] == ["tuned", "26.7", "3.3", f"{jobs} of 7"]
+    assert f"2 x {A100}" in line
 
 
 def test_the_generic_profile_names_its_status_script():

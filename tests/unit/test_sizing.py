@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from bayling_study.sizing.choice import Choice, Room, check, choose
 from bayling_study.sizing.host import host_bytes
 from bayling_study.sizing.memory import (
     activations,
+    adapter_parameters,
     layer_bytes,
     trained_parameters,
     training_memory,
@@ -122,8 +125,9 @@ def chosen(shape: Shape, where: Room, attention: str = "sdpa", **settings: objec
         (room(8, 40), 2, "none"),
         (room(8, 24), 3, "none"),
         (room(2, 80), 2, "none"),
-        (room(1, 80), 2, "optimizer"),
-        (room(1, 24), 2, "optimizer"),
+        (room(1, 80), 2, "optimizer"),  # weights 12.6, gradients 25.1, which offload leaves
+        (room(1, 40), 3, "optimizer"),  # 37.7 and activations, more than 36
+        (room(1, 24), 3, "optimizer"),
         (room(1, 12), 3, "all"),
     ],
 )
@@ -133,6 +137,55 @@ def test_the_lowest_stage_that_fits_is_chosen(where: Room, stage: int, offload: 
     assert found.fits
     assert (found.tuning.zero_stage, found.tuning.offload) == (stage, offload)
     assert found.need.device <= 0.9 * (where.device or 0)
+
+
+N_7B = 6_738_415_616
+LARGEST_7B = 2 * 32000 * 4096
+"""The embedding's gradient in 16 bits, for which stage 1 and 2 have room here and there."""
+
+
+@pytest.mark.parametrize(
+    ("stage", "offload", "precision", "processes", "states", "host"),
+    [
+        (2, "optimizer", "bf16", 1, 6 * N_7B, 18 * N_7B + LARGEST_7B),
+        (2, "all", "bf16", 1, 6 * N_7B, 18 * N_7B + LARGEST_7B),
+        (2, "optimizer", "bf16", 8, 2 * N_7B + N_7B // 2, 18 * N_7B // 8 + LARGEST_7B),
+        (2, "optimizer", "fp32", 1, 8 * N_7B, 24 * N_7B + 2 * LARGEST_7B),
+        (1, "optimizer", "bf16", 8, 6 * N_7B + N_7B // 2, 18 * N_7B // 8 + LARGEST_7B),
+        (3, "optimizer", "bf16", 1, 2 * N_7B, 20 * N_7B),
+        (3, "all", "bf16", 1, 0, 22 * N_7B),
+        (3, "optimizer", "bf16", 8, 2 * N_7B // 8, 20 * N_7B // 8),
+        (3, "all", "bf16", 8, 0, 22 * N_7B // 8),
+    ],
+)
+def test_offload_leaves_and_moves_what_deepspeed_does(
+    stage: int, offload: str, precision: str, processes: int, states: int, host: int
+) -> None:
+    tuning = TuningSection.model_validate(
+        {"zero_stage": stage, "offload": offload, "precision": precision}
+    )
+    need = training_memory(LLAMA_7B, tuning, processes)
+    assert (need.states, need.host) == (states, host)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "precision", "gone"), [(2, "bf16", 0), (2, "fp32", 4), (3, "bf16", 0)]
+)
+def test_deepspeed_holds_in_all_what_the_formula_says(
+    stage: int, precision: str, gone: int
+) -> None:
+    """Device and host together, on the CPU; ``gone``: what the formula has for the start only."""
+    settings = {"zero_stage": stage, "offload": "optimizer", "precision": precision}
+    shape = Shape(512, 6, 32, 32, 16, 2048, 800)
+    need = training_memory(shape, TuningSection.model_validate(settings), 1)
+    command = [sys.executable, str(Path(__file__).with_name("offload_probe.py"))]
+    done = subprocess.run(
+        [*command, str(stage), precision], capture_output=True, text=True, check=True
+    )
+    found = float(done.stdout.rpartition("bytes a parameter:")[2])
+    expected = (need.states + need.host) / shape.parameters() - gone
+    assert found == pytest.approx(expected, rel=0.02)
 
 
 def test_what_is_written_out_is_kept_and_judged() -> None:
@@ -210,6 +263,15 @@ def test_model_flops_are_those_of_the_palm_paper() -> None:
     assert model_flops(LLAMA_7B, tokens, 0, 0) == 6 * blocks * tokens
 
 
+def test_frozen_matrices_cost_4_operations_and_adapters_6() -> None:
+    tokens, thin = 2048, adapter_parameters(LLAMA_7B, Adapter(kind="lora", rank=16))
+    assert thin == 39_976_960  # 16 · 32 · (4 · 8192 + 3 · 15104)
+    blocks = LLAMA_7B.parameters() - 2 * 32000 * 4096 - 65 * 4096
+    attention = 12 * 32 * 32 * 128 * tokens**2 / 2
+    expected = (4 * (blocks + 32000 * 4096) + 6 * thin) * tokens + attention
+    assert model_flops(LLAMA_7B, tokens, tokens, tokens**2, thin) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("name", "peak"),
     [
@@ -221,6 +283,16 @@ def test_model_flops_are_those_of_the_palm_paper() -> None:
         ("NVIDIA L4", 121.0),
         ("NVIDIA GeForce RTX 4090", 165.2),
         ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("NVIDIA GeForce RTX 4090 D", None),
+        ("NVIDIA GeForce RTX 3090", 71.0),
+        ("NVIDIA GeForce RTX 3090 Ti", None),
+        ("NVIDIA A100-PCIE-40GB", 312.0),
+        ("NVIDIA A100 80GB PCIe", 312.0),
+        ("NVIDIA A100-SXM-64GB", None),
+        ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", None),
+        ("NVIDIA H100 NVL", 835.5),
+        ("NVIDIA H200 NVL", None),
+        ("NVIDIA GH200 480GB", None),
         ("Tesla V100-SXM2-32GB", None),
         ("Some new card", None),
     ],

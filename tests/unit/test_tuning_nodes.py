@@ -13,8 +13,8 @@ import pytest
 from safetensors.torch import load_file
 
 from bayling_study.errors import StudyError
+from bayling_study.sizing.minutes import job_minutes
 from bayling_study.tuning import nodes as nodes_module
-from bayling_study.tuning.__main__ import budget
 from bayling_study.tuning.nodes import Meeting, Nodes, join, node_rank
 from helpers.training import Stage
 
@@ -67,7 +67,7 @@ def test_a_node_with_too_few_gpus_is_named(two, gpus):
     [(None, 0, None), (30.0, 0, 30.0), (None, 100, 95.0), (30.0, 100, 30.0), (99.0, 100, 95.0)],
 )
 def test_training_stops_before_the_schedulers_limit(written, limit, minutes):
-    assert budget(written, limit) == minutes
+    assert job_minutes(written, limit) == minutes
 
 
 def test_a_node_that_cannot_reach_the_first_says_so(two):

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bayling_study import chat
+from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
 from bayling_study.sizing.choice import Room
@@ -172,6 +173,9 @@ def test_utilisation_is_the_share_of_all_devices_peak(monkeypatch: pytest.Monkey
     numbers = StepNumbers(8, 1.5, 0.2, 1e-3, padded=1000, real=1000, trained=100, pairs=250_000)
     flops = model_flops(shape, 1000, 100, 250_000)
     assert found.share(numbers, 2.0) == pytest.approx(flops / 2 / (8 * 312e12))
+    lora = Utilisation.of(shape, "bf16", 8, Adapter(kind="lora"))
+    assert lora is not None  # frozen matrices take 4 of 6 operations
+    assert 0.66 < lora.share(numbers, 2.0) / found.share(numbers, 2.0) < 0.70
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a new card")
     assert Utilisation.of(shape, "bf16", 8) is None
 
@@ -190,6 +194,7 @@ def test_settings_are_settled_by_the_memory_plan(
     cores = Room(2, 2, None, 1 << 30)
     auto = settle(TuningSection(max_length=64), tmp_path, cores, 40.0)
     assert (auto.tuning.zero_stage, auto.tuning.micro_tokens) == (2, 64)
+    assert facts(auto)["device"] == "cpu" or torch.cuda.is_available()
     assert facts(auto)["plan"]["bytes"]["device"] == auto.need.device > 0
     tiny = Room(2, 2, None, 1 << 10)
     with pytest.raises(StudyError, match="all processes need"):

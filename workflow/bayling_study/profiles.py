@@ -1,7 +1,7 @@
 """What a Snakemake profile asks for, rule by rule.
 
 Only what the plan and the preflight need: the executor, and for each rule the
-partition, account, GPUs, nodes, cores, memory and time of its first attempt.
+partition, account, GPUs, nodes, cores, memory and time of an attempt.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from bayling_study.config.loading import read_yaml
 from bayling_study.errors import StudyError
 
 NAMES = ("profile.yaml", "config.yaml", "config.v8+.yaml", "profile.v9+.yaml")
+COUNTED = re.compile(r"(?:\bn?gpus?|-gpu num)=(\d+)")
+"""GPUs in Grid Engine's ``gpu=8`` and LSF's ``-gpu num=8``."""
 GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a job asks of the scheduler in its first attempt.
+    """What a job asks of the scheduler in one attempt.
 
     Attributes:
         partition, account: SLURM's; empty where the profile has none.
@@ -58,12 +60,12 @@ class Profile:
     executor: str
     values: Mapping[str, Any]
 
-    def request(self, rule: str) -> Request:
-        """Returns what the jobs of a rule ask for."""
+    def request(self, rule: str, attempt: int = 1) -> Request:
+        """Returns what the jobs of a rule ask for in an attempt."""
         asked = {**self._part("default-resources"), **self._part("set-resources").get(rule, {})}
         cores = int(self._part("set-threads").get(rule, 1))
-        found = {name: evaluate(value, cores) for name, value in asked.items()}
-        gpus, kind = int(found.get("gpu") or 0), str(found.get("gpu_model") or "")
+        found = {name: evaluate(value, cores, attempt) for name, value in asked.items()}
+        gpus, kind = _gpus(found), str(found.get("gpu_model") or "")
         nodes = int(found.get("nodes") or 1)
         gres = GRES.match(str(found.get("gres") or ""))
         if gres:
@@ -76,7 +78,7 @@ class Profile:
             per_node=bool(gres),
             nodes=nodes,
             cores=int(found.get("cpus_per_task") or cores),
-            mem_mb=int(found.get("mem_mb") or 0),
+            mem_mb=int(found.get("htcondor_request_mem_mb") or found.get("mem_mb") or 0),
             minutes=int(found.get("runtime") or 0),
         )
 
@@ -109,14 +111,24 @@ def read_profile(folder: Path) -> Profile:
     return Profile(folder, str(values.get("executor") or "local"), values)
 
 
-def evaluate(value: Any, threads: int) -> Any:
-    """Returns a resource as its first attempt has it; ``8000 * attempt`` becomes 8000.
+def _gpus(found: Mapping[str, Any]) -> int:
+    """Returns the GPUs by the name that each executor plugin has for them."""
+    plain = found.get("gpu") or found.get("request_gpus")
+    if plain:
+        return int(plain)
+    words = f"{found.get('sge_resources') or ''} {found.get('lsf_extra') or ''}"
+    counted = COUNTED.search(words)
+    return int(counted[1]) if counted else 0
+
+
+def evaluate(value: Any, threads: int, attempt: int = 1) -> Any:
+    """Returns a resource as an attempt has it; ``8000 * attempt`` becomes 8000 in the first.
 
     Snakemake itself evaluates such strings as Python; what is no expression is a word.
     """
     if not isinstance(value, str):
         return value
-    names = {"attempt": 1, "threads": threads, "min": min, "max": max}
+    names = {"attempt": attempt, "threads": threads, "min": min, "max": max}
     try:
         return eval(value, {"__builtins__": {}}, names)
     except Exception:  # a word such as a partition's name, or an expression of a job's input

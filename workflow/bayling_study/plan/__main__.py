@@ -2,7 +2,8 @@
 
 Starts nothing. Ends with an error that says what to change when the disk, or
 the memory of the machine that trains, cannot hold the study. Without ``--gpus``
-and ``--gpu-gib`` that machine is this one.
+and ``--gpu-gib`` that machine is this one. Nine tenths of a memory may be planned,
+as in the training itself.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from bayling_study.plan import partitions, tables
 from bayling_study.plan.disk import check_disk, disk_needs
 from bayling_study.plan.downloads import downloads
 from bayling_study.plan.jobs import job_counts
-from bayling_study.plan.machine import check_memory, machine
+from bayling_study.plan.machine import Machine, check_memory, machine
 from bayling_study.plan.shapes import foundation_model, foundation_of
 from bayling_study.plan.training import tuning_plan
-from bayling_study.profiles import read_profile
+from bayling_study.profiles import Profile, read_profile
 from bayling_study.sizing.shape import Shape
 
 A100_TFLOPS = 312.0
@@ -50,13 +51,22 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--gpus", type=int, help="GPUs of the cluster that trains")
     command.add_argument("--gpu-gib", type=float, help="memory of each of them in GiB")
+    command.add_argument(
+        "--host-gib",
+        type=float,
+        help="host memory of each node in GiB (default: the profile's mem_mb of tune)",
+    )
     command.add_argument("--profile", type=Path, help="folder of the profile that will be used")
     command.add_argument("--processes", type=int, help="training processes on this machine")
     command.add_argument(
         "--teraflops", type=float, default=A100_TFLOPS, help="bf16 peak of a device (A100: 312)"
     )
     command.add_argument(
-        "--utilisation", type=float, default=0.4, help="share of the peak that training reaches"
+        "--utilisation",
+        type=float,
+        default=0.4,
+        help="model FLOPs utilisation: share of the peak that 6 N operations a token reach; "
+        "recomputed activations do not count (default: 0.4)",
     )
     return command
 
@@ -72,7 +82,8 @@ def main() -> None:
     sources = downloads(layout)
     needs = disk_needs(layout, sources, {name: shape for name, (shape, _) in shapes.items()})
     tuned = [(name, shapes[name][0]) for name in layout.names(TunedSystem)]
-    where = machine(options.gpus, options.gpu_gib, options.processes) if tuned else None
+    profile = None if options.profile is None else read_profile(options.profile)
+    where = _machine(options, profile) if tuned else None
     tunings = [
         tuning_plan(layout, name, shape, where.room)
         for name, shape in tuned
@@ -88,8 +99,7 @@ def main() -> None:
         print(f"Training is planned for: {where.name}\n")
     print(tables.disk_table(needs))
     print(tables.job_table(job_counts(dag)), flush=True)
-    if options.profile is not None:
-        profile = read_profile(options.profile)
+    if profile is not None:
         print(partitions.partition_tables(profile, job_counts(dag)))
         share = options.utilisation
         print(partitions.training_hours(layout, tunings, profile, options.teraflops, share))
@@ -97,6 +107,11 @@ def main() -> None:
     for tuning in tunings:
         if where is not None:
             check_memory(where, tuning)
+
+
+def _machine(options: argparse.Namespace, profile: Profile | None) -> Machine:
+    asked = None if profile is None else profile.request("tune")
+    return machine(options.gpus, options.gpu_gib, options.processes, options.host_gib, asked)
 
 
 def _shapes(dag: Dag) -> dict[str, tuple[Shape | None, str]]:

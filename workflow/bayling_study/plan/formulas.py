@@ -1,9 +1,11 @@
 """The formulas of the plan. Bytes and floating-point operations, from shapes and settings.
 
 Memory while training is in ``bayling_study.sizing``, for the training uses it too.
-Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models" (6
-operations a parameter and token; one more forward pass, 2, where activations
-are recomputed).
+Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models": 6
+operations a parameter and token. These are model FLOPs, what the model needs; a
+device that recomputes activations executes up to a third more (hardware FLOPs),
+which do not count. So the share of the peak that goes with them is the model FLOPs
+utilisation, as training reports it (``sizing.speed``, which also counts attention).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from bayling_study.export.arithmetic import HALF, memory
 from bayling_study.plan.shapes import parameters
 from bayling_study.sizing.memory import OPTIMIZER_BYTES, trained_parameters
 from bayling_study.sizing.shape import Shape
+from bayling_study.sizing.speed import FROZEN, TRAINED
 
 FILE_SCALE_BYTES = 4
 """Our groupwise files keep scales in fp32."""
@@ -20,13 +23,19 @@ TOKEN_BYTES = 9
 """A training token on disk: 4 of text, 4 of its number, 1 of the mask."""
 
 
-def training_flops(shape: Shape, tokens: float, recompute: bool) -> float:
-    """Returns the operations of training on ``tokens``: 6 a parameter, 8 with recomputation."""
-    return (8 if recompute else 6) * parameters(shape) * tokens
+def training_flops(shape: Shape, tuning: TuningSection, tokens: float) -> float:
+    """Returns the model FLOPs of training on ``tokens``: 6 a parameter and token.
+
+    With adapters 4 for the frozen parameters and 6 for the adapters' own.
+    """
+    if tuning.adapter is None:
+        return TRAINED * parameters(shape) * tokens
+    own = trained_parameters(shape, tuning)
+    return (FROZEN * parameters(shape) + TRAINED * own) * tokens
 
 
 def hours(flops: float, teraflops: float, utilisation: float) -> float:
-    """Returns device hours at a peak rate and the share of it that is reached."""
+    """Returns the device hours of model FLOPs at a peak rate and a model FLOPs utilisation."""
     return flops / (teraflops * 1e12 * utilisation) / 3600
 
 

@@ -3,17 +3,20 @@
 From the profile's own numbers. GPU-hours "at most" are jobs x GPUs x time limit,
 what an account must be able to pay. Those expected of a training follow from its
 operations (``formulas``), or from tokens a second where any study on this disk
-has trained the same foundation.
+has trained the same foundation in the same way on such a device.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json
 from bayling_study.layout import Layout
@@ -21,6 +24,8 @@ from bayling_study.plan.formulas import hours
 from bayling_study.plan.tables import table
 from bayling_study.plan.training import Tuning
 from bayling_study.profiles import Profile, Request
+from bayling_study.sizing.choice import CORES
+from bayling_study.sizing.minutes import job_minutes
 
 HERE = "(here)"
 HERE_RULES = {"download", "track"}
@@ -33,10 +38,14 @@ class Rate:
 
     Attributes:
         tokens_per_second: real tokens of one process, median over the steps.
+        processes: how many there were.
+        device: name of the GPU, or ``cpu``.
         record: the run record it is from.
     """
 
     tokens_per_second: float
+    processes: int
+    device: str
     record: Path
 
 
@@ -93,45 +102,91 @@ def training_hours(
     asked = profile.request("tune")
     rows = []
     for tuning in tunings:
-        rate = similar(layout, tuning.system)
+        rate = similar(layout, tuning.system, asked)
         if rate is not None:
             expected = tuning.tokens / rate.tokens_per_second / 3600
-            basis = f"{rate.tokens_per_second:.0f} tokens/s a process ({rate.record})"
+            basis = f"measured: {rate.tokens_per_second:.0f} tokens/s a process, {_origin(rate)}"
         else:
             expected = hours(tuning.flops, teraflops, share)
-            basis = f"{share:.0%} of {teraflops:g} TFLOPS"
+            basis = f"6 N tokens at {share:.0%} of {teraflops:g} TFLOP/s"
         wall = expected / max(asked.gpus, 1)
-        jobs = -(-wall * 60 // asked.minutes) if asked.minutes else 1
-        chain = f"{jobs:.0f} of {layout.config.tuning.attempts}"
-        rows.append((tuning.system, f"{expected:.1f}", f"{wall:.1f}", chain, basis))
+        rows.append(
+            (
+                tuning.system,
+                f"{expected:.1f}",
+                f"{wall:.1f}",
+                _chain(layout, tuning.system, wall, asked),
+                basis,
+            )
+        )
     header = ("system", "device hours", "hours on the wall", "jobs of attempts", "basis")
     return table("Training with this profile", header, rows)
 
 
-def similar(layout: Layout, system: str) -> Rate | None:
-    """Returns the newest measured rate of any study that trained the same foundation.
+def _origin(rate: Rate) -> str:
+    return f"{rate.processes} x {rate.device} ({rate.record})"
 
-    A foundation's folder carries the hash of its source, so that equal names are
-    equal models.
+
+def _chain(layout: Layout, system: str, wall: float, asked: Request) -> str:
+    """Returns the jobs that a training takes one after the other, and how many it may take.
+
+    A system's own ``budget_minutes`` counts, but ``attempts`` is the study's: all trainings
+    are jobs of one rule.
+    """
+    minutes = job_minutes(layout.config.tuning_of(system).budget_minutes, asked.minutes)
+    jobs = 1 if minutes is None else max(1, math.ceil(wall * 60 / minutes))
+    return f"{jobs} of {layout.config.tuning.attempts}"
+
+
+def similar(layout: Layout, system: str, asked: Request) -> Rate | None:
+    """Returns a rate that any study measured for such a training, or none.
+
+    The foundation must be the same (its folder carries the hash of its source, so
+    that equal names are equal models), and the precision, recomputation and kind of adapter.
+    The device must be of the profile's GPU type, any GPU where it names none, and
+    cores where it asks for no GPU. Of several the one with as many processes as the
+    profile has counts, and then the newest; of another number the rate of a
+    process is taken to be the same, which leaves out what they send each other.
     """
     foundation = layout.checkpoint(layout.base(system)).name
+    settings = layout.config.tuning_of(system)
     records = sorted(
         layout.study.parent.glob("*/runs/tuning/*.json"),
         key=lambda path: path.stat().st_mtime,
         reverse=True,
     )
-    found = (_rate(path, foundation) for path in records)
-    return next((rate for rate in found if rate is not None), None)
+    rates = (_rate(path, foundation, settings) for path in records)
+    found = [rate for rate in rates if rate is not None and _suits(rate.device, asked)]
+    return min(found, key=lambda rate: rate.processes != max(asked.gpus, 1), default=None)
 
 
-def _rate(path: Path, foundation: str) -> Rate | None:
+def _suits(device: str, asked: Request) -> bool:
+    """Tells whether a device is what the profile asks for: ``a100`` is in ``NVIDIA A100-…``."""
+    if not asked.gpus or device == CORES:
+        return not asked.gpus and device == CORES
+    wanted = re.split(r"[-_ ]+", asked.gpu_type.lower()) if asked.gpu_type else []
+    return set(wanted) <= {"nvidia", *re.split(r"[-_ ]+", device.lower())}
+
+
+def _rate(path: Path, foundation: str, settings: TuningSection) -> Rate | None:
     try:
         record: dict[str, Any] = read_json(path)
         made_from = record["inputs"]["foundation"]["path"]
-        processes = int(record["parameters"]["processes"])
+        parameters = record["parameters"]
+        device, processes = str(parameters["device"]), int(parameters["processes"])
         speeds = [point["values"]["real_tokens_per_second"] for point in record["history"]]
-    except (StudyError, KeyError):  # a record of a job that did not come so far
+    except (StudyError, KeyError):  # a record of a job that did not come so far, or an older one
         return None
-    if Path(made_from).name != foundation or not speeds:
+    same = all(parameters.get(key) == value for key, value in _manner(settings).items())
+    if Path(made_from).name != foundation or not speeds or not same:
         return None
-    return Rate(statistics.median(speeds) / processes, path)
+    return Rate(statistics.median(speeds) / processes, processes, device, path)
+
+
+def _manner(settings: TuningSection) -> dict[str, Any]:
+    """Returns the settings that decide the speed of a device, by their keys in a run record."""
+    return {
+        "tuning.precision": settings.precision,
+        "tuning.gradient_checkpointing": settings.gradient_checkpointing,
+        "tuning.adapter.kind": None if settings.adapter is None else settings.adapter.kind,
+    }

@@ -107,12 +107,13 @@ def training_table(tunings: Sequence[Tuning], teraflops: float, utilisation: flo
             )
         )
     header = (
-        *("system", "tokens", "FLOPs", "device hours", "ZeRO stage, offload", "row"),
+        *("system", "tokens", "model FLOPs", "device hours", "ZeRO stage, offload", "row"),
         *("states", "activations", "buffers", "on the host"),
         *("measured", "measured time", "measured memory"),
     )
     title = (
-        f"Tuning (device hours at {teraflops:g} TFLOP/s and {utilisation:.0%} of it; "
+        f"Tuning (6 N tokens; device hours at {utilisation:.0%} model FLOPs utilisation "
+        f"of {teraflops:g} TFLOP/s; "
         "memory of each process, without libraries and reserves)"
     )
     return table(title, header, rows)

@@ -25,7 +25,7 @@ class Tuning:
         system: its name.
         tokens: tokens read in all epochs.
         measured_tokens: the mixture exists; else ``tokens`` is its upper limit.
-        flops: operations.
+        flops: model FLOPs.
         memory: of each process.
         settings: the section ``tuning`` without ``auto``.
         measured: what an earlier run of this job measured, or none.
@@ -82,7 +82,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, room: Room) -> Tuning
     written = layout.config.tuning_of(system)
     once, counted = mixture_tokens(layout, system)
     tokens = once * written.epochs
-    flops = training_flops(shape, tokens, written.gradient_checkpointing)
+    flops = training_flops(shape, written, tokens)
     step = written.batch_tokens or written.batch * once / conversations(layout, system)
     gpu = room.device is not None
     kernel = attention_kernel(written.attention, gpu, False, row_tokens(written))

@@ -107,6 +107,7 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
         yield outcome
         if outcome.level != "FAILED":
             accepted[request] = names
+    yield from last_attempt(dag, profile)
     with_token = Shared(dag, sdm)
     try:
         for request, name in slurm.probes(accepted):
@@ -117,6 +118,13 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
             yield from with_token.judge(name, request)
     finally:
         with_token.remove()
+
+
+def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
+    """Asks for the training's last job: in a chain each one is an attempt and asks for more."""
+    last = profile.request("tune", dag.config.tuning.attempts)
+    if "tune" in job_counts(dag) and last != profile.request("tune"):
+        yield slurm.accepts(last, ["tune, last attempt"])
 
 
 def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:

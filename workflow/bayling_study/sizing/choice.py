@@ -24,6 +24,8 @@ and what the allocator cannot use."""
 LONG_ROWS = ("flash", "flex")
 """Kernels whose work does not grow with the square of the row, so that long rows are cheaper."""
 GIBIBYTE = 1 << 30
+CORES = "cpu"
+"""What a run record names as its device where there was no GPU."""
 
 
 @dataclass(frozen=True)
@@ -138,15 +140,11 @@ def _lengthen(
     return choice
 
 
-def check(choice: Choice, room: Room) -> None:
-    """Checks that a choice fits.
-
-    Raises:
-        StudyError: tells what is needed and what there is.
-    """
-    if choice.fits:
-        return
-    need, host = choice.need, room.local * choice.need.host
+def shortfall(need: Training, room: Room) -> str | None:
+    """Returns what is needed and what there is, where that is too little."""
+    if room.holds(need):
+        return None
+    host = room.local * need.host
     if room.device is None:
         host += room.local * need.device
         what = f"all processes need {_gib(host)}, the machine has {_gib(room.host or 0)}"
@@ -156,11 +154,23 @@ def check(choice: Choice, room: Room) -> None:
         )
     else:
         what = f"the offloaded states need {_gib(host)}, the machine has {_gib(room.host or 0)}"
-    raise StudyError(
-        f"{what}, of which {USABLE:.0%} may be planned",
-        where="tuning.zero_stage",
-        fix="grant more GPUs or memory, or tuning: {gradient_checkpointing: true}, or an adapter",
-    )
+    return f"{what}, of which {USABLE:.0%} may be planned"
+
+
+def check(choice: Choice, room: Room) -> None:
+    """Checks that a choice fits.
+
+    Raises:
+        StudyError: tells what is needed and what there is.
+    """
+    what = shortfall(choice.need, room)
+    if what is not None:
+        raise StudyError(
+            what,
+            where="tuning.zero_stage",
+            fix="grant more GPUs or memory, or tuning: {gradient_checkpointing: true}, or an "
+            "adapter",
+        )
 
 
 def _gib(size: float) -> str:

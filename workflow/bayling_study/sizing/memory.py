@@ -16,7 +16,24 @@ rows of a step (the paper has 16 bits). What comes on top:
 * DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at
   stage 1 in bf16 the 16-bit gradients beside their sum; at stage 3 the weights
   that are gathered at one time, and while the optimiser steps a second copy of
-  the gradients.
+  the gradients; with offload at stage 1 and 2 room for the largest gradient.
+
+What offload moves is not what one would think; read from DeepSpeed 0.19.8,
+bytes a parameter of a process's share:
+
+* stage 2 (``runtime/zero/stage_1_and_2.py``): gradients are summed in fp32 on the
+  device also with offload (4; ``_use_compact_grad_partition_buffer`` and
+  ``_build_compact_grad_partition_buffer``, lines 1259 to 1301, filled at 1674) and
+  copied to the host only when the step ends (2145 to 2155). The host has fp32
+  weights and moments (12; 560), the gradient that Adam reads (4; 937 to 941) and a
+  buffer in the compute precision for the way back (2 in bf16; 568 to 575): 18. In
+  fp32 the sum itself is on the host (4; 1824), so 24, and the device's 4 are the
+  copy from which the host's weights are made when it starts (560);
+* stage 1: as stage 2, and each process sums all gradients before they are shared
+  out (4 a parameter, not of a share; 1233 to 1240);
+* stage 3 (``runtime/zero/stage3.py``): 12 and two fp32 gradients on the host, the sum
+  (``grad_partitions_flat_buffer``, 791) and the one that Adam reads (1338 to 1342): 20;
+  with ``offload: all`` the 16-bit weights too (906): 22 in bf16.
 
 Neither the libraries nor the CUDA context are in these numbers, nor what an
 allocator holds on to: with rows of many lengths the C library's heap on the CPU
@@ -27,6 +44,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
 from bayling_study.sizing.shape import Shape
 
@@ -77,8 +95,8 @@ def training_memory(
     """Returns what each of ``processes`` needs.
 
     Stage 1 divides the optimiser's states by the number of processes, 2 also
-    the gradients, 3 also the weights. ``offload: optimizer`` moves gradients and
-    optimiser to the host, ``all`` with stage 3 the weights too.
+    the gradients, 3 also the weights. ``offload: optimizer`` moves the optimiser to
+    the host and at stage 3 the gradients, ``all`` at stage 3 the weights too.
 
     Args:
         shape: of the model.
@@ -91,26 +109,39 @@ def training_memory(
     if stage == "auto" or offload == "auto":
         raise ValueError("the plan must have chosen a stage and an offload")
     trained, size = trained_parameters(shape, tuning), WEIGHT_BYTES[tuning.precision]
-    parts = {
-        "weights": _share(_weights(shape, tuning), stage >= 3, processes),
-        "gradients": _share(trained * GRADIENT_BYTES, stage >= 2, processes),
-        "optimizer": _share(trained * OPTIMIZER_BYTES, True, processes),
-    }
-    away = {
-        "none": set(),
-        "optimizer": {"gradients", "optimizer"},
-        "all": {"gradients", "optimizer", *(["weights"] if stage == 3 else [])},
-    }[offload]
-    host = sum(parts[name] for name in away)
+    weights = _share(_weights(shape, tuning), stage >= 3, processes)
+    if offload == "none":
+        gradients = _share(trained * GRADIENT_BYTES, stage >= 2, processes)
+        states, host = gradients + _share(trained * OPTIMIZER_BYTES, True, processes), 0
+    else:
+        states, host = _offloaded(stage, trained, size, processes)
+    if stage == 3 and offload == "all":
+        host += weights
+    else:
+        states += weights
     buffers = min(BUCKET, trained) * (GRADIENT_BYTES if stage == 1 else size)
     if stage == 1 and size < GRADIENT_BYTES and offload == "none":
         buffers += trained * size
+    if stage < 3 and offload != "none":
+        largest = _largest(shape, tuning) * size
+        buffers, host = buffers + largest, host + largest
     if stage == 3:
         buffers += min(GATHERED, shape.parameters()) * size
         second = _share(min(SUBGROUP, trained) * GRADIENT_BYTES, True, processes)
-        buffers += 0 if "gradients" in away else second
+        buffers += second if offload == "none" else 0
     live = activations(shape, tuning, attention, learnt)
-    return Training(sum(parts.values()) - host, live, buffers, host)
+    return Training(states, live, buffers, host)
+
+
+def _offloaded(stage: int, trained: int, size: int, processes: int) -> tuple[int, int]:
+    """Returns gradients on the device and states on the host, as the module says."""
+    share = _share(trained, True, processes)
+    if stage == 3:
+        return 0, share * (OPTIMIZER_BYTES + 2 * GRADIENT_BYTES)
+    whole = trained * GRADIENT_BYTES if stage == 1 else 0
+    summed = 0 if size < GRADIENT_BYTES else GRADIENT_BYTES
+    host = share * (OPTIMIZER_BYTES + GRADIENT_BYTES + size + summed)
+    return whole + share * GRADIENT_BYTES, host
 
 
 def _share(total: int, divided: bool, processes: int) -> int:
@@ -121,8 +152,24 @@ def trained_parameters(shape: Shape, tuning: TuningSection) -> int:
     """Returns how many parameters are trained: all, or the adapters' two thin matrices a layer."""
     if tuning.adapter is None:
         return shape.parameters()
-    sizes = [size for name, size in shape.block().items() if name in tuning.adapter.targets]
-    return shape.layers * tuning.adapter.rank * sum(map(sum, sizes))
+    return adapter_parameters(shape, tuning.adapter)
+
+
+def adapter_parameters(shape: Shape, adapter: Adapter) -> int:
+    """Returns the parameters of an adapter's thin matrices: rank times (out + in) of a target."""
+    sizes = [size for name, size in shape.block().items() if name in adapter.targets]
+    return shape.layers * adapter.rank * sum(map(sum, sizes))
+
+
+def _largest(shape: Shape, tuning: TuningSection) -> int:
+    """Returns the parameters of the largest trained matrix."""
+    if tuning.adapter is None:
+        matrices = [*shape.block().values(), (shape.vocabulary, shape.hidden)]
+        return max(rows * columns for rows, columns in matrices)
+    return tuning.adapter.rank * max(
+        (max(size) for name, size in shape.block().items() if name in tuning.adapter.targets),
+        default=0,
+    )
 
 
 def _weights(shape: Shape, tuning: TuningSection) -> int:

@@ -23,6 +23,7 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import TunedSystem
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json, sha256_file, sha256_json, sha256_path
+from bayling_study.sizing.minutes import job_minutes
 from bayling_study.tracking.record import RunRecord, run_record
 from bayling_study.tuning import adapters, checkpoints, curriculum, data, masks
 from bayling_study.tuning.follow import Reports
@@ -37,7 +38,6 @@ OPERATIONAL = {
     *("zero_stage", "offload", "micro_tokens", "attention", "gradient_checkpointing", "device"),
 }
 """Settings that change when and how work is done and, but for rounding, not what is learnt."""
-LIMIT_MARGIN = 0.05  # of the scheduler's limit, for the start of the job and the last checkpoint
 
 
 def parser() -> argparse.ArgumentParser:
@@ -111,13 +111,6 @@ def main() -> int:
     return 0
 
 
-def budget(minutes: float | None, limit: float) -> float | None:
-    """Returns the minutes after which to save and stop: the config's, or before the limit."""
-    limits = [minutes] if minutes is not None else []
-    limits += [limit * (1 - LIMIT_MARGIN)] if limit else []
-    return min(limits, default=None)
-
-
 def granted_nodes(options: argparse.Namespace) -> Nodes:
     """Returns the nodes that the options describe."""
     return Nodes(
@@ -177,7 +170,7 @@ def prepare(
     room = this_room(options.processes, options.processes // options.nodes)
     choice = settle(settings, options.foundation, room, audit["tokens"] / audit["conversations"])
     run.parameters(facts(choice))
-    minutes = budget(settings.budget_minutes, options.limit_minutes)
+    minutes = job_minutes(settings.budget_minutes, options.limit_minutes)
     job = Job(
         system=options.system,
         tuning=choice.tuning.model_dump(mode="json"),

@@ -6,6 +6,8 @@ import sys
 import time
 from dataclasses import dataclass
 
+from bayling_study.config.lowcost import Adapter
+from bayling_study.sizing.memory import adapter_parameters
 from bayling_study.sizing.shape import Shape
 from bayling_study.sizing.speed import model_flops, peak_teraflops
 from bayling_study.tracking.record import peak_memory_bytes
@@ -40,24 +42,38 @@ class Utilisation:
     Attributes:
         shape: of the model.
         teraflops: dense bf16 peak of all devices together.
+        adapters: parameters of the adapters, where only those are trained.
     """
 
     shape: Shape
     teraflops: float
+    adapters: int | None = None
 
     @staticmethod
-    def of(shape: Shape | None, precision: str, processes: int) -> Utilisation | None:
-        """Returns it for this machine's GPU, or none: no number is better than a guessed one."""
+    def of(
+        shape: Shape | None, precision: str, processes: int, adapter: Adapter | None = None
+    ) -> Utilisation | None:
+        """Returns it for this machine's GPU, or none: no number is better than a guessed one.
+
+        Args:
+            shape: of the model.
+            precision: the setting; peaks are those of bf16.
+            processes: one for each GPU.
+            adapter: the setting; frozen weights take fewer operations.
+        """
         import torch
 
         if shape is None or precision != "bf16" or not torch.cuda.is_available():
             return None
         peak = peak_teraflops(torch.cuda.get_device_name())
-        return None if peak is None else Utilisation(shape, peak * processes)
+        if peak is None:
+            return None
+        adapters = None if adapter is None else adapter_parameters(shape, adapter)
+        return Utilisation(shape, peak * processes, adapters)
 
     def share(self, numbers: StepNumbers, seconds: float) -> float:
         """Returns the share of the peak that a step reached (formula in ``sizing.speed``)."""
-        flops = model_flops(self.shape, numbers.real, numbers.trained, numbers.pairs)
+        flops = model_flops(self.shape, numbers.real, numbers.trained, numbers.pairs, self.adapters)
         return flops / seconds / (self.teraflops * 1e12)
 
 

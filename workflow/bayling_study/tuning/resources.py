@@ -13,7 +13,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.errors import StudyError
 from bayling_study.files import read_json
 from bayling_study.sizing import choice
-from bayling_study.sizing.choice import Choice, Room
+from bayling_study.sizing.choice import CORES, Choice, Room
 from bayling_study.sizing.host import host_bytes
 from bayling_study.sizing.memory import row_tokens
 from bayling_study.sizing.shape import Shape
@@ -107,13 +107,17 @@ def settle(tuning: TuningSection, foundation: Path, room: Room, mean_length: flo
 
 
 def facts(found: Choice) -> dict[str, Any]:
-    """Returns the choice as the run record keeps it: what ``auto`` became, and bytes planned."""
+    """Returns the choice as the run record keeps it: what ``auto`` became, and bytes planned.
+
+    With the device's name, for numbers of one device say nothing of another.
+    """
     tuning = found.tuning
     return {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else CORES,
         "plan": {
             "zero_stage": tuning.zero_stage,
             "offload": tuning.offload,
             "micro_tokens": row_tokens(tuning),
             "bytes": {**asdict(found.need), "device": found.need.device},
-        }
+        },
     }

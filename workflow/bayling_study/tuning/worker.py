@@ -69,7 +69,9 @@ class Worker:
         self.store = checkpoints.Checkpoints(job.folder, self.settings.keep_checkpoints)
         shape = model_shape(Path(job.foundation))
         self.memory = MemoryCheck(shape, self.settings, self.processes, self.attention)
-        self.utilisation = Utilisation.of(shape, self.settings.precision, self.processes)
+        self.utilisation = Utilisation.of(
+            shape, self.settings.precision, self.processes, self.settings.adapter
+        )
         self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
         self.signalled = False
 
