@@ -30,6 +30,7 @@ SYSTEMS = ["foundation", "tuned", "tuned-int8"]
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(2700),  # the first test runs a whole study
     pytest.mark.skipif(not COMET.exists(), reason="the environment 'comet' is missing: make envs"),
 ]
 
