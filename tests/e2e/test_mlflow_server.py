@@ -156,8 +156,8 @@ def test_a_locked_sqlite_store_is_waited_for(tmp_path: Path) -> None:
     lock = sqlite3.connect(study / "mlflow.db", check_same_thread=False, isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")  # longer than the five seconds that sqlite waits by itself
     release = threading.Timer(8, lambda: (lock.execute("COMMIT"), lock.close()))
-    release.start()
     begin = time.monotonic()
+    release.start()
     assert store.sync(record.path) is True
     assert time.monotonic() - begin > 5
     release.join()

@@ -169,7 +169,7 @@ def test_two_processes_create_one_store_and_one_parent(study):
 
 
 def test_the_record_of_a_killed_job_counts_as_killed(study):
-    job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     path = write_record(study)
     record = read_json(path)
     record["state"], record["end"] = "running", None
