@@ -94,7 +94,7 @@ test-slurm: envs ## run the miniature study on a real SLURM cluster on this mach
 	@cd tests && python -m slurm
 
 test-faults: envs ## kill, fill, damage and deceive whole workflows; ends with a table (about 40 minutes)
-	@python -m pytest tests/faults -m ""
+	@python -m pytest tests/faults tests/e2e/test_mlflow_server.py -m ""
 
 lint: envs ## ruff, mypy, snakefmt and snakemake --lint
 	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint

@@ -17,6 +17,7 @@ KEPT = {"without-interactive", "single-turn", "half"}
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(2700),  # the first test runs a whole study
     pytest.mark.skipif(not COMET.exists(), reason="the environment 'comet' is missing: make envs"),
 ]
 

@@ -11,6 +11,8 @@ import pytest
 from helpers.sandbox import COMET, Sandbox
 
 OUTCOMES = pytest.StashKey[dict[str, str]]()
+FEWEST = 100
+"""Distinct faults that a full run tries, of 124; without a C compiler 18 are skipped."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +30,24 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     return report
 
 
+def faults_run(config: pytest.Config) -> list[str]:
+    """Returns the faults that were tried; one that was skipped was not."""
+    return [name for name, outcome in config.stash[OUTCOMES].items() if outcome != "skipped"]
+
+
+def is_full_run(config: pytest.Config) -> bool:
+    """Tells whether all faults were asked for, as `make test-faults` does."""
+    chosen = [config.rootpath / argument for argument in config.args]
+    everything = not (config.option.markexpr or config.option.keyword or config.option.collectonly)
+    return everything and Path(__file__).parent in chosen
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails a full run in which most faults were skipped."""
+    if is_full_run(session.config) and len(faults_run(session.config)) < FEWEST:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     outcomes = config.stash[OUTCOMES]
     if not outcomes:
@@ -36,7 +56,10 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     terminalreporter.section("faults and outcomes")
     for name, outcome in outcomes.items():
         terminalreporter.write_line(f"  {words[outcome]:<16} {name}")
-    terminalreporter.write_line(f"  {len(outcomes)} distinct faults")
+    count = len(faults_run(config))
+    terminalreporter.write_line(f"  {count} distinct faults")
+    if is_full_run(config) and count < FEWEST:
+        terminalreporter.write_line(f"  NOT A FULL RUN: fewer than {FEWEST} faults were tried")
 
 
 def save_often(config: dict) -> None:

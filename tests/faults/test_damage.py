@@ -2,12 +2,11 @@
 
 import re
 import shutil
-import time
-from pathlib import Path
 
 import pytest
 
 from helpers.sandbox import S, Sandbox, flip_bit, job_of, truncate
+from helpers.strikes import newest_checkpoint, slow_steps, wait_for_checkpoint
 
 pytestmark = pytest.mark.long
 
@@ -82,25 +81,14 @@ def test_an_input_removed_during_the_run_is_named_and_made_again(reference, sand
 @pytest.mark.parametrize("way", WAYS)
 def test_a_damaged_training_checkpoint_is_set_aside(reference, sandbox, way):
     target = sandbox.drop("tuning")
-    workflow = sandbox.start(target)
+    workflow = sandbox.start(target, **slow_steps())
     job = job_of(workflow, "tuning")
-    newest = first_checkpoint(sandbox)
+    wait_for_checkpoint(sandbox)
     workflow.kill()
     job.kill()
     workflow.communicate()
-    WAYS[way](newest)
+    WAYS[way](newest_checkpoint(sandbox))
     status, output = sandbox.run(target)
     assert "damaged" in sandbox.log("tuning")
     assert status == 0, output[-3000:]
     assert sandbox.hash(target) == reference.hash(target)
-
-
-def first_checkpoint(sandbox: Sandbox) -> Path:
-    """Waits for a complete checkpoint of the training run; returns its largest file."""
-    work = sandbox.study / "work" / "tuning" / "tuned"
-    for _ in range(1200):
-        files = [path for path in work.glob("*/step-*/**/*") if path.is_file()]
-        if files and list(work.glob("*/step-*/manifest.json")):
-            return max(files, key=lambda path: path.stat().st_size)
-        time.sleep(0.05)
-    raise TimeoutError("no checkpoint within a minute")

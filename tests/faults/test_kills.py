@@ -1,6 +1,7 @@
 """Jobs and workflows that are killed, stopped or started twice, at any moment."""
 
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from bayling_study.files import read_json
 from helpers.sandbox import STAGES, S, Sandbox, job_of
+from helpers.strikes import slow_steps, wait_for_checkpoint
 
 pytestmark = pytest.mark.long
 STRIKES = 30
@@ -36,14 +38,20 @@ def jobs_below(workflow: subprocess.Popen[str]) -> list[psutil.Process]:
 @pytest.mark.fault(
     "kill -9 of a random job or the workflow, 30 times in a row, from an empty folder"
 )
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2700)
 def test_thirty_kills_in_a_row_change_no_byte(reference, tmp_path):
     sandbox = Sandbox.make(tmp_path / "study", slow_checkpoints)
     rng = random.Random(20230619)
-    struck = []
-    for _ in range(STRIKES):
+    struck: list[str] = []
+    while len(struck) < STRIKES:
         workflow = sandbox.start("--keep-going")
-        time.sleep(rng.uniform(3.0, 14.0))
+        wait_for_jobs(workflow)  # a busy machine takes its time to start one
+        time.sleep(rng.uniform(0.0, 8.0))
+        if workflow.poll() is not None:  # all is made: from an empty folder again
+            output, _ = workflow.communicate()
+            assert workflow.returncode == 0, output[-5000:]
+            shutil.rmtree(sandbox.study)
+            continue
         jobs = jobs_below(workflow)
         if jobs and rng.random() < 0.5:
             victim = rng.choice(jobs)
@@ -55,12 +63,21 @@ def test_thirty_kills_in_a_row_change_no_byte(reference, tmp_path):
         workflow.kill()
         workflow.communicate()
     print("struck:", ", ".join(struck))
-    assert len(struck) == STRIKES
+    hit = {name for name in struck if name.startswith("bayling_study.")}
+    assert len(hit) >= 3, struck
     status, output = sandbox.run()
     assert status == 0, output[-5000:]
     same_as(reference, sandbox)
     for record in (sandbox.study / "runs").glob("*/*.json"):
         assert read_json(record)["state"] == "finished", record
+
+
+def wait_for_jobs(workflow: subprocess.Popen[str]) -> None:
+    """Waits until a workflow has started a job, or ended."""
+    end = time.monotonic() + 240
+    while workflow.poll() is None and not jobs_below(workflow):
+        assert time.monotonic() < end, "no job"
+        time.sleep(0.1)
 
 
 def slow_checkpoints(config: dict) -> None:
@@ -91,11 +108,14 @@ def test_a_stopped_workflow_goes_on(reference, sandbox, stage, name):
 @pytest.mark.fault("SIGTERM to the training job itself")
 def test_a_training_job_that_is_told_to_stop_saves_and_goes_on(reference, sandbox):
     target = sandbox.drop("tuning")
-    workflow = sandbox.start(target)
+    workflow = sandbox.start(target, **slow_steps())
     job = job_of(workflow, "tuning")
-    time.sleep(4)
+    wait_for_checkpoint(sandbox)
     job.terminate()
-    workflow.communicate(timeout=300)
+    job.wait(timeout=300)
+    record = read_json(sandbox.study / "runs" / "tuning" / "tuned.json")
+    workflow.communicate(timeout=600)
+    assert record["state"] == "interrupted"
     if workflow.returncode != 0:  # the retries were used up: a new run goes on
         assert sandbox.run(target)[0] == 0
     assert sandbox.hash(target) == reference.hash(target)
@@ -115,7 +135,8 @@ def test_a_second_workflow_is_refused(reference, sandbox):
 
 def wait_for_lock(sandbox: Sandbox) -> None:
     lock = Path(sandbox.root, S, ".lock")
-    for _ in range(600):
+    end = time.monotonic() + 240
+    while time.monotonic() < end:
         if lock.exists() and lock.read_text(encoding="utf-8"):
             return
         time.sleep(0.05)

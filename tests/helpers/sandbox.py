@@ -127,7 +127,7 @@ class Sandbox:
     def run(self, *targets: str, **environment: str) -> tuple[int, str]:
         """Runs the workflow for targets; returns its status and all it printed."""
         process = self.start(*targets, **environment)
-        output, _ = process.communicate(timeout=600)
+        output, _ = process.communicate(timeout=1800)
         return process.returncode, output
 
     def path(self, pattern: str) -> Path:
@@ -169,10 +169,11 @@ class Sandbox:
         return [str(path) for path in self.study.rglob("*.tmp")]
 
 
-def job_of(workflow: subprocess.Popen[str], module: str, seconds: float = 60.0) -> psutil.Process:
+def job_of(workflow: subprocess.Popen[str], module: str, seconds: float = 300.0) -> psutil.Process:
     """Waits for the job of a module below a workflow and returns its process.
 
     Raises:
+        AssertionError: the workflow ended without it.
         TimeoutError: none was seen.
     """
     end = time.monotonic() + seconds
@@ -185,6 +186,9 @@ def job_of(workflow: subprocess.Popen[str], module: str, seconds: float = 60.0) 
                 continue
             if wanted in words and "-m" in words:
                 return process
+        if workflow.poll() is not None:
+            said = workflow.stdout.read()[-3000:] if workflow.stdout else ""
+            raise AssertionError(f"the workflow ended without a job of {module}: {said}")
         time.sleep(0.02)
     raise TimeoutError(f"no job of {module} within {seconds} s")
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 POSTGRES_FOLDERS = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))]
 USERS = ("postgres", "nobody")
-START_SECONDS = 90
+START_SECONDS = 240
 
 
 def free_port() -> int:
@@ -75,7 +75,7 @@ def postgres() -> Iterator[str]:
         yield f"postgresql://mlflow@127.0.0.1:{port}/postgres"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=240)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -198,7 +198,7 @@ def private_machine(folder: Path) -> None:
         fcntl.ioctl(device, SET_ADDRESS, struct.pack("16s16s", b"lo:1", address))
 
 
-def wait(ready: Callable[[], object], what: str, seconds: float = 60) -> None:
+def wait(ready: Callable[[], object], what: str, seconds: float = 240) -> None:
     """Waits until something is true.
 
     Raises:

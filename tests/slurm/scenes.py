@@ -61,7 +61,7 @@ def disturbed(cluster: Cluster, study: Study, table: Table, reference: dict[str,
         number, place = job("tune"), node_of(job("tune"))
         urgent = ["sbatch", "-p", "urgent", "-w", place, f"--gpus={GPUS}", "--wrap", "sleep 5"]
         output(*urgent, "--output", "/dev/null")
-        wait(lambda: number not in (job("tune"), ""), "preemption", 60)
+        wait(lambda: number not in (job("tune"), ""), "preemption", 240)
         output("scontrol", "update", f"JobId={number}", "StartTime=now")
         study.trained_on()
         assert job("tune") == number, "a requeued job keeps its number"
@@ -95,7 +95,7 @@ def hang(module: str) -> None:
 
 def again(study: Study, number: str) -> None:
     """Waits until another job of the training has taken over and done some steps."""
-    wait(lambda: job("tune") not in ("", number), "the next job", 120)
+    wait(lambda: job("tune") not in ("", number), "the next job", 240)
     study.trained_on()
 
 
@@ -109,7 +109,7 @@ def killed(study: Study, run: Run, options: list[str], table: Table) -> Run:
         text = program(study, "bayling_study.status.cancel", "--study", "tiny")
         assert f"cancelling job {number}" in text and not job("tune"), text
     unlock = study.start("unlock", *options, "--unlock")
-    assert unlock.wait(60) == 0
+    assert unlock.wait(240) == 0
     return study.start("resumed", *options)
 
 
@@ -207,7 +207,7 @@ def counted(table: Table) -> None:
         assert "not available" in refused or "violates" in refused, refused
         numbers = [output(*ask, "--nodes=1", f"--gpus={GPUS}").strip() for _ in range(3)]
         states = lambda: output("squeue", "-h", "-o", "%T", "-j", ",".join(numbers)).split()  # noqa: E731
-        wait(lambda: states().count("RUNNING") == 2, "two jobs with all cards", 30)
+        wait(lambda: states().count("RUNNING") == 2, "two jobs with all cards", 240)
         time.sleep(3)
         assert states().count("PENDING") == 1, states()
         output("scancel", *numbers)

@@ -1,10 +1,12 @@
 """GPUs of one machine: no two jobs at a time hold the same card."""
 
+import fcntl
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bayling_study import devices
@@ -16,21 +18,26 @@ GPU 1: NVIDIA A100-SXM4-80GB (UUID: GPU-bbbb0000-2222)
 """
 JOB = """
 import os, sys, time
-folder, name = sys.argv[1:3]
+folder, name, gate = sys.argv[1:4]
 held = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
 for card in held:
     os.close(os.open(f"{folder}/{card}.busy", os.O_CREAT | os.O_EXCL))
-open(f"{folder}/{name}.start", "w").write(str(time.time()))
-time.sleep(float(sys.argv[3]))
+open(f"{folder}/{name}.new", "w").write(str(time.time()))
+os.rename(f"{folder}/{name}.new", f"{folder}/{name}.start")
+time.sleep(0.2)
+end = time.monotonic() + 300
+while gate and not os.path.exists(gate) and time.monotonic() < end:
+    time.sleep(0.05)
 for card in held:
     os.unlink(f"{folder}/{card}.busy")
 open(f"{folder}/{name}.done", "w").write(",".join(held))
 """
 
 
-def start(tmp_path, name, gpus, seconds=0.2, visible="0,1"):
+def start(tmp_path, name, gpus, gate="", visible="0,1"):
+    """Starts a job that holds its cards until the file ``gate`` appears."""
     command = [sys.executable, "-m", "bayling_study.devices", "--locks", str(tmp_path / "locks")]
-    job = [sys.executable, "-c", JOB, str(tmp_path), name, str(seconds)]
+    job = [sys.executable, "-c", JOB, str(tmp_path), name, str(gate)]
     environment = {
         "CUDA_VISIBLE_DEVICES": visible,
         "PYTHONPATH": str(Path(devices.__file__).parents[1]),
@@ -39,34 +46,63 @@ def start(tmp_path, name, gpus, seconds=0.2, visible="0,1"):
     return subprocess.Popen([*command, "--gpus", gpus, "--", *job], env=environment)
 
 
+def wait_for(condition):
+    end = time.monotonic() + 240
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def collects(tmp_path):
+    """Tells whether some job is collecting cards now: it holds the queue."""
+    with open(tmp_path / "locks" / "queue.lock") as queue:
+        try:
+            fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def queues(job):
+    """Tells whether a job has come to the queue."""
+    return any(file.path.endswith("queue.lock") for file in psutil.Process(job.pid).open_files())
+
+
 def test_many_jobs_at_once_never_share_a_card(tmp_path):
-    jobs = [start(tmp_path, f"job{number}", "1") for number in range(8)]
-    assert [job.wait(30) for job in jobs] == [0] * 8  # a shared card fails on O_EXCL
+    gate = tmp_path / "gate"
+    jobs = [start(tmp_path, f"job{number}", "1", gate) for number in range(2)]
+    wait_for(lambda: len(list(tmp_path.glob("*.start"))) == 2)  # both cards are held
+    jobs += [start(tmp_path, f"job{number}", "1") for number in range(2, 8)]
+    wait_for(lambda: all(queues(job) for job in jobs[2:]))
+    gate.touch()
+    assert [job.wait(240) for job in jobs] == [0] * 8  # a shared card fails on O_EXCL
     used = {path.read_text() for path in tmp_path.glob("*.done")}
     assert used == {"0", "1"}
 
 
 def test_a_job_for_all_cards_waits_and_is_not_overtaken(tmp_path):
-    jobs = [start(tmp_path, "first", "1", 1.0)]
-    time.sleep(0.5)
+    gate = tmp_path / "gate"
+    jobs = [start(tmp_path, "first", "1", gate)]
+    wait_for((tmp_path / "first.start").exists)
     jobs.append(start(tmp_path, "all", "all"))
-    time.sleep(0.5)
+    wait_for(lambda: collects(tmp_path))
     jobs += [start(tmp_path, f"late{number}", "1") for number in range(2)]
-    assert [job.wait(30) for job in jobs] == [0] * 4
+    wait_for(lambda: all(queues(job) for job in jobs[2:]))
+    gate.touch()
+    assert [job.wait(240) for job in jobs] == [0] * 4
     begin = {p.stem: float(p.read_text()) for p in tmp_path.glob("*.start")}
     assert begin["first"] < begin["all"] < min(begin["late0"], begin["late1"])
     assert (tmp_path / "all.done").read_text() == "0,1"
 
 
 def test_a_killed_job_gives_its_card_back(tmp_path):
-    killed = start(tmp_path, "killed", "2", 60)
-    while not (tmp_path / "killed.start").exists():
-        time.sleep(0.05)
+    killed = start(tmp_path, "killed", "2", tmp_path / "never")
+    wait_for((tmp_path / "killed.start").exists)
     killed.kill()
     killed.wait()
     for card in ("0", "1"):
         (tmp_path / f"{card}.busy").unlink()
-    assert start(tmp_path, "next", "2").wait(30) == 0
+    assert start(tmp_path, "next", "2").wait(240) == 0
 
 
 def test_a_card_is_the_same_by_number_and_by_uuid(monkeypatch):

@@ -27,7 +27,7 @@ from bayling_study.sources import files_root
 from unit.download_server import Site, served
 
 COMMIT = "8f6ecb9"
-SECTION = DownloadSection(retries=0, timeout=2.0)
+SECTION = DownloadSection(retries=0, timeout=30)
 
 
 def tar_of(members: dict[str, bytes]) -> bytes:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -66,17 +67,36 @@ def cache(tmp_path: Path) -> Path:
 
 
 def test_answers_come_in_the_order_of_requests(server: Server, cache: Path) -> None:
-    def slow_first(body: Body, number: int) -> str:
-        text = body["messages"][-1]["content"]
-        time.sleep(0.1 if text == "0" else 0)
-        return text
+    together = threading.Barrier(2)
 
-    server.answer = slow_first
+    def first_after_another(body: Body, number: int) -> str:
+        text = body["messages"][-1]["content"]
+        if text in ("0", "4"):  # neither is answered before the other is there
+            together.wait(240)
+        return str(text)
+
+    server.answer = first_after_another
     texts = [str(number) for number in range(40)]
     found = ask(server.settings(parallel=5), cache, *texts)
     assert [answer.text for answer in found] == texts
     assert found[0] == Answer("0", tokens=1, prompt_tokens=1, finish="stop")
     assert 1 < server.busiest <= 5
+
+
+def test_one_at_a_time_means_in_the_callers_order(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill = Endpoint._fill
+
+    def late(self: Endpoint, *job: Any) -> None:
+        """Some threads are slow to start."""
+        time.sleep(0.1 if job[-1].messages[-1]["content"] in "048" else 0)
+        fill(self, *job)
+
+    monkeypatch.setattr(Endpoint, "_fill", late)
+    ask(server.settings(parallel=1), cache, *"0123456789")
+    assert asked(server) == list("0123456789")
+    assert server.busiest == 1
 
 
 def test_what_the_server_is_sent(server: Server, cache: Path) -> None:
@@ -97,6 +117,9 @@ def test_an_answer_is_paid_once(server: Server, cache: Path) -> None:
     assert asked(server)[2:] == ["a", "a", "a"]
 
 
+SHORT, LONG = 2.0, 60.0
+"""Seconds: where the client is to give up, and where it is not."""
+
 FAULTS = {
     "busy": status(429),
     "broken": status(500, "<html>"),
@@ -113,10 +136,14 @@ FAULTS = {
 }
 
 
+def patience(fault: Any) -> float:
+    return SHORT if fault in (hangs, trickles) else LONG
+
+
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_tried_again(server: Server, cache: Path, fault: Any) -> None:
     server.faults = [fault, None, fault]
-    found = ask(server.settings(parallel=1, timeout=1.0, retries=1), cache, "a", "b")
+    found = ask(server.settings(parallel=1, timeout=patience(fault), retries=1), cache, "a", "b")
     assert [answer.text for answer in found] == ["echo a", "echo b"]
     assert asked(server) == ["a", "a", "b", "b"]
 
@@ -125,7 +152,7 @@ def test_a_fault_is_tried_again(server: Server, cache: Path, fault: Any) -> None
 def test_tries_end_and_nothing_is_lost(server: Server, cache: Path, fault: Any) -> None:
     server.faults = [None, *[fault] * 3]
     with pytest.raises(StudyError, match="no answer after 3 requests") as caught:
-        ask(server.settings(parallel=1, timeout=1.0, retries=2), cache, "a", "b")
+        ask(server.settings(parallel=1, timeout=patience(fault), retries=2), cache, "a", "b")
     assert server.url in str(caught.value)
     assert [a.text for a in ask(server.settings(), cache, "a", "b")] == ["echo a", "echo b"]
     assert asked(server) == ["a", "b", "b", "b", "b"]
@@ -151,7 +178,7 @@ def test_retry_after_holds_all_requests(server: Server, cache: Path) -> None:
     with Endpoint(server.settings(parallel=1), cache) as endpoint:
         answers = endpoint.complete([request("a"), request("b")])
         next(answers)
-        assert 0.5 <= time.monotonic() - started < 5
+        assert time.monotonic() - started >= 0.5
         next(answers)
 
 
@@ -229,6 +256,17 @@ for answer in endpoint.complete(Request(messages, 20) for messages in asked):
 """
 
 
+def settled(server: Server) -> int:
+    """Waits until nothing more arrives and nothing is answered; returns the requests so far."""
+    end, seen, quiet = time.monotonic() + 240, -1, 0
+    while quiet < 10:
+        assert time.monotonic() < end
+        quiet = quiet + 1 if len(server.bodies) == seen and not server.busy else 0
+        seen = len(server.bodies)
+        time.sleep(0.05)
+    return seen
+
+
 def test_a_killed_process_goes_on_where_it_was(server: Server, cache: Path) -> None:
     def slow(body: Body, number: int) -> str:
         time.sleep(0.03)
@@ -243,8 +281,7 @@ def test_a_killed_process_goes_on_where_it_was(server: Server, cache: Path) -> N
     assert seen == [f"{number}\n" for number in range(5)]
     with open(cache, "ab") as stream:
         stream.write(b'{"key": "torn')
-    time.sleep(0.1)  # what was in flight at the kill
-    before = len(server.bodies)
+    before = settled(server)  # what was in flight at the kill
     found = ask(server.settings(), cache, *map(str, range(30)))
     assert [answer.text for answer in found] == [str(number) for number in range(30)]
     assert len(server.bodies) <= 30 + 2 and len(server.bodies) - before <= 30 - 5

@@ -11,7 +11,7 @@ import pytest
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 
-JOB = "import sys, time\nprint('at work', flush=True)\ntime.sleep(60)\n"
+JOB = "import sys, time\nprint('at work', flush=True)\ntime.sleep(600)\n"
 
 
 def start(folder: Path, *command: str) -> subprocess.Popen[str]:
@@ -36,20 +36,20 @@ def job_left_behind(folder: Path, words: tuple[str, ...] = STAGE) -> subprocess.
 
 
 def test_a_second_run_is_refused_with_the_process_of_the_first(tmp_path):
-    first = start(tmp_path, "sleep", "30")
+    first = start(tmp_path, "sleep", "600")
     lock = tmp_path / "results" / "one" / ".lock"
-    for _ in range(600):
-        if lock.exists() and lock.read_text():
-            break
+    end = time.monotonic() + 240
+    while not (lock.exists() and lock.read_text()):
+        assert time.monotonic() < end, "the first run took no lock"
         time.sleep(0.05)
     second = start(tmp_path, "echo", "ran")
-    out, err = second.communicate(timeout=30)
+    out, err = second.communicate(timeout=240)
     assert second.returncode == 2
     assert out == ""
     assert f"another run of this study is at work (process {first.pid})" in err
     first.kill()
     first.wait()
-    out, _ = start(tmp_path, "echo", "ran").communicate(timeout=30)
+    out, _ = start(tmp_path, "echo", "ran").communicate(timeout=240)
     assert out == "ran\n"
 
 
@@ -60,11 +60,11 @@ def test_jobs_and_lock_of_a_killed_run_are_removed(tmp_path, words):
     stale.write_text("results/one/x\n")
     job = job_left_behind(tmp_path, words)
     done = start(tmp_path, "echo", "ran")
-    out, err = done.communicate(timeout=30)
+    out, err = done.communicate(timeout=240)
     assert (done.returncode, out) == (0, "ran\n")
     assert "left 1 processes at work" in err
     assert not stale.exists()
-    job.wait(timeout=5)
+    job.wait(timeout=240)
     assert not psutil.pid_exists(job.pid)
 
 
@@ -73,10 +73,10 @@ def test_jobs_of_other_folders_and_servers_are_left_alone(tmp_path):
     other.mkdir()
     job = job_left_behind(other)
     server = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)", "bayling_study.talk.serve"],
+        [sys.executable, "-c", "import time; time.sleep(600)", "bayling_study.talk.serve"],
         cwd=tmp_path,
     )
-    out, err = start(tmp_path, "echo", "ran").communicate(timeout=30)
+    out, err = start(tmp_path, "echo", "ran").communicate(timeout=240)
     assert (out, err) == ("ran\n", "")
     assert job.poll() is None
     assert server.poll() is None

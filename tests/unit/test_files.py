@@ -37,7 +37,7 @@ def test_a_killed_writer_leaves_the_old_folder(tmp_path):
         "import sys, time; from pathlib import Path\n"
         "from bayling_study.files import atomic_directory\n"
         "with atomic_directory(Path(sys.argv[1])) as scratch:\n"
-        "    (scratch / 'weights').write_text('new'); print('ready', flush=True); time.sleep(60)"
+        "    (scratch / 'weights').write_text('new'); print('ready', flush=True); time.sleep(600)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     job = subprocess.Popen(

@@ -238,9 +238,11 @@ def test_a_broken_server_ends_the_job_and_nothing_is_paid_twice(study: Study) ->
 def test_an_own_prompt(study: Study) -> None:
     study.settings(judge_prompt="Compare {second} with {first} and {judge}.")
     study.judge()
-    text = study.server.bodies[0]["messages"][0]["content"]
-    assert text.startswith("Compare [Conversation with Assistant ")
-    assert text.endswith(" and {judge}.") and "0 {first}?" in text
+    texts = [body["messages"][0]["content"] for body in study.server.bodies]
+    assert len(texts) == 4 * QUESTIONS
+    assert all(text.startswith("Compare [Conversation with Assistant ") for text in texts)
+    assert all(text.endswith(" and {judge}.") for text in texts)
+    assert any("0 {first}?" in text for text in texts)
 
 
 def test_bayling_80_and_mt_bench_are_read(tmp_path: Path) -> None:

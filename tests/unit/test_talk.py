@@ -220,15 +220,15 @@ def test_the_server_answers_over_http(folders, name):
     paths = os.pathsep.join([str(ROOT / "workflow"), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}) as server:
         try:
-            reply = ask_server(port, str(folders / name))
+            reply = ask_server(port, str(folders / name), server)
         finally:
             server.terminate()
     assert reply["choices"][0]["message"]["role"] == "assistant"
     assert reply["usage"]["completion_tokens"] > 0
 
 
-def ask_server(port: int, model: str) -> Any:
-    """Sends one question, again and again until the server is up (at most a minute)."""
+def ask_server(port: int, model: str, server: subprocess.Popen[bytes]) -> Any:
+    """Sends one question, again and again until the server is up (at most four minutes)."""
     messages = [{"role": "user", "content": "hello"}]
     body = json.dumps({"model": model, "messages": messages, "max_tokens": 5}).encode()
     request = urllib.request.Request(
@@ -236,12 +236,14 @@ def ask_server(port: int, model: str) -> Any:
         body,
         {"Content-Type": "application/json"},
     )
-    for _ in range(60):
+    end = time.monotonic() + 240
+    while time.monotonic() < end:
+        assert server.poll() is None, f"the server ended with status {server.returncode}"
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=240) as response:
                 return json.load(response)
         except urllib.error.HTTPError:
             raise
-        except urllib.error.URLError:
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(1)
     raise AssertionError("the server did not start")

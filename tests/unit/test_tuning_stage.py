@@ -31,11 +31,14 @@ from bayling_study.tuning.schedule import learning_rate
 from helpers.training import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+PATIENCE = 300.0
+"""Seconds; for programs to end or to come to a step, on a machine that does more than this."""
+BRAKE = Path(__file__).resolve().parents[1] / "helpers" / "brake"
 
 
 def run(stage: Stage, status: int = 0) -> str:
     done = subprocess.run(
-        stage.command, env=stage.environment, capture_output=True, text=True, timeout=600
+        stage.command, env=stage.environment, capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == status, done.stderr
     return done.stderr
@@ -80,7 +83,7 @@ def reached(stage: Stage, step: int, attempt: int) -> bool:
 def wait_for_step(
     stage: Stage, step: int, process: subprocess.Popen[bytes], attempt: int = 1
 ) -> None:
-    limit = time.monotonic() + 300
+    limit = time.monotonic() + PATIENCE
     while not reached(stage, step, attempt):
         assert process.poll() is None, (stage.folder / "log").read_text()
         assert time.monotonic() < limit
@@ -200,15 +203,17 @@ def test_the_result_is_a_checkpoint_that_others_can_use(tmp_path: Path) -> None:
     assert not list(stage.checkpoints.glob("*/step-*"))  # the result replaces them
 
 
+@pytest.mark.timeout(2700)
 def test_killed_at_ten_points_and_yet_bit_equal(tmp_path: Path) -> None:
     """Signals and kill -9 of any of the programs, wherever they hit.
 
-    360 steps: a fast machine does tens of them before its programs notice a strike, and the tenth
-    must still find work to interrupt.
+    240 steps, and a brake for all but the first of each attempt: programs need a second to notice
+    a strike, in which a fast machine would do so many steps that the tenth found none left.
     """
-    whole = Stage(tmp_path / "whole", 1, epochs=60, precision="bf16")
+    whole = Stage(tmp_path / "whole", 1, epochs=40, precision="bf16")
     run(whole)
-    broken = Stage(tmp_path / "broken", 1, epochs=60, precision="bf16", checkpoint_minutes=1e-6)
+    broken = Stage(tmp_path / "broken", 1, epochs=40, precision="bf16", checkpoint_minutes=1e-6)
+    broken.environment["PYTHONPATH"] = f"{BRAKE}{os.pathsep}{broken.environment['PYTHONPATH']}"
     draw = random.Random(11)
     saved = 0
     for number in range(10):
@@ -217,9 +222,9 @@ def test_killed_at_ten_points_and_yet_bit_equal(tmp_path: Path) -> None:
         time.sleep(draw.uniform(0, 0.25))
         assert not broken.out.exists()
         strike(broken, process, number)
-        process.wait(60)
+        process.wait(PATIENCE)
         saved = max((e["step"] for e in events(broken) if e["event"] == "saved"), default=0)
-    run(Stage(tmp_path / "broken", 1, epochs=60, precision="bf16"))
+    run(Stage(tmp_path / "broken", 1, epochs=40, precision="bf16"))
     starts = [event["step"] for event in events(broken) if event["event"] == "started"]
     assert len(starts) == 11
     assert starts[0] == 0 < starts[-1]
@@ -234,7 +239,7 @@ def strike(stage: Stage, process: subprocess.Popen[bytes], number: int) -> None:
     """SIGTERM, SIGUSR1, or kill -9 of the workers, of torch's launcher or of the stage program."""
     if number % 5 < 2:
         process.send_signal((signal.SIGTERM, signal.SIGUSR1)[number % 5])
-        assert process.wait(60) == EXIT_INTERRUPTED
+        assert process.wait(PATIENCE) == EXIT_INTERRUPTED
         return
     if number % 5 == 4:
         process.kill()
@@ -243,8 +248,8 @@ def strike(stage: Stage, process: subprocess.Popen[bytes], number: int) -> None:
         assert victims
         for victim in victims:
             os.kill(victim, signal.SIGKILL)
-        assert process.wait(60) == EXIT_USER_ERROR
-    limit = time.monotonic() + 60
+        assert process.wait(PATIENCE) == EXIT_USER_ERROR
+    limit = time.monotonic() + PATIENCE
     while workers(stage):  # they end by themselves when their launcher is gone
         assert time.monotonic() < limit
         time.sleep(0.1)
@@ -256,7 +261,7 @@ def test_a_signal_saves_and_asks_to_be_started_again(tmp_path: Path, sent: signa
     process = start(stage)
     wait_for_step(stage, 3, process)
     process.send_signal(sent)
-    assert process.wait(60) == EXIT_INTERRUPTED
+    assert process.wait(PATIENCE) == EXIT_INTERRUPTED
     assert not stage.out.exists()
     steps = [event["step"] for event in events(stage) if event["event"] == "step"]
     saved = [event["step"] for event in events(stage) if event["event"] == "saved"]
@@ -279,9 +284,8 @@ def test_one_killed_process_ends_all_with_its_name(tmp_path: Path) -> None:
     process = start(stage)
     wait_for_step(stage, 2, process)
     os.kill(workers(stage)[-1], signal.SIGKILL)
-    begin = time.monotonic()
-    assert process.wait(60) == EXIT_USER_ERROR
-    assert time.monotonic() - begin < 60
+    # Torch alone would have the other wait for half an hour.
+    assert process.wait(PATIENCE) == EXIT_USER_ERROR
     assert re.search(r"process \d was ended by SIGKILL", (stage.folder / "log").read_text())
     assert record(stage)["state"] == "failed"
     assert not workers(stage)
@@ -292,7 +296,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_reported(tmp_path: Path) -> None:
     process = start(stage)
     wait_for_step(stage, 4, process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == EXIT_INTERRUPTED
+    assert process.wait(PATIENCE) == EXIT_INTERRUPTED
     newest = sorted(stage.checkpoints.glob("*/step-*"))[-1]
     victim = next(newest.glob("states-*.safetensors"))
     victim.write_bytes(victim.read_bytes()[:-10] + b"0123456789")

@@ -14,6 +14,7 @@ from bayling_study.config.systems import EndpointSystem
 from bayling_study.endpoint.exchange import TryAgainError, Wire
 from bayling_study.endpoint.journal import AnswerJournal
 from bayling_study.endpoint.pace import Pace
+from bayling_study.endpoint.slots import Slots
 from bayling_study.endpoint.spending import Spending
 from bayling_study.endpoint.types import Answer, Request
 from bayling_study.errors import StudyError
@@ -59,7 +60,7 @@ class Endpoint:
         self._wire = Wire(settings.url, key, settings.timeout)
         self._pace = Pace(settings.requests_per_minute)
         self._spending = Spending(settings, self.journal, where)
-        self._slots = threading.Semaphore(settings.parallel)
+        self._slots = Slots(settings.parallel)
         self._stop = threading.Event()
 
     def __enter__(self) -> Endpoint:
@@ -77,7 +78,8 @@ class Endpoint:
     def complete(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Yields the answers in the order of the requests.
 
-        Requests that the cache answers cost nothing. Answers are on disk before
+        Requests that the cache answers cost nothing; the others are begun in their order, so
+        that with ``parallel: 1`` the server gets them in it. Answers are on disk before
         they are yielded, also those that come ahead of their turn.
 
         Raises:
@@ -110,13 +112,15 @@ class Endpoint:
             future.set_result(known)
             return future
         # A daemon: an interrupted job need not wait for a server that hangs.
-        thread = threading.Thread(target=self._fill, args=(future, key, request), daemon=True)
-        thread.start()
+        job = (future, self._slots.ask(), key, request)
+        threading.Thread(target=self._fill, args=job, daemon=True).start()
         return future
 
-    def _fill(self, future: Future[Answer], key: str, request: Request) -> None:
+    def _fill(
+        self, future: Future[Answer], turn: threading.Event, key: str, request: Request
+    ) -> None:
         try:
-            with self._slots:
+            with self._slots.held(turn):
                 future.set_result(self._ask(key, request))
         except BaseException as error:
             future.set_exception(error)
