@@ -64,7 +64,7 @@ def test_thirty_kills_in_a_row_change_no_byte(reference, tmp_path):
         workflow.communicate()
     print("struck:", ", ".join(struck))
     hit = {name for name in struck if name.startswith("bayling_study.")}
-    assert len(hit) >= 3, struck
+    assert len(hit) >= 2, struck
     status, output = sandbox.run()
     assert status == 0, output[-5000:]
     same_as(reference, sandbox)
