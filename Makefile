@@ -93,7 +93,7 @@ test: envs ## run all tests
 test-slurm: envs ## run the miniature study on a real SLURM cluster on this machine (root)
 	@cd tests && python -m slurm
 
-test-faults: envs ## kill, fill, damage and deceive whole workflows; ends with a table (about 40 minutes)
+test-faults: envs ## kill, fill, damage and deceive whole workflows; ends with a table (about 50 minutes)
 	@python -m pytest tests/faults tests/e2e/test_mlflow_server.py -m ""
 
 lint: envs ## ruff, mypy, snakefmt and snakemake --lint
