@@ -32,7 +32,7 @@ export TOKENIZERS_PARALLELISM := false
 
 # One run of a study at a time; what a killed run left behind is mended first (on a cluster
 # its jobs may still run: `make resume` ends them).
-EXCLUSIVE = python -m bayling_study.exclusive --study $(RESULTS) $(if $(filter local,$(PROFILE)),,--keep-locks) --
+EXCLUSIVE = python -m bayling_study.dag.exclusive --study $(RESULTS) $(if $(filter local,$(PROFILE)),,--keep-locks) --
 SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
@@ -46,43 +46,43 @@ help: ## this list
 
 study: envs ## run the study to its report (STUDY=NAME for another one)
 	@$(EXCLUSIVE) $(SNAKEMAKE)
-	@python -m bayling_study.report.summary --study $(RESULTS)
+	@python -m bayling_study.commands.summary --study $(RESULTS)
 
 replay: ## score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay
 
 plan: envs ## what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
-	@python -m bayling_study.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile config/profiles/$(PROFILE)) $(PLAN)
+	@python -m bayling_study.commands.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile config/profiles/$(PROFILE)) $(PLAN)
 
 preflight: envs ## is the place ready that PROFILE=slurm (or another) sends jobs to?
-	@python -m bayling_study.preflight --study-config $(FILES) --profile config/profiles/$(PROFILE)
+	@python -m bayling_study.commands.preflight --study-config $(FILES) --profile config/profiles/$(PROFILE)
 
 status: envs ## where a study is that runs here or elsewhere: jobs, training, queue (WATCH=10)
-	@python -m bayling_study.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
+	@python -m bayling_study.commands.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
 
 resume: envs ## after Snakemake was killed: cancel the jobs it left in SLURM's queue, go on
-	@python -m bayling_study.status.cancel --study $(STUDY)
+	@python -m bayling_study.commands.status.cancel --study $(STUDY)
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
 
 chat: envs ## talk to a system of the study in the terminal (SYSTEM=NAME)
-	@python -m bayling_study.talk --study-config $(FILES) --system "$(SYSTEM)"
+	@python -m bayling_study.commands.chat --study-config $(FILES) --system "$(SYSTEM)"
 
 serve: envs ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000)
-	@python -m bayling_study.talk.serve --study-config $(FILES) --system "$(SYSTEM)" --port $(PORT)
+	@python -m bayling_study.commands.serve --study-config $(FILES) --system "$(SYSTEM)" --port $(PORT)
 
 ranking: envs ## a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
-	@python -m bayling_study.ranking export --study $(RESULTS) --systems $(SYSTEMS) --items $(ITEMS) --out $(RESULTS)/ranking
+	@python -m bayling_study.commands.ranking export --study $(RESULTS) --systems $(SYSTEMS) --items $(ITEMS) --out $(RESULTS)/ranking
 
 fetch: envs ## download the study's sources only
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
 
 bundle: envs ## pack the repository and the study's sources for a machine without a network
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
-	@python -m bayling_study.bundle pack --study-config $(FILES) --out "$(BUNDLE)"
+	@python -m bayling_study.commands.bundle pack --study-config $(FILES) --out "$(BUNDLE)"
 
 verify: envs ## compare an unpacked bundle with its list of hashes
-	@python -m bayling_study.bundle verify .
+	@python -m bayling_study.commands.bundle verify .
 
 dry-run: envs ## list the jobs that a run would do
 	@$(SNAKEMAKE) --dry-run --quiet rules
@@ -103,13 +103,13 @@ ui: envs ## open the study's MLflow pages on http://127.0.0.1:5000
 	@mlflow ui --backend-store-uri sqlite:///$(abspath $(RESULTS))/mlflow.db --host 127.0.0.1 --port 5000
 
 why: envs ## where a number comes from, verified (FILE=results/… or RUN=MLflow-id, VERIFY=no)
-	@python -m bayling_study.why $(if $(RUN),--study $(RESULTS) --run "$(RUN)",$(if $(FILE),"$(FILE)")) $(if $(filter no,$(VERIFY)),--no-verify)
+	@python -m bayling_study.commands.why $(if $(RUN),--study $(RESULTS) --run "$(RUN)",$(if $(FILE),"$(FILE)")) $(if $(filter no,$(VERIFY)),--no-verify)
 
 compare: envs ## two studies or systems side by side (A=embedded:tuned B=results/other:tuned OUT=folder)
-	@python -m bayling_study.compare --results $(dir $(RESULTS)) $(if $(OUT),--out "$(OUT)") -- "$(A)" "$(B)"
+	@python -m bayling_study.commands.compare --results $(dir $(RESULTS)) $(if $(OUT),--out "$(OUT)") -- "$(A)" "$(B)"
 
 track: envs ## bring MLflow up to date with the study's run records
-	@python -m bayling_study.tracking --study $(RESULTS)
+	@python -m bayling_study.shared.tracking --study $(RESULTS)
 
 docs: envs ## rewrite the generated schema and reference of the configuration
 	@python -m bayling_study.config.document --write

@@ -13,7 +13,7 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from bayling_study.dag import Dag
+from bayling_study.dag.rules import Dag
 
 SDM = {str(name) for name in workflow.deployment_settings.deployment_method}
 STUDY = Dag.open(config, Path(workflow.basedir), sdm=SDM)
@@ -36,12 +36,23 @@ wildcard_constraints:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/download.smk"
-include: "workflow/rules/data.smk"
+include: "workflow/rules/foundation.smk"
+include: "workflow/rules/corpora.smk"
+include: "workflow/rules/prompts.smk"
+include: "workflow/rules/synthesis.smk"
+include: "workflow/rules/masks.smk"
 include: "workflow/rules/tuning.smk"
 include: "workflow/rules/deltas.smk"
+include: "workflow/rules/export.smk"
+include: "workflow/rules/perplexity.smk"
 include: "workflow/rules/generation.smk"
+include: "workflow/rules/harness.smk"
+include: "workflow/rules/judging.smk"
 include: "workflow/rules/scoring.smk"
+include: "workflow/rules/comet.smk"
+include: "workflow/rules/significance.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/track.smk"
 
 
 # Where Snakemake itself runs: there the network and the tracking server are.

@@ -14,11 +14,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.evaluation import ExportSection
-from bayling_study.errors import StudyError
-from bayling_study.export.__main__ import make_format
-from bayling_study.export.checkpoint import open_checkpoint
-from bayling_study.export.job import export
-from bayling_study.files import sha256_path
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_path
+from bayling_study.shared.checkpoints.reading import open_checkpoint
+from bayling_study.stages.export.__main__ import make_format
+from bayling_study.stages.export.job import export
 
 VOCABULARY = 300
 TEXT = ["the weather is nice today", "translate this sentence into German, please"] * 3

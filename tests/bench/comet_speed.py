@@ -28,14 +28,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from comet.models import RegressionMetric
 
-from bayling_study.scoring.comet.cache import Cache, Triple
-from bayling_study.scoring.comet.checkpoint import find_checkpoint
-from bayling_study.scoring.comet.degrade import Material, mixed_damage
-from bayling_study.scoring.comet.model import load_model
-from bayling_study.scoring.comet.scorer import Scorer
-from bayling_study.scoring.comet.settings import EmbeddedSettings
-from bayling_study.scoring.comet.tokenizer import create_encoder, train_tokenizer
-from bayling_study.scoring.comet.training import hyper_parameters, save
+from bayling_study.stages.comet.cache import Cache, Triple
+from bayling_study.stages.comet.checkpoint import find_checkpoint
+from bayling_study.stages.comet.degrade import Material, mixed_damage
+from bayling_study.stages.comet.model import load_model
+from bayling_study.stages.comet.scorer import Scorer
+from bayling_study.stages.comet.settings import EmbeddedSettings
+from bayling_study.stages.comet.tokenizer import create_encoder, train_tokenizer
+from bayling_study.stages.comet.training import hyper_parameters, save
 
 SHAPE = EmbeddedSettings(
     rows=1,

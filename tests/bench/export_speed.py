@@ -40,7 +40,7 @@ SHARD_BYTES = 1_000_000_000
 
 def layers_for(gigabytes: float) -> int:
     """Returns how many narrow layers make a checkpoint of about a size."""
-    from bayling_study.export.arithmetic import Shape, memory
+    from bayling_study.commands.plan.arithmetic import Shape, memory
 
     hidden, intermediate, heads = NARROW
 
@@ -59,7 +59,7 @@ def make_checkpoint(folder: Path, widths: tuple[int, int, int], layers: int) -> 
     import torch
     from safetensors.torch import save_file
 
-    from bayling_study.quantised.skeleton import skeleton, stored_shapes
+    from bayling_study.shared.checkpoints.skeleton import skeleton, stored_shapes
     from export_models import tiny_config, tiny_tokenizer
 
     hidden, intermediate, heads = widths

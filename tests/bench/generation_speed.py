@@ -24,13 +24,13 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from bayling_study import chat
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
-from bayling_study.generation.batching import Request, fit_context, plan
-from bayling_study.generation.decoding import decode, left_padded
-from bayling_study.models.loading import Loaded, load
-from bayling_study.records import read_prompts
+from bayling_study.core.records import read_prompts
+from bayling_study.shared import templates as chat
+from bayling_study.shared.models import Loaded, load
+from bayling_study.stages.generation.batching import Request, fit_context, plan
+from bayling_study.stages.generation.decoding import decode, left_padded
 
 Answers = dict[str, list[int]]
 

@@ -12,7 +12,7 @@ tokens a second, memory (planned and measured) and, where the device's peak is
 known, model FLOPs utilisation. All shapes but ``tiny`` need CUDA.
 
 ``--set KEY=VALUE`` changes a key of the section ``tuning``: ``--set attention=sdpa``
-``--set offload=optimizer`` ``--set micro_tokens=4096``.
+``--set offload=optimizer`` ``--set micro_batch_tokens=4096``.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ import yaml
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bayling_study.config.tuning import TuningSection
-from bayling_study.sizing.shape import Shape
-from bayling_study.sizing.speed import peak_teraflops
-from bayling_study.tuning import masks
-from bayling_study.tuning.job import Job
-from bayling_study.tuning.launcher import environment, free_port
-from bayling_study.tuning.resources import check_grant, facts, settle, this_room
-from bayling_study.tuning.worker import Worker, start_processes
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.speed import peak_teraflops
+from bayling_study.stages.masks import __main__ as masks
+from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.launcher import environment, free_port
+from bayling_study.stages.tuning.resources import check_grant, facts, settle, this_room
+from bayling_study.stages.tuning.worker import Worker, start_processes
 from helpers.training import chatml_tokenizer
 
 SHAPES = {
@@ -105,7 +105,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Trains, and returns settings, plan and medians."""
-    foundation, instructions = folder / options.shape, folder / "instructions"
+    foundation, instructions = folder / options.shape, folder / "synthesis"
     write_model(foundation, SHAPES[options.shape], options.length, options.device)
     write_conversations(instructions, options.length, options.batch * options.steps)
     written = settings(options)

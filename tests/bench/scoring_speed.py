@@ -21,7 +21,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bayling_study.records import Hypothesis, Prompt, write_hypotheses, write_prompts
+from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses, write_prompts
 
 ROOT = Path(__file__).parents[2]
 ENGLISH_PAIRS = ["zh", "de", "cs", "ja", "ru", "uk"]
@@ -67,7 +67,7 @@ def write_study(folder: Path, systems: list[str], directions: list[str]) -> None
     for position, system in enumerate(systems):
         share = 0.1 + 0.05 * position
         write_hypotheses(
-            folder / "outputs" / system / "wmt22.jsonl",
+            folder / "generation" / system / "wmt22.jsonl",
             (
                 Hypothesis(p.id, [damaged(p.references[0], share, draw)], [0], ["stop"])
                 for p in prompts
@@ -103,20 +103,20 @@ def score_all(folder: Path, systems: list[str], jobs: int) -> tuple[float, float
                 folder,
                 "scoring",
                 system,
-                *("--system", system, "--outputs", f"{folder}/outputs/{system}"),
-                *("--out", f"{folder}/scores/{system}"),
+                *("--system", system, "--generation", f"{folder}/generation/{system}"),
+                *("--out", f"{folder}/scoring/{system}"),
             )
             for system in systems
         ]
         for result in results:
             result.result()
     scored = time.perf_counter()
-    outputs, out = f"{folder}/outputs", f"{folder}/scores/comparisons.json"
+    outputs, out = f"{folder}/generation", f"{folder}/significance/comparisons.json"
     run(
         folder,
         "scoring.compare",
         "compare",
-        *("--systems", *systems, "--outputs", outputs, "--out", out),
+        *("--systems", *systems, "--generation", outputs, "--out", out),
     )
     return scored - start, time.perf_counter() - scored
 
@@ -134,7 +134,9 @@ def main() -> None:
         write_study(folder, systems, DIRECTIONS[: options.directions])
         for label in ("first run", "second run, from the cache"):
             scored, compared = score_all(folder, systems, options.jobs)
-            rows = json.loads((folder / "scores" / "comparisons.json").read_text())["comparisons"]
+            rows = json.loads((folder / "significance" / "comparisons.json").read_text())[
+                "comparisons"
+            ]
             print(
                 f"{label}: {scored + compared:.1f} s ({scored:.1f} s for "
                 f"{len(systems) * options.directions} hypothesis files, {compared:.1f} s for "

@@ -34,14 +34,15 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bayling_study import chat, languages
 from bayling_study.config.synthesis import Mixture
-from bayling_study.corpora.types import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
-from bayling_study.interactive.scripts import character_names
-from bayling_study.interactive.text import normalise, sentences, words
-from bayling_study.languages.flores import flores_languages
-from bayling_study.synthesis.__main__ import load_tokenizer
-from bayling_study.synthesis.mixture import Task, make
+from bayling_study.core import languages
+from bayling_study.core.languages.flores import flores_languages
+from bayling_study.shared import templates as chat
+from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
+from bayling_study.shared.interactive.scripts import character_names
+from bayling_study.shared.interactive.text import normalise, sentences, words
+from bayling_study.stages.synthesis.__main__ import load_tokenizer
+from bayling_study.stages.synthesis.mixture import Task, make
 
 SHARES = {"zh": 0.432, "en": 0.262, "cross": 0.306}
 """BayLing 2's instructions (STUDY.md 1b): Chinese, English, cross-lingual."""

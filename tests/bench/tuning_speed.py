@@ -2,8 +2,8 @@
 
     pip install --no-deps --target /tmp/trl trl==1.16.0
     PYTHONPATH=workflow .venv/study/bin/python tests/bench/tuning_speed.py \\
-        --foundation resources/foundations/smollm2-54b563f2 \\
-        --instructions results/embedded/instructions/default --trl /tmp/trl
+        --foundation resources/foundation/smollm2-54b563f2 \\
+        --synthesis results/embedded/synthesis/default --trl /tmp/trl
 
 Ways of training, on the same conversations, with the same model and bf16 precision:
 
@@ -45,13 +45,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from bayling_study.config.tuning import TuningSection
-from bayling_study.tuning import data, encoding
-from bayling_study.tuning.attention import NAMES, kernel
-from bayling_study.tuning.engine import start_engine
-from bayling_study.tuning.launcher import free_port
-from bayling_study.tuning.packing import Schedule
-from bayling_study.tuning.rows import build_row, row_loss
-from bayling_study.tuning.worker import start_processes
+from bayling_study.shared import token_set as data
+from bayling_study.stages.masks import encoding
+from bayling_study.stages.tuning.attention import NAMES, kernel
+from bayling_study.stages.tuning.engine import start_engine
+from bayling_study.stages.tuning.launcher import free_port
+from bayling_study.stages.tuning.packing import Schedule
+from bayling_study.stages.tuning.rows import build_row, row_loss
+from bayling_study.stages.tuning.worker import start_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY_RATE = 1e-12
@@ -99,13 +100,13 @@ class Bench:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.options = options
         self.tokenizer = AutoTokenizer.from_pretrained(options.foundation)
-        rows = data.read_conversations(options.instructions)
+        rows = data.read_conversations(options.synthesis)
         encoding.encode_all(rows, self.tokenizer, "bayling", options.max_length, folder / "tokens")
         self.tokens = data.load(folder / "tokens")
         self.settings = TuningSection(
             batch=options.batch,
             max_length=options.max_length,
-            micro_tokens=options.row_tokens,
+            micro_batch_tokens=options.row_tokens,
             learning_rate=TINY_RATE,
             gradient_checkpointing=False,
             zero_stage=2,
@@ -321,10 +322,10 @@ def processes(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             write_settings(folder, options)
-            program = [sys.executable, "-m", "bayling_study.tuning", "--system", "tuned"]
+            program = [sys.executable, "-m", "bayling_study.stages.tuning", "--system", "tuned"]
             paths = {
                 "settings": folder / "settings.json", "record": folder / "record.json",
-                "foundation": options.foundation, "instructions": options.instructions,
+                "foundation": options.foundation, "instructions": options.synthesis,
                 "checkpoints": folder / "checkpoints", "out": folder / "out",
                 "processes": count, "threads": len(os.sched_getaffinity(0)),
             }  # fmt: skip
@@ -348,7 +349,7 @@ def write_settings(folder: Path, options: argparse.Namespace) -> None:
     """Writes the settings of a short run of the stage."""
     tuning = {"batch": options.batch, "max_length": options.max_length, "epochs": 1}
     tuning |= {"max_steps": options.steps + 1, "gradient_checkpointing": False}
-    tuning |= {"micro_tokens": options.row_tokens}
+    tuning |= {"micro_batch_tokens": options.row_tokens}
     systems = {
         "foundation": {"kind": "foundation", "source": "x"},
         "tuned": {"kind": "tuned", "base": "foundation", "mixture": "default"},
@@ -363,7 +364,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     result.add_argument("--foundation", type=Path, required=True, help="checkpoint")
-    result.add_argument("--instructions", type=Path, required=True, help="folder of a mixture")
+    result.add_argument("--synthesis", type=Path, required=True, help="folder of a mixture")
     result.add_argument("--trl", type=Path, help="folder that pip put TRL into")
     result.add_argument("--batch", type=int, default=16, help="conversations a step")
     result.add_argument("--max-length", type=int, default=256, help="of a conversation")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bayling_study.config.loading import load_config
-from bayling_study.files import read_json, read_jsonl
+from bayling_study.core.files import read_json, read_jsonl
 from e2e.test_study import COMET, ROOT, prepare, records, run
 
 KEPT = {"without-interactive", "single-turn", "half"}
@@ -68,10 +68,10 @@ def test_sets_are_trained_and_compared_in_one_study(tmp_path: Path) -> None:
     for stage, count in {"corpora": 1, "foundation": 1, "suites": 3, "tuning": 4}.items():
         assert stages.count(stage) == count, stage
 
-    audits = {name: read_json(study / "instructions" / name / "audit.json") for name in KEPT}
+    audits = {name: read_json(study / "synthesis" / name / "audit.json") for name in KEPT}
     assert "interactive" not in audits["without-interactive"]["by_recipe"]
     assert audits["half"]["conversations"] == 60
-    single = parquet.read_table(study / "instructions" / "single-turn" / "train.parquet")
+    single = parquet.read_table(study / "synthesis" / "single-turn" / "train.parquet")
     assert {len(messages) for messages in single["messages"].to_pylist()} == {2}
     assert set(load_config(path).systems) == {"foundation", "tuned", *KEPT}
 
@@ -82,5 +82,5 @@ def test_sets_are_trained_and_compared_in_one_study(tmp_path: Path) -> None:
 
     reviews = list(read_jsonl(study / "judging" / "half" / "questions.jsonl"))
     assert len(reviews) == 4  # two questions in both orders, by a model that is no judge
-    scores = read_json(study / "scores" / "half" / "questions.json")["scores"]
+    scores = read_json(study / "scoring" / "half" / "questions.json")["scores"]
     assert {row["value"] for row in scores if row["metric"] == "unjudged"} == {100}

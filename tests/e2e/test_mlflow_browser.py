@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from bayling_study.tracking.mlflow_store import Store, default_uri
-from bayling_study.tracking.record import RunRecord
+from bayling_study.shared.tracking.mlflow_store import Store, default_uri
+from bayling_study.shared.tracking.record import RunRecord
 from helpers.browser import BROWSER, NO_BROWSER, Browser
 from helpers.servers import MlflowServer
 
@@ -28,18 +28,18 @@ pytestmark = [
 
 def write_study(study: Path) -> None:
     """Writes the records of three jobs: data, a tuned model with its curve, its scores."""
-    data, model = study / "instructions" / "default", study / "tuned" / "tuned"
+    data, model = study / "synthesis" / "default", study / "tuning" / "tuned"
     for folder, card in ((data, "# Data card"), (model, "# Model card")):
         folder.mkdir(parents=True)
         (folder / "README.md").write_text(card)
     synthesis = RunRecord(
         study / "runs/synthesis/default.json", "synthesis", "default", "small", "c0"
     )
-    synthesis.output("instructions", data)
+    synthesis.output("synthesis", data)
     synthesis.artefact(data / "README.md")
     synthesis.close("finished")
     tuning = RunRecord(study / "runs/tuning/tuned.json", "tuning", "tuned", "small", "c0")
-    tuning.input("instructions", data)
+    tuning.input("synthesis", data)
     tuning.parameters({"tuning": {"learning_rate": 2e-5}})
     for step in range(STEPS):
         tuning.metrics({"loss": 3.0 / (step + 1)}, step=step)
@@ -105,7 +105,7 @@ def test_the_studys_runs_are_listed(look, runs):
 
 
 def test_a_job_says_where_its_files_are(look, runs):
-    wanted = ("runs/tuning/tuned.json", "instructions/default", "tuning.learning_rate")
+    wanted = ("runs/tuning/tuned.json", "synthesis/default", "tuning.learning_rate")
     look(runs["tuning/tuned"], "job", *wanted)
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from bayling_study.files import read_json
-from bayling_study.tracking.mlflow_store import Store, default_uri
-from bayling_study.tracking.record import RunRecord
+from bayling_study.core.files import read_json
+from bayling_study.shared.tracking.mlflow_store import Store, default_uri
+from bayling_study.shared.tracking.record import RunRecord
 from helpers.servers import MlflowServer, postgres, why_no_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,9 +43,12 @@ def start_job(study: Path, name: str, uri: str, stop: Path) -> subprocess.Popen[
     return subprocess.Popen(command, env=environment())
 
 
+PROGRAM = (sys.executable, "-m", "bayling_study.shared.tracking")
+
+
 def sync(study: Path, uri: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "bayling_study.tracking", "--study", str(study), "--uri", uri],
+        [*PROGRAM, "--study", str(study), "--uri", uri],
         env=environment(), capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -127,11 +130,11 @@ def test_a_model_is_registered_once_with_signature_and_alias(
 ) -> None:
     study = tmp_path / "models"
     path = study / "runs" / "tuning" / "tuned.json"
-    (study / "tuned" / "tuned").mkdir(parents=True)
-    (study / "tuned" / "tuned" / "README.md").write_text("# tuned")
+    (study / "tuning" / "tuned").mkdir(parents=True)
+    (study / "tuning" / "tuned" / "README.md").write_text("# tuned")
     for attempt in (1, 2):
         record = RunRecord(path, "tuning", "tuned", "models", "c0de")
-        record.output("checkpoint", study / "tuned" / "tuned")
+        record.output("checkpoint", study / "tuning" / "tuned")
         record.close("finished")
         for _ in range(2):
             Store(server.uri, study).sync(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.report.__main__ import write_report
+from bayling_study.stages.report.__main__ import write_report
 from helpers import report_study
 from helpers.browser import BROWSER, NO_BROWSER, browse
 

@@ -19,9 +19,9 @@ import yaml
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
-from bayling_study.files import read_json, sha256_path
-from bayling_study.records import read_scores
-from bayling_study.tracking.mlflow_store import default_uri
+from bayling_study.core.files import read_json, sha256_path
+from bayling_study.core.records import read_scores
+from bayling_study.shared.tracking.mlflow_store import default_uri
 from helpers.tiny import write_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,9 +113,9 @@ def test_training_learnt_on_the_assistants_tokens(study):
 
 
 def test_tuned_weights_differ_and_int8_has_its_error_report(study):
-    foundation = next((study.parents[1] / "resources" / "foundations").iterdir())
+    foundation = next((study.parents[1] / "resources" / "foundation").iterdir())
     before = load_file(foundation / "model.safetensors")
-    after = load_file(study / "tuned" / "tuned" / "model.safetensors")
+    after = load_file(study / "tuning" / "tuned" / "model.safetensors")
     assert before.keys() == after.keys()
     assert any((before[name].float() != after[name].float()).any() for name in before)
     total = read_json(study / "int8" / "tuned-int8" / "error.json")["total"]
@@ -124,13 +124,13 @@ def test_tuned_weights_differ_and_int8_has_its_error_report(study):
 
 def test_every_system_has_scores_for_every_suite(study):
     for system in SYSTEMS:
-        translation = read_scores(study / "scores" / system / "translation.json")
+        translation = read_scores(study / "scoring" / system / "translation.json")
         metrics = {(score.item, score.metric) for score in translation}
         assert {("zh-en", "bleu"), ("cs-en", "chrf2"), ("trained-average", "chrf2")} <= metrics
         assert all(score.signature for score in translation)
-        interactive = read_scores(study / "scores" / system / "interactive.json")
+        interactive = read_scores(study / "scoring" / system / "interactive.json")
         assert "satisfaction" in {score.metric for score in interactive}
-        comet = read_scores(study / "scores" / "comet" / system / "translation.json")
+        comet = read_scores(study / "comet" / "score" / system / "translation.json")
         assert {score.metric for score in comet} == {"comet-embedded"}
 
 
@@ -168,9 +168,9 @@ def test_snakemakes_own_report_shows_the_results_with_captions(finished, tmp_pat
 
 
 def test_every_score_leads_back_to_its_sources_and_all_hashes_match(study):
-    for score in sorted((study / "scores").glob("*/translation.json")):
+    for score in sorted((study / "scoring").glob("*/translation.json")):
         done = subprocess.run(
-            [sys.executable, "-m", "bayling_study.why", str(score)],
+            [sys.executable, "-m", "bayling_study.commands.why", str(score)],
             env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
             text=True, capture_output=True,
         )  # fmt: skip
@@ -222,11 +222,13 @@ def test_a_killed_workflow_goes_on_and_ends_with_the_same_bytes(finished, tmp_pa
     result = run(config, "--rerun-incomplete", "--nolock")
     assert result.returncode == 0, result.stderr[-6000:]
     one, two = (path.parent / "results" / "tiny" for path in (finished, config))
-    same = ["corpora/parallel.parquet", "instructions/default/train.parquet"]
-    same += ["prompts/translation.jsonl", "tuned/tuned/model.safetensors"]
-    same += [f"outputs/{system}/translation.jsonl" for system in SYSTEMS]
+    same = ["corpora/parallel.parquet", "synthesis/default/train.parquet"]
+    same += ["prompts/translation.jsonl", "tuning/tuned/model.safetensors"]
+    same += [f"generation/{system}/translation.jsonl" for system in SYSTEMS]
     for name in same:
         assert sha256_path(one / name) == sha256_path(two / name), name
     assert all(record["state"] == "finished" for record in records(two).values())
-    comparisons = [(folder / "scores" / "comparisons.json").read_text() for folder in (one, two)]
+    comparisons = [
+        (folder / "significance" / "comparisons.json").read_text() for folder in (one, two)
+    ]
     assert json.loads(comparisons[0]) == json.loads(comparisons[1])

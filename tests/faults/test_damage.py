@@ -13,12 +13,12 @@ pytestmark = pytest.mark.long
 WAYS = {"bit flip": flip_bit, "truncation": truncate}
 DAMAGE = {
     "corpus": (f"{S}/corpora/parallel.parquet", "synthesis"),
-    "instructions": (f"{S}/instructions/default/train.parquet", "masks"),
+    "instructions": (f"{S}/synthesis/default/train.parquet", "masks"),
     "encoded training set": (f"{S}/masks/tuned/tokens/tokens.npy", "tuning"),
-    "foundation": ("resources/foundations/*/model.safetensors", "tuning"),
-    "checkpoint": (f"{S}/tuned/tuned/model.safetensors", "export"),
-    "export": (f"{S}/int8/tuned-int8/groupwise.safetensors", "perplexity"),
-    "hypotheses": (f"{S}/outputs/tuned/translation.jsonl", "scoring"),
+    "foundation": ("resources/foundation/*/model.safetensors", "tuning"),
+    "checkpoint": (f"{S}/tuning/tuned/model.safetensors", "export"),
+    "export": (f"{S}/export/tuned-int8/groupwise.safetensors", "perplexity"),
+    "hypotheses": (f"{S}/generation/tuned/translation.jsonl", "scoring"),
     "prompts": (f"{S}/prompts/translation.jsonl", "generation"),
 }
 """What is damaged: its file, and the stage that reads it next."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.files import write_json
+from bayling_study.core.files import write_json
 from helpers.sandbox import ROOT, Sandbox
 from helpers.tiny import write_foundation
 from unit.download_server import served
@@ -54,7 +54,13 @@ GGUF = {
 
 def run_foundation(download: Path, out: Path) -> subprocess.CompletedProcess[str]:
     """Runs the conversion with little memory and little time."""
-    command = [sys.executable, "-m", "bayling_study.download.foundation", "--download", download]
+    command = [
+        sys.executable,
+        "-m",
+        "bayling_study.stages.foundation",
+        "--download",
+        download,
+    ]
     command += ["--record", out.with_name("record.json"), "--out", out]
     limited = ["bash", "-c", 'ulimit -v 12000000; exec timeout 120 "$@"', "bash", *command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
@@ -148,7 +154,7 @@ def test_an_archive_writes_nothing_outside_its_folder(tmp_path, what):
         settings = {"study": {"name": "x"}, "download": {"manifest": str(tmp_path / "sources.tsv")}}
         write_json(tmp_path / "settings.json", settings)
         out = tmp_path / "inside" / "evil"
-        command = [sys.executable, "-m", "bayling_study.download", "--source", "evil"]
+        command = [sys.executable, "-m", "bayling_study.stages.download", "--source", "evil"]
         command += ["--settings", str(tmp_path / "settings.json"), "--out", str(out)]
         command += ["--record", str(tmp_path / "record.json")]
         before = set(tmp_path.rglob("*"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bayling_study.files import read_json
+from bayling_study.core.files import read_json
 from helpers.sandbox import STAGES, S, Sandbox, job_of
 from helpers.strikes import slow_steps, wait_for_checkpoint
 

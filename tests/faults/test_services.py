@@ -19,8 +19,8 @@ import psutil
 import pytest
 import yaml
 
-from bayling_study.files import read_json
-from bayling_study.tracking.mlflow_store import default_uri, runs_of
+from bayling_study.core.files import read_json
+from bayling_study.shared.tracking.mlflow_store import default_uri, runs_of
 from helpers.sandbox import NAME, S, Sandbox
 
 pytestmark = pytest.mark.long
@@ -86,7 +86,7 @@ def add_remote(sandbox: Sandbox, url: str, **settings: object) -> str:
     remote = {"kind": "endpoint", "url": url, "model": "m", "key_env": "REMOTE_KEY", **settings}
     config["systems"]["remote"] = remote
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    return f"{S}/outputs/remote"
+    return f"{S}/generation/remote"
 
 
 @pytest.mark.fault("an endpoint that hangs")
@@ -134,7 +134,7 @@ def test_a_tracking_server_that_is_down_loses_nothing(reference, sandbox):
 def sync(sandbox: Sandbox) -> str:
     """Sends what is pending to the study's own store, as `make track` does; returns the log."""
     done = subprocess.run(
-        [sys.executable, "-m", "bayling_study.tracking", "--study", S],
+        [sys.executable, "-m", "bayling_study.shared.tracking", "--study", S],
         cwd=sandbox.root, env=sandbox.environment({}), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -154,7 +154,7 @@ def test_no_secret_is_left_anywhere(sandbox):
         done.set()
         watcher.join()
     assert status == 0, output[-3000:]
-    assert any("bayling_study.generation" in line for line in seen)
+    assert any("bayling_study.stages.generation" in line for line in seen)
     page = (sandbox.study / "report" / "index.html").read_text(encoding="utf-8")
     assert "remote" in page
     for name, secret in CANARIES.items():

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bayling_study.dag import Dag
+from bayling_study.dag.rules import Dag
 from helpers.sandbox import ROOT, Sandbox
 
 EMBEDDED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))

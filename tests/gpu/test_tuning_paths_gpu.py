@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from bayling_study.tuning.attention import Attention
+from bayling_study.stages.tuning.attention import Attention
 from helpers import tuning_paths as paths
 from helpers.training import write_wide_foundation
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config.model import StudyConfig
-from bayling_study.files import write_json, write_jsonl
-from bayling_study.records import (
+from bayling_study.core.files import write_json, write_jsonl
+from bayling_study.core.records import (
     Hypothesis,
     Prompt,
     Score,
@@ -15,7 +15,7 @@ from bayling_study.records import (
     write_prompts,
     write_scores,
 )
-from bayling_study.report.collect import Study
+from bayling_study.stages.report.collect import Study
 
 SYSTEMS = ("foundation", "tuned", "tuned-int8")
 HOSTILE = "<script>document.title='owned'</script> \u202etxet desrever\u202c &amp; \u0007"
@@ -71,14 +71,14 @@ def make(folder: Path, published: str = "") -> Study:
     write_prompts(folder / "prompts/translation.jsonl", prompts)
     for system in SYSTEMS:
         rows = [Hypothesis(p.id, [ANSWERS[system]], [3], ["stop"]) for p in prompts]
-        write_hypotheses(folder / f"outputs/{system}/translation.jsonl", rows)
-        write_scores(folder / f"scores/{system}/translation.json", scores(system))
-        write_segments(folder / f"scores/{system}/translation.segments.jsonl", prompts)
-    write_comparisons(folder / "scores/comparisons.json")
+        write_hypotheses(folder / f"generation/{system}/translation.jsonl", rows)
+        write_scores(folder / f"scoring/{system}/translation.json", scores(system))
+        write_segments(folder / f"scoring/{system}/translation.segments.jsonl", prompts)
+    write_comparisons(folder / "significance/comparisons.json")
     write_records(folder)
-    write_audit(folder / "instructions" / "default" / "audit.json")
-    write_error_report(folder / "int8/tuned-int8")
-    write_perplexity(folder / "exports" / "tuned-int8.json")
+    write_audit(folder / "synthesis" / "default" / "audit.json")
+    write_error_report(folder / "export/tuned-int8")
+    write_perplexity(folder / "perplexity" / "tuned-int8.json")
     return Study(folder, config(table))
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from bayling_study.files import sha256_path
+from bayling_study.core.files import sha256_path
 from helpers.tiny import write_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,17 +45,17 @@ class Stage:
 
 S = f"results/{NAME}"
 STAGES = {
-    "foundation": Stage("resources/foundations/*", "download.foundation", "foundation/*"),
+    "foundation": Stage("resources/foundation/*", "download.foundation", "foundation/*"),
     "corpora": Stage(f"{S}/corpora/parallel.parquet", "corpora", "corpora"),
-    "synthesis": Stage(f"{S}/instructions/default/train.parquet", "synthesis", "synthesis/default"),
+    "synthesis": Stage(f"{S}/synthesis/default/train.parquet", "synthesis", "synthesis/default"),
     "prompts": Stage(f"{S}/prompts/translation.jsonl", "suites", "suites/translation"),
     "masks": Stage(f"{S}/masks/tuned", "tuning.masks", "masks/tuned"),
-    "tuning": Stage(f"{S}/tuned/tuned", "tuning", "tuning/tuned"),
-    "export": Stage(f"{S}/int8/tuned-int8", "export", "export/tuned-int8"),
-    "perplexity": Stage(f"{S}/exports/tuned-int8.json", "export.perplexity", "perplexity/*"),
-    "generation": Stage(f"{S}/outputs/tuned", "generation", "generation/tuned"),
-    "scoring": Stage(f"{S}/scores/tuned", "scoring", "scoring/tuned"),
-    "comparing": Stage(f"{S}/scores/comparisons.json", "scoring.compare", "scoring/compare"),
+    "tuning": Stage(f"{S}/tuning/tuned", "tuning", "tuning/tuned"),
+    "export": Stage(f"{S}/export/tuned-int8", "export", "export/tuned-int8"),
+    "perplexity": Stage(f"{S}/perplexity/tuned-int8.json", "export.perplexity", "perplexity/*"),
+    "generation": Stage(f"{S}/generation/tuned", "generation", "generation/tuned"),
+    "scoring": Stage(f"{S}/scoring/tuned", "scoring", "scoring/tuned"),
+    "comparing": Stage(f"{S}/significance/comparisons.json", "scoring.compare", "scoring/compare"),
     "comet": Stage(f"{S}/comet-embedded", "scoring.comet train", "comet/train"),
     "report": Stage(f"{S}/report/verdicts.tsv", "report", "report"),
 }
@@ -106,7 +106,7 @@ class Sandbox:
 
     def command(self, *more: str) -> list[str]:
         """Returns the command that ``make study`` runs, with more options or targets."""
-        guard = [sys.executable, "-m", "bayling_study.exclusive", "--study", S, "--"]
+        guard = [sys.executable, "-m", "bayling_study.dag.exclusive", "--study", S, "--"]
         snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
         options = ["--cores", "2", "--rerun-incomplete", "--show-failed-logs"]
         return [*guard, *snakemake, *options, *more, "--configfile", f"{NAME}.yaml"]

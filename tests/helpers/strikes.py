@@ -67,6 +67,6 @@ def workers_below(root: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
             continue
         inside = Path(folder).is_relative_to(root.resolve())
-        if inside and "bayling_study.tuning.worker" in words:
+        if inside and "bayling_study.stages.tuning.worker" in words:
             found.append(process)
     return found

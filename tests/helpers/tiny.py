@@ -122,7 +122,7 @@ def write_study(root: Path, name: str = "tiny") -> Path:
     rng = random.Random(7)
     upstream = root / "upstream"
     write_catalogues(upstream / "catalogues", rng)
-    write_instructions(upstream / "instructions", rng)
+    write_instructions(upstream / "synthesis", rng)
     write_foundation(upstream / "model")
     sources = root / "sources.tsv"
     sources.write_text(SOURCES.format(root=upstream), encoding="utf-8")

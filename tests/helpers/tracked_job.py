@@ -4,8 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from bayling_study.tracking.live import LiveRun
-from bayling_study.tracking.record import run_record
+from bayling_study.shared.tracking.live import LiveRun
+from bayling_study.shared.tracking.record import run_record
 
 PAUSE, MOST = 0.25, 4000
 study, name, uri, stop = Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pyarrow.parquet as parquet
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from bayling_study.stages.masks.__main__ import encode
 
 ROOT = Path(__file__).resolve().parents[2]
 LLAMA3_SPLIT = (
@@ -193,6 +196,13 @@ def write_instructions(folder: Path, count: int = 24) -> Path:
     return folder
 
 
+def write_masks(folder: Path, instructions: Path, foundation: Path, length: int) -> None:
+    """Encodes instructions as the stage ``masks`` does, anew each time."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    encode(folder, instructions, foundation, "bayling", length)
+
+
 class Stage:
     """A tuning job in a folder, ready to be started.
 
@@ -208,7 +218,7 @@ class Stage:
         self.record = folder / "runs" / "tuning" / "tuned.json"
         if not (folder / "foundation").exists():
             write_foundation(folder / "foundation")
-            write_instructions(folder / "instructions")
+            write_instructions(folder / "synthesis")
         values = {"epochs": 1, "batch": 4, "max_length": 512, "learning_rate": 1e-3}
         values |= {"precision": "fp32", "zero_stage": 1, "gradient_checkpointing": False}
         settings = {
@@ -220,11 +230,14 @@ class Stage:
             },
         }
         (folder / "settings.json").write_text(json.dumps(settings))
+        length = settings["tuning"]["max_length"]
+        write_masks(folder / "masks", folder / "synthesis", folder / "foundation", length)
         self.command = [
-            *(sys.executable, "-m", "bayling_study.tuning", "--system", "tuned"),
+            *(sys.executable, "-m", "bayling_study.stages.tuning", "--system", "tuned"),
             *("--settings", str(folder / "settings.json"), "--record", str(self.record)),
             *("--foundation", str(folder / "foundation"), "--code", "abc"),
-            *("--instructions", str(folder / "instructions"), "--out", str(self.out)),
+            *("--synthesis", str(folder / "synthesis"), "--out", str(self.out)),
+            *("--masks", str(folder / "masks")),
             *("--checkpoints", str(self.checkpoints), "--processes", str(processes)),
         ]
         path = f"{ROOT / 'workflow'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"

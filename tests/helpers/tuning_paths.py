@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from bayling_study import chat
-from bayling_study.cli import EXIT_INTERRUPTED
-from bayling_study.tuning.attention import Attention
-from bayling_study.tuning.rows import Conversation, build_row, row_logits
+from bayling_study.core.cli import EXIT_INTERRUPTED
+from bayling_study.shared import templates as chat
+from bayling_study.stages.tuning.attention import Attention
+from bayling_study.stages.tuning.rows import Conversation, build_row, row_logits
 from helpers.training import (
     Stage,
     chatml_tokenizer,
@@ -37,7 +37,7 @@ def prepared(folder: Path, processes: int = 1, **tuning: Any) -> Stage:
     """A stage of four steps on the wide foundation, whose heads of 16 every kernel takes."""
     if not (folder / "foundation").exists():
         write_wide_foundation(folder / "foundation")
-        write_instructions(folder / "instructions")
+        write_instructions(folder / "synthesis")
     return Stage(folder, processes, **{"max_steps": STEPS, **tuning})
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bayling_study.records import Hypothesis, Prompt
-from bayling_study.scoring.measurement import Answers, Measurement
+from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.shared.metrics.measurement import Answers, Measurement
 
 SINGLE, SET, MATH = "single", "set", "math"
 

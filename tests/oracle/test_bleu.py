@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from released_answers import answers, by_metric, expected, lines, oracle
 
-from bayling_study.scoring import overlap
-from bayling_study.scoring.measurement import Options
+from bayling_study.shared.metrics import overlap
+from bayling_study.shared.metrics.measurement import Options
 
 pytestmark = pytest.mark.oracle
 CASES = expected("wmt22")["hypotheses"]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from released_answers import answers, by_metric, expected, oracle, rows
 
-from bayling_study.scoring import constraints
-from bayling_study.scoring.measurement import Options
+from bayling_study.shared.metrics import constraints
+from bayling_study.shared.metrics.measurement import Options
 
 pytestmark = pytest.mark.oracle
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from released_answers import MATH, SET, SINGLE, answers, by_metric, expected, oracle, rows
 
-from bayling_study.scoring import exams
-from bayling_study.scoring.aggregates import EXAM_MEANS
-from bayling_study.scoring.measurement import Measurement, Options
+from bayling_study.shared.metrics import exams
+from bayling_study.shared.metrics.aggregates import EXAM_MEANS
+from bayling_study.shared.metrics.measurement import Measurement, Options
 
 pytestmark = pytest.mark.oracle
 EXPECTED = expected("exam")

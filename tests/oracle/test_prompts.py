@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from bayling_study.config.suites import ConstrainedSuite, ExamsSuite, ReviewsSuite, Wmt22Suite
-from bayling_study.files import read_jsonl, write_json
-from bayling_study.records import Prompt
-from bayling_study.suites import Context, constrained, exams, reviews, wmt22
+from bayling_study.core.files import read_jsonl, write_json
+from bayling_study.core.records import Prompt
+from bayling_study.stages.prompts import Context, constrained, exams, reviews, wmt22
 
 SEGMENTS = {
     "zh-en": 1875,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from released_answers import answers, by_metric, expected, oracle, rows
 
-from bayling_study.scoring import reviews
-from bayling_study.scoring.aggregates import pool
-from bayling_study.scoring.measurement import Measurement, Options
+from bayling_study.shared.metrics import reviews
+from bayling_study.shared.metrics.aggregates import pool
+from bayling_study.shared.metrics.measurement import Measurement, Options
 
 pytestmark = pytest.mark.oracle
 EXPECTED = expected("judge")

@@ -40,32 +40,32 @@ def disturbed(cluster: Cluster, study: Study, table: Table, reference: dict[str,
     options = ["--profile", str(study.profile("disturbed", **LEAN))]
     options += ["--slurm-jobname-prefix", PREFIX]
     run = study.start("disturbed", *options)
-    hang("bayling_study.suites")
-    await_job("tune")
+    hang("bayling_study.stages.prompts")
+    await_job("tuning")
     study.trained_on()
-    table.show("make status", program(study, "bayling_study.status", *configured(study)))
+    table.show("make status", program(study, "bayling_study.commands.status", *configured(study)))
     with table.point("a cancelled training (scancel) goes on in the next job"):
-        cancelled = job("tune")
+        cancelled = job("tuning")
         output("scancel", cancelled)
         again(study, cancelled)
     with table.point("a node goes down under a training: SLURM queues it again, it goes on"):
-        broken = node_of(job("tune"))
+        broken = node_of(job("tuning"))
         cluster.down(broken)
-        number = await_job("tune", "PENDING")
+        number = await_job("tuning", "PENDING")
         output("scontrol", "update", f"JobId={number}", "StartTime=now")  # not after 2 minutes
         study.trained_on()
-        assert node_of(job("tune")) != broken
+        assert node_of(job("tuning")) != broken
         cluster.up(broken)
         cluster.resume(broken)
     with table.point("a preempted training is queued again and goes on"):
-        number, place = job("tune"), node_of(job("tune"))
+        number, place = job("tuning"), node_of(job("tuning"))
         urgent = ["sbatch", "-p", "urgent", "-w", place, f"--gpus={GPUS}", "--wrap", "sleep 5"]
         output(*urgent, "--output", "/dev/null")
-        wait(lambda: number not in (job("tune"), ""), "preemption", 240)
+        wait(lambda: number not in (job("tuning"), ""), "preemption", 240)
         output("scontrol", "update", f"JobId={number}", "StartTime=now")
         study.trained_on()
-        assert job("tune") == number, "a requeued job keeps its number"
-    drained = node_of(job("tune"))
+        assert job("tuning") == number, "a requeued job keeps its number"
+    drained = node_of(job("tuning"))
     output("scontrol", "update", f"NodeName={drained}", "State=DRAIN", "Reason=test")
     marker = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 1))
     run = killed(study, run, options, table)
@@ -95,19 +95,19 @@ def hang(module: str) -> None:
 
 def again(study: Study, number: str) -> None:
     """Waits until another job of the training has taken over and done some steps."""
-    wait(lambda: job("tune") not in ("", number), "the next job", 240)
+    wait(lambda: job("tuning") not in ("", number), "the next job", 240)
     study.trained_on()
 
 
 def killed(study: Study, run: Run, options: list[str], table: Table) -> Run:
     """Kills Snakemake during the training and starts it again as ``make resume`` does."""
-    number = job("tune")
+    number = job("tuning")
     run.kill()
     with table.point("its jobs go on without it, and are cancelled before a new start"):
         time.sleep(3)
-        assert job("tune") == number, "the orphan runs on"
-        text = program(study, "bayling_study.status.cancel", "--study", "tiny")
-        assert f"cancelling job {number}" in text and not job("tune"), text
+        assert job("tuning") == number, "the orphan runs on"
+        text = program(study, "bayling_study.commands.status.cancel", "--study", "tiny")
+        assert f"cancelling job {number}" in text and not job("tuning"), text
     unlock = study.start("unlock", *options, "--unlock")
     assert unlock.wait(240) == 0
     return study.start("resumed", *options)
@@ -160,13 +160,13 @@ def chained(study: Study, table: Table, reference: dict[str, str]) -> None:
     overlay = study.folder / "short.yaml"
     overlay.write_text(yaml.safe_dump({"tuning": {"budget_minutes": 0.6}}))
     with table.point("a training longer than its jobs finishes in several, bit-equal"):
-        tuned = study.results / "tuned" / "tuned"
+        tuned = study.results / "tuning" / "tuned"
         options = ["--profile", str(study.profile("chained"))]
         run = study.start("chained", *options, str(tuned), config=str(overlay))
         assert run.wait() == 0, read(run.log)[-2000:]
         jobs = len(trainings()) - before
         assert jobs > 1, "one job was enough"
-        weights = "tuned/tuned/model.safetensors"
+        weights = "tuning/tuned/model.safetensors"
         assert study.hashes()[weights] == reference[weights], "the weights differ"
         table.note(f"{jobs} jobs of 36 seconds")
 
@@ -177,7 +177,7 @@ def two_nodes(study: Study, table: Table) -> None:
     wide = {"nodes": 2, "tasks": 2, "mpi": "srun", "gres": f"gpu:{GPUS}", "gpu": 0}
     profile = study.profile("wide", tune={**wide, "tasks_per_gpu": 0})
     with table.point("two nodes train together, each with its log"):
-        tuned = study.results / "tuned" / "tuned"
+        tuned = study.results / "tuning" / "tuned"
         run = study.start("wide", "--profile", str(profile), str(tuned))
         assert run.wait() == 0, read(run.log)[-2000:]
         logs = [read(study.results / f"logs/tuning/tuned-nodes/node-{n}.log") for n in (0, 1)]
@@ -227,12 +227,12 @@ def preflight(study: Study, table: Table) -> None:
     options = [*configured(study), "--profile"]
     good = str(study.profile("checked"))
     with table.point("preflight passes on this cluster"):
-        text = program(study, "bayling_study.preflight", *options, good)
+        text = program(study, "bayling_study.commands.preflight", *options, good)
         table.show("make preflight PROFILE=slurm", text)
         assert "0 failed" in text, text
     bad = str(study.profile("bad", generate={"slurm_partition": "gpus"}, tune={"gpu": 99}))
     with table.point("preflight says what to change in a wrong profile"):
-        text = program(study, "bayling_study.preflight", *options, bad)
+        text = program(study, "bayling_study.commands.preflight", *options, bad)
         table.show("preflight of a wrong profile", text)
         assert "partition" in text and "fix:" in text and "0 failed" not in text, text
 

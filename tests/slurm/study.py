@@ -49,10 +49,10 @@ class Study:
         """Writes the shipped SLURM profile with fewer cores, quicker polls and some resources."""
         shipped = ROOT / "config" / "profiles" / "slurm" / "config.yaml"
         values = yaml.safe_load(shipped.read_text())
-        values["set-resources"]["tune"]["processes"] = 1
+        values["set-resources"]["tuning"]["processes"] = 1
         for rule, changes in resources.items():
             values["set-resources"].setdefault(rule, {}).update(changes)
-        values |= {"set-threads": {"tune": 1}, "latency-wait": 20}
+        values |= {"set-threads": {"tuning": 1}, "latency-wait": 20}
         values |= {"slurm-init-seconds-before-status-checks": 2}
         path = self.folder / f"profile-{name}"
         path.mkdir(exist_ok=True)

@@ -27,10 +27,10 @@ def reference(folder: str, rows: str, out: str) -> None:
 
 
 def ours(folder: str, rows: str, out: str, *budgets: str) -> None:
-    from bayling_study.scoring.comet.cache import Cache, Triple
-    from bayling_study.scoring.comet.checkpoint import find_checkpoint
-    from bayling_study.scoring.comet.model import load_model
-    from bayling_study.scoring.comet.scorer import Scorer
+    from bayling_study.stages.comet.cache import Cache, Triple
+    from bayling_study.stages.comet.checkpoint import find_checkpoint
+    from bayling_study.stages.comet.model import load_model
+    from bayling_study.stages.comet.scorer import Scorer
 
     model = load_model(find_checkpoint(Path(folder)), "fp32")
     samples = json.loads(Path(rows).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ import torch
 import transformers
 
 from bayling_study.config.tuning import TuningSection
-from bayling_study.tuning.engine import deepspeed_config, model_dtype
+from bayling_study.stages.tuning.engine import deepspeed_config, model_dtype
 
 HIDDEN, LAYERS, VOCABULARY = 512, 6, 800
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bayling_study.files import write_json, write_jsonl, write_text
+from bayling_study.core.files import write_json, write_jsonl, write_text
 
 TRANSLATION = "exp/translation_benchmark"
 CONSTRAINED = "exp/constrained_translation"

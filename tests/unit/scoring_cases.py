@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bayling_study.records import Hypothesis, Prompt
-from bayling_study.scoring.measurement import Answers, Measurement
+from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.shared.metrics.measurement import Answers, Measurement
 
 
 def answers(

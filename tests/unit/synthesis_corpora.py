@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bayling_study.config.synthesis import Mixture
-from bayling_study.corpora.types import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
-from bayling_study.synthesis.mixture import Made, Task, make
+from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
+from bayling_study.stages.synthesis.mixture import Made, Task, make
 from unit.interactive_corpus import rows
 
 TEST_BRANDS = 100

@@ -13,17 +13,9 @@ from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 from scoring_cases import answers
 
-from bayling_study.scoring import overlap
-from bayling_study.scoring.measurement import Measurement, Options, average, rate
-from bayling_study.scoring.pairs import (
-    PairTest,
-    average_tests,
-    compare_item,
-    correct_table,
-    corrected,
-    item_tests,
-)
-from bayling_study.scoring.resampling import (
+from bayling_study.shared.metrics import overlap
+from bayling_study.shared.metrics.measurement import Measurement, Options, average, rate
+from bayling_study.shared.metrics.resampling import (
     Plan,
     benjamini_hochberg,
     bootstrap_weights,
@@ -31,6 +23,14 @@ from bayling_study.scoring.resampling import (
     holm,
     interval,
     resampled,
+)
+from bayling_study.stages.significance.pairs import (
+    PairTest,
+    average_tests,
+    compare_item,
+    correct_table,
+    corrected,
+    item_tests,
 )
 
 SEED = 12345

@@ -12,15 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from bayling_study.bundle import contents
-from bayling_study.bundle.__main__ import TOP, pack_study
-from bayling_study.bundle.archive import LISTING, verify
+from bayling_study.commands.bundle import contents
+from bayling_study.commands.bundle.__main__ import TOP, pack_study
+from bayling_study.commands.bundle.archive import LISTING, verify
 from bayling_study.config import load_config
 from bayling_study.config.loading import ROOT
-from bayling_study.download.__main__ import ensure
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.layout import Layout
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.dag.layout import Layout
+from bayling_study.stages.download.__main__ import ensure
 from helpers.tiny import write_study
 
 
@@ -56,7 +56,7 @@ def test_the_list_covers_every_file_and_the_sources_are_found(
     about = verify(there)
     present = {p.relative_to(there).as_posix() for p in there.rglob("*") if p.is_file()}
     assert present == {LISTING, *about["files"]}
-    assert {"Snakefile", "workflow/bayling_study/dag.py", "envs/study.lock"} <= present
+    assert {"Snakefile", "workflow/bayling_study/dag/rules.py", "envs/study.lock"} <= present
     monkeypatch.chdir(there)
     config = load_config(Path("config/studies/tiny.yaml"))
     layout = Layout(config)

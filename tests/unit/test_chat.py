@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from bayling_study import chat
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.shared import templates as chat
 from helpers.training import (
     chatml_tokenizer,
     legacy_llama_tokenizer,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bayling_study.tracking import code
+from bayling_study.shared.tracking import code
 
 
 @pytest.fixture
@@ -10,7 +10,7 @@ def project(tmp_path, monkeypatch):
     root = tmp_path / "workflow"
     for name, text in {
         "bayling_study/__init__.py": "",
-        "bayling_study/files.py": "x = 1",
+        "bayling_study/core/files.py": "x = 1",
         "bayling_study/config/__init__.py": "y = 1",
         "bayling_study/a/__init__.py": "",
         "bayling_study/a/__main__.py": (
@@ -43,7 +43,7 @@ def project(tmp_path, monkeypatch):
     [
         ("bayling_study/a/one.py", {"a"}),
         ("bayling_study/a/page.html", {"a"}),
-        ("bayling_study/files.py", {"a"}),
+        ("bayling_study/core/files.py", {"a"}),
         ("bayling_study/b/__main__.py", {"b"}),
         ("bayling_study/config/__init__.py", set()),
         ("bayling_study/a/inner/__main__.py", set()),

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayling_study.config import StudyConfig
-from bayling_study.errors import StudyError
-from bayling_study.files import write_jsonl
-from bayling_study.scoring.comet import degrade
-from bayling_study.scoring.comet.dataset import read_rows, write_csv
-from bayling_study.scoring.comet.degrade import DAMAGES, Damaged, Material
-from bayling_study.scoring.comet_data import draw, read_translations, wanted_directions
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_jsonl
+from bayling_study.stages.comet import degrade
+from bayling_study.stages.comet.dataset import read_rows, write_csv
+from bayling_study.stages.comet.degrade import DAMAGES, Damaged, Material
+from bayling_study.stages.comet.segments import draw, read_translations, wanted_directions
 
 Kind = Callable[[Material, random.Random], Damaged]
 ENGLISH = Material("ein zwei drei vier fünf", "one two three four five", "un deux", "a b c", True)

@@ -13,15 +13,15 @@ import pytest
 import yaml
 
 from bayling_study.config.evaluation import ScoringSection
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json
-from bayling_study.records import Hypothesis, Prompt, read_scores, write_hypotheses
-from bayling_study.scoring.comet.batches import length_batches
-from bayling_study.scoring.comet.cache import Cache, Triple, text_key
-from bayling_study.scoring.comet.checkpoint import MARKER, find_checkpoint
-from bayling_study.scoring.comet.results import item_scores, resampled_means, write_results
-from bayling_study.scoring.comet.segments import Segment, read_segments, scorable
-from bayling_study.scoring.comet.settings import CometSettings, read_settings
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json
+from bayling_study.core.records import Hypothesis, Prompt, read_scores, write_hypotheses
+from bayling_study.stages.comet.batches import length_batches
+from bayling_study.stages.comet.cache import Cache, Triple, text_key
+from bayling_study.stages.comet.checkpoint import MARKER, find_checkpoint
+from bayling_study.stages.comet.results import item_scores, resampled_means, write_results
+from bayling_study.stages.comet.scorable import Segment, read_segments, scorable
+from bayling_study.stages.comet.settings import CometSettings, read_settings
 
 SETTINGS = CometSettings("t", 1, 4096, "fp32", 500, 0.95, None)
 

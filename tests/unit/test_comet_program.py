@@ -16,8 +16,14 @@ from typing import Any
 import pytest
 
 from bayling_study.config.evaluation import ScoringSection
-from bayling_study.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
-from bayling_study.records import Hypothesis, Prompt, read_scores, write_hypotheses, write_prompts
+from bayling_study.core.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    read_scores,
+    write_hypotheses,
+    write_prompts,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = Path(os.environ.get("BAYLING_COMET_PYTHON", ROOT / ".venv/comet/bin/python"))
@@ -59,7 +65,7 @@ def comet(command: str, folder: Path, **options: object) -> subprocess.Completed
     for name, value in options.items():
         values = value if isinstance(value, list) else [value]
         arguments += [f"--{name}", *values]
-    return call("-m", "bayling_study.scoring.comet", command, *arguments)
+    return call("-m", "bayling_study.stages.comet", command, *arguments)
 
 
 def sentence(number: int) -> str:
@@ -117,17 +123,17 @@ def scored(folder: Path, model: Path, precision: str = "fp32") -> subprocess.Com
             Hypothesis(p.id, [sentence(n + shift) if n else ""], [1], ["stop"])
             for n, p in enumerate(prompts)
         ]
-        write_hypotheses(folder / "outputs" / system / "news.jsonl", rows)
+        write_hypotheses(folder / "generation" / system / "news.jsonl", rows)
     return comet(
         "score",
         folder,
         model=model,
         prompts=folder / "prompts",
-        outputs=folder / "outputs",
+        outputs=folder / "generation",
         systems=["one", "two"],
         suites=["news", "chat"],
         cache=folder / "cache",
-        out=folder / "scores",
+        out=folder / "scoring",
     )
 
 
@@ -190,7 +196,7 @@ def test_scores_equal_the_program_comet_score(
     for prompt in read_jsonl(tmp_path / "prompts" / "news.jsonl"):
         texts["-s"].append(prompt["meta"]["source_text"])
         texts["-r"].append(prompt["references"][0])
-    for row in read_jsonl(tmp_path / "outputs" / "two" / "news.jsonl"):
+    for row in read_jsonl(tmp_path / "generation" / "two" / "news.jsonl"):
         texts["-t"].append(row["turns"][0])
     arguments: list[object] = []
     for option, lines in texts.items():
@@ -202,7 +208,7 @@ def test_scores_equal_the_program_comet_score(
     result = call(*program, *arguments, cwd=model)
     assert result.returncode == 0, result.stderr
     (theirs,) = read_json(tmp_path / "theirs.json").values()
-    rows = read_jsonl(tmp_path / "scores/two/news.segments.jsonl")
+    rows = read_jsonl(tmp_path / "scoring/two/news.segments.jsonl")
     ours = [row["value"] / 100 for row in rows]  # score files are times 100, as the papers' tables
     expected = [row["COMET"] for row in theirs]
     assert largest_difference(ours, expected) <= tolerance
@@ -214,23 +220,23 @@ def test_two_systems_in_one_load_and_a_second_run_from_the_cache(
 ) -> None:
     result = scored(tmp_path, trained / "model")
     assert result.returncode == 0, result.stderr
-    (one,) = read_scores(tmp_path / "scores/one/news.json")
-    (two,) = read_scores(tmp_path / "scores/two/news.json")
+    (one,) = read_scores(tmp_path / "scoring/one/news.json")
+    (two,) = read_scores(tmp_path / "scoring/two/news.json")
     assert (one.metric, one.item, one.n) == ("comet-embedded", "de-en", 12)
     assert one.low is not None and one.high is not None and one.low <= one.value <= one.high
     assert one.value != two.value
     assert one.note == "1 empty hypotheses"
     assert "precision:fp32|unbabel-comet:" in one.signature
     assert one.signature.endswith("|scale:100")
-    assert not (tmp_path / "scores/one/chat.json").exists()
+    assert not (tmp_path / "scoring/one/chat.json").exists()
     record = read_json(tmp_path / "score.json")
     assert record["parameters"]["skipped"] == "chat"
     # 12 sources, 12 references, "" once and at most 11 new hypotheses of system two
     assert 24 < record["metrics"]["texts_encoded"] <= 36
-    shutil.rmtree(tmp_path / "scores")
+    shutil.rmtree(tmp_path / "scoring")
     assert scored(tmp_path, trained / "model").returncode == 0
     assert read_json(tmp_path / "score.json")["metrics"]["texts_encoded"] == 0
-    assert read_scores(tmp_path / "scores/one/news.json") == [one]
+    assert read_scores(tmp_path / "scoring/one/news.json") == [one]
 
 
 def test_model_may_move_but_not_change(trained: Path, tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.compare.__main__ import main
-from bayling_study.compare.differences import differences
-from bayling_study.compare.scores import pairs
-from bayling_study.compare.sides import side_of
+from bayling_study.commands.compare.__main__ import main
+from bayling_study.commands.compare.differences import differences
+from bayling_study.commands.compare.scores import pairs
+from bayling_study.commands.compare.sides import side_of
 from bayling_study.config.loading import settings_for
 from bayling_study.config.model import StudyConfig
-from bayling_study.errors import StudyError
-from bayling_study.records import (
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import (
     Hypothesis,
     Prompt,
     Score,
@@ -21,7 +21,7 @@ from bayling_study.records import (
     write_prompts,
     write_scores,
 )
-from bayling_study.tracking.record import RunRecord
+from bayling_study.shared.tracking.record import RunRecord
 
 GOOD, BAD = "the green house stands near the river", "house the a of of"
 SEGMENTS = 30
@@ -52,19 +52,19 @@ def make(results: Path, name: str, answers: dict[str, str], rate: float = 2e-5, 
     parsed = StudyConfig.model_validate(config(name, rate))
     for system, answer in answers.items():
         rows = [Hypothesis(p.id, [f"{answer} {n}"], [3], ["stop"]) for n, p in enumerate(prompts)]
-        write_hypotheses(study / f"outputs/{system}/translation.jsonl", rows)
+        write_hypotheses(study / f"generation/{system}/translation.jsonl", rows)
         signature = "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0"
         score = Score(
             "translation", "zh-en", system, "chrf2", 50.0, 49.0, 51.0, SEGMENTS, signature
         )
-        write_scores(study / f"scores/{system}/translation.json", [score])
+        write_scores(study / f"scoring/{system}/translation.json", [score])
         settings = settings_for(
             parsed, "scoring", ["scoring", "suites", "tuning"], study / "settings"
         )
         record = RunRecord(study / f"runs/scoring/{system}.json", "scoring", system, name, "c0de")
         record.data["settings"] = {"path": str(settings), "sha256": ""}
-        record.input("outputs", study / f"outputs/{system}")
-        record.output("scores", study / f"scores/{system}")
+        record.input("outputs", study / f"generation/{system}")
+        record.output("scores", study / f"scoring/{system}")
         record.close("finished")
 
 

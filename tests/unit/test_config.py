@@ -20,12 +20,12 @@ from bayling_study.config import (
 from bayling_study.config.document import REFERENCE, SCHEMA, reference, schema
 from bayling_study.config.loading import merge, parse_config
 from bayling_study.config.suites import EXAM_TASKS
-from bayling_study.errors import StudyError
-from bayling_study.interactive.dialogue import PLAIN_OPENINGS
-from bayling_study.interactive.registry import DEMANDS
-from bayling_study.prompting import CONSTRAINTS, TRANSLATION
-from bayling_study.suites.exam_prompts import TASKS
-from bayling_study.synthesis.registry import load_recipes
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.interactive.dialogue import PLAIN_OPENINGS
+from bayling_study.shared.interactive.registry import DEMANDS
+from bayling_study.shared.translation_prompts import CONSTRAINTS, TRANSLATION
+from bayling_study.stages.prompts.exam_prompts import TASKS
+from bayling_study.stages.synthesis.registry import load_recipes
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -173,7 +173,13 @@ def test_names_that_the_config_knows_are_those_that_the_code_registers():
 
 
 def test_a_config_is_checked_without_heavy_libraries():
-    heavy = ("torch", "transformers", "pyarrow", "bayling_study.synthesis", "bayling_study.suites")
+    heavy = (
+        "torch",
+        "transformers",
+        "pyarrow",
+        "bayling_study.stages.synthesis",
+        "bayling_study.stages.prompts",
+    )
     code = f"import sys, bayling_study.config; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run(
         [sys.executable, "-c", code],

@@ -10,8 +10,8 @@ import yaml
 from bayling_study.config import load_config, loading
 from bayling_study.config.loading import parse_config
 from bayling_study.config.systems import FoundationSystem, TunedSystem
-from bayling_study.dag import Dag
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.rules import Dag
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = {"a": {"kind": "foundation", "source": "smollm2"}}

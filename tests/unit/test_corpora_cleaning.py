@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 
 from bayling_study.config.corpora import Cleaning
-from bayling_study.corpora.cleaning import Cleaner, has_control
-from bayling_study.corpora.text import columns, compared, count_words, script_share, tidy, words
-from bayling_study.corpora.types import ParallelSegment
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.cleaning import Cleaner, has_control
+from bayling_study.stages.corpora.text import (
+    columns,
+    compared,
+    count_words,
+    script_share,
+    tidy,
+    words,
+)
 
 ENGLISH = "Enter the address of the device"
 GERMAN = "Gib die Adresse des Geräts ein"

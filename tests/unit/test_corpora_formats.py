@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayling_study.config.corpora import ConversationCorpus, Lexicon, ParallelCorpus
-from bayling_study.corpora.readers import CONVERSATIONS, LEXICONS, PARALLEL
-from bayling_study.corpora.types import ParallelSegment
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.readers import CONVERSATIONS, LEXICONS, PARALLEL
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.corpora import __main__ as program
-from bayling_study.corpora import repeats, tables
-from bayling_study.corpora.repeats import Repeats, key_of
+from bayling_study.stages.corpora import __main__ as program
+from bayling_study.stages.corpora import repeats, tables
+from bayling_study.stages.corpora.repeats import Repeats, key_of
 
 WORDS = ["lamp", "door", "fan", "pump", "lock", "clock", "radio", "stove", "heater", "valve"]
 DISTINCT = 100

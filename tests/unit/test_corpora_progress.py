@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bayling_study.corpora import progress
+from bayling_study.stages.corpora import progress
 
 
 def test_rows_pass_and_are_told(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
-from bayling_study.corpora.readers import (
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.corpora.readers import (
     alpaca,
     homeassistant,
     json_catalogues,
@@ -17,8 +18,7 @@ from bayling_study.corpora.readers import (
     parallel_json,
     sharegpt,
 )
-from bayling_study.corpora.readers.exchanges import Draft
-from bayling_study.errors import StudyError
+from bayling_study.stages.corpora.readers.exchanges import Draft
 
 
 def put(download: Path, path: str, value: Any) -> Path:

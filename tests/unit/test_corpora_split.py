@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
-from bayling_study.corpora import parallel
-from bayling_study.corpora.splitting import Leaks, grams, is_test
-from bayling_study.corpora.tables import read_segments
-from bayling_study.corpora.tally import Tally
-from bayling_study.corpora.text import compared
-from bayling_study.corpora.types import ParallelSegment
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora import parallel
+from bayling_study.stages.corpora.splitting import Leaks, grams, is_test
+from bayling_study.stages.corpora.tables import read_segments
+from bayling_study.stages.corpora.tally import Tally
+from bayling_study.stages.corpora.text import compared
 
 WORDS = ["set", "up", "the", "device", "and", "wait", "for", "10", "20"]
 CHOOSE = random.Random(0)

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.corpora import __main__ as program
-from bayling_study.corpora import tables
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, sha256_path
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, sha256_path
+from bayling_study.stages.corpora import __main__ as program
+from bayling_study.stages.corpora import tables
 
 NOUNS = ["lamp", "door", "fan", "pump", "lock", "clock"]
 NOUNS += ["radio", "stove", "heater", "valve", "camera", "siren"]

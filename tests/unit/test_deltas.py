@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bayling_study.deltas import arithmetic
-from bayling_study.deltas.applying import apply_delta
-from bayling_study.deltas.making import MANIFEST, make_delta
-from bayling_study.deltas.shards import shard_name
-from bayling_study.errors import StudyError
-from bayling_study.files import sha256_path
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_path
+from bayling_study.shared.checkpoints.shards import shard_name
+from bayling_study.stages.deltas import arithmetic
+from bayling_study.stages.deltas.applying import apply_delta
+from bayling_study.stages.deltas.making import MANIFEST, make_delta
 from helpers.training import chatml_tokenizer, tiny_model
 
 HALF_STEP = {torch.float16: 2**-11, torch.bfloat16: 2**-8}
@@ -192,7 +192,7 @@ def test_names_of_pickled_shards_become_safetensors() -> None:
 
 def test_the_program_writes_a_record(tmp_path: Path) -> None:
     base, target = write(tmp_path / "b", torch.float16), write(tmp_path / "t", torch.float16, 0.01)
-    program = [sys.executable, "-m", "bayling_study.deltas"]
+    program = [sys.executable, "-m", "bayling_study.stages.deltas"]
     made = tmp_path / "d"
     common = ["--base", str(base), "--out"]
     subprocess.run([*program, "make", *common, str(made), "--target", str(target)], check=True)

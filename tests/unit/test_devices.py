@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bayling_study import devices
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.dag import devices
 
 LISTING = """\
 GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-aaaa0000-1111)
@@ -36,7 +36,13 @@ open(f"{folder}/{name}.done", "w").write(",".join(held))
 
 def start(tmp_path, name, gpus, gate="", visible="0,1"):
     """Starts a job that holds its cards until the file ``gate`` appears."""
-    command = [sys.executable, "-m", "bayling_study.devices", "--locks", str(tmp_path / "locks")]
+    command = [
+        sys.executable,
+        "-m",
+        "bayling_study.dag.devices",
+        "--locks",
+        str(tmp_path / "locks"),
+    ]
     job = [sys.executable, "-c", JOB, str(tmp_path), name, str(gate)]
     environment = {
         "CUDA_VISIBLE_DEVICES": visible,

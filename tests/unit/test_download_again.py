@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bayling_study.config.study import DownloadSection
-from bayling_study.download import fetchers, space
-from bayling_study.download.__main__ import ensure
-from bayling_study.errors import StudyError
-from bayling_study.sources import files_root
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.stages.download import fetchers, space
+from bayling_study.stages.download.__main__ import ensure
 from unit.download_server import Site, served
 from unit.test_download_program import row, sha, tar_of
 
@@ -30,7 +30,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    return tmp_path / "resources" / "downloads" / "set-12345678"
+    return tmp_path / "resources" / "download" / "set-12345678"
 
 
 @pytest.mark.parametrize("pins", [{}, {"sha256": sha(ARCHIVE), "bytes": len(ARCHIVE)}])

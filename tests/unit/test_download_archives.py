@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.download import archives
-from bayling_study.download.archives import matcher, unpack
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.download import archives
+from bayling_study.stages.download.archives import matcher, unpack
 
 
 def make_zip(path: Path, members: dict[str, bytes]) -> Path:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.download import transfer
-from bayling_study.download.transfer import Policy, fetch
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.download import transfer
+from bayling_study.stages.download.transfer import Policy, fetch
 from unit import test_download_hub as hub
 from unit.download_server import Handler, Site, served
 

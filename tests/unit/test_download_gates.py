@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.download.gates import check_gates, has_token
-from bayling_study.download.manifest import SourceRow
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json
+from bayling_study.shared.sources.gates import check_gates, has_token
+from bayling_study.shared.sources.table import SourceRow
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,5 +87,5 @@ def test_no_job_starts_and_a_dry_run_is_allowed(tmp_path: Path) -> None:
     refused = run("--", "fetch")
     assert refused.returncode != 0
     assert "llama-3-8b-instruct" in refused.stderr and "HF_TOKEN" in refused.stderr
-    assert not (tmp_path / "resources" / "downloads").exists()
+    assert not (tmp_path / "resources" / "download").exists()
     assert run("--dry-run", "--", "fetch").returncode == 0

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bayling_study.download import hub
-from bayling_study.download.lock import lock_path, read_lock
-from bayling_study.files import read_json, write_json
-from bayling_study.sources import files_root
+from bayling_study.core.files import read_json, write_json
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.stages.download import hub
+from bayling_study.stages.download.lock import lock_path, read_lock
 from unit.download_server import Handler, Site, served
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -77,7 +77,14 @@ def run(
         "HF_HOME": str(folder / "home"),
         "PYTHONPATH": str(Path(hub.__file__).parents[2]),
     }
-    command = [sys.executable, "-m", "bayling_study.download", *options, "--out", "x/downloads/m"]
+    command = [
+        sys.executable,
+        "-m",
+        "bayling_study.stages.download",
+        *options,
+        "--out",
+        "x/downloads/m",
+    ]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

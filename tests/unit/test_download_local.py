@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from bayling_study.config.study import DownloadSection
-from bayling_study.download.__main__ import ensure
-from bayling_study.download.lock import Lock, lock_path, write_lock
-from bayling_study.download.manifest import SourceRow
-from bayling_study.download.receipt import describe_files, listing_hash
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.sources.table import SourceRow
+from bayling_study.stages.download.__main__ import ensure
+from bayling_study.stages.download.lock import Lock, lock_path, write_lock
+from bayling_study.stages.download.receipt import describe_files, listing_hash
 from unit.download_server import Site, served
 from unit.test_download_program import COMMIT, row, sha, tar_of
 
@@ -30,7 +30,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    return tmp_path / "resources" / "downloads" / "set-12345678"
+    return tmp_path / "resources" / "download" / "set-12345678"
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.download.manifest import COLUMNS, read_sources, row_hash, source_row
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.sources.table import COLUMNS, read_sources, row_hash, source_row
 
 ROOT = Path(__file__).parents[2]
 GOOD = {

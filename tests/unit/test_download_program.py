@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from bayling_study.config.study import DownloadSection
-from bayling_study.download import __main__ as program
-from bayling_study.download import package_index
-from bayling_study.download.__main__ import ensure
-from bayling_study.download.lock import lock_path, read_lock
-from bayling_study.download.manifest import SourceRow
-from bayling_study.download.receipt import intact
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.sources import files_root
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.sources.table import SourceRow
+from bayling_study.stages.download import __main__ as program
+from bayling_study.stages.download import package_index
+from bayling_study.stages.download.__main__ import ensure
+from bayling_study.stages.download.lock import lock_path, read_lock
+from bayling_study.stages.download.receipt import intact
 from unit.download_server import Site, served
 
 COMMIT = "8f6ecb9"
@@ -59,7 +59,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    return tmp_path / "resources" / "downloads" / "set-12345678"
+    return tmp_path / "resources" / "download" / "set-12345678"
 
 
 def test_file_is_fetched_once_and_again_when_damaged(site: Site, out: Path) -> None:
@@ -211,7 +211,7 @@ def test_program_writes_a_run_record(site: Site, out: Path, tmp_path: Path) -> N
     write_json(settings, {"study": study, "download": {"manifest": str(table)}})
     record = tmp_path / "record.json"
     options = ["--settings", settings, "--record", record, "--source", "set", "--out", out]
-    command = [sys.executable, "-m", "bayling_study.download", *map(str, options)]
+    command = [sys.executable, "-m", "bayling_study.stages.download", *map(str, options)]
     environment = {**os.environ, "PYTHONPATH": str(Path(program.__file__).parents[2])}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

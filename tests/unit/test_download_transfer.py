@@ -14,9 +14,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bayling_study.download import transfer
-from bayling_study.download.transfer import Policy, fetch, retry_after
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.download import transfer
+from bayling_study.stages.download.transfer import Policy, fetch, retry_after
 from unit.download_server import Site, served
 
 CONTENT = bytes(range(256)) * 1000

@@ -19,9 +19,9 @@ import pytest
 from pydantic import ValidationError
 
 from bayling_study.config.systems import EndpointSystem
-from bayling_study.endpoint import Answer, Endpoint, Request
-from bayling_study.endpoint.exchange import retry_after
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.endpoint import Answer, Endpoint, Request
+from bayling_study.shared.endpoint.exchange import retry_after
 from unit.endpoint_server import (
     Body,
     Server,

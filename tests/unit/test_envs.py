@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bayling_study.config import StudyConfig
-from bayling_study.dag import Dag
+from bayling_study.dag.rules import Dag
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 

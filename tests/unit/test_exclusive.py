@@ -15,15 +15,15 @@ JOB = "import sys, time\nprint('at work', flush=True)\ntime.sleep(600)\n"
 
 
 def start(folder: Path, *command: str) -> subprocess.Popen[str]:
-    program = [sys.executable, "-m", "bayling_study.exclusive", "--study", "results/one", "--"]
+    program = [sys.executable, "-m", "bayling_study.dag.exclusive", "--study", "results/one", "--"]
     return subprocess.Popen(
         [*program, *command], cwd=folder, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(WORKFLOW)},
     )  # fmt: skip
 
 
-STAGE = ("bayling_study.corpora", "--record", "r.json")
-WORKER = ("bayling_study.tuning.worker", "results/one/work/tuning/tuned/1/job.json")
+STAGE = ("bayling_study.stages.corpora", "--record", "r.json")
+WORKER = ("bayling_study.stages.tuning.worker", "results/one/work/tuning/tuned/1/job.json")
 
 
 def job_left_behind(folder: Path, words: tuple[str, ...] = STAGE) -> subprocess.Popen[str]:
@@ -73,7 +73,7 @@ def test_jobs_of_other_folders_and_servers_are_left_alone(tmp_path):
     other.mkdir()
     job = job_left_behind(other)
     server = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(600)", "bayling_study.talk.serve"],
+        [sys.executable, "-c", "import time; time.sleep(600)", "bayling_study.commands.serve"],
         cwd=tmp_path,
     )
     out, err = start(tmp_path, "echo", "ran").communicate(timeout=240)

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.quantised import load
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.shared.quantised import load
 from export_models import change, export_tiny, refused, save_pickled, save_tiny, tiny_model
 
 FORMATS = ["groupwise", "bitsandbytes", "gguf"]

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from bayling_study.files import read_json, sha256_path
-from bayling_study.quantised import GroupwiseLinear, dequantise, load, quantise
+from bayling_study.core.files import read_json, sha256_path
+from bayling_study.shared.quantised import GroupwiseLinear, dequantise, load, quantise
 from export_models import export_tiny, logits, save_pickled, save_tiny, tiny_model
 
 FORMATS = ["groupwise", "bitsandbytes", "gguf"]
@@ -43,7 +43,7 @@ def test_each_format_loads_and_answers_as_the_original(tmp_path, name, tied):
 
 @pytest.mark.parametrize("name", ["groupwise", "bitsandbytes"])
 def test_shards_change_no_value(tmp_path, name, monkeypatch):
-    monkeypatch.setattr("bayling_study.export.__main__.MEBIBYTE", 1 << 10)
+    monkeypatch.setattr("bayling_study.stages.export.__main__.MEBIBYTE", 1 << 10)
     save_tiny(tmp_path / "model", shard="200KB")
     assert len(list((tmp_path / "model").glob("*.safetensors"))) > 1
     export_tiny(tmp_path / "model", tmp_path / "one", name)

@@ -9,8 +9,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
 from export_models import TEXT, export_tiny, save_tiny, tiny_model
 
 MARK = "▁"

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bayling_study.quantised.groupwise import GroupwiseLinear, dequantise, group_count, quantise
+from bayling_study.shared.quantised.groupwise import (
+    GroupwiseLinear,
+    dequantise,
+    group_count,
+    quantise,
+)
 
 FP32 = torch.float32
 
@@ -87,7 +92,7 @@ def test_the_smallest_bf16_and_fp32_values_never_leave_the_range(magnitude):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_layer_multiplies_as_the_rebuilt_matrix(dtype, bias, monkeypatch):
-    monkeypatch.setattr("bayling_study.quantised.groupwise.PRODUCT_ELEMENTS", 300)
+    monkeypatch.setattr("bayling_study.shared.quantised.groupwise.PRODUCT_ELEMENTS", 300)
     levels, scale = quantise(random_weight(33, 96), 64)
     extra = torch.nn.Parameter(torch.arange(33, dtype=dtype)) if bias else None
     layer = GroupwiseLinear(levels, scale, 64, extra)

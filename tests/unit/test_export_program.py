@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from bayling_study.commands.plan.arithmetic import GIBIBYTE, Shape, memory
 from bayling_study.config import StudyConfig
-from bayling_study.export.arithmetic import GIBIBYTE, Shape, memory
-from bayling_study.export.checkpoint import open_checkpoint
-from bayling_study.export.encoding import TensorError, encode_matrix, summary
-from bayling_study.export.format_groupwise import GroupwiseFormat
-from bayling_study.export.job import Progress
-from bayling_study.files import read_json, sha256_path, write_json
+from bayling_study.core.files import read_json, sha256_path, write_json
+from bayling_study.shared.checkpoints.reading import open_checkpoint
+from bayling_study.stages.export.encoding import TensorError, encode_matrix, summary
+from bayling_study.stages.export.format_groupwise import GroupwiseFormat
+from bayling_study.stages.export.job import Progress
 from export_models import export_tiny, save_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +75,9 @@ def test_the_encoder_works_in_blocks(monkeypatch, tmp_path):
     form = GroupwiseFormat(open_checkpoint(tmp_path / "model"), 64, "fp16", 1 << 30)
     weight = torch.randn(37, 96, generator=torch.Generator().manual_seed(0))
     whole = encode_matrix("w", weight, form._codec)
-    monkeypatch.setattr("bayling_study.quantised.groupwise.row_blocks.__defaults__", (96 * 5,))
+    monkeypatch.setattr(
+        "bayling_study.shared.quantised.groupwise.row_blocks.__defaults__", (96 * 5,)
+    )
     blocks = encode_matrix("w", weight, form._codec)
     assert all(torch.equal(a, b) for a, b in zip(whole.blobs, blocks.blobs, strict=True))
     assert blocks.error.error_square == pytest.approx(whole.error.error_square, rel=1e-6)
@@ -107,7 +109,15 @@ def run_stage(folder: Path, *extra: str) -> subprocess.CompletedProcess[str]:
         "--checkpoint": folder / "model",
         "--out": folder / "out",
     }
-    command = [sys.executable, "-m", "bayling_study.export", "--system", "small", "--code", "c"]
+    command = [
+        sys.executable,
+        "-m",
+        "bayling_study.stages.export",
+        "--system",
+        "small",
+        "--code",
+        "c",
+    ]
     command += [str(part) for pair in arguments.items() for part in pair]
     return subprocess.run(
         [*command, *extra],
@@ -152,7 +162,7 @@ from pathlib import Path
 sys.path[:0] = {paths!r}
 from export_models import export_tiny
 from bayling_study.quantised.skeleton import skeleton
-import bayling_study.export.format_groupwise, torch
+import bayling_study.stages.export.format_groupwise, torch
 torch.ones(64, 64) @ torch.ones(64, 64)
 def peak():  # ru_maxrss would start at the size of the test process that forked
     lines = Path("/proc/self/status").read_text().splitlines()

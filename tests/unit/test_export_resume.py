@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.export import job, journal
-from bayling_study.export.checkpoint import open_checkpoint
-from bayling_study.files import sha256_path
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_path
+from bayling_study.shared.checkpoints.reading import open_checkpoint
+from bayling_study.stages.export import job, journal
 from export_models import change, export_tiny, refused, save_tiny
 
 FORMATS = ["groupwise", "bitsandbytes", "gguf"]

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.files import (
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import (
     atomic_directory,
     atomic_file,
     read_json,
@@ -35,7 +35,7 @@ def test_a_killed_writer_leaves_the_old_folder(tmp_path):
         (scratch / "weights").write_text("old")
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from bayling_study.files import atomic_directory\n"
+        "from bayling_study.core.files import atomic_directory\n"
         "with atomic_directory(Path(sys.argv[1])) as scratch:\n"
         "    (scratch / 'weights').write_text('new'); print('ready', flush=True); time.sleep(600)"
     )

@@ -12,11 +12,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bayling_study.download.checkpoint import prove_equal
-from bayling_study.download.foundation import make_checkpoint
-from bayling_study.download.gguf_header import read_header
-from bayling_study.errors import StudyError
-from bayling_study.files import sha256_path
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_path
+from bayling_study.stages.foundation.__main__ import make_checkpoint
+from bayling_study.stages.foundation.checkpoint import prove_equal
+from bayling_study.stages.foundation.gguf_header import read_header
 
 HIDDEN, LAYERS, HEADS, INNER = 32, 2, 2, 64
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

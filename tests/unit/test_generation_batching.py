@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bayling_study.generation.batching import Request, fit_context, plan
+from bayling_study.stages.generation.batching import Request, fit_context, plan
 
 
 def requests(lengths: list[int], limit: int = 10) -> list[Request]:

@@ -11,11 +11,11 @@ from transformers import GenerationConfig
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
-from bayling_study.errors import StudyError
-from bayling_study.generation.batching import Request, plan
-from bayling_study.generation.decoding import Answer, decode, shared_start
-from bayling_study.models.loading import load
-from bayling_study.seeds import generator
+from bayling_study.core.errors import StudyError
+from bayling_study.core.seeds import generator
+from bayling_study.shared.models import load
+from bayling_study.stages.generation.batching import Request, plan
+from bayling_study.stages.generation.decoding import Answer, decode, shared_start
 from unit.tiny_model import save_checkpoint
 
 STOPS = [2, 7]

@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.generation.__main__ import main as generate
-from bayling_study.records import Hypothesis, Prompt, read_hypotheses, read_prompts, write_prompts
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    read_hypotheses,
+    read_prompts,
+    write_prompts,
+)
+from bayling_study.stages.generation.__main__ import main as generate
 from unit.endpoint_server import Body, Server, serving, status
 
 SUITES = {

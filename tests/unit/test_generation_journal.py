@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.generation.journal import Entry, Journal, locked
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.generation.journal import Entry, Journal, locked
 
 
 def entry(name: str) -> Entry:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from bayling_study.config import StudyConfig
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.generation.__main__ import main as generate
-from bayling_study.records import read_prompts, write_prompts
-from bayling_study.suites import Context
-from bayling_study.suites.__main__ import builder
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.core.records import read_prompts, write_prompts
+from bayling_study.stages.generation.__main__ import main as generate
+from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts.__main__ import builder
 from unit.released import (
     CONSTRAINED,
     EXAMS,
@@ -89,19 +89,19 @@ class Study:
             "--download": self.folder / "dl/bayling-release",
             "--prompts": self.folder / "prompts",
             "--work": self.folder / "work",
-            "--out": self.folder / "outputs" / system,
+            "--out": self.folder / "generation" / system,
         }
         words = [str(word) for pair in options.items() for word in pair]
         self.monkeypatch.setattr(
             sys, "argv", ["generation", *words, "--suites", *(suites or CONFIG["suites"])]
         )
         generate()
-        result: dict[str, Any] = read_json(self.folder / "outputs" / system / "system.json")
+        result: dict[str, Any] = read_json(self.folder / "generation" / system / "system.json")
         return result
 
     def rows(self, system: str, suite: str) -> list[dict[str, Any]]:
         """Returns the hypotheses written for a suite."""
-        path = self.folder / "outputs" / system / f"{suite}.jsonl"
+        path = self.folder / "generation" / system / f"{suite}.jsonl"
         return [json.loads(line) for line in path.read_bytes().decode().split("\n")[:-1]]
 
 
@@ -220,7 +220,7 @@ def test_a_damaged_file_is_refused_and_nothing_is_written(
     damage(study.release)
     with pytest.raises(StudyError, match=message):
         study.convert("sys")
-    assert not (study.folder / "outputs/sys").exists()
+    assert not (study.folder / "generation/sys").exists()
     assert read_json(study.folder / "sys.record.json")["state"] == "failed"
 
 

@@ -11,19 +11,25 @@ from typing import Any
 import pytest
 import torch
 
-from bayling_study import chat
 from bayling_study.config import StudyConfig
 from bayling_study.config.evaluation import GenerationSection
-from bayling_study.errors import StudyError
-from bayling_study.export.__main__ import make_format
-from bayling_study.export.checkpoint import open_checkpoint
-from bayling_study.export.job import export
-from bayling_study.files import read_json, write_json
-from bayling_study.generation import engines
-from bayling_study.generation.__main__ import main as generate
-from bayling_study.models.loading import checkpoint_format, load
-from bayling_study.models.template import template_of
-from bayling_study.records import Hypothesis, Prompt, read_hypotheses, read_prompts, write_prompts
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    read_hypotheses,
+    read_prompts,
+    write_prompts,
+)
+from bayling_study.shared import templates as chat
+from bayling_study.shared.checkpoints.reading import open_checkpoint
+from bayling_study.shared.models import checkpoint_format, load
+from bayling_study.shared.templates.choice import template_of
+from bayling_study.stages.export.__main__ import make_format
+from bayling_study.stages.export.job import export
+from bayling_study.stages.generation import engines
+from bayling_study.stages.generation.__main__ import main as generate
 from unit.tiny_model import save_checkpoint
 
 SUITES = {

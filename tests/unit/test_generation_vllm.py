@@ -21,10 +21,10 @@ import torch
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
-from bayling_study.errors import StudyError
-from bayling_study.generation import engines
-from bayling_study.generation.batching import Request
-from bayling_study.generation.decoding import Answer
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.generation import engines
+from bayling_study.stages.generation.batching import Request
+from bayling_study.stages.generation.decoding import Answer
 from unit.tiny_model import save_checkpoint
 
 STOPS = [7, 9]
@@ -89,7 +89,7 @@ def vllm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "vllm", package)
     monkeypatch.setitem(sys.modules, "vllm.sampling_params", inner)
     yield
-    sys.modules.pop("bayling_study.generation.vllm_engine", None)
+    sys.modules.pop("bayling_study.stages.generation.vllm_engine", None)
     MADE.clear()
 
 

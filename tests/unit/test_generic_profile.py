@@ -63,7 +63,7 @@ def test_a_job_can_be_submitted_from_a_fresh_checkout(tmp_path: Path, program: P
     program("sbatch", SBATCH)
     written = yaml.safe_load((PROFILE / "config.yaml").read_text())["cluster-generic-submit-cmd"]
     asked = SimpleNamespace(partition="gpu", mem_mb=4000, runtime=60, gpu=1)
-    command = written.format(rule="tune", resources=asked, threads=2)
+    command = written.format(rule="tuning", resources=asked, threads=2)
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     for _ in range(2):  # and once more, when the folder is there

@@ -13,12 +13,18 @@ import pytest
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, read_jsonl, write_json, write_jsonl
-from bayling_study.records import Prompt, read_hypotheses, read_prompts, read_scores, write_prompts
-from bayling_study.suites import Context
-from bayling_study.suites.harness import build as build_harness
-from bayling_study.suites.questions import build as build_questions
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, read_jsonl, write_json, write_jsonl
+from bayling_study.core.records import (
+    Prompt,
+    read_hypotheses,
+    read_prompts,
+    read_scores,
+    write_prompts,
+)
+from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts.harness import build as build_harness
+from bayling_study.stages.prompts.questions import build as build_questions
 from helpers.tiny import write_foundation
 
 pytestmark = pytest.mark.slow
@@ -54,8 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Any:
-    from bayling_study.harness.model import StudyModel
-    from bayling_study.models.loading import load
+    from bayling_study.shared.models import load
+    from bayling_study.stages.harness.model import StudyModel
 
     return StudyModel(load(folder / "model", SECTION), "bayling", SECTION)
 
@@ -67,7 +73,7 @@ def belebele_prompts(folder: Path, suite: HarnessSuite = BELEBELE) -> list[Promp
 
 
 def ask(model: Any, work: Path, suite: Any, prompts: list[Prompt], root: Path | None) -> Any:
-    from bayling_study.harness.asking import Asker
+    from bayling_study.stages.harness.asking import Asker
 
     return Asker(model, "x", 1, work).item("s", suite, prompts, root)
 
@@ -78,7 +84,7 @@ def test_likelihoods_and_marks_are_the_harness_own(
     from lm_eval.evaluator import evaluate
     from lm_eval.models.huggingface import HFLM
 
-    from bayling_study.knowledge.tasks import load_task
+    from bayling_study.shared.harness_tasks import load_task
 
     files = folder / "download" / "files"
     found = ask(model, tmp_path, BELEBELE, belebele_prompts(folder), files)
@@ -131,7 +137,7 @@ def test_a_source_that_changed_since_the_prompts_is_refused(
 
 
 def test_batches_hold_their_tokens_and_share_contexts() -> None:
-    from bayling_study.harness.model import batches
+    from bayling_study.stages.harness.model import batches
 
     def request(context: int, answer: int, start: int = 0) -> Any:
         return ("", ""), [start] * context, list(range(answer))
@@ -171,9 +177,9 @@ def test_program_then_scores(folder: Path, tmp_path: Path) -> None:
     marks = list(read_jsonl(out / "belebele.marks.jsonl"))
     assert len(marks) == 10 and set(marks[0]["metrics"]) == {"acc", "acc_norm"}
     assert read_json(out / "system.json")["items"]["capitals"] == ["en", "de"]
-    run("scoring", *common, *("--outputs", f"{tmp_path}/none", "--harness", str(out)),
-        *("--out", f"{tmp_path}/scores"))  # fmt: skip
-    scores = {(s.item, s.metric): s for s in read_scores(tmp_path / "scores" / "capitals.json")}
+    run("scoring", *common, *("--generation", f"{tmp_path}/none", "--harness", str(out)),
+        *("--out", f"{tmp_path}/scoring"))  # fmt: skip
+    scores = {(s.item, s.metric): s for s in read_scores(tmp_path / "scoring" / "capitals.json")}
     both = [scores[item, "accuracy"].value for item in ("en", "de")]
     assert scores["average", "accuracy"].value == pytest.approx(sum(both) / 2)
     assert "guessing gives 25.0 %" in scores["en", "accuracy"].note

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayling_study.errors import StudyError
-from bayling_study.interactive import text
-from bayling_study.interactive.checks import RULES, matched_share, satisfied, verify
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.interactive import text
+from bayling_study.shared.interactive.checks import RULES, matched_share, satisfied, verify
 
 EARLIER = ["Das Haus ist alt. Es hat drei Türen."]
 
@@ -91,6 +91,6 @@ def test_sentences(whole: str, parts: list[str]) -> None:
 
 
 def test_every_rule_is_in_the_table_of_the_manual() -> None:
-    from bayling_study.interactive import checks
+    from bayling_study.shared.interactive import checks
 
     assert all(f"``{name}``" in (checks.__doc__ or "") for name in RULES)

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayling_study import seeds
-from bayling_study.errors import StudyError
-from bayling_study.interactive.checks import verify
-from bayling_study.interactive.dialogue import PLAIN_OPENINGS, Director
-from bayling_study.interactive.library import Library, kept_names
-from bayling_study.interactive.pairs import difference
-from bayling_study.interactive.registry import DEMANDS
-from bayling_study.interactive.types import Dialogue, Segment
-from bayling_study.interactive.wordings import WORDINGS
+from bayling_study.core import seeds
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.interactive.checks import verify
+from bayling_study.shared.interactive.dialogue import PLAIN_OPENINGS, Director
+from bayling_study.shared.interactive.library import Library, kept_names
+from bayling_study.shared.interactive.pairs import difference
+from bayling_study.shared.interactive.registry import DEMANDS
+from bayling_study.shared.interactive.types import Dialogue, Segment
+from bayling_study.shared.interactive.wordings import WORDINGS
 from unit.interactive_corpus import rows
 
 DIRECTIONS = ["zh-en", "en-zh", "de-en", "en-de"]

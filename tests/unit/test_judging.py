@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 
+from bayling_study.commands.chat.system import find_system
+from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.config import load_config
 from bayling_study.config.suites import JudgedSuite
-from bayling_study.dag import Dag
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json, write_jsonl, write_text
-from bayling_study.judging.__main__ import main as judge
-from bayling_study.models.template import template_of
-from bayling_study.plan.jobs import job_counts
-from bayling_study.records import (
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json, write_jsonl, write_text
+from bayling_study.core.records import (
     Hypothesis,
     Prompt,
     read_hypotheses,
@@ -27,12 +25,14 @@ from bayling_study.records import (
     write_hypotheses,
     write_prompts,
 )
-from bayling_study.reviewing import review_prompt
-from bayling_study.scoring.__main__ import main as score
-from bayling_study.scoring.compare import main as compare
-from bayling_study.scoring.judged import scored_prompts
-from bayling_study.suites import Context, judged
-from bayling_study.talk.system import find_system
+from bayling_study.dag.rules import Dag
+from bayling_study.shared.metrics.judged import scored_prompts
+from bayling_study.shared.reviews import review_prompt
+from bayling_study.shared.templates.choice import template_of
+from bayling_study.stages.judging.__main__ import main as judge
+from bayling_study.stages.prompts import Context, judged
+from bayling_study.stages.scoring.__main__ import main as score
+from bayling_study.stages.significance.__main__ import main as compare
 from unit.endpoint_server import Body, Server, serving, status
 from unit.tiny_model import save_checkpoint
 
@@ -94,7 +94,7 @@ class Study:
                 )
                 for n, p in enumerate(prompts())
             ]
-            write_hypotheses(folder / "outputs" / system / "open.jsonl", rows)
+            write_hypotheses(folder / "generation" / system / "open.jsonl", rows)
         self.settings()
 
     def settings(self, judge: dict[str, Any] | None = None, **suite: Any) -> None:
@@ -127,9 +127,9 @@ class Study:
         return read_hypotheses(self.folder / out, scored_prompts(suite, prompts()))
 
     def score(self, system: str) -> dict[tuple[str, str], float]:
-        options = {"outputs": f"outputs/{system}", "judging": f"judging/{system}"}
-        self.run(score, system=system, suites=["open"], out=f"scores/{system}", **options)
-        path = self.folder / "scores" / system / "open.json"
+        options = {"outputs": f"generation/{system}", "judging": f"judging/{system}"}
+        self.run(score, system=system, suites=["open"], out=f"scoring/{system}", **options)
+        path = self.folder / "scoring" / system / "open.json"
         return {(s.item, s.metric): s.value for s in read_scores(path)} if path.exists() else {}
 
 
@@ -185,9 +185,9 @@ def test_reviews_become_scores_and_comparisons(study: Study) -> None:
         judging="judging",
         systems=systems,
         suites=["open"],
-        out="scores/comparisons.json",
+        out="significance/comparisons.json",
     )
-    rows = read_json(study.folder / "scores/comparisons.json")["comparisons"]
+    rows = read_json(study.folder / "significance/comparisons.json")["comparisons"]
     assert {(row["system_a"], row["system_b"]) for row in rows} == {("tuned", "int8")}
     assert {"score-ratio", "win-share"} <= {row["metric"] for row in rows}
 
@@ -357,11 +357,16 @@ def test_what_the_workflow_asks_for(config: Path) -> None:
     assert layout.generation_input("gpt") == []
     assert dag.judging_option("open") == ""
     assert dag.judging_option("local") == f"--checkpoint {layout.checkpoint('base')}"
-    assert dag.judging_inputs("open") == [layout.study / "outputs" / "base"]
-    answers = layout.study / "outputs" / "remote"
+    assert dag.judging_inputs("open") == [layout.study / "generation" / "base"]
+    answers = layout.study / "generation" / "remote"
     assert dag.judging_inputs("local") == [answers, layout.checkpoint("base")]
     counts = job_counts(dag)
-    assert (counts["generate"], counts["collect"], counts["score"], counts["judge"]) == (1, 2, 3, 2)
+    assert (
+        counts["generation"],
+        counts["generation_elsewhere"],
+        counts["scoring"],
+        counts["judging"],
+    ) == (1, 2, 3, 2)
 
 
 def test_a_server_is_no_checkpoint(config: Path) -> None:

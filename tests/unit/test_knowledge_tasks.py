@@ -12,11 +12,11 @@ import pytest
 
 from bayling_study.config.knowledge import HarnessSuite
 from bayling_study.config.loading import load_config
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json
-from bayling_study.knowledge.tasks import definitions, load_task, read_rows
-from bayling_study.suites import Context
-from bayling_study.suites.harness import build, chosen, expanded
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json
+from bayling_study.shared.harness_tasks import definitions, load_task, read_rows
+from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts.harness import build, chosen, expanded
 
 ROOT = Path(__file__).parents[2]
 LETTERS = {"A": "one", "B": "two", "C": "three", "D": "four"}

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from bayling_study.config import load_config
-from bayling_study.dag import Dag
-from bayling_study.profiles import read_profile
-from bayling_study.tuning.job import Job
+from bayling_study.dag.profiles import read_profile
+from bayling_study.dag.rules import Dag
+from bayling_study.stages.tuning.job import Job
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "config" / "profiles" / "kubernetes"

@@ -9,11 +9,11 @@ import lm_eval
 import pytest
 from babel import Locale
 
-from bayling_study import languages
 from bayling_study.config.base import Direction
 from bayling_study.config.conditions import direction
-from bayling_study.errors import StudyError
-from bayling_study.languages.flores import (
+from bayling_study.core import languages
+from bayling_study.core.errors import StudyError
+from bayling_study.core.languages.flores import (
     RESOURCES,
     flores,
     flores_languages,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.lookup import closest, look_up, require
+from bayling_study.core.errors import StudyError
+from bayling_study.core.lookup import closest, look_up, require
 
 REGISTER = {"replace-words": 1, "quotes": 2}
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
+from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.config.loading import parse_config
 from bayling_study.config.lowcost import Adapter
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.tuning import TuningSection
-from bayling_study.dag import Dag
-from bayling_study.errors import StudyError
-from bayling_study.plan.jobs import job_counts
-from bayling_study.sizing.choice import Room, choose
-from bayling_study.sizing.shape import Shape
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.rules import Dag
+from bayling_study.shared.sizing.choice import Room, choose
+from bayling_study.shared.sizing.shape import Shape
 from helpers.tiny import write_study
 
 
@@ -117,7 +117,7 @@ def test_a_released_difference_is_a_system(values: dict[str, Any]) -> None:
     assert dag.chain("restored-int8") == ["restored-int8", "restored", "foundation"]
     assert dag.chain("on-top") == ["on-top", "restored", "foundation"]
     assert layout.used_sources().count("tiny-model") == 1
-    assert job_counts(dag)["restore"] == 1
+    assert job_counts(dag)["deltas_apply"] == 1
     assert dag.config.systems["restored"].template == "bayling"  # type: ignore[union-attr]
     with pytest.raises(StudyError, match="no foundation system is called 'tuned'"):
         study(values, {"restored": {**RELEASED, "base": "tuned"}})

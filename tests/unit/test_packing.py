@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from bayling_study import chat
 from bayling_study.config.tuning import TuningSection
-from bayling_study.errors import StudyError
-from bayling_study.tuning.attention import attention_mask, kernel
-from bayling_study.tuning.data import shared_prefixes
-from bayling_study.tuning.packing import Schedule, best_fit, check_batch, level
-from bayling_study.tuning.rows import Conversation, build_row, fill, row_logits, row_loss
+from bayling_study.core.errors import StudyError
+from bayling_study.shared import templates as chat
+from bayling_study.shared.token_set import shared_prefixes
+from bayling_study.stages.tuning.attention import attention_mask, kernel
+from bayling_study.stages.tuning.packing import Schedule, best_fit, check_batch, level
+from bayling_study.stages.tuning.rows import Conversation, build_row, fill, row_logits, row_loss
 from helpers.training import chatml_tokenizer, conversations, tiny_model
 
 TOKENIZER = chatml_tokenizer()

@@ -15,14 +15,14 @@ from torch.nn import functional
 from transformers import AutoTokenizer
 
 from bayling_study.config.evaluation import BootstrapSection, GenerationSection
-from bayling_study.errors import StudyError
-from bayling_study.export.perplexity import __main__ as program
-from bayling_study.export.perplexity.comparison import compare
-from bayling_study.export.perplexity.conversations import draw, encode
-from bayling_study.export.perplexity.measure import Opinion, opinions
-from bayling_study.files import read_json, write_json
-from bayling_study.models.loading import load
-from bayling_study.records import Prompt, write_prompts
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.core.records import Prompt, write_prompts
+from bayling_study.shared.models import load
+from bayling_study.stages.perplexity import __main__ as program
+from bayling_study.stages.perplexity.comparison import compare
+from bayling_study.stages.perplexity.conversations import draw, encode
+from bayling_study.stages.perplexity.measure import Opinion, opinions
 from export_models import export_tiny
 
 BOOTSTRAP = BootstrapSection(samples=400)
@@ -174,7 +174,7 @@ def run(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, int8: Pa
         "--base-checkpoint": folders / "model",
         "--checkpoint": int8,
         "--prompts": folders / "prompts",
-        "--out": tmp_path / "exports" / "small.json",
+        "--out": tmp_path / "perplexity" / "small.json",
     }
     words = [str(word) for pair in options.items() for word in pair]
     arguments = ["perplexity", "--system", "small", "--suites", "small", *words]
@@ -202,7 +202,7 @@ def test_an_export_with_another_tokenizer_is_refused(folders, tmp_path, monkeypa
     copy = export_copy(folders, tmp_path)
     with pytest.raises(StudyError, match="other tokens"):
         run(folders, tmp_path, monkeypatch, copy)
-    assert not (tmp_path / "exports").exists()
+    assert not (tmp_path / "perplexity").exists()
     assert read_json(tmp_path / "record.json")["state"] == "failed"
 
 

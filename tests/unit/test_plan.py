@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bayling_study.commands.plan import __main__ as program
+from bayling_study.commands.plan import disk, formulas, machine, training
+from bayling_study.commands.plan.downloads import downloads
+from bayling_study.commands.plan.jobs import job_counts
+from bayling_study.commands.plan.shapes import PUBLISHED, foundation_model, parameters
 from bayling_study.config import load_config
 from bayling_study.config.tuning import TuningSection
-from bayling_study.dag import Dag
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.layout import Layout
-from bayling_study.plan import __main__ as program
-from bayling_study.plan import disk, formulas, machine, training
-from bayling_study.plan.downloads import downloads
-from bayling_study.plan.jobs import job_counts
-from bayling_study.plan.shapes import PUBLISHED, foundation_model, parameters
-from bayling_study.profiles import Request
-from bayling_study.sizing import memory
-from bayling_study.sizing.choice import Room
-from bayling_study.sizing.shape import Shape
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.dag.layout import Layout
+from bayling_study.dag.profiles import Request
+from bayling_study.dag.rules import Dag
+from bayling_study.shared.sizing import memory
+from bayling_study.shared.sizing.choice import Room
+from bayling_study.shared.sizing.shape import Shape
 from export_models import export_tiny, save_tiny
 from helpers.tiny import write_study
 
@@ -132,11 +132,11 @@ def test_what_is_there_is_not_counted(study):
     shapes = dict.fromkeys(layout.config.systems, PUBLISHED["smollm2"])
     stages = [need.stage for need in disk.disk_needs(layout, [], shapes)]
     assert [stage.split()[0] for stage in stages] == [
-        *("download", "corpora", "foundation", "instructions", "tune", "export")
+        *("download", "corpora", "foundation", "instructions", "tuning", "export")
     ]
     layout.checkpoint("tuned").mkdir(parents=True)
     stages = [need.stage for need in disk.disk_needs(layout, [], shapes)]
-    assert not any(stage.startswith("tune") for stage in stages)
+    assert not any(stage.startswith("tuning") for stage in stages)
 
 
 def test_the_peak_is_all_that_stays_and_one_stages_scratch():

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study import dag as study_dag
+from bayling_study.commands.preflight import __main__ as preflight
+from bayling_study.commands.preflight import checks, probe, slurm
+from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.config import load_config
-from bayling_study.preflight import __main__ as preflight
-from bayling_study.preflight import checks, probe, slurm
-from bayling_study.preflight.outcome import Outcome, failed, note, ok
-from bayling_study.profiles import Profile, Request
+from bayling_study.dag import rules as study_dag
+from bayling_study.dag.profiles import Profile, Request
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = {
@@ -141,7 +141,7 @@ def test_a_queue_out_of_reach_fails(program):
 def test_a_refusal_of_sbatch_says_what_to_write(program, refusal, answers, fix):
     program("sbatch", refusal, 1)
     program(*answers)
-    outcome = slurm.accepts(GPUS, ["tune", "generate"])
+    outcome = slurm.accepts(GPUS, ["tuning", "generation"])
     assert outcome.level == "FAILED" and fix in outcome.fix
     assert "set-resources of tune, generate" in outcome.fix
 
@@ -153,7 +153,7 @@ def test_an_unknown_account_names_the_known_ones(program):
 
 def test_an_accepted_job_tells_when_it_would_start(program):
     program("sbatch", "sbatch: Job 5 to start at 2026-01-01T00:00:00 using 8 processors on n1")
-    assert "2026-01-01" in slurm.accepts(GPUS, ["tune"]).found
+    assert "2026-01-01" in slurm.accepts(GPUS, ["tuning"]).found
 
 
 def test_a_probe_that_waits_too_long_fails_instead_of_hanging(program, tmp_path):
@@ -165,7 +165,7 @@ def test_a_probe_that_waits_too_long_fails_instead_of_hanging(program, tmp_path)
 
 def test_each_partition_is_probed_with_its_largest_request():
     wide = replace(GPUS, gpus=16, nodes=2, per_node=True)
-    asked = {GPUS: ["generate"], wide: ["tune"], Request(partition="cpu"): ["score"]}
+    asked = {GPUS: ["generation"], wide: ["tuning"], Request(partition="cpu"): ["scoring"]}
     assert [request for request, _ in slurm.probes(asked)] == [wide, Request(partition="cpu")]
 
 
@@ -204,8 +204,8 @@ def test_the_queue_is_asked_for_the_last_job_of_a_trainings_chain(monkeypatch):
     dag = study_dag.Dag(load_config(ROOT / "config" / "config.yaml"))
     asked = []
     monkeypatch.setattr(slurm, "accepts", lambda *what: asked.append(what))
-    growing = {"set-resources": {"tune": {"mem_mb": "min(1000 * attempt, 2500)"}}}
+    growing = {"set-resources": {"tuning": {"mem_mb": "min(1000 * attempt, 2500)"}}}
     list(preflight.last_attempt(dag, Profile(Path("p"), "slurm", growing)))
     assert [(request.mem_mb, rules) for request, rules in asked] == [(2500, ["tune, last attempt"])]
-    same = {"set-resources": {"tune": {"mem_mb": 1000}}}
+    same = {"set-resources": {"tuning": {"mem_mb": 1000}}}
     assert not list(preflight.last_attempt(dag, Profile(Path("p"), "slurm", same)))

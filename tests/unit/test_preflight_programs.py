@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from bayling_study.commands.preflight import probe, programs
+from bayling_study.commands.preflight.__main__ import written_sdm
 from bayling_study.config.loading import parse_config
 from bayling_study.config.model import StudyConfig
-from bayling_study.preflight import probe, programs
-from bayling_study.preflight.__main__ import written_sdm
-from bayling_study.profiles import Profile
+from bayling_study.dag.profiles import Profile
 
 PYTHON_H = Path(sysconfig.get_paths()["include"]) / "Python.h"
 

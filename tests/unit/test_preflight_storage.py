@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bayling_study.plan.disk import Need
-from bayling_study.preflight import here, storage
+from bayling_study.commands.plan.disk import Need
+from bayling_study.commands.preflight import here, storage
 
 GB = 10**9
 QUOTA = """Disk quotas for user lab (uid 1000):

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bayling_study.commands.plan import partitions
+from bayling_study.commands.plan.training import Tuning
 from bayling_study.config.tuning import TuningSection
-from bayling_study.errors import StudyError
-from bayling_study.plan import partitions
-from bayling_study.plan.training import Tuning
-from bayling_study.profiles import Profile, Request, evaluate, read_profile
-from bayling_study.sizing.memory import Training as Memory
-from bayling_study.tracking.record import flatten
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.profiles import Profile, Request, evaluate, read_profile
+from bayling_study.shared.sizing.memory import Training as Memory
+from bayling_study.shared.tracking.record import flatten
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "config" / "profiles").iterdir())
@@ -35,9 +35,9 @@ def test_every_profile_goes_on_after_failures(folder):
 def test_every_cluster_profile_bounds_jobs_and_retries_with_more(folder):
     found = read_profile(folder)
     assert found.values["retries"] >= 2 and found.values["latency-wait"] >= 30
-    for rule in ("corpora", "generate", "tune", "report"):
+    for rule in ("corpora", "generation", "tuning", "report"):
         assert found.request(rule).minutes > 0, rule
-    for rule in ("corpora", "generate", "tune", "report"):
+    for rule in ("corpora", "generation", "tuning", "report"):
         first, second = (found.request(rule, attempt).mem_mb for attempt in (1, 2))
         assert 0 < first < second, rule
     text = (folder / "config.yaml").read_text()
@@ -46,7 +46,7 @@ def test_every_cluster_profile_bounds_jobs_and_retries_with_more(folder):
 
 @pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
 def test_a_training_gets_more_memory_up_to_a_nodes(folder):
-    asked = [read_profile(folder).request("tune", attempt) for attempt in (1, 2, 3, 12)]
+    asked = [read_profile(folder).request("tuning", attempt) for attempt in (1, 2, 3, 12)]
     assert [request.mem_mb for request in asked] == [256_000, 500_000, 500_000, 500_000]
     assert {request.gpus for request in asked} == {8}
     assert {request.minutes for request in asked} == {480}  # more time comes by another job
@@ -64,7 +64,7 @@ def with_gpu() -> set[str]:
 
 @pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
 def test_every_rule_that_uses_a_gpu_asks_each_cluster_for_one(folder):
-    assert with_gpu() == {"tune", "generate", "harness", "perplexity", "comet_score"}
+    assert with_gpu() == {"tuning", "generation", "harness", "perplexity", "comet_score"}
     asked = yaml.safe_load((folder / "config.yaml").read_text())["set-resources"]
     for rule in with_gpu():
         assert "gpu" in json.dumps(asked.get(rule)), rule
@@ -73,17 +73,17 @@ def test_every_rule_that_uses_a_gpu_asks_each_cluster_for_one(folder):
 def test_the_slurm_profile_sends_models_to_gpus_and_text_to_cores():
     slurm = read_profile(ROOT / "config" / "profiles" / "slurm")
     assert slurm.executor == "slurm"
-    assert slurm.request("tune") == Request(
+    assert slurm.request("tuning") == Request(
         partition="gpu", gpus=8, cores=32, mem_mb=256_000, minutes=480
     )
-    assert slurm.request("generate").gpus == 1
+    assert slurm.request("generation").gpus == 1
     assert slurm.request("corpora").partition == "cpu"
     assert slurm.values["slurm-status-command"] == "squeue"
 
 
 def test_gpus_by_node_are_counted_for_the_job():
     wide = {"nodes": 2, "gres": "gpu:a100:8", "slurm_partition": "gpu", "gpu": 0}
-    asked = profile(**{"set-resources": {"tune": wide}}).request("tune")
+    asked = profile(**{"set-resources": {"tuning": wide}}).request("tuning")
     assert (asked.gpus, asked.gpu_type, asked.per_node, asked.nodes) == (16, "a100", True, 2)
 
 
@@ -105,10 +105,10 @@ def test_a_folder_without_a_profile_is_an_error(tmp_path):
 
 
 def test_jobs_by_partition():
-    asked = {"tune": {"slurm_partition": "gpu", "gpu": 8, "runtime": 480}}
+    asked = {"tuning": {"slurm_partition": "gpu", "gpu": 8, "runtime": 480}}
     text = partitions.partition_tables(
         profile(**{"set-resources": asked, "default-resources": {"slurm_partition": "cpu"}}),
-        {"download": 3, "corpora": 1, "tune": 2},
+        {"download": 3, "corpora": 1, "tuning": 2},
     )
     lines = [line.split() for line in text.splitlines()]
     assert ["(here)", "3", "0"] in lines and ["cpu", "1", "0"] in lines
@@ -131,7 +131,7 @@ class Trainings:
         return "foundation"
 
     def checkpoint(self, system: str) -> Path:
-        return Path("resources/foundations/llama-1234")
+        return Path("resources/foundation/llama-1234")
 
     def tuning_of(self, system: str) -> TuningSection:
         return self.written
@@ -144,7 +144,7 @@ class Trainings:
         parameters = {"processes": processes, **flatten({"tuning": section})}
         parameters |= {"device": device} if device else {}
         record = {
-            "inputs": {"foundation": {"path": f"resources/foundations/{foundation}"}},
+            "inputs": {"foundation": {"path": f"resources/foundation/{foundation}"}},
             "parameters": parameters,
             "history": [{"values": {"real_tokens_per_second": speed}}],
         }
@@ -191,7 +191,7 @@ def test_a_chain_has_the_jobs_that_stop_before_limit_and_budget(tmp_path, budget
     made.record("one", 2 * 8.0, A100)
     tokens = 8.0 * 8 * 200 * 60
     job = Tuning("tuned", tokens, True, 1.0, Memory(0, 0, 0, 0), made.written, None)
-    asked = profile(**{"set-resources": {"tune": {"gpu": 8, "runtime": limit}}})
+    asked = profile(**{"set-resources": {"tuning": {"gpu": 8, "runtime": limit}}})
     line = partitions.training_hours(made, [job], asked, 312, 0.4).splitlines()[-1]
     assert re.split(r"  +", line.strip())[:4] == ["tuned", "26.7", "3.3", f"{jobs} of 7"]
     assert f"2 x {A100}" in line

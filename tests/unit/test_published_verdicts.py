@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.records import Score
-from bayling_study.report.published import COLUMNS, Published, read_published
-from bayling_study.report.verdicts import Context, Verdict, ratio_scores, verdicts
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Score
+from bayling_study.stages.report.published import COLUMNS, Published, read_published
+from bayling_study.stages.report.verdicts import Context, Verdict, ratio_scores, verdicts
 
 TABLE = Path(__file__).parents[2] / "config" / "published.tsv"
 STUDY = Context({"tuned-one": "tuned", "released": "published"}, ["wmt22"], {})

@@ -12,13 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_text
-from bayling_study.ranking.__main__ import main as ranking
-from bayling_study.ranking.filled import Key, read_sheet
-from bayling_study.ranking.results import krippendorff_alpha, places, scores
-from bayling_study.ranking.sheet import ABILITIES, defused, rank_columns
-from bayling_study.records import Hypothesis, Prompt, read_scores, write_hypotheses, write_prompts
+from bayling_study.commands.ranking.__main__ import main as ranking
+from bayling_study.commands.ranking.filled import Key, read_sheet
+from bayling_study.commands.ranking.results import krippendorff_alpha, places, scores
+from bayling_study.commands.ranking.sheet import ABILITIES, defused, rank_columns
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_text
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    read_scores,
+    write_hypotheses,
+    write_prompts,
+)
 
 SYSTEMS = ["foundation", "tuned", "int8"]
 ITEMS = ["zh-en", "en-zh"]
@@ -41,7 +47,7 @@ def study(tmp_path: Path) -> Path:
             Hypothesis(p.id, [f"answer {number} to {p.id}"] * len(p.turns), [1] * len(p.turns), [])
             for p in prompts()
         ]
-        write_hypotheses(folder / "outputs" / system / "interactive.jsonl", rows)
+        write_hypotheses(folder / "generation" / system / "interactive.jsonl", rows)
     return folder
 
 
@@ -153,7 +159,7 @@ def test_results_of_filled_sheets(
     program("analyse", "--key", sheet / "key.json", "--sheets", *sheets, "--study", study)
     found = {
         (s.item, s.system, s.metric): s
-        for s in read_scores(study / "scores/ranking/interactive.json")
+        for s in read_scores(study / "ranking/scoring/interactive.json")
     }
     share = found["translation", "tuned", "first-place-share"]
     # 8 rows of the first annotator, 4 and 4 shared by three of the second: 13.33 of 16.

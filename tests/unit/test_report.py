@@ -10,18 +10,18 @@ import pytest
 
 from bayling_study.config.suites import Wmt22Suite
 from bayling_study.config.systems import PublishedSystem
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.records import Score, write_scores
-from bayling_study.report.blocks import Cell, Table
-from bayling_study.report.cautions import warning_table
-from bayling_study.report.collect import Study
-from bayling_study.report.exports import change_table, export_section
-from bayling_study.report.facts import job_edges, jobs_section
-from bayling_study.report.metrics import score_row
-from bayling_study.report.overview import main_tables, overview_section
-from bayling_study.report.results import result_sections
-from bayling_study.report.samples import LONGEST_SHOWN, marked, shown
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.core.records import Score, write_scores
+from bayling_study.stages.report.blocks import Cell, Table
+from bayling_study.stages.report.cautions import warning_table
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.exports import change_table, export_section
+from bayling_study.stages.report.facts import job_edges, jobs_section
+from bayling_study.stages.report.metrics import score_row
+from bayling_study.stages.report.overview import main_tables, overview_section
+from bayling_study.stages.report.results import result_sections
+from bayling_study.stages.report.samples import LONGEST_SHOWN, marked, shown
 from helpers import report_study
 from helpers.report_study import CHRF2, HOSTILE, LONG_LINE
 
@@ -41,7 +41,7 @@ def test_the_main_table_has_items_as_rows_and_marks_the_significantly_better(stu
     assert texts(table.rows[0]) == ["zh-en", "20.0", "45.5 ▲", "45.2"]
     assert [cell.strong for cell in table.rows[0]] == [False, False, True, False]
     assert table.rows[0][2].detail == "44.5 to 46.5"
-    assert table.rows[0][2].link == "../scores/tuned/translation.json"
+    assert table.rows[0][2].link == "../scoring/tuned/translation.json"
 
 
 def test_nothing_is_bold_where_all_are_equal_and_a_missing_interval_is_left_out(
@@ -57,11 +57,11 @@ def test_too_many_columns_become_one_table_a_metric(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for system in CHRF2:
-        path = study.folder / f"scores/{system}/translation.json"
+        path = study.folder / f"scoring/{system}/translation.json"
         more = report_study.score(system, "bleu", "zh-en", 5.0)
         write_scores(path, [*report_study.scores(system), more])
     assert [table.name for table in main_tables(study, "translation")] == ["main-translation"]
-    monkeypatch.setattr("bayling_study.report.overview.WIDEST", 5)
+    monkeypatch.setattr("bayling_study.stages.report.overview.WIDEST", 5)
     names = [table.name for table in main_tables(study, "translation")]
     assert names == ["main-translation-chrf2", "main-translation-bleu"]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from bayling_study.compare.__main__ import mark
-from bayling_study.compare.scores import Pair
+from bayling_study.commands.compare.__main__ import mark
+from bayling_study.commands.compare.scores import Pair
 from bayling_study.config.model import StudyConfig
-from bayling_study.files import read_json, write_json
-from bayling_study.records import Score, write_scores
-from bayling_study.report.ablations import ablation_section, sizes_of
-from bayling_study.report.blocks import Table
-from bayling_study.report.collect import Study
-from bayling_study.report.metrics import headline, score_row
+from bayling_study.core.files import read_json, write_json
+from bayling_study.core.records import Score, write_scores
+from bayling_study.stages.report.ablations import ablation_section, sizes_of
+from bayling_study.stages.report.blocks import Table
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.metrics import headline, score_row
 from helpers import report_study
 
 SYSTEMS = {"foundation": 20.0, "tuned": 45.0, "small": 30.0}
@@ -52,13 +52,13 @@ def study(tmp_path: Path) -> Study:
     for system, value in SYSTEMS.items():
         plain = report_study.score(system, "bleu", "zh-en", value / 2)
         rows = [report_study.score(system, "chrf2", "zh-en", value), plain]
-        path = made.folder / "scores" / system / "translation.json"
+        path = made.folder / "scoring" / system / "translation.json"
         write_scores(path, [*rows, average(system, value)])
     tests = [
         comparison("foundation", "tuned", "chrf2", -26.0, -24.0, "average"),
         comparison("small", "foundation", "chrf2", -1.0, 21.0, "average"),
     ]
-    path = made.folder / "scores" / "comparisons.json"
+    path = made.folder / "significance" / "comparisons.json"
     write_json(path, {**read_json(path), "comparisons": tests})
     return Study(made.folder, StudyConfig.model_validate(values))
 
@@ -73,7 +73,7 @@ def test_averages_have_intervals_links_and_marks(study: Study) -> None:
     (row,) = table.rows
     assert [cell.text for cell in row] == ["average", "chrf2", "20.00", "45.00 ▲", "30.00"]
     assert row[3].detail == "44.00 to 46.00"
-    assert row[3].link == "../scores/tuned/translation.json"
+    assert row[3].link == "../scoring/tuned/translation.json"
     assert "boot" in table.note
 
 
@@ -83,7 +83,7 @@ def test_the_tests_against_the_baseline_are_shown_from_the_systems_side(study: S
     assert [cell.text for cell in cells["tuned"]] == ["+25.00", "0.0020", "yes"]
     assert cells["tuned"][0].detail == "+24.00 to +26.00"
     assert [cell.text for cell in cells["small"]] == ["+10.00", "0.0020", "no"]
-    assert cells["small"][0].link == "../scores/comparisons.json"
+    assert cells["small"][0].link == "../significance/comparisons.json"
 
 
 def test_the_plain_mean_stays_where_there_is_no_average(study: Study) -> None:
@@ -96,7 +96,7 @@ def test_the_plain_mean_stays_where_there_is_no_average(study: Study) -> None:
 
 def test_many_averages_are_folded(study: Study) -> None:
     many = [average("tuned", float(n), item=f"group-{n}") for n in range(20)]
-    write_scores(study.folder / "scores" / "tuned" / "translation.json", many)
+    write_scores(study.folder / "scoring" / "tuned" / "translation.json", many)
     section = ablation_section(Study(study.folder, study.config))
     assert [table.name for table in section.tables] == ["ablations"]
     ((table,),) = (tables for title, tables in section.more.items() if "Averages" in title)
@@ -118,7 +118,7 @@ def test_models_of_other_sizes_are_drawn_over_their_parameters(study: Study) -> 
 
 
 def test_more_ties_are_neither_better_nor_worse(study: Study) -> None:
-    path = study.folder / "scores" / "comparisons.json"
+    path = study.folder / "significance" / "comparisons.json"
     test = comparison("foundation", "tuned", "tie", -26.0, -24.0, "average")
     write_json(path, {**read_json(path), "comparisons": [test]})
     study = Study(study.folder, study.config)

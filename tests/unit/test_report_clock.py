@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bayling_study.files import write_json
-from bayling_study.report.clock import BusyClock
-from bayling_study.report.collect import Study
-from bayling_study.report.cost import cost_facts
-from bayling_study.report.facts import jobs_section
-from bayling_study.report.overview import overview_section
+from bayling_study.core.files import write_json
+from bayling_study.stages.report.clock import BusyClock
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.cost import cost_facts
+from bayling_study.stages.report.facts import jobs_section
+from bayling_study.stages.report.overview import overview_section
 from helpers import report_study
 from helpers.report_study import START
 

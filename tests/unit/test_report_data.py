@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.files import write_json
-from bayling_study.records import Prompt, write_prompts, write_scores
-from bayling_study.report.blocks import Section, Table
-from bayling_study.report.cautions import warning_table
-from bayling_study.report.collect import Study
-from bayling_study.report.data import add_audit, corpora_tables, data_section
-from bayling_study.report.samples import samples
-from bayling_study.report.summary import table as aligned
+from bayling_study.commands.summary import table as aligned
+from bayling_study.core.files import write_json
+from bayling_study.core.records import Prompt, write_prompts, write_scores
+from bayling_study.stages.report.blocks import Section, Table
+from bayling_study.stages.report.cautions import warning_table
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.data import add_audit, corpora_tables, data_section
+from bayling_study.stages.report.samples import samples
 from helpers import report_study
 
 AUDIT = {
@@ -106,7 +106,7 @@ def test_an_audit_shows_tokens_wanted_rows_and_rejections() -> None:
 
 def test_many_empty_and_few_cut_answers(study: Study) -> None:
     facts = {"translation": {"turns": 100, "empty": 40, "truncated": 2}}
-    write_json(study.folder / "outputs/tuned/system.json", {"suites": facts})
+    write_json(study.folder / "generation/tuned/system.json", {"suites": facts})
     found = [row[0] for row in body(warning_table(study))]
     assert "empty answers: tuned on translation 40 %" in found
     assert not any(what.startswith("truncated") for what in found)
@@ -122,14 +122,14 @@ def test_an_exam_score_no_better_than_one_letter_for_all_is_a_warning(study: Stu
     write_prompts(study.folder / "prompts/exams.jsonl", prompts)
     for system, value in (("foundation", 50.5), ("tuned", 60.0)):
         row = report_study.score(system, "accuracy", "sat-math", value, suite="exams")
-        write_scores(study.folder / f"scores/{system}/exams.json", [row])
+        write_scores(study.folder / f"scoring/{system}/exams.json", [row])
     found = {row[0]: row[1] for row in body(warning_table(study))}
     assert "(foundation)" in found["exams: 1 of 2 accuracies at chance level"]
 
 
 def test_the_embedded_metric_is_never_mistaken_for_comet(study: Study) -> None:
     row = report_study.score("tuned", "comet-embedded", "zh-en", 0.5, low=0.4, high=0.6)
-    write_scores(study.folder / "scores/comet/tuned/translation.json", [row])
+    write_scores(study.folder / "comet/score/tuned/translation.json", [row])
     write_json(study.folder / "comet-embedded/correlation.json", {"spearman": 0.625})
     found = dict(body(warning_table(study)))
     assert "Spearman 0.62 on held-out" in found["comet-embedded is not COMET"]
@@ -144,7 +144,7 @@ def test_the_terminal_table_is_aligned(tmp_path: Path) -> None:
 
 
 def test_a_system_without_answers_for_a_suite_is_left_out_of_the_samples(study: Study) -> None:
-    (study.folder / "outputs/foundation/translation.jsonl").unlink()
+    (study.folder / "generation/foundation/translation.jsonl").unlink()
     sample = samples(study, "translation")["zh-en"][0]
     assert [system for system, _ in sample.turns[0].answers] == ["tuned", "tuned-int8"]
 

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from bayling_study.config.model import StudyConfig
-from bayling_study.files import read_json, write_json
-from bayling_study.records import Score, write_scores
-from bayling_study.report.ablations import ablation_section, means_of
-from bayling_study.report.blocks import Section
-from bayling_study.report.collect import Study
-from bayling_study.report.cost import cost_facts, cost_table
-from bayling_study.report.data import add_audit
-from bayling_study.report.figures import evaluation_losses, training_curve
-from bayling_study.report.heatmap import directions_of, heat_map, pivots_of, place_of
-from bayling_study.report.results import comet_and_bleu, result_sections
-from bayling_study.report.samples import extremes
+from bayling_study.core.files import read_json, write_json
+from bayling_study.core.records import Score, write_scores
+from bayling_study.stages.report.ablations import ablation_section, means_of
+from bayling_study.stages.report.blocks import Section
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.cost import cost_facts, cost_table
+from bayling_study.stages.report.data import add_audit
+from bayling_study.stages.report.figures import evaluation_losses, training_curve
+from bayling_study.stages.report.heatmap import directions_of, heat_map, pivots_of, place_of
+from bayling_study.stages.report.results import comet_and_bleu, result_sections
+from bayling_study.stages.report.samples import extremes
 from helpers import report_study
 
 LANGUAGES = [a + b for a in "abcdefghij" for b in "mnopqrstuv"]
@@ -41,7 +41,7 @@ def study(tmp_path: Path) -> Study:
 
 def with_scores(study: Study, scores: list[Score]) -> Study:
     """Returns the study anew with other scores of its first system."""
-    write_scores(study.folder / "scores" / "foundation" / "translation.json", scores)
+    write_scores(study.folder / "scoring" / "foundation" / "translation.json", scores)
     return Study(study.folder, study.config)
 
 
@@ -149,7 +149,7 @@ def test_several_tuned_systems_are_set_side_by_side(study: Study) -> None:
     values["systems"]["small"] = {**values["systems"]["tuned"], "mixture": "small"}
     wider = Study(study.folder, StudyConfig.model_validate(values))
     write_scores(
-        study.folder / "scores" / "small" / "translation.json",
+        study.folder / "scoring" / "small" / "translation.json",
         [
             score("small", "zh-en", 30.0),
             score("small", "de-en", 20.0),
@@ -182,5 +182,5 @@ def replace_values(point: dict[str, Any], **values: float) -> dict[str, Any]:
 
 def test_a_score_that_was_derived_links_nowhere(study: Study) -> None:
     first = study.scores[0]
-    assert study.link(first).startswith("../scores/")
+    assert study.link(first).startswith("../scoring/")
     assert study.link(replace(first, metric="derived")) == ""

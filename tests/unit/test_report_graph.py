@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bayling_study.report.graph import draw, layered, placed, reduced, routed, shortened
+from bayling_study.stages.report.graph import draw, layered, placed, reduced, routed, shortened
 
 EDGES = [("a", "b"), ("b", "c"), ("a", "c"), ("x", "c")]
 

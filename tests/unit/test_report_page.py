@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.report.__main__ import write_report
-from bayling_study.report.blocks import Cell, Section
-from bayling_study.report.collect import Study
+from bayling_study.stages.report.__main__ import write_report
+from bayling_study.stages.report.blocks import Cell, Section
+from bayling_study.stages.report.collect import Study
 from helpers import report_study
 from helpers.report_study import CHRF2
 
@@ -102,7 +102,7 @@ def test_the_first_page_has_few_verdicts_whole_and_many_as_counts(tmp_path: Path
     tables = chapter(write_report(few, tmp_path / "few/report"), "overview").tables
     first = next(table for table in tables if table.name == "verdicts-first")
     assert [row[-2].text for row in first.rows] == ["reproduced", "differs"]
-    assert first.rows[0][5].link.endswith("scores/tuned/translation.json")
+    assert first.rows[0][5].link.endswith("scoring/tuned/translation.json")
     row = "translation\titem-{}\ttuned\tchrf2\t1.0\t1\tpublished\tTable 1\t\n"
     many = report_study.make(tmp_path / "many", "".join(map(row.format, range(50))))
     names = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from scoring_cases import answers, values
 
-from bayling_study.errors import StudyError
-from bayling_study.reviewing import parse_scores
-from bayling_study.scoring import constraints, exams, math_answers, reviews
-from bayling_study.scoring.aggregates import pool
-from bayling_study.scoring.measurement import Options
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.metrics import constraints, exams, math_answers, reviews
+from bayling_study.shared.metrics.aggregates import pool
+from bayling_study.shared.metrics.measurement import Options
+from bayling_study.shared.reviews import parse_scores
 
 REVIEW = "Evaluation evidence: …\n\nScore of the Assistant 1: {}\nScore of the Assistant 2: {}"
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from scoring_cases import answers, values
 
-from bayling_study.errors import StudyError
-from bayling_study.scoring import interactive
-from bayling_study.scoring.measurement import Options
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.metrics import interactive
+from bayling_study.shared.metrics.measurement import Options
 
 FIRST: dict[str, Any] = {"kind": "translate", "checks": []}
 ADD: dict[str, Any] = {"kind": "add", "checks": [{"type": "contains", "text": "old"}]}

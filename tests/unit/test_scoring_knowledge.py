@@ -10,12 +10,12 @@ import pytest
 from scoring_cases import answers
 
 from bayling_study.config.knowledge import QuestionsSuite
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json, write_jsonl
-from bayling_study.scoring import knowledge
-from bayling_study.scoring.measurement import Answers, Options
-from bayling_study.scoring.resampling import Plan
-from bayling_study.scoring.results import score_suite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json, write_jsonl
+from bayling_study.shared.metrics import knowledge
+from bayling_study.shared.metrics.measurement import Answers, Options
+from bayling_study.shared.metrics.resampling import Plan
+from bayling_study.stages.scoring.results import score_suite
 
 SUITE = QuestionsSuite(kind="questions", collection="capitals", languages=["en"])
 

@@ -9,9 +9,9 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 from scoring_cases import answers, values
 
-from bayling_study.errors import StudyError
-from bayling_study.scoring import overlap
-from bayling_study.scoring.measurement import Options
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.metrics import overlap
+from bayling_study.shared.metrics.measurement import Options
 
 WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "quickly", "red", "."]
 

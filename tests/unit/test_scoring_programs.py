@@ -10,8 +10,14 @@ from typing import Any
 
 import pytest
 
-from bayling_study.files import read_json, read_jsonl
-from bayling_study.records import Hypothesis, Prompt, read_scores, write_hypotheses, write_prompts
+from bayling_study.core.files import read_json, read_jsonl
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    read_scores,
+    write_hypotheses,
+    write_prompts,
+)
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 SUITE = {"kind": "translation", "directions": ["de-en", "en-de", "cs-en"], "zero_shot": ["cs-en"]}
@@ -46,7 +52,7 @@ class Study:
         self.answer("bad", ["word"] * 8 + [""] * 4)
 
     def answer(self, system: str, texts: list[str]) -> Path:
-        path = self.folder / "outputs" / system / "tiny.jsonl"
+        path = self.folder / "generation" / system / "tiny.jsonl"
         rows = zip(self.prompts, texts, strict=False)
         write_hypotheses(path, (Hypothesis(p.id, [t], [1], ["stop"]) for p, t in rows))
         return path
@@ -63,8 +69,8 @@ class Study:
     def score(self, system: str) -> subprocess.CompletedProcess[str]:
         return self.run(
             "scoring",
-            *("--system", system, "--outputs", f"{self.folder}/outputs/{system}"),
-            *("--out", f"{self.folder}/scores/{system}"),
+            *("--system", system, "--generation", f"{self.folder}/generation/{system}"),
+            *("--out", f"{self.folder}/scoring/{system}"),
         )
 
 
@@ -76,44 +82,44 @@ def study(tmp_path: Path) -> Study:
 def test_scores_segments_aggregates_and_cache(study: Study) -> None:
     done = study.score("bad")
     assert done.returncode == 0, done.stderr
-    scores = {(s.item, s.metric): s for s in read_scores(study.folder / "scores/bad/tiny.json")}
+    scores = {(s.item, s.metric): s for s in read_scores(study.folder / "scoring/bad/tiny.json")}
     assert scores["cs-en", "bleu"].note == "4 empty hypotheses, scored as empty"
     assert scores["de-en", "chrf2"].n == 4 and scores["de-en", "chrf2"].signature
     mean = (scores["de-en", "chrf2"].value + scores["en-de", "chrf2"].value) / 2
     assert scores["trained-average", "chrf2"].value == pytest.approx(mean)
     assert scores["zero-shot-average", "bleu"].value == 0
-    rows = list(read_jsonl(study.folder / "scores/bad/tiny.segments.jsonl"))
+    rows = list(read_jsonl(study.folder / "scoring/bad/tiny.segments.jsonl"))
     assert len(rows) == 12 * 3 and set(rows[0]) == {"id", "metric", "value"}
     parameters = read_json(study.folder / "runs/scoring.json")["parameters"]
     # de-en and en-de hold the same text here, so BLEU and chrF of the second are found
     assert (parameters["cache.hits"], parameters["cache.misses"]) == (2, 4)
-    first = (study.folder / "scores/bad/tiny.json").read_bytes()
+    first = (study.folder / "scoring/bad/tiny.json").read_bytes()
     assert study.score("bad").returncode == 0
     parameters = read_json(study.folder / "runs/scoring.json")["parameters"]
     assert (parameters["cache.hits"], parameters["cache.misses"]) == (6, 0)
-    assert (study.folder / "scores/bad/tiny.json").read_bytes() == first
+    assert (study.folder / "scoring/bad/tiny.json").read_bytes() == first
 
 
 def test_a_damaged_cache_entry_is_computed_again(study: Study) -> None:
     study.score("good")
-    expected = (study.folder / "scores/good/tiny.json").read_bytes()
+    expected = (study.folder / "scoring/good/tiny.json").read_bytes()
     for entry in (study.folder / "work" / "scoring").glob("*/*.npz"):
         entry.write_bytes(entry.read_bytes()[:40])
     assert study.score("good").returncode == 0
-    assert (study.folder / "scores/good/tiny.json").read_bytes() == expected
+    assert (study.folder / "scoring/good/tiny.json").read_bytes() == expected
 
 
 def test_comparisons_with_further_segment_scores(study: Study) -> None:
     for system, value in (("good", 0.9), ("bad", 0.2)):
-        path = study.folder / "scores" / "comet" / system / "tiny.segments.jsonl"
+        path = study.folder / "comet" / "score" / system / "tiny.segments.jsonl"
         path.parent.mkdir(parents=True)
         rows = [{"id": p.id, "metric": "comet", "value": value} for p in study.prompts]
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    out = study.folder / "scores" / "comparisons.json"
+    out = study.folder / "significance" / "comparisons.json"
     done = study.run(
         "scoring.compare",
-        *("--outputs", f"{study.folder}/outputs", "--systems", "good", "bad"),
-        *("--scores", f"{study.folder}/scores", "--out", str(out)),
+        *("--generation", f"{study.folder}/generation", "--systems", "good", "bad"),
+        *("--scoring", f"{study.folder}/scoring", "--out", str(out)),
     )
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, Any]] = read_json(out)["comparisons"]
@@ -126,14 +132,14 @@ def test_comparisons_with_further_segment_scores(study: Study) -> None:
 def test_only_items_that_the_system_has_are_scored(study: Study) -> None:
     study.answer("good", [p.references[0] for p in study.prompts][:8])
     assert study.score("good").returncode == 0
-    scores = read_scores(study.folder / "scores/good/tiny.json")
+    scores = read_scores(study.folder / "scoring/good/tiny.json")
     assert {s.item for s in scores} == {"de-en", "en-de", "trained-average"}
 
 
 def test_a_declared_item_without_hypotheses_is_refused(study: Study) -> None:
     study.answer("good", [p.references[0] for p in study.prompts][:8])
     declared = {"items": {"tiny": ["de-en", "en-de", "cs-en"]}}
-    (study.folder / "outputs/good/system.json").write_text(json.dumps(declared))
+    (study.folder / "generation/good/system.json").write_text(json.dumps(declared))
     assert "cs-en/1" in study.score("good").stderr
 
 
@@ -157,13 +163,13 @@ BREAKS = {
 @pytest.mark.parametrize("name", BREAKS)
 def test_bad_hypotheses_are_refused_whole(study: Study, name: str) -> None:
     change, told = BREAKS[name]
-    path = study.folder / "outputs" / "good" / "tiny.jsonl"
+    path = study.folder / "generation" / "good" / "tiny.jsonl"
     path.write_text("".join(change(_lines(path))), encoding="utf-8")
     done = study.score("good")
     assert done.returncode == 2
     assert "tiny.jsonl" in done.stderr and told in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (study.folder / "scores" / "good").exists()
+    assert not (study.folder / "scoring" / "good").exists()
 
 
 def test_another_encoding_is_refused(study: Study) -> None:
@@ -174,13 +180,13 @@ def test_another_encoding_is_refused(study: Study) -> None:
 
 
 def test_bad_segment_scores_name_file_and_line(study: Study) -> None:
-    path = study.folder / "scores" / "comet" / "good" / "tiny.segments.jsonl"
+    path = study.folder / "comet" / "score" / "good" / "tiny.segments.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text('{"id": "de-en/1", "metric": "comet", "value": null}\n')
     done = study.run(
         "scoring.compare",
-        *("--outputs", f"{study.folder}/outputs", "--systems", "good", "bad"),
-        *("--scores", f"{study.folder}/scores", "--out", f"{study.folder}/c.json"),
+        *("--generation", f"{study.folder}/generation", "--systems", "good", "bad"),
+        *("--scoring", f"{study.folder}/scoring", "--out", f"{study.folder}/c.json"),
     )
     assert done.returncode == 2 and "tiny.segments.jsonl:1" in done.stderr
     assert not (study.folder / "c.json").exists()

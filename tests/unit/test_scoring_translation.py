@@ -14,13 +14,13 @@ from sacrebleu.tokenizers import tokenizer_spm
 from scoring_cases import answers, values
 
 from bayling_study.config.suites import FloresSuite
-from bayling_study.errors import StudyError
-from bayling_study.scoring import identification, translation
-from bayling_study.scoring.compare import compare_suite
-from bayling_study.scoring.measurement import Answers, Options
-from bayling_study.scoring.resampling import Plan
-from bayling_study.scoring.results import score_suite
-from bayling_study.scoring.segment_scores import SegmentScores
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.metrics import identification, translation
+from bayling_study.shared.metrics.measurement import Answers, Options
+from bayling_study.shared.metrics.resampling import Plan
+from bayling_study.shared.metrics.segment_scores import SegmentScores
+from bayling_study.stages.scoring.results import score_suite
+from bayling_study.stages.significance.__main__ import compare_suite
 
 GERMAN = [
     "Das Gerät ist derzeit nicht verfügbar, bitte versuchen Sie es später noch einmal.",

@@ -14,21 +14,21 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
-from bayling_study.errors import StudyError
-from bayling_study.sizing.attention import attention_kernel
-from bayling_study.sizing.choice import Choice, Room, check, choose
-from bayling_study.sizing.host import host_bytes
-from bayling_study.sizing.memory import (
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.sizing.attention import attention_kernel
+from bayling_study.shared.sizing.choice import Choice, Room, check, choose
+from bayling_study.shared.sizing.host import host_bytes
+from bayling_study.shared.sizing.memory import (
     activations,
     adapter_parameters,
     layer_bytes,
     trained_parameters,
     training_memory,
 )
-from bayling_study.sizing.shape import Shape
-from bayling_study.sizing.speed import model_flops, peak_teraflops
-from bayling_study.tuning.attention import Attention
-from bayling_study.tuning.rows import build_row, row_loss
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.speed import model_flops, peak_teraflops
+from bayling_study.stages.tuning.attention import Attention
+from bayling_study.stages.tuning.rows import build_row, row_loss
 
 LLAMA_7B = Shape(4096, 32, 32, 32, 128, 11008, 32000)
 LLAMA_13B = Shape(5120, 40, 40, 40, 128, 13824, 32000)
@@ -189,9 +189,9 @@ def test_deepspeed_holds_in_all_what_the_formula_says(
 
 
 def test_what_is_written_out_is_kept_and_judged() -> None:
-    found = chosen(LLAMA_13B, room(1, 24), zero_stage=1, offload="none", micro_tokens=2048)
+    found = chosen(LLAMA_13B, room(1, 24), zero_stage=1, offload="none", micro_batch_tokens=2048)
     assert (found.tuning.zero_stage, found.tuning.offload) == (1, "none")
-    assert found.tuning.micro_tokens == 2048
+    assert found.tuning.micro_batch_tokens == 2048
     assert not found.fits
 
 
@@ -209,7 +209,7 @@ def test_what_fits_nowhere_is_refused_with_what_is_missing() -> None:
 
 def test_rows_grow_on_a_gpu_until_a_step_or_the_memory_is_full() -> None:
     lengths = {
-        name: chosen(LLAMA_7B, where, kernel).tuning.micro_tokens
+        name: chosen(LLAMA_7B, where, kernel).tuning.micro_batch_tokens
         for name, where, kernel in (
             ("squares", room(8, 80), "sdpa"),
             ("a step", room(2, 2000), "flash"),  # 9600 tokens for two processes

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json
-from bayling_study.status import cancel, queue
-from bayling_study.status.__main__ import _lines_of, duration
-from bayling_study.status.jobs import jobs
-from bayling_study.status.training import trainings
+from bayling_study.commands.status import cancel, queue
+from bayling_study.commands.status.__main__ import _lines_of, duration
+from bayling_study.commands.status.jobs import jobs
+from bayling_study.commands.status.training import trainings
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 NOBODY = 2**22 + 1  # above Linux' largest process number

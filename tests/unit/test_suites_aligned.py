@@ -11,9 +11,9 @@ import pytest
 from interactive_corpus import rows
 
 from bayling_study.config.suites import InteractiveSuite
-from bayling_study.corpora.types import PARALLEL_SCHEMA
-from bayling_study.interactive.library import Library
-from bayling_study.suites import Context, aligned, interactive
+from bayling_study.shared.corpus_tables import PARALLEL_SCHEMA
+from bayling_study.shared.interactive.library import Library
+from bayling_study.stages.prompts import Context, aligned, interactive
 
 DIRECTIONS = ["zh-en", "en-de", "de-zh", "zh-de"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from bayling_study.config.suites import FloresSuite
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json, write_jsonl
-from bayling_study.languages.flores import flores_languages
-from bayling_study.scoring.groups import averages as averages_of
-from bayling_study.suites import Context
-from bayling_study.suites.flores import build, directions
-from bayling_study.suites.translation import class_averages as averages
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json, write_jsonl
+from bayling_study.core.languages.flores import flores_languages
+from bayling_study.shared.metrics.groups import averages as averages_of
+from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts.flores import build, directions
+from bayling_study.stages.prompts.translation import class_averages as averages
 
 SMALL = FloresSuite(kind="flores", source="flores", languages=["en", "zh", "de", "sw", "lb"])
 

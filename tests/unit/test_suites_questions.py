@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bayling_study.config.knowledge import QuestionsSuite
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json
-from bayling_study.suites import Context, capitals, mmlu_development, school_exams
-from bayling_study.suites.question import lettered
-from bayling_study.suites.questions import build
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json
+from bayling_study.stages.prompts import Context, capitals, mmlu_development, school_exams
+from bayling_study.stages.prompts.question import lettered
+from bayling_study.stages.prompts.questions import build
 
 EXAM = {
     "input": [

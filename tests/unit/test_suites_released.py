@@ -13,11 +13,11 @@ from bayling_study.config.suites import (
     ReviewsSuite,
     Wmt22Suite,
 )
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json, write_text
-from bayling_study.sources import files_root, read_segments
-from bayling_study.suites import Context, constrained, exams, reviews, wmt22
-from bayling_study.suites.exam_prompts import TASKS
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json, write_text
+from bayling_study.shared.sources.fetched import files_root, read_segments
+from bayling_study.stages.prompts import Context, constrained, exams, reviews, wmt22
+from bayling_study.stages.prompts.exam_prompts import TASKS
 from unit.released import (
     REFERENCES,
     REVIEWS,

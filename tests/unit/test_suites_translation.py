@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayling_study.config.suites import TranslationSuite
-from bayling_study.corpora.types import PARALLEL_SCHEMA
-from bayling_study.errors import StudyError
-from bayling_study.prompting import translation_prompt
-from bayling_study.records import read_prompts
-from bayling_study.suites import Context, translation
-from bayling_study.suites import __main__ as program
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import read_prompts
+from bayling_study.shared.corpus_tables import PARALLEL_SCHEMA
+from bayling_study.shared.translation_prompts import translation_prompt
+from bayling_study.stages.prompts import Context, translation
+from bayling_study.stages.prompts import __main__ as program
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayling_study.config.suites import InteractiveSuite
-from bayling_study.errors import StudyError
-from bayling_study.suites import Context, interactive
-from bayling_study.synthesis import __main__ as program
-from bayling_study.synthesis.audit import audit, histogram
-from bayling_study.synthesis.counts import apportion, spread
-from bayling_study.synthesis.mixture import Made
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.prompts import Context, interactive
+from bayling_study.stages.synthesis import __main__ as program
+from bayling_study.stages.synthesis.audit import audit, histogram
+from bayling_study.stages.synthesis.counts import apportion, spread
+from bayling_study.stages.synthesis.mixture import Made
 from unit.synthesis_corpora import CharacterTokenizer, made, mixture, parallel, talks, write_corpora
 
 

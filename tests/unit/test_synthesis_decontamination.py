@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayling_study.interactive.text import normalise, words
-from bayling_study.records import Prompt, write_prompts
-from bayling_study.synthesis import __main__ as program
-from bayling_study.synthesis.audit import audit
-from bayling_study.synthesis.decontamination import Contamination, held_out_texts
-from bayling_study.synthesis.hashing import text_hashes, units
+from bayling_study.core.records import Prompt, write_prompts
+from bayling_study.shared.interactive.text import normalise, words
+from bayling_study.stages.synthesis import __main__ as program
+from bayling_study.stages.synthesis.audit import audit
+from bayling_study.stages.synthesis.decontamination import Contamination, held_out_texts
+from bayling_study.stages.synthesis.hashing import text_hashes, units
 from unit.interactive_corpus import rows
 from unit.synthesis_corpora import CharacterTokenizer, made, mixture, talks, write_corpora
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from bayling_study import seeds
 from bayling_study.config import names
 from bayling_study.config.model import StudyConfig
-from bayling_study.endpoint import Endpoint
-from bayling_study.errors import StudyError
-from bayling_study.interactive.dialogue import Director
-from bayling_study.interactive.library import Library
-from bayling_study.interactive.text import occurrences, words
-from bayling_study.synthesis import recipes
-from bayling_study.synthesis.registry import RECIPES, Workshop, load_recipes, recipe_named
-from bayling_study.synthesis.teacher import Hired, Messages
-from bayling_study.synthesis.types import Instruction
+from bayling_study.core import seeds
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.endpoint import Endpoint
+from bayling_study.shared.interactive.dialogue import Director
+from bayling_study.shared.interactive.library import Library
+from bayling_study.shared.interactive.text import occurrences, words
+from bayling_study.stages.synthesis import recipes
+from bayling_study.stages.synthesis.registry import RECIPES, Workshop, load_recipes, recipe_named
+from bayling_study.stages.synthesis.teacher import Hired, Messages
+from bayling_study.stages.synthesis.types import Instruction
 from unit.endpoint_server import Server, hangs_up, serving, status
 from unit.interactive_corpus import rows
 from unit.synthesis_corpora import made, mixture, write_corpora

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bayling_study.chat import encode
-from bayling_study.chat.counting import count_tokens
-from bayling_study.synthesis import aligned, gate, order
-from bayling_study.synthesis import mixture as mixtures
-from bayling_study.synthesis.aligned import Rows
-from bayling_study.synthesis.audit import audit
+from bayling_study.shared.templates import encode
+from bayling_study.shared.templates.counting import count_tokens
+from bayling_study.stages.synthesis import aligned, gate, order
+from bayling_study.stages.synthesis import mixture as mixtures
+from bayling_study.stages.synthesis.aligned import Rows
+from bayling_study.stages.synthesis.audit import audit
 from helpers.training import (
     chatml_tokenizer,
     legacy_llama_tokenizer,

@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayling_study.config.suites import InteractiveSuite
-from bayling_study.corpora.types import TERM_SCHEMA
-from bayling_study.interactive.lexicon import Term
-from bayling_study.interactive.library import Library
-from bayling_study.interactive.listed import COLUMNS, joined
-from bayling_study.interactive.text import occurrences
-from bayling_study.suites import Context, interactive
-from bayling_study.synthesis import aligned, order
-from bayling_study.synthesis import mixture as mixtures
-from bayling_study.synthesis.audit import audit
-from bayling_study.synthesis.card import card
+from bayling_study.shared.corpus_tables import TERM_SCHEMA
+from bayling_study.shared.interactive.lexicon import Term
+from bayling_study.shared.interactive.library import Library
+from bayling_study.shared.interactive.listed import COLUMNS, joined
+from bayling_study.shared.interactive.text import occurrences
+from bayling_study.stages.prompts import Context, interactive
+from bayling_study.stages.synthesis import aligned, order
+from bayling_study.stages.synthesis import mixture as mixtures
+from bayling_study.stages.synthesis.audit import audit
+from bayling_study.stages.synthesis.card import card
 from unit.synthesis_corpora import CharacterTokenizer, made, mixture, write_corpora
 
 BIRDS = [

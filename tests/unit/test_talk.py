@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
+from bayling_study.commands import serve
+from bayling_study.commands.chat import __main__ as program
+from bayling_study.commands.chat.conversation import Conversation
+from bayling_study.commands.chat.system import build_command, find_system
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
-from bayling_study.errors import StudyError
-from bayling_study.layout import Layout
-from bayling_study.models.loading import load
-from bayling_study.talk import __main__ as program
-from bayling_study.talk import serve
-from bayling_study.talk.conversation import Conversation
-from bayling_study.talk.system import build_command, find_system
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.layout import Layout
+from bayling_study.shared.models import load
 from export_models import export_tiny, save_tiny
 from helpers.tiny import write_study
 
@@ -47,7 +47,7 @@ def talk(folders):
 
 
 def chat_through_a_pipe(folder: Path, lines: list[str], *extra: str) -> list[str]:
-    command = [sys.executable, "-m", "bayling_study.talk", "--checkpoint", str(folder)]
+    command = [sys.executable, "-m", "bayling_study.commands.chat", "--checkpoint", str(folder)]
     command += ["--template", "foundation", "--answer-tokens", "5", "--precision", "fp32", *extra]
     result = subprocess.run(
         command,
@@ -215,7 +215,7 @@ def test_the_server_answers_over_http(folders, name):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "bayling_study.talk.serve", "--port", str(port)]
+    command = [sys.executable, "-m", "bayling_study.commands.serve", "--port", str(port)]
     command += ["--checkpoint", str(folders / name)]
     paths = os.pathsep.join([str(ROOT / "workflow"), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}) as server:

@@ -14,14 +14,15 @@ import pytest
 from mlflow import MlflowClient
 from pydantic import ValidationError
 
+from bayling_study.commands.why.runs import RunIds
 from bayling_study.config.loading import parse_config
 from bayling_study.config.study import TrackingSection
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.tracking.__main__ import main as track
-from bayling_study.tracking.host import git_commit
-from bayling_study.tracking.live import LiveRun
-from bayling_study.tracking.mlflow_store import (
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.shared.tracking.__main__ import main as track
+from bayling_study.shared.tracking.host import git_commit
+from bayling_study.shared.tracking.live import LiveRun
+from bayling_study.shared.tracking.mlflow_store import (
     Store,
     chosen_uri,
     default_uri,
@@ -29,10 +30,10 @@ from bayling_study.tracking.mlflow_store import (
     reached,
     state_of,
 )
-from bayling_study.tracking.record import RunRecord, flatten, run_record
-from bayling_study.tracking.sending import allowed
-from bayling_study.tracking.target import target_of
-from bayling_study.tracking.usage import (
+from bayling_study.shared.tracking.record import RunRecord, flatten, run_record
+from bayling_study.shared.tracking.sending import allowed
+from bayling_study.shared.tracking.target import target_of
+from bayling_study.shared.tracking.usage import (
     MOST_SAMPLES,
     Usage,
     memory_bytes,
@@ -41,7 +42,6 @@ from bayling_study.tracking.usage import (
     read_gpus,
     read_rapl,
 )
-from bayling_study.why.runs import RunIds
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,8 @@ def test_live_tracking_survives_a_store_that_is_down(study):
 
 def test_two_processes_create_one_store_and_one_parent(study):
     program = (
-        "import sys; from pathlib import Path; from bayling_study.tracking.mlflow_store import *;"
+        "import sys; from pathlib import Path;"
+        "from bayling_study.shared.tracking.mlflow_store import *;"
         "s = Path(sys.argv[1]); print(Store(default_uri(s), s).parent)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -213,7 +214,7 @@ def test_records_are_whole_json_at_any_moment(tmp_path):
 
 def test_the_command_that_is_recorded_starts_the_program_again(tmp_path):
     (tmp_path / "shown.py").write_text(
-        "from bayling_study.tracking.host import command_line; print(*command_line())"
+        "from bayling_study.shared.tracking.host import command_line; print(*command_line())"
     )
     done = subprocess.run(
         [sys.executable, "-m", "shown", "--seed", "1"],

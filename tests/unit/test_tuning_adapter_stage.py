@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bayling_study import chat
-from bayling_study.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
+from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
+from bayling_study.shared import templates as chat
 from helpers.training import Stage, conversations, write_instructions, write_wide_foundation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -29,7 +29,7 @@ def prepared(folder: Path, processes: int = 1, **tuning: Any) -> Stage:
     """A stage on the wide foundation, whose matrices fit into blocks of four bits."""
     if not (folder / "foundation").exists():
         write_wide_foundation(folder / "foundation")
-        write_instructions(folder / "instructions")
+        write_instructions(folder / "synthesis")
     return Stage(folder, processes, epochs=1, **tuning)
 
 
@@ -116,7 +116,7 @@ def test_a_curriculum_orders_the_steps_and_is_recorded(tmp_path: Path) -> None:
         {**row, "direction": "en-de" if number % 2 else "de-en", "languages": ["de", "en"]}
         for number, row in enumerate(conversations(24))
     ]
-    path = tmp_path / "instructions" / "train.parquet"
+    path = tmp_path / "synthesis" / "train.parquet"
     parquet.write_table(pa.Table.from_pylist(rows), path)
     phases = [{"until": 0.5, "non_english": 0.25}, {"until": 1.0, "non_english": 0.75}]
     curves = []

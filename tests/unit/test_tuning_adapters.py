@@ -11,10 +11,10 @@ from transformers import AutoModelForCausalLM
 
 from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
-from bayling_study.errors import StudyError
-from bayling_study.tuning import adapters
-from bayling_study.tuning.engine import load_model
-from bayling_study.tuning.output import assemble
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.tuning import adapters
+from bayling_study.stages.tuning.engine import load_model
+from bayling_study.stages.tuning.output import assemble
 from helpers.training import write_foundation, write_wide_foundation
 
 TOKENS = torch.arange(3, 40)[None]

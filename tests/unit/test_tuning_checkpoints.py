@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, write_json
-from bayling_study.tuning import checkpoints
-from bayling_study.tuning.checkpoints import Checkpoints, Manifest, seal
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.stages.tuning import checkpoints
+from bayling_study.stages.tuning.checkpoints import Checkpoints, Manifest, seal
 
 
 def save(store: Checkpoints, step: int) -> Path:

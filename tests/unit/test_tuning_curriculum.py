@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from bayling_study.config.lowcost import Phase
 from bayling_study.config.tuning import TuningSection
-from bayling_study.errors import StudyError
-from bayling_study.tuning import curriculum
-from bayling_study.tuning.curriculum import Curriculum
-from bayling_study.tuning.packing import Schedule
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.tuning import curriculum
+from bayling_study.stages.tuning.curriculum import Curriculum
+from bayling_study.stages.tuning.packing import Schedule
 
 POLYLM = [Phase(until=0.5, non_english=0.3), Phase(until=1.0, non_english=0.6)]
 

@@ -12,17 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from bayling_study import chat
-from bayling_study.cli import EXIT_USER_ERROR
-from bayling_study.errors import StudyError
-from bayling_study.tuning import data, masks
+from bayling_study.core.cli import EXIT_USER_ERROR
+from bayling_study.core.errors import StudyError
+from bayling_study.shared import templates as chat
+from bayling_study.shared import token_set as data
+from bayling_study.stages.masks import __main__ as masks
 from helpers.training import Stage, conversations, write_foundation, write_instructions
 
-MASKS = "bayling_study.tuning.masks"
+MASKS = "bayling_study.stages.masks"
 
 
 def prepared(folder: Path) -> tuple[Path, Path]:
-    return write_instructions(folder / "instructions"), write_foundation(folder / "foundation")
+    return write_instructions(folder / "synthesis"), write_foundation(folder / "foundation")
 
 
 def test_the_audit_shows_what_is_learnt(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_the_program_names_a_conversation_without_an_answer(tmp_path: Path) -> N
         *(sys.executable, "-m", MASKS, "--system", "tuned", "--out", str(out)),
         *("--settings", str(tmp_path / "settings.json"), "--record", str(tmp_path / "m.json")),
         *("--foundation", str(tmp_path / "foundation")),
-        *("--instructions", str(tmp_path / "instructions")),
+        *("--synthesis", str(tmp_path / "synthesis")),
     ]
 
     def run() -> subprocess.CompletedProcess[str]:
@@ -85,7 +86,7 @@ def test_the_program_names_a_conversation_without_an_answer(tmp_path: Path) -> N
     assert (out / "tokens" / "mask.npy").exists()
     rows = conversations(3)
     rows[1]["messages"] = rows[1]["messages"][:1]
-    path = tmp_path / "instructions" / "train.parquet"
+    path = tmp_path / "synthesis" / "train.parquet"
     parquet.write_table(pa.Table.from_pylist(rows), path)
     done = run()
     assert done.returncode == EXIT_USER_ERROR

@@ -12,10 +12,10 @@ import subprocess
 import pytest
 from safetensors.torch import load_file
 
-from bayling_study.errors import StudyError
-from bayling_study.sizing.minutes import job_minutes
-from bayling_study.tuning import nodes as nodes_module
-from bayling_study.tuning.nodes import Meeting, Nodes, join, node_rank
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.sizing.minutes import job_minutes
+from bayling_study.stages.tuning import nodes as nodes_module
+from bayling_study.stages.tuning.nodes import Meeting, Nodes, join, node_rank
 from helpers.training import Stage
 
 BOTH = """sh -c 'SLURM_PROCID=0 "$@" & SLURM_PROCID=1 "$@"; wait $!' --"""

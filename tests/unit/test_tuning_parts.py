@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 import torch
 
-from bayling_study import chat
 from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
-from bayling_study.errors import StudyError
-from bayling_study.sizing.choice import Room
-from bayling_study.sizing.shape import Shape
-from bayling_study.sizing.speed import model_flops
-from bayling_study.tuning import data, encoding
-from bayling_study.tuning import progress as progress_module
-from bayling_study.tuning.__main__ import licence
-from bayling_study.tuning.engine import deepspeed_config, load_model
-from bayling_study.tuning.job import Follower, report
-from bayling_study.tuning.launcher import FAILURE
-from bayling_study.tuning.output import assemble
-from bayling_study.tuning.progress import Progress, StepNumbers, Utilisation
-from bayling_study.tuning.resources import check_device, facts, settle
-from bayling_study.tuning.schedule import learning_rate
+from bayling_study.core.errors import StudyError
+from bayling_study.shared import templates as chat
+from bayling_study.shared import token_set as data
+from bayling_study.shared.sizing.choice import Room
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.speed import model_flops
+from bayling_study.stages.masks import encoding
+from bayling_study.stages.tuning import progress as progress_module
+from bayling_study.stages.tuning.__main__ import licence
+from bayling_study.stages.tuning.engine import deepspeed_config, load_model
+from bayling_study.stages.tuning.job import Follower, report
+from bayling_study.stages.tuning.launcher import FAILURE
+from bayling_study.stages.tuning.output import assemble
+from bayling_study.stages.tuning.progress import Progress, StepNumbers, Utilisation
+from bayling_study.stages.tuning.resources import check_device, facts, settle
+from bayling_study.stages.tuning.schedule import learning_rate
 from helpers.training import chatml_tokenizer, conversations, write_foundation, write_instructions
 
 
@@ -181,7 +182,7 @@ def test_utilisation_is_the_share_of_all_devices_peak(monkeypatch: pytest.Monkey
 
 
 def test_rows_and_steps_hold_the_longest_conversation() -> None:
-    for key in ("micro_tokens", "batch_tokens"):
+    for key in ("micro_batch_tokens", "batch_tokens"):
         TuningSection.model_validate({"max_length": 64, key: 64})
         with pytest.raises(ValueError, match=rf"{key} must be at least max_length \(64\)"):
             TuningSection.model_validate({"max_length": 64, key: 63})
@@ -193,7 +194,7 @@ def test_settings_are_settled_by_the_memory_plan(
     write_foundation(tmp_path)
     cores = Room(2, 2, None, 1 << 30)
     auto = settle(TuningSection(max_length=64), tmp_path, cores, 40.0)
-    assert (auto.tuning.zero_stage, auto.tuning.micro_tokens) == (2, 64)
+    assert (auto.tuning.zero_stage, auto.tuning.micro_batch_tokens) == (2, 64)
     assert facts(auto)["device"] == "cpu" or torch.cuda.is_available()
     assert facts(auto)["plan"]["bytes"]["device"] == auto.need.device > 0
     tiny = Room(2, 2, None, 1 << 10)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bayling_study.tuning.attention import Attention
+from bayling_study.stages.tuning.attention import Attention
 from helpers import tuning_paths as paths
 from helpers.training import chatml_tokenizer, tiny_model
 

@@ -19,11 +19,11 @@ from typing import Any
 import psutil
 import pytest
 
-from bayling_study.cli import EXIT_INTERRUPTED
-from bayling_study.errors import StudyError
-from bayling_study.tuning.__main__ import identify, parser
-from bayling_study.tuning.launcher import EXTENSIONS, environment
-from bayling_study.tuning.processes import sole_writer
+from bayling_study.core.cli import EXIT_INTERRUPTED
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.tuning.__main__ import identify, parser
+from bayling_study.stages.tuning.launcher import EXTENSIONS, environment
+from bayling_study.stages.tuning.processes import sole_writer
 from helpers.training import Stage
 
 HOLD = (
@@ -79,9 +79,8 @@ def test_workers_of_a_killed_run_are_waited_for(tmp_path: Path) -> None:
 def test_other_tokens_of_the_same_rows_are_another_training(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     tokens = tmp_path / "masks" / "tokens"
-    tokens.mkdir(parents=True)
     (tokens / "mask.npy").write_bytes(b"one")
-    options = parser().parse_args([*stage.command[3:], "--masks", str(tmp_path / "masks")])
+    options = parser().parse_args(stage.command[3:])
     config: Any = SimpleNamespace(
         tuning=SimpleNamespace(model_dump=lambda **_: {}), study=SimpleNamespace(seed=1)
     )
@@ -94,7 +93,7 @@ def test_other_tokens_of_the_same_rows_are_another_training(tmp_path: Path) -> N
 
 def test_the_launcher_is_shielded_from_stop_signals_alone() -> None:
     program = (
-        "import signal, sys; from bayling_study.tuning.launcher import shield; shield();"
+        "import signal, sys; from bayling_study.stages.tuning.launcher import shield; shield();"
         "print(*(int(signal.getsignal(n) == signal.SIG_IGN) for n in"
         " (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)))"
     )

@@ -22,12 +22,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from bayling_study import chat
-from bayling_study.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
-from bayling_study.tuning import data
-from bayling_study.tuning.packing import Schedule
-from bayling_study.tuning.rows import build_row, row_loss
-from bayling_study.tuning.schedule import learning_rate
+from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
+from bayling_study.shared import templates as chat
+from bayling_study.shared import token_set as data
+from bayling_study.stages.tuning.packing import Schedule
+from bayling_study.stages.tuning.rows import build_row, row_loss
+from bayling_study.stages.tuning.schedule import learning_rate
 from helpers.training import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -92,7 +92,7 @@ def wait_for_step(
 
 def workers(stage: Stage) -> list[int]:
     """Process ids of the stage's training processes."""
-    return processes_with(stage, b"bayling_study.tuning.worker", b"-u")
+    return processes_with(stage, b"bayling_study.stages.tuning.worker", b"-u")
 
 
 def launchers(stage: Stage) -> list[int]:
@@ -119,7 +119,7 @@ def reference_losses(stage: Stage) -> list[float]:
     """The same steps in plain PyTorch: one process, one conversation a row, no DeepSpeed."""
     config = json.loads((stage.folder / "settings.json").read_text())
     job = next(stage.checkpoints.glob("*/job.json"))
-    from bayling_study.tuning.job import Job
+    from bayling_study.stages.tuning.job import Job
 
     settings = Job.read(job).settings
     tokens = data.load(job.parent / "tokens")
@@ -326,7 +326,7 @@ def test_one_two_and_one_processes_go_on_from_each_other(tmp_path: Path) -> None
 
 def test_a_batch_in_tokens_with_every_setting_left_to_the_plan(tmp_path: Path) -> None:
     """Two processes, bf16; the memory planned and the measured peak are in the run record."""
-    auto = dict.fromkeys(("zero_stage", "offload", "micro_tokens"), "auto")
+    auto = dict.fromkeys(("zero_stage", "offload", "micro_batch_tokens"), "auto")
     stage = Stage(
         tmp_path, 2, batch_tokens=1600, max_length=512, epochs=1, precision="bf16", **auto
     )
@@ -336,7 +336,7 @@ def test_a_batch_in_tokens_with_every_setting_left_to_the_plan(tmp_path: Path) -
     tokens = found["metrics"]["tokens"]
     assert found["metrics"]["steps"] == math.ceil(tokens / 1600)
     assert found["parameters"]["plan.zero_stage"] == 2
-    assert found["parameters"]["plan.micro_tokens"] == 512
+    assert found["parameters"]["plan.micro_batch_tokens"] == 512
     planned, measured = (found["metrics"][f"memory_{key}_gib"] for key in ("planned", "measured"))
     # DeepSpeed's start loads libraries of 0.22 GiB (measured with 24 thousand parameters), and the
     # CPU's heap holds on to what it had: 28 % over the formula with 135 million parameters.

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from bayling_study.errors import StudyError
-from bayling_study.tuning import states
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.tuning import states
 
 SIZES = {"embedding": 101, "layer.weight": 64, "norm": 3}
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.errors import StudyError
-from bayling_study.files import write_json
-from bayling_study.tracking.jobs import study_jobs
-from bayling_study.tracking.mlflow_store import Store, default_uri
-from bayling_study.tracking.record import RunRecord
-from bayling_study.why.__main__ import main
+from bayling_study.commands.why.__main__ import main
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json
+from bayling_study.shared.tracking.jobs import study_jobs
+from bayling_study.shared.tracking.mlflow_store import Store, default_uri
+from bayling_study.shared.tracking.record import RunRecord
 
 
 def job(root: Path, record: str, stage: str, name: str, inputs: dict, outputs: dict) -> Path:
@@ -37,7 +37,7 @@ def job(root: Path, record: str, stage: str, name: str, inputs: dict, outputs: d
 def study(tmp_path):
     """A chain of four jobs: download, corpora, generation, scoring."""
     root = tmp_path / "tree"
-    download = "resources/downloads/data-1234"
+    download = "resources/download/data-1234"
     (root / download / "files").mkdir(parents=True)
     (root / download / "files" / "a.txt").write_text("a")
     sha = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"  # of "a"
@@ -50,9 +50,9 @@ def study(tmp_path):
     runs = "results/demo/runs"
     corpora = {"corpora": "results/demo/corpora/parallel.parquet"}
     job(root, f"{runs}/corpora/corpora.json", "corpora", "corpora", {"data": download}, corpora)
-    made = {"hypotheses": "results/demo/outputs/tuned/t.jsonl"}
+    made = {"hypotheses": "results/demo/generation/tuned/t.jsonl"}
     job(root, f"{runs}/generation/tuned.json", "generation", "tuned", corpora, made)
-    scores = {"scores": "results/demo/scores/tuned/t.json"}
+    scores = {"scores": "results/demo/scoring/tuned/t.json"}
     job(root, f"{runs}/scoring/tuned.json", "scoring", "tuned", made, scores)
     return root / "results" / "demo"
 
@@ -64,7 +64,7 @@ def ask(monkeypatch, capsys, *arguments: object) -> tuple[int, str]:
 
 
 def test_the_chain_leads_from_the_score_to_the_source(study, monkeypatch, capsys):
-    status, out = ask(monkeypatch, capsys, study / "scores/tuned/t.json")
+    status, out = ask(monkeypatch, capsys, study / "scoring/tuned/t.json")
     assert status == 0
     titles = [line.split("] ")[1] for line in out.splitlines() if line.startswith("[")]
     assert titles == ["scoring/tuned", "generation/tuned", "corpora/corpora", "download/data"]
@@ -79,24 +79,24 @@ def test_it_works_from_any_folder_and_after_the_tree_moved(study, tmp_path, monk
     moved = tmp_path / "elsewhere"
     shutil.move(study.parents[1], moved)
     monkeypatch.chdir(tmp_path)
-    status, out = ask(monkeypatch, capsys, "elsewhere/results/demo/scores/tuned/t.json")
+    status, out = ask(monkeypatch, capsys, "elsewhere/results/demo/scoring/tuned/t.json")
     assert (status, "4 jobs, 0 mismatches." in out) == (0, True)
 
 
 @pytest.mark.parametrize(
     ("strike", "expected"),
     [
-        (lambda s: (s / "outputs/tuned/t.jsonl").write_text("other"), "t.jsonl: CHANGED, now "),
+        (lambda s: (s / "generation/tuned/t.jsonl").write_text("other"), "t.jsonl: CHANGED, now "),
         (lambda s: (s / "corpora/parallel.parquet").unlink(), "parallel.parquet: MISSING"),
         (
-            lambda s: (s.parents[1] / "resources/downloads/data-1234/files/a.txt").write_text("b"),
+            lambda s: (s.parents[1] / "resources/download/data-1234/files/a.txt").write_text("b"),
             "a.txt",
         ),
     ],
 )
 def test_what_no_longer_matches_is_said(study, monkeypatch, capsys, strike, expected):
     strike(study)
-    status, out = ask(monkeypatch, capsys, study / "scores/tuned/t.json")
+    status, out = ask(monkeypatch, capsys, study / "scoring/tuned/t.json")
     assert status == 1
     assert expected in out.split("mismatches.")[1]
 
@@ -106,8 +106,8 @@ def test_a_reader_of_an_earlier_version_is_found(study, monkeypatch, capsys):
     (root / "results/demo/corpora/parallel.parquet").write_text("made again")
     record = "results/demo/runs/corpora/corpora.json"
     made = {"corpora": "results/demo/corpora/parallel.parquet"}
-    job(root, record, "corpora", "corpora", {"data": "resources/downloads/data-1234"}, made)
-    status, out = ask(monkeypatch, capsys, study / "scores/tuned/t.json")
+    job(root, record, "corpora", "corpora", {"data": "resources/download/data-1234"}, made)
+    status, out = ask(monkeypatch, capsys, study / "scoring/tuned/t.json")
     assert status == 1
     assert "READ BEFORE IT WAS MADE AGAIN: corpora/corpora wrote" in out
 
@@ -117,7 +117,7 @@ def test_an_mlflow_run_leads_to_the_same_chain(study, monkeypatch, capsys):
     for found in study_jobs(study):
         store.sync(found.file)
     ids = {run.data.tags["bayling.job"]: run.info.run_id for run in store.jobs()}
-    _, by_file = ask(monkeypatch, capsys, study / "scores/tuned/t.json")
+    _, by_file = ask(monkeypatch, capsys, study / "scoring/tuned/t.json")
     status, by_run = ask(
         monkeypatch, capsys, "--study", study, "--run", ids["scoring/tuned"], "--no-verify"
     )
@@ -146,4 +146,4 @@ def test_a_file_that_no_job_made_is_refused_with_examples(study, monkeypatch, ca
     (study / "stray.txt").write_text("x")
     with pytest.raises(StudyError, match="no run record names this file") as refused:
         ask(monkeypatch, capsys, study / "stray.txt")
-    assert "results/demo/scores/tuned/t.json" in str(refused.value)
+    assert "results/demo/scoring/tuned/t.json" in str(refused.value)

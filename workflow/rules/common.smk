@@ -1,10 +1,15 @@
-from bayling_study.devices import export_place
-from bayling_study.layout import one_of
+from bayling_study.dag.devices import on_free_cards
+from bayling_study.dag.layout import one_of
 
 # A retry inside a scheduler's allocation would get no more memory or time, so
 # remote jobs leave retries to the profile.
 RETRIES = 0 if workflow.remote_exec else 2
-TUNE_RETRIES = 0 if workflow.remote_exec else STUDY.config.tuning.attempts - 1
+TUNING_RETRIES = 0 if workflow.remote_exec else STUDY.config.tuning.attempts - 1
 # Under a scheduler the profile's set-threads decides; `workflow.cores` would then be an error.
 ALL_CORES = workflow.resource_settings.cores or 1
-export_place(scheduled=workflow.remote_exec)
+# A scheduler deals out GPUs and enforces a job's runtime; on one machine jobs take free cards.
+# Resources, not parameters: where a job runs is no reason to run it again.
+ON_SCHEDULER = workflow.remote_exec or not workflow.local_exec
+SCHEDULED = str(int(ON_SCHEDULER))
+ONE_GPU = "" if ON_SCHEDULER else on_free_cards("1")
+ALL_GPUS = "" if ON_SCHEDULER else on_free_cards("all")

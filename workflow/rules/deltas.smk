@@ -1,4 +1,4 @@
-rule restore:
+rule deltas_apply:
     """A model that was released as a difference, added to its base again."""
     input:
         base=lambda wildcards: STUDY.layout.checkpoint(
@@ -8,9 +8,9 @@ rule restore:
             STUDY.config.systems[wildcards.system].source
         ),
     output:
-        directory(f"{S}/restored/{{system}}"),
+        directory(f"{S}/deltas/applied/{{system}}"),
     log:
-        f"{S}/logs/deltas/{{system}}.log",
+        f"{S}/logs/deltas/applied-{{system}}.log",
     conda:
         "../../envs/study.yaml"
     resources:
@@ -18,25 +18,25 @@ rule restore:
         runtime=120,
     params:
         code=STUDY.code("deltas"),
-        record=lambda wildcards: f"{S}/runs/deltas/{wildcards.system}.json",
+        record=lambda wildcards: f"{S}/runs/deltas/applied-{wildcards.system}.json",
         study=STUDY.config.study.name,
     shell:
-        "python -m bayling_study.deltas apply --record {params.record} --code {params.code}"
+        "python -m bayling_study.stages.deltas apply --record {params.record} --code {params.code}"
         " --study {params.study} --base {input.base} --download {input.delta}"
         " --out {output} > {log} 2>&1"
 
 
-rule delta:
+rule deltas_make:
     """A tuned system as its difference to the base, which may be passed on."""
     input:
         base=lambda wildcards: STUDY.layout.checkpoint(
             STUDY.layout.base(wildcards.system)
         ),
-        target=f"{S}/tuned/{{system}}",
+        target=f"{S}/tuning/{{system}}",
     output:
-        directory(f"{S}/deltas/{{system}}"),
+        directory(f"{S}/deltas/made/{{system}}"),
     log:
-        f"{S}/logs/deltas/{{system}}-made.log",
+        f"{S}/logs/deltas/made-{{system}}.log",
     conda:
         "../../envs/study.yaml"
     resources:
@@ -44,9 +44,9 @@ rule delta:
         runtime=120,
     params:
         code=STUDY.code("deltas"),
-        record=lambda wildcards: f"{S}/runs/deltas/{wildcards.system}-made.json",
+        record=lambda wildcards: f"{S}/runs/deltas/made-{wildcards.system}.json",
         study=STUDY.config.study.name,
     shell:
-        "python -m bayling_study.deltas make --record {params.record} --code {params.code}"
+        "python -m bayling_study.stages.deltas make --record {params.record} --code {params.code}"
         " --study {params.study} --base {input.base} --target {input.target}"
         " --out {output} > {log} 2>&1"

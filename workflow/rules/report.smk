@@ -1,9 +1,9 @@
 rule report:
     """One self-contained page, tables and figures."""
     input:
-        rules.compare.output,
+        rules.significance.output,
         STUDY.comet_scores(),
-        [f"{S}/scores/{system}" for system in STUDY.layout.evaluated()],
+        [f"{S}/scoring/{system}" for system in STUDY.layout.evaluated()],
         STUDY.audits(),
         STUDY.perplexities(),
         STUDY.layout.deltas(),
@@ -24,36 +24,14 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=STUDY.settings("report", *STUDY.REPORTED),
+        settings=STUDY.settings("report"),
         code=STUDY.code("report"),
         record=lambda wildcards: f"{S}/runs/report/report.json",
         study=lambda wildcards: S,
         shared=STUDY.layout.shared_records(),
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
-        "python -m bayling_study.report --settings {params.settings}"
+        "python -m bayling_study.stages.report --settings {params.settings}"
         " --record {params.record} --code {params.code} --study {params.study}"
         " --shared {params.shared}"
         " --out {params.folder} > {log} 2>&1"
-
-
-rule track:
-    """Every run record into MLflow, by one writer."""
-    input:
-        rules.report.output,
-    output:
-        f"{S}/runs/mlflow.json",
-    log:
-        f"{S}/logs/tracking.log",
-    conda:
-        "../../envs/study.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        study=lambda wildcards: S,
-        shared=STUDY.layout.shared_records(),
-        uri=STUDY.tracking_option(),
-    shell:
-        "python -m bayling_study.tracking --study {params.study} --shared {params.shared}"
-        " {params.uri} --later --out {output} > {log} 2>&1"

@@ -12,7 +12,7 @@ import time
 FREE = int(os.environ.get("BRAKE_FREE", "10"))
 SECONDS = float(os.environ.get("BRAKE_SECONDS", "0.2"))
 
-if "bayling_study.tuning.worker" in sys.orig_argv:
+if "bayling_study.stages.tuning.worker" in sys.orig_argv:
     parent = os.getppid
     calls = 0
 

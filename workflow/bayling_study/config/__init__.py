@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from bayling_study.config.base import Section
-from bayling_study.config.loading import load_config, load_settings, settings_for
+from bayling_study.config.loading import load_config, load_settings
 from bayling_study.config.model import StudyConfig
 
-__all__ = ["Section", "StudyConfig", "load_config", "load_settings", "settings_for"]
+__all__ = ["Section", "StudyConfig", "load_config", "load_settings"]

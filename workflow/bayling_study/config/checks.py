@@ -27,9 +27,9 @@ from bayling_study.config.suites import (
 from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import DeltaSystem, Int8System, TunedSystem
 from bayling_study.config.training import check_tuning
-from bayling_study.errors import StudyError
-from bayling_study.languages.flores import flores_languages
-from bayling_study.lookup import require
+from bayling_study.core.errors import StudyError
+from bayling_study.core.languages.flores import flores_languages
+from bayling_study.core.lookup import require
 
 
 def check_study(config: StudyConfig, where: object) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Mapping
 
-from bayling_study import languages
-from bayling_study.errors import StudyError
+from bayling_study.core import languages
+from bayling_study.core.errors import StudyError
 
 SHARE_TOLERANCE = 1e-6
 

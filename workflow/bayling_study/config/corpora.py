@@ -136,8 +136,6 @@ class Cleaning(Section):
     max_copied_share: Share = 0.7
     """Share of a side's words that the other side may have too: above it the text is not
     translated (names are copied as they are, so some overlap is right)."""
-    samples: int = Field(default=5, ge=0)
-    """Rejected segments shown in the report for each reason."""
 
 
 class Split(Section):

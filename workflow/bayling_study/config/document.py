@@ -18,10 +18,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bayling_study.cli import run_program
 from bayling_study.config.model import StudyConfig
-from bayling_study.errors import StudyError
-from bayling_study.files import write_text
+from bayling_study.core.cli import run_program
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_text
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"

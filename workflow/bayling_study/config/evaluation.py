@@ -19,8 +19,13 @@ class ExportSection(Section):
     ``source`` leaves it. 16-bit tensors always stay as they are."""
     shard_mebibytes: int = Field(default=4096, gt=0)
     """Largest weight file of a safetensors export."""
-    perplexity_conversations: int = Field(default=200, gt=0)
-    """Held-out conversations on which an export's perplexity is compared with its base's."""
+
+
+class PerplexitySection(Section):
+    """Perplexity of an 8-bit system beside that of the system it was made from."""
+
+    conversations: int = Field(default=200, gt=0)
+    """Held-out conversations on which the two are compared."""
 
 
 class GenerationSection(Section):
@@ -102,8 +107,6 @@ class BootstrapSection(Section):
 class ScoringSection(Section):
     """Metrics and their uncertainty."""
 
-    comet: CometSection = CometSection()
-    """COMET, which runs in an environment of its own."""
     bootstrap: BootstrapSection = BootstrapSection()
     """Resampling."""
     spm: Name | None = None
@@ -124,5 +127,7 @@ class ReportSection(Section):
     """System against which the others are tested; none means the first one."""
     published: str = "config/published.tsv"
     """Table of published values, against which the report gives verdicts."""
+    rejected_samples: int = Field(default=5, ge=0)
+    """Rejected segments of the corpora shown for each reason; 20 are kept."""
     samples: int = Field(default=5, ge=0)
     """Sample hypotheses shown a suite and item."""

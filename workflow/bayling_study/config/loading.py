@@ -17,11 +17,18 @@ from pydantic import ValidationError
 
 from bayling_study.config.checks import check_study
 from bayling_study.config.model import StudyConfig
-from bayling_study.credentials import without_credentials
-from bayling_study.errors import StudyError
-from bayling_study.files import read_json, sha256_json, write_json
-from bayling_study.lookup import closest
+from bayling_study.core.credentials import without_credentials
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.core.lookup import closest
 
+RENAMED = {
+    "scoring.comet": "comet",
+    "export.perplexity_conversations": "perplexity.conversations",
+    "corpora.cleaning.samples": "report.rejected_samples",
+    "tuning.micro_tokens": "tuning.micro_batch_tokens",
+}
+"""Keys of earlier versions and what they are called now."""
 ROOT = Path(__file__).resolve().parents[3]
 """The repository's root."""
 
@@ -128,6 +135,9 @@ def describe(error: ValidationError) -> str:
 
 
 def _reason(finding: Any) -> str:
+    moved = RENAMED.get(".".join(str(part) for part in finding["loc"]))
+    if moved:
+        return f"this key is now called {moved}; write its value there"
     if finding["type"] == "extra_forbidden":
         near = closest(str(finding["loc"][-1]), _known_keys(finding["loc"][:-1]))
         message = "unknown key"
@@ -156,54 +166,31 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     return list(getattr(model, "model_fields", {}))
 
 
-def settings_for(
-    config: StudyConfig,
-    stage: str,
-    sections: list[str],
-    folder: Path,
-    only: Mapping[str, list[str]] | None = None,
-) -> Path:
-    """Writes the given sections for a stage and returns the file's path.
+def load_settings(path: Path | None, *sections: str, operations: Path | None = None) -> StudyConfig:
+    """Reads the settings files of a job.
 
-    The file is named ``STAGE-HASH.json`` after its content and never rewritten.
-    ``study`` gives only the keys that decide results, so that moving a folder
-    reruns nothing.
-
-    Args:
-        config: the whole configuration.
-        stage: first part of the file's name.
-        sections: names of the sections to write.
-        folder: where the file goes.
-        only: section to the entries that matter to one job; the others are left
-            out (of ``synthesis``, mixtures are meant).
-    """
-    plain = config.model_dump(mode="json")
-    values = {section: plain[section] for section in sections}
-    for section, names in (only or {}).items():
-        entries = values[section]["mixtures"] if section == "synthesis" else values[section]
-        kept = {name: entries[name] for name in names}
-        values[section] = {"mixtures": kept} if section == "synthesis" else kept
-    values["study"] = {key: plain["study"][key] for key in ("name", "title", "seed")}
-    path = folder / f"{stage}-{sha256_json(values)[:12]}.json"
-    if not path.exists():
-        write_json(path, values)
-    return path
-
-
-def load_settings(path: Path, *sections: str) -> StudyConfig:
-    """Reads a stage's settings file.
-
-    Sections that the file does not hold have their defaults in the result and
+    Sections that the files do not hold have their defaults in the result and
     must not be read; name those that are read.
 
+    Args:
+        path: what decides the job's bytes; none for a job that nothing decides.
+        sections: names of the sections that the job reads.
+        operations: keys that decide how the work is done (``dag.settings``).
+
     Raises:
-        StudyError: a named section is not in the file, or a value does not pass.
+        StudyError: a named section is not in the files, or a value does not pass.
     """
-    values = read_json(path)
+    values: dict[str, Any] = read_json(path) if path else {}
+    if operations:
+        added = read_json(operations)
+        known = values.get("systems", {})
+        systems = {name: keys for name, keys in added.get("systems", {}).items() if name in known}
+        values = merge(values, {**added, "systems": systems})
+    where = path or operations
     missing = [section for section in sections if section not in values]
     if missing:
-        raise StudyError(f"sections are missing: {', '.join(missing)}", where=path)
+        raise StudyError(f"sections are missing: {', '.join(missing)}", where=where)
     try:
         return StudyConfig.model_validate(values)
     except ValidationError as error:
-        raise StudyError(describe(error), where=path) from error
+        raise StudyError(describe(error), where=where) from error

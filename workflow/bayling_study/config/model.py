@@ -5,8 +5,10 @@ from __future__ import annotations
 from bayling_study.config.base import Name, Section
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.evaluation import (
+    CometSection,
     ExportSection,
     GenerationSection,
+    PerplexitySection,
     ReportSection,
     ScoringSection,
 )
@@ -43,12 +45,16 @@ class StudyConfig(Section):
     """Hyper-parameters of all tuned systems."""
     export: ExportSection = ExportSection()
     """8-bit export."""
+    perplexity: PerplexitySection = PerplexitySection()
+    """Perplexity of 8-bit systems."""
     generation: GenerationSection = GenerationSection()
     """How systems are run."""
     suites: dict[Name, Suite] = {}
     """Suites by name, in the order of the report's tables."""
     scoring: ScoringSection = ScoringSection()
     """Metrics and their uncertainty."""
+    comet: CometSection = CometSection()
+    """COMET, which runs in an environment of its own."""
     report: ReportSection = ReportSection()
     """What the report shows."""
     tracking: TrackingSection = TrackingSection()
@@ -63,18 +69,3 @@ class StudyConfig(Section):
         found = self.systems[system]
         own = found.tuning if isinstance(found, TunedSystem) else {}
         return TuningSection.model_validate(self.tuning.model_dump(exclude_unset=True) | own)
-
-    def seen_by_stages(self, system: str | None = None) -> StudyConfig:
-        """Returns the config without what the workflow alone acts on, so that it reruns no stage.
-
-        Args:
-            system: a tuned system whose hyper-parameters become the section ``tuning``.
-        """
-        systems = {
-            name: found.model_copy(update={"tuning": {}, "delta": False})
-            if isinstance(found, TunedSystem)
-            else found
-            for name, found in self.systems.items()
-        }
-        tuning = self.tuning if system is None else self.tuning_of(system)
-        return self.model_copy(update={"systems": systems, "tuning": tuning})

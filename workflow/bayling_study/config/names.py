@@ -11,7 +11,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-RECIPE_FOLDERS = [Path(__file__).parents[1] / "synthesis" / "recipes"]
+RECIPE_FOLDERS = [Path(__file__).parents[1] / "stages" / "synthesis" / "recipes"]
 """Where recipes are; a module that is put there is known without further edits."""
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from bayling_study.config.base import Name, Section
-from bayling_study.credentials import ADVICE, has_credentials
+from bayling_study.core.credentials import ADVICE, has_credentials
 
 Folder = Annotated[str, StringConstraints(pattern=r"^[\w./+@%:=,-]+$")]
 """A path that goes into the command lines of jobs: no spaces, quotes or other shell signs."""

@@ -10,7 +10,7 @@ from bayling_study.config.lowcost import Phase
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
-from bayling_study.errors import StudyError
+from bayling_study.core.errors import StudyError
 
 
 def check_tuning(config: StudyConfig, name: str, key: str) -> None:

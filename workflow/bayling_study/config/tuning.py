@@ -34,7 +34,7 @@ class TuningSection(Section):
     that start in the next so many tokens. At least ``max_length`` for each process."""
     max_length: int = Field(default=1024, gt=0)
     """Tokens of the longest conversation (BayLing: 1024)."""
-    micro_tokens: int | Literal["auto"] = "auto"
+    micro_batch_tokens: int | Literal["auto"] = "auto"
     """Tokens of a packed row, which is what goes through the model at once; at least
     ``max_length``. ``auto``: ``max_length``, and with flash or flex attention on a GPU as many
     times that as its memory holds and a step has for each process. No step depends on it."""
@@ -78,7 +78,7 @@ class TuningSection(Section):
     @model_validator(mode="after")
     def _rows_hold_a_conversation(self) -> TuningSection:
         """A row must hold the longest conversation, and so must a step."""
-        for key in ("micro_tokens", "batch_tokens"):
+        for key in ("micro_batch_tokens", "batch_tokens"):
             value = getattr(self, key)
             if isinstance(value, int) and value < self.max_length:
                 raise ValueError(f"{key} must be at least max_length ({self.max_length})")

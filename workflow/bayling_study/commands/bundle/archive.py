@@ -1,0 +1,129 @@
+"""The bundle's archive: a plain tar with one top folder and a list of hashes.
+
+``bundle.json`` is the archive's first file and holds every other's SHA-256 and
+size, so that ``verify`` can tell afterwards what arrived. The tar is not
+compressed: weights and archives would not shrink, and any tar program can
+unpack it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import tarfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from bayling_study.commands.bundle.contents import Entry
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_file, read_json, sha256_file
+
+LOG = logging.getLogger(__name__)
+
+LISTING = "bundle.json"
+REPORT_SECONDS = 15.0
+BLOCK = 512
+"""Tar's unit; a member has a header of one and is filled up to whole ones."""
+
+
+def list_contents(entries: Iterable[Entry]) -> tuple[list[Entry], dict[str, dict[str, Any]]]:
+    """Returns the entries sorted by path, and the hash and size of each."""
+    ordered = sorted(entries, key=lambda entry: entry[0])
+    listing = {}
+    for name, content in ordered:
+        if isinstance(content, bytes):
+            facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        else:
+            facts = {"sha256": sha256_file(content), "bytes": content.stat().st_size}
+        listing[name] = facts
+    return ordered, listing
+
+
+def archive_bytes(listing: dict[str, dict[str, Any]]) -> int:
+    """Returns the size of the archive of some files, give or take long names."""
+    return sum(BLOCK * (2 + -(-facts["bytes"] // BLOCK)) for facts in listing.values())
+
+
+def write(
+    path: Path, top: str, about: dict[str, Any], entries: list[Entry], listing: dict[str, Any]
+) -> None:
+    """Writes the archive, whole or not at all.
+
+    Args:
+        path: file to write.
+        top: name of the one folder in it.
+        about: what else ``bundle.json`` says.
+        entries: what goes in.
+        listing: their hashes and sizes.
+
+    Raises:
+        StudyError: a file changed since it was hashed.
+    """
+    text = json.dumps({**about, "files": listing}, ensure_ascii=False, indent=1).encode()
+    total, done = sum(facts["bytes"] for facts in listing.values()), 0
+    start = said = time.monotonic()
+    with atomic_file(path, "wb") as sink, tarfile.open(fileobj=sink, mode="w|") as tar:
+        for name, content in [(LISTING, text), *entries]:
+            expected = len(text) if name == LISTING else listing[name]["bytes"]
+            _add(tar, f"{top}/{name}", content, expected)
+            done += expected
+            if time.monotonic() - said >= REPORT_SECONDS:
+                said = time.monotonic()
+                rate = done / (said - start)
+                left = (total - done) / max(rate, 1.0)
+                LOG.info("%.1f of %.1f GB, %.0f s left", done / 1e9, total / 1e9, left)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: Path | bytes, size: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o644
+    if isinstance(content, bytes):
+        info.mtime = int(time.time())
+        tar.addfile(info, io.BytesIO(content))
+        return
+    facts = content.stat()
+    info.mtime = int(facts.st_mtime)
+    if facts.st_mode & 0o100:
+        info.mode = 0o755
+    if facts.st_size != size:
+        raise StudyError("the file changed while it was packed", where=content)
+    with open(content, "rb") as stream:
+        _copy(tar, info, stream, content)
+
+
+def _copy(tar: tarfile.TarFile, info: tarfile.TarInfo, stream: IO[bytes], path: Path) -> None:
+    try:
+        tar.addfile(info, stream)
+    except OSError as error:
+        if error.errno is None:  # tarfile's own: fewer bytes than the header says
+            raise StudyError("the file changed while it was packed", where=path) from error
+        raise
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Compares an unpacked bundle with its list; returns what the list says of it.
+
+    Raises:
+        StudyError: the folder is no bundle, or files are missing or damaged.
+    """
+    about: dict[str, Any] = read_json(folder / LISTING)
+    if not isinstance(about, dict) or "files" not in about:
+        raise StudyError("not the list of a bundle", where=folder / LISTING)
+    wrong = [
+        name
+        for name, facts in about["files"].items()
+        if not (folder / name).is_file()
+        or (folder / name).stat().st_size != facts["bytes"]
+        or sha256_file(folder / name) != facts["sha256"]
+    ]
+    if wrong:
+        raise StudyError(
+            f"{len(wrong)} of {len(about['files'])} files are missing or damaged, first {wrong[0]}",
+            where=folder,
+            fix="unpack the bundle again, or carry it over again",
+        )
+    return about

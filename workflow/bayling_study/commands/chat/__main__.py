@@ -1,0 +1,110 @@
+"""Opens a terminal chat with a system of a study or any local checkpoint, in 16 or 8 bits.
+
+Type a question and press return; the answer appears while it is written.
+``/reset`` forgets the conversation, ``/prompt TEXT`` shows what the model would
+be sent for TEXT, ``/help`` lists the commands, ``/quit`` (or end of input) ends.
+Ctrl-C stops an answer; the question is then forgotten.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import get_args
+
+from bayling_study.commands.chat.conversation import Conversation
+from bayling_study.commands.chat.options import checkpoint_parser, chosen
+from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.systems import TemplateName
+from bayling_study.core.cli import run_program
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.models import load
+
+HELP = "/reset  forget the conversation   /prompt TEXT  show the prompt for TEXT   /quit  end"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    command = checkpoint_parser("talk", __doc__)
+    command.add_argument(
+        "--template",
+        choices=get_args(TemplateName),
+        help="conversation template; needed with --checkpoint, a system has its own",
+    )
+    command.add_argument("--answer-tokens", type=int, default=512, help="longest answer")
+    command.add_argument("--temperature", type=float, default=0.0, help="0 is greedy")
+    command.add_argument(
+        "--precision", choices=["bf16", "fp16", "fp32"], help="default: the study's, else bf16"
+    )
+    command.add_argument(
+        "--int8-compute",
+        choices=["streamed", "cached"],
+        default="streamed",
+        help="8-bit groupwise weights: streamed needs least memory, cached is faster",
+    )
+    return command
+
+
+def main() -> None:
+    """Loads the model and talks until the input ends."""
+    options = parser().parse_args()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    model = chosen(options)
+    template = options.template or model.template
+    if template is None:
+        raise StudyError("which conversation template does it use?", fix="--template bayling")
+    section = model.section or GenerationSection()
+    changes = {"int8_compute": options.int8_compute}
+    if options.precision:
+        changes["precision"] = options.precision
+    loaded = load(model.checkpoint, section.model_copy(update=changes))
+    talk = Conversation(
+        loaded.model, loaded.tokenizer, template, loaded.context, options.answer_tokens
+    )
+    print(f"{model.checkpoint.name} ({loaded.format}). {HELP}", flush=True)
+    while (line := read_line()) is not None:
+        if not respond(talk, line.strip(), options.temperature):
+            break
+
+
+def read_line() -> str | None:
+    """Returns the next line, or none at the end of the input."""
+    try:
+        return input("> " if sys.stdin.isatty() else "")
+    except (EOFError, KeyboardInterrupt):
+        return None
+
+
+def respond(talk: Conversation, line: str, temperature: float) -> bool:
+    """Does what a line asks for; returns whether to go on."""
+    command, _, rest = line.partition(" ")
+    if command == "/quit":
+        return False
+    if command == "/reset":
+        talk.reset()
+        print("(forgotten)", flush=True)
+    elif command == "/prompt":
+        print(talk.prompt(rest.strip() or "…"), flush=True)
+    elif command.startswith("/"):
+        print(HELP, flush=True)
+    elif line:
+        answer(talk, line, temperature)
+    return True
+
+
+def answer(talk: Conversation, question: str, temperature: float) -> None:
+    """Prints the answer to one question as it is written."""
+    try:
+        forgotten = talk.ask(question, temperature, lambda text: print(text, end="", flush=True))
+        print(flush=True)
+        if forgotten:
+            print(f"({forgotten} earlier exchange(s) no longer fit)", flush=True)
+    except KeyboardInterrupt:
+        print("\n(stopped)", flush=True)
+    except StudyError as error:
+        print(f"({error.render()})", flush=True)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,82 @@
+"""Finds a study's system on disk: its checkpoint, its template, its generation settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.config import StudyConfig, load_config
+from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.systems import EndpointSystem, PublishedSystem, TemplateName
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.layout import Layout
+from bayling_study.shared.templates.choice import template_of
+
+EMBEDDED = "config.yaml"
+"""File name of the default study, which ``make`` calls ``embedded``."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A model to talk to.
+
+    Attributes:
+        checkpoint: its folder.
+        template: its conversation template, or none where a bare folder was given.
+        section: the study's generation settings, or none.
+    """
+
+    checkpoint: Path
+    template: TemplateName | None
+    section: GenerationSection | None
+
+
+def find_system(files: Sequence[Path], name: str) -> Chosen:
+    """Returns a built system of a study.
+
+    Args:
+        files: the study's config, then files that override it.
+        name: the system's name.
+
+    Raises:
+        StudyError: there is no such system, it only has released outputs, or it
+            is not built yet (with the command that builds it).
+    """
+    config = load_config(*files)
+    where = f"{files[0]}: systems"
+    talking = _talking(config)
+    if name not in talking:
+        reasons = {
+            "published": f"{name!r} only has released outputs, there is no model to run",
+            "endpoint": f"{name!r} is a server already, there is no model to run",
+        }
+        system = config.systems.get(name)
+        raise StudyError(
+            reasons[system.kind] if system else f"there is no system {name!r}",
+            where=where,
+            fix=f"SYSTEM=NAME (or --system NAME) with one of: {', '.join(talking) or '(none)'}",
+        )
+    checkpoint = Layout(config).checkpoint(name)
+    if not checkpoint.is_dir():
+        raise StudyError(
+            f"the system {name!r} is not built yet: {checkpoint} does not exist",
+            where=where,
+            fix=build_command(files),
+        )
+    return Chosen(checkpoint, template_of(config, name), config.generation)
+
+
+def build_command(files: Sequence[Path]) -> str:
+    """Returns the ``make`` call that builds a study, given its config files."""
+    name = "embedded" if files[0].name == EMBEDDED else files[0].stem
+    extra = f' CONFIG="{" ".join(map(str, files[1:]))}"' if files[1:] else ""
+    return f"make study STUDY={name}{extra}"
+
+
+def _talking(config: StudyConfig) -> list[str]:
+    return [
+        name
+        for name, system in config.systems.items()
+        if not isinstance(system, PublishedSystem | EndpointSystem)
+    ]

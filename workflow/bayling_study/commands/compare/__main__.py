@@ -1,0 +1,149 @@
+"""Reports two studies, or two systems, side by side.
+
+    python -m bayling_study.commands.compare embedded embedded-2
+    python -m bayling_study.commands.compare embedded:tuned /data/other/results/embedded:tuned
+
+A side is a study's name or results folder, with ``:SYSTEM`` for one of its systems. Printed
+and written (``index.html``, ``tables/*.tsv``) are what differs in configuration, code, data
+and environment, and every score that both have, with paired tests on the shared segments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bayling_study.commands.compare.differences import Difference, differences
+from bayling_study.commands.compare.scores import Pair, pairs
+from bayling_study.commands.compare.sides import Side, side_of
+from bayling_study.commands.summary import aligned
+from bayling_study.core.cli import run_program
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_text
+from bayling_study.stages.report.blocks import Cell, Section, Table, number, signed, text
+from bayling_study.stages.report.metrics import HEADLINE, LOWER_IS_BETTER, NEITHER
+from bayling_study.stages.report.page import render
+from bayling_study.stages.report.significance import BETTER, WORSE
+
+METHOD = (
+    "Difference: B minus A, with the interval of the paired bootstrap. ▲ ▼: B is significantly "
+    "better or worse than A (paired bootstrap and approximate randomisation on the shared "
+    "segments, both below the level, also after correction over the items of the suite)."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m bayling_study.commands.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("a", metavar="A", help="STUDY or STUDY:SYSTEM")
+    options.add_argument("b", metavar="B", help="STUDY or STUDY:SYSTEM")
+    options.add_argument("--results", type=Path, default=Path("results"), help="folder of studies")
+    options.add_argument("--out", type=Path, help="folder to write; default: RESULTS/compare/A--B")
+    return options
+
+
+def main() -> None:
+    """Prints and writes the comparison."""
+    arguments = parser().parse_args()
+    a, b = (side_of(name, arguments.results) for name in (arguments.a, arguments.b))
+    if (a.folder.resolve(), a.system) == (b.folder.resolve(), b.system):
+        raise StudyError(
+            "A and B are the same", where=f"{a.label!r}", fix="name two, or STUDY:SYSTEM"
+        )
+    found, scores = differences(a, b), pairs(a, b)
+    tables = [difference_table(found), score_table(scores, HEADLINE), score_table(scores)]
+    summary = verdict(scores)
+    shown = [table for table in tables[:2] if table.rows]
+    print(f"A: {a.label}\nB: {b.label}\n")
+    for table in shown:
+        print(f"{table.title}\n\n{aligned([table.headings, *_texts(table)])}\n")
+    print(summary)
+    out = arguments.out or arguments.results / "compare" / _folder(a, b)
+    write(out, a, b, summary, tables)
+    print(f"\nComparison: {out / 'index.html'}")
+
+
+def difference_table(found: Sequence[Difference]) -> Table:
+    """Returns what differs in how the sides were made."""
+    rows = [[text(row.kind), text(row.what), text(row.a), text(row.b)] for row in found]
+    return Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
+
+
+def score_table(scores: Sequence[Pair], only: Sequence[str] = ()) -> Table:
+    """Returns the scores of both sides; ``only`` names the metrics that are wanted."""
+    name, title = ("scores", "Scores") if only else ("all-scores", "Scores, every metric")
+    wanted = [pair for pair in scores if not only or pair.metric in only]
+    suites = list(dict.fromkeys(pair.suite for pair in scores))
+    order = [*only, *(pair.metric for pair in scores)]
+    wanted.sort(key=lambda pair: (suites.index(pair.suite), order.index(pair.metric)))
+    rows = [_row(pair) for pair in wanted]
+    columns = ["suite", "item", "metric", "system", "A", "B", "difference", "p", "segments", "note"]
+    return Table(name, title, columns, rows, METHOD)
+
+
+def _row(pair: Pair) -> list[Cell]:
+    bounds = ""
+    if pair.low is not None and pair.high is not None:
+        bounds = f"{signed(pair.low)} to {signed(pair.high)}"
+    difference = f"{signed(pair.b - pair.a)} {mark(pair)}".rstrip()
+    return [
+        *(text(value) for value in (pair.suite, pair.item, pair.metric, pair.system)),
+        number(pair.a, 2),
+        number(pair.b, 2),
+        Cell(difference, detail=bounds, number=True),
+        number(pair.p, 3),
+        number(pair.n or None),
+        text(pair.note),
+    ]
+
+
+def mark(pair: Pair) -> str:
+    """Returns ``▲`` or ``▼`` where B is significantly better or worse than A."""
+    if not pair.significant or pair.metric in NEITHER:
+        return ""
+    return BETTER if (pair.b > pair.a) != (pair.metric in LOWER_IS_BETTER) else WORSE
+
+
+def verdict(scores: Sequence[Pair]) -> str:
+    """Returns one line on the headline scores."""
+    first = [pair for pair in scores if pair.metric in HEADLINE]
+    if not first:
+        return "The sides have no score in common."
+    tested = [pair for pair in first if pair.n and pair.metric not in NEITHER]
+    marks = Counter(mark(pair) for pair in tested)
+    return (
+        f"{len(first)} headline scores in common, {len(tested)} tested: B is significantly better "
+        f"in {marks[BETTER]}, worse in {marks[WORSE]}, not told apart in {marks['']}."
+    )
+
+
+def write(out: Path, a: Side, b: Side, summary: str, tables: Sequence[Table]) -> None:
+    """Writes the page and its tables."""
+    for table in tables:
+        table.write(out / "tables")
+    section = Section("comparison", f"A: {a.label}; B: {b.label}", summary, list(tables[:2]))
+    section.more["Every metric"] = [tables[2]]
+    page = render("Comparison", f"A: {a.label}, B: {b.label}", [section])
+    write_text(out / "index.html", page)
+
+
+def _texts(table: Table) -> list[list[str]]:
+    return [
+        [f"{cell.text} [{cell.detail}]" if cell.detail else cell.text for cell in row]
+        for row in table.rows
+    ]
+
+
+def _folder(a: Side, b: Side) -> str:
+    return "--".join(re.sub(r"[^\w.-]+", "-", side.label).strip("-") for side in (a, b))
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,158 @@
+"""Scores of two sides, tested pairwise on the segments that both answered.
+
+The statistics and tests are those of a study's own comparisons (paired
+bootstrap and approximate randomisation). Only prompts with the same id, turns
+and references count; only metrics with the same signature are tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bayling_study.commands.compare.sides import Side
+from bayling_study.config.model import StudyConfig
+from bayling_study.core.records import Prompt, Score, read_prompts
+from bayling_study.shared.metrics.aggregates import mean_groups
+from bayling_study.shared.metrics.answers import MEASURES, options_of, plan_of, read_answers
+from bayling_study.shared.metrics.groups import averages
+from bayling_study.shared.metrics.measurement import Answers
+from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
+from bayling_study.stages.significance.__main__ import compare_suite
+
+A, B = "A", "B"
+ANSWERS = ("generation", "harness")
+"""Folders of a study with answers, ``FOLDER/SYSTEM/SUITE.jsonl``."""
+Key = tuple[str, str, str]
+"""Suite, item and metric."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One metric on one item of both sides.
+
+    Attributes:
+        system: the system, or both as ``a / b``.
+        a, b: values, on the shared segments where there was a test.
+        low, high: interval of the difference, b minus a.
+        n: shared segments; 0 where there was no test.
+        p: the largest of the corrected p-values.
+        note: why there was no test, or what else a reader must know.
+    """
+
+    suite: str
+    item: str
+    metric: str
+    system: str
+    a: float
+    b: float
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    p: float | None = None
+    significant: bool = False
+    note: str = ""
+
+
+def pairs(a: Side, b: Side) -> list[Pair]:
+    """Returns the scores that both sides have, system by system."""
+    if a.system or b.system:
+        named = [(first, second) for first in a.systems for second in b.systems]
+        if not (a.system and b.system):
+            wanted = a.system or b.system
+            named = [(first, second) for first, second in named if first == second == wanted]
+    else:
+        named = [(name, name) for name in a.systems if name in b.systems]
+    return [pair for first, second in named for pair in _of_systems(a, first, b, second)]
+
+
+def _of_systems(a: Side, first: str, b: Side, second: str) -> list[Pair]:
+    ours = {(s.suite, s.item, s.metric): s for s in a.scores(first)}
+    theirs = {(s.suite, s.item, s.metric): s for s in b.scores(second)}
+    both = [key for key in ours if key in theirs]
+    alike = {key for key in both if ours[key].signature == theirs[key].signature}
+    title = first if first == second else f"{first} / {second}"
+    tested: dict[Key, dict[str, Any]] = {}
+    notes: dict[str, str] = {}
+    for suite in dict.fromkeys(key[0] for key in both):
+        rows, notes[suite] = _tests(a, first, b, second, suite)
+        tested |= {(suite, row["item"], row["metric"]): row for row in rows}
+    tested = {key: row for key, row in tested.items() if key in alike}
+    return [
+        _pair(key, title, ours[key], theirs[key], tested.get(key), key in alike, notes[key[0]])
+        for key in both
+    ]
+
+
+def _pair(
+    key: Key, system: str, a: Score, b: Score, test: dict[str, Any] | None, alike: bool, note: str
+) -> Pair:
+    if test is None:
+        note = "different signatures" if not alike else (note or "not tested")
+        return Pair(*key, system, a.value, b.value, note=note)
+    return Pair(
+        *key, system, test["value_a"], test["value_b"], -test["high"], -test["low"], test["n"],
+        max(test["p_adjusted"], test.get("q_table", 0.0)), test["significant"], note,
+    )  # fmt: skip
+
+
+def _tests(
+    a: Side, first: str, b: Side, second: str, suite: str
+) -> tuple[list[dict[str, Any]], str]:
+    """Returns the tests on a suite's shared segments, and a remark on them."""
+    config = StudyConfig.model_validate(a.config)
+    kind = config.suites[suite].kind if suite in config.suites else ""
+    if kind not in MEASURES:
+        return [], "no scorer measures this suite here"
+    prompts = [read_prompts(side.folder / "prompts" / f"{suite}.jsonl") for side in (a, b)]
+    shared = _shared(*prompts)
+    sides = ((prompts[0], a, first, A), (prompts[1], b, second, B))
+    answers = {
+        name: _kept(_answers(side, system, suite, own), shared, name)
+        for own, side, system, name in sides
+    }
+    if not all(answers.values()):
+        return [], "no shared segments"
+    extra = {name: _segments(side, system, suite) for _, side, system, name in sides}
+    groups = mean_groups(config.suites[suite], averages(prompts[0]))
+    options, plan = options_of(config, None), plan_of(config)
+    rows = compare_suite(answers, kind, options, plan, extra, groups)
+    part = len(shared) < max(map(len, prompts))
+    return rows, f"on the {len(shared)} shared segments only" if part else ""
+
+
+def _answers(side: Side, system: str, suite: str, prompts: list[Prompt]) -> list[Answers]:
+    """Returns a system's answers, from whichever folder holds them; none where none does."""
+    for folder in ANSWERS:
+        outputs = side.folder / folder / system
+        if (outputs / f"{suite}.jsonl").is_file():
+            return read_answers(prompts, outputs, system, suite)
+    return []
+
+
+def _shared(a: Iterable[Prompt], b: Iterable[Prompt]) -> set[str]:
+    """Returns the ids of prompts that ask and expect the same on both sides."""
+    asked = {prompt.id: (prompt.turns, prompt.references) for prompt in b}
+    return {prompt.id for prompt in a if asked.get(prompt.id) == (prompt.turns, prompt.references)}
+
+
+def _kept(items: list[Answers], shared: set[str], name: str) -> list[Answers]:
+    """Returns a side's answers to the shared prompts, under the side's name."""
+    result = []
+    for item in items:
+        kept = [
+            (prompt, answer)
+            for prompt, answer in zip(item.prompts, item.hypotheses, strict=True)
+            if prompt.id in shared
+        ]
+        if kept:
+            prompts, answers = [p for p, _ in kept], [h for _, h in kept]
+            result.append(replace(item, system=name, prompts=prompts, hypotheses=answers))
+    return result
+
+
+def _segments(side: Side, system: str, suite: str) -> SegmentScores:
+    """Returns the segment scores of programs beside the scorers (COMET)."""
+    file = side.folder / "comet" / "score" / system / f"{suite}.segments.jsonl"
+    return read_segment_scores([file] if file.is_file() else [])

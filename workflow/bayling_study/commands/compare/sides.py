@@ -1,0 +1,109 @@
+"""What is compared: a study, or one of its systems with everything behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bayling_study.commands.why.chain import Verifier, chain_of
+from bayling_study.config.loading import merge
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.core.lookup import closest
+from bayling_study.core.records import Score, read_scores
+from bayling_study.shared.score_files import score_files_of
+from bayling_study.shared.tracking.jobs import Job, study_jobs
+
+USELESS = ("report", "tracking")
+"""Stages that decide no score."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes:
+        label: how it was asked for.
+        folder: the study's results folder.
+        system: its one system, or empty for the whole study.
+    """
+
+    label: str
+    folder: Path
+    system: str = ""
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """The jobs that made the scores; of one system, those behind its scores."""
+        every = [job for job in study_jobs(self.folder) if job.record["stage"] not in USELESS]
+        if not self.system:
+            return every
+        start = [
+            job
+            for job in every
+            if job.record["stage"] == "scoring" and job.record["name"] == self.system
+        ]
+        return [link.job for link in chain_of(start, every, Verifier(enabled=False))]
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The configuration that these jobs were given, put together from their settings files."""
+        whole: dict[str, Any] = {}
+        for job in self.jobs:
+            settings = job.settings()
+            if settings is not None and settings.path.is_file():
+                whole = merge(whole, read_json(settings.path))
+        return whole
+
+    @cached_property
+    def systems(self) -> list[str]:
+        """The systems with scores."""
+        return [self.system] if self.system else scored_systems(self.folder)
+
+    def scores(self, system: str) -> list[Score]:
+        """Returns all scores of a system, COMET's among them."""
+        paths = score_files_of(self.folder, system)
+        found = [score for path in paths for score in read_scores(path)]
+        suites = list(self.config.get("suites", {}))
+        return sorted(
+            found, key=lambda s: suites.index(s.suite) if s.suite in suites else len(suites)
+        )
+
+
+def scored_systems(folder: Path) -> list[str]:
+    """Returns the systems of a study that were scored."""
+    outputs = {path.name for path in (folder / "generation").glob("*/")}
+    return sorted(name for name in outputs if any((folder / "scoring" / name).glob("*.json")))
+
+
+def side_of(text: str, results: Path) -> Side:
+    """Returns the side that ``STUDY`` or ``STUDY:SYSTEM`` names; a study is a name or a folder.
+
+    Raises:
+        StudyError: there is no such study or system; lists what there is.
+    """
+    name, _, system = text.partition(":") if not Path(text).is_dir() else (text, "", "")
+    known = sorted(path.parent.name for path in results.glob("*/scoring"))
+    where = f"{text!r}"
+    if not name:
+        raise StudyError(
+            "say what to compare", fix="make compare A=STUDY[:SYSTEM] B=STUDY[:SYSTEM]"
+        )
+    folder = Path(name) if Path(name).is_dir() else results / name
+    if not (folder / "scoring").is_dir():
+        near = closest(name, known)
+        hint = f"did you mean {near!r}? " if near else ""
+        raise StudyError(
+            "no study with scores", where=where,
+            fix=f"{hint}a results folder, or one of: {', '.join(known) or '(none yet)'}",
+        )  # fmt: skip
+    systems = scored_systems(folder)
+    if system and system not in systems:
+        raise StudyError(
+            f"the study has no scores of {system!r}",
+            where=where,
+            fix=f"one of: {', '.join(systems)}",
+        )
+    return Side(text, folder, system)

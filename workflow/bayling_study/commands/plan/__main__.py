@@ -1,0 +1,128 @@
+"""Prints what a study will cost: downloads, disk, memory, device hours and jobs.
+
+Starts nothing. Ends with an error that says what to change when the disk, or
+the memory of the machine that trains, cannot hold the study. Without ``--gpus``
+and ``--gpu-gib`` that machine is this one. Nine tenths of a memory may be planned,
+as in the training itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bayling_study.commands.plan import partitions, tables
+from bayling_study.commands.plan.disk import check_disk, disk_needs
+from bayling_study.commands.plan.downloads import downloads
+from bayling_study.commands.plan.jobs import job_counts
+from bayling_study.commands.plan.machine import Machine, check_memory, machine
+from bayling_study.commands.plan.shapes import foundation_model, foundation_of
+from bayling_study.commands.plan.training import tuning_plan
+from bayling_study.config import load_config
+from bayling_study.config.systems import (
+    EndpointSystem,
+    FoundationSystem,
+    PublishedSystem,
+    TunedSystem,
+)
+from bayling_study.core.cli import run_program
+from bayling_study.dag.profiles import Profile, read_profile
+from bayling_study.dag.rules import Dag
+from bayling_study.shared.sizing.shape import Shape
+
+A100_TFLOPS = 312.0
+"""Dense bf16 peak of one NVIDIA A100, from its data sheet."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m bayling_study.commands.plan",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--study-config",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="config of the study; later files override earlier ones",
+    )
+    command.add_argument("--gpus", type=int, help="GPUs of the cluster that trains")
+    command.add_argument("--gpu-gib", type=float, help="memory of each of them in GiB")
+    command.add_argument(
+        "--host-gib",
+        type=float,
+        help="host memory of each node in GiB (default: the profile's mem_mb of tune)",
+    )
+    command.add_argument("--profile", type=Path, help="folder of the profile that will be used")
+    command.add_argument("--processes", type=int, help="training processes on this machine")
+    command.add_argument(
+        "--teraflops", type=float, default=A100_TFLOPS, help="bf16 peak of a device (A100: 312)"
+    )
+    command.add_argument(
+        "--utilisation",
+        type=float,
+        default=0.4,
+        help="model FLOPs utilisation: share of the peak that 6 N operations a token reach; "
+        "recomputed activations do not count (default: 0.4)",
+    )
+    return command
+
+
+def main() -> None:
+    """Prints the plan, then refuses what cannot be held."""
+    options = parser().parse_args()
+    config = load_config(*options.study_config)
+    dag = Dag(config)
+    layout = dag.layout
+    layout.check()
+    shapes = _shapes(dag)
+    sources = downloads(layout)
+    needs = disk_needs(layout, sources, {name: shape for name, (shape, _) in shapes.items()})
+    tuned = [(name, shapes[name][0]) for name in layout.names(TunedSystem)]
+    profile = None if options.profile is None else read_profile(options.profile)
+    where = _machine(options, profile) if tuned else None
+    tunings = [
+        tuning_plan(layout, name, shape, where.room)
+        for name, shape in tuned
+        if where is not None and shape is not None
+    ]
+    print(f"{config.study.title} ({config.study.name})\n")
+    print(tables.download_table(sources))
+    foundations = {name: shapes[name] for name in layout.names(FoundationSystem)}
+    if foundations:
+        print(tables.model_table(foundations, config.export.group_size))
+    if tunings and where is not None:
+        print(tables.training_table(tunings, options.teraflops, options.utilisation))
+        print(f"Training is planned for: {where.name}\n")
+    print(tables.disk_table(needs))
+    print(tables.job_table(job_counts(dag)), flush=True)
+    if profile is not None:
+        print(partitions.partition_tables(profile, job_counts(dag)))
+        share = options.utilisation
+        print(partitions.training_hours(layout, tunings, profile, options.teraflops, share))
+    check_disk(needs)
+    for tuning in tunings:
+        if where is not None:
+            check_memory(where, tuning)
+
+
+def _machine(options: argparse.Namespace, profile: Profile | None) -> Machine:
+    asked = None if profile is None else profile.request("tuning")
+    return machine(options.gpus, options.gpu_gib, options.processes, options.host_gib, asked)
+
+
+def _shapes(dag: Dag) -> dict[str, tuple[Shape | None, str]]:
+    """Returns the shape of every system that is run here, and where it comes from."""
+    found: dict[str, tuple[Shape | None, str]] = {}
+    for name, system in dag.config.systems.items():
+        if not isinstance(system, PublishedSystem | EndpointSystem):
+            model = foundation_model(dag.layout, foundation_of(dag.config, name))
+            found[name] = (model.shape, model.origin)
+    return found
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,59 @@
+"""How many bytes a Llama model needs in 16 and in 8 bits, from its shape alone.
+
+The paper says that its 8-bit switch runs 7B in 10 GB and 13B in 16 GB. The
+weights, the key-value cache of 2,048 tokens and the largest matrix, which
+upstream rebuilds whole in 16 bits, add up to 7.69 and 14.24 GiB: the claim is
+sound. Activations and the CUDA context come on top; they depend on the batch
+and are not in these numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bayling_study.shared.sizing.shape import Shape
+
+GIBIBYTE = 1 << 30
+HALF = 2
+PAPER_SCALE_BYTES = 2
+"""Upstream keeps scales in the weights' 16 bits; our files keep fp32 (4)."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a model needs; sums grow from left to right.
+
+    Attributes:
+        linear: number of parameters in linear layers (a count, not bytes).
+        fp16: all weights in 16 bits.
+        int8: weights with linear layers in 8 bits, scales included.
+        with_cache: and the key-value cache in 16 bits.
+        with_matrix: and the largest matrix rebuilt in 16 bits.
+    """
+
+    linear: int
+    fp16: int
+    int8: int
+    with_cache: int
+    with_matrix: int
+
+
+def memory(
+    shape: Shape, tokens: int = 2048, group: int = 256, scale_bytes: int = PAPER_SCALE_BYTES
+) -> Memory:
+    """Returns what a model needs to answer one prompt.
+
+    Args:
+        shape: the model.
+        tokens: length of the key-value cache, prompt and answer together.
+        group: input columns that share a scale.
+        scale_bytes: bytes of a scale; 2 gives the paper's numbers, 4 our files'.
+    """
+    matrices = shape.matrices()
+    linear = sum(rows * columns for rows, columns in matrices)
+    scales = sum(rows * -(-columns // group) for rows, columns in matrices)
+    kept = shape.kept() * HALF
+    int8 = linear + scales * scale_bytes + kept
+    cache = 2 * shape.layers * shape.kv_heads * shape.head_size * tokens * HALF
+    largest = max(rows * columns for rows, columns in matrices) * HALF
+    return Memory(linear, linear * HALF + kept, int8, int8 + cache, int8 + cache + largest)

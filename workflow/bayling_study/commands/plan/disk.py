@@ -1,0 +1,138 @@
+"""How much disk each stage needs at its peak, and whether it is free."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.commands.plan.arithmetic import HALF
+from bayling_study.commands.plan.downloads import Download
+from bayling_study.commands.plan.formulas import TOKEN_BYTES, checkpoint_bytes, export_bytes
+from bayling_study.commands.plan.shapes import parameters
+from bayling_study.commands.plan.training import mixture_tokens
+from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.layout import Layout
+from bayling_study.shared.sizing.memory import WEIGHT_BYTES
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sources.table import source_row
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one job adds to a disk.
+
+    Attributes:
+        stage: name of the job.
+        folder: where it writes.
+        stays: bytes that remain.
+        scratch: bytes that are removed when the job is done.
+        saving: config change that makes it smaller, or empty.
+    """
+
+    stage: str
+    folder: Path
+    stays: int
+    scratch: int = 0
+    saving: str = ""
+
+
+def disk_needs(
+    layout: Layout, sources: Sequence[Download], shapes: dict[str, Shape | None]
+) -> list[Need]:
+    """Returns what is still to be written, in the order of the stages.
+
+    Args:
+        layout: the study.
+        sources: its downloads.
+        shapes: each system's shape, or none where it is unknown (it is left out then).
+    """
+    resources = layout.resources
+    fetch = sum(source.left for source in sources)
+    archives = max((source.scratch for source in sources), default=0)
+    needs = [Need("download", resources, fetch, archives)]
+    if not (layout.study / "corpora" / "parallel.parquet").exists():
+        # Cleaned rows are about as large as the compressed files that they come from.
+        read = set(layout.corpus_sources())
+        size = sum(source.bytes or 0 for source in sources if source.row.id in read)
+        needs += [Need("corpora", layout.study, size)] if read else []
+    for name, shape in shapes.items():
+        if shape is not None and not layout.checkpoint(name).is_dir():
+            needs += _system_needs(layout, name, shape)
+    return needs
+
+
+def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
+    config, folder = layout.config, layout.study
+    system = config.systems[name]
+    if isinstance(system, FoundationSystem):
+        # A checkpoint in the hub's format is linked, one in GGUF rewritten in 16 bits.
+        linked = _is_hub(layout, system.source)
+        size = 0 if linked else HALF * parameters(shape)
+        return [Need(f"foundation {name}", layout.resources, size)]
+    if isinstance(system, TunedSystem):
+        tuning = config.tuning_of(name)
+        count = tuning.keep_checkpoints + 1
+        weights = WEIGHT_BYTES[tuning.output_dtype] * parameters(shape)
+        data = round(TOKEN_BYTES * mixture_tokens(layout, name)[0])
+        checkpoints = count * checkpoint_bytes(shape, tuning)
+        saving = "tuning: {keep_checkpoints: 1}" if tuning.keep_checkpoints > 1 else ""
+        return [
+            Need(f"instructions {system.mixture}", folder, data),
+            Need(f"tune {name}", folder, weights, checkpoints, saving),
+            *([Need(f"delta {name}", folder, HALF * parameters(shape))] if system.delta else []),
+        ]
+    if isinstance(system, DeltaSystem):
+        return [Need(f"restore {name}", folder, HALF * parameters(shape))]
+    assert isinstance(system, Int8System), name
+    size = export_bytes(shape, system.format, config.export.group_size)
+    return [Need(f"export {name}", folder, size)]
+
+
+def _is_hub(layout: Layout, source: str) -> bool:
+    return source_row(Path(layout.config.download.manifest), source).kind == "hub"
+
+
+def peaks(needs: Sequence[Need]) -> list[int]:
+    """Returns the bytes above today's at each stage's peak: all that stays so far, and scratch."""
+    result, held = [], 0
+    for need in needs:
+        result.append(held + need.stays + need.scratch)
+        held += need.stays
+    return result
+
+
+def check_disk(needs: Sequence[Need]) -> None:
+    """Compares each disk's peak with its free space.
+
+    Raises:
+        StudyError: tells how much is needed, how much is free and what to change.
+    """
+    disks: dict[int, list[Need]] = {}
+    for need in needs:
+        disks.setdefault(existing(need.folder).stat().st_dev, []).append(need)
+    for group in disks.values():
+        folder = existing(group[0].folder)
+        free = shutil.disk_usage(folder).free
+        highest = peaks(group)
+        worst = max(range(len(group)), key=highest.__getitem__)
+        if highest[worst] > free:
+            raise StudyError(
+                f"{highest[worst] / 1e9:.1f} GB are needed at the peak ({group[worst].stage}), "
+                f"{free / 1e9:.1f} GB are free",
+                where=folder,
+                fix="\n".join(_ways_out(group)),
+            )
+
+
+def _ways_out(group: Sequence[Need]) -> list[str]:
+    folders = "study: {results: /BIGGER/DISK/results, resources: /BIGGER/DISK/resources}"
+    return [need.saving for need in group if need.saving] + [folders]
+
+
+def existing(folder: Path) -> Path:
+    """Returns a folder or its nearest parent that exists."""
+    folder = folder.absolute()
+    return next(place for place in (folder, *folder.parents) if place.is_dir())

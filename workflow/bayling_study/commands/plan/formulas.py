@@ -1,0 +1,64 @@
+"""The formulas of the plan. Bytes and floating-point operations, from shapes and settings.
+
+Memory while training is in ``bayling_study.shared.sizing``, for the training uses it too.
+Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models": 6
+operations a parameter and token. These are model FLOPs, what the model needs; a
+device that recomputes activations executes up to a third more (hardware FLOPs),
+which do not count. So the share of the peak that goes with them is the model FLOPs
+utilisation, as training reports it (``sizing.speed``, which also counts attention).
+"""
+
+from __future__ import annotations
+
+from bayling_study.commands.plan.arithmetic import HALF, memory
+from bayling_study.commands.plan.shapes import parameters
+from bayling_study.config.tuning import TuningSection
+from bayling_study.shared.sizing.memory import OPTIMIZER_BYTES, trained_parameters
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.speed import FROZEN, TRAINED
+
+FILE_SCALE_BYTES = 4
+"""Our groupwise files keep scales in fp32."""
+TOKEN_BYTES = 9
+"""A training token on disk: 4 of text, 4 of its number, 1 of the mask."""
+
+
+def training_flops(shape: Shape, tuning: TuningSection, tokens: float) -> float:
+    """Returns the model FLOPs of training on ``tokens``: 6 a parameter and token.
+
+    With adapters 4 for the frozen parameters and 6 for the adapters' own.
+    """
+    if tuning.adapter is None:
+        return TRAINED * parameters(shape) * tokens
+    own = trained_parameters(shape, tuning)
+    return (FROZEN * parameters(shape) + TRAINED * own) * tokens
+
+
+def hours(flops: float, teraflops: float, utilisation: float) -> float:
+    """Returns the device hours of model FLOPs at a peak rate and a model FLOPs utilisation."""
+    return flops / (teraflops * 1e12 * utilisation) / 3600
+
+
+def checkpoint_bytes(shape: Shape, tuning: TuningSection) -> int:
+    """Returns the size of one training checkpoint: fp32 weights and moments of what is trained."""
+    return trained_parameters(shape, tuning) * OPTIMIZER_BYTES
+
+
+def export_bytes(shape: Shape, form: str, group: int) -> int:
+    """Returns the size of an export's weights.
+
+    ``groupwise``: all linear layers in 8 bits, one fp32 scale a group;
+    ``bitsandbytes``: not the output layer, one fp32 scale a row;
+    ``gguf``: 34 bytes for 32 values of any matrix, vectors in fp32.
+    """
+    if form == "groupwise":
+        return memory(shape, group=group, scale_bytes=FILE_SCALE_BYTES).int8
+    output = 0 if shape.tied else shape.vocabulary * shape.hidden
+    if form == "bitsandbytes":
+        inner = shape.matrices()[: 7 * shape.layers]
+        scales = 4 * sum(rows for rows, _ in inner)
+        linear = sum(rows * columns for rows, columns in inner)
+        return linear + scales + HALF * (shape.kept() + output)
+    vectors = (2 * shape.layers + 1) * shape.hidden
+    matrices = parameters(shape) - vectors
+    return matrices * 34 // 32 + 4 * vectors

@@ -1,0 +1,117 @@
+"""The machine or the cluster that a study is planned for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bayling_study.commands.plan.training import Tuning
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.profiles import Request
+from bayling_study.shared.sizing.choice import Room, shortfall
+from bayling_study.shared.sizing.host import host_bytes
+
+GIBIBYTE = 1 << 30
+MEGABYTE = 10**6
+NOT_CHECKED = "host memory unknown and not checked: --host-gib 500"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where training runs.
+
+    Attributes:
+        processes: one for each GPU, or one where there is none.
+        device_bytes: memory of a GPU, or none where processes share the host's.
+        host_bytes: memory of a node that a job may use, or none where it is not known.
+        name: for the reader.
+        nodes: machines over which the processes are spread evenly.
+    """
+
+    processes: int
+    device_bytes: int | None
+    host_bytes: int | None
+    name: str
+    nodes: int = 1
+
+    @property
+    def room(self) -> Room:
+        """The same for the choice of settings."""
+        local = self.processes // self.nodes
+        return Room(self.processes, local, self.device_bytes, self.host_bytes)
+
+
+def machine(
+    gpus: int | None,
+    gpu_gib: float | None,
+    processes: int | None,
+    host_gib: float | None = None,
+    asked: Request | None = None,
+) -> Machine:
+    """Returns the cluster that is described, or this machine.
+
+    Args:
+        gpus: of the cluster, all together; none means this machine.
+        gpu_gib: memory of each.
+        processes: of this machine.
+        host_gib: memory of each node; none is what the profile grants, or this machine's.
+        asked: what the profile asks for a training in its first attempt.
+
+    Raises:
+        StudyError: only one of the number and the memory of GPUs is given, or none of a memory.
+    """
+    if host_gib is not None and host_gib <= 0:
+        raise StudyError("a node must have some host memory", fix="--host-gib 500")
+    if (gpus is None) != (gpu_gib is None):
+        raise StudyError(
+            "the number and the memory of GPUs go together", fix="--gpus 8 --gpu-gib 80"
+        )
+    if gpus is not None and gpu_gib is not None:
+        if gpus < 1 or gpu_gib <= 0:
+            raise StudyError("there must be a GPU with some memory", fix="--gpus 8 --gpu-gib 80")
+        nodes = asked.nodes if asked is not None and gpus % asked.nodes == 0 else 1
+        host, basis = _granted(host_gib, asked)
+        where = f" on {nodes} nodes" if nodes > 1 else ""
+        name = f"{gpus} GPUs of {gpu_gib:g} GiB{where}, {basis}"
+        return Machine(gpus, int(gpu_gib * GIBIBYTE), host, name, nodes)
+    return this_machine(processes, host_gib)
+
+
+def _granted(host_gib: float | None, asked: Request | None) -> tuple[int | None, str]:
+    """Returns the host memory of a node of the cluster, and where that is from."""
+    if host_gib is not None:
+        return int(host_gib * GIBIBYTE), f"{host_gib:g} GiB of host memory (--host-gib)"
+    if asked is not None and asked.mem_mb:
+        size = asked.mem_mb * MEGABYTE
+        return size, f"{size / GIBIBYTE:.0f} GiB of host memory (the profile's mem_mb of tune)"
+    return None, NOT_CHECKED
+
+
+def this_machine(processes: int | None, host_gib: float | None = None) -> Machine:
+    """Returns this machine: its GPUs, or its host where it has none."""
+    import torch
+
+    host = host_bytes() if host_gib is None else int(host_gib * GIBIBYTE)
+    count = torch.cuda.device_count()
+    if count:
+        memory = min(torch.cuda.get_device_properties(n).total_memory for n in range(count))
+        name = f"this machine, {count} GPUs of {memory / GIBIBYTE:.0f} GiB"
+        return Machine(processes or count, int(memory), host, name)
+    name = f"this machine, no GPU, {processes or 1} process(es), {host / GIBIBYTE:.0f} GiB"
+    return Machine(processes or 1, None, host, name)
+
+
+def check_memory(where: Machine, tuning: Tuning) -> None:
+    """Compares a training job with the memory there is, by the rule of the job itself.
+
+    Raises:
+        StudyError: names what is too large and what to change.
+    """
+    what = shortfall(tuning.memory, where.room)
+    if what is not None:
+        raise StudyError(
+            f"tuning {tuning.system!r} does not fit: {what} ({where.name})",
+            where="tuning",
+            fix="tuning: {zero_stage: 3, offload: auto, gradient_checkpointing: true}\n"
+            "or plan for the cluster that trains: make plan PLAN='--gpus 8 --gpu-gib 80'\n"
+            "or more host memory: mem_mb of tune in the profile, or PLAN='… --host-gib 500'",
+        )

@@ -1,0 +1,83 @@
+"""The shape of a study's models: from ``config.json`` where it is at hand, else from a table.
+
+The table holds the foundations of the BayLing papers, from the ``config.json``
+that their owners publish. It only serves the plan: once a foundation is
+downloaded, its own file counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bayling_study.config import StudyConfig
+from bayling_study.config.systems import EndpointSystem, FoundationSystem, PublishedSystem
+from bayling_study.core.files import read_json
+from bayling_study.dag.layout import Layout
+from bayling_study.shared.sizing.shape import Shape
+
+LLAMA_7B = Shape(4096, 32, 32, 32, 128, 11008, 32000)
+LLAMA_13B = Shape(5120, 40, 40, 40, 128, 13824, 32000)
+PUBLISHED = {
+    "smollm2": Shape(576, 30, 9, 3, 64, 1536, 49152, tied=True),
+    "llama-7b": LLAMA_7B,
+    "llama-13b": LLAMA_13B,
+    "llama-2-7b-chat": LLAMA_7B,
+    "llama-2-13b-chat": LLAMA_13B,
+    "llama-3-8b-instruct": Shape(4096, 32, 32, 8, 128, 14336, 128256),
+}
+"""Source id to shape."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A foundation as far as it is known.
+
+    Attributes:
+        shape: the numbers of its ``config.json``, or none.
+        origin: where they come from.
+    """
+
+    shape: Shape | None
+    origin: Literal["config.json", "table", "unknown"]
+
+    @property
+    def parameters(self) -> int:
+        """Returns the number of parameters; a tied output layer counts once.
+
+        Raises:
+            ValueError: the shape is unknown.
+        """
+        if self.shape is None:
+            raise ValueError("the shape is unknown")
+        return parameters(self.shape)
+
+
+def parameters(shape: Shape) -> int:
+    """Returns the number of parameters of a model without biases."""
+    return shape.parameters()
+
+
+def foundation_of(config: StudyConfig, system: str) -> str:
+    """Returns the foundation system that a system goes back to; itself if it is one."""
+    found = config.systems[system]
+    assert not isinstance(found, PublishedSystem | EndpointSystem), system
+    return system if isinstance(found, FoundationSystem) else foundation_of(config, found.base)
+
+
+def foundation_model(layout: Layout, system: str) -> Model:
+    """Returns what is known of the model of the foundation system ``system``."""
+    found = layout.config.systems[system]
+    assert isinstance(found, FoundationSystem), system
+    source = found.source
+    places = [layout.foundation(system)]
+    local = layout.config.download.local.get(source)
+    if local:
+        places.append(Path(local))
+    for place in places:
+        if (place / "config.json").is_file():
+            return Model(Shape.from_config(read_json(place / "config.json")), "config.json")
+    if source in PUBLISHED:
+        return Model(PUBLISHED[source], "table")
+    return Model(None, "unknown")

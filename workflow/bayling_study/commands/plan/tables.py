@@ -1,0 +1,146 @@
+"""The plan as text: one small table a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bayling_study.commands.plan.arithmetic import GIBIBYTE, memory
+from bayling_study.commands.plan.disk import Need, peaks
+from bayling_study.commands.plan.downloads import Download
+from bayling_study.commands.plan.formulas import FILE_SCALE_BYTES, hours
+from bayling_study.commands.plan.shapes import parameters
+from bayling_study.commands.plan.training import Tuning
+from bayling_study.shared.sizing.shape import Shape
+
+CACHE_TOKENS = 2048
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Renders rows under a title."""
+    lines = [tuple(header), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [title]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        text.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(text) + "\n"
+
+
+def decimal(size: float) -> str:
+    """Renders bytes in decimal units, as disks and downloads are sold."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def gibibytes(size: float) -> str:
+    """Renders bytes in binary gigabytes, as memory is sold."""
+    return f"{size / GIBIBYTE:.2f} GiB"
+
+
+def download_table(sources: Sequence[Download]) -> str:
+    """Renders the downloads; an unknown size says so and is not in the sum."""
+    rows = [
+        (
+            source.row.id,
+            _size(source),
+            source.state,
+            "gated" if source.row.gated else "open",
+            source.row.licence,
+        )
+        for source in sources
+    ]
+    left = sum(source.left for source in sources)
+    unknown = sum(source.bytes is None and source.state == "missing" for source in sources)
+    more = f", and {unknown} of unknown size" if unknown else ""
+    title = f"Downloads (still to fetch: {decimal(left)}{more})"
+    return table(title, ("source", "size", "state", "access", "licence"), rows)
+
+
+def _size(source: Download) -> str:
+    if source.bytes is None:
+        return "unknown"
+    return ("about " if source.estimated else "") + decimal(source.bytes)
+
+
+def model_table(models: Mapping[str, tuple[Shape | None, str]], group: int) -> str:
+    """Renders what answering needs in 16 and in 8 bits.
+
+    Args:
+        models: foundation to its shape (none: unknown) and where that comes from.
+        group: columns that share a scale in 8 bits.
+    """
+    header = ("foundation", "parameters", "16 bits", "+ cache", "8 bits", "+ cache", "shape from")
+    rows = [(name, *_answering(shape, group), origin) for name, (shape, origin) in models.items()]
+    title = (
+        f"Memory to answer (cache of {CACHE_TOKENS:,} tokens in 16 bits; in 8 bits with the "
+        "largest matrix rebuilt)"
+    )
+    return table(title, header, rows)
+
+
+def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:
+    if shape is None:
+        return ("unknown",) * 5
+    need = memory(shape, CACHE_TOKENS, group, FILE_SCALE_BYTES)
+    cache = need.with_cache - need.int8
+    sizes = (need.fp16, need.fp16 + cache, need.int8, need.with_matrix)
+    return (f"{parameters(shape):,}", *map(gibibytes, sizes))
+
+
+def training_table(tunings: Sequence[Tuning], teraflops: float, utilisation: float) -> str:
+    """Renders tuning jobs: by formula for a stated device, and as measured where they ran."""
+    rows = []
+    for tuning in tunings:
+        predicted = hours(tuning.flops, teraflops, utilisation)
+        rows.append(
+            (
+                tuning.system,
+                ("" if tuning.measured_tokens else "<= ") + f"{tuning.tokens:,.0f}",
+                f"{tuning.flops:.2e}",
+                f"{predicted:.3g} h",
+                f"{tuning.settings.zero_stage}, {tuning.settings.offload}",
+                f"{tuning.settings.micro_batch_tokens}",
+                gibibytes(tuning.memory.states),
+                gibibytes(tuning.memory.activations),
+                gibibytes(tuning.memory.buffers),
+                gibibytes(tuning.memory.host),
+                *_measured(tuning),
+            )
+        )
+    header = (
+        *("system", "tokens", "model FLOPs", "device hours", "ZeRO stage, offload", "row"),
+        *("states", "activations", "buffers", "on the host"),
+        *("measured", "measured time", "measured memory"),
+    )
+    title = (
+        f"Tuning (6 N tokens; device hours at {utilisation:.0%} model FLOPs utilisation "
+        f"of {teraflops:g} TFLOP/s; "
+        "memory of each process, without libraries and reserves)"
+    )
+    return table(title, header, rows)
+
+
+def _measured(tuning: Tuning) -> tuple[str, str, str]:
+    found = tuning.measured
+    if found is None:
+        return "-", "-", "-"
+    return (
+        f"{found.tokens_per_second:,.0f} tokens/s",
+        f"{tuning.tokens / found.tokens_per_second / 3600:.2f} h x {found.processes}",
+        f"{found.memory_gib:.2f} GiB",
+    )
+
+
+def disk_table(needs: Sequence[Need]) -> str:
+    """Renders what each stage still adds, and the peak above what is there today."""
+    rows = [
+        (need.stage, decimal(need.stays), decimal(need.scratch), decimal(peak))
+        for need, peak in zip(needs, peaks(needs), strict=True)
+    ]
+    title = "Disk (still to be written; peak: all that stays so far and the stage's own scratch)"
+    return table(title, ("stage", "stays", "scratch", "peak"), rows)
+
+
+def job_table(counts: dict[str, int]) -> str:
+    """Renders the jobs of a run from nothing."""
+    listed = ", ".join(f"{rule} {count}" for rule, count in counts.items())
+    return f"Jobs (a run from nothing): {sum(counts.values())}\n  {listed}\n"

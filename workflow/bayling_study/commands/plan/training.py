@@ -1,0 +1,114 @@
+"""What tuning a system will take: tokens, operations, hours and memory."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from bayling_study.commands.plan.formulas import training_flops
+from bayling_study.config.systems import TunedSystem
+from bayling_study.config.tuning import TuningSection
+from bayling_study.core.files import read_json
+from bayling_study.dag.layout import Layout
+from bayling_study.shared.sizing.attention import attention_kernel
+from bayling_study.shared.sizing.choice import Room, choose
+from bayling_study.shared.sizing.memory import Training, row_tokens
+from bayling_study.shared.sizing.shape import Shape
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """One tuning job.
+
+    Attributes:
+        system: its name.
+        tokens: tokens read in all epochs.
+        measured_tokens: the mixture exists; else ``tokens`` is its upper limit.
+        flops: model FLOPs.
+        memory: of each process.
+        settings: the section ``tuning`` without ``auto``.
+        measured: what an earlier run of this job measured, or none.
+    """
+
+    system: str
+    tokens: float
+    measured_tokens: bool
+    flops: float
+    memory: Training
+    settings: TuningSection
+    measured: Measured | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run record of the same study and system holds.
+
+    Attributes:
+        tokens_per_second: median over the steps, all processes together.
+        processes: how many there were.
+        memory_gib: largest of the first process, device or resident.
+        host: the machine's name.
+    """
+
+    tokens_per_second: float
+    processes: int
+    memory_gib: float
+    host: str
+
+
+def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
+    """Returns the tokens of a tuned system's mixture, and whether they are counted.
+
+    They come from the synthesis run record; without one, every conversation is
+    taken to be as long as the mixture allows.
+    """
+    found = layout.config.systems[system]
+    assert isinstance(found, TunedSystem), system
+    record = layout.study / "runs" / "synthesis" / f"{found.mixture}.json"
+    if record.is_file():
+        tokens = read_json(record)["metrics"].get("tokens.real")
+        if tokens is not None:
+            return float(tokens), True
+    mixture = layout.config.synthesis.mixtures[found.mixture]
+    return float(mixture.conversations * mixture.max_tokens), False
+
+
+def tuning_plan(layout: Layout, system: str, shape: Shape, room: Room) -> Tuning:
+    """Returns the plan of one tuning job, its ``auto`` settings as the job will choose them.
+
+    A GPU of the plan is taken to have no package flash-attn, for the environment has none.
+    """
+    written = layout.config.tuning_of(system)
+    once, counted = mixture_tokens(layout, system)
+    tokens = once * written.epochs
+    flops = training_flops(shape, written, tokens)
+    step = written.batch_tokens or written.batch * once / conversations(layout, system)
+    gpu = room.device is not None
+    kernel = attention_kernel(written.attention, gpu, False, row_tokens(written))
+    choice = choose(shape, written, room, kernel, step)
+    return Tuning(
+        system, tokens, counted, flops, choice.need, choice.tuning, measured(layout, system)
+    )
+
+
+def conversations(layout: Layout, system: str) -> int:
+    """Returns the conversations of a tuned system's mixture."""
+    found = layout.config.systems[system]
+    assert isinstance(found, TunedSystem), system
+    return layout.config.synthesis.mixtures[found.mixture].conversations
+
+
+def measured(layout: Layout, system: str) -> Measured | None:
+    """Reads an earlier run of a tuning job; none where no step is recorded."""
+    path = layout.study / "runs" / "tuning" / f"{system}.json"
+    record: dict[str, Any] = read_json(path) if path.is_file() else {}
+    points = [point["values"] for point in record.get("history", [])]
+    if not points:
+        return None
+    return Measured(
+        statistics.median(point["real_tokens_per_second"] for point in points),
+        int(record["parameters"]["processes"]),
+        max(point["memory_gib"] for point in points),
+        str(record["host"]["name"]),
+    )

@@ -1,0 +1,197 @@
+"""Checks the place that a profile sends jobs to, before anything long is sent there.
+
+    python -m bayling_study.commands.preflight --study-config FILE… --profile config/profiles/slurm
+
+For SLURM: the queue, whether it would take each kind of job (partition, account,
+GPUs, memory, time), and a short job in each partition that looks at shared files,
+environments, GPUs and network. For other profiles the same look at this machine.
+Ends with status 1 if a check failed; each says what to change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from bayling_study.commands.plan.jobs import job_counts
+from bayling_study.commands.preflight import checks, here, programs, slurm, storage
+from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
+from bayling_study.commands.preflight.probe import TOKEN
+from bayling_study.config import load_config
+from bayling_study.core.cli import run_program
+from bayling_study.core.files import read_json, write_text
+from bayling_study.dag.devices import cards
+from bayling_study.dag.profiles import Profile, Request, read_profile
+from bayling_study.dag.rules import Dag, use_this_interpreter
+
+LOCAL_RULES = {"download", "track"}
+"""Rules that run where Snakemake runs (``localrules`` of the Snakefile)."""
+SEEN_SECONDS = 60.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m bayling_study.commands.preflight",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--study-config", type=Path, nargs="+", required=True, metavar="FILE")
+    command.add_argument("--profile", type=Path, required=True, help="folder of the profile")
+    command.add_argument(
+        "--sdm", choices=("conda", "apptainer"), help="as for snakemake; else the profile's"
+    )
+    command.add_argument(
+        "--wait", type=float, default=15, help="minutes that a probe may wait in the queue"
+    )
+    return command
+
+
+def main() -> int:
+    """Prints one line a check; returns 1 if one failed."""
+    options = parser().parse_args()
+    use_this_interpreter()
+    profile = read_profile(options.profile)
+    sdm = options.sdm or written_sdm(profile)
+    dag = Dag(load_config(*options.study_config), not sdm, sdm == "apptainer")
+    counts = {"ok": 0, "note": 0, "FAILED": 0}
+    for outcome in outcomes(dag, profile, options.wait, sdm):
+        print(outcome.render(), flush=True)
+        counts[outcome.level] += 1
+    print(f"{counts['ok']} ok, {counts['note']} notes, {counts['FAILED']} failed")
+    return int(counts["FAILED"] > 0)
+
+
+def written_sdm(profile: Profile) -> str:
+    """Returns what the profile lets rules run in; empty for the ready-made environments."""
+    values = profile.values
+    named = values.get("software-deployment-method") or values.get("sdm") or ""
+    words = named.split() if isinstance(named, str) else named
+    if "conda" in words or values.get("use-conda"):
+        return "conda"
+    return "apptainer" if words or values.get("use-apptainer") else ""
+
+
+def outcomes(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outcome]:
+    """Yields what each check finds."""
+    yield from here.here(dag)
+    if profile.executor == "slurm":
+        yield from on_slurm(dag, profile, wait, sdm)
+    elif profile.executor == "local":
+        yield from on_this_machine(dag, sdm)
+    else:
+        yield note(
+            f"executor {profile.executor}",
+            "its queue is not asked; what follows holds for this machine",
+            "send one small job: snakemake --profile PROFILE results/STUDY/prompts/SUITE.jsonl",
+        )
+        yield from on_this_machine(dag, sdm)
+
+
+def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outcome]:
+    """Asks the queue and probes each partition."""
+    reached = slurm.queue()
+    yield reached
+    if reached.level == "FAILED":
+        return
+    rules = [rule for rule in job_counts(dag) if rule not in LOCAL_RULES]
+    accepted = {}
+    for request, names in profile.requests(rules).items():
+        outcome = slurm.accepts(request, names)
+        yield outcome
+        if outcome.level != "FAILED":
+            accepted[request] = names
+    yield from last_attempt(dag, profile)
+    with_token = Shared(dag, sdm)
+    try:
+        for request, name in slurm.probes(accepted):
+            trouble = slurm.run_probe(request, with_token.arguments(name), wait)
+            if trouble is not None:
+                yield trouble
+                continue
+            yield from with_token.judge(name, request)
+    finally:
+        with_token.remove()
+
+
+def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
+    """Asks for the training's last job: in a chain each one is an attempt and asks for more."""
+    last = profile.request("tuning", dag.config.tuning.attempts)
+    if "tuning" in job_counts(dag) and last != profile.request("tuning"):
+        yield slurm.accepts(last, ["tune, last attempt"])
+
+
+def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
+    """Runs the probe here."""
+    found = cards()
+    yield ok("GPUs", f"{len(found)} to hand out" if found else "none: jobs use cores")
+    shared = Shared(dag, sdm)
+    try:
+        command = [sys.executable, "-m", "bayling_study.commands.preflight.probe"]
+        done = subprocess.run([*command, *shared.arguments("here")], capture_output=True, text=True)
+        if done.returncode:
+            yield failed("environment", done.stderr.strip()[-300:], "make envs")
+            return
+        yield from shared.judge("here", Request(gpus=len(found)))
+    finally:
+        shared.remove()
+
+
+class Shared:
+    """A folder beside the results through which this machine and the nodes exchange files.
+
+    Args:
+        dag: the study.
+        sdm: what rules run in, if not in the ready-made environments.
+    """
+
+    def __init__(self, dag: Dag, sdm: str = "") -> None:
+        self.dag = dag
+        self.sdm = sdm
+        self.folder = (dag.layout.study.parent / f".preflight-{uuid.uuid4().hex[:8]}").absolute()
+        self.token = uuid.uuid4().hex
+        write_text(self.folder / TOKEN, "an older version")
+        write_text(self.folder / TOKEN, self.token)
+
+    def arguments(self, name: str) -> list[str]:
+        """Returns the probe's options."""
+        # With --sdm, COMET's interpreter is one that only a rule's environment has.
+        needs_comet = bool(self.dag.comet_scores()) and not self.sdm
+        python = str(Path(self.dag.comet_python()).absolute()) if needs_comet else ""
+        uri = self.dag.tracking_uri()
+        urls = [*here.addresses(self.dag), *([uri] if uri.startswith("http") else [])]
+        out = str(self.folder / f"{name}.json")
+        options = ["--folder", str(self.folder), "--out", out, "--comet-python", python]
+        options += ["--packages", *programs.packages(self.dag.config)]
+        return [*options, "--address", *urls] if urls else options
+
+    def judge(self, name: str, request: Request) -> Iterator[Outcome]:
+        """Judges the answers of a probe, or says that none can be seen from here."""
+        found = checks.answers(self.folder, name, request.nodes, SEEN_SECONDS)
+        if len(found) < request.nodes:
+            yield failed(
+                "shared files",
+                f"{len(found)} of {request.nodes} nodes' answers are seen here after "
+                f"{SEEN_SECONDS:.0f} s, though their job ended well",
+                "put study.results on a file system that all nodes share; or a longer latency-wait",
+            )
+        need = storage.peak(storage.needs(self.dag), self.folder)
+        compiles = programs.needs_compiler(self.dag.config)
+        expected = checks.Expected(self.token, need, compiles, self.sdm)
+        for path in found:
+            yield from checks.on_node(read_json(path), request, self.dag, expected)
+
+    def remove(self) -> None:
+        """Removes the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    run_program(main)

@@ -1,0 +1,140 @@
+"""Judges what probes found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bayling_study.commands.preflight.here import room
+from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
+from bayling_study.dag.profiles import Request
+from bayling_study.dag.rules import Dag
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a node's answers are compared with.
+
+    Attributes:
+        token: what was written to the shared folder just before.
+        need: bytes that must be free in it.
+        compiles: training on GPUs compiles there.
+        sdm: what rules run in, ``conda`` or ``apptainer``; empty for this interpreter.
+    """
+
+    token: str
+    need: int
+    compiles: bool = False
+    sdm: str = ""
+
+
+def on_node(
+    facts: dict[str, Any], request: Request, dag: Dag, expected: Expected
+) -> Iterator[Outcome]:
+    """Judges one node's probe.
+
+    Args:
+        facts: what the probe wrote.
+        request: what its job asked for.
+        dag: the study.
+        expected: what it is compared with.
+    """
+    node = facts["node"]
+    if facts["token"] == expected.token:
+        yield ok(f"{node}: shared files", "the node sees what was written here, and we its answer")
+    else:
+        yield failed(
+            f"{node}: shared files",
+            "the node sees an old or no version of a file that was renamed into place here",
+            "put study.results and study.resources on a file system that all nodes share",
+        )
+    yield room(f"{node}: disk", facts["free_bytes"], expected.need)
+    yield environment(facts, expected.sdm)
+    if facts["comet"]:
+        yield failed(f"{node}: COMET", facts["comet"], "make envs; or environments.comet_python")
+    if request.gpus:
+        yield gpus(facts, request, dag.config.tuning.device)
+        yield compilers(facts, expected)
+    yield network(facts, dag)
+
+
+def environment(facts: dict[str, Any], sdm: str) -> Outcome:
+    """Tells of the packages that were imported, and by which interpreter."""
+    check, python = f"{facts['node']}: environment", facts["python"]
+    broken = "; ".join(f"{name}: {why}" for name, why in facts["broken"].items())
+    if sdm:
+        # It runs Snakemake in the job, which needs none of these packages.
+        found = f"fails to import {broken}" if broken else "imports all packages"
+        return note(
+            check,
+            f"{python} was probed and {found}; rules run with --sdm {sdm}, not looked into",
+            f"try it with one small job: snakemake --sdm {sdm} results/STUDY/prompts/SUITE.jsonl",
+        )
+    if broken:
+        fix = "make envs on a file system that the nodes share, or snakemake --sdm conda|apptainer"
+        return failed(check, f"{python} cannot import {broken}", fix)
+    return ok(check, f"{python} imports all packages")
+
+
+def compilers(facts: dict[str, Any], expected: Expected) -> Outcome:
+    """Judges what compiles on a node: flex attention (Triton) and offload's AdamW need it."""
+    check = f"{facts['node']}: compilers"
+    if expected.sdm == "apptainer":
+        return ok(check, "those of the image")
+    if not facts["compilers"]:
+        return ok(check, "C with Python.h and C++ compile")
+    text = "; ".join(facts["compilers"])
+    fix = (
+        "gcc, g++ and Python's headers on the nodes (module load gcc; python3-dev), "
+        "or CC and CXX; or tuning: {attention: sdpa, offload: none}"
+    )
+    if expected.compiles and not expected.sdm:
+        return failed(check, text, fix)
+    return note(check, text, fix)
+
+
+def gpus(facts: dict[str, Any], request: Request, device: str) -> Outcome:
+    """Compares the GPUs that a job sees with those it asked for."""
+    check = f"{facts['node']}: GPUs"
+    asked = request.gpus // request.nodes
+    dealt = facts["devices"]
+    given = len([name for name in (dealt or "").split(",") if name])
+    if dealt is not None and given != asked:
+        fix = "ask the site how a job's GPUs are named (gpu, gpu_model or gres in the profile)"
+        return failed(check, f"CUDA_VISIBLE_DEVICES={dealt}, {asked} were asked for", fix)
+    usable = facts["torch_devices"]
+    if usable == asked:
+        return ok(check, f"{usable} of {asked} are usable")
+    text = f"{asked} were dealt ({dealt}), torch can use {usable}"
+    fix = "a CUDA build of torch (TORCH_OPTIONS of make envs) and a driver that fits it"
+    if device == "cuda":
+        return failed(check, text, fix)
+    return note(check, f"{text}; training would use cores", f"{fix}; tuning.device: cuda refuses")
+
+
+def network(facts: dict[str, Any], dag: Dag) -> Outcome:
+    """Tells of a node's network; only a tracking server that jobs must reach can be at fault."""
+    check, uri = f"{facts['node']}: network", dag.tracking_uri()
+    if uri in facts["unreachable"]:
+        return note(
+            check,
+            f"no way to {urlsplit(uri).hostname}: curves appear when the study ends",
+            "tracking: {live: false} says so; or open the way",
+        )
+    state = "there" if facts["route"] and not facts["unreachable"] else "none"
+    hub = "off" if facts["offline"] == "1" else "not switched off (HF_HUB_OFFLINE)"
+    return ok(check, f"{state} (downloads run where Snakemake runs); model hub: {hub}")
+
+
+def answers(folder: Path, name: str, count: int, seconds: float) -> list[Path]:
+    """Waits for the files of a probe's tasks; returns those that came."""
+    end = time.monotonic() + seconds
+    while True:
+        found = sorted(folder.glob(f"{name}-*.json"))
+        if len(found) >= count or time.monotonic() > end:
+            return found
+        time.sleep(0.2)

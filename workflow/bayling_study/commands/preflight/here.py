@@ -1,0 +1,94 @@
+"""Checks the machine that Snakemake runs on: disk, quota, tracking store, network for downloads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+from bayling_study.commands.plan.disk import Need, check_disk, existing
+from bayling_study.commands.plan.downloads import downloads
+from bayling_study.commands.preflight import storage
+from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
+from bayling_study.commands.preflight.probe import reachable
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.rules import Dag
+
+BIGGER = "study: {results: /BIGGER/DISK/results, resources: /BIGGER/DISK/resources}"
+
+
+def here(dag: Dag) -> Iterator[Outcome]:
+    """Checks this machine: disk, tracking store, network for downloads."""
+    planned = storage.needs(dag)
+    yield disk(dag, planned)
+    yield from quota(dag, planned)
+    yield tracking(dag)
+    missing = [one for one in downloads(dag.layout) if one.state == "missing"]
+    if not missing:
+        yield ok("downloads", "all sources are there")
+    for url in addresses(dag):
+        if missing and not reachable(url):
+            host = urlsplit(url).hostname
+            yield failed(
+                "downloads",
+                f"no way to {host} from here",
+                "run make fetch where there is a network, or download.mirrors / download.local",
+            )
+
+
+def addresses(dag: Dag) -> list[str]:
+    """Returns one URL for each host that the study downloads from."""
+    rows = (one.row for one in downloads(dag.layout) if one.state == "missing")
+    urls = (row.location for row in rows if "://" in row.location)
+    return list({urlsplit(url).hostname: url for url in urls}.values())
+
+
+def disk(dag: Dag, planned: Sequence[Need]) -> Outcome:
+    """Compares the disks with the plan, and with a minimum where nothing large is left to do."""
+    try:
+        check_disk(planned)
+    except StudyError as error:
+        return failed("disk", f"{error.where}: {error.what}", error.fix or "")
+    free = shutil.disk_usage(existing(dag.layout.study)).free
+    return room("disk", free, storage.peak(planned, dag.layout.study))
+
+
+def room(check: str, free: float, need: float) -> Outcome:
+    """Compares bytes that are free with bytes that the study needs."""
+    text = f"{free / 1e9:.1f} GB are free, {need / 1e9:.1f} GB are needed (make plan)"
+    if free < need:
+        return failed(check, text, f"{BIGGER}, or remove files there")
+    return ok(check, text)
+
+
+def quota(dag: Dag, planned: Sequence[Need]) -> Iterator[Outcome]:
+    """Tells the quotas of the study's disks, and judges what is left of them."""
+    seen = set()
+    for folder in (dag.layout.study, dag.layout.resources):
+        need = storage.peak(planned, folder)
+        for found in storage.quotas(folder):
+            if found.row in seen:
+                continue
+            seen.add(found.row)
+            if found.left is not None and found.left < need:
+                left = f"{found.left / 1e9:.1f} GB are left of it, {need / 1e9:.1f} are needed"
+                fix = f"ask the site for more, or {BIGGER}"
+                yield failed("quota", f"{found.row}: {left}", fix)
+            else:
+                yield ok("quota", found.row)
+    if not seen:
+        yield note("quota", "quota and lfs are not here, or tell of none; the site may have others")
+
+
+def tracking(dag: Dag) -> Outcome:
+    """Checks that the tracking store can be reached from here, where it is written."""
+    uri = dag.tracking_uri()
+    if not uri.startswith(("http://", "https://")):
+        return ok("tracking", "a file of the study")
+    if reachable(uri):
+        return ok("tracking", f"{urlsplit(uri).hostname} answers")
+    return failed(
+        "tracking",
+        f"{urlsplit(uri).hostname} does not answer",
+        "tracking.uri; leave it out for a file of the study and send it later (make track)",
+    )

@@ -1,0 +1,124 @@
+"""Asks SLURM: does the queue answer, would it take our jobs, what do its nodes see."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from bayling_study.commands.preflight.outcome import Outcome, failed, ok
+from bayling_study.dag.profiles import Request
+
+COMMAND_SECONDS = 60
+PROBE_MINUTES = 10
+"""The imports took 7 s on a local disk; a file system of a cluster may need minutes for them."""
+PROBE_MEM_MB = 4000
+
+
+def ask(*command: str, seconds: float = COMMAND_SECONDS) -> tuple[int, str]:
+    """Returns a command's status and all it said."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    except FileNotFoundError:
+        return 127, f"there is no program {command[0]} here"
+    except subprocess.TimeoutExpired:
+        return 124, f"no answer within {seconds:.0f} s"
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def queue() -> Outcome:
+    """Checks that the scheduler answers."""
+    status, text = ask("squeue", "--me", "--noheader")
+    if status:
+        fix = "start on a login node of the cluster (module load slurm on some sites)"
+        return failed("queue", text.splitlines()[-1] if text else "no answer", fix)
+    return ok("queue", f"answers, {len(text.splitlines())} jobs of yours")
+
+
+def accepts(request: Request, rules: list[str]) -> Outcome:
+    """Asks whether SLURM would take such a job, without submitting it."""
+    who = f"jobs: {rules[0]}" + (f" and {len(rules) - 1} more" if len(rules) > 1 else "")
+    status, text = ask("sbatch", "--test-only", *options(request), "--wrap", "true")
+    if status == 0:
+        start = re.search(r"to start at (\S+)", text)
+        when = f", earliest start {start[1]}" if start else ""
+        return ok(who, f"{describe(request)}: accepted{when}")
+    reason = re.sub(r"^(sbatch: )?(error: )?", "", text.splitlines()[-1] if text else "refused")
+    where = f" (set-resources of {', '.join(rules)})"
+    return failed(who, f"{describe(request)}: {reason}", fix_of(reason) + where)
+
+
+def fix_of(reason: str) -> str:
+    """Returns what to change for a refusal of sbatch."""
+    found = []
+    if "account" in reason.lower():
+        command = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=account")
+        names = ask(*command)[1].split()
+        found.append(f"slurm_account: one of {', '.join(sorted(set(names)))}")
+    if "partition" in reason.lower():
+        names = ask("sinfo", "--noheader", "--format", "%R")[1].split()
+        found.append(f"slurm_partition: one of {', '.join(sorted(set(names)))}")
+    if found:
+        return "; ".join(found)
+    shapes = ask("sinfo", "--noheader", "--format", "%R: %D nodes, %c cores, %m MB, %G")[1]
+    return f"no more than a node has: {'; '.join(shapes.splitlines())}"
+
+
+def options(request: Request) -> list[str]:
+    """Returns sbatch's options for a request."""
+    found = [f"--nodes={request.nodes}", f"--ntasks={request.nodes}", "--ntasks-per-node=1"]
+    found.append(f"--cpus-per-task={request.cores}")
+    found += [f"--partition={request.partition}"] if request.partition else []
+    found += [f"--account={request.account}"] if request.account else []
+    found += [f"--mem={request.mem_mb}"] if request.mem_mb else []
+    found += [f"--time={request.minutes}"] if request.minutes else []
+    return found + gpu_options(request)
+
+
+def gpu_options(request: Request) -> list[str]:
+    """Returns how the GPUs are asked for, as the plugin does."""
+    if not request.gpus:
+        return []
+    kind = f"{request.gpu_type}:" if request.gpu_type else ""
+    if request.per_node:
+        return [f"--gres=gpu:{kind}{request.gpus // request.nodes}"]
+    return [f"--gpus={kind}{request.gpus}"]
+
+
+def describe(request: Request) -> str:
+    """Returns a request in words."""
+    place = request.partition or "default partition"
+    cards = f", {request.gpus} GPUs" if request.gpus else ""
+    nodes = f", {request.nodes} nodes" if request.nodes > 1 else ""
+    return f"{place}{cards}{nodes}, {request.mem_mb} MB, {request.minutes} min"
+
+
+def run_probe(request: Request, arguments: list[str], minutes: float) -> Outcome | None:
+    """Runs the probe in a job of its own: same partition and GPUs, ten minutes, little memory.
+
+    Returns:
+        What went wrong; nothing if it ran.
+    """
+    small = Request(**{**vars(request), "mem_mb": PROBE_MEM_MB, "minutes": PROBE_MINUTES})
+    small = Request(**{**vars(small), "cores": min(request.cores, 2)})
+    command = ["srun", "--job-name=bayling_preflight", *options(small), sys.executable, "-m"]
+    status, text = ask(
+        *command, "bayling_study.commands.preflight.probe", *arguments, seconds=60 * minutes
+    )
+    if status == 0:
+        return None
+    last = text.splitlines()[-1] if text else f"status {status}"
+    fix = "a longer --wait MINUTES, if the queue is only full; else what the message says"
+    return failed(f"probe: {request.partition or 'default'}", last, fix)
+
+
+def probes(requests: dict[Request, list[str]]) -> Iterator[tuple[Request, str]]:
+    """Yields the request to probe each partition with: the one with most GPUs and nodes."""
+    chosen: dict[str, Request] = {}
+    for request in requests:
+        best = chosen.get(request.partition)
+        if best is None or (request.nodes, request.gpus) > (best.nodes, best.gpus):
+            chosen[request.partition] = request
+    for number, request in enumerate(chosen.values()):
+        yield request, f"probe{number}"

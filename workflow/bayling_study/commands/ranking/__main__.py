@@ -1,0 +1,127 @@
+"""Exports a blind ranking sheet of a study's systems, or analyses sheets that came back.
+
+    python -m bayling_study.commands.ranking export --study results/embedded --suite interactive
+        --systems foundation tuned tuned-int8 --items 60 --out ranking/
+    python -m bayling_study.commands.ranking analyse --key ranking/key.json
+        --sheets anna.csv ben.csv --study results/embedded
+
+``export`` writes sheet.csv, INSTRUCTIONS.txt and key.json: give annotators the
+first two. ``analyse`` prints the result and, with --study, adds it to the
+study's scores, which the next report shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bayling_study.commands.ranking.filled import Key, read_all
+from bayling_study.commands.ranking.results import scores
+from bayling_study.commands.ranking.sheet import ABILITIES, draw_rows, write_sheet
+from bayling_study.core.cli import run_program
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    Score,
+    read_hypotheses,
+    read_prompts,
+    write_scores,
+)
+
+SEED = 20230619
+"""The default study seed."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line's parser."""
+    result = argparse.ArgumentParser(
+        prog="python -m bayling_study.commands.ranking",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = result.add_subparsers(dest="action", required=True)
+    export = actions.add_parser("export", help="write a sheet to fill")
+    export.add_argument("--study", type=Path, required=True, help="results folder of the study")
+    export.add_argument("--suite", default="interactive", help="suite of conversations")
+    export.add_argument("--systems", nargs="+", required=True)
+    export.add_argument("--items", type=int, default=60, help="conversations to rank")
+    export.add_argument("--seed", type=int, default=SEED)
+    export.add_argument("--out", type=Path, required=True, help="folder to write")
+    analyse = actions.add_parser("analyse", help="read filled sheets")
+    analyse.add_argument("--key", type=Path, required=True, help="key.json of the export")
+    analyse.add_argument("--sheets", type=Path, nargs="+", required=True, help="one an annotator")
+    analyse.add_argument("--study", type=Path, help="results folder that gets the scores")
+    analyse.add_argument("--seed", type=int, default=SEED, help="of the resampling")
+    return result
+
+
+def main() -> None:
+    """Exports or analyses."""
+    options = parser().parse_args()
+    if options.action == "export":
+        export_sheet(options)
+    else:
+        analyse_sheets(options)
+
+
+def export_sheet(options: argparse.Namespace) -> None:
+    """Writes sheet, instructions and key.
+
+    Raises:
+        StudyError: the study lacks the suite or a system, or a sheet is there already.
+    """
+    if (options.out / "key.json").exists():
+        raise StudyError(
+            "there is a sheet already, and its key would be lost",
+            where=options.out,
+            fix="--out NEW",
+        )
+    prompts = read_prompts(options.study / "prompts" / f"{options.suite}.jsonl")
+    answers = {
+        system: _answers(options.study / "generation" / system / f"{options.suite}.jsonl", prompts)
+        for system in dict.fromkeys(options.systems)
+    }
+    rows = draw_rows(prompts, answers, options.items, options.seed)
+    about = {"suite": options.suite, "seed": options.seed, "systems": list(answers)}
+    write_sheet(options.out, rows, about)
+    print(f"{options.out}: {len(rows)} conversations, {len(answers)} systems; keep key.json apart")
+
+
+def _answers(path: Path, prompts: list[Prompt]) -> dict[str, Hypothesis]:
+    return {row.id: row for row in read_hypotheses(path, prompts)}
+
+
+def analyse_sheets(options: argparse.Namespace) -> None:
+    """Prints shares, mean ranks and agreement; with a study, writes them to its scores.
+
+    Raises:
+        StudyError: a sheet has a mistake; names its row and column.
+    """
+    key = Key.read(options.key)
+    found = scores(read_all(options.sheets, key), key, options.seed)
+    for ability in ABILITIES:
+        _print_ability([s for s in found if s.item == ability.replace("_", "-")])
+    if options.study:
+        path = options.study / "ranking" / "scoring" / f"{key.suite}.json"
+        write_scores(path, found)
+        print(f"written: {path}")
+
+
+def _print_ability(rows: list[Score]) -> None:
+    first = rows[0]
+    print(f"{first.item}: {first.n} conversations, {first.note}")
+    firsts = sorted(
+        (row for row in rows if row.metric == "first-place-share"), key=lambda row: -row.value
+    )
+    ranks = {row.system: row for row in rows if row.metric == "mean-rank"}
+    for row in firsts:
+        rank = ranks[row.system]
+        print(
+            f"  {row.system:20} first {row.value:5.1f} % [{row.low:.1f}, {row.high:.1f}]"
+            f"   mean rank {rank.value:.2f} [{rank.low:.2f}, {rank.high:.2f}]"
+        )
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,134 @@
+"""What the ranks say: shares of first places, mean ranks, and how far annotators agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayling_study.commands.ranking.filled import Key, Ranks
+from bayling_study.commands.ranking.sheet import ABILITIES
+from bayling_study.core.records import Score
+from bayling_study.core.seeds import derive_seed
+
+SAMPLES = 1000
+CONFIDENCE = 0.95
+METHOD = f"percentile bootstrap over rows, {SAMPLES} samples, {100 * CONFIDENCE:g} %"
+
+Array = NDArray[np.float64]
+
+
+def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
+    """Returns shares of first places (in percent), mean ranks and agreement.
+
+    Rows are resampled with all their annotators, for ranks of one row are not
+    independent. Systems that share the first place share its credit; systems
+    that share a rank have the mean of the places that they take.
+    """
+    found: list[Score] = []
+    for ability in ABILITIES:
+        # (annotators, rows, systems): the places that the ranks mean
+        table = np.array([_places(ranks[ability], key) for ranks in annotators])
+        weights = _weights(table.shape[1], derive_seed(seed, "ranking", ability))
+        note = f"{len(annotators)} annotator(s)"
+        agreed = f"; {_agreement(table)}" if len(annotators) > 1 else ""
+        for metric, values in (("first-place-share", _firsts(table)), ("mean-rank", table)):
+            per_row = values.mean(axis=0)  # (rows, systems)
+            resamples = weights @ per_row
+            low, high = np.percentile(resamples, _bounds(), axis=0)
+            for column, system in enumerate(key.systems):
+                found.append(
+                    Score(
+                        suite=key.suite,
+                        item=ability.replace("_", "-"),
+                        system=system,
+                        metric=metric,
+                        value=float(per_row[:, column].mean()),
+                        low=float(low[column]),
+                        high=float(high[column]),
+                        n=table.shape[1],
+                        signature=f"ranking|systems:{len(key.systems)}|ties:shared|version:1",
+                        method=METHOD,
+                        note=note + agreed,
+                    )
+                )
+    return found
+
+
+def _places(ranks: dict[str, dict[str, int]], key: Key) -> Array:
+    return np.array(
+        [places([ranks[item][system] for system in key.systems]) for item in key.orders]
+    )
+
+
+def places(ranks: Sequence[int]) -> list[float]:
+    """Returns the place of each rank, from 1; equal ranks have the mean of their places."""
+    return [
+        sum(other < rank for other in ranks) + (1 + sum(other == rank for other in ranks)) / 2
+        for rank in ranks
+    ]
+
+
+def _firsts(table: Array) -> Array:
+    """Returns each system's share of the first place in percent, in the shape of the table."""
+    best = table == table.min(axis=-1, keepdims=True)
+    shares: Array = 100.0 * best / best.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def _weights(rows: int, seed: int) -> Array:
+    """Returns resamples as weights of the rows that add up to 1, (samples, rows)."""
+    drawn = np.random.default_rng(seed).integers(rows, size=(SAMPLES, rows))
+    weights: Array = np.stack([np.bincount(line, minlength=rows) for line in drawn]) / rows
+    return weights
+
+
+def _bounds() -> list[float]:
+    tail = 50 * (1 - CONFIDENCE)
+    return [tail, 100 - tail]
+
+
+def _agreement(table: Array) -> str:
+    """Returns agreement in words: on all ranks, and on who is best."""
+    alpha = krippendorff_alpha(table.reshape(len(table), -1))
+    winners = table.argmin(axis=-1)
+    pairs = [float(np.mean(a == b)) for a, b in combinations(winners, 2)]
+    shown = "undefined" if alpha is None else f"{alpha:.3f}"
+    return f"Krippendorff's alpha (ordinal) {shown}; same best answer {100 * np.mean(pairs):.1f} %"
+
+
+def krippendorff_alpha(ratings: Array) -> float | None:
+    """Returns Krippendorff's alpha for ordinal ratings; 1 is perfect, 0 is chance.
+
+    Source: K. Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011.
+
+    Args:
+        ratings: (annotators, units); NaN where one did not rate. Units with fewer than
+            two ratings do not count.
+
+    Returns:
+        None where all ratings are equal, for alpha is undefined then.
+    """
+    rated = ratings[:, (~np.isnan(ratings)).sum(axis=0) > 1]
+    values = np.unique(rated[~np.isnan(rated)])
+    # counts: how often each value was given to each unit, (units, values)
+    counts = np.stack([(rated == value).sum(axis=0) for value in values], axis=1).astype(float)
+    pairable = counts.sum(axis=1, keepdims=True)
+    within = counts[:, :, None] * counts[:, None, :]
+    within[:, range(len(values)), range(len(values))] -= counts
+    observed = (within / (pairable - 1)[:, :, None]).sum(axis=0)
+    totals = observed.sum(axis=1)
+    distance = _ordinal_distance(totals)
+    expected = float((np.outer(totals, totals) * distance).sum())
+    if expected == 0:
+        return None
+    return 1 - float(totals.sum() - 1) * float((observed * distance).sum()) / expected
+
+
+def _ordinal_distance(totals: Array) -> Array:
+    """Returns squared distances of ordered values: the ratings between them, ends counted half."""
+    middles = totals.cumsum() - totals / 2
+    squared: Array = (middles[:, None] - middles[None, :]) ** 2
+    return squared

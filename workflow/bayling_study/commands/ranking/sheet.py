@@ -1,0 +1,135 @@
+"""The sheet that annotators fill: one row a conversation, the systems in hidden order."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json, write_text
+from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.core.seeds import generator
+
+ABILITIES = ("translation", "instruction_following", "multi_turn")
+"""What the paper's annotators ranked (STUDY.md, section 1a)."""
+FIRST_COLUMNS = ("item", "conversation")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Starts of a cell that spreadsheet programs take for a formula; answers are defused."""
+
+INSTRUCTIONS = """\
+You see {items} conversations, one a row. The same user turns were given to {systems} systems;
+the columns answer_1 to answer_{systems} hold their answers, in another order in every row.
+
+For each row, rank the answers on three abilities, 1 for the best:
+
+  translation            is the translation right, complete and fluent?
+  instruction_following  does each answer do what the user asks for, and only that?
+  multi_turn             do later answers keep what was said and change what was asked for?
+
+Write the rank of answer_1 into translation_1 and so on. Answers that are alike may share a rank.
+Fill every rank column, change nothing else, and save as CSV.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the sheet.
+
+    Attributes:
+        prompt: the conversation's fixed part.
+        order: the systems in the order of the answer columns.
+        answers: their answers in that order, one a turn.
+    """
+
+    prompt: Prompt
+    order: list[str]
+    answers: list[list[str]]
+
+
+def draw_rows(
+    prompts: Sequence[Prompt],
+    answers: Mapping[str, Mapping[str, Hypothesis]],
+    count: int,
+    seed: int,
+) -> list[Row]:
+    """Draws conversations of two or more turns, evenly over the suite's items, and hides names.
+
+    Args:
+        prompts: the suite's prompts.
+        answers: system to prompt id to answer.
+        count: number of rows.
+        seed: decides conversations and orders.
+
+    Raises:
+        StudyError: fewer than two systems, or too few conversations.
+    """
+    if len(answers) < 2:
+        raise StudyError("one system alone cannot be ranked", where="--systems", fix="two or more")
+    groups: dict[str, list[Prompt]] = {}
+    for prompt in prompts:
+        if len(prompt.turns) > 1 and all(prompt.id in found for found in answers.values()):
+            groups.setdefault(prompt.item, []).append(prompt)
+    available = sum(map(len, groups.values()))
+    if count > available:
+        raise StudyError(
+            f"{available} conversations of two or more turns have answers of all systems",
+            where=f"--items {count}",
+            fix=f"--items {available}" if available else "another suite",
+        )
+    for item, group in groups.items():
+        generator(seed, "ranking", item).shuffle(group)
+    longest = max(map(len, groups.values()), default=0)
+    in_turn = [group[n] for n in range(longest) for group in groups.values() if n < len(group)]
+    return [_row(prompt, answers, seed) for prompt in in_turn[:count]]
+
+
+def _row(prompt: Prompt, answers: Mapping[str, Mapping[str, Hypothesis]], seed: int) -> Row:
+    order = list(answers)
+    generator(seed, "ranking", "order", prompt.id).shuffle(order)
+    return Row(prompt, order, [answers[system][prompt.id].turns for system in order])
+
+
+def rank_columns(systems: int) -> list[str]:
+    """Returns the columns that annotators fill, ability by ability."""
+    return [f"{ability}_{n}" for ability in ABILITIES for n in range(1, systems + 1)]
+
+
+def write_sheet(folder: Path, rows: Sequence[Row], about: Mapping[str, object]) -> None:
+    """Writes ``sheet.csv``, ``INSTRUCTIONS.txt`` and ``key.json``.
+
+    The sheet starts with a byte order mark, by which spreadsheet programs know UTF-8.
+
+    Args:
+        folder: where to.
+        rows: the sheet's rows.
+        about: what the key says besides the orders (study, suite, seed).
+    """
+    systems = len(rows[0].order)
+    columns = [*FIRST_COLUMNS, *(f"answer_{n}" for n in range(1, systems + 1))]
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow([*columns, *rank_columns(systems)])
+    empty = [""] * len(rank_columns(systems))
+    for number, row in enumerate(rows, start=1):
+        cells = [str(number), _numbered(row.prompt.turns), *map(_numbered, row.answers)]
+        writer.writerow([*map(defused, cells), *empty])
+    write_text(folder / "sheet.csv", "\ufeff" + stream.getvalue())
+    instructions = INSTRUCTIONS.format(items=len(rows), systems=systems)
+    write_text(folder / "INSTRUCTIONS.txt", instructions)
+    orders = {
+        str(number): {"prompt": row.prompt.id, "order": row.order}
+        for number, row in enumerate(rows, start=1)
+    }
+    write_json(folder / "key.json", {"schema": 1, **about, "rows": orders})
+
+
+def defused(cell: str) -> str:
+    """Returns a cell that no spreadsheet program takes for a formula."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def _numbered(turns: Sequence[str]) -> str:
+    return "\n".join(f"[{number}] {turn}" for number, turn in enumerate(turns, start=1))

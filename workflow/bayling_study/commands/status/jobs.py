@@ -1,0 +1,103 @@
+"""The jobs of a study, from their run records."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+ORDER = ("failed", "lost", "interrupted", "running", "finished")
+"""States, those that need a look first. ``lost``: the record says that the job runs, but its
+process or its place in the queue is gone."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that has begun.
+
+    Attributes:
+        title: ``STAGE/NAME``.
+        state: one of ``ORDER``.
+        start, end: Unix times; no end while it runs.
+        where: host, and the scheduler's number of the job if it has one.
+        error: of a job that failed, first line.
+        log: its log file, or none.
+        record: its run record.
+    """
+
+    title: str
+    state: str
+    start: float
+    end: float | None
+    where: str
+    error: str
+    log: Path | None
+    record: Path
+
+
+def jobs(study: Path, shared: Iterable[Path], alive: set[str] | None) -> list[Job]:
+    """Returns the study's jobs in the order of their start.
+
+    Args:
+        study: the study's results folder.
+        shared: records of the downloads and foundations it uses, in the resources folder.
+        alive: numbers of all its jobs in the scheduler's queue, or none if nobody knows.
+    """
+    files = [*study.glob("runs/*/*.json"), *(path for path in shared if path.is_file())]
+    found = [job for path in files if (job := _read(path, alive)) is not None]
+    return sorted(found, key=lambda job: job.start)
+
+
+def _read(path: Path, alive: set[str] | None) -> Job | None:
+    try:
+        record = read_json(path)
+    except StudyError:  # replaced just now, or somebody's notes
+        return None
+    if not isinstance(record, dict) or not {"stage", "name", "state", "start"} <= set(record):
+        return None
+    host = record.get("host", {})
+    number = host.get("scheduler_job", "")
+    return Job(
+        title=f"{record['stage']}/{record['name']}",
+        state="lost" if _is_lost(record["state"], host, alive) else record["state"],
+        start=record["start"],
+        end=record.get("end"),
+        where=f"{host.get('name', '?')}{f', job {number}' if number else ''}",
+        error=str(record.get("error") or "").partition("\n")[0],
+        log=log_of(path.parents[2], record["stage"], record["name"]),
+        record=path,
+    )
+
+
+def _is_lost(state: str, host: dict[str, Any], alive: set[str] | None) -> bool:
+    """Tells whether a job that says it runs is gone, as far as one can know from here."""
+    if state != "running":
+        return False
+    if host.get("scheduler_job"):
+        return alive is not None and host["scheduler_job"] not in alive
+    if host.get("name") != platform.node() or not BOOT.exists():
+        return False
+    return host.get("boot") != BOOT.read_text().strip() or not _runs(int(host.get("pid", 0)))
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def log_of(base: Path, stage: str, name: str) -> Path | None:
+    """Returns a job's log, as the rules name it: of its name, or of the only job of its stage."""
+    choices = (base / "logs" / stage / f"{name}.log", base / "logs" / f"{stage}.log")
+    return next((path for path in choices if path.is_file()), None)

@@ -1,0 +1,81 @@
+"""How far a training is: from its run record and the reports beside its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+
+RECENT = 20  # steps whose median speed is shown
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training at some step.
+
+    Attributes:
+        system: what is trained.
+        step, steps: done and in all; 0 in all where it is not known.
+        loss: of the last step.
+        tokens_per_second: real tokens, median of the last steps.
+        seconds_left: at the speed of the last steps.
+        saved: step of the newest checkpoint.
+        attempts: jobs that have worked on it.
+        age: seconds since the last step.
+    """
+
+    system: str
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    seconds_left: float
+    saved: int
+    attempts: int
+    age: float
+
+
+def trainings(study: Path) -> list[Training]:
+    """Returns the trainings that have done a step and are not finished."""
+    found = (_training(study, path) for path in sorted(study.glob("runs/tuning/*.json")))
+    return [training for training in found if training is not None]
+
+
+def _training(study: Path, path: Path) -> Training | None:
+    try:
+        record = read_json(path)
+    except StudyError:
+        return None
+    history = record.get("history") or []
+    if record.get("state") == "finished" or not history:
+        return None
+    events = _events(study / "work" / "tuning" / path.stem)
+    begun = [event for event in events if event["event"] == "started"]
+    saved = [event["step"] for event in events if event["event"] == "saved"]
+    last = history[-1]
+    speeds = sorted(point["values"]["real_tokens_per_second"] for point in history[-RECENT:])
+    return Training(
+        system=path.stem,
+        step=int(last["step"]),
+        steps=int(begun[-1].get("steps", 0)) if begun else 0,
+        loss=float(last["values"]["loss"]),
+        tokens_per_second=float(speeds[len(speeds) // 2]),
+        seconds_left=float(last["values"].get("seconds_left", 0.0)),
+        saved=max(saved, default=0),
+        attempts=len(begun),
+        age=time.time() - float(last["time"]),
+    )
+
+
+def _events(folder: Path) -> list[dict[str, Any]]:
+    """Returns the reports of the newest work in a folder: complete lines only."""
+    files = sorted(folder.glob("*/events.jsonl"), key=lambda path: path.stat().st_mtime)
+    if not files:
+        return []
+    text = files[-1].read_text(encoding="utf-8")
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]

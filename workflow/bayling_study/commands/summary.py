@@ -1,0 +1,53 @@
+"""The end of ``make study``: the main results on the terminal and the report's path.
+
+``python -m bayling_study.commands.summary --study results/NAME``
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from bayling_study.core.cli import run_program
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+
+
+def table(path: Path) -> str:
+    """Returns a TSV file as an aligned text table."""
+    with open(path, encoding="utf-8", newline="") as stream:
+        return aligned(list(csv.reader(stream, dialect="excel-tab")))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Returns rows as a text table with a line below the first, the heading."""
+    columns = range(max(len(row) for row in rows))
+    widths = [max(len(row[c]) for row in rows if c < len(row)) for c in columns]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        for row in rows
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def main() -> None:
+    """Prints the summary of a finished study."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bayling_study.commands.summary", description=__doc__
+    )
+    parser.add_argument("--study", type=Path, required=True, help="results folder of the study")
+    study = parser.parse_args().study
+    report, tracked = study / "report", study / "runs" / "mlflow.json"
+    if not (report / "index.html").exists():
+        raise StudyError("the study has no report yet", where=report, fix="make study")
+    print(table(report / "tables" / "summary.tsv"))
+    print(f"\nReport: {report / 'index.html'}")
+    if tracked.exists() and "pending" in read_json(tracked):
+        print("MLflow was not reached; `make track` sends the run records once it answers.")
+
+
+if __name__ == "__main__":
+    run_program(main)

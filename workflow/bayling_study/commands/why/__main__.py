@@ -1,0 +1,131 @@
+"""Prints the whole chain of a number: score, hypotheses, model, data, sources.
+
+    python -m bayling_study.commands.why results/embedded/scoring/tuned/translation.json
+    python -m bayling_study.commands.why --study results/embedded --run MLFLOW-RUN-ID
+
+Every job is printed with its command, hashes and MLflow run; every file is hashed
+again, and what no longer matches is said at the end (exit status 1).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bayling_study.commands.why.chain import (
+    OK,
+    SHOWN,
+    Checked,
+    Link,
+    Verifier,
+    chain_of,
+    jobs_behind,
+    nearest_study,
+)
+from bayling_study.commands.why.runs import RunIds
+from bayling_study.core.cli import run_program
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.tracking.jobs import Job, study_jobs
+
+WIDTH = 110
+WRONG = ("MISSING", "CHANGED", "READ")
+"""How the status of a file begins that does not match its record."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m bayling_study.commands.why",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("file", type=Path, nargs="?", help="a file or folder of the study")
+    options.add_argument("--run", help="id of an MLflow run, instead of a file")
+    options.add_argument("--study", type=Path, help="results folder; default: found from the file")
+    options.add_argument("--uri", help="tracking URI; default: the study's store")
+    options.add_argument(
+        "--no-verify", action="store_true", help="do not hash the files again (large models)"
+    )
+    return options
+
+
+def main() -> int:
+    """Prints the chain; returns 1 where something no longer matches."""
+    arguments = parser().parse_args()
+    study, jobs, runs, start = _start(arguments)
+    links = chain_of(start, jobs, Verifier(not arguments.no_verify))
+    print(f"{arguments.file or 'run ' + arguments.run}, of {study.name}\n")
+    for link in links:
+        print("\n".join(render(link, runs)) + "\n")
+    wrong = [line for link in links for line in mismatches(link)]
+    checked = "not verified" if arguments.no_verify else f"{len(wrong)} mismatches"
+    print(f"{len(links)} jobs, {checked}.")
+    for line in wrong:
+        print(f"  {line}")
+    return 1 if wrong else 0
+
+
+def _start(arguments: argparse.Namespace) -> tuple[Path, list[Job], RunIds, list[Job]]:
+    """Returns the study, its jobs, the run ids, and the jobs that the question is about."""
+    if (arguments.file is None) == (arguments.run is None):
+        raise StudyError("say what to explain", fix="make why FILE=PATH, or make why RUN=ID")
+    if arguments.file is not None:
+        study = arguments.study or nearest_study(arguments.file)
+        jobs = study_jobs(study)
+        return study, jobs, RunIds(study, arguments.uri), jobs_behind(arguments.file, jobs)
+    if arguments.study is None:
+        raise StudyError("the study of a run is not known", fix="--study results/NAME")
+    jobs = study_jobs(arguments.study)
+    runs = RunIds(arguments.study, arguments.uri)
+    return arguments.study, jobs, runs, [runs.job(arguments.run, jobs)]
+
+
+def render(link: Link, runs: RunIds) -> list[str]:
+    """Returns the lines about one job."""
+    record = link.job.record
+    when = datetime.fromtimestamp(record["start"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+    took = "" if record["end"] is None else f", {record['end'] - record['start']:.0f} s"
+    facts = [f"{record['state']}, {when}{took}", f"code {record['code'] or 'unknown'}"]
+    facts += [f"commit {record['commit'][:SHOWN]}"] if record.get("commit") else []
+    facts += [f"scheduler job {record['host']['scheduler_job']}"] * bool(
+        record["host"].get("scheduler_job")
+    )
+    lines = [f"[{link.number}] {link.job.title}", f"    {'; '.join(facts)}"]
+    lines.append(f"    MLflow run: {runs.of(record)}")
+    lines.append(f"    record: {link.job.file}")
+    if link.settings:
+        lines.append(f"    {_file('settings', link.settings)}")
+    lines += [f"    {note}" for note in link.notes]
+    command = shlex.join(record["command"])
+    lines += textwrap.wrap(
+        command, WIDTH, initial_indent="    $ ", subsequent_indent="        ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    lines += [f"    made {_file(output.reference.name, output)}" for output in link.outputs]
+    lines += [f"    from {_file(item.reference.name, item)}" for item in link.inputs]
+    return lines
+
+
+def _file(name: str, checked: Checked) -> str:
+    reference = checked.reference
+    arrow = " <- " + ", ".join(f"[{number}]" for number in checked.makers) if checked.makers else ""
+    digest = reference.sha256[:SHOWN] or "-"
+    return f"{name}: {reference.shown} {digest} {checked.status}{arrow}"
+
+
+def mismatches(link: Link) -> list[str]:
+    """Returns what of a job's files no longer matches its record."""
+    settings = [link.settings] if link.settings else []
+    files = [
+        f"[{link.number}] {item.reference.shown}: {item.status}"
+        for item in [*settings, *link.outputs, *link.inputs]
+        if item.status != OK and item.status.startswith(WRONG)
+    ]
+    return files + [f"[{link.number}] {note}" for note in link.notes if note.startswith(WRONG)]
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,206 @@
+"""The jobs behind a file, from the one that made it back to the sources.
+
+Every file that a job names is hashed again and compared with what the job read
+or wrote, and every reader with the writer before it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, sha256_file, sha256_path
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.tracking.code import PACKAGE, ROOT, code_hash
+from bayling_study.shared.tracking.jobs import Job, Reference, touches
+
+MANIFEST = "manifest.json"
+OK = "ok"
+SHOWN = 12
+"""Hex digits of a hash that are shown."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file that a job names, with what became of it.
+
+    Attributes:
+        status: ``ok``, or what does not match; ``not checked`` where no hash was taken.
+        makers: numbers of the jobs that made it, for an input.
+    """
+
+    reference: Reference
+    status: str
+    makers: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One job of the chain, numbered from the file backwards."""
+
+    number: int
+    job: Job
+    settings: Checked | None
+    inputs: list[Checked]
+    outputs: list[Checked]
+    notes: list[str]
+
+
+class Verifier:
+    """Compares files with their recorded hashes; each path is read once.
+
+    Args:
+        enabled: without it nothing is read and only absence shows.
+    """
+
+    def __init__(self, enabled: bool = True) -> None:
+        self._enabled = enabled
+        self._hashes: dict[Path, str] = {}
+
+    def status(self, reference: Reference) -> str:
+        """Returns ``ok`` or what is wrong with a file."""
+        if not os.path.lexists(reference.path):
+            return "MISSING"
+        if not self._enabled or not reference.sha256:
+            return "not checked"
+        if reference.path not in self._hashes:
+            self._hashes[reference.path] = sha256_path(reference.path)
+        now = self._hashes[reference.path]
+        return OK if now == reference.sha256 else f"CHANGED, now {now[:SHOWN]}"
+
+    def source_notes(self, job: Job) -> list[str]:
+        """Returns where a download came from and which of its files no longer match."""
+        paths = [output.path for output in job.outputs() if output.path.name == MANIFEST]
+        notes: list[str] = []
+        for path in filter(Path.is_file, paths):
+            manifest = read_json(path)
+            source = manifest["source"]
+            place = [source.get("location"), source.get("revision"), source.get("licence")]
+            notes.append(f"source: {', '.join(filter(None, place))}")
+            pinned = source.get("sha256") or manifest.get("listing", "")
+            notes.append(f"pinned by: {manifest.get('pin', 'nothing')}, SHA-256 {pinned}")
+            if self._enabled:
+                notes += _changed_files(path.parent, manifest)
+        return notes
+
+
+def _changed_files(download: Path, manifest: dict[str, Any]) -> list[str]:
+    """Returns a note on each file of a source that is gone or differs from the manifest."""
+    try:
+        root = files_root(download)
+    except StudyError as error:
+        return [f"MISSING: {error.what}"]
+    notes = []
+    for row in manifest["files"]:
+        path = root / row["path"]
+        if not path.is_file():
+            notes.append(f"MISSING: {path}")
+        elif sha256_file(path) != row["sha256"]:
+            notes.append(f"CHANGED: {path}")
+    return notes or [f"{len(manifest['files'])} files as in the manifest"]
+
+
+def makers(path: Path, jobs: Iterable[Job]) -> list[Job]:
+    """Returns the jobs that made a file, or that made what lies in a folder."""
+    return [job for job in jobs if job.made(path)]
+
+
+def chain_of(start: list[Job], jobs: list[Job], verifier: Verifier) -> list[Link]:
+    """Returns the chain behind some jobs: they first, then what made their inputs, and so on."""
+    order = {id(job): number for number, job in enumerate(_reached(start, jobs), start=1)}
+    found = {id(job): job for job in jobs}
+    return [_link(number, found[key], found, order, verifier) for key, number in order.items()]
+
+
+def _reached(start: list[Job], jobs: list[Job]) -> list[Job]:
+    """Returns the jobs behind some jobs, nearest first."""
+    reached = list(start)
+    for job in reached:  # grows while it is read
+        for reference in job.inputs():
+            new = [maker for maker in makers(reference.path, jobs) if maker is not job]
+            reached += [maker for maker in new if not any(maker is old for old in reached)]
+    return reached
+
+
+def _link(
+    number: int, job: Job, jobs: dict[int, Job], order: dict[int, int], verifier: Verifier
+) -> Link:
+    inputs = []
+    for reference in job.inputs():
+        before = [jobs[key] for key in order if key != id(job) and jobs[key].made(reference.path)]
+        status = _against_makers(reference, before) or verifier.status(reference)
+        inputs.append(Checked(reference, status, [order[id(maker)] for maker in before]))
+    outputs = [Checked(reference, verifier.status(reference)) for reference in job.outputs()]
+    settings = job.settings()
+    notes = [*verifier.source_notes(job), *_code_notes(job)]
+    checked = Checked(settings, verifier.status(settings)) if settings else None
+    return Link(number, job, checked, inputs, outputs, notes)
+
+
+def _against_makers(reference: Reference, before: list[Job]) -> str:
+    """Returns what is wrong where a job read something else than its maker wrote."""
+    for job in before:
+        for output in job.outputs():
+            same = output.path == reference.path and output.sha256 and reference.sha256
+            if same and output.sha256 != reference.sha256:
+                return f"READ BEFORE IT WAS MADE AGAIN: {job.title} wrote {output.sha256[:SHOWN]}"
+    return ""
+
+
+def _code_notes(job: Job) -> list[str]:
+    """Returns a note where the code that the job ran has changed since."""
+    module = next((word for word in job.record["command"] if word.startswith(PACKAGE)), "")
+    path = ROOT / Path(*module.split("."))
+    if not module or not (path.is_dir() or path.with_suffix(".py").is_file()):
+        return []
+    now = code_hash(module)
+    same = not job.record["code"] or now == job.record["code"]
+    return [] if same else [f"code changed since: now {now}"]
+
+
+def nearest_study(file: Path) -> Path:
+    """Returns the folder above a file that holds the run records of the job that made it.
+
+    Raises:
+        StudyError: the file does not exist, or no folder above it has records.
+    """
+    if not file.exists():
+        raise StudyError("the file does not exist", where=file)
+    for folder in file.resolve().parents:
+        if any((folder / "runs").glob("*/*.json")):
+            return folder
+    raise StudyError(
+        "no folder above this file has run records",
+        where=file,
+        fix="a file of results/ or resources/",
+    )
+
+
+def jobs_behind(file: Path, jobs: list[Job]) -> list[Job]:
+    """Returns the jobs that made a file; of a run record, its own job.
+
+    Raises:
+        StudyError: no record names the file.
+    """
+    path = file.resolve()
+    found = [job for job in jobs if job.file.resolve() == path]
+    found = found or makers(path, jobs)
+    found = found or [
+        job
+        for job in jobs
+        if any(
+            touches(job.reference("", artefact).path, path) for artefact in job.record["artefacts"]
+        )
+    ]
+    if not found:
+        raise StudyError("no run record names this file", where=file, fix=_examples(jobs))
+    return found
+
+
+def _examples(jobs: list[Job]) -> str:
+    shown = [output.shown for job in jobs for output in job.outputs()][:5]
+    return "\n".join(["a file in one of the outputs, such as:", *shown])

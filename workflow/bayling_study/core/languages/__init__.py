@@ -1,0 +1,116 @@
+"""Facts about languages: names, scripts, and the choices that follow from them.
+
+Names and scripts come from CLDR through Babel; only what CLDR cannot know is
+written here. Codes are ISO 639 (``zh``, ``de``, ``yue``) and those of ``LOCALES``.
+The languages of FLORES-101 are in ``languages.flores``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import cast
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+
+from bayling_study.core.errors import StudyError
+
+UNSPACED_SCRIPTS = frozenset({"Hans", "Hant", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
+"""Scripts written without spaces between words (Unicode Standard Annex 29, section 4)."""
+
+LOCALES = {"zht": "zh_Hant", "qsr": "sr_Latn"}
+"""Languages in their second script: codes that fit in a direction (ISO 639 leaves ``qaa`` to
+``qtz`` for private use), and what CLDR calls them."""
+
+CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
+"""Names that the papers' Chinese prompts use where CLDR has another one."""
+
+
+@cache
+def _names(language: str) -> Mapping[str, str]:
+    return cast(Mapping[str, str], Locale.parse(language).languages)
+
+
+def _display_name(code: str, language: str) -> str | None:
+    """Returns CLDR's name of a language, also of one that it has no other data of (``umb``)."""
+    tag = LOCALES.get(code, code)
+    if tag in _names(language):
+        return _names(language)[tag]
+    try:
+        return cast("str | None", Locale.parse(tag).get_display_name(language))
+    except (UnknownLocaleError, ValueError) as error:
+        raise StudyError(
+            f"{code!r} is not a language code", fix="an ISO 639 code such as zh, de or yue"
+        ) from error
+
+
+@cache
+def locale(code: str) -> Locale:
+    """Returns CLDR's data in a language: the names of territories, cities and so on.
+
+    Raises:
+        StudyError: CLDR has no data in it, or the code is unknown.
+    """
+    try:
+        return Locale.parse(LOCALES.get(code, code))
+    except (UnknownLocaleError, ValueError) as error:
+        raise StudyError(
+            f"CLDR has no data in the language {code!r}",
+            fix="a language that CLDR has data in, such as de",
+        ) from error
+
+
+@cache
+def name(code: str, language: str = "en") -> str:
+    """Returns a language's name in English or Chinese, as the papers' prompts write it.
+
+    Chinese prompts say ``英文`` and ``德文`` where CLDR says ``英语`` and ``德语``
+    (ictnlp/BayLing, README examples), so a final ``语`` of a two-character name
+    becomes ``文``.
+
+    Raises:
+        StudyError: the code is unknown.
+    """
+    if language == "zh" and code in CHINESE_SHORT_NAMES:
+        return CHINESE_SHORT_NAMES[code]
+    text = _display_name(code, language)
+    if not text:
+        raise StudyError(f"CLDR has no name in {language!r} for the language {code!r}")
+    if language == "zh" and len(text) == 2 and text.endswith("语"):
+        return f"{text[0]}文"
+    return str(text)
+
+
+@cache
+def script(code: str) -> str:
+    """Returns the ISO 15924 code of the script a language is usually written in (``Latn``).
+
+    Raises:
+        StudyError: CLDR's likely subtags do not know the language.
+    """
+    if "_" in LOCALES.get(code, ""):
+        return LOCALES[code].partition("_")[2]
+    likely = get_global("likely_subtags").get(code)
+    if likely is None:
+        raise StudyError(f"the script of the language {code!r} is not known to CLDR")
+    return str(likely.split("_")[1])
+
+
+def is_unspaced(code: str) -> bool:
+    """Tells whether the language is written without spaces between words."""
+    return script(code) in UNSPACED_SCRIPTS
+
+
+def bleu_tokenizer(code: str) -> str:
+    """Returns sacreBLEU's tokenizer for a target language.
+
+    ``zh`` and ``ja-mecab`` for Chinese and Japanese, ``13a`` elsewhere: the
+    choice that reproduces BayLing's published BLEU (see ``config/published.tsv``).
+    Languages without spaces for which sacreBLEU has no segmenter are scored by
+    character.
+    """
+    special = {"zh": "zh", "ja": "ja-mecab"}
+    if code in special:
+        return special[code]
+    return "char" if is_unspaced(code) else "13a"

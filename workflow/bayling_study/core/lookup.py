@@ -1,0 +1,55 @@
+"""Finding what a name stands for, or telling what to write instead.
+
+Registers of the code and sections of the config are looked up alike, so that a
+misspelt name always ends in the same message.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from bayling_study.core.errors import StudyError
+
+Thing = TypeVar("Thing")
+
+LIKENESS = 0.7
+"""Least likeness (``difflib``'s ratio) of a misspelt name and the one that was meant."""
+SHORT = 5
+"""Names up to this length are alike by chance: ``cs-en`` is no misspelt ``es-en``."""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Returns the known name that was probably meant, if one is near enough."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=LIKENESS)), None)
+
+
+def require(kind: str, name: str, known: Iterable[str], where: object = None) -> None:
+    """Checks that a name is known.
+
+    Args:
+        kind: what the name should stand for, in the singular (``demand``).
+        name: as it was written.
+        known: the names there are.
+        where: file or key in which it was written.
+
+    Raises:
+        StudyError: it is not known; says the near one to write, or all there are.
+    """
+    names = list(known)
+    if name in names:
+        return
+    near = closest(name, names) if len(name) > SHORT else None
+    fix = f"write {near!r} instead" if near else f"one of: {', '.join(names) or '(none)'}"
+    raise StudyError(f"no {kind} is called {name!r}", where=where, fix=fix)
+
+
+def look_up(kind: str, name: str, known: Mapping[str, Thing], where: object = None) -> Thing:
+    """Returns what a name stands for; see ``require`` for the arguments.
+
+    Raises:
+        StudyError: the name is not known.
+    """
+    require(kind, name, known, where)
+    return known[name]

@@ -1,0 +1,201 @@
+"""The rows that stages hand to each other: prompts, hypotheses and scores.
+
+Each is a JSON-lines file; the fields are the contract between stages, which
+meet in files and never import each other. Standard library only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, read_jsonl, write_json, write_jsonl
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One test item.
+
+    Attributes:
+        id: unique in its suite, ``ITEM/NUMBER``.
+        suite: name of the suite in the config.
+        item: what scores are grouped by: a direction or a task.
+        languages: ``{"source": "zh", "target": "en"}``; of the answer alone: ``target``.
+        turns: the user's turns in order; a turn sees the system's earlier answers.
+        references: the expected answer of each turn; empty where there is none.
+        meta: what a scorer needs beyond that (``source_text``, ``constraints``, ``demands`` …).
+    """
+
+    id: str
+    suite: str
+    item: str
+    languages: dict[str, str]
+    turns: list[str]
+    references: list[str]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A system's answer to one prompt.
+
+    Attributes:
+        id: the prompt's id.
+        turns: one answer for each of the prompt's turns.
+        tokens: number of tokens generated for each turn (0 where unknown).
+        finish: why each turn ended: ``stop``, ``length`` or ``unknown``.
+        made: hash of how it was made (system, template, backend, decoding, prompt file),
+            which the system's ``system.json`` spells out under the same hash.
+    """
+
+    id: str
+    turns: list[str]
+    tokens: list[int]
+    finish: list[str]
+    made: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number with all that is needed to trust it.
+
+    Attributes:
+        suite, item, system, metric: what was measured on what. ``item`` is a
+            direction or task, or ``all`` for an aggregate.
+        value: the score, in the metric's usual unit (BLEU, chrF and rates 0 to 100).
+        low, high: bounds of the confidence interval, or none.
+        n: number of segments.
+        signature: everything that decides the value (metric version and options).
+        method: how the interval was computed.
+        note: a remark for the reader, such as the number of empty hypotheses.
+        chance: whether guessing would do as well: the interval reaches down to what it gives.
+    """
+
+    suite: str
+    item: str
+    system: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    signature: str
+    method: str = ""
+    note: str = ""
+    chance: bool = False
+
+
+def read_prompts(path: Path) -> list[Prompt]:
+    """Reads a prompt set.
+
+    Raises:
+        StudyError: a row lacks a field or repeats an id.
+    """
+    return list(_unique((Prompt(**row) for row in _rows(path, Prompt)), path))
+
+
+def stream_prompts(path: Path) -> Iterator[Prompt]:
+    """Yields the prompts of a set one by one; repeated ids are not looked for.
+
+    Raises:
+        StudyError: a row lacks a field.
+    """
+    return (Prompt(**row) for row in _rows(path, Prompt))
+
+
+def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
+    """Writes a prompt set atomically; returns the number of prompts."""
+    return write_jsonl(path, (asdict(prompt) for prompt in prompts))
+
+
+def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
+    """Reads a system's hypotheses and aligns them with their prompts.
+
+    Raises:
+        StudyError: an id is missing, unknown or repeated, or a turn is missing.
+    """
+    found = {
+        row.id: row for row in _unique((Hypothesis(**r) for r in _rows(path, Hypothesis)), path)
+    }
+    known = {prompt.id for prompt in prompts}
+    unknown = [name for name in found if name not in known]
+    if unknown:
+        raise StudyError(f"{len(unknown)} unknown id(s), first {unknown[0]!r}", where=path)
+    for prompt in prompts:
+        if prompt.id not in found:
+            raise StudyError(f"no hypothesis for prompt {prompt.id!r}", where=path)
+        if len(found[prompt.id].turns) != len(prompt.turns):
+            raise StudyError(f"wrong number of turns for {prompt.id!r}", where=path)
+    return [found[prompt.id] for prompt in prompts]
+
+
+def items_present(outputs: Path, suite: str, prompts: list[Prompt]) -> set[str]:
+    """Returns the items of a suite that a system has answers to.
+
+    They are what its ``system.json`` declares, or else the items with a
+    hypothesis. Every item is whole: ``read_hypotheses`` refuses one with some
+    prompts missing.
+
+    Args:
+        outputs: the system's output folder, with ``SUITE.jsonl`` and ``system.json``.
+        suite: the suite's name.
+        prompts: all prompts of the suite.
+
+    Raises:
+        StudyError: nothing is declared and there is no hypothesis.
+    """
+    declaration = outputs / "system.json"
+    if declaration.exists():
+        return set(read_json(declaration)["items"].get(suite, []))
+    path = outputs / f"{suite}.jsonl"
+    items = {prompt.id: prompt.item for prompt in prompts}
+    rows = [row.get("id") for row in read_jsonl(path) if isinstance(row, dict)]
+    if not rows:
+        raise StudyError("the file is empty", where=path)
+    return {items[name] for name in rows if name in items}
+
+
+def write_hypotheses(path: Path, hypotheses: Iterable[Hypothesis]) -> int:
+    """Writes hypotheses atomically; returns their number."""
+    return write_jsonl(path, (asdict(hypothesis) for hypothesis in hypotheses))
+
+
+def write_scores(path: Path, scores: list[Score]) -> None:
+    """Writes a score file atomically.
+
+    Raises:
+        StudyError: a value is not a finite number; nothing is written then.
+    """
+    for score in scores:
+        if not math.isfinite(score.value):
+            raise StudyError(f"{score.metric} of {score.item} is {score.value}", where=path)
+    write_json(path, {"schema": 1, "scores": [asdict(score) for score in scores]})
+
+
+def read_scores(path: Path) -> list[Score]:
+    """Reads a score file."""
+    return [Score(**row) for row in read_json(path)["scores"]]
+
+
+def _rows(path: Path, kind: type) -> Iterator[dict[str, Any]]:
+    names = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    needed = names - {"made"}
+    for number, row in enumerate(read_jsonl(path), start=1):
+        if not isinstance(row, dict) or not needed <= set(row) <= names:
+            raise StudyError(
+                f"a {kind.__name__} row has the fields {sorted(needed)}", where=f"{path}:{number}"
+            )
+        yield row
+
+
+def _unique(rows: Iterable[Any], path: Path) -> Iterator[Any]:
+    seen: set[str] = set()
+    for number, row in enumerate(rows, start=1):
+        if row.id in seen:
+            raise StudyError(f"the id {row.id!r} is there twice", where=f"{path}:{number}")
+        seen.add(row.id)
+        yield row

@@ -1,0 +1,80 @@
+"""An append-only file of JSON rows that survives a kill at any byte.
+
+Every row is on disk when ``append`` returns. A last line that a kill tore is
+cut off when the file is opened again, so the next row starts on a clean line.
+One process at a time may hold a log. Standard library only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import IO, Any
+
+from bayling_study.core.errors import StudyError
+
+
+class RowLog:
+    """An open log.
+
+    Args:
+        path: the file; it and its folder are made if they are not there.
+
+    Attributes:
+        rows: what the file held when it was opened, in order.
+
+    Raises:
+        StudyError: another process has the log open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = open(path, "a+b")  # noqa: SIM115 - closed by close()
+        _hold(self._stream, path)
+        self._stream.seek(0)
+        self.rows, whole = whole_rows(self._stream.read())
+        self._stream.truncate(whole)
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Adds a row; it is on disk when this returns."""
+        self._stream.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+    def clear(self) -> None:
+        """Starts the log over."""
+        self._stream.truncate(0)
+        self.rows = []
+
+    def close(self) -> None:
+        """Closes the file, which stays on disk; the rows stay in memory."""
+        self._stream.close()
+
+
+def whole_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """Returns the rows before the first torn or foreign line, and their length in bytes."""
+    rows: list[dict[str, Any]] = []
+    length = 0
+    for line in content.split(b"\n")[:-1]:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(row, dict):
+            break
+        rows.append(row)
+        length += len(line) + 1
+    return rows, length
+
+
+def _hold(stream: IO[bytes], path: Path) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        stream.close()
+        raise StudyError(
+            "another process is writing this file", where=path, fix="wait for it or stop it"
+        ) from error

@@ -1,0 +1,142 @@
+"""Runs a command as the only one of its study, and mends what a killed run left behind.
+
+    python -m bayling_study.dag.exclusive --study results/embedded -- snakemake --cores all
+
+Snakemake's own lock outlives a workflow that was killed with -9, and so do the
+jobs it had started: starting again would be refused, and unlocking by hand
+while such a job still writes would give a file two writers. This program holds
+a lock that the kernel drops with its process, ends the jobs that a killed run
+left (training saves itself first), removes Snakemake's stale lock, and becomes
+the command. It looks at this machine alone: jobs of a scheduler are its
+profile's affair (``make resume``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from bayling_study.core.cli import run_program
+from bayling_study.core.errors import StudyError
+
+LOCK = ".lock"
+SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
+WORKER = "bayling_study.stages.tuning.worker"
+"""Processes of a training outlive its stage program while they save."""
+GRACE_SECONDS = 60.0
+"""How long a job left behind may take to save itself before it is killed."""
+
+
+def take_lock(study: Path) -> int:
+    """Takes the study's lock for as long as this process lives; returns its descriptor.
+
+    The descriptor stays open across ``exec``.
+
+    Raises:
+        StudyError: another live process holds it; names the process.
+    """
+    study.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(study / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+        raise StudyError(
+            f"another run of this study is at work (process {holder})",
+            where=study,
+            fix="wait for it, or stop it with Ctrl-C (or kill) and start again",
+        ) from error
+    os.truncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    os.set_inheritable(descriptor, True)
+    return descriptor
+
+
+def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
+    """Looks for live processes of workflows in a folder.
+
+    Returns:
+        Stage programs whose workflow is gone, and whether a Snakemake is alive.
+    """
+    jobs, workflow = [], False
+    own = {process.pid for process in psutil.Process().parents()} | {os.getpid()}
+    for process in psutil.process_iter():
+        try:
+            if process.pid in own or Path(process.cwd()) != folder:
+                continue
+            words = process.cmdline()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        programs = [word for word in words if word.startswith("bayling_study.")]
+        if WORKER in programs or (programs and "--record" in words):
+            jobs.append(process)  # not `make serve` and its like: they keep no record
+        workflow = workflow or any(Path(word).name == "snakemake" for word in words[:4])
+    return jobs, workflow
+
+
+def end_jobs(jobs: list[psutil.Process], grace: float = GRACE_SECONDS) -> None:
+    """Asks jobs to end, waits, and kills those that do not."""
+    for process in jobs:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    end = time.monotonic() + grace
+    while any(map(_at_work, jobs)) and time.monotonic() < end:
+        time.sleep(0.1)
+    for process in filter(_at_work, jobs):
+        process.kill()
+
+
+def _at_work(process: psutil.Process) -> bool:
+    """Tells whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def mend(folder: Path) -> None:
+    """Ends the jobs of a killed workflow in a folder and removes its stale lock."""
+    jobs, workflow = processes_here(folder)
+    if workflow:
+        return  # another study's workflow is at work here: its jobs and locks are its own
+    if jobs:
+        print(f"a killed run left {len(jobs)} processes at work: ending them", file=sys.stderr)
+        end_jobs(jobs)
+    stale = sorted((folder / SNAKEMAKE_LOCKS).glob("*.lock"))
+    if stale:
+        print("the last run was killed: going on from where it was", file=sys.stderr)
+    for path in stale:
+        path.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Takes the lock, mends, becomes the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bayling_study.dag.exclusive",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--study", type=Path, required=True, help="the study's results folder")
+    parser.add_argument(
+        "--keep-locks",
+        action="store_true",
+        help="leave stale locks in place: jobs of a scheduler may still run",
+    )
+    parser.add_argument("command", nargs="+", help="after --: the command to run")
+    options = parser.parse_args()
+    take_lock(options.study)
+    if not options.keep_locks:
+        mend(Path.cwd())
+    sys.stdout.flush()
+    os.execvp(options.command[0], options.command)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,238 @@
+"""Where a study's files are, and which of them each file is made from.
+
+The workflow's rules ask this module for paths; stage programs are given paths
+and never ask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from bayling_study.config.checks import evaluated
+from bayling_study.config.knowledge import KNOWLEDGE_KINDS
+from bayling_study.config.model import StudyConfig
+from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
+from bayling_study.config.systems import (
+    DeltaSystem,
+    EndpointSystem,
+    FoundationSystem,
+    Int8System,
+    PublishedSystem,
+    TunedSystem,
+)
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.sources.table import SourceRow, row_hash, source_row
+
+MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
+DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Returns the pattern of a wildcard that is one of the names; of none, one that never fits."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+class Layout:
+    """The files of one study.
+
+    Args:
+        config: the checked configuration.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self.config = config
+        self.resources = Path(config.study.resources)
+        self.study = Path(config.study.results) / config.study.name
+
+    def download(self, source: str) -> Path:
+        """Returns a source's folder; its name carries the hash of the manifest's row."""
+        return self.resources / "download" / f"{source}-{row_hash(self.row(source))}"
+
+    def row(self, source: str) -> SourceRow:
+        """Returns a source's row of the table."""
+        return source_row(Path(self.config.download.manifest), source)
+
+    def manifest(self, source: str) -> Path:
+        """Returns the file that says a source is complete and verified."""
+        return self.download(source) / "manifest.json"
+
+    def foundation(self, system: str) -> Path:
+        """Returns the folder of a foundation's checkpoint, shared by all studies."""
+        source = self._foundation(system).source
+        return self.resources / "foundation" / self.download(source).name
+
+    def _foundation(self, system: str) -> FoundationSystem:
+        found = self.config.systems[system]
+        assert isinstance(found, FoundationSystem), system
+        return found
+
+    def checkpoint(self, system: str) -> Path:
+        """Returns the folder of the checkpoint that a system generates with."""
+        found = self.config.systems[system]
+        if isinstance(found, FoundationSystem):
+            return self.foundation(system)
+        folders = {Int8System: "export", DeltaSystem: "deltas/applied"}
+        return self.study / folders.get(type(found), "tuning") / system
+
+    def base(self, system: str) -> str:
+        """Returns the name of the system that a system is made from."""
+        found = self.config.systems[system]
+        assert isinstance(found, MADE_FROM_ANOTHER), system
+        return found.base
+
+    def instructions(self, system: str) -> Path:
+        """Returns the folder of the training set of a tuned system."""
+        found = self.config.systems[system]
+        assert isinstance(found, TunedSystem), system
+        return self.study / "synthesis" / found.mixture
+
+    def deltas(self) -> list[Path]:
+        """Returns the folders of tuned systems as differences to their bases."""
+        systems = self.config.systems.items()
+        wanted = [name for name, s in systems if isinstance(s, TunedSystem) and s.delta]
+        return [self.study / "deltas" / "made" / name for name in wanted]
+
+    def corpus_sources(self) -> list[str]:
+        """Returns the sources that the corpora are read from, each once."""
+        corpora = self.config.corpora
+        used = [corpus.source for corpus in corpora.parallel]
+        used += [corpus.source for corpus in corpora.conversations]
+        used += [lexicon.source for lexicon in corpora.lexicons]
+        return list(dict.fromkeys(used))
+
+    def suite_sources(self, suite: str) -> list[str]:
+        """Returns the sources that a suite is read from (none if it uses the corpora)."""
+        source = getattr(self.config.suites[suite], "source", None)
+        return [source] if source else []
+
+    def suite_needs_corpora(self, suite: str) -> bool:
+        """Tells whether a suite is drawn from the study's own corpora."""
+        return isinstance(self.config.suites[suite], TranslationSuite | InteractiveSuite)
+
+    def tokenizer_of(self, mixture: str) -> Path:
+        """Returns the checkpoint whose tokenizer counts a mixture's tokens.
+
+        The first tuned system of the mixture decides; without one, the first foundation.
+        """
+        for system in self.config.systems.values():
+            if isinstance(system, TunedSystem) and system.mixture == mixture:
+                return self.checkpoint(system.base)
+        return self.foundation(self.names(FoundationSystem)[0])
+
+    def evaluated(self) -> list[str]:
+        """Returns the systems that answer the suites."""
+        return evaluated(self.config)
+
+    def judged_suites(self, system: str) -> list[str]:
+        """Returns the suites in which a judge compares a system with the baseline."""
+        if isinstance(self.config.systems[system], PublishedSystem):
+            return []
+        suites = self.config.suites.items()
+        return [n for n, s in suites if isinstance(s, JudgedSuite) and s.baseline != system]
+
+    def reviews(self, system: str) -> list[Path]:
+        """Returns the judge's review files of a system."""
+        folder = self.study / "judging" / system
+        return [folder / f"{suite}.jsonl" for suite in self.judged_suites(system)]
+
+    def names(self, kind: type) -> list[str]:
+        """Returns the names of the systems of a kind, in the order of the config."""
+        return [name for name, system in self.config.systems.items() if isinstance(system, kind)]
+
+    def with_model(self, *systems: str) -> list[str]:
+        """Returns those of the systems, or of the evaluated ones, that have a checkpoint here."""
+        models = FoundationSystem | MADE_FROM_ANOTHER
+        asked = systems or self.evaluated()
+        return [name for name in asked if isinstance(self.config.systems[name], models)]
+
+    def without_model(self) -> list[str]:
+        """Returns the evaluated systems whose answers come from an endpoint or a release."""
+        here = self.with_model()
+        return [name for name in self.evaluated() if name not in here]
+
+    def generation_input(self, system: str) -> list[Path]:
+        """Returns what a system's outputs are made from: a checkpoint, a release, or nothing."""
+        found = self.config.systems[system]
+        if isinstance(found, PublishedSystem):
+            return [self.manifest(found.source)]
+        return [] if isinstance(found, EndpointSystem) else [self.checkpoint(system)]
+
+    def prompts(self, suites: Iterable[str] | None = None) -> list[Path]:
+        """Returns the prompt sets of the given suites, or of all."""
+        names = self.config.suites if suites is None else suites
+        return [self.study / "prompts" / f"{suite}.jsonl" for suite in names]
+
+    def knowledge_suites(self) -> list[str]:
+        """Returns the suites that are answered by likelihood, through the harness."""
+        suites = self.config.suites.items()
+        return [name for name, suite in suites if suite.kind in KNOWLEDGE_KINDS]
+
+    def generated_suites(self) -> list[str]:
+        """Returns the suites that are answered by generation."""
+        known = self.knowledge_suites()
+        return [name for name in self.config.suites if name not in known]
+
+    def harness(self, *systems: str) -> list[Path]:
+        """Returns the folders of multiple-choice answers, of systems that have a model here."""
+        if not self.knowledge_suites() or not systems:
+            return []
+        return [self.study / "harness" / name for name in self.with_model(*systems)]
+
+    def used_sources(self) -> list[str]:
+        """Returns every source that this study downloads, each once."""
+        systems = self.config.systems.values()
+        used = [
+            *self.corpus_sources(),
+            *(s.source for s in systems if isinstance(s, DOWNLOADED)),
+            *(source for suite in self.config.suites for source in self.suite_sources(suite)),
+        ]
+        comet = self.config.comet
+        used += [s for s in (comet.source, comet.encoder, self.config.scoring.spm) if s]
+        return list(dict.fromkeys(used))
+
+    def missing_sources(self) -> list[SourceRow]:
+        """Returns the rows of the sources that are still to be fetched."""
+        return [
+            self.row(source)
+            for source in self.used_sources()
+            if source not in self.config.download.local and not self.manifest(source).is_file()
+        ]
+
+    def shared_records(self) -> list[Path]:
+        """Returns the run records of the jobs whose outputs all studies share.
+
+        They lie with those outputs: a study that finds a download in place
+        reports the run that made it.
+        """
+        records = self.resources / "runs"
+        downloads = [self.download(source).name for source in self.used_sources()]
+        foundations = [self.foundation(name).name for name in self.names(FoundationSystem)]
+        return [
+            *(records / "download" / f"{name}.json" for name in downloads),
+            *(records / "foundation" / f"{name}.json" for name in dict.fromkeys(foundations)),
+        ]
+
+    def check(self) -> None:
+        """Checks that every source and file the configuration names is there.
+
+        Raises:
+            StudyError: names the key, what is missing and what to write.
+        """
+        manifest = Path(self.config.download.manifest)
+        for source in self.used_sources():
+            source_row(manifest, source)
+        for source, path in self.config.download.local.items():
+            source_row(manifest, source)
+            if not Path(path).exists():
+                raise StudyError(
+                    "the path does not exist", where=f"download.local.{source}: {path}"
+                )
+        comet = self.config.comet
+        if comet.path and not Path(comet.path).is_file():
+            raise StudyError("the file does not exist", where=f"comet.path: {comet.path}")
+        if not Path(self.config.report.published).is_file():
+            raise StudyError(
+                "the file does not exist", where=f"report.published: {self.config.report.published}"
+            )

@@ -1,0 +1,289 @@
+"""What the Snakefile asks for: the checked config, paths, settings files, code hashes.
+
+Rules hold no logic; it is here, where it is typed and tested without Snakemake.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config import StudyConfig
+from bayling_study.config.loading import merge, parse_config, read_yaml
+from bayling_study.config.suites import FloresSuite, JudgedSuite, TranslationSuite, Wmt22Suite
+from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.layout import MADE_FROM_ANOTHER, Layout
+from bayling_study.dag.settings import Settings
+from bayling_study.shared.sources.gates import check_gates
+from bayling_study.shared.sources.table import source_row
+from bayling_study.shared.tracking.code import ROOT, code_hash
+from bayling_study.shared.tracking.target import EXPERIMENT, chosen_uri
+
+DEFAULT_CONFIG = Path("config/config.yaml")
+CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
+
+
+class Dag:
+    """The configured study as the workflow sees it.
+
+    Args:
+        config: the checked configuration.
+        programs: whether the ready-made environments are used (else each rule
+            has its own ``python``, as with ``--sdm conda``).
+        container: whether rules run in the image of ``envs/container.def``.
+    """
+
+    def __init__(self, config: StudyConfig, programs: bool = True, container: bool = False) -> None:
+        self.config = config
+        self._container = container
+        self.layout = Layout(config)
+        self._settings = Settings(config, self.layout.study / "settings")
+        self._programs = programs
+
+    @classmethod
+    def open(cls, values: Mapping[str, Any], base: Path, sdm: Collection[str] = ()) -> Dag:
+        """Reads the configuration that Snakemake was given, or ends with one clear message.
+
+        Values without ``study`` or ``extends`` are laid over the embedded study, so
+        that ``--config`` works alone; a config file of a study stands by itself.
+        """
+        use_this_interpreter()
+        try:
+            whole = dict(values)
+            if not {"study", "extends"} & set(whole):
+                whole = merge(read_yaml(base / DEFAULT_CONFIG), whole)
+            container = "apptainer" in sdm and "conda" not in sdm
+            dag = cls(parse_config(whole), programs=not sdm, container=container)
+            dag.layout.check()
+            dag.check_environment()
+            dag.export_tracking()
+        except StudyError as error:
+            sys.exit(f"error: {error.render()}")
+        return dag
+
+    def start(self) -> None:
+        """Refuses a run that cannot end well, or ends with one clear message: before any job."""
+        try:
+            check_gates(self.layout.missing_sources())
+        except StudyError as error:
+            sys.exit(f"error: {error.render()}")
+
+    def settings(self, stage: str, name: str = "") -> str:
+        """Returns the settings file of a job; it holds only what decides the job's bytes.
+
+        Args:
+            stage: name of the stage.
+            name: the system, suite or mixture that the job is for, where it is for one.
+        """
+        only: dict[str, list[str]] = {}
+        if stage == "synthesis":
+            only = {"synthesis": [name], "systems": self._teachers(name)}
+        elif stage in ("prompts", "judging"):
+            only = {"suites": [name]}
+        if stage == "judging":
+            only["systems"] = [self._judged(name).judge]
+        elif stage in ("masks", "export"):
+            only["systems"] = [name]
+        elif stage in ("tuning", "perplexity", "generation", "harness"):
+            only["systems"] = self.chain(name)
+        if stage == "generation":
+            only["suites"] = self.layout.generated_suites()
+        elif stage == "harness":
+            only["suites"] = self.layout.knowledge_suites()
+        elif stage == "comet.segments":
+            only["suites"] = self.comet_suites()
+        tuned = name if stage in ("masks", "tuning") else ""
+        return str(self._settings.stage(stage, tuned, **only))
+
+    def operations(self, system: str = "") -> str:
+        """Returns the file of the keys that decide no byte (of a tuned system: its own)."""
+        return str(self._settings.operations(system))
+
+    def code(self, module: str) -> str:
+        """Returns the hash of the code that a stage runs."""
+        return code_hash(f"bayling_study.stages.{module}")
+
+    def check_environment(self) -> None:
+        """Checks that the interpreter of the environment ``comet`` is there if it is needed.
+
+        Raises:
+            StudyError: it is not.
+        """
+        if self.comet_scores() and self._programs and not Path(self.comet_python()).exists():
+            raise StudyError(
+                "the interpreter does not exist",
+                where=f"environments.comet_python: {self.comet_python()}",
+                fix="make envs; or write the path of a python that has unbabel-comet",
+            )
+
+    def comet_python(self) -> str:
+        """Returns the interpreter of the environment ``comet``."""
+        if self._container:
+            return CONTAINER_COMET
+        return self.config.environments.comet_python if self._programs else "python"
+
+    # Settings and options of single jobs.
+
+    def export_tracking(self) -> None:
+        """Tells jobs through the environment where the training curve goes.
+
+        Not through the rules: resources are printed in logs, and an address may
+        hold spaces, which the shell would split at.
+        """
+        tracking = self.config.tracking
+        os.environ["BAYLING_TRACKING"] = self.tracking_uri() if tracking.live else ""
+        if tracking.experiment:
+            os.environ[EXPERIMENT] = tracking.experiment
+
+    def _teachers(self, mixture: str) -> list[str]:
+        teacher = self.config.synthesis.mixtures[mixture].teacher
+        return [teacher] if teacher else []
+
+    def synthesis_workers(self, mixture: str) -> int:
+        """Returns the processes that pay for a mixture; its bytes do not depend on them."""
+        return 1 if self.config.synthesis.mixtures[mixture].conversations < 20_000 else 8
+
+    def licence_option(self, system: str) -> str:
+        """Returns the option that names the licence of what a tuned system starts from."""
+        base = self.config.systems[self.layout.base(system)]
+        row = source_row(Path(self.config.download.manifest), base.source)  # type: ignore[union-attr]
+        return f"--licence {shlex.quote(row.licence)}" if row.licence else ""
+
+    def harness_sources(self) -> str:
+        """Returns the options that name the downloads of harness tasks."""
+        suites = self.layout.knowledge_suites()
+        sources = [name for suite in suites for name in self.layout.suite_sources(suite)]
+        return self.download_options(list(dict.fromkeys(sources)))
+
+    def harness_option(self, system: str) -> str:
+        """Returns the option that names a system's multiple-choice answers, where it has any."""
+        return " ".join(f"--harness {folder}" for folder in self.layout.harness(system))
+
+    def chain(self, system: str) -> list[str]:
+        """Returns a system and the systems that it was made from, down to its foundation."""
+        chain = [system]
+        while isinstance(self.config.systems[chain[-1]], MADE_FROM_ANOTHER):
+            chain.append(self.layout.base(chain[-1]))
+        return chain
+
+    def perplexities(self) -> list[str]:
+        """Returns the perplexity files of all 8-bit systems."""
+        return [
+            f"{self.layout.study}/perplexity/{name}.json" for name in self.layout.names(Int8System)
+        ]
+
+    def generation_option(self, system: str) -> str:
+        """Returns the option that names what a system's outputs are made from."""
+        found = self.config.systems[system]
+        if isinstance(found, PublishedSystem):
+            return f"--download {self.layout.download(found.source)}"
+        if isinstance(found, EndpointSystem):
+            return ""
+        return f"--checkpoint {self.layout.checkpoint(system)}"
+
+    def judging_inputs(self, suite: str) -> list[Path]:
+        """Returns what a suite's judge works on and with: the baseline's answers, a checkpoint."""
+        section = self._judged(suite)
+        return [
+            self.layout.study / "generation" / section.baseline,
+            *self.layout.generation_input(section.judge),
+        ]
+
+    def judging_option(self, suite: str) -> str:
+        """Returns the option that names the checkpoint of a judge that is run here."""
+        return self.generation_option(self._judged(suite).judge)
+
+    def _judged(self, suite: str) -> JudgedSuite:
+        section = self.config.suites[suite]
+        assert isinstance(section, JudgedSuite), suite
+        return section
+
+    def download_options(self, sources: list[str], option: str = "--download") -> str:
+        """Returns ``OPTION ID=FOLDER`` for each source."""
+        return " ".join(f"{option} {name}={self.layout.download(name)}" for name in sources)
+
+    def suite_inputs(self, suite: str, corpora: Sequence[str]) -> list[str]:
+        """Returns the files that a suite is made from."""
+        manifests = [str(self.layout.manifest(name)) for name in self.layout.suite_sources(suite)]
+        return manifests + (list(corpora) if self.layout.suite_needs_corpora(suite) else [])
+
+    def suite_options(self, suite: str) -> str:
+        """Returns the options that name what a suite is made from."""
+        if self.layout.suite_needs_corpora(suite):
+            return f"--corpora {self.layout.study}/corpora"
+        return self.download_options(self.layout.suite_sources(suite))
+
+    def memory(self, megabytes: int) -> int:
+        """Returns the memory of a job that holds all prompts of the study, in megabytes.
+
+        FLORES-101 alone has 407 thousand, of about 20 kilobytes with their token ids.
+        """
+        suites = [s for s in self.config.suites.values() if isinstance(s, FloresSuite)]
+        prompts = sum(402 * (suite.segments or 1012) for suite in suites)
+        return megabytes + prompts // 50
+
+    def spm(self) -> list[Path]:
+        """Returns the manifest of spBLEU's model, where the study has one."""
+        source = self.config.scoring.spm
+        return [self.layout.manifest(source)] if source else []
+
+    def spm_option(self) -> str:
+        """Returns the option that names spBLEU's model."""
+        return " ".join(f"--spm {manifest.parent}" for manifest in self.spm())
+
+    def comet_suites(self) -> list[str]:
+        """Returns the suites whose answers are translations of a single segment."""
+        fitting = TranslationSuite | Wmt22Suite | FloresSuite
+        return [name for name, suite in self.config.suites.items() if isinstance(suite, fitting)]
+
+    def comet_model(self) -> list[str]:
+        """Returns the COMET checkpoint to score with; empty when the study has none."""
+        comet = self.config.comet
+        if comet.path:
+            return [comet.path]
+        if comet.source:
+            return [str(self.layout.manifest(comet.source))]
+        return [f"{self.layout.study}/comet/training"] if comet.embedded else []
+
+    def comet_encoder(self) -> list[str]:
+        """Returns the source of the encoder's files, where the checkpoint does not hold them."""
+        encoder = self.config.comet.encoder
+        return [str(self.layout.manifest(encoder))] if encoder else []
+
+    def comet_scores(self) -> list[str]:
+        """Returns the folder of COMET scores, where the study has a model and fitting suites."""
+        wanted = self.comet_model() and self.comet_suites()
+        return [f"{self.layout.study}/comet/score"] if wanted else []
+
+    def comet_option(self) -> str:
+        """Returns the option that names the folder of COMET scores, where the study has them."""
+        return " ".join(f"--comet {folder}" for folder in self.comet_scores())
+
+    def audits(self) -> list[str]:
+        """Returns the audits of all training sets that a system uses."""
+        tuned = self.layout.names(TunedSystem)
+        return sorted({str(self.layout.instructions(name) / "audit.json") for name in tuned})
+
+    def tracking_uri(self) -> str:
+        """Returns the tracking store: the config's, the environment's or the study's own file."""
+        return chosen_uri(self.config.tracking.uri, self.layout.study)
+
+    def tracking_option(self) -> str:
+        """Returns the options that name store and experiment, where the configuration does.
+
+        The study's own store is not named, for it may move.
+        """
+        tracking = self.config.tracking
+        named = {"--uri": tracking.uri, "--experiment": tracking.experiment}
+        return " ".join(f"{key} {shlex.quote(value)}" for key, value in named.items() if value)
+
+
+def use_this_interpreter() -> None:
+    """Lets the shell commands of rules find this package and, first, this interpreter."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -1,0 +1,178 @@
+"""Which keys of the configuration decide the bytes of which job, and which decide none.
+
+A job's settings file holds the first and is named after their hash, so that a
+change of any other key starts nothing again. Keys that say how work is done
+(how often a checkpoint is written, how many requests are in flight) reach jobs
+in a file of their own, ``operations-HASH.json``, whose path is a resource:
+Snakemake runs no job again because a resource changed.
+
+``tests/rules/test_keys.py`` changes every key of the configuration and compares
+the jobs that run again with a written table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.model import StudyConfig
+from bayling_study.core.files import sha256_json, write_json
+
+HASH_DIGITS = 12
+
+READ: dict[str, tuple[str, ...]] = {
+    "corpora": ("corpora",),
+    "synthesis": ("synthesis", "systems"),
+    "prompts": ("suites",),
+    "masks": ("tuning.max_length", "systems"),
+    "tuning": ("tuning", "systems"),
+    "export": ("export", "systems"),
+    "perplexity": (
+        *("perplexity", "generation.precision", "generation.batch_tokens"),
+        *("generation.int8_compute", "scoring.bootstrap", "systems"),
+    ),
+    "generation": ("generation", "suites", "systems"),
+    "harness": ("generation", "suites", "systems"),
+    "judging": ("suites", "systems"),
+    "scoring": ("scoring", "suites"),
+    "significance": ("scoring", "suites"),
+    "comet.segments": ("comet.embedded.rows", "comet.embedded.held_out", "suites"),
+    "comet.training": ("comet.embedded",),
+    "comet.score": ("comet.precision", "scoring.bootstrap"),
+    "report": ("study.title", "systems", "suites", "report"),
+}
+"""Stage to the sections and keys that its jobs read; all read the study's name and seed."""
+
+OPERATIONAL = (
+    "study.title",
+    "download",
+    *(f"tuning.{key}" for key in ("attempts", "budget_minutes", "checkpoint_minutes")),
+    *("tuning.keep_checkpoints", "tuning.device"),
+    *(f"systems.*.{key}" for key in ("parallel", "requests_per_minute", "request_budget")),
+    *(f"systems.*.{key}" for key in ("token_budget", "timeout", "retries", "backoff", "key_env")),
+    "comet.batch_tokens",
+    "tracking.flush_seconds",
+)
+"""Keys that decide how work is done and no byte of a result."""
+
+WORKFLOW = ("systems.*.tuning", "systems.*.delta", "systems.*.evaluated")
+"""Keys that the workflow alone acts on (a system's own hyper-parameters become its ``tuning``)."""
+
+_JUDGE = ("judge", "baseline", "judge_prompt", "judge_decoding", "attempts")
+_MEANS = ("zero_shot", "groups")
+UNREAD: dict[str, tuple[str, ...]] = {
+    "prompts": (*_JUDGE, "decoding", "chat_template"),
+    "generation": (*_JUDGE, *_MEANS),
+    "harness": _MEANS,
+    "judging": ("decoding",),
+    "scoring": ("judge_prompt", "judge_decoding", "attempts", "decoding", "chat_template"),
+    "significance": ("judge_prompt", "judge_decoding", "attempts", "decoding", "chat_template"),
+    "comet.segments": (
+        *("decoding", "zero_shot", "segments", "pivots", "prompt_language", "source"),
+    ),
+    "report": ("judge_prompt", "judge_decoding", "attempts"),
+}
+"""Stage to the keys of a suite that its jobs do not look at."""
+STAND_IN = "unread"
+"""Value of a key that a stage does not read and that has no default."""
+
+
+class Settings:
+    """Writes the settings files of one study.
+
+    Args:
+        config: the checked configuration.
+        folder: where the files go.
+    """
+
+    def __init__(self, config: StudyConfig, folder: Path) -> None:
+        self._config = config
+        self._plain: dict[str, Any] = config.model_dump(mode="json")
+        self._folder = folder
+
+    def stage(self, stage: str, system: str = "", **only: Iterable[str]) -> Path:
+        """Writes the settings of one job and returns the file's path.
+
+        Args:
+            stage: a key of ``READ``.
+            system: the tuned system whose hyper-parameters are the section ``tuning``.
+            only: section to the entries that this job reads (of ``synthesis``, mixtures).
+        """
+        plain = self._with_tuning_of(system)
+        values: dict[str, Any] = {}
+        for path in READ[stage]:
+            copy_key(plain, values, path.split("."))
+        for section, names in only.items():
+            entries = values[section].get("mixtures", values[section])
+            kept = {name: entries[name] for name in names}
+            values[section] = {"mixtures": kept} if section == "synthesis" else kept
+        for pattern in (*OPERATIONAL, *WORKFLOW):
+            if pattern not in READ[stage]:
+                drop_key(values, pattern.split("."))
+        for key in UNREAD.get(stage, ()):
+            drop_key(values, ["suites", "*", key])
+        named = {"name": plain["study"]["name"], "seed": plain["study"]["seed"]}
+        values["study"] = {**values.get("study", {}), **named}
+        return self._write(stage.replace(".", "-"), values)
+
+    def operations(self, system: str = "") -> Path:
+        """Writes the keys that decide no byte and returns the file's path.
+
+        Args:
+            system: a tuned system, for its own values of them.
+        """
+        plain = self._with_tuning_of(system)
+        values: dict[str, Any] = {}
+        for pattern in OPERATIONAL:
+            copy_key(plain, values, pattern.split("."))
+        return self._write("operations", values)
+
+    def _with_tuning_of(self, system: str) -> dict[str, Any]:
+        if not system:
+            return self._plain
+        return {**self._plain, "tuning": self._config.tuning_of(system).model_dump(mode="json")}
+
+    def _write(self, name: str, values: Mapping[str, Any]) -> Path:
+        """Writes a file named after its content, once."""
+        path = self._folder / f"{name}-{sha256_json(values)[:HASH_DIGITS]}.json"
+        if not path.exists():
+            write_json(path, values)
+        return path
+
+
+def copy_key(source: Mapping[str, Any], target: dict[str, Any], path: list[str]) -> None:
+    """Copies what a path leads to, ``*`` being every entry; a path that leads nowhere copies
+    nothing."""
+    first, *rest = path
+    for name in list(source) if first == "*" else [first]:
+        if name not in source:
+            continue
+        if not rest:
+            target[name] = deep_copy(source[name])
+        elif isinstance(source[name], Mapping):
+            inner: dict[str, Any] = target.get(name) or {}
+            copy_key(source[name], inner, rest)
+            if inner:
+                target[name] = inner
+
+
+def drop_key(values: dict[str, Any], path: list[str]) -> None:
+    """Removes what a path leads to, ``*`` being every entry."""
+    first, *rest = path
+    for name in list(values) if first == "*" else [first]:
+        if name not in values:
+            continue
+        if rest and isinstance(values[name], dict):
+            drop_key(values[name], rest)
+        elif not rest and name in ("judge", "baseline"):
+            values[name] = STAND_IN
+        elif not rest:
+            del values[name]
+
+
+def deep_copy(value: Any) -> Any:
+    """Returns a copy of plain mappings, whose keys may then be dropped."""
+    if isinstance(value, Mapping):
+        return {key: deep_copy(inner) for key, inner in value.items()}
+    return value

@@ -1,0 +1,1 @@
+"""Libraries that several stages and commands use."""

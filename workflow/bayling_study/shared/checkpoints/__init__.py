@@ -1,0 +1,1 @@
+"""Checkpoints in the hub's format, read and written one tensor at a time."""

@@ -1,0 +1,173 @@
+"""Opens a checkpoint in the hub's format and tells where each tensor's bytes are.
+
+Safetensors with or without an index, or ``.bin`` files in PyTorch's zip format.
+No weight is read here, nothing is ever executed (``.bin`` goes through
+``torch.load(weights_only=True)``), and files are opened for reading only.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.checkpoints.skeleton import (
+    check_shapes,
+    skeleton,
+    stored_shapes,
+    tied_weights,
+)
+from bayling_study.shared.checkpoints.tensorfile import Place, read_header
+
+SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
+PICKLED = ("pytorch_model.bin.index.json", "pytorch_model.bin")
+RECOMPUTED = "rotary_emb.inv_freq"
+"""Buffers that old Llama checkpoints store; every version computes them itself."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that fits its architecture.
+
+    Attributes:
+        folder: where it lies.
+        files: its weight files.
+        places: every tensor that the architecture needs, in the order of the files.
+        model: the transformers model without weights.
+        tied: parameters that are another parameter and are not stored.
+    """
+
+    folder: Path
+    files: list[Path]
+    places: dict[str, Place]
+    model: Any
+    tied: dict[str, str]
+
+    @property
+    def nbytes(self) -> int:
+        """Returns the number of weight bytes that will be read."""
+        return sum(place.nbytes for place in self.places.values())
+
+    def fingerprint(self) -> dict[str, list[int]]:
+        """Returns each weight file's size and time, to notice that it was replaced."""
+        facts = {file.name: file.stat() for file in self.files}
+        return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in facts.items()}
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Opens a checkpoint and checks it against its architecture.
+
+    Raises:
+        StudyError: a file is missing, truncated or contradicts itself, the
+            architecture is unknown, or a tensor is missing, superfluous or of
+            the wrong shape.
+    """
+    model = skeleton(folder, torch.float32)
+    files, indexed, reader = _weight_files(folder)
+    places: dict[str, Place] = {}
+    for file in files:
+        found = reader(file)
+        twice = sorted(set(found) & set(places))
+        if twice:
+            raise StudyError(f"the tensor {twice[0]!r} is stored twice", where=file)
+        places.update(found)
+    _check_index(indexed, places)
+    tied = tied_weights(model)
+    places = {name: place for name, place in places.items() if not name.endswith(RECOMPUTED)}
+    _drop_tied_copies(places, tied)
+    check_shapes(stored_shapes(model), places, folder)
+    return Checkpoint(folder, files, places, model, tied)
+
+
+def _weight_files(
+    folder: Path,
+) -> tuple[list[Path], dict[str, Path], Callable[[Path], dict[str, Place]]]:
+    """Finds the weight files, what the index says of them, and how to read them."""
+    for (index, single), reader in ((SAFETENSORS, read_header), (PICKLED, read_pickled)):
+        if (folder / index).is_file():
+            indexed = _read_index(folder / index)
+            return sorted(set(indexed.values())), indexed, reader
+        if (folder / single).is_file():
+            return [folder / single], {}, reader
+    raise StudyError(
+        "no weights found", where=folder, fix=f"one of: {', '.join(SAFETENSORS + PICKLED)}"
+    )
+
+
+def _read_index(path: Path) -> dict[str, Path]:
+    values = read_json(path)
+    mapping = values.get("weight_map") if isinstance(values, dict) else None
+    if not isinstance(mapping, dict) or not mapping:
+        raise StudyError("the index has no weight_map", where=path)
+    for name in mapping.values():
+        if not isinstance(name, str) or name != Path(name).name:
+            raise StudyError(f"{name!r} is not a plain file name", where=path)
+    missing = sorted({name for name in mapping.values() if not (path.parent / name).is_file()})
+    if missing:
+        raise StudyError(
+            f"{len(missing)} shard(s) of the index are missing: {', '.join(missing[:3])}",
+            where=path,
+            fix="fetch the checkpoint again",
+        )
+    return {tensor: path.parent / name for tensor, name in mapping.items()}
+
+
+def _check_index(indexed: dict[str, Path], places: dict[str, Place]) -> None:
+    for name, file in indexed.items():
+        if name not in places or places[name].file != file:
+            raise StudyError(f"the index promises the tensor {name!r} here", where=file)
+
+
+def read_pickled(file: Path) -> dict[str, Place]:
+    """Reads where each tensor of a ``.bin`` file is, without reading the tensors.
+
+    Under a fake-tensor mode ``torch.load`` builds shapes only and notes each
+    storage's offset in the file; the zip entries are stored uncompressed.
+
+    Raises:
+        StudyError: the file is no zip archive, is truncated, holds anything
+            but tensors, or a tensor is not contiguous.
+    """
+    if not zipfile.is_zipfile(file):
+        raise StudyError("not a PyTorch zip file (truncated, or from before torch 1.6)", where=file)
+    try:
+        with FakeTensorMode():
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
+        raise StudyError(f"the file cannot be read ({error})", where=file) from error
+    if not isinstance(state, dict):
+        raise StudyError("the file is not a mapping of names to tensors", where=file)
+    return {name: _pickled_place(file, name, value) for name, value in state.items()}
+
+
+def _pickled_place(file: Path, name: Any, value: Any) -> Place:
+    if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+        raise StudyError(f"the entry {name!r} is not a named tensor", where=file)
+    if not value.is_contiguous():
+        raise StudyError(f"the tensor {name!r} is not stored row by row", where=file)
+    start = value.untyped_storage()._checkpoint_offset
+    offset = start + value.storage_offset() * value.element_size()
+    return Place(file, value.dtype, tuple(value.shape), offset)
+
+
+def _drop_tied_copies(places: dict[str, Place], tied: dict[str, str]) -> None:
+    """Removes the second copy of a tied parameter; two different ones are an error."""
+    for name, original in tied.items():
+        if name not in places:
+            continue
+        copy = places.pop(name)
+        same = original in places and copy.dtype == places[original].dtype
+        if not same or not torch.equal(copy.read(), places[original].read()):
+            raise StudyError(
+                f"config.json ties {name!r} to {original!r}, but their values differ",
+                where=copy.file,
+                fix='"tie_word_embeddings": false in config.json, if both are meant',
+            )

@@ -1,0 +1,83 @@
+"""A model without weights: what tensors an architecture has, for planning and for filling.
+
+The checkpoint's own ``config.json`` decides; no code that lies beside a
+checkpoint is ever run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights  # type: ignore[import-untyped]
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.checkpoints.tensorfile import Place
+
+
+def skeleton(checkpoint: Path, dtype: torch.dtype) -> Any:
+    """Builds the model of a checkpoint with its parameters on the meta device.
+
+    Buffers that are computed and not stored (rotary frequencies) are real.
+
+    Raises:
+        StudyError: ``config.json`` is absent or broken, or names an
+            architecture that the installed transformers does not have.
+    """
+    where = checkpoint / "config.json"
+    values = read_json(where)
+    kind = values.get("model_type") if isinstance(values, dict) else None
+    try:
+        config = AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
+        with init_empty_weights(include_buffers=False):
+            model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
+    except (KeyError, TypeError, ValueError, OSError, AttributeError) as error:
+        raise StudyError(
+            f"the architecture {kind!r} cannot be built ({type(error).__name__}: {error})",
+            where=where,
+            fix="use a causal language model that the installed transformers knows",
+        ) from error
+    return model.eval()
+
+
+def linear_weights(model: nn.Module) -> list[str]:
+    """Returns the names of all linear layers' weights, in the model's order."""
+    return [
+        f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)
+    ]
+
+
+def tied_weights(model: Any) -> dict[str, str]:
+    """Returns the parameters that are another parameter: ``{"lm_head.weight": "…embed…"}``."""
+    return dict(model.all_tied_weights_keys)
+
+
+def stored_shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every tensor that a checkpoint of this model must hold."""
+    tied = tied_weights(model)
+    return {
+        name: tuple(value.shape) for name, value in model.state_dict().items() if name not in tied
+    }
+
+
+def check_shapes(
+    needed: Mapping[str, tuple[int, ...]], places: Mapping[str, Place], where: Path
+) -> None:
+    """Compares the tensors that files hold with those that are needed.
+
+    Raises:
+        StudyError: names the first tensor that is missing, superfluous or of another shape.
+    """
+    found = {name: place.shape for name, place in places.items()}
+    wrong = sorted(name for name in {**needed, **found} if needed.get(name) != found.get(name))
+    if wrong:
+        raise StudyError(
+            f"{len(wrong)} tensor(s) do not fit config.json, first {wrong[0]!r}: "
+            f"stored {found.get(wrong[0])}, needed {needed.get(wrong[0])}",
+            where=where,
+        )

@@ -1,0 +1,16 @@
+"""A client of OpenAI-compatible servers: cached, resumable, limited in rate and in cost.
+
+    endpoint = Endpoint(settings, Path("work/answers.jsonl"))
+    for answer in endpoint.complete(Request([{"role": "user", "content": text}], 256) ...):
+        ...
+
+``Endpoint`` (``client``) asks; ``journal`` keeps every answer on disk, so that
+nothing is paid twice; ``pace`` holds the rate; ``exchange`` is one request over
+the wire. The key is read from the environment variable that the configuration
+names, and goes nowhere but into the request's header.
+"""
+
+from bayling_study.shared.endpoint.client import Endpoint
+from bayling_study.shared.endpoint.types import Answer, Request
+
+__all__ = ["Answer", "Endpoint", "Request"]

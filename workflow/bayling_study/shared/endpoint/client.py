@@ -1,0 +1,179 @@
+"""Asking a server many things at once, in order, without paying twice or too much."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+from bayling_study.config.systems import EndpointSystem
+from bayling_study.core.errors import StudyError
+from bayling_study.core.seeds import generator
+from bayling_study.shared.endpoint.exchange import TryAgainError, Wire
+from bayling_study.shared.endpoint.journal import AnswerJournal
+from bayling_study.shared.endpoint.pace import Pace
+from bayling_study.shared.endpoint.slots import Slots
+from bayling_study.shared.endpoint.spending import Spending
+from bayling_study.shared.endpoint.types import Answer, Request
+
+log = logging.getLogger(__name__)
+
+AHEAD = 4
+"""Requests that are begun for each that may be in flight, so that one slow answer at the
+head of the line stops nobody."""
+LONGEST_BACKOFF = 60.0
+"""Seconds between two tries, where the server asks for nothing."""
+LONGEST_WAIT = 600.0
+"""Seconds; no ``Retry-After`` is obeyed for longer."""
+
+
+class Endpoint:
+    """A server that answers requests.
+
+    Args:
+        settings: the system's section of the configuration.
+        cache: file of the answers; only one process at a time may use it.
+        where: key of the section, for messages, such as ``systems.judge``.
+        identity: what answers are cached for; the address unless given, which is needed for a
+            server whose address changes.
+
+    Raises:
+        StudyError: the environment lacks the key, or another process holds the cache.
+    """
+
+    def __init__(
+        self,
+        settings: EndpointSystem,
+        cache: Path,
+        where: str = "endpoint",
+        identity: str | None = None,
+    ) -> None:
+        self.settings = settings
+        self.where = where
+        self.identity = identity or settings.url
+        key = key_of(settings, where)
+        self.journal = AnswerJournal(cache)
+        self._wire = Wire(settings.url, key, settings.timeout)
+        self._pace = Pace(settings.requests_per_minute)
+        self._spending = Spending(settings, self.journal, where)
+        self._slots = Slots(settings.parallel)
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops what is under way and closes file and connections."""
+        self._stop.set()
+        self.journal.close()
+        self._wire.close()
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Yields the answers in the order of the requests.
+
+        Requests that the cache answers cost nothing; the others are begun in their order, so
+        that with ``parallel: 1`` the server gets them in it. Answers are on disk before
+        they are yielded, also those that come ahead of their turn.
+
+        Raises:
+            StudyError: the budget is spent, the server refuses a request for good, or one
+                failed too often. What was answered is in the cache; this object is done.
+        """
+        waiting: deque[Future[Answer]] = deque()
+        under_way: dict[str, Future[Answer]] = {}
+        try:
+            for request in requests:
+                key = request.key(self.identity, self.settings.model)
+                if key not in under_way:
+                    under_way[key] = self._begin(key, request)
+                waiting.append(under_way[key])
+                if len(waiting) >= AHEAD * self.settings.parallel:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except StudyError:
+            self._stop.set()
+            for future in waiting:  # what is in flight is paid for and shall reach the cache
+                future.exception()
+            raise
+
+    def _begin(self, key: str, request: Request) -> Future[Answer]:
+        """Returns the answer to come; a thread of its own fetches it unless the cache has it."""
+        future: Future[Answer] = Future()
+        known = self.journal.find(key)
+        if known is not None:
+            future.set_result(known)
+            return future
+        # A daemon: an interrupted job need not wait for a server that hangs.
+        job = (future, self._slots.ask(), key, request)
+        threading.Thread(target=self._fill, args=job, daemon=True).start()
+        return future
+
+    def _fill(
+        self, future: Future[Answer], turn: threading.Event, key: str, request: Request
+    ) -> None:
+        try:
+            with self._slots.held(turn):
+                future.set_result(self._ask(key, request))
+        except BaseException as error:
+            future.set_exception(error)
+
+    def _ask(self, key: str, request: Request) -> Answer:
+        """Sends a request until it is answered."""
+        for attempt in range(self.settings.retries + 1):
+            self._wait(self._pace.reserve())
+            with self._spending.allowed(request):
+                try:
+                    answer = self._wire.send(request.body(self.settings.model), request)
+                except TryAgainError as error:
+                    self.journal.failed(key, error.reason)
+                    reason, wait = error.reason, error.wait
+                else:
+                    self.journal.answered(key, answer)
+                    return answer
+            if attempt < self.settings.retries:
+                self._back_off(key, attempt, reason, wait)
+        raise StudyError(
+            f"no answer after {self.settings.retries + 1} requests; the last time: {reason}",
+            where=f"{self.where} ({self.settings.url})",
+            fix="start the job again when the server is well; answers so far are kept",
+        )
+
+    def _back_off(self, key: str, attempt: int, reason: str, asked: float | None) -> None:
+        """Waits before the next try: as long as the server asks, or twice as long each time."""
+        spread = 0.5 + generator(0, "endpoint", key, str(attempt)).random()
+        wait = min(self.settings.backoff * 2**attempt, LONGEST_BACKOFF) * spread
+        if asked is not None:
+            wait = min(asked, LONGEST_WAIT)
+            self._pace.hold(wait)
+        log.info("%s: %s; again in %.1f s", self.where, reason, wait)
+        self._wait(wait)
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop.wait(seconds) if seconds > 0 else self._stop.is_set():
+            raise StudyError("stopped", where=self.where)
+
+
+def key_of(settings: EndpointSystem, where: str) -> str:
+    """Returns the key from the environment; empty where the system needs none.
+
+    Raises:
+        StudyError: the variable is not set, or its value cannot be sent.
+    """
+    if settings.key_env is None:
+        return ""
+    key = os.environ.get(settings.key_env, "").strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise StudyError(
+            f"the environment variable {settings.key_env} holds no key",
+            where=f"{where}.key_env",
+            fix=f"export {settings.key_env}=…   (or leave key_env out for a server without keys)",
+        )
+    return key

@@ -1,0 +1,157 @@
+"""One request over the wire: an answer, a reason to try again, or the end.
+
+``openai`` makes the connection; retries are the caller's, who counts them. The
+answer is read piece by piece, so that the deadline also ends a server that
+sends a byte now and then.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import logging
+import time
+from typing import Any
+
+import openai
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.endpoint.types import Answer, Request
+
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
+
+AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""HTTP statuses after which the same request may succeed: the server is busy or broken.
+529 is what some services answer when they are overloaded."""
+FINISHES = {"stop": "stop", "length": "length"}
+MOST_BYTES = 1 << 26
+"""Size at which an answer is given up."""
+SHOWN = 300
+"""Characters of a server's own message that are shown."""
+
+
+class TryAgainError(Exception):
+    """The request brought no answer, but may if it is sent again.
+
+    Attributes:
+        reason: what happened, in a few words, without any part of the answer.
+        wait: seconds that the server asked to wait, or none.
+    """
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wait = wait
+
+
+class Wire:
+    """A connection to one server.
+
+    Args:
+        url: base address, such as ``http://127.0.0.1:8000/v1``.
+        key: the key, or an empty text where the server wants none.
+        timeout: seconds that one answer may take.
+    """
+
+    def __init__(self, url: str, key: str, timeout: float) -> None:
+        self.url = url
+        self._key = key
+        self._timeout = timeout
+        self._client = openai.OpenAI(
+            base_url=url, api_key=key or "none", max_retries=0, timeout=timeout
+        )
+
+    def send(self, body: dict[str, Any], request: Request) -> Answer:
+        """Sends a request and returns the answer.
+
+        Raises:
+            TryAgainError: no answer this time.
+            StudyError: the server refuses the request for good.
+        """
+        try:
+            return self._parsed(self._receive(body), request)
+        except openai.APIStatusError as error:
+            raise self._refusal(error) from None
+        except openai.APITimeoutError:
+            raise TryAgainError(f"no answer in {self._timeout:g} seconds") from None
+        except openai.APIConnectionError:
+            raise TryAgainError("no connection") from None
+        except openai.OpenAIError as error:
+            raise TryAgainError(type(error).__name__) from None
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def _receive(self, body: dict[str, Any]) -> bytes:
+        end = time.monotonic() + self._timeout
+        content = bytearray()
+        create = self._client.chat.completions.with_streaming_response.create
+        with create(**body) as response:
+            try:
+                for piece in response.iter_bytes():
+                    content += piece
+                    if len(content) > MOST_BYTES:
+                        raise TryAgainError("the answer has no end")
+                    if time.monotonic() > end:
+                        raise TryAgainError(f"no whole answer in {self._timeout:g} seconds")
+            except TryAgainError:
+                raise
+            except Exception as error:  # the connection's own errors are not openai's here
+                raise TryAgainError(f"the answer broke off ({type(error).__name__})") from None
+        return bytes(content)
+
+    def _parsed(self, content: bytes, request: Request) -> Answer:
+        """Reads an answer; counts that the server does not give are bounds."""
+        try:
+            reply = json.loads(content)
+            choice = reply["choices"][0]
+            text = choice["message"]["content"] or ""
+            usage = reply.get("usage") or {}
+            asked = request.most_tokens - request.max_tokens
+            tokens = int(usage.get("completion_tokens", request.max_tokens))
+            prompt_tokens = int(usage.get("prompt_tokens", asked))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise TryAgainError("the answer is not a chat completion") from None
+        if not isinstance(text, str):
+            raise TryAgainError("the answer is not a text")
+        finish = FINISHES.get(str(choice.get("finish_reason")), "unknown")
+        return Answer(self.scrubbed(_storable(text)), tokens, prompt_tokens, finish)
+
+    def _refusal(self, error: openai.APIStatusError) -> Exception:
+        status = error.status_code
+        if status in AGAIN:
+            return TryAgainError(f"status {status}", retry_after(error.response.headers))
+        return StudyError(
+            f"the server refuses the request with status {status}: {self._message(error)}",
+            where=self.url,
+            fix="check url, model and key_env of the system" if status in {401, 403, 404} else None,
+        )
+
+    def _message(self, error: openai.APIStatusError) -> str:
+        return self.scrubbed(" ".join(str(error.message).split()))[:SHOWN]
+
+    def scrubbed(self, text: str) -> str:
+        """Returns a text without the key, which some servers repeat in their messages."""
+        return text.replace(self._key, "[key]") if self._key else text
+
+
+def _storable(text: str) -> str:
+    """Returns a text that UTF-8 can hold: lone surrogates become ``?``, zeros go."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+def retry_after(headers: Any) -> float | None:
+    """Returns the seconds that a ``Retry-After`` header asks for (RFC 9110: a number or a date)."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())

@@ -1,0 +1,61 @@
+"""Every answer of an endpoint on disk, and what was spent on them.
+
+An append-only file (``rowlog``) with a row an answer, ``{"key": …, "answer": {…}}``,
+and a row a request that brought none, ``{"key": …, "failed": REASON}``. What
+the rows say was spent counts for a budget, so a job that is started again has
+the rest of its budget and not a new one.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+from bayling_study.core.rowlog import RowLog
+from bayling_study.shared.endpoint.types import Answer
+
+
+class AnswerJournal:
+    """The answers to one job's requests; safe to use from several threads.
+
+    Attributes:
+        requests: requests sent, failed ones included, by this process and earlier ones.
+        tokens: tokens spent, questions and answers together.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._log = RowLog(path)
+        self._lock = threading.Lock()
+        self._answers: dict[str, Answer] = {}
+        self.requests = self.tokens = 0
+        for row in self._log.rows:
+            self._count(row["key"], Answer(**row["answer"]) if "answer" in row else None)
+        self._log.rows.clear()
+
+    def find(self, key: str) -> Answer | None:
+        """Returns the answer to a request, if there is one."""
+        return self._answers.get(key)
+
+    def answered(self, key: str, answer: Answer) -> None:
+        """Adds an answer; it is on disk when this returns."""
+        with self._lock:
+            self._log.append({"key": key, "answer": asdict(answer)})
+            self._count(key, answer)
+
+    def failed(self, key: str, reason: str) -> None:
+        """Adds a request that brought no answer."""
+        with self._lock:
+            self._log.append({"key": key, "failed": reason})
+            self._count(key, None)
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            self._log.close()
+
+    def _count(self, key: str, answer: Answer | None) -> None:
+        self.requests += 1
+        if answer is not None:
+            self._answers[key] = answer
+            self.tokens += answer.tokens + answer.prompt_tokens

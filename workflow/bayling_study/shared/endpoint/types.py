@@ -1,0 +1,75 @@
+"""Requests and answers of an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bayling_study.core.files import sha256_json
+
+Message = Mapping[str, str]
+"""``{"role": "user", "content": "…"}``."""
+
+TEMPLATE_TOKENS = 16
+"""Tokens that a chat template adds to a message, generously."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a server.
+
+    Attributes:
+        messages: the conversation so far; the last one is the user's.
+        max_tokens: largest number of tokens of the answer.
+        temperature: 0 asks for the most probable tokens.
+        seed: for servers that can repeat a sample; it is part of the cache's key.
+        attempt: another number asks the same question anew, instead of taking the cached answer.
+    """
+
+    messages: Sequence[Message]
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int | None = None
+    attempt: int = 0
+
+    def body(self, model: str) -> dict[str, Any]:
+        """Returns the body of the request, as ``/chat/completions`` takes it."""
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": [dict(message) for message in self.messages],
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+        }
+        return body if self.seed is None else {**body, "seed": self.seed}
+
+    def key(self, server: str, model: str) -> str:
+        """Returns the hash of all that decides the answer: server, body and attempt."""
+        return sha256_json([server, self.body(model), self.attempt])
+
+    @property
+    def most_tokens(self) -> int:
+        """Returns a bound on the tokens that it can cost.
+
+        A byte-level vocabulary never makes more tokens than a text has UTF-8 bytes.
+        """
+        bound = sum(len(message["content"].encode()) + TEMPLATE_TOKENS for message in self.messages)
+        return bound + self.max_tokens
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server answered.
+
+    Attributes:
+        text: as it came; nothing is stripped.
+        tokens: tokens of the answer.
+        prompt_tokens: tokens of the question. Where the server does not count, both are
+            bounds: the request's ``max_tokens``, and the bytes of its messages.
+        finish: ``stop``, ``length`` or ``unknown``.
+    """
+
+    text: str
+    tokens: int
+    prompt_tokens: int
+    finish: str

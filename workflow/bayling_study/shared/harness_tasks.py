@@ -1,0 +1,202 @@
+"""Loads a harness task by name with its rows taken from a fetched source.
+
+The definition is the harness's own file, so prompt, choices and metrics are
+the harness's. Only where the rows come from is replaced, by the harness's own
+seam for that (``custom_dataset``): no hub, no cache, no data-set script.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from jinja2 import TemplateError
+
+from bayling_study.config.knowledge import HarnessSuite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_jsonl
+from bayling_study.core.lookup import look_up
+
+SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
+UNNAMED = "default"
+"""The hub's name for the only configuration of a data set."""
+
+
+def harness_version() -> str:
+    """Returns the version of lm-evaluation-harness."""
+    return metadata.version("lm_eval")
+
+
+@cache
+def definitions(folder: str) -> dict[str, Path]:
+    """Returns the harness's task definitions in one of its folders: task to file.
+
+    Raises:
+        StudyError: the harness has no such folder.
+    """
+    from lm_eval.tasks import TaskManager
+
+    spec = find_spec("lm_eval")
+    assert spec is not None and spec.origin is not None
+    path = Path(spec.origin).parent / "tasks" / folder
+    if ".." in Path(folder).parts or not path.is_dir():
+        raise StudyError(
+            f"lm-evaluation-harness {harness_version()} has no task folder {folder!r}",
+            fix="the folder's path below lm_eval/tasks, such as belebele or okapi/arc_multilingual",
+        )
+    manager = TaskManager(include_path=str(path), include_defaults=False)
+    return {
+        name: Path(entry.yaml_path)
+        for name, entry in manager.task_index.items()
+        if name in manager.all_subtasks and entry.yaml_path
+    }
+
+
+def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
+    """Returns a harness task (``lm_eval.api.task.ConfigurableTask``) over fetched rows.
+
+    Args:
+        name: the task's name in the harness.
+        suite: gives the folder of definitions, the place of rows and the number of examples.
+        root: folder of the source's files.
+
+    Raises:
+        StudyError: the harness has no such task, or the source lacks the rows.
+    """
+    from lm_eval.api.task import ConfigurableTask
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # advice on prompts that are upstream's
+    where = f"lm_eval/tasks/{suite.folder}"
+    path = look_up("harness task", name, definitions(suite.folder), where)
+    config = dict(load_yaml(path, resolve_func=True))
+    for key in ("tag", "group", "task_list", "dataset_path", "dataset_kwargs"):
+        config.pop(key, None)
+    rows = _rows(config, suite, root)
+    dataset_name = config.pop("dataset_name", None)
+    config |= {"custom_dataset": lambda **_: rows, "num_fewshot": suite.num_fewshot}
+    try:
+        task = ConfigurableTask(config=config)
+    except (KeyError, TypeError, ValueError, IndexError, TemplateError) as error:
+        raise StudyError(
+            f"the rows do not fit the harness task ({error!r})",
+            where=f"{root} for {name}",
+            fix="a source in the layout that the task was written for",
+        ) from error
+    task.config.dataset_name = dataset_name
+    return task
+
+
+def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
+    """Returns a harness task over the study's own questions.
+
+    Args:
+        name: what the harness calls it.
+        rows: questions with ``text``, ``choices`` and ``gold`` (position of the right choice).
+    """
+    from datasets import Dataset
+    from lm_eval.api.task import ConfigurableTask
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    split = {"test": Dataset.from_list(rows)}
+    # Letters are all of one length, by which acc_norm divides.
+    letters = all(len(choice) == 1 for row in rows for choice in row["choices"])
+    return ConfigurableTask(
+        config={
+            "task": name,
+            "custom_dataset": lambda **_: split,
+            "test_split": "test",
+            "output_type": "multiple_choice",
+            "doc_to_text": "{{text}}",
+            "doc_to_choice": "{{choices}}",
+            "doc_to_target": "{{gold}}",
+            "metric_list": [
+                {"metric": metric, "aggregation": "mean", "higher_is_better": True}
+                for metric in (("acc",) if letters else ("acc", "acc_norm"))
+            ],
+            "num_fewshot": 0,
+            "metadata": {"version": 1},
+        }
+    )
+
+
+def signature(task: Any, chat: bool, shots: int) -> str:
+    """Returns everything that decides a task's scores, for score files."""
+    mode = "template" if chat else "plain"
+    return (
+        f"lm-eval:{harness_version()}|task:{task.config.task}|version:{task.VERSION}"
+        f"|shots:{shots}|prompt:{mode}"
+    )
+
+
+def _rows(config: dict[str, Any], suite: HarnessSuite, root: Path) -> dict[str, Any]:
+    """Returns the splits that the task needs, and takes the others out of its definition.
+
+    Without examples to show, the training rows (392,702 of XNLI) are not read.
+    """
+    from datasets import Dataset
+
+    shown = "test_split" if config.get("test_split") else "validation_split"
+    examples = [] if not suite.num_fewshot else [_example_split(config)]
+    fewshot = config.get("fewshot_config")
+    if not suite.num_fewshot and isinstance(fewshot, dict):
+        config["fewshot_config"] = {k: v for k, v in fewshot.items() if k != "split"}
+    wanted = {key: config.get(key) for key in (shown, *examples)}
+    for key in SPLITS:
+        config[key] = wanted.get(key)
+    name = config.get("dataset_name") or UNNAMED
+    return {
+        split: Dataset.from_list(_read_split(root, suite.files, name, split))
+        for split in dict.fromkeys(filter(None, wanted.values()))
+    }
+
+
+def _example_split(config: dict[str, Any]) -> str:
+    """Returns the key of the split that the harness takes examples from."""
+    order = ("fewshot_split", "training_split", "validation_split", "test_split")
+    return next(key for key in order if config.get(key))
+
+
+def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[str, Any]]:
+    wanted = pattern.format(config=config, split=split)
+    files = sorted(path for path in root.glob(wanted) if path.is_file())
+    rows = [row for path in files for row in read_rows(path)]
+    if not rows:
+        raise StudyError(
+            f"no rows in {wanted}",
+            where=root,
+            fix="suites.SUITE.files: the place of the rows, with {config} and {split}",
+        )
+    return rows
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Reads the rows of a Parquet, JSON lines, JSON (a list) or CSV file.
+
+    Raises:
+        StudyError: the file's suffix is none of these, or its content is not.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return list(pq.read_table(path).to_pylist())
+    if suffix == ".jsonl":
+        return list(read_jsonl(path))
+    if suffix == ".csv":
+        with open(path, encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    if suffix != ".json":
+        raise StudyError("not a .parquet, .jsonl, .json or .csv file", where=path)
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StudyError(f"not JSON: {error}", where=path) from error
+    if not isinstance(rows, list):
+        raise StudyError("not a list of rows", where=path)
+    return rows

@@ -1,0 +1,137 @@
+"""What a demand asks of an answer, as data that code can check.
+
+A check is a JSON object with a ``type`` and its arguments. The same function
+verifies every synthesised conversation and scores every system's answer, so
+that training and test mean the same by "satisfied". ``earlier`` holds the
+answers of the same conversation before this one: in synthesis the written
+ones, in scoring the system's own.
+
+| type | arguments | satisfied when the answer |
+|---|---|---|
+| ``contains``, ``excludes`` | text | has, or lacks, the fragment at word boundaries |
+| ``starts-with``, ``ends-with`` | text | begins, or ends, with the text |
+| ``max-length``, ``min-length`` | value, unit | has at most, at least, so many words (characters) |
+| ``shorter``, ``longer`` | – | has fewer, or more, words than the previous answer |
+| ``script`` | script | has most of its letters in the script (ISO 15924) |
+| ``upper-case`` | – | has no lower-case letter |
+| ``quoted`` | – | begins and ends with quotation marks |
+| ``similar`` | text, least | shares so much with a given text |
+| ``keeps`` | of, least, replace, remove | shares so much with the previous answer |
+| ``part`` | sentence, least | is that sentence of the previous answer |
+| ``changed`` | – | differs from the previous answer |
+
+An empty answer satisfies nothing. Letter case, spacing and Unicode
+compatibility forms never decide, except for ``upper-case``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from bayling_study.core.lookup import look_up
+from bayling_study.shared.interactive import text as texts
+from bayling_study.shared.interactive.scripts import script_share
+
+Check = dict[str, Any]
+Rule = Callable[[Check, str, Sequence[str]], bool]
+
+LATIN_SHARE = 0.8
+"""Letters of a Latin-script answer that must be Latin: other scripts have no business in it."""
+OTHER_SHARE = 0.2
+"""The same for other scripts, in which Latin names stand ("使用 Z-Wave Supervisor 应用")."""
+
+
+def satisfied(check: Check, answer: str, earlier: Sequence[str]) -> bool:
+    """Tells whether an answer satisfies one check.
+
+    Args:
+        check: see the module's table.
+        answer: the answer to judge.
+        earlier: the conversation's answers before it, oldest first.
+
+    Raises:
+        StudyError: the type of the check is unknown.
+    """
+    rule = look_up("check", check["type"], RULES)
+    return bool(answer.strip()) and rule(check, answer, earlier)
+
+
+def verify(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> list[bool]:
+    """Returns for each check whether the answer satisfies it."""
+    return [satisfied(check, answer, earlier) for check in checks]
+
+
+def matched_share(one: str, other: str, of: str = "both") -> float:
+    """Returns the share of words that two texts have in common, in the same order.
+
+    Args:
+        one: the first text.
+        other: the second text.
+        of: ``one`` and ``other`` relate the common words to that text's words,
+            ``both`` to the mean of the two counts (0 when there are none).
+    """
+    left, right = texts.words(texts.normalise(one)), texts.words(texts.normalise(other))
+    blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
+    common = sum(block.size for block in blocks)
+    total = {"one": len(left), "other": len(right), "both": (len(left) + len(right)) / 2}[of]
+    return common / total if total else 0.0
+
+
+def _keeps(check: Check, answer: str, earlier: Sequence[str]) -> bool:
+    """Compares with the previous answer after the change that was asked for."""
+    if not earlier:
+        return False
+    before = earlier[-1]
+    for old, new in check.get("replace", []):
+        before = texts.replace(before, old, new)
+    for fragment in check.get("remove", []):
+        answer = texts.replace(answer, fragment, "")
+    of = {"answer": "one", "earlier": "other", "both": "both"}[check.get("of", "both")]
+    return matched_share(answer, before, of) >= float(check["least"])
+
+
+def _part(check: Check, answer: str, earlier: Sequence[str]) -> bool:
+    sentences = texts.sentences(earlier[-1]) if earlier else []
+    if not -len(sentences) <= check["sentence"] < len(sentences):
+        return False
+    return matched_share(answer, sentences[check["sentence"]]) >= float(check["least"])
+
+
+def _compared_length(answer: str, earlier: Sequence[str]) -> int:
+    """Returns how many words longer the answer is than the previous one."""
+    return len(texts.words(answer)) - (len(texts.words(earlier[-1])) if earlier else 0)
+
+
+RULES: dict[str, Rule] = {
+    "contains": lambda check, answer, _: texts.occurrences(answer, check["text"]) > 0,
+    "excludes": lambda check, answer, _: texts.occurrences(answer, check["text"]) == 0,
+    "starts-with": lambda check, answer, _: texts.normalise(answer).startswith(
+        texts.normalise(check["text"])
+    ),
+    "ends-with": lambda check, answer, _: texts.normalise(answer).endswith(
+        texts.normalise(check["text"])
+    ),
+    "max-length": lambda check, answer, _: texts.length(answer, check["unit"]) <= check["value"],
+    "min-length": lambda check, answer, _: texts.length(answer, check["unit"]) >= check["value"],
+    "shorter": lambda _, answer, earlier: _compared_length(answer, earlier) < 0,
+    "longer": lambda _, answer, earlier: _compared_length(answer, earlier) > 0,
+    "script": lambda check, answer, _: (
+        script_share(answer, check["script"])
+        >= (LATIN_SHARE if check["script"] == "Latn" else OTHER_SHARE)
+    ),
+    "upper-case": lambda _, answer, __: (
+        not any(letter.islower() and letter.upper() != letter for letter in answer)
+    ),
+    "quoted": lambda _, answer, __: (
+        answer.strip()[0] in texts.QUOTES and answer.strip()[-1] in texts.QUOTES
+    ),
+    "similar": lambda check, answer, _: matched_share(answer, check["text"]) >= check["least"],
+    "keeps": _keeps,
+    "part": _part,
+    "changed": lambda _, answer, earlier: (
+        bool(earlier) and texts.normalise(answer) != texts.normalise(earlier[-1])
+    ),
+}
+"""Check type to the rule that decides it."""

@@ -1,0 +1,179 @@
+"""Building a dialogue: a plan of demands, a segment that has material, verified turns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import TypeVar
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.interactive import edits, follow, openings
+from bayling_study.shared.interactive.checks import verify
+from bayling_study.shared.interactive.library import Library
+from bayling_study.shared.interactive.registry import DEMANDS, Demand, demand_named
+from bayling_study.shared.interactive.types import Dialogue, Scene, Step
+
+Key = TypeVar("Key")
+
+REGISTERED_BY = (edits, follow, openings)
+"""Modules whose import fills the register."""
+
+ATTEMPTS = 60
+"""Plans tried for one dialogue before its material counts as exhausted."""
+PLAIN_OPENINGS = ("translate", "translate-part")
+SAMPLES = 5
+"""Rejected turns kept for the audit, a reason."""
+
+
+@dataclass
+class Rejections:
+    """Why plans and turns were given up, with examples."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, sample: str = "", count: int = 1) -> None:
+        """Counts a reason and keeps the first few examples of it."""
+        self.counts[reason] += count
+        kept = self.samples.setdefault(reason, [])
+        if sample and len(kept) < SAMPLES:
+            kept.append(sample)
+
+    def merge(self, other: Rejections) -> None:
+        """Adds what another one counted; its examples come after this one's."""
+        self.counts.update(other.counts)
+        for reason, samples in other.samples.items():
+            kept = self.samples.setdefault(reason, [])
+            kept += samples[: SAMPLES - len(kept)]
+
+
+class Director:
+    """Makes dialogues with the configured demands.
+
+    Args:
+        library: the material.
+        demands: weight of each kind; empty means all alike.
+        turns: weight of each number of user turns.
+        instructions: weight of each language of the user's demands.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        demands: Mapping[str, float],
+        turns: Mapping[int, float],
+        instructions: Mapping[str, float],
+    ) -> None:
+        self._weights = weights_of(demands)
+        self._library = library
+        self._turns = dict(turns)
+        self._instructions = dict(instructions)
+        self.rejections = Rejections()
+
+    def dialogue(self, direction: str, rng: Random) -> Dialogue:
+        """Returns a verified dialogue.
+
+        Raises:
+            StudyError: no plan finds material in this direction.
+        """
+        made = self.find(direction, rng)
+        if made is None:
+            raise StudyError(
+                "no interactive conversation can be made",
+                where=direction,
+                fix="more aligned text, other demands or fewer turns",
+            )
+        return made
+
+    def find(self, direction: str, rng: Random) -> Dialogue | None:
+        """Returns a verified dialogue, or nothing if no plan finds material."""
+        instruction = choose(self._instructions, rng)
+        size = choose(self._turns, rng)
+        for _ in range(ATTEMPTS):
+            plan = self._plan(size, rng)
+            made = self._play(direction, instruction, plan, rng) if plan else None
+            if made is not None:
+                return made
+        return None
+
+    def _plan(self, size: int, rng: Random) -> list[Demand] | None:
+        """Draws the demands of all turns; nothing if they do not go together."""
+        first = demand_named(choose(self._weights, rng))
+        if size < 2 and not first.opens:
+            return None
+        if first.opens:
+            opening, later = first, []
+        else:
+            opening, later = demand_named(first.after or "translate"), [first]
+        while len(later) < size - 1:
+            later.append(demand_named(choose(self._weights, rng)))
+        later.sort(key=lambda item: (item.after == "", item.ends))
+        kinds = [item.name for item in later]
+        wrong = any(item.opens for item in later) or len(set(kinds)) < len(kinds)
+        wrong = wrong or any(item.ends for item in later[:-1])
+        wrong = wrong or any(item.after not in ("", opening.name) for item in later)
+        return None if wrong else [opening, *later]
+
+    def _play(
+        self, direction: str, instruction: str, plan: list[Demand], rng: Random
+    ) -> Dialogue | None:
+        """Draws a segment that fits the plan and makes its turns; nothing if one fails."""
+        library = self._library
+        tests = {item.name: item.condition for item in plan}
+        fits = {name: partial(test, library) for name, test in tests.items() if test}
+        deck = library.deck(direction, fits)
+        if not len(deck):
+            self.rejections.add(f"no segment for {' + '.join(item.name for item in plan)}")
+            return None
+        scene = Scene(deck.draw(), instruction)
+        first = scene.segment
+        for item in plan:
+            step = item.make(scene, library, rng)
+            if step is None:
+                self.rejections.add(f"{item.name}: no material")
+                return None
+            reason = fault(step, scene.answers, item.changes)
+            if reason:
+                self.rejections.add(f"{item.name}: {reason}", f"{step.user} → {step.answer}")
+                return None
+            scene.steps.append(step)
+            scene.segment = step.segment
+        return Dialogue(first, instruction, scene.steps)
+
+
+def weights_of(demands: Mapping[str, float]) -> dict[str, float]:
+    """Returns the weight of each kind that can be asked for; all alike if none is named.
+
+    Raises:
+        StudyError: a kind is unknown, or is an opening that comes by itself.
+    """
+    for name in demands:
+        demand_named(name)
+        if name in PLAIN_OPENINGS:
+            raise StudyError(f"{name!r} opens conversations by itself", fix="remove its weight")
+    names = sorted(demands or set(DEMANDS) - set(PLAIN_OPENINGS))
+    return {name: demands.get(name, 1.0) for name in names}
+
+
+def fault(step: Step, earlier: list[str], changes: bool) -> str:
+    """Returns what is wrong with a turn, or an empty text.
+
+    The answer must pass every check of its turn, and where the demand asks for
+    a change the previous answer must not pass them all already.
+    """
+    results = verify(step.checks, step.answer, earlier)
+    if not all(results):
+        failed = step.checks[results.index(False)]
+        return f"fails {failed['type']}"
+    if changes and earlier and all(verify(step.checks, earlier[-1], earlier)):
+        return "met by the previous answer"
+    return ""
+
+
+def choose(weights: Mapping[Key, float], rng: Random) -> Key:
+    """Returns a key with a probability proportional to its weight."""
+    keys = list(weights)
+    return rng.choices(keys, [weights[key] for key in keys])[0]

@@ -1,0 +1,234 @@
+"""Demands of later turns that ask for less, more, another sentence or another form."""
+
+from __future__ import annotations
+
+from functools import partial
+from random import Random
+
+from bayling_study.core import languages
+from bayling_study.shared.interactive.checks import Check
+from bayling_study.shared.interactive.library import Library, aligned_sentences, kept_names
+from bayling_study.shared.interactive.openings import has_sentences, has_terms, in_script
+from bayling_study.shared.interactive.registry import demand
+from bayling_study.shared.interactive.text import is_quotable, length, occurrences
+from bayling_study.shared.interactive.types import Scene, Segment, Step
+from bayling_study.shared.interactive.wordings import word
+
+KEPT = 0.9
+"""Words that a shorter, fuller or reformatted answer shares with the one before."""
+BACK = 0.7
+"""Words that a translation back into the source language shares with the source."""
+
+
+def _sentence(scene: Scene, place: int) -> Segment | None:
+    pairs = aligned_sentences(scene.segment)
+    if len(pairs) < 2:
+        return None
+    source, target = pairs[place]
+    return scene.segment._replace(source_text=source, target_text=target)
+
+
+def _one_sentence(scene: Scene, rng: Random, kind: str, place: int) -> Step | None:
+    part = _sentence(scene, place)
+    if part is None:
+        return None
+    checks: list[Check] = [
+        {"type": "shorter"},
+        {"type": "part", "sentence": place, "least": KEPT},
+    ]
+    return Step(kind, word(kind, scene.instruction, rng), part.target_text, checks, part)
+
+
+@demand("first-sentence", fits=has_sentences)
+def first_sentence(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Asks for the first sentence alone."""
+    return _one_sentence(scene, rng, "first-sentence", 0)
+
+
+@demand("last-sentence", fits=has_sentences)
+def last_sentence(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Asks for the last sentence alone."""
+    return _one_sentence(scene, rng, "last-sentence", -1)
+
+
+@demand("word-limit", fits=has_sentences)
+def word_limit(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Sets a length that the first sentence keeps to and the whole does not."""
+    part = _sentence(scene, 0)
+    if part is None:
+        return None
+    unit = "characters" if languages.is_unspaced(part.target) else "words"
+    limit = -(-length(part.target_text, unit) // 5) * 5
+    checks: list[Check] = [
+        {"type": "max-length", "value": limit, "unit": unit},
+        {"type": "shorter"},
+        {"type": "keeps", "of": "answer", "least": KEPT},
+    ]
+    user = word(f"word-limit.{unit}", scene.instruction, rng, limit=limit)
+    return Step("word-limit", user, part.target_text, checks, part)
+
+
+@demand("fuller", fits=has_sentences, after="translate-part")
+def fuller(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Brings the rest of a text whose first sentence was translated."""
+    whole = scene.steps[-1].whole
+    if whole is None:
+        return None
+    rest = whole.source_text[len(scene.segment.source_text) :].strip()
+    checks: list[Check] = [{"type": "longer"}, {"type": "keeps", "of": "earlier", "least": KEPT}]
+    user = word("fuller", scene.instruction, rng, rest=rest)
+    return Step("fuller", user, whole.target_text, checks, whole)
+
+
+def _another(scene: Scene, library: Library, deck: str = "") -> Segment | None:
+    """Draws a segment of the same direction that the dialogue has not had."""
+    if deck == "terms":
+        pool = library.deck(scene.segment.direction, {"terms": partial(has_terms, library)})
+    else:
+        pool = library.deck(scene.segment.direction, {})
+    if len(pool) < 2:
+        return None
+    segment = pool.draw()
+    seen = {step.segment.source_text for step in scene.steps}
+    return None if segment.source_text in seen else segment
+
+
+def _sure(segment: Segment) -> list[Check]:
+    """Returns what is sure of any good translation of a segment: its script and its names."""
+    names: list[Check] = [{"type": "contains", "text": name} for name in kept_names(segment)[:2]]
+    return [in_script(segment.target), {"type": "changed"}, *names]
+
+
+@demand("next-sentence")
+def next_sentence(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Gives another sentence; the language is the one of before and not named again."""
+    segment = _another(scene, library)
+    if segment is None:
+        return None
+    user = word("next-sentence", scene.instruction, rng, source=segment.source_text)
+    return Step("next-sentence", user, segment.target_text, _sure(segment), segment)
+
+
+@demand("next-with-words")
+def next_with_words(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Gives another sentence and words that its translation must have."""
+    segment = _another(scene, library, "terms")
+    if segment is None:
+        return None
+    terms = [term.target for term in library.terms(segment) if is_quotable(term.target)][:2]
+    if not terms:
+        return None
+    request = word("next-sentence", scene.instruction, rng, source=segment.source_text)
+    condition = word("include", scene.instruction, rng, words=", ".join(terms))
+    checks = [*_sure(segment), *({"type": "contains", "text": text} for text in terms)]
+    return Step("next-with-words", f"{request}\n{condition}", segment.target_text, checks, segment)
+
+
+@demand("translate-back", ends=True)
+def translate_back(scene: Scene, library: Library, rng: Random) -> Step:
+    """Asks for the way back; the answer is the source that the user gave."""
+    segment = scene.segment
+    back = segment._replace(
+        source=segment.target,
+        target=segment.source,
+        source_text=segment.target_text,
+        target_text=segment.source_text,
+    )
+    checks = [
+        in_script(back.target),
+        {"type": "changed"},
+        {"type": "similar", "text": back.target_text, "least": BACK},
+    ]
+    user = word("translate-back", scene.instruction, rng, target=back.target)
+    return Step("translate-back", user, back.target_text, checks, back)
+
+
+def _elsewhere(segment: Segment, library: Library) -> list[Segment]:
+    """Returns translations of the same text into other languages, of trained directions only."""
+    directions = [
+        name
+        for name in library.directions
+        if name.startswith(f"{segment.source}-") and name != segment.direction
+    ]
+    return [
+        other
+        for direction in directions
+        for other in library.translations(segment.source_text, direction)[:1]
+    ]
+
+
+def _has_elsewhere(library: Library, segment: Segment) -> bool:
+    return bool(_elsewhere(segment, library))
+
+
+@demand("switch-language", fits=_has_elsewhere)
+def switch_language(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Asks for the same text in a third language."""
+    others = _elsewhere(scene.segment, library)
+    if not others:
+        return None
+    other = rng.choice(others)
+    checks = [in_script(other.target), {"type": "changed"}]
+    user = word("switch-language", scene.instruction, rng, target=other.target)
+    return Step("switch-language", user, other.target_text, checks, other)
+
+
+@demand("ask-word", fits=has_terms, ends=True)
+def ask_word(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Asks how one word of the source was translated; the answer is that word alone."""
+    terms = [
+        term
+        for term in library.terms(scene.segment)
+        if is_quotable(term.source) and not occurrences(term.target, term.source)
+    ]
+    if not terms:
+        return None
+    term = rng.choice(terms)
+    checks: list[Check] = [
+        {"type": "contains", "text": term.target},
+        {"type": "keeps", "of": "answer", "least": 1.0},
+        {"type": "shorter"},
+        {"type": "max-length", "value": 12, "unit": "characters"}
+        if languages.is_unspaced(scene.segment.target)
+        else {"type": "max-length", "value": 4, "unit": "words"},
+    ]
+    user = word("ask-word", scene.instruction, rng, word=term.source)
+    return Step("ask-word", user, term.target, checks, scene.segment)
+
+
+def _reformatted(scene: Scene, rng: Random, kind: str, answer: str, checks: list[Check]) -> Step:
+    kept: Check = {"type": "keeps", "of": "earlier", "least": KEPT}
+    user = word(kind, scene.instruction, rng)
+    return Step(kind, user, answer, [*checks, kept], scene.segment)
+
+
+MARKS = {"zh": ("“", "”"), "de": ("„", "“")}
+"""Quotation marks of a language (CLDR, delimiters); elsewhere straight ones."""
+
+
+@demand("quotes", ends=True)
+def quotes(scene: Scene, library: Library, rng: Random) -> Step:
+    """Asks for quotation marks around the translation."""
+    before, after = MARKS.get(scene.segment.target, ('"', '"'))
+    answer = f"{before}{scene.segment.target_text}{after}"
+    checks = [{"type": "quoted"}, {"type": "changed"}]
+    return _reformatted(scene, rng, "quotes", answer, checks)
+
+
+@demand("capitals", ends=True, fits=lambda _, segment: languages.script(segment.target) == "Latn")
+def capitals(scene: Scene, library: Library, rng: Random) -> Step | None:
+    """Asks for capital letters, where the script has them."""
+    if languages.script(scene.segment.target) != "Latn":
+        return None
+    answer = scene.segment.target_text.upper()
+    return _reformatted(scene, rng, "capitals", answer, [{"type": "upper-case"}])
+
+
+@demand("with-original", ends=True)
+def with_original(scene: Scene, library: Library, rng: Random) -> Step:
+    """Asks for the source text in brackets behind the translation."""
+    source = scene.segment.source_text
+    wide = languages.is_unspaced(scene.segment.target)
+    answer = f"{scene.segment.target_text}{f'（{source}）' if wide else f' ({source})'}"
+    checks: list[Check] = [{"type": "contains", "text": f"({source})"}, {"type": "longer"}]
+    return _reformatted(scene, rng, "with-original", answer, checks)

@@ -1,0 +1,156 @@
+"""Words and their translations, learnt from the aligned text itself.
+
+The Dice coefficient of "word occurs on one side" and "fragment occurs on the
+other" finds terms that are translated consistently (Smadja et al. 1996,
+Computational Linguistics 22(1)). It gives demands real terms to ask for,
+also in Chinese, where a random run of characters would cut words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from bayling_study.shared.interactive.text import (
+    IS_UNSPACED,
+    is_unspaced_character,
+    normalise,
+    occurrences,
+    words,
+)
+from bayling_study.shared.interactive.types import Segment
+
+MIN_DOCUMENTS = 4
+"""Documents that a term must occur in; formulas of one document are no terms."""
+MAX_SHARE = 0.1
+"""Share of segments above which a word is a function word."""
+MIN_DICE = 0.7
+"""Below it a fragment is too often something else."""
+MIN_LETTERS = 3
+MAX_SEGMENTS = 40_000
+"""Segments that are counted; more of them find no more common terms."""
+
+
+class Term(NamedTuple):
+    """A word of a source text and what it is called in the translation."""
+
+    source: str
+    target: str
+
+
+class Lexicon:
+    """Terms of one language pair."""
+
+    def __init__(self, segments: Iterable[Segment]) -> None:
+        some = list(islice(segments, MAX_SEGMENTS))
+        ones = [(item.document, _fragments(item.source_text, 1)) for item in some]
+        others = [(item.document, _fragments(item.target_text, 2)) for item in some]
+        limit = MAX_SHARE * len(some)
+        words_of = _frequent(ones, limit)
+        fragments_of = _frequent(others, limit)
+        together: dict[str, Counter[str]] = defaultdict(Counter)
+        for (_, one), (_, other) in zip(ones, others, strict=True):
+            kept = [fragment for fragment in other if fragment in fragments_of]
+            for word in one:
+                if word in words_of:
+                    together[word].update(kept)
+        self._table = _mutual_best(together, words_of, fragments_of)
+
+    def terms(self, source_text: str, target_text: str) -> list[Term]:
+        """Returns the terms found in both texts, in the order of the source, as written there."""
+        found: dict[str, Term] = {}
+        for word in _fragments(source_text, 1):
+            fragment = self._table.get(word)
+            if fragment and occurrences(target_text, fragment) == 1:
+                term = Term(written(source_text, word), written(target_text, fragment))
+                found.setdefault(normalise(term.target), term)
+        terms = list(found.values())
+        return [term for term in terms if not any(_inside(term, other) for other in terms)]
+
+
+def _inside(term: Term, other: Term) -> bool:
+    """Tells whether a term is only a part of another one."""
+    return term != other and occurrences(other.target, term.target) > 0
+
+
+def _fragments(text: str, longest: int) -> list[str]:
+    """Returns distinct words and runs of words; of unspaced text runs of 2 to 5 characters."""
+    text = normalise(text)
+    units = words(text)
+    if not IS_UNSPACED.search(text):
+        return _runs(text, units, longest)
+    wides = [is_unspaced_character(unit[0]) for unit in units]
+    result: dict[str, None] = {}
+    for start, unit in enumerate(units):
+        wide = wides[start]
+        for size in range(2, 6) if wide else range(1, longest + 1):
+            run = units[start : start + size]
+            alike = all(other == wide for other in wides[start : start + size])
+            if len(run) == size and alike and (wide or len(unit) >= MIN_LETTERS):
+                fragment = ("" if wide else " ").join(run)
+                if fragment in text and not fragment.isdigit():
+                    result[fragment] = None
+    return list(result)
+
+
+def _runs(text: str, units: list[str], longest: int) -> list[str]:
+    """Returns the same of a text with spaces, by a shorter way."""
+    result: dict[str, None] = {}
+    for start, unit in enumerate(units):
+        if len(unit) >= MIN_LETTERS:
+            if not unit.isdigit():
+                result[unit] = None
+            for size in range(2, min(longest, len(units) - start) + 1):
+                fragment = " ".join(units[start : start + size])
+                if fragment in text:
+                    result[fragment] = None
+    return list(result)
+
+
+def _frequent(sides: Sequence[tuple[str, list[str]]], limit: float) -> dict[str, int]:
+    """Returns the number of segments of each fragment that is neither rare nor everywhere."""
+    counts: Counter[str] = Counter()
+    documents: dict[str, set[str]] = defaultdict(set)
+    for document, fragments in sides:
+        counts.update(fragments)
+        for fragment in fragments:
+            documents[fragment].add(document)
+    return {
+        fragment: n
+        for fragment, n in counts.items()
+        if n <= limit and len(documents[fragment]) >= MIN_DOCUMENTS
+    }
+
+
+def _mutual_best(
+    together: dict[str, Counter[str]], words_of: dict[str, int], fragments_of: dict[str, int]
+) -> dict[str, str]:
+    """Pairs each word with one fragment, the highest Dice coefficient and the longest first.
+
+    Of ``传感`` and ``传感器``, which always occur together, the longer is the term.
+    """
+    scored = [
+        (
+            2 * n / (words_of[word] + fragments_of[fragment]),
+            len(word) + len(fragment),
+            word,
+            fragment,
+        )
+        for word, counts in together.items()
+        for fragment, n in counts.items()
+    ]
+    table: dict[str, str] = {}
+    taken: set[str] = set()
+    for score, _, word, fragment in sorted(scored, reverse=True):
+        if score >= MIN_DICE and word not in table and fragment not in taken:
+            table[word] = fragment
+            taken.add(fragment)
+    return table
+
+
+def written(text: str, fragment: str) -> str:
+    """Returns a fragment in the letter case of the text, or as it is if the text folds it."""
+    start = text.casefold().find(fragment)
+    return text[start : start + len(fragment)] if start >= 0 else fragment

@@ -1,0 +1,285 @@
+"""The material of demands: all aligned segments of one side of the split, indexed.
+
+Segments are drawn so that none is used again before all others of its pool
+have been used as often; with the same rows and seed the draws are the same on
+every machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from bayling_study.core import seeds
+from bayling_study.shared.interactive.lexicon import Lexicon, Term
+from bayling_study.shared.interactive.listed import TermList, joined, read_lists
+from bayling_study.shared.interactive.pairs import JOINTS, Edit, MinimalPairs
+from bayling_study.shared.interactive.text import normalise, occurrences, sentences, spans, words
+from bayling_study.shared.interactive.types import Segment
+
+Row = Mapping[str, Any]
+
+
+class Deck:
+    """Segments in a shuffled order, the least used first."""
+
+    def __init__(self, segments: list[Segment], rng: Random, uses: Counter[str]) -> None:
+        order = list(segments)
+        rng.shuffle(order)
+        self._uses = uses
+        self._heap = [(uses[segment.id], rank, segment) for rank, segment in enumerate(order)]
+        heapq.heapify(self._heap)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def draw(self) -> Segment:
+        """Returns the least used segment and counts its use.
+
+        Raises:
+            IndexError: the deck has no segments.
+        """
+        while True:
+            use, rank, segment = self._heap[0]
+            now = self._uses[segment.id]
+            if use == now:
+                self._uses[segment.id] += 1
+                heapq.heapreplace(self._heap, (now + 1, rank, segment))
+                return segment
+            heapq.heapreplace(self._heap, (now, rank, segment))
+
+
+class Library:
+    """All segments that may be used, by direction, with what demands look up.
+
+    Args:
+        rows: rows of ``parallel.parquet``, already of one split.
+        directions: directions that conversations may have; others are never made.
+        seed: decides the order of draws.
+        lexicon_rows: rows to learn terms from, the same ones unless given.
+        explored: segments of each direction in which demands look for material (terms,
+            minimal pairs); all of them unless given. Plain draws use all segments anyway.
+        term_lists: ``terms.parquet``, terms beside the learnt ones; none unless given.
+
+    Attributes:
+        uses: draws of each segment, by its id.
+        listed: entries of term lists that were of use, by upstream source.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        directions: Iterable[str],
+        seed: int,
+        lexicon_rows: Iterable[Row] | None = None,
+        explored: int | None = None,
+        term_lists: Path | None = None,
+    ) -> None:
+        self.directions = list(directions)
+        self.seed = seed
+        self._explored = explored
+        kept = list(rows)
+        self._pivots: dict[str, str] = {}
+        self._segments = {name: _segments(kept, name, self._pivots) for name in self.directions}
+        self._lexicon_rows = kept if lexicon_rows is None else list(lexicon_rows)
+        self._by_source: dict[str, dict[str, list[Segment]]] = {}
+        self._pairs: dict[str, MinimalPairs] = {}
+        self._lexicons: dict[str, Lexicon] = {}
+        self._decks: dict[tuple[str, str], Deck] = {}
+        self._pools: dict[tuple[str, str], frozenset[int]] = {}
+        self._terms: dict[Segment, list[Term]] = {}
+        self._term_lists = term_lists
+        self.uses: Counter[str] = Counter()
+        self.listed: Counter[str] = Counter()
+
+    def segments(self, direction: str) -> list[Segment]:
+        """Returns the segments of a direction in the order of the corpora."""
+        return self._segments.get(direction, [])
+
+    def deck(self, direction: str, fits: Mapping[str, Callable[[Segment], bool]]) -> Deck:
+        """Returns the deck of a direction's segments that fit all named conditions.
+
+        Each condition is asked once a segment, each combination makes one deck.
+        """
+        key = (direction, "+".join(sorted(fits)))
+        if key not in self._decks:
+            segments = self.segments(direction)
+            pools = [self._pool(direction, name, test) for name, test in sorted(fits.items())]
+            if pools:
+                common = frozenset.intersection(*sorted(pools, key=len))
+                segments = [segments[number] for number in sorted(common)]
+            rng = seeds.generator(self.seed, "deck", *key)
+            self._decks[key] = Deck(segments, rng, self.uses)
+        return self._decks[key]
+
+    def _pool(self, direction: str, name: str, fits: Callable[[Segment], bool]) -> frozenset[int]:
+        if (direction, name) not in self._pools:
+            segments = enumerate(self.segments(direction)[: self._explored])
+            members = frozenset(number for number, segment in segments if fits(segment))
+            self._pools[direction, name] = members
+        return self._pools[direction, name]
+
+    def pivot_text(self, segment: Segment) -> str:
+        """Returns the text over which a segment's two sides were aligned; empty if directly."""
+        return self._pivots.get(segment.id, "")
+
+    def translations(self, source_text: str, direction: str) -> list[Segment]:
+        """Returns all segments of a direction with the same source text, case and spaces apart."""
+        if direction not in self._by_source:
+            index: dict[str, list[Segment]] = defaultdict(list)
+            for segment in self.segments(direction):
+                index[_key(segment.source_text)].append(segment)
+            self._by_source[direction] = index
+        return self._by_source[direction].get(_key(source_text), [])
+
+    def edits(self, segment: Segment) -> list[Edit]:
+        """Returns the minimal pairs of a segment (see ``pairs``)."""
+        if segment.direction not in self._pairs:
+            explored = self.segments(segment.direction)[: self._explored]
+            self._pairs[segment.direction] = MinimalPairs(explored)
+        return self._pairs[segment.direction].edits(segment)
+
+    def terms(self, segment: Segment) -> list[Term]:
+        """Returns the terms of a segment that both its texts have, in the order of the source.
+
+        They are those that are translated consistently (see ``lexicon``) and those of term
+        lists (see ``listed``).
+        """
+        if segment not in self._terms:
+            texts = segment.source_text, segment.target_text
+            learnt = self._lexicon(segment.direction).terms(*texts)
+            terms = self._lists.get(segment.direction)
+            listed = terms.terms(*texts) if terms else []
+            self._terms[segment] = joined(learnt, listed, segment.source_text)
+        return self._terms[segment]
+
+    @cached_property
+    def _lists(self) -> dict[str, TermList]:
+        """The listed terms of each direction; read when first asked for, in one pass."""
+        if self._term_lists is None:
+            return {}
+        lists = {name: TermList(self.segments(name)[: self._explored]) for name in self.directions}
+        self.listed = read_lists(self._term_lists, lists)
+        return lists
+
+    def _lexicon(self, direction: str) -> Lexicon:
+        if direction not in self._lexicons:
+            rows = _segments(self._lexicon_rows, direction, {})
+            self._lexicons[direction] = Lexicon(rows[: self._explored])
+        return self._lexicons[direction]
+
+    @cached_property
+    def _brands(self) -> dict[str, list[str]]:
+        """Names that few documents have, by direction: products, not terms such as ``Home``."""
+        result = {}
+        for direction in self.directions:
+            documents: dict[str, set[str]] = defaultdict(set)
+            for segment in self.segments(direction):
+                for name in kept_names(segment):
+                    documents[name].add(segment.document)
+            rare = {name for name, found in documents.items() if len(found) <= BRAND_DOCUMENTS}
+            common = self._lower_case_words(direction)
+            result[direction] = sorted(n for n in rare if _is_brand(n) and n.lower() not in common)
+        return result
+
+    def _lower_case_words(self, direction: str) -> set[str]:
+        texts = (text for segment in self.segments(direction) for text in segment[-2:])
+        return {word for text in texts for word in words(text) if word.islower()}
+
+    def brands(self, segment: Segment) -> list[str]:
+        """Returns the product names of a segment that another could replace."""
+        known = self._brands.get(segment.direction, [])
+        return [
+            name
+            for name in kept_names(segment)
+            if name in known and all(_stands_alone(text, name) for text in segment[-2:])
+        ]
+
+    def other_brands(self, segment: Segment) -> list[str]:
+        """Returns the product names of a direction that a segment lacks, sorted."""
+        known = self._brands.get(segment.direction, [])
+        return [name for name in known if name not in segment.source_text]
+
+
+BRAND_DOCUMENTS = 3
+"""Documents beyond which a capitalised word is a common term."""
+
+
+def _is_brand(name: str) -> bool:
+    return len(name) > 3 and name.isalpha() and not name.isupper()
+
+
+def _stands_alone(text: str, name: str) -> bool:
+    """Tells whether a name is a word by itself: no hyphen beside it, no further capital word."""
+    start = text.find(name)
+    before, after = text[:start], text[start + len(name) :]
+    if before[-1:] in JOINTS or after[:1] in JOINTS:
+        return after[:1] == "." and not after[1:2].isalnum()
+    neighbours = before.split()[-1:] + after.split()[:1]
+    return not any(other[0].isupper() and other.isascii() for other in neighbours)
+
+
+def _key(text: str) -> str:
+    return normalise(text).rstrip(".。!！")
+
+
+def _segments(rows: list[Row], direction: str, pivots: dict[str, str]) -> list[Segment]:
+    """Returns rows seen in a direction; two languages without the pivot are joined over it.
+
+    The pivot text of each joined segment goes into ``pivots``, by the segment's id.
+    """
+    source, target = direction.split("-")
+    result = []
+    pivot: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        texts = {row["lang_a"]: row["text_a"], row["lang_b"]: row["text_b"]}
+        if source in texts and target in texts:
+            result.append(_segment(row["id"], row, source, target, texts))
+        elif row["lang_b"] in (source, target):
+            pivot.setdefault((row["lang_b"], row["text_a"]), row)
+    if not result:
+        for (language, text), row in pivot.items():
+            other = pivot.get((target, text))
+            if language == source and other is not None:
+                texts = {source: row["text_b"], target: other["text_b"]}
+                name = f"{row['id']}+{target}"
+                pivots[name] = text
+                result.append(_segment(name, row, source, target, texts))
+    return result
+
+
+def _segment(name: str, row: Row, source: str, target: str, texts: dict[str, str]) -> Segment:
+    return Segment(
+        name, row["source"], row["document"], source, target, texts[source], texts[target]
+    )
+
+
+def kept_names(segment: Segment) -> list[str]:
+    """Returns words with a capital inside the sentence that stand alike, once, on both sides.
+
+    The first word of a sentence has a capital anyway and does not count, nor do
+    words of fewer than three letters.
+    """
+    result: list[str] = []
+    english = segment.source_text if segment.source == "en" else segment.target_text
+    places = spans(english)
+    for number, (start, end) in enumerate(places):
+        word = english[start:end]
+        starts = number == 0 or english[places[number - 1][0]] in ".!?:("
+        capital = word[0].isupper() and word.isascii() and len(word) > 2
+        if capital and not starts and word not in result:
+            sides = segment.source_text, segment.target_text
+            if all(occurrences(side, word) == 1 and word in side for side in sides):
+                result.append(word)
+    return result
+
+
+def aligned_sentences(segment: Segment) -> list[tuple[str, str]]:
+    """Returns the sentence pairs of a segment whose sides have equally many, else nothing."""
+    source, target = sentences(segment.source_text), sentences(segment.target_text)
+    return list(zip(source, target, strict=True)) if len(source) == len(target) else []

@@ -1,0 +1,180 @@
+"""Words and names of term lists (MUSE, CC-CEDICT, CLDR), as far as a text has them.
+
+A list knows words that are too rare to be learnt from the aligned text. It also
+has senses that a sentence does not mean, so an entry counts only where a
+sentence and its own human translation have its two sides, each exactly once:
+what is asked for is then what the answer has, and nothing is invented.
+
+Lists are long (MUSE: 100,000 pairs a language) and a block of text is short.
+One pass over ``terms.parquet`` keeps the entries whose words the block has;
+memory is bounded by the block's vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bayling_study.shared.interactive.lexicon import MAX_SHARE, MIN_LETTERS, Term, written
+from bayling_study.shared.interactive.text import (
+    is_unspaced_character,
+    normalise,
+    occurrences,
+    spans,
+    words,
+)
+from bayling_study.shared.interactive.types import Segment
+
+MIN_UNSPACED = 2
+"""Characters of the shortest term of a script without spaces."""
+LONGEST = 40
+"""Characters of the longest term; longer glosses explain a word."""
+RARE = 2
+"""Segments that a word may occur in whatever their number, before it is a function word."""
+SIDES = ("lang_a", "lang_b")
+COLUMNS = ["source", *SIDES, "term_a", "term_b"]
+
+
+class Vocabulary:
+    """The words of some texts, and in how many of the texts each one is."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._counts = Counter(word for text in texts for word in set(words(normalise(text))))
+        self._limit = max(RARE, MAX_SHARE * len(texts))
+
+    def holds(self, term: str) -> bool:
+        """Tells whether all words of a term occur and one of them is no function word."""
+        counts = [self._counts.get(word, 0) for word in words(term)]
+        return bool(counts) and 0 < min(counts) <= self._limit
+
+
+class TermList:
+    """The listed terms of one direction whose words its segments have.
+
+    Args:
+        segments: in which terms will be looked for.
+    """
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._segments = segments
+        self._entries: dict[str, list[str]] = {}
+        self._beginning: dict[str, list[str]] = {}
+
+    @cached_property
+    def _vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
+        """The words of both sides; made only where a list has the direction."""
+        one = Vocabulary([segment.source_text for segment in self._segments])
+        return one, Vocabulary([segment.target_text for segment in self._segments])
+
+    def add(self, term: str, translation: str) -> bool:
+        """Adds an entry, both sides normalised; tells whether it was new and is of use here."""
+        one, other = self._vocabularies
+        known = self._entries.get(term, ())
+        if translation in known or not (one.holds(term) and other.holds(translation)):
+            return False
+        if not known:
+            start, end = spans(term)[0]
+            self._beginning.setdefault(term[start:end], []).append(term)
+        self._entries.setdefault(term, []).append(translation)
+        return True
+
+    def terms(self, source_text: str, target_text: str) -> list[Term]:
+        """Returns the terms that both texts have once, as written there.
+
+        A word of which two translations are in the target is left out: only one is right.
+        """
+        if not self._entries:
+            return []
+        one, other = normalise(source_text), normalise(target_text)
+        found: list[Term] = []
+        for piece in self._pieces(one):
+            fitting = [text for text in self._entries[piece] if _once(other, text)]
+            widest = max(fitting, key=len, default="")
+            if widest and _once(one, piece) and all(text in widest for text in fitting):
+                found.append(Term(written(source_text, piece), written(target_text, widest)))
+        return found
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        """Yields the source terms that begin at a word of a text."""
+        for start, end in spans(text):
+            for term in self._beginning.get(text[start:end], ()):
+                if text.startswith(term, start):
+                    yield term
+
+
+def _once(text: str, term: str) -> bool:
+    """Tells whether a term stands in a text once, and is no part of another word there."""
+    return text.count(term) == 1 and occurrences(text, term) == 1
+
+
+def joined(learnt: list[Term], listed: list[Term], source_text: str) -> list[Term]:
+    """Returns all terms in the order of the source; no listed one shares words with another.
+
+    What was learnt counts before what is listed, a longer listed term before a part of it.
+    """
+    if not listed:
+        return learnt
+    result = list(learnt)
+    for term in sorted(listed, key=lambda term: -len(term.source)):
+        if not any(_overlap(term, other) for other in result):
+            result.append(term)
+    text = normalise(source_text)
+    return sorted(result, key=lambda term: text.find(normalise(term.source)))
+
+
+def _overlap(one: Term, other: Term) -> bool:
+    sides = zip(one, other, strict=True)
+    return any(occurrences(a, b) or occurrences(b, a) for a, b in sides)
+
+
+def read_lists(path: Path, lists: Mapping[str, TermList]) -> Counter[str]:
+    """Fills the lists of directions from ``terms.parquet``.
+
+    Returns:
+        The number of entries that are of use, by upstream source.
+    """
+    languages = sorted({code for direction in lists for code in direction.split("-")})
+    used: Counter[str] = Counter()
+    for source, lang_a, lang_b, *texts in _entries(path, languages):
+        one, other = map(normalise, texts)
+        if _is_term(one) and _is_term(other):
+            if (there := lists.get(f"{lang_a}-{lang_b}")) is not None:
+                used[source] += there.add(one, other)
+            if (back := lists.get(f"{lang_b}-{lang_a}")) is not None:
+                used[source] += back.add(other, one)
+    return used
+
+
+def _entries(path: Path, languages: list[str]) -> Iterator[tuple[str, ...]]:
+    """Yields the entries between some languages, one row group in memory."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            if _may_have(file.metadata.row_group(group), languages):
+                table = file.read_row_group(group, COLUMNS)
+                known = [pc.is_in(table[side], pa.array(languages)) for side in SIDES]
+                chosen = table.filter(pc.and_(*known)).to_pydict()
+                yield from zip(*(chosen[name] for name in COLUMNS), strict=True)
+
+
+def _may_have(group: pq.RowGroupMetaData, languages: list[str]) -> bool:
+    """Tells by the statistics of a row group whether an entry may be of these languages."""
+    columns = [group.column(number) for number in range(group.num_columns)]
+    facts = [column.statistics for column in columns if column.path_in_schema in SIDES]
+    return all(
+        fact is None
+        or not fact.has_min_max
+        or any(fact.min <= language <= fact.max for language in languages)
+        for fact in facts
+    )
+
+
+def _is_term(text: str) -> bool:
+    """Tells whether a normalised text is a word or a name, neither a particle nor a gloss."""
+    least = MIN_UNSPACED if text and is_unspaced_character(text[0]) else MIN_LETTERS
+    return least <= len(text) <= LONGEST

@@ -1,0 +1,229 @@
+"""Minimal pairs: two segments that differ in one place on both sides.
+
+"Username of your device" and "Password of your device", whose translations also
+differ in one block only. Such a pair is a demand with a true answer: the user
+asks for the one block to be changed, and the human translation of the other
+segment shows how, agreement and case endings included, with all else kept.
+This is the form of the examples in BayLing's README (an attribute is added, an
+addressee changed, the rest repeated).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bayling_study.shared.interactive.text import (
+    is_quotable,
+    is_unspaced_character,
+    occurrences,
+    spans,
+)
+from bayling_study.shared.interactive.types import Segment
+
+MAX_WORDS = 4
+"""Longest block that may differ, in words of a script with spaces."""
+MAX_CHARACTERS = 8
+"""The same for a side written without spaces, in characters."""
+MIN_KEPT = 0.5
+"""Share of the longer translation that both have in common."""
+MIN_WORDS = 4
+"""Words of the source side that must be common."""
+NEIGHBOURS = 12
+"""Partners looked at for one segment; formulaic interfaces have hundreds."""
+
+JOINTS = frozenset("-–/_.:")
+"""Characters that join the parts of one word; a block beside one is half a word."""
+
+Tokens = list[str]
+
+BASE = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, so that it has an inverse modulo 2^64: a tail's hash is moved by a product."""
+INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
+STEP, SALT = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+"""Odd multipliers that spread small numbers over 64 bits (those of SplitMix64)."""
+POWERS = np.cumprod(np.concatenate(([np.uint64(1)], np.full(511, BASE, np.uint64))))
+
+
+class Edit(NamedTuple):
+    """How a segment differs from a partner; an empty old or new block is an addition or a removal.
+
+    Attributes:
+        other: the partner.
+        source_old, source_new: the blocks of the source texts.
+        target_old, target_new: the blocks of the translations.
+        before: the words of the translation that stand in front of the block.
+    """
+
+    other: Segment
+    source_old: str
+    source_new: str
+    target_old: str
+    target_new: str
+    before: str
+
+
+class MinimalPairs:
+    """Finds the partners of each segment of one direction.
+
+    Two segments are partners when a frame of both, the source text less one
+    block, is the same. Frames are compared by 64-bit hashes in one sorted array;
+    ``difference`` looks at the texts themselves, so a collision could only cost a
+    comparison.
+    """
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._segments = segments
+        self._numbers = {segment: number for number, segment in enumerate(segments)}
+        values: dict[str, int] = {}
+        frames = [_frames(_tokens(segment.source_text), values) for segment in segments]
+        owners = np.repeat(np.arange(len(frames), dtype=np.int32), [len(f) for f in frames])
+        hashes = np.concatenate(frames) if frames else np.empty(0, np.uint64)
+        self._frames = frames
+        order = np.argsort(hashes, kind="stable")
+        self._sorted, self._owners = hashes[order], owners[order]
+        self._edits: dict[Segment, list[Edit]] = {}
+
+    def edits(self, segment: Segment) -> list[Edit]:
+        """Returns what can be changed in a segment; empty for one that is not of the corpus."""
+        if segment not in self._edits:
+            found = (difference(segment, other) for other in self._partners(segment))
+            self._edits[segment] = [edit for edit in found if edit is not None]
+        return self._edits[segment]
+
+    def _partners(self, segment: Segment) -> list[Segment]:
+        """Returns up to ``NEIGHBOURS`` partners, those that follow it in the corpus first."""
+        own = self._numbers.get(segment)
+        if own is None:
+            return []
+        starts = np.searchsorted(self._sorted, self._frames[own], "left")
+        ends = np.searchsorted(self._sorted, self._frames[own], "right")
+        partners: dict[int, None] = {}
+        for place in np.flatnonzero(ends - starts > 1):
+            group = self._owners[starts[place] : ends[place]]
+            after = np.searchsorted(group, own, "right")
+            for number in np.concatenate((group[after:], group[:after]))[:NEIGHBOURS].tolist():
+                if number != own:
+                    partners[number] = None
+        chosen = list(partners)[:NEIGHBOURS]
+        return [self._segments[number] for number in chosen]
+
+
+def difference(one: Segment, other: Segment) -> Edit | None:
+    """Returns the difference of two segments, or nothing if they are no minimal pair."""
+    source = _blocks(one.source_text, other.source_text)
+    target = _blocks(one.target_text, other.target_text)
+    if bool(source.old) != bool(target.old) or bool(source.new) != bool(target.new):
+        return None
+    fragments = [text for text in (*source[:2], *target[:2]) if text]
+    if not fragments or not all(map(is_quotable, fragments)):
+        return None
+    if max(_size(target.old), _size(target.new)) > 1 or target.kept < MIN_KEPT:
+        return None
+    if source.cut or target.cut:
+        return None
+    if target.old and occurrences(one.target_text, target.old) != 1:
+        return None
+    if target.new and occurrences(one.target_text, target.new):
+        return None
+    return Edit(other, source.old, source.new, target.old, target.new, target.before)
+
+
+class _Blocks(NamedTuple):
+    old: str
+    new: str
+    before: str
+    kept: float
+    cut: bool
+
+
+def _blocks(one: str, other: str) -> _Blocks:
+    """Cuts the common beginning and end off two texts.
+
+    ``cut`` says that a block is only part of a word: half of a compound with a
+    hyphen, or a lone added or removed ideograph. A lone exchanged ideograph
+    takes its neighbour along (``室外``, ``室内`` rather than ``外``, ``内``).
+    """
+    left, right = spans(one), spans(other)
+    words_left, words_right = _tokens(one), _tokens(other)
+    shortest = min(len(left), len(right))
+    head = 0
+    while head < shortest and words_left[head] == words_right[head]:
+        head += 1
+    tail = 0
+    while tail < shortest - head and words_left[-1 - tail] == words_right[-1 - tail]:
+        tail += 1
+    kept = (head + tail) / max(len(left), len(right), 1)
+    lone = any(_is_lone(tokens, head, tail) for tokens in (words_left, words_right))
+    if lone and head and is_unspaced_character(words_left[head - 1]):
+        head -= 1
+    old = _cut(one, left[head : len(left) - tail])
+    new = _cut(other, right[head : len(right) - tail])
+    inside = any(_in_compound(t, p, head, tail) for t, p in ((one, left), (other, right)))
+    added = lone and not (old and new)
+    return _Blocks(old, new, _anchor(one, left, head), kept, inside or added)
+
+
+def _is_lone(tokens: Tokens, head: int, tail: int) -> bool:
+    return len(tokens) - head - tail == 1 and is_unspaced_character(tokens[head])
+
+
+def _in_compound(text: str, places: list[tuple[int, int]], head: int, tail: int) -> bool:
+    """Tells whether a block touches a hyphen or a slash, without a space between."""
+    if head == len(places) - tail:
+        return False
+    start, end = places[head][0], places[len(places) - tail - 1][1]
+    return text[start - 1 : start] in JOINTS or text[end : end + 1] in JOINTS
+
+
+def _anchor(text: str, places: list[tuple[int, int]], head: int) -> str:
+    """Returns the one or two words in front of a place, empty where they do not read well."""
+    for size in (2, 1):
+        anchor = _cut(text, places[max(head - size, 0) : head])
+        wide = {is_unspaced_character(letter) for letter in anchor if letter.isalnum()}
+        joined = text[: places[head - 1][1]][: -len(anchor) or None][-1:] in JOINTS
+        if is_quotable(anchor) and len(wide) == 1 and not joined and occurrences(text, anchor) == 1:
+            return anchor
+    return ""
+
+
+def _cut(text: str, places: list[tuple[int, int]]) -> str:
+    return text[places[0][0] : places[-1][1]] if places else ""
+
+
+def _size(fragment: str) -> float:
+    """Returns a block's length as a share of the longest one allowed."""
+    wide = sum(map(is_unspaced_character, fragment))
+    return wide / MAX_CHARACTERS + (len(spans(fragment)) - wide) / MAX_WORDS
+
+
+def _tokens(text: str) -> Tokens:
+    return [text[start:end] for start, end in spans(text)]
+
+
+def _frames(tokens: Tokens, values: dict[str, int]) -> npt.NDArray[np.uint64]:
+    """Returns the hashes of what is left of a text when each of its blocks is cut out.
+
+    The smallest blocks come first: the nearest partners are found first.
+
+    Args:
+        tokens: the text.
+        values: number of each token that was met, in the order of its first place.
+    """
+    unspaced = sum(len(t) == 1 and is_unspaced_character(t) for t in tokens)
+    longest = MAX_CHARACTERS if unspaced else MAX_WORDS
+    count = len(tokens)
+    codes = np.array([values.setdefault(t, len(values) + 1) for t in tokens], np.uint64)
+    powers = POWERS[:count] if count <= len(POWERS) else BASE ** np.arange(count, dtype=np.uint64)
+    heads = np.zeros(count + 1, np.uint64)
+    np.cumsum(codes * STEP * powers, out=heads[1:])
+    parts = []
+    for size in range(max(0, min(longest, count - MIN_WORDS)) + 1):
+        if count - size >= MIN_WORDS:
+            start = np.arange(count - size + 1)
+            tails = (heads[-1] - heads[start + size]) * INVERSE ** np.uint64(size)
+            parts.append(heads[start] * SALT ^ (tails + start.astype(np.uint64)) * STEP)
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)

@@ -1,0 +1,83 @@
+"""The register of demands.
+
+A demand is a function that, given the scene, makes the next turn: what the user
+writes, the answer that satisfies it and the checks that prove it. It returns
+nothing when the scene has no material for it. ``fits`` tells beforehand whether
+a segment has material, so that rare kinds find their segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from bayling_study.core.lookup import look_up
+from bayling_study.shared.interactive.library import Library
+from bayling_study.shared.interactive.types import Scene, Segment, Step
+
+Make = Callable[[Scene, Library, Random], Step | None]
+Fits = Callable[[Library, Segment], bool]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A kind of demand.
+
+    Attributes:
+        name: as the config writes it.
+        make: makes the turn.
+        fits: whether a segment has material for it.
+        opens: it is a conversation's first turn.
+        ends: nothing may follow it, because its answer is no plain translation.
+        after: the opening it needs.
+        changes: the previous answer must not satisfy it already.
+    """
+
+    name: str
+    make: Make
+    fits: Fits
+    opens: bool = False
+    ends: bool = False
+    after: str = ""
+    changes: bool = True
+
+    @property
+    def condition(self) -> Fits | None:
+        """What segments must fulfil; nothing where every segment will do."""
+        return None if self.fits is any_segment else self.fits
+
+
+DEMANDS: dict[str, Demand] = {}
+"""All demands by name."""
+
+
+def any_segment(library: Library, segment: Segment) -> bool:
+    """Fits every segment."""
+    return True
+
+
+def demand(
+    name: str,
+    *,
+    fits: Fits = any_segment,
+    opens: bool = False,
+    ends: bool = False,
+    after: str = "",
+) -> Callable[[Make], Make]:
+    """Registers a function as a demand; see ``Demand`` for the arguments."""
+
+    def register(make: Make) -> Make:
+        DEMANDS[name] = Demand(name, make, fits, opens, ends, after, changes=not opens)
+        return make
+
+    return register
+
+
+def demand_named(name: str) -> Demand:
+    """Returns a demand.
+
+    Raises:
+        StudyError: nothing is registered under that name.
+    """
+    return look_up("demand", name, DEMANDS)

@@ -1,0 +1,91 @@
+"""The small types of interactive translation: segment, scene, step, dialogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bayling_study.shared.interactive.checks import Check
+
+
+class Segment(NamedTuple):
+    """An aligned pair seen in one direction.
+
+    Attributes:
+        id: id of the row of the corpora.
+        corpus: id of the upstream source.
+        document: what keeps neighbours together.
+        source: language code of ``source_text``.
+        target: language code of ``target_text``.
+        source_text: what is translated.
+        target_text: its translation.
+    """
+
+    id: str
+    corpus: str
+    document: str
+    source: str
+    target: str
+    source_text: str
+    target_text: str
+
+    @property
+    def direction(self) -> str:
+        """The direction as the config writes it (``zh-en``)."""
+        return f"{self.source}-{self.target}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One turn of a dialogue.
+
+    Attributes:
+        kind: name of the demand.
+        user: what the user writes.
+        answer: the answer that satisfies it, from aligned text.
+        checks: what decides whether an answer satisfies it.
+        segment: what is translated from now on, with its present translation.
+        whole: the full segment where ``segment`` is only its first sentence.
+    """
+
+    kind: str
+    user: str
+    answer: str
+    checks: list[Check]
+    segment: Segment
+    whole: Segment | None = None
+
+
+@dataclass
+class Scene:
+    """A dialogue as far as it has come.
+
+    Attributes:
+        segment: what is being translated, with its present translation.
+        instruction: language of the user's demands.
+        steps: the turns so far.
+    """
+
+    segment: Segment
+    instruction: str
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def answers(self) -> list[str]:
+        """The answers so far, oldest first."""
+        return [step.answer for step in self.steps]
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """A finished dialogue; every answer passed its own checks.
+
+    Attributes:
+        segment: the segment it began with.
+        instruction: language of the user's demands.
+        steps: its turns.
+    """
+
+    segment: Segment
+    instruction: str
+    steps: list[Step]

@@ -1,0 +1,1 @@
+"""Metrics: one system's answers to one item, measured segment by segment."""

@@ -1,0 +1,91 @@
+"""Numbers over several items: plain means of items, and opponents' items pooled.
+
+A mean over items (the papers' exam averages) weighs items alike; its interval
+comes from the items' independent resamples. A pool puts the segments of items
+together (the judge's score against one opponent over all parts). An aggregate
+is made only when all its items are there; a metric that does not know some of
+them (the off-target rate of a language that no identifier knows) is averaged
+over the others, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayling_study.config.suites import EXAM_TASKS, ExamsSuite, JudgedSuite, ReviewsSuite, Suite
+from bayling_study.shared.metrics.measurement import Array, Measurement
+
+GAOKAO = [task for task in EXAM_TASKS if task.startswith("gaokao-")]
+ENGLISH = [task for task in EXAM_TASKS if task not in GAOKAO]
+EXAM_MEANS = {
+    "gaokao-average": GAOKAO,
+    "english-average": ENGLISH,
+    # the published English averages of all systems but GPT-3.5 leave logiqa-zh out
+    "english-average-8": [task for task in ENGLISH if task != "logiqa-zh"],
+}
+"""BayLing's exam averages: 9 Chinese-side and 9 (or 8) English-side tasks of AGIEval."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement with its values on the resampled test sets of its item."""
+
+    measurement: Measurement
+    resamples: Array
+
+
+AVERAGED = ("accuracy", "bleu", "chrf", "comet", "off-target", "spbleu")
+"""Metrics, by the start of their name, whose plain mean over items is reported."""
+
+
+def is_averaged(metric: str) -> bool:
+    """Tells whether a metric's mean over items says something; parts of a metric (``.``) do not."""
+    return metric.startswith(AVERAGED) and "." not in metric
+
+
+def mean_groups(suite: Suite, named: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
+    """Returns the aggregates of a suite that are plain means, with their items.
+
+    Args:
+        suite: its section.
+        named: the averages that its prompts name (``groups.averages``).
+    """
+    return EXAM_MEANS if isinstance(suite, ExamsSuite) else named
+
+
+def some_of(having: int, items: int) -> str:
+    """Returns how many of an average's items have its metric, in words."""
+    return f"{having} items" if having == items else f"{having} of {items} items"
+
+
+def mean_of(members: Sequence[Measured]) -> tuple[float, Array]:
+    """Returns the mean of items' values, and of their resampled values."""
+    value = float(np.mean([member.measurement.value for member in members]))
+    return value, np.mean([member.resamples for member in members], axis=0)
+
+
+def pool_groups(suite: Suite) -> dict[str, list[str]]:
+    """Returns the aggregates of a suite whose items' segments are put together."""
+    if isinstance(suite, ReviewsSuite):
+        return {name: [f"{name}.{part}" for part in suite.parts] for name in suite.opponents}
+    if isinstance(suite, JudgedSuite) and len(suite.parts) > 1:
+        return {"all": [*suite.parts]}
+    return {}
+
+
+def pool(members: Sequence[Mapping[str, Measurement]]) -> list[Measurement]:
+    """Returns the metrics that all items have, each over the segments of all items."""
+    first, *others = members
+    return [
+        replace(
+            measurement,
+            statistics=np.concatenate([member[name].statistics for member in members]),
+            segments=np.concatenate([member[name].segments for member in members]),
+            note=f"{len(members)} items pooled",
+        )
+        for name, measurement in first.items()
+        if all(name in other for other in others)
+    ]

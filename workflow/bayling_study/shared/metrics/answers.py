@@ -1,0 +1,101 @@
+"""Reading what a system answered, item by item, and measuring it by the suite's kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.config import StudyConfig
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Prompt, items_present, read_hypotheses
+from bayling_study.shared.metrics import (
+    constraints,
+    exams,
+    interactive,
+    knowledge,
+    reviews,
+    translation,
+)
+from bayling_study.shared.metrics.cache import StatisticsCache
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+from bayling_study.shared.metrics.resampling import Plan
+from bayling_study.shared.sources.fetched import files_root
+
+MEASURES = {
+    "translation": translation.measure,
+    "wmt22": translation.measure,
+    "flores": translation.measure_flores,
+    "constrained": constraints.measure,
+    "exams": exams.measure,
+    "reviews": reviews.measure,
+    "judged": reviews.measure_judged,
+    "interactive": interactive.measure,
+    "harness": knowledge.measure,
+    "questions": knowledge.measure,
+}
+"""Kind of suite to the function that measures one item of it."""
+
+
+def options_of(config: StudyConfig, cache: Path | None, spm: Path | None = None) -> Options:
+    """Returns the scorers' options from the configuration.
+
+    Args:
+        config: the study.
+        cache: where statistics are kept.
+        spm: download of spBLEU's model, where the study has one.
+    """
+    tokenizers: dict[str, list[str]] = {
+        code: [*names] for code, names in config.scoring.tokenizers.items()
+    }
+    model = None if spm is None else files_root(spm) / translation.MODEL
+    return Options(tokenizers, StatisticsCache(cache), config.scoring.off_target, model)
+
+
+def plan_of(config: StudyConfig) -> Plan:
+    """Returns the resampling plan from the configuration."""
+    bootstrap = config.scoring.bootstrap
+    return Plan(bootstrap.samples, bootstrap.confidence, config.study.seed)
+
+
+def suite_kind(config: StudyConfig, suite: str) -> str:
+    """Returns the kind of a suite.
+
+    Raises:
+        StudyError: the configuration has no such suite, or nothing measures its kind.
+    """
+    if suite not in config.suites:
+        known = ", ".join(config.suites) or "(none)"
+        raise StudyError(f"no suite is called {suite!r}", where="suites", fix=f"one of: {known}")
+    kind = config.suites[suite].kind
+    if kind not in MEASURES:
+        raise StudyError(f"no scorer measures suites of kind {kind!r}", where=f"suites.{suite}")
+    return kind
+
+
+def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) -> list[Answers]:
+    """Returns a system's answers to those items of a suite that it has, in prompt order.
+
+    Args:
+        prompts: all prompts of the suite.
+        outputs: the system's output folder, with ``SUITE.jsonl`` and ``system.json``.
+        system: its name.
+        suite: the suite's name.
+
+    Raises:
+        StudyError: an item lacks a prompt, or an id is unknown or repeated; names the file.
+    """
+    path = outputs / f"{suite}.jsonl"
+    present = items_present(outputs, suite, prompts)
+    asked = [prompt for prompt in prompts if prompt.item in present]
+    found = {row.id: row for row in read_hypotheses(path, asked)} if asked else {}
+    groups: dict[str, list[Prompt]] = {}
+    for prompt in asked:
+        groups.setdefault(prompt.item, []).append(prompt)
+    return [
+        Answers(suite, item, system, path, members, [found[prompt.id] for prompt in members])
+        for item, members in groups.items()
+    ]
+
+
+def measure(answers: Answers, kind: str, options: Options) -> list[Measurement]:
+    """Returns all measurements of one item."""
+    return MEASURES[kind](answers, options)

@@ -1,0 +1,74 @@
+"""A cache of segment statistics on disk, keyed by what they were computed from.
+
+A key is the hash of the metric's signature, the hypotheses and the references:
+an entry can be stale in no way, needs no invalidation, and is shared by the
+programs that score one system and those that compare several. Entries are
+written whole under their final name, so concurrent jobs only repeat work.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayling_study.core.files import atomic_file, sha256_json
+
+SCHEMA = 1
+"""Raise it when the meaning of stored columns changes."""
+
+
+@dataclass
+class StatisticsCache:
+    """Arrays of counts by content; without a folder nothing is kept.
+
+    Attributes:
+        folder: where entries are; it is made when the first one is written.
+        hits, misses: how often an entry was found and how often it was computed.
+    """
+
+    folder: Path | None = None
+    hits: int = 0
+    misses: int = 0
+
+    def get(
+        self,
+        signature: str,
+        hypotheses: Sequence[str],
+        references: Sequence[str],
+        compute: Callable[[], NDArray[np.uint32]],
+    ) -> NDArray[np.uint32]:
+        """Returns the counts, shape (segments, columns), computing them if they are not stored.
+
+        An unreadable entry (a disk fault) is computed again and replaced.
+        """
+        if self.folder is None:
+            return compute()
+        key = sha256_json([SCHEMA, signature, list(hypotheses), list(references)])
+        path = self.folder / key[:2] / f"{key}.npz"
+        stored = _load(path)
+        if stored is not None and len(stored) == len(hypotheses):
+            self.hits += 1
+            return stored
+        self.misses += 1
+        counts = compute()
+        with atomic_file(path, "wb") as stream:
+            np.savez_compressed(stream, counts=counts)
+        return counts
+
+
+def default_folder(out: Path) -> Path:
+    """Returns the study's cache for an output in its ``scores`` folder."""
+    return out.absolute().parent.parent / "work" / "scoring"
+
+
+def _load(path: Path) -> NDArray[np.uint32] | None:
+    try:
+        with np.load(path, allow_pickle=False) as entry:
+            return np.asarray(entry["counts"], dtype=np.uint32)
+    except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
+        return None

@@ -1,0 +1,117 @@
+"""AGIEval exams: reading the chosen answer and counting the right ones.
+
+Three rules, found by search because the authors' script is not released; they
+give 107 of BayLing's 108 published cells (the other does not follow from its
+released file, see ``config/published.tsv``):
+
+- one choice: delete "Answer" and "Choice", then take the first letter A to F
+  (the first capital of the untouched text would be the A of "Answer");
+- several choices (physics): all letters A to F of the untouched text as a set;
+- cloze (mathematics): see ``math_answers``.
+
+Beside the accuracy stand the share of answers that could not be read, and the
+gold ceiling: the accuracy when each gold answer itself is given as the output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.metrics import math_answers
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
+
+LETTERS = re.compile("[A-F]")
+TEMPLATE_WORDS = ("Answer", "Choice")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a kind of exam is marked.
+
+    Attributes:
+        signature: names the rule in every score.
+        extract: returns the answer found in an output, or none.
+        right: compares the extracted answer with the gold answer.
+    """
+
+    signature: str
+    extract: Callable[[str], str | None]
+    right: Callable[[str, str], bool]
+
+
+def first_letter(text: str) -> str | None:
+    """Returns the first letter A to F once the template's own words are deleted."""
+    for word in TEMPLATE_WORDS:
+        text = text.replace(word, "")
+    found = LETTERS.search(text)
+    return found[0] if found else None
+
+
+def letter_set(text: str) -> str | None:
+    """Returns all letters A to F of a text, sorted and once each."""
+    return "".join(sorted(set(LETTERS.findall(text)))) or None
+
+
+def _same(answer: str, gold: str) -> bool:
+    return answer == gold
+
+
+def _same_set(answer: str, gold: str) -> bool:
+    return answer == letter_set(gold)
+
+
+ONE_CHOICE = Rule("exam|rule:first-letter|drop:Answer,Choice|version:1", first_letter, _same)
+SEVERAL_CHOICES = Rule("exam|rule:letter-set|version:1", letter_set, _same_set)
+CLOZE = Rule(
+    "exam|rule:math-equivalence|version:1", math_answers.final_answer, math_answers.equivalent
+)
+RULES = {"single": ONE_CHOICE, "set": SEVERAL_CHOICES, "math": CLOZE}
+"""A prompt's ``meta["answer_rule"]`` to the rule."""
+
+
+def measure(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns accuracy, the unparseable share and the gold ceiling of one exam, in per cent.
+
+    Raises:
+        StudyError: a prompt has no gold answer, or its answer rule is unknown.
+    """
+    rule = _rule(answers)
+    gold = [_gold(answers, index) for index in range(len(answers.prompts))]
+    given = [rule.extract(text) for text in answers.last_turns()]
+    right = [_marked(rule, answer, key) for answer, key in zip(given, gold, strict=True)]
+    ceiling = [_marked(rule, rule.extract(key), key) for key in gold]
+    unread = [float(answer is None) for answer in given]
+    ones = [1.0] * len(gold)
+    note = f"{int(sum(right))}/{len(right)} right"
+    return [
+        rate("accuracy", rule.signature, right, ones, note),
+        rate("unparseable", rule.signature, unread, ones, f"{int(sum(unread))} answers"),
+        rate("gold-ceiling", rule.signature, ceiling, ones, f"{int(sum(ceiling))}/{len(gold)}"),
+    ]
+
+
+def _rule(answers: Answers) -> Rule:
+    """Returns the rule that all questions of an exam name."""
+    names = {prompt.meta.get("answer_rule") for prompt in answers.prompts}
+    name = names.pop()
+    if names or name not in RULES:
+        raise StudyError(
+            f"the answer rule of {answers.item!r} is {name!r}",
+            where=answers.where(0),
+            fix=f"one of: {', '.join(RULES)}, the same for all questions of an exam",
+        )
+    return RULES[name]
+
+
+def _gold(answers: Answers, index: int) -> str:
+    references = answers.prompts[index].references
+    if not references or not references[-1].strip():
+        raise StudyError("the question has no gold answer", where=answers.where(index))
+    return references[-1]
+
+
+def _marked(rule: Rule, answer: str | None, gold: str) -> float:
+    return float(answer is not None and rule.right(answer, gold))

@@ -1,0 +1,28 @@
+"""Which averages over items a suite reports: what its prompts say.
+
+A prompt's ``meta["averages"]`` names the averages that its item enters. The
+suites stage knows why (trained or zero-shot, script, resources); whoever
+scores, COMET's environment included, only has to read. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bayling_study.core.records import Prompt
+
+
+def averages(prompts: Iterable[Prompt]) -> dict[str, list[str]]:
+    """Returns the averages of a suite, each with its items in the prompts' order.
+
+    Args:
+        prompts: all prompts of the suite; those of one item name the same averages.
+    """
+    items: dict[str, list[str]] = {}
+    for prompt in prompts:
+        items.setdefault(prompt.item, prompt.meta.get("averages", []))
+    groups: dict[str, list[str]] = {}
+    for item, names in items.items():
+        for name in names:
+            groups.setdefault(name, []).append(item)
+    return groups

@@ -1,0 +1,155 @@
+"""Off-target rate: how many answers are in another language than the one asked for.
+
+Two identifiers that ship their models vote on every answer: py3langid (a naive
+Bayes model over byte n-grams, Lui & Baldwin 2012) and pycld2 (CLD2, Sites
+2013). A vote counts when the identifier knows the target language and is
+sure: py3langid from a probability of ``SURE``, pycld2 where it says that it is
+reliable. An answer is off-target when one votes against the target language
+and none for it.
+
+Identifiers err, most on short texts, so the note gives the same rate of the
+references, which are right by definition: it is what the method finds where
+nothing is wrong.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
+
+SURE = 0.5
+"""Least probability at which py3langid's answer counts as a vote (its own scale, 0 to 1)."""
+SHORT = 20
+"""Letters below which an answer is too short for a safe vote; UI strings often are."""
+ALIKE = (
+    frozenset({"bs", "hr", "sr"}),
+    frozenset({"id", "ms"}),
+    frozenset({"nb", "no", "nn"}),
+    frozenset({"zh", "zht", "zh-Hant", "wuu", "yue"}),
+)
+"""Codes that count as one language: texts of one are regularly taken for the other's."""
+LABELS: dict[str, dict[str, str]] = {
+    "py3langid": {"ff": "fuv", "zht": "zh", "nb": "no"},
+    "pycld2": {"he": "iw", "jv": "jw", "zht": "zh-Hant", "nb": "no"},
+}
+"""This project's codes to an identifier's, where they differ."""
+
+Votes = NDArray[np.uint32]
+"""One row a text: for each identifier whether it votes for and whether against (four columns)."""
+
+
+def measure(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns the off-target rate and how often the two identifiers agree, in per cent.
+
+    Nothing is returned for a language that neither identifier knows.
+    """
+    language = answers.target_language()
+    knowing = [name for name in ("py3langid", "pycld2") if label(name, language)]
+    if not options.off_target or not knowing:
+        return []
+    texts = answers.last_turns()
+    votes = _cached(texts, language, options)
+    off = is_off(votes)
+    expected = is_off(_cached(answers.last_references(), language, options))
+    ones = [1.0] * len(texts)
+    note = f"{off.sum()} of {len(off)} answers; of the references {100 * expected.mean():.1f} %"
+    short = sum(letters(text) < SHORT for text in texts)
+    if short:
+        note += f"; approximate, {short} answers have fewer than {SHORT} letters"
+    text = signature(knowing)
+    results = [rate("off-target", text, off.tolist(), ones, note)]
+    if len(knowing) == 2:
+        agree, both = agreement(votes)
+        note = f"{agree.sum()} of the {both.sum()} answers on which both vote"
+        results.append(
+            rate("off-target-agreement", text, agree.tolist(), both.astype(float).tolist(), note)
+        )
+    return results
+
+
+def signature(knowing: Sequence[str]) -> str:
+    """Returns what decides the rate, for score files."""
+    versions = "|".join(f"{name}:{metadata.version(name)}" for name in knowing)
+    return f"off-target|{versions}|sure:{SURE}|vote:against-and-none-for|version:1"
+
+
+def is_off(votes: Votes) -> NDArray[np.bool_]:
+    """Tells which texts have a vote against the language and none for it."""
+    against = (votes[:, 1] > 0) | (votes[:, 3] > 0)
+    return np.asarray(against & (votes[:, 0] == 0) & (votes[:, 2] == 0))
+
+
+def agreement(votes: Votes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns on which texts both identifiers vote alike, and on which both vote."""
+    both = (votes[:, :2].sum(axis=1) > 0) & (votes[:, 2:].sum(axis=1) > 0)
+    return both & (votes[:, 0] == votes[:, 2]), both
+
+
+def letters(text: str) -> int:
+    """Returns the number of letters; a Chinese character says as much as three of an alphabet."""
+    return sum(3 if unicodedata.category(sign) == "Lo" else 1 for sign in text if sign.isalpha())
+
+
+def label(identifier: str, language: str) -> str | None:
+    """Returns an identifier's code of a language, or none where it does not know it."""
+    code = LABELS[identifier].get(language, language)
+    return code if code in _known(identifier) else None
+
+
+def _cached(texts: Sequence[str], language: str, options: Options) -> Votes:
+    key = f"{signature(('py3langid', 'pycld2'))}|{language}"
+    return options.cache.get(key, texts, [], lambda: _votes(texts, language))
+
+
+def _votes(texts: Sequence[str], language: str) -> Votes:
+    rows = np.zeros((len(texts), 4), dtype=np.uint32)
+    for row, text in enumerate(texts):
+        clean = "".join(s for s in text if unicodedata.category(s) not in ("Cc", "Cs", "Cn"))
+        if not any(sign.isalpha() for sign in clean):
+            continue
+        for column, name in ((0, "py3langid"), (2, "pycld2")):
+            wanted = label(name, language)
+            found = _identify(name, clean) if wanted else None
+            if found and wanted:
+                rows[row, column if _same(found, wanted) else column + 1] = 1
+    return rows
+
+
+def _same(found: str, wanted: str) -> bool:
+    return found == wanted or any(found in group and wanted in group for group in ALIKE)
+
+
+def _identify(name: str, text: str) -> str | None:
+    """Returns the code of a text's language, or none where the identifier is not sure."""
+    if name == "py3langid":
+        code, probability = _langid().classify(text)
+        return str(code) if probability >= SURE else None
+    import pycld2
+
+    reliable, _, details = pycld2.detect(text)
+    return str(details[0][1]) if reliable and details[0][1] != "un" else None
+
+
+@cache
+def _langid() -> Any:
+    from py3langid import langid
+
+    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+
+
+@cache
+def _known(identifier: str) -> frozenset[str]:
+    if identifier == "py3langid":
+        return frozenset(_langid().nb_classes)
+    import pycld2
+
+    detected = set(pycld2.DETECTED_LANGUAGES)
+    return frozenset(code for name, code in pycld2.LANGUAGES if name in detected)

@@ -1,0 +1,152 @@
+"""Interactive translation, turn by turn: is each demand met, how good is it, what was kept.
+
+A conversation's ``meta["demands"]`` holds one demand a turn, with a kind and
+the checks that make it verifiable (``bayling_study.shared.interactive.checks``). A
+demand is met when all its checks are; a check that speaks of the previous
+answer sees the system's own. Conversations, not turns, are resampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.interactive.checks import matched_share, verify
+from bayling_study.shared.metrics import overlap
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
+
+SATISFACTION = "interactive|demand:all-checks|unit:turn|version:1"
+DIALOGUE = "interactive|demand:all-checks|unit:conversation|version:1"
+KEPT = "interactive|kept:words-in-order-of-previous-answer|version:1"
+KEPT_REFERENCE = "interactive|kept:words-in-order-of-previous-reference|version:1"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One judged turn.
+
+    Attributes:
+        conversation: position of its conversation in the item.
+        number: position of the turn, from 1.
+        kind: kind of its demand.
+        met: whether all checks are satisfied; none where the demand has no checks.
+        kept: share of the previous answer's words that are kept, in order; none at turn 1.
+        kept_reference: the same of the references, which is what a correct revision keeps.
+    """
+
+    conversation: int
+    number: int
+    kind: str
+    met: bool | None
+    kept: float | None
+    kept_reference: float | None
+
+
+def measure(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns satisfaction, the kept share and quality, whole and by demand kind or turn.
+
+    Raises:
+        StudyError: demands, references and answers differ in number.
+    """
+    turns = [turn for index in range(len(answers.prompts)) for turn in _judge(answers, index)]
+    size = len(answers.prompts)
+    results = [_met("satisfaction", turns, size), _all_met(turns, size)]
+    results += _kept(turns, size)
+    for name, own in _parts(turns).items():
+        if any(turn.met is not None for turn in own):
+            results.append(_met(f"satisfaction.{name}", own, size))
+        if any(turn.kept is not None for turn in own):
+            results += _kept(own, size, f".{name}")
+    return results + _quality(answers, options)
+
+
+def _parts(turns: list[Turn]) -> dict[str, list[Turn]]:
+    """Returns the turns by number (``turn-1``) and by kind of demand."""
+    parts: dict[str, list[Turn]] = {}
+    for turn in sorted(turns, key=lambda turn: turn.number):
+        parts.setdefault(f"turn-{turn.number}", []).append(turn)
+    for turn in turns:
+        parts.setdefault(turn.kind, []).append(turn)
+    return parts
+
+
+def _judge(answers: Answers, index: int) -> list[Turn]:
+    prompt, given = answers.prompts[index], answers.hypotheses[index].turns
+    demands: list[dict[str, Any]] = prompt.meta.get("demands", [])
+    sizes = {len(demands), len(prompt.references), len(given)}
+    if len(sizes) != 1:
+        raise StudyError(
+            f"{len(given)} answers, {len(prompt.references)} references, {len(demands)} demands",
+            where=answers.where(index),
+            fix="one of each for every turn",
+        )
+    turns = []
+    for position, demand in enumerate(demands):
+        checks = demand["checks"]
+        met = all(verify(checks, given[position], given[:position])) if checks else None
+        later = position > 0
+        kept = _share(given, position) if later else None
+        expected = _share(prompt.references, position) if later else None
+        turns.append(Turn(index, position + 1, demand["kind"], met, kept, expected))
+    return turns
+
+
+def _share(texts: list[str], position: int) -> float:
+    return matched_share(texts[position - 1], texts[position], of="one")
+
+
+def _met(metric: str, turns: list[Turn], size: int) -> Measurement:
+    judged = [turn for turn in turns if turn.met is not None]
+    note = f"{sum(bool(turn.met) for turn in judged)}/{len(judged)} demands met"
+    pairs = ((turn.conversation, float(bool(turn.met))) for turn in judged)
+    return _by_conversation(metric, SATISFACTION, pairs, size, note)
+
+
+def _all_met(turns: list[Turn], size: int) -> Measurement:
+    judged = {turn.conversation for turn in turns if turn.met is not None}
+    failed = {turn.conversation for turn in turns if turn.met is False}
+    pairs = ((index, float(index not in failed)) for index in sorted(judged))
+    note = f"{len(judged - failed)}/{len(judged)} conversations with all demands met"
+    return _by_conversation("satisfaction-all", DIALOGUE, pairs, size, note)
+
+
+def _kept(turns: list[Turn], size: int, suffix: str = "") -> list[Measurement]:
+    own = ((turn.conversation, turn.kept) for turn in turns if turn.kept is not None)
+    expected = (
+        (turn.conversation, turn.kept_reference)
+        for turn in turns
+        if turn.kept_reference is not None
+    )
+    return [
+        _by_conversation(f"kept{suffix}", KEPT, own, size),
+        _by_conversation(f"kept-reference{suffix}", KEPT_REFERENCE, expected, size),
+    ]
+
+
+def _by_conversation(
+    metric: str, signature: str, pairs: Iterable[tuple[int, float]], size: int, note: str = ""
+) -> Measurement:
+    """Returns a rate from (conversation, value) pairs, summed within each conversation."""
+    parts, wholes = [0.0] * size, [0.0] * size
+    for conversation, value in pairs:
+        parts[conversation] += value
+        wholes[conversation] += 1
+    return rate(metric, signature, parts, wholes, note)
+
+
+def _quality(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns BLEU and chrF of each turn against its reference, over those who have the turn."""
+    tokenizers = overlap.tokenizers_of(answers, options)
+    results = []
+    for position in range(max(len(prompt.turns) for prompt in answers.prompts)):
+        rows = [
+            (hypothesis.turns[position], prompt.references[position])
+            for hypothesis, prompt in zip(answers.hypotheses, answers.prompts, strict=True)
+            if len(prompt.turns) > position
+        ]
+        given, expected = [row[0] for row in rows], [row[1] for row in rows]
+        suffix = f".turn-{position + 1}"
+        results += overlap.score(given, expected, tokenizers, options, suffix)
+    return results

@@ -1,0 +1,73 @@
+"""Multiple-choice suites: the harness's marks, with what guessing would give.
+
+lm-evaluation-harness has marked every question (``SUITE.marks.jsonl`` beside
+the chosen answers): ``acc`` takes the most likely choice, ``acc_norm`` divides
+each likelihood by the choice's length first. Here the marks become percentages
+with intervals and paired tests like all others. A question of k choices is
+guessed right once in k times; questions may differ in k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, read_jsonl
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
+
+NAMES = {"acc": "accuracy", "acc_norm": "accuracy-norm", "acc_bytes": "accuracy-bytes"}
+"""The harness's names of marks to this project's; others keep theirs."""
+
+
+def measure(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns every mark's share in per cent, with the chance level of the item's questions.
+
+    Raises:
+        StudyError: a question has no marks, or the questions have different marks.
+    """
+    marks = _marks(answers.path.with_name(f"{answers.suite}.marks.jsonl"))
+    found = [_of(answers, marks, index) for index in range(len(answers.prompts))]
+    names = list(found[0])
+    if any(list(row) != names for row in found):
+        raise StudyError("the questions of one item have different marks", where=answers.path)
+    signature = _signature(answers)
+    chance = 100 * sum(1 / _choices(answers, i) for i in range(len(found))) / len(found)
+    results = []
+    for name in names:
+        values = [row[name] for row in found]
+        note = f"{sum(values):g}/{len(values)} right, guessing gives {chance:.1f} %"
+        metric = NAMES.get(name, name.replace("_", "-"))
+        mark = rate(metric, f"{signature}|{name}", values, [1.0] * len(values), note)
+        results.append(replace(mark, chance=chance))
+    return results
+
+
+@lru_cache(maxsize=4)
+def _marks(path: Path) -> dict[str, dict[str, float]]:
+    """Reads a suite's marks once for all its items: prompt id to mark to value."""
+    try:
+        return {row["id"]: row["metrics"] for row in read_jsonl(path)}
+    except (KeyError, TypeError) as error:
+        raise StudyError("a row has the fields id and metrics", where=path) from error
+
+
+def _of(answers: Answers, marks: dict[str, dict[str, float]], index: int) -> dict[str, float]:
+    found = marks.get(answers.prompts[index].id)
+    if not found:
+        raise StudyError("the question has no marks", where=answers.where(index))
+    return found
+
+
+def _choices(answers: Answers, index: int) -> int:
+    choices: Any = answers.prompts[index].meta.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise StudyError("the prompt's meta names no choices", where=answers.where(index))
+    return len(choices)
+
+
+def _signature(answers: Answers) -> str:
+    declared = read_json(answers.path.with_name("system.json"))["signatures"]
+    return str(declared[answers.suite][answers.item])

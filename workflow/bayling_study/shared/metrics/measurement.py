@@ -1,0 +1,174 @@
+"""The common form of every metric: statistics of each segment, and how their sums combine.
+
+BLEU, chrF, rates and ratios are all functions of sums over segments. A
+resampled test set is then a weighted sum, so a thousand of them are one matrix
+product (``resampling``) and no text is read twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.shared.metrics.cache import StatisticsCache
+
+Array = NDArray[np.float64]
+Combine = Callable[[Array], Array]
+"""Turns sums of statistics, shape (…, columns), into values, shape (…)."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One metric on one item of one system.
+
+    Attributes:
+        metric: its name in score files and in ``config/published.tsv``.
+        signature: everything that decides the value.
+        statistics: sufficient statistics, shape (segments, columns).
+        combine: turns summed statistics into the metric's value.
+        segments: value of each segment; NaN where a segment alone has none.
+        note: a remark for the reader, such as the number of empty hypotheses.
+        chance: value that guessing gives on average; none where there is nothing to guess.
+    """
+
+    metric: str
+    signature: str
+    statistics: Array
+    combine: Combine
+    segments: Array
+    note: str = ""
+    chance: float | None = None
+
+    @property
+    def value(self) -> float:
+        """The metric on the whole item."""
+        return float(self.combine(self.statistics.sum(axis=0)))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a system answered to all prompts of one item, in the prompts' order.
+
+    Attributes:
+        path: file of the hypotheses, for messages.
+    """
+
+    suite: str
+    item: str
+    system: str
+    path: Path
+    prompts: list[Prompt]
+    hypotheses: list[Hypothesis]
+
+    def where(self, index: int) -> str:
+        """Returns the place to name in an error about one segment."""
+        return f"{self.path}: {self.prompts[index].id}"
+
+    def last_turns(self) -> list[str]:
+        """Returns each hypothesis' last answer, which single-turn metrics judge."""
+        return [hypothesis.turns[-1] for hypothesis in self.hypotheses]
+
+    def last_references(self) -> list[str]:
+        """Returns each prompt's last reference.
+
+        Raises:
+            StudyError: a prompt has none.
+        """
+        for index, prompt in enumerate(self.prompts):
+            if not prompt.references:
+                raise StudyError("the prompt has no reference", where=self.where(index))
+        return [prompt.references[-1] for prompt in self.prompts]
+
+    def target_language(self) -> str:
+        """Returns the language of the item's answers.
+
+        Raises:
+            StudyError: the prompts name none, or several.
+        """
+        found = {prompt.languages.get("target") for prompt in self.prompts}
+        language = found.pop()
+        if found or not language:
+            raise StudyError(
+                "the prompts of one item need one target language", where=self.where(0)
+            )
+        return language
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the configuration lets a scorer choose.
+
+    Attributes:
+        tokenizers: target language to sacreBLEU tokenizers that replace the usual one;
+            the first gives ``bleu``, another one gives ``bleu-NAME``.
+        cache: where statistics that are slow to compute are kept.
+        off_target: whether the language of translations is identified.
+        spm: spBLEU's SentencePiece model, or none.
+    """
+
+    tokenizers: dict[str, list[str]] = field(default_factory=dict)
+    cache: StatisticsCache = field(default_factory=StatisticsCache)
+    off_target: bool = True
+    spm: Path | None = None
+
+
+def quotient(top: Array, bottom: Array, scale: float = 1.0) -> Array:
+    """Returns ``scale * top / bottom``, and 0 where the denominator is 0."""
+    result = np.zeros(np.broadcast_shapes(np.shape(top), np.shape(bottom)))
+    return np.divide(scale * top, bottom, out=result, where=np.asarray(bottom) != 0)
+
+
+def percentage(sums: Array) -> Array:
+    """Combines the columns (part, whole) into a percentage."""
+    return quotient(sums[..., 0], sums[..., 1], 100.0)
+
+
+def total(sums: Array) -> Array:
+    """Combines a single column into its sum, for counts and summed scores."""
+    return np.asarray(sums[..., 0], dtype=np.float64)
+
+
+def mean(sums: Array) -> Array:
+    """Combines the columns (sum, number) into the mean."""
+    return quotient(sums[..., 0], sums[..., 1])
+
+
+def rate(
+    metric: str, signature: str, parts: Sequence[float], wholes: Sequence[float], note: str = ""
+) -> Measurement:
+    """Returns a percentage measured as part and whole of each segment.
+
+    A segment without a whole (no constraint, no demand) has no value of its own.
+    """
+    statistics = np.array([parts, wholes], dtype=np.float64).T
+    segments = np.where(statistics[:, 1] != 0, percentage(statistics), np.nan)
+    return Measurement(metric, signature, statistics, percentage, segments, note)
+
+
+def average(
+    metric: str,
+    signature: str,
+    values: Sequence[float],
+    note: str = "",
+    weights: Sequence[float] | None = None,
+) -> Measurement:
+    """Returns the mean of values that each belong to one segment.
+
+    A weight of 0 leaves a segment out; its value must be 0 too.
+    """
+    column = np.asarray(values, dtype=np.float64)
+    counted = np.ones_like(column) if weights is None else np.asarray(weights, dtype=np.float64)
+    statistics = np.stack([column, counted], axis=1)
+    return Measurement(metric, signature, statistics, mean, column, note)
+
+
+def count(metric: str, signature: str, values: Sequence[float], note: str = "") -> Measurement:
+    """Returns the sum of values that each belong to one segment."""
+    column = np.asarray(values, dtype=np.float64)
+    return Measurement(metric, signature, column[:, None], total, column, note)

@@ -1,0 +1,142 @@
+"""Uncertainty: bootstrap intervals, paired tests, and the correction for many of them.
+
+All systems of an item share the same resampled test sets and the same random
+exchanges, drawn from a seed that depends on the study's seed, the suite and
+the item. So pairs are paired, and a resample costs one row of a matrix
+product: (samples x segments) by (segments x statistics).
+
+Conventions are those of sacreBLEU 2.6 (``significance.py``), which a test
+holds this module to: p = (c + 1) / (samples + 1), two-sided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.metrics.measurement import Array, Measurement
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often and from which seed to resample.
+
+    Attributes:
+        samples: resampled test sets, and random exchanges, a test.
+        confidence: probability that an interval covers; 1 minus it is the level of tests.
+        seed: the study's seed.
+    """
+
+    samples: int
+    confidence: float
+    seed: int
+
+    def seed_of(self, purpose: str, suite: str, item: str) -> int:
+        """Returns the seed of one purpose on one item; systems do not enter."""
+        return derive_seed(self.seed, purpose, suite, item)
+
+    @property
+    def method(self) -> str:
+        """How intervals were made, for score files."""
+        percent = f"{100 * self.confidence:g}"
+        return f"percentile bootstrap over segments, {self.samples} samples, {percent} %"
+
+
+def bootstrap_weights(segments: int, samples: int, seed: int) -> Array:
+    """Returns how often each segment is drawn in each resample, shape (samples, segments).
+
+    Segments are drawn with replacement (Koehn 2004), with sacreBLEU's generator calls.
+    """
+    drawn = np.random.default_rng(seed).choice(segments, size=(samples, segments), replace=True)
+    drawn += np.arange(samples)[:, None] * segments
+    counts = np.bincount(drawn.ravel(), minlength=samples * segments)
+    return counts.reshape(samples, segments).astype(np.float64)
+
+
+def exchange_mask(segments: int, samples: int, seed: int) -> Array:
+    """Returns random 0/1 choices of the segments that keep their system, (samples, segments)."""
+    drawn = np.random.default_rng(seed).integers(2, size=(samples, segments), dtype=bool)
+    return drawn.astype(np.float64)
+
+
+def resampled(measurement: Measurement, weights: Array) -> Array:
+    """Returns the metric's value on each resampled test set, shape (samples,)."""
+    return measurement.combine(weights @ measurement.statistics)
+
+
+def interval(values: Array, confidence: float) -> tuple[float, float]:
+    """Returns the percentile interval of resampled values."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def p_value(null_differences: Array, difference: float) -> float:
+    """Returns the share of differences under the null hypothesis that exceed the observed one.
+
+    One is added to both counts, so that p is never 0 and never too small. Systems
+    without any difference get 1, the probability of one at least as large; this is the
+    only departure from sacreBLEU, whose strict count would call them different.
+    """
+    if difference == 0:
+        return 1.0
+    exceeding = int(np.sum(null_differences > difference))
+    return (exceeding + 1) / (len(null_differences) + 1)
+
+
+def paired_bootstrap(resamples: Array, difference: float) -> float:
+    """Returns the p-value of the paired bootstrap test (Koehn 2004), as sacreBLEU computes it.
+
+    Args:
+        resamples: differences of the two systems on the same resamples.
+        difference: absolute difference of the values on the whole item.
+    """
+    differences = np.abs(resamples)
+    return p_value(differences - differences.mean(), difference)
+
+
+def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]) -> Array:
+    """Returns differences under the null hypothesis of approximate randomisation.
+
+    Riezler & Maxwell (2005): if the systems are alike, exchanging their answers to some
+    segments changes nothing.
+
+    Args:
+        first, second: the same metric of two systems.
+        kept: for each of the two, the sums of statistics over the segments that an
+            exchange leaves in place (``exchange_mask`` times the statistics); the
+            sums over the exchanged ones follow by subtraction.
+    """
+    all_first, all_second = first.statistics.sum(axis=0), second.statistics.sum(axis=0)
+    mixed_first = first.combine(kept[0] + all_second - kept[1])
+    mixed_second = first.combine(kept[1] + all_first - kept[0])
+    return np.asarray(mixed_first - mixed_second)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns Holm's step-down correction (1979) of a family of p-values, in their order."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Returns q-values (Benjamini & Hochberg 1995) of a family of p-values, in their order.
+
+    Calling those below a level different keeps the expected share of false ones below it.
+    """
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index], reverse=True)
+    corrected = [0.0] * len(p_values)
+    smallest = 1.0
+    for position, index in enumerate(order):
+        rank = len(p_values) - position
+        smallest = min(smallest, p_values[index] * len(p_values) / rank)
+        corrected[index] = smallest
+    return corrected

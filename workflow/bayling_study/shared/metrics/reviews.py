@@ -1,0 +1,185 @@
+"""Judged comparisons: reading two scores out of each review, and counting wins.
+
+The released reviews are GPT-4's in the output format of FairEval (``reviewing``).
+The system under test is Assistant 1; a review whose prompt is marked
+``swapped`` showed it second, and its scores are exchanged.
+
+Where both orders of a question were judged, their mean counts; ``consistent-share``
+is the share of questions whose winner does not depend on the order, and
+``first-shown-share`` the share of reviews with a winner in which it is the
+assistant that was shown first (50 for a judge without a bias).
+
+A released review without scores is an error. A judge of a study may fail to
+state them: such a question is ``unjudged``, counts in no other metric, and keeps
+its place among the segments, so that systems stay paired by question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import numpy as np
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.metrics.measurement import (
+    Answers,
+    Array,
+    Measurement,
+    Options,
+    average,
+    count,
+    quotient,
+    rate,
+)
+from bayling_study.shared.reviews import parse_scores
+
+SIGNATURE = "review|format:FairEval|orders:{orders}|version:1"
+
+
+@dataclass
+class Question:
+    """One question's reviews: a pair of scores for each order in which it was judged.
+
+    Attributes:
+        orders: whether the system was shown second, a pair.
+    """
+
+    category: str
+    pairs: list[tuple[float, float]] = field(default_factory=list)
+    orders: list[bool] = field(default_factory=list)
+
+    @property
+    def scores(self) -> tuple[float, float]:
+        """Mean score of the system and of its opponent; zeros where nobody judged."""
+        if not self.pairs:
+            return 0.0, 0.0
+        return fmean(pair[0] for pair in self.pairs), fmean(pair[1] for pair in self.pairs)
+
+    @property
+    def consistent(self) -> bool:
+        """Whether all orders name the same winner."""
+        return len({_sign(first - second) for first, second in self.pairs}) == 1
+
+    @property
+    def first_shown(self) -> tuple[int, int]:
+        """Returns in how many reviews the assistant shown first wins, of how many with a winner."""
+        winners = [
+            (_sign(first - second), swapped)
+            for (first, second), swapped in zip(self.pairs, self.orders, strict=True)
+            if first != second
+        ]
+        return sum((sign > 0) != swapped for sign, swapped in winners), len(winners)
+
+
+def measure(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns wins, ties and losses, the summed scores and their ratio, and category means.
+
+    Raises:
+        StudyError: a review states no score; names the file and the review.
+    """
+    questions = _questions(answers, strict=True)
+    orders = max(len(question.pairs) for question in questions)
+    signature = SIGNATURE.format(orders=orders)
+    about = _orders(signature, questions) if orders > 1 else []
+    return _measurements(questions, signature) + about
+
+
+def measure_judged(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns the same of a study's own judge, and how many questions it left unjudged."""
+    questions = _questions(answers, strict=False)
+    meta = answers.prompts[0].meta
+    signature = f"{SIGNATURE.format(orders=2)}|judge:{meta['judge']}|against:{meta['baseline']}"
+    unjudged = [float(not question.pairs) for question in questions]
+    return [
+        *_measurements(questions, signature),
+        *_orders(signature, questions),
+        rate("unjudged", signature, unjudged, [1.0] * len(questions)),
+    ]
+
+
+def _orders(signature: str, questions: list[Question]) -> list[Measurement]:
+    """Returns what two orders of the same questions tell about the judge."""
+    whole = [float(len(question.pairs) > 1) for question in questions]
+    agreed = [w * question.consistent for w, question in zip(whole, questions, strict=True)]
+    firsts = [question.first_shown for question in questions]
+    return [
+        rate("consistent-share", signature, agreed, whole),
+        rate("first-shown-share", signature, [f for f, _ in firsts], [n for _, n in firsts]),
+    ]
+
+
+def _measurements(questions: list[Question], signature: str) -> list[Measurement]:
+    judged = [float(bool(question.pairs)) for question in questions]
+    ours = [question.scores[0] for question in questions]
+    theirs = [question.scores[1] for question in questions]
+    wins = [float(a > b) for a, b in zip(ours, theirs, strict=True)]
+    losses = [float(a < b) for a, b in zip(ours, theirs, strict=True)]
+    ties = [j - win - loss for j, win, loss in zip(judged, wins, losses, strict=True)]
+    results = [
+        count("win", signature, wins),
+        count("tie", signature, ties),
+        count("loss", signature, losses),
+        rate("win-share", signature, wins, judged),
+        rate(
+            "not-worse-share", signature, [a + b for a, b in zip(wins, ties, strict=True)], judged
+        ),
+        count("score-sum", signature, ours),
+        count("score-sum-opponent", signature, theirs),
+        _ratio(signature, ours, theirs),
+    ]
+    return results + _categories(signature, questions)
+
+
+def _questions(answers: Answers, strict: bool) -> list[Question]:
+    """Returns the questions with their scores.
+
+    Args:
+        answers: reviews in place of answers.
+        strict: whether a review without scores is an error.
+    """
+    questions: dict[str, Question] = {}
+    for index, (prompt, review) in enumerate(
+        zip(answers.prompts, answers.last_turns(), strict=True)
+    ):
+        scores = parse_scores(review)
+        if scores is None and strict:
+            raise StudyError(
+                "the review states no score for one of the assistants",
+                where=answers.where(index),
+                fix='lines such as "Score of the Assistant 1: 8"',
+            )
+        key = str(prompt.meta.get("question_id", prompt.id))
+        category = str(prompt.meta.get("category", ""))
+        question = questions.setdefault(key, Question(category))
+        if scores is not None:
+            swapped = bool(prompt.meta.get("swapped"))
+            question.pairs.append(scores[::-1] if swapped else scores)
+            question.orders.append(swapped)
+    return list(questions.values())
+
+
+def _ratio(signature: str, ours: list[float], theirs: list[float]) -> Measurement:
+    statistics = np.array([ours, theirs]).T
+    return Measurement(
+        "score-ratio", signature, statistics, _ratio_of_sums, _ratio_of_sums(statistics)
+    )
+
+
+def _ratio_of_sums(sums: Array) -> Array:
+    return quotient(sums[..., 0], sums[..., 1], 100.0)
+
+
+def _categories(signature: str, questions: list[Question]) -> list[Measurement]:
+    results = []
+    for name in dict.fromkeys(question.category for question in questions if question.category):
+        members = [question for question in questions if question.category == name]
+        judged = [float(bool(question.pairs)) for question in members]
+        for position, metric in enumerate(("mean", "mean-opponent")):
+            values = [question.scores[position] for question in members]
+            results.append(average(f"{metric}.{name}", signature, values, weights=judged))
+    return results
+
+
+def _sign(difference: float) -> int:
+    return (difference > 0) - (difference < 0)

@@ -1,0 +1,69 @@
+"""Translations: BLEU, chrF, the off-target rate, and for FLORES-101 spBLEU.
+
+spBLEU (Goyal et al. 2022) is BLEU over the pieces of one SentencePiece model
+for all languages, so that unspaced and rare ones are scored alike. sacreBLEU
+downloads that model when it is first used; here it is a fetched source like any
+other, and the pieces are handed to sacreBLEU as tokens. A test holds the values
+to sacreBLEU's own tokenizer ``flores101``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.metrics import identification, overlap
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+
+MODEL = "sacrebleu_tokenizer_spm.model"
+"""The model's file, as sacreBLEU calls it (``tokenizers/tokenizer_spm.py``)."""
+
+
+def measure(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns what every translation of single segments is measured by."""
+    return [*overlap.measure(answers, options), *identification.measure(answers, options)]
+
+
+def measure_flores(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns the same and, where its model is at hand, spBLEU."""
+    found = measure(answers, options)
+    return found if options.spm is None else [spbleu(answers, options.spm, options), *found]
+
+
+def spbleu(answers: Answers, model: Path, options: Options) -> Measurement:
+    """Returns spBLEU with sacreBLEU's signature.
+
+    Raises:
+        StudyError: the model cannot be read.
+    """
+    given = _pieces(model, answers.last_turns())
+    expected = _pieces(model, answers.last_references())
+    note = overlap.empty_note(given)
+    found = overlap.bleu("spbleu", given, expected, "none", options, note)
+    return replace(found, signature=found.signature.replace("tok:none", "tok:flores101"))
+
+
+def _pieces(model: Path, texts: Sequence[str]) -> list[str]:
+    processor = _processor(model)
+    return [" ".join(processor.EncodeAsPieces(text.replace("\n", " ").rstrip())) for text in texts]
+
+
+@cache
+def _processor(model: Path) -> Any:
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.Load(str(model))
+    except (OSError, RuntimeError) as error:
+        raise StudyError(
+            f"spBLEU's SentencePiece model cannot be read ({error})",
+            where=model,
+            fix="fetch the source again, or set download.local.sacrebleu-spm to a folder "
+            f"with {MODEL}; or leave spBLEU out with scoring: {{spm: null}}",
+        ) from error
+    return processor

@@ -1,0 +1,94 @@
+"""Loading a checkpoint: safetensors, 8-bit in three formats, no remote code."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from bayling_study.config.evaluation import GenerationSection
+from bayling_study.core.errors import StudyError
+from bayling_study.shared import quantised
+
+log = logging.getLogger(__name__)
+
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to generate.
+
+    Attributes:
+        model: transformers model in evaluation mode, on its device.
+        tokenizer: its tokenizer.
+        format: ``safetensors``, ``groupwise``, ``bitsandbytes`` or ``gguf``.
+        context: largest number of positions.
+    """
+
+    model: Any
+    tokenizer: Any
+    format: str
+    context: int
+
+
+def checkpoint_format(path: Path) -> str:
+    """Tells the format of a checkpoint folder from the files in it.
+
+    Raises:
+        StudyError: it holds no model that can be loaded safely.
+    """
+    if not path.is_dir():
+        raise StudyError("the checkpoint folder does not exist", where=path)
+    if quantised.is_groupwise(path):
+        return "groupwise"
+    if any(path.glob("*.gguf")):
+        return "gguf"
+    if not any(path.glob("*.safetensors")):
+        raise StudyError(
+            "no .safetensors, .gguf or groupwise 8-bit files",
+            where=path,
+            fix="convert the checkpoint to safetensors; pickled weights are never loaded",
+        )
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    method = config.get("quantization_config", {}).get("quant_method")
+    return "bitsandbytes" if method == "bitsandbytes" else "safetensors"
+
+
+def load(path: Path, section: GenerationSection) -> Loaded:
+    """Loads model and tokenizer from a folder, onto the GPU if there is one.
+
+    Raises:
+        StudyError: the folder's format is unknown or its files do not fit.
+    """
+    kind = checkpoint_format(path)
+    transformers_logging.disable_progress_bar()  # a bar makes a mess of a job's log
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = DTYPES[section.precision]
+    log.info("loading %s (%s, %s) on %s", path, kind, section.precision, device)
+    if kind == "groupwise":
+        model: Any = quantised.load(path, dtype, section.int8_compute, device)
+    else:
+        model = _from_pretrained(path, kind, dtype, device)
+    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    return Loaded(model.eval(), tokenizer, kind, int(model.config.max_position_embeddings))
+
+
+def _from_pretrained(path: Path, kind: str, dtype: torch.dtype, device: str) -> Any:
+    options: dict[str, Any] = {"use_safetensors": True}
+    if kind == "gguf":
+        options = {"gguf_file": next(iter(sorted(path.glob("*.gguf")))).name}
+    if kind == "bitsandbytes":
+        # It warns at every product that inputs are cast; the cast is meant.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        options["device_map"] = device
+    model = AutoModelForCausalLM.from_pretrained(
+        path, dtype=dtype, local_files_only=True, trust_remote_code=False, **options
+    )
+    return model if kind == "bitsandbytes" else model.to(device)

@@ -1,0 +1,22 @@
+"""The paper's 8-bit scheme: its arithmetic, its files and its loader.
+
+Ground level: export writes these files, generation and the chat read them.
+``load`` is what a reader needs::
+
+    model = load(Path("results/embedded/export/tuned-int8"), torch.bfloat16, "cached")
+"""
+
+from __future__ import annotations
+
+from bayling_study.shared.quantised.groupwise import GroupwiseLinear, dequantise, quantise
+from bayling_study.shared.quantised.layout import QUANTISATION_FILE, is_groupwise
+from bayling_study.shared.quantised.loading import load
+
+__all__ = [
+    "QUANTISATION_FILE",
+    "GroupwiseLinear",
+    "dequantise",
+    "is_groupwise",
+    "load",
+    "quantise",
+]

@@ -1,0 +1,129 @@
+"""Loads a groupwise 8-bit checkpoint into a transformers model, tensor by tensor.
+
+The model is built without weights and filled from the files. At no time does a
+16-bit copy of the model exist in ``streamed`` mode: its linear layers keep 8
+bits and rebuild their weight while they multiply. In ``cached`` mode each
+matrix is rebuilt once, which needs the memory of a 16-bit model and runs at
+its speed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from bayling_study.shared.checkpoints.skeleton import check_shapes, skeleton
+from bayling_study.shared.checkpoints.tensorfile import Place, read_header
+from bayling_study.shared.quantised.groupwise import (
+    GroupwiseLinear,
+    dequantise,
+    group_count,
+    row_blocks,
+)
+from bayling_study.shared.quantised.layout import (
+    INT8,
+    SCALE,
+    Quantisation,
+    check_files,
+    read_quantisation,
+)
+
+Mode = Literal["cached", "streamed"]
+
+
+def load(
+    path: Path,
+    dtype: torch.dtype,
+    mode: Mode = "cached",
+    device: torch.device | str = "cpu",
+    verify: bool = True,
+) -> Any:
+    """Loads a groupwise 8-bit checkpoint.
+
+    Args:
+        path: folder with ``quantization.json``.
+        dtype: precision of everything that is not 8-bit, and of the products.
+        mode: ``streamed`` keeps 8 bits in memory, ``cached`` the rebuilt matrices.
+        device: where the model goes, one tensor after the other.
+        verify: compare the files with their recorded hashes first.
+
+    Returns:
+        The transformers model in evaluation mode, without gradients.
+
+    Raises:
+        StudyError: a file is missing or changed, or does not fit the architecture.
+    """
+    path = Path(path)
+    description = read_quantisation(path)
+    if verify:
+        check_files(path, description)
+    places: dict[str, Place] = {}
+    for name in description.files:
+        places.update(read_header(path / name))
+    model = skeleton(path, dtype)
+    _check_complete(model, description, places, path)
+    for name in description.quantised:
+        _fill_matrix(model, name, places, description.group_size, dtype, mode, device)
+    for name, place in places.items():
+        if not name.endswith((INT8, SCALE)):
+            _set(model, name, _cast(place.read(), dtype).to(device))
+    model.tie_weights()
+    if (path / "generation_config.json").exists():
+        model.generation_config = GenerationConfig.from_pretrained(path)
+    return model.to(device).requires_grad_(False).eval()
+
+
+def _check_complete(
+    model: Any, description: Quantisation, places: dict[str, Place], path: Path
+) -> None:
+    """Every parameter must be stored once, with its shape, and nothing else may be."""
+    expected: dict[str, tuple[int, ...]] = {}
+    quantised = set(description.quantised)
+    for name, value in model.state_dict().items():
+        shape = tuple(value.shape)
+        if name in quantised:
+            expected[name + INT8] = shape
+            expected[name + SCALE] = (shape[0], group_count(shape[1], description.group_size))
+        elif name not in description.tied:
+            expected[name] = shape
+    check_shapes(expected, places, path)
+
+
+def _fill_matrix(
+    model: nn.Module,
+    name: str,
+    places: dict[str, Place],
+    group: int,
+    dtype: torch.dtype,
+    mode: Mode,
+    device: torch.device | str,
+) -> None:
+    values = places[name + INT8].read().to(device)
+    scale = places[name + SCALE].read().to(device)
+    layer = name.removesuffix(".weight")
+    if mode == "streamed":
+        linear = model.get_submodule(layer)
+        model.set_submodule(layer, GroupwiseLinear(values, scale, group, linear.bias))
+        return
+    weight = torch.empty(values.shape, dtype=dtype, device=values.device)
+    for rows in row_blocks(*values.shape):
+        weight[rows] = dequantise(values[rows], scale[rows], group, dtype)
+    _set(model, name, weight)
+
+
+def _set(model: nn.Module, name: str, value: Tensor) -> None:
+    """Puts a tensor in the place of a parameter or buffer of the empty model."""
+    owner, _, attribute = name.rpartition(".")
+    module = model.get_submodule(owner)
+    if attribute in module._buffers:
+        module._buffers[attribute] = value
+    else:
+        module._parameters[attribute] = nn.Parameter(value, requires_grad=False)
+
+
+def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+    return value.to(dtype) if value.is_floating_point() else value

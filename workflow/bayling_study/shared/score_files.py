@@ -1,0 +1,19 @@
+"""Where the score files of a study are: of the scorers, of COMET and of people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDERS = ("scoring/*", "comet/score/*", "ranking/scores")
+"""Patterns of the folders that hold ``SUITE.json``, in a study's results."""
+
+
+def score_files(study: Path) -> list[Path]:
+    """Returns all score files of a study, sorted within each kind."""
+    return [path for folder in FOLDERS for path in sorted(study.glob(f"{folder}/*.json"))]
+
+
+def score_files_of(study: Path, system: str) -> list[Path]:
+    """Returns the score files of one system that jobs wrote; people's hold all systems."""
+    folders = (study / "scoring" / system, study / "comet" / "score" / system)
+    return [path for folder in folders for path in sorted(folder.glob("*.json"))]

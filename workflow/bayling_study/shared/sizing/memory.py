@@ -1,0 +1,236 @@
+"""Memory of a training process, from the model's shape and the settings.
+
+Model states and their partition are those of Rajbhandari et al. 2020, "ZeRO:
+Memory Optimizations Toward Training Trillion Parameter Models": weights in the
+compute precision, gradients, and 12 bytes a trained parameter for fp32 weights
+and Adam's two moments. Gradients are fp32 here, for they are summed over the
+rows of a step (the paper has 16 bits). What comes on top:
+
+* activations, counted from transformers' Llama block, because the published
+  count (Korthikanti et al. 2022, 34 bytes a value of the hidden state) is of
+  GPT's block: two norms keep their input in fp32 and their result twice in 16
+  bits, attention its inputs and its result, the gated MLP four values a
+  neuron, and eager attention its scores;
+* logits, only where a token is learnt: in 16 bits, in fp32, as probabilities
+  and their gradient;
+* DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at
+  stage 1 in bf16 the 16-bit gradients beside their sum; at stage 3 the weights
+  that are gathered at one time, and while the optimiser steps a second copy of
+  the gradients; with offload at stage 1 and 2 room for the largest gradient.
+
+What offload moves is not what one would think; read from DeepSpeed 0.19.8,
+bytes a parameter of a process's share:
+
+* stage 2 (``runtime/zero/stage_1_and_2.py``): gradients are summed in fp32 on the
+  device also with offload (4; ``_use_compact_grad_partition_buffer`` and
+  ``_build_compact_grad_partition_buffer``, lines 1259 to 1301, filled at 1674) and
+  copied to the host only when the step ends (2145 to 2155). The host has fp32
+  weights and moments (12; 560), the gradient that Adam reads (4; 937 to 941) and a
+  buffer in the compute precision for the way back (2 in bf16; 568 to 575): 18. In
+  fp32 the sum itself is on the host (4; 1824), so 24, and the device's 4 are the
+  copy from which the host's weights are made when it starts (560);
+* stage 1: as stage 2, and each process sums all gradients before they are shared
+  out (4 a parameter, not of a share; 1233 to 1240);
+* stage 3 (``runtime/zero/stage3.py``): 12 and two fp32 gradients on the host, the sum
+  (``grad_partitions_flat_buffer``, 791) and the one that Adam reads (1338 to 1342): 20;
+  with ``offload: all`` the 16-bit weights too (906): 22 in bf16.
+
+Neither the libraries nor the CUDA context are in these numbers, nor what an
+allocator holds on to: with rows of many lengths the C library's heap on the CPU
+took a third more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bayling_study.config.lowcost import Adapter
+from bayling_study.config.tuning import TuningSection
+from bayling_study.shared.sizing.shape import Shape
+
+WEIGHT_BYTES = {"bf16": 2, "fp32": 4}
+GRADIENT_BYTES = 4
+"""Gradients are summed in fp32, also in bf16 training."""
+OPTIMIZER_BYTES = 12
+"""fp32 master weights and Adam's two moments."""
+FOUR_BITS = 0.5 + 4 / 64
+"""Bytes of a weight in NF4 with an fp32 constant for each block of 64 (QLoRA)."""
+BUCKET = 1 << 25
+"""Gradients that DeepSpeed sums over processes at a time."""
+GATHERED = 1 << 28
+"""Parameters that stage 3 holds whole at a time, at most."""
+SUBGROUP = 1_000_000_000
+"""Parameters that stage 3 updates at a time (DeepSpeed's ``sub_group_size``)."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Bytes that one process needs while it trains.
+
+    Attributes:
+        states: weights, gradients and optimiser on the device.
+        activations: of one row, with its logits.
+        buffers: DeepSpeed's.
+        host: states that DeepSpeed keeps in host memory.
+    """
+
+    states: int
+    activations: int
+    buffers: int
+    host: int
+
+    @property
+    def device(self) -> int:
+        """Returns the bytes on the device."""
+        return self.states + self.activations + self.buffers
+
+
+def training_memory(
+    shape: Shape,
+    tuning: TuningSection,
+    processes: int,
+    attention: str = "sdpa",
+    learnt: int | None = None,
+) -> Training:
+    """Returns what each of ``processes`` needs.
+
+    Stage 1 divides the optimiser's states by the number of processes, 2 also
+    the gradients, 3 also the weights. ``offload: optimizer`` moves the optimiser to
+    the host and at stage 3 the gradients, ``all`` at stage 3 the weights too.
+
+    Args:
+        shape: of the model.
+        tuning: with a stage, an offload and a row length, none of them ``auto``.
+        processes: number of processes.
+        attention: kernel.
+        learnt: learnt tokens of a row at most; none means all.
+    """
+    stage, offload = tuning.zero_stage, tuning.offload
+    if stage == "auto" or offload == "auto":
+        raise ValueError("the plan must have chosen a stage and an offload")
+    trained, size = trained_parameters(shape, tuning), WEIGHT_BYTES[tuning.precision]
+    weights = _share(_weights(shape, tuning), stage >= 3, processes)
+    if offload == "none":
+        gradients = _share(trained * GRADIENT_BYTES, stage >= 2, processes)
+        states, host = gradients + _share(trained * OPTIMIZER_BYTES, True, processes), 0
+    else:
+        states, host = _offloaded(stage, trained, size, processes)
+    if stage == 3 and offload == "all":
+        host += weights
+    else:
+        states += weights
+    buffers = min(BUCKET, trained) * (GRADIENT_BYTES if stage == 1 else size)
+    if stage == 1 and size < GRADIENT_BYTES and offload == "none":
+        buffers += trained * size
+    if stage < 3 and offload != "none":
+        largest = _largest(shape, tuning) * size
+        buffers, host = buffers + largest, host + largest
+    if stage == 3:
+        buffers += min(GATHERED, shape.parameters()) * size
+        second = _share(min(SUBGROUP, trained) * GRADIENT_BYTES, True, processes)
+        buffers += second if offload == "none" else 0
+    live = activations(shape, tuning, attention, learnt)
+    return Training(states, live, buffers, host)
+
+
+def _offloaded(stage: int, trained: int, size: int, processes: int) -> tuple[int, int]:
+    """Returns gradients on the device and states on the host, as the module says."""
+    share = _share(trained, True, processes)
+    if stage == 3:
+        return 0, share * (OPTIMIZER_BYTES + 2 * GRADIENT_BYTES)
+    whole = trained * GRADIENT_BYTES if stage == 1 else 0
+    summed = 0 if size < GRADIENT_BYTES else GRADIENT_BYTES
+    host = share * (OPTIMIZER_BYTES + GRADIENT_BYTES + size + summed)
+    return whole + share * GRADIENT_BYTES, host
+
+
+def _share(total: int, divided: bool, processes: int) -> int:
+    return -(-total // processes) if divided else total
+
+
+def trained_parameters(shape: Shape, tuning: TuningSection) -> int:
+    """Returns how many parameters are trained: all, or the adapters' two thin matrices a layer."""
+    if tuning.adapter is None:
+        return shape.parameters()
+    return adapter_parameters(shape, tuning.adapter)
+
+
+def adapter_parameters(shape: Shape, adapter: Adapter) -> int:
+    """Returns the parameters of an adapter's thin matrices: rank times (out + in) of a target."""
+    sizes = [size for name, size in shape.block().items() if name in adapter.targets]
+    return shape.layers * adapter.rank * sum(map(sum, sizes))
+
+
+def _largest(shape: Shape, tuning: TuningSection) -> int:
+    """Returns the parameters of the largest trained matrix."""
+    if tuning.adapter is None:
+        matrices = [*shape.block().values(), (shape.vocabulary, shape.hidden)]
+        return max(rows * columns for rows, columns in matrices)
+    return tuning.adapter.rank * max(
+        (max(size) for name, size in shape.block().items() if name in tuning.adapter.targets),
+        default=0,
+    )
+
+
+def _weights(shape: Shape, tuning: TuningSection) -> int:
+    size = WEIGHT_BYTES[tuning.precision]
+    if tuning.adapter is None:
+        return shape.parameters() * size
+    thin = trained_parameters(shape, tuning) * size
+    if tuning.adapter.kind == "lora":
+        return shape.parameters() * size + thin
+    linear = shape.layers * sum(rows * columns for rows, columns in shape.block().values())
+    return round(linear * FOUR_BITS) + (shape.parameters() - linear) * size + thin
+
+
+def row_tokens(tuning: TuningSection) -> int:
+    """Returns the length of a packed row; ``auto`` is at least the longest conversation."""
+    return tuning.max_length if tuning.micro_batch_tokens == "auto" else tuning.micro_batch_tokens
+
+
+def activations(
+    shape: Shape, tuning: TuningSection, attention: str = "sdpa", learnt: int | None = None
+) -> int:
+    """Returns the activations of one row and its logits.
+
+    With recomputation each layer keeps its input, and one layer at a time all.
+    """
+    length, size = row_tokens(tuning), WEIGHT_BYTES[tuning.precision]
+    layer = layer_bytes(shape, length, size, attention)
+    logits = logit_bytes(shape, length if learnt is None else learnt, size)
+    if tuning.gradient_checkpointing:
+        # The recomputed layer, and the gradients that go back through it.
+        return shape.layers * size * length * shape.hidden + 2 * layer + logits
+    return shape.layers * layer + max(layer, logits)
+
+
+def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
+    """Returns what one block keeps of a row for its backward pass.
+
+    Args:
+        shape: of the model.
+        length: tokens of the row.
+        size: bytes of a value in the compute precision.
+        attention: kernel; those with a full mask copy keys and values for every head, and
+            ``eager`` keeps the softmax of all scores.
+    """
+    query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    norms = 2 * shape.hidden * (4 + 2 * size)
+    copies = 2 * query if attention in ("eager", "sdpa") else 2 * key
+    attended = size * (query + copies + 2 * query)
+    gated = 4 * size * shape.intermediate
+    return length * (norms + attended + gated) + length * length * _square(shape, size, attention)
+
+
+def _square(shape: Shape, size: int, attention: str) -> int:
+    """Returns the bytes that a layer keeps for each pair of tokens of a row."""
+    if attention == "sdpa":
+        return size  # the mask as numbers
+    softmax = 4 if size == 4 else 4 + size  # in fp32, and in the compute precision
+    return shape.heads * softmax if attention == "eager" else 0
+
+
+def logit_bytes(shape: Shape, learnt: int, size: int) -> int:
+    """Returns the logits of learnt tokens: as computed, in fp32, as probabilities, as gradient."""
+    wide = 4 * 3 if size == 4 else size + 4 * 3
+    return learnt * shape.vocabulary * wide

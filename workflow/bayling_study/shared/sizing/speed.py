@@ -1,0 +1,69 @@
+"""Operations of training, and the share of a device's peak that they reach.
+
+Model FLOPs, as in Chowdhery et al. 2022, "PaLM", appendix B: what the model
+needs, whatever is computed twice. A matrix costs 6 operations a parameter and
+token (forward 2, backward 4); attention 12 operations a layer, head, head
+dimension and pair of query and key (of 2 matrix products), of which a causal
+mask needs half. The output layer counts for learnt tokens only, because only
+there it is computed, and the input embedding costs nothing.
+
+Where only adapters are trained, a frozen matrix costs 4 (forward 2, backward 2:
+the gradient of its input passes through, one of its own is not made) and the
+adapters' thin matrices 6. Attention has no weights and costs the same.
+"""
+
+from __future__ import annotations
+
+from bayling_study.shared.sizing.shape import Shape
+
+TRAINED = 6
+"""Operations of a matrix a parameter and token."""
+FROZEN = 4
+"""Those of a matrix that gradients only pass through."""
+PEAKS = {
+    "A100": (312.0, "NVIDIA A100 data sheet"),
+    "A100 PCIE": (312.0, "NVIDIA A100 data sheet"),
+    "A40": (149.7, "NVIDIA A40 data sheet"),
+    "L40S": (362.0, "NVIDIA L40S data sheet"),
+    "L4": (121.0, "NVIDIA L4 data sheet"),
+    "H100": (989.4, "NVIDIA H100 data sheet, SXM form"),
+    "H100 PCIE": (756.0, "NVIDIA H100 data sheet, PCIe form"),
+    "H100 NVL": (835.5, "NVIDIA H100 NVL data sheet"),
+    "H200": (989.4, "NVIDIA H200 data sheet, SXM form"),
+    "RTX 4090": (165.2, "NVIDIA Ada architecture white paper, fp32 accumulation"),
+    "RTX 3090": (71.0, "NVIDIA GA102 architecture white paper, fp32 accumulation"),
+}
+"""Words of a device's name to its dense bf16 peak in TFLOP/s, and the source; figures that a
+data sheet prints with sparsity are halved. Devices without bf16 in hardware (V100) have none."""
+SAME_CARD = {
+    *("NVIDIA", "GEFORCE", "SXM4", "SXM5"),
+    *("40GB", "80GB", "141GB", "HBM3", "HBM3E"),
+}
+"""Words beside those that leave a card what it is. Any other word (Ti, Laptop, D, NVL, MIG, a
+size that the data sheet does not have) makes it a card of which nothing is known here."""
+
+
+def peak_teraflops(name: str) -> float | None:
+    """Returns the dense bf16 peak of the device of that name; none where it is not known."""
+    words = set(name.upper().replace("-", " ").split()) - SAME_CARD
+    return next((peak for known, (peak, _) in PEAKS.items() if set(known.split()) == words), None)
+
+
+def model_flops(
+    shape: Shape, tokens: int, learnt: int, pairs: int, adapters: int | None = None
+) -> float:
+    """Returns the operations of training on some conversations.
+
+    Args:
+        shape: of the model.
+        tokens: of the conversations.
+        learnt: those that are learnt.
+        pairs: sum of the squares of the conversations' lengths.
+        adapters: parameters of the adapters, where only those are trained.
+    """
+    blocks = shape.layers * sum(rows * columns for rows, columns in shape.block().values())
+    output = shape.vocabulary * shape.hidden
+    attention = 6 * shape.layers * shape.heads * shape.head_size
+    each = TRAINED if adapters is None else FROZEN
+    per_token = each * blocks + TRAINED * (adapters or 0)
+    return float(per_token * tokens + each * output * learnt + attention * pairs)

@@ -1,0 +1,1 @@
+"""Upstream sources: the table that pins them, and the files that were fetched."""

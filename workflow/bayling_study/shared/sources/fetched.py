@@ -1,0 +1,70 @@
+"""Where the files of a fetched source are.
+
+The download stage leaves a folder with ``manifest.json`` and, in ``files/``,
+the upstream files. A source that the config replaces by a local folder is not
+copied: its manifest names that folder under the key ``root``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+
+MANIFEST = "manifest.json"
+
+
+def files_root(download: Path) -> Path:
+    """Returns the folder that holds a source's files in their upstream layout.
+
+    Args:
+        download: output folder of the download stage.
+
+    Raises:
+        StudyError: the folder has no manifest, or the files it names are gone.
+    """
+    manifest = read_json(download / MANIFEST)
+    root = Path(manifest["root"]) if manifest.get("root") else download / "files"
+    if not root.is_dir():
+        raise StudyError(
+            "the folder of the source's files does not exist",
+            where=root,
+            fix="correct download.local in the config, or fetch the source again",
+        )
+    return root
+
+
+def read_segments(path: Path) -> list[str]:
+    r"""Reads a file with one segment a line.
+
+    Only ``\n`` ends a line: released translations hold other characters that
+    Python's ``splitlines`` would split at (U+2028, U+0085, form feeds, ``\r``).
+    The last line need not be ended. Nothing else is stripped.
+
+    Raises:
+        StudyError: the file is absent, is empty or is not UTF-8; names the line.
+    """
+    return [text for _, text in numbered_segments(path)]
+
+
+def numbered_segments(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields line number (from 1) and text of every segment; see ``read_segments``."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StudyError("the file does not exist", where=path) from error
+    if not content:
+        raise StudyError("the file is empty", where=path)
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
+        if b"\0" in line:
+            raise StudyError("not UTF-8 text (a zero byte)", where=f"{path}:{number}")
+        try:
+            yield number, line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise StudyError(
+                f"not UTF-8 text ({error.reason})",
+                where=f"{path}:{number}",
+                fix="convert the file to UTF-8",
+            ) from error

@@ -1,0 +1,78 @@
+"""Lengths of many conversations at once, without keeping their token ids.
+
+``encode`` calls the tokenizer for each piece; for millions of conversations most
+of that time is spent between Python and the tokenizer. Here all pieces of a
+batch go to it in one call, and only lengths come back. The result is the same:
+a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bayling_study.config.systems import TemplateName
+from bayling_study.shared.templates.encoding import (
+    _pieces,
+    adds_bos,
+    encode,
+    marks_after_special,
+    marks_start,
+)
+from bayling_study.shared.templates.pieces import Message, Piece, check_messages
+
+
+def count_tokens(
+    tokenizer: Any, template: TemplateName, conversations: Sequence[Sequence[Message]]
+) -> list[tuple[int, int]]:
+    """Returns the number of tokens, and of those with loss, of each conversation.
+
+    Raises:
+        StudyError: the messages of one do not alternate or do not end with the assistant.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        encoded = [encode(tokenizer, template, messages) for messages in conversations]
+        return [(len(ids), sum(mask)) for ids, mask in encoded]
+    for messages in conversations:
+        check_messages(messages, last="assistant")
+    pieces = [_pieces(template, messages, tokenizer) for messages in conversations]
+    texts, less = _texts(tokenizer, pieces)
+    before, backend.encode_special_tokens = backend.encode_special_tokens, True
+    try:
+        lengths = [len(e) for e in backend.encode_batch_fast(texts, add_special_tokens=False)]
+    finally:
+        backend.encode_special_tokens = before
+    lead = template != "foundation" and adds_bos(tokenizer)
+    counts = iter([length - gone for length, gone in zip(lengths, less, strict=True)])
+    return [_sums(row, counts, int(lead)) for row in pieces]
+
+
+def _texts(tokenizer: Any, pieces: list[list[Piece]]) -> tuple[list[str], list[int]]:
+    """Returns what is tokenised of each text piece, and the tokens to take off its count.
+
+    Inside a conversation a tokenizer that marks the start of a text is given a
+    newline first, as ``encode`` does.
+    """
+    marks = marks_start(tokenizer)
+    again = marks and marks_after_special(tokenizer)
+    newline = len(tokenizer("\n", add_special_tokens=False)["input_ids"]) if marks else 0
+    texts, less = [], []
+    for row in pieces:
+        before: Piece | None = None
+        for piece in row:
+            if not piece.special:
+                plain = not marks or before is None or (before.special and again)
+                texts.append(piece.text if plain else f"\n{piece.text}")
+                less.append(0 if plain else newline)
+            before = piece
+    return texts, less
+
+
+def _sums(pieces: list[Piece], counts: Any, lead: int) -> tuple[int, int]:
+    total, trained = lead, 0
+    for piece in pieces:
+        count = 1 if piece.special else next(counts)
+        total += count
+        trained += count * piece.trained
+    return total, trained

@@ -1,0 +1,184 @@
+"""Pieces to token ids and mask, for training and for generation.
+
+What a tokenizer puts in front by itself (a BOS or nothing) stands once at the
+start; a chat template that writes its own BOS (``foundation``) gets no second
+one. Nothing here compares ids with the BOS, EOS or padding id, so tokenizers
+whose special ids coincide (the 7B release: BOS, EOS and unknown are all
+``</s>``) are treated correctly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bayling_study.config.systems import TemplateName
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.templates.definitions import (
+    END_OF_TURN,
+    bayling3_pieces,
+    bayling_pieces,
+    foundation_pieces,
+)
+from bayling_study.shared.templates.pieces import EOS, Message, Piece, check_messages
+
+
+def render(template: TemplateName, messages: Sequence[Message], tokenizer: Any = None) -> str:
+    """Returns the conversation as one string, without a BOS that the tokenizer adds itself.
+
+    Args:
+        template: template name.
+        messages: the turns; if the last one is the user's, the string is a prompt.
+        tokenizer: gives the EOS token's text; without one it is ``</s>``.
+    """
+    eos = "</s>" if tokenizer is None else tokenizer.eos_token
+    pieces = _pieces(template, messages, tokenizer)
+    return "".join(eos if piece.text == EOS else piece.text for piece in pieces)
+
+
+def prompt_ids(tokenizer: Any, template: TemplateName, messages: Sequence[Message]) -> list[int]:
+    """Returns the ids after which a model writes its answer.
+
+    They are an exact prefix of ``encode`` of the same messages plus an answer.
+
+    Raises:
+        StudyError: the messages do not alternate or do not end with the user.
+    """
+    check_messages(messages, last="user")
+    return _tokenise(tokenizer, template, messages)[0]
+
+
+def encode(
+    tokenizer: Any, template: TemplateName, messages: Sequence[Message]
+) -> tuple[list[int], list[bool]]:
+    """Returns a whole conversation's ids and loss mask, both of the same length.
+
+    The mask is true for the tokens of the assistant's contents and for the
+    token that ends each of them.
+
+    Raises:
+        StudyError: the messages do not alternate or do not end with the assistant.
+    """
+    check_messages(messages, last="assistant")
+    return _tokenise(tokenizer, template, messages)
+
+
+def fit_turns(
+    tokenizer: Any, template: TemplateName, messages: Sequence[Message], max_length: int
+) -> Sequence[Message]:
+    """Drops whole exchanges from the end until the conversation has at most ``max_length`` tokens.
+
+    Returns:
+        The messages that stay; empty if not even the first exchange fits.
+
+    Raises:
+        StudyError: the messages do not alternate or do not end with the assistant.
+    """
+    check_messages(messages, last="assistant")
+    kept = messages
+    while kept and kept[-1]["role"] == "assistant":
+        if len(encode(tokenizer, template, kept)[0]) <= max_length:
+            return kept
+        kept = kept[:-2]
+    return []
+
+
+def stop_ids(tokenizer: Any, template: TemplateName) -> list[int]:
+    """Returns the ids that end an answer, in ascending order.
+
+    ``bayling-3`` stops at <|eot_id|> or the EOS. The authors' list also has id 2,
+    Llama-2's EOS, which is ``#`` in Llama-3's vocabulary: left out, because it
+    would cut an answer at its first Markdown heading.
+    """
+    ids = {tokenizer.eos_token_id}
+    if template == "bayling-3":
+        ids.add(_special_id(tokenizer, END_OF_TURN))
+    if template == "foundation":
+        exchange = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        ends = [p.text for p in foundation_pieces(tokenizer, exchange) if p.special and p.trained]
+        ids |= {_special_id(tokenizer, end) for end in ends}
+    return sorted(number for number in ids if number is not None)
+
+
+def adds_bos(tokenizer: Any) -> bool:
+    """Returns whether the tokenizer itself puts a BOS before a text."""
+    ids = tokenizer("a")["input_ids"]
+    bos = tokenizer.bos_token_id
+    return bos is not None and len(ids) > 1 and ids[0] == bos
+
+
+def marks_start(tokenizer: Any) -> bool:
+    """Returns whether a text's first token carries a blank, as in SentencePiece vocabularies."""
+    return _is_marked(tokenizer, _plain(tokenizer, "a")[0])
+
+
+def marks_after_special(tokenizer: Any) -> bool:
+    """Returns whether that blank also appears behind every special token (older conversions)."""
+    text = f"{tokenizer.eos_token}a"
+    ids = tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
+    return _is_marked(tokenizer, ids[1])
+
+
+def _is_marked(tokenizer: Any, number: int) -> bool:
+    return bool(tokenizer.convert_ids_to_tokens(number).startswith("\u2581"))
+
+
+def _pieces(template: TemplateName, messages: Sequence[Message], tokenizer: Any) -> list[Piece]:
+    if template == "bayling":
+        return bayling_pieces(messages)
+    if template == "bayling-3":
+        return bayling3_pieces(messages)
+    if tokenizer is None:
+        raise StudyError("the template 'foundation' needs the foundation's tokenizer")
+    return foundation_pieces(tokenizer, messages)
+
+
+def _tokenise(
+    tokenizer: Any, template: TemplateName, messages: Sequence[Message]
+) -> tuple[list[int], list[bool]]:
+    ids: list[int] = []
+    mask: list[bool] = []
+    if template != "foundation" and adds_bos(tokenizer):
+        ids, mask = [tokenizer.bos_token_id], [False]
+    before: Piece | None = None
+    for piece in _pieces(template, messages, tokenizer):
+        added = _piece_ids(tokenizer, piece, before)
+        ids += added
+        mask += [piece.trained] * len(added)
+        before = piece
+    return ids, mask
+
+
+def _piece_ids(tokenizer: Any, piece: Piece, before: Piece | None) -> list[int]:
+    if piece.special:
+        return [_special_id(tokenizer, piece.text)]
+    at_start = before is None or (before.special and marks_after_special(tokenizer))
+    if at_start or not marks_start(tokenizer):
+        return _plain(tokenizer, piece.text)
+    # Inside a text there is no such mark: tokenise behind a newline, which is a token
+    # of its own in these vocabularies, and take the newline's ids away again.
+    lead = _plain(tokenizer, "\n")
+    ids = _plain(tokenizer, "\n" + piece.text)
+    if ids[: len(lead)] != lead:
+        raise StudyError("this tokenizer joins a newline with the text after it")
+    return ids[len(lead) :]
+
+
+def _plain(tokenizer: Any, text: str) -> list[int]:
+    """Tokenises text in which the names of special tokens mean nothing."""
+    result = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+    return list(result["input_ids"])
+
+
+def _special_id(tokenizer: Any, name: str) -> int:
+    """Returns a special token's id.
+
+    Raises:
+        StudyError: the vocabulary has no such token.
+    """
+    number = tokenizer.eos_token_id if name == EOS else tokenizer.convert_tokens_to_ids(name)
+    unknown = number is None or (name != EOS and tokenizer.convert_ids_to_tokens(number) != name)
+    if unknown:
+        shown = "end-of-sequence token" if name == EOS else name
+        raise StudyError(f"the tokenizer has no {shown}", fix="choose another template")
+    return int(number)

@@ -1,0 +1,76 @@
+"""The templates once more, as Jinja chat templates for a checkpoint's tokenizer.
+
+A tuned checkpoint must work with ``apply_chat_template``, which every server and
+library uses. It renders a string and tokenises it as a whole; a test asserts that
+this gives the ids of ``chat.encoding``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bayling_study.config.systems import TemplateName
+from bayling_study.shared.templates.definitions import (
+    END_OF_TURN,
+    HEADER,
+    HEADER_END,
+    V1_SYSTEM,
+    V3_SYSTEM,
+)
+from bayling_study.shared.templates.encoding import adds_bos, marks_after_special, marks_start
+
+SYSTEM = (
+    "{%- if messages[0]['role'] == 'system' -%}"
+    "{%- set system = messages[0]['content'] -%}{%- set turns = messages[1:] -%}"
+    "{%- else -%}{%- set system = DEFAULT -%}{%- set turns = messages -%}{%- endif -%}"
+)
+V1 = (
+    "{{- BOS + system + '\\n\\n' -}}"
+    "{%- for message in turns -%}{%- if message['role'] == 'user' -%}"
+    "{{- ('' if loop.first else '\\n') + '### Instruction:\\n' + message['content'] -}}"
+    "{{- '\\n### Response:\\n' -}}"
+    "{%- else -%}{{- message['content'] + eos_token -}}{%- endif -%}{%- endfor -%}"
+)
+V3 = (
+    "{%- macro turn(role, text) -%}"
+    "{{- HEADER + role + HEADER_END + '\\n\\n' + text | trim + EOT -}}{%- endmacro -%}"
+    "{{- BOS + turn('system', system) -}}"
+    "{%- for message in turns -%}{{- turn(message['role'], message['content']) -}}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}"
+    "{{- HEADER + 'assistant' + HEADER_END + '\\n\\n' -}}{%- endif -%}"
+)
+
+
+def chat_template(tokenizer: Any, template: TemplateName) -> str:
+    """Returns the Jinja source that a tokenizer of this template must carry.
+
+    A version 1 prompt always ends with ``### Response:`` after a user's turn, so
+    ``add_generation_prompt`` changes nothing there.
+    """
+    if template == "foundation":
+        return str(tokenizer.chat_template)
+    source, system = (V1, V1_SYSTEM) if template == "bayling" else (V3, V3_SYSTEM)
+    names = {
+        "DEFAULT": json.dumps(system),
+        "BOS": _bos(tokenizer),
+        "HEADER_END": json.dumps(HEADER_END),
+        "HEADER": json.dumps(HEADER),
+        "EOT": json.dumps(END_OF_TURN),
+    }
+    text = SYSTEM + source
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return text
+
+
+def _bos(tokenizer: Any) -> str:
+    """Returns the expression for what stands before the text.
+
+    A tokenizer that marks the start of a text with a blank does not do so behind
+    a BOS that is part of the string; the blank is then written out.
+    """
+    if not adds_bos(tokenizer):
+        return "''"
+    lost = marks_start(tokenizer) and not marks_after_special(tokenizer)
+    return "bos_token + ' '" if lost else "bos_token"

@@ -1,0 +1,74 @@
+"""The parts of a templated conversation, and the check that messages are well formed.
+
+A conversation becomes a list of pieces. A text piece is tokenised as plain text:
+a ``</s>`` or ``<|im_end|>`` that a user typed stays text and ends nothing. A
+special piece is one token of the vocabulary. Pieces end where an answer starts
+and ends, the only two places where training and generation must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bayling_study.core.errors import StudyError
+
+Message = Mapping[str, str]
+"""One message: ``{"role": "system" | "user" | "assistant", "content": text}``."""
+
+EOS = "\0eos"
+"""Name of the special piece that stands for the tokenizer's own end-of-sequence token."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of text or one special token.
+
+    Attributes:
+        text: plain text, or the special token's name (``EOS`` for the tokenizer's own).
+        special: the piece is one token of the vocabulary.
+        trained: the loss counts the piece's tokens.
+    """
+
+    text: str
+    special: bool = False
+    trained: bool = False
+
+
+def merge_text(pieces: Iterable[Piece]) -> list[Piece]:
+    """Joins neighbouring untrained text, so that it is tokenised in one go as models expect."""
+    merged: list[Piece] = []
+    for piece in pieces:
+        plain = not (piece.special or piece.trained)
+        if plain and merged and not (merged[-1].special or merged[-1].trained):
+            merged[-1] = Piece(merged[-1].text + piece.text)
+        else:
+            merged.append(piece)
+    return merged
+
+
+def split_system(messages: Sequence[Message], default: str) -> tuple[str, Sequence[Message]]:
+    """Returns the system text and the turns; a leading system message replaces the default."""
+    if messages and messages[0]["role"] == "system":
+        return messages[0]["content"], messages[1:]
+    return default, messages
+
+
+def check_messages(messages: Sequence[Message], last: str) -> None:
+    """Checks that user and assistant alternate, from a user to a message of the role ``last``.
+
+    Raises:
+        StudyError: names the message that is out of order.
+    """
+    _, turns = split_system(messages, "")
+    for number, message in enumerate(turns):
+        expected = "user" if number % 2 == 0 else "assistant"
+        if message["role"] != expected:
+            raise StudyError(
+                f"turn {number + 1} has the role {message['role']!r}, expected {expected!r}",
+                where="conversation",
+                fix="user and assistant alternate, the user starts",
+            )
+    if not turns or turns[-1]["role"] != last:
+        end = turns[-1]["role"] if turns else "nothing"
+        raise StudyError(f"the conversation ends with {end!r}, expected {last!r}")

@@ -1,0 +1,122 @@
+"""The hash of the code that a stage runs.
+
+Snakemake reruns a job when its parameters change. A stage's parameters carry
+this hash, so that editing packing reruns tuning and not scoring, and editing
+the README reruns nothing. It is taken of syntax trees without docstrings and
+comments: words rerun nothing. Modules that cannot change a result do not count:
+what ``config`` decides reaches a stage as values in its settings file, whose
+name carries their hash; records, messages, command lines and progress never
+reach a result.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "bayling_study"
+ROOT = Path(__file__).resolve().parents[3]
+NEUTRAL = {
+    *(ROOT / PACKAGE / "config", ROOT / PACKAGE / "shared" / "tracking"),
+    *(ROOT / PACKAGE / "core" / name for name in ("errors.py", "cli.py", "progress.py")),
+    *(ROOT / PACKAGE / "core" / name for name in ("lookup.py", "credentials.py")),
+}
+"""Folders and modules that cannot change a result."""
+
+
+@cache
+def code_hash(module: str) -> str:
+    """Returns 16 hex digits over the sources of a module and all project modules it imports.
+
+    Args:
+        module: dotted name such as ``bayling_study.stages.tuning``; for a package, all
+            of its own modules count.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_closure(module)):
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
+        digest.update(_content(path))
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _content(path: Path) -> bytes:
+    """Returns what of a file can change a result: of a module, its tree without words about it."""
+    if path.suffix != ".py":
+        return path.read_bytes()
+    return _plain(ast.parse(path.read_text(encoding="utf-8"))).encode()
+
+
+def _plain(node: object) -> str:
+    """Writes a syntax tree; empty fields are left out, since Python versions differ in them."""
+    if isinstance(node, ast.AST):
+        fields = [
+            f"{name}={_plain(value)}"
+            for name, value in ast.iter_fields(node)
+            if value not in (None, []) and name not in ("type_comment", "kind")
+        ]
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(_plain(item) for item in node if not _is_docstring(item))}]"
+    return repr(node)
+
+
+def _is_docstring(node: object) -> bool:
+    """Tells whether a statement is a text that stands by itself."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _closure(module: str) -> set[Path]:
+    pending = _entry_files(module)
+    seen: set[Path] = set()
+    while pending:
+        path = pending.pop()
+        if path not in seen and not NEUTRAL & {path, *path.parents}:
+            seen.add(path)
+            pending |= _imports(path) - seen
+    return seen
+
+
+def _entry_files(module: str) -> set[Path]:
+    """Returns a module's file, or every file of a package: a stage loads some by name.
+
+    A package inside it that is a program of its own does not belong to it.
+    """
+    base = ROOT / Path(*module.split("."))
+    if not base.is_dir():
+        return {base.with_suffix(".py")}
+    programs = {path.parent for path in base.rglob("__main__.py")} - {base}
+    files = {path for path in base.rglob("*") if path.suffix in {".py", ".html", ".css", ".js"}}
+    return {path for path in files if not programs & set(path.parents)}
+
+
+@cache
+def _imports(path: Path) -> set[Path]:
+    """Returns the project files that a source imports, anywhere in it."""
+    if path.suffix != ".py":
+        return set()
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {file for name in names for file in _resolve(name)}
+    return found
+
+
+def _resolve(name: str) -> set[Path]:
+    if name.split(".")[0] != PACKAGE:
+        return set()
+    base = ROOT / Path(*name.split("."))
+    if base.is_dir():
+        return {base / "__init__.py"} & set(base.iterdir())
+    return {file for file in (base.with_suffix(".py"),) if file.exists()}

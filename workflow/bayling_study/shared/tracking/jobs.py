@@ -1,0 +1,137 @@
+"""The run records of a study, read back: which job made which file from which files.
+
+Records name files as the job was given them, relative to the folder that the
+workflow ran in. That folder follows from where a record lies now and where its
+job wrote it, so that a study is understood from any working folder and after
+its whole tree was moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A file or folder that a record names.
+
+    Attributes:
+        name: what the job calls it.
+        shown: the path as the record has it.
+        path: where it is now.
+        sha256: its hash when the job read or wrote it; empty where none was taken.
+    """
+
+    name: str
+    shown: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run record.
+
+    Attributes:
+        file: the record's file.
+        record: its content.
+    """
+
+    file: Path
+    record: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """The job's name, ``STAGE/NAME``."""
+        return f"{self.record['stage']}/{self.record['name']}"
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths of the record start from."""
+        command = self.record.get("command", [])
+        here = self.file.resolve()
+        if "--record" in command[:-1]:
+            wrote = Path(command[command.index("--record") + 1])
+            if not wrote.is_absolute() and here.parts[-len(wrote.parts) :] == wrote.parts:
+                return Path(*here.parts[: -len(wrote.parts)])
+        return Path.cwd()
+
+    def inputs(self) -> list[Reference]:
+        """Returns what the job read."""
+        return list(self._references("inputs"))
+
+    def outputs(self) -> list[Reference]:
+        """Returns what the job wrote."""
+        return list(self._references("outputs"))
+
+    def settings(self) -> Reference | None:
+        """Returns the job's settings file, or none where it had none."""
+        found = self.record.get("settings")
+        return self.reference("settings", found["path"], found["sha256"]) if found else None
+
+    def _references(self, side: str) -> Iterator[Reference]:
+        for name, found in self.record.get(side, {}).items():
+            yield self.reference(name, found["path"], found["sha256"])
+
+    def reference(self, name: str, path: str, sha256: str = "") -> Reference:
+        """Returns a reference to a file as the record names it."""
+        return Reference(name, path, (self.base / path).resolve(), sha256)
+
+    def made(self, path: Path) -> bool:
+        """Tells whether a file or folder is, holds or lies in one of the job's outputs."""
+        return any(touches(output.path, path) for output in self.outputs())
+
+
+def touches(first: Path, second: Path) -> bool:
+    """Tells whether two paths are the same, or one lies in the other."""
+    return first == second or first in second.parents or second in first.parents
+
+
+def read_job(file: Path) -> Job:
+    """Reads a run record.
+
+    Raises:
+        StudyError: the file is absent or is no run record.
+    """
+    record = read_json(file)
+    if not isinstance(record, dict) or not {"stage", "name", "uid"} <= set(record):
+        raise StudyError("not a run record", where=file)
+    return Job(file, record)
+
+
+def study_jobs(study: Path) -> list[Job]:
+    """Returns a study's own jobs and the shared ones that made what they read.
+
+    Shared outputs (downloads, foundations) have their records beside them: an
+    input's ancestor that holds a folder ``runs`` is where its maker's record lies.
+
+    Raises:
+        StudyError: the study has no run records.
+    """
+    own = [read_job(file) for file in sorted((study / "runs").glob("*/*.json"))]
+    if not own:
+        raise StudyError("no run records", where=study / "runs", fix="run the study first")
+    known = {job.file.resolve(): job for job in own}
+    pending = list(own)
+    while pending:
+        for reference in pending.pop().inputs():
+            for job in _beside(reference.path, known):
+                known[job.file.resolve()] = job
+                pending.append(job)
+    return list(known.values())
+
+
+def _beside(path: Path, known: dict[Path, Job]) -> Iterator[Job]:
+    """Yields the jobs, not known yet, that made a file and whose records lie above it."""
+    for folder in path.parents:
+        for file in sorted((folder / "runs").glob("*/*.json")):
+            if file.resolve() not in known:
+                job = read_job(file)
+                if job.made(path):
+                    yield job

@@ -1,0 +1,163 @@
+"""The run record: what a job did, with what, and how it went.
+
+One JSON file a job (``runs/STAGE/NAME.json``), the source of truth for MLflow
+and the report. It is rewritten atomically, so a reader always sees a whole
+record, also of a job that was killed. Standard library only: the COMET
+environment uses this module too.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_path, write_json
+from bayling_study.shared.tracking.host import (
+    command_line,
+    git_commit,
+    host_facts,
+    package_versions,
+    peak_memory_bytes,
+)
+from bayling_study.shared.tracking.inputs import check_input
+from bayling_study.shared.tracking.usage import Usage
+
+__all__ = ["RunRecord", "flatten", "peak_memory_bytes", "run_record"]
+
+SCHEMA = 1
+FLUSH_SECONDS = 5.0
+REPOSITORY = Path(__file__).resolve().parents[4]
+
+
+class RunRecord:
+    """A run record under construction; use ``run_record`` to open one.
+
+    Attributes:
+        data: the record as it is written.
+    """
+
+    def __init__(self, path: Path, stage: str, name: str, study: str, code: str) -> None:
+        self.path = Path(path)
+        self._flushed = 0.0
+        self.data: dict[str, Any] = {
+            "schema": SCHEMA,
+            "uid": uuid.uuid4().hex,
+            "study": study,
+            "stage": stage,
+            "name": name,
+            "state": "running",
+            "start": time.time(),
+            "end": None,
+            "command": command_line(),
+            "settings": settings_file(sys.argv),
+            "code": code,
+            "commit": git_commit(REPOSITORY),
+            "packages": package_versions(),
+            "host": host_facts(),
+            "parameters": {},
+            "metrics": {},
+            "history": [],
+            "inputs": {},
+            "outputs": {},
+            "artefacts": [],
+            "usage": {},
+            "error": None,
+        }
+        self.usage: Usage | None = None
+
+    def parameters(self, values: Mapping[str, Any]) -> None:
+        """Adds parameters; nested mappings become dotted keys."""
+        self.data["parameters"].update(flatten(values))
+
+    def input(self, name: str, path: Path, sha256: str | None = None) -> None:
+        """Notes an input by name; its hash is computed unless given.
+
+        Raises:
+            StudyError: it is not what the job that wrote it left; see ``inputs``.
+        """
+        reference = _reference(path, sha256)
+        self.data["inputs"][name] = reference
+        check_input(Path(path), reference["sha256"])
+
+    def output(self, name: str, path: Path, sha256: str | None = None) -> None:
+        """Notes an output that is complete on disk."""
+        self.data["outputs"][name] = _reference(path, sha256)
+
+    def artefact(self, path: Path) -> None:
+        """Notes a file that people open (table, figure, audit)."""
+        self.data["artefacts"].append(str(path))
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Notes metrics: final values without ``step``, a point of a curve with it."""
+        if step is None:
+            self.data["metrics"].update(values)
+        else:
+            point = {"step": step, "time": time.time(), "values": dict(values)}
+            self.data["history"].append(point)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the record as it stands."""
+        self.data["host"]["peak_memory_bytes"] = peak_memory_bytes()
+        if self.usage is not None:
+            self.data["usage"] = self.usage.summary()
+        write_json(self.path, self.data)
+        self._flushed = time.monotonic()
+
+    def close(self, state: str, error: str | None = None) -> None:
+        """Writes the record's final state: ``finished``, ``failed`` or ``interrupted``."""
+        if self.usage is not None:
+            self.usage.close()
+        self.data.update(state=state, end=time.time(), error=error)
+        self.flush()
+
+
+@contextmanager
+def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
+    """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``."""
+    record = RunRecord(path, stage, name, study, code)
+    record.flush()
+    record.usage = Usage()
+    try:
+        yield record
+    except KeyboardInterrupt:
+        record.close("interrupted", "interrupted by the user")
+        raise
+    except SystemExit as error:
+        record.close("finished" if not error.code else "interrupted", f"exit {error.code}")
+        raise
+    except BaseException as error:
+        text = error.render() if isinstance(error, StudyError) else repr(error)
+        record.close("failed", text)
+        raise
+    record.close("finished")
+
+
+def settings_file(arguments: list[str]) -> dict[str, str]:
+    """Returns path and hash of the settings file that a command line names; empty without one."""
+    if "--settings" not in arguments[:-1]:
+        return {}
+    path = Path(arguments[arguments.index("--settings") + 1])
+    return _reference(path, None) if path.is_file() else {}
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turns nested mappings into one with dotted keys; other values stay as they are."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _reference(path: Path, sha256: str | None) -> dict[str, str]:
+    return {"path": str(path), "sha256": sha256 or sha256_path(Path(path))}

@@ -1,0 +1,130 @@
+"""What of a run record goes into its MLflow run: tags, points, values, parameters, inputs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.files import sha256_json
+
+VERSION = 2
+"""Of what is sent; with a new one, runs that are there already get what they lack."""
+METRICS_A_CALL = 1000  # limits of MLflow's log_batch
+PARAMETERS_A_CALL = 100
+PARAMETER_LENGTH = 6000
+DIGEST_LENGTH = 36
+NOTE_LENGTH = 4000
+
+Record = Mapping[str, Any]
+
+
+def allowed(name: str) -> str:
+    """Returns a name in the characters that MLflow accepts: ``chrf++`` becomes ``chrfpp``."""
+    return re.sub(r"[^\w\-. :/]", "_", name.replace("+", "p"), flags=re.ASCII)
+
+
+def chunks(items: Iterator[Any] | list[Any], size: int) -> Iterator[list[Any]]:
+    """Yields the items in lists of at most ``size``."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def job_of(record: Record) -> str:
+    """Returns the name by which all attempts of a job are found."""
+    return f"{record['stage']}/{record['name']}"
+
+
+def tags_of(record: Record) -> dict[str, str]:
+    """Returns what ties a run to its code, configuration, environment and scheduler job."""
+    return {
+        "bayling.kind": "job",
+        "bayling.job": job_of(record),
+        "bayling.stage": record["stage"],
+        "bayling.uid": record["uid"],
+        "bayling.code": record["code"],
+        "bayling.settings": record.get("settings", {}).get("sha256", ""),
+        "bayling.environment": sha256_json(record["packages"])[:16],
+        "bayling.host": record["host"]["name"],
+        "bayling.scheduler_job": record["host"]["scheduler_job"],
+        "mlflow.source.name": " ".join(record["command"][:3]),
+        "mlflow.source.git.commit": record.get("commit", ""),
+        "mlflow.source.type": "JOB",
+    }
+
+
+def note_of(record: Record, path: Path) -> str:
+    """Returns the run's description: the way back from its page to its files, as Markdown."""
+    lines = [f"Run record: `{path}`", "", "| | file | SHA-256 |", "|---|---|---|"]
+    for side in ("inputs", "outputs"):
+        for name, reference in record[side].items():
+            lines.append(
+                f"| {side[:-1]} {name} | `{reference['path']}` | `{reference['sha256'][:16]}` |"
+            )
+    lines += ["", "Command:", "", f"    {shlex.join(record['command'])}"]
+    return "\n".join(lines)[:NOTE_LENGTH]
+
+
+def usage_points(record: Record) -> list[dict[str, Any]]:
+    """Returns the samples of processor, memory and GPUs as points of MLflow's system metrics."""
+    return [
+        {
+            "step": step,
+            "time": sample["time"],
+            "values": {f"system/{key}": value for key, value in sample.items() if key != "time"},
+        }
+        for step, sample in enumerate(record.get("usage", {}).get("samples", []))
+    ]
+
+
+def send_points(client: Any, run_id: str, points: Sequence[Mapping[str, Any]]) -> None:
+    """Sends points of curves; points that are there already change nothing."""
+    from mlflow.entities import Metric
+
+    metrics = (
+        Metric(allowed(key), float(value), int(point["time"] * 1000), int(point["step"]))
+        for point in points
+        for key, value in point["values"].items()
+    )
+    for batch in chunks(metrics, METRICS_A_CALL):
+        client.log_batch(run_id, metrics=batch)
+
+
+def send_values(client: Any, run_id: str, record: Record, end: int) -> None:
+    """Sends final values at the time ``end`` (ms); a curve needs none, its last point is that."""
+    curves = {key for point in record["history"] for key in point["values"]}
+    values = {**record["metrics"], "seconds": end / 1000 - record["start"]}
+    values["peak_memory_gib"] = record["host"].get("peak_memory_bytes", 0) / 2**30
+    for part, joules in record.get("usage", {}).get("energy_joules", {}).items():
+        values[f"energy_{part}_kwh"] = joules / 3.6e6
+    final = {key: value for key, value in values.items() if key not in curves}
+    send_points(client, run_id, [{"step": 0, "time": end / 1000, "values": final}])
+
+
+def send_parameters(client: Any, run_id: str, record: Record) -> None:
+    """Sends parameters and package versions that the run does not have yet."""
+    from mlflow.entities import Param
+
+    versions = {f"version.{name}": version for name, version in record["packages"].items()}
+    values = {**record["parameters"], **versions}
+    rows = [Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in values.items()]
+    known = client.get_run(run_id).data.params
+    for batch in chunks((row for row in rows if row.key not in known), PARAMETERS_A_CALL):
+        client.log_batch(run_id, params=batch)
+
+
+def send_inputs(client: Any, run_id: str, record: Record) -> None:
+    """Sends the job's inputs as datasets with digests."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    context = [InputTag("mlflow.data.context", record["stage"])]
+    datasets = [
+        Dataset(name, reference["sha256"][:DIGEST_LENGTH], "local", reference["path"])
+        for name, reference in record["inputs"].items()
+    ]
+    if datasets:
+        client.log_inputs(run_id, datasets=[DatasetInput(item, context) for item in datasets])

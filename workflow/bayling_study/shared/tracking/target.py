@@ -1,0 +1,86 @@
+"""Which MLflow store and experiment a study goes to.
+
+The workflow knows both from the configuration, and the sync leaves them in
+``STUDY/runs/mlflow.json``; commands that only have the study's folder (``make
+track``, ``make why``) read them there, lest a study end up in two places.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.credentials import ADVICE, has_credentials
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+
+EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+"""MLflow's own variable; without it the experiment is called as the study."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the runs of a study are, or go to.
+
+    Attributes:
+        uri: tracking URI of the store.
+        experiment: name of the experiment there.
+        configured: the URI that was asked for or written down; none means the
+            environment's or the study's own store, which moves with its folder.
+    """
+
+    uri: str
+    experiment: str
+    configured: str | None
+
+
+def target_of(study: Path, uri: str | None = None, experiment: str | None = None) -> Target:
+    """Returns where a study's runs are: as asked for, as its last sync wrote down, or by default.
+
+    Args:
+        study: the results folder.
+        uri: tracking URI that was asked for.
+        experiment: name of the experiment that was asked for.
+
+    Raises:
+        StudyError: the URI carries a password.
+    """
+    known = _recorded(study)
+    # What was written down about one store says nothing about another one.
+    same = uri is None or uri == known.get("uri")
+    name = experiment or (known.get("experiment") if same else None)
+    configured = uri or known.get("uri")
+    return Target(chosen_uri(configured, study), chosen_experiment(name, study), configured)
+
+
+def _recorded(study: Path) -> dict[str, Any]:
+    path = study / "runs" / "mlflow.json"
+    return dict(read_json(path)) if path.is_file() else {}
+
+
+def default_uri(study: Path) -> str:
+    """Returns the address of the study's own sqlite store."""
+    return f"sqlite:///{study.resolve() / 'mlflow.db'}"
+
+
+def chosen_uri(configured: str | None, study: Path) -> str:
+    """Returns the tracking URI: the one given, the environment's, or the study's own store.
+
+    Raises:
+        StudyError: it carries a password, which would end in command lines and records.
+    """
+    uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(study)
+    if has_credentials(uri):
+        raise StudyError(
+            "the tracking URI carries a password or token",
+            where="MLFLOW_TRACKING_URI" if not configured else "tracking URI",
+            fix=ADVICE,
+        )
+    return uri
+
+
+def chosen_experiment(configured: str | None, study: Path) -> str:
+    """Returns the experiment's name: the one given, the environment's, or the study's."""
+    return configured or os.environ.get(EXPERIMENT) or study.name

@@ -1,0 +1,47 @@
+"""The wording of the papers' translation prompts.
+
+Copied letter by letter from BayLing's released inference scripts and outputs
+(ictnlp/BayLing at 8f6ecb9, ``scripts/``); language names follow the prompt's
+own language (``languages.name``). Test sets ask in these words alone; training
+conversations mostly do (``interactive.wordings``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bayling_study.core import languages
+
+TRANSLATION = {
+    "en": "Provide the {language} translation for this sentence: {source}",
+    "zh": "提供这句话的{language}翻译：{source}",
+}
+"""Request of a translation, by prompt language."""
+CONSTRAINTS = {
+    "en": "Make sure to include these words: {words}",
+    "zh": "确保包含这些词：{words}",
+}
+"""Demand for certain words, by prompt language."""
+
+
+def translation_prompt(
+    source: str, target: str, prompt_language: str, constraints: Sequence[str] = ()
+) -> str:
+    """Returns the prompt that asks for a translation.
+
+    Args:
+        source: the text to translate.
+        target: code of the language to translate into.
+        prompt_language: ``en`` or ``zh``.
+        constraints: words the answer must contain; they go on a second line,
+            joined by a comma and a space in both prompt languages.
+
+    Raises:
+        StudyError: CLDR does not know the target language.
+    """
+    name = languages.name(target, prompt_language)
+    prompt = TRANSLATION[prompt_language].format(language=name, source=source)
+    if not constraints:
+        return prompt
+    words = ", ".join(constraints)
+    return f"{prompt}\n{CONSTRAINTS[prompt_language].format(words=words)}"

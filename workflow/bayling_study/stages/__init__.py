@@ -1,0 +1,1 @@
+"""The jobs of the workflow, one package each; no stage imports another."""

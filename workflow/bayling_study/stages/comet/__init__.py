@@ -1,0 +1,16 @@
+"""COMET: one model load for all systems of a study, and the small model of the embedded study.
+
+unbabel-comet pins older majors of several packages, so it lives in an environment of its own and
+its programs (``segments`` apart) run there, with files in and out. They import the standard
+library, numpy, torch and unbabel-comet, and of this project only modules that need no more than
+the standard library.
+
+``segments`` draws what the model learns from, ``training`` makes the model that is reported as
+``comet-embedded``, and ``score`` encodes each distinct source, reference and hypothesis once,
+with the model's own ``get_sentence_embedding`` and ``estimate``.
+"""
+
+import os
+
+# No hub is asked for anything; its client reads this when it is imported.
+os.environ["HF_HUB_OFFLINE"] = "1"

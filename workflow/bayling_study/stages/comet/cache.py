@@ -1,0 +1,95 @@
+"""What was computed before: sentence embeddings and scores, on disk.
+
+Keys are hashes of text; the folder's name carries the model's hash, the precision and the package
+version. Kept are the embeddings of sources and references, which a new system needs again, and
+the score of each (source, hypothesis, reference); a hypothesis's embedding is used once, so it is
+not kept.
+
+Each run adds files of its own, whole and under fresh names, and changes none. So any number of
+runs can share a cache, also on a network file system without locks, and a killed run leaves no
+half entry. Two runs that compute the same entry write the same value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_file
+
+FLUSH_SECONDS = 60.0
+KINDS = ("scores", "embeddings")
+
+
+class Triple(NamedTuple):
+    """One translation to score."""
+
+    source: str
+    hypothesis: str
+    reference: str
+
+
+def text_key(*texts: str) -> bytes:
+    """Returns the SHA-256 of texts; their lengths are part of it, so no two lists collide."""
+    digest = hashlib.sha256()
+    for text in texts:
+        data = text.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.digest()
+
+
+class Cache:
+    """Scores and embeddings of one model at one precision.
+
+    Attributes:
+        scores: key of a triple's texts to its score.
+        embeddings: key of a text to its sentence embedding, an fp32 vector.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.scores: dict[bytes, Any] = {}
+        self.embeddings: dict[bytes, Any] = {}
+        self._new: dict[str, dict[bytes, Any]] = {kind: {} for kind in KINDS}
+        self._flushed = time.monotonic()
+        for kind in KINDS:
+            for path in sorted(folder.glob(f"{kind}-*.npz")):
+                getattr(self, kind).update(_read(path))
+
+    def add(self, kind: str, entries: dict[bytes, Any]) -> None:
+        """Adds entries of a kind; they reach the disk at the latest with ``flush``."""
+        getattr(self, kind).update(entries)
+        self._new[kind].update(entries)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what was added since the last time."""
+        for kind, entries in self._new.items():
+            if entries:
+                path = self.folder / f"{kind}-{uuid.uuid4().hex}.npz"
+                with atomic_file(path, "wb") as stream:
+                    keys = np.frombuffer(b"".join(entries), dtype=np.uint8).reshape(-1, 32)
+                    values = np.array(list(entries.values()), dtype=np.float32)
+                    np.savez(stream, keys=keys, values=values)
+                entries.clear()
+        self._flushed = time.monotonic()
+
+
+def _read(path: Path) -> dict[bytes, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return dict(
+                zip((row.tobytes() for row in content["keys"]), content["values"], strict=True)
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise StudyError(
+            f"the cache file cannot be read ({error})", where=path, fix=f"delete {path.name}"
+        ) from error

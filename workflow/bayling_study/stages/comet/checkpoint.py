@@ -1,0 +1,158 @@
+"""Finding a COMET checkpoint, checking its hash, and giving it an identity.
+
+A checkpoint is a folder ``X`` with ``X/checkpoints/model.ckpt`` and ``X/hparams.yaml``, as
+unbabel-comet writes and publishes it. Two things are added here:
+
+- **The encoder by path.** A checkpoint names its encoder by a hub name or by the absolute path it
+  was trained from, and cannot be loaded once that is gone. A folder ``X/encoder`` (configuration
+  and tokenizer) or ``--encoder DIR`` replaces what the checkpoint says, so that it can be moved
+  and needs no network.
+- **The hash before the load.** A ``.ckpt`` file is a pickle. Its hash is compared with the
+  download's manifest, and the file is then read with ``weights_only`` (``model.py``), which
+  builds tensors and plain values but runs no code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, sha256_file, sha256_json, sha256_path
+from bayling_study.shared.sources.fetched import MANIFEST, files_root
+
+MARKER = "embedded.json"
+"""File beside ``hparams.yaml`` that says the model is a study's own, and what its files hash to."""
+
+SUPPORTED_CLASS = "regression_metric"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a COMET model's files are.
+
+    Attributes:
+        file: the weights, ``X/checkpoints/model.ckpt``.
+        encoder: folder of the encoder's configuration and tokenizer, or none if only the hub's
+            local cache can have them.
+    """
+
+    file: Path
+    encoder: Path | None
+
+    @property
+    def folder(self) -> Path:
+        """The folder ``X``."""
+        return self.file.parents[1]
+
+    @property
+    def metric(self) -> str:
+        """``comet-embedded`` for a study's own model, else ``comet``; never decided by a user."""
+        return "comet-embedded" if (self.folder / MARKER).exists() else "comet"
+
+    @cached_property
+    def hparams(self) -> dict[str, Any]:
+        """The hyper-parameters file.
+
+        Raises:
+            StudyError: absent, not YAML, or of a model class that is another metric.
+        """
+        path = self.folder / "hparams.yaml"
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise StudyError(f"not a COMET checkpoint ({error})", where=path) from error
+        found = values.get("class_identifier") if isinstance(values, dict) else None
+        if found != SUPPORTED_CLASS:
+            raise StudyError(
+                f"the model's class is {found!r}",
+                where=path,
+                fix=f"a checkpoint of class {SUPPORTED_CLASS} (source, hypothesis, reference), "
+                "such as Unbabel/wmt22-comet-da",
+            )
+        return dict(values)
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 of the weights file."""
+        return sha256_file(self.file)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of all that decides the scores: weights, hyper-parameters and encoder files."""
+        encoder = sha256_path(self.encoder) if self.encoder else self.hparams["pretrained_model"]
+        parts = [self.weights_hash, sha256_file(self.folder / "hparams.yaml"), encoder]
+        return sha256_json(parts)
+
+    def verify(self) -> str:
+        """Compares the files with the manifest that came with them; returns what was compared.
+
+        Raises:
+            StudyError: a file differs from the manifest, or is not in it.
+        """
+        if (self.folder / MARKER).exists():
+            expected = read_json(self.folder / MARKER)["files"]
+            for name, sha256 in expected.items():
+                _compare(self.folder / name, sha256)
+            return MARKER
+        for root in (self.folder, *self.folder.parents[:2]):
+            manifest = root / MANIFEST
+            if manifest.exists():
+                self._verify_download(manifest)
+                return str(manifest)
+        return "nothing"
+
+    def _verify_download(self, manifest: Path) -> None:
+        for row in read_json(manifest)["files"]:
+            if row["path"].endswith(self.file.relative_to(self.folder).as_posix()):
+                if self.weights_hash != row["sha256"]:
+                    _differs(self.file)
+                return
+        raise StudyError(f"{self.file.name} is not in its manifest", where=manifest)
+
+
+def _compare(path: Path, sha256: str) -> None:
+    if not path.is_file() or sha256_file(path) != sha256:
+        _differs(path)
+
+
+def _differs(path: Path) -> None:
+    raise StudyError(
+        "the file is not the one in its manifest", where=path, fix="download or train it again"
+    )
+
+
+def _folder(path: Path) -> Path:
+    return files_root(path.parent) if path.name == MANIFEST else path
+
+
+def find_checkpoint(model: Path, encoder: Path | None = None) -> Checkpoint:
+    """Finds the checkpoint at a path.
+
+    Args:
+        model: the ``.ckpt`` file, a folder that holds exactly one ``checkpoints/*.ckpt``,
+            or the ``manifest.json`` of such a download.
+        encoder: folder with the encoder's ``config.json`` and tokenizer files, or the
+            ``manifest.json`` of such a download.
+
+    Raises:
+        StudyError: nothing, or more than one checkpoint, is there.
+    """
+    model, encoder = _folder(model), encoder and _folder(encoder)
+    files = [model] if model.is_file() else sorted(model.rglob("checkpoints/*.ckpt"))
+    if len(files) != 1:
+        raise StudyError(
+            f"{len(files)} checkpoints found, one expected",
+            where=model,
+            fix="the path of a file X/checkpoints/model.ckpt with X/hparams.yaml beside it",
+        )
+    file = files[0].absolute()
+    beside = file.parents[1] / "encoder"
+    chosen = encoder or (beside if beside.is_dir() else None)
+    if chosen is not None and not (chosen / "config.json").exists():
+        raise StudyError("no config.json in the encoder's folder", where=chosen)
+    return Checkpoint(file=file, encoder=chosen)

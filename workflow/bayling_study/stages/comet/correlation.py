@@ -1,0 +1,67 @@
+"""How well a model ranks held-out damage."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from comet.models import RegressionMetric
+from scipy.stats import kendalltau, spearmanr
+
+from bayling_study.stages.comet.cache import Cache
+from bayling_study.stages.comet.dataset import Row
+from bayling_study.stages.comet.scorer import Scorer
+
+BATCH_TOKENS = 4096
+
+
+def measure(model: RegressionMetric, rows: list[Row]) -> dict[str, Any]:
+    """Returns rank correlations of a model's scores with the deserved ones.
+
+    Returns:
+        ``spearman`` and ``kendall`` over all rows, ``n``; ``by_direction``: Spearman in each;
+        ``by_kind``: the mean score given and deserved of each kind of damage.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        scorer = Scorer(model, Cache(Path(scratch)), BATCH_TOKENS)
+        scores = scorer.score([row.triple for row in rows])
+    pairs = list(zip(rows, scores, strict=True))
+    return {
+        "spearman": _rank(spearmanr, pairs),
+        "kendall": _rank(kendalltau, pairs),
+        "n": len(rows),
+        "by_direction": {
+            direction: {"spearman": _rank(spearmanr, members), "n": len(members)}
+            for direction, members in _grouped(pairs, lambda row: row.direction).items()
+        },
+        "by_kind": {
+            kind: {
+                "given": fmean(score for _, score in members),
+                "deserved": fmean(row.score for row, _ in members),
+                "n": len(members),
+            }
+            for kind, members in _grouped(pairs, lambda row: row.kind).items()
+        },
+    }
+
+
+Pairs = list[tuple[Row, float]]
+
+
+def _rank(statistic: Callable[..., Any], pairs: Pairs) -> float:
+    """Returns a rank correlation, 0 where either side does not vary."""
+    deserved, given = [row.score for row, _ in pairs], [score for _, score in pairs]
+    if len(set(deserved)) < 2 or len(set(given)) < 2:
+        return 0.0
+    return float(statistic(deserved, given).statistic)
+
+
+def _grouped(pairs: Pairs, key: Callable[[Row], str]) -> dict[str, Pairs]:
+    groups: defaultdict[str, Pairs] = defaultdict(list)
+    for row, score in pairs:
+        groups[key(row)].append((row, score))
+    return dict(sorted(groups.items()))

@@ -1,0 +1,93 @@
+"""Training and held-out rows: aligned segments, each damaged once in a known way."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_file, read_jsonl
+from bayling_study.core.seeds import generator
+from bayling_study.stages.comet.cache import Triple
+from bayling_study.stages.comet.degrade import Material, damage
+
+
+@dataclass(frozen=True)
+class Row:
+    """A damaged translation with the score it deserves, how it came about, and its direction."""
+
+    triple: Triple
+    score: float
+    kind: str
+    direction: str
+
+
+def read_rows(path: Path, train: int, held_out: int, seed: int) -> tuple[list[Row], list[Row]]:
+    """Makes the training and the held-out rows from the segments of ``comet_data``.
+
+    Segments that share their pivot sentence are one group, and a group is on one side only.
+
+    Raises:
+        StudyError: there are too few segments to hold any out.
+    """
+    segments = list(read_jsonl(path))
+    groups = sorted({segment["group"] for segment in segments})
+    generator(seed, "comet", "held-out").shuffle(groups)
+    share = held_out / (train + held_out)
+    outside = set(groups[: max(1, round(share * len(groups)))])
+    sides = [[s for s in segments if (s["group"] in outside) is held] for held in (False, True)]
+    if min(map(len, sides)) < 2:
+        raise StudyError(f"{len(segments)} segments are too few to train on", where=path)
+    return (
+        _rows(sides[0], train, generator(seed, "comet", "train")),
+        _rows(sides[1], held_out, generator(seed, "comet", "test")),
+    )
+
+
+def _rows(segments: list[dict[str, Any]], count: int, chance: random.Random) -> list[Row]:
+    """Damages ``count`` segments; where there are fewer, they come again with other damage."""
+    donors: defaultdict[str, list[str]] = defaultdict(list)
+    for segment in segments:
+        donors[_target(segment)].append(segment["reference"])
+    rows = []
+    for number in range(count):
+        segment = segments[number % len(segments)]
+        material = Material(
+            segment["source"],
+            segment["reference"],
+            segment["foreign"],
+            _donor(segment, donors[_target(segment)], chance),
+            segment["spaced"],
+        )
+        text, score, kind = damage(material, chance)
+        triple = Triple(segment["source"], text, segment["reference"])
+        rows.append(Row(triple, score, kind, segment["direction"]))
+    return rows
+
+
+def _target(segment: dict[str, Any]) -> str:
+    return str(segment["direction"]).split("-")[1]
+
+
+def _donor(segment: dict[str, Any], references: list[str], chance: random.Random) -> str:
+    """Returns another reference of the language; a segment alone in it has only itself."""
+    own = segment["reference"]
+    for _ in range(10):
+        donor = chance.choice(references)
+        if donor != own:
+            return donor
+    return str(own)
+
+
+def write_csv(path: Path, rows: Iterable[Row]) -> None:
+    """Writes rows in the form that unbabel-comet reads its training data from."""
+    with atomic_file(path) as stream:
+        writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
+        writer.writerow(["src", "mt", "ref", "score"])
+        for row in rows:
+            writer.writerow([*row.triple, f"{row.score:.4f}"])

@@ -1,0 +1,101 @@
+"""Loading a COMET regression model without running anything from the file.
+
+The same class and the same hyper-parameters as ``comet.load_from_checkpoint``, with three
+differences: the file is read with ``weights_only``; the encoder's folder replaces the absolute
+path in the checkpoint; and a weight that the file lacks is an error, where unbabel-comet's
+``strict=False`` would leave it random.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from importlib import metadata
+from typing import Any
+
+import torch
+from comet.models import RegressionMetric
+
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.comet.checkpoint import SUPPORTED_CLASS, Checkpoint
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def load_model(checkpoint: Checkpoint, precision: str) -> RegressionMetric:
+    """Builds the model, ready for inference on a GPU if one was granted, else on the CPU.
+
+    ``fp32`` is COMET's own definition. ``fp16`` runs everything in half precision, as the program
+    ``comet-score`` of unbabel-comet 2.2.7 does; its scores are multiples of 2^-11 near 1.
+    ``bf16`` runs the encoder in bfloat16 and the estimator in fp32, because a bfloat16 score
+    would have only two digits.
+
+    Raises:
+        StudyError: the file is not a plain checkpoint, or lacks a weight of the model.
+    """
+    content = read_weights(checkpoint)
+    model = build(checkpoint, content["hyper_parameters"])
+    found = model.load_state_dict(content["state_dict"], strict=False)
+    if found.missing_keys:
+        raise StudyError(
+            f"{len(found.missing_keys)} weights are missing, first {found.missing_keys[0]}",
+            where=checkpoint.file,
+        )
+    if precision == "fp16":
+        model.half()
+    else:
+        model.encoder.to(DTYPES[precision])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model.to(device).eval()
+
+
+def read_weights(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Reads a checkpoint file as tensors and plain values.
+
+    Raises:
+        StudyError: the file holds anything else, which could run code when it is read.
+    """
+    checkpoint.hparams  # noqa: B018  an unfit model class is reported before 2 GB are read
+    checkpoint.verify()
+    try:
+        return dict(torch.load(checkpoint.file, map_location="cpu", weights_only=True))
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise StudyError(
+            f"cannot be read as plain weights ({str(error).splitlines()[0]})",
+            where=checkpoint.file,
+            fix="a checkpoint that holds only tensors, numbers and text; nothing else is loaded",
+        ) from error
+
+
+def build(checkpoint: Checkpoint, hyper_parameters: dict[str, Any]) -> RegressionMetric:
+    """Returns an untrained model of the checkpoint's shape, without a network.
+
+    Raises:
+        StudyError: the encoder's configuration or tokenizer is not on this machine.
+    """
+    known = inspect.signature(RegressionMetric.__init__).parameters
+    values = {key: value for key, value in hyper_parameters.items() if key in known}
+    values |= {"train_data": [], "validation_data": []}
+    values |= {"load_pretrained_weights": False, "local_files_only": True}
+    if checkpoint.encoder is not None:
+        values["pretrained_model"] = str(checkpoint.encoder)
+    try:
+        return RegressionMetric(**values)
+    except OSError as error:
+        raise StudyError(
+            f"the encoder {values['pretrained_model']!r} is not on this machine",
+            where=checkpoint.file,
+            fix="--encoder DIR, a folder with its config.json and tokenizer files",
+        ) from error
+
+
+def signature(checkpoint: Checkpoint, precision: str) -> str:
+    """Returns all that decides a score, in sacreBLEU's ``key:value|…`` style."""
+    parts = {
+        "metric": checkpoint.metric,
+        "model": checkpoint.hash[:16],
+        "class": SUPPORTED_CLASS,
+        "precision": precision,
+        "unbabel-comet": metadata.version("unbabel-comet"),
+    }
+    return "|".join(f"{key}:{value}" for key, value in parts.items())

@@ -1,0 +1,150 @@
+"""Score files: means of items and of averages over items, with intervals, and segments' scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayling_study.core.files import write_jsonl
+from bayling_study.core.records import Score, write_scores
+from bayling_study.core.seeds import derive_seed
+from bayling_study.stages.comet.scorable import Segment
+from bayling_study.stages.comet.settings import CometSettings
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ItemMean:
+    """The mean score of an item.
+
+    Attributes:
+        value: on all its segments.
+        resamples: on each resampled test set.
+        n: number of segments.
+        empty: number of empty hypotheses among them.
+    """
+
+    value: float
+    resamples: Array
+    n: int
+    empty: int
+
+
+def resampled_means(values: list[float], samples: int, seed: int) -> Array:
+    """Returns the mean of each resampled test set (Efron 1979; Koehn 2004).
+
+    Args:
+        values: one score a segment.
+        samples: number of resamples, each of as many segments as there are.
+        seed: of the resampling.
+    """
+    generator = np.random.default_rng(seed)
+    data = np.asarray(values)
+    means = [data[generator.integers(len(data), size=len(data))].mean() for _ in range(samples)]
+    return np.asarray(means)
+
+
+def item_scores(
+    segments: list[Segment],
+    values: list[float],
+    names: tuple[str, str, str],
+    signature: str,
+    settings: CometSettings,
+    groups: Mapping[str, list[str]],
+) -> list[Score]:
+    """Returns one mean an item, in the order of first appearance, then the averages over items.
+
+    Args:
+        segments, values: the scored segments and their scores, in one order.
+        names: the suite, the system and the metric.
+        signature: what decides the values.
+        settings: seed and size of the bootstrap. The seed does not depend on the system, so that
+            all systems are resampled alike.
+        groups: averages with their items that COMET scores; one is made if all are there.
+    """
+    means = _item_means(segments, values, names[0], settings)
+    scores = [
+        _score(names, item, found, signature, settings, f"{found.empty} empty hypotheses")
+        if found.empty
+        else _score(names, item, found, signature, settings)
+        for item, found in means.items()
+    ]
+    for name, items in groups.items():
+        if all(item in means for item in items):
+            text = f"mean of {len(items)} items|{signature}"
+            note = f"plain mean of {len(items)} items"
+            average = _average([means[item] for item in items])
+            scores.append(_score(names, name, average, text, settings, note))
+    return scores
+
+
+def _item_means(
+    segments: list[Segment], values: list[float], suite: str, settings: CometSettings
+) -> dict[str, ItemMean]:
+    members: dict[str, list[int]] = {}
+    for index, segment in enumerate(segments):
+        members.setdefault(segment.item, []).append(index)
+    means = {}
+    for item, indices in members.items():
+        own = [values[index] for index in indices]
+        seed = derive_seed(settings.seed, "comet", suite, item)
+        resamples = resampled_means(own, settings.samples, seed)
+        empty = sum(not segments[index].triple.hypothesis for index in indices)
+        means[item] = ItemMean(float(np.mean(own)), resamples, len(own), empty)
+    return means
+
+
+def _average(members: list[ItemMean]) -> ItemMean:
+    """Returns the plain mean over items; their resamples are independent of each other."""
+    return ItemMean(
+        float(np.mean([member.value for member in members])),
+        np.mean([member.resamples for member in members], axis=0),
+        sum(member.n for member in members),
+        sum(member.empty for member in members),
+    )
+
+
+def _score(
+    names: tuple[str, str, str],
+    item: str,
+    found: ItemMean,
+    signature: str,
+    settings: CometSettings,
+    note: str = "",
+) -> Score:
+    suite, system, metric = names
+    tail = (1 - settings.confidence) / 2
+    low, high = np.quantile(found.resamples, [tail, 1 - tail])
+    return Score(
+        suite=suite,
+        item=item,
+        system=system,
+        metric=metric,
+        value=found.value,
+        low=float(low),
+        high=float(high),
+        n=found.n,
+        signature=signature,
+        method=f"bootstrap of segments, {settings.samples} samples, {settings.confidence:.0%}",
+        note=note,
+    )
+
+
+def write_results(
+    folder: Path, suite: str, scores: list[Score], segments: list[Segment], values: list[float]
+) -> None:
+    """Writes ``SUITE.json`` and ``SUITE.segments.jsonl`` into a system's folder."""
+    metric = scores[0].metric
+    write_scores(folder / f"{suite}.json", scores)
+    write_jsonl(
+        folder / f"{suite}.segments.jsonl",
+        (
+            {"id": segment.id, "metric": metric, "value": value}
+            for segment, value in zip(segments, values, strict=True)
+        ),
+    )

@@ -1,0 +1,72 @@
+"""Prompts and hypotheses as the segments that COMET scores.
+
+Only suites of single-turn prompts with a source sentence (``meta["source_text"]``) and a
+reference can be scored; interactive conversations have no single source and are left to the
+other metrics. A suite's items whose language COMET does not know (``meta["comet"]`` is false)
+are left out. Texts are stripped at both ends, as the program ``comet-score`` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.core.records import Prompt, items_present, read_hypotheses, read_prompts
+from bayling_study.stages.comet.cache import Triple
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A hypothesis with all that its score needs; ``item`` is the direction it counts for."""
+
+    id: str
+    item: str
+    triple: Triple
+
+
+def scorable(prompts: list[Prompt]) -> bool:
+    """Says whether every prompt has one turn, a source sentence and a reference."""
+    return bool(prompts) and all(
+        len(prompt.turns) == 1 and prompt.references and "source_text" in prompt.meta
+        for prompt in prompts
+    )
+
+
+def is_covered(prompt: Prompt) -> bool:
+    """Says whether COMET's encoder knows the prompt's languages, as far as the suite tells."""
+    return bool(prompt.meta.get("comet", True))
+
+
+def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Segment]:
+    """Reads a system's hypotheses for those items of a suite that it has.
+
+    Args:
+        prompts: all prompts of the suite.
+        outputs: the system's output folder.
+        suite: the suite's name.
+
+    Raises:
+        StudyError: the file does not fit the prompts.
+    """
+    present = items_present(outputs, suite, prompts)
+    asked = [prompt for prompt in prompts if prompt.item in present]
+    found = read_hypotheses(outputs / f"{suite}.jsonl", asked) if asked else []
+    return [
+        Segment(
+            prompt.id,
+            prompt.item,
+            Triple(
+                prompt.meta["source_text"].strip(),
+                hypothesis.turns[-1].strip(),
+                prompt.references[-1].strip(),
+            ),
+        )
+        for prompt, hypothesis in zip(asked, found, strict=True)
+        if is_covered(prompt)
+    ]
+
+
+def read_suites(folder: Path, suites: list[str]) -> dict[str, list[Prompt]]:
+    """Returns the prompts of those suites that COMET can score."""
+    found = {suite: read_prompts(folder / f"{suite}.jsonl") for suite in suites}
+    return {suite: prompts for suite, prompts in found.items() if scorable(prompts)}

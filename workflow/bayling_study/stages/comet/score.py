@@ -1,0 +1,181 @@
+"""COMET of all systems and suites in one model load; runs in the COMET environment.
+
+Writes ``OUT/SYSTEM/SUITE.json`` (mean and interval of each item) and
+``OUT/SYSTEM/SUITE.segments.jsonl`` (one score per segment).
+``python -m bayling_study.stages.comet.score --help``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_directory
+from bayling_study.core.records import Prompt
+from bayling_study.shared.metrics.groups import averages
+from bayling_study.shared.tracking.record import RunRecord, run_record
+from bayling_study.stages.comet.cache import Cache
+from bayling_study.stages.comet.checkpoint import Checkpoint, find_checkpoint
+from bayling_study.stages.comet.model import load_model, signature
+from bayling_study.stages.comet.results import item_scores, write_results
+from bayling_study.stages.comet.scorable import Segment, is_covered, read_segments, read_suites
+from bayling_study.stages.comet.scorer import Scorer
+from bayling_study.stages.comet.settings import CometSettings, read_score_settings
+
+LOG = logging.getLogger(__name__)
+SCALE = 100
+"""The papers' tables give COMET times 100; ``comet-score`` prints it on its own scale."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the program's options."""
+    options = stage_parser("comet.score", __doc__ or "", operations=True)
+    options.add_argument("--model", type=Path, required=True, help="checkpoint file or folder")
+    options.add_argument(
+        "--encoder", type=Path, help="folder of the encoder's config and tokenizer"
+    )
+    options.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
+    options.add_argument(
+        "--generation", type=Path, required=True, help="folder of SYSTEM/SUITE.jsonl"
+    )
+    options.add_argument("--systems", nargs="+", required=True)
+    options.add_argument("--suites", nargs="+", required=True)
+    options.add_argument("--cache", type=Path, required=True, help="folder kept between runs")
+    options.add_argument("--out", type=Path, required=True, help="folder to write")
+    return options
+
+
+def main() -> None:
+    """Runs the program."""
+    score(parser().parse_args())
+
+
+def score(options: argparse.Namespace) -> None:
+    """Scores what the options name and writes the folder ``--out``.
+
+    Raises:
+        StudyError: the checkpoint, a prompt set or a hypothesis file cannot be used.
+    """
+    settings = read_score_settings(options.settings, options.operations)
+    checkpoint = find_checkpoint(options.model, options.encoder)
+    with run_record(options.record, "comet", "score", settings.study, options.code) as run:
+        suites = read_suites(options.prompts, options.suites)
+        if not suites:
+            raise StudyError(
+                "no suite has single-turn prompts with a source_text and a reference",
+                where="--suites",
+                fix="name a translation suite, or set comet to nothing",
+            )
+        skipped = [suite for suite in options.suites if suite not in suites]
+        _note(run, options, settings, checkpoint, skipped)
+        systems = {
+            system: read_system(options.generation / system, suites) for system in options.systems
+        }
+        scorer = open_scorer(checkpoint, settings, options.cache)
+        try:
+            values = _score_all(scorer, systems)
+        finally:
+            scorer.cache.flush()
+        seconds = max(scorer.encoding_seconds, 1e-9)
+        run.metrics({"texts_encoded": scorer.encoded, "texts_per_second": scorer.encoded / seconds})
+        groups = {name: averages(filter(is_covered, rows)) for name, rows in suites.items()}
+        _write(run, options.out, systems, values, checkpoint, settings, groups)
+
+
+def _note(
+    run: RunRecord,
+    options: argparse.Namespace,
+    settings: CometSettings,
+    checkpoint: Checkpoint,
+    skipped: list[str],
+) -> None:
+    for suite in skipped:
+        LOG.info("suite %s has no single-turn source sentences; COMET leaves it out", suite)
+    run.parameters(
+        {
+            "systems": " ".join(options.systems),
+            "suites": " ".join(options.suites),
+            "skipped": " ".join(skipped),
+            "signature": signature(checkpoint, settings.precision),
+            "batch_tokens": settings.batch_tokens,
+            "verified_against": checkpoint.verify(),
+        }
+    )
+    run.input("model", checkpoint.file)
+    run.input("prompts", options.prompts)
+    for system in options.systems:
+        run.input(f"generation/{system}", options.generation / system)
+
+
+def read_system(folder: Path, suites: dict[str, list[Prompt]]) -> dict[str, list[Segment]]:
+    """Reads a system's segments of each suite it has, before any model is loaded."""
+    return {
+        suite: segments
+        for suite, prompts in suites.items()
+        if (segments := read_segments(prompts, folder, suite))
+    }
+
+
+def open_scorer(checkpoint: Checkpoint, settings: CometSettings, cache: Path) -> Scorer:
+    """Loads the model and its part of the cache."""
+    start = time.monotonic()
+    model = load_model(checkpoint, settings.precision)
+    name = signature(checkpoint, settings.precision).replace("|", "_").replace(":", "-")
+    LOG.info("model on %s after %.1f s", model.device, time.monotonic() - start)
+    return Scorer(model, Cache(cache / name), settings.batch_tokens)
+
+
+def _score_all(
+    scorer: Scorer, systems: dict[str, dict[str, list[Segment]]]
+) -> dict[tuple[str, str], list[float]]:
+    """Returns the scores of each (system, suite), computed one suite's item at a time.
+
+    All systems of an item go together, since they share its sources and references; the
+    embeddings of other items then need not be in memory.
+    """
+    places: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for system, suites in systems.items():
+        for suite, segments in suites.items():
+            for index, segment in enumerate(segments):
+                places.setdefault((suite, segment.item), []).append((system, index))
+    values = {
+        (system, suite): [0.0] * len(segments)
+        for system, suites in systems.items()
+        for suite, segments in suites.items()
+    }
+    for number, ((suite, item), members) in enumerate(places.items(), start=1):
+        LOG.info("%s %s (%d of %d): %d segments", suite, item, number, len(places), len(members))
+        found = scorer.score([systems[system][suite][index].triple for system, index in members])
+        for (system, index), value in zip(members, found, strict=True):
+            values[system, suite][index] = value
+    return values
+
+
+def _write(
+    run: RunRecord,
+    out: Path,
+    systems: dict[str, dict[str, list[Segment]]],
+    values: dict[tuple[str, str], list[float]],
+    checkpoint: Checkpoint,
+    settings: CometSettings,
+    groups: dict[str, dict[str, list[str]]],
+) -> None:
+    metric = checkpoint.metric
+    text = f"{signature(checkpoint, settings.precision)}|scale:{SCALE}"
+    with atomic_directory(out) as folder:
+        for (system, suite), raw in values.items():
+            segments = systems[system][suite]
+            scores = [SCALE * value for value in raw]
+            names = (suite, system, metric)
+            rows = item_scores(segments, scores, names, text, settings, groups[suite])
+            write_results(folder / system, suite, rows, segments, scores)
+            run.metrics({f"{metric}/{system}/{suite}/{row.item}": row.value for row in rows})
+    run.output("scores", out)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,119 @@
+"""Scores of many systems that share sources and references, each text encoded once.
+
+A COMET regression model encodes source, hypothesis and reference apart with one encoder and
+feeds the three pooled vectors to a small network (``RegressionMetric.forward``). So a text's
+vector depends on the text alone: it is computed once, wherever the text occurs, by the model's
+own ``get_sentence_embedding``, and the vectors are combined by its own ``estimate``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from comet.models import RegressionMetric
+
+from bayling_study.stages.comet.batches import length_batches
+from bayling_study.stages.comet.cache import Cache, Triple, text_key
+
+ESTIMATE_ROWS = 4096
+LOG_SECONDS = 10.0
+LOG = logging.getLogger(__name__)
+
+
+class Scorer:
+    """A loaded model, its cache and its batch size.
+
+    Attributes:
+        encoded: number of texts that this run had to encode.
+        encoding_seconds: time spent on that.
+    """
+
+    def __init__(self, model: RegressionMetric, cache: Cache, batch_tokens: int) -> None:
+        self.model = model
+        self.cache = cache
+        self.batch_tokens = batch_tokens
+        self.encoded = 0
+        self.encoding_seconds = 0.0
+
+    def score(self, triples: Sequence[Triple]) -> list[float]:
+        """Returns one score a triple; each distinct triple is computed at most once, ever."""
+        missing = [
+            triple
+            for triple in dict.fromkeys(triples)
+            if text_key(*triple) not in self.cache.scores
+        ]
+        if missing:
+            vectors = self._vectors(missing)
+            self.cache.add("scores", self._estimates(missing, vectors))
+        return [float(self.cache.scores[text_key(*triple)]) for triple in triples]
+
+    def _vectors(self, triples: Sequence[Triple]) -> dict[str, Any]:
+        """Returns the vector of each distinct text, from the cache or the encoder."""
+        texts = list(dict.fromkeys(text for triple in triples for text in triple))
+        known = self.cache.embeddings
+        vectors = {text: known[key] for text in texts if (key := text_key(text)) in known}
+        vectors |= self.encode([text for text in texts if text not in vectors])
+        shared = {text for triple in triples for text in (triple.source, triple.reference)}
+        self.cache.add(
+            "embeddings",
+            {key: vectors[text] for text in shared if (key := text_key(text)) not in known},
+        )
+        return vectors
+
+    def encode(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Returns the fp32 sentence embedding of each text."""
+        if not texts:
+            return {}
+        start = reported = time.monotonic()
+        tokens = self._tokens(texts)
+        vectors: dict[str, Any] = {}
+        for batch in length_batches([len(row) for row in tokens], self.batch_tokens):
+            found = self._embed([tokens[index] for index in batch])
+            vectors |= {texts[index]: row for index, row in zip(batch, found, strict=True)}
+            if time.monotonic() - reported > LOG_SECONDS:
+                reported = time.monotonic()
+                rate = len(vectors) / (reported - start)
+                LOG.info("%d of %d texts encoded, %.0f a second", len(vectors), len(texts), rate)
+        self.encoded += len(texts)
+        self.encoding_seconds += time.monotonic() - start
+        return vectors
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokenises as ``comet.encoders.base.Encoder.prepare_sample`` does, without padding."""
+        encoder = self.model.encoder
+        rows = encoder.tokenizer(list(texts), truncation=True, max_length=encoder.max_positions - 2)
+        return list(rows["input_ids"])
+
+    def _embed(self, rows: Sequence[list[int]]) -> Any:
+        """Returns the embeddings of one padded batch, (rows, width)."""
+        device = self.model.device
+        ids = torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(row) for row in rows],
+            batch_first=True,
+            padding_value=self.model.encoder.tokenizer.pad_token_id,
+        )
+        lengths = torch.tensor([len(row) for row in rows])
+        mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+        with torch.inference_mode():
+            found = self.model.get_sentence_embedding(ids.to(device), mask.to(device))
+        return found.float().cpu().numpy()
+
+    def _estimates(self, triples: Sequence[Triple], vectors: dict[str, Any]) -> dict[bytes, Any]:
+        estimator = next(self.model.estimator.parameters())
+        scores: dict[bytes, Any] = {}
+        for start in range(0, len(triples), ESTIMATE_ROWS):
+            part = triples[start : start + ESTIMATE_ROWS]
+            columns = [_stack(column, vectors).to(estimator) for column in zip(*part, strict=True)]
+            with torch.inference_mode():
+                found = self.model.estimate(*columns).score.float().cpu().numpy()
+            scores |= {text_key(*row): score for row, score in zip(part, found, strict=True)}
+        return scores
+
+
+def _stack(texts: Iterable[str], vectors: dict[str, Any]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([vectors[text] for text in texts]))

@@ -1,0 +1,129 @@
+"""Aligned training-side segments for the embedded COMET model, as JSON lines.
+
+The COMET environment reads no Parquet, so this program runs in the study environment: it draws
+segments of the train split, evenly over the directions of the translation suites, and writes
+rows ``{"direction", "source", "reference", "foreign", "spaced", "group"}``. ``foreign`` is the same
+sentence in a third language where the corpora have one; ``group`` is the same for all segments
+with the same pivot sentence, so that they can be kept on one side of a split.
+
+    python -m bayling_study.stages.comet.segments --settings F --record R --code H \
+        --corpora S/corpora --out S/work/comet/segments.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from bayling_study.config import StudyConfig, load_settings
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_json, write_jsonl
+from bayling_study.core.languages import UNSPACED_SCRIPTS, script
+from bayling_study.core.seeds import generator
+from bayling_study.shared.tracking.record import run_record
+
+Translations = dict[str, dict[str, str]]
+"""Pivot sentence to language to text, the pivot language included."""
+
+Row = dict[str, str | bool]
+
+
+def wanted_directions(config: StudyConfig) -> list[str]:
+    """Returns the directions of all suites of translation segments, without repetition."""
+    found: dict[str, None] = {}
+    for suite in config.suites.values():
+        if suite.kind in ("translation", "wmt22", "constrained"):
+            found |= dict.fromkeys(suite.directions)
+    return list(found)
+
+
+def read_translations(corpora: Path, languages: set[str]) -> Translations:
+    """Reads the train split of ``parallel.parquet``; of doubled segments the first counts."""
+    columns = ["lang_a", "lang_b", "text_a", "text_b", "split"]
+    found: Translations = {}
+    with pq.ParquetFile(corpora / "parallel.parquet") as file:
+        for batch in file.iter_batches(columns=columns):
+            for row in batch.to_pylist():
+                if row["split"] == "train" and row["lang_b"] in languages:
+                    texts = found.setdefault(row["text_a"], {row["lang_a"]: row["text_a"]})
+                    texts.setdefault(row["lang_b"], row["text_b"])
+    return found
+
+
+def draw(translations: Translations, directions: list[str], count: int, seed: int) -> list[Row]:
+    """Draws ``count`` rows, evenly over the directions and in an order that mixes them.
+
+    Raises:
+        StudyError: a direction has no training-side segment.
+    """
+    each = -(-count // len(directions))
+    rows: list[list[Row]] = []
+    for direction in directions:
+        source, target = direction.split("-")
+        pivots = [pivot for pivot, texts in translations.items() if {source, target} <= set(texts)]
+        if not pivots:
+            raise StudyError(
+                f"no training-side segments for {direction}",
+                where="comet.embedded",
+                fix="corpora with both languages, or a suite without this direction",
+            )
+        chance = generator(seed, "comet-data", direction)
+        chosen = chance.sample(pivots, min(each, len(pivots)))
+        rows.append([_row(translations[pivot], pivot, direction) for pivot in chosen])
+    return list(_interleaved(rows))[:count]
+
+
+def _row(texts: dict[str, str], pivot: str, direction: str) -> Row:
+    source, target = direction.split("-")
+    others = [language for language in sorted(texts) if language not in (source, target)]
+    return {
+        "direction": direction,
+        "source": texts[source],
+        "reference": texts[target],
+        "foreign": texts[others[0]] if others else "",
+        "spaced": script(target) not in UNSPACED_SCRIPTS,
+        "group": sha256_json(pivot)[:16],
+    }
+
+
+def _interleaved(lists: list[list[Row]]) -> Iterator[Row]:
+    for index in range(max(map(len, lists))):
+        yield from (rows[index] for rows in lists if index < len(rows))
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = stage_parser("comet.segments", (__doc__ or "").splitlines()[0])
+    parser.add_argument("--corpora", type=Path, required=True, help="folder of parallel.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="JSON lines to write")
+    options: argparse.Namespace = parser.parse_args()
+    config = load_settings(options.settings, "comet", "suites")
+    embedded = config.comet.embedded
+    if embedded is None:
+        raise StudyError("comet.embedded is not set", where=options.settings)
+    study = config.study
+    with run_record(options.record, "comet", "segments", study.name, options.code) as run:
+        run.input("corpora", options.corpora / "parallel.parquet")
+        directions = wanted_directions(config)
+        languages = {language for direction in directions for language in direction.split("-")}
+        rows = draw(
+            read_translations(options.corpora, languages),
+            directions,
+            embedded.rows + embedded.held_out,
+            study.seed,
+        )
+        write_jsonl(options.out, rows)
+        counts: defaultdict[str, int] = defaultdict(int)
+        for row in rows:
+            counts[str(row["direction"])] += 1
+        run.metrics({f"segments/{direction}": count for direction, count in counts.items()})
+        run.output("segments", options.out)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,100 @@
+"""The part of a settings file that COMET reads, as plain JSON.
+
+The file was written from checked pydantic models (``bayling_study.config.evaluation``), which the
+COMET environment does not have; so values are taken as they are and only their presence is
+checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+
+
+@dataclass(frozen=True)
+class EmbeddedSettings:
+    """Size and training of the embedded model; see ``config.evaluation.EmbeddedComet``."""
+
+    rows: int
+    held_out: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    hidden: int
+    layers: int
+    vocabulary: int
+    min_spearman: float
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What the training reads.
+
+    Attributes:
+        study: name of the study.
+        seed: root of every random choice.
+        embedded: size and training of the model.
+    """
+
+    study: str
+    seed: int
+    embedded: EmbeddedSettings
+
+
+@dataclass(frozen=True)
+class CometSettings:
+    """What scoring reads.
+
+    Attributes:
+        study: name of the study.
+        seed: root of every random choice.
+        batch_tokens: tokens that one batch may hold, padding included.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        samples, confidence: of the bootstrap interval.
+    """
+
+    study: str
+    seed: int
+    batch_tokens: int
+    precision: str
+    samples: int
+    confidence: float
+
+
+def read_training_settings(path: Path) -> TrainingSettings:
+    """Reads the settings of a training.
+
+    Raises:
+        StudyError: a key is missing.
+    """
+    values = read_json(path)
+    try:
+        study, embedded = values["study"], values["comet"]["embedded"]
+        found = {field.name: embedded[field.name] for field in fields(EmbeddedSettings)}
+        return TrainingSettings(study["name"], study["seed"], EmbeddedSettings(**found))
+    except (KeyError, TypeError) as error:
+        raise StudyError(f"comet.embedded is not set ({error})", where=path) from error
+
+
+def read_score_settings(path: Path, operations: Path) -> CometSettings:
+    """Reads the settings of scoring, and the keys that decide how its work is done.
+
+    Raises:
+        StudyError: a key is missing.
+    """
+    values = read_json(path)
+    try:
+        study, bootstrap = values["study"], values["scoring"]["bootstrap"]
+        return CometSettings(
+            study=study["name"],
+            seed=study["seed"],
+            batch_tokens=read_json(operations)["comet"]["batch_tokens"],
+            precision=values["comet"]["precision"],
+            samples=bootstrap["samples"],
+            confidence=bootstrap["confidence"],
+        )
+    except KeyError as error:
+        raise StudyError(f"the key {error} is missing", where=path) from error

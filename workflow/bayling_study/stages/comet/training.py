@@ -1,0 +1,188 @@
+"""The embedded study's COMET model, by unbabel-comet's own training code, in its environment.
+
+The released checkpoints need a model hub. Without one, a small ``RegressionMetric`` is trained
+from random weights on training-side segments with known damage (``degrade``), and has to prove
+itself on held-out damage before it may score anything. It is called ``comet-embedded``: it
+measures graded likeness to reference and source, and knows no human judgement. Writes a
+checkpoint folder (``checkpoints/model.ckpt``, ``hparams.yaml``, ``encoder/``,
+``correlation.json``). ``python -m bayling_study.stages.comet.training --help``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning
+import torch
+import yaml
+from comet.models import RegressionMetric
+
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_directory, sha256_file, write_json
+from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.tracking.record import RunRecord, run_record
+from bayling_study.stages.comet.checkpoint import MARKER
+from bayling_study.stages.comet.correlation import measure
+from bayling_study.stages.comet.dataset import Row, read_rows, write_csv
+from bayling_study.stages.comet.settings import EmbeddedSettings, read_training_settings
+from bayling_study.stages.comet.tokenizer import create_encoder, train_tokenizer
+
+LOG = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the program's options."""
+    options = stage_parser("comet.training", __doc__ or "")
+    options.add_argument("--segments", type=Path, required=True, help="rows of comet.segments")
+    options.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
+    return options
+
+
+def main() -> None:
+    """Runs the program."""
+    train(parser().parse_args())
+
+
+def train(options: argparse.Namespace) -> None:
+    """Trains, measures and writes the model.
+
+    Raises:
+        StudyError: the settings ask for no embedded model, or it does not rank held-out damage.
+    """
+    settings = read_training_settings(options.settings)
+    with run_record(options.record, "comet", "training", settings.study, options.code) as run:
+        run.parameters({"embedded": vars(settings.embedded), "seed": settings.seed})
+        run.input("segments", options.segments)
+        rows, held_out = read_rows(
+            options.segments, settings.embedded.rows, settings.embedded.held_out, settings.seed
+        )
+        with atomic_directory(options.out) as folder:
+            start = time.monotonic()
+            model = fit(rows, folder, settings.embedded, settings.seed, run)
+            run.metrics({"training_seconds": time.monotonic() - start})
+            report = measure(model, held_out)
+            write_json(folder / "correlation.json", report)
+            run.metrics({key: report[key] for key in ("spearman", "kendall")})
+            LOG.info("held-out Spearman %.3f, Kendall %.3f", report["spearman"], report["kendall"])
+            if report["spearman"] < settings.embedded.min_spearman:
+                raise StudyError(
+                    f"held-out Spearman is {report['spearman']:.3f}, "
+                    f"less than {settings.embedded.min_spearman}",
+                    where="comet.embedded",
+                    fix="more rows or epochs",
+                )
+            save(model, folder)
+        run.output("model", options.out)
+
+
+def fit(
+    rows: list[Row], folder: Path, settings: EmbeddedSettings, seed: int, run: RunRecord
+) -> RegressionMetric:
+    """Trains a model; its encoder's files stay in ``folder/encoder``.
+
+    On one thread: sums in another order would give other weights from the same seed.
+    """
+    torch.set_num_threads(1)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the data loader forks
+    pytorch_lightning.seed_everything(derive_seed(seed, "comet", "weights") % 2**32)
+    encoder = folder / "encoder"
+    texts = [text for row in rows for text in (row.triple.source, row.triple.reference)]
+    tokenizer = train_tokenizer(dict.fromkeys(texts), settings.vocabulary, encoder)
+    create_encoder(encoder, len(tokenizer), settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(scratch) / "train.csv"
+        write_csv(data, rows)
+        model = RegressionMetric(
+            **hyper_parameters(settings),
+            pretrained_model=str(encoder),
+            train_data=[str(data)],
+        )
+        _trainer(settings, run).fit(model)
+    # Only its shape and its tokenizer are read from now on; the weights are in the checkpoint.
+    (encoder / "model.safetensors").unlink()
+    return model.eval()
+
+
+def hyper_parameters(settings: EmbeddedSettings) -> dict[str, Any]:
+    """Returns the model's hyper-parameters, without paths."""
+    return {
+        "nr_frozen_epochs": 0,
+        "keep_embeddings_frozen": False,
+        "encoder_learning_rate": settings.learning_rate,
+        "learning_rate": settings.learning_rate,
+        "layerwise_decay": 1.0,
+        "warmup_steps": 50,
+        "encoder_model": "XLM-RoBERTa",
+        "pool": "avg",
+        "layer": "mix",
+        "layer_norm": False,
+        "dropout": 0.0,
+        "batch_size": settings.batch,
+        "hidden_sizes": [2 * settings.hidden, settings.hidden],
+        "final_activation": "Sigmoid",  # scores from 0 to 1, as the targets
+        "local_files_only": True,
+    }
+
+
+def _trainer(settings: EmbeddedSettings, run: RunRecord) -> pytorch_lightning.Trainer:
+    warnings.filterwarnings("ignore", message=".*dataloader.*", category=UserWarning)
+    return pytorch_lightning.Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=settings.epochs,
+        gradient_clip_val=1.0,
+        limit_val_batches=0,  # measured once, at the end, by kind of damage
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[_Curve(run)],
+    )
+
+
+class _Curve(pytorch_lightning.Callback):  # type: ignore[misc]
+    """Notes the loss of each epoch in the run record."""
+
+    def __init__(self, run: RunRecord) -> None:
+        self.run = run
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        loss = float(trainer.callback_metrics["train_loss_epoch"])
+        LOG.info("epoch %d: loss %.4f", trainer.current_epoch + 1, loss)
+        self.run.metrics({"loss": loss}, step=trainer.current_epoch + 1)
+
+
+def save(model: RegressionMetric, folder: Path) -> None:
+    """Writes the weights, the hyper-parameters and the marker; no path leaves the folder.
+
+    The layout is unbabel-comet's own, so its programs read it too when started in ``folder``.
+    """
+    kept = {key: value for key, value in model.hparams.items() if key != "validation_data"}
+    values = {**kept, "pretrained_model": "encoder", "train_data": []}
+    (folder / "checkpoints").mkdir()
+    torch.save(
+        {
+            "state_dict": model.state_dict(),
+            "hyper_parameters": values,
+            "pytorch-lightning_version": pytorch_lightning.__version__,
+        },
+        folder / "checkpoints" / "model.ckpt",
+    )
+    text = yaml.safe_dump(values, sort_keys=True)
+    (folder / "hparams.yaml").write_text(text, encoding="utf-8")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    hashes = {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+    write_json(folder / MARKER, {"schema": 1, "metric": "comet-embedded", "files": hashes})
+
+
+if __name__ == "__main__":
+    run_program(main)

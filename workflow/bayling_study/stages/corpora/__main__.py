@@ -1,0 +1,73 @@
+"""Writes the study's corpora: segments, conversations and terms as Parquet, and ``report.json``.
+
+The report counts rows read, kept and rejected by source, language and reason,
+with samples of each reason, and tells how the documents were split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config import load_settings
+from bayling_study.config.corpora import CorporaSection
+from bayling_study.core.cli import pairs, run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.shared.corpus_tables import REPORT_FILE
+from bayling_study.shared.tracking.record import RunRecord, run_record
+from bayling_study.stages.corpora import conversations, parallel, terms
+
+
+def build(
+    section: CorporaSection, downloads: Mapping[str, Path], seed: int, out: Path
+) -> dict[str, Any]:
+    """Makes the corpora folder, whole or not at all, and returns the report."""
+    sources = [corpus.source for corpus in section.parallel]
+    sources += [corpus.source for corpus in section.conversations]
+    sources += [lexicon.source for lexicon in section.lexicons]
+    for source in sources:
+        if source not in downloads:
+            raise StudyError(f"the source {source!r} is not given", fix=f"--download {source}=DIR")
+    with atomic_directory(out) as folder:
+        report = {
+            "seed": seed,
+            "parallel": parallel.build(section, downloads, seed, folder),
+            "conversations": conversations.build(section, downloads, folder),
+            "terms": terms.build(section, downloads, folder),
+        }
+        write_json(folder / REPORT_FILE, report)
+    return report
+
+
+def main() -> None:
+    """Builds the corpora from the downloads that the command line names."""
+    parser = stage_parser("corpora", __doc__)
+    parser.add_argument("--download", action="append", default=[], metavar="ID=DIR")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    options = parser.parse_args()
+    config = load_settings(options.settings, "study", "corpora")
+    downloads = pairs(options.download, "--download")
+    with run_record(options.record, "corpora", "corpora", config.study.name, options.code) as run:
+        run.parameters(config.corpora.model_dump(mode="json"))
+        for source, folder in downloads.items():
+            run.input(source, folder)
+        report = build(config.corpora, downloads, config.study.seed, options.out)
+        _note(run, report)
+        run.output("corpora", options.out)
+        run.artefact(options.out / REPORT_FILE)
+
+
+def _note(run: RunRecord, report: dict[str, Any]) -> None:
+    """Notes the counts that people compare between studies."""
+    for language, counts in report["parallel"]["segments"].items():
+        run.metrics({f"segments.{language}.{split}": n for split, n in counts.items()})
+    for group, row in report["conversations"]["groups"].items():
+        run.metrics({f"conversations.{group}": row["kept"]})
+    run.metrics({f"terms.{pair}": n for pair, n in report["terms"].items()})
+    run.metrics({f"documents.{s}": n for s, n in report["parallel"]["documents"].items()})
+
+
+if __name__ == "__main__":
+    run_program(main)

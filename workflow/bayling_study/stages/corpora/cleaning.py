@@ -1,0 +1,130 @@
+"""Which parallel segments are not worth learning from or testing on, and why.
+
+``Cleaner.reason`` returns the first reason against a segment. Reasons about one
+side alone come first, so that a pivot text that thirty languages share is
+judged once. The filters with a name (``Filter`` in the config) can be switched
+off; those with a limit are tuned by it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from bayling_study.config.corpora import Cleaning
+from bayling_study.core import languages
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.text import (
+    columns,
+    count_words,
+    script_names,
+    script_share,
+    words,
+)
+
+PLACEHOLDER = re.compile(
+    r"[{}]"  # {name}, {{ template }}, ICU plurals
+    r"|%(?:\(\w+\)|\d+\$)?\d*(?:\.\d+)?[sdifgxr](?!\w)"  # %s, %(name)s, %1$d, %.2f
+    r"|\[%|%\]|\[\[|\]\]"  # [%key:…%], [[link]]
+    r"|\$\w*\("  # $t(key); $1 stays, it is mostly money
+    r"|[a-zA-Z0-9]_[a-zA-Z0-9]",  # topic_prefix, MAX_AGE: names of code, not of language
+)
+MARKUP = re.compile(
+    r"</?[a-zA-Z][^<>]*>"  # HTML
+    r"|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});"  # character references
+    r"|\]\("  # Markdown link
+    r"|\*\*|__|`|~~"  # Markdown emphasis and code
+    r"|^\s*(?:#{1,6}|[-*+•]|\d+\.)\s",  # Markdown heading or list item
+    re.MULTILINE,
+)
+URL = re.compile(
+    r"\b[a-z][a-z0-9+.-]*://"
+    r"|\bwww\."
+    r"|[\w.+-]+@[\w-]+\.\w"  # e-mail address
+    r"|\b[\w-]+\.(?:com|org|net|io|local|dev|de|cn)\b"
+    r"|(?:^|[\s(\"'])/?\w+(?:/[\w.-]+){2,}",  # file path
+    re.IGNORECASE,
+)
+CONTROL_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
+JOINERS = frozenset("\u200c\u200d")
+NO_JOINERS = frozenset({"LATIN", "CYRILLIC", "GREEK", "CJK", "HANGUL", "HEBREW"})
+"""Scripts whose spelling has no use for U+200C and U+200D (Unicode Standard, 23.2)."""
+
+
+def has_control(text: str, language: str) -> bool:
+    """Tells whether a text holds control, invisible, private or undecodable characters.
+
+    Line breaks are fine here; zero-width joiners are where the script needs them.
+    """
+    if text.isascii():
+        return any((c < " " and c != "\n") or c == "\x7f" for c in text)
+    if "\ufffd" not in text and text.replace("\n", "").isprintable():
+        return False  # the quick way for most texts: nothing but letters, signs and blanks
+    joiners_fine = script_names(language)[0] not in NO_JOINERS
+    return any(
+        c == "\ufffd" or (c != "\n" and unicodedata.category(c) in CONTROL_CATEGORIES)
+        for c in text
+        if not (joiners_fine and c in JOINERS)
+    )
+
+
+class Cleaner:
+    """Judges parallel segments by one ``Cleaning`` section."""
+
+    def __init__(self, rules: Cleaning) -> None:
+        self.rules = rules
+        self._filters = frozenset(rules.filters)
+        self._pivot_reason = lru_cache(maxsize=1 << 14)(self._judge_pivot)
+
+    def reason(self, segment: ParallelSegment) -> str:
+        """Returns the first reason to reject a segment, or an empty string."""
+        return (
+            self._pivot_reason(segment.text_a, segment.lang_a)
+            or self._judge_side(segment.text_b, segment.lang_b)
+            or self._judge_pair(segment)
+        )
+
+    def _judge_pivot(self, text: str, language: str) -> str:
+        count = count_words(text, languages.is_unspaced(language))
+        if text and count < self.rules.min_words:
+            return "too short"
+        if count > self.rules.max_words:
+            return "too long"
+        return self._judge_side(text, language)
+
+    def _judge_side(self, text: str, language: str) -> str:
+        if not text:
+            return "empty"
+        on = self._filters
+        if "placeholder" in on and PLACEHOLDER.search(text):
+            return "placeholder"
+        if "url" in on and URL.search(text):
+            return "url"
+        if "markup" in on and MARKUP.search(text):
+            return "markup"
+        if "control" in on and has_control(text, language):
+            return "control"
+        if "lines" in on and "\n" in text:
+            return "lines"
+        if script_share(text, language) < self.rules.min_script_share:
+            return "script"
+        return ""
+
+    def _judge_pair(self, segment: ParallelSegment) -> str:
+        text_a, text_b = segment.text_a, segment.text_b
+        if "identical" in self._filters and text_a.casefold() == text_b.casefold():
+            return "identical"
+        short, long = sorted((columns(text_a), columns(text_b)))
+        if long > self.rules.max_length_ratio * short:
+            return "length ratio"
+        if copied_share(text_a, text_b) > self.rules.max_copied_share:
+            return "copied"
+        return ""
+
+
+def copied_share(text_a: str, text_b: str) -> float:
+    """Returns the share of the second text's words that the first has too (0 to 1)."""
+    have = set(words(text_a.casefold()))
+    found = words(text_b.casefold())
+    return sum(word in have for word in found) / len(found) if found else 0.0

@@ -1,0 +1,67 @@
+"""From upstream dialogues to ``conversations.parquet``: drop what is unusable or repeated."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.corpora import CorporaSection
+from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
+from bayling_study.stages.corpora.distinct import Row, write_distinct
+from bayling_study.stages.corpora.progress import told
+from bayling_study.stages.corpora.readers import CONVERSATIONS
+from bayling_study.stages.corpora.tables import conversation_row
+from bayling_study.stages.corpora.tally import Tally
+
+
+def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> dict[str, Any]:
+    """Writes ``conversations.parquet`` into a folder and returns its part of the report.
+
+    Raises:
+        StudyError: an upstream file is broken.
+    """
+    reading = _Reading(section, downloads)
+    write_distinct(
+        out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, reading.rows(), repeated=reading.repeated
+    )
+    return {**reading.tally.report(), "repaired": dict(sorted(reading.repaired.items()))}
+
+
+class _Reading:
+    """Reads all files in the config's order and counts what becomes of their rows."""
+
+    def __init__(self, section: CorporaSection, downloads: Mapping[str, Path]) -> None:
+        self._section, self._downloads = section, downloads
+        self.tally = Tally()
+        self.repaired: Counter[str] = Counter()
+        self._groups: list[str] = []
+        self._ends: list[int] = []
+
+    def rows(self) -> Iterator[tuple[Row, tuple[str, ...]]]:
+        """Yields the usable conversations, each with the texts that make two the same."""
+        count = 0
+        for number, corpus in enumerate(self._section.conversations, start=1):
+            group = f"{corpus.source}/{corpus.path}"
+            read = CONVERSATIONS[corpus.reader](self._downloads[corpus.source], corpus)
+            for draft in told(read, f"{group} ({number} of {len(self._section.conversations)})"):
+                self.tally.read(group)
+                self.repaired.update(draft.changes)
+                if draft.conversation.messages:
+                    count += 1
+                    yield conversation_row(draft.conversation), _texts(draft.conversation)
+                else:
+                    self.tally.reject(group, "no complete exchange", draft.conversation.id)
+            self._groups.append(group)
+            self._ends.append(count)
+
+    def repeated(self, number: int, row: Row) -> None:
+        """Counts a usable conversation that is left out."""
+        group = self._groups[bisect_right(self._ends, number)]
+        self.tally.reject(group, "duplicate", row["id"])
+
+
+def _texts(conversation: Conversation) -> tuple[str, ...]:
+    return tuple(part for message in conversation.messages for part in message)

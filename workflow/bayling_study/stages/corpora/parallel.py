@@ -1,0 +1,197 @@
+"""From raw aligned segments to ``parallel.parquet``: clean, de-duplicate, split.
+
+Two passes, so that memory does not grow with the training text: the first
+streams all readers, writes training rows to a scratch file and keeps the test
+rows; the second reads the scratch file back, leaves out repeated rows, and
+marks what the others give away of the test rows. Training rows come first in
+the result, in the readers' order, then the test rows that are left.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.corpus_tables import PARALLEL_FILE, PARALLEL_SCHEMA, ParallelSegment
+from bayling_study.stages.corpora.cleaning import Cleaner
+from bayling_study.stages.corpora.progress import told
+from bayling_study.stages.corpora.readers import PARALLEL
+from bayling_study.stages.corpora.repeats import RepeatedRows, Repeats, key_of
+from bayling_study.stages.corpora.splitting import Leaks, is_test
+from bayling_study.stages.corpora.tables import read_segments, segment_row, table_writer
+from bayling_study.stages.corpora.tally import Tally
+from bayling_study.stages.corpora.text import compared, tidy
+
+Raw = tuple[ParallelCorpus, ParallelSegment]
+"""A segment with the section of the config that it was read for."""
+SCRATCH_FILE = ".training.parquet"
+SCRATCH_FOLDER = ".keys"
+
+
+def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out: Path) -> Any:
+    """Writes ``parallel.parquet`` into a folder and returns its part of the report.
+
+    Raises:
+        StudyError: a source was not given, an upstream file is broken, or no
+            segment is left of a language.
+    """
+    tally = Tally()
+    counts, documents = write(raw_segments(section, downloads), section, seed, out, tally)
+    _check_all_present(section, counts)
+    return {**tally.report(), "segments": counts, "documents": documents}
+
+
+def write(
+    raw: Iterator[Raw], section: CorporaSection, seed: int, out: Path, tally: Tally
+) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """Writes what passes of some raw segments.
+
+    Returns:
+        segments by language and split, and documents by split.
+    """
+    scratch = out / SCRATCH_FILE
+    repeats = Repeats(out / SCRATCH_FOLDER)
+    test: list[ParallelSegment] = []
+    documents = {"train": Consecutive(), "test": Consecutive()}
+    with table_writer(scratch, PARALLEL_SCHEMA) as writer:
+        for segment in clean_and_split(raw, section, seed, tally):
+            documents[segment.split].see(segment.document)
+            if segment.split == "test":
+                test.append(segment)
+            else:
+                writer.add(segment_row(segment))
+                repeats.add(key_of(*_compared(segment)))
+    counts = join_splits(scratch, repeats.find(), test, section.split, out / PARALLEL_FILE, tally)
+    scratch.unlink()
+    shutil.rmtree(out / SCRATCH_FOLDER)
+    return counts, {split: found.number for split, found in documents.items()}
+
+
+class Consecutive:
+    """Counts documents; readers give all rows of a document one after the other."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._last = ""
+
+    def see(self, document: str) -> None:
+        """Takes the next row's document."""
+        self.number += document != self._last
+        self._last = document
+
+
+def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iterator[Raw]:
+    """Yields the tidied segments of all configured sources in the config's order."""
+    for number, corpus in enumerate(section.parallel, start=1):
+        what = f"{corpus.source} ({number} of {len(section.parallel)})"
+        read = PARALLEL[corpus.reader](downloads[corpus.source], corpus)
+        for segment in told(read, what):
+            tidied = segment._replace(text_a=tidy(segment.text_a), text_b=tidy(segment.text_b))
+            yield corpus, tidied
+
+
+def clean_and_split(
+    raw: Iterator[Raw], section: CorporaSection, seed: int, tally: Tally
+) -> Iterator[ParallelSegment]:
+    """Yields the segments that pass, with their split; test rows are distinct.
+
+    In the test split a text counts as repeated if either side has been there
+    before in the same pair of languages: the same question is not asked twice.
+    Repeated training rows are left to ``join_splits``, which needs no memory for them.
+    """
+    cleaner = Cleaner(section.cleaning)
+    seen: set[int] = set()
+    for corpus, segment in raw:
+        group = f"{segment.source}/{segment.lang_b}"
+        tally.read(group)
+        reason = cleaner.reason(segment)
+        if not reason:
+            split = _split(corpus, segment.document, seed, section.split)
+            segment = segment._replace(split=split)
+            if split == "test" and _is_repeated(segment, seen):
+                reason = "duplicate"
+        if reason:
+            tally.reject(group, reason, _sample(segment))
+        else:
+            yield segment
+
+
+def _split(corpus: ParallelCorpus, document: str, seed: int, rules: Split) -> str:
+    if corpus.role != "both":
+        return corpus.role
+    return "test" if is_test(document, seed, rules.test_share) else "train"
+
+
+def _is_repeated(segment: ParallelSegment, seen: set[int]) -> bool:
+    """Tells whether either text of a test segment was met before, and remembers them."""
+    *pair, text_a, text_b = _compared(segment)
+    keys = {key_of(*pair, "a", text_a), key_of(*pair, "b", text_b)}
+    repeated = not keys.isdisjoint(seen)
+    seen |= keys
+    return repeated
+
+
+def _compared(segment: ParallelSegment) -> tuple[str, ...]:
+    """Returns what makes two segments the same."""
+    return segment.lang_a, segment.lang_b, compared(segment.text_a), compared(segment.text_b)
+
+
+def join_splits(
+    scratch: Path,
+    repeated: RepeatedRows,
+    test: list[ParallelSegment],
+    rules: Split,
+    path: Path,
+    tally: Tally,
+) -> dict[str, dict[str, int]]:
+    """Writes distinct training rows and leak-free test rows; returns counts by language and split.
+
+    Args:
+        scratch: the training rows.
+        repeated: which of them repeat an earlier one.
+        test: the test rows.
+        rules: how much of a test row the training rows may have.
+        path: file to write.
+        tally: counts the rows that are left out.
+    """
+    leaks = Leaks(test, rules.max_seen_share)
+    counts: dict[str, dict[str, int]] = {}
+    with table_writer(path, PARALLEL_SCHEMA) as writer:
+        for row, segment in enumerate(read_segments(scratch)):
+            if row in repeated:
+                tally.reject(f"{segment.source}/{segment.lang_b}", "duplicate", _sample(segment))
+                continue
+            leaks.see(segment)
+            writer.add(segment_row(segment))
+            _count(counts, segment)
+        for segment in test:
+            if reason := leaks.reason(segment):
+                tally.reject(f"{segment.source}/{segment.lang_b}", reason, _sample(segment))
+            else:
+                writer.add(segment_row(segment))
+                _count(counts, segment)
+    return counts
+
+
+def _count(counts: dict[str, dict[str, int]], segment: ParallelSegment) -> None:
+    row = counts.setdefault(segment.lang_b, {"train": 0, "test": 0})
+    row[segment.split] += 1
+
+
+def _sample(segment: ParallelSegment) -> dict[str, str]:
+    return {"id": segment.id, "text_a": segment.text_a, "text_b": segment.text_b}
+
+
+def _check_all_present(section: CorporaSection, counts: Mapping[str, Any]) -> None:
+    for number, corpus in enumerate(section.parallel):
+        missing = [language for language in corpus.targets if language not in counts]
+        if missing:
+            raise StudyError(
+                f"no segment is left of {', '.join(missing)}",
+                where=f"corpora.parallel.{number}.languages",
+                fix="remove the language or loosen corpora.cleaning",
+            )

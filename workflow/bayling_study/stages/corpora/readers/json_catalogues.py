@@ -1,0 +1,64 @@
+"""Reads message catalogues in JSON, one file a language, as MediaWiki keeps them.
+
+``languages/i18n/de.json`` is an object of texts by key, or of further objects;
+keys that begin with ``@`` are remarks for translators. The path tells one
+language's files (``mediawiki/**/i18n/**/{language}.json``); a file is a
+document, the same for all languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.corpora import ParallelCorpus
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.stages.corpora.readers.aligned import segment
+from bayling_study.stages.corpora.readers.locate import locate_all
+
+
+def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
+    """Yields the messages that a language shares with the pivot, file by file.
+
+    Raises:
+        StudyError: the pivot has no file, or a file is no object of texts.
+    """
+    root = files_root(download)
+    for file in locate_all(download, corpus.place(corpus.path, corpus.upstream_pivot)):
+        document = file.parent.relative_to(root).as_posix()
+        pivot = messages(file)
+        for language, upstream in corpus.targets.items():
+            path = file.with_name(f"{upstream}{file.suffix}")
+            if not path.is_file():
+                continue
+            for key, text in messages(path).items():
+                if key in pivot:
+                    yield segment(corpus, language, document, key, "", pivot[key], text)
+
+
+def messages(file: Path) -> dict[str, str]:
+    """Returns a catalogue's texts by key; keys of inner objects are joined by ``::``.
+
+    Raises:
+        StudyError: the file is not an object of texts.
+    """
+    catalogue = read_json(file)
+    if not isinstance(catalogue, dict):
+        raise StudyError("the catalogue is not a JSON object", where=file)
+    return dict(_leaves(catalogue, "", file))
+
+
+def _leaves(branch: dict[str, Any], prefix: str, file: Path) -> Iterator[tuple[str, str]]:
+    for key, value in branch.items():
+        if key.startswith("@"):
+            continue
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}::", file)
+        elif isinstance(value, str):
+            yield f"{prefix}{key}", value
+        else:
+            raise StudyError("the message is not text", where=f"{file}: {prefix}{key}")

@@ -1,0 +1,150 @@
+"""Reads the items of a large JSON file one at a time.
+
+Alpaca, ShareGPT and the ALMA files are one JSON array, up to 673 MB; BELLE's
+are JSON lines, whatever their ending; the hub's are Parquet. All are cut into
+objects here without holding the file: text is read in blocks, and an object is
+decoded as soon as it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from json import JSONDecodeError, JSONDecoder
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_jsonl
+
+BLOCK = 1 << 20
+BATCH_ROWS = 1024
+MAX_ITEM = 1 << 28
+"""Characters of the largest item that is believed; more means that the file is broken."""
+NEAR_END = 16
+"""An error this near to the end of what was read (a cut literal or escape) may be a cut item."""
+
+
+def read_items(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the objects of a JSON array, JSON lines or Parquet with their row number from 1.
+
+    Raises:
+        StudyError: names the file and the row that is not UTF-8, not JSON or not an object.
+    """
+    for number, row in enumerate(_rows(path), start=1):
+        if not isinstance(row, dict):
+            raise StudyError("the row is not a JSON object", where=f"{path}: row {number}")
+        yield number, row
+
+
+def text_of(row: dict[str, Any], key: str, where: str) -> str:
+    """Returns a text field of a row.
+
+    Raises:
+        StudyError: the key is missing or its value is not text.
+    """
+    if key not in row:
+        raise StudyError(f"the key {key!r} is missing", where=where)
+    if not isinstance(row[key], str):
+        raise StudyError(f"the value of {key!r} is not text", where=where)
+    return str(row[key])
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    if path.suffix == ".parquet":
+        return _table(path)
+    if path.suffix == ".jsonl" or _starts_with_object(path):
+        return read_jsonl(path)
+    return _array(path)
+
+
+def _starts_with_object(path: Path) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def _table(path: Path) -> Iterator[Any]:
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH_ROWS):
+                yield from batch.to_pylist()
+    except pa.ArrowInvalid as error:
+        raise StudyError(f"not a Parquet file ({error})", where=path) from error
+
+
+def _array(path: Path) -> Iterator[Any]:
+    with open(path, encoding="utf-8") as stream:
+        reader = _ArrayReader(stream, path)
+        yield from reader.items()
+
+
+class _ArrayReader:
+    """Cuts one JSON array into its items, holding one block and one item at most."""
+
+    def __init__(self, stream: IO[str], path: Path) -> None:
+        self._stream = stream
+        self._path = path
+        self._decoder = JSONDecoder(parse_constant=self._refuse_constant)
+        self._buffer = ""
+        self._position = 0
+        self._ended = False
+        self._row = 0
+
+    def items(self) -> Iterator[Any]:
+        self._expect("[")
+        if self._peek() == "]":
+            return
+        while True:
+            self._row += 1
+            self._peek()
+            yield self._item()
+            if self._peek() == "]":
+                return
+            self._expect(",")
+
+    def _item(self) -> Any:
+        while True:
+            try:
+                item, self._position = self._decoder.raw_decode(self._buffer, self._position)
+                return item
+            except JSONDecodeError as error:
+                cut = error.msg.startswith("Unterminated string")
+                near = error.pos >= len(self._buffer) - NEAR_END
+                if not (cut or near) or not self._more():
+                    raise self._wrong(f"not valid JSON ({error.msg})") from error
+
+    def _peek(self) -> str:
+        """Skips white space and returns the next character without taking it."""
+        while True:
+            while self._position < len(self._buffer):
+                character = self._buffer[self._position]
+                if not character.isspace():
+                    return character
+                self._position += 1
+            if not self._more():
+                raise self._wrong("the file ends in the middle of its JSON array")
+
+    def _expect(self, character: str) -> None:
+        if self._peek() != character:
+            raise self._wrong(f"{character!r} expected, not {self._peek()!r}")
+        self._position += 1
+
+    def _more(self) -> bool:
+        """Reads on, doubling with the item's size so that long items cost linear time."""
+        kept = self._buffer[self._position :]
+        if len(kept) > MAX_ITEM:
+            return False
+        try:
+            block = self._stream.read(max(BLOCK, len(kept)))
+        except UnicodeDecodeError as error:
+            raise self._wrong(f"not UTF-8 text ({error.reason})") from error
+        self._buffer, self._position = kept + block, 0
+        return bool(block)
+
+    def _refuse_constant(self, name: str) -> float:
+        raise self._wrong(f"{name} is not a number")
+
+    def _wrong(self, what: str) -> StudyError:
+        return StudyError(what, where=f"{self._path}: row {self._row}")

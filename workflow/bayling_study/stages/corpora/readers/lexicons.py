@@ -1,0 +1,100 @@
+"""Reads term lists: MUSE's dictionaries, CC-CEDICT, and CLDR's names.
+
+A term list gives words and names with their translations, for demands that
+name a word and for recipes that exchange single words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bayling_study.config.corpora import Lexicon
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.corpus_tables import Term
+from bayling_study.stages.corpora.readers.lines import lines
+from bayling_study.stages.corpora.readers.locate import locate
+
+CEDICT_LINE = re.compile(r"(\S+) (\S+) \[([^\]]*)\] /(.*)/")
+CEDICT_NOTE = re.compile(r"\([^()]*\)|\[[^\]]*\]")
+CEDICT_FORMS = {"traditional": 0, "simplified": 1}
+REFERENCES = ("CL:", "see ", "variant of", "old variant", "also written", "surname ", "abbr. for")
+"""Glosses that explain a word instead of translating it."""
+
+
+def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term]:
+    """Yields MUSE's pairs: ``en-zh.txt``, a word of each language a line, separated by a blank.
+
+    Raises:
+        StudyError: a line has not two words.
+    """
+    for language, upstream in lexicon.languages.items():
+        path = locate(download, _place(lexicon, upstream))
+        for number, line in lines(path):
+            words = line.split()
+            if len(words) != 2:
+                raise StudyError(
+                    f"{len(words)} words where two are needed", where=f"{path}:{number}"
+                )
+            yield Term(lexicon.source, lexicon.pivot, language, *words)
+
+
+def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term]:
+    """Yields CC-CEDICT's words with their first gloss: ``傳統 传统 [chuan2 tong3] /tradition/…/``.
+
+    The upstream code of the language says which form is taken, ``simplified`` or
+    ``traditional``. Remarks in brackets are removed; glosses that only refer to
+    another word are left out.
+
+    Raises:
+        StudyError: a line is not of this form, or the form is unknown.
+    """
+    path = locate(download, lexicon.path)
+    for language, form in lexicon.languages.items():
+        if form not in CEDICT_FORMS:
+            raise StudyError(f"no form is called {form!r}", fix="simplified or traditional")
+        for number, line in lines(path):
+            if line.startswith("#") or not line:
+                continue
+            match = CEDICT_LINE.fullmatch(line)
+            if not match:
+                raise StudyError("not a CC-CEDICT entry", where=f"{path}:{number}")
+            if gloss := _gloss(match[4]):
+                word = match[1 + CEDICT_FORMS[form]]
+                yield Term(lexicon.source, lexicon.pivot, language, gloss, word)
+
+
+def _gloss(text: str) -> str:
+    for gloss in text.split("/"):
+        plain = " ".join(CEDICT_NOTE.sub("", gloss).split())
+        if plain and not plain.startswith(REFERENCES):
+            return plain.removeprefix("to ")
+    return ""
+
+
+def read_cldr(download: Path, lexicon: Lexicon) -> Iterator[Term]:
+    """Yields CLDR's names of territories, languages and currencies by code.
+
+    The source's file holds, for each locale, ``{"territories": {"DE": "Germany"}, …}``
+    (see ``download/cldr.py``).
+
+    Raises:
+        StudyError: a locale is not in the file.
+    """
+    path = locate(download, lexicon.path or "names.json")
+    names = read_json(path)
+    for locale in (lexicon.pivot, *lexicon.languages.values()):
+        if locale not in names:
+            raise StudyError(f"CLDR has no names for the locale {locale!r}", where=path)
+    pivot = names[lexicon.pivot]
+    for language, locale in lexicon.languages.items():
+        for kind, terms in names[locale].items():
+            for code, text in terms.items():
+                if code in pivot[kind]:
+                    yield Term(lexicon.source, lexicon.pivot, language, pivot[kind][code], text)
+
+
+def _place(lexicon: Lexicon, upstream: str) -> str:
+    return lexicon.path.replace("{pivot}", lexicon.pivot).replace("{language}", upstream)

@@ -1,0 +1,76 @@
+"""Reads gettext catalogues (``.po``): Django's, LibreOffice's, many others'.
+
+The path tells one language's catalogues
+(``django/**/locale/{language}/LC_MESSAGES/*.po``); each is a document, the same
+for all languages. A message's key is the English text; fuzzy messages are not
+translations, and messages with plural forms are left out, because forms and
+English do not correspond one to one. Babel parses the format.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+
+from bayling_study.config.corpora import ParallelCorpus
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.stages.corpora.readers.aligned import segment
+from bayling_study.stages.corpora.readers.locate import locate_all
+
+LOG = logging.getLogger(__name__)
+
+
+def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
+    """Yields the translated messages, catalogue by catalogue, language by language.
+
+    Raises:
+        StudyError: a language has no catalogue, or one is broken.
+    """
+    root = files_root(download)
+    found: dict[str, dict[str, Path]] = {}
+    for language, upstream in corpus.targets.items():
+        for path in locate_all(download, corpus.place(corpus.path, upstream)):
+            parts = ["" if part == upstream else part for part in path.relative_to(root).parts]
+            found.setdefault("/".join(parts), {})[language] = path
+    for document, files in sorted(found.items()):
+        for language, path in files.items():
+            for key, text_a, text_b in messages(path):
+                name = f"{document}#{key}"
+                yield segment(corpus, language, name, "", "", text_a, text_b)._replace(
+                    id=f"{corpus.source}/{language}/{name}",
+                    document=f"{corpus.source}/{document}",
+                )
+
+
+def messages(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yields number, English and translation of a catalogue's usable messages.
+
+    Raises:
+        StudyError: the file is not a catalogue.
+    """
+    for number, message in enumerate(_catalogue(path), start=1):
+        one = isinstance(message.id, str) and isinstance(message.string, str)
+        if one and message.id and message.string and not message.fuzzy:
+            yield number, str(message.id), str(message.string)
+
+
+def _catalogue(path: Path) -> Catalog:
+    remarks = StringIO()  # Babel prints what it skips, such as a plural form too many
+    try:
+        with open(path, "rb") as stream, redirect_stdout(remarks):
+            catalogue = read_po(stream)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise StudyError(f"not a gettext catalogue ({error})", where=path) from error
+    if remarks.getvalue():
+        LOG.info("%s: %s", path, " ".join(remarks.getvalue().split())[:200])
+    if not len(catalogue):
+        raise StudyError("not a gettext catalogue (no message)", where=path)
+    return catalogue

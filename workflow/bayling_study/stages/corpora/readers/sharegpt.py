@@ -1,0 +1,77 @@
+"""Reads dialogues in ShareGPT's form, with or without a preference pair.
+
+Form: a JSON array of ``{"id", "conversations": [{"from", "value"}, …]}``. Roles
+are ``human`` and ``gpt``; ``user``, ``chatgpt``, ``bing``, ``bard`` and
+``system`` occur. Preference files (``dpo_*_demo.json``) end with a question and
+add ``chosen`` and ``rejected``: the chosen answer is the last turn. Early
+revisions hold the page's HTML; a turn without text has ``null``. Newer sets call
+the turns ``messages``, with ``role`` and ``content``.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.corpora import ConversationCorpus
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.corpus_tables import Message
+from bayling_study.stages.corpora.readers.exchanges import Draft, draft
+from bayling_study.stages.corpora.readers.jsonitems import read_items, text_of
+from bayling_study.stages.corpora.readers.locate import locate_all
+
+ROLES = {
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "assistant": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "system": "system",
+}
+CODE_BLOCK = re.compile(r"(```.*?(?:```|\Z))", re.DOTALL)
+BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h[1-6]|pre)>", re.IGNORECASE)
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+
+
+def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft]:
+    """Yields one conversation for each row.
+
+    Raises:
+        StudyError: a row has no list of turns, or a turn lacks ``from`` or ``value``.
+    """
+    clean = strip_html if corpus.strip_html else str
+    for path in locate_all(download, corpus.path):
+        for number, row in read_items(path):
+            turns = _turns(row, clean, f"{path}: row {number}")
+            yield draft(corpus, path.name, number, turns)
+
+
+def _turns(row: dict[str, Any], clean: Callable[[str], str], where: str) -> list[Message]:
+    names = ("role", "content") if "messages" in row else ("from", "value")
+    turns = row.get("conversations", row.get("messages"))
+    if not isinstance(turns, list):
+        raise StudyError("the key 'conversations' is missing or no list", where=where)
+    if "chosen" in row:
+        turns = [*turns, row["chosen"]]
+    messages = []
+    for turn in turns:
+        if not isinstance(turn, dict):
+            raise StudyError("a turn is not a JSON object", where=where)
+        role = ROLES.get(text_of(turn, names[0], where).lower(), "")
+        empty = names[1] in turn and turn[names[1]] is None
+        text = "" if empty else clean(text_of(turn, names[1], where))
+        messages.append(Message(role, text.strip()))
+    return messages
+
+
+def strip_html(text: str) -> str:
+    """Removes HTML tags and resolves character references outside fenced code blocks."""
+    parts = CODE_BLOCK.split(text)
+    for place in range(0, len(parts), 2):
+        parts[place] = html.unescape(TAG.sub("", BREAK.sub("\n", parts[place])))
+    return "".join(parts)

@@ -1,0 +1,74 @@
+"""Reads aligned text in columns separated by tabs, plain or compressed.
+
+WMT's training text (``news-commentary-v18.de-en.tsv.gz``) has two columns and a
+row of two empty cells between documents; mined collections (NLLB) add scores
+and more. The config says what the columns are. Rows are not quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from bayling_study.config.corpora import ParallelCorpus
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.readers.aligned import block, segment
+from bayling_study.stages.corpora.readers.lines import lines
+from bayling_study.stages.corpora.readers.locate import locate
+
+
+def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
+    """Yields the pairs of each language's file.
+
+    Raises:
+        StudyError: the config lacks a column, or a row has not so many cells.
+    """
+    for language, upstream in corpus.targets.items():
+        path = locate(download, corpus.place(corpus.path, upstream))
+        rows = _file(path, corpus, language, _columns(corpus, upstream))
+        yield from islice(rows, corpus.max_rows)
+
+
+def _columns(corpus: ParallelCorpus, upstream: str) -> dict[str, int]:
+    names = corpus.columns or [corpus.upstream_pivot, upstream]
+    columns = {name: place for place, name in enumerate(names) if name != "-"}
+    for name in (corpus.upstream_pivot, upstream):
+        if name not in columns:
+            raise StudyError(
+                f"no column is called {name!r}",
+                where="corpora.parallel.columns",
+                fix=f"columns: [{corpus.upstream_pivot}, {upstream}]",
+            )
+    return columns
+
+
+def _file(
+    path: Path, corpus: ParallelCorpus, language: str, columns: dict[str, int]
+) -> Iterator[ParallelSegment]:
+    width = len(corpus.columns) or len(columns)
+    first, second = columns[corpus.upstream_pivot], columns[corpus.targets[language]]
+    documents = 0
+    divided = False  # whether the file has told where a document ends
+    for row, line in lines(path):
+        cells = line.split("\t")
+        if len(cells) != width:
+            raise StudyError(f"{len(cells)} cells where {width} are needed", where=f"{path}:{row}")
+        if not (cells[first] or cells[second]):
+            documents, divided = documents + 1, True
+            continue
+        if "score" in columns and _is_low(cells[columns["score"]], corpus, f"{path}:{row}"):
+            continue
+        document = f"d{documents}" if divided else block(row)
+        if "document" in columns:
+            document = cells[columns["document"]]
+        yield segment(corpus, language, path.name, row, document, cells[first], cells[second])
+
+
+def _is_low(cell: str, corpus: ParallelCorpus, where: str) -> bool:
+    try:
+        score = float(cell)
+    except ValueError as error:
+        raise StudyError(f"{cell[:40]!r} is no score", where=where) from error
+    return corpus.min_score is not None and score < corpus.min_score

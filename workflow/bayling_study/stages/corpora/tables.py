@@ -1,0 +1,72 @@
+"""Writes Parquet in small batches, with the same bytes for the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bayling_study.shared.corpus_tables import Conversation, ParallelSegment
+
+BATCH_ROWS = 16_384
+"""Rows held at a time, and rows of a Parquet row group."""
+
+
+class TableWriter:
+    """Collects rows and writes a row group whenever a batch is full."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Adds a row."""
+        self._rows.append(row)
+        if len(self._rows) >= BATCH_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Writes what is left and the file's end."""
+        if self._rows:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
+    """Opens a Parquet file for rows that come one by one."""
+    writer = TableWriter(path, schema)
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+def segment_row(segment: ParallelSegment) -> dict[str, str]:
+    """Returns a segment as a row of ``PARALLEL_SCHEMA``."""
+    return segment._asdict()
+
+
+def conversation_row(conversation: Conversation) -> dict[str, Any]:
+    """Returns a conversation as a row of ``CONVERSATION_SCHEMA``."""
+    row = asdict(conversation)
+    row["messages"] = [message._asdict() for message in conversation.messages]
+    return row
+
+
+def read_segments(path: Path) -> Iterator[ParallelSegment]:
+    """Yields the segments of a file in its order, one batch in memory."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            for row in batch.to_pylist():
+                yield ParallelSegment(**row)

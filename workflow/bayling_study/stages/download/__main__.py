@@ -1,0 +1,147 @@
+"""Fetches one source of the table into ``resources/download/ID-HASH``.
+
+Produces the upstream files in ``OUT/files`` and, last, ``OUT/manifest.json`` with
+the hash of each. A complete, undamaged download is recognised and left alone;
+an interrupted one goes on; a damaged one is fetched again. Run as
+``python -m bayling_study.stages.download --help``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import time
+from pathlib import Path
+
+from bayling_study.config import load_settings
+from bayling_study.config.study import DownloadSection
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.files import read_json
+from bayling_study.shared.sources.fetched import MANIFEST
+from bayling_study.shared.sources.table import SourceRow, source_row
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.download.fetchers import FETCHERS
+from bayling_study.stages.download.hub import is_commit
+from bayling_study.stages.download.local import (
+    check_local_folder,
+    local_path,
+    take_local_file,
+    take_local_folder,
+)
+from bayling_study.stages.download.lock import (
+    Lock,
+    listing_path,
+    lock_path,
+    read_listing,
+    read_lock,
+    write_listing,
+    write_lock,
+)
+from bayling_study.stages.download.receipt import intact, write_receipt
+from bayling_study.stages.download.request import Fetched, Request
+from bayling_study.stages.download.space import UNPACKED_FACTOR, bytes_in, check_space
+from bayling_study.stages.download.transfer import Policy
+
+LOG = logging.getLogger("bayling_study.stages.download")
+SHARED = "shared"
+"""Study name in the record: downloads belong to all studies."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the program's options."""
+    options = stage_parser("download", __doc__ or "", settings=False, operations=True)
+    options.add_argument("--source", required=True, help="id of a row of config/sources.tsv")
+    options.add_argument("--out", type=Path, required=True, help="folder to write")
+    return options
+
+
+def main() -> None:
+    """Fetches the source, or finds that it is there."""
+    options = parser().parse_args()
+    settings = load_settings(None, "download", operations=options.operations)
+    row = source_row(Path(settings.download.manifest), options.source)
+    with run_record(options.record, "download", row.id, SHARED, options.code) as run:
+        run.parameters({"source": row.model_dump(mode="json", exclude={"note"})})
+        start = time.monotonic()
+        ensure(row, options.out, settings.download)
+        receipt = read_json(options.out / MANIFEST)
+        run.parameters({"pin": receipt["pin"], "listing": receipt["listing"]})
+        run.metrics(
+            {
+                "files": len(receipt["files"]),
+                "bytes": sum(item["bytes"] for item in receipt["files"]),
+                "seconds": time.monotonic() - start,
+            }
+        )
+        run.output("manifest", options.out / MANIFEST)
+
+
+def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
+    """Makes ``out`` a complete, verified copy of the source.
+
+    Raises:
+        StudyError: it cannot be had, or is not what was pinned or locked.
+    """
+    if row.id not in section.local and intact(out, row, None):
+        LOG.info("%s is complete", row.id)  # also a local source that a bundle brought
+        return
+    path = local_path(row, section.local)
+    root = path if path and path.is_dir() else None
+    if intact(out, row, root):
+        LOG.info("%s is complete", row.id)
+        return
+    lock = read_lock(lock_path(out))
+    if root:
+        facts = take_local_folder(root, row)
+        checked = check_local_folder(root, row, facts, lock, read_listing(listing_path(out)))
+        write_receipt(out, row, facts, "local", root=str(root), checked=checked)
+        LOG.info("%s: %d files of %s; %s", row.id, len(facts), root, checked)
+        return
+    (out / MANIFEST).unlink(missing_ok=True)
+    request = make_request(row, out, section, lock)
+    fetched = take_local_file(path, request) if path else fetch_remote(request)
+    pin = "table" if row.sha256 else "lock"
+    if pin == "lock" and lock is None:
+        lock = Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes)
+        write_lock(lock_path(out), lock)
+    write_listing(listing_path(out), fetched.facts)
+    write_receipt(out, row, fetched.facts, pin, revision=fetched.revision)
+    shutil.rmtree(request.raw, ignore_errors=True)
+    LOG.info("%s: %d files, pinned by %s", row.id, len(fetched.facts), pin)
+
+
+def make_request(row: SourceRow, out: Path, section: DownloadSection, lock: Lock | None) -> Request:
+    """Joins what the table, the lock and the config say of a source.
+
+    A hub's branch goes on; the commit that was locked is the one to fetch.
+    """
+    locked = lock.revision if lock else ""
+    moves = row.kind == "hub" and not is_commit(row.revision)
+    return Request(
+        row,
+        out,
+        sha256=row.sha256 or (lock.sha256 if lock else ""),
+        revision=(locked or row.revision) if moves else (row.revision or locked),
+        policy=Policy(section.retries, section.timeout, section.slowest),
+        mirrors=section.mirrors,
+    )
+
+
+def fetch_remote(request: Request) -> Fetched:
+    """Fetches by the fetcher of the row's kind, once the disk is known to hold it.
+
+    Raises:
+        StudyError: as the fetcher's, or the disk is too small.
+    """
+    request.out.mkdir(parents=True, exist_ok=True)
+    row = request.row
+    if row.bytes:
+        factor = 1 if row.kind == "hub" else UNPACKED_FACTOR
+        held = bytes_in(request.files if row.kind == "hub" else request.raw)
+        check_space(row, request.out, factor * row.bytes - held)
+    return FETCHERS[row.kind](request)
+
+
+if __name__ == "__main__":
+    run_program(main)

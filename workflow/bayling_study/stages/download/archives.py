@@ -1,0 +1,186 @@
+"""Unpacks zip and tar archives without trusting them.
+
+Member names come from outside. Only regular files that match the wanted
+patterns are written; a wanted member whose name is absolute, climbs out of the
+folder or is a link or device is an error. The total is limited, so that a
+small archive cannot fill the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import CHUNK_BYTES
+from bayling_study.stages.download.receipt import FileFact
+
+EXPANSION_LIMIT = 50
+"""Unpacked to packed size; text archives of the studies reach about 10."""
+ENCRYPTED = 0x1
+"""Bit of a zip member's flags."""
+MINIMUM_LIMIT_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of an archive.
+
+    Attributes:
+        name: path as stored.
+        regular: whether it is a plain file (no folder, link or device).
+        folder: whether it is a folder.
+        open: opens its content.
+    """
+
+    name: str
+    regular: bool
+    folder: bool
+    open: Callable[[], IO[bytes]]
+
+
+def unpack(
+    archive: Path, out: Path, patterns: tuple[str, ...], strip_top: bool = False
+) -> list[FileFact]:
+    """Unpacks the wanted members into ``out``, which appears whole or not at all.
+
+    Args:
+        archive: a zip file (wheels are) or a tar file of any compression.
+        out: folder to create; an existing one is replaced.
+        patterns: members to keep, see ``matcher``; empty keeps all.
+        strip_top: drop the one top folder that sdists and git archives have.
+
+    Returns:
+        the written files, sorted by path.
+
+    Raises:
+        StudyError: the archive is damaged, unsafe or too large, or holds no
+            member for one of the patterns.
+    """
+    scratch = out.with_name(f".{out.name}.unpacking")
+    shutil.rmtree(scratch, ignore_errors=True)
+    limit = max(MINIMUM_LIMIT_BYTES, EXPANSION_LIMIT * archive.stat().st_size)
+    try:
+        facts = _unpack_members(archive, scratch, patterns, strip_top, limit)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise StudyError(f"the archive is damaged ({error})", where=archive) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's error; gzip and bzip2 give theirs no number
+            raise
+        raise StudyError(f"the archive is damaged ({error})", where=archive) from error
+    else:
+        shutil.rmtree(out, ignore_errors=True)
+        scratch.rename(out)
+        return sorted(facts)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unpack_members(
+    archive: Path, folder: Path, patterns: tuple[str, ...], strip_top: bool, limit: int
+) -> list[FileFact]:
+    wanted = [(pattern, matcher(pattern)) for pattern in patterns or ("**",)]
+    unmatched = {pattern for pattern, _ in wanted}
+    facts: dict[str, FileFact] = {}
+    for member in members(archive):
+        name = _without_top(member.name) if strip_top else member.name
+        hits = {pattern for pattern, match in wanted if match(name)}
+        if not hits or member.folder:
+            continue
+        _refuse_unsafe(member, name, archive)
+        if name in facts:
+            raise StudyError(f"member {name!r} occurs twice", where=archive)
+        facts[name] = _write(member, name, folder, limit, archive)
+        limit -= facts[name].bytes
+        unmatched -= hits
+    if unmatched:
+        raise StudyError(f"no member matches {sorted(unmatched)}", where=archive)
+    return list(facts.values())
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Returns a test for a glob on ``/``-separated paths.
+
+    ``*`` and ``?`` do not cross ``/``; ``**`` does.
+    """
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    regex = re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.DOTALL)
+    return lambda name: regex.fullmatch(name) is not None
+
+
+def members(archive: Path) -> Iterator[Member]:
+    """Yields the entries of a zip or tar archive in stored order."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as source:
+            for info in source.infolist():
+                yield _zip_member(source, info)
+    else:
+        with tarfile.open(archive, "r:*") as tar:
+            for entry in tar:
+                yield _tar_member(tar, entry)
+
+
+def _zip_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    mode = info.external_attr >> 16  # Unix mode; zero when made elsewhere
+    kind = stat.S_IFMT(mode)
+    if info.flag_bits & ENCRYPTED:
+        raise StudyError(
+            f"member {info.filename!r} is encrypted",
+            where=source.filename,
+            fix="unpack it by hand with the password that its publisher tells (FLORES+ is packed "
+            "so that\ncrawlers do not take it for training text), and name the folder under "
+            "download.local in the config",
+        )
+    regular = not info.is_dir() and kind in (0, stat.S_IFREG)
+    return Member(info.filename, regular, info.is_dir(), lambda: source.open(info))
+
+
+def _tar_member(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
+    def content() -> IO[bytes]:
+        stream = tar.extractfile(entry)
+        assert stream is not None  # only called for regular members
+        return stream
+
+    return Member(entry.name, entry.isreg(), entry.isdir(), content)
+
+
+def _without_top(name: str) -> str:
+    _, _, rest = name.partition("/")
+    return rest
+
+
+def _refuse_unsafe(member: Member, name: str, archive: Path) -> None:
+    path = PurePosixPath(member.name)
+    # A backslash or drive letter is harmless here but not on every system.
+    odd = "\\" in name or "\0" in name or re.match(r"[A-Za-z]:", name)
+    if path.is_absolute() or ".." in path.parts or odd or not name:
+        raise StudyError(f"member {member.name!r} points outside the folder", where=archive)
+    if not member.regular:
+        raise StudyError(f"member {member.name!r} is a link or device", where=archive)
+
+
+def _write(member: Member, name: str, folder: Path, limit: int, archive: Path) -> FileFact:
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest, count = hashlib.sha256(), 0
+    with member.open() as source, open(target, "xb") as sink:
+        while chunk := source.read(CHUNK_BYTES):
+            count += len(chunk)
+            if count > limit:
+                raise StudyError(
+                    f"it unpacks to more than {EXPANSION_LIMIT} times its size", where=archive
+                )
+            digest.update(chunk)
+            sink.write(chunk)
+    return FileFact(name, digest.hexdigest(), count)

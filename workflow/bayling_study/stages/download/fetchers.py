@@ -1,0 +1,236 @@
+"""One fetcher a kind of source; ``FETCHERS`` names them.
+
+A fetcher brings the wanted files into ``request.files`` and says what they
+are. It may be killed at any time and is then simply called again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import link_file, sha256_file
+from bayling_study.stages.download.archives import matcher, unpack
+from bayling_study.stages.download.clients import apt_packages, deb_contents, npm_archive
+from bayling_study.stages.download.hub import fetch_hub
+from bayling_study.stages.download.package_index import fetch_package
+from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
+from bayling_study.stages.download.request import Fetched, Request
+from bayling_study.stages.download.space import UNPACKED_FACTOR, check_space
+from bayling_study.stages.download.transfer import fetch
+
+ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".deb")
+TOP_FOLDER_KINDS = ("git", "pip-sdist", "npm", "apt")
+"""Kinds whose archives have one top folder, which is no part of a file's path (``./`` in
+Debian's)."""
+SACREBLEU_SECONDS = 1800
+
+
+def fetch_from_index(request: Request) -> Fetched:
+    """Kinds ``pip-wheel`` and ``pip-sdist``: members of a package's archive."""
+    archive = fetch_package(request.row, request.raw, request.policy)
+    return take_file(archive, request)
+
+
+def fetch_url(request: Request) -> Fetched:
+    """Kind ``url``: a file, or members of an archive."""
+    url = request.mirrored(request.row.location)
+    target = request.raw / file_name(url)
+    fetch(url, target, request.sha256, request.row.bytes, request.policy)
+    return take_file(target, request)
+
+
+def file_name(url: str) -> str:
+    """Returns the name that a file fetched from an address gets."""
+    return unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "index"
+
+
+def is_archive(name: str) -> bool:
+    """Tells by its name whether a file is unpacked."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def fetch_git(request: Request) -> Fetched:
+    """Kind ``git``: files of one commit, through the host's tar archive of it.
+
+    The archive's own bytes may change when the host changes its compressor, so
+    the hash that counts is that of the files.
+    """
+    location = request.mirrored(request.row.location).removesuffix(".git")
+    target = request.raw / f"{request.revision}.tar.gz"
+    fetch(f"{location}/archive/{request.revision}.tar.gz", target, policy=request.policy)
+    return take_file(target, request)
+
+
+def fetch_sacrebleu(request: Request) -> Fetched:
+    """Kind ``sacrebleu``: a test set's sides as ``PAIR.src`` and ``PAIR.ref``.
+
+    sacreBLEU downloads and checks the set itself; its command line prints the
+    sides, so nothing of its cache's layout is relied on.
+    """
+    request.files.mkdir(parents=True, exist_ok=True)
+    for pair in request.row.files:
+        for side in ("src", "ref"):
+            text = echo_side(request, pair, side)
+            (request.files / f"{pair}.{side}").write_bytes(text)
+    return many_files(request)
+
+
+def echo_side(request: Request, pair: str, side: str) -> bytes:
+    """Returns one side of a test set as sacreBLEU prints it, one segment a line.
+
+    Raises:
+        StudyError: sacreBLEU does not know the set or cannot download it.
+    """
+    command = [sys.executable, "-m", "sacrebleu", "-t", request.row.location, "-l", pair]
+    environment = {**os.environ, "SACREBLEU": str(request.raw.absolute()), "PYTHONUTF8": "1"}
+    try:
+        result = subprocess.run(
+            [*command, "--echo", side],
+            capture_output=True,
+            env=environment,
+            timeout=SACREBLEU_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StudyError("sacreBLEU's download does not end", where=request.row.location) from error
+    if result.returncode != 0 or not result.stdout:
+        reason = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise StudyError(
+            f"sacreBLEU cannot give {pair} ({' '.join(reason)})",
+            where=request.row.location,
+            fix=f"set download.local.{request.row.id} to a folder with {pair}.src and {pair}.ref",
+        )
+    return result.stdout
+
+
+def take_file(path: Path, request: Request) -> Fetched:
+    """Unpacks a fetched archive, or places a fetched file, and checks the hash.
+
+    A fetched archive that is no good is removed, so that the next call fetches it again.
+
+    Raises:
+        StudyError: the content is not what was pinned or locked, or the disk is too small.
+    """
+    fetched = path.is_relative_to(request.raw)
+    packed = is_archive(path.name)
+    if packed and not (fetched and request.row.bytes):  # else it is known before the transfer
+        request.out.mkdir(parents=True, exist_ok=True)
+        needed = (UNPACKED_FACTOR - 1) * path.stat().st_size
+        check_space(request.row, request.out, needed)
+    try:
+        return _take(path, request, packed)
+    except StudyError:
+        if fetched:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _take(path: Path, request: Request, packed: bool) -> Fetched:
+    kind = request.row.kind
+    sha256 = sha256_file(path)
+    if kind != "git":
+        insist(sha256, request, path)
+    if packed:
+        archive = deb_contents(path) if path.suffix == ".deb" else path
+        strip = kind in TOP_FOLDER_KINDS
+        facts = unpack(archive, request.files, request.row.files, strip_top=strip)
+    else:
+        facts = [place(path, request.files / path.name, sha256)]
+    if kind == "git":
+        sha256 = listing_hash(facts)
+        insist(sha256, request, path)
+    return Fetched(facts, sha256, path.stat().st_size, request.revision)
+
+
+def place(source: Path, target: Path, sha256: str) -> FileFact:
+    """Puts a file of known hash in place by a hard link, or a copy where that cannot be."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    link_file(source, target)
+    return FileFact(target.name, sha256, target.stat().st_size)
+
+
+def many_files(request: Request, revision: str = "") -> Fetched:
+    """Describes ``request.files`` for a kind of many files and checks their listing.
+
+    Raises:
+        StudyError: the files are not those that were pinned or locked.
+    """
+    facts = describe_files(request.files)
+    sha256 = listing_hash(facts)
+    insist(sha256, request, request.files)
+    return Fetched(facts, sha256, sum(fact.bytes for fact in facts), revision)
+
+
+def insist(actual: str, request: Request, where: Path) -> None:
+    """Compares a hash with the one that the table or the lock wants, if any.
+
+    Raises:
+        StudyError: they differ.
+    """
+    if request.sha256 and actual != request.sha256:
+        origin = "config/sources.tsv" if request.row.sha256 else "the lock of the first download"
+        raise StudyError(
+            f"the content's sha256 is {actual}, but {origin} says {request.sha256}",
+            where=where,
+            fix="the upstream changed or was tampered with; do not use it unless you know why",
+        )
+
+
+def fetch_from_hub(request: Request) -> Fetched:
+    """Kind ``hub``: files of a model or data set at one revision."""
+    revision = fetch_hub(request)
+    return many_files(request, revision)
+
+
+def fetch_from_apt(request: Request) -> Fetched:
+    """Kind ``apt``: files of a Debian package, or of several of one version.
+
+    What is hashed is the package; of several, the list of the files taken.
+    """
+    packages = apt_packages(request)
+    if len(packages) == 1:
+        return take_file(packages[0], request)
+    for package in packages:
+        part = request.raw / "unpacked"
+        unpack(deb_contents(package), part, request.row.files, strip_top=True)
+        shutil.copytree(part, request.files, dirs_exist_ok=True)
+    return many_files(request, request.revision)
+
+
+def fetch_from_npm(request: Request) -> Fetched:
+    """Kind ``npm``: files of an npm package."""
+    return take_file(npm_archive(request), request)
+
+
+def fetch_from_babel(request: Request) -> Fetched:
+    """Kind ``babel``: names of CLDR, see ``download/cldr.py``."""
+    # Imported late: it reads all of CLDR's locales.
+    import_module("bayling_study.stages.download.cldr").write_names(request)
+    return many_files(request, request.revision)
+
+
+def wanted(name: str, patterns: tuple[str, ...]) -> bool:
+    """Tells whether a path matches one of the patterns; no patterns want everything."""
+    return not patterns or any(matcher(pattern)(name) for pattern in patterns)
+
+
+FETCHERS: dict[str, Callable[[Request], Fetched]] = {
+    "pip-wheel": fetch_from_index,
+    "pip-sdist": fetch_from_index,
+    "url": fetch_url,
+    "git": fetch_git,
+    "hub": fetch_from_hub,
+    "sacrebleu": fetch_sacrebleu,
+    "apt": fetch_from_apt,
+    "npm": fetch_from_npm,
+    "babel": fetch_from_babel,
+}

@@ -1,0 +1,103 @@
+"""Fetches models and data sets from the hub at a pinned revision.
+
+huggingface_hub does the transfer (it resumes by itself and checks the hub's
+hashes); the host is the one that HF_ENDPOINT names, or its default. A row
+without a revision, or with a branch (``refs/convert/parquet``), takes its newest
+commit once: it is noted before the transfer starts, so that an interrupted
+download goes on with the same one, and then locked.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_text
+from bayling_study.shared.sources.gates import TOKEN_ADVICE
+from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
+from bayling_study.stages.download.request import Request
+
+
+def fetch_hub(request: Request) -> str:
+    """Fetches the row's files into ``request.files``; returns the commit fetched.
+
+    Raises:
+        StudyError: terms not accepted, no token, no such repository or revision,
+            or the network gave up.
+    """
+    # Imported late: it is slow to import, and the workflow reads this package often.
+    share_bundle()
+    hub = importlib.import_module("huggingface_hub")
+    errors = importlib.import_module("huggingface_hub.errors")
+    check_access(request, hub)
+    kind, _, name = request.row.location.partition("/")
+    repo_type = {"models": "model", "datasets": "dataset"}[kind]
+    try:
+        revision = _revision(request, hub.HfApi(), name, repo_type)
+        hub.snapshot_download(
+            name,
+            repo_type=repo_type,
+            revision=revision,
+            allow_patterns=list(request.row.files) or None,
+            local_dir=request.files,
+        )
+    except errors.GatedRepoError as error:
+        raise gated(request) from error
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+        raise StudyError(
+            f"the hub has no such repository or revision ({request.revision or 'newest'})",
+            where=request.row.location,
+            fix="check the source's row; a gated or private repository also needs a token: "
+            + TOKEN_ADVICE,
+        ) from error
+    except (errors.HTTPError, errors.LocalEntryNotFoundError, OSError) as error:
+        if is_untrusted(error):
+            raise untrusted(request.row.location, error) from error
+        raise StudyError(
+            f"the hub cannot be reached or gave up ({error})",
+            where=request.row.location,
+            fix="start again, it goes on where it stopped; or set HF_ENDPOINT to a mirror, or "
+            f"download.local.{request.row.id} in the config",
+        ) from error
+    return revision
+
+
+def check_access(request: Request, hub: Any) -> None:
+    """Refuses a gated source before anything starts when there is no token.
+
+    Raises:
+        StudyError: says what to accept and where to put the token.
+    """
+    if request.row.gated and not hub.get_token():
+        raise gated(request)
+
+
+def gated(request: Request) -> StudyError:
+    """Returns the error that says what to accept and where to put the token."""
+    return StudyError(
+        f"{request.row.location} is gated and no accepted token was found",
+        where=f"source {request.row.id}",
+        fix=f"accept its terms ({request.row.licence}) on the page of "
+        f"{request.row.location.partition('/')[2]} with your account,\nthen {TOKEN_ADVICE};\n"
+        f"or set download.local.{request.row.id} to a copy that you have",
+    )
+
+
+def is_commit(revision: str) -> bool:
+    """Tells whether a revision is a commit, which always means the same, and not a branch."""
+    return re.fullmatch("[0-9a-f]{40}", revision) is not None
+
+
+def _revision(request: Request, api: Any, name: str, repo_type: str) -> str:
+    """Returns the commit to fetch; resolves and notes it where the table leaves it open."""
+    note: Path = request.raw / "revision"
+    if is_commit(request.revision):
+        return request.revision
+    if not note.exists():
+        branch = request.revision or None
+        found = api.repo_info(name, repo_type=repo_type, revision=branch)
+        write_text(note, str(found.sha))
+    return note.read_text(encoding="utf-8")

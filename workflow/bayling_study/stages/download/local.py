@@ -1,0 +1,127 @@
+"""Takes a source from a path of the user's instead of the network.
+
+A folder in the upstream layout is not copied: the receipt names it as ``root``
+and holds the hashes of its files, so a later change is noticed. It may hold a
+part of the source; what is known of the source's content it must agree with, and
+the receipt says under ``checked`` how much that was. A file stands
+for the file that would have been fetched (the wheel, the archive, the data
+file) and must have its hash.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.sources.table import SourceRow
+from bayling_study.stages.download.fetchers import file_name, is_archive, take_file, wanted
+from bayling_study.stages.download.lock import Lock
+from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
+from bayling_study.stages.download.request import Fetched, Request
+
+MANY_FILES = ("hub", "sacrebleu", "babel")
+"""Kinds of many files without an archive; a lock holds the size of all of them."""
+LISTED = ("git", "local", *MANY_FILES)
+"""Kinds whose folder has the hash of its listing."""
+CHECKED = "local, checked"
+NOT_CHECKED = "local, not checked"
+
+
+def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
+    """Returns the path that replaces a source's download, or none.
+
+    Raises:
+        StudyError: the path does not exist.
+    """
+    text = overrides.get(row.id) or (row.location if row.kind == "local" else None)
+    if text is None:
+        return None
+    path = Path(text).expanduser().absolute()
+    if not path.exists():
+        raise StudyError(
+            f"the path {text} does not exist",
+            where=f"download.local.{row.id}",
+            fix="correct the path in the config, or remove the line to fetch the source",
+        )
+    return path
+
+
+def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
+    """Describes the wanted files of a local folder, which may be a part of the source.
+
+    Raises:
+        StudyError: it has none of the wanted files.
+    """
+    facts = [fact for fact in describe_files(root) if wanted(fact.path, row.files)]
+    if not facts:
+        raise StudyError(
+            f"no file matches {'; '.join(row.files) or 'anything'}",
+            where=root,
+            fix=f"download.local.{row.id} must name a folder in the upstream layout",
+        )
+    return facts
+
+
+def check_local_folder(
+    root: Path, row: SourceRow, facts: list[FileFact], lock: Lock | None, known: list[FileFact]
+) -> str:
+    """Compares a local folder with all that is known of the source.
+
+    Args:
+        root: the folder, for messages.
+        row: the source.
+        facts: the folder's wanted files, perhaps a part of the source's.
+        lock: what the source was at its first download, if it was ever fetched.
+        known: the files of an earlier verified download, if there was one.
+
+    Returns:
+        for the receipt: ``local, checked``, ``local, N of M files checked`` or
+        ``local, not checked`` where no hash of the content is known.
+
+    Raises:
+        StudyError: a file differs, or the folder cannot be a part of the source.
+    """
+    expected = row.sha256 or (lock.sha256 if lock else "")
+    if expected and row.kind in LISTED and listing_hash(facts) == expected:
+        return CHECKED
+    hashes = {fact.path: fact.sha256 for fact in known}
+    if expected and row.kind == "url" and not is_archive(file_name(row.location)):
+        hashes[file_name(row.location)] = expected
+    for fact in facts:
+        if hashes.get(fact.path, fact.sha256) != fact.sha256:
+            what = f"sha256 is {fact.sha256}, but that of the source is {hashes[fact.path]}"
+            raise _differs(what, root / fact.path, row)
+    held = sum(fact.bytes for fact in facts)
+    summed = lock is not None and row.kind in MANY_FILES and held >= lock.bytes
+    if (expected and row.kind == "local") or (summed and not known):
+        what = f"its files are neither those with the hash {expected} nor a part of them"
+        raise _differs(what, root, row)
+    agreed = sum(fact.path in hashes for fact in facts)
+    if agreed == len(facts):
+        return CHECKED
+    return f"local, {agreed} of {len(facts)} files checked" if agreed else NOT_CHECKED
+
+
+def _differs(what: str, where: Path, row: SourceRow) -> StudyError:
+    origin = "config/sources.tsv" if row.sha256 else "the lock of the first download"
+    return StudyError(
+        f"{what} ({origin})",
+        where=where,
+        fix=f"name an unchanged copy under download.local.{row.id}, or remove that line to fetch "
+        f"the source;\nother content needs a row of its own in config/sources.tsv",
+    )
+
+
+def take_local_file(path: Path, request: Request) -> Fetched:
+    """Takes a local file as the upstream file of the row; checks its hash if one is known.
+
+    Raises:
+        StudyError: the hash is wrong, the archive unusable, or the source has many files.
+    """
+    if request.row.kind in MANY_FILES:
+        raise StudyError(
+            f"a source of kind {request.row.kind} has many files, but {path} is one file",
+            where=f"download.local.{request.row.id}",
+            fix="name the folder that holds its files in the upstream layout",
+        )
+    return take_file(path, request)

@@ -1,0 +1,101 @@
+"""What a download leaves as proof: ``manifest.json`` with every file's hash.
+
+It is written last, so a folder with a receipt is a complete download. A
+receipt is believed only after the files were hashed again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, sha256_file, sha256_json, write_json
+from bayling_study.shared.sources.fetched import MANIFEST
+from bayling_study.shared.sources.table import SourceRow, row_hash
+
+IGNORED_FOLDERS = {".cache", ".git", "__pycache__"}
+"""Folders of other programs' bookkeeping, never part of a source."""
+
+
+@dataclass(frozen=True, order=True)
+class FileFact:
+    """One file of a source: path relative to its root with ``/``, hash and size."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+def listing_hash(files: Iterable[FileFact]) -> str:
+    """Returns the SHA-256 of the sorted paths and hashes of a source's files."""
+    return sha256_json([[fact.path, fact.sha256] for fact in sorted(files)])
+
+
+def describe_files(root: Path) -> list[FileFact]:
+    """Hashes all regular files under ``root``, sorted by path.
+
+    Raises:
+        StudyError: a link leads out of the folder or to nothing.
+    """
+    facts = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in IGNORED_FOLDERS)
+        for name in names:
+            path = Path(folder, name)
+            if not path.is_file():
+                raise StudyError("a link leads to nothing", where=path)
+            relative = path.relative_to(root).as_posix()
+            facts.append(FileFact(relative, sha256_file(path), path.stat().st_size))
+    return sorted(facts)
+
+
+def write_receipt(out: Path, row: SourceRow, files: list[FileFact], pin: str, **extra: Any) -> None:
+    """Writes ``out/manifest.json``.
+
+    Args:
+        out: the download's folder.
+        row: the source.
+        files: what was fetched.
+        pin: ``table`` when the hash was known beforehand, ``lock`` when it was
+            locked at the first download, ``local`` for a folder of the user's.
+        extra: further facts, such as ``revision`` or ``root``.
+    """
+    value = {
+        "source": row.model_dump(mode="json"),
+        "pin": pin,
+        "listing": listing_hash(files),
+        **{key: item for key, item in extra.items() if item},
+        "files": [asdict(fact) for fact in files],
+    }
+    write_json(out / MANIFEST, value)
+
+
+def intact(out: Path, row: SourceRow, root: Path | None) -> bool:
+    """Tells whether ``out`` holds a complete, undamaged download of this very row.
+
+    Args:
+        out: the download's folder.
+        row: the source as the table has it now.
+        root: the local folder that replaces the download now, or none.
+    """
+    path = out / MANIFEST
+    if not path.exists():
+        return False
+    receipt = read_json(path)
+    if receipt.get("root") != (None if root is None else str(root)):
+        return False
+    if row_hash(SourceRow.model_validate(receipt["source"])) != row_hash(row):
+        return False
+    base = root or out / "files"
+    return all(_unchanged(base, FileFact(**item)) for item in receipt["files"])
+
+
+def _unchanged(root: Path, fact: FileFact) -> bool:
+    path = root / fact.path
+    if not path.is_file() or path.stat().st_size != fact.bytes:
+        return False
+    return sha256_file(path) == fact.sha256

@@ -1,0 +1,341 @@
+"""Fetches one file over HTTP so that an interrupted transfer goes on.
+
+Bytes go to ``NAME.part``; a later attempt asks only for the rest (``Range``,
+tied to the same version of the file by ``If-Range``). The file gets its name
+when its size and hash are right. What may pass (a closed connection, a busy
+server, a stalled or dripping one) is tried again with growing pauses, or the
+pause that ``Retry-After`` asks for; what will not pass is a ``StudyError`` at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import requests
+import tenacity
+from urllib3.exceptions import HTTPError
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import CHUNK_BYTES, sha256_file, sync_directory
+from bayling_study.stages.download.certificates import (
+    ADVICE,
+    is_absent_bundle,
+    is_untrusted,
+    untrusted,
+)
+from bayling_study.stages.download.progress import Progress, size
+
+LOG = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 20.0
+LONGEST_PAUSE_SECONDS = 600.0
+PROGRESS_BYTES = 1 << 20
+"""An attempt that brought at least this much does not count against the retries."""
+PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How patient a transfer is.
+
+    Attributes:
+        retries: attempts after the first that may bring nothing new.
+        timeout: seconds without a byte, or below ``slowest``, that end an attempt.
+        slowest: bytes a second, averaged over ``timeout``, below which an attempt ends.
+        pause: first pause between attempts in seconds; it doubles each time.
+    """
+
+    retries: int = 5
+    timeout: float = 60.0
+    slowest: float = 1024.0
+    pause: float = 1.0
+
+
+class TransientError(Exception):
+    """A failure that may pass.
+
+    Args:
+        reason: what went wrong.
+        pause: seconds that the server asks to wait, or none.
+    """
+
+    def __init__(self, reason: str, pause: float | None = None) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+def fetch(
+    url: str,
+    target: Path,
+    sha256: str = "",
+    expected_bytes: int | None = None,
+    policy: Policy | None = None,
+) -> None:
+    """Fetches ``url`` to ``target``, going on from what an earlier call left.
+
+    Args:
+        url: http or https address.
+        target: file to write; its ``.part`` neighbour holds an unfinished transfer. One that is
+            there already is kept if it has the expected size and hash, as far as they are known.
+        sha256: expected hash, or empty when unknown.
+        expected_bytes: expected size, or none when unknown.
+        policy: patience; the default one if none.
+
+    Raises:
+        StudyError: the server refuses, the content is not what was expected, the
+            disk is full, or nothing more arrived within the policy's attempts.
+    """
+    if is_there(target, sha256, expected_bytes):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    transfer = _Transfer(url, target, sha256, expected_bytes, policy or Policy())
+    try:
+        transfer.run()
+    except OSError as error:
+        if is_absent_bundle(error):
+            raise StudyError(str(error), where=url, fix=ADVICE) from error
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StudyError(
+            f"the disk is full after {size(transfer.have())} of {target.name}",
+            where=target.parent,
+            fix="free some space and start again; the transfer goes on where it stopped",
+        ) from error
+
+
+def is_there(target: Path, sha256: str, expected_bytes: int | None) -> bool:
+    """Tells whether an earlier call fetched the file; removes one that is not as expected.
+
+    A file gets its name only when it is whole, so an expectation is not needed.
+    """
+    if not target.exists():
+        return False
+    right = expected_bytes in (None, target.stat().st_size)
+    if right and (not sha256 or sha256_file(target) == sha256):
+        LOG.info("%s is fetched already", target.name)
+        return True
+    target.unlink()
+    return False
+
+
+class _Transfer:
+    """One file on its way; ``run`` tries until it is there."""
+
+    def __init__(
+        self, url: str, target: Path, sha256: str, expected_bytes: int | None, policy: Policy
+    ) -> None:
+        self.url = url
+        self.target = target
+        self.sha256 = sha256
+        self.expected_bytes = expected_bytes
+        self.policy = policy
+        self.part = target.with_name(f"{target.name}.part")
+        self.etag = target.with_name(f"{target.name}.part.etag")
+        self.stalled = 0
+        self.resumed = self.have() > 0  # may be a whole file of an earlier, unverified attempt
+
+    def have(self) -> int:
+        """Bytes that are on disk already."""
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def run(self) -> None:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            stop=lambda _: self.stalled > self.policy.retries,
+            wait=self._pause,
+            before_sleep=self._say,
+            reraise=True,
+        )
+        try:
+            retrying(self._attempt)
+        except TransientError as error:
+            raise StudyError(
+                f"the transfer failed {self.stalled} times in a row ({error})",
+                where=self.url,
+                fix="start again later, it goes on where it stopped; or set download.mirrors "
+                "or download.local in the config",
+            ) from error
+        self._finish()
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TransientError) and error.pause is not None:
+            return error.pause
+        return float(min(self.policy.pause * 2 ** max(self.stalled - 1, 0), LONGEST_PAUSE_SECONDS))
+
+    def _say(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0.0
+        LOG.warning("%s: %s; next attempt in %.0f s", self.target.name, error, pause)
+
+    def _attempt(self) -> None:
+        """Brings the rest of the file, or raises ``TransientError``."""
+        before = self.have()
+        try:
+            if self.expected_bytes is None or before != self.expected_bytes:
+                self._receive(before)
+            self._check()
+        except (requests.RequestException, HTTPError, TransientError) as error:
+            if isinstance(error, requests.exceptions.SSLError) and is_untrusted(error):
+                raise untrusted(self.url, error) from error
+            self.stalled = 0 if self.have() - before >= PROGRESS_BYTES else self.stalled + 1
+            if isinstance(error, TransientError):
+                raise
+            raise TransientError(f"{type(error).__name__}: {error}") from error
+
+    def _receive(self, start: int) -> None:
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+            if self.etag.exists():
+                headers["If-Range"] = self.etag.read_text(encoding="utf-8")
+        timeout = (min(CONNECT_SECONDS, self.policy.timeout), self.policy.timeout)
+        with requests.get(self.url, headers=headers, stream=True, timeout=timeout) as response:
+            if response.status_code == 416:
+                self._discard()  # the file is shorter than what we have
+                raise TransientError("the server has no such range; starting anew")
+            check_status(response, self.url)
+            self.resumed = response.status_code == 206
+            start = self._agree_on_start(response, start)
+            self._store_body(response, start)
+
+    def _agree_on_start(self, response: requests.Response, start: int) -> int:
+        """Returns where the body begins: at ``start``, or at zero if the server sends it all."""
+        if response.status_code != 206:
+            self._discard()
+            tag = response.headers.get("ETag", "")
+            if tag and not tag.startswith("W/"):  # weak tags do not promise equal bytes
+                self.etag.write_text(tag, encoding="utf-8")
+            return 0
+        span = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        if not span or int(span[1]) != start:
+            self._discard()
+            raise TransientError("the server sent another range than asked; starting anew")
+        return start
+
+    def _store_body(self, response: requests.Response, start: int) -> None:
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length and length.isdigit() else self.expected_bytes
+        self._refuse_wrong_size(total)
+        progress = Progress(self.target.name, total, start)
+        with open(self.part, "ab") as sink:
+            for chunk in _chunks(response, self.policy):
+                sink.write(chunk)
+                progress.add(len(chunk))
+                if self.expected_bytes is not None and progress.done > self.expected_bytes:
+                    self._refuse_wrong_size(progress.done)
+        if total is not None and progress.done < total:
+            raise TransientError(f"the connection closed after {progress.done} of {total} bytes")
+
+    def _refuse_wrong_size(self, total: int | None) -> None:
+        if self.expected_bytes is not None and total not in (None, self.expected_bytes):
+            self._discard()
+            raise StudyError(
+                f"the server's file has {total} bytes where {self.expected_bytes} were expected",
+                where=self.url,
+                fix="the upstream file changed or the address is wrong; see the source's row",
+            )
+
+    def _check(self) -> None:
+        """Compares size and hash; a resumed transfer that went wrong is begun again once."""
+        if self.expected_bytes is not None and self.have() != self.expected_bytes:
+            raise TransientError(f"{self.have()} of {self.expected_bytes} bytes")
+        actual = sha256_file(self.part) if self.sha256 else ""
+        if actual == self.sha256:
+            return
+        self._discard()
+        if self.resumed:
+            self.resumed = False
+            raise TransientError("the resumed file has a wrong hash; starting anew", pause=0.0)
+        raise StudyError(
+            f"the file's sha256 is {actual}, expected {self.sha256}",
+            where=self.url,
+            fix="the upstream file changed or was tampered with; do not use it unless you know why",
+        )
+
+    def _finish(self) -> None:
+        with open(self.part, "rb+") as stream:  # a later call takes the name for the whole
+            os.fsync(stream.fileno())
+        self.part.replace(self.target)
+        sync_directory(self.target.parent)
+        self.etag.unlink(missing_ok=True)
+
+    def _discard(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.etag.unlink(missing_ok=True)
+
+
+def check_status(response: requests.Response, url: str) -> None:
+    """Turns a refusal into ``TransientError`` or ``StudyError``; returns when a body follows.
+
+    Raises:
+        TransientError: the server is busy; carries the pause of ``Retry-After``.
+        StudyError: the server will refuse every time.
+    """
+    status = response.status_code
+    if status in (200, 206):
+        return
+    if status in PASSING_STATUS:
+        raise TransientError(f"HTTP {status}", retry_after(response.headers.get("Retry-After")))
+    if status in (401, 403):
+        raise StudyError(
+            f"the server refuses access (HTTP {status})",
+            where=url,
+            fix="check the network's proxy or firewall, or fetch the file by other means and "
+            "name it under download.local in the config",
+        )
+    raise StudyError(
+        f"the server does not have the file (HTTP {status})",
+        where=url,
+        fix="check the source's row, or set download.mirrors or download.local in the config",
+    )
+
+
+def retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Returns the seconds that a ``Retry-After`` header asks for (a number or a date).
+
+    Raises:
+        StudyError: the server asks for a longer pause than a job should wait.
+    """
+    if not value:
+        return None
+    if value.strip().isdigit():
+        seconds = float(value)
+    else:
+        try:
+            when = parsedate_to_datetime(value).timestamp()
+        except ValueError:
+            return None
+        seconds = max(0.0, when - (time.time() if now is None else now))
+    if seconds > LONGEST_PAUSE_SECONDS:
+        raise StudyError(
+            f"the server asks to come back in {seconds:.0f} seconds",
+            fix="start again then; the transfer goes on where it stopped",
+        )
+    return seconds
+
+
+def _chunks(response: requests.Response, policy: Policy) -> Iterator[bytes]:
+    """Yields the body as it arrives; ends an attempt whose rate is hopeless.
+
+    The socket's own timeout only sees silence. A server that drips a byte now
+    and then is caught by the average rate over each ``policy.timeout``.
+    """
+    window, received = time.monotonic(), 0
+    # read1 returns what has arrived; iter_content would wait for a full chunk.
+    while chunk := response.raw.read1(CHUNK_BYTES):
+        yield chunk
+        received += len(chunk)
+        elapsed = time.monotonic() - window
+        if elapsed >= policy.timeout:
+            if received < policy.slowest * elapsed:
+                raise TransientError(f"too slow: {received} bytes in {elapsed:.0f} s")
+            window, received = time.monotonic(), 0

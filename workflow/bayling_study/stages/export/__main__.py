@@ -1,0 +1,78 @@
+"""Writes the 8-bit export of a checkpoint.
+
+Produces ``--out`` with the weights in the format of the system, config and
+tokenizer, ``error.json`` (rounding error of each tensor and in total) and a
+short card. Interrupted exports go on where they stopped when started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.systems import Int8System
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.checkpoints.reading import Checkpoint, open_checkpoint
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.export.job import ERROR_FILE, export
+from bayling_study.stages.export.plan import Format
+
+MEBIBYTE = 1 << 20
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    command = stage_parser("export", __doc__ or "")
+    command.add_argument("--system", required=True, help="name of an int8 system of the study")
+    command.add_argument("--checkpoint", type=Path, required=True, help="hub-format checkpoint")
+    command.add_argument("--out", type=Path, required=True, help="folder to make")
+    return command
+
+
+def main() -> None:
+    """Exports one system."""
+    options = parser().parse_args()
+    config = load_settings(options.settings, "export", "systems")
+    system = _system(config, options.system)
+    with run_record(
+        options.record, "export", options.system, config.study.name, options.code
+    ) as run:
+        run.parameters({"format": system.format, **config.export.model_dump(mode="json")})
+        run.input("checkpoint", options.checkpoint)
+        checkpoint = open_checkpoint(options.checkpoint)
+        form = make_format(checkpoint, system.format, config)
+        identity = {"format": system.format, "code": options.code}
+        report = export(checkpoint, form, options.out, identity)
+        run.metrics(report["total"])
+        run.output("checkpoint", options.out)
+        run.artefact(options.out / ERROR_FILE)
+
+
+def _system(config: StudyConfig, name: str) -> Int8System:
+    system = config.systems.get(name)
+    if not isinstance(system, Int8System):
+        raise StudyError(f"{name!r} is not a system of kind int8", where="systems")
+    return system
+
+
+def make_format(checkpoint: Checkpoint, name: str, config: StudyConfig) -> Format:
+    """Returns the format object; each library is imported only where its format is asked for."""
+    section = config.export
+    limit = section.shard_mebibytes * MEBIBYTE
+    if name == "bitsandbytes":
+        from bayling_study.stages.export.format_bitsandbytes import BitsAndBytesFormat
+
+        return BitsAndBytesFormat(checkpoint, section.kept_precision, limit)
+    if name == "gguf":
+        from bayling_study.stages.export.format_gguf import GgufFormat
+
+        return GgufFormat(checkpoint)
+    from bayling_study.stages.export.format_groupwise import GroupwiseFormat
+
+    return GroupwiseFormat(checkpoint, section.group_size, section.kept_precision, limit)
+
+
+if __name__ == "__main__":
+    run_program(main)

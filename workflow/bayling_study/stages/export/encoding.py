@@ -1,0 +1,198 @@
+"""Turns one tensor into the bytes of a format and measures what that costs in accuracy.
+
+A matrix is worked on in blocks of rows that fit a processor's cache; the blocks'
+errors are summed in double precision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.quantised.groupwise import LEVELS, row_blocks
+
+FP16_BYTES = 2
+PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of rows in 8 bits.
+
+    Attributes:
+        parts: the tensors that go to disk, rows first.
+        rebuilt: fp32 ``(rows, columns)``, what a reader of the file will see.
+        levels: the int8 values, to count those at the end of the range.
+    """
+
+    parts: tuple[Tensor, ...]
+    rebuilt: Tensor
+    levels: Tensor
+
+
+@dataclass(frozen=True)
+class TensorError:
+    """What the export did to one tensor.
+
+    Attributes:
+        tensor: its name in the original checkpoint.
+        quantised: whether it went to 8 bits.
+        values: number of values.
+        error_square, weight_square: sums of squares of the error and of the original.
+        max_error: largest absolute error of a value.
+        saturated: number of values at the end of the range (±127); each group
+            has at least one by construction, none is ever clipped.
+        bytes: size on disk.
+    """
+
+    tensor: str
+    quantised: bool
+    values: int
+    error_square: float
+    weight_square: float
+    max_error: float
+    saturated: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A tensor ready for disk: one contiguous tensor for each piece of the plan."""
+
+    blobs: list[Tensor]
+    error: TensorError
+
+
+def encode_matrix(name: str, weight: Tensor, codec: Callable[[Tensor], Block]) -> Encoded:
+    """Encodes a matrix ``(rows, columns)`` with a codec that takes fp32 blocks of rows.
+
+    Raises:
+        StudyError: the matrix holds a NaN or an infinity.
+    """
+    columns: list[list[Tensor]] = []
+    error_square = weight_square = max_error = 0.0
+    saturated = 0
+    for rows in row_blocks(*weight.shape):
+        original = weight[rows].float()
+        weight_square += _square(name, original)
+        block = codec(original)
+        difference = original - block.rebuilt
+        error_square += _square(name, difference)
+        max_error = max(max_error, _magnitude(difference))
+        saturated += _at_the_end(block.levels)
+        columns.append(list(block.parts))
+    blobs = [torch.cat(parts) for parts in zip(*columns, strict=True)]
+    size = sum(blob.nbytes for blob in blobs)
+    error = TensorError(
+        name, True, weight.numel(), error_square, weight_square, max_error, saturated, size
+    )
+    return Encoded(blobs, error)
+
+
+def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
+    """Encodes a tensor that stays unquantised, in another precision where asked.
+
+    Raises:
+        StudyError: it holds a NaN or an infinity, or a value that ``dtype`` cannot hold.
+    """
+    stored = value.to(dtype).contiguous()
+    if not value.is_floating_point():
+        return Encoded([stored], TensorError(name, False, value.numel(), 0, 0, 0, 0, stored.nbytes))
+    weight_square = _square(name, value)
+    error_square = max_error = 0.0
+    if stored.dtype != value.dtype:
+        difference = value.float() - stored.float()
+        if not bool(torch.isfinite(difference).all()):
+            raise StudyError(
+                f"the tensor {name!r} has values beyond the range of {dtype}",
+                fix="export:\n  kept_precision: bf16",
+            )
+        error_square, max_error = _square(name, difference), _magnitude(difference)
+    error = TensorError(
+        name, False, value.numel(), error_square, weight_square, max_error, 0, stored.nbytes
+    )
+    return Encoded([stored], error)
+
+
+def kept_dtype(dtype: torch.dtype, precision: str) -> torch.dtype:
+    """Returns the precision in which an unquantised tensor is stored.
+
+    16-bit tensors and integers stay as they are; wider floats become ``precision``
+    (``fp16``, ``bf16``, or ``source`` for no change).
+    """
+    if not dtype.is_floating_point or dtype.itemsize <= FP16_BYTES or precision == "source":
+        return dtype
+    return PRECISIONS[precision]
+
+
+def _square(name: str, values: Tensor) -> float:
+    """Returns the sum of squares; a NaN or an infinity in it is the tensor's fault."""
+    norm = float(torch.linalg.vector_norm(values.float()))
+    if not math.isfinite(norm):  # or merely too large for fp32: look again in double
+        norm = float(torch.linalg.vector_norm(values, dtype=torch.float64))
+    if not math.isfinite(norm):
+        bad = int((~torch.isfinite(values)).sum())
+        raise StudyError(
+            f"the tensor {name!r} holds NaN or infinite values ({bad} in the first block found)",
+            fix="the checkpoint is damaged or training diverged; export an earlier one",
+        )
+    return norm**2
+
+
+def _at_the_end(levels: Tensor) -> int:
+    """Counts the values at ±127; numpy does it ten times faster than a tensor's ``sum``."""
+    return int(np.count_nonzero(np.abs(levels.numpy()) == LEVELS))
+
+
+def _magnitude(values: Tensor) -> float:
+    return float(values.abs().max()) if values.numel() else 0.0
+
+
+def summary(errors: Iterable[TensorError]) -> dict[str, float]:
+    """Returns the totals that go into the run record.
+
+    ``relative_error`` is the Frobenius norm of the error over that of the
+    weights, of the quantised tensors; sizes are in bytes and against 16 bits.
+    """
+    rows = list(errors)
+    quantised = [row for row in rows if row.quantised]
+    values = sum(row.values for row in quantised)
+    return {
+        "tensors": len(rows),
+        "quantised_tensors": len(quantised),
+        "relative_error": _relative(quantised),
+        "max_error": max((row.max_error for row in quantised), default=0.0),
+        "saturated_share": sum(row.saturated for row in quantised) / max(1, values),
+        "bytes": sum(row.bytes for row in rows),
+        "bytes_fp16": sum(row.values for row in rows) * FP16_BYTES,
+        "size_share": sum(row.bytes for row in rows)
+        / max(1, sum(row.values for row in rows) * FP16_BYTES),
+    }
+
+
+def error_report(errors: Iterable[TensorError]) -> dict[str, Any]:
+    """Returns the content of ``error.json``: totals, then one row a tensor."""
+    rows = list(errors)
+    return {"schema": 1, "total": summary(rows), "tensors": [_row(row) for row in rows]}
+
+
+def _row(error: TensorError) -> dict[str, Any]:
+    derived = {
+        "relative_error": _relative([error]),
+        "saturated_share": error.saturated / max(1, error.values),
+        "bytes_fp16": error.values * FP16_BYTES,
+    }
+    return asdict(error) | derived
+
+
+def _relative(errors: list[TensorError]) -> float:
+    weight = sum(row.weight_square for row in errors)
+    error = sum(row.error_square for row in errors)
+    return float((error / weight) ** 0.5) if weight else 0.0

@@ -1,0 +1,94 @@
+"""Format ``groupwise``: the paper's scheme in plain safetensors (see ``quantised.layout``).
+
+All linear layers go to 8 bits, the output layer included; embeddings and norms
+are kept. An output layer that is tied to the embedding *is* the embedding: it
+stays in 16 bits, once. (Quantising it as well, as the authors' load-time
+switch does, would store those values twice and add half the embedding's size.)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bayling_study.shared.checkpoints.reading import Checkpoint
+from bayling_study.shared.checkpoints.skeleton import linear_weights
+from bayling_study.shared.quantised.groupwise import dequantise, group_count, quantise
+from bayling_study.shared.quantised.layout import INT8, SCALE, Quantisation
+from bayling_study.stages.export.companions import (
+    amend_config,
+    copy_companions,
+    main_dtype,
+    write_card,
+)
+from bayling_study.stages.export.encoding import (
+    Block,
+    Encoded,
+    encode_kept,
+    encode_matrix,
+    kept_dtype,
+)
+from bayling_study.stages.export.plan import Plan, Spec, safetensors_plan
+
+CARD = """
+8-bit weights in groups of {group} input columns with one fp32 step each:
+weight = int8 × scale. Layout and loader: `bayling_study.shared.quantised`.
+
+    from bayling_study.quantised import load
+    model = load(Path("."), torch.bfloat16, "streamed")
+
+`error.json` holds the rounding error of each tensor.
+"""
+
+
+class GroupwiseFormat:
+    """Plans, encodes and describes a groupwise export."""
+
+    def __init__(self, checkpoint: Checkpoint, group: int, precision: str, limit: int) -> None:
+        self.checkpoint = checkpoint
+        self.group = group
+        self.precision = precision
+        self.limit = limit
+        stored = set(checkpoint.places)
+        self.quantised = [name for name in linear_weights(checkpoint.model) if name in stored]
+        self._quantised = frozenset(self.quantised)
+
+    def plan(self) -> Plan:
+        """Returns the shards, tensors in the order of the checkpoint's files."""
+        sources = [(name, self._specs(name)) for name in self.checkpoint.places]
+        return safetensors_plan(sources, "groupwise", self.limit)[0]
+
+    def _specs(self, name: str) -> list[Spec]:
+        place = self.checkpoint.places[name]
+        if name not in self._quantised:
+            return [(name, kept_dtype(place.dtype, self.precision), place.shape)]
+        rows, columns = place.shape
+        return [
+            (name + SCALE, torch.float32, (rows, group_count(columns, self.group))),
+            (name + INT8, torch.int8, (rows, columns)),
+        ]
+
+    def encode(self, name: str, value: Tensor) -> Encoded:
+        """Quantises a linear layer's weight; keeps everything else."""
+        if name in self._quantised:
+            return encode_matrix(name, value, self._codec)
+        return encode_kept(name, value, kept_dtype(value.dtype, self.precision))
+
+    def _codec(self, block: Tensor) -> Block:
+        levels, scale = quantise(block, self.group)
+        rebuilt = dequantise(levels, scale, self.group, torch.float32)
+        return Block((scale, levels), rebuilt, levels)
+
+    def finish(self, folder: Path, hashes: dict[str, str]) -> None:
+        """Writes ``quantization.json`` and copies config and tokenizer."""
+        copy_companions(self.checkpoint.folder, folder)
+        dtypes = [place.dtype for place in self.checkpoint.places.values()]
+        amend_config(folder, main_dtype(dtypes, self.precision), {})
+        files = {
+            name: {"bytes": (folder / name).stat().st_size, "sha256": digest}
+            for name, digest in hashes.items()
+        }
+        Quantisation(self.group, self.quantised, self.checkpoint.tied, files).write(folder)
+        write_card(folder, "8-bit weights (groupwise)", CARD.format(group=self.group))

@@ -1,0 +1,64 @@
+"""Makes a foundation system's checkpoint from its download.
+
+Produces a folder that transformers loads without further help: safetensors
+weights, tokenizer with chat template, config and generation config. GGUF
+downloads are dequantised (``checkpoint.convert_gguf``), hub-format downloads
+are linked. Run as ``python -m bayling_study.stages.foundation --help``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_directory
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.foundation.checkpoint import adopt_hub, convert_gguf
+
+SHARED = "shared"
+"""Study name in the record: checkpoints of foundations belong to all studies."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the program's options."""
+    options = stage_parser("foundation", __doc__ or "", settings=False)
+    options.add_argument("--download", type=Path, required=True, help="folder of its download")
+    options.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
+    return options
+
+
+def main() -> None:
+    """Writes the checkpoint."""
+    options = parser().parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"  # everything needed is on disk; never ask the hub
+    with run_record(options.record, "foundation", options.out.name, SHARED, options.code) as run:
+        run.input("download", options.download / "manifest.json")
+        with atomic_directory(options.out) as scratch:
+            facts = make_checkpoint(files_root(options.download), scratch)
+        run.metrics(facts)
+        run.output("checkpoint", options.out)
+
+
+def make_checkpoint(files: Path, out: Path) -> dict[str, float]:
+    """Writes the checkpoint of a download's files into the existing folder ``out``.
+
+    Raises:
+        StudyError: the files hold neither one GGUF file nor one hub checkpoint.
+    """
+    ggufs = sorted(files.rglob("*.gguf"))
+    configs = sorted(files.rglob("config.json"), key=lambda path: len(path.parts))
+    if configs:
+        return adopt_hub(configs[0].parent, out)
+    if len(ggufs) != 1:
+        raise StudyError(
+            f"expected one GGUF file or a config.json, found {len(ggufs)}", where=files
+        )
+    return convert_gguf(ggufs[0], out)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,179 @@
+"""Turns a downloaded model into a checkpoint in the hub's format.
+
+A GGUF file is dequantised through transformers' loader and stored as 16-bit
+safetensors; a folder that already is a hub checkpoint is checked and linked.
+The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import link_file
+from bayling_study.stages.foundation.gguf_header import read_header
+from bayling_study.stages.foundation.gguf_tokenizer import build_tokenizer
+
+LOG = logging.getLogger(__name__)
+
+ARCHITECTURES = ("llama",)
+"""GGUF architectures whose conversion is proven; the studies use Llama models only."""
+SHARD_BYTES = 4 << 30
+HUB_FILES = ("config.json", "tokenizer_config.json")
+WEIGHT_PATTERNS = ("*.safetensors", "pytorch_model*.bin")
+SKIPPED_SUFFIXES = (".gguf", ".msgpack", ".h5", ".ot", ".onnx")
+
+
+def convert_gguf(path: Path, out: Path) -> dict[str, float]:
+    """Writes the hub-format checkpoint of a GGUF file to the folder ``out``.
+
+    Returns:
+        parameters, bytes a weight, and the relative error (Frobenius norm of the
+        difference over norm of the dequantised fp32 weights) of both 16-bit types.
+
+    Raises:
+        StudyError: the file is damaged or not of a supported architecture, or
+            the stored tensors do not read back as they were written.
+    """
+    header = read_header(path)
+    architecture = header.metadata.get("general.architecture")
+    if architecture not in ARCHITECTURES:
+        raise StudyError(f"GGUF architecture {architecture!r} is not supported", where=path)
+    tokenizer = build_tokenizer(header.metadata, path)
+    model = _dequantised(path)
+    facts = _to_storage_type(model)
+    _set_tokens(model, tokenizer)
+    model.save_pretrained(out, max_shard_size=SHARD_BYTES)
+    tokenizer.save_pretrained(out)
+    _make_readable(out)
+    prove_equal(model.state_dict(), out)
+    return {"parameters": float(sum(p.numel() for p in model.parameters())), **facts}
+
+
+def _make_readable(folder: Path) -> None:
+    """Gives the files ordinary permissions; safetensors writes for the owner alone."""
+    for file in folder.iterdir():
+        file.chmod(0o644)
+
+
+def _dequantised(path: Path) -> Any:
+    """Loads the model in fp32 and removes the traces of its quantised origin."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, dtype=torch.float32
+    )
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.hf_quantizer = None
+    model.is_quantized = False
+    vars(model.config).pop("_model_name_or_path", None)  # GGUF's title, not an address
+    return model
+
+
+def _to_storage_type(model: Any) -> dict[str, float]:
+    """Rounds the weights to the 16-bit type that loses less.
+
+    fp16 has three more bits of precision than bf16 and less range; dequantised
+    weights of a small model lie well inside it. A weight out of fp16's range
+    makes its error infinite, and bf16 is taken.
+    """
+    import torch
+
+    types = {"fp16": torch.float16, "bf16": torch.bfloat16}
+    norm = sum(float(p.detach().square().sum(dtype=torch.float64)) for p in model.parameters())
+    errors = {}
+    for name, dtype in types.items():
+        squares = (
+            float((p.detach() - p.detach().to(dtype).float()).square().sum(dtype=torch.float64))
+            for p in model.parameters()
+        )
+        errors[name] = (sum(squares) / norm) ** 0.5
+    best = min(errors, key=lambda name: errors[name])
+    model.to(types[best])
+    model.config.dtype = types[best]
+    LOG.info("stored as %s; relative error %s", best, errors)
+    finite = {f"relative_error_{name}": e for name, e in errors.items() if e < float("inf")}
+    return {"bytes_per_weight": 2.0, **finite}
+
+
+def _set_tokens(model: Any, tokenizer: Any) -> None:
+    """Makes config and generation config agree with the tokenizer; decoding is greedy."""
+    from transformers import GenerationConfig
+
+    ids = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    for key, value in ids.items():
+        setattr(model.config, key, value)
+    model.generation_config = GenerationConfig(do_sample=False, **ids)
+
+
+def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:
+    """Reloads a checkpoint from disk and compares every tensor bit by bit.
+
+    Raises:
+        StudyError: a tensor is missing, or differs in type, shape or value.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    loaded = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").state_dict()
+    if set(loaded) != set(expected):
+        raise StudyError(
+            f"tensors differ after reload: {sorted(set(loaded) ^ set(expected))[:5]}", where=folder
+        )
+    for name, tensor in expected.items():
+        same_type = loaded[name].dtype == tensor.dtype
+        if not same_type or not torch.equal(loaded[name], tensor):
+            raise StudyError(f"tensor {name} differs after reload", where=folder)
+
+
+def adopt_hub(source: Path, out: Path) -> dict[str, float]:
+    """Places a hub-format checkpoint's files into ``out``, as hard links where possible.
+
+    ``.bin`` weights stay as they are: every reader here loads them with
+    ``weights_only``, which runs no code from the file.
+
+    Raises:
+        StudyError: a file that a checkpoint needs is missing, or is no safetensors file.
+    """
+    missing = [name for name in HUB_FILES if not (source / name).exists()]
+    weights = sorted({file for pattern in WEIGHT_PATTERNS for file in source.glob(pattern)})
+    if missing or not weights:
+        wanted = ", ".join([*missing, *([] if weights else ["*.safetensors or *.bin"])])
+        raise StudyError(f"not a hub-format checkpoint, missing: {wanted}", where=source)
+    for file in weights:
+        if file.suffix == ".safetensors":
+            check_tensors(file)
+    safe = any(file.suffix == ".safetensors" for file in weights)
+    total = 0
+    for file in sorted(source.iterdir()):
+        redundant = safe and file.suffix == ".bin"
+        if file.is_file() and not redundant and file.suffix not in SKIPPED_SUFFIXES:
+            link_file(file, out / file.name)
+            total += file.stat().st_size
+    return {"bytes": float(total)}
+
+
+def check_tensors(path: Path) -> None:
+    """Reads a safetensors file's header, which must describe exactly the bytes that follow.
+
+    Raises:
+        StudyError: it does not: the file is damaged, cut short or something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            names = list(tensors.keys())
+    except SafetensorError as error:
+        raise StudyError(f"not a safetensors file ({error})", where=path) from error
+    if not names:
+        raise StudyError("the file holds no tensor", where=path)

@@ -1,0 +1,136 @@
+"""Where a system's answers come from: a checkpoint, a server, or a release."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass
+
+from bayling_study.config import StudyConfig
+from bayling_study.config.systems import EndpointSystem, PublishedSystem
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_path
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.tracking.record import RunRecord
+from bayling_study.stages.generation.journal import locked
+from bayling_study.stages.generation.outputs import SuiteAnswers, System
+from bayling_study.stages.generation.progress import Meter
+from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.published import convert
+from bayling_study.stages.generation.turns import decoding_of
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a system answered to all suites.
+
+    Attributes:
+        system: who answered.
+        suites: suite to its answers.
+        meter: how fast, where something was run.
+    """
+
+    system: System
+    suites: dict[str, SuiteAnswers]
+    meter: Meter
+
+
+@dataclass(frozen=True)
+class Job:
+    """One generation job.
+
+    Attributes:
+        config: the sections of the study that it reads.
+        name: the system.
+        options: the command line.
+        prompts: suite to its prompts.
+        run: its run record.
+    """
+
+    config: StudyConfig
+    name: str
+    options: Namespace
+    prompts: dict[str, PromptSet]
+    run: RunRecord
+
+
+def answer(job: Job) -> Answered:
+    """Answers all suites with the backend of the system's kind.
+
+    Raises:
+        StudyError: the command line lacks what the backend needs, or the backend failed.
+    """
+    section = job.config.systems[job.name]
+    if isinstance(section, PublishedSystem):
+        return _convert(job, section)
+    with locked(job.options.work):
+        return _ask(job, section) if isinstance(section, EndpointSystem) else _run(job)
+
+
+def _convert(job: Job, section: PublishedSystem) -> Answered:
+    """The backend ``published``."""
+    if job.options.download is None:
+        raise StudyError(f"{job.name} is a published system", fix="--download DIR")
+    root = files_root(job.options.download)
+    system = System(job.name, section.kind, "published", section.model_dump(mode="json"))
+    job.run.parameters(system.details)
+    job.run.input("release", job.options.download / "manifest.json")
+    suites = {
+        name: convert(section, root, job.config.suites[name], prompts)
+        for name, prompts in job.prompts.items()
+    }
+    return Answered(system, suites, Meter())
+
+
+def _ask(job: Job, section: EndpointSystem) -> Answered:
+    """The backend ``endpoint``. Its imports take a second, so they wait until needed."""
+    from bayling_study.shared.endpoint import Endpoint
+    from bayling_study.stages.generation.remote import Asker
+
+    details = {"url": section.url, "model": section.model, "template": "the server's"}
+    system = System(job.name, section.kind, "endpoint", details)
+    job.run.parameters(details)
+    meter = Meter()
+    cache = job.options.work / "answers.jsonl"
+    with Endpoint(section, cache, f"systems.{job.name}") as endpoint:
+        asker = Asker(endpoint, job.config.study.seed, meter)
+        suites = {
+            name: asker.answer(job.config.suites[name], prompts)
+            for name, prompts in job.prompts.items()
+        }
+        spent = {"requests": endpoint.journal.requests, "tokens": endpoint.journal.tokens}
+    job.run.metrics({f"endpoint.{name}": float(value) for name, value in spent.items()})
+    return Answered(system, suites, meter)
+
+
+def _run(job: Job) -> Answered:
+    """The backends ``transformers`` and ``vllm``. Their imports take seconds."""
+    import torch
+
+    from bayling_study.shared.templates.choice import template_of
+    from bayling_study.stages.generation.engines import load_engine
+    from bayling_study.stages.generation.running import Runner
+
+    options, config = job.options, job.config
+    if options.checkpoint is None:
+        raise StudyError(f"{job.name} has to be run", fix="--checkpoint DIR")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    template = template_of(config, job.name)
+    hows = [decoding_of(config.suites[name]) for name in job.prompts]
+    engine = load_engine(options.checkpoint, config.generation, hows)
+    details = {
+        "template": template,
+        "precision": config.generation.precision,
+        "format": engine.format,
+        "checkpoint_sha256": sha256_path(options.checkpoint),
+        **engine.packages,
+    }
+    system = System(job.name, config.systems[job.name].kind, engine.name, details)
+    job.run.parameters({"backend": engine.name, **details})
+    job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
+    meter = Meter()
+    runner = Runner(engine, template, system.sha256, config.study.seed, options.work, meter)
+    suites = {
+        name: runner.answer(config.suites[name], prompts) for name, prompts in job.prompts.items()
+    }
+    return Answered(system, suites, meter)

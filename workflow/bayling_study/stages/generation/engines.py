@@ -1,0 +1,109 @@
+"""Engines: token ids in, token ids out. Which one runs a checkpoint, and how it is loaded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import transformers
+
+from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.suites import Decoding
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.models import checkpoint_format, load
+from bayling_study.stages.generation.batching import Request
+from bayling_study.stages.generation.decoding import Answer, decode
+
+
+class Decode(Protocol):
+    """Answers a batch of requests with one common limit; see ``decoding.decode``."""
+
+    def __call__(
+        self, batch: list[Request], how: Decoding, stops: list[int], seeds: list[random.Random]
+    ) -> list[Answer]:
+        """Returns the answers in the order of the batch."""
+        ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A loaded checkpoint.
+
+    Attributes:
+        name: ``transformers`` or ``vllm``.
+        format: format of the checkpoint's files.
+        tokenizer: its tokenizer.
+        context: largest number of positions.
+        decode: answers a batch.
+        batch_tokens, max_batch: how much one batch may hold.
+        packages: versions of what decides the answers.
+    """
+
+    name: str
+    format: str
+    tokenizer: Any
+    context: int
+    decode: Decode
+    batch_tokens: int
+    max_batch: int
+    packages: dict[str, str] = field(default_factory=dict)
+
+
+def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Decoding]) -> Engine:
+    """Loads a checkpoint with the engine that ``choose`` names.
+
+    Raises:
+        StudyError: the folder's files do not fit, or the engine cannot run them here.
+    """
+    if choose(section, checkpoint_format(checkpoint), hows) == "vllm":
+        from bayling_study.stages.generation.vllm_engine import load_vllm
+
+        return load_vllm(checkpoint, section)
+    loaded = load(checkpoint, section)
+    return Engine(
+        name="transformers",
+        format=loaded.format,
+        tokenizer=loaded.tokenizer,
+        context=loaded.context,
+        decode=partial(decode, loaded.model),
+        batch_tokens=section.batch_tokens,
+        max_batch=section.max_batch,
+        packages={"transformers": transformers.__version__},
+    )
+
+
+def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:
+    """Returns the engine for a checkpoint's format and the suites' decodings.
+
+    ``auto`` takes vllm where it is installed, there is a GPU, the checkpoint is
+    not quantised and no suite asks for beams: vllm's beam search is another one
+    than that of transformers, which the papers used.
+
+    Raises:
+        StudyError: vllm is asked for and is not installed, or does not know the format.
+    """
+    if section.backend == "transformers":
+        return "transformers"
+    installed = find_spec("vllm") is not None
+    if section.backend == "auto":
+        fits = kind == "safetensors" and all(how.beams == 1 for how in hows)
+        return "vllm" if installed and fits and torch.cuda.is_available() else "transformers"
+    if not installed:
+        raise StudyError(
+            "vllm is not installed in this environment",
+            where="generation.backend: vllm",
+            fix="pip install vllm, on a machine with a GPU; or\nbackend: transformers",
+        )
+    if kind != "safetensors":
+        raise StudyError(
+            f"vllm does not run checkpoints in the format {kind} here",
+            where="generation.backend: vllm",
+            fix="backend: auto   (8-bit systems then run in transformers)",
+        )
+    return "vllm"

@@ -1,0 +1,87 @@
+"""Finished batches on disk, so that a killed job loses at most one of them.
+
+One row log a suite (``rowlog``): a header with the key of everything that decides
+the answers, then one row a batch, synced before the next batch starts. A log
+with another key is started over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.rowlog import RowLog
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One answered turn.
+
+    Attributes:
+        id: the prompt's id.
+        text: the answer, cleaned up as the suite asks.
+        tokens: tokens generated.
+        finish: ``stop`` or ``length``.
+        cut: prompt tokens dropped to fit the context.
+    """
+
+    id: str
+    text: str
+    tokens: int
+    finish: str
+    cut: int = 0
+
+
+class Journal:
+    """The answers of one system to one suite, turn by turn.
+
+    Attributes:
+        turns: for each turn, prompt id to its answer.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.turns: dict[int, dict[str, Entry]] = {}
+        self._log = RowLog(path)
+        if not self._log.rows or self._log.rows[0].get("key") != key:
+            self._log.clear()
+            self._log.append({"key": key})
+        for row in self._log.rows[1:]:
+            self._take(row["turn"], [Entry(**entry) for entry in row["entries"]])
+
+    def answers(self, turn: int) -> dict[str, Entry]:
+        """Returns the answers of a turn (from 0) by prompt id; add them by ``append`` only."""
+        return self.turns.setdefault(turn, {})
+
+    def append(self, turn: int, entries: list[Entry]) -> None:
+        """Adds a batch; it is on disk when this returns."""
+        self._log.append({"turn": turn, "entries": [asdict(entry) for entry in entries]})
+        self._take(turn, entries)
+
+    def close(self) -> None:
+        """Closes the file, which stays on disk."""
+        self._log.close()
+
+    def _take(self, turn: int, entries: list[Entry]) -> None:
+        self.answers(turn).update({entry.id: entry for entry in entries})
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a folder against a second job, such as an orphan that a scheduler left running.
+
+    Raises:
+        StudyError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StudyError(
+                "another generation job is writing here", where=folder, fix="wait for it or stop it"
+            ) from error
+        yield

@@ -1,0 +1,137 @@
+"""The output folder of one system: hypotheses of each suite and ``system.json``.
+
+``system.json`` tells how the hypotheses were made. Its keys:
+
+- ``system``, ``kind``, ``backend``: name and kind in the config, and what produced the text;
+- ``details``: what identifies the system (template, precision, checkpoint hash, or release);
+- ``sha256``: hash of ``details``, the system's identity;
+- ``items``: suite to the items that have hypotheses. A scorer reads those items only,
+  for a partial release lacks some;
+- ``absent``: ``{suite, item, reason}`` of every configured item without hypotheses;
+- ``suites``: suite to decoding, clean-up, numbers and file hashes; ``made`` is the hash of
+  the system and of all that decides a suite's answers, which every hypothesis carries too;
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.files import atomic_directory, sha256_file, sha256_json, write_json
+from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, write_hypotheses
+
+SYSTEM_FILE = "system.json"
+HASH_DIGITS = 16
+"""Length of ``made``: 64 bits tell the systems of a study apart."""
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A configured item that has no hypotheses, and why."""
+
+    suite: str
+    item: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SuiteAnswers:
+    """One suite's prompts with a system's answers to those that it has.
+
+    Attributes:
+        prompts: all prompts of the suite.
+        prompts_sha256: hash of the prompt file.
+        hypotheses: in prompt order; whole items only.
+        details: how they were made (decoding, clean-up, counts).
+        absent: configured items without hypotheses.
+    """
+
+    prompts: list[Prompt]
+    prompts_sha256: str
+    hypotheses: list[Hypothesis]
+    details: dict[str, Any] = field(default_factory=dict)
+    absent: list[Absent] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class System:
+    """Who answered; see the keys of ``system.json`` in the module's docstring."""
+
+    name: str
+    kind: str
+    backend: str
+    details: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that identifies the system, whatever its name in the config."""
+        return sha256_json({"backend": self.backend, **self.details})
+
+
+def write_outputs(
+    folder: Path,
+    system: System,
+    suites: dict[str, SuiteAnswers],
+) -> None:
+    """Writes the output folder; it appears whole or not at all.
+
+    Nothing that depends on time goes there (the rates are in the run record): the
+    same config gives the same bytes.
+
+    Raises:
+        StudyError: hypotheses and prompts do not match.
+    """
+    with atomic_directory(folder) as scratch:
+        summaries = {
+            name: _write_suite(scratch, name, suite, system) for name, suite in suites.items()
+        }
+        write_json(
+            scratch / SYSTEM_FILE,
+            {
+                "schema": 1,
+                "system": system.name,
+                "kind": system.kind,
+                "backend": system.backend,
+                "details": system.details,
+                "sha256": system.sha256,
+                "items": {name: items_of(suite) for name, suite in suites.items()},
+                "absent": [asdict(row) for suite in suites.values() for row in suite.absent],
+                "suites": summaries,
+            },
+        )
+
+
+def _write_suite(folder: Path, name: str, suite: SuiteAnswers, system: System) -> dict[str, Any]:
+    """Writes and reads back one suite's hypotheses; returns its entry in ``system.json``."""
+    path = folder / f"{name}.jsonl"
+    made = sha256_json([system.sha256, suite.prompts_sha256, suite.details])[:HASH_DIGITS]
+    write_hypotheses(path, (replace(row, made=made) for row in suite.hypotheses))
+    answered = set(items_of(suite))
+    read_hypotheses(path, [prompt for prompt in suite.prompts if prompt.item in answered])
+    return {
+        "made": made,
+        **suite.details,
+        **counts(suite.hypotheses),
+        "prompts_sha256": suite.prompts_sha256,
+        "sha256": sha256_file(path),
+    }
+
+
+def items_of(suite: SuiteAnswers) -> list[str]:
+    """Returns the items that have hypotheses, in prompt order."""
+    answered = {hypothesis.id for hypothesis in suite.hypotheses}
+    return list(dict.fromkeys(p.item for p in suite.prompts if p.id in answered))
+
+
+def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
+    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty."""
+    rows = list(hypotheses)
+    return {
+        "hypotheses": len(rows),
+        "turns": sum(len(row.turns) for row in rows),
+        "tokens": sum(sum(row.tokens) for row in rows),
+        "truncated": sum(row.finish.count("length") for row in rows),
+        "empty": sum(not turn.strip() for row in rows for turn in row.turns),
+    }

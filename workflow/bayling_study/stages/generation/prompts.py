@@ -1,0 +1,38 @@
+"""A suite's prompts as the generation stage holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.core.files import sha256_file
+from bayling_study.core.records import Prompt, read_prompts
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """The prompts of one suite.
+
+    Attributes:
+        suite: the suite's name.
+        prompts: in the file's order.
+        sha256: hash of the prompt file.
+    """
+
+    suite: str
+    prompts: list[Prompt]
+    sha256: str
+
+    @classmethod
+    def load(cls, folder: Path, suite: str) -> PromptSet:
+        """Reads ``FOLDER/SUITE.jsonl``."""
+        path = folder / f"{suite}.jsonl"
+        return cls(suite, read_prompts(path), sha256_file(path))
+
+    def by_item(self, expected: Iterable[str]) -> dict[str, list[Prompt]]:
+        """Returns the prompts by item; an expected item without prompts has an empty list."""
+        groups: dict[str, list[Prompt]] = {item: [] for item in expected}
+        for prompt in self.prompts:
+            groups.setdefault(prompt.item, []).append(prompt)
+        return groups

@@ -1,0 +1,103 @@
+"""The ``published`` backend: released outputs become hypotheses; nothing is run.
+
+A release may be a partial copy, and no system has outputs for everything.
+What is there is converted, item by item and only whole; what is not is listed
+with its reason.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.config.suites import Suite
+from bayling_study.config.systems import PublishedSystem
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.stages.generation.outputs import Absent, SuiteAnswers
+from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.released import READERS, Released, configured_items, find, read
+
+
+def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
+    """Returns a published system's answers to one suite.
+
+    Args:
+        system: the system's section.
+        root: the release's files (``sources.files_root``).
+        suite: the suite's section.
+        prompts: its prompts.
+
+    Raises:
+        StudyError: a file does not match its prompts line by line; names file and line.
+    """
+    hypotheses: list[Hypothesis] = []
+    absent: list[Absent] = []
+    for item, item_prompts in prompts.by_item(configured_items(suite)).items():
+        found = _outputs(system, root, suite, item)
+        if isinstance(found, str):
+            absent.append(Absent(prompts.suite, item, found))
+        elif not item_prompts:
+            absent.append(Absent(prompts.suite, item, "the source of the test set lacks it"))
+        else:
+            hypotheses += align(item_prompts, read(suite.kind, found), found)
+    details = {"decoding": None, "clean_up": "none (as released)"}
+    return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details, absent)
+
+
+def _outputs(system: PublishedSystem, root: Path, suite: Suite, item: str) -> Path | str:
+    """Returns the file of one item, or the reason why there is none."""
+    if suite.kind not in READERS:
+        return f"no outputs were released for suites of kind {suite.kind}"
+    folder = next((path for kind, path in system.folders.items() if kind == suite.kind), None)
+    if folder is None:
+        return "not released for this system"
+    if not (root / folder).is_dir():
+        return f"no folder {folder}"
+    return find(root / folder, suite, item) or f"no file of this item in {folder}"
+
+
+def align(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Hypothesis]:
+    """Pairs an item's prompts with its released answers, by number or else by line.
+
+    Raises:
+        StudyError: a line is missing, extra or repeated, or belongs to another prompt.
+    """
+    if rows[0].key is not None:
+        rows = _by_key(prompts, rows, path)
+    if len(rows) != len(prompts):
+        raise StudyError(
+            f"{len(rows)} lines, but the test set has {len(prompts)}",
+            where=f"{path}:{min(len(rows), len(prompts)) + 1}",
+            fix="a hypothesis file has one line a segment, in the order of the test set",
+        )
+    return [_hypothesis(prompt, row) for prompt, row in zip(prompts, rows, strict=True)]
+
+
+def _by_key(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Released]:
+    """Returns the rows in prompt order."""
+    found: dict[str, Released] = {}
+    known = {_number(prompt) for prompt in prompts}
+    for row in rows:
+        if row.key is None or row.key not in known:
+            raise StudyError(f"the test set has no item {row.key}", where=row.where)
+        if row.key in found:
+            raise StudyError(f"item {row.key} is there twice", where=row.where)
+        found[row.key] = row
+    missing = [_number(prompt) for prompt in prompts if _number(prompt) not in found]
+    if missing:
+        raise StudyError(f"no row for item {missing[0]}", where=path)
+    return [found[_number(prompt)] for prompt in prompts]
+
+
+def _number(prompt: Prompt) -> str:
+    return prompt.id.rpartition("/")[2]
+
+
+def _hypothesis(prompt: Prompt, row: Released) -> Hypothesis:
+    expected = prompt.meta.get("source_text")
+    if row.source is not None and row.source.strip() != str(expected).strip():
+        raise StudyError(
+            f"the row translates {row.source!r}, but the test set has {expected!r}",
+            where=row.where,
+        )
+    return Hypothesis(prompt.id, [row.text], [row.tokens], [row.finish])

@@ -1,0 +1,182 @@
+r"""Readers of the BayLing release's output files, one for each kind of suite.
+
+Layout at ictnlp/BayLing 8f6ecb9, below each system's folder:
+
+- translation: ``A-B.hypo`` or ``A-B.zh_prompt.hypo``, one segment a line;
+- constrained: ``hypo.A-B.B.jsonl`` or ``hypo.A-B.B.zh_prompt.jsonl``, the input rows
+  with ``hypo`` added;
+- exams: ``predict.MODEL.TASK.zero-shot.jsonl``, rows ``{text, usage, finish_reason}`` or
+  an OpenAI chat response;
+- reviews: ``JUDGED.vs.OPPONENT.PART.jsonl``, rows with ``question_id`` and ``review``.
+
+Rows carry no prompt id (reviews apart): the line number is the link, so a
+file with a line too few or too many is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.suites import (
+    ConstrainedSuite,
+    ExamsSuite,
+    ReviewsSuite,
+    Suite,
+    Wmt22Suite,
+)
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_jsonl
+from bayling_study.shared.sources.fetched import numbered_segments
+
+FINISHES = {"stop": "stop", "length": "length"}
+
+
+@dataclass(frozen=True)
+class Released:
+    """One released answer.
+
+    Attributes:
+        where: file and line.
+        text: the answer.
+        tokens: number of tokens generated, 0 where not released.
+        finish: ``stop``, ``length`` or ``unknown``.
+        key: the prompt's number in its item, where the row has one.
+        source: the text that was translated, where the row repeats it.
+    """
+
+    where: str
+    text: str
+    tokens: int = 0
+    finish: str = "unknown"
+    key: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the files of one kind of suite are found and read.
+
+    Attributes:
+        pattern: file name of an item, for ``glob``.
+        rows: reads a file.
+    """
+
+    pattern: Callable[[Any, str], str]
+    rows: Callable[[Path], Iterator[Released]]
+
+
+def configured_items(suite: Suite) -> list[str]:
+    """Returns the items that a suite of released data asks for; nothing for other kinds."""
+    if isinstance(suite, Wmt22Suite | ConstrainedSuite):
+        return suite.directions
+    if isinstance(suite, ExamsSuite):
+        return suite.tasks
+    if isinstance(suite, ReviewsSuite):
+        return [f"{opponent}.{part}" for opponent in suite.opponents for part in suite.parts]
+    return []
+
+
+def find(folder: Path, suite: Suite, item: str) -> Path | None:
+    """Returns the file with a system's answers for one item, or none.
+
+    Raises:
+        StudyError: more than one file fits.
+    """
+    pattern = READERS[suite.kind].pattern(suite, item)
+    found = sorted(folder.glob(pattern))
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise StudyError(f"more than one file fits {pattern}: {names}", where=folder)
+    return found[0] if found else None
+
+
+def read(kind: str, path: Path) -> list[Released]:
+    """Reads a released file.
+
+    Raises:
+        StudyError: the file is empty, not UTF-8, or has a malformed row; names the line.
+    """
+    rows = list(READERS[kind].rows(path))
+    if not rows:
+        raise StudyError("the file is empty", where=path)
+    return rows
+
+
+def _prompt_mark(suite: Wmt22Suite | ConstrainedSuite) -> str:
+    return ".zh_prompt" if suite.prompt_language == "zh" else ""
+
+
+def _translation_file(suite: Wmt22Suite, item: str) -> str:
+    return f"{item}{_prompt_mark(suite)}.hypo"
+
+
+def _constrained_file(suite: ConstrainedSuite, item: str) -> str:
+    return f"hypo.{item}.{item.split('-')[1]}{_prompt_mark(suite)}.jsonl"
+
+
+def _exam_file(suite: ExamsSuite, item: str) -> str:
+    return f"predict.*.{item}.zero-shot.jsonl"
+
+
+def _review_file(suite: ReviewsSuite, item: str) -> str:
+    return f"{suite.judged}.vs.{item}.jsonl"
+
+
+def _translations(path: Path) -> Iterator[Released]:
+    for number, text in numbered_segments(path):
+        yield Released(f"{path}:{number}", text)
+
+
+def _constrained(path: Path) -> Iterator[Released]:
+    for where, row in _rows(path):
+        yield Released(where, _text(row.get("hypo"), where, "hypo"), source=row.get("src"))
+
+
+def _exams(path: Path) -> Iterator[Released]:
+    for where, row in _rows(path):
+        answer = row
+        text = row.get("text")
+        if "choices" in row:
+            answer = row["choices"][0] if row["choices"] else {}
+            text = answer.get("message", {}).get("content")
+        yield Released(
+            where,
+            _text(text, where, "text or choices[0].message.content"),
+            tokens=int((row.get("usage") or {}).get("completion_tokens") or 0),
+            finish=FINISHES.get(str(answer.get("finish_reason")), "unknown"),
+        )
+
+
+def _reviews(path: Path) -> Iterator[Released]:
+    for where, row in _rows(path):
+        review = row.get("review")
+        if isinstance(review, list) and len(review) == 1:
+            review = review[0]
+        text = _text(review, where, "review (one text)")
+        if "question_id" not in row:
+            raise StudyError("the row has no question_id", where=where)
+        yield Released(where, text, key=str(row["question_id"]))
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, row in enumerate(read_jsonl(path), start=1):
+        if not isinstance(row, dict):
+            raise StudyError("the row is not a JSON object", where=f"{path}:{number}")
+        yield f"{path}:{number}", row
+
+
+def _text(value: object, where: str, name: str) -> str:
+    if not isinstance(value, str):
+        raise StudyError(f"the row has no text in {name}", where=where)
+    return value
+
+
+READERS: dict[str, Reader] = {
+    "wmt22": Reader(_translation_file, _translations),
+    "constrained": Reader(_constrained_file, _constrained),
+    "exams": Reader(_exam_file, _exams),
+    "reviews": Reader(_review_file, _reviews),
+}

@@ -1,0 +1,95 @@
+"""The ``endpoint`` backend: a server answers all suites, turn by turn.
+
+The server has its own conversation template, and no beam search: where a suite
+asks for beams, the most probable tokens are asked for, and the record says so.
+The endpoint's cache is the journal, so a job that was killed asks only what is
+missing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from bayling_study.config.suites import Decoding, Suite
+from bayling_study.core.records import Prompt
+from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.endpoint import Answer, Endpoint, Request
+from bayling_study.stages.generation.journal import Entry
+from bayling_study.stages.generation.outputs import SuiteAnswers
+from bayling_study.stages.generation.progress import Meter, Progress
+from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.turns import (
+    Turns,
+    clean_up,
+    clean_up_rule,
+    collect,
+    conversation,
+    decoding_of,
+    number_of_turns,
+)
+
+SEED_BITS = 31
+"""Servers take a seed as a signed integer of 32 bits."""
+
+
+@dataclass
+class Asker:
+    """A server with all that its answers depend on.
+
+    Attributes:
+        endpoint: the server.
+        seed: the study's seed, for sampling.
+        meter: counts what is answered.
+    """
+
+    endpoint: Endpoint
+    seed: int
+    meter: Meter
+
+    def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
+        """Returns the answers to one suite."""
+        rule, how = clean_up_rule(suite), decoding_of(suite)
+        turns: dict[int, dict[str, Entry]] = {}
+        for turn in range(number_of_turns(prompts.prompts)):
+            turns[turn] = self._turn(prompts, turns, turn, how, rule)
+        details = {"decoding": served(how), "clean_up": rule, "prompts_cut": 0}
+        hypotheses = collect(prompts.prompts, turns)
+        return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
+
+    def _turn(
+        self, prompts: PromptSet, turns: Turns, turn: int, how: Decoding, rule: str
+    ) -> dict[str, Entry]:
+        asked = [prompt for prompt in prompts.prompts if len(prompt.turns) > turn]
+        requests = (self._request(prompt, turns, turn, how) for prompt in asked)
+        progress = Progress(f"{prompts.suite} turn {turn + 1}", len(asked))
+        entries: dict[str, Entry] = {}
+        started = time.monotonic()
+        for prompt, answer in zip(asked, self.endpoint.complete(requests), strict=True):
+            entries[prompt.id] = _entry(prompt, answer, rule)
+            progress.add(1, answer.tokens)
+        tokens = sum(entry.tokens for entry in entries.values())
+        self.meter.add(len(entries), tokens, time.monotonic() - started)
+        return entries
+
+    def _request(self, prompt: Prompt, turns: Turns, turn: int, how: Decoding) -> Request:
+        seed = derive_seed(self.seed, "generation", prompt.id, str(turn)) % (1 << SEED_BITS)
+        return Request(
+            [{**message} for message in conversation(prompt, turns, turn)],
+            how.max_new_tokens,
+            how.temperature if how.sample else 0.0,
+            seed if how.sample else None,
+        )
+
+
+def served(how: Decoding) -> dict[str, Any]:
+    """Returns the decoding that a server is asked for, where a suite wants ``how``."""
+    asked = {**how.model_dump(mode="json"), "beams": 1}
+    if how.beams > 1:
+        asked["note"] = f"temperature 0 instead of {how.beams} beams, which no server offers"
+    return asked
+
+
+def _entry(prompt: Prompt, answer: Answer, rule: str) -> Entry:
+    return Entry(prompt.id, clean_up(answer.text, rule), answer.tokens, answer.finish)

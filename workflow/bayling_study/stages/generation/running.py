@@ -1,0 +1,104 @@
+"""Running a checkpoint: one loaded engine answers all suites, turn by turn.
+
+Every finished batch is in the journal before the next one starts.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.config.suites import Decoding, Suite
+from bayling_study.config.systems import TemplateName
+from bayling_study.core.files import sha256_json
+from bayling_study.core.records import Prompt
+from bayling_study.core.seeds import generator
+from bayling_study.shared import templates as chat
+from bayling_study.stages.generation.batching import Request, fit_context, plan
+from bayling_study.stages.generation.decoding import Answer
+from bayling_study.stages.generation.engines import Engine
+from bayling_study.stages.generation.journal import Entry, Journal
+from bayling_study.stages.generation.outputs import SuiteAnswers
+from bayling_study.stages.generation.progress import Meter, Progress
+from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.turns import (
+    clean_up,
+    clean_up_rule,
+    collect,
+    conversation,
+    decoding_of,
+    number_of_turns,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Runner:
+    """A loaded engine with all that its answers depend on.
+
+    Attributes:
+        engine: model and tokenizer.
+        template: conversation template.
+        system_sha256: the system's identity, part of the journal's key.
+        seed: the study's seed, for sampling.
+        work: folder of the journals.
+        meter: counts what this process generates.
+    """
+
+    engine: Engine
+    template: TemplateName
+    system_sha256: str
+    seed: int
+    work: Path
+    meter: Meter
+
+    def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
+        """Returns the answers to one suite, going on from what the journal holds."""
+        rule, decoding = clean_up_rule(suite), decoding_of(suite)
+        how = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
+        key = sha256_json([self.system_sha256, prompts.sha256, how, self.seed])
+        journal = Journal(self.work / f"{prompts.suite}.jsonl", key)
+        try:
+            for turn in range(number_of_turns(prompts.prompts)):
+                self._turn(journal, prompts, turn, decoding, rule)
+        finally:
+            journal.close()
+        cut = sum(entry.cut > 0 for turn in journal.turns.values() for entry in turn.values())
+        details = {**how, "prompts_cut": cut}
+        hypotheses = collect(prompts.prompts, journal.turns)
+        return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
+
+    def _turn(
+        self, journal: Journal, prompts: PromptSet, turn: int, how: Decoding, rule: str
+    ) -> None:
+        """Answers one turn of all prompts that have it and have no answer yet."""
+        done = journal.answers(turn)
+        waiting = [p for p in prompts.prompts if len(p.turns) > turn and p.id not in done]
+        if done:
+            log.info("%s turn %d: %d answers taken over", prompts.suite, turn + 1, len(done))
+        requests = [self._request(prompt, journal, turn, how) for prompt in waiting]
+        stops = chat.stop_ids(self.engine.tokenizer, self.template)
+        progress = Progress(f"{prompts.suite} turn {turn + 1}", len(requests))
+        for batch in plan(requests, self.engine.batch_tokens, self.engine.max_batch, how.beams):
+            started = time.monotonic()
+            seeds = [generator(self.seed, "generation", r.id, str(turn)) for r in batch]
+            answers = self.engine.decode(batch, how, stops, seeds)
+            pairs = zip(batch, answers, strict=True)
+            journal.append(turn, [self._entry(request, answer, rule) for request, answer in pairs])
+            tokens = sum(answer.tokens for answer in answers)
+            self.meter.add(len(batch), tokens, time.monotonic() - started)
+            progress.add(len(batch), tokens)
+
+    def _request(self, prompt: Prompt, journal: Journal, turn: int, how: Decoding) -> Request:
+        messages = conversation(prompt, journal.turns, turn)
+        ids = chat.prompt_ids(self.engine.tokenizer, self.template, messages)
+        return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
+
+    def _entry(self, request: Request, answer: Answer, rule: str) -> Entry:
+        text = self.engine.tokenizer.decode(answer.ids, skip_special_tokens=True)
+        return Entry(
+            request.id, clean_up(text, rule), answer.tokens, answer.finish, cut=request.cut
+        )

@@ -1,0 +1,73 @@
+"""What every backend that asks a system does alike: turns, clean-up, collection.
+
+All first turns of a suite are answered before any second turn, so that batches
+stay full; turn k sees the system's own earlier answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bayling_study.config.suites import Decoding, Suite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.shared.templates import Message
+from bayling_study.stages.generation.journal import Entry
+
+ONE_LINE_KINDS = frozenset({"translation", "interactive", "wmt22", "flores", "constrained"})
+"""Suites whose answers are translations: newlines become spaces, as in the authors' script."""
+
+Turns = Mapping[int, Mapping[str, Entry]]
+"""For each turn, prompt id to its answer."""
+
+
+def decoding_of(suite: Suite) -> Decoding:
+    """Returns how a suite's prompts are to be continued.
+
+    Raises:
+        StudyError: the suite is scored by likelihood, so nothing is generated for it.
+    """
+    decoding = getattr(suite, "decoding", None)
+    if not isinstance(decoding, Decoding):
+        raise StudyError(f"suites of kind {suite.kind} have no answers to generate")
+    return decoding
+
+
+def clean_up_rule(suite: Suite) -> str:
+    """Names what is done to an answer's text after decoding."""
+    return "newlines to spaces, strip" if suite.kind in ONE_LINE_KINDS else "strip"
+
+
+def clean_up(text: str, rule: str) -> str:
+    """Applies a rule of ``clean_up_rule`` to an answer."""
+    return (text.replace("\n", " ") if rule.startswith("newlines") else text).strip()
+
+
+def number_of_turns(prompts: list[Prompt]) -> int:
+    """Returns the most turns that a prompt has."""
+    return max((len(prompt.turns) for prompt in prompts), default=0)
+
+
+def conversation(prompt: Prompt, turns: Turns, turn: int) -> list[Message]:
+    """Returns what the system is shown to answer a turn: the turns before it, with its answers."""
+    messages: list[Message] = []
+    for earlier in range(turn):
+        messages.append({"role": "user", "content": prompt.turns[earlier]})
+        messages.append({"role": "assistant", "content": turns[earlier][prompt.id].text})
+    messages.append({"role": "user", "content": prompt.turns[turn]})
+    return messages
+
+
+def collect(prompts: list[Prompt], turns: Turns) -> list[Hypothesis]:
+    """Puts the turns of every prompt together, in prompt order."""
+    return [_hypothesis(prompt, turns) for prompt in prompts]
+
+
+def _hypothesis(prompt: Prompt, turns: Turns) -> Hypothesis:
+    entries = [turns[turn][prompt.id] for turn in range(len(prompt.turns))]
+    return Hypothesis(
+        prompt.id,
+        turns=[entry.text for entry in entries],
+        tokens=[entry.tokens for entry in entries],
+        finish=[entry.finish for entry in entries],
+    )

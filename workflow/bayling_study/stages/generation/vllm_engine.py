@@ -1,0 +1,120 @@
+"""The ``vllm`` engine: a thin map from requests to vLLM's ``LLM`` and back.
+
+Prompts go in as token ids, so templates and stop rules are the project's own;
+answers come out as token ids. vLLM batches by itself, so this project's batches
+are only what one kill can lose. Answers are not bit-equal to those of
+transformers: kernels and, in beam search, the algorithm differ.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import vllm
+from transformers import AutoTokenizer
+from vllm.sampling_params import BeamSearchParams
+
+from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.suites import Decoding
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.generation.batching import Request
+from bayling_study.stages.generation.decoding import Answer, ended
+from bayling_study.stages.generation.engines import Engine
+
+DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+REQUESTS = 512
+"""Requests handed over at once: enough to fill a GPU, few enough to lose in a kill."""
+
+
+def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
+    """Loads a checkpoint onto all GPUs that the job has."""
+    model = vllm.LLM(
+        model=str(checkpoint),
+        tokenizer=str(checkpoint),
+        dtype=DTYPES[section.precision],
+        load_format="safetensors",
+        tensor_parallel_size=max(1, torch.cuda.device_count()),
+        trust_remote_code=False,
+        disable_log_stats=True,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(
+        checkpoint, local_files_only=True, trust_remote_code=False
+    )
+    return Engine(
+        name="vllm",
+        format="safetensors",
+        tokenizer=tokenizer,
+        context=int(model.llm_engine.model_config.max_model_len),
+        decode=VllmDecoder(model, tokenizer.eos_token_id),
+        batch_tokens=1 << 40,
+        max_batch=REQUESTS,
+        packages={"vllm": vllm.__version__},
+    )
+
+
+@dataclass(frozen=True)
+class VllmDecoder:
+    """Decodes batches with a loaded ``LLM``.
+
+    Attributes:
+        model: vLLM's ``LLM``.
+        end: the tokenizer's own end token, the only one that vLLM's beam search knows.
+    """
+
+    model: Any
+    end: int
+
+    def __call__(
+        self, batch: list[Request], how: Decoding, stops: list[int], seeds: list[random.Random]
+    ) -> list[Answer]:
+        """Returns the answers in the order of the batch.
+
+        Raises:
+            StudyError: beams with sampling, or with a template whose answers end otherwise.
+        """
+        prompts = [{"prompt_token_ids": request.ids} for request in batch]
+        if how.beams > 1:
+            return self._beams(prompts, batch, how, stops)
+        wanted = [
+            vllm.SamplingParams(
+                temperature=how.temperature if how.sample else 0.0,
+                max_tokens=request.limit,
+                stop_token_ids=stops,
+                seed=seed.getrandbits(31) if how.sample else None,
+                detokenize=False,
+            )
+            for request, seed in zip(batch, seeds, strict=True)
+        ]
+        found = self.model.generate(prompts, wanted, use_tqdm=False)
+        return [_answer(output.outputs[0], set(stops)) for output in found]
+
+    def _beams(
+        self, prompts: list[Any], batch: list[Request], how: Decoding, stops: list[int]
+    ) -> list[Answer]:
+        if how.sample:
+            raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
+        if stops != [self.end]:
+            raise StudyError(
+                "vllm's beam search ends answers only at the end-of-sequence token, and this "
+                "template has others",
+                where="generation.backend: vllm",
+                fix="backend: transformers",
+            )
+        params = BeamSearchParams(beam_width=how.beams, max_tokens=batch[0].limit)
+        found = self.model.beam_search(prompts, params)
+        return [
+            ended(list(output.sequences[0].tokens[len(request.ids) :]), set(stops))
+            for request, output in zip(batch, found, strict=True)
+        ]
+
+
+def _answer(output: Any, stops: set[int]) -> Answer:
+    """Reads a completion, whether or not its ids hold the token that ended it."""
+    answer = ended(list(output.token_ids), stops)
+    if answer.finish == "length" and output.finish_reason == "stop":
+        return Answer(answer.ids, answer.tokens + 1, "stop")
+    return answer

@@ -1,0 +1,181 @@
+"""Has one system answer all suites of multiple-choice questions.
+
+Writes ``OUT/SUITE.jsonl`` (the chosen answers, as hypotheses),
+``OUT/SUITE.marks.jsonl`` (``{id, metrics, likelihoods}``) and
+``OUT/system.json``. One model load for all suites; a killed job is started
+again with the same command and goes on behind the last finished task in WORK.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
+from bayling_study.core.cli import EXIT_INTERRUPTED, pairs, run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import (
+    atomic_directory,
+    sha256_json,
+    sha256_path,
+    write_json,
+    write_jsonl,
+)
+from bayling_study.core.lookup import look_up
+from bayling_study.core.records import Hypothesis, Prompt, read_prompts, write_hypotheses
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.tracking.record import RunRecord, run_record
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line's parser."""
+    result = stage_parser("harness", __doc__)
+    result.add_argument("--system", required=True, help="name of the system in the config")
+    result.add_argument("--checkpoint", type=Path, required=True, help="folder of the model")
+    result.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
+    result.add_argument("--suites", nargs="+", required=True, metavar="SUITE")
+    result.add_argument("--download", action="append", default=[], metavar="ID=DIR")
+    result.add_argument("--work", type=Path, required=True, help="folder of finished tasks")
+    result.add_argument("--threads", type=int, help="CPU threads; default: OMP_NUM_THREADS")
+    result.add_argument("--out", type=Path, required=True, help="output folder")
+    return result
+
+
+def main() -> None:
+    """Asks the system that the command line names."""
+    options = parser().parse_args()
+    config = load_settings(options.settings, "systems", "suites", "generation")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    prompts = {name: read_prompts(options.prompts / f"{name}.jsonl") for name in options.suites}
+    with run_record(
+        options.record, "harness", options.system, config.study.name, options.code
+    ) as run:
+        for name in prompts:
+            run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl")
+        answered, details = _answers(config, options, prompts, run)
+        _write(options, config, answered, prompts, details)
+        run.output("answers", options.out)
+
+
+Answered = dict[str, dict[str, Any]]
+"""Suite to item to its answers (``asking.Item``)."""
+
+
+def _answers(
+    config: StudyConfig,
+    options: argparse.Namespace,
+    prompts: dict[str, list[Prompt]],
+    run: RunRecord,
+) -> tuple[Answered, dict[str, Any]]:
+    """Loads the system and asks it everything. Imports take seconds and wait until here."""
+    import torch
+    import transformers
+
+    from bayling_study.shared.models import load
+    from bayling_study.shared.templates.choice import template_of
+    from bayling_study.stages.harness.asking import Asker
+    from bayling_study.stages.harness.model import StudyModel
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    template = template_of(config, options.system)
+    loaded = load(options.checkpoint, config.generation)
+    details = {
+        "template": template,
+        "precision": config.generation.precision,
+        "format": loaded.format,
+        "checkpoint_sha256": sha256_path(options.checkpoint),
+        "transformers": transformers.__version__,
+    }
+    run.parameters(details)
+    run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
+    model = StudyModel(loaded, template, config.generation)
+    asker = Asker(model, sha256_json(details), config.study.seed, options.work)
+    downloads = pairs(options.download, "--download")
+    started = time.monotonic()
+    answered: Answered = {}
+    for name, rows in prompts.items():
+        suite = look_up("suite", name, config.suites, "--suites")
+        if not isinstance(suite, HarnessSuite | QuestionsSuite):
+            raise StudyError(f"{name} is a suite of kind {suite.kind!r}", where="--suites")
+        root = _root(suite, downloads)
+        groups = _by_item(rows)
+        answered[name] = {item: asker.item(name, suite, own, root) for item, own in groups.items()}
+        run.metrics(_rates(name, answered[name]))
+    run.metrics({"seconds": round(time.monotonic() - started, 1)})
+    return answered, details
+
+
+def _root(suite: HarnessSuite | QuestionsSuite, downloads: dict[str, Path]) -> Path | None:
+    """Returns the files that a harness suite's tasks are read from."""
+    if not isinstance(suite, HarnessSuite):
+        return None
+    folder = look_up("download", suite.source, downloads, "--download")
+    return files_root(folder)
+
+
+def _by_item(prompts: list[Prompt]) -> dict[str, list[Prompt]]:
+    groups: dict[str, list[Prompt]] = {}
+    for prompt in prompts:
+        groups.setdefault(prompt.item, []).append(prompt)
+    return groups
+
+
+def _rates(suite: str, items: dict[str, Any]) -> dict[str, float]:
+    """Returns the share of right answers by item, for the run record."""
+    return {
+        f"{suite}.{item}.acc": sum(row.metrics.get("acc", 0.0) for row in found.marked)
+        / len(found.marked)
+        for item, found in items.items()
+    }
+
+
+def _write(
+    options: argparse.Namespace,
+    config: StudyConfig,
+    answered: Answered,
+    prompts: dict[str, list[Prompt]],
+    details: dict[str, Any],
+) -> None:
+    """Writes the output folder; it appears whole or not at all."""
+    with atomic_directory(options.out) as scratch:
+        for name, items in answered.items():
+            marked = {row.id: row for found in items.values() for row in found.marked}
+            rows = [marked[prompt.id] for prompt in prompts[name]]
+            write_hypotheses(
+                scratch / f"{name}.jsonl",
+                (Hypothesis(row.id, [row.choice], [0], ["stop"]) for row in rows),
+            )
+            write_jsonl(
+                scratch / f"{name}.marks.jsonl",
+                (
+                    {"id": row.id, "metrics": row.metrics, "likelihoods": row.likelihoods}
+                    for row in rows
+                ),
+            )
+        write_json(
+            scratch / "system.json",
+            {
+                "schema": 1,
+                "system": options.system,
+                "kind": config.systems[options.system].kind,
+                "backend": "lm-evaluation-harness",
+                "details": details,
+                "items": {name: list(items) for name, items in answered.items()},
+                "signatures": {
+                    name: {item: found.signature for item, found in items.items()}
+                    for name, items in answered.items()
+                },
+            },
+        )
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,147 @@
+"""Puts a task's questions to a system and keeps what came back.
+
+A finished task is a file in the work folder, written whole and keyed by all
+that decides it, so a job that was killed goes on with the next task.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lm_eval.evaluator import evaluate
+
+from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, sha256_json, write_json
+from bayling_study.core.records import Prompt
+from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.harness_tasks import load_task, question_task, signature
+from bayling_study.stages.harness.model import StudyModel
+
+log = logging.getLogger(__name__)
+Suite = HarnessSuite | QuestionsSuite
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One answered question.
+
+    Attributes:
+        id: the prompt's id.
+        choice: the most likely choice, as text.
+        likelihoods: logarithm of each choice's probability after the question.
+        metrics: the harness's marks by its names (``acc``, ``acc_norm``), 0 or 1.
+    """
+
+    id: str
+    choice: str
+    likelihoods: list[float]
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Item:
+    """All answers to one item, with the signature of its marks."""
+
+    signature: str
+    marked: list[Marked]
+
+
+@dataclass(frozen=True)
+class Asker:
+    """A system with all that its answers depend on.
+
+    Attributes:
+        model: the system as the harness asks it.
+        identity: hash of what the system is.
+        seed: the study's seed, for the choice of examples.
+        work: folder of finished tasks.
+    """
+
+    model: StudyModel
+    identity: str
+    seed: int
+    work: Path
+
+    def item(self, name: str, suite: Suite, prompts: list[Prompt], root: Path | None) -> Item:
+        """Returns the answers to one item of a suite, from the work folder if they are there.
+
+        Args:
+            name: the suite's name.
+            suite: its section.
+            prompts: the item's prompts.
+            root: files of the source of a suite of kind ``harness``.
+
+        Raises:
+            StudyError: the source no longer holds the questions that the prompts were made of.
+        """
+        item = prompts[0].item
+        asked = [asdict(prompt) for prompt in prompts]
+        key = sha256_json([self.identity, suite.model_dump(mode="json"), asked, self.seed])
+        path = self.work / name / f"{item}.json"
+        if path.exists() and (kept := read_json(path))["key"] == key:
+            log.info("%s %s: %d answers taken over", name, item, len(kept["marked"]))
+            return Item(kept["signature"], [Marked(**row) for row in kept["marked"]])
+        found = self._ask(f"{name} {item}", suite, prompts, root)
+        write_json(path, {"key": key, **asdict(found)})
+        return found
+
+    def _ask(self, label: str, suite: Suite, prompts: list[Prompt], root: Path | None) -> Item:
+        shots = suite.num_fewshot if isinstance(suite, HarnessSuite) else 0
+        task, numbers = _task(suite, prompts, root)
+        task.set_fewshot_seed(seed=derive_seed(self.seed, "harness", prompts[0].item) % 2**31)
+        self.model.task = label
+        name = task.config.task
+        results = evaluate(
+            self.model,
+            task_dict={"tasks": {name: task}},
+            samples={name: numbers},
+            bootstrap_iters=0,
+            apply_chat_template=suite.chat_template,
+            log_samples=True,
+        )
+        rows = {row["doc_id"]: row for row in results["samples"][name]}
+        marked = [
+            _marked(prompt, rows[number]) for prompt, number in zip(prompts, numbers, strict=True)
+        ]
+        right = sum(row.metrics.get("acc", 0.0) for row in marked)
+        log.info("%s: %d of %d right", label, right, len(marked))
+        return Item(signature(task, suite.chat_template, shots), marked)
+
+
+def _task(suite: Suite, prompts: list[Prompt], root: Path | None) -> tuple[Any, list[int]]:
+    """Returns the harness's task and the numbers of the questions to ask, one a prompt."""
+    first = prompts[0]
+    if isinstance(suite, QuestionsSuite):
+        rows = [
+            {"text": p.turns[0], "choices": p.meta["choices"], "gold": p.meta["gold"]}
+            for p in prompts
+        ]
+        return question_task(f"{suite.collection}-{first.item}", rows), list(range(len(rows)))
+    assert root is not None, "a harness suite comes with its source"
+    task = load_task(first.meta["task"], suite, root)
+    numbers = [int(prompt.meta["number"]) for prompt in prompts]
+    docs = task.eval_docs
+    for prompt, number in zip(prompts, numbers, strict=True):
+        same = number < len(docs) and task.doc_to_choice(docs[number]) == prompt.meta["choices"]
+        if not same:
+            raise StudyError(
+                "the source's question is not the prompt's",
+                where=f"{prompt.suite}: {prompt.id}",
+                fix="make the prompts again: remove results/STUDY/prompts",
+            )
+    return task, numbers
+
+
+def _marked(prompt: Prompt, row: dict[str, Any]) -> Marked:
+    choices = prompt.meta["choices"]
+    # Behind the choices' likelihoods the harness may append those without a question.
+    likelihoods = [float(answer[0]) for answer in row["filtered_resps"]][: len(choices)]
+    best = max(range(len(likelihoods)), key=likelihoods.__getitem__)
+    metrics = {
+        name: float(row[name]) for name in row["metrics"] if isinstance(row[name], int | float)
+    }
+    return Marked(prompt.id, choices[best], likelihoods, metrics)

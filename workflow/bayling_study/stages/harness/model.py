@@ -1,0 +1,111 @@
+"""A loaded system as a model of lm-evaluation-harness.
+
+Two things differ from the harness's own class: a batch is filled up to a number
+of tokens, as in generation, where the harness takes a fixed number of rows
+whatever their length; and a chat is written in the study's conversation
+templates, which released BayLing tokenizers do not carry.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+from lm_eval.models.huggingface import HFLM
+
+from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.systems import TemplateName
+from bayling_study.shared import templates as chat
+from bayling_study.shared.models import Loaded
+
+log = logging.getLogger(__name__)
+MESSAGE_SECONDS = 10.0
+
+Tokens = tuple[tuple[str, str], list[int], list[int]]
+"""A request of the harness: (context, continuation) as texts, then as token ids."""
+
+
+class StudyModel(HFLM):  # type: ignore[misc]
+    """A system that the harness can ask.
+
+    Args:
+        loaded: model and tokenizer.
+        template: the system's conversation template, for suites that ask in it.
+        section: limits of a batch.
+    """
+
+    def __init__(self, loaded: Loaded, template: TemplateName, section: GenerationSection) -> None:
+        super().__init__(
+            pretrained=loaded.model,
+            tokenizer=loaded.tokenizer,
+            backend="causal",
+            max_length=loaded.context,
+            batch_size=1,
+            device=str(loaded.model.device),
+        )
+        self._template = template
+        self._limits = section
+        self.task = ""
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        """Returns a chat in the system's template, up to where its answer begins."""
+        messages: list[chat.Message] = [
+            {"role": turn["role"], "content": turn["content"]} for turn in chat_history
+        ]
+        return chat.render(self._template, messages, self.tokenizer)
+
+    def _loglikelihood_tokens(
+        self, requests: list[Tokens], disable_tqdm: bool = False, override_bs: int | None = None
+    ) -> list[tuple[float, bool]]:
+        """Scores continuations batch by batch; the results are in the order of the requests."""
+        answers: dict[int, tuple[float, bool]] = {}
+        started = told = time.monotonic()
+        for batch in batches(requests, self._limits.batch_tokens, self._limits.max_batch):
+            self.batch_size_per_gpu = len(batch)
+            found = super()._loglikelihood_tokens(
+                [requests[number] for number in batch], disable_tqdm=True
+            )
+            answers.update(zip(batch, found, strict=True))
+            if time.monotonic() - told > MESSAGE_SECONDS:
+                told = time.monotonic()
+                rate = len(answers) / (told - started)
+                left = divmod(round((len(requests) - len(answers)) / rate), 60)
+                counts = (self.task, len(answers), len(requests), rate)
+                log.info("%s: %d of %d choices, %.1f/s, %d:%02d left", *counts, *left)
+        return [answers[number] for number in range(len(requests))]
+
+
+def batches(requests: list[Tokens], batch_tokens: int, max_batch: int) -> Iterator[list[int]]:
+    """Yields numbers of requests to score together, longest first.
+
+    Choices of one token that share their context are one row of the model's
+    input (the harness reads them off the same output), so rows are counted by
+    what the model is given.
+
+    Args:
+        requests: the harness's requests.
+        batch_tokens: tokens that a batch may hold, padding included; one row is always taken.
+        max_batch: most rows in a batch.
+    """
+    order = sorted(range(len(requests)), key=lambda n: (-len(_row(requests[n])), _row(requests[n])))
+    batch: list[int] = []
+    rows: set[tuple[int, ...]] = set()
+    for number in order:
+        row = _row(requests[number])
+        width = len(_row(requests[batch[0]])) if batch else len(row)
+        full = (len(rows) + 1) * width > batch_tokens or len(rows) == max_batch
+        if batch and row not in rows and full:
+            yield batch
+            batch, rows = [], set()
+        batch.append(number)
+        rows.add(row)
+    if batch:
+        yield batch
+
+
+def _row(request: Tokens) -> tuple[int, ...]:
+    """Returns the model's input for a request: all of it but the last token."""
+    return (*request[1], *request[2][:-1])

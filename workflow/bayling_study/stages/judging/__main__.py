@@ -1,0 +1,111 @@
+"""Lets a suite's judge compare one system's answers with the baseline's.
+
+Writes ``OUT``: a review a question and order. Reviews that have come are kept in
+WORK: a job that was killed, or whose budget ended, asks only for what is missing.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.suites import JudgedSuite
+from bayling_study.config.systems import EndpointSystem
+from bayling_study.core.cli import EXIT_INTERRUPTED, run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_json, sha256_path
+from bayling_study.core.lookup import look_up
+from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, read_prompts
+from bayling_study.shared.endpoint import Endpoint
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.judging.asking import ask
+from bayling_study.stages.judging.local import served
+from bayling_study.stages.judging.reviews import Pair, Review, pairs, write_reviews
+
+
+def parser() -> ArgumentParser:
+    """Returns the command line's parser."""
+    result = stage_parser("judging", __doc__, operations=True)
+    result.add_argument("--suite", required=True, help="name of the suite in the config")
+    result.add_argument("--system", required=True, help="system under test")
+    result.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
+    result.add_argument(
+        "--generation", type=Path, required=True, help="folder of SYSTEM/SUITE.jsonl"
+    )
+    result.add_argument("--checkpoint", type=Path, help="folder of a judge that is run here")
+    result.add_argument("--work", type=Path, required=True, help="folder of the reviews so far")
+    result.add_argument("--out", type=Path, required=True, help="review file to write")
+    return result
+
+
+def main() -> None:
+    """Judges what the command line asks for."""
+    options = parser().parse_args()
+    config = load_settings(
+        options.settings, "study", "systems", "suites", operations=options.operations
+    )
+    suite = look_up("suite", options.suite, config.suites, "suites")
+    if not isinstance(suite, JudgedSuite):
+        raise StudyError("no judge is asked here", where=f"suites.{options.suite}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    name = f"{options.suite}-{options.system}"
+    with run_record(options.record, "judging", name, config.study.name, options.code) as run:
+        run.parameters({"judge": suite.judge, "baseline": suite.baseline})
+        path = options.prompts / f"{options.suite}.jsonl"
+        run.input("prompts", path)
+        for system in (options.system, suite.baseline):
+            run.input(f"generation/{system}", options.generation / system / path.name)
+        asked = _pairs(options, suite, read_prompts(path))
+        with _judge(config, suite, options) as endpoint:
+            seed = config.study.seed
+            reviews = ask(endpoint, asked, suite.judge_decoding, suite.attempts, seed)
+            spent = {"requests": endpoint.journal.requests, "tokens": endpoint.journal.tokens}
+            made = sha256_json([endpoint.identity, suite.model_dump(mode="json"), seed])
+        write_reviews(options.out, reviews, made[:16])
+        run.metrics({**spent, **_counts(reviews)})
+        run.output("reviews", options.out)
+
+
+def _pairs(options: Namespace, suite: JudgedSuite, prompts: list[Prompt]) -> list[Pair]:
+    def answers(system: str) -> dict[str, Hypothesis]:
+        path = options.generation / system / f"{options.suite}.jsonl"
+        return {row.id: row for row in read_hypotheses(path, prompts)}
+
+    return pairs(prompts, answers(options.system), answers(suite.baseline), suite.judge_prompt)
+
+
+@contextmanager
+def _judge(config: StudyConfig, suite: JudgedSuite, options: Namespace) -> Iterator[Endpoint]:
+    """Yields the judge, started here unless it is a server already."""
+    section = config.systems[suite.judge]
+    where, cache = f"systems.{suite.judge}", options.work / "reviews.jsonl"
+    if isinstance(section, EndpointSystem):
+        with Endpoint(section, cache, where) as endpoint:
+            yield endpoint
+        return
+    if options.checkpoint is None:
+        raise StudyError(f"{suite.judge} has to be run", fix="--checkpoint DIR")
+    identity = sha256_path(options.checkpoint)
+    with (
+        served(options.checkpoint, options.work / "server.log") as section,
+        Endpoint(section, cache, where, identity) as endpoint,
+    ):
+        yield endpoint
+
+
+def _counts(reviews: list[Review]) -> dict[str, float]:
+    return {
+        "reviews": len(reviews),
+        "without_scores": sum(not review.valid for review in reviews),
+        "attempts": sum(review.attempts for review in reviews),
+        "truncated": sum(review.finish == "length" for review in reviews),
+    }
+
+
+if __name__ == "__main__":
+    run_program(main)

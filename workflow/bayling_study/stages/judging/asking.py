@@ -1,0 +1,55 @@
+"""Asking the judge until it states both scores, a limited number of times."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from bayling_study.config.suites import Decoding
+from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.endpoint import Endpoint, Request
+from bayling_study.stages.judging.reviews import Pair, Review
+
+log = logging.getLogger(__name__)
+
+SEED_BITS = 31
+"""Servers take a seed as a signed integer of 32 bits."""
+
+
+def ask(
+    endpoint: Endpoint, pairs: Sequence[Pair], how: Decoding, attempts: int, seed: int
+) -> list[Review]:
+    """Returns a review of every pair, in their order.
+
+    The first try follows ``how``. Asking a deterministic judge the same again
+    would bring the same again, so later tries sample at ``how.temperature``.
+
+    Raises:
+        StudyError: the server failed or the budget is spent; reviews so far are kept.
+    """
+    reviews: dict[Pair, Review] = {}
+    waiting = list(pairs)
+    for attempt in range(attempts):
+        requests = [_request(pair, how, attempt, seed) for pair in waiting]
+        for pair, answer in zip(waiting, endpoint.complete(requests), strict=True):
+            reviews[pair] = Review(pair.id, answer.text, answer.tokens, answer.finish, attempt + 1)
+        waiting = [pair for pair in pairs if not reviews[pair].valid]
+        log.info(
+            "attempt %d: %d of %d reviews state both scores",
+            *(attempt + 1, len(pairs) - len(waiting), len(pairs)),
+        )
+        if not waiting:
+            break
+    return [reviews[pair] for pair in pairs]
+
+
+def _request(pair: Pair, how: Decoding, attempt: int, seed: int) -> Request:
+    sampled = how.sample or attempt > 0
+    names = ("judging", pair.id, str(attempt))
+    return Request(
+        [{"role": "user", "content": pair.text}],
+        how.max_new_tokens,
+        how.temperature if sampled else 0.0,
+        derive_seed(seed, *names) % (1 << SEED_BITS) if sampled else None,
+        attempt,
+    )

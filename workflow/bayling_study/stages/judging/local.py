@@ -1,0 +1,88 @@
+"""A judge of this study, served on loopback while the stage works."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bayling_study.config.systems import EndpointSystem
+from bayling_study.core.errors import StudyError
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 1800.0
+"""How long loading may take: a checkpoint of 16 GB from a slow disk."""
+ANSWER_SECONDS = 3600.0
+"""How long one review may take on a processor."""
+LOOPBACK = "127.0.0.1"
+
+
+@contextmanager
+def served(checkpoint: Path, messages: Path) -> Iterator[EndpointSystem]:
+    """Serves a checkpoint; yields the section of an endpoint that reaches it.
+
+    Args:
+        checkpoint: folder of the model.
+        messages: file for the server's own messages.
+
+    Raises:
+        StudyError: the server ended by itself, or did not start in time.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "bayling_study.commands.serve", "--port", str(port)]
+    command += ["--checkpoint", str(checkpoint)]
+    messages.parent.mkdir(parents=True, exist_ok=True)
+    with open(messages, "wb") as stream:
+        server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        try:
+            await_server(server, port, messages)
+            yield EndpointSystem(
+                kind="endpoint",
+                url=f"http://{LOOPBACK}:{port}/v1",
+                model=str(checkpoint.resolve()),
+                parallel=1,
+                timeout=ANSWER_SECONDS,
+            )
+        finally:
+            server.terminate()
+            try:
+                server.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def free_port() -> int:
+    """Returns a port of the loopback address on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def await_server(server: subprocess.Popen[bytes], port: int, messages: Path) -> None:
+    """Waits until the server answers.
+
+    Raises:
+        StudyError: it ended by itself (with its last words), or did not start in time.
+    """
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            last = messages.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+            raise StudyError("the judge's server ended: " + " / ".join(last), where=messages)
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/v1/models", timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return  # it answers, whatever it thinks of this address
+        except OSError:
+            time.sleep(0.5)
+    raise StudyError(f"the judge's server did not start in {START_SECONDS:g} s", where=messages)

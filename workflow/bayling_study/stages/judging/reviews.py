@@ -1,0 +1,71 @@
+"""What is put before the judge, and what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses
+from bayling_study.shared.reviews import ORDERS, parse_scores, review_id, review_prompt
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One question with two systems' answers, in one order.
+
+    Attributes:
+        id: id of its review.
+        text: the judge's prompt.
+    """
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """What the judge said of a pair, the last time it was asked.
+
+    Attributes:
+        id: the pair's id.
+        text: the review.
+        tokens: tokens generated.
+        finish: why it ended.
+        attempts: how often the judge was asked.
+    """
+
+    id: str
+    text: str
+    tokens: int
+    finish: str
+    attempts: int
+
+    @property
+    def valid(self) -> bool:
+        """Whether it states both scores."""
+        return parse_scores(self.text) is not None
+
+
+def pairs(
+    prompts: Iterable[Prompt],
+    system: dict[str, Hypothesis],
+    baseline: dict[str, Hypothesis],
+    instruction: str,
+) -> list[Pair]:
+    """Returns both orders of every question, the system first and then second."""
+    found = []
+    for prompt in prompts:
+        ours, theirs = system[prompt.id].turns, baseline[prompt.id].turns
+        for swapped in ORDERS:
+            first, second = (theirs, ours) if swapped else (ours, theirs)
+            text = review_prompt(prompt.turns, first, second, instruction)
+            found.append(Pair(review_id(prompt.id, swapped), text))
+    return found
+
+
+def write_reviews(path: Path, reviews: Iterable[Review], made: str) -> None:
+    """Writes the review file; ``made`` is the hash of what decided the reviews."""
+    write_hypotheses(
+        path, (Hypothesis(r.id, [r.text], [r.tokens], [r.finish], made) for r in reviews)
+    )

@@ -1,0 +1,1 @@
+"""The encoded training set of a tuned system, with an audit of its loss mask."""

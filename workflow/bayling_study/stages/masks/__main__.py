@@ -1,0 +1,108 @@
+"""Encodes a training set and audits its loss mask: ``python -m bayling_study.stages.masks``.
+
+A job of its own before training: it needs no GPU, and a conversation that has
+nothing to learn ends the study before one is granted. Writes to ``--out`` the
+encoded conversations (``tokens/``) and ``mask_audit.json``: counts, lengths, what
+was cut or left out, and for each recipe a conversation with its learnt text.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.loading import load_settings
+from bayling_study.config.systems import TemplateName, TunedSystem
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.shared import token_set as data
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.masks import encoding
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the program's options."""
+    result = stage_parser("masks", __doc__ or "")
+    result.add_argument("--system", required=True, help="name of the tuned system")
+    result.add_argument("--foundation", type=Path, required=True, help="whose tokenizer is used")
+    result.add_argument("--synthesis", type=Path, required=True, help="folder of the mixture")
+    result.add_argument("--out", type=Path, required=True, help="folder to write")
+    return result
+
+
+def main() -> None:
+    """Runs the stage."""
+    options = parser().parse_args()
+    config = load_settings(options.settings, "study", "tuning", "systems")
+    system = config.systems.get(options.system)
+    if not isinstance(system, TunedSystem):
+        raise StudyError(f"{options.system!r} is not a tuned system", where="--system")
+    name, study = options.system, config.study.name
+    with run_record(options.record, "masks", name, study, options.code) as run:
+        run.input("synthesis", options.synthesis)
+        run.input("foundation", options.foundation)
+        with atomic_directory(options.out) as folder:
+            audit = encode(
+                folder,
+                options.synthesis,
+                options.foundation,
+                system.template,
+                config.tuning.max_length,
+            )
+        run.parameters({"template": system.template, "max_length": config.tuning.max_length})
+        run.metrics({key: value for key, value in audit.items() if isinstance(value, int | float)})
+        run.output("tokens", options.out)
+        run.artefact(options.out / data.AUDIT)
+
+
+def encode(
+    folder: Path, instructions: Path, foundation: Path, template: TemplateName, max_length: int
+) -> dict[str, Any]:
+    """Encodes a training set into an existing folder and returns its audit.
+
+    Raises:
+        StudyError: a conversation has nothing to learn, or none is left.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(foundation)
+    audit = encoding.encode_all(
+        data.read_conversations(instructions), tokenizer, template, max_length, folder / data.TOKENS
+    )
+    audit["made_from"] = data.made_from(instructions, foundation, template, max_length)
+    rows = data.read_conversations(instructions, ["id", "recipe"])
+    audit["samples"] = samples(rows, data.load(folder / data.TOKENS), tokenizer)
+    write_json(folder / data.AUDIT, audit)
+    return audit
+
+
+def samples(
+    rows: Iterable[dict[str, Any]], tokens: data.TokenSet, tokenizer: Any
+) -> list[dict[str, Any]]:
+    """Returns each recipe's first encoded conversation with the texts that are and are not learnt.
+
+    Every run of equally masked tokens is one text, as the model sees it.
+    """
+    first: dict[str, int] = {}
+    index = 0  # of the next encoded conversation; they are in the order of the rows
+    for row in rows:
+        if index < len(tokens) and tokens.names[index] == row["id"]:
+            first.setdefault(row["recipe"], index)
+            index += 1
+    found = []
+    for recipe, index in sorted(first.items()):
+        ids, mask = tokens.conversation(index)
+        edges = [0, *(place for place in range(1, len(ids)) if mask[place] != mask[place - 1])]
+        runs = [
+            {"learnt": bool(mask[start]), "text": tokenizer.decode(ids[start:end].tolist())}
+            for start, end in zip(edges, [*edges[1:], len(ids)], strict=True)
+        ]
+        found.append({"recipe": recipe, "id": tokens.names[index], "parts": runs})
+    return found
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,141 @@
+"""Conversations to one flat array of token ids with a loss mask, and its audit.
+
+Nothing is padded and nothing is guessed from text: the mask comes from
+``bayling_study.shared.templates`` together with the ids. Tokens go to disk as they come, so that
+memory does not grow with them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayling_study.config.systems import TemplateName
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.shared import templates as chat
+
+SHOWN_IDS = 5
+
+
+class _Array:
+    """A one-dimensional ``.npy`` file that grows; the same bytes as ``numpy.save`` writes."""
+
+    def __init__(self, path: Path, dtype: type[np.generic]) -> None:
+        self.dtype, self.count = np.dtype(dtype), 0
+        self._file = path.open("wb")
+        self._write_header()
+
+    def _write_header(self) -> None:
+        # numpy keeps room in the header for the digits of a growing first axis
+        form = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count,)}
+        np.lib.format.write_array_header_1_0(self._file, form)
+
+    def add(self, values: Sequence[Any]) -> None:
+        self._file.write(np.asarray(values, dtype=self.dtype).tobytes())
+        self.count += len(values)
+
+    def close(self) -> None:
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+
+
+def encode_all(
+    rows: Iterable[dict[str, Any]],
+    tokenizer: Any,
+    template: TemplateName,
+    max_length: int,
+    path: Path,
+) -> dict[str, Any]:
+    """Encodes conversations into the folder ``path`` and returns the mask audit.
+
+    A conversation of more than ``max_length`` tokens loses whole exchanges from
+    its end; one whose first exchange is too long is left out. Both are counted.
+
+    Raises:
+        StudyError: a conversation is not well formed or has nothing to learn, an id occurs
+            twice, or no conversation is left.
+    """
+    made = _Tally()
+    with atomic_directory(path) as folder:
+        tokens, mask = (
+            _Array(folder / "tokens.npy", np.int32),
+            _Array(folder / "mask.npy", np.bool_),
+        )
+        with closing(tokens), closing(mask):
+            for row in rows:
+                try:
+                    kept = chat.fit_turns(tokenizer, template, row["messages"], max_length)
+                except StudyError as error:
+                    raise StudyError(error.what, where=f"conversation {row['id']}") from error
+                if not kept:
+                    made.dropped.append(row["id"])
+                    continue
+                if len(kept) < len(row["messages"]):
+                    made.truncated.append(row["id"])
+                ids, learnt = chat.encode(tokenizer, template, kept)
+                tokens.add(ids)
+                mask.add(learnt)
+                made.add(row, len(ids), sum(learnt), any(learnt[1:]))
+        made.check()
+        np.save(folder / "offsets.npy", np.cumsum([0, *made.lengths], dtype=np.int64))
+        write_json(folder / "names.json", made.names)
+    return made.audit()
+
+
+@dataclass
+class _Tally:
+    """What is known of the conversations encoded so far."""
+
+    names: list[str] = field(default_factory=list)
+    lengths: array[int] = field(default_factory=lambda: array("q"))
+    trained: array[int] = field(default_factory=lambda: array("q"))
+    recipes: Counter[str] = field(default_factory=Counter)
+    truncated: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+
+    def add(self, row: dict[str, Any], length: int, trained: int, teaches: bool) -> None:
+        self.names.append(row["id"])
+        self.lengths.append(length)
+        self.trained.append(trained)
+        self.recipes[row["recipe"]] += 1
+        if not teaches:
+            self.empty.append(row["id"])
+
+    def check(self) -> None:
+        """Checks that there are conversations, that all have a name, and something to learn."""
+        if not self.names:
+            raise StudyError("no conversation fits into max_length", where="tuning.max_length")
+        if len(set(self.names)) != len(self.names):
+            twice = next(name for name, count in Counter(self.names).items() if count > 1)
+            raise StudyError(f"conversation ids are not unique: {twice}")
+        if self.empty:
+            shown = ", ".join(self.empty[:SHOWN_IDS])
+            raise StudyError(f"{len(self.empty)} conversations have no token to learn: {shown}")
+
+    def audit(self) -> dict[str, Any]:
+        """Returns counts, lengths and the share of learnt tokens, as plain values."""
+        lengths, trained = np.asarray(self.lengths), np.asarray(self.trained)
+        quantiles = {f"p{q}": int(np.percentile(lengths, q)) for q in (0, 25, 50, 75, 95, 100)}
+        dropped = {"count": len(self.dropped), "ids": self.dropped[:SHOWN_IDS]}
+        return {
+            "conversations": len(self.names),
+            "recipes": dict(sorted(self.recipes.items())),
+            "tokens": int(lengths.sum()),
+            "trained_tokens": int(trained.sum()),
+            "trained_share": float(trained.sum() / lengths.sum()),
+            "fewest_trained_tokens": int(trained.min()),
+            "fully_masked": 0,  # any would have been an error
+            "length": quantiles,
+            "truncated": {"count": len(self.truncated), "ids": self.truncated[:SHOWN_IDS]},
+            "left_out_as_too_long": dropped,
+        }

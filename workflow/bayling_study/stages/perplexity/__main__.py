@@ -1,0 +1,115 @@
+"""Compares the perplexity of an 8-bit export with that of the system it was made from.
+
+Produces one JSON file: both perplexities of the reference answers of held-out
+conversations (the suites' prompts), their difference with a paired interval,
+and how often both models find the same token most probable. One model is in
+memory at a time; both read the same tokens in the same batches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.systems import Int8System
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import write_json
+from bayling_study.core.records import Prompt
+from bayling_study.shared.models import load
+from bayling_study.shared.templates.choice import template_of
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.perplexity.comparison import compare, method
+from bayling_study.stages.perplexity.conversations import Conversation, draw, encode
+from bayling_study.stages.perplexity.measure import Opinion, opinions
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    command = stage_parser("perplexity", __doc__ or "")
+    command.add_argument("--system", required=True, help="name of an int8 system of the study")
+    command.add_argument("--checkpoint", type=Path, required=True, help="folder of the export")
+    command.add_argument(
+        "--base-checkpoint", type=Path, required=True, help="folder of what it was made from"
+    )
+    command.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
+    command.add_argument("--suites", nargs="+", required=True, metavar="SUITE")
+    command.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    return command
+
+
+def main() -> None:
+    """Measures one export."""
+    options = parser().parse_args()
+    config = load_settings(options.settings, "perplexity", "generation", "scoring", "systems")
+    system = config.systems.get(options.system)
+    if not isinstance(system, Int8System):
+        raise StudyError(f"{options.system!r} is not a system of kind int8", where="systems")
+    with run_record(
+        options.record, "perplexity", options.system, config.study.name, options.code
+    ) as run:
+        limit = config.perplexity.conversations
+        run.parameters({"conversations": limit, "precision": config.generation.precision})
+        run.input("base", options.base_checkpoint)
+        run.input("export", options.checkpoint)
+        for suite in options.suites:
+            run.input(f"prompts/{suite}", options.prompts / f"{suite}.jsonl")
+        prompts = draw(options.prompts, options.suites, limit, config.study.seed)
+        result = measure(config, options.system, prompts, options)
+        result["base"]["system"], result["export"]["system"] = system.base, options.system
+        write_json(options.out, {"schema": 1, **result})
+        run.metrics(_metrics(result))
+        run.output("perplexity", options.out)
+
+
+def measure(
+    config: StudyConfig, system: str, prompts: list[Prompt], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Loads one model after the other and compares what they think of the same tokens.
+
+    Raises:
+        StudyError: a checkpoint cannot be loaded, or the export's tokenizer gives
+            other tokens than its base's.
+    """
+    conversations, base = _opinions(config, system, prompts, options.base_checkpoint)
+    gc.collect()  # the first model goes before the second comes
+    same, export = _opinions(config, system, prompts, options.checkpoint)
+    if same != conversations:
+        raise StudyError(
+            "the export's tokenizer gives other tokens than the tokenizer of its base",
+            where=options.checkpoint,
+            fix="export the system again",
+        )
+    bootstrap = config.scoring.bootstrap
+    return {
+        **compare(base, export, bootstrap, config.study.seed),
+        "left_out": len(prompts) - len(conversations),
+        "precision": config.generation.precision,
+        "method": method(bootstrap),
+    }
+
+
+def _opinions(
+    config: StudyConfig, system: str, prompts: list[Prompt], checkpoint: Path
+) -> tuple[list[Conversation], list[Opinion]]:
+    loaded = load(checkpoint, config.generation)
+    template = template_of(config, system)
+    conversations = encode(prompts, loaded.tokenizer, template, loaded.context)
+    return conversations, opinions(loaded.model, conversations, config.generation.batch_tokens)
+
+
+def _metrics(result: dict[str, Any]) -> dict[str, float]:
+    """Returns the numbers of the result for the run record."""
+    numbers = {key: value for key, value in result.items() if isinstance(value, int | float)}
+    return numbers | {
+        "perplexity.base": result["base"]["perplexity"],
+        "perplexity.export": result["export"]["perplexity"],
+        "perplexity.difference": result["difference"]["value"],
+    }
+
+
+if __name__ == "__main__":
+    run_program(main)

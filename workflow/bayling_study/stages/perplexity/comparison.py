@@ -1,0 +1,99 @@
+"""Two models' opinions of the same tokens, compared with intervals.
+
+Perplexity is exp of the mean negative log-probability over all answer tokens of
+all conversations, so that a token weighs the same wherever it stands. Intervals
+are percentiles of a bootstrap over conversations, the units that were drawn;
+both systems share every resample, which is what makes the difference's
+interval a paired one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayling_study.config.evaluation import BootstrapSection
+from bayling_study.core.errors import StudyError
+from bayling_study.core.seeds import derive_seed
+from bayling_study.stages.perplexity.measure import Opinion
+
+Array = NDArray[np.float64]
+
+
+def compare(
+    base: Sequence[Opinion], export: Sequence[Opinion], bootstrap: BootstrapSection, seed: int
+) -> dict[str, Any]:
+    """Compares an export with its base.
+
+    Args:
+        base, export: opinions of the same conversations in the same order.
+        bootstrap: number of resamples and coverage.
+        seed: of the study.
+
+    Returns:
+        ``base`` and ``export``, each ``{perplexity, low, high, bits}`` (bits a
+        token); ``difference`` of the perplexities, export minus base, ``{value,
+        low, high}``; ``n`` conversations, ``tokens``, ``top1_agreement`` (share of
+        places where both find the same token most probable) and
+        ``mean_nats_change`` (mean absolute change of a token's log-probability).
+
+    Raises:
+        StudyError: a model's probabilities are not numbers.
+    """
+    tokens = np.array([len(opinion.nats) for opinion in base], dtype=np.float64)
+    sums = np.array([[opinion.nats.sum() for opinion in side] for side in (base, export)])
+    if not np.isfinite(sums).all():
+        raise StudyError(
+            "a model gives probabilities that are not numbers",
+            fix="generation: {precision: bf16}   (fp16 overflows in some models)",
+        )
+    resamples = _perplexities(sums, tokens, _weights(len(tokens), bootstrap.samples, seed))
+    values = _perplexities(sums, tokens, np.ones((1, len(tokens))))[:, 0]
+    sides = [
+        {"perplexity": float(value), **_interval(drawn, bootstrap), "bits": math.log2(value)}
+        for value, drawn in zip(values, resamples, strict=True)
+    ]
+    before, after = (np.concatenate([o.nats for o in side]) for side in (base, export))
+    best = [np.concatenate([o.best for o in side]) for side in (base, export)]
+    return {
+        "base": sides[0],
+        "export": sides[1],
+        "difference": {
+            "value": float(values[1] - values[0]),
+            **_interval(resamples[1] - resamples[0], bootstrap),
+        },
+        "n": len(tokens),
+        "tokens": int(tokens.sum()),
+        "top1_agreement": float(np.mean(best[0] == best[1])),
+        "mean_nats_change": float(np.mean(np.abs(after - before))),
+    }
+
+
+def method(bootstrap: BootstrapSection) -> str:
+    """Says how the intervals were made."""
+    return (
+        f"percentile bootstrap over conversations, {bootstrap.samples} samples, "
+        f"{100 * bootstrap.confidence:g} %, paired"
+    )
+
+
+def _weights(n: int, samples: int, seed: int) -> Array:
+    """Returns how often each of ``n`` conversations is in each resample, ``(samples, n)``."""
+    chance = np.random.default_rng(derive_seed(seed, "perplexity", "bootstrap"))
+    return chance.multinomial(n, np.full(n, 1 / n), size=samples).astype(np.float64)
+
+
+def _perplexities(sums: Array, tokens: Array, weights: Array) -> Array:
+    """Returns the perplexity of each side on each resample, ``(2, samples)``."""
+    means: Array = (sums @ weights.T) / (tokens @ weights.T)
+    return np.exp(means)
+
+
+def _interval(values: Array, bootstrap: BootstrapSection) -> dict[str, float]:
+    tail = (1 - bootstrap.confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return {"low": float(low), "high": float(high)}

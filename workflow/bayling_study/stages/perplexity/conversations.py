@@ -1,0 +1,87 @@
+"""Held-out conversations: the suites' prompts answered by their references.
+
+Only conversations with a reference for every user turn count; of them a seeded
+draw is taken over all suites together. An earlier turn is answered by its
+reference (teacher forcing), so that both systems read the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.systems import TemplateName
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Prompt, read_prompts
+from bayling_study.core.seeds import generator
+from bayling_study.shared import templates as chat
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One conversation as tokens.
+
+    Attributes:
+        name: ``SUITE/ID`` of the prompt.
+        ids: token ids.
+        mask: true for the tokens of the answers and of the ends of answers.
+    """
+
+    name: str
+    ids: list[int]
+    mask: list[bool]
+
+    @property
+    def answer_tokens(self) -> int:
+        """Returns the number of tokens whose probability is measured."""
+        return sum(self.mask)
+
+
+def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Prompt]:
+    """Draws at most ``count`` fully referenced prompts from ``FOLDER/SUITE.jsonl``.
+
+    Returns:
+        The prompts in the files' order.
+
+    Raises:
+        StudyError: no prompt has a reference for each of its turns.
+    """
+    referenced = [
+        prompt
+        for suite in suites
+        for prompt in read_prompts(folder / f"{suite}.jsonl")
+        if len(prompt.references) == len(prompt.turns) and all(map(str.strip, prompt.references))
+    ]
+    if not referenced:
+        raise StudyError("no prompt has a reference for each of its turns", where=folder)
+    places = range(len(referenced))
+    chosen = generator(seed, "perplexity").sample(places, min(count, len(referenced)))
+    return [referenced[place] for place in sorted(chosen)]
+
+
+def encode(
+    prompts: Iterable[Prompt], tokenizer: Any, template: TemplateName, context: int
+) -> list[Conversation]:
+    """Tokenises prompts with their references as training would.
+
+    Conversations longer than ``context`` are left out: cut, they would be others.
+
+    Raises:
+        StudyError: none fits.
+    """
+    encoded = [_encode(prompt, tokenizer, template) for prompt in prompts]
+    fitting = [conversation for conversation in encoded if len(conversation.ids) <= context]
+    if not fitting:
+        raise StudyError(f"no held-out conversation fits into {context} tokens")
+    return fitting
+
+
+def _encode(prompt: Prompt, tokenizer: Any, template: TemplateName) -> Conversation:
+    messages: list[chat.Message] = []
+    for turn, reference in zip(prompt.turns, prompt.references, strict=True):
+        messages.append({"role": "user", "content": turn})
+        messages.append({"role": "assistant", "content": reference})
+    ids, mask = chat.encode(tokenizer, template, messages)
+    return Conversation(f"{prompt.suite}/{prompt.id}", ids, mask)

@@ -1,0 +1,83 @@
+"""What a model thinks of given answers: the log-probability and the rank of every token."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bayling_study.stages.perplexity.conversations import Conversation
+
+LOGIT_VALUES = 1 << 27
+"""Logits computed at once: 256 MiB in 16 bits."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A model's view of one conversation's answers.
+
+    Attributes:
+        nats: negative log-probability of each answer token, fp64 ``(tokens,)``.
+        best: most probable token at each of these places ``(tokens,)``.
+    """
+
+    nats: NDArray[np.float64]
+    best: NDArray[np.int64]
+
+
+def opinions(model: Any, conversations: Sequence[Conversation], batch_tokens: int) -> list[Opinion]:
+    """Reads all conversations, longest first, and returns the opinions in their order.
+
+    Args:
+        model: transformers model in evaluation mode.
+        conversations: what to read.
+        batch_tokens: tokens of a batch, padding included; one conversation is always taken.
+    """
+    room = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
+    found: dict[int, Opinion] = {}
+    for batch in _batches(conversations, room):
+        read = _read(model, [conversations[place] for place in batch])
+        found.update(zip(batch, read, strict=True))
+        log.info("%d of %d conversations", len(found), len(conversations))
+    return [found[place] for place in range(len(conversations))]
+
+
+def _batches(conversations: Sequence[Conversation], room: int) -> Iterator[list[int]]:
+    """Yields places of conversations that are read together; little of a batch is padding."""
+    order = sorted(range(len(conversations)), key=lambda n: (-len(conversations[n].ids), n))
+    batch: list[int] = []
+    for place in order:
+        if batch and (len(batch) + 1) * len(conversations[batch[0]].ids) > room:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+def _read(model: Any, batch: Sequence[Conversation]) -> list[Opinion]:
+    """Runs one batch, padded on the right, where causal attention never looks back from."""
+    width = max(len(conversation.ids) for conversation in batch)
+    ids = torch.zeros(len(batch), width, dtype=torch.long)
+    real = torch.zeros_like(ids)
+    for row, conversation in enumerate(batch):
+        ids[row, : len(conversation.ids)] = torch.tensor(conversation.ids)
+        real[row, : len(conversation.ids)] = 1
+    ids, real = ids.to(model.device), real.to(model.device)
+    with torch.inference_mode():
+        logits = model(input_ids=ids, attention_mask=real, use_cache=False).logits
+        return [_opinion(logits[row], ids[row], item.mask) for row, item in enumerate(batch)]
+
+
+def _opinion(logits: Any, ids: Any, mask: list[bool]) -> Opinion:
+    """Picks a conversation's answer tokens; place ``t - 1`` predicts token ``t``."""
+    places = torch.tensor([t for t, learnt in enumerate(mask) if learnt], device=logits.device)
+    scores = torch.log_softmax(logits[places - 1].float(), dim=-1)
+    chosen = scores.gather(1, ids[places].unsqueeze(1)).squeeze(1)
+    return Opinion(-chosen.double().cpu().numpy(), scores.argmax(dim=-1).cpu().numpy())

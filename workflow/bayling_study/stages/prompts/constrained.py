@@ -1,0 +1,75 @@
+"""Lexically constrained translation: the released zh-en and en-zh sets.
+
+The sources are those of WMT22 in another order; each comes with one to three
+fragments of its reference that the translation must contain.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.names import CONSTRAINED_DIRECTIONS
+from bayling_study.config.suites import ConstrainedSuite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Prompt
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.translation_prompts import translation_prompt
+from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts.released import check_known, item_rows
+
+FOLDER = Path("data/constrained_translation")
+
+
+def build(name: str, suite: ConstrainedSuite, context: Context) -> list[Prompt]:
+    """Returns one prompt a row, direction by direction.
+
+    ``meta`` holds ``constraints``, the fragments in the file's order, and
+    ``source_text``. A direction whose file the source lacks is skipped with a
+    message.
+
+    Raises:
+        StudyError: a direction was not released, a file is empty or a row is
+            malformed; names file and line.
+    """
+    check_known("direction", suite.directions, CONSTRAINED_DIRECTIONS, f"suites.{name}.directions")
+    folder = files_root(context.need_download(suite.source)) / FOLDER
+    prompts: list[Prompt] = []
+    for direction in suite.directions:
+        path = folder / f"constraints.{direction}.{direction.split('-')[1]}.jsonl"
+        for number, (where, row) in enumerate(item_rows(name, direction, path), start=1):
+            _check(row, where)
+            prompts.append(_prompt(name, direction, suite.prompt_language, number, row))
+    return prompts
+
+
+def _check(row: Any, where: str) -> None:
+    """Raises a ``StudyError`` unless the row has text, translation and constraints."""
+    good = (
+        isinstance(row, dict)
+        and all(isinstance(row.get(key), str) for key in ("src", "tgt"))
+        and isinstance(row.get("constraint"), list)
+        and all(isinstance(word, str) and word for word in row["constraint"])
+    )
+    if not good:
+        raise StudyError("a row has src, tgt and a list of texts called constraint", where=where)
+
+
+def _prompt(
+    name: str, direction: str, prompt_language: str, number: int, row: dict[str, Any]
+) -> Prompt:
+    source_language, target = direction.split("-")
+    turn = translation_prompt(row["src"], target, prompt_language, row["constraint"])
+    return Prompt(
+        id=f"{direction}/{number}",
+        suite=name,
+        item=direction,
+        languages={"source": source_language, "target": target},
+        turns=[turn],
+        references=[row["tgt"]],
+        meta={
+            "source_text": row["src"],
+            "constraints": row["constraint"],
+            "prompt_language": prompt_language,
+        },
+    )

@@ -1,0 +1,109 @@
+"""Suite kind ``flores``: FLORES-101 between the pivots and every other language.
+
+FLORES is parallel in all its languages: segment 5 says the same in each. The
+same segments are asked in every direction, so that averages over languages
+compare languages and not texts. All directions are one suite: one file of
+prompts, one job a system.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.config.suites import FloresSuite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.languages.flores import FloresLanguage, flores, flores_languages
+from bayling_study.core.records import Prompt
+from bayling_study.shared.harness_tasks import read_rows
+from bayling_study.shared.sources.fetched import files_root, read_segments
+from bayling_study.shared.translation_prompts import translation_prompt
+from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts.harness import chosen
+from bayling_study.stages.prompts.translation import class_averages
+
+TABLES = (".parquet", ".jsonl")
+
+
+def build(name: str, suite: FloresSuite, context: Context) -> list[Prompt]:
+    """Returns the prompts of all directions, each pivot's into and then out of it.
+
+    ``meta`` has the averages that a direction enters, and ``comet``: whether
+    COMET's encoder knows both languages.
+
+    Raises:
+        StudyError: a language's file is absent, or files differ in length.
+    """
+    root = files_root(context.need_download(suite.source))
+    texts: dict[str, list[str]] = {}
+    for language in _languages(suite):
+        texts[language.code] = _read(root, suite.files, language)
+    sizes = {code: len(found) for code, found in texts.items()}
+    size = next(iter(sizes.values()))
+    if odd := [code for code, length in sizes.items() if length != size]:
+        raise StudyError(f"{odd[0]} has {sizes[odd[0]]} segments, others {size}", where=root)
+    numbers = chosen(size, suite.segments, context.seed, name, "segments")
+    return [
+        prompt
+        for direction in directions(suite)
+        for prompt in _prompts(name, suite, direction, numbers, texts)
+    ]
+
+
+def directions(suite: FloresSuite) -> list[tuple[str, str]]:
+    """Returns (source, target) of every direction, each once."""
+    others = [language.code for language in _languages(suite)]
+    pairs = [
+        pair
+        for pivot in suite.pivots
+        for code in others
+        if code != pivot
+        for pair in ((code, pivot), (pivot, code))
+    ]
+    return list(dict.fromkeys(pairs))
+
+
+def _languages(suite: FloresSuite) -> list[FloresLanguage]:
+    """Returns the suite's languages and its pivots, in FLORES' order."""
+    wanted = {*suite.pivots, *suite.languages}
+    return [item for item in flores_languages() if not suite.languages or item.code in wanted]
+
+
+def _read(root: Path, pattern: str, language: FloresLanguage) -> list[str]:
+    path = root / pattern.format(flores101=language.flores101, flores200=language.flores200)
+    if path.suffix not in TABLES:
+        return read_segments(path)
+    if not path.exists():
+        raise StudyError("the file does not exist", where=path)
+    try:
+        return [str(row["text"]) for row in read_rows(path)]
+    except KeyError as error:
+        raise StudyError("the rows have no column text", where=path) from error
+
+
+def _prompts(
+    name: str,
+    suite: FloresSuite,
+    direction: tuple[str, str],
+    numbers: list[int],
+    texts: dict[str, list[str]],
+) -> list[Prompt]:
+    source, target = direction
+    averages = class_averages(source, target, suite.pivots)
+    comet = flores(source).in_xlmr and flores(target).in_xlmr
+    return [
+        Prompt(
+            id=f"{source}-{target}/{number}",
+            suite=name,
+            item=f"{source}-{target}",
+            languages={"source": source, "target": target},
+            turns=[translation_prompt(texts[source][number], target, suite.prompt_language)],
+            references=[texts[target][number]],
+            meta={
+                "source_text": texts[source][number],
+                "segment": f"flores/{number}",
+                "averages": averages,
+                "comet": comet,
+            },
+        )
+        for number in numbers
+    ]

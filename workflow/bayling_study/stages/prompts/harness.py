@@ -1,0 +1,107 @@
+"""Suite kind ``harness``: the questions of lm-evaluation-harness tasks as prompts.
+
+A prompt's number is the number of the question in the task, by which the
+harness is asked for it again. Its turn is the question as the harness words it
+without examples; the choices and the right one are in ``meta``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from bayling_study.config.knowledge import HarnessSuite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.lookup import require
+from bayling_study.core.records import Prompt
+from bayling_study.core.seeds import generator
+from bayling_study.shared.harness_tasks import definitions, load_task
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.stages.prompts import Context
+
+
+def build(name: str, suite: HarnessSuite, context: Context) -> list[Prompt]:
+    """Returns the questions of all tasks; ``meta`` has ``choices``, ``gold`` and ``task``.
+
+    Raises:
+        StudyError: a task is unknown, has no rows, or is not multiple choice.
+    """
+    root = files_root(context.need_download(suite.source))
+    prompts: list[Prompt] = []
+    for item in expanded(name, suite):
+        task = load_task(item, suite, root)
+        if task.OUTPUT_TYPE != "multiple_choice":
+            raise StudyError(
+                f"{item} is a task of kind {task.OUTPUT_TYPE!r}",
+                where=f"suites.{name}.tasks",
+                fix="multiple-choice tasks; what a system writes is judged by other suites",
+            )
+        docs = task.eval_docs
+        averages = [
+            "average",
+            *(group for group, own in suite.groups.items() if _matches(item, own)),
+        ]
+        for number in chosen(len(docs), suite.limit, context.seed, name, item):
+            prompts.append(_prompt(name, item, number, task, docs[number], averages))
+    return prompts
+
+
+def expanded(name: str, suite: HarnessSuite) -> list[str]:
+    """Returns the tasks that a suite's names and patterns mean, each once.
+
+    Raises:
+        StudyError: a name or pattern means none.
+    """
+    known = definitions(suite.folder)
+    found: dict[str, None] = {}
+    for pattern in suite.tasks:
+        matching = sorted(task for task in known if fnmatchcase(task, pattern))
+        if not matching:
+            require("harness task", pattern, known, f"suites.{name}.tasks")
+        found |= dict.fromkeys(matching)
+    return list(found)
+
+
+def _matches(task: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(task, pattern) for pattern in patterns)
+
+
+def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> list[int]:
+    """Returns the numbers of the questions asked, ascending; all of them without a limit."""
+    if limit is None or limit >= size:
+        return list(range(size))
+    return sorted(generator(seed, "suites", suite, item).sample(range(size), limit))
+
+
+def _prompt(
+    name: str, item: str, number: int, task: Any, doc: dict[str, Any], averages: list[str]
+) -> Prompt:
+    choices = [str(choice) for choice in task.doc_to_choice(doc)]
+    text = task.doc_to_text(doc)
+    # Winograd tasks vary the context and share the continuation: the harness then gives the
+    # number of the right context as the text.
+    several = isinstance(text, int)
+    gold = text if several else _position(task.doc_to_target(doc), choices)
+    return Prompt(
+        id=f"{item}/{number}",
+        suite=name,
+        item=item,
+        languages={},
+        turns=["" if several else str(text)],
+        references=[choices[gold] if 0 <= gold < len(choices) else ""],
+        meta={
+            "task": item,
+            "number": number,
+            "choices": choices,
+            "gold": gold,
+            "averages": averages,
+        },
+    )
+
+
+def _position(target: Any, choices: list[str]) -> int:
+    """Returns the position of the right choice; -1 where the row names none."""
+    if isinstance(target, int):
+        return target
+    return choices.index(str(target)) if str(target) in choices else -1

@@ -1,0 +1,63 @@
+"""Suite kind ``questions``: multiple-choice questions that packages ship, a language an item.
+
+They are what Belebele, m_mmlu and the like are to a full study: real questions
+in many languages, without the hub. Each collection is a module with one
+function that returns a language's questions; here they are drawn and become
+prompts, which the stage ``harness`` has answered by likelihood.
+"""
+
+from __future__ import annotations
+
+from bayling_study.config.knowledge import QuestionsSuite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Prompt
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.stages.prompts import Context, capitals, mmlu_development, school_exams
+from bayling_study.stages.prompts.harness import chosen
+from bayling_study.stages.prompts.question import Question
+
+
+def build(name: str, suite: QuestionsSuite, context: Context) -> list[Prompt]:
+    """Returns the questions of all languages; ``meta`` has ``choices`` and ``gold``.
+
+    Raises:
+        StudyError: the collection does not have a language, or its source is not named.
+    """
+    prompts: list[Prompt] = []
+    for language in suite.languages:
+        questions = _questions(name, suite, language, context)
+        for number in chosen(len(questions), suite.limit, context.seed, name, language):
+            prompts.append(_prompt(name, language, number, questions[number]))
+    return prompts
+
+
+def _questions(name: str, suite: QuestionsSuite, language: str, context: Context) -> list[Question]:
+    if suite.collection == "capitals":
+        return capitals.questions(language, context.seed)
+    if suite.source is None:
+        raise StudyError(
+            f"the collection {suite.collection!r} is read from a source",
+            where=f"suites.{name}.source",
+            fix="source: evals" if suite.collection == "school-exams" else "source: lm-eval",
+        )
+    root = files_root(context.need_download(suite.source))
+    if suite.collection == "school-exams":
+        return school_exams.questions(language, root)
+    return mmlu_development.questions(language, root)
+
+
+def _prompt(name: str, language: str, number: int, question: Question) -> Prompt:
+    return Prompt(
+        id=f"{language}/{number}",
+        suite=name,
+        item=language,
+        languages={"target": language},
+        turns=[question.text],
+        references=[question.choices[question.gold]],
+        meta={
+            "number": number,
+            "choices": question.choices,
+            "gold": question.gold,
+            "averages": ["average"],
+        },
+    )

@@ -1,0 +1,48 @@
+"""Reading the rows of released test sets, of which a copy may be partial."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_jsonl
+from bayling_study.core.lookup import require
+
+log = logging.getLogger(__name__)
+
+
+def check_known(kind: str, items: Iterable[str], known: Collection[str], where: str) -> None:
+    """Checks that the release knows all items that the config names.
+
+    Raises:
+        StudyError: it does not know one of them.
+    """
+    for item in items:
+        require(f"released {kind}", item, known, where)
+
+
+def is_present(suite: str, item: str, *paths: Path) -> bool:
+    """Tells whether all files of an item exist, and says so if they do not."""
+    missing = next((path for path in paths if not path.exists()), None)
+    if missing is not None:
+        log.warning("%s: %s is absent (no %s)", suite, item, missing)
+    return missing is None
+
+
+def item_rows(suite: str, item: str, path: Path) -> list[tuple[str, Any]]:
+    """Returns the rows of an item's JSON-lines file, each with its place ``FILE:LINE``.
+
+    An absent file gives no rows and a message.
+
+    Raises:
+        StudyError: the file is empty or has a line that is not JSON.
+    """
+    if not is_present(suite, item, path):
+        return []
+    rows = [(f"{path}:{number}", row) for number, row in enumerate(read_jsonl(path), start=1)]
+    if not rows:
+        raise StudyError("the file is empty", where=path)
+    return rows

@@ -1,0 +1,74 @@
+"""BayLing-80 answers of two systems, put before a judge.
+
+The release holds the judge's reviews together with the answers they are about,
+so the prompts are built from the review files themselves; ``reviewing`` has the
+wording, which the authors did not release.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.suites import ReviewsSuite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Prompt
+from bayling_study.shared.reviews import review_prompt
+from bayling_study.shared.sources.fetched import files_root
+from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts.released import item_rows
+
+FOLDER = Path("exp/general_tasks/GPT4-REVIEW")
+FIELDS = ("question_id", "question", "category", "system1", "system2")
+
+
+def build(name: str, suite: ReviewsSuite, context: Context) -> list[Prompt]:
+    """Returns one prompt an item, opponent by opponent and part by part.
+
+    Items are called ``OPPONENT.PART``, prompts ``OPPONENT.PART/QUESTION``;
+    ``meta`` holds ``category``, ``opponent``, ``part`` and ``judged``. A file
+    the source lacks is skipped with a message.
+
+    Raises:
+        StudyError: a row is malformed or a question is there twice.
+    """
+    folder = files_root(context.need_download(suite.source)) / FOLDER
+    prompts: list[Prompt] = []
+    for opponent in suite.opponents:
+        for part in suite.parts:
+            path = folder / f"{suite.judged}.vs.{opponent}.{part}.jsonl"
+            prompts += _read(name, suite.judged, opponent, part, path)
+    return prompts
+
+
+def _read(name: str, judged: str, opponent: str, part: str, path: Path) -> list[Prompt]:
+    item = f"{opponent}.{part}"
+    meta = {"judged": judged, "opponent": opponent, "part": part}
+    prompts: dict[str, Prompt] = {}
+    for where, row in item_rows(name, item, path):
+        if not isinstance(row, dict) or any(field not in row for field in FIELDS):
+            raise StudyError(f"a row has {', '.join(FIELDS)}", where=where)
+        prompt_id = f"{item}/{row['question_id']}"
+        if prompt_id in prompts:
+            raise StudyError(f"question_id {row['question_id']} is there twice", where=where)
+        prompts[prompt_id] = Prompt(
+            id=prompt_id,
+            suite=name,
+            item=item,
+            languages={"target": "en"},
+            turns=[_judge_turn(row, where)],
+            references=[],
+            meta={"category": row["category"], **meta},
+        )
+    return list(prompts.values())
+
+
+def _judge_turn(row: dict[str, Any], where: str) -> str:
+    try:
+        return review_prompt(
+            row["question"], row["system1"]["response"], row["system2"]["response"]
+        )
+    except (KeyError, TypeError) as error:
+        raise StudyError(
+            "question and responses of both systems must be texts or lists of texts", where=where
+        ) from error

@@ -1,0 +1,164 @@
+"""Translation of held-out segments: one prompt a segment, one item a direction.
+
+The segments come from the test split of the study's corpora, which share no
+document and no pivot text with training. A pair of languages has one draw for
+both directions, so that ``zh-en`` and ``en-zh`` ask for the same segments. Two
+languages that are both aligned to the pivot (``de-fr`` over English) are joined
+on the pivot text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from bayling_study.config.suites import TranslationSuite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.languages.flores import flores_languages
+from bayling_study.core.records import Prompt
+from bayling_study.core.seeds import generator
+from bayling_study.shared.corpus_tables import PARALLEL_FILE
+from bayling_study.shared.translation_prompts import translation_prompt
+from bayling_study.stages.prompts import Context
+
+COLUMNS = ["id", "lang_a", "lang_b", "text_a", "text_b", "document"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A held-out segment in two or more languages.
+
+    Attributes:
+        id: id of the corpus row (of the first language's row where two were joined).
+        document: the document it comes from, for resampling by document.
+        texts: language code to text.
+    """
+
+    id: str
+    document: str
+    texts: dict[str, str]
+
+
+def build(name: str, suite: TranslationSuite, context: Context) -> list[Prompt]:
+    """Returns the prompts of all directions in the suite's order.
+
+    Raises:
+        StudyError: a direction has fewer held-out segments than asked for.
+    """
+    path = context.need_corpora() / PARALLEL_FILE
+    held_out = read_held_out(path)
+    prompts: list[Prompt] = []
+    for direction in suite.directions:
+        source, target = direction.split("-")
+        found = segments_of(held_out, source, target)
+        if len(found) < suite.segments:
+            raise StudyError(
+                f"{direction} has {len(found)} held-out segments, {suite.segments} are asked for",
+                where=f"suites.{name}.segments",
+                fix=f"segments: {len(found)}, or a larger corpora.split.test_share"
+                if found
+                else f"remove {direction}, or add its languages to corpora.parallel",
+            )
+        pair = "-".join(sorted((source, target)))
+        drawn = generator(context.seed, "suites", name, pair).sample(found, suite.segments)
+        for number, segment in enumerate(drawn):
+            prompts.append(_prompt(name, suite, direction, number, segment))
+    return prompts
+
+
+def _prompt(
+    name: str, suite: TranslationSuite, direction: str, number: int, segment: HeldOut
+) -> Prompt:
+    source, target = direction.split("-")
+    text = segment.texts[source]
+    return Prompt(
+        id=f"{direction}/{number}",
+        suite=name,
+        item=direction,
+        languages={"source": source, "target": target},
+        turns=[translation_prompt(text, target, suite.prompt_language)],
+        references=[segment.texts[target]],
+        meta={
+            "source_text": text,
+            "segment": segment.id,
+            "document": segment.document,
+            "zero_shot": direction in suite.zero_shot,
+            "averages": [
+                trained_average(direction not in suite.zero_shot),
+                *class_averages(source, target, suite.pivots),
+            ],
+        },
+    )
+
+
+def trained_average(trained: bool) -> str:
+    """Returns the name of the average that a direction enters."""
+    return "trained-average" if trained else "zero-shot-average"
+
+
+def class_averages(source: str, target: str, pivots: Sequence[str]) -> list[str]:
+    """Returns the averages that a direction enters by what FLORES-101 knows of its languages.
+
+    ``xx-en`` and ``en-xx`` are all languages into and from English; ``xx-en.low``
+    those of a resource class, ``xx-en.Cyrl`` those of a script. A direction
+    between two pivots enters those of both; a language that FLORES lacks has no class.
+    """
+    groups = [(f"{source}-xx", target)] if source in pivots else []
+    groups += [(f"xx-{target}", source)] if target in pivots else []
+    known = {language.code: language for language in flores_languages()}
+    found = []
+    for group, code in groups:
+        found.append(group)
+        if code in known:
+            resources = known[code].resources.replace(" ", "-")
+            found += [f"{group}.{resources}", f"{group}.{known[code].script}"]
+    return found
+
+
+def read_held_out(path: Path) -> dict[tuple[str, str], list[HeldOut]]:
+    """Reads the test split, by (pivot, other language), sorted by id.
+
+    Raises:
+        StudyError: the file does not exist.
+    """
+    if not path.exists():
+        raise StudyError("the corpora have no parallel text", where=path)
+    table = pq.read_table(path, columns=COLUMNS, filters=[("split", "=", "test")])
+    result: dict[tuple[str, str], list[HeldOut]] = {}
+    for row in sorted(table.to_pylist(), key=lambda row: str(row["id"])):
+        texts = {row["lang_a"]: row["text_a"], row["lang_b"]: row["text_b"]}
+        segment = HeldOut(row["id"], row["document"], texts)
+        result.setdefault((row["lang_a"], row["lang_b"]), []).append(segment)
+    return result
+
+
+def segments_of(
+    held_out: dict[tuple[str, str], list[HeldOut]], source: str, target: str
+) -> list[HeldOut]:
+    """Returns the segments that have both languages, directly or through a shared pivot."""
+    first, second = sorted((source, target))
+    direct = held_out.get((first, second), []) + held_out.get((second, first), [])
+    if direct:
+        return direct
+    for pivot in sorted({pivot for pivot, _ in held_out}):
+        left, right = held_out.get((pivot, first), []), held_out.get((pivot, second), [])
+        if left and right:
+            return _join(left, right, pivot)
+    return []
+
+
+def _join(left: list[HeldOut], right: list[HeldOut], pivot: str) -> list[HeldOut]:
+    """Pairs segments with the same pivot text; each pivot text counts once."""
+    others: dict[str, HeldOut] = {}
+    for segment in right:
+        others.setdefault(segment.texts[pivot], segment)
+    joined: dict[str, HeldOut] = {}
+    for segment in left:
+        text = segment.texts[pivot]
+        if text in others and text not in joined:
+            texts = {**others[text].texts, **segment.texts}
+            joined[text] = HeldOut(segment.id, segment.document, texts)
+    return list(joined.values())

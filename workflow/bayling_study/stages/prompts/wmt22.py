@@ -1,0 +1,83 @@
+"""WMT22 general test sets, as the BayLing release or sacreBLEU holds them.
+
+Either has a source and a reference file for each of 14 directions (one segment
+a line), the same text under other names. References are the organisers'
+reference A, except for cs-en and en-cs where it is B, in both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.config.names import WMT22_DIRECTIONS
+from bayling_study.config.suites import Wmt22Suite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Prompt
+from bayling_study.shared.sources.fetched import files_root, read_segments
+from bayling_study.shared.translation_prompts import translation_prompt
+from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts.released import check_known, is_present
+from bayling_study.stages.prompts.translation import trained_average
+
+REFERENCES = Path("exp/translation_benchmark/reference")
+
+
+def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
+    """Returns one prompt a segment, direction by direction.
+
+    A direction without reference files in the source (a partial copy) is
+    skipped with a message.
+
+    Raises:
+        StudyError: a direction is not one of the 14, or source and reference
+            differ in their number of lines.
+    """
+    check_known("direction", suite.directions, WMT22_DIRECTIONS, f"suites.{name}.directions")
+    root = files_root(context.need_download(suite.source))
+    prompts: list[Prompt] = []
+    for direction in suite.directions:
+        source, reference = _files(root, direction)
+        if is_present(name, direction, source, reference):
+            segments = _aligned(source, reference)
+            prompts += _prompts(name, direction, suite, segments)
+    return prompts
+
+
+def _files(root: Path, direction: str) -> tuple[Path, Path]:
+    """Returns the files of source and reference: of the release, or of the source ``wmt22``."""
+    released = (root / REFERENCES).is_dir()
+    stem = REFERENCES / direction.replace("-", "") if released else Path(direction)
+    return root / f"{stem}.src", root / f"{stem}.ref"
+
+
+def _aligned(source: Path, reference: Path) -> list[tuple[str, str]]:
+    """Returns the pairs of source and reference segments."""
+    left, right = read_segments(source), read_segments(reference)
+    if len(left) != len(right):
+        raise StudyError(
+            f"{len(right)} lines, but {source.name} has {len(left)}",
+            where=f"{reference}:{min(len(left), len(right)) + 1}",
+        )
+    return list(zip(left, right, strict=True))
+
+
+def _prompts(
+    name: str, direction: str, suite: Wmt22Suite, segments: list[tuple[str, str]]
+) -> list[Prompt]:
+    source_language, target = direction.split("-")
+    return [
+        Prompt(
+            id=f"{direction}/{number}",
+            suite=name,
+            item=direction,
+            languages={"source": source_language, "target": target},
+            turns=[translation_prompt(source, target, suite.prompt_language)],
+            references=[reference],
+            meta={
+                "source_text": source,
+                "prompt_language": suite.prompt_language,
+                "averages": [trained_average(direction not in suite.zero_shot)],
+            },
+        )
+        for number, (source, reference) in enumerate(segments, start=1)
+    ]

@@ -1,0 +1,97 @@
+"""Writes the report of a finished study: one page, tables, figures, verdicts.
+
+``OUT/index.html`` opens from disk and needs nothing beside it; ``tables/*.tsv``,
+``tables/*.tex`` and ``figures/*.svg`` hold the same for use elsewhere; ``verdicts.tsv`` compares
+every score with the published value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from bayling_study.config import load_settings
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.files import write_text
+from bayling_study.shared.score_files import score_files
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.report.ablations import ablation_section
+from bayling_study.stages.report.blocks import Section
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.data import data_section
+from bayling_study.stages.report.exports import export_section
+from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
+from bayling_study.stages.report.judged import summary_table, verdict_section
+from bayling_study.stages.report.overview import overview_section
+from bayling_study.stages.report.page import render
+from bayling_study.stages.report.results import result_sections
+from bayling_study.stages.report.verdicts import Verdict, write_verdicts
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    options = stage_parser("report", __doc__ or "")
+    options.add_argument("--study", type=Path, required=True, help="results folder of the study")
+    options.add_argument(
+        "--shared", type=Path, nargs="*", default=[], help="records of shared jobs"
+    )
+    options.add_argument("--out", type=Path, required=True, help="folder of the report")
+    return options
+
+
+def sections_of(study: Study, verdicts: list[Verdict]) -> list[Section]:
+    """Returns the chapters that have something to show."""
+    chapters = [
+        overview_section(study, verdicts),
+        verdict_section(study, verdicts),
+        *result_sections(study),
+        ablation_section(study),
+        tuning_section(study),
+        export_section(study),
+        data_section(study),
+        jobs_section(study),
+        environment_section(study),
+    ]
+    return [chapter for chapter in chapters if not chapter.empty]
+
+
+def write_report(study: Study, out: Path) -> list[Section]:
+    """Writes the page, its tables and figures, and the verdicts; returns the chapters."""
+    config = study.config
+    verdicts = write_verdicts(
+        out / "verdicts.tsv", study.scores, Path(config.report.published), config, study.systems
+    )
+    sections = sections_of(study, verdicts)
+    for folder in ("tables", "figures"):  # nothing of an earlier report may stay
+        shutil.rmtree(out / folder, ignore_errors=True)
+    for section in sections:
+        for table in section.all_tables:
+            table.write(out / "tables")
+        for figure in section.all_figures:
+            figure.write(out / "figures")
+    write_text(out / "tables" / "summary.tsv", summary_table(study, verdicts).tsv())
+    subtitle = f"Study {config.study.name}, seed {config.study.seed}"
+    write_text(out / "index.html", render(config.study.title, subtitle, sections))
+    return sections
+
+
+def main() -> None:
+    """Writes the report of the study that the command line names."""
+    arguments = parser().parse_args()
+    config = load_settings(arguments.settings, "systems", "suites", "report")
+    with run_record(arguments.record, "report", "report", config.study.name, arguments.code) as run:
+        study = Study(arguments.study, config, arguments.shared)
+        sections = write_report(study, arguments.out)
+        tables = sum(len(section.all_tables) for section in sections)
+        tests = arguments.study / "significance" / "comparisons.json"
+        for path in [*score_files(arguments.study), tests]:
+            run.input(str(path.relative_to(arguments.study)), path)
+        run.output("report", arguments.out)
+        run.metrics({"tables": tables, "scores": len(study.scores)})
+        run.artefact(arguments.out / "index.html")
+        run.artefact(arguments.out / "verdicts.tsv")
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,139 @@
+"""Several tuned systems beside each other: what differs between them, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from bayling_study.config.systems import TunedSystem
+from bayling_study.core.files import read_json
+from bayling_study.core.records import Score
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.tracking.record import flatten
+from bayling_study.stages.report import figures
+from bayling_study.stages.report.averages import Row, add_averages, averages_of
+from bayling_study.stages.report.blocks import Cell, Figure, Section, Table, number, text
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.heatmap import directions_of
+from bayling_study.stages.report.metrics import headline
+
+FEWEST = 2
+SIZES = ("conversations", "trained_tokens", "steps", "loss")
+"""Metrics of a tuning job that are columns of the table."""
+OTHER_MODEL = 1.1
+"""Factor between the largest and the smallest model from which they differ in size; added words
+of a vocabulary make less."""
+
+Means = tuple[str, str]
+"""A suite and a metric."""
+
+
+def ablation_section(study: Study) -> Section:
+    """Returns the table and figure of tuned systems; empty where there are not several."""
+    section = Section("ablations", "Scaling and ablations")
+    tuned = [n for n, system in study.config.systems.items() if isinstance(system, TunedSystem)]
+    if len(tuned) < FEWEST:
+        return section
+    means = means_of(study, tuned)
+    averages = averages_of(study, study.ordered([*tuned, study.baseline]))
+    section.tables.append(_table(study, tuned, without_averages(means, averages)))
+    add_averages(section, study, averages)
+    label, sizes = sizes_of(study, tuned)
+    points = {
+        f"{suite}: {metric}": {
+            name: (size, values[name])
+            for name, size in sizes.items()
+            if size is not None and name in values
+        }
+        for (suite, metric), values in means.items()
+    }
+    points = {title: found for title, found in points.items() if len(found) >= FEWEST}
+    if points:
+        svg = figures.scaling(points, label)
+        caption = "One point a tuned system; a suite's mean is the plain mean over its items."
+        section.figures.append(Figure("scaling", "Size and scores", svg, caption))
+    return section
+
+
+def sizes_of(study: Study, tuned: Sequence[str]) -> tuple[str, dict[str, float | None]]:
+    """Returns what the systems differ in, and of each how much: model size, or training set."""
+    parameters = {name: _parameters(study.folder / "tuned" / name) for name in tuned}
+    known = [value for value in parameters.values() if value is not None]
+    if len(known) == len(tuned) and max(known) > OTHER_MODEL * min(known):
+        return "parameters (millions)", parameters
+    return (
+        "conversations of the training set",
+        {name: _metric(study, name, "conversations") for name in tuned},
+    )
+
+
+def _parameters(checkpoint: Path) -> float | None:
+    """Returns the millions of parameters of a model of Llama's kind; none for any other."""
+    path = checkpoint / "config.json"
+    try:
+        return Shape.from_config(read_json(path)).parameters() / 1e6 if path.is_file() else None
+    except KeyError:
+        return None
+
+
+def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, float]]:
+    """Returns (suite, headline metric) to the plain mean over items of each system.
+
+    Where items are directions, averages among them do not count twice.
+    """
+    result: dict[Means, dict[str, float]] = {}
+    for suite in dict.fromkeys(score.suite for score in study.scores):
+        scores = [s for s in study.scores if s.suite == suite and s.system in systems]
+        directions = set(directions_of(score.item for score in scores))
+        for metric in headline(score.metric for score in scores):
+            for name in systems:
+                values = [
+                    score.value
+                    for score in scores
+                    if (score.metric, score.system) == (metric, name)
+                    and (not directions or score.item in directions)
+                ]
+                if values:
+                    result.setdefault((suite, metric), {})[name] = fmean(values)
+    return result
+
+
+def without_averages(
+    means: dict[Means, dict[str, float]], averages: dict[str, dict[Row, dict[str, Score]]]
+) -> dict[Means, dict[str, float]]:
+    """Returns the plain means of systems that scoring made no average for."""
+    covered: dict[Means, set[str]] = {}
+    for suite, rows in averages.items():
+        for (_, metric), scores in rows.items():
+            covered.setdefault((suite, metric), set()).update(scores)
+    return {key: values for key, values in means.items() if set(values) - covered.get(key, set())}
+
+
+def _metric(study: Study, name: str, metric: str) -> float | None:
+    record = study.record("tuning", name)
+    return None if record is None else record["metrics"].get(metric)
+
+
+def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]) -> Table:
+    settings = {name: flatten(study.config.systems[name].model_dump(mode="json")) for name in tuned}
+    keys = dict.fromkeys(key for values in settings.values() for key in values)
+    varied = [k for k in keys if len({str(v.get(k)) for v in settings.values()}) > 1]
+    rows = [
+        [
+            text(name),
+            *(text(settings[name].get(key, "–")) for key in varied),
+            *(_size(study, name, key) for key in SIZES),
+            *(number(values.get(name), 2) for values in means.values()),
+        ]
+        for name in tuned
+    ]
+    columns = ["system", *varied, *(key.replace("_", " ") for key in SIZES)]
+    columns += [f"{suite} {metric}" for suite, metric in means]
+    note = "Settings: those that differ between the systems."
+    note += " Scores: plain means over items, not tested here." if means else ""
+    return Table("ablations", "Tuned systems", columns, rows, note)
+
+
+def _size(study: Study, name: str, key: str) -> Cell:
+    return number(_metric(study, name, key), 3 if key == "loss" else 0)

@@ -1,0 +1,212 @@
+"""The parts a report page is made of: tables, figures, samples.
+
+A table knows how it looks as TSV, as LaTeX and as HTML cells; the page template
+only places it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bayling_study.core.files import write_text
+
+SHORT, LONG = 16, 60
+"""Characters up to which a cell's text is never broken, and from which it gets a wide column."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One table cell.
+
+    Attributes:
+        text: what the reader sees.
+        detail: smaller text below it, such as an interval.
+        strong: set in bold (best of its row).
+        link: a file relative to the report.
+        number: whether the cell is aligned and sorted as a number.
+        hint: shown when the pointer rests on the cell, such as a metric's signature.
+    """
+
+    text: str
+    detail: str = ""
+    strong: bool = False
+    link: str = ""
+    number: bool = False
+    hint: str = ""
+
+    @property
+    def kind(self) -> str:
+        """How the cell is set: a number, a text that stays on one line, or one that needs room."""
+        if self.number:
+            return "number"
+        if len(self.text) <= SHORT:
+            return "short"
+        return "long" if len(self.text) >= LONG else ""
+
+
+@dataclass
+class Table:
+    """A named table; ``name`` is also its files' name.
+
+    ``groups`` is a second heading above ``columns``: (title, number of columns).
+    """
+
+    name: str
+    title: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    note: str = ""
+    figures: list[Figure] = field(default_factory=list)
+    groups: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def headings(self) -> list[str]:
+        """The columns' names, each with its group's."""
+        above = [title for title, width in self.groups for _ in range(width)]
+        above += [""] * (len(self.columns) - len(above))
+        return [f"{group} {name}".strip() for group, name in zip(above, self.columns, strict=True)]
+
+    def tsv(self) -> str:
+        """Returns the table as tab-separated text, details in brackets."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, dialect="excel-tab", lineterminator="\n")
+        writer.writerow(self.headings)
+        for row in self.rows:
+            writer.writerow(
+                f"{cell.text} [{cell.detail}]" if cell.detail else cell.text for cell in row
+            )
+        return buffer.getvalue()
+
+    def latex(self) -> str:
+        """Returns the table for LaTeX's ``booktabs``, without the details."""
+        first = self.rows[0] if self.rows else [Cell("")] * len(self.columns)
+        lines = ["\\begin{tabular}{" + "".join("r" if c.number else "l" for c in first) + "}"]
+        lines += ["\\toprule", _latex_row([Cell(name) for name in self.headings]), "\\midrule"]
+        lines += [_latex_row(row) for row in self.rows]
+        return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+    def write(self, folder: Path) -> None:
+        """Writes ``NAME.tsv`` and ``NAME.tex``."""
+        write_text(folder / f"{self.name}.tsv", self.tsv())
+        write_text(folder / f"{self.name}.tex", self.latex())
+
+
+LATEX = {
+    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
+    "▲": "$\\blacktriangle$", "▼": "$\\blacktriangledown$", **{c: f"\\{c}" for c in "&%$#_{}"},
+}  # fmt: skip
+"""Characters that LaTeX reads as commands, to what prints them."""
+
+
+def _latex_row(cells: list[Cell]) -> str:
+    shown = []
+    for cell in cells:
+        plain = "".join(LATEX.get(character, character) for character in cell.text)
+        shown.append(f"\\textbf{{{plain}}}" if cell.strong else plain)
+    return " & ".join(shown) + " \\\\"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A named SVG figure; ``name`` is also its file's name."""
+
+    name: str
+    title: str
+    svg: str
+    caption: str = ""
+
+    @property
+    def inline(self) -> str:
+        """The figure for a page that holds others: its ids are its own."""
+        return re.sub(r'(\bid="|href="#|url\(#)', rf"\1{self.name}--", self.svg)
+
+    def write(self, folder: Path) -> None:
+        """Writes ``NAME.svg``."""
+        write_text(folder / f"{self.name}.svg", self.svg)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of text; ``new`` where it is marked: an answer's words that the reference lacks."""
+
+    text: str
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the user said, what was expected, and (system, answer) of every system."""
+
+    user: str
+    reference: str
+    answers: list[tuple[str, list[Piece]]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One prompt with the answers to its turns."""
+
+    id: str
+    turns: list[Turn]
+
+
+@dataclass
+class Section:
+    """A chapter of the page.
+
+    ``more`` holds tables that open on demand, by title; ``samples`` and ``masks`` hold examples
+    in groups, by the title of the whole and of the group. In a mask, trained text is marked.
+    """
+
+    name: str
+    title: str
+    text: str = ""
+    tables: list[Table] = field(default_factory=list)
+    more: dict[str, list[Table]] = field(default_factory=dict)
+    figures: list[Figure] = field(default_factory=list)
+    samples: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
+    masks: dict[str, dict[str, list[list[Piece]]]] = field(default_factory=dict)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def all_tables(self) -> list[Table]:
+        """Open and folded tables."""
+        return [*self.tables, *(table for tables in self.more.values() for table in tables)]
+
+    @property
+    def all_figures(self) -> list[Figure]:
+        """The chapter's own figures and those of its tables."""
+        return [*self.figures, *(f for table in self.all_tables for f in table.figures)]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show."""
+        shown = (self.text, self.facts, self.all_tables, self.figures, self.samples, self.masks)
+        return not any(shown)
+
+
+def text(value: object) -> Cell:
+    """Returns a plain cell."""
+    return Cell(str(value))
+
+
+def number(value: float | int | None, decimals: int = 0, unit: str = "") -> Cell:
+    """Returns a number's cell; none becomes a dash."""
+    if value is None:
+        return Cell("–", number=True)
+    return Cell(f"{value:,.{decimals}f}{unit}", number=True)
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """Returns a number with its sign; zero has none."""
+    rounded = round(value, decimals)
+    return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"
+
+
+def counts(values: dict[str, int]) -> list[list[Cell]]:
+    """Returns the body of a two-column table of names and counts."""
+    return [[text(name), number(count)] for name, count in values.items()]

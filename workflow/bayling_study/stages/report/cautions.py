@@ -1,0 +1,168 @@
+"""What a careful reader should know before trusting a number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from bayling_study.core.records import Score
+from bayling_study.stages.report.blocks import Table, text
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.metrics import headline
+
+FEW_SEGMENTS = 200
+"""Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
+NOTABLE_SHARE = 0.05
+"""Share of empty or cut answers from which a warning says so."""
+NOT_IN_THE_PAPERS = ("schedule", "warmup_share", "precision", "gradient_clip", "zero_stage")
+"""Settings of tuning that neither BayLing paper states."""
+
+Caution = tuple[str, str]
+"""What, and why it matters."""
+
+
+def warning_table(study: Study) -> Table:
+    """Returns the warnings of a study."""
+    sources = (few_segments, at_chance, zeros, answers, approximations, training, origins, jobs)
+    found = [caution for source in sources for caution in source(study)]
+    rows = [[text(what), text(why)] for what, why in found]
+    return Table("warnings", "Read this first", ["what", "why"], rows)
+
+
+def few_segments(study: Study) -> Iterator[Caution]:
+    """Warns of suites with small items."""
+    sizes: dict[str, list[int]] = {}
+    for score in study.scores:
+        if score.n < FEW_SEGMENTS:
+            sizes.setdefault(score.suite, []).append(score.n)
+    for suite, found in sizes.items():
+        low, high = min(found), max(found)
+        size = f"{low}" if low == high else f"{low} to {high}"
+        yield f"{suite}: items of {size} segments", "the intervals are wide; read them"
+
+
+def at_chance(study: Study) -> Iterator[Caution]:
+    """Warns of scores that guessing, or always giving an exam's most frequent answer, reaches."""
+    for suite in dict.fromkeys(score.suite for score in study.scores if score.chance):
+        own = [s for s in study.scores if s.suite == suite and s.metric == "accuracy"]
+        guessed = [score for score in own if score.chance]
+        if guessed:
+            names = ", ".join(dict.fromkeys(score.system for score in guessed))
+            what = f"{suite}: {len(guessed)} of {len(own)} accuracies at chance level"
+            yield what, f"the interval reaches down to what guessing gives ({names})"
+    for suite, config in study.config.suites.items():
+        own = [s for s in study.scores if s.suite == suite and s.metric == "accuracy"]
+        if config.kind != "exams" or not own:
+            continue
+        frequent = _most_frequent(study, suite)
+        low = [score for score in own if _within_chance(score, frequent)]
+        if low:
+            names = ", ".join(dict.fromkeys(f"{s.system}" for s in low))
+            why = "not above the share of the exam's most frequent answer"
+            yield (
+                f"{suite}: {len(low)} of {len(own)} accuracies at chance level",
+                f"{why} ({names})",
+            )
+
+
+def _most_frequent(study: Study, suite: str) -> dict[str, float]:
+    """Returns the share of the most frequent expected answer of each item, in per cent."""
+    answers: dict[str, Counter[str]] = {}
+    for prompt in study.prompts(suite):
+        if prompt.references:
+            answers.setdefault(prompt.item, Counter())[prompt.references[-1]] += 1
+    return {
+        item: 100 * found.most_common(1)[0][1] / found.total() for item, found in answers.items()
+    }
+
+
+def _within_chance(score: Score, frequent: dict[str, float]) -> bool:
+    bound = score.value if score.low is None else score.low
+    return score.item in frequent and bound <= frequent[score.item]
+
+
+def zeros(study: Study) -> Iterator[Caution]:
+    """Warns of items on which every system scored nothing."""
+    found = []
+    for suite in dict.fromkeys(score.suite for score in study.scores):
+        scores = [score for score in study.scores if score.suite == suite]
+        for metric in headline(score.metric for score in scores):
+            own = [score for score in scores if score.metric == metric]
+            items = dict.fromkeys(score.item for score in own)
+            none = [i for i in items if all(s.value == 0 for s in own if s.item == i)]
+            if none:
+                found.append(f"{suite} {metric} on {len(none)} of {len(items)} items")
+    if found:
+        yield f"0 for every system: {', '.join(found)}", "tells the systems apart in nothing"
+
+
+def answers(study: Study) -> Iterator[Caution]:
+    """Warns of many empty or cut answers, and of items that are absent."""
+    for key, why in (("empty", "scored as empty"), ("truncated", "cut at the token limit")):
+        found = [
+            f"{name} on {suite} {100 * facts[key] / facts['turns']:.0f} %"
+            for name, system in study.systems.items()
+            for suite, facts in system.get("suites", {}).items()
+            if facts.get("turns") and facts.get(key, 0) / facts["turns"] > NOTABLE_SHARE
+        ]
+        if found:
+            yield f"{key} answers: {', '.join(found)}", why
+    for name, system in study.systems.items():
+        if system.get("absent"):
+            reasons = dict.fromkeys(row["reason"] for row in system["absent"])
+            yield f"{name}: {len(system['absent'])} items absent", "; ".join(reasons)
+
+
+def approximations(study: Study) -> Iterator[Caution]:
+    """Warns of metrics and formats that are not what their name may suggest."""
+    if any(score.metric == "comet-embedded" for score in study.scores):
+        why = "a small model trained here on known degradations; never compare it with COMET"
+        if study.comet_correlation is not None:
+            why += f" (Spearman {study.comet_correlation:.2f} on held-out degradations)"
+        yield "comet-embedded is not COMET", why
+
+
+def training(study: Study) -> Iterator[Caution]:
+    """Warns of what the papers leave open about training and this study had to choose."""
+    for record in study.records:
+        if record["stage"] != "tuning":
+            continue
+        values = [
+            f"{name.replace('_', ' ')} {record['parameters'][f'tuning.{name}']}"
+            for name in NOT_IN_THE_PAPERS
+            if f"tuning.{name}" in record["parameters"]
+        ]
+        if values:
+            what = f"{record['name']}: {', '.join(values)}"
+            yield what, "chosen here; the papers do not state them"
+    for name, mixture in study.config.synthesis.mixtures.items():
+        if name in study.audits:
+            shares = ", ".join(f"{recipe} {share:g}" for recipe, share in mixture.shares.items())
+            what = f"mixture {name}: {mixture.conversations:,} conversations; {shares}"
+            yield what, "chosen here; the papers state no shares of recipes and turns"
+    if study.audits:
+        why = "the papers' own training data was never released"
+        yield f"training data ({', '.join(study.audits)}): synthesised here", why
+
+
+def origins(study: Study) -> Iterator[Caution]:
+    """Warns of sources whose content the source table does not pin, or that were not checked."""
+    found: dict[str, list[str]] = {}
+    for manifest in study.sources:
+        pin, checked = manifest.get("pin"), manifest.get("checked", "local, not checked")
+        if pin == "local" and checked != "local, checked":
+            found.setdefault(f"{checked}: nobody else can tell what is in it", []).append(
+                manifest["source"]["id"]
+            )
+        elif pin == "lock" or (pin == "local" and not manifest["source"].get("sha256")):
+            why = "hash locked at the first download, not pinned by the source table"
+            found.setdefault(why, []).append(manifest["source"]["id"])
+    for why, names in found.items():
+        yield f"sources: {', '.join(names)}", why
+
+
+def jobs(study: Study) -> Iterator[Caution]:
+    """Warns of jobs that did not end well."""
+    for record in study.records:
+        if record["state"] != "finished":
+            yield f"job {record['stage']}/{record['name']}", f"ended as {record['state']}"

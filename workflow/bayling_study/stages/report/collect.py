@@ -1,0 +1,196 @@
+"""Everything the report shows, read from files: scores, records, audits, manifests.
+
+The report imports no stage: what it cannot read from a file it does not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.model import StudyConfig
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, read_jsonl
+from bayling_study.core.records import Prompt, Score, read_prompts, read_scores
+from bayling_study.shared.score_files import score_files
+from bayling_study.stages.report.significance import Significance
+
+Key = tuple[str, str, str, str]
+UNFINISHED = ("report", "tracking")
+"""Stages that still run, or have yet to run, when the report is made."""
+
+
+@dataclass
+class Study:
+    """A finished study, read lazily from its results folder.
+
+    Attributes:
+        folder: the results folder.
+        config: the sections that the report was given.
+        shared: run records of jobs whose outputs all studies share.
+    """
+
+    folder: Path
+    config: StudyConfig
+    shared: list[Path] = field(default_factory=list)
+    _outputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    _files: dict[Key, Path] = field(default_factory=dict)
+
+    @cached_property
+    def scores(self) -> list[Score]:
+        """All scores, in the order of suites, items and systems of the config."""
+        found: list[Score] = []
+        for path in score_files(self.folder):
+            rows = read_scores(path)
+            self._files |= {_key(score): path for score in rows}
+            found += rows
+        if not found:
+            raise StudyError("no scores", where=self.folder / "scoring", fix="run the study first")
+        return sorted(found, key=self._position)
+
+    def link(self, score: Score) -> str:
+        """Returns a score's file, relative to the report; empty for a derived score."""
+        path = self._files.get(_key(score))
+        return f"../{path.relative_to(self.folder).as_posix()}" if path else ""
+
+    def _position(self, score: Score) -> tuple[int, int, str, int]:
+        suites, systems = list(self.config.suites), list(self.config.systems)
+        items = list(getattr(self.config.suites.get(score.suite), "directions", []))
+        return (
+            suites.index(score.suite) if score.suite in suites else len(suites),
+            items.index(score.item) if score.item in items else len(items),
+            score.item,
+            systems.index(score.system) if score.system in systems else len(systems),
+        )
+
+    def ordered(self, systems: Iterable[str]) -> list[str]:
+        """Returns systems once each, in the order of the config."""
+        present = set(systems)
+        return [name for name in self.config.systems if name in present]
+
+    @cached_property
+    def published_only(self) -> bool:
+        """Whether all systems are published outputs, so that the verdicts are the result."""
+        return all(system.kind == "published" for system in self.config.systems.values())
+
+    @cached_property
+    def baseline(self) -> str:
+        """The system against which the others are tested."""
+        return self.config.report.baseline or next(iter(self.config.systems))
+
+    @cached_property
+    def comparisons(self) -> dict[str, Any]:
+        """The paired tests between systems, with a statement of the method."""
+        return dict(read_json(self.folder / "significance" / "comparisons.json"))
+
+    @cached_property
+    def significance(self) -> Significance:
+        """The paired tests, ready to be asked."""
+        return Significance(self.comparisons["comparisons"], self.baseline)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The run records of all jobs but the report itself, in the order of their starts."""
+        return sorted([*self.shared_records, *self.own_records], key=_start)
+
+    @cached_property
+    def own_records(self) -> list[dict[str, Any]]:
+        """The run records of the study's own jobs but the report, in the order of their starts."""
+        return _read_records((self.folder / "runs").glob("*/*.json"))
+
+    @cached_property
+    def shared_records(self) -> list[dict[str, Any]]:
+        """The run records of jobs whose outputs all studies share, whichever study ran them."""
+        return _read_records(self.shared)
+
+    def record(self, stage: str, name: str) -> dict[str, Any] | None:
+        """Returns one job's run record, or none."""
+        for record in self.records:
+            if (record["stage"], record["name"]) == (stage, name):
+                return record
+        return None
+
+    @cached_property
+    def audits(self) -> dict[str, dict[str, Any]]:
+        """The audits of the training sets by mixture."""
+        paths = sorted((self.folder / "synthesis").glob("*/audit.json"))
+        return {path.parent.name: read_json(path) for path in paths}
+
+    @cached_property
+    def corpora(self) -> dict[str, Any] | None:
+        """The report of the corpora stage, or none where the study has none."""
+        path = self.folder / "corpora" / "report.json"
+        return read_json(path) if path.exists() else None
+
+    @cached_property
+    def exports(self) -> dict[str, dict[str, Any]]:
+        """The error reports of 8-bit systems."""
+        paths = sorted((self.folder / "export").glob("*/error.json"))
+        return {path.parent.name: read_json(path) for path in paths}
+
+    @cached_property
+    def perplexities(self) -> dict[str, dict[str, Any]]:
+        """The perplexities of 8-bit systems and of what they were made from."""
+        paths = sorted((self.folder / "perplexity").glob("*.json"))
+        return {path.stem: read_json(path) for path in paths}
+
+    @cached_property
+    def comet_correlation(self) -> float | None:
+        """Spearman's correlation of the study's own COMET model on held-out degradations."""
+        path = self.folder / "comet" / "training" / "correlation.json"
+        return float(read_json(path)["spearman"]) if path.exists() else None
+
+    @cached_property
+    def systems(self) -> dict[str, dict[str, Any]]:
+        """What each system's outputs were made with (``system.json``)."""
+        paths = sorted((self.folder / "generation").glob("*/system.json"))
+        return {path.parent.name: read_json(path) for path in paths}
+
+    @cached_property
+    def sources(self) -> list[dict[str, Any]]:
+        """The manifests of the downloads that this study's records name."""
+        folders: dict[str, dict[str, Any]] = {}
+        for record in self.records:
+            for reference in [*record["inputs"].values(), *record["outputs"].values()]:
+                path = Path(reference["path"])
+                manifest = path if path.name == "manifest.json" else path / "manifest.json"
+                if "download" in path.parts and manifest.is_file():
+                    folders[str(manifest)] = read_json(manifest)
+        return [folders[name] for name in sorted(folders)]
+
+    def segments(self, system: str, suite: str, metric: str) -> dict[str, float]:
+        """Returns a system's segment scores of a metric by prompt id; empty without any."""
+        name = f"{suite}.segments.jsonl"
+        folders = (self.folder / "scoring", self.folder / "comet" / "score")
+        paths = [folder / system / name for folder in folders]
+        rows = (row for path in paths if path.is_file() for row in read_jsonl(path))
+        return {row["id"]: row["value"] for row in rows if row["metric"] == metric}
+
+    def prompts(self, suite: str) -> list[Prompt]:
+        """Returns a suite's prompts."""
+        return read_prompts(self.folder / "prompts" / f"{suite}.jsonl")
+
+    def answers(self, system: str, suite: str) -> dict[str, Any]:
+        """Returns a system's hypotheses by prompt id; empty where it has none for the suite."""
+        key = (system, suite)
+        if key not in self._outputs:
+            path = self.folder / "generation" / system / f"{suite}.jsonl"
+            rows = read_jsonl(path) if path.exists() else []
+            self._outputs[key] = {row["id"]: row for row in rows}
+        return self._outputs[key]
+
+
+def _read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [read_json(path) for path in paths]
+    return sorted((row for row in rows if row["stage"] not in UNFINISHED), key=_start)
+
+
+def _start(record: dict[str, Any]) -> float:
+    return float(record["start"])
+
+
+def _key(score: Score) -> Key:
+    return (score.suite, score.item, score.system, score.metric)

@@ -1,0 +1,124 @@
+"""The chapter about 8-bit systems: size, rounding error, and what it does to the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bayling_study.stages.report import figures
+from bayling_study.stages.report.blocks import Cell, Figure, Section, Table, number, signed, text
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.metrics import HEADLINE
+
+DECIMALS = 2
+"""Decimals of scores and their changes."""
+TOTALS = {
+    "tensors": ("tensors", 1, 0, ""),
+    "quantised_tensors": ("tensors in 8 bits", 1, 0, ""),
+    "bytes": ("size", 2**-20, 1, " MiB"),
+    "bytes_fp16": ("size in fp16", 2**-20, 1, " MiB"),
+    "size_share": ("size against fp16", 100, 1, " %"),
+    "relative_error": ("relative rounding error", 100, 3, " %"),
+    "max_error": ("largest rounding error", 1, 6, ""),
+    "saturated_share": ("values at the ends of the range", 100, 3, " %"),
+}
+"""Totals of ``error.json``: what each is called, its factor, decimals and unit."""
+
+
+def export_section(study: Study) -> Section:
+    """Returns the sizes and errors of 8-bit systems and the change of every headline score."""
+    section = Section("export", "8-bit export")
+    for system, report in study.exports.items():
+        section.tables.append(_total_table(system, report.get("total", {})))
+        if system in study.perplexities:
+            section.tables.append(perplexity_table(system, study.perplexities[system]))
+        change = change_table(study, system)
+        if change.rows:
+            section.tables.append(change)
+        errors = tensor_errors(report)
+        if errors:
+            svg = figures.strip(errors, "relative rounding error of a tensor (%)")
+            title = f"Rounding error of {system}, one point a tensor"
+            section.figures.append(Figure(f"errors-{system}", title, svg))
+    return section
+
+
+def _total_table(system: str, total: Mapping[str, float]) -> Table:
+    rows = [
+        [
+            text(title),
+            replace(
+                number(total[key] * factor, decimals, unit), link=f"../export/{system}/error.json"
+            ),
+        ]
+        for key, (title, factor, decimals, unit) in TOTALS.items()
+        if key in total
+    ]
+    return Table(f"export-{system}", f"{system}: size and error", ["figure", "value"], rows)
+
+
+def tensor_errors(report: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Returns relative errors of 8-bit tensors in per cent, by kind of tensor."""
+    kinds: dict[str, list[float]] = {}
+    for row in report.get("tensors", []):
+        if row.get("quantised"):
+            kind = row["tensor"].removesuffix(".weight").rpartition(".")[2]
+            kinds.setdefault(kind, []).append(100 * row["relative_error"])
+    return kinds
+
+
+def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
+    """Returns an export's perplexity beside that of what it was made from, and the change."""
+    rows = [
+        (side["system"], side["perplexity"], side) for side in (report["base"], report["export"])
+    ]
+    change = report["difference"]
+    rows.append(("change", change["value"], change))
+    body = [
+        [
+            text(name),
+            replace(number(value, 3), link=f"../perplexity/{system}.json"),
+            text(f"{bounds['low']:.3f} to {bounds['high']:.3f}"),
+        ]
+        for name, value, bounds in rows
+    ]
+    note = (
+        f"Reference answers of {report['n']} held-out conversations, {report['tokens']:,} tokens; "
+        f"the same most probable token at {100 * report['top1_agreement']:.1f} % of them. "
+        "Intervals: paired bootstrap over conversations."
+    )
+    columns = ["system", "perplexity", "interval"]
+    return Table(f"perplexity-{system}", f"{system}: perplexity", columns, body, note)
+
+
+def change_table(study: Study, system: str) -> Table:
+    """Returns the change of headline scores from a system's base to its 8-bit form."""
+    base = getattr(study.config.systems[system], "base", "")
+    rows = [
+        _change(row, system)
+        for row in study.comparisons["comparisons"]
+        if {row["system_a"], row["system_b"]} == {base, system} and row["metric"] in HEADLINE
+    ]
+    columns = ["suite", "item", "metric", base, system, "change", "significant"]
+    note = f"Change: {system} minus {base}, with its interval by paired bootstrap."
+    return Table(f"change-{system}", f"{system}: change of the scores", columns, rows, note)
+
+
+def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
+    first = row["system_a"] == system
+    sign = 1 if first else -1
+    low, high = sorted((sign * row["low"], sign * row["high"]))
+    before, after = (row["value_b"], row["value_a"]) if first else (row["value_a"], row["value_b"])
+    return [
+        *(text(row[key]) for key in ("suite", "item", "metric")),
+        number(before, DECIMALS),
+        number(after, DECIMALS),
+        Cell(
+            signed(after - before),
+            detail=f"{signed(low)} to {signed(high)}",
+            number=True,
+            link="../significance/comparisons.json",
+        ),
+        text("yes" if row["significant"] else "no"),
+    ]

@@ -1,0 +1,134 @@
+"""Sections about how the results came to be: training, jobs, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bayling_study.stages.report import figures
+from bayling_study.stages.report.blocks import Cell, Figure, Section, Table, number, text
+from bayling_study.stages.report.clock import BusyClock, end_of
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.cost import cost_table, seconds_of
+from bayling_study.stages.report.graph import draw
+
+MIB = 2**20
+START_NOTE = (
+    "Start: seconds with a job at work since the first start; pauses in which none ran are left "
+    "out. Shared downloads and models, which an earlier study may have made, have none."
+)
+TIMELINE_NOTE = "The study's own jobs. Pauses in which none ran are left out."
+
+
+def tuning_section(study: Study) -> Section:
+    """Returns training curves and what was trained with."""
+    section = Section("tuning", "Tuning")
+    for record in study.records:
+        if record["stage"] != "tuning":
+            continue
+        name = record["name"]
+        if record["history"]:
+            svg = figures.training_curve(record["history"])
+            section.figures.append(Figure(f"curve-{name}", f"Training curve of {name}", svg))
+        for kind in ("metrics", "parameters"):
+            table = Table(f"tuning-{name}-{kind}", f"{name}: {kind}", ["name", "value"], [])
+            table.rows = _pairs(record[kind])
+            section.more[f"{name}: {kind}"] = [table]
+    return section
+
+
+def jobs_section(study: Study) -> Section:
+    """Returns every job with its time and memory, the timeline and the graph of jobs."""
+    section = Section("jobs", "Jobs, time and memory")
+    if not study.records:
+        return section
+    own, shared = study.own_records, study.shared_records
+    clock = BusyClock(own)
+    rows = [_job_row(record, None) for record in shared]
+    rows += [_job_row(record, clock) for record in own]
+    columns = ["job", "state", "start (s)", "seconds", "peak MiB", "code"]
+    section.facts = _heaviest(own or shared)
+    section.tables.append(cost_table(own, shared))
+    section.more["Every job"] = [Table("jobs", "Jobs", columns, rows, START_NOTE)]
+    if own:
+        spans = [(job_name(r), clock.at(r["start"]), clock.at(end_of(r))) for r in own]
+        svg = figures.timeline(spans)
+        section.figures.append(Figure("timeline", "When each job ran", svg, TIMELINE_NOTE))
+    svg = draw([job_name(record) for record in study.records], job_edges(study.records))
+    caption = "A line leads from the job that made a file to a job right of it that read the file."
+    section.figures.append(Figure("jobs", "The graph of jobs", svg, caption))
+    return section
+
+
+def _job_row(record: Mapping[str, Any], clock: BusyClock | None) -> list[Cell]:
+    return [
+        text(job_name(record)),
+        text(record["state"]),
+        number(clock.at(record["start"]) if clock else None),
+        number(seconds_of(record), 1),
+        number(_peak(record) / MIB),
+        Cell(record["code"][:8], hint=record["code"]),
+    ]
+
+
+def _peak(record: Mapping[str, Any]) -> int:
+    return int(record["host"].get("peak_memory_bytes") or 0)
+
+
+def _heaviest(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    largest, longest = max(records, key=_peak), max(records, key=seconds_of)
+    return [
+        ("most memory", f"{_peak(largest) / MIB:,.0f} MiB, {job_name(largest)}"),
+        ("longest job", f"{seconds_of(longest) / 60:.1f} minutes, {job_name(longest)}"),
+    ]
+
+
+def job_name(record: Mapping[str, Any]) -> str:
+    """Returns a job's name as people read it."""
+    same = record["stage"] == record["name"]
+    return str(record["stage"] if same else f"{record['stage']}/{record['name']}")
+
+
+def job_edges(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Returns (maker, reader) for every file or folder one job made and another read."""
+    made = [(r, [Path(f["path"]) for f in r["outputs"].values()]) for r in records]
+    read = [(r, [Path(f["path"]) for f in r["inputs"].values()]) for r in records]
+    return [
+        (job_name(maker), job_name(reader))
+        for maker, outputs in made
+        for reader, inputs in read
+        if maker is not reader and any(_touches(a, b) for a in outputs for b in inputs)
+    ]
+
+
+def _touches(made: Path, read: Path) -> bool:
+    return made == read or made in read.parents or read in made.parents
+
+
+def environment_section(study: Study) -> Section:
+    """Returns the versions and machines that made the results."""
+    section = Section("environment", "Environment")
+    versions: dict[str, set[str]] = {}
+    for record in study.records:
+        for package, version in record["packages"].items():
+            versions.setdefault(package, set()).add(version)
+    rows = [
+        [text(name), text(", ".join(sorted(found)))] for name, found in sorted(versions.items())
+    ]
+    section.tables.append(Table("versions", "Versions", ["package", "version"], rows))
+    hosts = {(r["host"]["system"], r["host"]["cores"]) for r in study.records}
+    section.facts = [("machine", f"{system}, {cores} cores") for system, cores in sorted(hosts)]
+    section.facts.append(("seed", str(study.config.study.seed)))
+    commits = sorted({r["commit"] for r in study.records if r.get("commit")})
+    section.facts += [("commit", commit) for commit in commits]
+    return section
+
+
+def _pairs(values: Mapping[str, object]) -> list[list[Cell]]:
+    """Returns the body of a two-column table of names and values."""
+    return [[text(key), text(_short(value))] for key, value in values.items()]
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,133 @@
+"""Heat maps of many translation directions: languages as rows, systems and ways as columns.
+
+Directions are read around their pivots (English, and Chinese where it has many
+partners): ``→en`` holds translations into English, ``en→`` those out of it.
+Colours are Matplotlib's ``cividis``, made for colour-blind readers.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from matplotlib import colormaps, pyplot
+from matplotlib.axes import Axes
+
+from bayling_study.core.records import Score
+from bayling_study.stages.report.figures import STYLE, svg_of
+
+DIRECTION = re.compile(r"[a-z]{2,3}(?:_[a-z]{4})?-[a-z]{2,3}(?:_[a-z]{4})?", re.IGNORECASE)
+FEWEST_DIRECTIONS = 12
+PIVOT_SHARE = 0.3
+"""A language in more than this share of the directions is a pivot."""
+MOST_PIVOTS = 2
+BLOCK_ROWS = 36
+"""Rows of one column of the picture; more go beside it."""
+MOST_NUMBERS = 500
+"""Cells up to which each shows its value."""
+COLOURS = "cividis"
+
+Cells = dict[tuple[str, str], float]
+"""(row, column) to value."""
+
+
+def directions_of(items: Iterable[str]) -> list[str]:
+    """Returns the items that are directions such as ``de-en``, once each."""
+    return [item for item in dict.fromkeys(items) if DIRECTION.fullmatch(item)]
+
+
+def pivots_of(directions: Sequence[str]) -> list[str]:
+    """Returns the languages that most directions have on one side, the most frequent first."""
+    counts = Counter(code for item in directions for code in item.split("-"))
+    return [
+        code
+        for code, count in counts.most_common(MOST_PIVOTS)
+        if count > PIVOT_SHARE * len(directions)
+    ]
+
+
+def place_of(direction: str, pivots: Sequence[str]) -> tuple[str, str] | None:
+    """Returns (row, way) of a direction: its other language and ``→en`` or ``en→``.
+
+    A direction without a pivot has no place.
+    """
+    source, _, target = direction.partition("-")
+    for pivot in pivots:
+        if target == pivot:
+            return source, f"→{pivot}"
+        if source == pivot:
+            return target, f"{pivot}→"
+    return None
+
+
+def heat_map(scores: Sequence[Score], systems: Sequence[str]) -> str:
+    """Draws one metric of all systems on a suite's directions.
+
+    Args:
+        scores: scores of one metric; items that are no directions of a pivot are left out.
+        systems: columns of each way, in order.
+    """
+    wanted = set(directions_of(score.item for score in scores))
+    pivots = pivots_of(list(wanted))
+    cells: Cells = {}
+    ways: dict[str, None] = {}
+    for score in scores:
+        place = place_of(score.item, pivots) if score.item in wanted else None
+        if place is not None and score.system in systems:
+            row, way = place
+            ways[way] = None
+            cells[row, f"{way}  {score.system}"] = score.value
+    order = sorted(ways, key=lambda way: (pivots.index(way.strip("→")), not way.startswith("→")))
+    columns = [f"{way}  {system}" for way in order for system in systems]
+    named = {column for _, column in cells}
+    return _draw(cells, _sorted_rows(cells), [column for column in columns if column in named])
+
+
+def _sorted_rows(cells: Cells) -> list[str]:
+    """Returns the languages, the best on average first."""
+    values: dict[str, list[float]] = {}
+    for (row, _), value in cells.items():
+        values.setdefault(row, []).append(value)
+    return sorted(values, key=lambda row: (-sum(values[row]) / len(values[row]), row))
+
+
+def _draw(cells: Cells, rows: list[str], columns: list[str]) -> str:
+    blocks = math.ceil(len(rows) / BLOCK_ROWS)
+    height = math.ceil(len(rows) / blocks)
+    top = max(cells.values(), default=1.0) or 1.0
+    widest = max(0.42 * len(columns), 1.2)
+    with pyplot.rc_context({**STYLE, "axes.grid": False, "font.size": 7}):
+        figure, axes = pyplot.subplots(
+            1, blocks, squeeze=False, figsize=(blocks * (widest + 0.9) + 0.6, 0.19 * height + 1.3)
+        )
+        for place, part in enumerate(axes[0]):
+            _block(part, cells, rows[place * height : (place + 1) * height], columns, top)
+        scale = pyplot.cm.ScalarMappable(pyplot.Normalize(0, top), COLOURS)
+        figure.colorbar(scale, ax=list(axes[0]), shrink=min(1.0, 2.5 / figure.get_figheight()))
+        return svg_of(figure)
+
+
+def _block(axes: Axes, cells: Cells, rows: list[str], columns: list[str], top: float) -> None:
+    """Draws some of the rows; a cell without a value stays white."""
+    grid = [[cells.get((row, column), math.nan) for column in columns] for row in rows]
+    axes.imshow(grid, cmap=COLOURS, vmin=0, vmax=top, aspect="auto")
+    axes.set_xticks(range(len(columns)), columns, rotation=90)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0)
+    for x in range(1, len(columns)):
+        if columns[x].split()[0] != columns[x - 1].split()[0]:
+            axes.axvline(x - 0.5, color="white", linewidth=2)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    if len(cells) > MOST_NUMBERS:
+        return
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            value = cells.get((row, column))
+            if value is not None:
+                red, green, blue, _ = colormaps[COLOURS](value / top)
+                ink = "black" if red + green + blue > 1.4 else "white"
+                axes.text(x, y, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=6)

@@ -1,0 +1,119 @@
+"""The chapter that compares scores with published values, and the table of ``make study``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from bayling_study.core.records import Score
+from bayling_study.stages.report.blocks import Cell, Section, Table, number, text
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.metrics import HEADLINE, interval, score_row
+from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
+
+ORDER = (REPRODUCED, CLOSE, DIFFERS, NOT_COMPARABLE)
+FEW_VERDICTS = 40
+"""Verdicts up to which the first page shows each."""
+COLUMNS = ["item", "system", "metric", "published", "ours", "interval", "verdict", "reason"]
+
+
+def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> Section:
+    """Returns the verdicts on published values: counts, then a folded table a suite.
+
+    Scores that nobody published stay in ``verdicts.tsv`` only.
+    """
+    section = Section("verdicts", "Against the published values")
+    judged = [row for row in verdicts if row.published is not None]
+    if not judged:
+        section.text = "No published value concerns the systems and suites of this study."
+        return section
+    section.text = (
+        "Reproduced: equal at the printed decimals. Close: within the metric's tolerance. "
+        "All rows, with signatures: verdicts.tsv beside this page."
+    )
+    section.tables = [verdict_counts(judged, "kind")]
+    for suite, rows in by_suite(judged).items():
+        table = Table(
+            f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, [_row(study, r) for r in rows]
+        )
+        section.more[f"{suite}: {len(rows)} published values"] = [table]
+    return section
+
+
+def first_verdicts(study: Study, verdicts: Sequence[Verdict]) -> Table:
+    """Returns the verdicts of the first page: each where they are few, else counts by suite."""
+    if len(verdicts) > FEW_VERDICTS:
+        return verdict_counts(verdicts, "suite")
+    rows = [[text(row.key[0]), *_row(study, row)] for row in verdicts]
+    title = "Against the published values"
+    return Table("verdicts-first", title, ["suite", *COLUMNS], rows)
+
+
+def by_suite(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
+    """Returns verdicts by suite."""
+    groups: dict[str, list[Verdict]] = {}
+    for row in verdicts:
+        groups.setdefault(row.key[0], []).append(row)
+    return groups
+
+
+def verdict_counts(verdicts: Sequence[Verdict], group: str) -> Table:
+    """Returns how many values got which verdict, by ``suite`` or by ``kind`` of value."""
+    found: dict[str, Counter[str]] = {}
+    for row in verdicts:
+        kind = row.published.kind if row.published else ""
+        found.setdefault(row.key[0] if group == "suite" else kind, Counter())[row.verdict] += 1
+    rows = [[text(name), *(number(row[v]) for v in ORDER)] for name, row in found.items()]
+    title = f"Verdicts by {group if group == 'suite' else 'kind of published value'}"
+    total = sum(found.values(), Counter())
+    rows.append([Cell("all"), *(number(total[v]) for v in ORDER)])
+    return Table(f"verdict-counts-{group}", title, [group, *ORDER], rows)
+
+
+def _row(study: Study, verdict: Verdict) -> list[Cell]:
+    known, score = verdict.published, verdict.score
+    digits = known.decimals if known else 2
+    signature = score.signature if score else ""
+    ours = f"{score.value:.{digits}f}" if score else "–"
+    return [
+        *(text(name) for name in verdict.key[1:]),
+        Cell(known.text if known else "–", number=True, hint=known.source if known else ""),
+        Cell(ours, number=True, hint=signature, link=study.link(score) if score else ""),
+        Cell(interval(score) if score else "", number=True),
+        Cell(verdict.verdict, strong=verdict.verdict == DIFFERS),
+        text(verdict.reason),
+    ]
+
+
+def summary_table(study: Study, verdicts: Iterable[Verdict]) -> Table:
+    """Returns what ``make study`` prints: the headline metrics, one system a column.
+
+    A study of published outputs only has its verdicts for a result: it gets
+    their counts by suite.
+    """
+    judged = [row for row in verdicts if row.published is not None]
+    if study.published_only and judged:
+        return verdict_counts(judged, "suite")
+    places: dict[tuple[str, str, str], dict[str, Score]] = {}
+    for score in study.scores:
+        if score.metric in HEADLINE:
+            place = (score.suite, score.metric, score.item)
+            places.setdefault(place, {})[score.system] = score
+    suites = list(dict.fromkeys(score.suite for score in study.scores))
+    order = sorted(places, key=lambda place: (suites.index(place[0]), HEADLINE.index(place[1])))
+    systems = study.ordered(name for row in places.values() for name in row)
+    rows = [
+        [
+            text(suite),
+            text(item),
+            text(metric),
+            *_plain(study, places[suite, metric, item], systems),
+        ]
+        for suite, metric, item in order
+    ]
+    return Table("summary", "Main results", ["suite", "item", "metric", *systems], rows)
+
+
+def _plain(study: Study, scores: dict[str, Score], systems: Sequence[str]) -> list[Cell]:
+    """Returns values and marks without intervals."""
+    return [text(cell.text) for cell in score_row(study, scores, systems)]

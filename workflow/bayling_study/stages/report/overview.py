@@ -1,0 +1,103 @@
+"""The report's first page: what was run, the main results, what to know before trusting them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bayling_study.core.records import Score
+from bayling_study.stages.report.blocks import Cell, Section, Table, text
+from bayling_study.stages.report.cautions import warning_table
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.cost import cost_facts
+from bayling_study.stages.report.judged import first_verdicts
+from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.verdicts import Verdict
+
+WIDEST = 12
+"""Most columns of values of one table; wider ones become one table a metric."""
+DECIMALS = 1
+"""Decimals of the first page; the suites' own tables have two."""
+
+
+def overview_section(study: Study, verdicts: Sequence[Verdict]) -> Section:
+    """Returns what was run, the warnings, and the main numbers of every suite."""
+    section = Section("overview", "Overview", facts=_facts(study))
+    judged = [row for row in verdicts if row.published is not None]
+    if judged:
+        section.tables.append(first_verdicts(study, judged))
+    warnings = warning_table(study)
+    if warnings.rows:
+        section.tables.append(warnings)
+    for suite in dict.fromkeys(score.suite for score in study.scores):
+        tables = main_tables(study, suite)
+        if study.published_only:
+            section.more[f"Main results: {suite}"] = tables
+        else:
+            section.tables += tables
+    return section
+
+
+def _facts(study: Study) -> list[tuple[str, str]]:
+    return [
+        ("systems", ", ".join(study.config.systems)),
+        ("suites", ", ".join(study.config.suites)),
+        ("baseline of tests", study.baseline),
+        *cost_facts(study.own_records, study.shared_records),
+    ]
+
+
+def main_tables(study: Study, suite: str) -> list[Table]:
+    """Returns a suite's headline metrics, together where they fit side by side."""
+    scores = [score for score in study.scores if score.suite == suite]
+    metrics = headline(score.metric for score in scores)
+    systems = study.ordered(score.system for score in scores)
+    if len(metrics) * len(systems) <= WIDEST:
+        return [_pivot(study, f"main-{suite}", f"Main results: {suite}", scores, metrics)]
+    return [
+        _pivot(
+            study, f"main-{suite}-{metric}", f"Main results: {suite}, {metric}", scores, [metric]
+        )
+        for metric in metrics
+    ]
+
+
+def _pivot(
+    study: Study, name: str, title: str, scores: Sequence[Score], metrics: Sequence[str]
+) -> Table:
+    """Returns items as rows and, for each metric, systems as columns."""
+    found: dict[str, dict[str, dict[str, Score]]] = {}
+    for score in scores:
+        if score.metric in metrics:
+            found.setdefault(score.item, {}).setdefault(score.metric, {})[score.system] = score
+    systems = study.ordered(score.system for score in scores if score.metric in metrics)
+    rows = [
+        [text(item), *_values(study, by_metric, metrics, systems)]
+        for item, by_metric in found.items()
+    ]
+    groups = [("", 1), *((metric, len(systems)) for metric in metrics)]
+    columns = ["item", *(system for _ in metrics for system in systems)]
+    return Table(name, title, columns, rows, _tests(study), groups=groups)
+
+
+def _values(
+    study: Study,
+    by_metric: dict[str, dict[str, Score]],
+    metrics: Sequence[str],
+    systems: Sequence[str],
+) -> list[Cell]:
+    return [
+        cell
+        for metric in metrics
+        for cell in score_row(study, by_metric.get(metric, {}), systems, DECIMALS)
+    ]
+
+
+def _tests(study: Study) -> str:
+    """Returns what marks, bold type and small numbers mean."""
+    method = study.comparisons["method"]
+    return (
+        f"Bold: best of the row. Below each value: its interval. ▲ ▼: significantly better or "
+        f"worse than {study.baseline} ({'; '.join(method['tests'])}; {method['samples']:,} "
+        f"samples; Holm's correction over all pairs of systems; {method['significant']}, "
+        f"{method['level']}).{'' if method.get('averages') else ' Averages are not tested.'}"
+    )

@@ -1,0 +1,35 @@
+"""The page itself: sections in, one self-contained HTML file out.
+
+All text is escaped by Jinja; only the figures, which matplotlib made and
+escaped, go in as they are. The page's policy forbids every script but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bayling_study.stages.report.blocks import Section
+
+FOLDER = Path(__file__).parent
+
+
+def render(title: str, subtitle: str, sections: list[Section]) -> str:
+    """Returns the page as HTML text."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined
+    )
+    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    digest = hashlib.sha256(script.encode()).digest()
+    return environment.get_template("page.html").render(
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=Markup(base64.b64encode(digest).decode()),
+    )

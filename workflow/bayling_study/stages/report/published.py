@@ -1,0 +1,95 @@
+"""The table of published values (``config/published.tsv``), read and checked.
+
+Its ``kind`` says what a value is worth:
+
+- ``published``: printed by the authors (or, for WMT22 submissions, by the organisers);
+- ``recomputed``: computed from released files by this project, not the paper's own figure;
+- ``approximate``: read from a chart, never a target;
+- ``recalled``: quoted from memory of later papers;
+- ``not-recomputable``: published, but the data behind it was not released.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+
+COLUMNS = ("suite", "item", "system", "metric", "value", "decimals", "kind", "source", "note")
+KINDS = ("published", "recomputed", "approximate", "recalled", "not-recomputable")
+
+Key = tuple[str, str, str, str]
+"""Suite, item, system and metric."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published value.
+
+    Attributes:
+        suite, item, system, metric: named as in the replay study and in score files.
+        value: the value, in the metric's unit.
+        text: the value as it was printed.
+        decimals: decimals that were printed; equality is judged at these.
+        kind: what the value is worth; one of ``KINDS``.
+        source: where it was printed.
+        note: what a reader must know, such as a trap.
+    """
+
+    suite: str
+    item: str
+    system: str
+    metric: str
+    value: float
+    text: str
+    decimals: int
+    kind: str
+    source: str
+    note: str
+
+    @property
+    def key(self) -> Key:
+        """What the value is about."""
+        return (self.suite, self.item, self.system, self.metric)
+
+
+def read_published(path: Path) -> list[Published]:
+    """Reads the table.
+
+    Raises:
+        StudyError: a row is malformed or repeats another one; names file and line.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise StudyError("the table of published values does not exist", where=path) from error
+    if not lines or tuple(lines[0].split("\t")) != COLUMNS:
+        raise StudyError("wrong columns", where=f"{path}:1", fix="\t".join(COLUMNS))
+    rows: dict[tuple[Key, str], Published] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        row = _parse(line, f"{path}:{number}")
+        if (row.key, row.kind) in rows:
+            raise StudyError(f"{row.key} is there twice as {row.kind}", where=f"{path}:{number}")
+        rows[row.key, row.kind] = row
+    return list(rows.values())
+
+
+def _parse(line: str, where: str) -> Published:
+    cells = line.split("\t")
+    if len(cells) != len(COLUMNS):
+        raise StudyError(f"{len(cells)} columns instead of {len(COLUMNS)}", where=where)
+    suite, item, system, metric, text, decimals, kind, source, note = cells
+    if kind not in KINDS:
+        raise StudyError(f"unknown kind {kind!r}", where=where, fix=f"one of: {', '.join(KINDS)}")
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise StudyError(f"{text!r} is not a number", where=where) from error
+    printed = len(text.partition(".")[2])
+    if not math.isfinite(value) or decimals != str(printed):
+        raise StudyError(f"{text!r} does not have {decimals!r} decimals", where=where)
+    if not source:
+        raise StudyError("the row names no source", where=where)
+    return Published(suite, item, system, metric, value, text, printed, kind, source, note)

@@ -1,0 +1,189 @@
+"""Sections about results: per suite the score tables with intervals and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bayling_study.config.suites import Suite, TranslationSuite, Wmt22Suite
+from bayling_study.core.records import Score
+from bayling_study.stages.report import figures
+from bayling_study.stages.report.blocks import Figure, Section, Table, number, text
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.heatmap import (
+    FEWEST_DIRECTIONS,
+    directions_of,
+    heat_map,
+    pivots_of,
+)
+from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.samples import extremes, samples
+
+MANY_SIGNATURES = 4
+"""More than this many signatures are left to the cells' hints."""
+MOST_BARS = 24
+"""Items up to which each has its bars; of more, only averages do, beside a heat map."""
+MOST_ROWS = 40
+"""Items up to which a headline table is open; of more, it opens on demand below the averages."""
+
+
+def result_sections(study: Study) -> list[Section]:
+    """Returns one section a suite: headline metrics with figures, the others folded."""
+    sections = []
+    for suite in dict.fromkeys(score.suite for score in study.scores):
+        scores = [score for score in study.scores if score.suite == suite]
+        section = Section(f"suite-{suite}", f"Suite {suite}", _introduction(study, suite))
+        metrics = dict.fromkeys(score.metric for score in scores)
+        first = headline(metrics)
+        panels = comet_and_bleu(scores, first)
+        for metric in first:
+            own = [score for score in scores if score.metric == metric]
+            _add_headline(section, study, suite, own, bars=metric not in panels)
+        if panels:
+            section.figures.append(_stacked_figure(study, suite, panels))
+        for metric in metrics:
+            if metric not in first:
+                family = f"More metrics: {metric.partition('.')[0]}"
+                table = metric_table(study, suite, metric, scores)
+                section.more.setdefault(family, []).append(table)
+        section.samples = {
+            title: groups
+            for title, groups in (
+                ("Sample answers", samples(study, suite)),
+                (f"Worst and best segments by {first[0]}", extremes(study, suite, first[0])),
+            )
+            if groups
+        }
+        sections.append(section)
+    return sections
+
+
+def _add_headline(
+    section: Section, study: Study, suite: str, scores: list[Score], bars: bool
+) -> None:
+    """Adds the table and figures of one headline metric; very long tables are folded.
+
+    Args:
+        section: the suite's chapter.
+        study: gives systems and tests.
+        suite: the suite's name.
+        scores: the metric's scores.
+        bars: whether the metric has bars of its own.
+    """
+    metric = scores[0].metric
+    table = metric_table(study, suite, metric, scores)
+    directions = set(directions_of(score.item for score in scores))
+    averages = [score for score in scores if score.item not in directions]
+    many = len(table.rows) > MOST_BARS
+    drawn = averages if many and directions else scores
+    if drawn and bars:
+        table.figures.append(_figure(study, suite, metric, drawn))
+    if len(directions) >= FEWEST_DIRECTIONS and pivots_of([*directions]):
+        table.figures.append(_language_map(study, suite, metric, scores))
+    if len(table.rows) <= MOST_ROWS:
+        section.tables.append(table)
+        return
+    if averages:
+        short = metric_table(study, suite, metric, averages)
+        short.name, short.figures = f"{table.name}-averages", table.figures
+        table.figures = []
+        section.tables.append(short)
+    section.more[f"{metric} of all {len(table.rows)} items"] = [table]
+
+
+def _language_map(study: Study, suite: str, metric: str, scores: Sequence[Score]) -> Figure:
+    svg = heat_map(scores, study.ordered(score.system for score in scores))
+    caption = (
+        "A row is a language, the best first; →en: from it into English, en→: from English into "
+        "it. Directions without a pivot are in the table only."
+    )
+    name, title = f"{suite}-{metric}-languages", f"{metric} on {suite} by language"
+    return Figure(name, title, svg, caption)
+
+
+Panels = dict[str, dict[tuple[str, str], figures.Interval]]
+"""Metric to (direction, system) to value and interval."""
+
+
+def comet_and_bleu(scores: Sequence[Score], first: Sequence[str]) -> Panels:
+    """Returns COMET and BLEU by direction, the papers' main figure, where a suite has both."""
+    directions = set(directions_of(score.item for score in scores))
+    comet = next((metric for metric in first if metric.startswith("comet")), "")
+    if not {comet, "bleu"} <= set(first) or len(directions) > MOST_BARS:
+        return {}
+    panels: Panels = {comet: {}, "bleu": {}}
+    for score in scores:
+        if score.metric in panels and score.item in directions:
+            value = (score.value, score.low, score.high)
+            panels[score.metric][score.item, score.system] = value
+    return panels if all(panels.values()) else {}
+
+
+def _stacked_figure(study: Study, suite: str, panels: Panels) -> Figure:
+    items = list(dict.fromkeys(item for rows in panels.values() for item, _ in rows))
+    systems = study.ordered(system for rows in panels.values() for _, system in rows)
+    svg = figures.stacked_bars(items, systems, panels)
+    return Figure(f"{suite}-comet-bleu", f"{' and '.join(panels)} on {suite}, by direction", svg)
+
+
+def _introduction(study: Study, suite: str) -> str:
+    config = study.config.suites.get(suite)
+    if config is None:
+        return ""
+    decoding = getattr(config, "decoding", None)
+    untrained = "" if study.published_only else _untrained(config)
+    if decoding is None:
+        return f"Kind {config.kind}.{untrained}"
+    way = "greedy" if decoding.beams == 1 else f"beam {decoding.beams}"
+    way = f"sampling at temperature {decoding.temperature}" if decoding.sample else way
+    made = f"; decoding: {way}, at most {decoding.max_new_tokens} new tokens"
+    return f"Kind {config.kind}{'' if study.published_only else made}.{untrained}"
+
+
+def _untrained(suite: Suite) -> str:
+    """Says which of a suite's directions are in no training conversation."""
+    if not isinstance(suite, TranslationSuite | Wmt22Suite):
+        return ""
+    found = [direction for direction in suite.zero_shot if direction in suite.directions]
+    return f" Never trained on: {', '.join(found)}." if found else ""
+
+
+def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Table:
+    """Returns the table of one metric: an item a row, a system a column."""
+    items: dict[str, dict[str, Score]] = {}
+    for score in scores:
+        if score.metric == metric:
+            items.setdefault(score.item, {})[score.system] = score
+    systems = study.ordered(name for row in items.values() for name in row)
+    rows = [
+        [
+            text(item),
+            number(max(score.n for score in row.values())),
+            *score_row(study, row, systems),
+        ]
+        for item, row in items.items()
+    ]
+    chosen = [score for row in items.values() for score in row.values()]
+    columns = ["item", "segments", *systems]
+    return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen))
+
+
+def _note(study: Study, scores: Iterable[Score]) -> str:
+    chosen = list(scores)
+    methods = sorted({score.method for score in chosen if score.method})
+    signatures = sorted({score.signature for score in chosen if score.signature})
+    parts = [f"▲ ▼: significantly better or worse than {study.baseline}."]
+    parts += [f"Intervals: {'; '.join(methods)}."] if methods else []
+    if len(signatures) > MANY_SIGNATURES:
+        parts.append("Signatures: rest the pointer on a value, or open its score file.")
+    elif signatures:
+        parts.append(f"Signature: {' ; '.join(signatures)}")
+    return " ".join(parts)
+
+
+def _figure(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Figure:
+    chosen = [score for score in scores if score.metric == metric]
+    items = list(dict.fromkeys(score.item for score in chosen))
+    systems = study.ordered(score.system for score in chosen)
+    bars = {(s.item, s.system): (s.value, s.low, s.high) for s in chosen}
+    svg = figures.score_bars(metric, items, systems, bars)
+    return Figure(f"{suite}-{metric}", f"{metric} on {suite}", svg)

@@ -1,0 +1,129 @@
+"""Sample answers beside their references, with the differing words marked.
+
+Answers are other people's text: long ones are cut, and control characters,
+which could hide or reorder what a reader sees, are written out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import replace
+from difflib import SequenceMatcher
+
+from bayling_study.core.records import Prompt
+from bayling_study.stages.report.blocks import Piece, Sample, Turn
+from bayling_study.stages.report.collect import Study
+
+EXTREMES = 3
+"""Worst and best segments that are shown of each system."""
+LONGEST_SHOWN = 2000
+"""Characters of a text that are shown."""
+MOST_SAMPLES = 150
+"""Prompts of a suite that are shown, so that the page stays fast to open."""
+LONGEST_COMPARED = 400
+"""Words of a text that are compared; the time grows with the square."""
+FEWEST_COMPARED = 3
+"""A reference of fewer words, such as an exam's letter, is not compared."""
+HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+"""Unicode categories without a glyph: controls, bidirectional controls, line separators."""
+JOINERS = "\u200c\u200d"
+"""Format characters that words of Persian or Hindi need."""
+CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+WORDS = re.compile(rf"[{CJK}]\s*|[^\s{CJK}]+\s*|\s+")
+"""A Chinese, Japanese or Korean character or another language's word, with the space after it."""
+
+
+def samples(study: Study, suite: str) -> dict[str, list[Sample]]:
+    """Returns the first prompts of each item with every system's answers, by item.
+
+    A suite with very many items shows fewer of each, and of the first items only.
+    """
+    groups: dict[str, list[Sample]] = {}
+    prompts = study.prompts(suite)
+    items = list(dict.fromkeys(prompt.item for prompt in prompts))[:MOST_SAMPLES]
+    each = min(study.config.report.samples, max(1, MOST_SAMPLES // max(1, len(items))))
+    for prompt in prompts:
+        group = groups.setdefault(prompt.item, [])
+        if prompt.item in items and len(group) < each:
+            answers = {
+                system: study.answers(system, suite)[prompt.id]["turns"]
+                for system in study.config.systems
+                if prompt.id in study.answers(system, suite)
+            }
+            if answers:
+                group.append(_sample(prompt, answers))
+    return {item: group for item, group in groups.items() if group}
+
+
+def extremes(study: Study, suite: str, metric: str) -> dict[str, list[Sample]]:
+    """Returns each system's worst and best segments of a suite, by system.
+
+    Among equals the longer reference comes first: it says more than one word.
+
+    Args:
+        study: gives segment scores, prompts and answers.
+        suite: the suite's name.
+        metric: what the segments are ordered by; larger is better.
+    """
+    prompts = {prompt.id: prompt for prompt in study.prompts(suite)}
+    length = {name: sum(map(len, prompt.references)) for name, prompt in prompts.items()}
+    groups: dict[str, list[Sample]] = {}
+    for system in study.config.systems:
+        values = study.segments(system, suite, metric)
+        known = [name for name in values if name in prompts]
+        worst = sorted(known, key=lambda name: (values[name], -length[name]))[:EXTREMES]
+        best = sorted(known, key=lambda name: (-values[name], -length[name]))[:EXTREMES]
+        given = study.answers(system, suite)
+        for title, chosen in ((f"{system}: worst", worst), (f"{system}: best", best)):
+            groups[title] = [
+                replace(
+                    _sample(prompts[name], {system: given[name]["turns"]}),
+                    id=f"{name}: {metric} {values[name]:.1f}",
+                )
+                for name in chosen
+                if name in given
+            ]
+    return {title: found for title, found in groups.items() if found}
+
+
+def _sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
+    turns = []
+    for place, user in enumerate(prompt.turns):
+        reference = prompt.references[place] if place < len(prompt.references) else ""
+        given = [(name, rows[place]) for name, rows in answers.items() if place < len(rows)]
+        pieces = [(name, marked(shown(answer), shown(reference))) for name, answer in given]
+        turns.append(Turn(shown(user), shown(reference), pieces))
+    return Sample(prompt.id, turns)
+
+
+def shown(text: str) -> str:
+    """Returns a text fit for showing: not too long, nothing invisible in it."""
+    head = "".join(_visible(character) for character in text[:LONGEST_SHOWN])
+    if len(text) <= LONGEST_SHOWN:
+        return head
+    return f"{head} … ({len(text):,} characters; the first {LONGEST_SHOWN:,} are shown)"
+
+
+def _visible(character: str) -> str:
+    if character in "\n\t" or character in JOINERS:
+        return character
+    hidden = unicodedata.category(character) in HIDDEN
+    return f"⟨U+{ord(character):04X}⟩" if hidden else character
+
+
+def marked(answer: str, reference: str) -> list[Piece]:
+    """Returns an answer in pieces, those new that the reference does not have."""
+    given, expected = WORDS.findall(answer), WORDS.findall(reference)
+    longest = max(len(given), len(expected))
+    if not given:
+        return [Piece("(empty)")]
+    if len(expected) < FEWEST_COMPARED or longest > LONGEST_COMPARED:
+        return [Piece(answer)]
+    words = [[word.strip() for word in side] for side in (expected, given)]
+    matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
+    return [
+        Piece("".join(given[start:end]), tag != "equal")
+        for tag, _, _, start, end in matcher.get_opcodes()
+        if end > start
+    ]

@@ -1,0 +1,214 @@
+"""Verdicts: does a score reproduce the published value?
+
+- ``reproduced``: equal at the published decimals;
+- ``close``: within the metric's tolerance (``TOLERANCES``); for a system that the
+  study runs itself also when the published value lies in our interval, since a
+  new run is a new sample;
+- ``differs``: neither;
+- ``not comparable``: there is no score, or the value is no target; the reason says which;
+- ``no published value``: a score that nobody published.
+
+Values that this project recomputed, or that were quoted from memory, get a
+verdict too, and the reason says what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from bayling_study.config import StudyConfig
+from bayling_study.core.files import write_text
+from bayling_study.core.records import Score
+from bayling_study.stages.report.published import Key, Published, read_published
+
+COLUMNS = ["suite", "item", "system", "metric", "published", "decimals"]
+COLUMNS += ["ours", "low", "high", "n", "signature", "verdict", "reason"]
+REPRODUCED, CLOSE, DIFFERS = "reproduced", "close", "differs"
+NOT_COMPARABLE, NO_VALUE = "not comparable", "no published value"
+
+DEFAULT_TOLERANCE = 0.05
+TOLERANCES = {
+    "accuracy": 0.5,  # one changed label of AGIEval moves a 200-question exam by this much
+    "comet": 0.1,  # half precision and library versions
+    "win": 1.0,
+    "tie": 1.0,
+    "loss": 1.0,
+    "win-share": 1.0,  # whole per cents
+    "not-worse-share": 1.0,
+    "score-ratio": 1.0,
+    "comet-ratio-gpt-4": 1.0,
+}
+"""Largest difference that is still ``close``, in the metric's unit. The default is the
+spread of quoted BLEU values around recomputed ones (0.02) with a margin."""
+
+REMARKS = {
+    "recomputed": "a value this project recomputed, not the paper's",
+    "recalled": "a quoted value from memory",
+}
+ROUNDING = 1e-9
+"""Slack for values that lie on a rounding boundary in binary."""
+
+RATIO_SYSTEM, RATIO_METRIC = "gpt-4", "comet-ratio-gpt-4"
+RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "en-de")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One row of ``verdicts.tsv``; either side may be missing."""
+
+    key: Key
+    published: Published | None
+    score: Score | None
+    verdict: str
+    reason: str
+
+    def cells(self) -> list[str]:
+        """Returns the row's cells in the order of ``COLUMNS``."""
+        known, score = self.published, self.score
+        digits = known.decimals + 2 if known else 4
+        ours = [""] * 5
+        if score is not None:
+            numbers = (score.value, score.low, score.high)
+            ours = ["" if number is None else f"{number:.{digits}f}" for number in numbers]
+            ours += [str(score.n), score.signature]
+        printed = [known.text, str(known.decimals)] if known else ["", ""]
+        return [*self.key, *printed, *ours, self.verdict, self.reason]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What explains a missing score.
+
+    Attributes:
+        systems: the study's systems to their kind (``published``, ``tuned`` …).
+        suites: the study's suites.
+        absent: (suite, item, system) to the reason why there are no outputs.
+    """
+
+    systems: Mapping[str, str]
+    suites: Iterable[str]
+    absent: Mapping[tuple[str, str, str], str]
+
+
+def absent_items(systems: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str, str], str]:
+    """Collects the reasons of absent items from systems' ``system.json``."""
+    return {
+        (row["suite"], row["item"], name): row["reason"]
+        for name, system in systems.items()
+        for row in system.get("absent", [])
+    }
+
+
+def verdicts(
+    scores: Iterable[Score], published: Iterable[Published], context: Context
+) -> list[Verdict]:
+    """Returns a verdict for each published value of the study's systems, then for each other score.
+
+    Published values of systems that the study does not have are left out.
+    """
+    every = [*scores]
+    every += ratio_scores(every)
+    found = {(score.suite, score.item, score.system, score.metric): score for score in every}
+    known = [row for row in published if row.system in context.systems]
+    rows = [_judge(row, found.get(row.key), context) for row in known]
+    judged = {row.key for row in known}
+    others = [Verdict(key, None, score, NO_VALUE, "") for key, score in found.items()]
+    return rows + [row for row in others if row.key not in judged]
+
+
+def ratio_scores(scores: Iterable[Score]) -> list[Score]:
+    """Returns COMET of each system relative to GPT-4's, in per cent: a direction and the mean.
+
+    BayLing's headline "95 % of GPT-4" is the mean over the four directions of the training.
+    """
+    comet = {(s.suite, s.system, s.item): s for s in scores if s.metric == "comet"}
+    results: list[Score] = []
+    for suite, system in dict.fromkeys((suite, system) for suite, system, _ in comet):
+        ratios: list[Score] = []
+        for item in RATIO_DIRECTIONS:
+            own, best = comet.get((suite, system, item)), comet.get((suite, RATIO_SYSTEM, item))
+            if own is not None and best is not None and best.value > 0 and system != RATIO_SYSTEM:
+                ratios.append(_ratio(own, item, 100 * own.value / best.value, own.n))
+        if len(ratios) == len(RATIO_DIRECTIONS):
+            mean, segments = fmean(row.value for row in ratios), sum(row.n for row in ratios)
+            ratios.append(_ratio(ratios[0], RATIO_ITEM, mean, segments))
+        results += ratios
+    return results
+
+
+def _ratio(like: Score, item: str, value: float, segments: int) -> Score:
+    signature = f"100 x system / {RATIO_SYSTEM}|{like.signature}"
+    if like.metric == RATIO_METRIC:
+        signature = f"mean of {len(RATIO_DIRECTIONS)} ratios|{like.signature}"
+    return Score(
+        like.suite, item, like.system, RATIO_METRIC, value, None, None, segments, signature
+    )
+
+
+def _judge(known: Published, score: Score | None, context: Context) -> Verdict:
+    if known.kind in ("approximate", "not-recomputable"):
+        return Verdict(known.key, known, score, NOT_COMPARABLE, f"{known.kind}: {known.note}")
+    if score is None:
+        return Verdict(known.key, known, None, NOT_COMPARABLE, _missing(known, context))
+    verdict = _compare(known, score, context.systems[known.system] != "published")
+    remarks = [REMARKS.get(known.kind, "")]
+    if verdict != REPRODUCED:
+        difference = score.value - known.value
+        remarks += [f"ours is {abs(difference):.4g} {'higher' if difference > 0 else 'lower'}"]
+        remarks += [known.note if known.kind == "published" else ""]
+    return Verdict(known.key, known, score, verdict, "; ".join(part for part in remarks if part))
+
+
+def _compare(known: Published, score: Score, own_run: bool) -> str:
+    difference = abs(score.value - known.value)
+    if difference <= 0.5 * 10**-known.decimals + ROUNDING:
+        return REPRODUCED
+    if difference <= TOLERANCES.get(known.metric, DEFAULT_TOLERANCE) + ROUNDING:
+        return CLOSE
+    if own_run and score.low is not None and score.high is not None:
+        return CLOSE if score.low <= known.value <= score.high else DIFFERS
+    return DIFFERS
+
+
+def _missing(known: Published, context: Context) -> str:
+    """Returns why there is no score for a published value."""
+    if known.suite not in context.suites:
+        return f"the study has no suite {known.suite!r}"
+    reason = context.absent.get((known.suite, known.item, known.system))
+    if reason is not None:
+        return f"no outputs: {reason}"
+    if known.metric.startswith("comet"):
+        return "COMET was not run on these outputs"
+    return "not scored: the outputs it needs are not all there"
+
+
+def write_verdicts(
+    path: Path,
+    scores: Iterable[Score],
+    published: Path,
+    config: StudyConfig,
+    systems: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Verdict]:
+    """Judges a study's scores and writes ``verdicts.tsv`` (UTF-8, no quoting) atomically.
+
+    Args:
+        path: file to write.
+        scores: all scores of the study.
+        published: the table of published values.
+        config: needs the sections ``systems`` and ``suites``.
+        systems: content of each system's ``system.json``, for the reasons of absent items.
+
+    Raises:
+        StudyError: the table of published values is malformed.
+    """
+    kinds = {name: system.kind for name, system in config.systems.items()}
+    context = Context(kinds, config.suites, absent_items(systems or {}))
+    rows = verdicts(scores, read_published(published), context)
+    table = [COLUMNS, *(row.cells() for row in rows)]
+    lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in table]
+    write_text(path, "\n".join(lines) + "\n")
+    return rows

@@ -1,0 +1,85 @@
+"""Scores one system on several suites.
+
+Writes ``OUT/SUITE.json`` (every value with n, signature and interval) and
+``OUT/SUITE.segments.jsonl`` (``{id, metric, value}`` rows). The folder appears
+whole, or not at all when one answer cannot be scored. Only items that the
+system has are scored.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.knowledge import KNOWLEDGE_KINDS
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.files import atomic_directory
+from bayling_study.core.records import read_prompts
+from bayling_study.shared.metrics.aggregates import mean_groups
+from bayling_study.shared.metrics.answers import options_of, plan_of, read_answers, suite_kind
+from bayling_study.shared.metrics.cache import default_folder
+from bayling_study.shared.metrics.groups import averages
+from bayling_study.shared.metrics.judged import scored_prompts
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.scoring.results import score_suite, write_suite
+
+
+def main() -> None:
+    """Scores the system that the command line names."""
+    parser = stage_parser("scoring", __doc__)
+    parser.add_argument("--system", required=True, help="name of the system in the config")
+    parser.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
+    parser.add_argument("--generation", type=Path, required=True, help="the system's output folder")
+    parser.add_argument("--harness", type=Path, help="its answers to multiple-choice suites")
+    parser.add_argument("--judging", type=Path, help="a judge's reviews of its answers")
+    parser.add_argument("--suites", nargs="+", required=True)
+    parser.add_argument("--spm", type=Path, help="download of spBLEU's model")
+    parser.add_argument("--cache", type=Path, help="default: work/scoring of the study")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    args = parser.parse_args()
+    config = load_settings(args.settings, "study", "suites", "scoring")
+    plan = plan_of(config)
+    options = options_of(config, args.cache or default_folder(args.out), args.spm)
+    with run_record(args.record, "scoring", args.system, config.study.name, args.code) as run:
+        run.parameters({"scoring": config.scoring.model_dump(mode="json")})
+        run.input("outputs", args.generation)
+        if args.harness is not None:
+            run.input("harness", args.harness)
+        with atomic_directory(args.out) as scratch:
+            for suite in args.suites:
+                outputs = outputs_of(config, suite, args)
+                if outputs is None:
+                    continue
+                path = args.prompts / f"{suite}.jsonl"
+                run.input(f"prompts.{suite}", path)
+                prompts = scored_prompts(config.suites[suite], read_prompts(path))
+                items = read_answers(prompts, outputs, args.system, suite)
+                section = config.suites[suite]
+                groups = mean_groups(section, averages(prompts))
+                scores, rows = score_suite(items, section, options, plan, groups)
+                write_suite(scratch, suite, scores, rows)
+                run.metrics({f"{suite}.{s.item}.{s.metric}": s.value for s in scores})
+        run.parameters({"cache": {"hits": options.cache.hits, "misses": options.cache.misses}})
+        run.output("scores", args.out)
+
+
+def outputs_of(config: StudyConfig, suite: str, folders: Namespace) -> Path | None:
+    """Returns the folder that holds what is scored of a system in a suite.
+
+    None means that there is nothing: published systems answer no multiple-choice
+    suite, and no judge compares a baseline with itself.
+
+    Raises:
+        StudyError: the configuration has no such suite, or nothing measures its kind.
+    """
+    kind = suite_kind(config, suite)
+    if kind == "judged":
+        reviewed = folders.judging and (folders.judging / f"{suite}.jsonl").exists()
+        return Path(folders.judging) if reviewed else None
+    found: Path | None = folders.harness if kind in KNOWLEDGE_KINDS else folders.outputs
+    return found
+
+
+if __name__ == "__main__":
+    run_program(main)

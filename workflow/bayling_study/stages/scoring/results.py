@@ -1,0 +1,178 @@
+"""Score files: values with intervals, and every segment's value beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.suites import Suite
+from bayling_study.core.files import write_jsonl
+from bayling_study.core.records import Score, write_scores
+from bayling_study.shared.metrics.aggregates import (
+    Measured,
+    is_averaged,
+    mean_groups,
+    mean_of,
+    pool,
+    pool_groups,
+    some_of,
+)
+from bayling_study.shared.metrics.answers import measure
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+from bayling_study.shared.metrics.resampling import Plan, bootstrap_weights, interval, resampled
+
+
+def score_suite(
+    items: list[Answers],
+    suite: Suite,
+    options: Options,
+    plan: Plan,
+    groups: Mapping[str, list[str]],
+) -> tuple[list[Score], list[dict[str, Any]]]:
+    """Scores a system's answers to one suite.
+
+    Args:
+        items: the items that the system has.
+        suite: the suite's section.
+        options, plan: what the configuration lets a scorer choose.
+        groups: averages with their items, as the prompts name them.
+
+    Returns:
+        the scores of all items and aggregates, and one row ``{id, metric, value}`` for
+        each segment and metric that a segment alone has.
+
+    Raises:
+        StudyError: an answer cannot be scored; names the file and the segment.
+    """
+    scores: list[Score] = []
+    rows: list[dict[str, Any]] = []
+    measured: dict[str, dict[str, Measured]] = {}
+    for answers in items:
+        results = measure(answers, suite.kind, options)
+        rows += _segment_rows(answers, results)
+        measured[answers.item] = _resample(answers.suite, answers.item, results, plan)
+        scores += _scores(answers, answers.item, measured[answers.item], plan)
+    if items:
+        scores += _pooled(items[0], suite, measured, plan)
+        scores += _means(items[0], mean_groups(suite, groups), measured, plan)
+    return scores, rows
+
+
+def write_suite(folder: Path, suite: str, scores: list[Score], rows: list[dict[str, Any]]) -> None:
+    """Writes ``SUITE.json`` and ``SUITE.segments.jsonl``."""
+    write_scores(folder / f"{suite}.json", scores)
+    write_jsonl(folder / f"{suite}.segments.jsonl", rows)
+
+
+def _segment_rows(answers: Answers, results: list[Measurement]) -> Iterator[dict[str, Any]]:
+    """Yields the values of single segments, for metrics that have one for each prompt."""
+    for measurement in results:
+        if len(measurement.segments) != len(answers.prompts):
+            continue
+        for prompt, value in zip(answers.prompts, measurement.segments.tolist(), strict=True):
+            if math.isfinite(value):
+                yield {"id": prompt.id, "metric": measurement.metric, "value": round(value, 6)}
+
+
+def _resample(suite: str, item: str, results: list[Measurement], plan: Plan) -> dict[str, Measured]:
+    seed = plan.seed_of("bootstrap", suite, item)
+    weights = {
+        segments: bootstrap_weights(segments, plan.samples, seed)
+        for segments in {len(measurement.statistics) for measurement in results}
+    }
+    return {
+        measurement.metric: Measured(
+            measurement, resampled(measurement, weights[len(measurement.statistics)])
+        )
+        for measurement in results
+    }
+
+
+def _scores(answers: Answers, item: str, measured: dict[str, Measured], plan: Plan) -> list[Score]:
+    scores = []
+    for metric, result in measured.items():
+        low, high = interval(result.resamples, plan.confidence)
+        scores.append(
+            Score(
+                suite=answers.suite,
+                item=item,
+                system=answers.system,
+                metric=metric,
+                value=result.measurement.value,
+                low=low,
+                high=high,
+                n=len(result.measurement.statistics),
+                signature=result.measurement.signature,
+                method=plan.method,
+                note=result.measurement.note,
+                chance=_at_chance(low, result.measurement.chance),
+            )
+        )
+    return scores
+
+
+def _at_chance(low: float, level: float | None) -> bool:
+    """Tells whether guessing would do as well, as far as the interval can say."""
+    return level is not None and low <= level
+
+
+def _pooled(
+    answers: Answers, suite: Suite, measured: dict[str, dict[str, Measured]], plan: Plan
+) -> list[Score]:
+    scores = []
+    for name, items in pool_groups(suite).items():
+        if not all(item in measured for item in items):
+            continue
+        members = [
+            {metric: result.measurement for metric, result in measured[item].items()}
+            for item in items
+        ]
+        scores += _scores(answers, name, _resample(answers.suite, name, pool(members), plan), plan)
+    return scores
+
+
+def _means(
+    answers: Answers,
+    groups: Mapping[str, list[str]],
+    measured: dict[str, dict[str, Measured]],
+    plan: Plan,
+) -> list[Score]:
+    scores = []
+    for name, items in groups.items():
+        if not all(item in measured for item in items):
+            continue
+        metrics = dict.fromkeys(metric for item in items for metric in measured[item])
+        for metric in filter(is_averaged, metrics):
+            # a metric may not know an item's language, as the identifiers of off-target do
+            members = [measured[item][metric] for item in items if metric in measured[item]]
+            scores.append(_mean(answers, name, members, some_of(len(members), len(items)), plan))
+    return scores
+
+
+def _mean(answers: Answers, name: str, members: list[Measured], what: str, plan: Plan) -> Score:
+    value, resamples = mean_of(members)
+    low, high = interval(resamples, plan.confidence)
+    signatures = dict.fromkeys(member.measurement.signature for member in members)
+    return Score(
+        suite=answers.suite,
+        item=name,
+        system=answers.system,
+        metric=members[0].measurement.metric,
+        value=value,
+        low=low,
+        high=high,
+        n=sum(len(member.measurement.statistics) for member in members),
+        signature=f"mean of {what}|{' & '.join(signatures)}",
+        method=plan.method,
+        note=f"plain mean of {what}",
+        chance=_at_chance(low, _mean_chance(members)),
+    )
+
+
+def _mean_chance(members: list[Measured]) -> float | None:
+    """Returns what guessing gives on average over items, where all have such a level."""
+    levels = [member.measurement.chance for member in members]
+    known = [level for level in levels if level is not None]
+    return sum(known) / len(known) if len(known) == len(levels) else None

@@ -1,0 +1,210 @@
+"""Tests the difference of every pair of systems on every item, and says which are significant.
+
+    python -m bayling_study.stages.significance --settings F --record R --prompts DIR
+        --generation DIR --systems A B … --suites S … [--harness DIR] --out FILE
+
+Writes ``{"schema": 1, "method": {…}, "comparisons": […]}``. A comparison has
+``suite, item, metric, signature, system_a, system_b, value_a, value_b, n``, the
+``difference`` (a minus b) with its interval ``low, high``, the p-values
+``bootstrap`` and ``randomisation``, the same ``…_adjusted`` for the family, and
+``p_adjusted``, the larger of those two. The family of Holm's correction is all
+pairs of systems on one item and metric. ``q_table`` corrects for the many items
+of a suite; ``significant`` means that both are below the level. Averages over
+items are compared too.
+
+COMET only has segment scores: they are read from ``DIR/SYSTEM/SUITE.segments.jsonl``
+with ``--comet DIR`` and compared by their means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.knowledge import KNOWLEDGE_KINDS
+from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.files import write_json
+from bayling_study.core.records import read_prompts
+from bayling_study.shared.metrics.aggregates import is_averaged, mean_groups
+from bayling_study.shared.metrics.answers import (
+    measure,
+    options_of,
+    plan_of,
+    read_answers,
+    suite_kind,
+)
+from bayling_study.shared.metrics.cache import default_folder
+from bayling_study.shared.metrics.groups import averages
+from bayling_study.shared.metrics.judged import scored_prompts
+from bayling_study.shared.metrics.measurement import Answers, Options
+from bayling_study.shared.metrics.resampling import Plan
+from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.significance.pairs import (
+    PairTest,
+    average_tests,
+    correct_table,
+    corrected,
+    item_tests,
+    method_statement,
+)
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a comparison reads: prompts, answers by system, and COMET's segment scores."""
+
+    prompts: Path
+    generation: Path
+    comet: Path | None
+    harness: Path | None = None
+    judging: Path | None = None
+
+    def answers(self, kind: str, suite: str, systems: list[str]) -> dict[str, Path]:
+        """Returns the folder of each system's answers to a suite, where it has them."""
+        if kind == "judged":
+            reviewed = {s: self.judging / s for s in systems} if self.judging else {}
+            return {s: f for s, f in reviewed.items() if (f / f"{suite}.jsonl").exists()}
+        if kind not in KNOWLEDGE_KINDS:
+            return {system: self.generation / system for system in systems}
+        folders = {s: self.harness / s for s in systems} if self.harness else {}
+        return {system: folder for system, folder in folders.items() if folder.exists()}
+
+    def comet_folder(self, system: str) -> Path | None:
+        """Returns the folder with COMET's segment scores of a system, where it has some."""
+        folder = self.comet / system if self.comet else None
+        return folder if folder and folder.is_dir() else None
+
+    def segment_files(self, system: str, suite: str) -> list[Path]:
+        """Returns the file with COMET's segment scores of a system, if there is one."""
+        folder = self.comet_folder(system)
+        file = folder / f"{suite}.segments.jsonl" if folder else None
+        return [file] if file and file.exists() else []
+
+
+def compare_suite(
+    answered: dict[str, list[Answers]],
+    kind: str,
+    options: Options,
+    plan: Plan,
+    extra: dict[str, SegmentScores],
+    groups: Mapping[str, list[str]],
+) -> list[dict[str, Any]]:
+    """Tests all pairs of systems on every item of a suite, and on averages over items.
+
+    Args:
+        answered: system to its items.
+        kind: kind of the suite.
+        options, plan: as for scoring; each item gets a seed of its own.
+        extra: system to further segment scores (COMET).
+        groups: averages with their items; one is compared where all its items are.
+    """
+    items: dict[str, dict[str, Answers]] = {}
+    for system, found in answered.items():
+        for answers in found:
+            items.setdefault(answers.item, {})[system] = answers
+    tests: dict[str, list[PairTest]] = {}
+    rows: list[dict[str, Any]] = []
+    averaged = {item for members in groups.values() for item in members}
+    for item, systems in items.items():
+        if len(systems) < 2:
+            continue
+        measured = {
+            system: {
+                result.metric: result
+                for result in measure(answers, kind, options)
+                + extra[system].measurements(answers.prompts)
+            }
+            for system, answers in systems.items()
+        }
+        suite = next(iter(systems.values())).suite
+        item_plan = replace(plan, seed=plan.seed_of("compare", suite, item))
+        made = item_tests(measured, item_plan)
+        rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan)]
+        if item in averaged:
+            tests[item] = [test for test in made if is_averaged(test.metric)]
+    return correct_table(rows, plan) + _averages(tests, groups, rows, plan)
+
+
+def _averages(
+    tests: Mapping[str, list[PairTest]],
+    groups: Mapping[str, list[str]],
+    rows: list[dict[str, Any]],
+    plan: Plan,
+) -> list[dict[str, Any]]:
+    """Compares the averages whose items were all compared."""
+    suite = rows[0]["suite"] if rows else ""
+    return [
+        {"suite": suite, "item": name} | row
+        for name, members in groups.items()
+        if all(item in tests for item in members)
+        for row in corrected(average_tests([tests[item] for item in members]), plan)
+    ]
+
+
+def main() -> None:
+    """Compares the systems that the command line names."""
+    parser = stage_parser("significance", __doc__)
+    parser.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
+    parser.add_argument(
+        "--generation", type=Path, required=True, help="folder of SYSTEM/SUITE.jsonl"
+    )
+    parser.add_argument("--systems", nargs="+", required=True)
+    parser.add_argument("--suites", nargs="+", required=True)
+    parser.add_argument("--comet", type=Path, help="folder of SYSTEM/SUITE.segments.jsonl")
+    parser.add_argument(
+        "--harness", type=Path, help="folder of SYSTEM with multiple-choice answers"
+    )
+    parser.add_argument("--judging", type=Path, help="folder of SYSTEM with a judge's reviews")
+    parser.add_argument("--spm", type=Path, help="download of spBLEU's model")
+    parser.add_argument("--cache", type=Path, help="default: work/scoring of the study")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args()
+    config = load_settings(args.settings, "study", "suites", "scoring")
+    with run_record(
+        args.record, "significance", "significance", config.study.name, args.code
+    ) as run:
+        run.parameters({"scoring": config.scoring.model_dump(mode="json")})
+        options = options_of(config, args.cache or default_folder(args.out), args.spm)
+        folders = Folders(args.prompts, args.generation, args.comet, args.harness, args.judging)
+        run.input("prompts", args.prompts)
+        for system in args.systems:
+            run.input(f"generation/{system}", args.generation / system)
+            if folder := folders.comet_folder(system):
+                run.input(f"comet/score/{system}", folder)
+        rows = [
+            row
+            for suite in args.suites
+            for row in _compare_named(config, suite, args.systems, folders, options)
+        ]
+        write_json(
+            args.out,
+            {"schema": 1, "method": method_statement(plan_of(config)), "comparisons": rows},
+        )
+        significant = sum(row["significant"] for row in rows)
+        run.metrics({"comparisons": len(rows), "significant": significant})
+        run.output("comparisons", args.out)
+
+
+def _compare_named(
+    config: StudyConfig, suite: str, systems: list[str], folders: Folders, options: Options
+) -> list[dict[str, Any]]:
+    """Reads a suite's prompts, hypotheses and further segment scores, and compares them."""
+    kind = suite_kind(config, suite)
+    prompts = scored_prompts(config.suites[suite], read_prompts(folders.prompts / f"{suite}.jsonl"))
+    answered = {
+        system: read_answers(prompts, folder, system, suite)
+        for system, folder in folders.answers(kind, suite, systems).items()
+    }
+    extra = {
+        system: read_segment_scores(folders.segment_files(system, suite)) for system in answered
+    }
+    groups = mean_groups(config.suites[suite], averages(prompts))
+    return compare_suite(answered, kind, options, plan_of(config), extra, groups)
+
+
+if __name__ == "__main__":
+    run_program(main)

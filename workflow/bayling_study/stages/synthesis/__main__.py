@@ -1,0 +1,151 @@
+"""Writes one mixture's training set.
+
+Produces OUT/train.parquet (id, recipe, source, direction, languages, messages),
+OUT/audit.json (counts, lengths, rejections, mask samples) and OUT/README.md (data
+card with licences). ``datasets.load_dataset(OUT)`` reads it. No text of the suites
+whose prompts are given gets in. The bytes do not depend on ``--workers``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bayling_study.config import load_settings
+from bayling_study.config.model import StudyConfig
+from bayling_study.core.cli import pairs, run_program, stage_parser
+from bayling_study.core.files import atomic_directory, read_json, write_json, write_text
+from bayling_study.core.lookup import look_up
+from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.synthesis.audit import audit
+from bayling_study.stages.synthesis.card import card
+from bayling_study.stages.synthesis.decontamination import held_out_texts
+from bayling_study.stages.synthesis.mixture import Task, make
+from bayling_study.stages.synthesis.teacher import Teacher, hired
+
+TRAIN_FILE = "train.parquet"
+
+
+def load_tokenizer(checkpoint: Path) -> Any:
+    """Returns the tokenizer of a checkpoint on disk; nothing is fetched."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
+
+
+def licences_of(manifests: dict[str, Path]) -> dict[str, str]:
+    """Returns the licence of each source from its download's manifest."""
+    return {
+        name: str(read_json(folder / "manifest.json")["source"].get("licence", ""))
+        for name, folder in manifests.items()
+    }
+
+
+def suite_texts(prompts: Iterable[Path]) -> dict[str, Iterator[str]]:
+    """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on, to be
+    taken once; they are read from the file as they are asked for."""
+    return {path.stem: held_out_texts(path) for path in prompts}
+
+
+def write(task: Task, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:
+    """Makes the mixture and writes its three files, whole or not at all; returns the audit."""
+    with (
+        atomic_directory(out) as folder,
+        TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch,
+    ):
+        made = make(task, folder / TRAIN_FILE, Path(scratch))
+        facts = audit(made, task.load_tokenizer(), task.mixture.template)
+        write_json(folder / "audit.json", facts)
+        text = card(title, facts, task.mixture.model_dump(mode="json"), licences)
+        write_text(folder / "README.md", text)
+    return facts
+
+
+def options_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = stage_parser("synthesis", __doc__, operations=True)
+    parser.add_argument("--mixture", required=True, help="name of the mixture in the config")
+    parser.add_argument("--corpora", type=Path, required=True, help="output of the corpora stage")
+    parser.add_argument(
+        "--tokenizer", type=Path, required=True, help="checkpoint of the foundation"
+    )
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="SUITE.jsonl",
+        help="test sets whose texts are kept out",
+    )
+    parser.add_argument("--source-manifest", action="append", default=[], metavar="ID=DIR")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--cache", type=Path, help="folder of a teacher's answers")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    return parser
+
+
+def main() -> None:
+    """Makes the mixture that the command line names."""
+    options = options_parser().parse_args()
+    config = load_settings(options.settings, "study", "synthesis", operations=options.operations)
+    mixture = look_up("mixture", options.mixture, config.synthesis.mixtures, "synthesis.mixtures")
+    study = config.study
+    with (
+        run_record(options.record, "synthesis", options.mixture, study.name, options.code) as run,
+        ExitStack() as stack,
+    ):
+        run.parameters(mixture.model_dump(mode="json"))
+        run.input("corpora", options.corpora)
+        run.input("tokenizer", options.tokenizer / "tokenizer.json")
+        for path in options.prompts:
+            run.input(f"prompts.{path.stem}", path)
+        task = Task(
+            options.mixture,
+            mixture,
+            study.seed,
+            options.corpora,
+            suite_texts(options.prompts),
+            partial(load_tokenizer, options.tokenizer),
+            _teacher(config, mixture.teacher, options.cache, stack),
+            options.workers,
+        )
+        licences = licences_of(pairs(options.source_manifest, "--source-manifest"))
+        facts = write(task, options.out, f"{study.name}: {options.mixture}", licences)
+        run.metrics(numbers(facts))
+        run.artefact(options.out / "audit.json")
+        run.artefact(options.out / "README.md")
+        run.output("synthesis", options.out)
+
+
+def _teacher(
+    config: StudyConfig, name: str | None, cache: Path | None, stack: ExitStack
+) -> Teacher | None:
+    """Returns the mixture's teacher, whose connections ``stack`` closes."""
+    if name is None:
+        return None
+    system = look_up("system", name, config.systems, "teacher")
+    return hired(system, name, cache, stack)
+
+
+def numbers(facts: dict[str, Any]) -> dict[str, float]:
+    """Returns the audit's figures that are worth comparing between runs."""
+    tokens = facts["tokens"]
+    contamination = facts["contamination"].values()
+    return {
+        "conversations": facts["conversations"],
+        "tokens.real": tokens["real"],
+        "tokens.trained": tokens["trained"],
+        "duplicates": facts["duplicates"],
+        "contaminated.rows": sum(counts["rows"] for counts in contamination),
+        "contaminated.conversations": sum(counts["conversations"] for counts in contamination),
+        **{f"conversations.{name}": count for name, count in facts["by_recipe"].items()},
+    }
+
+
+if __name__ == "__main__":
+    run_program(main)

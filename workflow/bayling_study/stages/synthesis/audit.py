@@ -1,0 +1,162 @@
+"""The audit of a training set: what is in it, how long it is, what was left out and why.
+
+Keys of ``audit.json`` besides the counts ``by_…``:
+
+| key | content |
+|---|---|
+| ``wanted`` | conversations asked for, by ``RECIPE/DIRECTION`` |
+| ``tokens`` | lengths in the mixture's template, counted with the foundation's tokenizer; of large mixtures estimated from one conversation in ``sample`` |
+| ``segments`` | aligned rows at hand, used, and how often |
+| ``listed_terms`` | term list to its entries of which a block had both sides; only where there are any |
+| ``rejected`` | stage to ``{reason, count, samples}``: rows of the ``corpora``, turns (``demands``), conversations (``mixture``) |
+| ``contamination`` | suite to the aligned rows and the conversations removed because of it |
+| ``duplicates`` | conversations left out because another one has the same text |
+| ``mask_samples`` | recipe to samples ``{"pieces": [[text, trained], …]}`` in training order: the text of each token and whether the loss counts it |
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bayling_study.config.systems import TemplateName
+from bayling_study.shared import templates as chat
+from bayling_study.shared.interactive.dialogue import Rejections
+from bayling_study.stages.synthesis.mixture import Made
+from bayling_study.stages.synthesis.tally import Tally
+
+BINS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096)
+"""Upper bounds of the length histogram, in tokens; the last bin is open."""
+UNREADABLE = "\ufffd"
+"""What a token that is only part of a character decodes to."""
+
+
+def audit(made: Made, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
+    """Returns the audit as plain values."""
+    tally = made.tally
+    return {
+        "conversations": tally.conversations,
+        "wanted": made.wanted,
+        **{f"by_{name}": sorted_counts(counts) for name, counts in tally.counts.items()},
+        "tokens": _tokens(tally),
+        "segments": _segments(made),
+        **({"listed_terms": sorted_counts(made.listed)} if made.listed else {}),
+        "rejected": {stage: _rejected(found) for stage, found in made.rejections.items()},
+        "contamination": {
+            suite: {
+                "rows": made.removed.rows[suite],
+                "conversations": made.removed.conversations[suite],
+            }
+            for suite in made.suites
+        },
+        "duplicates": _duplicates(made),
+        "mask_samples": {
+            recipe: [{"pieces": mask_pieces(tokenizer, template, m)} for m in samples]
+            for recipe, samples in sorted(tally.samples.items())
+        },
+    }
+
+
+def mask_pieces(
+    tokenizer: Any, template: TemplateName, messages: list[dict[str, str]]
+) -> list[list[Any]]:
+    """Returns a conversation's tokens as ``[text, trained]``.
+
+    Tokens that only together are a character stand together: both have the same
+    mask, since the mask changes only where an answer begins and ends.
+    """
+    ids, mask = chat.encode(tokenizer, template, messages)
+    pieces: list[list[Any]] = []
+    held: list[int] = []
+    for number, trained in zip(ids, mask, strict=True):
+        held.append(number)
+        text = tokenizer.decode(held)
+        if not text.endswith(UNREADABLE) or len(held) > 4:
+            pieces.append([text, trained])
+            held = []
+    if held:
+        pieces.append([tokenizer.decode(held), mask[-1]])
+    return pieces
+
+
+def sorted_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Returns counts, the largest first."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def histogram(counts: npt.NDArray[np.int64]) -> list[dict[str, int | None]]:
+    """Returns the bins as ``{"to", "count"}``; ``to`` is the last length in it, or none.
+
+    Args:
+        counts: number of conversations of each length from 0 up.
+    """
+    edges = [0, *(end + 1 for end in BINS), max(len(counts), BINS[-1] + 2)]
+    sums = [int(counts[start:end].sum()) for start, end in pairwise(edges)]
+    bins: list[int | None] = [*BINS, None]
+    return [{"to": end, "count": n} for end, n in zip(bins, sums, strict=True) if n]
+
+
+def _tokens(tally: Tally) -> dict[str, Any]:
+    longest = max((len(counts) for counts in tally.lengths.values()), default=0)
+    whole = np.zeros(longest, np.int64)
+    by_recipe = {}
+    for recipe, counts in sorted(tally.lengths.items()):
+        if counts.any():
+            scale = tally.counts["recipe"][recipe] / int(counts.sum())
+            scaled = np.round(counts * scale).astype(np.int64)
+            whole[: len(counts)] += scaled
+            by_recipe[recipe] = _lengths(scaled, round(tally.trained[recipe] * scale))
+    real, trained = _total(whole), sum(int(r["trained"]) for r in by_recipe.values())
+    return {
+        "sample": tally.sample,
+        "real": real,
+        "trained": trained,
+        "trained_share": round(trained / real, 4) if real else 0.0,
+        "truncated": 0,  # a conversation that is too long is rejected, never cut
+        "by_recipe": by_recipe,
+        "histogram": histogram(whole),
+    }
+
+
+def _lengths(counts: npt.NDArray[np.int64], trained: int) -> dict[str, float]:
+    real = _total(counts)
+    return {
+        "real": real,
+        "trained": trained,
+        "trained_share": round(trained / real, 4),
+        "median": float(np.searchsorted(np.cumsum(counts), counts.sum() / 2)),
+        "longest": int(np.flatnonzero(counts)[-1]),
+    }
+
+
+def _total(counts: npt.NDArray[np.int64]) -> int:
+    return int((counts * np.arange(len(counts))).sum())
+
+
+def _segments(made: Made) -> dict[str, int]:
+    uses = {draws: count for draws, count in made.uses.items() if draws and count}
+    return {
+        "training_rows": made.rows,
+        "used": sum(uses.values()),
+        "draws": sum(draws * count for draws, count in uses.items()),
+        "most_draws_of_one": max(uses, default=0),
+    }
+
+
+def _duplicates(made: Made) -> int:
+    """Returns the repeated conversations of single blocks and of different ones."""
+    counts: Counter[str] = made.rejections.get("mixture", Rejections()).counts
+    inside = sum(n for reason, n in counts.items() if reason.endswith(": duplicate"))
+    return inside + sum(made.tally.duplicates.values())
+
+
+def _rejected(found: Rejections) -> list[dict[str, Any]]:
+    return [
+        {"reason": reason, "count": count, "samples": found.samples.get(reason, [])}
+        for reason, count in sorted_counts(found.counts).items()
+    ]

@@ -1,0 +1,268 @@
+"""Makes one block of work: the conversations of its portions, gated, in a file of their own.
+
+Everything that decides a block's content is in the job and in the context, which
+is the same for all: a worker adds nothing, so any number of them gives the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bayling_study.config.synthesis import Mixture
+from bayling_study.core import seeds
+from bayling_study.core.files import read_json, write_json
+from bayling_study.shared.interactive.dialogue import Director, Rejections
+from bayling_study.shared.interactive.library import Library
+from bayling_study.stages.synthesis.decontamination import Contamination
+from bayling_study.stages.synthesis.gate import Gate, Measured, Removed, named
+from bayling_study.stages.synthesis.hashing import Hashes
+from bayling_study.stages.synthesis.order import write_block
+from bayling_study.stages.synthesis.registry import Recipe, Workshop, recipe_named
+from bayling_study.stages.synthesis.teacher import Question, Teacher
+from bayling_study.stages.synthesis.types import Instruction
+from bayling_study.stages.synthesis.upstream import Conversations, UpstreamBlock
+
+BATCH = 256
+"""Conversations that pass the gate together."""
+TRIES = 25
+"""Draws in a row without a conversation before a direction's material counts as exhausted."""
+
+
+@dataclass(frozen=True)
+class Portion:
+    """So many conversations of a recipe; ``direction`` is empty for undirected recipes."""
+
+    recipe: str
+    direction: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One block.
+
+    Attributes:
+        number: of the block; part of every seed and id.
+        portions: what to make.
+        rows: files of aligned rows, see ``aligned.write_rows``.
+        explored: see ``Library``.
+        upstream: conversations to take, of ``Context.conversations``.
+        out: file to write.
+        seen: of a job that makes up for others: file of the keys of all that was made
+            before it, from its own rows too.
+        uses: file of the draws of its rows, where other jobs may have the same rows.
+    """
+
+    number: int
+    portions: Sequence[Portion]
+    out: Path
+    rows: Sequence[Path] = ()
+    explored: int | None = None
+    upstream: UpstreamBlock | None = None
+    seen: Path | None = None
+    uses: Path | None = None
+
+
+@dataclass
+class Context:
+    """What all blocks of a mixture share.
+
+    Attributes:
+        name: the mixture's name.
+        mixture: its section.
+        seed: the study's.
+        buckets: of the final order.
+        conversations: ``conversations.parquet``.
+        terms: ``terms.parquet``.
+        tests: file of ``Contamination``.
+        load_tokenizer: makes the tokenizer in each process.
+    """
+
+    name: str
+    mixture: Mixture
+    seed: int
+    buckets: int
+    conversations: Path
+    terms: Path
+    tests: Path
+    load_tokenizer: Callable[[], Any]
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer, loaded once a process."""
+        return self.load_tokenizer()
+
+    @cached_property
+    def contamination(self) -> Contamination:
+        """The tests, read once a process."""
+        return Contamination.read(self.tests)
+
+
+@dataclass
+class Result:
+    """What a block made.
+
+    Attributes:
+        path: its conversations.
+        made: conversations by recipe.
+        keys: keys of the conversations (``Measured.key``) by recipe and direction.
+        rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
+        removed: what decontamination took out.
+        uses: how often each number of draws of one row occurred; of rows that another job
+            had before, what changed.
+        rows: clean rows of its own that no other job had.
+        taken: upstream conversations used up.
+        listed: entries of term lists that were of use, by upstream source.
+    """
+
+    path: Path
+    made: Counter[str] = field(default_factory=Counter)
+    keys: dict[tuple[str, str], Hashes] = field(default_factory=dict)
+    rejections: dict[str, Rejections] = field(default_factory=dict)
+    removed: Removed = field(default_factory=Removed)
+    uses: Counter[int] = field(default_factory=Counter)
+    rows: int = 0
+    taken: int = 0
+    listed: Counter[str] = field(default_factory=Counter)
+
+
+def make_block(job: Job, context: Context, teacher: Teacher | None = None) -> Result:
+    """Makes a block's conversations and writes them."""
+    result = Result(job.out)
+    seed = seeds.derive_seed(context.seed, context.name)
+    earlier = _earlier_uses(job)
+    library = _library(job, context, result, counted=earlier is None)
+    library.uses.update(earlier or {})
+    mixture = context.mixture
+    director = Director(
+        library, mixture.demands, limited_turns(mixture), mixture.instruction_languages
+    )
+    upstream = Conversations(context.conversations, job.upstream) if job.upstream else None
+    general: Iterator[Mapping[str, Any]] = upstream if upstream is not None else iter(())
+    workshop = Workshop(mixture, library, director, general, teacher)
+    known = np.load(job.seen, mmap_mode="r") if job.seen else None
+    gate = Gate(mixture, context.tokenizer, context.contamination, seed, known)
+    rows: list[Measured] = []
+    for portion in job.portions:
+        made = list(_portion(portion, job.number, workshop, gate, seed))
+        result.made[portion.recipe] += len(made)
+        keys = np.array([row.key for row in made], np.uint64)
+        result.keys[portion.recipe, portion.direction] = keys
+        rows += made
+    write_block(job.out, rows, context.buckets)
+    result.rejections |= {"demands": director.rejections, "mixture": gate.rejections}
+    gate.rejections.merge(workshop.rejections)
+    result.removed.add(gate.removed)
+    result.uses = Counter(library.uses.values())
+    result.uses.subtract(Counter((earlier or {}).values()))
+    if job.uses:
+        write_json(job.uses, library.uses)
+    result.taken = upstream.taken if upstream is not None else 0
+    result.listed = library.listed if earlier is None else Counter()
+    return result
+
+
+def _earlier_uses(job: Job) -> dict[str, int] | None:
+    """Returns the draws of an earlier job of the same rows, if there was one."""
+    return read_json(job.uses) if job.uses and job.uses.exists() else None
+
+
+def limited_turns(mixture: Mixture) -> dict[int, float]:
+    """Returns the weights of numbers of turns, none above the mixture's ``max_turns``."""
+    limit = mixture.max_turns
+    if limit is None:
+        return mixture.turns
+    kept = {turns: weight for turns, weight in mixture.turns.items() if turns <= limit}
+    return kept if any(kept.values()) else {limit: 1.0}
+
+
+def _library(job: Job, context: Context, result: Result, counted: bool) -> Library:
+    """Reads the block's rows, takes out what is in a test, and indexes the rest.
+
+    ``counted`` tells whether to count the rows: no earlier job did.
+    """
+    cleaning = result.rejections.setdefault("corpora", Rejections())
+    tables = [pa.ipc.open_file(pa.OSFile(str(path))).read_all() for path in job.rows]
+    rows = pa.concat_tables(tables).to_pylist() if tables else []
+    found = context.contamination.find([text for r in rows for text in (r["text_a"], r["text_b"])])
+    kept = []
+    for row, one, other in zip(rows, found[::2], found[1::2], strict=True):
+        hit = one or other
+        if hit is None:
+            kept.append(row)
+            result.rows += counted and row["own"]
+        elif counted and row["own"]:
+            result.removed.rows[hit.suite] += 1
+            cleaning.add(hit.reason, f"{row['text_a']} | {row['text_b']}")
+    directions = list(dict.fromkeys(p.direction for p in job.portions if p.direction))
+    seed = seeds.derive_seed(context.seed, "block", str(job.number))
+    return Library(kept, directions, seed, explored=job.explored, term_lists=context.terms)
+
+
+def _portion(
+    portion: Portion, block: int, workshop: Workshop, gate: Gate, seed: int
+) -> Iterator[Measured]:
+    """Yields the conversations of one recipe and direction, fewer when material runs out."""
+    recipe = recipe_named(portion.recipe)
+    if recipe.taught and workshop.teacher is None:
+        gate.rejections.add(f"{recipe.name}: no teacher is configured", count=portion.count)
+        return
+    place = portion.direction or "all"
+    drafts = _drafts(recipe, portion.direction, workshop, block, seed)
+    done = misses = 0
+    while done < portion.count and misses < TRIES:
+        size = min(portion.count - done, BATCH)
+        drawn = list(islice(drafts, size))
+        if not drawn:
+            break
+        passed = gate.admit(_answered(drawn, recipe, workshop))
+        for row in passed:
+            yield named(row, f"{recipe.name}/{place}/{block:04d}-{done:06d}")
+            done += 1
+        misses = 0 if passed or not recipe.directed else misses + len(drawn)
+    if done < portion.count:
+        gate.rejections.add(f"{recipe.name}: no material left")
+
+
+def _answered(
+    drawn: Sequence[Instruction | Question | None], recipe: Recipe, workshop: Workshop
+) -> list[Instruction]:
+    """Returns the drafts that are whole, those that a teacher had to answer included."""
+    made = [draft for draft in drawn if isinstance(draft, Instruction)]
+    questions = [draft for draft in drawn if isinstance(draft, Question)]
+    if not questions or workshop.teacher is None:
+        return made
+    answers = workshop.teacher.complete(question.messages for question in questions)
+    for question, answer in zip(questions, answers, strict=True):
+        finished = "no answer" if answer is None else question.finish(answer)
+        if isinstance(finished, Instruction):
+            made.append(finished)
+        else:
+            workshop.rejections.add(f"{recipe.name}: {finished}", answer or "")
+    return made
+
+
+def _drafts(
+    recipe: Recipe, direction: str, workshop: Workshop, block: int, seed: int
+) -> Iterator[Instruction | Question | None]:
+    """Yields one draft after the other, nothing for a draw that led nowhere.
+
+    An undirected recipe that has nothing more ends it.
+    """
+    number = 0
+    while True:
+        rng = seeds.generator(seed, recipe.name, direction or "all", str(block), str(number))
+        made = recipe.make(workshop, direction, rng)
+        if made is None and not recipe.directed:
+            return
+        yield made
+        number += 1

@@ -1,0 +1,215 @@
+"""Keeps every test of the study out of its training data.
+
+A training text is contaminated when it equals a test text (case, spacing and
+punctuation apart) or shares an n-gram with one: 13 words of a test text that has
+so many, 8 words of a shorter one (the lengths of GPT-3's and of PaLM's overlap
+analysis). In scripts without spaces an n-gram is counted in characters, at 1.6
+for one English word, the ratio of this project's Chinese text to its English.
+A test text that is shorter still can only be contaminated as a whole, and one of
+one or two words (the letter of an exam's answer, a term) not at all.
+
+The tests are held as sorted 64-bit hashes (``hashing``): 9 bytes an n-gram, so
+that 100 languages of FLORES need some 20 MB.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bayling_study.core.records import stream_prompts
+from bayling_study.stages.synthesis.hashing import Hashes, Integers, Runs, Units, units
+
+LONG, SHORT = 13, 8
+CHARACTERS_PER_WORD = 1.6
+WIDE_LONG, WIDE_SHORT = round(LONG * CHARACTERS_PER_WORD), round(SHORT * CHARACTERS_PER_WORD)
+ORDERS = (WIDE_LONG, LONG, WIDE_SHORT, SHORT)
+WHOLE = 0
+"""Stands for the order of an n-gram that is a whole text."""
+MIN_WHOLE = 3
+"""Words of the shortest text that counts as a whole (5 characters)."""
+BATCH = 4096
+"""Texts hashed at a time."""
+SLOTS = 16
+"""Bits of the filter in front of the sorted hashes, for each hash."""
+
+
+class Found(NamedTuple):
+    """Why a text must go: the suite that it would give away, and what they share."""
+
+    suite: str
+    reason: str
+
+
+class _Grams:
+    """The n-grams of one order of all suites, with a bit filter that spares most searches."""
+
+    def __init__(self, hashes: Hashes, suites: npt.NDArray[np.uint8]) -> None:
+        self.hashes, first = np.unique(hashes, return_index=True)
+        self.suites = suites[first]
+        self._shift = np.uint64(64 - max(16, int(len(hashes) * SLOTS).bit_length()))
+        self._filter = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
+        places = self.hashes >> self._shift
+        bits = np.left_shift(1, places & np.uint64(7)).astype(np.uint8)
+        np.bitwise_or.at(self._filter, places >> np.uint64(3), bits)
+
+    def find(self, hashes: Hashes) -> tuple[Integers, npt.NDArray[np.uint8]]:
+        """Returns the places in ``hashes`` that are known, and the suite of each."""
+        places = hashes >> self._shift
+        bytes_ = self._filter[places >> np.uint64(3)]
+        maybe = np.flatnonzero((bytes_ >> (places & np.uint64(7)).astype(np.uint8)) & 1)
+        near = np.searchsorted(self.hashes, hashes[maybe])
+        near[near == len(self.hashes)] = 0
+        sure = self.hashes[near] == hashes[maybe] if len(self.hashes) else near < 0
+        return maybe[sure], self.suites[near[sure]]
+
+
+class Contamination:
+    """What the tests hold.
+
+    Args:
+        tests: suite to its texts, sources and references alike; a text of several
+            suites counts for the first.
+    """
+
+    def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
+        found: dict[int, list[tuple[Hashes, int]]] = {order: [] for order in (WHOLE, *ORDERS)}
+        for number, texts in enumerate(tests.values()):
+            for some in _batches(texts):
+                for order, hashes in _test_grams(units(some), len(some)):
+                    found[order].append((hashes, number))
+        self._load(list(tests), {order: _joined(parts) for order, parts in found.items()})
+
+    def _load(
+        self, suites: list[str], grams: Mapping[int, tuple[Hashes, npt.NDArray[np.uint8]]]
+    ) -> None:
+        self.suites = suites
+        self._grams = {order: _Grams(*parts) for order, parts in grams.items()}
+
+    def save(self, path: Path) -> None:
+        """Writes the hashes to an ``npz`` file, for other processes to read."""
+        arrays: dict[str, npt.NDArray[np.generic]] = {"suites": np.array(self.suites, dtype=str)}
+        for order, grams in self._grams.items():
+            arrays |= {f"hashes.{order}": grams.hashes, f"suites.{order}": grams.suites}
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def read(cls, path: Path) -> Contamination:
+        """Returns what ``save`` wrote."""
+        made = cls({})
+        with np.load(path, allow_pickle=False) as arrays:
+            grams = {
+                order: (arrays[f"hashes.{order}"], arrays[f"suites.{order}"])
+                for order in (WHOLE, *ORDERS)
+            }
+            made._load([str(name) for name in arrays["suites"]], grams)
+        return made
+
+    def find(self, texts: Sequence[str]) -> list[Found | None]:
+        """Returns for each text why it must go, or nothing."""
+        result: list[Found | None] = [None] * len(texts)
+        cut = units(texts)
+        for order, hashes, owners in _grams_of(cut, len(texts)):
+            places, suites = self._grams[order].find(hashes)
+            reason = f"shares a {order}-gram with a test text" if order else "equals a test text"
+            for place, suite in zip(owners[places].tolist(), suites.tolist(), strict=True):
+                result[place] = result[place] or Found(self.suites[suite], reason)
+        return result
+
+
+def _batches(texts: Iterable[str]) -> Iterable[list[str]]:
+    left = iter(texts)
+    while some := list(islice(left, BATCH)):
+        yield some
+
+
+def _joined(parts: list[tuple[Hashes, int]]) -> tuple[Hashes, npt.NDArray[np.uint8]]:
+    if not parts:
+        return np.empty(0, np.uint64), np.empty(0, np.uint8)
+    hashes = np.concatenate([part for part, _ in parts])
+    return hashes, np.repeat(
+        np.array([number for _, number in parts], np.uint8), [len(part) for part, _ in parts]
+    )
+
+
+def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers]]:
+    """Yields order, hashes and text numbers of all n-grams of a batch, whole texts first."""
+    runs = Runs(cut.hashes)
+    sizes = np.bincount(cut.texts, minlength=count)
+    ends = np.cumsum(sizes)
+    worth = np.bincount(
+        cut.texts, np.where(cut.wide, 1 / CHARACTERS_PER_WORD, 1.0), minlength=count
+    )
+    owners = np.flatnonzero(worth >= MIN_WHOLE)
+    whole = runs.hashes(ends[owners] - sizes[owners], ends[owners])
+    yield WHOLE, whole + sizes[owners].astype(np.uint64), owners
+    for order in ORDERS:
+        last = len(cut.texts) - order + 1
+        if last > 0:
+            starts = np.flatnonzero(cut.texts[:last] == cut.texts[order - 1 :])
+            yield order, runs.hashes(starts, starts + order), cut.texts[starts]
+
+
+def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes]]:
+    """Yields the n-grams by which the tests of a batch are known: one order for each text."""
+    sizes = np.bincount(cut.texts, minlength=count)
+    wide = 2 * np.bincount(cut.texts, cut.wide, minlength=count) > sizes
+    long, short = np.where(wide, WIDE_LONG, LONG), np.where(wide, WIDE_SHORT, SHORT)
+    orders = np.where(sizes >= long, long, np.where(sizes >= short, short, WHOLE))
+    for order, hashes, owners in _grams_of(cut, count):
+        yield order, hashes if order == WHOLE else hashes[orders[owners] == order]
+
+
+def held_out_texts(path: Path) -> Iterator[str]:
+    """Yields what must not be trained of a suite, once each: sources and references.
+
+    Where a prompt does not tell its source text, the user's turns are taken, less
+    the lines that every tenth such turn of the suite has too: the frame of an
+    exam's question is no test text. The file is read twice, a line at a time, since
+    FLORES repeats a text in hundreds of directions; memory holds a hash of each
+    distinct text and line.
+
+    Args:
+        path: the suite's prompts.
+
+    Raises:
+        StudyError: a row lacks a field.
+    """
+    seen: set[int] = set()
+    lines: Counter[int] = Counter()
+    turns = 0
+    for prompt in stream_prompts(path):
+        source = prompt.meta.get("source_text")
+        yield from _unseen([*prompt.references, *([source] if source else [])], seen)
+        for turn in [] if source else prompt.turns:
+            turns += 1
+            lines.update(map(_digest, set(turn.split("\n"))))
+    common = {line for line, n in lines.items() if n >= max(10, turns / 10)}
+    for prompt in stream_prompts(path) if turns else ():
+        if not prompt.meta.get("source_text"):
+            yield from _unseen((_less(turn, common) for turn in prompt.turns), seen)
+
+
+def _less(text: str, lines: set[int]) -> str:
+    """Returns a text without some lines, which are known by their digests."""
+    return "\n".join(line for line in text.split("\n") if _digest(line) not in lines)
+
+
+def _unseen(texts: Iterable[str], seen: set[int]) -> Iterator[str]:
+    """Yields the texts that were not there before, and remembers them."""
+    for text in texts:
+        digest = _digest(text)
+        if digest not in seen:
+            seen.add(digest)
+            yield text
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")

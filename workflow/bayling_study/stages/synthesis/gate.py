@@ -1,0 +1,167 @@
+"""The gate: what enters the training set, and counts of what does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from bayling_study.config.synthesis import Mixture
+from bayling_study.shared.interactive.dialogue import Rejections
+from bayling_study.shared.templates.counting import count_tokens
+from bayling_study.stages.synthesis.decontamination import Contamination
+from bayling_study.stages.synthesis.hashing import Hashes
+from bayling_study.stages.synthesis.types import Instruction
+
+MEASURED_ALL = 200_000
+"""Conversations up to which each one's tokens are counted."""
+SAMPLE = 16
+"""In larger mixtures one in so many is counted, drawn by its key, and besides each that could
+be too long. Counting all 3.2 million would take a third of the time."""
+MESSAGE_BYTES, FRAME_BYTES = 64, 512
+"""What a template adds to a message and to a conversation at most, in bytes."""
+SHOWN = 200
+"""Characters of a rejected conversation that the audit shows."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An accepted conversation.
+
+    Attributes:
+        instruction: the conversation.
+        key: hash of its text and the mixture's seed; it gives the final order, in
+            which the same text twice stands side by side.
+        tokens: tokens in the mixture's template; nothing if they were not counted.
+        trained: those with loss, the ends of turns included; likewise.
+    """
+
+    instruction: Instruction
+    key: int
+    tokens: int | None
+    trained: int | None
+
+
+@dataclass
+class Removed:
+    """What decontamination took out, by suite.
+
+    Attributes:
+        rows: aligned rows.
+        conversations: finished conversations, upstream ones included.
+    """
+
+    rows: Counter[str] = field(default_factory=Counter)
+    conversations: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Removed) -> None:
+        """Adds another count to this one."""
+        self.rows.update(other.rows)
+        self.conversations.update(other.conversations)
+
+
+class Gate:
+    """Checks conversations for repetition, length and test text.
+
+    Args:
+        mixture: sets template and limits.
+        tokenizer: the foundation's.
+        tests: what must not get in.
+        seed: of the mixture; decides the final order.
+        known: sorted keys of what other gates let in, which counts as repeated.
+    """
+
+    def __init__(
+        self,
+        mixture: Mixture,
+        tokenizer: Any,
+        tests: Contamination,
+        seed: int,
+        known: Hashes | None = None,
+    ) -> None:
+        self._mixture = mixture
+        self._tokenizer = tokenizer
+        self._tests = tests
+        self._all = mixture.conversations <= MEASURED_ALL
+        self._salt = seed.to_bytes(8, "big")
+        self._seen: set[int] = set()
+        self._known = np.empty(0, np.uint64) if known is None else known
+        self.rejections = Rejections()
+        self.removed = Removed()
+
+    def admit(self, made: Sequence[Instruction]) -> list[Measured]:
+        """Returns those that pass, measured, in their order; counts the others by reason."""
+        fresh = []
+        for item in made:
+            text = "\n".join(message["content"] for message in item.messages)
+            digest = blake2b(text.encode("utf-8", "replace"), digest_size=8, salt=self._salt)
+            key = int.from_bytes(digest.digest(), "big")
+            if key in self._seen or self._is_known(key):
+                self._reject(item, "duplicate")
+            else:
+                self._seen.add(key)
+                fresh.append((item, key))
+        return self._clean(self._measure(fresh))
+
+    def _is_known(self, key: int) -> bool:
+        place = int(np.searchsorted(self._known, np.uint64(key)))
+        return place < len(self._known) and int(self._known[place]) == key
+
+    def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Measured]:
+        """Returns the conversations that are short enough."""
+        limits = [self._limit(item) for item, _ in made]
+        counted = [
+            self._all or not key % SAMPLE or most_tokens(item) > limit
+            for (item, key), limit in zip(made, limits, strict=True)
+        ]
+        messages = [item.messages for (item, _), yes in zip(made, counted, strict=True) if yes]
+        counts = iter(count_tokens(self._tokenizer, self._mixture.template, messages))
+        result = []
+        for (item, key), limit, yes in zip(made, limits, counted, strict=True):
+            tokens, trained = next(counts) if yes else (None, None)
+            if tokens is not None and tokens > limit:
+                self._reject(item, "too long")
+            else:
+                result.append(Measured(item, key, tokens, trained))
+        return result
+
+    def _limit(self, item: Instruction) -> int:
+        mixture = self._mixture
+        return min(mixture.max_tokens, mixture.recipe_max_tokens.get(item.recipe, 1 << 62))
+
+    def _clean(self, made: Sequence[Measured]) -> list[Measured]:
+        """Returns the conversations that share nothing with a test."""
+        texts = [m["content"] for row in made for m in row.instruction.messages]
+        found = iter(self._tests.find(texts))
+        result = []
+        for row in made:
+            reasons = [next(found) for _ in row.instruction.messages]
+            first = next(filter(None, reasons), None)
+            if first is None:
+                result.append(row)
+            else:
+                self.removed.conversations[first.suite] += 1
+                self._reject(row.instruction, first.reason)
+        return result
+
+    def _reject(self, item: Instruction, reason: str) -> None:
+        text = "\n".join(message["content"] for message in item.messages)
+        self.rejections.add(f"{item.recipe}: {reason}", text[:SHOWN])
+
+
+def most_tokens(item: Instruction) -> int:
+    """Returns a bound on a conversation's tokens: no token stands for less than a byte.
+
+    That holds for byte-level vocabularies and for those that fall back to bytes.
+    """
+    sizes = (len(m["content"].encode("utf-8", "replace")) + MESSAGE_BYTES for m in item.messages)
+    return FRAME_BYTES + sum(sizes)
+
+
+def named(row: Measured, name: str) -> Measured:
+    """Returns the conversation under its id."""
+    return replace(row, instruction=replace(row.instruction, id=name))

@@ -1,0 +1,126 @@
+"""64-bit hashes of many texts at once: of whole texts, of their words and of word n-grams.
+
+Decontamination compares every n-gram of the training data with every one of the
+tests, which in Python loops would take longer than all the rest. Here a batch of
+texts becomes one array of characters. A polynomial over prefix sums gives the
+hash of any run of it with one subtraction and one product, since the base is
+odd and so has an inverse modulo 2^64 (Karp and Rabin 1987, in the form of
+prefix hashes). The values depend on nothing but the text.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bayling_study.shared.interactive.text import is_unspaced_character
+
+Hashes = npt.NDArray[np.uint64]
+Integers = npt.NDArray[np.int64]
+
+BASE = 0x9E3779B97F4A7C15
+"""An odd number with well mixed bits: 2^64 divided by the golden ratio."""
+INVERSE = pow(BASE, -1, 1 << 64)
+SPACED_PLANES, LAST_PLANE = 0x20000, 0x40000
+"""Code points are classified one by one up to here; ideographs follow, then nothing."""
+NOTHING, LETTER, ALONE, MARK = 0, 1, 2, 3
+"""A character is no part of a word, part of one, a unit by itself (unspaced scripts), or a
+combining mark, which belongs to the letter before it."""
+
+
+class Units(NamedTuple):
+    """The words of a batch of texts; each character of an unspaced script is one.
+
+    Attributes:
+        hashes: one a unit.
+        texts: number of the text that each unit belongs to, ascending.
+        wide: whether the unit is a character of an unspaced script.
+    """
+
+    hashes: Hashes
+    texts: Integers
+    wide: npt.NDArray[np.bool_]
+
+
+def mix(values: Hashes) -> Hashes:
+    """Returns the values with all bits mixed (the finaliser of SplitMix64, Steele et al. 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+@cache
+def _kinds() -> npt.NDArray[np.uint8]:
+    """Returns the class of each code point."""
+    kinds = np.zeros(0x110000, np.uint8)
+    for code in range(SPACED_PLANES):
+        character = chr(code)
+        if is_unspaced_character(character):
+            kinds[code] = ALONE if character.isalnum() else NOTHING
+        elif unicodedata.category(character).startswith("M"):
+            kinds[code] = MARK
+        elif character.isalnum():
+            kinds[code] = LETTER
+    kinds[SPACED_PLANES:LAST_PLANE] = ALONE
+    return kinds
+
+
+_POWERS: dict[int, Hashes] = {}
+
+
+def _powers(base: int, count: int) -> Hashes:
+    """Returns the powers 0 to ``count`` - 1 of a base modulo 2^64."""
+    if base not in _POWERS or len(_POWERS[base]) < count:
+        factors = np.full(max(count, 1 << 16), base, np.uint64)
+        factors[0] = 1
+        _POWERS[base] = np.cumprod(factors)
+    return _POWERS[base][:count]
+
+
+class Runs:
+    """Hashes of runs of a sequence of values."""
+
+    def __init__(self, values: Hashes) -> None:
+        self._sums = np.zeros(len(values) + 1, np.uint64)
+        np.cumsum(values * _powers(BASE, len(values)), out=self._sums[1:])
+
+    def hashes(self, starts: Integers, ends: Integers) -> Hashes:
+        """Returns the hash of each run ``starts[i]:ends[i]``; equal runs have equal ones."""
+        back = _powers(INVERSE, len(self._sums))[starts]
+        return mix((self._sums[ends] - self._sums[starts]) * back)
+
+
+def units(texts: Sequence[str]) -> Units:
+    """Returns the units of texts; letter case and Unicode compatibility forms do not matter."""
+    joined = "\n".join(text.replace("\n", " ") for text in texts)
+    if not joined.isascii():
+        joined = unicodedata.normalize("NFKC", joined)
+    characters = joined.casefold().encode("utf-32-le", "replace")
+    codes = np.frombuffer(characters, np.uint32)
+    kinds = _kinds()[codes]
+    letters, alone = kinds == LETTER, kinds == ALONE
+    if (marks := kinds == MARK).any():
+        bearers = np.maximum.accumulate(np.where(marks, 0, np.arange(len(kinds))))
+        letters = kinds[bearers] == LETTER
+    before, after = np.zeros_like(letters), np.zeros_like(letters)
+    before[1:], after[:-1] = letters[:-1], letters[1:]
+    starts = np.flatnonzero(alone | (letters & ~before))
+    ends = np.flatnonzero(alone | (letters & ~after)) + 1
+    runs = Runs(mix(codes.astype(np.uint64) + np.uint64(1)))
+    lines = np.cumsum(codes == ord("\n"))
+    return Units(runs.hashes(starts, ends), lines[starts], alone[starts])
+
+
+def text_hashes(texts: Sequence[str]) -> Hashes:
+    """Returns a hash of each text as it is written."""
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    starts = np.concatenate(([0], ends[:-1])).astype(np.int64) if encoded else ends
+    values = np.frombuffer(b"".join(encoded), np.uint8).astype(np.uint64)
+    runs = Runs(mix(values + np.uint64(1)))
+    return mix(runs.hashes(starts, ends) + (ends - starts).astype(np.uint64))

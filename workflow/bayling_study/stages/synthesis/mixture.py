@@ -1,0 +1,212 @@
+"""Making a mixture: planned as blocks, made by any number of workers, put in one order.
+
+Memory hardly grows with the number of conversations: the plan holds a few numbers
+a row of the corpora and one a conversation, a worker one block, the last pass one
+bucket.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bayling_study.config.synthesis import Mixture
+from bayling_study.core import seeds
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.corpus_tables import CONVERSATIONS_FILE, PARALLEL_FILE, TERMS_FILE
+from bayling_study.shared.interactive.dialogue import Rejections
+from bayling_study.stages.synthesis import gate
+from bayling_study.stages.synthesis.aligned import Rows
+from bayling_study.stages.synthesis.block import Context, Job, Result, make_block
+from bayling_study.stages.synthesis.decontamination import Contamination
+from bayling_study.stages.synthesis.gate import Removed
+from bayling_study.stages.synthesis.order import buckets_for, merge
+from bayling_study.stages.synthesis.plan import Plan
+from bayling_study.stages.synthesis.progress import Progress
+from bayling_study.stages.synthesis.tally import Tally
+from bayling_study.stages.synthesis.teacher import Teacher
+
+SMALL = 20_000
+"""Conversations up to which starting workers takes longer than it saves."""
+OWN_TESTS = "corpora (test side)"
+"""Name under which the test side of the corpora counts among the suites."""
+
+
+@dataclass
+class Made:
+    """A finished mixture.
+
+    Attributes:
+        tally: what is in it.
+        wanted: conversations asked for, by ``RECIPE/DIRECTION``.
+        rejections: why rows, turns and conversations were left out, by stage.
+        removed: what decontamination took out, by suite.
+        suites: names of the suites that were kept out.
+        uses: number of draws to the number of aligned rows with so many.
+        rows: clean aligned rows that were at hand.
+        listed: entries of term lists that the rows had both sides of, by upstream source;
+            those of several blocks count in each.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    wanted: dict[str, int] = field(default_factory=dict)
+    rejections: dict[str, Rejections] = field(default_factory=dict)
+    removed: Removed = field(default_factory=Removed)
+    suites: list[str] = field(default_factory=list)
+    uses: Counter[int] = field(default_factory=Counter)
+    rows: int = 0
+    listed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, result: Result) -> None:
+        """Adds what a block reports; blocks come in their order."""
+        for stage, found in result.rejections.items():
+            self.rejections.setdefault(stage, Rejections()).merge(found)
+        self.removed.add(result.removed)
+        self.uses.update(result.uses)
+        self.rows += result.rows
+        self.listed.update(result.listed)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be made, and from what.
+
+    Attributes:
+        name: the mixture's name, part of every seed.
+        mixture: its section of the config.
+        seed: the study's seed.
+        corpora: folder of the corpora stage.
+        tests: suite to its texts, for decontamination; taken once.
+        load_tokenizer: makes the foundation's tokenizer; called in each worker.
+        teacher: for the recipes that need one.
+        workers: processes; what is made does not depend on them.
+    """
+
+    name: str
+    mixture: Mixture
+    seed: int
+    corpora: Path
+    tests: Mapping[str, Iterable[str]]
+    load_tokenizer: Callable[[], Any]
+    teacher: Teacher | None = None
+    workers: int = 1
+
+    @cached_property
+    def files(self) -> tuple[Path, Path, Path]:
+        """The three tables of the corpora: aligned text, conversations, terms.
+
+        Raises:
+            StudyError: one is absent.
+        """
+        names = PARALLEL_FILE, CONVERSATIONS_FILE, TERMS_FILE
+        parallel, conversations, terms = (self.corpora / name for name in names)
+        for path in (parallel, conversations, terms):
+            if not path.exists():
+                raise StudyError("the corpora stage has not written this file", where=path)
+        return parallel, conversations, terms
+
+
+def make(task: Task, out: Path, scratch: Path) -> Made:
+    """Makes a mixture; the same task gives the same bytes, whatever its ``workers``.
+
+    Args:
+        task: see its class.
+        out: Parquet file to write.
+        scratch: an empty folder for the work in between; about 1.5 kB a conversation.
+
+    Raises:
+        StudyError: the config names a recipe, demand or direction that gives nothing.
+    """
+    parallel, conversations, terms = task.files
+    seed = seeds.derive_seed(task.seed, "synthesis", task.name)
+    plan = Plan(task.mixture, Rows(parallel), conversations, seed, scratch)
+    tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
+    tests.save(scratch / "tests.npz")
+    context = Context(
+        task.name,
+        task.mixture,
+        task.seed,
+        buckets_for(task.mixture.conversations),
+        conversations,
+        terms,
+        scratch / "tests.npz",
+        task.load_tokenizer,
+    )
+    sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
+    made = Made(Tally(sample), wanted=plan.wanted, suites=tests.suites)
+    paths = []
+    progress = Progress(task.mixture.conversations)
+    for job, result in _results(plan, context, task):
+        made.add(result)
+        paths.append(result.path)
+        plan.note(job, result)
+        progress.add(sum(result.made.values()))
+    merge(paths, out, context.buckets, made.tally.add)
+    return made
+
+
+def _results(plan: Plan, context: Context, task: Task) -> Iterator[tuple[Job, Result]]:
+    """Yields the blocks' results in their order, round by round until nothing is missing."""
+    with _Workers(context, task) as run:
+        while jobs := plan.round():
+            yield from zip(jobs, run(jobs), strict=True)
+    for job in plan.taught():
+        yield job, make_block(job, context, task.teacher)
+
+
+class _Workers:
+    """Runs jobs here, or in a pool of processes where that pays; results keep the jobs' order."""
+
+    def __init__(self, context: Context, task: Task) -> None:
+        self._context = context
+        pooled = task.workers > 1 and task.mixture.conversations > SMALL
+        self._pool = (
+            ProcessPoolExecutor(
+                task.workers, multiprocessing.get_context("spawn"), _begin, (context,)
+            )
+            if pooled
+            else None
+        )
+
+    def __enter__(self) -> Callable[[Sequence[Job]], Iterator[Result]]:
+        return self._run
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _run(self, jobs: Sequence[Job]) -> Iterator[Result]:
+        if self._pool is None:
+            return (make_block(job, self._context) for job in jobs)
+        return self._pool.map(_work, jobs)
+
+
+_context: list[Context] = []
+"""The context of a worker process."""
+
+
+def _begin(context: Context) -> None:
+    pa.set_cpu_count(1)
+    _context.append(context)
+
+
+def _work(job: Job) -> Result:
+    return make_block(job, _context[-1])
+
+
+def _own_tests(path: Path) -> Iterator[str]:
+    """Yields both sides of every test row of the corpora."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["text_a", "text_b", "split"]):
+            for row in batch.filter(pa.compute.equal(batch["split"], "test")).to_pylist():
+                yield row["text_a"]
+                yield row["text_b"]

@@ -1,0 +1,102 @@
+"""The final order: blocks are written apart, then shuffled together within bounded memory.
+
+Each block's rows are sorted by a key, a hash of the conversation's text and the
+seed, and cut into buckets of the key's range, a record batch each. The last pass
+reads one bucket of all blocks, sorts it and writes it. So the order is random,
+the same for any number of workers, and the same conversation twice stands side
+by side, whichever blocks made it. Memory holds one bucket (an external bucket
+sort).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bayling_study.stages.synthesis.gate import Measured
+from bayling_study.stages.synthesis.types import SCHEMA
+
+BUCKET_ROWS = 32_768
+"""Conversations of one bucket, about; one of 1,000 characters takes some 1.5 kB."""
+GROUP_ROWS = 16_384
+"""Rows of a row group of the result."""
+
+WORK = pa.schema(
+    [
+        *SCHEMA,
+        ("key", pa.uint64()),
+        ("tokens", pa.int32()),
+        ("trained", pa.int32()),
+        ("demands", pa.list_(pa.string())),
+        ("instruction", pa.string()),
+    ]
+)
+"""Columns of a block: those of the training set, and what the audit counts."""
+
+
+def buckets_for(conversations: int) -> int:
+    """Returns the number of buckets for so many conversations."""
+    return max(1, -(-conversations // BUCKET_ROWS))
+
+
+def write_block(path: Path, rows: Sequence[Measured], buckets: int) -> None:
+    """Writes a block as one record batch a bucket."""
+    table = pa.Table.from_pylist([_row(row) for row in rows], schema=WORK)
+    keys = table["key"].to_numpy()
+    order = np.argsort(keys, kind="stable")
+    table, keys = table.take(order), keys[order]
+    step = -(-(1 << 64) // buckets)
+    edges = [min(step * number, (1 << 64) - 1) for number in range(1, buckets)]
+    ends = [*np.searchsorted(keys, np.array(edges, np.uint64)).tolist(), len(keys)]
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_file(path, WORK, options=options) as writer:
+        start = 0
+        for end in ends:
+            batches = table.slice(start, end - start).combine_chunks().to_batches()
+            empty = pa.RecordBatch.from_pylist([], schema=WORK)
+            writer.write_batch(batches[0] if batches else empty)
+            start = end
+
+
+def _row(row: Measured) -> dict[str, object]:
+    extra = {"key": row.key, "tokens": row.tokens, "trained": row.trained}
+    item = row.instruction
+    return {**item.row(), **extra, "demands": item.demands, "instruction": item.instruction}
+
+
+def merge(
+    blocks: Sequence[Path],
+    out: Path,
+    buckets: int,
+    seen: Callable[[pa.Table, pa.Table], None],
+) -> None:
+    """Writes the training set in its final order.
+
+    Args:
+        blocks: what ``write_block`` wrote, in the order of the blocks.
+        out: Parquet file to write.
+        buckets: their number of buckets.
+        seen: is given each bucket's rows as written, with all columns of ``WORK``,
+            and the rows left out because an earlier one has the same text.
+    """
+    with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
+        for bucket in range(buckets):
+            table = pa.Table.from_batches([_batch(path, bucket) for path in blocks], schema=WORK)
+            order = np.argsort(table["key"].to_numpy(), kind="stable")
+            table = table.take(order)
+            keys = table["key"].to_numpy()
+            again = np.zeros(len(keys), bool)
+            again[1:] = keys[1:] == keys[:-1]
+            kept = table.filter(pc.invert(pa.array(again)))
+            seen(kept, table.filter(pa.array(again)))
+            writer.write_table(kept.select(SCHEMA.names), row_group_size=GROUP_ROWS)
+
+
+def _batch(path: Path, bucket: int) -> pa.RecordBatch:
+    with pa.OSFile(str(path)) as file:
+        return pa.ipc.open_file(file).get_batch(bucket)

@@ -1,0 +1,80 @@
+"""What several recipes share: drawing a segment, wording a request, one turn of a demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from random import Random
+
+from bayling_study.core import languages
+from bayling_study.shared.interactive.dialogue import choose
+from bayling_study.shared.interactive.library import Library
+from bayling_study.shared.interactive.registry import demand_named
+from bayling_study.shared.interactive.types import Scene, Segment
+from bayling_study.stages.synthesis.registry import Workshop
+from bayling_study.stages.synthesis.types import Instruction, instruction_of
+
+
+def draw(
+    workshop: Workshop,
+    direction: str,
+    condition: str = "",
+    fits: Callable[[Library, Segment], bool] | None = None,
+) -> Segment | None:
+    """Returns the least used segment that fits; nothing if there is none.
+
+    Args:
+        workshop: holds the segments.
+        direction: their direction.
+        condition: the condition's name, for which the fitting segments are found once.
+        fits: the condition; none takes every segment.
+    """
+    library = workshop.library
+    deck = library.deck(direction, {condition: partial(fits, library)} if fits else {})
+    return deck.draw() if len(deck) else None
+
+
+def written(
+    wordings: Mapping[str, Sequence[str]],
+    workshop: Workshop,
+    rng: Random,
+    target: str,
+    pivot: str = "",
+    **values: str,
+) -> tuple[str, str]:
+    """Returns the language of the user's words, drawn, and one of its wordings, filled in.
+
+    Args:
+        wordings: instruction language to wordings, with ``{language}`` for the target's name.
+        workshop: its mixture weighs the instruction languages.
+        rng: draws.
+        target: code of the language of the answer.
+        pivot: code of a second language, ``{pivot}`` in the wordings.
+        values: what else a wording names.
+    """
+    chosen = choose(workshop.mixture.instruction_languages, rng)
+    values["language"] = languages.name(target, chosen)
+    if pivot:
+        values["pivot"] = languages.name(pivot, chosen)
+    return chosen, rng.choice(wordings[chosen]).format(**values)
+
+
+def single_turn(
+    workshop: Workshop, direction: str, rng: Random, name: str, kind: str
+) -> Instruction | None:
+    """Makes a conversation of one turn from an opening demand.
+
+    Args:
+        workshop: the material.
+        direction: where to translate.
+        rng: draws.
+        name: the recipe.
+        kind: the demand.
+    """
+    opening = demand_named(kind)
+    segment = draw(workshop, direction, kind, opening.condition)
+    if segment is None:
+        return None
+    language = choose(workshop.mixture.instruction_languages, rng)
+    step = opening.make(Scene(segment, language), workshop.library, rng)
+    return None if step is None else instruction_of(name, direction, language, [step])

@@ -1,0 +1,1 @@
+"""The recipes, a module each; see ``bayling_study.stages.synthesis.registry``."""

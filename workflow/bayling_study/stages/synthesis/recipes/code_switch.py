@@ -1,0 +1,67 @@
+"""Code-switching restoration: a sentence with some words in another language is restored.
+
+The auxiliary task of code-switching restore for machine translation
+(CSR4mBART): words of a sentence are switched to another language by a
+bilingual lexicon, and the model writes the sentence as it was. The lexicon is
+learnt from the aligned text itself (``interactive.lexicon``), and term lists add to
+it where the config names some (``interactive.listed``). A switched word is always
+one that the sentence's own translation has.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from bayling_study.shared.interactive.library import Library
+from bayling_study.shared.interactive.text import is_quotable, occurrences, replace
+from bayling_study.shared.interactive.types import Segment, Step
+from bayling_study.stages.synthesis.parts import draw, written
+from bayling_study.stages.synthesis.registry import Workshop, recipe
+from bayling_study.stages.synthesis.types import Instruction, instruction_of
+
+MAX_SHARE = 0.5
+"""Largest share of a sentence's letters that is switched; the rest must show what it says."""
+
+WORDINGS = {
+    "en": [
+        "Some words of this {language} sentence are in another language. "
+        "Write all of it in {language}: {source}",
+        "Restore the {language} sentence: {source}",
+        "Replace the foreign words by {language} ones: {source}",
+    ],
+    "zh": [
+        "这个{language}句子里有些词是另一种语言，请全部用{language}写出：{source}",
+        "请还原这个{language}句子：{source}",
+        "把其中的外语词换成{language}：{source}",
+    ],
+}
+
+
+def switchable(library: Library, segment: Segment) -> bool:
+    """Tells whether some word of a segment's source can be switched."""
+    return _switched(library, segment) != segment.source_text
+
+
+@recipe("code-switch")
+def code_switch(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
+    """A source sentence with words of the target language, and the sentence restored."""
+    segment = draw(workshop, direction, "code-switch", switchable)
+    if segment is None:
+        return None
+    mixed = _switched(workshop.library, segment)
+    language, user = written(WORDINGS, workshop, rng, segment.source, source=mixed)
+    step = Step("code-switch", user, segment.source_text, [], segment)
+    return instruction_of("code-switch", direction, language, [step])
+
+
+def _switched(library: Library, segment: Segment) -> str:
+    """Returns the source with its terms in the target language, as many as may be."""
+    mixed = segment.source_text
+    room = MAX_SHARE * len(mixed)
+    for term in library.terms(segment):
+        plain = is_quotable(term.source) and is_quotable(term.target)
+        fits = len(term.source) <= room and occurrences(mixed, term.source) == 1
+        if plain and fits and term.source in mixed and term.source != term.target:
+            mixed = replace(mixed, term.source, term.target)
+            room -= len(term.source)
+    return mixed

@@ -1,0 +1,90 @@
+"""Cross-lingual transfer: a task on a text in one language, answered in another.
+
+A general instruction (continue, pick a sentence, fill a gap) is worded in
+English or Chinese, its text is in the source language, and the answer, which
+aligned text gives, is in the target language. So the skill that an instruction
+teaches in one language is asked for in another.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from bayling_study.shared.interactive.library import Library, aligned_sentences
+from bayling_study.shared.interactive.text import is_quotable, occurrences, replace
+from bayling_study.shared.interactive.types import Segment, Step
+from bayling_study.stages.synthesis.parts import draw, written
+from bayling_study.stages.synthesis.registry import Workshop, recipe
+from bayling_study.stages.synthesis.types import Instruction, instruction_of
+
+GAP = "____"
+MAX_SENTENCES = 2
+"""A text to continue has two sentences: what follows the first is then one answer."""
+
+WORDINGS = {
+    "continue": {
+        "en": [
+            "How could this text go on? Answer with one sentence in {language}.\n{source}",
+            "Continue in {language}: {source}",
+        ],
+        "zh": [
+            "这段话接下来会怎么写？请用{language}写一句。\n{source}",
+            "用{language}续写：{source}",
+        ],
+    },
+    "first": {
+        "en": ["What does the first sentence say? Answer in {language}.\n{source}"],
+        "zh": ["第一句说的是什么？请用{language}回答。\n{source}"],
+    },
+    "last": {
+        "en": ["What does the last sentence say? Answer in {language}.\n{source}"],
+        "zh": ["最后一句说的是什么？请用{language}回答。\n{source}"],
+    },
+    "gap": {
+        "en": [
+            "Fill the gap with “{word}” and answer with the whole sentence in {language}.\n{source}"
+        ],
+        "zh": ["用“{word}”填空，并用{language}写出整句。\n{source}"],
+    },
+}
+
+
+def has_task(library: Library, segment: Segment) -> bool:
+    """Tells whether a segment has several sentences or a term to leave out."""
+    return len(aligned_sentences(segment)) > 1 or bool(_gaps(library, segment))
+
+
+@recipe("cross-lingual")
+def cross_lingual(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
+    """A task on the source text, answered in the target language."""
+    segment = draw(workshop, direction, "cross-lingual", has_task)
+    if segment is None:
+        return None
+    task, source, answer, word = rng.choice(_tasks(workshop.library, segment))
+    language, user = written(
+        WORDINGS[task], workshop, rng, segment.target, source=source, word=word
+    )
+    step = Step("cross-lingual", user, answer, [], segment)
+    return instruction_of("cross-lingual", direction, language, [step])
+
+
+def _tasks(library: Library, segment: Segment) -> list[tuple[str, str, str, str]]:
+    """Returns the tasks of a segment: name, text, answer and the word that fills a gap."""
+    pairs = aligned_sentences(segment)
+    tasks = [
+        ("gap", replace(segment.source_text, word, GAP), segment.target_text, word)
+        for word in _gaps(library, segment)
+    ]
+    if len(pairs) > 1:
+        tasks.append(("first", segment.source_text, pairs[0][1], ""))
+        tasks.append(("last", segment.source_text, pairs[-1][1], ""))
+    if len(pairs) == MAX_SENTENCES:
+        tasks.append(("continue", pairs[0][0], pairs[1][1], ""))
+    return tasks
+
+
+def _gaps(library: Library, segment: Segment) -> list[str]:
+    """Returns the terms of the source that stand in it once, as written."""
+    text = segment.source_text
+    words = [term.source for term in library.terms(segment)]
+    return [w for w in words if is_quotable(w) and w in text and occurrences(text, w) == 1]

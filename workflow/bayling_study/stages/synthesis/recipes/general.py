@@ -1,0 +1,21 @@
+"""Upstream instructions and dialogues as they are."""
+
+from __future__ import annotations
+
+from random import Random
+
+from bayling_study.stages.synthesis.registry import Workshop, recipe
+from bayling_study.stages.synthesis.types import Instruction
+
+
+@recipe("general", directed=False)
+def general(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
+    """The next upstream conversation, cut to ``max_turns``; nothing when all are taken."""
+    row = next(workshop.general, None)
+    if row is None:
+        return None
+    messages = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
+    if limit := workshop.mixture.max_turns:
+        lead = messages[0]["role"] == "system"
+        messages = messages[: 2 * limit + lead]
+    return Instruction("general", row["source"], "", list(row["languages"]), messages)

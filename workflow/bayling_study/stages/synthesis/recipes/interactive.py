@@ -1,0 +1,18 @@
+"""Interactive translation: a request, then turns that each add a demand."""
+
+from __future__ import annotations
+
+from random import Random
+
+from bayling_study.stages.synthesis.registry import Workshop, recipe
+from bayling_study.stages.synthesis.types import Instruction, instruction_of
+
+
+@recipe("interactive")
+def interactive(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
+    """A dialogue of verified turns (see ``bayling_study.shared.interactive``)."""
+    made = workshop.director.find(direction, rng)
+    if made is None:
+        return None
+    kinds = [step.kind for step in made.steps]
+    return instruction_of("interactive", direction, made.instruction, made.steps, kinds)

@@ -1,0 +1,112 @@
+"""The register of recipes: what a mixture's ``shares`` name.
+
+A recipe is one small module of ``synthesis/recipes``. It registers a function
+that makes one conversation at a time from the workshop's material, or returns
+nothing when a draw leads nowhere; it is then asked again. Nothing else has to be
+edited to add one: the folder is searched, and the configuration knows the names
+that its modules register.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import iter_modules
+from random import Random
+from typing import Any
+
+from bayling_study.config.synthesis import Mixture
+from bayling_study.core.lookup import look_up
+from bayling_study.shared.interactive.dialogue import Director, Rejections
+from bayling_study.shared.interactive.library import Library
+from bayling_study.stages.synthesis.teacher import Question, Teacher
+from bayling_study.stages.synthesis.types import Instruction
+
+
+@dataclass
+class Workshop:
+    """What recipes work with.
+
+    Attributes:
+        mixture: the section of the config.
+        library: aligned training segments; all recipes share its draws, so that
+            no segment is used twice before all were used once.
+        director: makes interactive dialogues.
+        general: upstream conversations in the order in which they are taken.
+        teacher: the model that writes where aligned text has nothing; often none.
+        rejections: where a recipe counts what it gives up, ``RECIPE: REASON``.
+    """
+
+    mixture: Mixture
+    library: Library
+    director: Director
+    general: Iterator[Mapping[str, Any]]
+    teacher: Teacher | None = None
+    rejections: Rejections = field(default_factory=Rejections)
+
+
+Make = Callable[[Workshop, str, Random], Instruction | Question | None]
+Fits = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe: ``make(workshop, direction, rng)``.
+
+    Attributes:
+        name: as the config writes it.
+        make: makes a conversation.
+        directed: made for each direction; others get an empty one.
+        taught: returns a question for the mixture's teacher; left out, and counted,
+            without one.
+        fits: tells the directions that it can be made for.
+    """
+
+    name: str
+    make: Make
+    directed: bool
+    taught: bool
+    fits: Fits
+
+
+RECIPES: dict[str, Recipe] = {}
+"""All recipes by name; ``recipe_named`` fills it."""
+
+
+def every_direction(direction: str) -> bool:
+    """Fits every direction."""
+    return True
+
+
+def recipe(
+    name: str, *, directed: bool = True, taught: bool = False, fits: Fits = every_direction
+) -> Callable[[Make], Make]:
+    """Registers a function as a recipe; see ``Recipe`` for the arguments.
+
+    ``name``, ``directed`` and ``taught`` are written out, not computed: the
+    configuration reads them from the source without importing it.
+    """
+
+    def register(make: Make) -> Make:
+        RECIPES[name] = Recipe(name, make, directed, taught, fits)
+        return make
+
+    return register
+
+
+def load_recipes() -> dict[str, Recipe]:
+    """Imports every module of the folder of recipes and returns the register."""
+    folder = import_module("bayling_study.stages.synthesis.recipes")
+    for module in iter_modules(folder.__path__):
+        import_module(f"{folder.__name__}.{module.name}")
+    return RECIPES
+
+
+def recipe_named(name: str) -> Recipe:
+    """Returns a recipe.
+
+    Raises:
+        StudyError: nothing is registered under that name.
+    """
+    return look_up("recipe", name, load_recipes())

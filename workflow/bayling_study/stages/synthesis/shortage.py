@@ -1,0 +1,108 @@
+"""What blocks did not make, so that others can: shortfalls, and what two blocks made alike.
+
+A block's material runs out before its quota, or it makes a conversation that
+another block has made too, of which only the first stays (``order.merge``).
+Both are missing. Memory: 8 bytes a conversation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bayling_study.stages.synthesis.counts import apportion
+from bayling_study.stages.synthesis.hashing import Hashes, Integers
+
+LEAST = 64
+"""Conversations that a block makes for others at least, if so many are missing: it is read
+and indexed again for them."""
+
+
+class Want(NamedTuple):
+    """A sort of conversation that can be made in several blocks.
+
+    Attributes:
+        recipe: its recipe.
+        direction: empty for undirected recipes.
+        language: of the upstream conversations; empty for all languages and for aligned text.
+    """
+
+    recipe: str
+    direction: str
+    language: str = ""
+
+
+class Shortage:
+    """Counts what is missing after each round."""
+
+    def __init__(self) -> None:
+        self._wants: list[Want] = []
+        self._keys: list[Hashes] = []
+        self._counted = 0
+        self._exhausted: set[tuple[int, str, str]] = set()
+        self._missing: Counter[Want] = Counter()
+
+    def note(self, want: Want, count: int, keys: Hashes, block: int | None = None) -> None:
+        """Notes the keys of what was made of so many, and the block of aligned rows, if any.
+
+        A block that made fewer has nothing more of that sort.
+        """
+        self._wants.append(want)
+        self._keys.append(keys)
+        if short := count - len(keys):
+            self._missing[want] += short
+            if block is not None:
+                self._exhausted.add((block, want.recipe, want.direction))
+
+    def divided(
+        self, missing: Mapping[Want, int], sizes: Sequence[Mapping[str, int]]
+    ) -> dict[int, dict[tuple[str, str], int]]:
+        """Divides what is missing of directions over the largest blocks that have some left.
+
+        Args:
+            missing: what ``take`` returned.
+            sizes: of each block of aligned rows, the segments of each direction.
+
+        Returns:
+            Block number to the count of each recipe and direction.
+        """
+        result: dict[int, dict[tuple[str, str], int]] = defaultdict(dict)
+        for (recipe, direction, _), count in missing.items():
+            room = {
+                number: float(of[direction])
+                for number, of in enumerate(sizes)
+                if of.get(direction) and (number, recipe, direction) not in self._exhausted
+            }
+            largest = sorted(room, key=lambda number: (-room[number], number))
+            chosen = {number: room[number] for number in largest[: -(-count // LEAST)]}
+            for number, part in apportion(count, chosen).items():
+                if part:
+                    result[number][recipe, direction] = part
+        return result
+
+    def take(self) -> Mapping[Want, int]:
+        """Returns what has become missing since it was last asked for."""
+        repeated = self._repeated()
+        for number, count in sorted(Counter(repeated.tolist()).items()):
+            self._missing[self._wants[number]] += count
+        missing, self._missing = self._missing, Counter()
+        return missing
+
+    def _repeated(self) -> Integers:
+        """Returns, for each new conversation that repeats an earlier one, the note it is from."""
+        keys = np.concatenate([np.empty(0, np.uint64), *self._keys])
+        owners = np.repeat(np.arange(len(self._keys)), [len(part) for part in self._keys])
+        order = np.argsort(keys, kind="stable")
+        again = order[1:][keys[order[1:]] == keys[order[:-1]]]
+        again = again[again >= self._counted]
+        self._counted = len(keys)
+        return np.asarray(owners[again])
+
+    def save(self, path: Path) -> Path:
+        """Writes the keys of all that was made, sorted, for later rounds to avoid."""
+        np.save(path, np.unique(np.concatenate([np.empty(0, np.uint64), *self._keys])))
+        return path

@@ -1,0 +1,82 @@
+"""A teacher: a model that writes what aligned text cannot give (a paraphrase, a style).
+
+Its answers cost money or hours, so they are asked for in bulk, kept on disk by
+the client and asked only once. Each is verified by the recipe that asked; what
+fails is rejected with its reason and never mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bayling_study.config.systems import EndpointSystem
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.endpoint import Endpoint, Request
+from bayling_study.stages.synthesis.types import Instruction
+
+Messages = Sequence[dict[str, str]]
+"""Chat messages that end with the user's."""
+
+
+class Teacher(Protocol):
+    """Answers questions."""
+
+    def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
+        """Yields one answer a question in their order; nothing where none could be had."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a recipe asks the teacher.
+
+    Attributes:
+        messages: the question.
+        finish: makes the conversation from the answer, or tells why it cannot be used.
+    """
+
+    messages: Messages
+    finish: Callable[[str], Instruction | str]
+
+
+ANSWER_TOKENS = 1024
+"""Largest number of tokens of an answer: a translated sentence or a short text."""
+
+
+class Hired:
+    """An endpoint as a teacher.
+
+    Args:
+        endpoint: the client; it keeps answers, rate and budget.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
+        """Yields the answers; nothing for one that was cut at the limit."""
+        asked = (Request(messages, ANSWER_TOKENS) for messages in requests)
+        for answer in self._endpoint.complete(asked):
+            yield None if answer.finish == "length" else answer.text.strip()
+
+
+def hired(system: object, name: str, cache: Path | None, stack: ExitStack) -> Teacher:
+    """Returns the teacher that a system of the config is.
+
+    Args:
+        system: its section.
+        name: its name.
+        cache: folder of its answers.
+        stack: closes its connections at the end.
+
+    Raises:
+        StudyError: the system is no endpoint, or there is no folder.
+    """
+    if not isinstance(system, EndpointSystem):
+        raise StudyError("a teacher is a system of the kind endpoint", where=f"systems.{name}")
+    if cache is None:
+        raise StudyError("a teacher's answers need a folder", fix="--cache FOLDER")
+    return Hired(stack.enter_context(Endpoint(system, cache / f"{name}.jsonl")))

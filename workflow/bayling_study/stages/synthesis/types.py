@@ -1,0 +1,88 @@
+"""The row of a training set and its Parquet schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from bayling_study.shared.interactive.types import Step
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("recipe", pa.string()),
+        ("source", pa.string()),
+        ("direction", pa.string()),
+        ("languages", pa.list_(pa.string())),
+        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+    ]
+)
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One training conversation.
+
+    Attributes:
+        recipe: name of the recipe that made it.
+        source: ids of the upstream sources, joined by ``+``.
+        direction: translation direction, empty for general instructions.
+        languages: codes of the languages in it, sorted.
+        messages: ``{"role", "content"}`` in turn, user first unless a system turn leads.
+        demands: kinds of demand in order, of interactive conversations only.
+        instruction: language of the user's wording, where a recipe chose it.
+        id: unique in the training set; given when it is accepted.
+    """
+
+    recipe: str
+    source: str
+    direction: str
+    languages: list[str]
+    messages: list[Message]
+    demands: list[str] = field(default_factory=list)
+    instruction: str = ""
+    id: str = ""
+
+    def row(self) -> dict[str, object]:
+        """Returns the row as it is stored."""
+        return {name: getattr(self, name) for name in SCHEMA.names}
+
+
+def exchange(user: str, answer: str) -> list[Message]:
+    """Returns the two messages of one turn."""
+    return [{"role": "user", "content": user}, {"role": "assistant", "content": answer}]
+
+
+def instruction_of(
+    recipe: str,
+    direction: str,
+    instruction: str,
+    steps: Iterable[Step],
+    demands: Iterable[str] = (),
+    languages: Iterable[str] = (),
+) -> Instruction:
+    """Returns the conversation that consists of steps.
+
+    Args:
+        recipe: its recipe.
+        direction: its direction.
+        instruction: language of the user's wording.
+        steps: its turns.
+        demands: kinds of demand to count.
+        languages: codes of languages in it besides those of its steps.
+    """
+    turns = list(steps)
+    found = {instruction, *direction.split("-"), *languages}
+    return Instruction(
+        recipe=recipe,
+        source="+".join(sorted({step.segment.corpus for step in turns})),
+        direction=direction,
+        languages=sorted(found | {step.segment.target for step in turns}),
+        messages=[message for step in turns for message in exchange(step.user, step.answer)],
+        demands=list(demands),
+        instruction=instruction,
+    )

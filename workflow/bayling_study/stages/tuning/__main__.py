@@ -1,0 +1,241 @@
+"""Tunes a foundation: ``python -m bayling_study.stages.tuning``.
+
+Reads ``--foundation`` (a checkpoint in the hub's format) and ``train.parquet``
+of ``--synthesis``; writes the tuned checkpoint to ``--out`` when the last
+step is done, and nothing there before. Work in progress lies in
+``--checkpoints``: a second start goes on from the newest checkpoint that
+verifies. SIGTERM, SIGUSR1 and the end of ``tuning.budget_minutes`` save and end
+with status 75: start the same command again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from bayling_study.config.loading import load_settings
+from bayling_study.config.model import StudyConfig
+from bayling_study.config.systems import TunedSystem
+from bayling_study.core.cli import EXIT_INTERRUPTED, run_program, stage_parser
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_file, sha256_json, sha256_path
+from bayling_study.shared import token_set as data
+from bayling_study.shared.sizing.minutes import job_minutes
+from bayling_study.shared.tracking.record import RunRecord, run_record
+from bayling_study.stages.tuning import adapters, checkpoints, curriculum
+from bayling_study.stages.tuning.encoded import adopt
+from bayling_study.stages.tuning.follow import Reports
+from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.launcher import launch
+from bayling_study.stages.tuning.nodes import TIMEOUT_SECONDS, Nodes
+from bayling_study.stages.tuning.resources import check_grant, facts, settle, this_room
+
+OPERATIONAL = {
+    *("checkpoint_minutes", "keep_checkpoints", "budget_minutes", "attempts"),
+    *(
+        "zero_stage",
+        "offload",
+        "micro_batch_tokens",
+        "attention",
+        "gradient_checkpointing",
+        "device",
+    ),
+}
+"""Settings that change when and how work is done and, but for rounding, not what is learnt."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the stage's command line."""
+    result = stage_parser("tuning", __doc__ or "", operations=True)
+    result.add_argument("--system", required=True, help="name of the tuned system")
+    result.add_argument("--foundation", type=Path, required=True, help="checkpoint to start from")
+    result.add_argument("--synthesis", type=Path, required=True, help="folder of the mixture")
+    result.add_argument("--masks", type=Path, required=True, help="the encoded training set")
+    result.add_argument("--licence", help="of the foundation, where its files do not say")
+    result.add_argument(
+        "--checkpoints", type=Path, required=True, help="folder of work in progress"
+    )
+    result.add_argument("--out", type=Path, required=True, help="tuned checkpoint to write")
+    result.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="worker processes of each node; 0: one for each GPU granted, without any just one",
+    )
+    result.add_argument("--threads", type=int, default=1, help="cores granted on each node")
+    result.add_argument("--nodes", type=int, default=1, help="nodes granted")
+    result.add_argument(
+        "--node-launcher",
+        default="srun",
+        help="starts one task on each of several nodes: srun, or a whole command line",
+    )
+    result.add_argument("--node-logs", type=Path, help="folder for a log of each of several nodes")
+    result.add_argument(
+        "--node-seconds", type=float, default=TIMEOUT_SECONDS, help="to wait for all nodes"
+    )
+    result.add_argument(
+        "--limit-minutes", type=float, default=0, help="the scheduler's limit; 0 is none"
+    )
+    live = os.environ.get("BAYLING_TRACKING") or None
+    result.add_argument("--tracking-uri", default=live, help="MLflow store for live metrics")
+    return result
+
+
+def main() -> int:
+    """Runs the stage; returns 75 if training was stopped before its end."""
+    begin = time.time()
+    options = parser().parse_args()
+    config = load_settings(
+        options.settings, "study", "tuning", "systems", operations=options.operations
+    )
+    system = config.systems.get(options.system)
+    if not isinstance(system, TunedSystem):
+        raise StudyError(f"{options.system!r} is not a tuned system", where="--system")
+    each = options.processes or granted_processes()
+    check_grant(config.tuning, each, options.nodes)
+    options.processes = each * options.nodes
+    adapters.check(config.tuning.adapter, str(options.foundation))
+    with run_record(
+        options.record, "tuning", options.system, config.study.name, options.code
+    ) as run:
+        job = prepare(options, config, system, begin, run)
+        reports = Reports(run, options.tracking_uri, config.tracking.flush_seconds)
+        try:
+            launch(job, each, reports.handle, granted_nodes(options))
+        finally:
+            reports.close()
+        if not reports.finished:
+            print("stopped before the last step; start again to go on", file=sys.stderr)
+            sys.exit(EXIT_INTERRUPTED)
+        run.output("checkpoint", options.out)
+        run.artefact(options.out / data.AUDIT)
+    store = checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints)
+    store.remove_all()
+    return 0
+
+
+def granted_nodes(options: argparse.Namespace) -> Nodes:
+    """Returns the nodes that the options describe."""
+    return Nodes(
+        count=options.nodes,
+        threads=options.threads,
+        launcher=options.node_launcher,
+        logs=options.node_logs,
+        timeout=options.node_seconds,
+    )
+
+
+def granted_processes() -> int:
+    """Returns the GPUs that were granted on this node; without any, one process takes all cores.
+
+    Two processes on two cores did 0.86 times the tokens of one in 1.4 times its memory
+    (``tests/bench/tuning_speed.py --processes``).
+    """
+    import torch
+
+    return int(torch.cuda.device_count()) or 1
+
+
+def note_inputs(options: argparse.Namespace, run: RunRecord) -> None:
+    """Notes what the job reads before it reads it, so that damage is named first.
+
+    Raises:
+        StudyError: something is not what its job wrote.
+    """
+    run.input("synthesis", options.synthesis)
+    run.input("foundation", options.foundation)
+    run.input("masks", options.masks)
+
+
+def prepare(
+    options: argparse.Namespace,
+    config: StudyConfig,
+    system: TunedSystem,
+    begin: float,
+    run: RunRecord,
+) -> Job:
+    """Takes the encoded conversations over, notes inputs in the run record and writes the job."""
+    settings = config.tuning
+    note_inputs(options, run)
+    identity = identify(config, system, options)
+    folder = options.checkpoints / identity[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    tell_others(options.checkpoints, folder)
+    sources = options.synthesis, options.foundation
+    expected = data.made_from(*sources, system.template, settings.max_length)
+    audit = adopt(options.masks, folder, expected)
+    run.parameters({"tuning": settings.model_dump(mode="json"), "template": system.template})
+    run.parameters({"processes": options.processes, "identity": identity})
+    tokens = data.load(folder / "tokens")
+    seed = config.study.seed
+    run.parameters(curriculum.prepare(folder, options.synthesis, tokens, settings, seed))
+    run.metrics({key: audit[key] for key in ("conversations", "tokens", "trained_tokens")})
+    run.metrics({"trained_share": audit["trained_share"]})
+    room = this_room(options.processes, options.processes // options.nodes)
+    choice = settle(settings, options.foundation, room, audit["tokens"] / audit["conversations"])
+    run.parameters(facts(choice))
+    minutes = job_minutes(settings.budget_minutes, options.limit_minutes)
+    job = Job(
+        system=options.system,
+        tuning=choice.tuning.model_dump(mode="json"),
+        template=system.template,
+        seed=config.study.seed,
+        foundation=str(options.foundation),
+        work=str(folder),
+        out=str(options.out),
+        code=options.code,
+        deadline=None if minutes is None else begin + 60 * minutes,
+        card={
+            "base": system.base,
+            "study": config.study.name,
+            "licence": licence(options.foundation) or options.licence,
+            "languages": data.languages(options.synthesis),
+            "recipes": audit["recipes"],
+            "processes": options.processes,
+            "data": sha256_file(options.synthesis / "train.parquet"),
+            "audit": audit,
+        },
+    )
+    job.write()
+    return job
+
+
+def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespace) -> str:
+    """Returns the hash of all that decides what is learnt; each has checkpoints of its own."""
+    settings = config.tuning.model_dump(mode="json", exclude=OPERATIONAL)
+    return sha256_json(
+        {
+            "tuning": settings,
+            "seed": config.study.seed,
+            "template": system.template,
+            "instructions": sha256_file(options.synthesis / "train.parquet"),
+            "foundation": sha256_path(options.foundation),
+            # The same rows are other tokens once the code that encodes them changes.
+            "tokens": sha256_path(options.masks / data.TOKENS),
+        }
+    )
+
+
+def tell_others(folder: Path, own: Path) -> None:
+    """Tells of work in progress with other settings or data, which is not used."""
+    for other in sorted(folder.iterdir()):
+        if other != own and any(other.glob(f"{checkpoints.PREFIX}*")):
+            print(f"{other}: of other settings or data, not used; delete it?", file=sys.stderr)
+
+
+def licence(foundation: Path) -> str | None:
+    """Returns the licence that the foundation's model card names in its header, if any."""
+    card = foundation / "README.md"
+    if not card.exists():
+        return None
+    for line in card.read_text(encoding="utf-8").splitlines():
+        if line.startswith("license:"):
+            return line.partition(":")[2].strip()
+    return None
+
+
+if __name__ == "__main__":
+    run_program(main)

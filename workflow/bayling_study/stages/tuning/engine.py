@@ -1,0 +1,143 @@
+"""The DeepSpeed engine and the model in it.
+
+Why ``deepspeed.initialize`` and not the Trainer: a step here is a number of
+conversations, packed into however many rows they need, so the number of
+backward passes changes from step to step. The Trainer draws a fixed
+``gradient_accumulation_steps`` of batches (transformers 5.23,
+``Trainer.get_batch_samples``), which would fix rows instead and make the steps
+depend on packing and on the number of processes. DeepSpeed's
+``managed_gradient_accumulation: false`` leaves the end of a step to the caller.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import deepspeed
+import torch
+import transformers
+from deepspeed.runtime.zero import GatheredParameters
+
+from bayling_study.config.tuning import TuningSection
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.sizing.memory import BUCKET, GATHERED
+from bayling_study.stages.tuning import adapters
+from bayling_study.stages.tuning.attention import Attention
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
+    """Returns DeepSpeed's configuration.
+
+    Gradients are summed in fp32 over the rows of a step also in bf16 training.
+    The caller divides by the learnt tokens, so DeepSpeed must not divide by the
+    number of rows: accumulation stays at 1 and is not managed. The bucket is
+    allocated at every backward pass, so its size counts on the CPU too: with
+    DeepSpeed's 500 million values the system cleared 1 GB of pages each time.
+
+    Args:
+        settings: with a stage and an offload, neither of them ``auto``.
+    """
+    zero: dict[str, Any] = {
+        "stage": settings.zero_stage,
+        "overlap_comm": False,
+        "reduce_bucket_size": BUCKET,
+        "stage3_max_live_parameters": GATHERED,
+    }
+    if settings.offload != "none":
+        zero["offload_optimizer"] = {"device": "cpu"}
+    if settings.offload == "all":
+        zero["offload_param"] = {"device": "cpu"}
+    return {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "managed_gradient_accumulation": False,
+        "gradient_clipping": settings.gradient_clip,
+        "zero_optimization": zero,
+        "bf16": {"enabled": settings.precision == "bf16"},
+        "data_types": {"grad_accum_dtype": "fp32"},
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": 1_000_000_000,
+    }
+
+
+def model_dtype(settings: TuningSection) -> torch.dtype:
+    """Returns the type that the model computes in."""
+    return torch.bfloat16 if settings.precision == "bf16" else torch.float32
+
+
+def load_model(
+    foundation: str, settings: TuningSection, attention: Attention, seed: int = 0
+) -> Any:
+    """Loads the foundation for training; an adapter starts from the seed.
+
+    Raises:
+        StudyError: rows are longer than the model's positions reach.
+    """
+    dtype = model_dtype(settings)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        foundation,
+        dtype=dtype,
+        attn_implementation=attention,
+        **adapters.load_options(settings.adapter, dtype),
+    )
+    reach = getattr(model.config, "max_position_embeddings", None)
+    if reach is not None and settings.max_length > reach:
+        raise StudyError(
+            f"the foundation has {reach} positions", where="tuning.max_length", fix=f"{reach}"
+        )
+    model.config.use_cache = False
+    if settings.gradient_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    adapters.attach(model, settings.adapter, seed)
+    model.train()
+    return model
+
+
+def start_engine(
+    foundation: str, settings: TuningSection, attention: Attention, seed: int = 0
+) -> Any:
+    """Returns the engine: sharded model, fp32 master weights and AdamW.
+
+    AdamW is torch's fused form, which needs no compiler; with offload, DeepSpeed
+    needs its own CPU form, which it compiles on first use.
+    """
+    config = deepspeed_config(settings)
+    # Lets from_pretrained build a stage 3 model in shards; must live until it has.
+    sharding = transformers.integrations.HfDeepSpeedConfig(config)
+    model = load_model(foundation, settings, attention, seed)
+    del sharding
+    engine, *_ = deepspeed.initialize(
+        model=model, optimizer=_optimizer(model, settings), config=config
+    )
+    return engine
+
+
+def _optimizer(model: Any, settings: TuningSection) -> torch.optim.Optimizer:
+    arguments: dict[str, Any] = {
+        "lr": settings.learning_rate,
+        "betas": BETAS,
+        "eps": EPSILON,
+        "weight_decay": settings.weight_decay,
+    }
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if settings.offload != "none":
+        from deepspeed.ops.adam import DeepSpeedCPUAdam
+
+        return DeepSpeedCPUAdam(parameters, **arguments)
+    return torch.optim.AdamW(parameters, fused=True, **arguments)
+
+
+def gather_weights(engine: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Returns the whole model's weights on the CPU of process 0, nothing elsewhere.
+
+    Gathers one tensor at a time, so that a sharded model never exists twice on a GPU.
+    """
+    weights = {}
+    for tensor in adapters.final_tensors(engine.module):
+        with GatheredParameters(tensor.parts):
+            if engine.global_rank == 0:
+                weights[tensor.name] = tensor.value().to("cpu", dtype, copy=True).contiguous()
+    return weights

@@ -1,0 +1,202 @@
+"""Starts the worker processes, follows them, and ends them together.
+
+torch.distributed.run starts the workers: it ends all of them when one dies and
+says which. It is shielded from the signals that ask to stop, which reach training
+through the stop file alone, so that a checkpoint can be finished however long it
+takes: torch would give its workers 30 seconds at SIGTERM and would die of SIGUSR1,
+and a scheduler sends both to every process of a job. What ends it is SIGHUP.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.tuning.job import Follower, Job
+from bayling_study.stages.tuning.nodes import Meeting, Nodes
+
+POLL_SECONDS = 0.3
+TORCHRUN = ("-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP")
+EXTENSIONS = "extensions"
+END_SECONDS = 40.0  # torch.distributed.run gives its workers 30 s to end
+PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+FAILURE = re.compile(r"rank\s*:\s*(\d+) \(local_rank.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
+
+
+def launch(
+    job: Job, processes: int, handle: Callable[[dict[str, Any]], None], nodes: Nodes | None = None
+) -> None:
+    """Runs the workers to their end.
+
+    Args:
+        job: what to train; its file must have been written.
+        processes: number of worker processes, of each node where there are several.
+        handle: called with each report of the first worker, also those of earlier attempts.
+        nodes: the nodes to train on; none means this one.
+
+    Raises:
+        StudyError: a worker failed; carries its message or names the worker and its status.
+            Or a node did not come; names it.
+    """
+    meeting = Meeting(nodes, processes) if nodes is not None and nodes.count > 1 else None
+    job.stop_file.unlink(missing_ok=True)
+    for lock in (job.folder / EXTENSIONS).rglob("lock"):
+        lock.unlink()  # of a killed compilation; the next one would wait for it without a word
+    follower = Follower(job.events)
+    begin = time.time()
+    process = subprocess.Popen(
+        command(job, processes) if meeting is None else meeting.command(job.file),
+        env=environment(processes, job.folder) if meeting is None else None,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=shield,
+    )
+    assert process.stderr is not None
+    echo = Echo(process.stderr)
+    echo.start()
+    failure: dict[str, Any] | None = None
+    with stop_on_signal(job):
+        try:
+            while True:
+                running = process.poll() is None
+                for event in follower.new():
+                    handle(event)
+                    if event["event"] == "failed" and event["time"] >= begin:
+                        failure = event
+                if not running:
+                    break
+                if meeting is not None:
+                    meeting.poll()
+                time.sleep(POLL_SECONDS)
+        finally:
+            end(process)
+    echo.join(timeout=5)
+    if process.returncode:
+        raise _error(job, failure, echo.text, process.returncode)
+
+
+def command(job: Job, processes: int) -> list[str]:
+    """Returns the command line of torch.distributed.run."""
+    return [
+        *(sys.executable, *TORCHRUN),
+        *("--nnodes", "1", "--nproc-per-node", str(processes)),
+        *("--master-addr", "127.0.0.1", "--master-port", str(free_port())),
+        *("-m", "bayling_study.stages.tuning.worker", str(job.file)),
+    ]
+
+
+def environment(processes: int, folder: Path) -> dict[str, str]:
+    """Returns the workers' environment: the granted cores shared out, the hub switched off.
+
+    Args:
+        processes: workers of this node.
+        folder: of the training job; what DeepSpeed compiles (with offload) is kept there.
+    """
+    values = dict(os.environ)
+    values.setdefault("TORCH_EXTENSIONS_DIR", str((folder / EXTENSIONS).resolve()))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    values["OMP_NUM_THREADS"] = str(max(1, (cores or 1) // processes))
+    values.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")
+    import torch
+
+    if not torch.cuda.is_available():  # also where a scheduler names cards that torch cannot use
+        values["DS_ACCELERATOR"] = "cpu"
+    return values
+
+
+def free_port() -> int:
+    """Returns a TCP port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Echo(threading.Thread):
+    """Passes the workers' terminal output on and remembers its end.
+
+    Args:
+        stream: the workers' standard error.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__(daemon=True)
+        self.stream = stream
+        self.text = ""
+
+    def run(self) -> None:
+        """Copies lines until the stream ends."""
+        for line in self.stream:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+            self.text = (self.text + line)[-20_000:]
+
+
+@contextmanager
+def stop_on_signal(job: Job) -> Iterator[None]:
+    """Turns a stop signal into the stop file while the block runs."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        print(f"{signal.Signals(number).name}: saving and stopping", file=sys.stderr, flush=True)
+        job.stop_file.touch()
+
+    old = {number: signal.signal(number, ask) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends the launcher and its workers if they still run."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGHUP)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def shield() -> None:
+    """Makes a starting launcher deaf to stop signals, but lets it end when this program dies.
+
+    Linux sends it SIGHUP then, so that nothing trains on alone. Workers inherit the
+    deafness until they have handlers of their own.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGHUP)
+
+
+def _error(job: Job, failure: dict[str, Any] | None, text: str, status: int) -> StudyError:
+    if failure is not None:
+        return StudyError(failure["what"], where=failure["where"], fix=failure["fix"])
+    found = FAILURE.search(text[max(text.rfind("Root Cause"), 0) :])
+    who = f"process {found[1]}" if found else "the launcher"
+    code = int(found[2]) if found else status
+    killed = code < 0
+    again = "start again: training goes on from the newest checkpoint"
+    how = f"was ended by {signal.Signals(-code).name}" if killed else f"ended with status {code}"
+    return StudyError(
+        f"{who} {how}; training stopped",
+        where=job.folder,
+        fix=again if killed else "the reason is in the lines above",
+    )

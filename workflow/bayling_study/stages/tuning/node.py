@@ -1,0 +1,123 @@
+"""One node's part of a training: ``python -m bayling_study.stages.tuning.node JOB``.
+
+Started by the scheduler on every node (``tuning.nodes``). Meets the others,
+then runs torch.distributed.run for this node's processes. Its output goes on to
+the terminal and, with ``--logs``, to ``node-RANK.log``, which later attempts
+append to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from bayling_study.core.cli import run_program
+from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.launcher import (
+    TORCHRUN,
+    end,
+    environment,
+    free_port,
+    shield,
+    stop_on_signal,
+)
+from bayling_study.stages.tuning.nodes import join, node_name, node_rank
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m bayling_study.stages.tuning.node",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("job", type=Path, help="the job's file")
+    command.add_argument("--meeting", required=True, help="HOST:PORT of the first node")
+    command.add_argument("--nodes", type=int, required=True, help="number of nodes")
+    command.add_argument("--processes", type=int, required=True, help="processes of this node")
+    command.add_argument("--timeout", type=float, required=True, help="seconds to wait for others")
+    command.add_argument("--logs", type=Path, help="folder for this node's log")
+    return command
+
+
+def main() -> int:
+    """Meets the others and runs this node's processes; returns their status."""
+    options = parser().parse_args()
+    rank = node_rank()
+    with log_file(options.logs, rank) as log, stop_on_signal(Job.read(options.job)):
+        master = join(options.meeting, rank, visible_gpus(), free_port(), options.timeout)
+        tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
+        place = environment(options.processes, options.job.parent)
+        status = run(torchrun(options, rank, master), place, log)
+        tell(log, f"node {rank}: ended with status {status}")
+    return status
+
+
+def torchrun(options: argparse.Namespace, rank: int, master: str) -> list[str]:
+    """Returns the command line of torch.distributed.run for this node."""
+    host, _, port = master.rpartition(":")
+    return [
+        *(sys.executable, *TORCHRUN),
+        *("--nnodes", str(options.nodes), "--node-rank", str(rank)),
+        *("--nproc-per-node", str(options.processes)),
+        *("--master-addr", host, "--master-port", port),
+        *("-m", "bayling_study.stages.tuning.worker", str(options.job)),
+    ]
+
+
+def run(command: list[str], environment: dict[str, str], log: IO[str] | None) -> int:
+    """Runs the processes, passing their output on; returns the exit status."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        preexec_fn=shield,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            tell(log, line.rstrip("\n"))
+    finally:
+        end(process)
+    return process.wait()
+
+
+def visible_gpus() -> int:
+    """Returns how many GPUs this node was given."""
+    import torch
+
+    return int(torch.cuda.device_count())
+
+
+def tell(log: IO[str] | None, line: str) -> None:
+    """Writes a line to the terminal and to the log."""
+    print(line, file=sys.stderr, flush=True)
+    if log is not None:
+        log.write(line + "\n")
+        log.flush()
+
+
+@contextmanager
+def log_file(folder: Path | None, rank: int) -> Iterator[IO[str] | None]:
+    """Opens this node's log for appending, under a heading with the time."""
+    if folder is None:
+        yield None
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"node-{rank}.log", "a", encoding="utf-8") as stream:
+        stream.write(f"== {time.strftime('%Y-%m-%d %H:%M:%S')} on {node_name()}\n")
+        stream.flush()
+        yield stream
+
+
+if __name__ == "__main__":
+    run_program(main)

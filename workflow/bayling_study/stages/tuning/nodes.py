@@ -1,0 +1,215 @@
+"""Training on several nodes: who takes part, where they meet, who is missing.
+
+The stage program runs on the first node of the allocation. It opens a meeting
+place (a TCP store of torch) and has the scheduler start one ``tuning.node`` on
+each node. Each reports there; when all have, all start torch.distributed.run
+with the first node as master. A node that does not come, or cannot reach the
+meeting place, is named in an error after ``timeout`` seconds; torch alone would
+wait for half an hour and then name nobody.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+
+TIMEOUT_SECONDS = 300.0
+RANK_VARIABLES = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
+"""Where srun, Open MPI, MPICH and PMIx say which of its tasks a program is."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes of one training.
+
+    Attributes:
+        count: how many.
+        threads: cores that each may use.
+        launcher: program that starts one task on each: ``srun``, or a whole command line.
+        logs: folder that keeps each node's output, or none.
+        timeout: seconds for all nodes to come.
+    """
+
+    count: int = 1
+    threads: int = 1
+    launcher: str = "srun"
+    logs: Path | None = None
+    timeout: float = TIMEOUT_SECONDS
+
+    def command(self, job: Path, processes: int, meeting: str) -> list[str]:
+        """Returns the command line that starts ``tuning.node`` on every node.
+
+        The jobstep plugin of Snakemake takes ``SLURM_NNODES`` and the like away, and
+        srun does not inherit the job's cores a task (since 22.05), so all is told.
+        """
+        program = [sys.executable, "-m", "bayling_study.stages.tuning.node", str(job)]
+        program += ["--meeting", meeting, "--nodes", str(self.count)]
+        program += ["--processes", str(processes), "--timeout", f"{self.timeout:g}"]
+        program += ["--logs", str(self.logs)] if self.logs else []
+        if self.launcher != "srun":
+            return [*shlex.split(self.launcher), *program]
+        tasks = ["--nodes", str(self.count), "--ntasks", str(self.count), "--ntasks-per-node", "1"]
+        step = ["--cpus-per-task", str(self.threads), "--kill-on-bad-exit=1", "--unbuffered"]
+        return ["srun", *tasks, *step, *program]
+
+
+class Meeting:
+    """Where the nodes report; lives in the stage program on the first node.
+
+    Args:
+        nodes: who is awaited.
+        processes: worker processes of each node.
+    """
+
+    def __init__(self, nodes: Nodes, processes: int) -> None:
+        from torch.distributed import TCPStore
+
+        self.nodes = nodes
+        self.processes = processes
+        address = head_address()
+        self.store = TCPStore(address, 0, is_master=True, wait_for_workers=False)
+        self.place = f"{address}:{self.store.port}"
+        self._deadline = time.monotonic() + nodes.timeout
+        self._complete = False
+
+    def command(self, job: Path) -> list[str]:
+        """Returns the command line that starts every node's part."""
+        return self.nodes.command(job, self.processes, self.place)
+
+    def poll(self) -> None:
+        """Lets the nodes start once all have come; call it again and again.
+
+        Raises:
+            StudyError: time is up; names who is missing. Or a node has too few GPUs.
+        """
+        if self._complete:
+            return
+        came = self._came()
+        some = any(node["gpus"] for node in came.values())
+        for rank, node in came.items():
+            self._check(rank, node, some)
+        if len(came) == self.nodes.count:
+            address = self.place.rpartition(":")[0]
+            self.store.set("go", f"{address}:{came[0]['port']}")
+            self._complete = True
+        elif time.monotonic() > self._deadline:
+            raise self._missing(came)
+
+    def _came(self) -> dict[int, dict[str, Any]]:
+        keys = {rank: f"node/{rank}" for rank in range(self.nodes.count)}
+        return {
+            rank: json.loads(self.store.get(key))
+            for rank, key in keys.items()
+            if self.store.check([key])
+        }
+
+    def _check(self, rank: int, node: dict[str, Any], some: bool) -> None:
+        """Refuses a node that has fewer GPUs than processes, or none where others have some."""
+        if some and node["gpus"] < self.processes:
+            raise StudyError(
+                f"it was given {node['gpus']} GPUs for {self.processes} processes",
+                where=f"node {rank} ({node['host']})",
+                fix="ask for as many GPUs on every node: gres in place of gpu in the profile",
+            )
+
+    def _missing(self, came: dict[int, dict[str, Any]]) -> StudyError:
+        granted = granted_hosts()
+        names = [
+            f"{rank} ({granted[rank]})" if rank < len(granted) else str(rank)
+            for rank in range(self.nodes.count)
+            if rank not in came
+        ]
+        there = ", ".join(f"{rank} ({node['host']})" for rank, node in sorted(came.items()))
+        return StudyError(
+            f"node {', '.join(names)} of {self.nodes.count} did not report within "
+            f"{self.nodes.timeout:g} s; there: {there or 'none'}",
+            where=f"meeting place {self.place}",
+            fix="look at its state and log: it must reach this address and share this folder",
+        )
+
+
+def join(place: str, rank: int, gpus: int, port: int, timeout: float) -> str:
+    """Reports a node at the meeting place; returns the address and port of the master.
+
+    Raises:
+        StudyError: the meeting place cannot be reached, or not all nodes came.
+    """
+    from torch.distributed import DistError, TCPStore
+
+    host, _, number = place.rpartition(":")
+    patience = timedelta(seconds=timeout)
+    me = f"node {rank} ({node_name()})"
+    try:
+        store = TCPStore(host, int(number), is_master=False, timeout=patience)
+    except (DistError, RuntimeError) as error:
+        raise StudyError(
+            f"the first node does not answer within {timeout:g} s",
+            where=f"{me}: {place}",
+            fix="let compute nodes reach each other over TCP (firewall, host names)",
+        ) from error
+    store.set(f"node/{rank}", json.dumps({"host": node_name(), "gpus": gpus, "port": port}))
+    try:
+        return str(store.get("go").decode())
+    except (DistError, RuntimeError) as error:
+        raise StudyError(
+            "the other nodes did not come, training did not start", where=me
+        ) from error
+
+
+def node_rank() -> int:
+    """Returns which of the nodes this one is, from the launcher's environment.
+
+    Raises:
+        StudyError: no known launcher started this program.
+    """
+    for name in RANK_VARIABLES:
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    raise StudyError(
+        "nothing says which node this is", where="environment", fix=f"export {RANK_VARIABLES[0]}=0"
+    )
+
+
+def node_name() -> str:
+    """Returns this node's name: the scheduler's, else the host's."""
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def head_address() -> str:
+    """Returns the address under which the other nodes reach this one."""
+    head = _scontrol("job", os.environ.get("SLURM_JOB_ID", ""), "BatchHost")
+    return _scontrol("node", head, "NodeAddr") or head or socket.gethostname()
+
+
+def granted_hosts() -> list[str]:
+    """Returns the names of the allocation's nodes in the order of their ranks, if SLURM knows."""
+    listed = _scontrol("job", os.environ.get("SLURM_JOB_ID", ""), "NodeList")
+    return _ask("scontrol", "show", "hostnames", listed).split() if listed else []
+
+
+def _scontrol(kind: str, name: str, field: str) -> str:
+    """Returns a field of a job or node; the plugin takes most ``SLURM_*`` away."""
+    if not name:
+        return ""
+    found = re.search(rf"(?:^|\s){field}=(\S+)", _ask("scontrol", "show", kind, name, "-o"))
+    return found[1] if found else ""
+
+
+def _ask(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        return ""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,63 @@
+"""The tuned checkpoint in the hub's format: weights, tokenizer, chat template, card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from bayling_study.core.files import atomic_directory, read_json, write_json
+from bayling_study.shared import templates as chat
+from bayling_study.shared.token_set import AUDIT
+from bayling_study.stages.tuning.card import model_card
+from bayling_study.stages.tuning.job import Job
+
+
+def write(job: Job, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> None:
+    """Writes the result folder; it appears whole or not at all.
+
+    Args:
+        job: names the foundation, the template and the folder.
+        weights: all parameters of the model by name.
+        dtype: their type, noted in the configuration.
+    """
+    tokenizer = transformers.AutoTokenizer.from_pretrained(job.foundation)
+    tokenizer.chat_template = chat.chat_template(tokenizer, job.template)
+    with atomic_directory(Path(job.out)) as folder:
+        model = assemble(job.foundation, weights, dtype)
+        set_generation(model, tokenizer, job)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_json(folder / AUDIT, read_json(job.folder / AUDIT))
+        (folder / "README.md").write_text(model_card(job), encoding="utf-8")
+
+
+def assemble(foundation: str, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
+    """Returns the foundation's architecture around the given weights, without copying them."""
+    config = transformers.AutoConfig.from_pretrained(foundation)
+    config.use_cache = True
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
+    # Tied tensors are one parameter and have one name among the weights.
+    missing, unexpected = model.load_state_dict(weights, strict=False, assign=True)
+    model.tie_weights()
+    unset = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if unset or unexpected:
+        raise ValueError(f"weights do not fit: unset {unset}, unknown {unexpected}, {missing}")
+    return model
+
+
+def set_generation(model: Any, tokenizer: Any, job: Job) -> None:
+    """Makes generation stop where the template's answers end."""
+    try:
+        generation = transformers.GenerationConfig.from_pretrained(job.foundation)
+    except OSError:  # a foundation without the file: take what its model config says
+        generation = transformers.GenerationConfig.from_model_config(model.config)
+    stops = chat.stop_ids(tokenizer, job.template)
+    generation.eos_token_id = stops if len(stops) > 1 else stops[0]
+    generation.bos_token_id = tokenizer.bos_token_id
+    if tokenizer.pad_token_id is not None:
+        generation.pad_token_id = tokenizer.pad_token_id
+    model.generation_config = generation

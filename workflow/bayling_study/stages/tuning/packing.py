@@ -1,0 +1,262 @@
+"""The fixed batch: which conversations a step learns from, and in which rows.
+
+The order of conversations is a stream: one permutation an epoch (``order``), one
+behind the other. A step takes the next ``batch`` conversations of that stream,
+or, with a batch in tokens, those that start in the stream's next
+``batch_tokens`` tokens. Neither depends on the number of processes. Only then a
+step's conversations are packed into rows and the rows given to processes, and
+because attention never crosses a conversation and the loss is summed over
+tokens, any packing and any number of processes gives the same step.
+
+A row is as long as its conversations together, so there is no padding at all.
+"""
+
+from __future__ import annotations
+
+import bisect
+import heapq
+import itertools
+import math
+from collections.abc import Sequence
+
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.tuning.order import Order, shuffled
+
+Row = list[int]
+"""Indices of the conversations in one row; empty for a row that only keeps processes in step."""
+
+
+class Schedule:
+    """The steps of a training run.
+
+    Args:
+        lengths: tokens of each conversation.
+        batch: conversations a step.
+        batch_tokens: tokens a step on average, in place of ``batch``; at least the longest
+            conversation, so that no step is empty.
+        epochs: passes over the conversations.
+        max_steps: upper bound of the number of steps, or none.
+        capacity: tokens of a row at most.
+        prefixes: first tokens of each conversation that it shares with all others of the same
+            number and that a row holds once; none means no sharing.
+        processes: number of processes.
+        seed: of the study.
+        order: of the conversations in each epoch; none means shuffled.
+
+    Raises:
+        StudyError: a step has fewer conversations than there are processes.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        *,
+        batch: int,
+        batch_tokens: int | None = None,
+        epochs: float,
+        max_steps: int | None,
+        capacity: int,
+        prefixes: Sequence[int] | None = None,
+        processes: int,
+        seed: int,
+        order: Order | None = None,
+    ) -> None:
+        check_batch(batch, processes, batch_tokens, max(lengths))
+        self.lengths = list(lengths)
+        self.prefixes = [0] * len(lengths) if prefixes is None else list(prefixes)
+        self.own = [length - shared for length, shared in zip(lengths, self.prefixes, strict=True)]
+        self.capacity = capacity
+        self.processes = processes
+        # A conversation counts as one, or as its tokens: a step is a stretch of that count.
+        self._sizes = [1] * len(lengths) if batch_tokens is None else self.lengths
+        self._stretch = batch if batch_tokens is None else batch_tokens
+        self._order = order or shuffled(len(lengths), seed)
+        # Where each epoch begins in the stream, and how many conversations come before it.
+        self._edges, self._before = [0], [0]
+        self._epochs: dict[int, tuple[Sequence[int], list[int]]] = {}
+        whole = math.ceil(self._span(epochs) / self._stretch)
+        self.steps = whole if max_steps is None else min(whole, max_steps)
+
+    def conversations(self, step: int) -> list[int]:
+        """Returns the conversations of a step, by index."""
+        begin, end = step * self._stretch, (step + 1) * self._stretch
+        epoch = self._epoch_of(begin)
+        chosen: list[int] = []
+        while self._edges[epoch] < end:
+            order, starts = self._epoch(epoch)
+            first, last = (bisect.bisect_left(starts, edge) for edge in (begin, end))
+            chosen += order[first:last]
+            epoch += 1
+        return chosen
+
+    def position(self, step: int) -> int:
+        """Returns how many conversations of the stream come before a step."""
+        edge = step * self._stretch
+        epoch = self._epoch_of(edge)
+        return self._before[epoch] + bisect.bisect_left(self._epoch(epoch)[1], edge)
+
+    def rows(self, step: int) -> list[list[Row]]:
+        """Returns for each process the rows it works through; all have equally many."""
+        groups: dict[int, list[int]] = {}
+        for index in self.conversations(step):
+            groups.setdefault(self.prefixes[index], []).append(index)
+        packed = {
+            prefix: best_fit([self.own[index] for index in group], self.capacity - prefix)
+            for prefix, group in sorted(groups.items())
+        }
+        spare = -sum(map(len, packed.values())) % self.processes
+        rows: list[Row] = []
+        for prefix, found in packed.items():
+            group = groups[prefix]
+            own = [self.own[index] for index in group]
+            more = min(spare, len(group) - len(found))
+            spare -= more
+            evened = level(own, self.capacity - prefix, found, more)
+            rows += [[group[place] for place in row] for row in evened]
+        return deal([*rows, *([] for _ in range(spare))], self.own, self.processes)
+
+    def tokens(self, row: Row) -> int:
+        """Returns the length of a row."""
+        return sum(self.own[index] for index in row) + self.prefix(row)
+
+    def prefix(self, row: Row) -> int:
+        """Returns how many first tokens the conversations of a row share."""
+        return self.prefixes[row[0]] if row else 0
+
+    def _span(self, epochs: float) -> float:
+        """Returns the length of the stream of so many epochs, the last of which may be a part."""
+        whole = int(epochs)
+        self._epoch(whole)
+        begin, end = self._edges[whole : whole + 2]
+        return begin + (epochs - whole) * (end - begin)
+
+    def _epoch_of(self, place: int) -> int:
+        """Returns the epoch in which a place of the stream lies."""
+        while self._edges[-1] <= place:
+            self._epoch(len(self._edges) - 1)
+        return bisect.bisect_right(self._edges, place) - 1
+
+    def _epoch(self, epoch: int) -> tuple[Sequence[int], list[int]]:
+        """Returns an epoch's order and where each of its conversations starts in the stream."""
+        if epoch not in self._epochs:
+            for number in range(len(self._edges) - 1, epoch):
+                self._epoch(number)
+            order = self._order(epoch)
+            sizes = (self._sizes[index] for index in order)
+            starts = list(itertools.accumulate(sizes, initial=self._edges[epoch]))
+            if epoch == len(self._edges) - 1:
+                self._edges.append(starts[-1])
+                self._before.append(self._before[epoch] + len(order))
+            # A step touches two epochs at most (or all of them on tiny data).
+            self._epochs = {old: kept for old, kept in self._epochs.items() if old >= epoch - 1}
+            self._epochs[epoch] = order, starts[:-1]
+        return self._epochs[epoch]
+
+
+def check_batch(
+    batch: int, processes: int, batch_tokens: int | None = None, longest: int = 1
+) -> None:
+    """Checks that every process gets a conversation in every step.
+
+    Args:
+        batch: conversations a step.
+        processes: number of processes.
+        batch_tokens: tokens a step, in place of ``batch``.
+        longest: tokens of the longest conversation.
+
+    Raises:
+        StudyError: tells the nearest values that work.
+    """
+    if processes < 1:
+        raise StudyError("training needs at least one process", where="--processes")
+    if batch_tokens is None and processes > batch:
+        raise StudyError(
+            f"a batch of {batch} conversations cannot feed {processes} processes",
+            where="tuning.batch",
+            fix=f"batch: {processes}, or grant {batch} processes",
+        )
+    if batch_tokens is not None and processes * longest > batch_tokens:
+        most = batch_tokens // longest
+        fewer = f", or grant {most} processes" if most else ""
+        raise StudyError(
+            f"a batch of {batch_tokens} tokens cannot feed {processes} processes with "
+            f"conversations of up to {longest} tokens",
+            where="tuning.batch_tokens",
+            fix=f"batch_tokens: {processes * longest}{fewer}",
+        )
+
+
+def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
+    """Packs items into rows of at most ``capacity`` tokens: longest first, into the fullest row.
+
+    Returns:
+        The places of the items of each row, rows in the order they were opened.
+
+    Raises:
+        StudyError: an item is longer than a row.
+    """
+    rows: list[list[int]] = []
+    free: list[tuple[int, int]] = []  # (tokens left, row), ascending
+    for place in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
+        length = lengths[place]
+        if length > capacity:
+            raise StudyError(f"a conversation of {length} tokens is longer than a row ({capacity})")
+        spot = bisect.bisect_left(free, (length, -1))
+        if spot == len(free):
+            rows.append([place])
+            bisect.insort(free, (capacity - length, len(rows) - 1))
+        else:
+            left, row = free.pop(spot)
+            rows[row].append(place)
+            bisect.insort(free, (left - length, row))
+    return rows
+
+
+def level(
+    lengths: Sequence[int], capacity: int, rows: Sequence[Row], more: int = 0
+) -> list[list[int]]:
+    """Packs the items of ``rows`` anew into ``more`` rows more, as equally long as can be.
+
+    Best fit fills rows and leaves a short one, on which processes would wait. Here the
+    longest item left goes to the shortest row (Graham 1969, "Bounds on Multiprocessing
+    Timing Anomalies"). Where that overflows a row, the given rows stay and the longest ones
+    that hold several items are halved.
+    """
+    count = len(rows) + more
+    evened: list[Row] = [[] for _ in range(count)]
+    loads = [(0, number) for number in range(count)]
+    for place in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
+        load, number = loads[0]
+        if load + lengths[place] > capacity:
+            return _halve_longest(rows, lengths, more)
+        heapq.heapreplace(loads, (load + lengths[place], number))
+        evened[number].append(place)
+    return evened
+
+
+def _halve_longest(rows: Sequence[Row], lengths: Sequence[int], times: int) -> list[Row]:
+    halved = [list(row) for row in rows]
+    for _ in range(times):
+        several = [number for number, row in enumerate(halved) if len(row) > 1]
+        longest = max(several, key=lambda number: (_load(halved[number], lengths), -number))
+        halved += _halve(halved.pop(longest), lengths)
+    return halved
+
+
+def _halve(row: Row, lengths: Sequence[int]) -> list[Row]:
+    """Splits a row's items into two rows of nearly equal length."""
+    own = [lengths[item] for item in row]
+    return [[row[place] for place in half] for half in level(own, sum(own), [[], []])]
+
+
+def deal(rows: list[Row], lengths: Sequence[int], processes: int) -> list[list[Row]]:
+    """Gives rows to processes, as many to each, rows of similar length at the same time.
+
+    Processes wait for each other at every row, where gradients are summed.
+    """
+    ordered = sorted(rows, key=lambda row: (-_load(row, lengths), row))
+    return [ordered[process::processes] for process in range(processes)]
+
+
+def _load(row: Row, lengths: Sequence[int]) -> int:
+    return sum(lengths[index] for index in row)

@@ -1,0 +1,73 @@
+"""A training process among others: its device, its group, its right to write."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.tuning.job import Job
+
+WAIT_LIMIT = timedelta(hours=2)
+"""How long processes wait for one another: the first one verifies a checkpoint and writes
+the result alone, of 13 billion parameters 156 GB. A process that died is noticed by
+torch.distributed.run within seconds, whatever this is."""
+LOCK_SECONDS = 60.0
+"""How long workers of a killed run may take to save and end."""
+
+
+def local_device() -> torch.device:
+    """Returns this process's GPU, or the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    torch.cuda.set_device(device)
+    return device
+
+
+def start_processes() -> None:
+    """Joins the process group, on CPU without anything that needs a compiler."""
+    import deepspeed
+    import deepspeed.ops
+
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    if not torch.cuda.is_available():
+        # Only inference's all-reduce uses this extension, but it would always be compiled.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed(timeout=WAIT_LIMIT)
+
+
+@contextmanager
+def sole_writer(job: Job, patience: float = LOCK_SECONDS) -> Iterator[None]:
+    """Holds the checkpoint folder against a second run.
+
+    Workers whose launcher was killed save after their step and end, so they are waited for.
+
+    Args:
+        patience: seconds to wait.
+
+    Raises:
+        StudyError: another run still writes there.
+    """
+    end = time.monotonic() + patience
+    with open(job.folder / "lock", "w") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > end:
+                    raise StudyError(
+                        f"another training run has been writing here for {patience:g} s",
+                        where=job.folder,
+                        fix="wait for it, or end its processes (tuning.worker)",
+                    ) from error
+            time.sleep(0.2)
+        yield

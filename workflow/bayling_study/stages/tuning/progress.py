@@ -1,0 +1,144 @@
+"""Numbers while training runs: what a step did and how fast."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+from bayling_study.config.lowcost import Adapter
+from bayling_study.shared.sizing.memory import adapter_parameters
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.speed import model_flops, peak_teraflops
+from bayling_study.shared.tracking.record import peak_memory_bytes
+
+SMOOTHING = 0.9  # of the time a step takes, for the remaining time
+
+
+@dataclass(frozen=True)
+class StepNumbers:
+    """What happened in a step over all processes.
+
+    Attributes:
+        loss: mean cross-entropy of the learnt tokens, in nats.
+        padded, real, trained: tokens computed, of conversations, learnt.
+        pairs: sum of the squares of the conversations' lengths, for attention's operations.
+    """
+
+    step: int
+    loss: float
+    grad_norm: float
+    learning_rate: float
+    padded: int
+    real: int
+    trained: int
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """Model FLOPs utilisation, where the peak of the devices is known.
+
+    Attributes:
+        shape: of the model.
+        teraflops: dense bf16 peak of all devices together.
+        adapters: parameters of the adapters, where only those are trained.
+    """
+
+    shape: Shape
+    teraflops: float
+    adapters: int | None = None
+
+    @staticmethod
+    def of(
+        shape: Shape | None, precision: str, processes: int, adapter: Adapter | None = None
+    ) -> Utilisation | None:
+        """Returns it for this machine's GPU, or none: no number is better than a guessed one.
+
+        Args:
+            shape: of the model.
+            precision: the setting; peaks are those of bf16.
+            processes: one for each GPU.
+            adapter: the setting; frozen weights take fewer operations.
+        """
+        import torch
+
+        if shape is None or precision != "bf16" or not torch.cuda.is_available():
+            return None
+        peak = peak_teraflops(torch.cuda.get_device_name())
+        if peak is None:
+            return None
+        adapters = None if adapter is None else adapter_parameters(shape, adapter)
+        return Utilisation(shape, peak * processes, adapters)
+
+    def share(self, numbers: StepNumbers, seconds: float) -> float:
+        """Returns the share of the peak that a step reached (formula in ``sizing.speed``)."""
+        flops = model_flops(self.shape, numbers.real, numbers.trained, numbers.pairs, self.adapters)
+        return flops / seconds / (self.teraflops * 1e12)
+
+
+class Progress:
+    """Turns steps into metrics and a terminal line.
+
+    Args:
+        steps: number of steps of the whole run.
+        done: steps that earlier attempts did.
+        utilisation: how to compute it, or none.
+    """
+
+    def __init__(self, steps: int, done: int, utilisation: Utilisation | None = None) -> None:
+        self.utilisation = utilisation
+        self.steps = steps
+        self._left = steps - done
+        self._last = time.monotonic()
+        self._seconds = 0.0
+        self._seen = 0
+
+    def metrics(self, numbers: StepNumbers) -> dict[str, float]:
+        """Returns a step's metrics; call it once a step, when the step is over."""
+        now = time.monotonic()
+        seconds = max(now - self._last, 1e-9)
+        self._last = now
+        # the first step also warms up (allocates, compiles), so the second one replaces it
+        old = self._seconds if self._seen > 1 else seconds
+        self._seconds = SMOOTHING * old + (1 - SMOOTHING) * seconds
+        self._seen += 1
+        self._left -= 1
+        metrics = {
+            "loss": numbers.loss,
+            "grad_norm": numbers.grad_norm,
+            "learning_rate": numbers.learning_rate,
+            "padded_tokens_per_second": numbers.padded / seconds,
+            "real_tokens_per_second": numbers.real / seconds,
+            "trained_tokens_per_second": numbers.trained / seconds,
+            "seconds_per_step": seconds,
+            "seconds_left": self._seconds * self._left,
+            "memory_gib": memory_gib(),
+        }
+        if self.utilisation is not None:
+            metrics["model_flops_utilisation"] = self.utilisation.share(numbers, seconds)
+        return metrics
+
+    def show(self, step: int, metrics: dict[str, float]) -> None:
+        """Writes a step's line to the terminal."""
+        left = int(metrics["seconds_left"])
+        used = metrics.get("model_flops_utilisation")
+        shown = "" if used is None else f"  MFU {used:.1%}"
+        print(
+            f"step {step}/{self.steps}  loss {metrics['loss']:.4f}"
+            f"  grad {metrics['grad_norm']:.2f}  lr {metrics['learning_rate']:.2e}"
+            f"  tokens/s {metrics['real_tokens_per_second']:.0f}"
+            f" (trained {metrics['trained_tokens_per_second']:.0f})"
+            f"{shown}  memory {metrics['memory_gib']:.1f} GiB  left {left // 60}:{left % 60:02d}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def memory_gib() -> float:
+    """Returns this process's peak memory: of the GPU where there is one, else resident."""
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated() / 2**30)
+    return peak_memory_bytes() / 2**30

@@ -1,0 +1,123 @@
+"""The granted processes and memory, and the settings that follow from them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bayling_study.config.tuning import TuningSection
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.sizing import choice
+from bayling_study.shared.sizing.choice import CORES, Choice, Room
+from bayling_study.shared.sizing.host import host_bytes
+from bayling_study.shared.sizing.memory import row_tokens
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.stages.tuning.attention import kernel
+from bayling_study.stages.tuning.packing import check_batch
+
+log = logging.getLogger(__name__)
+
+
+def check_device(device: str, processes: int) -> None:
+    """Checks that the granted GPUs fit the configuration.
+
+    Args:
+        device: the setting.
+        processes: processes of this machine.
+
+    Raises:
+        StudyError: GPUs are asked for and there are none, or fewer than processes.
+    """
+    count = torch.cuda.device_count()
+    if device == "cuda" and count == 0:
+        raise StudyError("no GPU was granted", where="tuning.device: cuda", fix="device: auto")
+    if count and processes > count:
+        raise StudyError(
+            f"{count} GPUs cannot hold {processes} processes",
+            where="--processes",
+            fix=f"--processes {count}",
+        )
+
+
+def check_grant(tuning: TuningSection, local: int, nodes: int) -> None:
+    """Checks, before anything is read, that the granted processes can share a step.
+
+    Args:
+        tuning: the settings.
+        local: processes of each node.
+        nodes: number of nodes.
+
+    Raises:
+        StudyError: tells the nearest values that work.
+    """
+    check_device(tuning.device, local)
+    check_batch(tuning.batch, local * nodes, tuning.batch_tokens, tuning.max_length)
+    kernel(tuning, torch.cuda.is_available())
+
+
+def this_room(processes: int, local: int) -> Room:
+    """Returns the memory of this machine for ``local`` of ``processes`` processes."""
+    count = torch.cuda.device_count()
+    sizes = [torch.cuda.get_device_properties(number).total_memory for number in range(count)]
+    return Room(processes, local, min(sizes, default=None), host_bytes())
+
+
+def model_shape(foundation: Path) -> Shape | None:
+    """Returns the shape that a checkpoint's ``config.json`` tells, if it is Llama's kind."""
+    try:
+        return Shape.from_config(read_json(foundation / "config.json"))
+    except KeyError:
+        return None
+
+
+def settle(tuning: TuningSection, foundation: Path, room: Room, mean_length: float) -> Choice:
+    """Returns the settings without ``auto``, by the memory plan.
+
+    Settings that were written out count even where the plan finds them too large; it says so.
+
+    Args:
+        tuning: the settings.
+        foundation: the checkpoint to start from.
+        room: the memory that there is.
+        mean_length: tokens of a conversation on average.
+
+    Raises:
+        StudyError: nothing that ``auto`` may become fits, or the shape is not known.
+    """
+    shape = model_shape(foundation)
+    written = "auto" not in (tuning.zero_stage, tuning.offload)
+    if shape is None:
+        raise StudyError(
+            "the memory plan knows models of Llama's kind only, by the keys of their config.json",
+            where=foundation,
+        )
+    step = tuning.batch_tokens or tuning.batch * mean_length
+    name = kernel(tuning, room.device is not None)
+    found = choice.choose(shape, tuning, room, name, step)
+    if written and not found.fits:
+        log.warning("by the memory plan, these settings do not fit: %s", found.need)
+    elif not written:
+        choice.check(found, room)
+    return found
+
+
+def facts(found: Choice) -> dict[str, Any]:
+    """Returns the choice as the run record keeps it: what ``auto`` became, and bytes planned.
+
+    With the device's name, for numbers of one device say nothing of another.
+    """
+    tuning = found.tuning
+    return {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else CORES,
+        "plan": {
+            "zero_stage": tuning.zero_stage,
+            "offload": tuning.offload,
+            "micro_batch_tokens": row_tokens(tuning),
+            "bytes": {**asdict(found.need), "device": found.need.device},
+        },
+    }

@@ -1,0 +1,232 @@
+"""Training states on disk, readable by any number of processes and at any ZeRO stage.
+
+ZeRO gives each process a stretch of every parameter's fp32 weight and of Adam's
+two moments. Each process writes its own stretches, in parallel, with the
+parameter's name and the place in it; each process reads back whatever covers the
+stretches it owns then. DeepSpeed's own checkpoints are bound to the number of
+processes, and its universal form is a second copy made by a separate program;
+both are pickles, these files are safetensors.
+
+The 16-bit weights are not stored: ZeRO casts them from the fp32 weights after
+every step, and so does ``load``. Parameters that are not trained are the
+foundation's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from deepspeed.utils import (
+    safe_get_local_fp32_param,
+    safe_get_local_optimizer_state,
+    safe_set_local_fp32_param,
+    safe_set_local_optimizer_state,
+)
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from bayling_study.core.errors import StudyError
+
+WEIGHT = "weight"
+KEYS = (WEIGHT, "exp_avg", "exp_avg_sq")
+"""What is stored of every trained parameter, in fp32; the moments by Adam's names in torch."""
+STATE_BYTES = 4 * len(KEYS)
+"""Bytes a trained parameter on disk."""
+FILE_BYTES = 1 << 29
+"""Size at which a process begins a new file; bounds the copies in host memory."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The part of a parameter that this process owns.
+
+    Attributes:
+        name: of the parameter.
+        parameter: it.
+        start, count: place and number of elements of the flattened parameter; of at least one.
+    """
+
+    name: str
+    parameter: Any
+    start: int
+    count: int
+
+    def read(self, key: str) -> torch.Tensor:
+        """Returns a state as fp32 [count]."""
+        if hasattr(self.parameter, "ds_id"):  # ZeRO 3; its last part is padded
+            return _local(self.parameter, key)[: self.count]
+        return _mapping(self.parameter).get_hp_fragment(None if key == WEIGHT else key)
+
+    def write(self, key: str, values: torch.Tensor) -> None:
+        """Sets a state from fp32 [count]."""
+        if not hasattr(self.parameter, "ds_id"):
+            self.read(key).data.copy_(values)
+            return
+        padded = torch.zeros_like(_local(self.parameter, key))
+        padded[: self.count] = values
+        if key == WEIGHT:
+            safe_set_local_fp32_param(self.parameter, padded)
+        else:
+            safe_set_local_optimizer_state(self.parameter, padded, key)
+
+
+def _local(parameter: Any, key: str) -> torch.Tensor:
+    if key == WEIGHT:
+        return safe_get_local_fp32_param(parameter)
+    return safe_get_local_optimizer_state(parameter, key)
+
+
+def _mapping(parameter: Any) -> Any:
+    """Returns ZeRO 1 and 2's link to the fp32 states, or none where another process has them."""
+    return parameter._hp_mapping
+
+
+def stretches(engine: Any) -> Iterator[Stretch]:
+    """Yields what this process owns, in the order of the model's parameters."""
+    rank = torch.distributed.get_rank()
+    for name, parameter in engine.module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if hasattr(parameter, "ds_id"):
+            size = parameter.ds_tensor.ds_numel
+            start = rank * size
+            count = min(size, parameter.ds_numel - start)
+        elif _mapping(parameter) is None:
+            continue
+        else:
+            place = _mapping(parameter).lp_fragment_address
+            start, count = place.start, place.numel
+        if count > 0:
+            yield Stretch(name, parameter, start, count)
+
+
+def save(engine: Any, folder: Path) -> None:
+    """Writes this process's stretches as ``states-RANK-NUMBER.safetensors``."""
+    prefix = f"states-{torch.distributed.get_rank():05d}"
+    batch: list[Stretch] = []
+    number = held = 0
+    for stretch in stretches(engine):
+        batch.append(stretch)
+        held += STATE_BYTES * stretch.count
+        if held >= FILE_BYTES:
+            _write(batch, folder / f"{prefix}-{number:03d}.safetensors")
+            batch, number, held = [], number + 1, 0
+    if batch:
+        _write(batch, folder / f"{prefix}-{number:03d}.safetensors")
+
+
+def _write(batch: list[Stretch], path: Path) -> None:
+    tensors = {
+        f"{stretch.name}:{key}": stretch.read(key).detach().cpu().contiguous()
+        for stretch in batch
+        for key in KEYS
+    }
+    places = {stretch.name: [stretch.start, stretch.count] for stretch in batch}
+    save_file(tensors, path, metadata={"places": json.dumps(places)})
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A stretch on disk: its file, and its place in the parameter."""
+
+    path: Path
+    start: int
+    count: int
+
+
+def load(engine: Any, folder: Path, step: int) -> None:
+    """Sets all states from the files of any number of processes.
+
+    Args:
+        engine: after its start, before its first step.
+        folder: what ``save`` of all processes wrote.
+        step: optimiser steps done, which Adam corrects its moments by.
+
+    Raises:
+        StudyError: part of a parameter is in no file.
+    """
+    _make_states(engine.optimizer, step)
+    index = _index(folder)
+    for stretch in stretches(engine):
+        for key in KEYS:
+            stretch.write(key, _read(index.get(stretch.name, []), stretch, key, folder))
+    _refresh_weights(engine.optimizer)
+
+
+def _index(folder: Path) -> dict[str, list[Stored]]:
+    index: dict[str, list[Stored]] = {}
+    for path in sorted(folder.glob("states-*.safetensors")):
+        with safe_open(path, "pt") as file:
+            places = json.loads(file.metadata()["places"])
+        for name, (start, count) in places.items():
+            index.setdefault(name, []).append(Stored(path, start, count))
+    return index
+
+
+def _read(stored: list[Stored], stretch: Stretch, key: str, folder: Path) -> torch.Tensor:
+    """Puts a stretch together from what overlaps it on disk."""
+    values = torch.empty(stretch.count, dtype=torch.float32)
+    found = 0
+    for piece in stored:
+        first = max(piece.start, stretch.start)
+        last = min(piece.start + piece.count, stretch.start + stretch.count)
+        if first < last:
+            with safe_open(piece.path, "pt") as file:
+                part = file.get_slice(f"{stretch.name}:{key}")
+                values[first - stretch.start : last - stretch.start] = part[
+                    first - piece.start : last - piece.start
+                ]
+            found += last - first
+    if found != stretch.count:
+        raise StudyError(
+            f"the checkpoint lacks part of {stretch.name}:{key}",
+            where=folder,
+            fix=f"delete {folder.parent} to start from the beginning",
+        )
+    return values
+
+
+def _flat_weights(optimizer: Any) -> list[torch.Tensor]:
+    """Returns the flat fp32 tensors of which torch's optimiser has states."""
+    for name in (
+        "fp32_partitioned_groups_flat",  # ZeRO 3
+        "single_partition_of_fp32_groups",  # ZeRO 1 and 2
+        "fp32_groups_flat_partition",  # ZeRO 1 in bf16
+    ):
+        if hasattr(optimizer, name):
+            return list(getattr(optimizer, name))
+    raise TypeError(f"{type(optimizer).__name__} has no flat weights")
+
+
+def _make_states(optimizer: Any, step: int) -> None:
+    """Gives the optimiser the states that its first step would make."""
+    inner = optimizer.optimizer
+    for flat in _flat_weights(optimizer):
+        state = inner.state[flat]
+        # torch counts in a tensor on the device (fused), DeepSpeed's CPU form in an int.
+        torch_form = isinstance(inner, torch.optim.AdamW)
+        state["step"] = torch.tensor(float(step), device=flat.device) if torch_form else step
+        for key in KEYS[1:]:
+            state[key] = torch.zeros_like(flat)
+    if hasattr(optimizer, "_lazy_init_hp_params_optimizer_state"):
+        optimizer._lazy_init_hp_params_optimizer_state()
+
+
+def _refresh_weights(optimizer: Any) -> None:
+    """Casts the model's weights from the fp32 ones."""
+    if hasattr(optimizer, "update_lp_params"):
+        optimizer.update_lp_params()
+        return
+    flats = zip(_flat_weights(optimizer), optimizer.fp16_partitioned_groups_flat, strict=True)
+    for number, (full, half) in enumerate(flats):
+        half.data.copy_(full.data)
+        optimizer._unflatten_partitioned_parameters(number)
+    small = optimizer.persistent_parameters  # too small to be shared out: whole everywhere
+    if small:
+        small[0].partition(small)
+        small[0].all_gather(small)

@@ -1,0 +1,286 @@
+"""One process of a training run: ``python -m bayling_study.stages.tuning.worker JOB``.
+
+Started by ``launcher`` through torch.distributed.run. After every step all
+processes agree, in the same all-reduce that sums the loss, on whether to save
+and whether to stop, so that a signal to one of them stops all at the same step.
+"""
+
+from __future__ import annotations
+
+import os
+
+LAUNCHER = os.getppid()  # before the slow imports: a launcher that dies meanwhile is noticed
+
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.distributed
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.seeds import derive_seed
+from bayling_study.shared import token_set as data
+from bayling_study.shared.sizing.memory import row_tokens
+from bayling_study.stages.tuning import checkpoints, curriculum, output, states
+from bayling_study.stages.tuning.attention import NAMES, filled, kernel
+from bayling_study.stages.tuning.engine import gather_weights, model_dtype, start_engine
+from bayling_study.stages.tuning.job import Job, report
+from bayling_study.stages.tuning.memory import TRIM_STEPS, MemoryCheck, release_free_memory
+from bayling_study.stages.tuning.packing import Schedule
+from bayling_study.stages.tuning.processes import local_device, sole_writer, start_processes
+from bayling_study.stages.tuning.progress import Progress, StepNumbers, Utilisation
+from bayling_study.stages.tuning.resources import model_shape
+from bayling_study.stages.tuning.rows import PackedRow, build_row, row_loss
+from bayling_study.stages.tuning.schedule import learning_rate
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
+
+
+class Worker:
+    """A process's share of the run; all methods are called by all processes together."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.settings = job.settings
+        self.rank = torch.distributed.get_rank()
+        self.processes = torch.distributed.get_world_size()
+        self.device = local_device()
+        self.attention = NAMES[kernel(self.settings, self.device.type == "cuda")]
+        self.dtype = model_dtype(self.settings)
+        self.tokens = data.load(job.tokens)
+        flash = self.attention == "flash_attention_2"  # it knows no shared start
+        phases = curriculum.configured(self.settings, job.folder, self.tokens.lengths, job.seed)
+        self.schedule = Schedule(
+            self.tokens.lengths,
+            order=phases.order if phases else None,
+            batch=self.settings.batch,
+            batch_tokens=self.settings.batch_tokens,
+            epochs=self.settings.epochs,
+            max_steps=self.settings.max_steps,
+            capacity=row_tokens(self.settings),
+            prefixes=None if flash else self.tokens.prefixes,
+            processes=self.processes,
+            seed=job.seed,
+        )
+        self.store = checkpoints.Checkpoints(job.folder, self.settings.keep_checkpoints)
+        shape = model_shape(Path(job.foundation))
+        self.memory = MemoryCheck(shape, self.settings, self.processes, self.attention)
+        self.utilisation = Utilisation.of(
+            shape, self.settings.precision, self.processes, self.settings.adapter
+        )
+        self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
+        self.signalled = False
+
+    def run(self) -> bool:
+        """Trains to the last step and writes the result; returns false if stopped earlier."""
+        self._check_space()
+        done = self._resume()
+        progress = Progress(self.schedule.steps, done, self.utilisation)
+        saved = time.monotonic()
+        for step in range(done, self.schedule.steps):
+            rows = self._rows(step)
+            loss, stop, save = self._backward(step, rows, saved)
+            numbers = self._update(step, rows, loss)
+            if self.device.type == "cpu" and step % TRIM_STEPS == 0:
+                release_free_memory()
+            if self.rank == 0:
+                self._report(progress, numbers)
+            last = step + 1 == self.schedule.steps
+            if stop or save or last:
+                self._save(step + 1)
+                saved = time.monotonic()
+            if stop and not last:
+                return False
+        if self.rank == 0:
+            report(self.job.events, "memory", values=self.memory.result())
+        self._write_output()
+        return True
+
+    def _rows(self, step: int) -> list[PackedRow]:
+        """Returns this process's rows of a step, and starts the step's random states."""
+        torch.manual_seed(derive_seed(self.job.seed, "tuning", str(step), str(self.rank)))
+        return [
+            build_row(
+                [self.tokens.conversation(index) for index in row],
+                self.device,
+                self.schedule.prefix(row),
+            )
+            for row in self.schedule.rows(step)[self.rank]
+        ]
+
+    def _backward(self, step: int, rows: list[PackedRow], saved: float) -> tuple[float, bool, bool]:
+        """Sums gradients of the step's mean loss; returns it and whether to stop and to save."""
+        learnt = self._learnt(step)
+        total = torch.zeros((), dtype=torch.float64)
+        for row in rows:
+            self.memory.note(row.tokens.shape[1], row.learnt)
+            loss = row_loss(self.engine, row, self.attention, self.dtype)
+            total += loss.detach().double().cpu()
+            # DeepSpeed averages over processes; the mean here is over the step's tokens.
+            self.engine.backward(loss * (self.processes / learnt))
+        flags = torch.tensor(
+            [total.item(), float(self._wants_stop()), float(self._wants_save(saved))],
+            dtype=torch.float64,
+            device=self.device,
+        )
+        torch.distributed.all_reduce(flags)
+        summed, stop, save = flags.tolist()
+        return summed / learnt, stop > 0, save > 0
+
+    def _learnt(self, step: int) -> int:
+        trained = self.tokens.trained
+        return sum(trained[index] for index in self.schedule.conversations(step))
+
+    def _update(self, step: int, rows: list[PackedRow], loss: float) -> StepNumbers:
+        """Does the optimiser step.
+
+        Raises:
+            StudyError: the loss or the gradient is not finite; names the conversations.
+        """
+        self._check_finite(step, loss, "loss")
+        rate = learning_rate(self.settings, step, self.schedule.steps)
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = rate
+        self.engine.step()
+        norm = float(self.engine.get_global_grad_norm() or 0.0)
+        self._check_finite(step, norm, "gradient norm")
+        return self._numbers(step, loss, norm, rate)
+
+    def _numbers(self, step: int, loss: float, norm: float, rate: float) -> StepNumbers:
+        """Returns what the step did over all processes."""
+        shares = [row for share in self.schedule.rows(step) for row in share]
+        lengths = [self.schedule.tokens(row) for row in shares]
+        padded = sum(max(1, filled(length, self.attention)) for length in lengths)
+        chosen = self.schedule.conversations(step)
+        full, shared = self.tokens.lengths, self.schedule.prefixes
+        pairs = sum(full[index] ** 2 - shared[index] ** 2 for index in chosen)
+        return StepNumbers(
+            step=step + 1,
+            loss=loss,
+            grad_norm=norm,
+            learning_rate=rate,
+            padded=padded,
+            real=sum(lengths),
+            trained=self._learnt(step),
+            pairs=pairs,
+        )
+
+    def _check_finite(self, step: int, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            names = [self.tokens.names[index] for index in self.schedule.conversations(step)]
+            raise StudyError(
+                f"the {what} of step {step + 1} is {value}; its conversations: {', '.join(names)}",
+                fix="lower tuning.learning_rate, or look at these conversations",
+            )
+
+    def _wants_stop(self) -> bool:
+        """A signal, the stop file, the end of the time, or a launcher that is gone."""
+        if self.signalled or os.getppid() != LAUNCHER:
+            return True
+        late = self.job.deadline is not None and time.time() > self.job.deadline
+        return self.rank == 0 and (late or self.job.stop_file.exists())
+
+    def _wants_save(self, saved: float) -> bool:
+        minutes = (time.monotonic() - saved) / 60
+        return self.rank == 0 and minutes >= self.settings.checkpoint_minutes
+
+    def _report(self, progress: Progress, numbers: StepNumbers) -> None:
+        metrics = progress.metrics(numbers)
+        progress.show(numbers.step, metrics)
+        report(self.job.events, "step", step=numbers.step, values=metrics)
+
+    def _check_space(self) -> None:
+        if self.rank == 0:
+            trained = (p for p in self.engine.module.parameters() if p.requires_grad)
+            count = sum(getattr(p, "ds_numel", p.numel()) for p in trained)
+            needed = count * states.STATE_BYTES
+            checkpoints.check_space(self.job.folder, needed, self.settings.keep_checkpoints + 1)
+
+    def _save(self, step: int) -> None:
+        """Writes a checkpoint; it counts only once it is complete."""
+        if self.rank == 0:
+            self.store.prepare(step)
+        torch.distributed.barrier()
+        scratch = self.store.scratch(step)
+        states.save(self.engine, scratch)
+        torch.distributed.barrier()
+        parts: list[Any] = [None] * self.processes
+        part = checkpoints.seal(scratch, self.rank, self.processes)
+        torch.distributed.all_gather_object(parts, part)
+        if self.rank == 0:
+            manifest = checkpoints.Manifest(
+                step=step,
+                position=self.schedule.position(step),
+                processes=self.processes,
+                seed=self.job.seed,
+                data=self.tokens.digest,
+                code=self.job.code,
+                files=checkpoints.merge_files(parts),
+            )
+            self.store.commit(manifest)
+            report(self.job.events, "saved", step=step)
+        torch.distributed.barrier()
+
+    def _resume(self) -> int:
+        """Loads the newest checkpoint that verifies; returns the steps that are done."""
+        found: list[Any] = [None]
+        if self.rank == 0:
+            manifest, notes = self.store.newest(self.tokens.digest)
+            for note in notes:
+                report(self.job.events, "note", text=note)
+            found = [manifest.step if manifest else 0]
+            report(self.job.events, "started", step=found[0], steps=self.schedule.steps)
+        torch.distributed.broadcast_object_list(found)
+        step = int(found[0])
+        if step:
+            folder = self.job.folder / checkpoints.name(step)
+            states.load(self.engine, folder, step)
+        return step
+
+    def _write_output(self) -> None:
+        dtype = torch.bfloat16 if self.settings.output_dtype == "bf16" else torch.float32
+        weights = gather_weights(self.engine, dtype)
+        if self.rank == 0:
+            output.write(self.job, weights, dtype)
+        torch.distributed.barrier()
+
+
+def main() -> int:
+    """Runs the job named on the command line; returns the exit status."""
+    job = Job.read(Path(sys.argv[1]))
+    first = os.environ["RANK"] == "0"
+    try:
+        start_processes()
+        if first:
+            with sole_writer(job):
+                _train(job)
+        else:
+            _train(job)
+    except StudyError as error:
+        print(f"process {os.environ['RANK']}: {error.render()}", file=sys.stderr)
+        report(job.events, "failed", what=error.what, where=error.where, fix=error.fix)
+        return 1
+    torch.distributed.destroy_process_group()
+    return 0
+
+
+def _train(job: Job) -> None:
+    worker = Worker(job)
+
+    def note_signal(number: int, frame: FrameType | None) -> None:
+        worker.signalled = True
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, note_signal)
+    finished = worker.run()
+    if worker.rank == 0:
+        report(job.events, "finished" if finished else "interrupted")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""The recipes, a module each; see ``bayling_study.synthesis.registry``."""

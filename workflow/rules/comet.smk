@@ -1,0 +1,86 @@
+rule comet_segments:
+    """Training-side segments for the embedded COMET model, as text the other environment reads."""
+    input:
+        rules.corpora.output,
+    output:
+        f"{S}/comet/segments.jsonl",
+    log:
+        f"{S}/logs/comet/segments.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=STUDY.settings("comet.segments"),
+        code=STUDY.code("comet.segments"),
+        record=lambda wildcards: f"{S}/runs/comet/segments.json",
+        corpora=lambda wildcards: f"{S}/corpora",
+    shell:
+        "python -m bayling_study.stages.comet.segments --settings {params.settings}"
+        " --record {params.record} --code {params.code} --corpora {params.corpora}"
+        " --out {output} > {log} 2>&1"
+
+
+rule comet_training:
+    """The embedded COMET model; its scores are reported as comet-embedded."""
+    input:
+        rules.comet_segments.output,
+    output:
+        directory(f"{S}/comet/training"),
+    log:
+        f"{S}/logs/comet/training.log",
+    conda:
+        "../../envs/comet.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=STUDY.settings("comet.training"),
+        code=STUDY.code("comet.training"),
+        python=STUDY.comet_python(),
+        record=lambda wildcards: f"{S}/runs/comet/training.json",
+    shell:
+        "{params.python} -m bayling_study.stages.comet.training --settings {params.settings}"
+        " --record {params.record} --code {params.code} --segments {input}"
+        " --out {output} > {log} 2>&1"
+
+
+rule comet_score:
+    """COMET of all systems with one model load."""
+    input:
+        [f"{S}/generation/{system}" for system in STUDY.layout.evaluated()],
+        model=STUDY.comet_model(),
+        encoder=STUDY.comet_encoder(),
+        prompts=STUDY.layout.prompts(),
+    output:
+        directory(f"{S}/comet/score"),
+    log:
+        f"{S}/logs/comet/score.log",
+    conda:
+        "../../envs/comet.yaml"
+    resources:
+        mem_mb=STUDY.memory(4000),
+        runtime=240,
+        gpu=0,
+        place=ONE_GPU,
+        operations=STUDY.operations(),
+    params:
+        settings=STUDY.settings("comet.score"),
+        code=STUDY.code("comet.score"),
+        python=STUDY.comet_python(),
+        record=lambda wildcards: f"{S}/runs/comet/score.json",
+        study=lambda wildcards: S,
+        systems=" ".join(STUDY.layout.evaluated()),
+        suites=" ".join(STUDY.comet_suites()),
+        cache=f"{STUDY.layout.resources}/cache/comet",
+        encoder=lambda wildcards, input: (
+            f"--encoder {input.encoder}" if input.encoder else ""
+        ),
+    shell:
+        "{resources.place} {params.python} -m bayling_study.stages.comet.score"
+        " --settings {params.settings} --operations {resources.operations}"
+        " --record {params.record} --code {params.code} --model {input.model}"
+        " --prompts {params.study}/prompts --generation {params.study}/generation"
+        " --systems {params.systems} --suites {params.suites} --cache {params.cache} {params.encoder}"
+        " --out {output} > {log} 2>&1"

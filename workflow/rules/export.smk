@@ -1,0 +1,21 @@
+rule export:
+    """An 8-bit system, written tensor by tensor."""
+    input:
+        lambda wildcards: STUDY.layout.checkpoint(STUDY.layout.base(wildcards.system)),
+    output:
+        directory(f"{S}/export/{{system}}"),
+    log:
+        f"{S}/logs/export/{{system}}.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        settings=lambda wildcards: STUDY.settings("export", wildcards.system),
+        code=STUDY.code("export"),
+        record=lambda wildcards: f"{S}/runs/export/{wildcards.system}.json",
+    shell:
+        "python -m bayling_study.stages.export --settings {params.settings}"
+        " --record {params.record} --code {params.code} --system {wildcards.system}"
+        " --checkpoint {input} --out {output} > {log} 2>&1"

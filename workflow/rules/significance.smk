@@ -1,0 +1,38 @@
+rule significance:
+    """Which differences between systems are significant."""
+    input:
+        [f"{S}/generation/{system}" for system in STUDY.layout.evaluated()],
+        [f"{S}/scoring/{system}" for system in STUDY.layout.evaluated()],
+        [STUDY.layout.reviews(system) for system in STUDY.layout.evaluated()],
+        STUDY.layout.harness(*STUDY.layout.evaluated()),
+        STUDY.spm(),
+        STUDY.comet_scores(),
+        prompts=STUDY.layout.prompts(),
+    output:
+        report(
+            f"{S}/significance/comparisons.json",
+            caption="../report/comparisons.rst",
+            category="Results",
+        ),
+    log:
+        f"{S}/logs/significance.log",
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=STUDY.memory(3000),
+        runtime=120,
+    params:
+        settings=STUDY.settings("significance"),
+        code=STUDY.code("significance"),
+        record=lambda wildcards: f"{S}/runs/significance/significance.json",
+        study=lambda wildcards: S,
+        comet=STUDY.comet_option(),
+        systems=" ".join(STUDY.layout.evaluated()),
+        suites=" ".join(STUDY.config.suites),
+        spm=STUDY.spm_option(),
+    shell:
+        "python -m bayling_study.stages.significance --settings {params.settings}"
+        " --record {params.record} --code {params.code} --prompts {params.study}/prompts"
+        " --generation {params.study}/generation --systems {params.systems} --suites {params.suites}"
+        " {params.comet} --judging {params.study}/judging"
+        " --harness {params.study}/harness {params.spm} --out {output} > {log} 2>&1"
