@@ -10,11 +10,12 @@ def project(tmp_path, monkeypatch):
     root = tmp_path / "workflow"
     for name, text in {
         "bayling_study/__init__.py": "",
-        "bayling_study/core/files.py": "x = 1",
+        "bayling_study/core/files.py": "from bayling_study.core import errors\nx = 1",
+        "bayling_study/core/errors.py": "",
         "bayling_study/config/__init__.py": "y = 1",
         "bayling_study/a/__init__.py": "",
         "bayling_study/a/__main__.py": (
-            "from bayling_study import files\nfrom bayling_study.a import one"
+            "from bayling_study.core import files\nfrom bayling_study.a import one"
         ),
         "bayling_study/a/one.py": "import bayling_study.config",
         "bayling_study/a/inner/__main__.py": "",
@@ -26,13 +27,15 @@ def project(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(code, "ROOT", root)
-    monkeypatch.setattr(code, "NEUTRAL", {root / "bayling_study" / "config"})
+    monkeypatch.setattr(
+        code, "NEUTRAL", {root / "bayling_study/config", root / "bayling_study/core/errors.py"}
+    )
 
-    def hashes_after(name: str | None = None) -> dict[str, str]:
+    def hashes_after(name: str | None = None, added: str = "edited = 1") -> dict[str, str]:
         if name:
-            (root / name).write_text((root / name).read_text() + "\n# edited")
-        code.code_hash.cache_clear()
-        code._imports.cache_clear()
+            (root / name).write_text(f"{(root / name).read_text()}\n{added}\n")
+        for cached in (code.code_hash, code._imports, code._content):
+            cached.cache_clear()
         return {stage: code.code_hash(f"bayling_study.{stage}") for stage in ("a", "b")}
 
     return hashes_after
@@ -46,6 +49,7 @@ def project(tmp_path, monkeypatch):
         ("bayling_study/core/files.py", {"a"}),
         ("bayling_study/b/__main__.py", {"b"}),
         ("bayling_study/config/__init__.py", set()),
+        ("bayling_study/core/errors.py", set()),
         ("bayling_study/a/inner/__main__.py", set()),
     ],
 )
@@ -53,3 +57,17 @@ def test_an_edit_reruns_what_it_touches(project, edited, changed):
     before = project()
     after = project(edited)
     assert {stage for stage in before if before[stage] != after[stage]} == changed
+
+
+@pytest.mark.parametrize("words", ["# a comment", '"""A text that stands by itself."""', "\n\n"])
+def test_words_rerun_nothing(project, words):
+    before = project()
+    assert project("bayling_study/a/one.py", words) == before
+    assert project("bayling_study/a/one.py", "'a text'.upper()") != before
+
+
+def test_a_docstring_at_any_place_is_words(project):
+    with_words = '"""Doc."""\nclass A:\n    """Doc."""\n    x: int = 1\n    """Doc."""\n'
+    without = "class A:\n    x: int = 1\n"
+    kept, bare = (code._plain(code.ast.parse(text)) for text in (with_words, without))
+    assert kept == bare != code._plain(code.ast.parse("class A:\n    x: int = 2\n"))

@@ -1,11 +1,4 @@
-"""Reviews of two assistants' answers: what a judge is asked, and how its scores are read.
-
-The authors' judge prompt was not released. Their GPT-4 reviews have the output
-form of FairEval (i-Eval/FairEval, FairEval.py): evidence first, then one score
-an assistant. The prompt here asks for that form in words of our own; a
-configuration may replace it. Standard library only: the configuration uses
-this module too.
-"""
+"""Reviews of two assistants' answers: what a judge is asked, and how its scores are read."""
 
 from __future__ import annotations
 
@@ -13,25 +6,10 @@ import re
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from bayling_study.config.judge_prompt import INSTRUCTION
+
 NOTHING = "(nothing)"
 """Shown for a turn that one side does not have."""
-
-INSTRUCTION = """\
-You compare two AI assistants. Below is a conversation in which both were given the same \
-requests of a user, with the answers of each.
-
-{first}
-
-{second}
-
-Judge how helpful, relevant, accurate and detailed the answers of each assistant are. \
-The order in which the two are shown must not influence you. Give each assistant an overall \
-score from 1 to 10; a higher score means a better performance. First explain your judgement, \
-then give the scores, in exactly this form:
-
-Evaluation evidence: <your explanation>
-Score of the Assistant 1: <score>
-Score of the Assistant 2: <score>"""
 
 MARK = re.compile(r"\{(first|second)\}")
 SCORE = re.compile(
