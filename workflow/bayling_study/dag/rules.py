@@ -17,6 +17,7 @@ from bayling_study.config.loading import merge, parse_config, read_yaml
 from bayling_study.config.suites import FloresSuite, JudgedSuite, TranslationSuite, Wmt22Suite
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
 from bayling_study.core.errors import StudyError
+from bayling_study.dag.earlier import check_earlier
 from bayling_study.dag.layout import MADE_FROM_ANOTHER, Layout
 from bayling_study.dag.settings import Settings
 from bayling_study.shared.sources.gates import check_gates
@@ -60,6 +61,7 @@ class Dag:
             container = "apptainer" in sdm and "conda" not in sdm
             dag = cls(parse_config(whole), programs=not sdm, container=container)
             dag.layout.check()
+            check_earlier(dag.layout.study, dag.layout.resources)
             dag.check_environment()
             dag.export_tracking()
         except StudyError as error:

@@ -1,0 +1,44 @@
+"""Results of earlier versions, whose folders had other names: never mixed with new ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+
+RESULTS = (
+    *("instructions", "tuned", "int8", "exports", "outputs", "scores"),
+    *("restored", "comet-embedded"),
+)
+"""Folders of a study that only versions up to 0.1 wrote."""
+DOWNLOADS = "downloads"
+"""Folder of resources that those versions wrote; what is in it is still good."""
+
+
+def check_earlier(study: Path, resources: Path) -> None:
+    """Refuses to go on over what an earlier version left, before any job.
+
+    Args:
+        study: folder of the study's results.
+        resources: folder of downloads and foundations.
+
+    Raises:
+        StudyError: says which folders there are and the commands that set them aside, or
+            that let downloads be used again.
+    """
+    found = [name for name in RESULTS if (study / name).is_dir()]
+    if found:
+        raise StudyError(
+            f"results of an earlier version are here ({', '.join(found)}); folders are now "
+            "named after the stage that writes them (CHANGELOG.md)",
+            where=study,
+            fix=f"mv {study} {study}-0.1   # kept, and readable with the version that made them",
+        )
+    if (resources / DOWNLOADS).is_dir() and not (resources / "download").exists():
+        records = resources / "runs" / "download"
+        raise StudyError(
+            "downloads of an earlier version are here; they can be used again",
+            where=resources / DOWNLOADS,
+            fix=f"mv {resources / DOWNLOADS} {resources / 'download'}\n"
+            f"sed -i 's#/downloads/#/download/#g' {records}/*.json",
+        )
