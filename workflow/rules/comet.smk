@@ -35,13 +35,13 @@ rule comet_training:
     resources:
         mem_mb=3000,
         runtime=60,
+        python=STUDY.comet_python(),
     params:
         settings=STUDY.settings("comet.training"),
         code=STUDY.code("comet.training"),
-        python=STUDY.comet_python(),
         record=lambda wildcards: f"{S}/runs/comet/training.json",
     shell:
-        "{params.python} -m bayling_study.stages.comet.training --settings {params.settings}"
+        "{resources.python} -m bayling_study.stages.comet.training --settings {params.settings}"
         " --record {params.record} --code {params.code} --segments {input}"
         " --out {output} > {log} 2>&1"
 
@@ -64,11 +64,11 @@ rule comet_score:
         runtime=240,
         gpu=0,
         place=ONE_GPU,
+        python=STUDY.comet_python(),
         operations=STUDY.operations(),
     params:
         settings=STUDY.settings("comet.score"),
         code=STUDY.code("comet.score"),
-        python=STUDY.comet_python(),
         record=lambda wildcards: f"{S}/runs/comet/score.json",
         study=lambda wildcards: S,
         systems=" ".join(STUDY.layout.evaluated()),
@@ -78,7 +78,7 @@ rule comet_score:
             f"--encoder {input.encoder}" if input.encoder else ""
         ),
     shell:
-        "{resources.place} {params.python} -m bayling_study.stages.comet.score"
+        "{resources.place} {resources.python} -m bayling_study.stages.comet.score"
         " --settings {params.settings} --operations {resources.operations}"
         " --record {params.record} --code {params.code} --model {input.model}"
         " --prompts {params.study}/prompts --generation {params.study}/generation"

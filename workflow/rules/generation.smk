@@ -15,7 +15,7 @@ rule generation:
         mem_mb=STUDY.memory(4000),
         runtime=480,
         gpu=0,
-        place=ONE_GPU,
+        place=lambda wildcards: ONE_GPU if STUDY.has_model(wildcards.system) else "",
         operations=STUDY.operations(),
     params:
         settings=lambda wildcards: STUDY.settings("generation", wildcards.system),
@@ -33,8 +33,7 @@ rule generation:
         " --threads {threads} --work {params.work} --out {output} 2>&1 | tee {log}"
 
 
+# Answers of an endpoint or a release need no GPU: a rule of its own, for profiles to say so.
 use rule generation as generation_elsewhere with:
     wildcard_constraints:
         system=one_of(STUDY.layout.without_model()),
-    resources:
-        place="",  # answers of an endpoint or a release need no GPU

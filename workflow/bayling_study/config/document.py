@@ -42,7 +42,7 @@ def reference() -> str:
     parts = [HEADER]
     pending: list[tuple[str, type[BaseModel]]] = []
     for name, field in StudyConfig.model_fields.items():
-        models = _models(field.annotation)
+        models = inner_models(field.annotation)
         for model in models:
             pending.append((_title(name, model, len(models) > 1), model))
     seen: set[type[BaseModel]] = set()
@@ -65,16 +65,16 @@ def _title(name: str, model: type[BaseModel], several: bool) -> str:
 def _nested(title: str, model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
     found = []
     for name, field in model.model_fields.items():
-        for inner in _models(field.annotation):
+        for inner in inner_models(field.annotation):
             found.append((f"{title[:-1]}.{name}`" if title.endswith("`") else title, inner))
     return found
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def inner_models(annotation: Any) -> list[type[BaseModel]]:
     """Returns the models that occur anywhere in a type."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in typing.get_args(annotation) for model in _models(part)]
+    return [model for part in typing.get_args(annotation) for model in inner_models(part)]
 
 
 def _table(title: str, model: type[BaseModel]) -> str:

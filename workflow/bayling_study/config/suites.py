@@ -120,6 +120,9 @@ class ConstrainedSuite(Section):
     """As for translation, with a lower limit of one answer."""
 
 
+DIRECTED = TranslationSuite | Wmt22Suite | ConstrainedSuite
+"""Suites whose directions the embedded COMET learns from."""
+
 EXAM_TASKS = [
     "gaokao-chinese",
     "gaokao-english",

@@ -14,11 +14,17 @@ from typing import Any
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.loading import merge, parse_config, read_yaml
-from bayling_study.config.suites import FloresSuite, JudgedSuite, TranslationSuite, Wmt22Suite
+from bayling_study.config.suites import (
+    DIRECTED,
+    FloresSuite,
+    JudgedSuite,
+    TranslationSuite,
+    Wmt22Suite,
+)
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.earlier import check_earlier
-from bayling_study.dag.layout import MADE_FROM_ANOTHER, Layout
+from bayling_study.dag.layout import Layout
 from bayling_study.dag.settings import Settings
 from bayling_study.shared.sources.gates import check_gates
 from bayling_study.shared.sources.table import source_row
@@ -82,6 +88,8 @@ class Dag:
             stage: name of the stage.
             name: the system, suite or mixture that the job is for, where it is for one.
         """
+        if stage == "generation" and not self.has_model(name):
+            stage = "generation.elsewhere"
         only: dict[str, list[str]] = {}
         if stage == "synthesis":
             only = {"synthesis": [name], "systems": self._teachers(name)}
@@ -89,16 +97,17 @@ class Dag:
             only = {"suites": [name]}
         if stage == "judging":
             only["systems"] = [self._judged(name).judge]
-        elif stage in ("masks", "export"):
+        elif stage in ("masks", "tuning", "export"):
             only["systems"] = [name]
-        elif stage in ("tuning", "perplexity", "generation", "harness"):
-            only["systems"] = self.chain(name)
-        if stage == "generation":
+        elif stage in ("perplexity", "generation", "generation.elsewhere", "harness"):
+            only["systems"] = self._prompted(name)
+        if stage in ("generation", "generation.elsewhere"):
             only["suites"] = self.layout.generated_suites()
         elif stage == "harness":
             only["suites"] = self.layout.knowledge_suites()
         elif stage == "comet.segments":
-            only["suites"] = self.comet_suites()
+            suites = self.config.suites.items()
+            only["suites"] = [n for n, suite in suites if isinstance(suite, DIRECTED)]
         tuned = name if stage in ("masks", "tuning") else ""
         return str(self._settings.stage(stage, tuned, **only))
 
@@ -122,6 +131,10 @@ class Dag:
                 where=f"environments.comet_python: {self.comet_python()}",
                 fix="make envs; or write the path of a python that has unbabel-comet",
             )
+
+    def has_model(self, system: str) -> bool:
+        """Tells whether a system has a checkpoint here, and so may need a GPU."""
+        return bool(self.layout.with_model(system))
 
     def comet_python(self) -> str:
         """Returns the interpreter of the environment ``comet``."""
@@ -166,12 +179,12 @@ class Dag:
         """Returns the option that names a system's multiple-choice answers, where it has any."""
         return " ".join(f"--harness {folder}" for folder in self.layout.harness(system))
 
-    def chain(self, system: str) -> list[str]:
-        """Returns a system and the systems that it was made from, down to its foundation."""
-        chain = [system]
-        while isinstance(self.config.systems[chain[-1]], MADE_FROM_ANOTHER):
-            chain.append(self.layout.base(chain[-1]))
-        return chain
+    def _prompted(self, system: str) -> list[str]:
+        """Returns a system and those whose template it has: of an 8-bit one, its base's."""
+        names = [system]
+        while isinstance(self.config.systems[names[-1]], Int8System):
+            names.append(self.layout.base(names[-1]))
+        return names
 
     def perplexities(self) -> list[str]:
         """Returns the perplexity files of all 8-bit systems."""

@@ -33,7 +33,11 @@ READ: dict[str, tuple[str, ...]] = {
         *("generation.int8_compute", "scoring.bootstrap", "systems"),
     ),
     "generation": ("generation", "suites", "systems"),
-    "harness": ("generation", "suites", "systems"),
+    "generation.elsewhere": ("suites", "systems"),
+    "harness": (
+        *("generation.precision", "generation.batch_tokens", "generation.max_batch"),
+        *("generation.int8_compute", "suites", "systems"),
+    ),
     "judging": ("suites", "systems"),
     "scoring": ("scoring", "suites"),
     "significance": ("scoring", "suites"),
@@ -42,7 +46,10 @@ READ: dict[str, tuple[str, ...]] = {
     "comet.score": ("comet.precision", "scoring.bootstrap"),
     "report": ("study.title", "systems", "suites", "report"),
 }
-"""Stage to the sections and keys that its jobs read; all read the study's name and seed."""
+"""Stage to the sections and keys that its jobs read; all read the study's name and, but for
+``SEEDLESS``, its seed."""
+SEEDLESS = ("masks", "export")
+"""Stages that choose nothing at random."""
 
 OPERATIONAL = (
     "study.title",
@@ -64,12 +71,13 @@ _MEANS = ("zero_shot", "groups")
 UNREAD: dict[str, tuple[str, ...]] = {
     "prompts": (*_JUDGE, "decoding", "chat_template"),
     "generation": (*_JUDGE, *_MEANS),
+    "generation.elsewhere": (*_JUDGE, *_MEANS),
     "harness": _MEANS,
     "judging": ("decoding",),
     "scoring": ("judge_prompt", "judge_decoding", "attempts", "decoding", "chat_template"),
     "significance": ("judge_prompt", "judge_decoding", "attempts", "decoding", "chat_template"),
     "comet.segments": (
-        *("decoding", "zero_shot", "segments", "pivots", "prompt_language", "source"),
+        *("decoding", "zero_shot", "segments", "pivots", "prompt_language", "source", "files"),
     ),
     "report": ("judge_prompt", "judge_decoding", "attempts"),
 }
@@ -112,9 +120,10 @@ class Settings:
                 drop_key(values, pattern.split("."))
         for key in UNREAD.get(stage, ()):
             drop_key(values, ["suites", "*", key])
-        named = {"name": plain["study"]["name"], "seed": plain["study"]["seed"]}
+        keys = ("name",) if stage in SEEDLESS else ("name", "seed")
+        named = {key: plain["study"][key] for key in keys}
         values["study"] = {**values.get("study", {}), **named}
-        return self._write(stage.replace(".", "-"), values)
+        return self._write(stage.removesuffix(".elsewhere").replace(".", "-"), values)
 
     def operations(self, system: str = "") -> Path:
         """Writes the keys that decide no byte and returns the file's path.

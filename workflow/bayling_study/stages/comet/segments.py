@@ -20,6 +20,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config.suites import DIRECTED
 from bayling_study.core.cli import run_program, stage_parser
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_jsonl
@@ -37,7 +38,7 @@ def wanted_directions(config: StudyConfig) -> list[str]:
     """Returns the directions of all suites of translation segments, without repetition."""
     found: dict[str, None] = {}
     for suite in config.suites.values():
-        if suite.kind in ("translation", "wmt22", "constrained"):
+        if isinstance(suite, DIRECTED):
             found |= dict.fromkeys(suite.directions)
     return list(found)
 

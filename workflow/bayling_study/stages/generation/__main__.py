@@ -40,9 +40,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Generates or converts what the command line asks for."""
     options = parser().parse_args()
-    config = load_settings(
-        options.settings, "systems", "suites", "generation", operations=options.operations
-    )
+    config = load_settings(options.settings, "systems", "suites", operations=options.operations)
     _check_names(config, options.system, options.suites)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
     with run_record(
