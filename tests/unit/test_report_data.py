@@ -12,7 +12,12 @@ from bayling_study.core.records import Prompt, write_prompts, write_scores
 from bayling_study.stages.report.blocks import Section, Table
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.data import add_audit, corpora_tables, data_section
+from bayling_study.stages.report.data import (
+    add_audit,
+    corpora_tables,
+    data_section,
+    rejected_samples,
+)
 from bayling_study.stages.report.samples import samples
 from helpers import report_study
 
@@ -166,3 +171,13 @@ def test_a_local_copy_says_how_much_of_it_was_checked(
     assert table.rows[0][-1].text == checked
     found = [row[1] for row in body(warning_table(study)) if row[0] == "sources: corpus"]
     assert [why.startswith(warning) for why in found] == ([True] if warning else [])
+
+
+def test_rejected_rows_are_shown_as_many_as_asked_for():
+    rows = [["a", "b"], ["c", "d"], ["e", "<f>"]]
+    report = {"parallel": {"samples": {"url": rows}}, "conversations": {"samples": {}}}
+    (table,) = rejected_samples(report, 2)
+    assert [cell.text for row in table.rows for cell in row] == [
+        *("url", '["a", "b"]', "url", '["c", "d"]')
+    ]
+    assert rejected_samples(report, 0) == []

@@ -7,6 +7,7 @@ rule report:
         STUDY.audits(),
         STUDY.perplexities(),
         STUDY.layout.deltas(),
+        published=STUDY.config.report.published,
     output:
         report(
             f"{S}/report/index.html", caption="../report/index.rst", category="Results"

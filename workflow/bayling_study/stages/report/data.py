@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,8 @@ def data_section(study: Study) -> Section:
         section.tables.append(source_table(study))
     if study.corpora is not None:
         section.tables += corpora_tables(study.corpora)
+        if samples := rejected_samples(study.corpora, study.config.report.rejected_samples):
+            section.more["Corpora: rejected rows"] = samples
     for mixture, audit in study.audits.items():
         add_audit(section, mixture, audit)
     return section
@@ -87,6 +90,17 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
         columns = ["language", "train", "test"]
         tables.append(Table("split", "Segments by language and side", columns, split, note))
     return tables
+
+
+def rejected_samples(report: Mapping[str, Any], most: int) -> list[Table]:
+    """Returns rejected segments and dialogues of the corpora, at most so many for each reason."""
+    rows = [
+        [text(reason), text(shown(json.dumps(sample, ensure_ascii=False)))]
+        for part in ("parallel", "conversations")
+        for reason, samples in report.get(part, {}).get("samples", {}).items()
+        for sample in samples[:most]
+    ]
+    return [Table("rejected", "Rejected segments", ["reason", "row"], rows)] if rows else []
 
 
 def add_audit(section: Section, mixture: str, audit: Mapping[str, Any]) -> None:
