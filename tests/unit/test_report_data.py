@@ -9,7 +9,7 @@ import pytest
 from bayling_study.commands.summary import table as aligned
 from bayling_study.core.files import write_json
 from bayling_study.core.records import Prompt, write_prompts, write_scores
-from bayling_study.stages.report.blocks import Section, Table
+from bayling_study.stages.report.blocks import PageSection, Table
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import add_audit, corpora_tables, data_section
@@ -87,7 +87,7 @@ def test_corpora_tell_what_was_rejected_most_often_first() -> None:
 
 
 def test_an_audit_shows_tokens_wanted_rows_and_rejections() -> None:
-    section = Section("data", "Data")
+    section = PageSection("data", "Data")
     add_audit(section, "mix", AUDIT)
     assert body(section.tables[0]) == [
         ["translation", "20", "3,000", "900", "30.0 %", "–", "–"],

@@ -119,9 +119,9 @@ def reference_losses(stage: Stage) -> list[float]:
     """The same steps in plain PyTorch: one process, one conversation a row, no DeepSpeed."""
     config = json.loads((stage.folder / "settings.json").read_text())
     job = next(stage.checkpoints.glob("*/job.json"))
-    from bayling_study.stages.tuning.job import Job
+    from bayling_study.stages.tuning.job import TrainingJob
 
-    settings = Job.read(job).settings
+    settings = TrainingJob.read(job).settings
     tokens = data.load(job.parent / "tokens")
     model = AutoModelForCausalLM.from_pretrained(stage.folder / "foundation", dtype=torch.float32)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings.weight_decay)

@@ -15,7 +15,7 @@ from typing import Any
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.sizing.memory import Training, training_memory
+from bayling_study.shared.sizing.memory import TrainingMemory, training_memory
 from bayling_study.shared.sizing.shape import Shape
 
 USABLE = 0.9
@@ -44,7 +44,7 @@ class Room:
     device: int | None
     host: int | None
 
-    def holds(self, need: Training) -> bool:
+    def holds(self, need: TrainingMemory) -> bool:
         """Tells whether every process fits."""
         host = self.local * need.host
         if self.device is None:
@@ -65,7 +65,7 @@ class Choice:
     """
 
     tuning: TuningSection
-    need: Training
+    need: TrainingMemory
     fits: bool
 
 
@@ -140,7 +140,7 @@ def _lengthen(
     return choice
 
 
-def shortfall(need: Training, room: Room) -> str | None:
+def shortfall(need: TrainingMemory, room: Room) -> str | None:
     """Returns what is needed and what there is, where that is too little."""
     if room.holds(need):
         return None

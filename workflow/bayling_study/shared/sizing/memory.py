@@ -64,7 +64,7 @@ SUBGROUP = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingMemory:
     """Bytes that one process needs while it trains.
 
     Attributes:
@@ -91,7 +91,7 @@ def training_memory(
     processes: int,
     attention: str = "sdpa",
     learnt: int | None = None,
-) -> Training:
+) -> TrainingMemory:
     """Returns what each of ``processes`` needs.
 
     Stage 1 divides the optimiser's states by the number of processes, 2 also
@@ -130,7 +130,7 @@ def training_memory(
         second = _share(min(SUBGROUP, trained) * GRADIENT_BYTES, True, processes)
         buffers += second if offload == "none" else 0
     live = activations(shape, tuning, attention, learnt)
-    return Training(states, live, buffers, host)
+    return TrainingMemory(states, live, buffers, host)
 
 
 def _offloaded(stage: int, trained: int, size: int, processes: int) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import (
     Cell,
     Figure,
-    Piece,
-    Section,
+    MarkedText,
+    PageSection,
     Table,
     counts,
     number,
@@ -28,9 +28,9 @@ GROUPS = ("recipe", "direction", "demand", "turns", "source", "language", "instr
 """What an audit counts conversations by (``by_NAME``)."""
 
 
-def data_section(study: Study) -> Section:
+def data_section(study: Study) -> PageSection:
     """Returns the origin and licences of the data, the corpora and the training sets."""
-    section = Section("data", "Data and licences")
+    section = PageSection("data", "Data and licences")
     if study.sources:
         section.tables.append(source_table(study))
     if study.corpora is not None:
@@ -89,7 +89,7 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def add_audit(section: Section, mixture: str, audit: Mapping[str, Any]) -> None:
+def add_audit(section: PageSection, mixture: str, audit: Mapping[str, Any]) -> None:
     """Adds what a training set holds: counts, tokens, lengths, rejected rows."""
     tokens = audit.get("tokens", {})
     if tokens.get("by_recipe"):
@@ -110,7 +110,8 @@ def add_audit(section: Section, mixture: str, audit: Mapping[str, Any]) -> None:
         section.more[f"Training set {mixture}: counts and rejected rows"] = more
     masks = {
         recipe: [
-            [Piece(shown(part), bool(trained)) for part, trained in row["pieces"]] for row in rows
+            [MarkedText(shown(part), bool(trained)) for part, trained in row["pieces"]]
+            for row in rows
         ]
         for recipe, rows in audit.get("mask_samples", {}).items()
     }

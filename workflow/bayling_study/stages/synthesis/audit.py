@@ -28,7 +28,7 @@ from bayling_study.config.systems import TemplateName
 from bayling_study.shared import templates as chat
 from bayling_study.shared.interactive.dialogue import Rejections
 from bayling_study.stages.synthesis.mixture import Made
-from bayling_study.stages.synthesis.tally import Tally
+from bayling_study.stages.synthesis.tally import MixtureTally
 
 BINS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096)
 """Upper bounds of the length histogram, in tokens; the last bin is open."""
@@ -101,7 +101,7 @@ def histogram(counts: npt.NDArray[np.int64]) -> list[dict[str, int | None]]:
     return [{"to": end, "count": n} for end, n in zip(bins, sums, strict=True) if n]
 
 
-def _tokens(tally: Tally) -> dict[str, Any]:
+def _tokens(tally: MixtureTally) -> dict[str, Any]:
     longest = max((len(counts) for counts in tally.lengths.values()), default=0)
     whole = np.zeros(longest, np.int64)
     by_recipe = {}

@@ -14,7 +14,7 @@ SAMPLES = 2
 """Conversations of each recipe that are kept to show."""
 
 
-class Tally:
+class MixtureTally:
     """Counts rows, one table after the other; memory does not grow with their number.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 
 METHODS = {
     "full": "Full fine-tuning",
@@ -13,13 +13,13 @@ METHODS = {
 }
 
 
-def method(job: Job) -> str:
+def method(job: TrainingJob) -> str:
     """Returns what was done to the base model, for a reader."""
     adapter = job.settings.adapter
     return METHODS[adapter.kind if adapter else "full"]
 
 
-def model_card(job: Job) -> str:
+def model_card(job: TrainingJob) -> str:
     """Returns the card as Markdown with the hub's YAML header."""
     card = job.card
     header: dict[str, object] = {"library_name": "transformers", "pipeline_tag": "text-generation"}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from bayling_study.core.cli import run_program
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import (
     TORCHRUN,
     end,
@@ -50,7 +50,7 @@ def main() -> int:
     """Meets the others and runs this node's processes; returns their status."""
     options = parser().parse_args()
     rank = node_rank()
-    with log_file(options.logs, rank) as log, stop_on_signal(Job.read(options.job)):
+    with log_file(options.logs, rank) as log, stop_on_signal(TrainingJob.read(options.job)):
         master = join(options.meeting, rank, visible_gpus(), free_port(), options.timeout)
         tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
         place = environment(options.processes, options.job.parent)

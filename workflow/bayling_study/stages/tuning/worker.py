@@ -29,7 +29,7 @@ from bayling_study.shared.sizing.memory import row_tokens
 from bayling_study.stages.tuning import checkpoints, curriculum, output, states
 from bayling_study.stages.tuning.attention import NAMES, filled, kernel
 from bayling_study.stages.tuning.engine import gather_weights, model_dtype, start_engine
-from bayling_study.stages.tuning.job import Job, report
+from bayling_study.stages.tuning.job import TrainingJob, report
 from bayling_study.stages.tuning.memory import TRIM_STEPS, MemoryCheck, release_free_memory
 from bayling_study.stages.tuning.packing import Schedule
 from bayling_study.stages.tuning.processes import local_device, sole_writer, start_processes
@@ -44,7 +44,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 class Worker:
     """A process's share of the run; all methods are called by all processes together."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: TrainingJob) -> None:
         self.job = job
         self.settings = job.settings
         self.rank = torch.distributed.get_rank()
@@ -252,7 +252,7 @@ class Worker:
 
 def main() -> int:
     """Runs the job named on the command line; returns the exit status."""
-    job = Job.read(Path(sys.argv[1]))
+    job = TrainingJob.read(Path(sys.argv[1]))
     first = os.environ["RANK"] == "0"
     try:
         start_processes()
@@ -269,7 +269,7 @@ def main() -> int:
     return 0
 
 
-def _train(job: Job) -> None:
+def _train(job: TrainingJob) -> None:
     worker = Worker(job)
 
     def note_signal(number: int, frame: FrameType | None) -> None:
