@@ -1,4 +1,4 @@
-"""Trained tokens a second: this project, the same engine with padding, and TRL.
+"""Supervised tokens a second: this project, the same engine with padding, and TRL.
 
     pip install --no-deps --target /tmp/trl trl==1.16.0
     PYTHONPATH=workflow .venv/study/bin/python tests/bench/tuning_speed.py \\
@@ -7,7 +7,7 @@
 
 Ways of training, on the same conversations, with the same model and bf16 precision:
 
-ours      rows packed by best fit, a shared start once, logits where a token is learnt
+ours      rows packed by best fit, a shared start once, logits where a token is supervised
 maximum   rows of one conversation padded to ``--max-length``, as FastChat's training
 dynamic   rows of one conversation padded to the longest of their micro-batch
 trl       SFTTrainer of TRL 1.16.0 (works with transformers 5.23, accelerate 1.15 and
@@ -19,7 +19,7 @@ each ``--batch`` conversations; TRL takes as many steps. The padded ways run wit
 each of the given micro-batches and the fastest counts. Rounds alternate
 between the ways, so that a busy machine slows all of them alike. The learning rate
 is so small that no weight changes: all ways must find the same loss, the mean over
-all learnt tokens, and that is checked. Beside the clock's time stands the work, the
+all supervised tokens, and that is checked. Beside the clock's time stands the work, the
 seconds that the process computed; goals are judged by it, because on a machine with
 other work (whose load is printed) the clock measures that too. ``--processes``
 adds this project's whole stage with one and with two processes on the same cores.
@@ -125,9 +125,9 @@ class Bench:
         self.attention = NAMES[kernel(self.settings, gpu=False)]
         self.engine = start_engine(str(options.foundation), self.settings, self.attention)
 
-    def learnt(self, steps: list[list[int]]) -> int:
-        """Returns the learnt tokens of some steps."""
-        return sum(self.tokens.trained[index] for step in steps for index in step)
+    def supervised(self, steps: list[list[int]]) -> int:
+        """Returns the supervised tokens of some steps."""
+        return sum(self.tokens.supervised[index] for step in steps for index in step)
 
     def ours(self, steps: list[list[int]]) -> tuple[Times, float]:
         """This project: the rows of ``Schedule`` and the loss of ``row_loss``."""
@@ -138,7 +138,7 @@ class Bench:
                 parts = [self.tokens.conversation(index) for index in row]
                 packed = build_row(parts, "cpu", self.schedule.prefix(row))
                 loss = row_loss(self.engine, packed, self.attention, torch.bfloat16)
-                self.engine.backward(loss / self.learnt([step]))
+                self.engine.backward(loss / self.supervised([step]))
                 total += loss.item()
             self.engine.step()
         return watch.read(), total
@@ -162,7 +162,7 @@ class Bench:
                         ignore_index=IGNORED,
                         reduction="sum",
                     )
-                    self.engine.backward(loss / self.learnt([step]))
+                    self.engine.backward(loss / self.supervised([step]))
                     total += loss.item()
                 self.engine.step()
             return watch.read(), total
@@ -177,19 +177,23 @@ class Bench:
         ids = torch.full(shape, self.tokenizer.pad_token_id)
         mask = torch.zeros(shape, dtype=torch.int64)
         labels = torch.full(shape, IGNORED)
-        for row, (tokens, learnt) in enumerate(parts):
+        for row, (tokens, supervised) in enumerate(parts):
             place = slice(0, len(tokens))
             ids[row, place] = torch.from_numpy(tokens.astype("int64"))
             mask[row, place] = 1
-            labels[row, place] = torch.where(torch.from_numpy(learnt.copy()), ids[row, place], -100)
+            labels[row, place] = torch.where(
+                torch.from_numpy(supervised.copy()), ids[row, place], -100
+            )
         return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
     def trl(self, steps: list[list[int]]) -> tuple[Times, float]:
         """TRL's trainer on the same conversations, packed by itself."""
         rows = []
         for index in (index for step in steps for index in step):
-            ids, learnt = self.tokens.conversation(index)
-            labels = [int(t) if wanted else IGNORED for t, wanted in zip(ids, learnt, strict=True)]
+            ids, supervised = self.tokens.conversation(index)
+            labels = [
+                int(t) if wanted else IGNORED for t, wanted in zip(ids, supervised, strict=True)
+            ]
             rows.append({"input_ids": ids.tolist(), "labels": labels})
         return run_trl(self.trl_model, self.tokenizer, rows, len(steps), self.options)
 
@@ -280,9 +284,9 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Way]:
     warm = [bench.schedule.conversations(0)]
     for way in ways.values():
         way.run(warm)
-    learnt = []
+    supervised = []
     for steps in rounds(bench, options.rounds, options.steps):
-        learnt.append(bench.learnt(steps))
+        supervised.append(bench.supervised(steps))
         for name, way in ways.items():
             (wall, cpu), loss = way.run(steps)
             way.wall.append(wall)
@@ -290,20 +294,20 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Way]:
             way.losses.append(loss)
             load = os.getloadavg()[0]
             print(f"  {name:<28} {wall:7.1f} s, {cpu:7.1f} s of work, load {load:.1f}", flush=True)
-    show(ways, sum(learnt))
+    show(ways, sum(supervised))
     return ways
 
 
-def show(ways: dict[str, Way], learnt: int) -> None:
+def show(ways: dict[str, Way], supervised: int) -> None:
     """Prints rates, losses and ratios, and says what misses its goal."""
     ours = ways["ours"]
-    expected = sum(ours.losses) / learnt
+    expected = sum(ours.losses) / supervised
     print(f"\n{'':<28} {'tokens/s':>9} {'loss':>8} {'ours is faster by':>18} {'by work':>9}")
     best: dict[str, float] = {}
     for name, way in ways.items():
-        loss = sum(way.losses) / learnt
+        loss = sum(way.losses) / supervised
         ratio, work = sum(way.wall) / sum(ours.wall), sum(way.cpu) / sum(ours.cpu)
-        rate = learnt / sum(way.wall)
+        rate = supervised / sum(way.wall)
         print(f"{name:<28} {rate:9.1f} {loss:8.4f} {ratio:17.2f}x {work:8.2f}x")
         if abs(loss - expected) > TOLERANCE * expected:
             sys.exit(f"the loss of {name} is not that of ours: {loss:.4f}, {expected:.4f}")
@@ -339,7 +343,7 @@ def processes(options: argparse.Namespace) -> None:
             rates[count] = statistics.median(values)
             memory = max(point["values"]["memory_gib"] for point in history)
             print(
-                f"{count} process(es): {rates[count]:7.1f} trained tokens/s, {memory:.1f} GiB each",
+                f"{count} process(es): {rates[count]:7.1f} tokens/s, {memory:.1f} GiB each",
                 flush=True,
             )
     print(f"two processes against one: {rates[2] / rates[1]:.2f}x")

@@ -116,9 +116,9 @@ def test_a_shared_start_changes_no_number(attention: str) -> None:
 
 def test_the_shared_start_ends_before_what_is_learnt() -> None:
     first, second = np.arange(20), np.r_[np.arange(18), 98, 99]
-    for learnt, expected in ((19, 18), (18, 17), (5, 4)):
+    for supervised, expected in ((19, 18), (18, 17), (5, 4)):
         mask = np.zeros(40, bool)
-        mask[[learnt, 39]] = True
+        mask[[supervised, 39]] = True
         found = shared_prefixes(np.array([0, 20, 40]), np.r_[first, second], mask)
         assert found == [expected] * 2
 
@@ -141,7 +141,7 @@ def test_conversations_with_another_start_get_rows_of_their_own() -> None:
 
 
 def test_the_loss_is_cross_entropy_over_all_positions() -> None:
-    """Computing the output layer only at learnt places changes nothing."""
+    """Computing the output layer only at supervised places changes nothing."""
     model, parts = model_for("sdpa"), encoded(1)
     ids, mask = (torch.tensor(part) for part in parts[0])
     labels = torch.where(mask, ids.long(), -100)
@@ -306,7 +306,7 @@ def test_an_order_of_ones_own_is_followed() -> None:
 
 @pytest.mark.parametrize("processes", [2, 4, 8])
 def test_processes_together_have_the_gradient_of_one(processes: int) -> None:
-    """As the worker computes it: sums over rows, divided by the step's learnt tokens."""
+    """As the worker computes it: sums over rows, divided by the step's supervised tokens."""
     parts = encoded(21)
     lengths = [len(ids) for ids, _ in parts]
     plans = [schedule(count, lengths=lengths, capacity=512) for count in (1, processes)]
@@ -314,12 +314,12 @@ def test_processes_together_have_the_gradient_of_one(processes: int) -> None:
     results = []
     for plan in plans:
         model.zero_grad()
-        learnt = sum(int(parts[index][1].sum()) for index in plan.conversations(1))
+        supervised = sum(int(parts[index][1].sum()) for index in plan.conversations(1))
         total = 0.0
         for rows in plan.rows(1):
             for row in rows:
                 built = build_row([parts[index] for index in row], "cpu")
-                loss = row_loss(model, built, "eager", torch.float32) / learnt
+                loss = row_loss(model, built, "eager", torch.float32) / supervised
                 loss.backward()
                 total += loss.item()
         results.append((total, [parameter.grad.clone() for parameter in model.parameters()]))

@@ -23,8 +23,8 @@ AUDIT = {
     "by_recipe_and_direction": {"translation/zh-en": 20, "general/none": 10},
     "by_demand": {},
     "tokens": {
-        "real": 4000, "trained": 1000, "trained_share": 0.25, "truncated": 0,
-        "by_recipe": {"translation": {"real": 3000, "trained": 900, "trained_share": 0.3}},
+        "real": 4000, "supervised": 1000, "supervised_share": 0.25, "truncated": 0,
+        "by_recipe": {"translation": {"real": 3000, "supervised": 900, "supervised_share": 0.3}},
         "histogram": [{"to": 128, "count": 20}, {"to": None, "count": 10}],
     },
     "rejected": {"mixture": [{"reason": "too long", "count": 7, "samples": []}], "corpora": []},

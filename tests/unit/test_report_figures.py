@@ -116,7 +116,7 @@ def test_a_mask_example_marks_what_is_learnt_and_shows_what_is_hidden() -> None:
     section = PageSection("data", "Data")
     pieces = [["USER: a\u202eb ", False], ["answer", True]]
     add_audit(section, "default", {"mask_samples": {"translation": [{"pieces": pieces}]}})
-    ((first, second),) = section.masks["Training set default: what is learnt"]["translation"]
+    ((first, second),) = section.masks["Training set default: supervised tokens"]["translation"]
     assert (first.text, first.new) == ("USER: a⟨U+202E⟩b ", False)
     assert (second.text, second.new) == ("answer", True)
     assert not section.empty

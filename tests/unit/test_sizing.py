@@ -93,7 +93,7 @@ def test_recomputation_keeps_the_input_of_each_layer_and_one_layer() -> None:
     assert activations(SMALL, tuning) == 4 * layer + max(layer, logits)
     recomputed = tuning.model_copy(update={"gradient_checkpointing": True})
     assert activations(SMALL, recomputed) == 4 * 2 * 64 * 192 + 2 * layer + logits
-    few = activations(SMALL, recomputed, learnt=10)
+    few = activations(SMALL, recomputed, supervised=10)
     assert few == 4 * 2 * 64 * 192 + 2 * layer + 10 * 800 * 14
     assert activations(SMALL, recomputed, "eager") > activations(SMALL, recomputed)
 

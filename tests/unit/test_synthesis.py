@@ -83,7 +83,7 @@ def test_lengths_and_trained_tokens_follow_the_template(tmp_path: Path, corpora:
         m["content"] for row in rows["messages"].to_pylist() for m in row if m["role"] != "user"
     ]
     tokens = facts_of(result)["tokens"]
-    assert tokens["trained"] == sum(len(answer) + 1 for answer in answers)
+    assert tokens["supervised"] == sum(len(answer) + 1 for answer in answers)
     assert tokens["real"] == sum(recipe["real"] for recipe in tokens["by_recipe"].values())
     assert sum(row["count"] for row in tokens["histogram"]) == len(rows)
 
@@ -98,7 +98,7 @@ def test_mask_samples_show_the_answers_of_each_recipe_as_trained(
         shown = {row["recipe"]: row["messages"] for row in reversed(rows.to_pylist())}[recipe]
         pieces = found[0]["pieces"]
         answers = [m["content"] + "\0" for m in shown if m["role"] == "assistant"]
-        assert "".join(text for text, trained in pieces if trained) == "".join(answers)
+        assert "".join(text for text, supervised in pieces if supervised) == "".join(answers)
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,9 @@ def reference_losses(stage: Stage) -> list[float]:
     found = []
     for step in range(plan.steps):
         parts = [tokens.conversation(index) for index in plan.conversations(step)]
-        learnt = sum(int(mask.sum()) for _, mask in parts)
+        supervised = sum(int(mask.sum()) for _, mask in parts)
         rows = [build_row([part], "cpu") for part in parts]
-        loss = sum(row_loss(model, row, "sdpa", torch.float32) for row in rows) / learnt
+        loss = sum(row_loss(model, row, "sdpa", torch.float32) for row in rows) / supervised
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         for group in optimizer.param_groups:

@@ -11,7 +11,7 @@ rows of a step (the paper has 16 bits). What comes on top:
   GPT's block: two norms keep their input in fp32 and their result twice in 16
   bits, attention its inputs and its result, the gated MLP four values a
   neuron, and eager attention its scores;
-* logits, only where a token is learnt: in 16 bits, in fp32, as probabilities
+* logits, only where a token is supervised: in 16 bits, in fp32, as probabilities
   and their gradient;
 * DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at
   stage 1 in bf16 the 16-bit gradients beside their sum; at stage 3 the weights
@@ -90,7 +90,7 @@ def training_memory(
     tuning: TuningSection,
     processes: int,
     attention: str = "sdpa",
-    learnt: int | None = None,
+    supervised: int | None = None,
 ) -> TrainingMemory:
     """Returns what each of ``processes`` needs.
 
@@ -103,7 +103,7 @@ def training_memory(
         tuning: with a stage, an offload and a row length, none of them ``auto``.
         processes: number of processes.
         attention: kernel.
-        learnt: learnt tokens of a row at most; none means all.
+        supervised: supervised tokens of a row at most; none means all.
     """
     stage, offload = tuning.zero_stage, tuning.offload
     if stage == "auto" or offload == "auto":
@@ -129,7 +129,7 @@ def training_memory(
         buffers += min(GATHERED, shape.parameters()) * size
         second = _share(min(SUBGROUP, trained) * GRADIENT_BYTES, True, processes)
         buffers += second if offload == "none" else 0
-    live = activations(shape, tuning, attention, learnt)
+    live = activations(shape, tuning, attention, supervised)
     return TrainingMemory(states, live, buffers, host)
 
 
@@ -189,7 +189,7 @@ def row_tokens(tuning: TuningSection) -> int:
 
 
 def activations(
-    shape: Shape, tuning: TuningSection, attention: str = "sdpa", learnt: int | None = None
+    shape: Shape, tuning: TuningSection, attention: str = "sdpa", supervised: int | None = None
 ) -> int:
     """Returns the activations of one row and its logits.
 
@@ -197,7 +197,7 @@ def activations(
     """
     length, size = row_tokens(tuning), WEIGHT_BYTES[tuning.precision]
     layer = layer_bytes(shape, length, size, attention)
-    logits = logit_bytes(shape, length if learnt is None else learnt, size)
+    logits = logit_bytes(shape, length if supervised is None else supervised, size)
     if tuning.gradient_checkpointing:
         # The recomputed layer, and the gradients that go back through it.
         return shape.layers * size * length * shape.hidden + 2 * layer + logits
@@ -230,7 +230,7 @@ def _square(shape: Shape, size: int, attention: str) -> int:
     return shape.heads * softmax if attention == "eager" else 0
 
 
-def logit_bytes(shape: Shape, learnt: int, size: int) -> int:
-    """Returns the logits of learnt tokens: as computed, in fp32, as probabilities, as gradient."""
+def logit_bytes(shape: Shape, supervised: int, size: int) -> int:
+    """Returns the bytes of logits: as computed, in fp32, as probabilities, as gradient."""
     wide = 4 * 3 if size == 4 else size + 4 * 3
-    return learnt * shape.vocabulary * wide
+    return supervised * shape.vocabulary * wide

@@ -79,7 +79,7 @@ def _read(model: Any, batch: Sequence[ConversationTokens]) -> list[Opinion]:
 
 def _opinion(logits: Any, ids: Any, mask: list[bool]) -> Opinion:
     """Picks a conversation's answer tokens; place ``t - 1`` predicts token ``t``."""
-    places = torch.tensor([t for t, learnt in enumerate(mask) if learnt], device=logits.device)
+    places = torch.tensor([t for t, yes in enumerate(mask) if yes], device=logits.device)
     scores = torch.log_softmax(logits[places - 1].float(), dim=-1)
     chosen = scores.gather(1, ids[places].unsqueeze(1)).squeeze(1)
     return Opinion(-chosen.double().cpu().numpy(), scores.argmax(dim=-1).cpu().numpy())

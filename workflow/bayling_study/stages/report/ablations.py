@@ -19,7 +19,7 @@ from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import headline
 
 FEWEST = 2
-SIZES = ("conversations", "trained_tokens", "steps", "loss")
+SIZES = ("conversations", "supervised_tokens", "steps", "loss")
 """Metrics of a tuning job that are columns of the table."""
 OTHER_MODEL = 1.1
 """Factor between the largest and the smallest model from which they differ in size; added words

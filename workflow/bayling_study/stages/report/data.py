@@ -110,13 +110,13 @@ def add_audit(section: PageSection, mixture: str, audit: Mapping[str, Any]) -> N
         section.more[f"Training set {mixture}: counts and rejected rows"] = more
     masks = {
         recipe: [
-            [MarkedText(shown(part), bool(trained)) for part, trained in row["pieces"]]
+            [MarkedText(shown(part), bool(supervised)) for part, supervised in row["pieces"]]
             for row in rows
         ]
         for recipe, rows in audit.get("mask_samples", {}).items()
     }
     if masks:
-        section.masks[f"Training set {mixture}: what is learnt"] = masks
+        section.masks[f"Training set {mixture}: supervised tokens"] = masks
     if tokens.get("histogram"):
         bins = [(_bin(row["to"]), row["count"]) for row in tokens["histogram"]]
         svg = figures.bars(bins, "tokens of a conversation, at most", "conversations")
@@ -137,15 +137,16 @@ def _token_table(mixture: str, audit: Mapping[str, Any]) -> Table:
             text(recipe),
             number(made.get(recipe, audit.get("conversations"))),
             number(row["real"]),
-            number(row["trained"]),
-            number(100 * row["trained_share"], 1, " %"),
+            number(row["supervised"]),
+            number(100 * row["supervised_share"], 1, " %"),
             number(row.get("median")),
             number(row.get("longest")),
         ]
         for recipe, row in every
     ]
-    columns = ["recipe", "conversations", "tokens", "trained", "share", "median", "longest"]
-    note = f"Trained: the assistant's tokens. {tokens.get('truncated', 0)} conversations were cut."
+    columns = ["recipe", "conversations", "tokens", "supervised", "share", "median", "longest"]
+    cut = tokens.get("truncated", 0)
+    note = f"Supervised: the assistant's tokens. {cut} conversations were truncated."
     return Table(f"audit-{mixture}-tokens", f"Training set {mixture}", columns, rows, note)
 
 

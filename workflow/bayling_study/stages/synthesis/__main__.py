@@ -139,7 +139,7 @@ def numbers(facts: dict[str, Any]) -> dict[str, float]:
     return {
         "conversations": facts["conversations"],
         "tokens.real": tokens["real"],
-        "tokens.trained": tokens["trained"],
+        "tokens.supervised": tokens["supervised"],
         "duplicates": facts["duplicates"],
         "contaminated.rows": sum(counts["rows"] for counts in contamination),
         "contaminated.conversations": sum(counts["conversations"] for counts in contamination),

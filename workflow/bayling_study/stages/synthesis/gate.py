@@ -37,13 +37,13 @@ class Accepted:
         key: hash of its text and the mixture's seed; it gives the final order, in
             which the same text twice stands side by side.
         tokens: tokens in the mixture's template; nothing if they were not counted.
-        trained: those with loss, the ends of turns included; likewise.
+        supervised: those with loss, the ends of turns included; likewise.
     """
 
     instruction: Instruction
     key: int
     tokens: int | None
-    trained: int | None
+    supervised: int | None
 
 
 @dataclass
@@ -122,11 +122,11 @@ class Gate:
         counts = iter(count_tokens(self._tokenizer, self._mixture.template, messages))
         result = []
         for (item, key), limit, yes in zip(made, limits, counted, strict=True):
-            tokens, trained = next(counts) if yes else (None, None)
+            tokens, supervised = next(counts) if yes else (None, None)
             if tokens is not None and tokens > limit:
                 self._reject(item, "too long")
             else:
-                result.append(Accepted(item, key, tokens, trained))
+                result.append(Accepted(item, key, tokens, supervised))
         return result
 
     def _limit(self, item: Instruction) -> int:

@@ -31,7 +31,7 @@ WORK = pa.schema(
         *SCHEMA,
         ("key", pa.uint64()),
         ("tokens", pa.int32()),
-        ("trained", pa.int32()),
+        ("supervised", pa.int32()),
         ("demands", pa.list_(pa.string())),
         ("instruction", pa.string()),
     ]
@@ -64,7 +64,7 @@ def write_block(path: Path, rows: Sequence[Accepted], buckets: int) -> None:
 
 
 def _row(row: Accepted) -> dict[str, object]:
-    extra = {"key": row.key, "tokens": row.tokens, "trained": row.trained}
+    extra = {"key": row.key, "tokens": row.tokens, "supervised": row.supervised}
     item = row.instruction
     return {**item.row(), **extra, "demands": item.demands, "instruction": item.instruction}
 

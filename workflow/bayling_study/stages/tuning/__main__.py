@@ -172,8 +172,8 @@ def prepare(
     tokens = data.load(folder / "tokens")
     seed = config.study.seed
     run.parameters(curriculum.prepare(folder, options.synthesis, tokens, settings, seed))
-    run.metrics({key: audit[key] for key in ("conversations", "tokens", "trained_tokens")})
-    run.metrics({"trained_share": audit["trained_share"]})
+    run.metrics({key: audit[key] for key in ("conversations", "tokens", "supervised_tokens")})
+    run.metrics({"supervised_share": audit["supervised_share"]})
     room = this_room(options.processes, options.processes // options.nodes)
     choice = settle(settings, options.foundation, room, audit["tokens"] / audit["conversations"])
     run.parameters(facts(choice))

@@ -28,6 +28,7 @@ def model_card(job: TrainingJob) -> str:
     if card.get("languages"):
         header["language"] = card["languages"]
     audit = card["audit"]
+    supervised = f"{audit['supervised_tokens']} ({audit['supervised_share']:.1%})"
     recipes = "\n".join(
         f"| {recipe} | {count} |" for recipe, count in sorted(card["recipes"].items())
     )
@@ -50,8 +51,8 @@ prompts that the model was trained on.
 
 ## Data
 
-{audit["conversations"]} conversations, {audit["tokens"]} tokens, of these {audit["trained_tokens"]}
-({audit["trained_share"]:.1%}) learnt: the assistant's texts and the token that ends each of them.
+{audit["conversations"]} conversations, {audit["tokens"]} tokens. Of these {supervised} are supervised:
+the assistant's texts and the token that ends each of them.
 Hash of the instructions: `{card["data"]}`.
 
 | recipe | conversations |

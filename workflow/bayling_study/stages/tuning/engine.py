@@ -32,7 +32,7 @@ def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
     """Returns DeepSpeed's configuration.
 
     Gradients are summed in fp32 over the rows of a step also in bf16 training.
-    The caller divides by the learnt tokens, so DeepSpeed must not divide by the
+    The caller divides by the supervised tokens, so DeepSpeed must not divide by the
     number of rows: accumulation stays at 1 and is not managed. The bucket is
     allocated at every backward pass, so its size counts on the CPU too: with
     DeepSpeed's 500 million values the system cleared 1 GB of pages each time.

@@ -57,11 +57,11 @@ class MemoryCheck:
         self.shape, self.tuning = shape, tuning
         self.processes, self.attention = processes, attention
         self.base = 0 if torch.cuda.is_available() else resident_bytes()
-        self.longest = self.learnt = 1
+        self.longest = self.supervised = 1
 
-    def note(self, length: int, learnt: int) -> None:
-        """Takes note of a row that was computed: its tokens and how many of them are learnt."""
-        self.longest, self.learnt = max(self.longest, length), max(self.learnt, learnt)
+    def note(self, length: int, supervised: int) -> None:
+        """Takes note of a row that was computed: its tokens and how many of them are supervised."""
+        self.longest, self.supervised = max(self.longest, length), max(self.supervised, supervised)
 
     def result(self) -> dict[str, float]:
         """Returns GiB: by the formula for the rows that there were, measured, and of libraries."""
@@ -70,7 +70,9 @@ class MemoryCheck:
         values["memory_libraries_gib"] = self.base / GIBIBYTE
         if self.shape is not None:
             tuning = self.tuning.model_copy(update={"micro_batch_tokens": self.longest})
-            need = training_memory(self.shape, tuning, self.processes, self.attention, self.learnt)
+            need = training_memory(
+                self.shape, tuning, self.processes, self.attention, self.supervised
+            )
             on_host = need.host if self.base else 0
             values["memory_planned_gib"] = (need.device + on_host) / GIBIBYTE
         return values

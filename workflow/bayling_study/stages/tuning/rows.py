@@ -5,7 +5,7 @@ attention mask is causal inside a conversation and closed between them. Tokens
 that all conversations start with (a template's system text) stand once at the
 row's start, seen by all: causal attention makes them the same in each, so this
 changes no number and saves their copies. The output layer is computed only where
-a token is learnt, which saves most of its cost with a large vocabulary; logits
+a token is supervised, which saves most of its cost with a large vocabulary; logits
 are compared in fp32.
 """
 
@@ -32,8 +32,8 @@ class PackedRow:
         positions: int64 [1, length], restarting at each conversation.
         segments: int64 [length] number of the conversation in the row; ``SHARED`` for the
             start that all of them have in common.
-        keep: int64 [learnt] places whose next token is learnt.
-        targets: int64 [learnt] those next tokens.
+        keep: int64 [supervised] places whose next token is supervised.
+        targets: int64 [supervised] those next tokens.
         real: number of tokens computed for conversations, shared ones once.
     """
 
@@ -45,8 +45,8 @@ class PackedRow:
     real: int
 
     @property
-    def learnt(self) -> int:
-        """Number of learnt tokens."""
+    def supervised(self) -> int:
+        """Number of supervised tokens."""
         return len(self.targets)
 
 
@@ -121,12 +121,12 @@ def row_logits(
 
 
 def row_loss(model: Any, row: PackedRow, attention: Attention, dtype: torch.dtype) -> torch.Tensor:
-    """Returns the summed cross-entropy of a row's learnt tokens, in nats.
+    """Returns the summed cross-entropy of a row's supervised tokens, in nats.
 
-    A row without learnt tokens gives a zero that still runs backward through the
+    A row without supervised tokens gives a zero that still runs backward through the
     model, because all processes must take part in every collective operation.
     """
-    if not row.learnt:
+    if not row.supervised:
         first = torch.zeros(1, dtype=torch.int64, device=row.tokens.device)
         return row_logits(model, row, attention, dtype, first).sum() * 0.0
     logits = row_logits(model, row, attention, dtype, row.keep)

@@ -115,14 +115,14 @@ class Worker:
 
     def _backward(self, step: int, rows: list[PackedRow], saved: float) -> tuple[float, bool, bool]:
         """Sums gradients of the step's mean loss; returns it and whether to stop and to save."""
-        learnt = self._learnt(step)
+        supervised = self._supervised(step)
         total = torch.zeros((), dtype=torch.float64)
         for row in rows:
-            self.memory.note(row.tokens.shape[1], row.learnt)
+            self.memory.note(row.tokens.shape[1], row.supervised)
             loss = row_loss(self.engine, row, self.attention, self.dtype)
             total += loss.detach().double().cpu()
             # DeepSpeed averages over processes; the mean here is over the step's tokens.
-            self.engine.backward(loss * (self.processes / learnt))
+            self.engine.backward(loss * (self.processes / supervised))
         flags = torch.tensor(
             [total.item(), float(self._wants_stop()), float(self._wants_save(saved))],
             dtype=torch.float64,
@@ -130,11 +130,11 @@ class Worker:
         )
         torch.distributed.all_reduce(flags)
         summed, stop, save = flags.tolist()
-        return summed / learnt, stop > 0, save > 0
+        return summed / supervised, stop > 0, save > 0
 
-    def _learnt(self, step: int) -> int:
-        trained = self.tokens.trained
-        return sum(trained[index] for index in self.schedule.conversations(step))
+    def _supervised(self, step: int) -> int:
+        supervised = self.tokens.supervised
+        return sum(supervised[index] for index in self.schedule.conversations(step))
 
     def _update(self, step: int, rows: list[PackedRow], loss: float) -> StepNumbers:
         """Does the optimiser step.
@@ -166,7 +166,7 @@ class Worker:
             learning_rate=rate,
             padded=padded,
             real=sum(lengths),
-            trained=self._learnt(step),
+            trained=self._supervised(step),
             pairs=pairs,
         )
 
