@@ -131,7 +131,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class MarkedText:
-    """A stretch of text; ``new`` where it is marked: an answer's words that the reference lacks."""
+    """A span of text; ``new`` where it is marked: an answer's words that the reference lacks."""
 
     text: str
     new: bool = False

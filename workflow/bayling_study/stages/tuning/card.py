@@ -51,8 +51,8 @@ prompts that the model was trained on.
 
 ## Data
 
-{audit["conversations"]} conversations, {audit["tokens"]} tokens. Of these {supervised} are supervised:
-the assistant's texts and the token that ends each of them.
+{audit["conversations"]} conversations, {audit["tokens"]} tokens. Of these {supervised} are
+supervised: the assistant's texts and the token that ends each of them.
 Hash of the instructions: `{card["data"]}`.
 
 | recipe | conversations |

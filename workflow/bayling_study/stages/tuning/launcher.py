@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.tuning.job import Follower, TrainingJob
-from bayling_study.stages.tuning.nodes import Meeting, Nodes
+from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 
 POLL_SECONDS = 0.3
 TORCHRUN = ("-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP")
@@ -55,15 +55,15 @@ def launch(
         StudyError: a worker failed; carries its message or names the worker and its status.
             Or a node did not come; names it.
     """
-    meeting = Meeting(nodes, processes) if nodes is not None and nodes.count > 1 else None
+    rendezvous = Rendezvous(nodes, processes) if nodes is not None and nodes.count > 1 else None
     job.stop_file.unlink(missing_ok=True)
     for lock in (job.folder / EXTENSIONS).rglob("lock"):
         lock.unlink()  # of a killed compilation; the next one would wait for it without a word
     follower = Follower(job.events)
     begin = time.time()
     process = subprocess.Popen(
-        command(job, processes) if meeting is None else meeting.command(job.file),
-        env=environment(processes, job.folder) if meeting is None else None,
+        command(job, processes) if rendezvous is None else rendezvous.command(job.file),
+        env=environment(processes, job.folder) if rendezvous is None else None,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -83,8 +83,8 @@ def launch(
                         failure = event
                 if not running:
                     break
-                if meeting is not None:
-                    meeting.poll()
+                if rendezvous is not None:
+                    rendezvous.poll()
                 time.sleep(POLL_SECONDS)
         finally:
             end(process)

@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("job", type=Path, help="the job's file")
-    command.add_argument("--meeting", required=True, help="HOST:PORT of the first node")
+    command.add_argument("--rendezvous", required=True, help="HOST:PORT of the first node")
     command.add_argument("--nodes", type=int, required=True, help="number of nodes")
     command.add_argument("--processes", type=int, required=True, help="processes of this node")
     command.add_argument("--timeout", type=float, required=True, help="seconds to wait for others")
@@ -51,7 +51,7 @@ def main() -> int:
     options = parser().parse_args()
     rank = node_rank()
     with log_file(options.logs, rank) as log, stop_on_signal(TrainingJob.read(options.job)):
-        master = join(options.meeting, rank, visible_gpus(), free_port(), options.timeout)
+        master = join(options.rendezvous, rank, visible_gpus(), free_port(), options.timeout)
         tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
         place = environment(options.processes, options.job.parent)
         status = run(torchrun(options, rank, master), place, log)

@@ -67,19 +67,19 @@ class Schedule:
         self.own = [length - shared for length, shared in zip(lengths, self.prefixes, strict=True)]
         self.capacity = capacity
         self.processes = processes
-        # A conversation counts as one, or as its tokens: a step is a stretch of that count.
+        # A conversation counts as one, or as its tokens: a step is a window of that size.
         self._sizes = [1] * len(lengths) if batch_tokens is None else self.lengths
-        self._stretch = batch if batch_tokens is None else batch_tokens
+        self._window = batch if batch_tokens is None else batch_tokens
         self._order = order or shuffled(len(lengths), seed)
         # Where each epoch begins in the stream, and how many conversations come before it.
         self._edges, self._before = [0], [0]
         self._epochs: dict[int, tuple[Sequence[int], list[int]]] = {}
-        whole = math.ceil(self._span(epochs) / self._stretch)
+        whole = math.ceil(self._span(epochs) / self._window)
         self.steps = whole if max_steps is None else min(whole, max_steps)
 
     def conversations(self, step: int) -> list[int]:
         """Returns the conversations of a step, by index."""
-        begin, end = step * self._stretch, (step + 1) * self._stretch
+        begin, end = step * self._window, (step + 1) * self._window
         epoch = self._epoch_of(begin)
         chosen: list[int] = []
         while self._edges[epoch] < end:
@@ -91,7 +91,7 @@ class Schedule:
 
     def position(self, step: int) -> int:
         """Returns how many conversations of the stream come before a step."""
-        edge = step * self._stretch
+        edge = step * self._window
         epoch = self._epoch_of(edge)
         return self._before[epoch] + bisect.bisect_left(self._epoch(epoch)[1], edge)
 
