@@ -51,7 +51,7 @@ from bayling_study.stages.tuning.attention import NAMES, kernel
 from bayling_study.stages.tuning.engine import start_engine
 from bayling_study.stages.tuning.launcher import free_port
 from bayling_study.stages.tuning.packing import Schedule
-from bayling_study.stages.tuning.rows import build_row, row_loss
+from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from bayling_study.stages.tuning.worker import start_processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ class Bench:
         self.settings = TuningSection(
             batch=options.batch,
             max_length=options.max_length,
-            micro_batch_tokens=options.row_tokens,
+            micro_batch_tokens=options.packed_length,
             learning_rate=TINY_RATE,
             gradient_checkpointing=False,
             zero_stage=2,
@@ -117,7 +117,7 @@ class Bench:
             batch=options.batch,
             epochs=1,
             max_steps=None,
-            capacity=options.row_tokens,
+            capacity=options.packed_length,
             prefixes=self.tokens.prefixes,
             processes=1,
             seed=1,
@@ -130,14 +130,14 @@ class Bench:
         return sum(self.tokens.supervised[index] for step in steps for index in step)
 
     def ours(self, steps: list[list[int]]) -> tuple[Times, float]:
-        """This project: the rows of ``Schedule`` and the loss of ``row_loss``."""
+        """This project: the rows of ``Schedule`` and the loss of ``sequence_loss``."""
         watch, total = Stopwatch(), 0.0
         for step in steps:
             number = next(n for n in range(self.schedule.steps) if self._is(n, step))
-            for row in self.schedule.rows(number)[0]:
+            for row in self.schedule.sequences(number)[0]:
                 parts = [self.tokens.conversation(index) for index in row]
-                packed = build_row(parts, "cpu", self.schedule.prefix(row))
-                loss = row_loss(self.engine, packed, self.attention, torch.bfloat16)
+                packed = build_sequence(parts, "cpu", self.schedule.prefix(row))
+                loss = sequence_loss(self.engine, packed, self.attention, torch.bfloat16)
                 self.engine.backward(loss / self.supervised([step]))
                 total += loss.item()
             self.engine.step()
@@ -238,14 +238,14 @@ def run_trl(
 
     with tempfile.TemporaryDirectory() as folder:
         common: dict[str, Any] = {
-            "output_dir": folder, "max_length": options.row_tokens, "packing": True,
+            "output_dir": folder, "max_length": options.packed_length, "packing": True,
             "packing_strategy": "bfd", "per_device_train_batch_size": 1, "num_train_epochs": 1,
             "learning_rate": TINY_RATE, "lr_scheduler_type": "constant", "bf16": False,
             "use_cpu": True, "optim": "adamw_torch_fused", "gradient_checkpointing": False,
             "save_strategy": "no", "report_to": "none", "logging_strategy": "no",
             "disable_tqdm": True, "dataloader_pin_memory": False, "seed": 1,
         }  # fmt: skip
-        packed = packed_rows(rows, options.row_tokens)
+        packed = packed_rows(rows, options.packed_length)
         accumulation = -(-packed // steps)
         trainer = Measured(
             model=model,
@@ -353,7 +353,7 @@ def write_settings(folder: Path, options: argparse.Namespace) -> None:
     """Writes the settings of a short run of the stage."""
     tuning = {"batch": options.batch, "max_length": options.max_length, "epochs": 1}
     tuning |= {"max_steps": options.steps + 1, "gradient_checkpointing": False}
-    tuning |= {"micro_batch_tokens": options.row_tokens}
+    tuning |= {"micro_batch_tokens": options.packed_length}
     systems = {
         "foundation": {"kind": "foundation", "source": "x"},
         "tuned": {"kind": "tuned", "base": "foundation", "mixture": "default"},
@@ -372,7 +372,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--trl", type=Path, help="folder that pip put TRL into")
     result.add_argument("--batch", type=int, default=16, help="conversations a step")
     result.add_argument("--max-length", type=int, default=256, help="of a conversation")
-    result.add_argument("--row-tokens", type=int, default=512, help="tokens of a packed row")
+    result.add_argument("--packed-length", type=int, default=512, help="of a packed sequence")
     result.add_argument("--micro", type=int, nargs="+", default=[1, 4], help="padded rows at once")
     result.add_argument("--steps", type=int, default=2, help="steps a round")
     result.add_argument("--rounds", type=int, default=3, help="rounds of each way")

@@ -26,8 +26,8 @@ from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
 from bayling_study.shared import templates as chat
 from bayling_study.shared import token_set as data
 from bayling_study.stages.tuning.packing import Schedule
-from bayling_study.stages.tuning.rows import build_row, row_loss
 from bayling_study.stages.tuning.schedule import learning_rate
+from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from helpers.training import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -138,8 +138,8 @@ def reference_losses(stage: Stage) -> list[float]:
     for step in range(plan.steps):
         parts = [tokens.conversation(index) for index in plan.conversations(step)]
         supervised = sum(int(mask.sum()) for _, mask in parts)
-        rows = [build_row([part], "cpu") for part in parts]
-        loss = sum(row_loss(model, row, "sdpa", torch.float32) for row in rows) / supervised
+        rows = [build_sequence([part], "cpu") for part in parts]
+        loss = sum(sequence_loss(model, row, "sdpa", torch.float32) for row in rows) / supervised
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         for group in optimizer.param_groups:

@@ -13,7 +13,7 @@ from bayling_study.core.files import read_json
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.attention import attention_kernel
 from bayling_study.shared.sizing.choice import Room, choose
-from bayling_study.shared.sizing.memory import TrainingMemory, row_tokens
+from bayling_study.shared.sizing.memory import TrainingMemory, packed_length
 from bayling_study.shared.sizing.shape import Shape
 
 
@@ -85,7 +85,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, room: Room) -> Tuning
     flops = training_flops(shape, written, tokens)
     step = written.batch_tokens or written.batch * once / conversations(layout, system)
     gpu = room.device is not None
-    kernel = attention_kernel(written.attention, gpu, False, row_tokens(written))
+    kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
     choice = choose(shape, written, room, kernel, step)
     return Tuning(
         system, tokens, counted, flops, choice.need, choice.tuning, measured(layout, system)

@@ -1,6 +1,6 @@
 """A process's memory: checked against the plan, and given back where it is free.
 
-Rows differ in length, so on CPU every step asks for blocks of other sizes, and
+Sequences differ in length, so on CPU every step asks for blocks of other sizes, and
 glibc's heap keeps growing round the holes: with SmolLM2-135M from 3.6 to
 4.9 GiB a process in forty steps. Trimming the heap stops that; doing it at every
 step cost more in page faults than it was worth. Keeping large blocks on the heap
@@ -60,11 +60,11 @@ class MemoryCheck:
         self.longest = self.supervised = 1
 
     def note(self, length: int, supervised: int) -> None:
-        """Takes note of a row that was computed: its tokens and how many of them are supervised."""
+        """Takes note of a computed sequence: its tokens and how many of them are supervised."""
         self.longest, self.supervised = max(self.longest, length), max(self.supervised, supervised)
 
     def result(self) -> dict[str, float]:
-        """Returns GiB: by the formula for the rows that there were, measured, and of libraries."""
+        """Returns GiB: by the formula for the longest sequence, measured, and of libraries."""
         peak = torch.cuda.max_memory_allocated() if self.base == 0 else peak_memory_bytes()
         values = {"memory_measured_gib": (peak - self.base) / GIBIBYTE}
         values["memory_libraries_gib"] = self.base / GIBIBYTE
