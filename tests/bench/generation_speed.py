@@ -29,13 +29,15 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.records import read_prompts
 from bayling_study.shared import templates as chat
 from bayling_study.shared.models import Loaded, load
-from bayling_study.stages.generation.batching import Request, fit_context, plan
+from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 from bayling_study.stages.generation.decoding import decode, left_padded
 
 Answers = dict[str, list[int]]
 
 
-def requests(loaded: Loaded, path: Path, count: int, template: Any, max_new: int) -> list[Request]:
+def requests(
+    loaded: Loaded, path: Path, count: int, template: Any, max_new: int
+) -> list[PromptTokens]:
     """Returns ``count`` first turns, spread evenly over the prompt file."""
     prompts = read_prompts(path)
     chosen = prompts[:: max(1, len(prompts) // count)][:count]
@@ -52,7 +54,9 @@ def requests(loaded: Loaded, path: Path, count: int, template: Any, max_new: int
     ]
 
 
-def ours(model: Any, asked: list[Request], stops: list[int], section: GenerationSection) -> Answers:
+def ours(
+    model: Any, asked: list[PromptTokens], stops: list[int], section: GenerationSection
+) -> Answers:
     """This project's batches and loop."""
     result: Answers = {}
     for batch in plan(asked, section.batch_tokens, section.max_batch):
@@ -61,7 +65,7 @@ def ours(model: Any, asked: list[Request], stops: list[int], section: Generation
     return result
 
 
-def file_order(model: Any, asked: list[Request], stops: list[int], size: int) -> Answers:
+def file_order(model: Any, asked: list[PromptTokens], stops: list[int], size: int) -> Answers:
     """Transformers' ``generate`` on consecutive prompts."""
     result: Answers = {}
     for start in range(0, len(asked), size):

@@ -38,7 +38,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import peak_teraflops
 from bayling_study.stages.masks import __main__ as masks
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import environment, free_port
 from bayling_study.stages.tuning.resources import check_grant, facts, settle, this_room
 from bayling_study.stages.tuning.worker import Worker, start_processes
@@ -89,7 +89,7 @@ def main() -> None:
     options = parser().parse_args()
     if options.worker is not None:
         start_processes()
-        Measured(Job.read(options.worker)).run()
+        Measured(TrainingJob.read(options.worker)).run()
         torch.distributed.destroy_process_group()
         return
     if options.device == "cuda" and not torch.cuda.is_available():
@@ -115,7 +115,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     mean = audit["tokens"] / audit["conversations"]
     room = this_room(options.processes, options.processes)
     choice = settle(written, foundation, room, mean)
-    job = Job(
+    job = TrainingJob(
         system="bench",
         tuning=choice.tuning.model_dump(mode="json"),
         template="foundation",
@@ -198,7 +198,7 @@ def write_conversations(folder: Path, length: int, count: int) -> None:
     parquet.write_table(pa.Table.from_pylist(rows), folder / "train.parquet")
 
 
-def start(job: Job, processes: int) -> None:
+def start(job: TrainingJob, processes: int) -> None:
     """Runs the worker processes to their end."""
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)),

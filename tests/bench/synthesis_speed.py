@@ -42,7 +42,7 @@ from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCH
 from bayling_study.shared.interactive.scripts import character_names
 from bayling_study.shared.interactive.text import normalise, sentences, words
 from bayling_study.stages.synthesis.__main__ import load_tokenizer
-from bayling_study.stages.synthesis.mixture import Task, make
+from bayling_study.stages.synthesis.mixture import MixtureTask, make
 
 SHARES = {"zh": 0.432, "en": 0.262, "cross": 0.306}
 """BayLing 2's instructions (STUDY.md 1b): Chinese, English, cross-lingual."""
@@ -261,7 +261,7 @@ def measure(folder: Path, corpora: Path, count: int, workers: int, tokenizer: Pa
     tests = [text.run("zh", 40) for _ in range(TESTS // 2)]
     tests += [" ".join(text.draw.choices(text.words, k=25)) for _ in range(TESTS // 2)]
     load = partial(load_tokenizer, tokenizer)
-    task = Task("speed", mixture(count), 1, corpora, {"made": tests}, load, None, workers)
+    task = MixtureTask("speed", mixture(count), 1, corpora, {"made": tests}, load, None, workers)
     out = folder / f"train-{count}.parquet"
     with tempfile.TemporaryDirectory(dir=folder) as scratch, Watch() as watch:
         made = make(task, out, Path(scratch)).tally.conversations

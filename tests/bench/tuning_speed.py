@@ -1,4 +1,4 @@
-"""Trained tokens a second: this project, the same engine with padding, and TRL.
+"""Supervised tokens a second: this project, the same engine with padding, and TRL.
 
     pip install --no-deps --target /tmp/trl trl==1.16.0
     PYTHONPATH=workflow .venv/study/bin/python tests/bench/tuning_speed.py \\
@@ -7,7 +7,7 @@
 
 Ways of training, on the same conversations, with the same model and bf16 precision:
 
-ours      rows packed by best fit, a shared start once, logits where a token is learnt
+ours      rows packed by best fit, a shared start once, logits where a token is supervised
 maximum   rows of one conversation padded to ``--max-length``, as FastChat's training
 dynamic   rows of one conversation padded to the longest of their micro-batch
 trl       SFTTrainer of TRL 1.16.0 (works with transformers 5.23, accelerate 1.15 and
@@ -19,7 +19,7 @@ each ``--batch`` conversations; TRL takes as many steps. The padded ways run wit
 each of the given micro-batches and the fastest counts. Rounds alternate
 between the ways, so that a busy machine slows all of them alike. The learning rate
 is so small that no weight changes: all ways must find the same loss, the mean over
-all learnt tokens, and that is checked. Beside the clock's time stands the work, the
+all supervised tokens, and that is checked. Beside the clock's time stands the work, the
 seconds that the process computed; goals are judged by it, because on a machine with
 other work (whose load is printed) the clock measures that too. ``--processes``
 adds this project's whole stage with one and with two processes on the same cores.
@@ -51,7 +51,7 @@ from bayling_study.stages.tuning.attention import NAMES, kernel
 from bayling_study.stages.tuning.engine import start_engine
 from bayling_study.stages.tuning.launcher import free_port
 from bayling_study.stages.tuning.packing import Schedule
-from bayling_study.stages.tuning.rows import build_row, row_loss
+from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from bayling_study.stages.tuning.worker import start_processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ class Bench:
         self.settings = TuningSection(
             batch=options.batch,
             max_length=options.max_length,
-            micro_batch_tokens=options.row_tokens,
+            micro_batch_tokens=options.packed_length,
             learning_rate=TINY_RATE,
             gradient_checkpointing=False,
             zero_stage=2,
@@ -117,7 +117,7 @@ class Bench:
             batch=options.batch,
             epochs=1,
             max_steps=None,
-            capacity=options.row_tokens,
+            capacity=options.packed_length,
             prefixes=self.tokens.prefixes,
             processes=1,
             seed=1,
@@ -125,20 +125,20 @@ class Bench:
         self.attention = NAMES[kernel(self.settings, gpu=False)]
         self.engine = start_engine(str(options.foundation), self.settings, self.attention)
 
-    def learnt(self, steps: list[list[int]]) -> int:
-        """Returns the learnt tokens of some steps."""
-        return sum(self.tokens.trained[index] for step in steps for index in step)
+    def supervised(self, steps: list[list[int]]) -> int:
+        """Returns the supervised tokens of some steps."""
+        return sum(self.tokens.supervised[index] for step in steps for index in step)
 
     def ours(self, steps: list[list[int]]) -> tuple[Times, float]:
-        """This project: the rows of ``Schedule`` and the loss of ``row_loss``."""
+        """This project: the rows of ``Schedule`` and the loss of ``sequence_loss``."""
         watch, total = Stopwatch(), 0.0
         for step in steps:
             number = next(n for n in range(self.schedule.steps) if self._is(n, step))
-            for row in self.schedule.rows(number)[0]:
+            for row in self.schedule.sequences(number)[0]:
                 parts = [self.tokens.conversation(index) for index in row]
-                packed = build_row(parts, "cpu", self.schedule.prefix(row))
-                loss = row_loss(self.engine, packed, self.attention, torch.bfloat16)
-                self.engine.backward(loss / self.learnt([step]))
+                packed = build_sequence(parts, "cpu", self.schedule.prefix(row))
+                loss = sequence_loss(self.engine, packed, self.attention, torch.bfloat16)
+                self.engine.backward(loss / self.supervised([step]))
                 total += loss.item()
             self.engine.step()
         return watch.read(), total
@@ -162,7 +162,7 @@ class Bench:
                         ignore_index=IGNORED,
                         reduction="sum",
                     )
-                    self.engine.backward(loss / self.learnt([step]))
+                    self.engine.backward(loss / self.supervised([step]))
                     total += loss.item()
                 self.engine.step()
             return watch.read(), total
@@ -177,19 +177,23 @@ class Bench:
         ids = torch.full(shape, self.tokenizer.pad_token_id)
         mask = torch.zeros(shape, dtype=torch.int64)
         labels = torch.full(shape, IGNORED)
-        for row, (tokens, learnt) in enumerate(parts):
+        for row, (tokens, supervised) in enumerate(parts):
             place = slice(0, len(tokens))
             ids[row, place] = torch.from_numpy(tokens.astype("int64"))
             mask[row, place] = 1
-            labels[row, place] = torch.where(torch.from_numpy(learnt.copy()), ids[row, place], -100)
+            labels[row, place] = torch.where(
+                torch.from_numpy(supervised.copy()), ids[row, place], -100
+            )
         return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
     def trl(self, steps: list[list[int]]) -> tuple[Times, float]:
         """TRL's trainer on the same conversations, packed by itself."""
         rows = []
         for index in (index for step in steps for index in step):
-            ids, learnt = self.tokens.conversation(index)
-            labels = [int(t) if wanted else IGNORED for t, wanted in zip(ids, learnt, strict=True)]
+            ids, supervised = self.tokens.conversation(index)
+            labels = [
+                int(t) if wanted else IGNORED for t, wanted in zip(ids, supervised, strict=True)
+            ]
             rows.append({"input_ids": ids.tolist(), "labels": labels})
         return run_trl(self.trl_model, self.tokenizer, rows, len(steps), self.options)
 
@@ -234,14 +238,14 @@ def run_trl(
 
     with tempfile.TemporaryDirectory() as folder:
         common: dict[str, Any] = {
-            "output_dir": folder, "max_length": options.row_tokens, "packing": True,
+            "output_dir": folder, "max_length": options.packed_length, "packing": True,
             "packing_strategy": "bfd", "per_device_train_batch_size": 1, "num_train_epochs": 1,
             "learning_rate": TINY_RATE, "lr_scheduler_type": "constant", "bf16": False,
             "use_cpu": True, "optim": "adamw_torch_fused", "gradient_checkpointing": False,
             "save_strategy": "no", "report_to": "none", "logging_strategy": "no",
             "disable_tqdm": True, "dataloader_pin_memory": False, "seed": 1,
         }  # fmt: skip
-        packed = packed_rows(rows, options.row_tokens)
+        packed = packed_rows(rows, options.packed_length)
         accumulation = -(-packed // steps)
         trainer = Measured(
             model=model,
@@ -280,9 +284,9 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Way]:
     warm = [bench.schedule.conversations(0)]
     for way in ways.values():
         way.run(warm)
-    learnt = []
+    supervised = []
     for steps in rounds(bench, options.rounds, options.steps):
-        learnt.append(bench.learnt(steps))
+        supervised.append(bench.supervised(steps))
         for name, way in ways.items():
             (wall, cpu), loss = way.run(steps)
             way.wall.append(wall)
@@ -290,20 +294,20 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Way]:
             way.losses.append(loss)
             load = os.getloadavg()[0]
             print(f"  {name:<28} {wall:7.1f} s, {cpu:7.1f} s of work, load {load:.1f}", flush=True)
-    show(ways, sum(learnt))
+    show(ways, sum(supervised))
     return ways
 
 
-def show(ways: dict[str, Way], learnt: int) -> None:
+def show(ways: dict[str, Way], supervised: int) -> None:
     """Prints rates, losses and ratios, and says what misses its goal."""
     ours = ways["ours"]
-    expected = sum(ours.losses) / learnt
+    expected = sum(ours.losses) / supervised
     print(f"\n{'':<28} {'tokens/s':>9} {'loss':>8} {'ours is faster by':>18} {'by work':>9}")
     best: dict[str, float] = {}
     for name, way in ways.items():
-        loss = sum(way.losses) / learnt
+        loss = sum(way.losses) / supervised
         ratio, work = sum(way.wall) / sum(ours.wall), sum(way.cpu) / sum(ours.cpu)
-        rate = learnt / sum(way.wall)
+        rate = supervised / sum(way.wall)
         print(f"{name:<28} {rate:9.1f} {loss:8.4f} {ratio:17.2f}x {work:8.2f}x")
         if abs(loss - expected) > TOLERANCE * expected:
             sys.exit(f"the loss of {name} is not that of ours: {loss:.4f}, {expected:.4f}")
@@ -339,7 +343,7 @@ def processes(options: argparse.Namespace) -> None:
             rates[count] = statistics.median(values)
             memory = max(point["values"]["memory_gib"] for point in history)
             print(
-                f"{count} process(es): {rates[count]:7.1f} trained tokens/s, {memory:.1f} GiB each",
+                f"{count} process(es): {rates[count]:7.1f} tokens/s, {memory:.1f} GiB each",
                 flush=True,
             )
     print(f"two processes against one: {rates[2] / rates[1]:.2f}x")
@@ -349,7 +353,7 @@ def write_settings(folder: Path, options: argparse.Namespace) -> None:
     """Writes the settings of a short run of the stage."""
     tuning = {"batch": options.batch, "max_length": options.max_length, "epochs": 1}
     tuning |= {"max_steps": options.steps + 1, "gradient_checkpointing": False}
-    tuning |= {"micro_batch_tokens": options.row_tokens}
+    tuning |= {"micro_batch_tokens": options.packed_length}
     systems = {
         "foundation": {"kind": "foundation", "source": "x"},
         "tuned": {"kind": "tuned", "base": "foundation", "mixture": "default"},
@@ -368,7 +372,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--trl", type=Path, help="folder that pip put TRL into")
     result.add_argument("--batch", type=int, default=16, help="conversations a step")
     result.add_argument("--max-length", type=int, default=256, help="of a conversation")
-    result.add_argument("--row-tokens", type=int, default=512, help="tokens of a packed row")
+    result.add_argument("--packed-length", type=int, default=512, help="of a packed sequence")
     result.add_argument("--micro", type=int, nargs="+", default=[1, 4], help="padded rows at once")
     result.add_argument("--steps", type=int, default=2, help="steps a round")
     result.add_argument("--rounds", type=int, default=3, help="rounds of each way")

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM
 from bayling_study.core.cli import EXIT_INTERRUPTED
 from bayling_study.shared import templates as chat
 from bayling_study.stages.tuning.attention import Attention
-from bayling_study.stages.tuning.rows import Conversation, build_row, row_logits
+from bayling_study.stages.tuning.sequences import Conversation, build_sequence, sequence_logits
 from helpers.training import (
     Stage,
     chatml_tokenizer,
@@ -98,7 +98,7 @@ def check_merged(stage: Stage) -> None:
 def packed_and_alone(
     model: torch.nn.Module, attention: Attention, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The logits of four conversations in one row, and of each in a row of its own."""
+    """The logits of four conversations in one sequence, and of each in a sequence of its own."""
     tokenizer = chatml_tokenizer()
     pairs = [chat.encode(tokenizer, "foundation", row["messages"]) for row in conversations(4)]
     parts: list[Conversation] = [
@@ -113,7 +113,7 @@ def _logits(
     model: torch.nn.Module, parts: list[Conversation], attention: Attention, dtype: torch.dtype
 ) -> torch.Tensor:
     device = next(model.parameters()).device
-    row = build_row(parts, device)
+    packed = build_sequence(parts, device)
     places = torch.arange(sum(len(ids) for ids, _ in parts), device=device)
     with torch.no_grad():
-        return row_logits(model, row, attention, dtype, places).float()
+        return sequence_logits(model, packed, attention, dtype, places).float()

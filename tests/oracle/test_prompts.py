@@ -14,7 +14,7 @@ import pytest
 from bayling_study.config.suites import ConstrainedSuite, ExamsSuite, ReviewsSuite, Wmt22Suite
 from bayling_study.core.files import read_jsonl, write_json
 from bayling_study.core.records import Prompt
-from bayling_study.stages.prompts import Context, constrained, exams, reviews, wmt22
+from bayling_study.stages.prompts import PromptContext, constrained, exams, reviews, wmt22
 
 SEGMENTS = {
     "zh-en": 1875,
@@ -68,16 +68,16 @@ def oracle() -> Path:
 
 
 @pytest.fixture(scope="module")
-def context(oracle: Path, tmp_path_factory: pytest.TempPathFactory) -> Context:
+def context(oracle: Path, tmp_path_factory: pytest.TempPathFactory) -> PromptContext:
     downloads = {}
     for name in ("bayling-release", "agieval"):
         downloads[name] = tmp_path_factory.mktemp(name)
         write_json(downloads[name] / "manifest.json", {"root": str(oracle / name)})
-    return Context("oracle", 1, None, downloads)
+    return PromptContext("oracle", 1, None, downloads)
 
 
 @pytest.fixture(scope="module")
-def exam_prompts(context: Context) -> dict[str, list[Prompt]]:
+def exam_prompts(context: PromptContext) -> dict[str, list[Prompt]]:
     return by_item(exams.build("exams", ExamsSuite(kind="exams"), context))
 
 
@@ -125,7 +125,7 @@ def test_labels_of_the_other_rules(exam_prompts: dict[str, list[Prompt]]) -> Non
 
 
 @pytest.mark.parametrize("prompt_language", ["en", "zh"])
-def test_wmt22_has_its_segments(context: Context, prompt_language: str) -> None:
+def test_wmt22_has_its_segments(context: PromptContext, prompt_language: str) -> None:
     suite = Wmt22Suite.model_validate(
         {"kind": "wmt22", "directions": list(SEGMENTS), "prompt_language": prompt_language}
     )
@@ -136,7 +136,7 @@ def test_wmt22_has_its_segments(context: Context, prompt_language: str) -> None:
     }
 
 
-def test_constrained_sets_are_wmt22_with_their_constraints(context: Context) -> None:
+def test_constrained_sets_are_wmt22_with_their_constraints(context: PromptContext) -> None:
     prompts = by_item(
         constrained.build("constrained", ConstrainedSuite(kind="constrained"), context)
     )
@@ -157,7 +157,7 @@ def constraints(rows: list[Prompt]) -> int:
     return sum(len(row.meta["constraints"]) for row in rows)
 
 
-def test_every_review_file_has_eighty_items(context: Context) -> None:
+def test_every_review_file_has_eighty_items(context: PromptContext) -> None:
     prompts = by_item(reviews.build("bayling-80", ReviewsSuite(kind="reviews"), context))
     assert prompts
     assert {len(rows) for rows in prompts.values()} == {80}

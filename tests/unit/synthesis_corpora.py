@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from bayling_study.config.synthesis import Mixture
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
-from bayling_study.stages.synthesis.mixture import Made, Task, make
+from bayling_study.stages.synthesis.mixture import Made, MixtureTask, make
 from unit.interactive_corpus import rows
 
 TEST_BRANDS = 100
@@ -104,5 +104,5 @@ def made(folder: Path, corpora: Path, wanted: Mixture, **changes: Any) -> tuple[
     }
     folder.mkdir(parents=True)
     out = folder / "train.parquet"
-    result = make(Task(**{**values, **changes}), out, folder)
+    result = make(MixtureTask(**{**values, **changes}), out, folder)
     return result, pq.read_table(out)

@@ -16,7 +16,7 @@ from scoring_cases import answers
 from bayling_study.shared.metrics import overlap
 from bayling_study.shared.metrics.measurement import Measurement, Options, average, rate
 from bayling_study.shared.metrics.resampling import (
-    Plan,
+    Resampling,
     benjamini_hochberg,
     bootstrap_weights,
     exchange_mask,
@@ -76,7 +76,7 @@ def test_p_values_are_sacrebleus(fixed_seed: None, test: str, column: str) -> No
         "bleu": [r.p_value for r in results["BLEU"][1:]],
         "chrf2": [r.p_value for r in results["chrF2"][1:]],
     }
-    plan = Plan(samples=200, confidence=0.95, seed=SEED)
+    plan = Resampling(samples=200, confidence=0.95, seed=SEED)
     rows = compare_item({name: measured(texts, references) for name, texts in found.items()}, plan)
     for metric, values in expected.items():
         own = [row[column] for row in rows if row["metric"] == metric and row["system_a"] == "one"]
@@ -126,7 +126,7 @@ def test_a_clear_difference_is_significant_and_none_is_not() -> None:
         "same": {"accuracy": rate("accuracy", "s", right.tolist(), ones)},
         "bad": {"accuracy": rate("accuracy", "s", wrong.tolist(), ones)},
     }
-    rows = compare_item(found, Plan(500, 0.95, 1))
+    rows = compare_item(found, Resampling(500, 0.95, 1))
     marks = {(row["system_a"], row["system_b"]): row for row in rows}
     assert marks["good", "bad"]["significant"] and marks["same", "bad"]["significant"]
     assert not marks["good", "same"]["significant"]
@@ -143,14 +143,14 @@ def test_equal_systems_are_rarely_called_different() -> None:
             name: {"comet": average("comet", "s", draw.normal(0.7, 0.1, 100).tolist())}
             for name in ("a", "b")
         }
-        called += compare_item(pair, Plan(200, 0.95, trial))[0]["significant"]
+        called += compare_item(pair, Resampling(200, 0.95, trial))[0]["significant"]
     assert called <= 12
 
 
 def test_the_order_of_systems_does_not_decide() -> None:
     found, references = systems(30)
     one, two = (measured(found[name], references) for name in ("one", "two"))
-    plan = Plan(100, 0.95, 9)
+    plan = Resampling(100, 0.95, 9)
     forward = compare_item({"one": one, "two": two}, plan)[0]
     backward = compare_item({"two": two, "one": one}, plan)[0]
     assert forward["bootstrap"] == backward["bootstrap"]
@@ -161,7 +161,9 @@ def test_the_order_of_systems_does_not_decide() -> None:
 def test_ceilings_are_not_compared() -> None:
     ones = rate("gold-ceiling", "s", [1.0], [1.0])
     assert (
-        compare_item({"a": {"gold-ceiling": ones}, "b": {"gold-ceiling": ones}}, Plan(9, 0.9, 1))
+        compare_item(
+            {"a": {"gold-ceiling": ones}, "b": {"gold-ceiling": ones}}, Resampling(9, 0.9, 1)
+        )
         == []
     )
 
@@ -178,7 +180,7 @@ def test_benjamini_hochberg() -> None:
 
 
 def test_a_table_of_many_items_loses_its_chance_marks() -> None:
-    plan = Plan(100, 0.95, 1)
+    plan = Resampling(100, 0.95, 1)
     row = {"metric": "bleu", "system_a": "a", "system_b": "b", "significant": True}
     rows = [row | {"item": "one", "p_adjusted": 0.04}]
     rows += [row | {"item": str(n), "p_adjusted": 0.6, "significant": False} for n in range(19)]
@@ -197,7 +199,7 @@ def test_averages_are_tested_with_the_items_together() -> None:
             "worse": {"comet": average("comet", "s", worse.tolist())},
         }
         total += better.mean() / 12, worse.mean() / 12
-        items.append(item_tests(found, Plan(300, 0.95, item)))
+        items.append(item_tests(found, Resampling(300, 0.95, item)))
     alone = sum(compare_alone["significant"] for tests in items for compare_alone in rows(tests))
     (together,) = rows(average_tests(items))
     assert together["significant"] and alone < 12
@@ -206,13 +208,13 @@ def test_averages_are_tested_with_the_items_together() -> None:
 
 
 def rows(tests: list[PairTest]) -> list[dict[str, object]]:
-    return corrected(tests, Plan(300, 0.95, 1))
+    return corrected(tests, Resampling(300, 0.95, 1))
 
 
 def test_an_average_needs_the_pair_on_every_item_that_has_the_metric() -> None:
     def item(*systems: str, metric: str = "bleu") -> list[PairTest]:
         found = {s: {metric: average(metric, "s", [1.0, 0.0, len(s)])} for s in systems}
-        return item_tests(found, Plan(20, 0.95, 1))
+        return item_tests(found, Resampling(20, 0.95, 1))
 
     assert len(average_tests([item("a", "bb"), item("a", "bb", "ccc")])) == 1
     assert len(average_tests([item("a", "bb"), item("a", "bb", metric="comet")])) == 2

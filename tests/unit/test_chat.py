@@ -103,9 +103,9 @@ def test_the_release_of_7b_as_a_sentencepiece_file(tmp_path: Path) -> None:
     ends = [place for place, number in enumerate(ids) if number == 2]
     assert [mask[place] for place in ends] == [False, True, True]
     assert 0 not in ids
-    learnt = [number for number, wanted in zip(ids, mask, strict=True) if wanted]
+    supervised = [number for number, wanted in zip(ids, mask, strict=True) if wanted]
     answers = [TALK[1]["content"], TALK[3]["content"]]
-    assert tokenizer.decode(learnt) == "".join(f"{answer}</s>" for answer in answers)
+    assert tokenizer.decode(supervised) == "".join(f"{answer}</s>" for answer in answers)
     tokenizer.chat_template = chat.chat_template(tokenizer, "bayling")
     theirs = tokenizer.apply_chat_template(TALK, tokenize=True, return_dict=False)
     assert theirs == ids
@@ -125,11 +125,11 @@ def test_only_answers_and_their_ends_are_learnt(case: tuple[Any, Any]) -> None:
     tokenizer, template = case
     ids, mask = chat.encode(tokenizer, template, TALK)
     assert len(ids) == len(mask)
-    learnt = [number for number, wanted in zip(ids, mask, strict=True) if wanted]
+    supervised = [number for number, wanted in zip(ids, mask, strict=True) if wanted]
     end = chat.stop_ids(tokenizer, template)
     answers = [TALK[1]["content"], TALK[3]["content"]]
-    assert sum(number in end for number in learnt) == len(answers)
-    text = tokenizer.decode(learnt, skip_special_tokens=True)
+    assert sum(number in end for number in supervised) == len(answers)
+    text = tokenizer.decode(supervised, skip_special_tokens=True)
     assert text.replace(" ", "") == "".join(answers).replace(" ", "")
 
 
@@ -171,7 +171,7 @@ def test_no_bos_where_the_tokenizer_adds_none() -> None:
 
 
 def test_equal_special_ids_do_not_disturb_the_mask() -> None:
-    """The 7B release: BOS, EOS and unknown are one token; the first is not learnt, ends are."""
+    """The 7B release: BOS, EOS and unknown are one token; the first is not supervised, ends are."""
     tokenizer = old_llama_tokenizer()
     ids, mask = chat.encode(tokenizer, "bayling", TALK)
     ends = [place for place, number in enumerate(ids) if number == tokenizer.eos_token_id]

@@ -20,7 +20,7 @@ from bayling_study.stages.comet.batches import length_batches
 from bayling_study.stages.comet.cache import Cache, Triple, text_key
 from bayling_study.stages.comet.checkpoint import MARKER, find_checkpoint
 from bayling_study.stages.comet.results import item_scores, resampled_means, write_results
-from bayling_study.stages.comet.scorable import Segment, read_segments, scorable
+from bayling_study.stages.comet.scorable import Scorable, read_segments, scorable
 from bayling_study.stages.comet.settings import CometSettings, read_settings
 
 SETTINGS = CometSettings("t", 1, 4096, "fp32", 500, 0.95, None)
@@ -181,7 +181,7 @@ def test_items_that_a_system_does_not_have_are_left_out(tmp_path: Path) -> None:
 
 def test_item_scores_are_means_with_an_interval(tmp_path: Path) -> None:
     items = ["de-en", "zh-en", "de-en"]
-    segments = [Segment(str(i), item, Triple("s", "", "r")) for i, item in enumerate(items)]
+    segments = [Scorable(str(i), item, Triple("s", "", "r")) for i, item in enumerate(items)]
     groups = {"average": ["de-en", "zh-en"], "others": ["ru-en", "zh-en"]}
     names = ("s", "x", "comet")
     scores = item_scores(segments, [0.2, 0.9, 0.4], names, "sig", SETTINGS, groups)

@@ -16,7 +16,7 @@ from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora import parallel
 from bayling_study.stages.corpora.splitting import Leaks, grams, is_test
 from bayling_study.stages.corpora.tables import read_segments
-from bayling_study.stages.corpora.tally import Tally
+from bayling_study.stages.corpora.tally import CorpusTally
 from bayling_study.stages.corpora.text import compared
 
 WORDS = ["set", "up", "the", "device", "and", "wait", "for", "10", "20"]
@@ -51,7 +51,7 @@ def split_rows(rows: list[tuple[int, str, str, str]], seed: int) -> list[Paralle
         for n, (d, language, text, other) in enumerate(rows)
     ]
     section = CorporaSection(split=Split(test_share=0.4))
-    tally = Tally(3)
+    tally = CorpusTally(3)
     corpus = ParallelCorpus(source="src", reader="moses", languages=["de", "fr"])  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         parallel.write(((corpus, row) for row in raw), section, seed, Path(folder), tally)

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.endpoint import Answer, Endpoint, Request
+from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint
 from bayling_study.shared.endpoint.exchange import retry_after
 from unit.endpoint_server import (
     Body,
@@ -48,11 +48,13 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def request(text: str, **changed: Any) -> Request:
-    return Request([{"role": "user", "content": text}], changed.pop("max_tokens", 20), **changed)
+def request(text: str, **changed: Any) -> ChatRequest:
+    return ChatRequest(
+        [{"role": "user", "content": text}], changed.pop("max_tokens", 20), **changed
+    )
 
 
-def ask(settings: EndpointSystem, cache: Path, *texts: str, **changed: Any) -> list[Answer]:
+def ask(settings: EndpointSystem, cache: Path, *texts: str, **changed: Any) -> list[ChatCompletion]:
     with Endpoint(settings, cache, "systems.s") as endpoint:
         return list(endpoint.complete(request(text, **changed) for text in texts))
 
@@ -79,7 +81,7 @@ def test_answers_come_in_the_order_of_requests(server: Server, cache: Path) -> N
     texts = [str(number) for number in range(40)]
     found = ask(server.settings(parallel=5), cache, *texts)
     assert [answer.text for answer in found] == texts
-    assert found[0] == Answer("0", tokens=1, prompt_tokens=1, finish="stop")
+    assert found[0] == ChatCompletion("0", tokens=1, prompt_tokens=1, finish="stop")
     assert 1 < server.busiest <= 5
 
 
@@ -247,11 +249,11 @@ KILLED = """
 import sys
 from pathlib import Path
 from bayling_study.config.systems import EndpointSystem
-from bayling_study.endpoint import Endpoint, Request
+from bayling_study.endpoint import Endpoint, ChatRequest
 settings = EndpointSystem(kind="endpoint", url=sys.argv[1], model="m", parallel=2)
 endpoint = Endpoint(settings, Path(sys.argv[2]))
 asked = [[{"role": "user", "content": str(number)}] for number in range(30)]
-for answer in endpoint.complete(Request(messages, 20) for messages in asked):
+for answer in endpoint.complete(ChatRequest(messages, 20) for messages in asked):
     print(answer.text, flush=True)
 """
 

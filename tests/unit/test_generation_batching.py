@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from bayling_study.stages.generation.batching import Request, fit_context, plan
+from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 
 
-def requests(lengths: list[int], limit: int = 10) -> list[Request]:
-    return [Request(f"p{n}", [1] * length, limit) for n, length in enumerate(lengths)]
+def requests(lengths: list[int], limit: int = 10) -> list[PromptTokens]:
+    return [PromptTokens(f"p{n}", [1] * length, limit) for n, length in enumerate(lengths)]
 
 
 def test_every_request_is_in_exactly_one_batch_of_the_allowed_size() -> None:
@@ -40,7 +40,7 @@ def test_a_prompt_over_the_budget_is_alone() -> None:
 
 
 def test_a_batch_has_one_limit() -> None:
-    mixed = [*requests([10, 10], limit=5), Request("q", [1] * 10, 8)]
+    mixed = [*requests([10, 10], limit=5), PromptTokens("q", [1] * 10, 8)]
     assert [{r.limit for r in b} for b in plan(mixed, 1000, 64)] == [{8}, {5}]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.generation.journal import Entry, Journal, locked
+from bayling_study.stages.generation.journal import Entry, TurnJournal, locked
 
 
 def entry(name: str) -> Entry:
@@ -15,21 +15,21 @@ def entry(name: str) -> Entry:
 
 
 def filled(path: Path) -> None:
-    journal = Journal(path, "key")
+    journal = TurnJournal(path, "key")
     journal.append(0, [entry("a"), entry("b")])
     journal.append(1, [entry("a")])
     journal.close()
 
 
 def reopened(path: Path, key: str = "key") -> dict[int, list[str]]:
-    journal = Journal(path, key)
+    journal = TurnJournal(path, key)
     journal.close()
     return {turn: sorted(rows) for turn, rows in journal.turns.items()}
 
 
 def test_a_journal_is_taken_over_as_it_was(tmp_path: Path) -> None:
     filled(tmp_path / "j")
-    journal = Journal(tmp_path / "j", "key")
+    journal = TurnJournal(tmp_path / "j", "key")
     assert journal.answers(0)["b"] == entry("b")
     journal.close()
     assert reopened(tmp_path / "j") == {0: ["a", "b"], 1: ["a"]}
@@ -56,7 +56,7 @@ def test_a_torn_line_does_not_spoil_the_next_one(tmp_path: Path) -> None:
     filled(tmp_path / "j")
     with open(tmp_path / "j", "ab") as stream:
         stream.write(b'{"turn": 1, "entr')
-    journal = Journal(tmp_path / "j", "key")
+    journal = TurnJournal(tmp_path / "j", "key")
     journal.append(1, [entry("b")])
     journal.close()
     assert reopened(tmp_path / "j") == {0: ["a", "b"], 1: ["a", "b"]}

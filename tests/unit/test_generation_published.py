@@ -15,7 +15,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.core.records import read_prompts, write_prompts
 from bayling_study.stages.generation.__main__ import main as generate
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.__main__ import builder
 from unit.released import (
     CONSTRAINED,
@@ -75,7 +75,7 @@ class Study:
         write_json(folder / "settings.json", CONFIG)
         roots = {"bayling-release": self.release, "agieval": folder / "agieval"}
         downloads = {name: download(folder / "dl" / name, root) for name, root in roots.items()}
-        context = Context("test", 1, None, downloads)
+        context = PromptContext("test", 1, None, downloads)
         for name, suite in StudyConfig.model_validate(CONFIG).suites.items():
             prompts = builder(suite.kind).build(name, suite, context)
             write_prompts(folder / "prompts" / f"{name}.jsonl", prompts)

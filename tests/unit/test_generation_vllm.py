@@ -23,8 +23,8 @@ from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.generation import engines
-from bayling_study.stages.generation.batching import Request
-from bayling_study.stages.generation.decoding import Answer
+from bayling_study.stages.generation.batching import PromptTokens
+from bayling_study.stages.generation.decoding import AnswerTokens
 from unit.tiny_model import save_checkpoint
 
 STOPS = [7, 9]
@@ -102,8 +102,8 @@ GREEDY = Decoding(beams=1)
 SECTION = GenerationSection(backend="vllm", precision="fp16")
 
 
-def batch(*rows: list[int]) -> list[Request]:
-    return [Request(f"p{number}", row, 4) for number, row in enumerate(rows)]
+def batch(*rows: list[int]) -> list[PromptTokens]:
+    return [PromptTokens(f"p{number}", row, 4) for number, row in enumerate(rows)]
 
 
 def seeds(count: int) -> list[random.Random]:
@@ -126,9 +126,9 @@ def test_ids_go_in_and_answers_come_out(checkpoint: Path) -> None:
     engine = engines.load_engine(checkpoint, SECTION, [GREEDY])
     asked = batch([1, 2, 7, 3], [1, 9, 2], [3, 4, 5, 6, 8])
     assert engine.decode(asked, GREEDY, STOPS, seeds(3)) == [
-        Answer([1, 2], 3, "stop"),  # vLLM left the stop out
-        Answer([1], 2, "stop"),  # and here it kept it
-        Answer([3, 4, 5, 6], 4, "length"),
+        AnswerTokens([1, 2], 3, "stop"),  # vLLM left the stop out
+        AnswerTokens([1], 2, "stop"),  # and here it kept it
+        AnswerTokens([3, 4, 5, 6], 4, "length"),
     ]
     prompts, params = MADE[0].asked[0]
     assert prompts[0] == {"prompt_token_ids": [1, 2, 7, 3]}
@@ -151,7 +151,7 @@ def test_beams(checkpoint: Path) -> None:
     engine = engines.load_engine(checkpoint, SECTION, [Decoding(beams=5)])
     end = engine.tokenizer.eos_token_id
     found = engine.decode(batch([1, 2], [3]), Decoding(beams=5), [end], seeds(2))
-    assert found[0] == Answer([5, 6, 9], 3, "length")  # the prompt is not part of the answer
+    assert found[0] == AnswerTokens([5, 6, 9], 3, "length")  # the prompt is not part of the answer
     assert MADE[0].asked[0][1] == BeamSearchParams(5, 4)
     with pytest.raises(StudyError, match="only at the end-of-sequence token"):
         engine.decode(batch([1]), Decoding(beams=5), STOPS, seeds(1))

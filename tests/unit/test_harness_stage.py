@@ -22,7 +22,7 @@ from bayling_study.core.records import (
     read_scores,
     write_prompts,
 )
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.harness import build as build_harness
 from bayling_study.stages.prompts.questions import build as build_questions
 from helpers.tiny import write_foundation
@@ -68,14 +68,14 @@ def model(folder: Path) -> Any:
 
 def belebele_prompts(folder: Path, suite: HarnessSuite = BELEBELE) -> list[Prompt]:
     return build_harness(
-        "belebele", suite, Context("t", 1, downloads={"belebele": folder / "download"})
+        "belebele", suite, PromptContext("t", 1, downloads={"belebele": folder / "download"})
     )
 
 
 def ask(model: Any, work: Path, suite: Any, prompts: list[Prompt], root: Path | None) -> Any:
-    from bayling_study.stages.harness.asking import Asker
+    from bayling_study.stages.harness.asking import ExaminedSystem
 
-    return Asker(model, "x", 1, work).item("s", suite, prompts, root)
+    return ExaminedSystem(model, "x", 1, work).item("s", suite, prompts, root)
 
 
 def test_likelihoods_and_marks_are_the_harness_own(
@@ -119,7 +119,7 @@ def test_the_system_template_frames_the_question_where_the_suite_says_so(
 def test_a_finished_task_is_taken_over_and_a_changed_one_is_not(
     model: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prompts = build_questions("s", CAPITALS, Context("t", 1))[:6]
+    prompts = build_questions("s", CAPITALS, PromptContext("t", 1))[:6]
     first = ask(model, tmp_path, CAPITALS, prompts, None)
     monkeypatch.setattr(model, "_loglikelihood_tokens", None)
     assert ask(model, tmp_path, CAPITALS, prompts, None) == first
@@ -154,7 +154,7 @@ def test_batches_hold_their_tokens_and_share_contexts() -> None:
 def test_program_then_scores(folder: Path, tmp_path: Path) -> None:
     prompts = tmp_path / "prompts"
     write_prompts(
-        prompts / "capitals.jsonl", build_questions("capitals", CAPITALS, Context("t", 1))
+        prompts / "capitals.jsonl", build_questions("capitals", CAPITALS, PromptContext("t", 1))
     )
     write_prompts(prompts / "belebele.jsonl", belebele_prompts(folder))
     suites = {"capitals": CAPITALS, "belebele": BELEBELE}

@@ -13,7 +13,7 @@ from bayling_study.shared.interactive.dialogue import PLAIN_OPENINGS, Director
 from bayling_study.shared.interactive.library import Library, kept_names
 from bayling_study.shared.interactive.pairs import difference
 from bayling_study.shared.interactive.registry import DEMANDS
-from bayling_study.shared.interactive.types import Dialogue, Segment
+from bayling_study.shared.interactive.types import Dialogue, DirectedPair
 from bayling_study.shared.interactive.wordings import WORDINGS
 from unit.interactive_corpus import rows
 
@@ -110,8 +110,8 @@ def test_no_segment_is_used_twice_before_all_were_used() -> None:
     assert sorted(names[: len(deck)]) == sorted(names[len(deck) :])
 
 
-def segment(source: str, target: str) -> Segment:
-    return Segment("x", "toy", "toy/1", "en", "zh", source, target)
+def segment(source: str, target: str) -> DirectedPair:
+    return DirectedPair("x", "toy", "toy/1", "en", "zh", source, target)
 
 
 def test_a_minimal_pair_differs_in_one_block_and_takes_whole_words() -> None:

@@ -30,7 +30,7 @@ from bayling_study.shared.metrics.judged import scored_prompts
 from bayling_study.shared.reviews import review_prompt
 from bayling_study.shared.templates.choice import template_of
 from bayling_study.stages.judging.__main__ import main as judge
-from bayling_study.stages.prompts import Context, judged
+from bayling_study.stages.prompts import PromptContext, judged
 from bayling_study.stages.scoring.__main__ import main as score
 from bayling_study.stages.significance.__main__ import main as compare
 from unit.endpoint_server import Body, Server, serving, status
@@ -254,7 +254,7 @@ def test_bayling_80_and_mt_bench_are_read(tmp_path: Path) -> None:
     write_jsonl(bench / "files" / judged.MT_BENCH, rows)
     for folder in (release, bench):
         write_json(folder / "manifest.json", {})
-    context = Context("test", 3, downloads={"bayling-release": release, "bench": bench})
+    context = PromptContext("test", 3, downloads={"bayling-release": release, "bench": bench})
     suite = JudgedSuite.model_validate(
         {**SUITE, "parts": ["singleturn.zh", "multiturn.en"], "limit": 2}
     )
@@ -291,7 +291,7 @@ def test_malformed_questions(tmp_path: Path, row: Any, message: str) -> None:
     write_json(tmp_path / "manifest.json", {})
     suite = JudgedSuite.model_validate({**SUITE, "parts": ["multiturn.en"]})
     with pytest.raises(StudyError, match=message) as caught:
-        judged.build("open", suite, Context("t", 1, downloads={"bayling-release": tmp_path}))
+        judged.build("open", suite, PromptContext("t", 1, downloads={"bayling-release": tmp_path}))
     assert f"{path}:2" in str(caught.value)
 
 

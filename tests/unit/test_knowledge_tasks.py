@@ -15,7 +15,7 @@ from bayling_study.config.loading import load_config
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.shared.harness_tasks import definitions, load_task, read_rows
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.harness import build, chosen, expanded
 
 ROOT = Path(__file__).parents[2]
@@ -135,7 +135,7 @@ def test_a_benchmark_loads_from_local_rows(
     assert task in expanded(name, suites[name])
     source(tmp_path, place, [row, row])
     suite = suites[name].model_copy(update={"tasks": [task]})
-    prompts = build("s", suite, Context("t", 1, downloads={suite.source: tmp_path}))
+    prompts = build("s", suite, PromptContext("t", 1, downloads={suite.source: tmp_path}))
     assert [prompt.id for prompt in prompts] == [f"{task}/0", f"{task}/1"]
     assert prompts[0].meta["gold"] == 1 and len(prompts[0].meta["choices"]) in (2, 3, 4)
     assert prompts[0].references == [prompts[0].meta["choices"][1]]

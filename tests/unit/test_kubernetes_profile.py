@@ -15,7 +15,7 @@ import yaml
 from bayling_study.config import load_config
 from bayling_study.dag.profiles import read_profile
 from bayling_study.dag.rules import Dag
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "config" / "profiles" / "kubernetes"
@@ -90,7 +90,7 @@ def test_the_hook_writes_the_stop_file_that_workers_look_for(tmp_path: Path) -> 
     dag = Dag(load_config(ROOT / "config" / "config.yaml"))
     folder = tmp_path / dag.layout.study / "work" / "tuning" / "tuned" / "0123456789ab"
     values = {"tuning": {}, "template": "bayling", "seed": 1, "foundation": "", "out": ""}
-    job = Job(system="x", work=str(folder), code="", deadline=None, card={}, **values)  # type: ignore[arg-type]
+    job = TrainingJob(system="x", work=str(folder), code="", deadline=None, card={}, **values)  # type: ignore[arg-type]
     assert job.stop_file.exists()
     assert list(tmp_path.rglob("stop")) == [job.stop_file]
 

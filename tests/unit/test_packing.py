@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 
@@ -15,7 +16,13 @@ from bayling_study.shared import templates as chat
 from bayling_study.shared.token_set import shared_prefixes
 from bayling_study.stages.tuning.attention import attention_mask, kernel
 from bayling_study.stages.tuning.packing import Schedule, best_fit, check_batch, level
-from bayling_study.stages.tuning.rows import Conversation, build_row, fill, row_logits, row_loss
+from bayling_study.stages.tuning.sequences import (
+    Conversation,
+    build_sequence,
+    fill,
+    sequence_logits,
+    sequence_loss,
+)
 from helpers.training import chatml_tokenizer, conversations, tiny_model
 
 TOKENIZER = chatml_tokenizer()
@@ -38,10 +45,10 @@ def model_for(attention: str) -> torch.nn.Module:
 
 
 def all_logits(model: torch.nn.Module, parts: list[Conversation], attention: str) -> torch.Tensor:
-    row = build_row(parts, "cpu")
-    places = torch.arange(row.tokens.shape[1])
+    packed = build_sequence(parts, "cpu")
+    places = torch.arange(packed.tokens.shape[1])
     with torch.no_grad():
-        return row_logits(model, row, attention, torch.float32, places)
+        return sequence_logits(model, packed, attention, torch.float32, places)
 
 
 def test_logits_alone_and_packed_are_the_same(attention: str) -> None:
@@ -72,19 +79,20 @@ def test_a_neighbour_changes_nothing(attention: str) -> None:
 
 def test_positions_restart_and_borders_predict_nothing() -> None:
     first, second = encoded(2)
-    row = build_row([first, (second[0], np.ones_like(second[1]))], "cpu")
+    packed = build_sequence([first, (second[0], np.ones_like(second[1]))], "cpu")
     border = len(first[0])
-    assert row.positions[0, border] == 0
-    assert border - 1 not in row.keep  # the last place of a conversation predicts no neighbour
-    assert border in row.keep
-    assert row.targets.tolist() == row.tokens[0][row.keep + 1].tolist()
+    assert packed.positions[0, border] == 0
+    assert border - 1 not in packed.keep  # the last place of a conversation predicts no neighbour
+    assert border in packed.keep
+    assert packed.targets.tolist() == packed.tokens[0][packed.keep + 1].tolist()
 
 
 def test_packed_loss_is_the_sum_of_unpacked_losses(attention: str) -> None:
     model, parts = model_for(attention), encoded(6)
-    packed = row_loss(model, build_row(parts, "cpu"), attention, torch.float32)
+    packed = sequence_loss(model, build_sequence(parts, "cpu"), attention, torch.float32)
     alone = sum(
-        row_loss(model, build_row([part], "cpu"), attention, torch.float32) for part in parts
+        sequence_loss(model, build_sequence([part], "cpu"), attention, torch.float32)
+        for part in parts
     )
     torch.testing.assert_close(packed, alone, rtol=1e-5, atol=1e-4)
 
@@ -102,10 +110,10 @@ def test_a_shared_start_changes_no_number(attention: str) -> None:
     assert prefix > 100  # the system text, a byte a token
     results = []
     for shared in (0, prefix):
-        row = build_row(parts, "cpu", shared)
-        assert row.tokens.shape[1] == row.real == offsets[-1] - 3 * shared
+        packed = build_sequence(parts, "cpu", shared)
+        assert packed.tokens.shape[1] == packed.real == offsets[-1] - 3 * shared
         model.zero_grad()
-        loss = row_loss(model, row, attention, torch.float32)
+        loss = sequence_loss(model, packed, attention, torch.float32)
         loss.backward()
         results.append(
             [loss.detach(), *(parameter.grad.clone() for parameter in model.parameters())]
@@ -116,9 +124,9 @@ def test_a_shared_start_changes_no_number(attention: str) -> None:
 
 def test_the_shared_start_ends_before_what_is_learnt() -> None:
     first, second = np.arange(20), np.r_[np.arange(18), 98, 99]
-    for learnt, expected in ((19, 18), (18, 17), (5, 4)):
+    for supervised, expected in ((19, 18), (18, 17), (5, 4)):
         mask = np.zeros(40, bool)
-        mask[[learnt, 39]] = True
+        mask[[supervised, 39]] = True
         found = shared_prefixes(np.array([0, 20, 40]), np.r_[first, second], mask)
         assert found == [expected] * 2
 
@@ -134,26 +142,26 @@ def test_conversations_with_another_start_get_rows_of_their_own() -> None:
     assert prefixes == [20, 0, 20]
     lengths = [len(part) for part in parts]
     plan = schedule(1, lengths=lengths, prefixes=prefixes, batch=3, epochs=1)
-    rows = plan.rows(0)[0]
-    assert sorted(map(sorted, rows)) == [[0, 2], [1]]
-    assert sorted(plan.tokens(row) for row in rows) == [23, 26]
-    assert {plan.prefix(row) for row in rows} == {0, 20}
+    sequences = plan.sequences(0)[0]
+    assert sorted(map(sorted, sequences)) == [[0, 2], [1]]
+    assert sorted(plan.tokens(packed) for packed in sequences) == [23, 26]
+    assert {plan.prefix(packed) for packed in sequences} == {0, 20}
 
 
 def test_the_loss_is_cross_entropy_over_all_positions() -> None:
-    """Computing the output layer only at learnt places changes nothing."""
+    """Computing the output layer only at supervised places changes nothing."""
     model, parts = model_for("sdpa"), encoded(1)
     ids, mask = (torch.tensor(part) for part in parts[0])
     labels = torch.where(mask, ids.long(), -100)
     logits = model(ids.long()[None]).logits[0]
     expected = torch.nn.functional.cross_entropy(logits[:-1], labels[1:], reduction="sum")
-    ours = row_loss(model, build_row(parts, "cpu"), "sdpa", torch.float32)
+    ours = sequence_loss(model, build_sequence(parts, "cpu"), "sdpa", torch.float32)
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_an_empty_row_runs_backward_with_zero_gradients() -> None:
     model = model_for("sdpa")
-    loss = row_loss(model, build_row([], "cpu"), "sdpa", torch.float32)
+    loss = sequence_loss(model, build_sequence([], "cpu"), "sdpa", torch.float32)
     loss.backward()
     gradients = [parameter.grad for parameter in model.parameters()]
     assert loss.item() == 0
@@ -164,9 +172,9 @@ def test_best_fit_keeps_every_item_once_within_the_capacity() -> None:
     draw = random.Random(3)
     for _ in range(50):
         lengths = [draw.randint(1, 60) for _ in range(draw.randint(1, 40))]
-        rows = best_fit(lengths, 64)
-        assert sorted(place for row in rows for place in row) == list(range(len(lengths)))
-        assert all(sum(lengths[place] for place in row) <= 64 for row in rows)
+        sequences = best_fit(lengths, 64)
+        assert sorted(itertools.chain(*sequences)) == list(range(len(lengths)))
+        assert all(sum(lengths[place] for place in packed) <= 64 for packed in sequences)
 
 
 def test_best_fit_takes_the_fullest_row_that_fits() -> None:
@@ -174,7 +182,7 @@ def test_best_fit_takes_the_fullest_row_that_fits() -> None:
 
 
 def test_an_item_longer_than_a_row_is_refused() -> None:
-    with pytest.raises(StudyError, match="65 tokens is longer than a row"):
+    with pytest.raises(StudyError, match="65 tokens is longer than a packed sequence"):
         best_fit([3, 65], 64)
 
 
@@ -185,22 +193,24 @@ def test_every_process_gets_as_many_rows_within_the_capacity(processes: int, sha
     prefixes = [shared if number % 3 else 0 for number in range(21)]
     plan = schedule(processes, lengths=lengths, prefixes=prefixes)
     for step in range(plan.steps):
-        dealt = plan.rows(step)
+        dealt = plan.sequences(step)
         assert len(dealt) == processes
-        assert len({len(rows) for rows in dealt}) == 1
-        found = sorted(index for rows in dealt for row in rows for index in row)
+        assert len({len(sequences) for sequences in dealt}) == 1
+        found = sorted(index for sequences in dealt for packed in sequences for index in packed)
         assert found == sorted(plan.conversations(step))
-        assert all(plan.tokens(row) <= 100 for rows in dealt for row in rows)
-        assert all(len({prefixes[i] for i in row}) <= 1 for rows in dealt for row in rows)
+        assert all(plan.tokens(packed) <= 100 for sequences in dealt for packed in sequences)
+        assert all(
+            len({prefixes[i] for i in packed}) <= 1 for sequences in dealt for packed in sequences
+        )
 
 
 def test_rows_that_cannot_be_halved_are_filled_up() -> None:
     plan = schedule(2, lengths=[60, 70, 80], batch=3, epochs=1)
-    assert plan.rows(0) == [[[2], [0]], [[1], []]]
+    assert plan.sequences(0) == [[[2], [0]], [[1], []]]
 
 
 def test_rows_are_of_one_length_as_far_as_can_be() -> None:
-    """Best fit alone gives [10, 9] and [2]; processes would wait for the first row."""
+    """Best fit alone gives [10, 9] and [2]; processes would wait for the first sequence."""
     assert best_fit([10, 9, 2], 20) == [[0, 1], [2]]
     assert level([10, 9, 2], 20, [[0, 1], [2]]) == [[0], [1, 2]]
 
@@ -211,7 +221,7 @@ def test_where_levelling_overflows_best_fit_stays() -> None:
     assert packed == [[0, 2], [1, 3, 4]]
     assert level(lengths, 10, packed) == packed
     assert level(lengths, 10, packed, more=1) == [[0], [1, 4], [2, 3]]
-    tight = [7, 5, 5, 3]  # longest first to the shorter row: 7, 5+5, and 3 to the 7
+    tight = [7, 5, 5, 3]  # longest first to the shorter sequence: 7, 5+5, and 3 to the 7
     assert level(tight, 10, best_fit(tight, 10)) == [[0, 3], [1, 2]]
 
 
@@ -222,8 +232,8 @@ def test_waiting_is_rare() -> None:
     plan = schedule(2, lengths=lengths, batch=16, epochs=1, capacity=215)
     work = waited = 0
     for step in range(plan.steps):
-        for rows in zip(*plan.rows(step), strict=True):
-            sizes = [plan.tokens(row) for row in rows]
+        for sequences in zip(*plan.sequences(step), strict=True):
+            sizes = [plan.tokens(packed) for packed in sequences]
             work += sum(sizes)
             waited += 2 * max(sizes) - sum(sizes)
     assert waited / work < 0.05
@@ -242,8 +252,9 @@ def test_steps_and_their_conversations_do_not_depend_on_processes() -> None:
         assert other.steps == one.steps == 6  # ceil(2 epochs · 21 / 8)
         for step in range(one.steps):
             expected = sorted(one.conversations(step))
-            dealt = other.rows(step)
-            assert sorted(index for rows in dealt for row in rows for index in row) == expected
+            dealt = other.sequences(step)
+            found = (packed for sequences in dealt for packed in sequences)
+            assert sorted(index for packed in found for index in packed) == expected
 
 
 def test_an_epoch_takes_each_conversation_once_in_an_order_of_its_own() -> None:
@@ -306,7 +317,7 @@ def test_an_order_of_ones_own_is_followed() -> None:
 
 @pytest.mark.parametrize("processes", [2, 4, 8])
 def test_processes_together_have_the_gradient_of_one(processes: int) -> None:
-    """As the worker computes it: sums over rows, divided by the step's learnt tokens."""
+    """As the worker computes it: sums over sequences, divided by the step's supervised tokens."""
     parts = encoded(21)
     lengths = [len(ids) for ids, _ in parts]
     plans = [schedule(count, lengths=lengths, capacity=512) for count in (1, processes)]
@@ -314,12 +325,12 @@ def test_processes_together_have_the_gradient_of_one(processes: int) -> None:
     results = []
     for plan in plans:
         model.zero_grad()
-        learnt = sum(int(parts[index][1].sum()) for index in plan.conversations(1))
+        supervised = sum(int(parts[index][1].sum()) for index in plan.conversations(1))
         total = 0.0
-        for rows in plan.rows(1):
-            for row in rows:
-                built = build_row([parts[index] for index in row], "cpu")
-                loss = row_loss(model, built, "eager", torch.float32) / learnt
+        for sequences in plan.sequences(1):
+            for packed in sequences:
+                built = build_sequence([parts[index] for index in packed], "cpu")
+                loss = sequence_loss(model, built, "eager", torch.float32) / supervised
                 loss.backward()
                 total += loss.item()
         results.append((total, [parameter.grad.clone() for parameter in model.parameters()]))
@@ -345,29 +356,29 @@ def test_flex_attention_gives_what_eager_attention_gives(shared: bool) -> None:
     template = "bayling" if shared else "foundation"
     pairs = [chat.encode(TOKENIZER, template, row["messages"]) for row in conversations(4)]
     parts = [(np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs]
-    row = build_row(parts, "cpu", 100 if shared else 0)
-    assert row.tokens.shape[1] % 128  # it is filled up
+    packed = build_sequence(parts, "cpu", 100 if shared else 0)
+    assert packed.tokens.shape[1] % 128  # it is filled up
     with torch.no_grad():
         eager, flex = (
-            row_logits(model_for(attention), row, attention, torch.float32, row.keep)
+            sequence_logits(model_for(attention), packed, attention, torch.float32, packed.keep)
             for attention in ("eager", "flex_attention")
         )
     torch.testing.assert_close(eager, flex, rtol=1e-4, atol=1e-4)
 
 
 def test_the_block_mask_is_the_full_mask() -> None:
-    """Also for the tokens that fill a row: no one sees them."""
+    """Also for the tokens that fill a sequence: no one sees them."""
     parts = encoded(4)
-    row = fill(build_row(parts, "cpu", SHARED_TOKENS), "flex_attention")
-    length = row.tokens.shape[1]
-    assert length % 128 == 0 and length > row.real
-    full = attention_mask(row.segments, "sdpa", torch.float32)[0, 0]
-    block = attention_mask(row.segments, "flex_attention", torch.float32)
+    packed = fill(build_sequence(parts, "cpu", SHARED_TOKENS), "flex_attention")
+    length = packed.tokens.shape[1]
+    assert length % 128 == 0 and length > packed.real
+    full = attention_mask(packed.segments, "sdpa", torch.float32)[0, 0]
+    block = attention_mask(packed.segments, "flex_attention", torch.float32)
     places = torch.arange(length)
     seen = block.mask_mod(0, 0, places[:, None], places[None, :])
     assert torch.equal(seen, full)
-    assert not full[: row.real, row.real :].any()
-    assert not full[row.real :, SHARED_TOKENS : row.real].any()
+    assert not full[: packed.real, packed.real :].any()
+    assert not full[packed.real :, SHARED_TOKENS : packed.real].any()
 
 
 def test_kernels_that_cannot_train_here_are_refused() -> None:

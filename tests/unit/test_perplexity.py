@@ -70,15 +70,19 @@ def test_only_answers_count_and_padding_changes_nothing(loaded, conversations):
         with torch.no_grad():
             logits = loaded.model(ids).logits[0, :-1]
         nats = functional.cross_entropy(logits, ids[0, 1:], reduction="none")
-        learnt = torch.tensor(conversation.mask[1:])
-        np.testing.assert_allclose(view.nats, nats[learnt].double().numpy(), rtol=2e-4, atol=1e-5)
-        assert view.best.tolist() == logits.argmax(-1)[learnt].tolist()
+        supervised = torch.tensor(conversation.mask[1:])
+        np.testing.assert_allclose(
+            view.nats, nats[supervised].double().numpy(), rtol=2e-4, atol=1e-5
+        )
+        assert view.best.tolist() == logits.argmax(-1)[supervised].tolist()
         assert len(view.nats) == conversation.answer_tokens
 
 
 def test_the_tokens_are_those_of_training(loaded, conversations):
     pair = (conversations[3].ids, conversations[3].mask)
-    text = loaded.tokenizer.decode([token for token, learnt in zip(*pair, strict=True) if learnt])
+    text = loaded.tokenizer.decode(
+        [token for token, supervised in zip(*pair, strict=True) if supervised]
+    )
     assert text == "mi nu ra ra ra se<|im_end|>ti vo<|im_end|>"
 
 

@@ -23,7 +23,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.dag.layout import Layout
-from bayling_study.dag.profiles import Request
+from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sizing import memory
 from bayling_study.shared.sizing.choice import Room
@@ -196,13 +196,13 @@ def test_the_plan_accepts_what_the_job_accepts(share):
 
 
 def test_the_host_memory_of_a_cluster_is_the_profiles_or_said_to_be_unknown():
-    asked = Request(gpus=16, nodes=2, mem_mb=256_000)
+    asked = ResourceRequest(gpus=16, nodes=2, mem_mb=256_000)
     where = machine.machine(16, 80, None, asked=asked)
     assert where.host_bytes == 256_000_000_000
     assert where.room == Room(16, 8, 80 << 30, 256_000_000_000)  # two nodes of eight
     assert "238 GiB" in where.name and "mem_mb of tune" in where.name
     assert machine.machine(8, 80, None, host_gib=500, asked=asked).host_bytes == 500 << 30
-    unknown = machine.machine(8, 80, None, asked=Request())
+    unknown = machine.machine(8, 80, None, asked=ResourceRequest())
     assert unknown.host_bytes is None and "not checked" in unknown.name
     assert machine.machine(None, None, 1, host_gib=3).host_bytes == 3 << 30
     with pytest.raises(StudyError, match="some host memory"):
@@ -232,7 +232,7 @@ def test_a_measured_run_is_used(study):
     ]
     record = {"history": points, "parameters": {"processes": 2}, "host": {"name": "box"}}
     write_json(layout.study / "runs" / "tuning" / "tuned.json", record)
-    assert training.measured(layout, "tuned") == training.Measured(200.0, 2, 3.0, "box")
+    assert training.measured(layout, "tuned") == training.MeasuredTraining(200.0, 2, 3.0, "box")
     write_json(layout.study / "runs" / "tuning" / "tuned.json", record | {"history": []})
     assert training.measured(layout, "tuned") is None
 

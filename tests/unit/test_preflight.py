@@ -14,7 +14,7 @@ from bayling_study.commands.preflight import checks, probe, slurm
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.config import load_config
 from bayling_study.dag import rules as study_dag
-from bayling_study.dag.profiles import Profile, Request
+from bayling_study.dag.profiles import Profile, ResourceRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = {
@@ -31,7 +31,7 @@ FACTS = {
     "offline": "1",
     "free_bytes": 10**12,
 }
-GPUS = Request(partition="gpu", gpus=2)
+GPUS = ResourceRequest(partition="gpu", gpus=2)
 EXPECTED = checks.Expected("new", need=10**11, compiles=True)
 
 
@@ -46,7 +46,7 @@ class Dag:
         return "http://tracking.example:5000"
 
 
-def judge(request: Request = GPUS, expected=EXPECTED, **changes) -> dict[str, Outcome]:
+def judge(request: ResourceRequest = GPUS, expected=EXPECTED, **changes) -> dict[str, Outcome]:
     found = checks.on_node({**FACTS, **changes}, request, Dag(), expected)
     return {outcome.check.split(": ")[-1]: outcome for outcome in found}
 
@@ -91,7 +91,7 @@ def test_compilers_matter_where_training_compiles_in_this_environment():
     assert judge(expected=replace(EXPECTED, compiles=False), **none)["compilers"].level == "note"
     assert judge(expected=replace(EXPECTED, sdm="conda"), **none)["compilers"].level == "note"
     assert judge(expected=replace(EXPECTED, sdm="apptainer"), **none)["compilers"].level == "ok"
-    assert "compilers" not in judge(Request(), devices=None, torch_devices=0, **none)
+    assert "compilers" not in judge(ResourceRequest(), devices=None, torch_devices=0, **none)
 
 
 def test_gpus_that_torch_cannot_use_are_a_note_where_cores_may_do(monkeypatch):
@@ -100,7 +100,7 @@ def test_gpus_that_torch_cannot_use_are_a_note_where_cores_may_do(monkeypatch):
 
 
 def test_gpus_are_judged_only_where_some_were_asked_for():
-    assert "GPUs" not in judge(Request(), devices=None, torch_devices=0)
+    assert "GPUs" not in judge(ResourceRequest(), devices=None, torch_devices=0)
 
 
 def test_a_tracking_server_out_of_reach_is_a_note():
@@ -165,12 +165,17 @@ def test_a_probe_that_waits_too_long_fails_instead_of_hanging(program, tmp_path)
 
 def test_each_partition_is_probed_with_its_largest_request():
     wide = replace(GPUS, gpus=16, nodes=2, per_node=True)
-    asked = {GPUS: ["generation"], wide: ["tuning"], Request(partition="cpu"): ["scoring"]}
-    assert [request for request, _ in slurm.probes(asked)] == [wide, Request(partition="cpu")]
+    asked = {GPUS: ["generation"], wide: ["tuning"], ResourceRequest(partition="cpu"): ["scoring"]}
+    assert [request for request, _ in slurm.probes(asked)] == [
+        wide,
+        ResourceRequest(partition="cpu"),
+    ]
 
 
 def test_options_are_those_of_the_plugin():
-    wide = Request("gpu", "lab", 16, "a100", per_node=True, nodes=2, cores=32, mem_mb=9, minutes=5)
+    wide = ResourceRequest(
+        "gpu", "lab", 16, "a100", per_node=True, nodes=2, cores=32, mem_mb=9, minutes=5
+    )
     text = " ".join(slurm.options(wide))
     assert "--gres=gpu:a100:8" in text and "--nodes=2" in text and "--account=lab" in text
     assert "--gpus=2" in slurm.options(GPUS)

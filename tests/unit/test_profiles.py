@@ -12,8 +12,8 @@ from bayling_study.commands.plan import partitions
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.dag.profiles import Profile, Request, evaluate, read_profile
-from bayling_study.shared.sizing.memory import Training as Memory
+from bayling_study.dag.profiles import Profile, ResourceRequest, evaluate, read_profile
+from bayling_study.shared.sizing.memory import TrainingMemory as Memory
 from bayling_study.shared.tracking.record import flatten
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def test_every_rule_that_uses_a_gpu_asks_each_cluster_for_one(folder):
 def test_the_slurm_profile_sends_models_to_gpus_and_text_to_cores():
     slurm = read_profile(ROOT / "config" / "profiles" / "slurm")
     assert slurm.executor == "slurm"
-    assert slurm.request("tuning") == Request(
+    assert slurm.request("tuning") == ResourceRequest(
         partition="gpu", gpus=8, cores=32, mem_mb=256_000, minutes=480
     )
     assert slurm.request("generation").gpus == 1
@@ -153,7 +153,7 @@ class Trainings:
         os.utime(path, (age, age))
 
     def rate(self, **asked) -> float | None:
-        found = partitions.similar(self, "tuned", Request(**asked))
+        found = partitions.similar(self, "tuned", ResourceRequest(**asked))
         return None if found is None else found.tokens_per_second
 
 

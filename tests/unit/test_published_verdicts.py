@@ -10,10 +10,10 @@ import pytest
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Score
 from bayling_study.stages.report.published import COLUMNS, Published, read_published
-from bayling_study.stages.report.verdicts import Context, Verdict, ratio_scores, verdicts
+from bayling_study.stages.report.verdicts import Verdict, VerdictContext, ratio_scores, verdicts
 
 TABLE = Path(__file__).parents[2] / "config" / "published.tsv"
-STUDY = Context({"tuned-one": "tuned", "released": "published"}, ["wmt22"], {})
+STUDY = VerdictContext({"tuned-one": "tuned", "released": "published"}, ["wmt22"], {})
 
 
 def score(
@@ -31,7 +31,7 @@ def known(
     )
 
 
-def judge(value: float, published: Published, context: Context = STUDY) -> Verdict:
+def judge(value: float, published: Published, context: VerdictContext = STUDY) -> Verdict:
     ours = score(value, published.system, published.metric)
     return verdicts([ours], [published], context)[0]
 
@@ -70,10 +70,12 @@ def test_a_difference_is_explained_by_the_note() -> None:
 
 
 def test_missing_scores_say_why() -> None:
-    absent = Context(STUDY.systems, ["wmt22"], {("wmt22", "zh-en", "released"): "no folder x"})
+    absent = VerdictContext(
+        STUDY.systems, ["wmt22"], {("wmt22", "zh-en", "released"): "no folder x"}
+    )
     assert verdicts([], [known("1.0")], absent)[0].reason == "no outputs: no folder x"
     assert "COMET" in verdicts([], [known("1.0", metric="comet")], STUDY)[0].reason
-    other = Context(STUDY.systems, [], {})
+    other = VerdictContext(STUDY.systems, [], {})
     assert "no suite 'wmt22'" in verdicts([], [known("1.0")], other)[0].reason
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bayling_study.commands.compare.__main__ import mark
-from bayling_study.commands.compare.scores import Pair
+from bayling_study.commands.compare.scores import ScorePair
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.files import read_json, write_json
 from bayling_study.core.records import Score, write_scores
@@ -130,7 +130,7 @@ def test_more_ties_are_neither_better_nor_worse(study: Study) -> None:
         ("30.00", False),
     ]
     names = ("translation", "all", "tie", "tuned", 1.0, 9.0)
-    pair = Pair(*names, n=80, p=0.001, significant=True)
+    pair = ScorePair(*names, n=80, p=0.001, significant=True)
     assert mark(pair) == ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from bayling_study.commands.summary import table as aligned
 from bayling_study.core.files import write_json
 from bayling_study.core.records import Prompt, write_prompts, write_scores
-from bayling_study.stages.report.blocks import Section, Table
+from bayling_study.stages.report.blocks import PageSection, Table
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import (
@@ -28,8 +28,8 @@ AUDIT = {
     "by_recipe_and_direction": {"translation/zh-en": 20, "general/none": 10},
     "by_demand": {},
     "tokens": {
-        "real": 4000, "trained": 1000, "trained_share": 0.25, "truncated": 0,
-        "by_recipe": {"translation": {"real": 3000, "trained": 900, "trained_share": 0.3}},
+        "real": 4000, "supervised": 1000, "supervised_share": 0.25, "truncated": 0,
+        "by_recipe": {"translation": {"real": 3000, "supervised": 900, "supervised_share": 0.3}},
         "histogram": [{"to": 128, "count": 20}, {"to": None, "count": 10}],
     },
     "rejected": {"mixture": [{"reason": "too long", "count": 7, "samples": []}], "corpora": []},
@@ -92,7 +92,7 @@ def test_corpora_tell_what_was_rejected_most_often_first() -> None:
 
 
 def test_an_audit_shows_tokens_wanted_rows_and_rejections() -> None:
-    section = Section("data", "Data")
+    section = PageSection("data", "Data")
     add_audit(section, "mix", AUDIT)
     assert body(section.tables[0]) == [
         ["translation", "20", "3,000", "900", "30.0 %", "–", "–"],

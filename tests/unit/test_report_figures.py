@@ -13,7 +13,7 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.core.files import read_json, write_json
 from bayling_study.core.records import Score, write_scores
 from bayling_study.stages.report.ablations import ablation_section, means_of
-from bayling_study.stages.report.blocks import Section
+from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts, cost_table
 from bayling_study.stages.report.data import add_audit
@@ -113,10 +113,10 @@ def test_the_worst_and_best_segments_of_each_system_are_shown(study: Study) -> N
 
 
 def test_a_mask_example_marks_what_is_learnt_and_shows_what_is_hidden() -> None:
-    section = Section("data", "Data")
+    section = PageSection("data", "Data")
     pieces = [["USER: a\u202eb ", False], ["answer", True]]
     add_audit(section, "default", {"mask_samples": {"translation": [{"pieces": pieces}]}})
-    ((first, second),) = section.masks["Training set default: what is learnt"]["translation"]
+    ((first, second),) = section.masks["Training set default: supervised tokens"]["translation"]
     assert (first.text, first.new) == ("USER: a⟨U+202E⟩b ", False)
     assert (second.text, second.new) == ("answer", True)
     assert not section.empty

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bayling_study.stages.report.__main__ import write_report
-from bayling_study.stages.report.blocks import Cell, Section
+from bayling_study.stages.report.blocks import Cell, PageSection
 from bayling_study.stages.report.collect import Study
 from helpers import report_study
 from helpers.report_study import CHRF2
@@ -28,7 +28,7 @@ def texts(row: list[Cell]) -> list[str]:
     return [cell.text for cell in row]
 
 
-def chapter(sections: list[Section], name: str) -> Section:
+def chapter(sections: list[PageSection], name: str) -> PageSection:
     return next(section for section in sections if section.name == name)
 
 

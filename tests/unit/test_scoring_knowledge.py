@@ -14,7 +14,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json, write_jsonl
 from bayling_study.shared.metrics import knowledge
 from bayling_study.shared.metrics.measurement import Answers, Options
-from bayling_study.shared.metrics.resampling import Plan
+from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.stages.scoring.results import score_suite
 
 SUITE = QuestionsSuite(kind="questions", collection="capitals", languages=["en"])
@@ -46,7 +46,7 @@ def test_a_score_that_guessing_would_reach_says_so(
     tmp_path: Path, right: int, chance: bool
 ) -> None:
     rows = [{"acc": float(n < right)} for n in range(40)]
-    plan = Plan(200, 0.95, 1)
+    plan = Resampling(200, 0.95, 1)
     groups = {"average": ["en"]}
     scores, _ = score_suite([item(tmp_path, rows)], SUITE, Options(), plan, groups)
     assert [(s.item, s.chance) for s in scores] == [("en", chance), ("average", chance)]

@@ -17,7 +17,7 @@ from bayling_study.config.suites import FloresSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import identification, translation
 from bayling_study.shared.metrics.measurement import Answers, Options
-from bayling_study.shared.metrics.resampling import Plan
+from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.metrics.segment_scores import SegmentScores
 from bayling_study.stages.scoring.results import score_suite
 from bayling_study.stages.significance.__main__ import compare_suite
@@ -113,7 +113,7 @@ def test_votes() -> None:
     assert both.tolist() == [True, True, False, True, False]
 
 
-PLAN = Plan(samples=20, confidence=0.95, seed=1)
+PLAN = Resampling(samples=20, confidence=0.95, seed=1)
 METRICS = {"spbleu", "bleu", "chrf2", "chrf++", "off-target", "off-target-agreement"}
 GROUP = {"en-xx": ["en-de", "en-umb"]}
 

@@ -28,7 +28,7 @@ from bayling_study.shared.sizing.memory import (
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops, peak_teraflops
 from bayling_study.stages.tuning.attention import Attention
-from bayling_study.stages.tuning.rows import build_row, row_loss
+from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 
 LLAMA_7B = Shape(4096, 32, 32, 32, 128, 11008, 32000)
 LLAMA_13B = Shape(5120, 40, 40, 40, 128, 13824, 32000)
@@ -51,7 +51,7 @@ def model_of(shape: Shape, dtype: torch.dtype, attention: Attention) -> LlamaFor
 
 
 def kept_bytes(shape: Shape, length: int, dtype: torch.dtype, attention: Attention) -> int:
-    """What autograd keeps of one row, without the weights."""
+    """What autograd keeps of one packed sequence, without the weights."""
     model = model_of(shape, dtype, attention)
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}
@@ -64,9 +64,9 @@ def kept_bytes(shape: Shape, length: int, dtype: torch.dtype, attention: Attenti
 
     mask = np.zeros(length, bool)
     mask[-1] = True
-    row = build_row([(np.arange(length) % shape.vocabulary, mask)], "cpu")
+    row = build_sequence([(np.arange(length) % shape.vocabulary, mask)], "cpu")
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = row_loss(model, row, attention, dtype)
+        loss = sequence_loss(model, row, attention, dtype)
     assert loss.requires_grad
     return sum(kept.values())
 
@@ -93,7 +93,7 @@ def test_recomputation_keeps_the_input_of_each_layer_and_one_layer() -> None:
     assert activations(SMALL, tuning) == 4 * layer + max(layer, logits)
     recomputed = tuning.model_copy(update={"gradient_checkpointing": True})
     assert activations(SMALL, recomputed) == 4 * 2 * 64 * 192 + 2 * layer + logits
-    few = activations(SMALL, recomputed, learnt=10)
+    few = activations(SMALL, recomputed, supervised=10)
     assert few == 4 * 2 * 64 * 192 + 2 * layer + 10 * 800 * 14
     assert activations(SMALL, recomputed, "eager") > activations(SMALL, recomputed)
 

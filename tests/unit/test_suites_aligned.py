@@ -13,7 +13,7 @@ from interactive_corpus import rows
 from bayling_study.config.suites import InteractiveSuite
 from bayling_study.shared.corpus_tables import PARALLEL_SCHEMA
 from bayling_study.shared.interactive.library import Library
-from bayling_study.stages.prompts import Context, aligned, interactive
+from bayling_study.stages.prompts import PromptContext, aligned, interactive
 
 DIRECTIONS = ["zh-en", "en-de", "de-zh", "zh-de"]
 
@@ -79,7 +79,7 @@ def test_the_interactive_suite_learns_terms_from_few_rows_of_its_languages(
     suite = InteractiveSuite(
         kind="interactive", directions=["zh-en"], conversations=2, demands=demands
     )
-    interactive.build("talk", suite, Context("toy", 4, tmp_path))
+    interactive.build("talk", suite, PromptContext("toy", 4, tmp_path))
     assert len(taken["train"]) == 30
     languages = {row["lang_b"] for side in taken.values() for row in side}
     assert languages == {"zh"}

@@ -11,7 +11,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json, write_jsonl
 from bayling_study.core.languages.flores import flores_languages
 from bayling_study.shared.metrics.groups import averages as averages_of
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.flores import build, directions
 from bayling_study.stages.prompts.translation import class_averages as averages
 
@@ -19,14 +19,14 @@ SMALL = FloresSuite(kind="flores", source="flores", languages=["en", "zh", "de",
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Context:
+def context(tmp_path: Path) -> PromptContext:
     write_json(tmp_path / "manifest.json", {})
     folder = tmp_path / "files" / "flores101_dataset" / "devtest"
     folder.mkdir(parents=True)
     for language in flores_languages():
         lines = [f"{language.code} {number}" for number in range(12)]
         (folder / f"{language.flores101}.devtest").write_text("\n".join(lines) + "\n")
-    return Context("t", 5, downloads={"flores": tmp_path})
+    return PromptContext("t", 5, downloads={"flores": tmp_path})
 
 
 def test_every_language_goes_both_ways_with_every_pivot_once() -> None:
@@ -36,7 +36,7 @@ def test_every_language_goes_both_ways_with_every_pivot_once() -> None:
     assert ("sw", "de") not in every
 
 
-def test_all_directions_ask_the_same_segments(context: Context) -> None:
+def test_all_directions_ask_the_same_segments(context: PromptContext) -> None:
     suite = SMALL.model_copy(update={"segments": 4})
     prompts = build("f", suite, context)
     assert len(prompts) == len(directions(suite)) * 4
@@ -51,7 +51,7 @@ def test_all_directions_ask_the_same_segments(context: Context) -> None:
     assert "Chinese" in first.turns[0] and f"sw {number}" in first.turns[0]
 
 
-def test_averages_by_way_class_and_script(context: Context) -> None:
+def test_averages_by_way_class_and_script(context: PromptContext) -> None:
     assert averages("sw", "zh", ["en", "zh"]) == ["xx-zh", "xx-zh.low", "xx-zh.Latn"]
     assert averages("zh", "en", ["en", "zh"])[:3] == ["zh-xx", "zh-xx.high", "zh-xx.Latn"]
     groups = averages_of(build("f", SMALL, context))
@@ -60,7 +60,7 @@ def test_averages_by_way_class_and_script(context: Context) -> None:
     assert set(groups["zh-xx.high"]) == {"zh-en", "zh-de"}
 
 
-def test_comet_is_asked_only_where_its_encoder_knows_both_languages(context: Context) -> None:
+def test_comet_is_asked_only_where_its_encoder_knows_both_languages(context: PromptContext) -> None:
     covered = {p.item: p.meta["comet"] for p in build("f", SMALL, context)}
     assert covered["sw-en"] and not covered["lb-en"] and not covered["zh-lb"]
 
@@ -71,12 +71,12 @@ def test_tables_of_the_newer_release_are_read(tmp_path: Path) -> None:
         write_jsonl(tmp_path / "files" / "devtest" / f"{code}.jsonl", [{"text": f"{code} 0"}])
     changes = {"files": "devtest/{flores200}.jsonl", "languages": ["de"]}
     prompts = build(
-        "f", SMALL.model_copy(update=changes), Context("t", 1, None, {"flores": tmp_path})
+        "f", SMALL.model_copy(update=changes), PromptContext("t", 1, None, {"flores": tmp_path})
     )
     assert len(prompts) == 6 and prompts[0].references[0] == "eng_Latn 0"
 
 
-def test_files_of_different_length_or_none_are_told(context: Context) -> None:
+def test_files_of_different_length_or_none_are_told(context: PromptContext) -> None:
     folder = context.downloads["flores"] / "files" / "flores101_dataset" / "devtest"
     (folder / "swh.devtest").write_text("one\n")
     with pytest.raises(StudyError, match="sw has 1 segments"):

@@ -10,7 +10,7 @@ import pytest
 from bayling_study.config.knowledge import QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
-from bayling_study.stages.prompts import Context, capitals, mmlu_development, school_exams
+from bayling_study.stages.prompts import PromptContext, capitals, mmlu_development, school_exams
 from bayling_study.stages.prompts.question import lettered
 from bayling_study.stages.prompts.questions import build
 
@@ -111,22 +111,26 @@ def test_a_language_without_city_names_is_refused() -> None:
 
 def test_questions_become_prompts_by_language(tmp_path: Path) -> None:
     suite = QuestionsSuite(kind="questions", collection="capitals", languages=["en", "de"], limit=5)
-    prompts = build("s", suite, Context("t", 3))
+    prompts = build("s", suite, PromptContext("t", 3))
     assert [p.item for p in prompts] == ["en"] * 5 + ["de"] * 5
     assert all(p.references == [p.meta["choices"][p.meta["gold"]]] for p in prompts)
-    assert build("s", suite, Context("t", 3)) == prompts
+    assert build("s", suite, PromptContext("t", 3)) == prompts
 
 
 def test_a_collection_without_its_source_or_language_is_told(tmp_path: Path) -> None:
     suite = QuestionsSuite(kind="questions", collection="school-exams", languages=["de"])
     with pytest.raises(StudyError, match="read from a source"):
-        build("s", suite, Context("t", 1))
+        build("s", suite, PromptContext("t", 1))
     write_json(tmp_path / "manifest.json", {})
     (tmp_path / "files").mkdir()
     for collection in ("school-exams", "mmlu-development"):
         changed = {"collection": collection, "source": "x", "languages": ["zh"]}
         with pytest.raises(StudyError, match="zh"):
-            build("s", suite.model_copy(update=changed), Context("t", 1, downloads={"x": tmp_path}))
+            build(
+                "s",
+                suite.model_copy(update=changed),
+                PromptContext("t", 1, downloads={"x": tmp_path}),
+            )
 
 
 def test_capitals_in_a_second_script_have_cldrs_names_of_it() -> None:

@@ -16,7 +16,7 @@ from bayling_study.config.suites import (
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json, write_text
 from bayling_study.shared.sources.fetched import files_root, read_segments
-from bayling_study.stages.prompts import Context, constrained, exams, reviews, wmt22
+from bayling_study.stages.prompts import PromptContext, constrained, exams, reviews, wmt22
 from bayling_study.stages.prompts.exam_prompts import TASKS
 from unit.released import (
     REFERENCES,
@@ -37,11 +37,11 @@ def release(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def context(tmp_path: Path, release: Path) -> Context:
+def context(tmp_path: Path, release: Path) -> PromptContext:
     write_agieval(tmp_path / "agieval")
     names = {"bayling-release": release, "agieval": tmp_path / "agieval"}
     downloads = {name: download(tmp_path / "dl" / name, root) for name, root in names.items()}
-    return Context("test", 1, None, downloads)
+    return PromptContext("test", 1, None, downloads)
 
 
 WMT22 = Wmt22Suite(kind="wmt22", directions=["zh-en", "en-cs"])
@@ -51,7 +51,7 @@ REVIEWED = ReviewsSuite(
 )
 
 
-def test_wmt22_prompts_keep_odd_characters_in_one_segment(context: Context) -> None:
+def test_wmt22_prompts_keep_odd_characters_in_one_segment(context: PromptContext) -> None:
     prompts = wmt22.build("w", WMT22, context)
     assert [p.id for p in prompts] == ["zh-en/1", "zh-en/2", "zh-en/3"]  # en-cs is absent
     assert [p.references for p in prompts] == [[text] for text in REFERENCES]
@@ -59,35 +59,37 @@ def test_wmt22_prompts_keep_odd_characters_in_one_segment(context: Context) -> N
     assert prompts[0].turns == ["Provide the English translation for this sentence: 你好"]
 
 
-def test_wmt22_chinese_prompt(context: Context) -> None:
+def test_wmt22_chinese_prompt(context: PromptContext) -> None:
     suite = Wmt22Suite(kind="wmt22", directions=["zh-en"], prompt_language="zh")
     assert wmt22.build("w", suite, context)[0].turns == ["提供这句话的英文翻译：你好"]
 
 
-def test_wmt22_is_the_same_from_sacrebleus_files(context: Context, tmp_path: Path) -> None:
+def test_wmt22_is_the_same_from_sacrebleus_files(context: PromptContext, tmp_path: Path) -> None:
     folder = tmp_path / "sacrebleu"
     write_json(folder / "manifest.json", {})
     write_text(folder / "files" / "zh-en.src", "\n".join(SOURCES) + "\n")
     write_text(folder / "files" / "zh-en.ref", "\n".join(REFERENCES) + "\n")
     suite = WMT22.model_copy(update={"source": "wmt22"})
-    made = wmt22.build("w", suite, Context("t", 1, downloads={"wmt22": folder}))
+    made = wmt22.build("w", suite, PromptContext("t", 1, downloads={"wmt22": folder}))
     assert made == wmt22.build("w", WMT22, context)
     assert made[0].meta["averages"] == ["trained-average"]
 
 
-def test_wmt22_unknown_direction(context: Context) -> None:
+def test_wmt22_unknown_direction(context: PromptContext) -> None:
     suite = Wmt22Suite(kind="wmt22", directions=["xx-yy"])
     with pytest.raises(StudyError, match=r"suites\.w\.directions: .*'xx-yy'"):
         wmt22.build("w", suite, context)
 
 
-def test_wmt22_source_and_reference_of_different_length(context: Context, release: Path) -> None:
+def test_wmt22_source_and_reference_of_different_length(
+    context: PromptContext, release: Path
+) -> None:
     (release / TRANSLATION / "reference/zhen.ref").write_text("a\nb\n", encoding="utf-8")
     with pytest.raises(StudyError, match=r"zhen\.ref:3: 2 lines, but zhen\.src has 3"):
         wmt22.build("w", WMT22, context)
 
 
-def test_constrained_prompt(context: Context) -> None:
+def test_constrained_prompt(context: PromptContext) -> None:
     suite = ConstrainedSuite(kind="constrained", directions=["zh-en", "en-zh"])
     first = constrained.build("c", suite, context)[0]
     assert first.turns == [
@@ -98,7 +100,7 @@ def test_constrained_prompt(context: Context) -> None:
     assert first.references == ["The cat sits"]
 
 
-def test_constrained_direction_that_was_not_released(context: Context) -> None:
+def test_constrained_direction_that_was_not_released(context: PromptContext) -> None:
     suite = ConstrainedSuite(kind="constrained", directions=["de-en"])
     with pytest.raises(
         StudyError, match=r"suites\.c\.directions: no released direction is called 'de-en'"
@@ -108,14 +110,14 @@ def test_constrained_direction_that_was_not_released(context: Context) -> None:
 
 @pytest.mark.parametrize("change", [{"constraint": "cat"}, {"tgt": None}, {"constraint": [""]}])
 def test_constrained_malformed_row(
-    context: Context, release: Path, change: dict[str, object]
+    context: PromptContext, release: Path, change: dict[str, object]
 ) -> None:
     rewrite(release / "data/constrained_translation/constraints.zh-en.en.jsonl", 2, **change)
     with pytest.raises(StudyError, match=r"constraints\.zh-en\.en\.jsonl:2"):
         constrained.build("c", ConstrainedSuite(kind="constrained"), context)
 
 
-def test_exam_prompts_and_labels(context: Context) -> None:
+def test_exam_prompts_and_labels(context: PromptContext) -> None:
     prompts = {p.id: p for p in exams.build("e", EXAMS, context)}
     frame = 'Choices:\n(A)1\n(B)2\n\nAnswer:\nOutput the correct answer in this format: "Answer is'
     assert prompts["sat-en/1"].turns[0].startswith(f"\n\nQuestion:\nQ?\n{frame}")
@@ -132,19 +134,19 @@ def test_all_eighteen_exams_are_the_default() -> None:
     assert len(TASKS) == 18
 
 
-def test_exam_that_does_not_exist(context: Context) -> None:
+def test_exam_that_does_not_exist(context: PromptContext) -> None:
     with pytest.raises(StudyError, match="no released exam is called 'sat-latin'"):
         exams.build("e", ExamsSuite(kind="exams", tasks=["sat-latin"]), context)
 
 
-def test_exam_row_without_options(context: Context) -> None:
+def test_exam_row_without_options(context: PromptContext) -> None:
     root = files_root(context.downloads["agieval"])
     rewrite(root / "data/v1/sat-en.jsonl", 2, options=None)
     with pytest.raises(StudyError, match=r"sat-en\.jsonl:2: not a row of AGIEval"):
         exams.build("e", EXAMS, context)
 
 
-def test_reviews_show_the_judge_both_conversations(context: Context) -> None:
+def test_reviews_show_the_judge_both_conversations(context: PromptContext) -> None:
     prompts = reviews.build("r", REVIEWED, context)
     assert [p.id for p in prompts] == [f"two.multiturn.en/{n}" for n in (1, 2, 3)]
     text = prompts[1].turns[0]
@@ -154,7 +156,7 @@ def test_reviews_show_the_judge_both_conversations(context: Context) -> None:
     assert prompts[0].meta["category"] == "generic"
 
 
-def test_reviews_with_a_question_twice(context: Context, release: Path) -> None:
+def test_reviews_with_a_question_twice(context: PromptContext, release: Path) -> None:
     rewrite(release / REVIEWS / "one.vs.two.multiturn.en.jsonl", 3, question_id=1)
     with pytest.raises(StudyError, match=r"en\.jsonl:3: question_id 1 is there twice"):
         reviews.build("r", REVIEWED, context)
@@ -163,7 +165,7 @@ def test_reviews_with_a_question_twice(context: Context, release: Path) -> None:
 def test_a_source_that_lacks_everything_gives_no_prompts(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     folder = download(tmp_path / "dl", tmp_path / "empty")
-    context = Context("test", 1, None, {"bayling-release": folder, "agieval": folder})
+    context = PromptContext("test", 1, None, {"bayling-release": folder, "agieval": folder})
     assert wmt22.build("w", WMT22, context) == []
     assert constrained.build("c", ConstrainedSuite(kind="constrained"), context) == []
     assert exams.build("e", EXAMS, context) == []
@@ -191,6 +193,6 @@ def test_unreadable_segments(tmp_path: Path, content: bytes, message: str) -> No
         read_segments(tmp_path / "x")
 
 
-def test_wmt22_directions_are_zero_shot_as_the_suite_says(context: Context) -> None:
+def test_wmt22_directions_are_zero_shot_as_the_suite_says(context: PromptContext) -> None:
     suite = Wmt22Suite(kind="wmt22", directions=["zh-en"], zero_shot=["zh-en"])
     assert wmt22.build("w", suite, context)[0].meta["averages"] == ["zero-shot-average"]

@@ -15,7 +15,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.records import read_prompts
 from bayling_study.shared.corpus_tables import PARALLEL_SCHEMA
 from bayling_study.shared.translation_prompts import translation_prompt
-from bayling_study.stages.prompts import Context, translation
+from bayling_study.stages.prompts import PromptContext, translation
 from bayling_study.stages.prompts import __main__ as program
 
 
@@ -49,8 +49,8 @@ def suite(**values: object) -> TranslationSuite:
     return TranslationSuite.model_validate({**plain, **values})
 
 
-def context(corpora: Path | None, seed: int = 1) -> Context:
-    return Context("study", seed, corpora)
+def context(corpora: Path | None, seed: int = 1) -> PromptContext:
+    return PromptContext("study", seed, corpora)
 
 
 @pytest.mark.parametrize(

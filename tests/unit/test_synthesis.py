@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bayling_study.config.suites import InteractiveSuite
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.prompts import Context, interactive
+from bayling_study.stages.prompts import PromptContext, interactive
 from bayling_study.stages.synthesis import __main__ as program
 from bayling_study.stages.synthesis.audit import audit, histogram
 from bayling_study.stages.synthesis.counts import apportion, spread
@@ -83,7 +83,7 @@ def test_lengths_and_trained_tokens_follow_the_template(tmp_path: Path, corpora:
         m["content"] for row in rows["messages"].to_pylist() for m in row if m["role"] != "user"
     ]
     tokens = facts_of(result)["tokens"]
-    assert tokens["trained"] == sum(len(answer) + 1 for answer in answers)
+    assert tokens["supervised"] == sum(len(answer) + 1 for answer in answers)
     assert tokens["real"] == sum(recipe["real"] for recipe in tokens["by_recipe"].values())
     assert sum(row["count"] for row in tokens["histogram"]) == len(rows)
 
@@ -98,7 +98,7 @@ def test_mask_samples_show_the_answers_of_each_recipe_as_trained(
         shown = {row["recipe"]: row["messages"] for row in reversed(rows.to_pylist())}[recipe]
         pieces = found[0]["pieces"]
         answers = [m["content"] + "\0" for m in shown if m["role"] == "assistant"]
-        assert "".join(text for text, trained in pieces if trained) == "".join(answers)
+        assert "".join(text for text, supervised in pieces if supervised) == "".join(answers)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_the_suite_is_held_out_distinct_and_carries_checks(corpora: Path) -> Non
         conversations=5,
         demands={"first-sentence": 1.0, "replace-words": 1.0, "next-sentence": 1.0},
     )
-    prompts = interactive.build("talk", suite, Context("toy", 4, corpora))
+    prompts = interactive.build("talk", suite, PromptContext("toy", 4, corpora))
     tests = {
         text
         for row in parallel()
@@ -256,10 +256,10 @@ def test_the_suite_is_held_out_distinct_and_carries_checks(corpora: Path) -> Non
         assert prompt.meta["source_text"] in tests
         assert len(prompt.turns) == len(prompt.references) == len(prompt.meta["demands"])
         assert all(demand["checks"] for demand in prompt.meta["demands"])
-    assert prompts == interactive.build("talk", suite, Context("toy", 4, corpora))
+    assert prompts == interactive.build("talk", suite, PromptContext("toy", 4, corpora))
 
 
 def test_a_suite_without_enough_material_says_so(corpora: Path) -> None:
     suite = InteractiveSuite(kind="interactive", directions=["fr-en"], conversations=5)
     with pytest.raises(StudyError, match="fr-en"):
-        interactive.build("talk", suite, Context("toy", 4, corpora))
+        interactive.build("talk", suite, PromptContext("toy", 4, corpora))

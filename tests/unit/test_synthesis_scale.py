@@ -225,4 +225,4 @@ def test_lengths_of_a_large_mixture_are_estimated_but_limits_stay_exact(
     ]
     assert [fact["sample"] for fact in facts] == [1, 16]
     assert facts[1]["real"] == pytest.approx(facts[0]["real"], rel=0.01)
-    assert facts[1]["trained_share"] == pytest.approx(facts[0]["trained_share"], rel=0.01)
+    assert facts[1]["supervised_share"] == pytest.approx(facts[0]["supervised_share"], rel=0.01)

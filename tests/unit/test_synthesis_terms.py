@@ -12,11 +12,11 @@ import pytest
 
 from bayling_study.config.suites import InteractiveSuite
 from bayling_study.shared.corpus_tables import TERM_SCHEMA
-from bayling_study.shared.interactive.lexicon import Term
+from bayling_study.shared.interactive.lexicon import LexiconTerm
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.listed import COLUMNS, joined
 from bayling_study.shared.interactive.text import occurrences
-from bayling_study.stages.prompts import Context, interactive
+from bayling_study.stages.prompts import PromptContext, interactive
 from bayling_study.stages.synthesis import aligned, order
 from bayling_study.stages.synthesis import mixture as mixtures
 from bayling_study.stages.synthesis.audit import audit
@@ -103,7 +103,7 @@ def test_a_word_of_a_list_is_asked_for_where_the_answer_has_it(tmp_path: Path) -
     assert "| birds-terms | CC BY-NC 4.0 |" in shown
 
 
-def terms_of(folder: Path, source: str, target: str, *pairs: tuple[str, str]) -> list[Term]:
+def terms_of(folder: Path, source: str, target: str, *pairs: tuple[str, str]) -> list[LexiconTerm]:
     """Returns the terms of a German translation by a list alone."""
     values = [("list", "en", "de", *pair) for pair in pairs]
     columns = dict(zip(COLUMNS, zip(*values, strict=True), strict=True))
@@ -133,9 +133,13 @@ def test_only_what_both_sides_have_once_is_a_term(tmp_path: Path) -> None:
 
 
 def test_a_learnt_term_counts_before_a_listed_one() -> None:
-    learnt = [Term("station", "Bahnhof")]
-    listed = [Term("old", "alte"), Term("station", "Haltestelle"), Term("new station", "Neubau")]
-    assert joined(learnt, listed, "The old station") == [Term("old", "alte"), *learnt]
+    learnt = [LexiconTerm("station", "Bahnhof")]
+    listed = [
+        LexiconTerm("old", "alte"),
+        LexiconTerm("station", "Haltestelle"),
+        LexiconTerm("new station", "Neubau"),
+    ]
+    assert joined(learnt, listed, "The old station") == [LexiconTerm("old", "alte"), *learnt]
     assert joined(learnt, [], "The old station") is learnt
 
 
@@ -174,9 +178,9 @@ def test_the_suite_asks_for_listed_words_of_its_own_side(tmp_path: Path) -> None
         demands={"include-words": 1.0},
         turns={1: 1.0},
     )
-    prompts = interactive.build("talk", suite, Context("toy", 4, corpora))
+    prompts = interactive.build("talk", suite, PromptContext("toy", 4, corpora))
     for prompt in prompts:
         checks = prompt.meta["demands"][0]["checks"]
         assert checks[0]["type"] == "contains"
         assert occurrences(prompt.references[0], checks[0]["text"]) == 1
-    assert prompts == interactive.build("talk", suite, Context("toy", 4, corpora))
+    assert prompts == interactive.build("talk", suite, PromptContext("toy", 4, corpora))

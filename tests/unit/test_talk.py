@@ -18,7 +18,7 @@ import pytest
 
 from bayling_study.commands import serve
 from bayling_study.commands.chat import __main__ as program
-from bayling_study.commands.chat.conversation import Conversation
+from bayling_study.commands.chat.conversation import ChatSession
 from bayling_study.commands.chat.system import build_command, find_system
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
@@ -43,7 +43,7 @@ def folders(tmp_path_factory):
 @pytest.fixture
 def talk(folders):
     loaded = load(folders / "model", GenerationSection(precision="fp32"))
-    return Conversation(loaded.model, loaded.tokenizer, "foundation", loaded.context, 6)
+    return ChatSession(loaded.model, loaded.tokenizer, "foundation", loaded.context, 6)
 
 
 def chat_through_a_pipe(folder: Path, lines: list[str], *extra: str) -> list[str]:
@@ -181,7 +181,7 @@ def test_a_question_that_cannot_fit_is_refused_and_forgotten(talk):
 
 def test_no_room_for_a_question_is_a_mistake(talk):
     with pytest.raises(StudyError, match="leave no room"):
-        Conversation(talk.model, talk.tokenizer, "foundation", 128, 128)
+        ChatSession(talk.model, talk.tokenizer, "foundation", 128, 128)
 
 
 def test_servers_listen_on_loopback_and_get_the_right_files(folders, monkeypatch):

@@ -45,7 +45,7 @@ def test_phases_have_their_shares_and_every_conversation_is_used_equally(epochs:
     assert len(set(order)) == 200
 
 
-def test_every_stretch_has_the_share_of_its_phase() -> None:
+def test_every_slice_has_the_share_of_its_phase() -> None:
     order = stream(Curriculum(POLYLM, flags(200, 90), 200, seed=5), 200)
     for start in range(0, 100, 10):
         assert sum(index < 90 for index in order[start : start + 10]) == 3

@@ -32,8 +32,8 @@ def test_the_audit_shows_what_is_learnt(tmp_path: Path) -> None:
     assert audit["conversations"] == 24
     assert audit["fully_masked"] == 0
     [sample] = audit["samples"]
-    learnt = [part["text"] for part in sample["parts"] if part["learnt"]]
-    assert learnt == ["the 0. <|im_end|>", "the 0 again<|im_end|>"]
+    supervised = [part["text"] for part in sample["parts"] if part["supervised"]]
+    assert supervised == ["the 0. <|im_end|>", "the 0 again<|im_end|>"]
     assert sample["parts"][0]["text"].startswith("I am an intelligent language assistant")
     assert sample["parts"][0]["text"].endswith("### Response:\n")
     assert json.loads((tmp_path / "out" / masks.AUDIT).read_text()) == audit
@@ -97,7 +97,7 @@ def test_the_program_names_a_conversation_without_an_answer(tmp_path: Path) -> N
 def test_a_fully_masked_conversation_ends_the_audit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a template would whose answers carry no token that is learnt."""
+    """As a template would whose answers carry no token that is supervised."""
     both = prepared(tmp_path)
     encode = chat.encode
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.stages.tuning import nodes as nodes_module
-from bayling_study.stages.tuning.nodes import Meeting, Nodes, join, node_rank
+from bayling_study.stages.tuning.nodes import Nodes, Rendezvous, join, node_rank
 from helpers.training import Stage
 
 BOTH = """sh -c 'SLURM_PROCID=0 "$@" & SLURM_PROCID=1 "$@"; wait $!' --"""
@@ -29,37 +29,37 @@ def two(monkeypatch):
     return Nodes(2, timeout=60.0)
 
 
-def report(meeting: Meeting, rank: int, gpus: int = 0) -> None:
+def report(rendezvous: Rendezvous, rank: int, gpus: int = 0) -> None:
     node = {"host": f"n{rank + 1}", "gpus": gpus, "port": 29500 + rank}
-    meeting.store.set(f"node/{rank}", json.dumps(node))
+    rendezvous.store.set(f"node/{rank}", json.dumps(node))
 
 
 def test_all_nodes_get_the_first_ones_address(two):
-    meeting = Meeting(two, processes=1)
-    report(meeting, 0)
-    meeting.poll()
-    assert not meeting.store.check(["go"])
-    report(meeting, 1)
-    meeting.poll()
-    assert join(meeting.place, 1, 0, 1234, timeout=60) == "127.0.0.1:29500"
+    rendezvous = Rendezvous(two, processes=1)
+    report(rendezvous, 0)
+    rendezvous.poll()
+    assert not rendezvous.store.check(["go"])
+    report(rendezvous, 1)
+    rendezvous.poll()
+    assert join(rendezvous.endpoint, 1, 0, 1234, timeout=60) == "127.0.0.1:29500"
 
 
 @pytest.mark.parametrize(("came", "missing"), [([0], r"node 1 \(n2\)"), ([1], r"node 0 \(n1\)")])
 def test_a_missing_node_is_named(two, came, missing):
-    meeting = Meeting(Nodes(2, timeout=0.0), processes=1)
+    rendezvous = Rendezvous(Nodes(2, timeout=0.0), processes=1)
     for rank in came:
-        report(meeting, rank)
+        report(rendezvous, rank)
     with pytest.raises(StudyError, match=missing):
-        meeting.poll()
+        rendezvous.poll()
 
 
 @pytest.mark.parametrize("gpus", [3, 0])
 def test_a_node_with_too_few_gpus_is_named(two, gpus):
-    meeting = Meeting(two, processes=4)
-    report(meeting, 0, gpus=4)
-    report(meeting, 1, gpus=gpus)
+    rendezvous = Rendezvous(two, processes=4)
+    report(rendezvous, 0, gpus=4)
+    report(rendezvous, 1, gpus=gpus)
     with pytest.raises(StudyError, match=rf"node 1 \(n2\).*{gpus} GPUs for 4"):
-        meeting.poll()
+        rendezvous.poll()
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_node_that_cannot_reach_the_first_says_so(two):
 
 
 def test_a_node_whose_fellows_do_not_come_says_so(two):
-    meeting = Meeting(two, processes=1)
+    rendezvous = Rendezvous(two, processes=1)
     with pytest.raises(StudyError, match="other nodes did not come"):
-        join(meeting.place, 1, 0, 1234, timeout=5)
+        join(rendezvous.endpoint, 1, 0, 1234, timeout=5)
 
 
 @pytest.mark.parametrize("name", ["SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"])

@@ -53,10 +53,10 @@ def test_encoded_conversations_come_back(tmp_path: Path) -> None:
     tokens = data.load(tmp_path / "tokens")
     assert tokens.names == [row["id"] for row in rows]
     assert sum(tokens.lengths) == found["tokens"] == len(tokens.tokens)
-    assert sum(tokens.trained) == found["trained_tokens"] == int(tokens.mask.sum())
+    assert sum(tokens.supervised) == found["supervised_tokens"] == int(tokens.mask.sum())
     ids, mask = tokens.conversation(3)
     assert len(ids) == tokens.lengths[3]
-    assert int(mask.sum()) == tokens.trained[3]
+    assert int(mask.sum()) == tokens.supervised[3]
     assert found["fully_masked"] == 0
 
 

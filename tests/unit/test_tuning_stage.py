@@ -26,8 +26,8 @@ from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
 from bayling_study.shared import templates as chat
 from bayling_study.shared import token_set as data
 from bayling_study.stages.tuning.packing import Schedule
-from bayling_study.stages.tuning.rows import build_row, row_loss
 from bayling_study.stages.tuning.schedule import learning_rate
+from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from helpers.training import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -119,9 +119,9 @@ def reference_losses(stage: Stage) -> list[float]:
     """The same steps in plain PyTorch: one process, one conversation a row, no DeepSpeed."""
     config = json.loads((stage.folder / "settings.json").read_text())
     job = next(stage.checkpoints.glob("*/job.json"))
-    from bayling_study.stages.tuning.job import Job
+    from bayling_study.stages.tuning.job import TrainingJob
 
-    settings = Job.read(job).settings
+    settings = TrainingJob.read(job).settings
     tokens = data.load(job.parent / "tokens")
     model = AutoModelForCausalLM.from_pretrained(stage.folder / "foundation", dtype=torch.float32)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings.weight_decay)
@@ -137,9 +137,9 @@ def reference_losses(stage: Stage) -> list[float]:
     found = []
     for step in range(plan.steps):
         parts = [tokens.conversation(index) for index in plan.conversations(step)]
-        learnt = sum(int(mask.sum()) for _, mask in parts)
-        rows = [build_row([part], "cpu") for part in parts]
-        loss = sum(row_loss(model, row, "sdpa", torch.float32) for row in rows) / learnt
+        supervised = sum(int(mask.sum()) for _, mask in parts)
+        rows = [build_sequence([part], "cpu") for part in parts]
+        loss = sum(sequence_loss(model, row, "sdpa", torch.float32) for row in rows) / supervised
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         for group in optimizer.param_groups:

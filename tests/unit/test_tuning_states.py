@@ -30,7 +30,7 @@ class Part:
 
 
 class Engine:
-    """What ``states`` needs of an engine: the stretches that one of several processes owns."""
+    """What ``states`` needs of an engine: the shards that one of several processes owns."""
 
     def __init__(self, cuts: list[int], rank: int, whole: dict[str, dict[str, torch.Tensor]]):
         edges = [0, *cuts, sum(SIZES.values())]
@@ -91,11 +91,9 @@ def test_any_processes_read_what_any_wrote(
         monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
         engine, expected = Engine(new, rank, values(2)), Engine(new, rank, whole)
         states.load(engine, tmp_path, step=7)
-        for stretch, truth in zip(
-            states.stretches(engine), states.stretches(expected), strict=True
-        ):
-            assert (stretch.name, stretch.start) == (truth.name, truth.start)
-            assert all(torch.equal(stretch.read(key), truth.read(key)) for key in states.KEYS)
+        for shard, truth in zip(states.shards(engine), states.shards(expected), strict=True):
+            assert (shard.name, shard.start) == (truth.name, truth.start)
+            assert all(torch.equal(shard.read(key), truth.read(key)) for key in states.KEYS)
 
 
 def test_a_file_that_is_not_there_is_missed(

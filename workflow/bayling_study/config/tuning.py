@@ -35,7 +35,7 @@ class TuningSection(Section):
     max_length: int = Field(default=1024, gt=0)
     """Tokens of the longest conversation (BayLing: 1024)."""
     micro_batch_tokens: int | Literal["auto"] = "auto"
-    """Tokens of a packed row, which is what goes through the model at once; at least
+    """Tokens of a packed sequence, which is what goes through the model at once; at least
     ``max_length``. ``auto``: ``max_length``, and with flash or flex attention on a GPU as many
     times that as its memory holds and a step has for each process. No step depends on it."""
     precision: Literal["bf16", "fp32"] = "bf16"
@@ -44,7 +44,7 @@ class TuningSection(Section):
     """Recompute activations in the backward pass (BayLing: yes)."""
     attention: Literal["auto", "eager", "sdpa", "flex", "flash"] = "auto"
     """Attention kernel. ``auto``: on a GPU ``flash`` where the package flash-attn is installed,
-    else ``flex``; on CPU ``eager`` for rows of up to 512 tokens, else ``sdpa``."""
+    else ``flex``; on CPU ``eager`` for sequences of up to 512 tokens, else ``sdpa``."""
     zero_stage: Literal[1, 2, 3, "auto"] = "auto"
     """DeepSpeed ZeRO stage (not stated by the paper): 1 shards optimiser states, 2 also
     gradients, 3 also weights. With one process nothing is sharded. ``auto``: 2 where
@@ -77,7 +77,7 @@ class TuningSection(Section):
 
     @model_validator(mode="after")
     def _rows_hold_a_conversation(self) -> TuningSection:
-        """A row must hold the longest conversation, and so must a step."""
+        """A packed sequence must hold the longest conversation, and so must a step."""
         for key in ("micro_batch_tokens", "batch_tokens"):
             value = getattr(self, key)
             if isinstance(value, int) and value < self.max_length:

@@ -22,7 +22,7 @@ GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")
 
 
 @dataclass(frozen=True)
-class Request:
+class ResourceRequest:
     """What a job asks of the scheduler in one attempt.
 
     Attributes:
@@ -60,7 +60,7 @@ class Profile:
     executor: str
     values: Mapping[str, Any]
 
-    def request(self, rule: str, attempt: int = 1) -> Request:
+    def request(self, rule: str, attempt: int = 1) -> ResourceRequest:
         """Returns what the jobs of a rule ask for in an attempt."""
         asked = {**self._part("default-resources"), **self._part("set-resources").get(rule, {})}
         cores = int(self._part("set-threads").get(rule, 1))
@@ -70,7 +70,7 @@ class Profile:
         gres = GRES.match(str(found.get("gres") or ""))
         if gres:
             gpus, kind = int(gres[2] or 1) * nodes, gres[1] or ""
-        return Request(
+        return ResourceRequest(
             partition=str(found.get("slurm_partition") or ""),
             account=str(found.get("slurm_account") or ""),
             gpus=gpus,
@@ -82,9 +82,9 @@ class Profile:
             minutes=int(found.get("runtime") or 0),
         )
 
-    def requests(self, rules: Iterable[str]) -> dict[Request, list[str]]:
+    def requests(self, rules: Iterable[str]) -> dict[ResourceRequest, list[str]]:
         """Returns the different requests of some rules, each with its rules."""
-        found: dict[Request, list[str]] = {}
+        found: dict[ResourceRequest, list[str]] = {}
         for rule in rules:
             found.setdefault(self.request(rule), []).append(rule)
         return found

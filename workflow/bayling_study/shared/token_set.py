@@ -35,8 +35,8 @@ class TokenSet:
         names: id of each conversation.
         offsets: int64 [n + 1]; conversation ``i`` is ``tokens[offsets[i]:offsets[i + 1]]``.
         tokens: int32 [total] token ids.
-        mask: bool [total]; true where the token is learnt.
-        prefixes: for each conversation how many of its first tokens, none of them learnt, it
+        mask: bool [total]; true where the token is supervised.
+        prefixes: for each conversation how many of its first tokens, none of them supervised, it
             has in common with all others that have a number here; 0 if it stands alone.
         digest: hash of the stored arrays, 64 hex digits.
     """
@@ -57,8 +57,8 @@ class TokenSet:
         return [int(length) for length in np.diff(self.offsets)]
 
     @cached_property
-    def trained(self) -> list[int]:
-        """Learnt tokens of each conversation."""
+    def supervised(self) -> list[int]:
+        """Supervised tokens of each conversation."""
         sums = np.concatenate([[0], np.cumsum(self.mask, dtype=np.int64)])
         return [int(count) for count in sums[self.offsets[1:]] - sums[self.offsets[:-1]]]
 
@@ -112,8 +112,8 @@ def shared_prefixes(
 
     The group is the conversations with the most frequent first ``HEAD`` tokens:
     those with the template's system text. Others, with a system message of their
-    own, get 0. The shared part ends at least two tokens before the first learnt
-    one, so that a place that predicts a learnt token is the conversation's own.
+    own, get 0. The shared part ends at least two tokens before the first supervised
+    one, so that a place that predicts a supervised token is the conversation's own.
     """
     spans = list(itertools.pairwise(offsets.tolist()))
     heads = [tokens[start : min(start + HEAD, end)].tobytes() for start, end in spans]

@@ -13,7 +13,7 @@ import logging
 import sys
 from typing import get_args
 
-from bayling_study.commands.chat.conversation import Conversation
+from bayling_study.commands.chat.conversation import ChatSession
 from bayling_study.commands.chat.options import checkpoint_parser, chosen
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
@@ -59,7 +59,7 @@ def main() -> None:
     if options.precision:
         changes["precision"] = options.precision
     loaded = load(model.checkpoint, section.model_copy(update=changes))
-    talk = Conversation(
+    talk = ChatSession(
         loaded.model, loaded.tokenizer, template, loaded.context, options.answer_tokens
     )
     print(f"{model.checkpoint.name} ({loaded.format}). {HELP}", flush=True)
@@ -76,7 +76,7 @@ def read_line() -> str | None:
         return None
 
 
-def respond(talk: Conversation, line: str, temperature: float) -> bool:
+def respond(talk: ChatSession, line: str, temperature: float) -> bool:
     """Does what a line asks for; returns whether to go on."""
     command, _, rest = line.partition(" ")
     if command == "/quit":
@@ -93,7 +93,7 @@ def respond(talk: Conversation, line: str, temperature: float) -> bool:
     return True
 
 
-def answer(talk: Conversation, question: str, temperature: float) -> None:
+def answer(talk: ChatSession, question: str, temperature: float) -> None:
     """Prints the answer to one question as it is written."""
     try:
         forgotten = talk.ask(question, temperature, lambda text: print(text, end="", flush=True))

@@ -27,7 +27,7 @@ class Streamed(TextStreamer):  # type: ignore[misc]  # transformers is not type-
         self.emit(text)
 
 
-class Conversation:
+class ChatSession:
     """The turns so far, and the model that answers them.
 
     Attributes:

@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bayling_study.commands.compare.differences import Difference, differences
-from bayling_study.commands.compare.scores import Pair, pairs
+from bayling_study.commands.compare.scores import ScorePair, pairs
 from bayling_study.commands.compare.sides import Side, side_of
 from bayling_study.commands.summary import aligned
 from bayling_study.core.cli import run_program
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
-from bayling_study.stages.report.blocks import Cell, Section, Table, number, signed, text
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, text
 from bayling_study.stages.report.metrics import HEADLINE, LOWER_IS_BETTER, NEITHER
 from bayling_study.stages.report.page import render
 from bayling_study.stages.report.significance import BETTER, WORSE
@@ -76,7 +76,7 @@ def difference_table(found: Sequence[Difference]) -> Table:
     return Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
 
 
-def score_table(scores: Sequence[Pair], only: Sequence[str] = ()) -> Table:
+def score_table(scores: Sequence[ScorePair], only: Sequence[str] = ()) -> Table:
     """Returns the scores of both sides; ``only`` names the metrics that are wanted."""
     name, title = ("scores", "Scores") if only else ("all-scores", "Scores, every metric")
     wanted = [pair for pair in scores if not only or pair.metric in only]
@@ -88,7 +88,7 @@ def score_table(scores: Sequence[Pair], only: Sequence[str] = ()) -> Table:
     return Table(name, title, columns, rows, METHOD)
 
 
-def _row(pair: Pair) -> list[Cell]:
+def _row(pair: ScorePair) -> list[Cell]:
     bounds = ""
     if pair.low is not None and pair.high is not None:
         bounds = f"{signed(pair.low)} to {signed(pair.high)}"
@@ -104,14 +104,14 @@ def _row(pair: Pair) -> list[Cell]:
     ]
 
 
-def mark(pair: Pair) -> str:
+def mark(pair: ScorePair) -> str:
     """Returns ``▲`` or ``▼`` where B is significantly better or worse than A."""
     if not pair.significant or pair.metric in NEITHER:
         return ""
     return BETTER if (pair.b > pair.a) != (pair.metric in LOWER_IS_BETTER) else WORSE
 
 
-def verdict(scores: Sequence[Pair]) -> str:
+def verdict(scores: Sequence[ScorePair]) -> str:
     """Returns one line on the headline scores."""
     first = [pair for pair in scores if pair.metric in HEADLINE]
     if not first:
@@ -128,7 +128,7 @@ def write(out: Path, a: Side, b: Side, summary: str, tables: Sequence[Table]) ->
     """Writes the page and its tables."""
     for table in tables:
         table.write(out / "tables")
-    section = Section("comparison", f"A: {a.label}; B: {b.label}", summary, list(tables[:2]))
+    section = PageSection("comparison", f"A: {a.label}; B: {b.label}", summary, list(tables[:2]))
     section.more["Every metric"] = [tables[2]]
     page = render("Comparison", f"A: {a.label}, B: {b.label}", [section])
     write_text(out / "index.html", page)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayling_study.commands.compare.sides import Side
-from bayling_study.shared.tracking.jobs import Job
+from bayling_study.shared.tracking.jobs import RecordedJob
 from bayling_study.shared.tracking.record import flatten
 
 ABSENT = "–"
@@ -56,7 +56,7 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _hashes(job: Job) -> dict[str, str]:
+def _hashes(job: RecordedJob) -> dict[str, str]:
     """Returns the hashes of what a job made, and of the source behind a download."""
     found = {f" {output.name}": output.sha256[:SHOWN] for output in job.outputs()}
     parameters = job.record["parameters"]
@@ -67,7 +67,7 @@ def _hashes(job: Job) -> dict[str, str]:
 
 
 def _by_job(
-    a: Side, b: Side, facts: Callable[[Job], Mapping[str, str]]
+    a: Side, b: Side, facts: Callable[[RecordedJob], Mapping[str, str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Returns facts of both sides' jobs, named by the stage where a stage has one job on each."""
     counts = [Counter(job.record["stage"] for job in side.jobs) for side in (a, b)]

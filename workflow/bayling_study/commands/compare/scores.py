@@ -29,7 +29,7 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Pair:
+class ScorePair:
     """One metric on one item of both sides.
 
     Attributes:
@@ -55,7 +55,7 @@ class Pair:
     note: str = ""
 
 
-def pairs(a: Side, b: Side) -> list[Pair]:
+def pairs(a: Side, b: Side) -> list[ScorePair]:
     """Returns the scores that both sides have, system by system."""
     if a.system or b.system:
         named = [(first, second) for first in a.systems for second in b.systems]
@@ -67,7 +67,7 @@ def pairs(a: Side, b: Side) -> list[Pair]:
     return [pair for first, second in named for pair in _of_systems(a, first, b, second)]
 
 
-def _of_systems(a: Side, first: str, b: Side, second: str) -> list[Pair]:
+def _of_systems(a: Side, first: str, b: Side, second: str) -> list[ScorePair]:
     ours = {(s.suite, s.item, s.metric): s for s in a.scores(first)}
     theirs = {(s.suite, s.item, s.metric): s for s in b.scores(second)}
     both = [key for key in ours if key in theirs]
@@ -87,11 +87,11 @@ def _of_systems(a: Side, first: str, b: Side, second: str) -> list[Pair]:
 
 def _pair(
     key: Key, system: str, a: Score, b: Score, test: dict[str, Any] | None, alike: bool, note: str
-) -> Pair:
+) -> ScorePair:
     if test is None:
         note = "different signatures" if not alike else (note or "not tested")
-        return Pair(*key, system, a.value, b.value, note=note)
-    return Pair(
+        return ScorePair(*key, system, a.value, b.value, note=note)
+    return ScorePair(
         *key, system, test["value_a"], test["value_b"], -test["high"], -test["low"], test["n"],
         max(test["p_adjusted"], test.get("q_table", 0.0)), test["significant"], note,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from bayling_study.core.files import read_json
 from bayling_study.core.lookup import closest
 from bayling_study.core.records import Score, read_scores
 from bayling_study.shared.score_files import score_files_of
-from bayling_study.shared.tracking.jobs import Job, study_jobs
+from bayling_study.shared.tracking.jobs import RecordedJob, study_jobs
 
 USELESS = ("report", "tracking")
 """Stages that decide no score."""
@@ -35,7 +35,7 @@ class Side:
     system: str = ""
 
     @cached_property
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[RecordedJob]:
         """The jobs that made the scores; of one system, those behind its scores."""
         every = [job for job in study_jobs(self.folder) if job.record["stage"] not in USELESS]
         if not self.system:

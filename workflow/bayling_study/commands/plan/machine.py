@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.core.errors import StudyError
-from bayling_study.dag.profiles import Request
+from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.shared.sizing.choice import Room, shortfall
 from bayling_study.shared.sizing.host import host_bytes
 
@@ -45,7 +45,7 @@ def machine(
     gpu_gib: float | None,
     processes: int | None,
     host_gib: float | None = None,
-    asked: Request | None = None,
+    asked: ResourceRequest | None = None,
 ) -> Machine:
     """Returns the cluster that is described, or this machine.
 
@@ -76,7 +76,7 @@ def machine(
     return this_machine(processes, host_gib)
 
 
-def _granted(host_gib: float | None, asked: Request | None) -> tuple[int | None, str]:
+def _granted(host_gib: float | None, asked: ResourceRequest | None) -> tuple[int | None, str]:
     """Returns the host memory of a node of the cluster, and where that is from."""
     if host_gib is not None:
         return int(host_gib * GIBIBYTE), f"{host_gib:g} GiB of host memory (--host-gib)"

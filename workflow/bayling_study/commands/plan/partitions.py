@@ -23,7 +23,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.dag.layout import Layout
-from bayling_study.dag.profiles import Profile, Request
+from bayling_study.dag.profiles import Profile, ResourceRequest
 from bayling_study.shared.sizing.choice import CORES
 from bayling_study.shared.sizing.minutes import job_minutes
 
@@ -69,7 +69,7 @@ def partition_tables(profile: Profile, counts: Mapping[str, int]) -> str:
     return text + table("Jobs by partition", ("partition", "jobs", "GPU-hours at most"), sums)
 
 
-def _row(rule: str, jobs: int, asked: Request) -> tuple[str, ...]:
+def _row(rule: str, jobs: int, asked: ResourceRequest) -> tuple[str, ...]:
     if rule in HERE_RULES:
         return (rule, str(jobs), HERE, "", "", "", "", "")
     memory = f"{asked.mem_mb / 1000:g} GB" if asked.mem_mb else "the rule's"
@@ -79,11 +79,11 @@ def _row(rule: str, jobs: int, asked: Request) -> tuple[str, ...]:
     return (rule, str(jobs), _place(rule, asked), str(asked.nodes), gpus, memory, limit, most)
 
 
-def _place(rule: str, asked: Request) -> str:
+def _place(rule: str, asked: ResourceRequest) -> str:
     return HERE if rule in HERE_RULES else asked.partition or "default"
 
 
-def _at_most(rule: str, jobs: int, asked: Request) -> float:
+def _at_most(rule: str, jobs: int, asked: ResourceRequest) -> float:
     return 0.0 if rule in HERE_RULES else jobs * asked.gpus * asked.minutes / 60
 
 
@@ -127,7 +127,7 @@ def _origin(rate: Rate) -> str:
     return f"{rate.processes} x {rate.device} ({rate.record})"
 
 
-def _chain(layout: Layout, system: str, wall: float, asked: Request) -> str:
+def _chain(layout: Layout, system: str, wall: float, asked: ResourceRequest) -> str:
     """Returns the jobs that a training takes one after the other, and how many it may take.
 
     A system's own ``budget_minutes`` counts, but ``attempts`` is the study's: all trainings
@@ -138,7 +138,7 @@ def _chain(layout: Layout, system: str, wall: float, asked: Request) -> str:
     return f"{jobs} of {layout.config.tuning.attempts}"
 
 
-def similar(layout: Layout, system: str, asked: Request) -> Rate | None:
+def similar(layout: Layout, system: str, asked: ResourceRequest) -> Rate | None:
     """Returns a rate that any study measured for such a training, or none.
 
     The foundation must be the same (its folder carries the hash of its source, so
@@ -160,7 +160,7 @@ def similar(layout: Layout, system: str, asked: Request) -> Rate | None:
     return min(found, key=lambda rate: rate.processes != max(asked.gpus, 1), default=None)
 
 
-def _suits(device: str, asked: Request) -> bool:
+def _suits(device: str, asked: ResourceRequest) -> bool:
     """Tells whether a device is what the profile asks for: ``a100`` is in ``NVIDIA A100-…``."""
     if not asked.gpus or device == CORES:
         return not asked.gpus and device == CORES

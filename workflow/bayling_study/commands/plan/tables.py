@@ -107,7 +107,8 @@ def training_table(tunings: Sequence[Tuning], teraflops: float, utilisation: flo
             )
         )
     header = (
-        *("system", "tokens", "model FLOPs", "device hours", "ZeRO stage, offload", "row"),
+        *("system", "tokens", "model FLOPs", "device hours"),
+        *("ZeRO stage, offload", "packed length"),
         *("states", "activations", "buffers", "on the host"),
         *("measured", "measured time", "measured memory"),
     )

@@ -13,7 +13,7 @@ from bayling_study.core.files import read_json
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.attention import attention_kernel
 from bayling_study.shared.sizing.choice import Room, choose
-from bayling_study.shared.sizing.memory import Training, row_tokens
+from bayling_study.shared.sizing.memory import TrainingMemory, packed_length
 from bayling_study.shared.sizing.shape import Shape
 
 
@@ -35,13 +35,13 @@ class Tuning:
     tokens: float
     measured_tokens: bool
     flops: float
-    memory: Training
+    memory: TrainingMemory
     settings: TuningSection
-    measured: Measured | None
+    measured: MeasuredTraining | None
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredTraining:
     """What a run record of the same study and system holds.
 
     Attributes:
@@ -85,7 +85,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, room: Room) -> Tuning
     flops = training_flops(shape, written, tokens)
     step = written.batch_tokens or written.batch * once / conversations(layout, system)
     gpu = room.device is not None
-    kernel = attention_kernel(written.attention, gpu, False, row_tokens(written))
+    kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
     choice = choose(shape, written, room, kernel, step)
     return Tuning(
         system, tokens, counted, flops, choice.need, choice.tuning, measured(layout, system)
@@ -99,14 +99,14 @@ def conversations(layout: Layout, system: str) -> int:
     return layout.config.synthesis.mixtures[found.mixture].conversations
 
 
-def measured(layout: Layout, system: str) -> Measured | None:
+def measured(layout: Layout, system: str) -> MeasuredTraining | None:
     """Reads an earlier run of a tuning job; none where no step is recorded."""
     path = layout.study / "runs" / "tuning" / f"{system}.json"
     record: dict[str, Any] = read_json(path) if path.is_file() else {}
     points = [point["values"] for point in record.get("history", [])]
     if not points:
         return None
-    return Measured(
+    return MeasuredTraining(
         statistics.median(point["real_tokens_per_second"] for point in points),
         int(record["parameters"]["processes"]),
         max(point["memory_gib"] for point in points),

@@ -27,7 +27,7 @@ from bayling_study.config import load_config
 from bayling_study.core.cli import run_program
 from bayling_study.core.files import read_json, write_text
 from bayling_study.dag.devices import cards
-from bayling_study.dag.profiles import Profile, Request, read_profile
+from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
 from bayling_study.dag.rules import Dag, use_this_interpreter
 
 LOCAL_RULES = {"download", "track"}
@@ -138,7 +138,7 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
         if done.returncode:
             yield failed("environment", done.stderr.strip()[-300:], "make envs")
             return
-        yield from shared.judge("here", Request(gpus=len(found)))
+        yield from shared.judge("here", ResourceRequest(gpus=len(found)))
     finally:
         shared.remove()
 
@@ -171,7 +171,7 @@ class Shared:
         options += ["--packages", *programs.packages(self.dag.config)]
         return [*options, "--address", *urls] if urls else options
 
-    def judge(self, name: str, request: Request) -> Iterator[Outcome]:
+    def judge(self, name: str, request: ResourceRequest) -> Iterator[Outcome]:
         """Judges the answers of a probe, or says that none can be seen from here."""
         found = checks.answers(self.folder, name, request.nodes, SEEN_SECONDS)
         if len(found) < request.nodes:

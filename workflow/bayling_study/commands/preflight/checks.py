@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bayling_study.commands.preflight.here import room
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
-from bayling_study.dag.profiles import Request
+from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.dag.rules import Dag
 
 
@@ -33,7 +33,7 @@ class Expected:
 
 
 def on_node(
-    facts: dict[str, Any], request: Request, dag: Dag, expected: Expected
+    facts: dict[str, Any], request: ResourceRequest, dag: Dag, expected: Expected
 ) -> Iterator[Outcome]:
     """Judges one node's probe.
 
@@ -97,7 +97,7 @@ def compilers(facts: dict[str, Any], expected: Expected) -> Outcome:
     return note(check, text, fix)
 
 
-def gpus(facts: dict[str, Any], request: Request, device: str) -> Outcome:
+def gpus(facts: dict[str, Any], request: ResourceRequest, device: str) -> Outcome:
     """Compares the GPUs that a job sees with those it asked for."""
     check = f"{facts['node']}: GPUs"
     asked = request.gpus // request.nodes

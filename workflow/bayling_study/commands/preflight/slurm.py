@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from bayling_study.commands.preflight.outcome import Outcome, failed, ok
-from bayling_study.dag.profiles import Request
+from bayling_study.dag.profiles import ResourceRequest
 
 COMMAND_SECONDS = 60
 PROBE_MINUTES = 10
@@ -36,7 +36,7 @@ def queue() -> Outcome:
     return ok("queue", f"answers, {len(text.splitlines())} jobs of yours")
 
 
-def accepts(request: Request, rules: list[str]) -> Outcome:
+def accepts(request: ResourceRequest, rules: list[str]) -> Outcome:
     """Asks whether SLURM would take such a job, without submitting it."""
     who = f"jobs: {rules[0]}" + (f" and {len(rules) - 1} more" if len(rules) > 1 else "")
     status, text = ask("sbatch", "--test-only", *options(request), "--wrap", "true")
@@ -65,7 +65,7 @@ def fix_of(reason: str) -> str:
     return f"no more than a node has: {'; '.join(shapes.splitlines())}"
 
 
-def options(request: Request) -> list[str]:
+def options(request: ResourceRequest) -> list[str]:
     """Returns sbatch's options for a request."""
     found = [f"--nodes={request.nodes}", f"--ntasks={request.nodes}", "--ntasks-per-node=1"]
     found.append(f"--cpus-per-task={request.cores}")
@@ -76,7 +76,7 @@ def options(request: Request) -> list[str]:
     return found + gpu_options(request)
 
 
-def gpu_options(request: Request) -> list[str]:
+def gpu_options(request: ResourceRequest) -> list[str]:
     """Returns how the GPUs are asked for, as the plugin does."""
     if not request.gpus:
         return []
@@ -86,7 +86,7 @@ def gpu_options(request: Request) -> list[str]:
     return [f"--gpus={kind}{request.gpus}"]
 
 
-def describe(request: Request) -> str:
+def describe(request: ResourceRequest) -> str:
     """Returns a request in words."""
     place = request.partition or "default partition"
     cards = f", {request.gpus} GPUs" if request.gpus else ""
@@ -94,14 +94,14 @@ def describe(request: Request) -> str:
     return f"{place}{cards}{nodes}, {request.mem_mb} MB, {request.minutes} min"
 
 
-def run_probe(request: Request, arguments: list[str], minutes: float) -> Outcome | None:
+def run_probe(request: ResourceRequest, arguments: list[str], minutes: float) -> Outcome | None:
     """Runs the probe in a job of its own: same partition and GPUs, ten minutes, little memory.
 
     Returns:
         What went wrong; nothing if it ran.
     """
-    small = Request(**{**vars(request), "mem_mb": PROBE_MEM_MB, "minutes": PROBE_MINUTES})
-    small = Request(**{**vars(small), "cores": min(request.cores, 2)})
+    small = ResourceRequest(**{**vars(request), "mem_mb": PROBE_MEM_MB, "minutes": PROBE_MINUTES})
+    small = ResourceRequest(**{**vars(small), "cores": min(request.cores, 2)})
     command = ["srun", "--job-name=bayling_preflight", *options(small), sys.executable, "-m"]
     status, text = ask(
         *command, "bayling_study.commands.preflight.probe", *arguments, seconds=60 * minutes
@@ -113,9 +113,9 @@ def run_probe(request: Request, arguments: list[str], minutes: float) -> Outcome
     return failed(f"probe: {request.partition or 'default'}", last, fix)
 
 
-def probes(requests: dict[Request, list[str]]) -> Iterator[tuple[Request, str]]:
+def probes(requests: dict[ResourceRequest, list[str]]) -> Iterator[tuple[ResourceRequest, str]]:
     """Yields the request to probe each partition with: the one with most GPUs and nodes."""
-    chosen: dict[str, Request] = {}
+    chosen: dict[str, ResourceRequest] = {}
     for request in requests:
         best = chosen.get(request.partition)
         if best is None or (request.nodes, request.gpus) > (best.nodes, best.gpus):

@@ -35,7 +35,7 @@ Fill every rank column, change nothing else, and save as CSV.
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """A row of the sheet.
 
     Attributes:
@@ -54,7 +54,7 @@ def draw_rows(
     answers: Mapping[str, Mapping[str, Hypothesis]],
     count: int,
     seed: int,
-) -> list[Row]:
+) -> list[SheetRow]:
     """Draws conversations of two or more turns, evenly over the suite's items, and hides names.
 
     Args:
@@ -86,10 +86,10 @@ def draw_rows(
     return [_row(prompt, answers, seed) for prompt in in_turn[:count]]
 
 
-def _row(prompt: Prompt, answers: Mapping[str, Mapping[str, Hypothesis]], seed: int) -> Row:
+def _row(prompt: Prompt, answers: Mapping[str, Mapping[str, Hypothesis]], seed: int) -> SheetRow:
     order = list(answers)
     generator(seed, "ranking", "order", prompt.id).shuffle(order)
-    return Row(prompt, order, [answers[system][prompt.id].turns for system in order])
+    return SheetRow(prompt, order, [answers[system][prompt.id].turns for system in order])
 
 
 def rank_columns(systems: int) -> list[str]:
@@ -97,7 +97,7 @@ def rank_columns(systems: int) -> list[str]:
     return [f"{ability}_{n}" for ability in ABILITIES for n in range(1, systems + 1)]
 
 
-def write_sheet(folder: Path, rows: Sequence[Row], about: Mapping[str, object]) -> None:
+def write_sheet(folder: Path, rows: Sequence[SheetRow], about: Mapping[str, object]) -> None:
     """Writes ``sheet.csv``, ``INSTRUCTIONS.txt`` and ``key.json``.
 
     The sheet starts with a byte order mark, by which spreadsheet programs know UTF-8.

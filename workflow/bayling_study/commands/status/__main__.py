@@ -14,9 +14,9 @@ from collections import Counter
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.status.jobs import ORDER, Job, jobs
+from bayling_study.commands.status.jobs import ORDER, StartedJob, jobs
 from bayling_study.commands.status.queue import Queued, queued
-from bayling_study.commands.status.training import Training, trainings
+from bayling_study.commands.status.training import TrainingStatus, trainings
 from bayling_study.config import load_config
 from bayling_study.core.cli import run_program
 from bayling_study.core.errors import StudyError
@@ -72,13 +72,13 @@ def status(dag: Dag) -> list[str]:
     return lines
 
 
-def _summary(found: list[Job], total: int) -> str:
+def _summary(found: list[StartedJob], total: int) -> str:
     counts = Counter(job.state for job in found)
     parts = [f"{counts[state]} {state}" for state in reversed(ORDER) if counts[state]]
     return ", ".join([*parts, f"{max(0, total - len(found))} to come"])
 
 
-def _training_line(training: Training) -> str:
+def _training_line(training: TrainingStatus) -> str:
     steps = f"{training.step}/{training.steps or '?'}"
     text = f"training {training.system}: step {steps}, loss {training.loss:.3f}"
     text += f", {training.tokens_per_second:.0f} tokens/s, {duration(training.seconds_left)} left"
@@ -86,7 +86,7 @@ def _training_line(training: Training) -> str:
     return f"{text}, last step {duration(training.age)} ago"
 
 
-def _job_lines(found: list[Job]) -> list[str]:
+def _job_lines(found: list[StartedJob]) -> list[str]:
     lines = []
     for state in ORDER:
         of_state = [job for job in found if job.state == state]
@@ -97,7 +97,7 @@ def _job_lines(found: list[Job]) -> list[str]:
     return lines
 
 
-def _lines_of(job: Job) -> list[str]:
+def _lines_of(job: StartedJob) -> list[str]:
     took = duration((job.end or time.time()) - job.start)
     lines = [f"  {job.title:32} {took:>8}  {job.where}"]
     if job.error and job.state != "finished":

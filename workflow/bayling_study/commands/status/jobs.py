@@ -19,7 +19,7 @@ process or its place in the queue is gone."""
 
 
 @dataclass(frozen=True)
-class Job:
+class StartedJob:
     """One job that has begun.
 
     Attributes:
@@ -42,7 +42,7 @@ class Job:
     record: Path
 
 
-def jobs(study: Path, shared: Iterable[Path], alive: set[str] | None) -> list[Job]:
+def jobs(study: Path, shared: Iterable[Path], alive: set[str] | None) -> list[StartedJob]:
     """Returns the study's jobs in the order of their start.
 
     Args:
@@ -55,7 +55,7 @@ def jobs(study: Path, shared: Iterable[Path], alive: set[str] | None) -> list[Jo
     return sorted(found, key=lambda job: job.start)
 
 
-def _read(path: Path, alive: set[str] | None) -> Job | None:
+def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
     try:
         record = read_json(path)
     except StudyError:  # replaced just now, or somebody's notes
@@ -64,7 +64,7 @@ def _read(path: Path, alive: set[str] | None) -> Job | None:
         return None
     host = record.get("host", {})
     number = host.get("scheduler_job", "")
-    return Job(
+    return StartedJob(
         title=f"{record['stage']}/{record['name']}",
         state="lost" if _is_lost(record["state"], host, alive) else record["state"],
         start=record["start"],

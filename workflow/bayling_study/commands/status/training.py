@@ -15,7 +15,7 @@ RECENT = 20  # steps whose median speed is shown
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingStatus:
     """A training at some step.
 
     Attributes:
@@ -40,13 +40,13 @@ class Training:
     age: float
 
 
-def trainings(study: Path) -> list[Training]:
+def trainings(study: Path) -> list[TrainingStatus]:
     """Returns the trainings that have done a step and are not finished."""
     found = (_training(study, path) for path in sorted(study.glob("runs/tuning/*.json")))
     return [training for training in found if training is not None]
 
 
-def _training(study: Path, path: Path) -> Training | None:
+def _training(study: Path, path: Path) -> TrainingStatus | None:
     try:
         record = read_json(path)
     except StudyError:
@@ -59,7 +59,7 @@ def _training(study: Path, path: Path) -> Training | None:
     saved = [event["step"] for event in events if event["event"] == "saved"]
     last = history[-1]
     speeds = sorted(point["values"]["real_tokens_per_second"] for point in history[-RECENT:])
-    return Training(
+    return TrainingStatus(
         system=path.stem,
         step=int(last["step"]),
         steps=int(begun[-1].get("steps", 0)) if begun else 0,

@@ -28,7 +28,7 @@ from bayling_study.commands.why.chain import (
 from bayling_study.commands.why.runs import RunIds
 from bayling_study.core.cli import run_program
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.tracking.jobs import Job, study_jobs
+from bayling_study.shared.tracking.jobs import RecordedJob, study_jobs
 
 WIDTH = 110
 WRONG = ("MISSING", "CHANGED", "READ")
@@ -68,7 +68,9 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _start(arguments: argparse.Namespace) -> tuple[Path, list[Job], RunIds, list[Job]]:
+def _start(
+    arguments: argparse.Namespace,
+) -> tuple[Path, list[RecordedJob], RunIds, list[RecordedJob]]:
     """Returns the study, its jobs, the run ids, and the jobs that the question is about."""
     if (arguments.file is None) == (arguments.run is None):
         raise StudyError("say what to explain", fix="make why FILE=PATH, or make why RUN=ID")

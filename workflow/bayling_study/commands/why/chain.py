@@ -16,7 +16,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_file, sha256_path
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.code import PACKAGE, ROOT, code_hash
-from bayling_study.shared.tracking.jobs import Job, Reference, touches
+from bayling_study.shared.tracking.jobs import RecordedJob, Reference, touches
 
 MANIFEST = "manifest.json"
 OK = "ok"
@@ -43,7 +43,7 @@ class Link:
     """One job of the chain, numbered from the file backwards."""
 
     number: int
-    job: Job
+    job: RecordedJob
     settings: Checked | None
     inputs: list[Checked]
     outputs: list[Checked]
@@ -72,7 +72,7 @@ class Verifier:
         now = self._hashes[reference.path]
         return OK if now == reference.sha256 else f"CHANGED, now {now[:SHOWN]}"
 
-    def source_notes(self, job: Job) -> list[str]:
+    def source_notes(self, job: RecordedJob) -> list[str]:
         """Returns where a download came from and which of its files no longer match."""
         paths = [output.path for output in job.outputs() if output.path.name == MANIFEST]
         notes: list[str] = []
@@ -104,19 +104,19 @@ def _changed_files(download: Path, manifest: dict[str, Any]) -> list[str]:
     return notes or [f"{len(manifest['files'])} files as in the manifest"]
 
 
-def makers(path: Path, jobs: Iterable[Job]) -> list[Job]:
+def makers(path: Path, jobs: Iterable[RecordedJob]) -> list[RecordedJob]:
     """Returns the jobs that made a file, or that made what lies in a folder."""
     return [job for job in jobs if job.made(path)]
 
 
-def chain_of(start: list[Job], jobs: list[Job], verifier: Verifier) -> list[Link]:
+def chain_of(start: list[RecordedJob], jobs: list[RecordedJob], verifier: Verifier) -> list[Link]:
     """Returns the chain behind some jobs: they first, then what made their inputs, and so on."""
     order = {id(job): number for number, job in enumerate(_reached(start, jobs), start=1)}
     found = {id(job): job for job in jobs}
     return [_link(number, found[key], found, order, verifier) for key, number in order.items()]
 
 
-def _reached(start: list[Job], jobs: list[Job]) -> list[Job]:
+def _reached(start: list[RecordedJob], jobs: list[RecordedJob]) -> list[RecordedJob]:
     """Returns the jobs behind some jobs, nearest first."""
     reached = list(start)
     for job in reached:  # grows while it is read
@@ -127,7 +127,11 @@ def _reached(start: list[Job], jobs: list[Job]) -> list[Job]:
 
 
 def _link(
-    number: int, job: Job, jobs: dict[int, Job], order: dict[int, int], verifier: Verifier
+    number: int,
+    job: RecordedJob,
+    jobs: dict[int, RecordedJob],
+    order: dict[int, int],
+    verifier: Verifier,
 ) -> Link:
     inputs = []
     for reference in job.inputs():
@@ -141,7 +145,7 @@ def _link(
     return Link(number, job, checked, inputs, outputs, notes)
 
 
-def _against_makers(reference: Reference, before: list[Job]) -> str:
+def _against_makers(reference: Reference, before: list[RecordedJob]) -> str:
     """Returns what is wrong where a job read something else than its maker wrote."""
     for job in before:
         for output in job.outputs():
@@ -151,7 +155,7 @@ def _against_makers(reference: Reference, before: list[Job]) -> str:
     return ""
 
 
-def _code_notes(job: Job) -> list[str]:
+def _code_notes(job: RecordedJob) -> list[str]:
     """Returns a note where the code that the job ran has changed since."""
     module = next((word for word in job.record["command"] if word.startswith(PACKAGE)), "")
     path = ROOT / Path(*module.split("."))
@@ -180,7 +184,7 @@ def nearest_study(file: Path) -> Path:
     )
 
 
-def jobs_behind(file: Path, jobs: list[Job]) -> list[Job]:
+def jobs_behind(file: Path, jobs: list[RecordedJob]) -> list[RecordedJob]:
     """Returns the jobs that made a file; of a run record, its own job.
 
     Raises:
@@ -201,6 +205,6 @@ def jobs_behind(file: Path, jobs: list[Job]) -> list[Job]:
     return found
 
 
-def _examples(jobs: list[Job]) -> str:
+def _examples(jobs: list[RecordedJob]) -> str:
     shown = [output.shown for job in jobs for output in job.outputs()][:5]
     return "\n".join(["a file in one of the outputs, such as:", *shown])

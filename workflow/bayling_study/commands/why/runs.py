@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.tracking.jobs import Job
+from bayling_study.shared.tracking.jobs import RecordedJob
 from bayling_study.shared.tracking.mlflow_store import runs_of
 from bayling_study.shared.tracking.target import target_of
 
@@ -43,7 +43,7 @@ class RunIds:
         """Returns the run id of a record, or why there is none."""
         return self._runs if isinstance(self._runs, str) else self._runs.get(record["uid"], NOTHING)
 
-    def job(self, run_id: str, jobs: list[Job]) -> Job:
+    def job(self, run_id: str, jobs: list[RecordedJob]) -> RecordedJob:
         """Returns the job of a run; of the study's own run, its report.
 
         Raises:

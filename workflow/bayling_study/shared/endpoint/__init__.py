@@ -1,7 +1,7 @@
 """A client of OpenAI-compatible servers: cached, resumable, limited in rate and in cost.
 
     endpoint = Endpoint(settings, Path("work/answers.jsonl"))
-    for answer in endpoint.complete(Request([{"role": "user", "content": text}], 256) ...):
+    for answer in endpoint.complete(ChatRequest([{"role": "user", "content": text}], 256) ...):
         ...
 
 ``Endpoint`` (``client``) asks; ``journal`` keeps every answer on disk, so that
@@ -11,6 +11,6 @@ names, and goes nowhere but into the request's header.
 """
 
 from bayling_study.shared.endpoint.client import Endpoint
-from bayling_study.shared.endpoint.types import Answer, Request
+from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
-__all__ = ["Answer", "Endpoint", "Request"]
+__all__ = ["ChatCompletion", "ChatRequest", "Endpoint"]

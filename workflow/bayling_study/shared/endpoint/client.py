@@ -18,7 +18,7 @@ from bayling_study.shared.endpoint.journal import AnswerJournal
 from bayling_study.shared.endpoint.pace import Pace
 from bayling_study.shared.endpoint.slots import Slots
 from bayling_study.shared.endpoint.spending import Spending
-from bayling_study.shared.endpoint.types import Answer, Request
+from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Endpoint:
         self.journal.close()
         self._wire.close()
 
-    def complete(self, requests: Iterable[Request]) -> Iterator[Answer]:
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[ChatCompletion]:
         """Yields the answers in the order of the requests.
 
         Requests that the cache answers cost nothing; the others are begun in their order, so
@@ -86,8 +86,8 @@ class Endpoint:
             StudyError: the budget is spent, the server refuses a request for good, or one
                 failed too often. What was answered is in the cache; this object is done.
         """
-        waiting: deque[Future[Answer]] = deque()
-        under_way: dict[str, Future[Answer]] = {}
+        waiting: deque[Future[ChatCompletion]] = deque()
+        under_way: dict[str, Future[ChatCompletion]] = {}
         try:
             for request in requests:
                 key = request.key(self.identity, self.settings.model)
@@ -104,9 +104,9 @@ class Endpoint:
                 future.exception()
             raise
 
-    def _begin(self, key: str, request: Request) -> Future[Answer]:
+    def _begin(self, key: str, request: ChatRequest) -> Future[ChatCompletion]:
         """Returns the answer to come; a thread of its own fetches it unless the cache has it."""
-        future: Future[Answer] = Future()
+        future: Future[ChatCompletion] = Future()
         known = self.journal.find(key)
         if known is not None:
             future.set_result(known)
@@ -117,7 +117,7 @@ class Endpoint:
         return future
 
     def _fill(
-        self, future: Future[Answer], turn: threading.Event, key: str, request: Request
+        self, future: Future[ChatCompletion], turn: threading.Event, key: str, request: ChatRequest
     ) -> None:
         try:
             with self._slots.held(turn):
@@ -125,7 +125,7 @@ class Endpoint:
         except BaseException as error:
             future.set_exception(error)
 
-    def _ask(self, key: str, request: Request) -> Answer:
+    def _ask(self, key: str, request: ChatRequest) -> ChatCompletion:
         """Sends a request until it is answered."""
         for attempt in range(self.settings.retries + 1):
             self._wait(self._pace.reserve())

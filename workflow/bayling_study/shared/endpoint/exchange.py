@@ -16,7 +16,7 @@ from typing import Any
 import openai
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.endpoint.types import Answer, Request
+from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
 
@@ -61,7 +61,7 @@ class Wire:
             base_url=url, api_key=key or "none", max_retries=0, timeout=timeout
         )
 
-    def send(self, body: dict[str, Any], request: Request) -> Answer:
+    def send(self, body: dict[str, Any], request: ChatRequest) -> ChatCompletion:
         """Sends a request and returns the answer.
 
         Raises:
@@ -101,7 +101,7 @@ class Wire:
                 raise TryAgainError(f"the answer broke off ({type(error).__name__})") from None
         return bytes(content)
 
-    def _parsed(self, content: bytes, request: Request) -> Answer:
+    def _parsed(self, content: bytes, request: ChatRequest) -> ChatCompletion:
         """Reads an answer; counts that the server does not give are bounds."""
         try:
             reply = json.loads(content)
@@ -116,7 +116,7 @@ class Wire:
         if not isinstance(text, str):
             raise TryAgainError("the answer is not a text")
         finish = FINISHES.get(str(choice.get("finish_reason")), "unknown")
-        return Answer(self.scrubbed(_storable(text)), tokens, prompt_tokens, finish)
+        return ChatCompletion(self.scrubbed(_storable(text)), tokens, prompt_tokens, finish)
 
     def _refusal(self, error: openai.APIStatusError) -> Exception:
         status = error.status_code

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bayling_study.core.rowlog import RowLog
-from bayling_study.shared.endpoint.types import Answer
+from bayling_study.shared.endpoint.types import ChatCompletion
 
 
 class AnswerJournal:
@@ -27,17 +27,17 @@ class AnswerJournal:
     def __init__(self, path: Path) -> None:
         self._log = RowLog(path)
         self._lock = threading.Lock()
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, ChatCompletion] = {}
         self.requests = self.tokens = 0
         for row in self._log.rows:
-            self._count(row["key"], Answer(**row["answer"]) if "answer" in row else None)
+            self._count(row["key"], ChatCompletion(**row["answer"]) if "answer" in row else None)
         self._log.rows.clear()
 
-    def find(self, key: str) -> Answer | None:
+    def find(self, key: str) -> ChatCompletion | None:
         """Returns the answer to a request, if there is one."""
         return self._answers.get(key)
 
-    def answered(self, key: str, answer: Answer) -> None:
+    def answered(self, key: str, answer: ChatCompletion) -> None:
         """Adds an answer; it is on disk when this returns."""
         with self._lock:
             self._log.append({"key": key, "answer": asdict(answer)})
@@ -54,7 +54,7 @@ class AnswerJournal:
         with self._lock:
             self._log.close()
 
-    def _count(self, key: str, answer: Answer | None) -> None:
+    def _count(self, key: str, answer: ChatCompletion | None) -> None:
         self.requests += 1
         if answer is not None:
             self._answers[key] = answer

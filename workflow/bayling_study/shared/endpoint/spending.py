@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.endpoint.journal import AnswerJournal
-from bayling_study.shared.endpoint.types import Request
+from bayling_study.shared.endpoint.types import ChatRequest
 
 
 class Spending:
@@ -27,7 +27,7 @@ class Spending:
         self._change = threading.Condition()
 
     @contextmanager
-    def allowed(self, request: Request) -> Iterator[None]:
+    def allowed(self, request: ChatRequest) -> Iterator[None]:
         """Sets the cost of a request aside while it is in flight.
 
         Raises:
@@ -48,7 +48,7 @@ class Spending:
                 self._tokens -= request.most_tokens
                 self._change.notify_all()
 
-    def _exceeded(self, request: Request) -> StudyError | None:
+    def _exceeded(self, request: ChatRequest) -> StudyError | None:
         spent = {"request_budget": self._journal.requests, "token_budget": self._journal.tokens}
         aside = {"request_budget": self._requests, "token_budget": self._tokens}
         cost = {"request_budget": 1, "token_budget": request.most_tokens}

@@ -16,7 +16,7 @@ TEMPLATE_TOKENS = 16
 
 
 @dataclass(frozen=True)
-class Request:
+class ChatRequest:
     """One question to a server.
 
     Attributes:
@@ -58,7 +58,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChatCompletion:
     """What the server answered.
 
     Attributes:

@@ -10,7 +10,7 @@ from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.pairs import Edit, difference
 from bayling_study.shared.interactive.registry import Fits, demand
 from bayling_study.shared.interactive.text import replace
-from bayling_study.shared.interactive.types import Scene, Segment, Step
+from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
 KEPT = 0.8
@@ -31,7 +31,7 @@ def changed_only(old: str, new: str) -> list[Check]:
 def _fitting(accepts: Callable[[Edit], bool]) -> Fits:
     """Returns the condition that a segment has a minimal pair of a sort."""
 
-    def fits(library: Library, segment: Segment) -> bool:
+    def fits(library: Library, segment: DirectedPair) -> bool:
         return any(map(accepts, library.edits(segment)))
 
     return fits
@@ -101,7 +101,7 @@ def drop_words(scene: Scene, library: Library, rng: Random) -> Step | None:
     return Step("drop-words", user, edit.other.target_text, checks, edit.other)
 
 
-def _has_brand(library: Library, segment: Segment) -> bool:
+def _has_brand(library: Library, segment: DirectedPair) -> bool:
     return bool(library.brands(segment))
 
 
@@ -121,7 +121,7 @@ def replace_name(scene: Scene, library: Library, rng: Random) -> Step | None:
     return Step("replace-name", user, changed.target_text, changed_only(old, new), changed)
 
 
-def _alternatives(segment: Segment, library: Library) -> list[Edit]:
+def _alternatives(segment: DirectedPair, library: Library) -> list[Edit]:
     """Returns other translations of the same text that differ in one block."""
     others = library.translations(segment.source_text, segment.direction)
     found = []
@@ -134,14 +134,14 @@ def _alternatives(segment: Segment, library: Library) -> list[Edit]:
     return found
 
 
-def _target_difference(one: Segment, other: Segment) -> Edit | None:
+def _target_difference(one: DirectedPair, other: DirectedPair) -> Edit | None:
     """Compares two translations of one text; their sources count as their translations."""
     return difference(
         one._replace(source_text=one.target_text), other._replace(source_text=other.target_text)
     )
 
 
-def _has_alternative(library: Library, segment: Segment) -> bool:
+def _has_alternative(library: Library, segment: DirectedPair) -> bool:
     return bool(_alternatives(segment, library))
 
 

@@ -11,7 +11,7 @@ from bayling_study.shared.interactive.library import Library, aligned_sentences,
 from bayling_study.shared.interactive.openings import has_sentences, has_terms, in_script
 from bayling_study.shared.interactive.registry import demand
 from bayling_study.shared.interactive.text import is_quotable, length, occurrences
-from bayling_study.shared.interactive.types import Scene, Segment, Step
+from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
 KEPT = 0.9
@@ -20,7 +20,7 @@ BACK = 0.7
 """Words that a translation back into the source language shares with the source."""
 
 
-def _sentence(scene: Scene, place: int) -> Segment | None:
+def _sentence(scene: Scene, place: int) -> DirectedPair | None:
     pairs = aligned_sentences(scene.segment)
     if len(pairs) < 2:
         return None
@@ -80,7 +80,7 @@ def fuller(scene: Scene, library: Library, rng: Random) -> Step | None:
     return Step("fuller", user, whole.target_text, checks, whole)
 
 
-def _another(scene: Scene, library: Library, deck: str = "") -> Segment | None:
+def _another(scene: Scene, library: Library, deck: str = "") -> DirectedPair | None:
     """Draws a segment of the same direction that the dialogue has not had."""
     if deck == "terms":
         pool = library.deck(scene.segment.direction, {"terms": partial(has_terms, library)})
@@ -93,7 +93,7 @@ def _another(scene: Scene, library: Library, deck: str = "") -> Segment | None:
     return None if segment.source_text in seen else segment
 
 
-def _sure(segment: Segment) -> list[Check]:
+def _sure(segment: DirectedPair) -> list[Check]:
     """Returns what is sure of any good translation of a segment: its script and its names."""
     names: list[Check] = [{"type": "contains", "text": name} for name in kept_names(segment)[:2]]
     return [in_script(segment.target), {"type": "changed"}, *names]
@@ -143,7 +143,7 @@ def translate_back(scene: Scene, library: Library, rng: Random) -> Step:
     return Step("translate-back", user, back.target_text, checks, back)
 
 
-def _elsewhere(segment: Segment, library: Library) -> list[Segment]:
+def _elsewhere(segment: DirectedPair, library: Library) -> list[DirectedPair]:
     """Returns translations of the same text into other languages, of trained directions only."""
     directions = [
         name
@@ -157,7 +157,7 @@ def _elsewhere(segment: Segment, library: Library) -> list[Segment]:
     ]
 
 
-def _has_elsewhere(library: Library, segment: Segment) -> bool:
+def _has_elsewhere(library: Library, segment: DirectedPair) -> bool:
     return bool(_elsewhere(segment, library))
 
 

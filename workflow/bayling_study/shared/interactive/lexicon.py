@@ -20,7 +20,7 @@ from bayling_study.shared.interactive.text import (
     occurrences,
     words,
 )
-from bayling_study.shared.interactive.types import Segment
+from bayling_study.shared.interactive.types import DirectedPair
 
 MIN_DOCUMENTS = 4
 """Documents that a term must occur in; formulas of one document are no terms."""
@@ -33,17 +33,17 @@ MAX_SEGMENTS = 40_000
 """Segments that are counted; more of them find no more common terms."""
 
 
-class Term(NamedTuple):
+class LexiconTerm(NamedTuple):
     """A word of a source text and what it is called in the translation."""
 
     source: str
     target: str
 
 
-class Lexicon:
+class PairLexicon:
     """Terms of one language pair."""
 
-    def __init__(self, segments: Iterable[Segment]) -> None:
+    def __init__(self, segments: Iterable[DirectedPair]) -> None:
         some = list(islice(segments, MAX_SEGMENTS))
         ones = [(item.document, _fragments(item.source_text, 1)) for item in some]
         others = [(item.document, _fragments(item.target_text, 2)) for item in some]
@@ -58,19 +58,19 @@ class Lexicon:
                     together[word].update(kept)
         self._table = _mutual_best(together, words_of, fragments_of)
 
-    def terms(self, source_text: str, target_text: str) -> list[Term]:
+    def terms(self, source_text: str, target_text: str) -> list[LexiconTerm]:
         """Returns the terms found in both texts, in the order of the source, as written there."""
-        found: dict[str, Term] = {}
+        found: dict[str, LexiconTerm] = {}
         for word in _fragments(source_text, 1):
             fragment = self._table.get(word)
             if fragment and occurrences(target_text, fragment) == 1:
-                term = Term(written(source_text, word), written(target_text, fragment))
+                term = LexiconTerm(written(source_text, word), written(target_text, fragment))
                 found.setdefault(normalise(term.target), term)
         terms = list(found.values())
         return [term for term in terms if not any(_inside(term, other) for other in terms)]
 
 
-def _inside(term: Term, other: Term) -> bool:
+def _inside(term: LexiconTerm, other: LexiconTerm) -> bool:
     """Tells whether a term is only a part of another one."""
     return term != other and occurrences(other.target, term.target) > 0
 

@@ -16,11 +16,11 @@ from random import Random
 from typing import Any
 
 from bayling_study.core import seeds
-from bayling_study.shared.interactive.lexicon import Lexicon, Term
+from bayling_study.shared.interactive.lexicon import LexiconTerm, PairLexicon
 from bayling_study.shared.interactive.listed import TermList, joined, read_lists
 from bayling_study.shared.interactive.pairs import JOINTS, Edit, MinimalPairs
 from bayling_study.shared.interactive.text import normalise, occurrences, sentences, spans, words
-from bayling_study.shared.interactive.types import Segment
+from bayling_study.shared.interactive.types import DirectedPair
 
 Row = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 class Deck:
     """Segments in a shuffled order, the least used first."""
 
-    def __init__(self, segments: list[Segment], rng: Random, uses: Counter[str]) -> None:
+    def __init__(self, segments: list[DirectedPair], rng: Random, uses: Counter[str]) -> None:
         order = list(segments)
         rng.shuffle(order)
         self._uses = uses
@@ -38,7 +38,7 @@ class Deck:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def draw(self) -> Segment:
+    def draw(self) -> DirectedPair:
         """Returns the least used segment and counts its use.
 
         Raises:
@@ -87,21 +87,21 @@ class Library:
         self._pivots: dict[str, str] = {}
         self._segments = {name: _segments(kept, name, self._pivots) for name in self.directions}
         self._lexicon_rows = kept if lexicon_rows is None else list(lexicon_rows)
-        self._by_source: dict[str, dict[str, list[Segment]]] = {}
+        self._by_source: dict[str, dict[str, list[DirectedPair]]] = {}
         self._pairs: dict[str, MinimalPairs] = {}
-        self._lexicons: dict[str, Lexicon] = {}
+        self._lexicons: dict[str, PairLexicon] = {}
         self._decks: dict[tuple[str, str], Deck] = {}
         self._pools: dict[tuple[str, str], frozenset[int]] = {}
-        self._terms: dict[Segment, list[Term]] = {}
+        self._terms: dict[DirectedPair, list[LexiconTerm]] = {}
         self._term_lists = term_lists
         self.uses: Counter[str] = Counter()
         self.listed: Counter[str] = Counter()
 
-    def segments(self, direction: str) -> list[Segment]:
+    def segments(self, direction: str) -> list[DirectedPair]:
         """Returns the segments of a direction in the order of the corpora."""
         return self._segments.get(direction, [])
 
-    def deck(self, direction: str, fits: Mapping[str, Callable[[Segment], bool]]) -> Deck:
+    def deck(self, direction: str, fits: Mapping[str, Callable[[DirectedPair], bool]]) -> Deck:
         """Returns the deck of a direction's segments that fit all named conditions.
 
         Each condition is asked once a segment, each combination makes one deck.
@@ -117,34 +117,36 @@ class Library:
             self._decks[key] = Deck(segments, rng, self.uses)
         return self._decks[key]
 
-    def _pool(self, direction: str, name: str, fits: Callable[[Segment], bool]) -> frozenset[int]:
+    def _pool(
+        self, direction: str, name: str, fits: Callable[[DirectedPair], bool]
+    ) -> frozenset[int]:
         if (direction, name) not in self._pools:
             segments = enumerate(self.segments(direction)[: self._explored])
             members = frozenset(number for number, segment in segments if fits(segment))
             self._pools[direction, name] = members
         return self._pools[direction, name]
 
-    def pivot_text(self, segment: Segment) -> str:
+    def pivot_text(self, segment: DirectedPair) -> str:
         """Returns the text over which a segment's two sides were aligned; empty if directly."""
         return self._pivots.get(segment.id, "")
 
-    def translations(self, source_text: str, direction: str) -> list[Segment]:
+    def translations(self, source_text: str, direction: str) -> list[DirectedPair]:
         """Returns all segments of a direction with the same source text, case and spaces apart."""
         if direction not in self._by_source:
-            index: dict[str, list[Segment]] = defaultdict(list)
+            index: dict[str, list[DirectedPair]] = defaultdict(list)
             for segment in self.segments(direction):
                 index[_key(segment.source_text)].append(segment)
             self._by_source[direction] = index
         return self._by_source[direction].get(_key(source_text), [])
 
-    def edits(self, segment: Segment) -> list[Edit]:
+    def edits(self, segment: DirectedPair) -> list[Edit]:
         """Returns the minimal pairs of a segment (see ``pairs``)."""
         if segment.direction not in self._pairs:
             explored = self.segments(segment.direction)[: self._explored]
             self._pairs[segment.direction] = MinimalPairs(explored)
         return self._pairs[segment.direction].edits(segment)
 
-    def terms(self, segment: Segment) -> list[Term]:
+    def terms(self, segment: DirectedPair) -> list[LexiconTerm]:
         """Returns the terms of a segment that both its texts have, in the order of the source.
 
         They are those that are translated consistently (see ``lexicon``) and those of term
@@ -167,10 +169,10 @@ class Library:
         self.listed = read_lists(self._term_lists, lists)
         return lists
 
-    def _lexicon(self, direction: str) -> Lexicon:
+    def _lexicon(self, direction: str) -> PairLexicon:
         if direction not in self._lexicons:
             rows = _segments(self._lexicon_rows, direction, {})
-            self._lexicons[direction] = Lexicon(rows[: self._explored])
+            self._lexicons[direction] = PairLexicon(rows[: self._explored])
         return self._lexicons[direction]
 
     @cached_property
@@ -191,7 +193,7 @@ class Library:
         texts = (text for segment in self.segments(direction) for text in segment[-2:])
         return {word for text in texts for word in words(text) if word.islower()}
 
-    def brands(self, segment: Segment) -> list[str]:
+    def brands(self, segment: DirectedPair) -> list[str]:
         """Returns the product names of a segment that another could replace."""
         known = self._brands.get(segment.direction, [])
         return [
@@ -200,7 +202,7 @@ class Library:
             if name in known and all(_stands_alone(text, name) for text in segment[-2:])
         ]
 
-    def other_brands(self, segment: Segment) -> list[str]:
+    def other_brands(self, segment: DirectedPair) -> list[str]:
         """Returns the product names of a direction that a segment lacks, sorted."""
         known = self._brands.get(segment.direction, [])
         return [name for name in known if name not in segment.source_text]
@@ -228,7 +230,7 @@ def _key(text: str) -> str:
     return normalise(text).rstrip(".。!！")
 
 
-def _segments(rows: list[Row], direction: str, pivots: dict[str, str]) -> list[Segment]:
+def _segments(rows: list[Row], direction: str, pivots: dict[str, str]) -> list[DirectedPair]:
     """Returns rows seen in a direction; two languages without the pivot are joined over it.
 
     The pivot text of each joined segment goes into ``pivots``, by the segment's id.
@@ -253,13 +255,13 @@ def _segments(rows: list[Row], direction: str, pivots: dict[str, str]) -> list[S
     return result
 
 
-def _segment(name: str, row: Row, source: str, target: str, texts: dict[str, str]) -> Segment:
-    return Segment(
+def _segment(name: str, row: Row, source: str, target: str, texts: dict[str, str]) -> DirectedPair:
+    return DirectedPair(
         name, row["source"], row["document"], source, target, texts[source], texts[target]
     )
 
 
-def kept_names(segment: Segment) -> list[str]:
+def kept_names(segment: DirectedPair) -> list[str]:
     """Returns words with a capital inside the sentence that stand alike, once, on both sides.
 
     The first word of a sentence has a capital anyway and does not count, nor do
@@ -279,7 +281,7 @@ def kept_names(segment: Segment) -> list[str]:
     return result
 
 
-def aligned_sentences(segment: Segment) -> list[tuple[str, str]]:
+def aligned_sentences(segment: DirectedPair) -> list[tuple[str, str]]:
     """Returns the sentence pairs of a segment whose sides have equally many, else nothing."""
     source, target = sentences(segment.source_text), sentences(segment.target_text)
     return list(zip(source, target, strict=True)) if len(source) == len(target) else []

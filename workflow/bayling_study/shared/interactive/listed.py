@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bayling_study.shared.interactive.lexicon import MAX_SHARE, MIN_LETTERS, Term, written
+from bayling_study.shared.interactive.lexicon import MAX_SHARE, MIN_LETTERS, LexiconTerm, written
 from bayling_study.shared.interactive.text import (
     is_unspaced_character,
     normalise,
@@ -29,7 +29,7 @@ from bayling_study.shared.interactive.text import (
     spans,
     words,
 )
-from bayling_study.shared.interactive.types import Segment
+from bayling_study.shared.interactive.types import DirectedPair
 
 MIN_UNSPACED = 2
 """Characters of the shortest term of a script without spaces."""
@@ -61,7 +61,7 @@ class TermList:
         segments: in which terms will be looked for.
     """
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
+    def __init__(self, segments: Sequence[DirectedPair]) -> None:
         self._segments = segments
         self._entries: dict[str, list[str]] = {}
         self._beginning: dict[str, list[str]] = {}
@@ -84,7 +84,7 @@ class TermList:
         self._entries.setdefault(term, []).append(translation)
         return True
 
-    def terms(self, source_text: str, target_text: str) -> list[Term]:
+    def terms(self, source_text: str, target_text: str) -> list[LexiconTerm]:
         """Returns the terms that both texts have once, as written there.
 
         A word of which two translations are in the target is left out: only one is right.
@@ -92,12 +92,12 @@ class TermList:
         if not self._entries:
             return []
         one, other = normalise(source_text), normalise(target_text)
-        found: list[Term] = []
+        found: list[LexiconTerm] = []
         for piece in self._pieces(one):
             fitting = [text for text in self._entries[piece] if _once(other, text)]
             widest = max(fitting, key=len, default="")
             if widest and _once(one, piece) and all(text in widest for text in fitting):
-                found.append(Term(written(source_text, piece), written(target_text, widest)))
+                found.append(LexiconTerm(written(source_text, piece), written(target_text, widest)))
         return found
 
     def _pieces(self, text: str) -> Iterator[str]:
@@ -113,7 +113,9 @@ def _once(text: str, term: str) -> bool:
     return text.count(term) == 1 and occurrences(text, term) == 1
 
 
-def joined(learnt: list[Term], listed: list[Term], source_text: str) -> list[Term]:
+def joined(
+    learnt: list[LexiconTerm], listed: list[LexiconTerm], source_text: str
+) -> list[LexiconTerm]:
     """Returns all terms in the order of the source; no listed one shares words with another.
 
     What was learnt counts before what is listed, a longer listed term before a part of it.
@@ -128,7 +130,7 @@ def joined(learnt: list[Term], listed: list[Term], source_text: str) -> list[Ter
     return sorted(result, key=lambda term: text.find(normalise(term.source)))
 
 
-def _overlap(one: Term, other: Term) -> bool:
+def _overlap(one: LexiconTerm, other: LexiconTerm) -> bool:
     sides = zip(one, other, strict=True)
     return any(occurrences(a, b) or occurrences(b, a) for a, b in sides)
 

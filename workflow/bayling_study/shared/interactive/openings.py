@@ -9,7 +9,7 @@ from bayling_study.shared.interactive.checks import Check
 from bayling_study.shared.interactive.library import Library, aligned_sentences, kept_names
 from bayling_study.shared.interactive.registry import demand
 from bayling_study.shared.interactive.text import is_quotable, occurrences, spans
-from bayling_study.shared.interactive.types import Scene, Segment, Step
+from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
 DRAFT_LIKENESS = 0.6
@@ -33,7 +33,7 @@ def translate(scene: Scene, library: Library, rng: Random) -> Step:
     return Step("translate", user, segment.target_text, [in_script(segment.target)], segment)
 
 
-def has_sentences(library: Library, segment: Segment) -> bool:
+def has_sentences(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a segment has several sentences, as many on each side."""
     return len(aligned_sentences(segment)) > 1
 
@@ -47,7 +47,7 @@ def translate_part(scene: Scene, library: Library, rng: Random) -> Step:
     return Step("translate-part", user, target, [in_script(part.target)], part, scene.segment)
 
 
-def has_terms(library: Library, segment: Segment) -> bool:
+def has_terms(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a segment has consistently translated terms."""
     return bool(library.terms(segment))
 
@@ -69,7 +69,7 @@ def include_words(scene: Scene, library: Library, rng: Random) -> Step | None:
     return Step("include-words", f"{request}\n{condition}", segment.target_text, checks, segment)
 
 
-def _prefixes(segment: Segment, library: Library) -> list[str]:
+def _prefixes(segment: DirectedPair, library: Library) -> list[str]:
     """Returns beginnings of a translation that end with a word, at most half of it long.
 
     Without spaces only a term's end is surely the end of a word.
@@ -84,7 +84,7 @@ def _prefixes(segment: Segment, library: Library) -> list[str]:
     return [part for part in chosen if is_quotable(part) and 2 * len(part) <= len(text)]
 
 
-def has_prefix(library: Library, segment: Segment) -> bool:
+def has_prefix(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a translation has a beginning that can be given."""
     return bool(_prefixes(segment, library))
 
@@ -105,7 +105,7 @@ def start_with(scene: Scene, library: Library, rng: Random) -> Step | None:
     return Step("start-with", f"{request}\n{condition}", segment.target_text, checks, segment)
 
 
-def has_name(library: Library, segment: Segment) -> bool:
+def has_name(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a name stands alike in a segment and in its translation."""
     return bool(kept_names(segment))
 
@@ -126,7 +126,7 @@ def keep_name(scene: Scene, library: Library, rng: Random) -> Step | None:
     return Step("keep-name", f"{request}\n{condition}", segment.target_text, checks, segment)
 
 
-def has_draft(library: Library, segment: Segment) -> bool:
+def has_draft(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a wrong draft can be made: a partner segment, or a term to leave out."""
     return any(edit.target_old for edit in library.edits(segment)) or has_terms(library, segment)
 

@@ -22,7 +22,7 @@ from bayling_study.shared.interactive.text import (
     occurrences,
     spans,
 )
-from bayling_study.shared.interactive.types import Segment
+from bayling_study.shared.interactive.types import DirectedPair
 
 MAX_WORDS = 4
 """Longest block that may differ, in words of a script with spaces."""
@@ -58,7 +58,7 @@ class Edit(NamedTuple):
         before: the words of the translation that stand in front of the block.
     """
 
-    other: Segment
+    other: DirectedPair
     source_old: str
     source_new: str
     target_old: str
@@ -75,7 +75,7 @@ class MinimalPairs:
     comparison.
     """
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
+    def __init__(self, segments: Sequence[DirectedPair]) -> None:
         self._segments = segments
         self._numbers = {segment: number for number, segment in enumerate(segments)}
         values: dict[str, int] = {}
@@ -85,16 +85,16 @@ class MinimalPairs:
         self._frames = frames
         order = np.argsort(hashes, kind="stable")
         self._sorted, self._owners = hashes[order], owners[order]
-        self._edits: dict[Segment, list[Edit]] = {}
+        self._edits: dict[DirectedPair, list[Edit]] = {}
 
-    def edits(self, segment: Segment) -> list[Edit]:
+    def edits(self, segment: DirectedPair) -> list[Edit]:
         """Returns what can be changed in a segment; empty for one that is not of the corpus."""
         if segment not in self._edits:
             found = (difference(segment, other) for other in self._partners(segment))
             self._edits[segment] = [edit for edit in found if edit is not None]
         return self._edits[segment]
 
-    def _partners(self, segment: Segment) -> list[Segment]:
+    def _partners(self, segment: DirectedPair) -> list[DirectedPair]:
         """Returns up to ``NEIGHBOURS`` partners, those that follow it in the corpus first."""
         own = self._numbers.get(segment)
         if own is None:
@@ -112,7 +112,7 @@ class MinimalPairs:
         return [self._segments[number] for number in chosen]
 
 
-def difference(one: Segment, other: Segment) -> Edit | None:
+def difference(one: DirectedPair, other: DirectedPair) -> Edit | None:
     """Returns the difference of two segments, or nothing if they are no minimal pair."""
     source = _blocks(one.source_text, other.source_text)
     target = _blocks(one.target_text, other.target_text)

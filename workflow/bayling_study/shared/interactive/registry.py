@@ -14,10 +14,10 @@ from random import Random
 
 from bayling_study.core.lookup import look_up
 from bayling_study.shared.interactive.library import Library
-from bayling_study.shared.interactive.types import Scene, Segment, Step
+from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 
 Make = Callable[[Scene, Library, Random], Step | None]
-Fits = Callable[[Library, Segment], bool]
+Fits = Callable[[Library, DirectedPair], bool]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ DEMANDS: dict[str, Demand] = {}
 """All demands by name."""
 
 
-def any_segment(library: Library, segment: Segment) -> bool:
+def any_segment(library: Library, segment: DirectedPair) -> bool:
     """Fits every segment."""
     return True
 

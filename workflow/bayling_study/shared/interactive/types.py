@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bayling_study.shared.interactive.checks import Check
 
 
-class Segment(NamedTuple):
+class DirectedPair(NamedTuple):
     """An aligned pair seen in one direction.
 
     Attributes:
@@ -52,8 +52,8 @@ class Step:
     user: str
     answer: str
     checks: list[Check]
-    segment: Segment
-    whole: Segment | None = None
+    segment: DirectedPair
+    whole: DirectedPair | None = None
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Scene:
         steps: the turns so far.
     """
 
-    segment: Segment
+    segment: DirectedPair
     instruction: str
     steps: list[Step] = field(default_factory=list)
 
@@ -86,6 +86,6 @@ class Dialogue:
         steps: its turns.
     """
 
-    segment: Segment
+    segment: DirectedPair
     instruction: str
     steps: list[Step]

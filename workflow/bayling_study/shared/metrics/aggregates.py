@@ -30,7 +30,7 @@ EXAM_MEANS = {
 
 
 @dataclass(frozen=True)
-class Measured:
+class Resampled:
     """A measurement with its values on the resampled test sets of its item."""
 
     measurement: Measurement
@@ -61,7 +61,7 @@ def some_of(having: int, items: int) -> str:
     return f"{having} items" if having == items else f"{having} of {items} items"
 
 
-def mean_of(members: Sequence[Measured]) -> tuple[float, Array]:
+def mean_of(members: Sequence[Resampled]) -> tuple[float, Array]:
     """Returns the mean of items' values, and of their resampled values."""
     value = float(np.mean([member.measurement.value for member in members]))
     return value, np.mean([member.resamples for member in members], axis=0)

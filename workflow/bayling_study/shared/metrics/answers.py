@@ -17,7 +17,7 @@ from bayling_study.shared.metrics import (
 )
 from bayling_study.shared.metrics.cache import StatisticsCache
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
-from bayling_study.shared.metrics.resampling import Plan
+from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.sources.fetched import files_root
 
 MEASURES = {
@@ -50,10 +50,10 @@ def options_of(config: StudyConfig, cache: Path | None, spm: Path | None = None)
     return Options(tokenizers, StatisticsCache(cache), config.scoring.off_target, model)
 
 
-def plan_of(config: StudyConfig) -> Plan:
+def plan_of(config: StudyConfig) -> Resampling:
     """Returns the resampling plan from the configuration."""
     bootstrap = config.scoring.bootstrap
-    return Plan(bootstrap.samples, bootstrap.confidence, config.study.seed)
+    return Resampling(bootstrap.samples, bootstrap.confidence, config.study.seed)
 
 
 def suite_kind(config: StudyConfig, suite: str) -> str:

@@ -24,7 +24,7 @@ KEPT_REFERENCE = "interactive|kept:words-in-order-of-previous-reference|version:
 
 
 @dataclass(frozen=True)
-class Turn:
+class CheckedTurn:
     """One judged turn.
 
     Attributes:
@@ -62,9 +62,9 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     return results + _quality(answers, options)
 
 
-def _parts(turns: list[Turn]) -> dict[str, list[Turn]]:
+def _parts(turns: list[CheckedTurn]) -> dict[str, list[CheckedTurn]]:
     """Returns the turns by number (``turn-1``) and by kind of demand."""
-    parts: dict[str, list[Turn]] = {}
+    parts: dict[str, list[CheckedTurn]] = {}
     for turn in sorted(turns, key=lambda turn: turn.number):
         parts.setdefault(f"turn-{turn.number}", []).append(turn)
     for turn in turns:
@@ -72,7 +72,7 @@ def _parts(turns: list[Turn]) -> dict[str, list[Turn]]:
     return parts
 
 
-def _judge(answers: Answers, index: int) -> list[Turn]:
+def _judge(answers: Answers, index: int) -> list[CheckedTurn]:
     prompt, given = answers.prompts[index], answers.hypotheses[index].turns
     demands: list[dict[str, Any]] = prompt.meta.get("demands", [])
     sizes = {len(demands), len(prompt.references), len(given)}
@@ -89,7 +89,7 @@ def _judge(answers: Answers, index: int) -> list[Turn]:
         later = position > 0
         kept = _share(given, position) if later else None
         expected = _share(prompt.references, position) if later else None
-        turns.append(Turn(index, position + 1, demand["kind"], met, kept, expected))
+        turns.append(CheckedTurn(index, position + 1, demand["kind"], met, kept, expected))
     return turns
 
 
@@ -97,14 +97,14 @@ def _share(texts: list[str], position: int) -> float:
     return matched_share(texts[position - 1], texts[position], of="one")
 
 
-def _met(metric: str, turns: list[Turn], size: int) -> Measurement:
+def _met(metric: str, turns: list[CheckedTurn], size: int) -> Measurement:
     judged = [turn for turn in turns if turn.met is not None]
     note = f"{sum(bool(turn.met) for turn in judged)}/{len(judged)} demands met"
     pairs = ((turn.conversation, float(bool(turn.met))) for turn in judged)
     return _by_conversation(metric, SATISFACTION, pairs, size, note)
 
 
-def _all_met(turns: list[Turn], size: int) -> Measurement:
+def _all_met(turns: list[CheckedTurn], size: int) -> Measurement:
     judged = {turn.conversation for turn in turns if turn.met is not None}
     failed = {turn.conversation for turn in turns if turn.met is False}
     pairs = ((index, float(index not in failed)) for index in sorted(judged))
@@ -112,7 +112,7 @@ def _all_met(turns: list[Turn], size: int) -> Measurement:
     return _by_conversation("satisfaction-all", DIALOGUE, pairs, size, note)
 
 
-def _kept(turns: list[Turn], size: int, suffix: str = "") -> list[Measurement]:
+def _kept(turns: list[CheckedTurn], size: int, suffix: str = "") -> list[Measurement]:
     own = ((turn.conversation, turn.kept) for turn in turns if turn.kept is not None)
     expected = (
         (turn.conversation, turn.kept_reference)

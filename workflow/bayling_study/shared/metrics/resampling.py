@@ -21,7 +21,7 @@ from bayling_study.shared.metrics.measurement import Array, Measurement
 
 
 @dataclass(frozen=True)
-class Plan:
+class Resampling:
     """How often and from which seed to resample.
 
     Attributes:

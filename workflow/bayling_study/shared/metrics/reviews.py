@@ -38,7 +38,7 @@ SIGNATURE = "review|format:FairEval|orders:{orders}|version:1"
 
 
 @dataclass
-class Question:
+class QuestionReviews:
     """One question's reviews: a pair of scores for each order in which it was judged.
 
     Attributes:
@@ -98,7 +98,7 @@ def measure_judged(answers: Answers, options: Options) -> list[Measurement]:
     ]
 
 
-def _orders(signature: str, questions: list[Question]) -> list[Measurement]:
+def _orders(signature: str, questions: list[QuestionReviews]) -> list[Measurement]:
     """Returns what two orders of the same questions tell about the judge."""
     whole = [float(len(question.pairs) > 1) for question in questions]
     agreed = [w * question.consistent for w, question in zip(whole, questions, strict=True)]
@@ -109,7 +109,7 @@ def _orders(signature: str, questions: list[Question]) -> list[Measurement]:
     ]
 
 
-def _measurements(questions: list[Question], signature: str) -> list[Measurement]:
+def _measurements(questions: list[QuestionReviews], signature: str) -> list[Measurement]:
     judged = [float(bool(question.pairs)) for question in questions]
     ours = [question.scores[0] for question in questions]
     theirs = [question.scores[1] for question in questions]
@@ -131,14 +131,14 @@ def _measurements(questions: list[Question], signature: str) -> list[Measurement
     return results + _categories(signature, questions)
 
 
-def _questions(answers: Answers, strict: bool) -> list[Question]:
+def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
     """Returns the questions with their scores.
 
     Args:
         answers: reviews in place of answers.
         strict: whether a review without scores is an error.
     """
-    questions: dict[str, Question] = {}
+    questions: dict[str, QuestionReviews] = {}
     for index, (prompt, review) in enumerate(
         zip(answers.prompts, answers.last_turns(), strict=True)
     ):
@@ -151,7 +151,7 @@ def _questions(answers: Answers, strict: bool) -> list[Question]:
             )
         key = str(prompt.meta.get("question_id", prompt.id))
         category = str(prompt.meta.get("category", ""))
-        question = questions.setdefault(key, Question(category))
+        question = questions.setdefault(key, QuestionReviews(category))
         if scores is not None:
             swapped = bool(prompt.meta.get("swapped"))
             question.pairs.append(scores[::-1] if swapped else scores)
@@ -170,7 +170,7 @@ def _ratio_of_sums(sums: Array) -> Array:
     return quotient(sums[..., 0], sums[..., 1], 100.0)
 
 
-def _categories(signature: str, questions: list[Question]) -> list[Measurement]:
+def _categories(signature: str, questions: list[QuestionReviews]) -> list[Measurement]:
     results = []
     for name in dict.fromkeys(question.category for question in questions if question.category):
         members = [question for question in questions if question.category == name]

@@ -1,8 +1,8 @@
-"""What ``auto`` becomes: ZeRO stage, offload and row length that fit the memory.
+"""What ``auto`` becomes: ZeRO stage, offload and packed length that fit the memory.
 
 Tried from the fastest to the slowest: nothing in host memory before something,
 and then the lowest stage, which sends least between processes. The first that
-fits counts; rows are then made as long as the rest of the memory holds, where
+fits counts; sequences are then packed as long as the rest of the memory holds, where
 the attention kernel gains from that.
 """
 
@@ -15,14 +15,14 @@ from typing import Any
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.sizing.memory import Training, training_memory
+from bayling_study.shared.sizing.memory import TrainingMemory, training_memory
 from bayling_study.shared.sizing.shape import Shape
 
 USABLE = 0.9
 """Share of a device's memory that a plan may fill: the rest is the CUDA context, libraries
 and what the allocator cannot use."""
-LONG_ROWS = ("flash", "flex")
-"""Kernels whose work does not grow with the square of the row, so that long rows are cheaper."""
+LONG_KERNELS = ("flash", "flex")
+"""Kernels whose work does not grow quadratically, so that long packed sequences are cheaper."""
 GIBIBYTE = 1 << 30
 CORES = "cpu"
 """What a run record names as its device where there was no GPU."""
@@ -44,7 +44,7 @@ class Room:
     device: int | None
     host: int | None
 
-    def holds(self, need: Training) -> bool:
+    def holds(self, need: TrainingMemory) -> bool:
         """Tells whether every process fits."""
         host = self.local * need.host
         if self.device is None:
@@ -65,7 +65,7 @@ class Choice:
     """
 
     tuning: TuningSection
-    need: Training
+    need: TrainingMemory
     fits: bool
 
 
@@ -81,10 +81,10 @@ def choose(
         attention: kernel that will be used.
         step_tokens: tokens of a step of all processes, about.
     """
-    rows = tuning.max_length if tuning.micro_batch_tokens == "auto" else tuning.micro_batch_tokens
+    length = tuning.max_length if tuning.micro_batch_tokens == "auto" else tuning.micro_batch_tokens
     last: Choice | None = None
     for offload, stage in itertools.product(_offloads(tuning, room), _stages(tuning)):
-        values = {"zero_stage": stage, "offload": offload, "micro_batch_tokens": rows}
+        values = {"zero_stage": stage, "offload": offload, "micro_batch_tokens": length}
         last = _weigh(shape, tuning, values, room, attention)
         if last.fits:
             return _lengthen(shape, last, room, attention, step_tokens, tuning)
@@ -128,8 +128,8 @@ def _lengthen(
     step_tokens: float,
     tuning: TuningSection,
 ) -> Choice:
-    """Returns the choice with the longest rows that fit and that a step can fill."""
-    if tuning.micro_batch_tokens != "auto" or attention not in LONG_ROWS or room.device is None:
+    """Returns the choice with the longest sequences that fit and that a step can fill."""
+    if tuning.micro_batch_tokens != "auto" or attention not in LONG_KERNELS or room.device is None:
         return choice
     most = math.ceil(step_tokens / room.processes / tuning.max_length)
     for times in range(most, 1, -1):
@@ -140,7 +140,7 @@ def _lengthen(
     return choice
 
 
-def shortfall(need: Training, room: Room) -> str | None:
+def shortfall(need: TrainingMemory, room: Room) -> str | None:
     """Returns what is needed and what there is, where that is too little."""
     if room.holds(need):
         return None

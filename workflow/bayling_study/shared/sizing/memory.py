@@ -4,14 +4,14 @@ Model states and their partition are those of Rajbhandari et al. 2020, "ZeRO:
 Memory Optimizations Toward Training Trillion Parameter Models": weights in the
 compute precision, gradients, and 12 bytes a trained parameter for fp32 weights
 and Adam's two moments. Gradients are fp32 here, for they are summed over the
-rows of a step (the paper has 16 bits). What comes on top:
+sequences of a step (the paper has 16 bits). What comes on top:
 
 * activations, counted from transformers' Llama block, because the published
   count (Korthikanti et al. 2022, 34 bytes a value of the hidden state) is of
   GPT's block: two norms keep their input in fp32 and their result twice in 16
   bits, attention its inputs and its result, the gated MLP four values a
   neuron, and eager attention its scores;
-* logits, only where a token is learnt: in 16 bits, in fp32, as probabilities
+* logits, only where a token is supervised: in 16 bits, in fp32, as probabilities
   and their gradient;
 * DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at
   stage 1 in bf16 the 16-bit gradients beside their sum; at stage 3 the weights
@@ -36,7 +36,7 @@ bytes a parameter of a process's share:
   with ``offload: all`` the 16-bit weights too (906): 22 in bf16.
 
 Neither the libraries nor the CUDA context are in these numbers, nor what an
-allocator holds on to: with rows of many lengths the C library's heap on the CPU
+allocator holds on to: with sequences of many lengths the C library's heap on the CPU
 took a third more.
 """
 
@@ -64,12 +64,12 @@ SUBGROUP = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingMemory:
     """Bytes that one process needs while it trains.
 
     Attributes:
         states: weights, gradients and optimiser on the device.
-        activations: of one row, with its logits.
+        activations: of one packed sequence, with its logits.
         buffers: DeepSpeed's.
         host: states that DeepSpeed keeps in host memory.
     """
@@ -90,8 +90,8 @@ def training_memory(
     tuning: TuningSection,
     processes: int,
     attention: str = "sdpa",
-    learnt: int | None = None,
-) -> Training:
+    supervised: int | None = None,
+) -> TrainingMemory:
     """Returns what each of ``processes`` needs.
 
     Stage 1 divides the optimiser's states by the number of processes, 2 also
@@ -100,10 +100,10 @@ def training_memory(
 
     Args:
         shape: of the model.
-        tuning: with a stage, an offload and a row length, none of them ``auto``.
+        tuning: with a stage, an offload and a packed length, none of them ``auto``.
         processes: number of processes.
         attention: kernel.
-        learnt: learnt tokens of a row at most; none means all.
+        supervised: supervised tokens of a packed sequence at most; none means all.
     """
     stage, offload = tuning.zero_stage, tuning.offload
     if stage == "auto" or offload == "auto":
@@ -129,8 +129,8 @@ def training_memory(
         buffers += min(GATHERED, shape.parameters()) * size
         second = _share(min(SUBGROUP, trained) * GRADIENT_BYTES, True, processes)
         buffers += second if offload == "none" else 0
-    live = activations(shape, tuning, attention, learnt)
-    return Training(states, live, buffers, host)
+    live = activations(shape, tuning, attention, supervised)
+    return TrainingMemory(states, live, buffers, host)
 
 
 def _offloaded(stage: int, trained: int, size: int, processes: int) -> tuple[int, int]:
@@ -183,21 +183,21 @@ def _weights(shape: Shape, tuning: TuningSection) -> int:
     return round(linear * FOUR_BITS) + (shape.parameters() - linear) * size + thin
 
 
-def row_tokens(tuning: TuningSection) -> int:
-    """Returns the length of a packed row; ``auto`` is at least the longest conversation."""
+def packed_length(tuning: TuningSection) -> int:
+    """Returns the length of a packed sequence; ``auto`` is at least the longest conversation."""
     return tuning.max_length if tuning.micro_batch_tokens == "auto" else tuning.micro_batch_tokens
 
 
 def activations(
-    shape: Shape, tuning: TuningSection, attention: str = "sdpa", learnt: int | None = None
+    shape: Shape, tuning: TuningSection, attention: str = "sdpa", supervised: int | None = None
 ) -> int:
-    """Returns the activations of one row and its logits.
+    """Returns the activations of one packed sequence and its logits.
 
     With recomputation each layer keeps its input, and one layer at a time all.
     """
-    length, size = row_tokens(tuning), WEIGHT_BYTES[tuning.precision]
+    length, size = packed_length(tuning), WEIGHT_BYTES[tuning.precision]
     layer = layer_bytes(shape, length, size, attention)
-    logits = logit_bytes(shape, length if learnt is None else learnt, size)
+    logits = logit_bytes(shape, length if supervised is None else supervised, size)
     if tuning.gradient_checkpointing:
         # The recomputed layer, and the gradients that go back through it.
         return shape.layers * size * length * shape.hidden + 2 * layer + logits
@@ -205,11 +205,11 @@ def activations(
 
 
 def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
-    """Returns what one block keeps of a row for its backward pass.
+    """Returns what one block keeps of a sequence for its backward pass.
 
     Args:
         shape: of the model.
-        length: tokens of the row.
+        length: tokens of the sequence.
         size: bytes of a value in the compute precision.
         attention: kernel; those with a full mask copy keys and values for every head, and
             ``eager`` keeps the softmax of all scores.
@@ -223,14 +223,14 @@ def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
 
 
 def _square(shape: Shape, size: int, attention: str) -> int:
-    """Returns the bytes that a layer keeps for each pair of tokens of a row."""
+    """Returns the bytes that a layer keeps for each pair of tokens of a packed sequence."""
     if attention == "sdpa":
         return size  # the mask as numbers
     softmax = 4 if size == 4 else 4 + size  # in fp32, and in the compute precision
     return shape.heads * softmax if attention == "eager" else 0
 
 
-def logit_bytes(shape: Shape, learnt: int, size: int) -> int:
-    """Returns the logits of learnt tokens: as computed, in fp32, as probabilities, as gradient."""
+def logit_bytes(shape: Shape, supervised: int, size: int) -> int:
+    """Returns the bytes of logits: as computed, in fp32, as probabilities, as gradient."""
     wide = 4 * 3 if size == 4 else size + 4 * 3
-    return learnt * shape.vocabulary * wide
+    return supervised * shape.vocabulary * wide

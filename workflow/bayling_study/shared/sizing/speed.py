@@ -4,7 +4,7 @@ Model FLOPs, as in Chowdhery et al. 2022, "PaLM", appendix B: what the model
 needs, whatever is computed twice. A matrix costs 6 operations a parameter and
 token (forward 2, backward 4); attention 12 operations a layer, head, head
 dimension and pair of query and key (of 2 matrix products), of which a causal
-mask needs half. The output layer counts for learnt tokens only, because only
+mask needs half. The output layer counts for supervised tokens only, because only
 there it is computed, and the input embedding costs nothing.
 
 Where only adapters are trained, a frozen matrix costs 4 (forward 2, backward 2:
@@ -50,14 +50,14 @@ def peak_teraflops(name: str) -> float | None:
 
 
 def model_flops(
-    shape: Shape, tokens: int, learnt: int, pairs: int, adapters: int | None = None
+    shape: Shape, tokens: int, supervised: int, pairs: int, adapters: int | None = None
 ) -> float:
     """Returns the operations of training on some conversations.
 
     Args:
         shape: of the model.
         tokens: of the conversations.
-        learnt: those that are learnt.
+        supervised: those that are supervised.
         pairs: sum of the squares of the conversations' lengths.
         adapters: parameters of the adapters, where only those are trained.
     """
@@ -66,4 +66,4 @@ def model_flops(
     attention = 6 * shape.layers * shape.heads * shape.head_size
     each = TRAINED if adapters is None else FROZEN
     per_token = each * blocks + TRAINED * (adapters or 0)
-    return float(per_token * tokens + each * output * learnt + attention * pairs)
+    return float(per_token * tokens + each * output * supervised + attention * pairs)

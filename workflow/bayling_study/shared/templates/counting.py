@@ -70,9 +70,9 @@ def _texts(tokenizer: Any, pieces: list[list[Piece]]) -> tuple[list[str], list[i
 
 
 def _sums(pieces: list[Piece], counts: Any, lead: int) -> tuple[int, int]:
-    total, trained = lead, 0
+    total, supervised = lead, 0
     for piece in pieces:
         count = 1 if piece.special else next(counts)
         total += count
-        trained += count * piece.trained
-    return total, trained
+        supervised += count * piece.supervised
+    return total, supervised

@@ -34,7 +34,7 @@ def bayling_pieces(messages: Sequence[Message]) -> list[Piece]:
             lead = "\n" if number else ""
             pieces.append(Piece(f"{lead}### Instruction:\n{message['content']}\n### Response:\n"))
         else:
-            pieces += [Piece(message["content"], trained=True), Piece(EOS, True, True)]
+            pieces += [Piece(message["content"], supervised=True), Piece(EOS, True, True)]
     return merge_text(pieces)
 
 
@@ -43,10 +43,10 @@ def bayling3_pieces(messages: Sequence[Message]) -> list[Piece]:
     system, turns = split_system(messages, V3_SYSTEM)
     pieces = [*_header("system"), Piece(system.strip()), Piece(END_OF_TURN, True)]
     for message in turns:
-        trained = message["role"] == "assistant"
+        supervised = message["role"] == "assistant"
         pieces += _header(message["role"])
-        pieces.append(Piece(message["content"].strip(), trained=trained))
-        pieces.append(Piece(END_OF_TURN, True, trained))
+        pieces.append(Piece(message["content"].strip(), supervised=supervised))
+        pieces.append(Piece(END_OF_TURN, True, supervised))
     if turns[-1]["role"] == "user":
         pieces += _header("assistant")
     return merge_text(pieces)
@@ -61,7 +61,7 @@ def foundation_pieces(tokenizer: Any, messages: Sequence[Message]) -> list[Piece
 
     The template is rendered with placeholders for the contents, which shows
     where each content stands without searching for its text. An answer is
-    trained up to and with the special token that follows it.
+    supervised up to and with the special token that follows it.
 
     Raises:
         StudyError: the tokenizer has no template, or its template rewrites contents.
@@ -106,9 +106,9 @@ def _fill(
         if part.startswith("\ue000"):
             number = int(part[1:-1])
             answer = messages[number]["role"] == "assistant"
-            yield Piece(contents[number], trained=answer)
+            yield Piece(contents[number], supervised=answer)
         elif part in specials:
-            yield Piece(part, True, trained=answer)
+            yield Piece(part, True, supervised=answer)
             answer = False
         else:
-            yield Piece(part, trained=answer)
+            yield Piece(part, supervised=answer)

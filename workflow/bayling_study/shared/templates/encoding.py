@@ -95,7 +95,8 @@ def stop_ids(tokenizer: Any, template: TemplateName) -> list[int]:
         ids.add(_special_id(tokenizer, END_OF_TURN))
     if template == "foundation":
         exchange = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        ends = [p.text for p in foundation_pieces(tokenizer, exchange) if p.special and p.trained]
+        parts = foundation_pieces(tokenizer, exchange)
+        ends = [part.text for part in parts if part.special and part.supervised]
         ids |= {_special_id(tokenizer, end) for end in ends}
     return sorted(number for number in ids if number is not None)
 
@@ -144,7 +145,7 @@ def _tokenise(
     for piece in _pieces(template, messages, tokenizer):
         added = _piece_ids(tokenizer, piece, before)
         ids += added
-        mask += [piece.trained] * len(added)
+        mask += [piece.supervised] * len(added)
         before = piece
     return ids, mask
 

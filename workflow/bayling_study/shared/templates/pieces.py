@@ -27,20 +27,20 @@ class Piece:
     Attributes:
         text: plain text, or the special token's name (``EOS`` for the tokenizer's own).
         special: the piece is one token of the vocabulary.
-        trained: the loss counts the piece's tokens.
+        supervised: the loss counts the piece's tokens.
     """
 
     text: str
     special: bool = False
-    trained: bool = False
+    supervised: bool = False
 
 
 def merge_text(pieces: Iterable[Piece]) -> list[Piece]:
     """Joins neighbouring untrained text, so that it is tokenised in one go as models expect."""
     merged: list[Piece] = []
     for piece in pieces:
-        plain = not (piece.special or piece.trained)
-        if plain and merged and not (merged[-1].special or merged[-1].trained):
+        plain = not (piece.special or piece.supervised)
+        if plain and merged and not (merged[-1].special or merged[-1].supervised):
             merged[-1] = Piece(merged[-1].text + piece.text)
         else:
             merged.append(piece)

@@ -35,7 +35,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Job:
+class RecordedJob:
     """One run record.
 
     Attributes:
@@ -93,7 +93,7 @@ def touches(first: Path, second: Path) -> bool:
     return first == second or first in second.parents or second in first.parents
 
 
-def read_job(file: Path) -> Job:
+def read_job(file: Path) -> RecordedJob:
     """Reads a run record.
 
     Raises:
@@ -102,10 +102,10 @@ def read_job(file: Path) -> Job:
     record = read_json(file)
     if not isinstance(record, dict) or not {"stage", "name", "uid"} <= set(record):
         raise StudyError("not a run record", where=file)
-    return Job(file, record)
+    return RecordedJob(file, record)
 
 
-def study_jobs(study: Path) -> list[Job]:
+def study_jobs(study: Path) -> list[RecordedJob]:
     """Returns a study's own jobs and the shared ones that made what they read.
 
     Shared outputs (downloads, foundations) have their records beside them: an
@@ -127,7 +127,7 @@ def study_jobs(study: Path) -> list[Job]:
     return list(known.values())
 
 
-def _beside(path: Path, known: dict[Path, Job]) -> Iterator[Job]:
+def _beside(path: Path, known: dict[Path, RecordedJob]) -> Iterator[RecordedJob]:
     """Yields the jobs, not known yet, that made a file and whose records lie above it."""
     for folder in path.parents:
         for file in sorted((folder / "runs").glob("*/*.json")):

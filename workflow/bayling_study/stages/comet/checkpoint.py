@@ -32,7 +32,7 @@ SUPPORTED_CLASS = "regression_metric"
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CometCheckpoint:
     """Where a COMET model's files are.
 
     Attributes:
@@ -130,7 +130,7 @@ def _folder(path: Path) -> Path:
     return files_root(path.parent) if path.name == MANIFEST else path
 
 
-def find_checkpoint(model: Path, encoder: Path | None = None) -> Checkpoint:
+def find_checkpoint(model: Path, encoder: Path | None = None) -> CometCheckpoint:
     """Finds the checkpoint at a path.
 
     Args:
@@ -155,4 +155,4 @@ def find_checkpoint(model: Path, encoder: Path | None = None) -> Checkpoint:
     chosen = encoder or (beside if beside.is_dir() else None)
     if chosen is not None and not (chosen / "config.json").exists():
         raise StudyError("no config.json in the encoder's folder", where=chosen)
-    return Checkpoint(file=file, encoder=chosen)
+    return CometCheckpoint(file=file, encoder=chosen)

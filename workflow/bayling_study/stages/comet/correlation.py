@@ -13,13 +13,13 @@ from comet.models import RegressionMetric
 from scipy.stats import kendalltau, spearmanr
 
 from bayling_study.stages.comet.cache import Cache
-from bayling_study.stages.comet.dataset import Row
+from bayling_study.stages.comet.dataset import Degraded
 from bayling_study.stages.comet.scorer import Scorer
 
 BATCH_TOKENS = 4096
 
 
-def measure(model: RegressionMetric, rows: list[Row]) -> dict[str, Any]:
+def measure(model: RegressionMetric, rows: list[Degraded]) -> dict[str, Any]:
     """Returns rank correlations of a model's scores with the deserved ones.
 
     Returns:
@@ -49,7 +49,7 @@ def measure(model: RegressionMetric, rows: list[Row]) -> dict[str, Any]:
     }
 
 
-Pairs = list[tuple[Row, float]]
+Pairs = list[tuple[Degraded, float]]
 
 
 def _rank(statistic: Callable[..., Any], pairs: Pairs) -> float:
@@ -60,7 +60,7 @@ def _rank(statistic: Callable[..., Any], pairs: Pairs) -> float:
     return float(statistic(deserved, given).statistic)
 
 
-def _grouped(pairs: Pairs, key: Callable[[Row], str]) -> dict[str, Pairs]:
+def _grouped(pairs: Pairs, key: Callable[[Degraded], str]) -> dict[str, Pairs]:
     groups: defaultdict[str, Pairs] = defaultdict(list)
     for row, score in pairs:
         groups[key(row)].append((row, score))

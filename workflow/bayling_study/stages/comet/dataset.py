@@ -18,7 +18,7 @@ from bayling_study.stages.comet.degrade import Material, damage
 
 
 @dataclass(frozen=True)
-class Row:
+class Degraded:
     """A damaged translation with the score it deserves, how it came about, and its direction."""
 
     triple: Triple
@@ -27,7 +27,9 @@ class Row:
     direction: str
 
 
-def read_rows(path: Path, train: int, held_out: int, seed: int) -> tuple[list[Row], list[Row]]:
+def read_rows(
+    path: Path, train: int, held_out: int, seed: int
+) -> tuple[list[Degraded], list[Degraded]]:
     """Makes the training and the held-out rows from the segments of ``comet_data``.
 
     Segments that share their pivot sentence are one group, and a group is on one side only.
@@ -49,7 +51,7 @@ def read_rows(path: Path, train: int, held_out: int, seed: int) -> tuple[list[Ro
     )
 
 
-def _rows(segments: list[dict[str, Any]], count: int, chance: random.Random) -> list[Row]:
+def _rows(segments: list[dict[str, Any]], count: int, chance: random.Random) -> list[Degraded]:
     """Damages ``count`` segments; where there are fewer, they come again with other damage."""
     donors: defaultdict[str, list[str]] = defaultdict(list)
     for segment in segments:
@@ -66,7 +68,7 @@ def _rows(segments: list[dict[str, Any]], count: int, chance: random.Random) -> 
         )
         text, score, kind = damage(material, chance)
         triple = Triple(segment["source"], text, segment["reference"])
-        rows.append(Row(triple, score, kind, segment["direction"]))
+        rows.append(Degraded(triple, score, kind, segment["direction"]))
     return rows
 
 
@@ -84,7 +86,7 @@ def _donor(segment: dict[str, Any], references: list[str], chance: random.Random
     return str(own)
 
 
-def write_csv(path: Path, rows: Iterable[Row]) -> None:
+def write_csv(path: Path, rows: Iterable[Degraded]) -> None:
     """Writes rows in the form that unbabel-comet reads its training data from."""
     with atomic_file(path) as stream:
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL)

@@ -17,12 +17,12 @@ import torch
 from comet.models import RegressionMetric
 
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.comet.checkpoint import SUPPORTED_CLASS, Checkpoint
+from bayling_study.stages.comet.checkpoint import SUPPORTED_CLASS, CometCheckpoint
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def load_model(checkpoint: Checkpoint, precision: str) -> RegressionMetric:
+def load_model(checkpoint: CometCheckpoint, precision: str) -> RegressionMetric:
     """Builds the model, ready for inference on a GPU if one was granted, else on the CPU.
 
     ``fp32`` is COMET's own definition. ``fp16`` runs everything in half precision, as the program
@@ -49,7 +49,7 @@ def load_model(checkpoint: Checkpoint, precision: str) -> RegressionMetric:
     return model.to(device).eval()
 
 
-def read_weights(checkpoint: Checkpoint) -> dict[str, Any]:
+def read_weights(checkpoint: CometCheckpoint) -> dict[str, Any]:
     """Reads a checkpoint file as tensors and plain values.
 
     Raises:
@@ -67,7 +67,7 @@ def read_weights(checkpoint: Checkpoint) -> dict[str, Any]:
         ) from error
 
 
-def build(checkpoint: Checkpoint, hyper_parameters: dict[str, Any]) -> RegressionMetric:
+def build(checkpoint: CometCheckpoint, hyper_parameters: dict[str, Any]) -> RegressionMetric:
     """Returns an untrained model of the checkpoint's shape, without a network.
 
     Raises:
@@ -89,7 +89,7 @@ def build(checkpoint: Checkpoint, hyper_parameters: dict[str, Any]) -> Regressio
         ) from error
 
 
-def signature(checkpoint: Checkpoint, precision: str) -> str:
+def signature(checkpoint: CometCheckpoint, precision: str) -> str:
     """Returns all that decides a score, in sacreBLEU's ``key:value|…`` style."""
     parts = {
         "metric": checkpoint.metric,

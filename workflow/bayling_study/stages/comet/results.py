@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayling_study.core.files import write_jsonl
 from bayling_study.core.records import Score, write_scores
 from bayling_study.core.seeds import derive_seed
-from bayling_study.stages.comet.scorable import Segment
+from bayling_study.stages.comet.scorable import Scorable
 from bayling_study.stages.comet.settings import CometSettings
 
 Array = NDArray[np.float64]
@@ -50,7 +50,7 @@ def resampled_means(values: list[float], samples: int, seed: int) -> Array:
 
 
 def item_scores(
-    segments: list[Segment],
+    segments: list[Scorable],
     values: list[float],
     names: tuple[str, str, str],
     signature: str,
@@ -84,7 +84,7 @@ def item_scores(
 
 
 def _item_means(
-    segments: list[Segment], values: list[float], suite: str, settings: CometSettings
+    segments: list[Scorable], values: list[float], suite: str, settings: CometSettings
 ) -> dict[str, ItemMean]:
     members: dict[str, list[int]] = {}
     for index, segment in enumerate(segments):
@@ -136,7 +136,7 @@ def _score(
 
 
 def write_results(
-    folder: Path, suite: str, scores: list[Score], segments: list[Segment], values: list[float]
+    folder: Path, suite: str, scores: list[Score], segments: list[Scorable], values: list[float]
 ) -> None:
     """Writes ``SUITE.json`` and ``SUITE.segments.jsonl`` into a system's folder."""
     metric = scores[0].metric

@@ -16,7 +16,7 @@ from bayling_study.stages.comet.cache import Triple
 
 
 @dataclass(frozen=True)
-class Segment:
+class Scorable:
     """A hypothesis with all that its score needs; ``item`` is the direction it counts for."""
 
     id: str
@@ -37,7 +37,7 @@ def is_covered(prompt: Prompt) -> bool:
     return bool(prompt.meta.get("comet", True))
 
 
-def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Segment]:
+def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Scorable]:
     """Reads a system's hypotheses for those items of a suite that it has.
 
     Args:
@@ -52,7 +52,7 @@ def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Segm
     asked = [prompt for prompt in prompts if prompt.item in present]
     found = read_hypotheses(outputs / f"{suite}.jsonl", asked) if asked else []
     return [
-        Segment(
+        Scorable(
             prompt.id,
             prompt.item,
             Triple(

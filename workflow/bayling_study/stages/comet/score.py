@@ -19,10 +19,10 @@ from bayling_study.core.records import Prompt
 from bayling_study.shared.metrics.groups import averages
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.comet.cache import Cache
-from bayling_study.stages.comet.checkpoint import Checkpoint, find_checkpoint
+from bayling_study.stages.comet.checkpoint import CometCheckpoint, find_checkpoint
 from bayling_study.stages.comet.model import load_model, signature
 from bayling_study.stages.comet.results import item_scores, write_results
-from bayling_study.stages.comet.scorable import Segment, is_covered, read_segments, read_suites
+from bayling_study.stages.comet.scorable import Scorable, is_covered, read_segments, read_suites
 from bayling_study.stages.comet.scorer import Scorer
 from bayling_study.stages.comet.settings import CometSettings, read_score_settings
 
@@ -90,7 +90,7 @@ def _note(
     run: RunRecord,
     options: argparse.Namespace,
     settings: CometSettings,
-    checkpoint: Checkpoint,
+    checkpoint: CometCheckpoint,
     skipped: list[str],
 ) -> None:
     for suite in skipped:
@@ -111,7 +111,7 @@ def _note(
         run.input(f"generation/{system}", options.generation / system)
 
 
-def read_system(folder: Path, suites: dict[str, list[Prompt]]) -> dict[str, list[Segment]]:
+def read_system(folder: Path, suites: dict[str, list[Prompt]]) -> dict[str, list[Scorable]]:
     """Reads a system's segments of each suite it has, before any model is loaded."""
     return {
         suite: segments
@@ -120,7 +120,7 @@ def read_system(folder: Path, suites: dict[str, list[Prompt]]) -> dict[str, list
     }
 
 
-def open_scorer(checkpoint: Checkpoint, settings: CometSettings, cache: Path) -> Scorer:
+def open_scorer(checkpoint: CometCheckpoint, settings: CometSettings, cache: Path) -> Scorer:
     """Loads the model and its part of the cache."""
     start = time.monotonic()
     model = load_model(checkpoint, settings.precision)
@@ -130,7 +130,7 @@ def open_scorer(checkpoint: Checkpoint, settings: CometSettings, cache: Path) ->
 
 
 def _score_all(
-    scorer: Scorer, systems: dict[str, dict[str, list[Segment]]]
+    scorer: Scorer, systems: dict[str, dict[str, list[Scorable]]]
 ) -> dict[tuple[str, str], list[float]]:
     """Returns the scores of each (system, suite), computed one suite's item at a time.
 
@@ -158,9 +158,9 @@ def _score_all(
 def _write(
     run: RunRecord,
     out: Path,
-    systems: dict[str, dict[str, list[Segment]]],
+    systems: dict[str, dict[str, list[Scorable]]],
     values: dict[tuple[str, str], list[float]],
-    checkpoint: Checkpoint,
+    checkpoint: CometCheckpoint,
     settings: CometSettings,
     groups: dict[str, dict[str, list[str]]],
 ) -> None:

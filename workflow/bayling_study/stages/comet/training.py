@@ -31,7 +31,7 @@ from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.comet.checkpoint import MARKER
 from bayling_study.stages.comet.correlation import measure
-from bayling_study.stages.comet.dataset import Row, read_rows, write_csv
+from bayling_study.stages.comet.dataset import Degraded, read_rows, write_csv
 from bayling_study.stages.comet.settings import EmbeddedSettings, read_training_settings
 from bayling_study.stages.comet.tokenizer import create_encoder, train_tokenizer
 
@@ -84,7 +84,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def fit(
-    rows: list[Row], folder: Path, settings: EmbeddedSettings, seed: int, run: RunRecord
+    rows: list[Degraded], folder: Path, settings: EmbeddedSettings, seed: int, run: RunRecord
 ) -> RegressionMetric:
     """Trains a model; its encoder's files stay in ``folder/encoder``.
 

@@ -14,7 +14,7 @@ from bayling_study.stages.corpora.distinct import Row, write_distinct
 from bayling_study.stages.corpora.progress import told
 from bayling_study.stages.corpora.readers import CONVERSATIONS
 from bayling_study.stages.corpora.tables import conversation_row
-from bayling_study.stages.corpora.tally import Tally
+from bayling_study.stages.corpora.tally import CorpusTally
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class _Reading:
 
     def __init__(self, section: CorporaSection, downloads: Mapping[str, Path]) -> None:
         self._section, self._downloads = section, downloads
-        self.tally = Tally()
+        self.tally = CorpusTally()
         self.repaired: Counter[str] = Counter()
         self._groups: list[str] = []
         self._ends: list[int] = []

@@ -23,7 +23,7 @@ from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.repeats import RepeatedRows, Repeats, key_of
 from bayling_study.stages.corpora.splitting import Leaks, is_test
 from bayling_study.stages.corpora.tables import read_segments, segment_row, table_writer
-from bayling_study.stages.corpora.tally import Tally
+from bayling_study.stages.corpora.tally import CorpusTally
 from bayling_study.stages.corpora.text import compared, tidy
 
 Raw = tuple[ParallelCorpus, ParallelSegment]
@@ -39,14 +39,14 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out
         StudyError: a source was not given, an upstream file is broken, or no
             segment is left of a language.
     """
-    tally = Tally()
+    tally = CorpusTally()
     counts, documents = write(raw_segments(section, downloads), section, seed, out, tally)
     _check_all_present(section, counts)
     return {**tally.report(), "segments": counts, "documents": documents}
 
 
 def write(
-    raw: Iterator[Raw], section: CorporaSection, seed: int, out: Path, tally: Tally
+    raw: Iterator[Raw], section: CorporaSection, seed: int, out: Path, tally: CorpusTally
 ) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
     """Writes what passes of some raw segments.
 
@@ -95,7 +95,7 @@ def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iter
 
 
 def clean_and_split(
-    raw: Iterator[Raw], section: CorporaSection, seed: int, tally: Tally
+    raw: Iterator[Raw], section: CorporaSection, seed: int, tally: CorpusTally
 ) -> Iterator[ParallelSegment]:
     """Yields the segments that pass, with their split; test rows are distinct.
 
@@ -146,7 +146,7 @@ def join_splits(
     test: list[ParallelSegment],
     rules: Split,
     path: Path,
-    tally: Tally,
+    tally: CorpusTally,
 ) -> dict[str, dict[str, int]]:
     """Writes distinct training rows and leak-free test rows; returns counts by language and split.
 

@@ -9,7 +9,7 @@ SAMPLES = 20
 """Rejected rows kept for each reason; ``report.rejected_samples`` of them are shown."""
 
 
-class Tally:
+class CorpusTally:
     """Rows read and rejected, by group and reason.
 
     The samples of a reason are spread over the data: the first ``SAMPLES`` rows

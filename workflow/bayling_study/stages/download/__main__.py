@@ -39,7 +39,7 @@ from bayling_study.stages.download.lock import (
     write_lock,
 )
 from bayling_study.stages.download.receipt import intact, write_receipt
-from bayling_study.stages.download.request import Fetched, Request
+from bayling_study.stages.download.request import DownloadRequest, Fetched
 from bayling_study.stages.download.space import UNPACKED_FACTOR, bytes_in, check_space
 from bayling_study.stages.download.transfer import Policy
 
@@ -111,14 +111,16 @@ def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
     LOG.info("%s: %d files, pinned by %s", row.id, len(fetched.facts), pin)
 
 
-def make_request(row: SourceRow, out: Path, section: DownloadSection, lock: Lock | None) -> Request:
+def make_request(
+    row: SourceRow, out: Path, section: DownloadSection, lock: Lock | None
+) -> DownloadRequest:
     """Joins what the table, the lock and the config say of a source.
 
     A hub's branch goes on; the commit that was locked is the one to fetch.
     """
     locked = lock.revision if lock else ""
     moves = row.kind == "hub" and not is_commit(row.revision)
-    return Request(
+    return DownloadRequest(
         row,
         out,
         sha256=row.sha256 or (lock.sha256 if lock else ""),
@@ -128,7 +130,7 @@ def make_request(row: SourceRow, out: Path, section: DownloadSection, lock: Lock
     )
 
 
-def fetch_remote(request: Request) -> Fetched:
+def fetch_remote(request: DownloadRequest) -> Fetched:
     """Fetches by the fetcher of the row's kind, once the disk is known to hold it.
 
     Raises:

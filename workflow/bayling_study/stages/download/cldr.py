@@ -14,7 +14,7 @@ from babel import Locale, localedata
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
-from bayling_study.stages.download.request import Request
+from bayling_study.stages.download.request import DownloadRequest
 
 NAMES_FILE = "names.json"
 FIELDS = ("territories", "languages", "currencies")
@@ -22,7 +22,7 @@ LANGUAGE_PARTS = 2
 """Locales of a language, or of a language and a script, have up to two parts."""
 
 
-def write_names(request: Request) -> None:
+def write_names(request: DownloadRequest) -> None:
     """Writes ``names.json`` into ``request.files``.
 
     Raises:

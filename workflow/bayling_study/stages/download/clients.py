@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES
-from bayling_study.stages.download.request import Request
+from bayling_study.stages.download.request import DownloadRequest
 
 CLIENT_SECONDS = 1800
 AR_MAGIC = b"!<arch>\n"
@@ -24,7 +24,7 @@ AR_HEADER = 60
 """Bytes of a member's header: name, three numbers, mode, size in decimal, end mark."""
 
 
-def apt_packages(request: Request) -> list[Path]:
+def apt_packages(request: DownloadRequest) -> list[Path]:
     """Fetches Debian packages of one version, named with ``;`` between; returns their files.
 
     Raises:
@@ -34,7 +34,7 @@ def apt_packages(request: Request) -> list[Path]:
     return run_client(request, ["apt-get", "download", *names], "*.deb", len(names))
 
 
-def npm_archive(request: Request) -> Path:
+def npm_archive(request: DownloadRequest) -> Path:
     """Fetches an npm package; returns its archive.
 
     Raises:
@@ -47,7 +47,9 @@ def npm_archive(request: Request) -> Path:
     return archive
 
 
-def run_client(request: Request, command: Sequence[str], pattern: str, count: int) -> list[Path]:
+def run_client(
+    request: DownloadRequest, command: Sequence[str], pattern: str, count: int
+) -> list[Path]:
     """Runs a client that leaves so many files in an empty folder; returns them by name.
 
     Raises:

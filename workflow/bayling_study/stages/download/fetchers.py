@@ -22,7 +22,7 @@ from bayling_study.stages.download.clients import apt_packages, deb_contents, np
 from bayling_study.stages.download.hub import fetch_hub
 from bayling_study.stages.download.package_index import fetch_package
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
-from bayling_study.stages.download.request import Fetched, Request
+from bayling_study.stages.download.request import DownloadRequest, Fetched
 from bayling_study.stages.download.space import UNPACKED_FACTOR, check_space
 from bayling_study.stages.download.transfer import fetch
 
@@ -33,13 +33,13 @@ Debian's)."""
 SACREBLEU_SECONDS = 1800
 
 
-def fetch_from_index(request: Request) -> Fetched:
+def fetch_from_index(request: DownloadRequest) -> Fetched:
     """Kinds ``pip-wheel`` and ``pip-sdist``: members of a package's archive."""
     archive = fetch_package(request.row, request.raw, request.policy)
     return take_file(archive, request)
 
 
-def fetch_url(request: Request) -> Fetched:
+def fetch_url(request: DownloadRequest) -> Fetched:
     """Kind ``url``: a file, or members of an archive."""
     url = request.mirrored(request.row.location)
     target = request.raw / file_name(url)
@@ -57,7 +57,7 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
-def fetch_git(request: Request) -> Fetched:
+def fetch_git(request: DownloadRequest) -> Fetched:
     """Kind ``git``: files of one commit, through the host's tar archive of it.
 
     The archive's own bytes may change when the host changes its compressor, so
@@ -69,7 +69,7 @@ def fetch_git(request: Request) -> Fetched:
     return take_file(target, request)
 
 
-def fetch_sacrebleu(request: Request) -> Fetched:
+def fetch_sacrebleu(request: DownloadRequest) -> Fetched:
     """Kind ``sacrebleu``: a test set's sides as ``PAIR.src`` and ``PAIR.ref``.
 
     sacreBLEU downloads and checks the set itself; its command line prints the
@@ -83,7 +83,7 @@ def fetch_sacrebleu(request: Request) -> Fetched:
     return many_files(request)
 
 
-def echo_side(request: Request, pair: str, side: str) -> bytes:
+def echo_side(request: DownloadRequest, pair: str, side: str) -> bytes:
     """Returns one side of a test set as sacreBLEU prints it, one segment a line.
 
     Raises:
@@ -111,7 +111,7 @@ def echo_side(request: Request, pair: str, side: str) -> bytes:
     return result.stdout
 
 
-def take_file(path: Path, request: Request) -> Fetched:
+def take_file(path: Path, request: DownloadRequest) -> Fetched:
     """Unpacks a fetched archive, or places a fetched file, and checks the hash.
 
     A fetched archive that is no good is removed, so that the next call fetches it again.
@@ -133,7 +133,7 @@ def take_file(path: Path, request: Request) -> Fetched:
         raise
 
 
-def _take(path: Path, request: Request, packed: bool) -> Fetched:
+def _take(path: Path, request: DownloadRequest, packed: bool) -> Fetched:
     kind = request.row.kind
     sha256 = sha256_file(path)
     if kind != "git":
@@ -158,7 +158,7 @@ def place(source: Path, target: Path, sha256: str) -> FileFact:
     return FileFact(target.name, sha256, target.stat().st_size)
 
 
-def many_files(request: Request, revision: str = "") -> Fetched:
+def many_files(request: DownloadRequest, revision: str = "") -> Fetched:
     """Describes ``request.files`` for a kind of many files and checks their listing.
 
     Raises:
@@ -170,7 +170,7 @@ def many_files(request: Request, revision: str = "") -> Fetched:
     return Fetched(facts, sha256, sum(fact.bytes for fact in facts), revision)
 
 
-def insist(actual: str, request: Request, where: Path) -> None:
+def insist(actual: str, request: DownloadRequest, where: Path) -> None:
     """Compares a hash with the one that the table or the lock wants, if any.
 
     Raises:
@@ -185,13 +185,13 @@ def insist(actual: str, request: Request, where: Path) -> None:
         )
 
 
-def fetch_from_hub(request: Request) -> Fetched:
+def fetch_from_hub(request: DownloadRequest) -> Fetched:
     """Kind ``hub``: files of a model or data set at one revision."""
     revision = fetch_hub(request)
     return many_files(request, revision)
 
 
-def fetch_from_apt(request: Request) -> Fetched:
+def fetch_from_apt(request: DownloadRequest) -> Fetched:
     """Kind ``apt``: files of a Debian package, or of several of one version.
 
     What is hashed is the package; of several, the list of the files taken.
@@ -206,12 +206,12 @@ def fetch_from_apt(request: Request) -> Fetched:
     return many_files(request, request.revision)
 
 
-def fetch_from_npm(request: Request) -> Fetched:
+def fetch_from_npm(request: DownloadRequest) -> Fetched:
     """Kind ``npm``: files of an npm package."""
     return take_file(npm_archive(request), request)
 
 
-def fetch_from_babel(request: Request) -> Fetched:
+def fetch_from_babel(request: DownloadRequest) -> Fetched:
     """Kind ``babel``: names of CLDR, see ``download/cldr.py``."""
     # Imported late: it reads all of CLDR's locales.
     import_module("bayling_study.stages.download.cldr").write_names(request)
@@ -223,7 +223,7 @@ def wanted(name: str, patterns: tuple[str, ...]) -> bool:
     return not patterns or any(matcher(pattern)(name) for pattern in patterns)
 
 
-FETCHERS: dict[str, Callable[[Request], Fetched]] = {
+FETCHERS: dict[str, Callable[[DownloadRequest], Fetched]] = {
     "pip-wheel": fetch_from_index,
     "pip-sdist": fetch_from_index,
     "url": fetch_url,

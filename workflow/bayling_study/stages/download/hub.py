@@ -18,10 +18,10 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.sources.gates import TOKEN_ADVICE
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
-from bayling_study.stages.download.request import Request
+from bayling_study.stages.download.request import DownloadRequest
 
 
-def fetch_hub(request: Request) -> str:
+def fetch_hub(request: DownloadRequest) -> str:
     """Fetches the row's files into ``request.files``; returns the commit fetched.
 
     Raises:
@@ -65,7 +65,7 @@ def fetch_hub(request: Request) -> str:
     return revision
 
 
-def check_access(request: Request, hub: Any) -> None:
+def check_access(request: DownloadRequest, hub: Any) -> None:
     """Refuses a gated source before anything starts when there is no token.
 
     Raises:
@@ -75,7 +75,7 @@ def check_access(request: Request, hub: Any) -> None:
         raise gated(request)
 
 
-def gated(request: Request) -> StudyError:
+def gated(request: DownloadRequest) -> StudyError:
     """Returns the error that says what to accept and where to put the token."""
     return StudyError(
         f"{request.row.location} is gated and no accepted token was found",
@@ -91,7 +91,7 @@ def is_commit(revision: str) -> bool:
     return re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
-def _revision(request: Request, api: Any, name: str, repo_type: str) -> str:
+def _revision(request: DownloadRequest, api: Any, name: str, repo_type: str) -> str:
     """Returns the commit to fetch; resolves and notes it where the table leaves it open."""
     note: Path = request.raw / "revision"
     if is_commit(request.revision):

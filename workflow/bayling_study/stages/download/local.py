@@ -17,7 +17,7 @@ from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.fetchers import file_name, is_archive, take_file, wanted
 from bayling_study.stages.download.lock import Lock
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
-from bayling_study.stages.download.request import Fetched, Request
+from bayling_study.stages.download.request import DownloadRequest, Fetched
 
 MANY_FILES = ("hub", "sacrebleu", "babel")
 """Kinds of many files without an archive; a lock holds the size of all of them."""
@@ -112,7 +112,7 @@ def _differs(what: str, where: Path, row: SourceRow) -> StudyError:
     )
 
 
-def take_local_file(path: Path, request: Request) -> Fetched:
+def take_local_file(path: Path, request: DownloadRequest) -> Fetched:
     """Takes a local file as the upstream file of the row; checks its hash if one is known.
 
     Raises:

@@ -12,7 +12,7 @@ from bayling_study.stages.download.transfer import Policy
 
 
 @dataclass(frozen=True)
-class Request:
+class DownloadRequest:
     """One source to fetch.
 
     Attributes:

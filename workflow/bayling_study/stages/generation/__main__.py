@@ -17,7 +17,7 @@ from bayling_study.config import StudyConfig, load_settings
 from bayling_study.core.cli import EXIT_INTERRUPTED, run_program, stage_parser
 from bayling_study.core.lookup import require
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.generation.backends import Job, answer
+from bayling_study.stages.generation.backends import GenerationJob, answer
 from bayling_study.stages.generation.outputs import SuiteAnswers, counts, write_outputs
 from bayling_study.stages.generation.progress import Meter
 from bayling_study.stages.generation.prompts import PromptSet
@@ -49,7 +49,7 @@ def main() -> None:
         for name in options.suites:
             run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl")
         prompts = {name: PromptSet.load(options.prompts, name) for name in options.suites}
-        answered = answer(Job(config, options.system, options, prompts, run))
+        answered = answer(GenerationJob(config, options.system, options, prompts, run))
         write_outputs(options.out, answered.system, answered.suites)
         run.metrics(_metrics(answered.suites, answered.meter))
         run.output("hypotheses", options.out)

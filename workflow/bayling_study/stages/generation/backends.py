@@ -35,7 +35,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Job:
+class GenerationJob:
     """One generation job.
 
     Attributes:
@@ -53,7 +53,7 @@ class Job:
     run: RunRecord
 
 
-def answer(job: Job) -> Answered:
+def answer(job: GenerationJob) -> Answered:
     """Answers all suites with the backend of the system's kind.
 
     Raises:
@@ -66,7 +66,7 @@ def answer(job: Job) -> Answered:
         return _ask(job, section) if isinstance(section, EndpointSystem) else _run(job)
 
 
-def _convert(job: Job, section: PublishedSystem) -> Answered:
+def _convert(job: GenerationJob, section: PublishedSystem) -> Answered:
     """The backend ``published``."""
     if job.options.download is None:
         raise StudyError(f"{job.name} is a published system", fix="--download DIR")
@@ -81,10 +81,10 @@ def _convert(job: Job, section: PublishedSystem) -> Answered:
     return Answered(system, suites, Meter())
 
 
-def _ask(job: Job, section: EndpointSystem) -> Answered:
+def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
     """The backend ``endpoint``. Its imports take a second, so they wait until needed."""
     from bayling_study.shared.endpoint import Endpoint
-    from bayling_study.stages.generation.remote import Asker
+    from bayling_study.stages.generation.remote import MeteredEndpoint
 
     details = {"url": section.url, "model": section.model, "template": "the server's"}
     system = System(job.name, section.kind, "endpoint", details)
@@ -92,7 +92,7 @@ def _ask(job: Job, section: EndpointSystem) -> Answered:
     meter = Meter()
     cache = job.options.work / "answers.jsonl"
     with Endpoint(section, cache, f"systems.{job.name}") as endpoint:
-        asker = Asker(endpoint, job.config.study.seed, meter)
+        asker = MeteredEndpoint(endpoint, job.config.study.seed, meter)
         suites = {
             name: asker.answer(job.config.suites[name], prompts)
             for name, prompts in job.prompts.items()
@@ -102,7 +102,7 @@ def _ask(job: Job, section: EndpointSystem) -> Answered:
     return Answered(system, suites, meter)
 
 
-def _run(job: Job) -> Answered:
+def _run(job: GenerationJob) -> Answered:
     """The backends ``transformers`` and ``vllm``. Their imports take seconds."""
     import torch
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Request:
+class PromptTokens:
     """One answer to be generated.
 
     Attributes:
@@ -30,7 +30,7 @@ class Request:
     cut: int = 0
 
 
-def fit_context(name: str, ids: list[int], max_new: int, context: int) -> Request:
+def fit_context(name: str, ids: list[int], max_new: int, context: int) -> PromptTokens:
     """Returns the request for a prompt, made to fit into the model's context.
 
     An answer may use what the prompt leaves of the context, and half of
@@ -41,12 +41,12 @@ def fit_context(name: str, ids: list[int], max_new: int, context: int) -> Reques
     reserved = max(1, min(max_new, context) // 2)
     cut = max(0, len(ids) + reserved - context)
     kept = ids[cut:]
-    return Request(name, kept, min(max_new, context - len(kept)), cut)
+    return PromptTokens(name, kept, min(max_new, context - len(kept)), cut)
 
 
 def plan(
-    requests: Iterable[Request], batch_tokens: int, max_batch: int, beams: int = 1
-) -> Iterator[list[Request]]:
+    requests: Iterable[PromptTokens], batch_tokens: int, max_batch: int, beams: int = 1
+) -> Iterator[list[PromptTokens]]:
     """Yields batches, longest prompts first.
 
     Args:
@@ -56,7 +56,7 @@ def plan(
         max_batch: most requests in a batch.
         beams: rows that one request takes.
     """
-    batch: list[Request] = []
+    batch: list[PromptTokens] = []
     for request in sorted(requests, key=lambda r: (-r.limit, -len(r.ids), r.id)):
         width = (len(batch[0].ids) if batch else len(request.ids)) + request.limit
         too_big = (len(batch) + 1) * beams * width > batch_tokens or len(batch) == max_batch

@@ -25,7 +25,7 @@ from transformers import DynamicCache, GenerationConfig
 
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.generation.batching import Request
+from bayling_study.stages.generation.batching import PromptTokens
 
 LEAST_SHARED = 8
 """Tokens that all prompts of a batch must begin with to be computed apart."""
@@ -38,7 +38,7 @@ Choice = Callable[[Tensor, Sequence[int]], Tensor]
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerTokens:
     """Token ids of an answer, without the one that ended it, and why it ended.
 
     Attributes:
@@ -53,8 +53,12 @@ class Answer:
 
 
 def decode(
-    model: Any, batch: list[Request], how: Decoding, stops: list[int], seeds: list[random.Random]
-) -> list[Answer]:
+    model: Any,
+    batch: list[PromptTokens],
+    how: Decoding,
+    stops: list[int],
+    seeds: list[random.Random],
+) -> list[AnswerTokens]:
     """Returns the answers to a batch, in its order.
 
     Args:
@@ -79,12 +83,12 @@ def decode(
     return [ended(row, set(stops)) for row in rows]
 
 
-def ended(row: list[int], stops: set[int]) -> Answer:
+def ended(row: list[int], stops: set[int]) -> AnswerTokens:
     """Returns the answer that a row of generated tokens holds, up to its first stop."""
     for position, token in enumerate(row):
         if token in stops:
-            return Answer(row[:position], position + 1, "stop")
-    return Answer(row, len(row), "length")
+            return AnswerTokens(row[:position], position + 1, "stop")
+    return AnswerTokens(row, len(row), "length")
 
 
 def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, Tensor]:
@@ -131,7 +135,7 @@ def _sampling(temperature: float, seeds: list[random.Random]) -> Choice:
 class _Loop:
     """Token by token, with a key-value cache from which ended rows are removed."""
 
-    def __init__(self, model: Any, batch: list[Request], stops: list[int]) -> None:
+    def __init__(self, model: Any, batch: list[PromptTokens], stops: list[int]) -> None:
         self.model = model
         self.limit = batch[0].limit
         self.stops = set(stops)
@@ -196,7 +200,9 @@ class _Loop:
         return positions[kept]
 
 
-def _beam_search(model: Any, batch: list[Request], beams: int, stops: list[int]) -> list[list[int]]:
+def _beam_search(
+    model: Any, batch: list[PromptTokens], beams: int, stops: list[int]
+) -> list[list[int]]:
     """Transformers' beam search with its defaults: length penalty 1, no early stopping."""
     ids, mask = left_padded([request.ids for request in batch], stops[0], model.device)
     config = GenerationConfig(

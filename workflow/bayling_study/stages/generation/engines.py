@@ -17,16 +17,16 @@ from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.models import checkpoint_format, load
-from bayling_study.stages.generation.batching import Request
-from bayling_study.stages.generation.decoding import Answer, decode
+from bayling_study.stages.generation.batching import PromptTokens
+from bayling_study.stages.generation.decoding import AnswerTokens, decode
 
 
 class Decode(Protocol):
     """Answers a batch of requests with one common limit; see ``decoding.decode``."""
 
     def __call__(
-        self, batch: list[Request], how: Decoding, stops: list[int], seeds: list[random.Random]
-    ) -> list[Answer]:
+        self, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[random.Random]
+    ) -> list[AnswerTokens]:
         """Returns the answers in the order of the batch."""
         ...
 

@@ -36,7 +36,7 @@ class Entry:
     cut: int = 0
 
 
-class Journal:
+class TurnJournal:
     """The answers of one system to one suite, turn by turn.
 
     Attributes:

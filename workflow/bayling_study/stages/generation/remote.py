@@ -15,7 +15,7 @@ from typing import Any
 from bayling_study.config.suites import Decoding, Suite
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import derive_seed
-from bayling_study.shared.endpoint import Answer, Endpoint, Request
+from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint
 from bayling_study.stages.generation.journal import Entry
 from bayling_study.stages.generation.outputs import SuiteAnswers
 from bayling_study.stages.generation.progress import Meter, Progress
@@ -35,7 +35,7 @@ SEED_BITS = 31
 
 
 @dataclass
-class Asker:
+class MeteredEndpoint:
     """A server with all that its answers depend on.
 
     Attributes:
@@ -73,9 +73,9 @@ class Asker:
         self.meter.add(len(entries), tokens, time.monotonic() - started)
         return entries
 
-    def _request(self, prompt: Prompt, turns: Turns, turn: int, how: Decoding) -> Request:
+    def _request(self, prompt: Prompt, turns: Turns, turn: int, how: Decoding) -> ChatRequest:
         seed = derive_seed(self.seed, "generation", prompt.id, str(turn)) % (1 << SEED_BITS)
-        return Request(
+        return ChatRequest(
             [{**message} for message in conversation(prompt, turns, turn)],
             how.max_new_tokens,
             how.temperature if how.sample else 0.0,
@@ -91,5 +91,5 @@ def served(how: Decoding) -> dict[str, Any]:
     return asked
 
 
-def _entry(prompt: Prompt, answer: Answer, rule: str) -> Entry:
+def _entry(prompt: Prompt, answer: ChatCompletion, rule: str) -> Entry:
     return Entry(prompt.id, clean_up(answer.text, rule), answer.tokens, answer.finish)

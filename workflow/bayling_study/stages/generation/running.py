@@ -16,10 +16,10 @@ from bayling_study.core.files import sha256_json
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared import templates as chat
-from bayling_study.stages.generation.batching import Request, fit_context, plan
-from bayling_study.stages.generation.decoding import Answer
+from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
+from bayling_study.stages.generation.decoding import AnswerTokens
 from bayling_study.stages.generation.engines import Engine
-from bayling_study.stages.generation.journal import Entry, Journal
+from bayling_study.stages.generation.journal import Entry, TurnJournal
 from bayling_study.stages.generation.outputs import SuiteAnswers
 from bayling_study.stages.generation.progress import Meter, Progress
 from bayling_study.stages.generation.prompts import PromptSet
@@ -60,7 +60,7 @@ class Runner:
         rule, decoding = clean_up_rule(suite), decoding_of(suite)
         how = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
         key = sha256_json([self.system_sha256, prompts.sha256, how, self.seed])
-        journal = Journal(self.work / f"{prompts.suite}.jsonl", key)
+        journal = TurnJournal(self.work / f"{prompts.suite}.jsonl", key)
         try:
             for turn in range(number_of_turns(prompts.prompts)):
                 self._turn(journal, prompts, turn, decoding, rule)
@@ -72,7 +72,7 @@ class Runner:
         return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
 
     def _turn(
-        self, journal: Journal, prompts: PromptSet, turn: int, how: Decoding, rule: str
+        self, journal: TurnJournal, prompts: PromptSet, turn: int, how: Decoding, rule: str
     ) -> None:
         """Answers one turn of all prompts that have it and have no answer yet."""
         done = journal.answers(turn)
@@ -92,12 +92,14 @@ class Runner:
             self.meter.add(len(batch), tokens, time.monotonic() - started)
             progress.add(len(batch), tokens)
 
-    def _request(self, prompt: Prompt, journal: Journal, turn: int, how: Decoding) -> Request:
+    def _request(
+        self, prompt: Prompt, journal: TurnJournal, turn: int, how: Decoding
+    ) -> PromptTokens:
         messages = conversation(prompt, journal.turns, turn)
         ids = chat.prompt_ids(self.engine.tokenizer, self.template, messages)
         return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
 
-    def _entry(self, request: Request, answer: Answer, rule: str) -> Entry:
+    def _entry(self, request: PromptTokens, answer: AnswerTokens, rule: str) -> Entry:
         text = self.engine.tokenizer.decode(answer.ids, skip_special_tokens=True)
         return Entry(
             request.id, clean_up(text, rule), answer.tokens, answer.finish, cut=request.cut

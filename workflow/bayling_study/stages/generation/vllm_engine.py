@@ -21,8 +21,8 @@ from vllm.sampling_params import BeamSearchParams
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.generation.batching import Request
-from bayling_study.stages.generation.decoding import Answer, ended
+from bayling_study.stages.generation.batching import PromptTokens
+from bayling_study.stages.generation.decoding import AnswerTokens, ended
 from bayling_study.stages.generation.engines import Engine
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -69,8 +69,8 @@ class VllmDecoder:
     end: int
 
     def __call__(
-        self, batch: list[Request], how: Decoding, stops: list[int], seeds: list[random.Random]
-    ) -> list[Answer]:
+        self, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[random.Random]
+    ) -> list[AnswerTokens]:
         """Returns the answers in the order of the batch.
 
         Raises:
@@ -93,8 +93,8 @@ class VllmDecoder:
         return [_answer(output.outputs[0], set(stops)) for output in found]
 
     def _beams(
-        self, prompts: list[Any], batch: list[Request], how: Decoding, stops: list[int]
-    ) -> list[Answer]:
+        self, prompts: list[Any], batch: list[PromptTokens], how: Decoding, stops: list[int]
+    ) -> list[AnswerTokens]:
         if how.sample:
             raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
         if stops != [self.end]:
@@ -112,9 +112,9 @@ class VllmDecoder:
         ]
 
 
-def _answer(output: Any, stops: set[int]) -> Answer:
+def _answer(output: Any, stops: set[int]) -> AnswerTokens:
     """Reads a completion, whether or not its ids hold the token that ended it."""
     answer = ended(list(output.token_ids), stops)
     if answer.finish == "length" and output.finish_reason == "stop":
-        return Answer(answer.ids, answer.tokens + 1, "stop")
+        return AnswerTokens(answer.ids, answer.tokens + 1, "stop")
     return answer

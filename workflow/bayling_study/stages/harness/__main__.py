@@ -80,7 +80,7 @@ def _answers(
 
     from bayling_study.shared.models import load
     from bayling_study.shared.templates.choice import template_of
-    from bayling_study.stages.harness.asking import Asker
+    from bayling_study.stages.harness.asking import ExaminedSystem
     from bayling_study.stages.harness.model import StudyModel
 
     if options.threads:
@@ -97,7 +97,7 @@ def _answers(
     run.parameters(details)
     run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
     model = StudyModel(loaded, template, config.generation)
-    asker = Asker(model, sha256_json(details), config.study.seed, options.work)
+    asker = ExaminedSystem(model, sha256_json(details), config.study.seed, options.work)
     downloads = pairs(options.download, "--download")
     started = time.monotonic()
     answered: Answered = {}

@@ -51,7 +51,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Asker:
+class ExaminedSystem:
     """A system with all that its answers depend on.
 
     Attributes:

@@ -25,7 +25,7 @@ from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.judging.asking import ask
 from bayling_study.stages.judging.local import served
-from bayling_study.stages.judging.reviews import Pair, Review, pairs, write_reviews
+from bayling_study.stages.judging.reviews import PairwisePrompt, Review, pairs, write_reviews
 
 
 def parser() -> ArgumentParser:
@@ -71,7 +71,7 @@ def main() -> None:
         run.output("reviews", options.out)
 
 
-def _pairs(options: Namespace, suite: JudgedSuite, prompts: list[Prompt]) -> list[Pair]:
+def _pairs(options: Namespace, suite: JudgedSuite, prompts: list[Prompt]) -> list[PairwisePrompt]:
     def answers(system: str) -> dict[str, Hypothesis]:
         path = options.generation / system / f"{options.suite}.jsonl"
         return {row.id: row for row in read_hypotheses(path, prompts)}

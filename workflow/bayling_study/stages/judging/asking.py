@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from bayling_study.config.suites import Decoding
 from bayling_study.core.seeds import derive_seed
-from bayling_study.shared.endpoint import Endpoint, Request
-from bayling_study.stages.judging.reviews import Pair, Review
+from bayling_study.shared.endpoint import ChatRequest, Endpoint
+from bayling_study.stages.judging.reviews import PairwisePrompt, Review
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ SEED_BITS = 31
 
 
 def ask(
-    endpoint: Endpoint, pairs: Sequence[Pair], how: Decoding, attempts: int, seed: int
+    endpoint: Endpoint, pairs: Sequence[PairwisePrompt], how: Decoding, attempts: int, seed: int
 ) -> list[Review]:
     """Returns a review of every pair, in their order.
 
@@ -27,7 +27,7 @@ def ask(
     Raises:
         StudyError: the server failed or the budget is spent; reviews so far are kept.
     """
-    reviews: dict[Pair, Review] = {}
+    reviews: dict[PairwisePrompt, Review] = {}
     waiting = list(pairs)
     for attempt in range(attempts):
         requests = [_request(pair, how, attempt, seed) for pair in waiting]
@@ -43,10 +43,10 @@ def ask(
     return [reviews[pair] for pair in pairs]
 
 
-def _request(pair: Pair, how: Decoding, attempt: int, seed: int) -> Request:
+def _request(pair: PairwisePrompt, how: Decoding, attempt: int, seed: int) -> ChatRequest:
     sampled = how.sample or attempt > 0
     names = ("judging", pair.id, str(attempt))
-    return Request(
+    return ChatRequest(
         [{"role": "user", "content": pair.text}],
         how.max_new_tokens,
         how.temperature if sampled else 0.0,

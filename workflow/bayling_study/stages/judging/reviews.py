@@ -11,7 +11,7 @@ from bayling_study.shared.reviews import ORDERS, parse_scores, review_id, review
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairwisePrompt:
     """One question with two systems' answers, in one order.
 
     Attributes:
@@ -52,7 +52,7 @@ def pairs(
     system: dict[str, Hypothesis],
     baseline: dict[str, Hypothesis],
     instruction: str,
-) -> list[Pair]:
+) -> list[PairwisePrompt]:
     """Returns both orders of every question, the system first and then second."""
     found = []
     for prompt in prompts:
@@ -60,7 +60,7 @@ def pairs(
         for swapped in ORDERS:
             first, second = (theirs, ours) if swapped else (ours, theirs)
             text = review_prompt(prompt.turns, first, second, instruction)
-            found.append(Pair(review_id(prompt.id, swapped), text))
+            found.append(PairwisePrompt(review_id(prompt.id, swapped), text))
     return found
 
 

@@ -3,7 +3,7 @@
 A job of its own before training: it needs no GPU, and a conversation that has
 nothing to learn ends the study before one is granted. Writes to ``--out`` the
 encoded conversations (``tokens/``) and ``mask_audit.json``: counts, lengths, what
-was cut or left out, and for each recipe a conversation with its learnt text.
+was cut or left out, and for each recipe a conversation with its supervised text.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def encode(
 def samples(
     rows: Iterable[dict[str, Any]], tokens: data.TokenSet, tokenizer: Any
 ) -> list[dict[str, Any]]:
-    """Returns each recipe's first encoded conversation with the texts that are and are not learnt.
+    """Returns each recipe's first encoded conversation with its supervised and its other texts.
 
     Every run of equally masked tokens is one text, as the model sees it.
     """
@@ -97,7 +97,7 @@ def samples(
         ids, mask = tokens.conversation(index)
         edges = [0, *(place for place in range(1, len(ids)) if mask[place] != mask[place - 1])]
         runs = [
-            {"learnt": bool(mask[start]), "text": tokenizer.decode(ids[start:end].tolist())}
+            {"supervised": bool(mask[start]), "text": tokenizer.decode(ids[start:end].tolist())}
             for start, end in zip(edges, [*edges[1:], len(ids)], strict=True)
         ]
         found.append({"recipe": recipe, "id": tokens.names[index], "parts": runs})

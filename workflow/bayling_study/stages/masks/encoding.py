@@ -81,10 +81,10 @@ def encode_all(
                     continue
                 if len(kept) < len(row["messages"]):
                     made.truncated.append(row["id"])
-                ids, learnt = chat.encode(tokenizer, template, kept)
+                ids, supervised = chat.encode(tokenizer, template, kept)
                 tokens.add(ids)
-                mask.add(learnt)
-                made.add(row, len(ids), sum(learnt), any(learnt[1:]))
+                mask.add(supervised)
+                made.add(row, len(ids), sum(supervised), any(supervised[1:]))
         made.check()
         np.save(folder / "offsets.npy", np.cumsum([0, *made.lengths], dtype=np.int64))
         write_json(folder / "names.json", made.names)
@@ -97,16 +97,16 @@ class _Tally:
 
     names: list[str] = field(default_factory=list)
     lengths: array[int] = field(default_factory=lambda: array("q"))
-    trained: array[int] = field(default_factory=lambda: array("q"))
+    supervised: array[int] = field(default_factory=lambda: array("q"))
     recipes: Counter[str] = field(default_factory=Counter)
     truncated: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
-    def add(self, row: dict[str, Any], length: int, trained: int, teaches: bool) -> None:
+    def add(self, row: dict[str, Any], length: int, supervised: int, teaches: bool) -> None:
         self.names.append(row["id"])
         self.lengths.append(length)
-        self.trained.append(trained)
+        self.supervised.append(supervised)
         self.recipes[row["recipe"]] += 1
         if not teaches:
             self.empty.append(row["id"])
@@ -123,17 +123,17 @@ class _Tally:
             raise StudyError(f"{len(self.empty)} conversations have no token to learn: {shown}")
 
     def audit(self) -> dict[str, Any]:
-        """Returns counts, lengths and the share of learnt tokens, as plain values."""
-        lengths, trained = np.asarray(self.lengths), np.asarray(self.trained)
+        """Returns counts, lengths and the share of supervised tokens, as plain values."""
+        lengths, supervised = np.asarray(self.lengths), np.asarray(self.supervised)
         quantiles = {f"p{q}": int(np.percentile(lengths, q)) for q in (0, 25, 50, 75, 95, 100)}
         dropped = {"count": len(self.dropped), "ids": self.dropped[:SHOWN_IDS]}
         return {
             "conversations": len(self.names),
             "recipes": dict(sorted(self.recipes.items())),
             "tokens": int(lengths.sum()),
-            "trained_tokens": int(trained.sum()),
-            "trained_share": float(trained.sum() / lengths.sum()),
-            "fewest_trained_tokens": int(trained.min()),
+            "supervised_tokens": int(supervised.sum()),
+            "supervised_share": float(supervised.sum() / lengths.sum()),
+            "fewest_supervised_tokens": int(supervised.min()),
             "fully_masked": 0,  # any would have been an error
             "length": quantiles,
             "truncated": {"count": len(self.truncated), "ids": self.truncated[:SHOWN_IDS]},

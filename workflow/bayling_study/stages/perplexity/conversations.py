@@ -20,7 +20,7 @@ from bayling_study.shared import templates as chat
 
 
 @dataclass(frozen=True)
-class Conversation:
+class ConversationTokens:
     """One conversation as tokens.
 
     Attributes:
@@ -63,7 +63,7 @@ def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Pro
 
 def encode(
     prompts: Iterable[Prompt], tokenizer: Any, template: TemplateName, context: int
-) -> list[Conversation]:
+) -> list[ConversationTokens]:
     """Tokenises prompts with their references as training would.
 
     Conversations longer than ``context`` are left out: cut, they would be others.
@@ -78,10 +78,10 @@ def encode(
     return fitting
 
 
-def _encode(prompt: Prompt, tokenizer: Any, template: TemplateName) -> Conversation:
+def _encode(prompt: Prompt, tokenizer: Any, template: TemplateName) -> ConversationTokens:
     messages: list[chat.Message] = []
     for turn, reference in zip(prompt.turns, prompt.references, strict=True):
         messages.append({"role": "user", "content": turn})
         messages.append({"role": "assistant", "content": reference})
     ids, mask = chat.encode(tokenizer, template, messages)
-    return Conversation(f"{prompt.suite}/{prompt.id}", ids, mask)
+    return ConversationTokens(f"{prompt.suite}/{prompt.id}", ids, mask)

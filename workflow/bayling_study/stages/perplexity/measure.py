@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bayling_study.stages.perplexity.conversations import Conversation
+from bayling_study.stages.perplexity.conversations import ConversationTokens
 
 LOGIT_VALUES = 1 << 27
 """Logits computed at once: 256 MiB in 16 bits."""
@@ -31,7 +31,9 @@ class Opinion:
     best: NDArray[np.int64]
 
 
-def opinions(model: Any, conversations: Sequence[Conversation], batch_tokens: int) -> list[Opinion]:
+def opinions(
+    model: Any, conversations: Sequence[ConversationTokens], batch_tokens: int
+) -> list[Opinion]:
     """Reads all conversations, longest first, and returns the opinions in their order.
 
     Args:
@@ -48,7 +50,7 @@ def opinions(model: Any, conversations: Sequence[Conversation], batch_tokens: in
     return [found[place] for place in range(len(conversations))]
 
 
-def _batches(conversations: Sequence[Conversation], room: int) -> Iterator[list[int]]:
+def _batches(conversations: Sequence[ConversationTokens], room: int) -> Iterator[list[int]]:
     """Yields places of conversations that are read together; little of a batch is padding."""
     order = sorted(range(len(conversations)), key=lambda n: (-len(conversations[n].ids), n))
     batch: list[int] = []
@@ -61,7 +63,7 @@ def _batches(conversations: Sequence[Conversation], room: int) -> Iterator[list[
         yield batch
 
 
-def _read(model: Any, batch: Sequence[Conversation]) -> list[Opinion]:
+def _read(model: Any, batch: Sequence[ConversationTokens]) -> list[Opinion]:
     """Runs one batch, padded on the right, where causal attention never looks back from."""
     width = max(len(conversation.ids) for conversation in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
@@ -77,7 +79,7 @@ def _read(model: Any, batch: Sequence[Conversation]) -> list[Opinion]:
 
 def _opinion(logits: Any, ids: Any, mask: list[bool]) -> Opinion:
     """Picks a conversation's answer tokens; place ``t - 1`` predicts token ``t``."""
-    places = torch.tensor([t for t, learnt in enumerate(mask) if learnt], device=logits.device)
+    places = torch.tensor([t for t, yes in enumerate(mask) if yes], device=logits.device)
     scores = torch.log_softmax(logits[places - 1].float(), dim=-1)
     chosen = scores.gather(1, ids[places].unsqueeze(1)).squeeze(1)
     return Opinion(-chosen.double().cpu().numpy(), scores.argmax(dim=-1).cpu().numpy())

@@ -3,7 +3,7 @@
 Each kind of suite has a builder module of the same name (``translation``,
 ``interactive``, ``wmt22`` …) with one function::
 
-    def build(name: str, suite: SUITE_SECTION, context: Context) -> list[Prompt]
+    def build(name: str, suite: SUITE_SECTION, context: PromptContext) -> list[Prompt]
 
 ``python -m bayling_study.stages.prompts`` finds it by the suite's ``kind``. A builder
 reads files only: the study's corpora or an unpacked download.
@@ -18,7 +18,7 @@ from bayling_study.core.errors import StudyError
 
 
 @dataclass(frozen=True)
-class Context:
+class PromptContext:
     """What a builder may look at besides its own section of the config.
 
     Attributes:

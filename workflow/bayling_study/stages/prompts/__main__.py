@@ -17,13 +17,13 @@ from bayling_study.core.cli import pairs, run_program, stage_parser
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, write_prompts
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 
 
 class Builder(Protocol):
     """The one function of a builder module."""
 
-    def build(self, name: str, suite: Suite, context: Context) -> list[Prompt]:
+    def build(self, name: str, suite: Suite, context: PromptContext) -> list[Prompt]:
         """Returns the suite's prompts in their order."""
         ...
 
@@ -44,7 +44,7 @@ def main() -> None:
     config = load_settings(options.settings, "study", "suites")
     suite = look_up("suite", options.suite, config.suites, "suites")
     downloads = pairs(options.download, "--download")
-    context = Context(config.study.name, config.study.seed, options.corpora, downloads)
+    context = PromptContext(config.study.name, config.study.seed, options.corpora, downloads)
     with run_record(
         options.record, "suites", options.suite, config.study.name, options.code
     ) as run:

@@ -18,7 +18,7 @@ from babel.dates import get_timezone_location
 from bayling_study.core import languages
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
-from bayling_study.stages.prompts.question import Question
+from bayling_study.stages.prompts.question import ExamQuestion
 
 CHOICES = 4
 EXAMPLES = 3
@@ -58,7 +58,7 @@ CAPITALS = dict(pair.split("=") for pair in _TABLE.split())
 """Country (ISO 3166) to the time zone that is named after its capital (IANA)."""
 
 
-def questions(language: str, seed: int) -> list[Question]:
+def questions(language: str, seed: int) -> list[ExamQuestion]:
     """Returns a language's questions in the order of country codes.
 
     Raises:
@@ -121,7 +121,7 @@ def _longest_shared(first: str, second: str) -> int:
     )
 
 
-def _question(code: str, names: dict[str, tuple[str, str]], seed: int) -> Question:
+def _question(code: str, names: dict[str, tuple[str, str]], seed: int) -> ExamQuestion:
     """Returns a country's question; choices that a language has no name for are replaced."""
     rng = generator(seed, "suites", "capitals", code)
     order = [other for other in rng.sample(sorted(CAPITALS), len(CAPITALS)) if other != code]
@@ -131,4 +131,4 @@ def _question(code: str, names: dict[str, tuple[str, str]], seed: int) -> Questi
     examples = others[CHOICES - 1 : CHOICES - 1 + EXAMPLES]
     lines = [f"{names[other][0]}: {names[other][1]}" for other in examples]
     text = "\n".join([*lines, f"{names[code][0]}:"])
-    return Question(text, [names[choice][1] for choice in choices], choices.index(code))
+    return ExamQuestion(text, [names[choice][1] for choice in choices], choices.index(code))

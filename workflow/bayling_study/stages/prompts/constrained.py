@@ -15,13 +15,13 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.translation_prompts import translation_prompt
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import check_known, item_rows
 
 FOLDER = Path("data/constrained_translation")
 
 
-def build(name: str, suite: ConstrainedSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Prompt]:
     """Returns one prompt a row, direction by direction.
 
     ``meta`` holds ``constraints``, the fragments in the file's order, and

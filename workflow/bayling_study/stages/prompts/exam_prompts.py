@@ -15,7 +15,7 @@ AnswerRule = Literal["single", "set", "math"]
 
 
 @dataclass(frozen=True)
-class Task:
+class Exam:
     """One exam.
 
     Attributes:
@@ -27,25 +27,25 @@ class Task:
     rule: AnswerRule = "single"
 
 
-TASKS: dict[str, Task] = {
-    "gaokao-chinese": Task("zh"),
-    "gaokao-english": Task("en"),
-    "gaokao-mathqa": Task("zh"),
-    "gaokao-physics": Task("zh", "set"),
-    "gaokao-chemistry": Task("zh"),
-    "gaokao-biology": Task("zh"),
-    "gaokao-history": Task("zh"),
-    "gaokao-geography": Task("zh"),
-    "gaokao-mathcloze": Task("zh", "math"),
-    "sat-math": Task("en"),
-    "sat-en": Task("en"),
-    "sat-en-without-passage": Task("en"),
-    "aqua-rat": Task("en"),
-    "lsat-ar": Task("en"),
-    "lsat-lr": Task("en"),
-    "lsat-rc": Task("en"),
-    "logiqa-en": Task("en"),
-    "logiqa-zh": Task("zh"),
+TASKS: dict[str, Exam] = {
+    "gaokao-chinese": Exam("zh"),
+    "gaokao-english": Exam("en"),
+    "gaokao-mathqa": Exam("zh"),
+    "gaokao-physics": Exam("zh", "set"),
+    "gaokao-chemistry": Exam("zh"),
+    "gaokao-biology": Exam("zh"),
+    "gaokao-history": Exam("zh"),
+    "gaokao-geography": Exam("zh"),
+    "gaokao-mathcloze": Exam("zh", "math"),
+    "sat-math": Exam("en"),
+    "sat-en": Exam("en"),
+    "sat-en-without-passage": Exam("en"),
+    "aqua-rat": Exam("en"),
+    "lsat-ar": Exam("en"),
+    "lsat-lr": Exam("en"),
+    "lsat-rc": Exam("en"),
+    "logiqa-en": Exam("en"),
+    "logiqa-zh": Exam("zh"),
 }
 """The 18 exams of the BayLing paper: nine of GaoKao, nine it counts as English."""
 
@@ -59,7 +59,7 @@ CHOICE_FRAMES = {
 CLOZE_FRAME = "问题：{question}\n答案："
 
 
-def exam_prompt(task: Task, row: dict[str, Any]) -> str:
+def exam_prompt(task: Exam, row: dict[str, Any]) -> str:
     """Returns the prompt for one AGIEval row (``passage``, ``question``, ``options``)."""
     if task.rule == "math":
         return CLOZE_FRAME.format(question=row["question"])
@@ -70,7 +70,7 @@ def exam_prompt(task: Task, row: dict[str, Any]) -> str:
     return question if passage is None else f"{passage}\n\n{question}"
 
 
-def gold_answer(task: Task, row: dict[str, Any]) -> str:
+def gold_answer(task: Exam, row: dict[str, Any]) -> str:
     """Returns the expected answer: a letter, letters in alphabetical order, or an expression.
 
     Physics items with one correct letter have a plain label and the others a list.

@@ -12,14 +12,14 @@ from bayling_study.config.suites import ExamsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.exam_prompts import TASKS, exam_prompt, gold_answer
 from bayling_study.stages.prompts.released import check_known, item_rows
 
 FOLDER = "data/v1"
 
 
-def build(name: str, suite: ExamsSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
     """Returns one prompt a question, task by task.
 
     The reference is the label; ``meta.answer_rule`` says how an answer is read

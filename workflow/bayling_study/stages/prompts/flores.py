@@ -17,14 +17,14 @@ from bayling_study.core.records import Prompt
 from bayling_study.shared.harness_tasks import read_rows
 from bayling_study.shared.sources.fetched import files_root, read_segments
 from bayling_study.shared.translation_prompts import translation_prompt
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.harness import chosen
 from bayling_study.stages.prompts.translation import class_averages
 
 TABLES = (".parquet", ".jsonl")
 
 
-def build(name: str, suite: FloresSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]:
     """Returns the prompts of all directions, each pivot's into and then out of it.
 
     ``meta`` has the averages that a direction enters, and ``comet``: whether

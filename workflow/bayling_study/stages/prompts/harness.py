@@ -18,10 +18,10 @@ from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared.harness_tasks import definitions, load_task
 from bayling_study.shared.sources.fetched import files_root
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 
 
-def build(name: str, suite: HarnessSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt]:
     """Returns the questions of all tasks; ``meta`` has ``choices``, ``gold`` and ``task``.
 
     Raises:

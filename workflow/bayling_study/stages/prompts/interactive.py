@@ -22,14 +22,14 @@ from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.lexicon import MAX_SEGMENTS
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import Dialogue
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.aligned import first_rows, rows_of
 
 TRIES = 50
 """Draws for one conversation before the test side counts as used up."""
 
 
-def build(name: str, suite: InteractiveSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: InteractiveSuite, context: PromptContext) -> list[Prompt]:
     """Returns the suite's conversations, all different, by direction.
 
     Raises:

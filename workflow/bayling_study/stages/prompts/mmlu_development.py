@@ -14,7 +14,7 @@ import yaml
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
-from bayling_study.stages.prompts.question import Question, lettered
+from bayling_study.stages.prompts.question import ExamQuestion, lettered
 
 FOLDER = "lm_eval/tasks/llama3/instruct"
 LANGUAGES = ("de", "es", "fr", "hi", "it", "pt", "th")
@@ -27,7 +27,7 @@ class _Definition(yaml.SafeLoader):
 _Definition.add_multi_constructor("!", lambda *_: None)
 
 
-def questions(language: str, root: Path) -> list[Question]:
+def questions(language: str, root: Path) -> list[ExamQuestion]:
     """Returns a language's questions, subject by subject.
 
     Raises:
@@ -41,7 +41,7 @@ def questions(language: str, root: Path) -> list[Question]:
     return [question for path in files for question in _subject(path)]
 
 
-def _subject(path: Path) -> list[Question]:
+def _subject(path: Path) -> list[ExamQuestion]:
     try:
         definition = yaml.load(path.read_text(encoding="utf-8"), Loader=_Definition)
         rows = definition["fewshot_config"]["samples"]
@@ -50,7 +50,7 @@ def _subject(path: Path) -> list[Question]:
         raise StudyError(f"not a definition with examples ({error})", where=path) from error
 
 
-def _question(row: dict[str, Any]) -> Question:
+def _question(row: dict[str, Any]) -> ExamQuestion:
     choices = row["input_choice_list"]
     letters = sorted(choices)
     gold = letters.index(row["input_correct_responses"][0])

@@ -9,7 +9,7 @@ LETTERS = string.ascii_uppercase
 
 
 @dataclass(frozen=True)
-class Question:
+class ExamQuestion:
     """One question as a system reads it.
 
     Attributes:
@@ -23,7 +23,7 @@ class Question:
     gold: int
 
 
-def lettered(stem: str, answers: list[str], gold: int) -> Question:
+def lettered(stem: str, answers: list[str], gold: int) -> ExamQuestion:
     """Returns a question whose answers are listed and answered by letter, as MMLU's are."""
     lines = [f"{letter}. {answer}" for letter, answer in zip(LETTERS, answers, strict=False)]
-    return Question("\n".join([stem, *lines, "Answer:"]), list(LETTERS[: len(answers)]), gold)
+    return ExamQuestion("\n".join([stem, *lines, "Answer:"]), list(LETTERS[: len(answers)]), gold)

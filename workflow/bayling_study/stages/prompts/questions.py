@@ -12,12 +12,12 @@ from bayling_study.config.knowledge import QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
-from bayling_study.stages.prompts import Context, capitals, mmlu_development, school_exams
+from bayling_study.stages.prompts import PromptContext, capitals, mmlu_development, school_exams
 from bayling_study.stages.prompts.harness import chosen
-from bayling_study.stages.prompts.question import Question
+from bayling_study.stages.prompts.question import ExamQuestion
 
 
-def build(name: str, suite: QuestionsSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: QuestionsSuite, context: PromptContext) -> list[Prompt]:
     """Returns the questions of all languages; ``meta`` has ``choices`` and ``gold``.
 
     Raises:
@@ -31,7 +31,9 @@ def build(name: str, suite: QuestionsSuite, context: Context) -> list[Prompt]:
     return prompts
 
 
-def _questions(name: str, suite: QuestionsSuite, language: str, context: Context) -> list[Question]:
+def _questions(
+    name: str, suite: QuestionsSuite, language: str, context: PromptContext
+) -> list[ExamQuestion]:
     if suite.collection == "capitals":
         return capitals.questions(language, context.seed)
     if suite.source is None:
@@ -46,7 +48,7 @@ def _questions(name: str, suite: QuestionsSuite, language: str, context: Context
     return mmlu_development.questions(language, root)
 
 
-def _prompt(name: str, language: str, number: int, question: Question) -> Prompt:
+def _prompt(name: str, language: str, number: int, question: ExamQuestion) -> Prompt:
     return Prompt(
         id=f"{language}/{number}",
         suite=name,

@@ -15,14 +15,14 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.reviews import review_prompt
 from bayling_study.shared.sources.fetched import files_root
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import item_rows
 
 FOLDER = Path("exp/general_tasks/GPT4-REVIEW")
 FIELDS = ("question_id", "question", "category", "system1", "system2")
 
 
-def build(name: str, suite: ReviewsSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: ReviewsSuite, context: PromptContext) -> list[Prompt]:
     """Returns one prompt an item, opponent by opponent and part by part.
 
     Items are called ``OPPONENT.PART``, prompts ``OPPONENT.PART/QUESTION``;

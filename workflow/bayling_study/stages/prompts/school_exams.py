@@ -15,7 +15,7 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.lookup import look_up
-from bayling_study.stages.prompts.question import LETTERS, Question, lettered
+from bayling_study.stages.prompts.question import LETTERS, ExamQuestion, lettered
 
 FOLDER = "evals/registry/data"
 NAMES = {
@@ -28,7 +28,7 @@ NAMES = {
 ANSWER = re.compile(r"\n([A-Z])\. ")
 
 
-def questions(language: str, root: Path) -> list[Question]:
+def questions(language: str, root: Path) -> list[ExamQuestion]:
     """Returns a language's questions in the file's order.
 
     Raises:
@@ -41,7 +41,7 @@ def questions(language: str, root: Path) -> list[Question]:
     ]
 
 
-def _question(row: Any, where: str) -> Question:
+def _question(row: Any, where: str) -> ExamQuestion:
     try:
         text = str(row["input"][-1]["content"]).removesuffix("Answer:").rstrip("\n")
         right = str(row["ideal"]).strip("[]")

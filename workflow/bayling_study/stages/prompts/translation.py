@@ -22,7 +22,7 @@ from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared.corpus_tables import PARALLEL_FILE
 from bayling_study.shared.translation_prompts import translation_prompt
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 
 COLUMNS = ["id", "lang_a", "lang_b", "text_a", "text_b", "document"]
 
@@ -42,7 +42,7 @@ class HeldOut:
     texts: dict[str, str]
 
 
-def build(name: str, suite: TranslationSuite, context: Context) -> list[Prompt]:
+def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Prompt]:
     """Returns the prompts of all directions in the suite's order.
 
     Raises:

@@ -15,14 +15,14 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root, read_segments
 from bayling_study.shared.translation_prompts import translation_prompt
-from bayling_study.stages.prompts import Context
+from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import check_known, is_present
 from bayling_study.stages.prompts.translation import trained_average
 
 REFERENCES = Path("exp/translation_benchmark/reference")
 
 
-def build(name: str, suite: Wmt22Suite, context: Context) -> list[Prompt]:
+def build(name: str, suite: Wmt22Suite, context: PromptContext) -> list[Prompt]:
     """Returns one prompt a segment, direction by direction.
 
     A direction without reference files in the source (a partial copy) is

@@ -17,7 +17,7 @@ from bayling_study.core.files import write_text
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.report.ablations import ablation_section
-from bayling_study.stages.report.blocks import Section
+from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import data_section
 from bayling_study.stages.report.exports import export_section
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def sections_of(study: Study, verdicts: list[Verdict]) -> list[Section]:
+def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     """Returns the chapters that have something to show."""
     chapters = [
         overview_section(study, verdicts),
@@ -56,7 +56,7 @@ def sections_of(study: Study, verdicts: list[Verdict]) -> list[Section]:
     return [chapter for chapter in chapters if not chapter.empty]
 
 
-def write_report(study: Study, out: Path) -> list[Section]:
+def write_report(study: Study, out: Path) -> list[PageSection]:
     """Writes the page, its tables and figures, and the verdicts; returns the chapters."""
     config = study.config
     verdicts = write_verdicts(

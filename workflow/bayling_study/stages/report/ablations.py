@@ -13,13 +13,13 @@ from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.tracking.record import flatten
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.averages import Row, add_averages, averages_of
-from bayling_study.stages.report.blocks import Cell, Figure, Section, Table, number, text
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, text
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import headline
 
 FEWEST = 2
-SIZES = ("conversations", "trained_tokens", "steps", "loss")
+SIZES = ("conversations", "supervised_tokens", "steps", "loss")
 """Metrics of a tuning job that are columns of the table."""
 OTHER_MODEL = 1.1
 """Factor between the largest and the smallest model from which they differ in size; added words
@@ -29,9 +29,9 @@ Means = tuple[str, str]
 """A suite and a metric."""
 
 
-def ablation_section(study: Study) -> Section:
+def ablation_section(study: Study) -> PageSection:
     """Returns the table and figure of tuned systems; empty where there are not several."""
-    section = Section("ablations", "Scaling and ablations")
+    section = PageSection("ablations", "Scaling and ablations")
     tuned = [n for n, system in study.config.systems.items() if isinstance(system, TunedSystem)]
     if len(tuned) < FEWEST:
         return section

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Cell, Section, Table, number, signed, text
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, text
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import headline, score_row
 
@@ -42,7 +42,7 @@ def averages_of(study: Study, systems: Sequence[str]) -> dict[str, dict[Row, dic
 
 
 def add_averages(
-    section: Section, study: Study, found: dict[str, dict[Row, dict[str, Score]]]
+    section: PageSection, study: Study, found: dict[str, dict[Row, dict[str, Score]]]
 ) -> None:
     """Adds, for each suite, the averages with intervals and marks, and their tests folded."""
     for suite, rows in found.items():

@@ -130,20 +130,20 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A stretch of text; ``new`` where it is marked: an answer's words that the reference lacks."""
+class MarkedText:
+    """A span of text; ``new`` where it is marked: an answer's words that the reference lacks."""
 
     text: str
     new: bool = False
 
 
 @dataclass(frozen=True)
-class Turn:
+class SampleTurn:
     """What the user said, what was expected, and (system, answer) of every system."""
 
     user: str
     reference: str
-    answers: list[tuple[str, list[Piece]]]
+    answers: list[tuple[str, list[MarkedText]]]
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,11 @@ class Sample:
     """One prompt with the answers to its turns."""
 
     id: str
-    turns: list[Turn]
+    turns: list[SampleTurn]
 
 
 @dataclass
-class Section:
+class PageSection:
     """A chapter of the page.
 
     ``more`` holds tables that open on demand, by title; ``samples`` and ``masks`` hold examples
@@ -169,7 +169,7 @@ class Section:
     more: dict[str, list[Table]] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
     samples: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
-    masks: dict[str, dict[str, list[list[Piece]]]] = field(default_factory=dict)
+    masks: dict[str, dict[str, list[list[MarkedText]]]] = field(default_factory=dict)
     facts: list[tuple[str, str]] = field(default_factory=list)
 
     @property

@@ -10,8 +10,8 @@ from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import (
     Cell,
     Figure,
-    Piece,
-    Section,
+    MarkedText,
+    PageSection,
     Table,
     counts,
     number,
@@ -29,9 +29,9 @@ GROUPS = ("recipe", "direction", "demand", "turns", "source", "language", "instr
 """What an audit counts conversations by (``by_NAME``)."""
 
 
-def data_section(study: Study) -> Section:
+def data_section(study: Study) -> PageSection:
     """Returns the origin and licences of the data, the corpora and the training sets."""
-    section = Section("data", "Data and licences")
+    section = PageSection("data", "Data and licences")
     if study.sources:
         section.tables.append(source_table(study))
     if study.corpora is not None:
@@ -103,7 +103,7 @@ def rejected_samples(report: Mapping[str, Any], most: int) -> list[Table]:
     return [Table("rejected", "Rejected segments", ["reason", "row"], rows)] if rows else []
 
 
-def add_audit(section: Section, mixture: str, audit: Mapping[str, Any]) -> None:
+def add_audit(section: PageSection, mixture: str, audit: Mapping[str, Any]) -> None:
     """Adds what a training set holds: counts, tokens, lengths, rejected rows."""
     tokens = audit.get("tokens", {})
     if tokens.get("by_recipe"):
@@ -124,12 +124,13 @@ def add_audit(section: Section, mixture: str, audit: Mapping[str, Any]) -> None:
         section.more[f"Training set {mixture}: counts and rejected rows"] = more
     masks = {
         recipe: [
-            [Piece(shown(part), bool(trained)) for part, trained in row["pieces"]] for row in rows
+            [MarkedText(shown(part), bool(supervised)) for part, supervised in row["pieces"]]
+            for row in rows
         ]
         for recipe, rows in audit.get("mask_samples", {}).items()
     }
     if masks:
-        section.masks[f"Training set {mixture}: what is learnt"] = masks
+        section.masks[f"Training set {mixture}: supervised tokens"] = masks
     if tokens.get("histogram"):
         bins = [(_bin(row["to"]), row["count"]) for row in tokens["histogram"]]
         svg = figures.bars(bins, "tokens of a conversation, at most", "conversations")
@@ -150,15 +151,16 @@ def _token_table(mixture: str, audit: Mapping[str, Any]) -> Table:
             text(recipe),
             number(made.get(recipe, audit.get("conversations"))),
             number(row["real"]),
-            number(row["trained"]),
-            number(100 * row["trained_share"], 1, " %"),
+            number(row["supervised"]),
+            number(100 * row["supervised_share"], 1, " %"),
             number(row.get("median")),
             number(row.get("longest")),
         ]
         for recipe, row in every
     ]
-    columns = ["recipe", "conversations", "tokens", "trained", "share", "median", "longest"]
-    note = f"Trained: the assistant's tokens. {tokens.get('truncated', 0)} conversations were cut."
+    columns = ["recipe", "conversations", "tokens", "supervised", "share", "median", "longest"]
+    cut = tokens.get("truncated", 0)
+    note = f"Supervised: the assistant's tokens. {cut} conversations were truncated."
     return Table(f"audit-{mixture}-tokens", f"Training set {mixture}", columns, rows, note)
 
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, Section, Table, number, signed, text
+from bayling_study.stages.report.blocks import (
+    Cell,
+    Figure,
+    PageSection,
+    Table,
+    number,
+    signed,
+    text,
+)
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import HEADLINE
 
@@ -26,9 +34,9 @@ TOTALS = {
 """Totals of ``error.json``: what each is called, its factor, decimals and unit."""
 
 
-def export_section(study: Study) -> Section:
+def export_section(study: Study) -> PageSection:
     """Returns the sizes and errors of 8-bit systems and the change of every headline score."""
-    section = Section("export", "8-bit export")
+    section = PageSection("export", "8-bit export")
     for system, report in study.exports.items():
         section.tables.append(_total_table(system, report.get("total", {})))
         if system in study.perplexities:

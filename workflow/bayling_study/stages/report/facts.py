@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, Section, Table, number, text
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, text
 from bayling_study.stages.report.clock import BusyClock, end_of
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_table, seconds_of
@@ -21,9 +21,9 @@ START_NOTE = (
 TIMELINE_NOTE = "The study's own jobs. Pauses in which none ran are left out."
 
 
-def tuning_section(study: Study) -> Section:
+def tuning_section(study: Study) -> PageSection:
     """Returns training curves and what was trained with."""
-    section = Section("tuning", "Tuning")
+    section = PageSection("tuning", "Tuning")
     for record in study.records:
         if record["stage"] != "tuning":
             continue
@@ -38,9 +38,9 @@ def tuning_section(study: Study) -> Section:
     return section
 
 
-def jobs_section(study: Study) -> Section:
+def jobs_section(study: Study) -> PageSection:
     """Returns every job with its time and memory, the timeline and the graph of jobs."""
-    section = Section("jobs", "Jobs, time and memory")
+    section = PageSection("jobs", "Jobs, time and memory")
     if not study.records:
         return section
     own, shared = study.own_records, study.shared_records
@@ -106,9 +106,9 @@ def _touches(made: Path, read: Path) -> bool:
     return made == read or made in read.parents or read in made.parents
 
 
-def environment_section(study: Study) -> Section:
+def environment_section(study: Study) -> PageSection:
     """Returns the versions and machines that made the results."""
-    section = Section("environment", "Environment")
+    section = PageSection("environment", "Environment")
     versions: dict[str, set[str]] = {}
     for record in study.records:
         for package, version in record["packages"].items():

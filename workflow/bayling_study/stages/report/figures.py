@@ -73,7 +73,7 @@ def training_curve(history: Sequence[dict[str, Any]]) -> str:
         for place, (name, points) in enumerate(evaluation_losses(history).items(), start=2):
             axes.plot(*zip(*points, strict=True), "o-", color=PALETTE[place], label=name)
         axes.set_xlabel("optimiser step")
-        axes.set_ylabel("loss (nats per trained token)")
+        axes.set_ylabel("loss (nats per supervised token)")
         rates = [
             (p["step"], p["values"]["learning_rate"])
             for p in history

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Cell, Section, Table, number, text
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, text
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import HEADLINE, interval, score_row
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
@@ -17,12 +17,12 @@ FEW_VERDICTS = 40
 COLUMNS = ["item", "system", "metric", "published", "ours", "interval", "verdict", "reason"]
 
 
-def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> Section:
+def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
     """Returns the verdicts on published values: counts, then a folded table a suite.
 
     Scores that nobody published stay in ``verdicts.tsv`` only.
     """
-    section = Section("verdicts", "Against the published values")
+    section = PageSection("verdicts", "Against the published values")
     judged = [row for row in verdicts if row.published is not None]
     if not judged:
         section.text = "No published value concerns the systems and suites of this study."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Cell, Section, Table, text
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, text
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
@@ -19,9 +19,9 @@ DECIMALS = 1
 """Decimals of the first page; the suites' own tables have two."""
 
 
-def overview_section(study: Study, verdicts: Sequence[Verdict]) -> Section:
+def overview_section(study: Study, verdicts: Sequence[Verdict]) -> PageSection:
     """Returns what was run, the warnings, and the main numbers of every suite."""
-    section = Section("overview", "Overview", facts=_facts(study))
+    section = PageSection("overview", "Overview", facts=_facts(study))
     judged = [row for row in verdicts if row.published is not None]
     if judged:
         section.tables.append(first_verdicts(study, judged))

@@ -13,12 +13,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bayling_study.stages.report.blocks import Section
+from bayling_study.stages.report.blocks import PageSection
 
 FOLDER = Path(__file__).parent
 
 
-def render(title: str, subtitle: str, sections: list[Section]) -> str:
+def render(title: str, subtitle: str, sections: list[PageSection]) -> str:
     """Returns the page as HTML text."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from bayling_study.config.suites import Suite, TranslationSuite, Wmt22Suite
 from bayling_study.core.records import Score
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Figure, Section, Table, number, text
+from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, text
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.heatmap import (
     FEWEST_DIRECTIONS,
@@ -26,12 +26,12 @@ MOST_ROWS = 40
 """Items up to which a headline table is open; of more, it opens on demand below the averages."""
 
 
-def result_sections(study: Study) -> list[Section]:
+def result_sections(study: Study) -> list[PageSection]:
     """Returns one section a suite: headline metrics with figures, the others folded."""
     sections = []
     for suite in dict.fromkeys(score.suite for score in study.scores):
         scores = [score for score in study.scores if score.suite == suite]
-        section = Section(f"suite-{suite}", f"Suite {suite}", _introduction(study, suite))
+        section = PageSection(f"suite-{suite}", f"Suite {suite}", _introduction(study, suite))
         metrics = dict.fromkeys(score.metric for score in scores)
         first = headline(metrics)
         panels = comet_and_bleu(scores, first)
@@ -58,7 +58,7 @@ def result_sections(study: Study) -> list[Section]:
 
 
 def _add_headline(
-    section: Section, study: Study, suite: str, scores: list[Score], bars: bool
+    section: PageSection, study: Study, suite: str, scores: list[Score], bars: bool
 ) -> None:
     """Adds the table and figures of one headline metric; very long tables are folded.
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from bayling_study.core.records import Prompt
-from bayling_study.stages.report.blocks import Piece, Sample, Turn
+from bayling_study.stages.report.blocks import MarkedText, Sample, SampleTurn
 from bayling_study.stages.report.collect import Study
 
 EXTREMES = 3
@@ -93,7 +93,7 @@ def _sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
         reference = prompt.references[place] if place < len(prompt.references) else ""
         given = [(name, rows[place]) for name, rows in answers.items() if place < len(rows)]
         pieces = [(name, marked(shown(answer), shown(reference))) for name, answer in given]
-        turns.append(Turn(shown(user), shown(reference), pieces))
+        turns.append(SampleTurn(shown(user), shown(reference), pieces))
     return Sample(prompt.id, turns)
 
 
@@ -112,18 +112,18 @@ def _visible(character: str) -> str:
     return f"⟨U+{ord(character):04X}⟩" if hidden else character
 
 
-def marked(answer: str, reference: str) -> list[Piece]:
+def marked(answer: str, reference: str) -> list[MarkedText]:
     """Returns an answer in pieces, those new that the reference does not have."""
     given, expected = WORDS.findall(answer), WORDS.findall(reference)
     longest = max(len(given), len(expected))
     if not given:
-        return [Piece("(empty)")]
+        return [MarkedText("(empty)")]
     if len(expected) < FEWEST_COMPARED or longest > LONGEST_COMPARED:
-        return [Piece(answer)]
+        return [MarkedText(answer)]
     words = [[word.strip() for word in side] for side in (expected, given)]
     matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
     return [
-        Piece("".join(given[start:end]), tag != "equal")
+        MarkedText("".join(given[start:end]), tag != "equal")
         for tag, _, _, start, end in matcher.get_opcodes()
         if end > start
     ]

@@ -80,7 +80,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Context:
+class VerdictContext:
     """What explains a missing score.
 
     Attributes:
@@ -104,7 +104,7 @@ def absent_items(systems: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, st
 
 
 def verdicts(
-    scores: Iterable[Score], published: Iterable[Published], context: Context
+    scores: Iterable[Score], published: Iterable[Published], context: VerdictContext
 ) -> list[Verdict]:
     """Returns a verdict for each published value of the study's systems, then for each other score.
 
@@ -149,7 +149,7 @@ def _ratio(like: Score, item: str, value: float, segments: int) -> Score:
     )
 
 
-def _judge(known: Published, score: Score | None, context: Context) -> Verdict:
+def _judge(known: Published, score: Score | None, context: VerdictContext) -> Verdict:
     if known.kind in ("approximate", "not-recomputable"):
         return Verdict(known.key, known, score, NOT_COMPARABLE, f"{known.kind}: {known.note}")
     if score is None:
@@ -174,7 +174,7 @@ def _compare(known: Published, score: Score, own_run: bool) -> str:
     return DIFFERS
 
 
-def _missing(known: Published, context: Context) -> str:
+def _missing(known: Published, context: VerdictContext) -> str:
     """Returns why there is no score for a published value."""
     if known.suite not in context.suites:
         return f"the study has no suite {known.suite!r}"
@@ -206,7 +206,7 @@ def write_verdicts(
         StudyError: the table of published values is malformed.
     """
     kinds = {name: system.kind for name, system in config.systems.items()}
-    context = Context(kinds, config.suites, absent_items(systems or {}))
+    context = VerdictContext(kinds, config.suites, absent_items(systems or {}))
     rows = verdicts(scores, read_published(published), context)
     table = [COLUMNS, *(row.cells() for row in rows)]
     lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in table]

@@ -11,7 +11,7 @@ from bayling_study.config.suites import Suite
 from bayling_study.core.files import write_jsonl
 from bayling_study.core.records import Score, write_scores
 from bayling_study.shared.metrics.aggregates import (
-    Measured,
+    Resampled,
     is_averaged,
     mean_groups,
     mean_of,
@@ -21,14 +21,19 @@ from bayling_study.shared.metrics.aggregates import (
 )
 from bayling_study.shared.metrics.answers import measure
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
-from bayling_study.shared.metrics.resampling import Plan, bootstrap_weights, interval, resampled
+from bayling_study.shared.metrics.resampling import (
+    Resampling,
+    bootstrap_weights,
+    interval,
+    resampled,
+)
 
 
 def score_suite(
     items: list[Answers],
     suite: Suite,
     options: Options,
-    plan: Plan,
+    plan: Resampling,
     groups: Mapping[str, list[str]],
 ) -> tuple[list[Score], list[dict[str, Any]]]:
     """Scores a system's answers to one suite.
@@ -48,7 +53,7 @@ def score_suite(
     """
     scores: list[Score] = []
     rows: list[dict[str, Any]] = []
-    measured: dict[str, dict[str, Measured]] = {}
+    measured: dict[str, dict[str, Resampled]] = {}
     for answers in items:
         results = measure(answers, suite.kind, options)
         rows += _segment_rows(answers, results)
@@ -76,21 +81,25 @@ def _segment_rows(answers: Answers, results: list[Measurement]) -> Iterator[dict
                 yield {"id": prompt.id, "metric": measurement.metric, "value": round(value, 6)}
 
 
-def _resample(suite: str, item: str, results: list[Measurement], plan: Plan) -> dict[str, Measured]:
+def _resample(
+    suite: str, item: str, results: list[Measurement], plan: Resampling
+) -> dict[str, Resampled]:
     seed = plan.seed_of("bootstrap", suite, item)
     weights = {
         segments: bootstrap_weights(segments, plan.samples, seed)
         for segments in {len(measurement.statistics) for measurement in results}
     }
     return {
-        measurement.metric: Measured(
+        measurement.metric: Resampled(
             measurement, resampled(measurement, weights[len(measurement.statistics)])
         )
         for measurement in results
     }
 
 
-def _scores(answers: Answers, item: str, measured: dict[str, Measured], plan: Plan) -> list[Score]:
+def _scores(
+    answers: Answers, item: str, measured: dict[str, Resampled], plan: Resampling
+) -> list[Score]:
     scores = []
     for metric, result in measured.items():
         low, high = interval(result.resamples, plan.confidence)
@@ -119,7 +128,7 @@ def _at_chance(low: float, level: float | None) -> bool:
 
 
 def _pooled(
-    answers: Answers, suite: Suite, measured: dict[str, dict[str, Measured]], plan: Plan
+    answers: Answers, suite: Suite, measured: dict[str, dict[str, Resampled]], plan: Resampling
 ) -> list[Score]:
     scores = []
     for name, items in pool_groups(suite).items():
@@ -136,8 +145,8 @@ def _pooled(
 def _means(
     answers: Answers,
     groups: Mapping[str, list[str]],
-    measured: dict[str, dict[str, Measured]],
-    plan: Plan,
+    measured: dict[str, dict[str, Resampled]],
+    plan: Resampling,
 ) -> list[Score]:
     scores = []
     for name, items in groups.items():
@@ -151,7 +160,9 @@ def _means(
     return scores
 
 
-def _mean(answers: Answers, name: str, members: list[Measured], what: str, plan: Plan) -> Score:
+def _mean(
+    answers: Answers, name: str, members: list[Resampled], what: str, plan: Resampling
+) -> Score:
     value, resamples = mean_of(members)
     low, high = interval(resamples, plan.confidence)
     signatures = dict.fromkeys(member.measurement.signature for member in members)
@@ -171,7 +182,7 @@ def _mean(answers: Answers, name: str, members: list[Measured], what: str, plan:
     )
 
 
-def _mean_chance(members: list[Measured]) -> float | None:
+def _mean_chance(members: list[Resampled]) -> float | None:
     """Returns what guessing gives on average over items, where all have such a level."""
     levels = [member.measurement.chance for member in members]
     known = [level for level in levels if level is not None]

@@ -40,7 +40,7 @@ from bayling_study.shared.metrics.cache import default_folder
 from bayling_study.shared.metrics.groups import averages
 from bayling_study.shared.metrics.judged import scored_prompts
 from bayling_study.shared.metrics.measurement import Answers, Options
-from bayling_study.shared.metrics.resampling import Plan
+from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.significance.pairs import (
@@ -89,7 +89,7 @@ def compare_suite(
     answered: dict[str, list[Answers]],
     kind: str,
     options: Options,
-    plan: Plan,
+    plan: Resampling,
     extra: dict[str, SegmentScores],
     groups: Mapping[str, list[str]],
 ) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ def _averages(
     tests: Mapping[str, list[PairTest]],
     groups: Mapping[str, list[str]],
     rows: list[dict[str, Any]],
-    plan: Plan,
+    plan: Resampling,
 ) -> list[dict[str, Any]]:
     """Compares the averages whose items were all compared."""
     suite = rows[0]["suite"] if rows else ""

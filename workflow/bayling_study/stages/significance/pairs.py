@@ -19,7 +19,7 @@ import numpy as np
 from bayling_study.shared.metrics.aggregates import some_of
 from bayling_study.shared.metrics.measurement import Array, Measurement
 from bayling_study.shared.metrics.resampling import (
-    Plan,
+    Resampling,
     benjamini_hochberg,
     bootstrap_weights,
     exchange_mask,
@@ -59,7 +59,7 @@ class PairTest:
         """The first system's value minus the second's."""
         return self.values[0] - self.values[1]
 
-    def row(self, plan: Plan) -> dict[str, Any]:
+    def row(self, plan: Resampling) -> dict[str, Any]:
         """Returns the row of the comparisons file, before any correction."""
         low, high = interval(self.resamples, plan.confidence)
         size = abs(self.difference)
@@ -82,7 +82,7 @@ class PairTest:
 class Draws:
     """The resamples and exchanges of one item, made once for each number of segments."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Resampling) -> None:
         self.plan = plan
         self._made: dict[int, tuple[Array, Array]] = {}
 
@@ -96,12 +96,14 @@ class Draws:
         return self._made[segments]
 
 
-def compare_item(systems: dict[str, dict[str, Measurement]], plan: Plan) -> list[dict[str, Any]]:
+def compare_item(
+    systems: dict[str, dict[str, Measurement]], plan: Resampling
+) -> list[dict[str, Any]]:
     """Tests all pairs of systems on one item; see ``item_tests`` and ``corrected``."""
     return corrected(item_tests(systems, plan), plan)
 
 
-def item_tests(systems: dict[str, dict[str, Measurement]], plan: Plan) -> list[PairTest]:
+def item_tests(systems: dict[str, dict[str, Measurement]], plan: Resampling) -> list[PairTest]:
     """Tests all pairs of systems on one item.
 
     Args:
@@ -178,7 +180,7 @@ def _average(members: list[PairTest], what: str) -> PairTest:
     )
 
 
-def corrected(tests: Iterable[PairTest], plan: Plan) -> list[dict[str, Any]]:
+def corrected(tests: Iterable[PairTest], plan: Resampling) -> list[dict[str, Any]]:
     """Returns the rows of one item, corrected by Holm over the pairs of each metric."""
     families: dict[str, list[dict[str, Any]]] = {}
     for test in tests:
@@ -202,7 +204,7 @@ def _holm(rows: list[dict[str, Any]], level: float) -> list[dict[str, Any]]:
     ]
 
 
-def correct_table(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+def correct_table(rows: list[dict[str, Any]], plan: Resampling) -> list[dict[str, Any]]:
     """Adds ``q_table``, and takes the mark from rows that the whole table does not bear out.
 
     A table of many directions would otherwise show false marks by their number
@@ -225,7 +227,7 @@ def correct_table(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]
     return result
 
 
-def method_statement(plan: Plan) -> dict[str, Any]:
+def method_statement(plan: Resampling) -> dict[str, Any]:
     """Returns what a reader must know about the tests."""
     return {
         "tests": [

@@ -25,7 +25,7 @@ from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.card import card
 from bayling_study.stages.synthesis.decontamination import held_out_texts
-from bayling_study.stages.synthesis.mixture import Task, make
+from bayling_study.stages.synthesis.mixture import MixtureTask, make
 from bayling_study.stages.synthesis.teacher import Teacher, hired
 
 TRAIN_FILE = "train.parquet"
@@ -52,7 +52,7 @@ def suite_texts(prompts: Iterable[Path]) -> dict[str, Iterator[str]]:
     return {path.stem: held_out_texts(path) for path in prompts}
 
 
-def write(task: Task, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:
+def write(task: MixtureTask, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:
     """Makes the mixture and writes its three files, whole or not at all; returns the audit."""
     with (
         atomic_directory(out) as folder,
@@ -104,7 +104,7 @@ def main() -> None:
         run.input("tokenizer", options.tokenizer / "tokenizer.json")
         for path in options.prompts:
             run.input(f"prompts.{path.stem}", path)
-        task = Task(
+        task = MixtureTask(
             options.mixture,
             mixture,
             study.seed,
@@ -139,7 +139,7 @@ def numbers(facts: dict[str, Any]) -> dict[str, float]:
     return {
         "conversations": facts["conversations"],
         "tokens.real": tokens["real"],
-        "tokens.trained": tokens["trained"],
+        "tokens.supervised": tokens["supervised"],
         "duplicates": facts["duplicates"],
         "contaminated.rows": sum(counts["rows"] for counts in contamination),
         "contaminated.conversations": sum(counts["conversations"] for counts in contamination),

@@ -11,7 +11,7 @@ Keys of ``audit.json`` besides the counts ``by_…``:
 | ``rejected`` | stage to ``{reason, count, samples}``: rows of the ``corpora``, turns (``demands``), conversations (``mixture``) |
 | ``contamination`` | suite to the aligned rows and the conversations removed because of it |
 | ``duplicates`` | conversations left out because another one has the same text |
-| ``mask_samples`` | recipe to samples ``{"pieces": [[text, trained], …]}`` in training order: the text of each token and whether the loss counts it |
+| ``mask_samples`` | recipe to samples ``{"pieces": [[text, supervised], …]}`` in training order: the text of each token and whether the loss counts it |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bayling_study.config.systems import TemplateName
 from bayling_study.shared import templates as chat
 from bayling_study.shared.interactive.dialogue import Rejections
 from bayling_study.stages.synthesis.mixture import Made
-from bayling_study.stages.synthesis.tally import Tally
+from bayling_study.stages.synthesis.tally import MixtureTally
 
 BINS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096)
 """Upper bounds of the length histogram, in tokens; the last bin is open."""
@@ -65,7 +65,7 @@ def audit(made: Made, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
 def mask_pieces(
     tokenizer: Any, template: TemplateName, messages: list[dict[str, str]]
 ) -> list[list[Any]]:
-    """Returns a conversation's tokens as ``[text, trained]``.
+    """Returns a conversation's tokens as ``[text, supervised]``.
 
     Tokens that only together are a character stand together: both have the same
     mask, since the mask changes only where an answer begins and ends.
@@ -73,11 +73,11 @@ def mask_pieces(
     ids, mask = chat.encode(tokenizer, template, messages)
     pieces: list[list[Any]] = []
     held: list[int] = []
-    for number, trained in zip(ids, mask, strict=True):
+    for number, supervised in zip(ids, mask, strict=True):
         held.append(number)
         text = tokenizer.decode(held)
         if not text.endswith(UNREADABLE) or len(held) > 4:
-            pieces.append([text, trained])
+            pieces.append([text, supervised])
             held = []
     if held:
         pieces.append([tokenizer.decode(held), mask[-1]])
@@ -101,7 +101,7 @@ def histogram(counts: npt.NDArray[np.int64]) -> list[dict[str, int | None]]:
     return [{"to": end, "count": n} for end, n in zip(bins, sums, strict=True) if n]
 
 
-def _tokens(tally: Tally) -> dict[str, Any]:
+def _tokens(tally: MixtureTally) -> dict[str, Any]:
     longest = max((len(counts) for counts in tally.lengths.values()), default=0)
     whole = np.zeros(longest, np.int64)
     by_recipe = {}
@@ -110,25 +110,25 @@ def _tokens(tally: Tally) -> dict[str, Any]:
             scale = tally.counts["recipe"][recipe] / int(counts.sum())
             scaled = np.round(counts * scale).astype(np.int64)
             whole[: len(counts)] += scaled
-            by_recipe[recipe] = _lengths(scaled, round(tally.trained[recipe] * scale))
-    real, trained = _total(whole), sum(int(r["trained"]) for r in by_recipe.values())
+            by_recipe[recipe] = _lengths(scaled, round(tally.supervised[recipe] * scale))
+    real, supervised = _total(whole), sum(int(r["supervised"]) for r in by_recipe.values())
     return {
         "sample": tally.sample,
         "real": real,
-        "trained": trained,
-        "trained_share": round(trained / real, 4) if real else 0.0,
+        "supervised": supervised,
+        "supervised_share": round(supervised / real, 4) if real else 0.0,
         "truncated": 0,  # a conversation that is too long is rejected, never cut
         "by_recipe": by_recipe,
         "histogram": histogram(whole),
     }
 
 
-def _lengths(counts: npt.NDArray[np.int64], trained: int) -> dict[str, float]:
+def _lengths(counts: npt.NDArray[np.int64], supervised: int) -> dict[str, float]:
     real = _total(counts)
     return {
         "real": real,
-        "trained": trained,
-        "trained_share": round(trained / real, 4),
+        "supervised": supervised,
+        "supervised_share": round(supervised / real, 4),
         "median": float(np.searchsorted(np.cumsum(counts), counts.sum() / 2)),
         "longest": int(np.flatnonzero(counts)[-1]),
     }

@@ -23,11 +23,11 @@ from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.gate import Gate, Measured, Removed, named
+from bayling_study.stages.synthesis.gate import Accepted, Gate, Removed, named
 from bayling_study.stages.synthesis.hashing import Hashes
 from bayling_study.stages.synthesis.order import write_block
 from bayling_study.stages.synthesis.registry import Recipe, Workshop, recipe_named
-from bayling_study.stages.synthesis.teacher import Question, Teacher
+from bayling_study.stages.synthesis.teacher import Teacher, TeacherQuestion
 from bayling_study.stages.synthesis.types import Instruction
 from bayling_study.stages.synthesis.upstream import Conversations, UpstreamBlock
 
@@ -47,7 +47,7 @@ class Portion:
 
 
 @dataclass(frozen=True)
-class Job:
+class BlockJob:
     """One block.
 
     Attributes:
@@ -55,7 +55,7 @@ class Job:
         portions: what to make.
         rows: files of aligned rows, see ``aligned.write_rows``.
         explored: see ``Library``.
-        upstream: conversations to take, of ``Context.conversations``.
+        upstream: conversations to take, of ``BlockContext.conversations``.
         out: file to write.
         seen: of a job that makes up for others: file of the keys of all that was made
             before it, from its own rows too.
@@ -73,7 +73,7 @@ class Job:
 
 
 @dataclass
-class Context:
+class BlockContext:
     """What all blocks of a mixture share.
 
     Attributes:
@@ -114,7 +114,7 @@ class Result:
     Attributes:
         path: its conversations.
         made: conversations by recipe.
-        keys: keys of the conversations (``Measured.key``) by recipe and direction.
+        keys: keys of the conversations (``Accepted.key``) by recipe and direction.
         rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
         removed: what decontamination took out.
         uses: how often each number of draws of one row occurred; of rows that another job
@@ -135,7 +135,7 @@ class Result:
     listed: Counter[str] = field(default_factory=Counter)
 
 
-def make_block(job: Job, context: Context, teacher: Teacher | None = None) -> Result:
+def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = None) -> Result:
     """Makes a block's conversations and writes them."""
     result = Result(job.out)
     seed = seeds.derive_seed(context.seed, context.name)
@@ -151,7 +151,7 @@ def make_block(job: Job, context: Context, teacher: Teacher | None = None) -> Re
     workshop = Workshop(mixture, library, director, general, teacher)
     known = np.load(job.seen, mmap_mode="r") if job.seen else None
     gate = Gate(mixture, context.tokenizer, context.contamination, seed, known)
-    rows: list[Measured] = []
+    rows: list[Accepted] = []
     for portion in job.portions:
         made = list(_portion(portion, job.number, workshop, gate, seed))
         result.made[portion.recipe] += len(made)
@@ -171,7 +171,7 @@ def make_block(job: Job, context: Context, teacher: Teacher | None = None) -> Re
     return result
 
 
-def _earlier_uses(job: Job) -> dict[str, int] | None:
+def _earlier_uses(job: BlockJob) -> dict[str, int] | None:
     """Returns the draws of an earlier job of the same rows, if there was one."""
     return read_json(job.uses) if job.uses and job.uses.exists() else None
 
@@ -185,7 +185,7 @@ def limited_turns(mixture: Mixture) -> dict[int, float]:
     return kept if any(kept.values()) else {limit: 1.0}
 
 
-def _library(job: Job, context: Context, result: Result, counted: bool) -> Library:
+def _library(job: BlockJob, context: BlockContext, result: Result, counted: bool) -> Library:
     """Reads the block's rows, takes out what is in a test, and indexes the rest.
 
     ``counted`` tells whether to count the rows: no earlier job did.
@@ -210,7 +210,7 @@ def _library(job: Job, context: Context, result: Result, counted: bool) -> Libra
 
 def _portion(
     portion: Portion, block: int, workshop: Workshop, gate: Gate, seed: int
-) -> Iterator[Measured]:
+) -> Iterator[Accepted]:
     """Yields the conversations of one recipe and direction, fewer when material runs out."""
     recipe = recipe_named(portion.recipe)
     if recipe.taught and workshop.teacher is None:
@@ -234,11 +234,11 @@ def _portion(
 
 
 def _answered(
-    drawn: Sequence[Instruction | Question | None], recipe: Recipe, workshop: Workshop
+    drawn: Sequence[Instruction | TeacherQuestion | None], recipe: Recipe, workshop: Workshop
 ) -> list[Instruction]:
     """Returns the drafts that are whole, those that a teacher had to answer included."""
     made = [draft for draft in drawn if isinstance(draft, Instruction)]
-    questions = [draft for draft in drawn if isinstance(draft, Question)]
+    questions = [draft for draft in drawn if isinstance(draft, TeacherQuestion)]
     if not questions or workshop.teacher is None:
         return made
     answers = workshop.teacher.complete(question.messages for question in questions)
@@ -253,7 +253,7 @@ def _answered(
 
 def _drafts(
     recipe: Recipe, direction: str, workshop: Workshop, block: int, seed: int
-) -> Iterator[Instruction | Question | None]:
+) -> Iterator[Instruction | TeacherQuestion | None]:
     """Yields one draft after the other, nothing for a draw that led nowhere.
 
     An undirected recipe that has nothing more ends it.

@@ -37,7 +37,7 @@ def card(
             f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---",
             f"# {title}",
             f"{facts['conversations']} conversations for instruction tuning, "
-            f"{tokens['real']} tokens, of which {tokens['trained_share']:.1%} are trained.",
+            f"{tokens['real']} tokens, of which {tokens['supervised_share']:.1%} are supervised.",
             "Each row has `id`, `recipe`, `source`, `direction`, `languages` and `messages` "
             "(`role`, `content`). Answers are upstream text or an exact edit of it; every later "
             "turn of an interactive conversation was verified by code against its demand.",

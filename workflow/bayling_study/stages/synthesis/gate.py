@@ -29,7 +29,7 @@ SHOWN = 200
 
 
 @dataclass(frozen=True)
-class Measured:
+class Accepted:
     """An accepted conversation.
 
     Attributes:
@@ -37,13 +37,13 @@ class Measured:
         key: hash of its text and the mixture's seed; it gives the final order, in
             which the same text twice stands side by side.
         tokens: tokens in the mixture's template; nothing if they were not counted.
-        trained: those with loss, the ends of turns included; likewise.
+        supervised: those with loss, the ends of turns included; likewise.
     """
 
     instruction: Instruction
     key: int
     tokens: int | None
-    trained: int | None
+    supervised: int | None
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Gate:
         self.rejections = Rejections()
         self.removed = Removed()
 
-    def admit(self, made: Sequence[Instruction]) -> list[Measured]:
+    def admit(self, made: Sequence[Instruction]) -> list[Accepted]:
         """Returns those that pass, measured, in their order; counts the others by reason."""
         fresh = []
         for item in made:
@@ -111,7 +111,7 @@ class Gate:
         place = int(np.searchsorted(self._known, np.uint64(key)))
         return place < len(self._known) and int(self._known[place]) == key
 
-    def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Measured]:
+    def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Accepted]:
         """Returns the conversations that are short enough."""
         limits = [self._limit(item) for item, _ in made]
         counted = [
@@ -122,18 +122,18 @@ class Gate:
         counts = iter(count_tokens(self._tokenizer, self._mixture.template, messages))
         result = []
         for (item, key), limit, yes in zip(made, limits, counted, strict=True):
-            tokens, trained = next(counts) if yes else (None, None)
+            tokens, supervised = next(counts) if yes else (None, None)
             if tokens is not None and tokens > limit:
                 self._reject(item, "too long")
             else:
-                result.append(Measured(item, key, tokens, trained))
+                result.append(Accepted(item, key, tokens, supervised))
         return result
 
     def _limit(self, item: Instruction) -> int:
         mixture = self._mixture
         return min(mixture.max_tokens, mixture.recipe_max_tokens.get(item.recipe, 1 << 62))
 
-    def _clean(self, made: Sequence[Measured]) -> list[Measured]:
+    def _clean(self, made: Sequence[Accepted]) -> list[Accepted]:
         """Returns the conversations that share nothing with a test."""
         texts = [m["content"] for row in made for m in row.instruction.messages]
         found = iter(self._tests.find(texts))
@@ -162,6 +162,6 @@ def most_tokens(item: Instruction) -> int:
     return FRAME_BYTES + sum(sizes)
 
 
-def named(row: Measured, name: str) -> Measured:
+def named(row: Accepted, name: str) -> Accepted:
     """Returns the conversation under its id."""
     return replace(row, instruction=replace(row.instruction, id=name))

@@ -26,13 +26,13 @@ from bayling_study.shared.corpus_tables import CONVERSATIONS_FILE, PARALLEL_FILE
 from bayling_study.shared.interactive.dialogue import Rejections
 from bayling_study.stages.synthesis import gate
 from bayling_study.stages.synthesis.aligned import Rows
-from bayling_study.stages.synthesis.block import Context, Job, Result, make_block
+from bayling_study.stages.synthesis.block import BlockContext, BlockJob, Result, make_block
 from bayling_study.stages.synthesis.decontamination import Contamination
 from bayling_study.stages.synthesis.gate import Removed
 from bayling_study.stages.synthesis.order import buckets_for, merge
-from bayling_study.stages.synthesis.plan import Plan
+from bayling_study.stages.synthesis.plan import BlockPlan
 from bayling_study.stages.synthesis.progress import Progress
-from bayling_study.stages.synthesis.tally import Tally
+from bayling_study.stages.synthesis.tally import MixtureTally
 from bayling_study.stages.synthesis.teacher import Teacher
 
 SMALL = 20_000
@@ -57,7 +57,7 @@ class Made:
             those of several blocks count in each.
     """
 
-    tally: Tally = field(default_factory=Tally)
+    tally: MixtureTally = field(default_factory=MixtureTally)
     wanted: dict[str, int] = field(default_factory=dict)
     rejections: dict[str, Rejections] = field(default_factory=dict)
     removed: Removed = field(default_factory=Removed)
@@ -77,7 +77,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Task:
+class MixtureTask:
     """What is to be made, and from what.
 
     Attributes:
@@ -115,7 +115,7 @@ class Task:
         return parallel, conversations, terms
 
 
-def make(task: Task, out: Path, scratch: Path) -> Made:
+def make(task: MixtureTask, out: Path, scratch: Path) -> Made:
     """Makes a mixture; the same task gives the same bytes, whatever its ``workers``.
 
     Args:
@@ -128,10 +128,10 @@ def make(task: Task, out: Path, scratch: Path) -> Made:
     """
     parallel, conversations, terms = task.files
     seed = seeds.derive_seed(task.seed, "synthesis", task.name)
-    plan = Plan(task.mixture, Rows(parallel), conversations, seed, scratch)
+    plan = BlockPlan(task.mixture, Rows(parallel), conversations, seed, scratch)
     tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
     tests.save(scratch / "tests.npz")
-    context = Context(
+    context = BlockContext(
         task.name,
         task.mixture,
         task.seed,
@@ -142,7 +142,7 @@ def make(task: Task, out: Path, scratch: Path) -> Made:
         task.load_tokenizer,
     )
     sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
-    made = Made(Tally(sample), wanted=plan.wanted, suites=tests.suites)
+    made = Made(MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)
     paths = []
     progress = Progress(task.mixture.conversations)
     for job, result in _results(plan, context, task):
@@ -154,7 +154,9 @@ def make(task: Task, out: Path, scratch: Path) -> Made:
     return made
 
 
-def _results(plan: Plan, context: Context, task: Task) -> Iterator[tuple[Job, Result]]:
+def _results(
+    plan: BlockPlan, context: BlockContext, task: MixtureTask
+) -> Iterator[tuple[BlockJob, Result]]:
     """Yields the blocks' results in their order, round by round until nothing is missing."""
     with _Workers(context, task) as run:
         while jobs := plan.round():
@@ -166,7 +168,7 @@ def _results(plan: Plan, context: Context, task: Task) -> Iterator[tuple[Job, Re
 class _Workers:
     """Runs jobs here, or in a pool of processes where that pays; results keep the jobs' order."""
 
-    def __init__(self, context: Context, task: Task) -> None:
+    def __init__(self, context: BlockContext, task: MixtureTask) -> None:
         self._context = context
         pooled = task.workers > 1 and task.mixture.conversations > SMALL
         self._pool = (
@@ -177,29 +179,29 @@ class _Workers:
             else None
         )
 
-    def __enter__(self) -> Callable[[Sequence[Job]], Iterator[Result]]:
+    def __enter__(self) -> Callable[[Sequence[BlockJob]], Iterator[Result]]:
         return self._run
 
     def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def _run(self, jobs: Sequence[Job]) -> Iterator[Result]:
+    def _run(self, jobs: Sequence[BlockJob]) -> Iterator[Result]:
         if self._pool is None:
             return (make_block(job, self._context) for job in jobs)
         return self._pool.map(_work, jobs)
 
 
-_context: list[Context] = []
+_context: list[BlockContext] = []
 """The context of a worker process."""
 
 
-def _begin(context: Context) -> None:
+def _begin(context: BlockContext) -> None:
     pa.set_cpu_count(1)
     _context.append(context)
 
 
-def _work(job: Job) -> Result:
+def _work(job: BlockJob) -> Result:
     return make_block(job, _context[-1])
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bayling_study.stages.synthesis.gate import Measured
+from bayling_study.stages.synthesis.gate import Accepted
 from bayling_study.stages.synthesis.types import SCHEMA
 
 BUCKET_ROWS = 32_768
@@ -31,7 +31,7 @@ WORK = pa.schema(
         *SCHEMA,
         ("key", pa.uint64()),
         ("tokens", pa.int32()),
-        ("trained", pa.int32()),
+        ("supervised", pa.int32()),
         ("demands", pa.list_(pa.string())),
         ("instruction", pa.string()),
     ]
@@ -44,7 +44,7 @@ def buckets_for(conversations: int) -> int:
     return max(1, -(-conversations // BUCKET_ROWS))
 
 
-def write_block(path: Path, rows: Sequence[Measured], buckets: int) -> None:
+def write_block(path: Path, rows: Sequence[Accepted], buckets: int) -> None:
     """Writes a block as one record batch a bucket."""
     table = pa.Table.from_pylist([_row(row) for row in rows], schema=WORK)
     keys = table["key"].to_numpy()
@@ -63,8 +63,8 @@ def write_block(path: Path, rows: Sequence[Measured], buckets: int) -> None:
             start = end
 
 
-def _row(row: Measured) -> dict[str, object]:
-    extra = {"key": row.key, "tokens": row.tokens, "trained": row.trained}
+def _row(row: Accepted) -> dict[str, object]:
+    extra = {"key": row.key, "tokens": row.tokens, "supervised": row.supervised}
     item = row.instruction
     return {**item.row(), **extra, "demands": item.demands, "instruction": item.instruction}
 

@@ -10,7 +10,7 @@ from bayling_study.core import languages
 from bayling_study.shared.interactive.dialogue import choose
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.registry import demand_named
-from bayling_study.shared.interactive.types import Scene, Segment
+from bayling_study.shared.interactive.types import DirectedPair, Scene
 from bayling_study.stages.synthesis.registry import Workshop
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
@@ -19,8 +19,8 @@ def draw(
     workshop: Workshop,
     direction: str,
     condition: str = "",
-    fits: Callable[[Library, Segment], bool] | None = None,
-) -> Segment | None:
+    fits: Callable[[Library, DirectedPair], bool] | None = None,
+) -> DirectedPair | None:
     """Returns the least used segment that fits; nothing if there is none.
 
     Args:

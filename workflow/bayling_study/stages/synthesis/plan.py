@@ -10,7 +10,7 @@ from pathlib import Path
 from bayling_study.config.synthesis import Mixture
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.synthesis import aligned, upstream
-from bayling_study.stages.synthesis.block import Job, Portion, Result
+from bayling_study.stages.synthesis.block import BlockJob, Portion, Result
 from bayling_study.stages.synthesis.counts import apportion, spread
 from bayling_study.stages.synthesis.registry import recipe_named
 from bayling_study.stages.synthesis.shortage import Shortage, Want
@@ -22,7 +22,7 @@ EXPLORED_EACH = 1.5
 found in one serves several kinds of demand. A study of one block explores all of it."""
 
 
-class Plan:
+class BlockPlan:
     """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones.
 
     Args:
@@ -47,10 +47,10 @@ class Plan:
         self.wanted: dict[str, int] = {}
         self._shortage = Shortage()
         self._blocks: list[aligned.AlignedBlock] = []
-        self._plain: list[Job] = []
+        self._plain: list[BlockJob] = []
         self._block_of: dict[int, int] = {}
         portions = self._portions()
-        self._taught: list[Job] = []
+        self._taught: list[BlockJob] = []
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
         self._upstream = (
@@ -99,7 +99,7 @@ class Plan:
                 )
         return shares
 
-    def _aligned(self, portions: list[Portion], seed: int) -> list[Job]:
+    def _aligned(self, portions: list[Portion], seed: int) -> list[BlockJob]:
         """Returns the jobs that make conversations from aligned rows."""
         wanted: Counter[str] = Counter()
         for portion in portions:
@@ -112,7 +112,7 @@ class Plan:
             for number, count in apportion(portion.count, sizes).items():
                 if count:
                     parts[number].append(replace(portion, count=count))
-        jobs: list[Job] = []
+        jobs: list[BlockJob] = []
         for number in range(len(made)):
             own = [p for p in parts[number] if not recipe_named(p.recipe).taught]
             taught = [p for p in parts[number] if recipe_named(p.recipe).taught]
@@ -121,15 +121,15 @@ class Plan:
             self._taught += [replace(self._making(number, taught), uses=None)] if taught else []
         return jobs
 
-    def _unasked(self, number: int, rows: list[Path], portions: list[Portion]) -> Job:
+    def _unasked(self, number: int, rows: list[Path], portions: list[Portion]) -> BlockJob:
         """Returns a block's job without portions; the first ones decide what it explores."""
-        job = Job(-1, (), self._scratch, rows)
+        job = BlockJob(-1, (), self._scratch, rows)
         if len(self._blocks) == 1:
             return job
         uses = self._scratch / f"uses-{number:05d}.json"
         return replace(job, explored=self._explored(portions), uses=uses)
 
-    def _making(self, number: int, portions: list[Portion]) -> Job:
+    def _making(self, number: int, portions: list[Portion]) -> BlockJob:
         """Returns a job of a block of aligned rows."""
         job = self._job(portions)
         self._block_of[job.number] = number
@@ -142,7 +142,7 @@ class Plan:
                 counts[portion.direction] += portion.count
         return max(EXPLORED, round(EXPLORED_EACH * max(counts.values(), default=0)))
 
-    def _taking(self, recipe: str, quotas: Mapping[int, int]) -> list[Job]:
+    def _taking(self, recipe: str, quotas: Mapping[int, int]) -> list[BlockJob]:
         """Returns the jobs that take upstream conversations."""
         return [
             replace(self._job([Portion(recipe, "", count)]), upstream=self._upstream[number])
@@ -150,12 +150,12 @@ class Plan:
             if count
         ]
 
-    def _job(self, portions: list[Portion]) -> Job:
-        job = Job(self._jobs, portions, self._scratch / f"made-{self._jobs:05d}.arrow")
+    def _job(self, portions: list[Portion]) -> BlockJob:
+        job = BlockJob(self._jobs, portions, self._scratch / f"made-{self._jobs:05d}.arrow")
         self._jobs += 1
         return job
 
-    def round(self) -> list[Job]:
+    def round(self) -> list[BlockJob]:
         """Returns the jobs that can be done now; none when nothing more can be made."""
         missing = self._shortage.take()
         parts = self._shortage.divided(missing, [block.sizes for block in self._blocks])
@@ -173,7 +173,7 @@ class Plan:
             jobs = [replace(job, seen=seen) for job in jobs]
         return jobs
 
-    def note(self, job: Job, result: Result) -> None:
+    def note(self, job: BlockJob, result: Result) -> None:
         """Notes what a job made, so that the next round knows what is missing."""
         language = ""
         if job.upstream is not None:
@@ -187,6 +187,6 @@ class Plan:
                 keys = result.keys[portion.recipe, portion.direction]
                 self._shortage.note(want, portion.count, keys, block)
 
-    def taught(self) -> list[Job]:
+    def taught(self) -> list[BlockJob]:
         """Returns the jobs that a teacher answers; they are made one by one."""
         return self._taught

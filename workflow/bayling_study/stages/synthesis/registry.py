@@ -20,7 +20,7 @@ from bayling_study.config.synthesis import Mixture
 from bayling_study.core.lookup import look_up
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
-from bayling_study.stages.synthesis.teacher import Question, Teacher
+from bayling_study.stages.synthesis.teacher import Teacher, TeacherQuestion
 from bayling_study.stages.synthesis.types import Instruction
 
 
@@ -46,7 +46,7 @@ class Workshop:
     rejections: Rejections = field(default_factory=Rejections)
 
 
-Make = Callable[[Workshop, str, Random], Instruction | Question | None]
+Make = Callable[[Workshop, str, Random], Instruction | TeacherQuestion | None]
 Fits = Callable[[str], bool]
 
 

@@ -22,7 +22,7 @@ from bayling_study.shared.interactive.text import length
 from bayling_study.shared.interactive.types import Scene, Step
 from bayling_study.stages.synthesis.parts import draw
 from bayling_study.stages.synthesis.registry import Workshop
-from bayling_study.stages.synthesis.teacher import Question
+from bayling_study.stages.synthesis.teacher import TeacherQuestion
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
 SHORTEST, LONGEST = 0.5, 2.0
@@ -43,7 +43,7 @@ def rewritten(
     recipe: str,
     task: str,
     demands: Mapping[str, Sequence[str]],
-) -> Question | None:
+) -> TeacherQuestion | None:
     """Returns the question to the teacher; nothing if the direction has no segment.
 
     Args:
@@ -66,7 +66,7 @@ def rewritten(
     target = languages.name(segment.target)
     text = FRAME.format(language=target, task=task, text=segment.target_text)
     messages = [{"role": "user", "content": text}]
-    return Question(messages, partial(_finished, recipe, direction, language, first, user))
+    return TeacherQuestion(messages, partial(_finished, recipe, direction, language, first, user))
 
 
 def _finished(

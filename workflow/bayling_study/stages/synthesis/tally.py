@@ -14,7 +14,7 @@ SAMPLES = 2
 """Conversations of each recipe that are kept to show."""
 
 
-class Tally:
+class MixtureTally:
     """Counts rows, one table after the other; memory does not grow with their number.
 
     Args:
@@ -25,7 +25,7 @@ class Tally:
         duplicates: rows left out because another one has the same text, by recipe.
         counts: name of a count to its values.
         lengths: recipe to the number of counted conversations of each length in tokens.
-        trained: recipe to the tokens with loss of those.
+        supervised: recipe to the tokens with loss of those.
         samples: recipe to the first messages of the final order.
     """
 
@@ -35,7 +35,7 @@ class Tally:
         self.duplicates: Counter[str] = Counter()
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self.lengths: dict[str, npt.NDArray[np.int64]] = {}
-        self.trained: Counter[str] = Counter()
+        self.supervised: Counter[str] = Counter()
         self.samples: dict[str, list[list[dict[str, str]]]] = {}
 
     def add(self, rows: pa.Table, repeated: pa.Table) -> None:
@@ -66,7 +66,7 @@ class Tally:
         total[: len(known)] += known
         total[: len(lengths)] += lengths
         self.lengths[recipe] = total
-        self.trained[recipe] += int(pc.sum(counted["trained"]).as_py() or 0)
+        self.supervised[recipe] += int(pc.sum(counted["supervised"]).as_py() or 0)
         kept = self.samples.setdefault(recipe, [])
         kept += rows["messages"].slice(0, SAMPLES - len(kept)).to_pylist()
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.endpoint import Endpoint, Request
+from bayling_study.shared.endpoint import ChatRequest, Endpoint
 from bayling_study.stages.synthesis.types import Instruction
 
 Messages = Sequence[dict[str, str]]
@@ -30,7 +30,7 @@ class Teacher(Protocol):
 
 
 @dataclass(frozen=True)
-class Question:
+class TeacherQuestion:
     """What a recipe asks the teacher.
 
     Attributes:
@@ -58,7 +58,7 @@ class Hired:
 
     def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
         """Yields the answers; nothing for one that was cut at the limit."""
-        asked = (Request(messages, ANSWER_TOKENS) for messages in requests)
+        asked = (ChatRequest(messages, ANSWER_TOKENS) for messages in requests)
         for answer in self._endpoint.complete(asked):
             yield None if answer.finish == "length" else answer.text.strip()
 

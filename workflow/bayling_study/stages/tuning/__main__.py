@@ -28,7 +28,7 @@ from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.tuning import adapters, checkpoints, curriculum
 from bayling_study.stages.tuning.encoded import adopt
 from bayling_study.stages.tuning.follow import Reports
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import launch
 from bayling_study.stages.tuning.nodes import TIMEOUT_SECONDS, Nodes
 from bayling_study.stages.tuning.resources import check_grant, facts, settle, this_room
@@ -156,7 +156,7 @@ def prepare(
     system: TunedSystem,
     begin: float,
     run: RunRecord,
-) -> Job:
+) -> TrainingJob:
     """Takes the encoded conversations over, notes inputs in the run record and writes the job."""
     settings = config.tuning
     note_inputs(options, run)
@@ -172,13 +172,13 @@ def prepare(
     tokens = data.load(folder / "tokens")
     seed = config.study.seed
     run.parameters(curriculum.prepare(folder, options.synthesis, tokens, settings, seed))
-    run.metrics({key: audit[key] for key in ("conversations", "tokens", "trained_tokens")})
-    run.metrics({"trained_share": audit["trained_share"]})
+    run.metrics({key: audit[key] for key in ("conversations", "tokens", "supervised_tokens")})
+    run.metrics({"supervised_share": audit["supervised_share"]})
     room = this_room(options.processes, options.processes // options.nodes)
     choice = settle(settings, options.foundation, room, audit["tokens"] / audit["conversations"])
     run.parameters(facts(choice))
     minutes = job_minutes(settings.budget_minutes, options.limit_minutes)
-    job = Job(
+    job = TrainingJob(
         system=options.system,
         tuning=choice.tuning.model_dump(mode="json"),
         template=system.template,

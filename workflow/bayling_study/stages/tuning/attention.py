@@ -17,7 +17,7 @@ import torch
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.attention import attention_kernel
-from bayling_study.shared.sizing.memory import row_tokens
+from bayling_study.shared.sizing.memory import packed_length
 
 Attention = Literal["sdpa", "eager", "flash_attention_2", "flex_attention"]
 """Names that transformers gives to the kernels."""
@@ -29,11 +29,11 @@ NAMES: dict[str, Attention] = {
 }
 """Setting to transformers' name."""
 SHARED = -1
-"""Segment of the start that all conversations of a row have in common."""
+"""Segment of the start that all conversations of a sequence have in common."""
 FILLING = -2
-"""Segment of tokens that only fill a row; they see each other, and no one sees them."""
+"""Segment of tokens that only fill a sequence; they see each other, and no one sees them."""
 FLEX_BLOCK = 128
-"""Tokens of a block of flex attention; rows are filled up to whole blocks, so that the kernel
+"""Tokens of a block of flex attention; sequences are filled up to whole blocks, so that the kernel
 is compiled for few lengths."""
 
 
@@ -50,11 +50,11 @@ def kernel(settings: TuningSection, gpu: bool) -> str:
     if settings.attention == "flex" and not gpu:
         what = "flex attention has no backward pass on a CPU"
         raise StudyError(what, where="tuning.attention: flex", fix="attention: sdpa")
-    return attention_kernel(settings.attention, gpu, flash, row_tokens(settings))
+    return attention_kernel(settings.attention, gpu, flash, packed_length(settings))
 
 
 def filled(length: int, attention: Attention) -> int:
-    """Returns the length of a row as the kernel wants it: whole blocks for flex attention."""
+    """Returns the length of a sequence as the kernel wants it: whole blocks for flex attention."""
     return length + (-length % FLEX_BLOCK if attention == "flex_attention" else 0)
 
 

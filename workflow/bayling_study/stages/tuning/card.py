@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 
 METHODS = {
     "full": "Full fine-tuning",
@@ -13,13 +13,13 @@ METHODS = {
 }
 
 
-def method(job: Job) -> str:
+def method(job: TrainingJob) -> str:
     """Returns what was done to the base model, for a reader."""
     adapter = job.settings.adapter
     return METHODS[adapter.kind if adapter else "full"]
 
 
-def model_card(job: Job) -> str:
+def model_card(job: TrainingJob) -> str:
     """Returns the card as Markdown with the hub's YAML header."""
     card = job.card
     header: dict[str, object] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
@@ -28,6 +28,7 @@ def model_card(job: Job) -> str:
     if card.get("languages"):
         header["language"] = card["languages"]
     audit = card["audit"]
+    supervised = f"{audit['supervised_tokens']} ({audit['supervised_share']:.1%})"
     recipes = "\n".join(
         f"| {recipe} | {count} |" for recipe, count in sorted(card["recipes"].items())
     )
@@ -50,8 +51,8 @@ prompts that the model was trained on.
 
 ## Data
 
-{audit["conversations"]} conversations, {audit["tokens"]} tokens, of these {audit["trained_tokens"]}
-({audit["trained_share"]:.1%}) learnt: the assistant's texts and the token that ends each of them.
+{audit["conversations"]} conversations, {audit["tokens"]} tokens. Of these {supervised} are
+supervised: the assistant's texts and the token that ends each of them.
 Hash of the instructions: `{card["data"]}`.
 
 | recipe | conversations |

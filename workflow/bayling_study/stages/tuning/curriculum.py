@@ -76,9 +76,9 @@ class Curriculum:
                 raise StudyError(f"the mixture has no {kind} conversations", where=KEY)
 
     def order(self, epoch: int) -> list[int]:
-        """Returns the conversations of the ``epoch``-th stretch of the stream, by index.
+        """Returns the conversations of the ``epoch``-th slice of the stream, by index.
 
-        A stretch is as long as there are conversations. With phases of unequal
+        A slice is as long as there are conversations. With phases of unequal
         shares a conversation can be in one twice and in another not at all.
         """
         places = np.arange(epoch * self.count, (epoch + 1) * self.count + 1)

@@ -21,7 +21,7 @@ from bayling_study.core.files import read_json, write_json
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One training run.
 
     Attributes:
@@ -81,9 +81,9 @@ class Job:
         write_json(self.file, asdict(self))
 
     @staticmethod
-    def read(path: Path) -> Job:
+    def read(path: Path) -> TrainingJob:
         """Reads a job."""
-        return Job(**read_json(path))
+        return TrainingJob(**read_json(path))
 
 
 def report(path: Path, kind: str, **values: Any) -> None:

@@ -25,8 +25,8 @@ from types import FrameType
 from typing import IO, Any
 
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.tuning.job import Follower, Job
-from bayling_study.stages.tuning.nodes import Meeting, Nodes
+from bayling_study.stages.tuning.job import Follower, TrainingJob
+from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 
 POLL_SECONDS = 0.3
 TORCHRUN = ("-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP")
@@ -38,7 +38,10 @@ FAILURE = re.compile(r"rank\s*:\s*(\d+) \(local_rank.*?exitcode\s*:\s*(-?\d+)", 
 
 
 def launch(
-    job: Job, processes: int, handle: Callable[[dict[str, Any]], None], nodes: Nodes | None = None
+    job: TrainingJob,
+    processes: int,
+    handle: Callable[[dict[str, Any]], None],
+    nodes: Nodes | None = None,
 ) -> None:
     """Runs the workers to their end.
 
@@ -52,15 +55,15 @@ def launch(
         StudyError: a worker failed; carries its message or names the worker and its status.
             Or a node did not come; names it.
     """
-    meeting = Meeting(nodes, processes) if nodes is not None and nodes.count > 1 else None
+    rendezvous = Rendezvous(nodes, processes) if nodes is not None and nodes.count > 1 else None
     job.stop_file.unlink(missing_ok=True)
     for lock in (job.folder / EXTENSIONS).rglob("lock"):
         lock.unlink()  # of a killed compilation; the next one would wait for it without a word
     follower = Follower(job.events)
     begin = time.time()
     process = subprocess.Popen(
-        command(job, processes) if meeting is None else meeting.command(job.file),
-        env=environment(processes, job.folder) if meeting is None else None,
+        command(job, processes) if rendezvous is None else rendezvous.command(job.file),
+        env=environment(processes, job.folder) if rendezvous is None else None,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -80,8 +83,8 @@ def launch(
                         failure = event
                 if not running:
                     break
-                if meeting is not None:
-                    meeting.poll()
+                if rendezvous is not None:
+                    rendezvous.poll()
                 time.sleep(POLL_SECONDS)
         finally:
             end(process)
@@ -90,7 +93,7 @@ def launch(
         raise _error(job, failure, echo.text, process.returncode)
 
 
-def command(job: Job, processes: int) -> list[str]:
+def command(job: TrainingJob, processes: int) -> list[str]:
     """Returns the command line of torch.distributed.run."""
     return [
         *(sys.executable, *TORCHRUN),
@@ -147,7 +150,7 @@ class Echo(threading.Thread):
 
 
 @contextmanager
-def stop_on_signal(job: Job) -> Iterator[None]:
+def stop_on_signal(job: TrainingJob) -> Iterator[None]:
     """Turns a stop signal into the stop file while the block runs."""
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -186,7 +189,7 @@ def shield() -> None:
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGHUP)
 
 
-def _error(job: Job, failure: dict[str, Any] | None, text: str, status: int) -> StudyError:
+def _error(job: TrainingJob, failure: dict[str, Any] | None, text: str, status: int) -> StudyError:
     if failure is not None:
         return StudyError(failure["what"], where=failure["where"], fix=failure["fix"])
     found = FAILURE.search(text[max(text.rfind("Root Cause"), 0) :])

@@ -1,6 +1,6 @@
 """A process's memory: checked against the plan, and given back where it is free.
 
-Rows differ in length, so on CPU every step asks for blocks of other sizes, and
+Sequences differ in length, so on CPU every step asks for blocks of other sizes, and
 glibc's heap keeps growing round the holes: with SmolLM2-135M from 3.6 to
 4.9 GiB a process in forty steps. Trimming the heap stops that; doing it at every
 step cost more in page faults than it was worth. Keeping large blocks on the heap
@@ -57,20 +57,22 @@ class MemoryCheck:
         self.shape, self.tuning = shape, tuning
         self.processes, self.attention = processes, attention
         self.base = 0 if torch.cuda.is_available() else resident_bytes()
-        self.longest = self.learnt = 1
+        self.longest = self.supervised = 1
 
-    def note(self, length: int, learnt: int) -> None:
-        """Takes note of a row that was computed: its tokens and how many of them are learnt."""
-        self.longest, self.learnt = max(self.longest, length), max(self.learnt, learnt)
+    def note(self, length: int, supervised: int) -> None:
+        """Takes note of a computed sequence: its tokens and how many of them are supervised."""
+        self.longest, self.supervised = max(self.longest, length), max(self.supervised, supervised)
 
     def result(self) -> dict[str, float]:
-        """Returns GiB: by the formula for the rows that there were, measured, and of libraries."""
+        """Returns GiB: by the formula for the longest sequence, measured, and of libraries."""
         peak = torch.cuda.max_memory_allocated() if self.base == 0 else peak_memory_bytes()
         values = {"memory_measured_gib": (peak - self.base) / GIBIBYTE}
         values["memory_libraries_gib"] = self.base / GIBIBYTE
         if self.shape is not None:
             tuning = self.tuning.model_copy(update={"micro_batch_tokens": self.longest})
-            need = training_memory(self.shape, tuning, self.processes, self.attention, self.learnt)
+            need = training_memory(
+                self.shape, tuning, self.processes, self.attention, self.supervised
+            )
             on_host = need.host if self.base else 0
             values["memory_planned_gib"] = (need.device + on_host) / GIBIBYTE
         return values

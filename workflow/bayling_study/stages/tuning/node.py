@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from bayling_study.core.cli import run_program
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import (
     TORCHRUN,
     end,
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("job", type=Path, help="the job's file")
-    command.add_argument("--meeting", required=True, help="HOST:PORT of the first node")
+    command.add_argument("--rendezvous", required=True, help="HOST:PORT of the first node")
     command.add_argument("--nodes", type=int, required=True, help="number of nodes")
     command.add_argument("--processes", type=int, required=True, help="processes of this node")
     command.add_argument("--timeout", type=float, required=True, help="seconds to wait for others")
@@ -50,8 +50,8 @@ def main() -> int:
     """Meets the others and runs this node's processes; returns their status."""
     options = parser().parse_args()
     rank = node_rank()
-    with log_file(options.logs, rank) as log, stop_on_signal(Job.read(options.job)):
-        master = join(options.meeting, rank, visible_gpus(), free_port(), options.timeout)
+    with log_file(options.logs, rank) as log, stop_on_signal(TrainingJob.read(options.job)):
+        master = join(options.rendezvous, rank, visible_gpus(), free_port(), options.timeout)
         tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
         place = environment(options.processes, options.job.parent)
         status = run(torchrun(options, rank, master), place, log)

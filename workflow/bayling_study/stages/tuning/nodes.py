@@ -1,10 +1,10 @@
-"""Training on several nodes: who takes part, where they meet, who is missing.
+"""Training on several nodes: who takes part, where they rendezvous, who is missing.
 
-The stage program runs on the first node of the allocation. It opens a meeting
-place (a TCP store of torch) and has the scheduler start one ``tuning.node`` on
+The stage program runs on the first node of the allocation. It opens the
+rendezvous (a TCP store of torch) and has the scheduler start one ``tuning.node`` on
 each node. Each reports there; when all have, all start torch.distributed.run
 with the first node as master. A node that does not come, or cannot reach the
-meeting place, is named in an error after ``timeout`` seconds; torch alone would
+rendezvous, is named in an error after ``timeout`` seconds; torch alone would
 wait for half an hour and then name nobody.
 """
 
@@ -49,14 +49,14 @@ class Nodes:
     logs: Path | None = None
     timeout: float = TIMEOUT_SECONDS
 
-    def command(self, job: Path, processes: int, meeting: str) -> list[str]:
+    def command(self, job: Path, processes: int, rendezvous: str) -> list[str]:
         """Returns the command line that starts ``tuning.node`` on every node.
 
         The jobstep plugin of Snakemake takes ``SLURM_NNODES`` and the like away, and
         srun does not inherit the job's cores a task (since 22.05), so all is told.
         """
         program = [sys.executable, "-m", "bayling_study.stages.tuning.node", str(job)]
-        program += ["--meeting", meeting, "--nodes", str(self.count)]
+        program += ["--rendezvous", rendezvous, "--nodes", str(self.count)]
         program += ["--processes", str(processes), "--timeout", f"{self.timeout:g}"]
         program += ["--logs", str(self.logs)] if self.logs else []
         if self.launcher != "srun":
@@ -66,7 +66,7 @@ class Nodes:
         return ["srun", *tasks, *step, *program]
 
 
-class Meeting:
+class Rendezvous:
     """Where the nodes report; lives in the stage program on the first node.
 
     Args:
@@ -81,13 +81,13 @@ class Meeting:
         self.processes = processes
         address = head_address()
         self.store = TCPStore(address, 0, is_master=True, wait_for_workers=False)
-        self.place = f"{address}:{self.store.port}"
+        self.endpoint = f"{address}:{self.store.port}"
         self._deadline = time.monotonic() + nodes.timeout
         self._complete = False
 
     def command(self, job: Path) -> list[str]:
         """Returns the command line that starts every node's part."""
-        return self.nodes.command(job, self.processes, self.place)
+        return self.nodes.command(job, self.processes, self.endpoint)
 
     def poll(self) -> None:
         """Lets the nodes start once all have come; call it again and again.
@@ -102,7 +102,7 @@ class Meeting:
         for rank, node in came.items():
             self._check(rank, node, some)
         if len(came) == self.nodes.count:
-            address = self.place.rpartition(":")[0]
+            address = self.endpoint.rpartition(":")[0]
             self.store.set("go", f"{address}:{came[0]['port']}")
             self._complete = True
         elif time.monotonic() > self._deadline:
@@ -136,20 +136,20 @@ class Meeting:
         return StudyError(
             f"node {', '.join(names)} of {self.nodes.count} did not report within "
             f"{self.nodes.timeout:g} s; there: {there or 'none'}",
-            where=f"meeting place {self.place}",
+            where=f"rendezvous {self.endpoint}",
             fix="look at its state and log: it must reach this address and share this folder",
         )
 
 
-def join(place: str, rank: int, gpus: int, port: int, timeout: float) -> str:
-    """Reports a node at the meeting place; returns the address and port of the master.
+def join(endpoint: str, rank: int, gpus: int, port: int, timeout: float) -> str:
+    """Reports a node at the rendezvous; returns the address and port of the master.
 
     Raises:
-        StudyError: the meeting place cannot be reached, or not all nodes came.
+        StudyError: the rendezvous cannot be reached, or not all nodes came.
     """
     from torch.distributed import DistError, TCPStore
 
-    host, _, number = place.rpartition(":")
+    host, _, number = endpoint.rpartition(":")
     patience = timedelta(seconds=timeout)
     me = f"node {rank} ({node_name()})"
     try:
@@ -157,7 +157,7 @@ def join(place: str, rank: int, gpus: int, port: int, timeout: float) -> str:
     except (DistError, RuntimeError) as error:
         raise StudyError(
             f"the first node does not answer within {timeout:g} s",
-            where=f"{me}: {place}",
+            where=f"{me}: {endpoint}",
             fix="let compute nodes reach each other over TCP (firewall, host names)",
         ) from error
     store.set(f"node/{rank}", json.dumps({"host": node_name(), "gpus": gpus, "port": port}))

@@ -12,10 +12,10 @@ from bayling_study.core.files import atomic_directory, read_json, write_json
 from bayling_study.shared import templates as chat
 from bayling_study.shared.token_set import AUDIT
 from bayling_study.stages.tuning.card import model_card
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 
 
-def write(job: Job, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> None:
+def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> None:
     """Writes the result folder; it appears whole or not at all.
 
     Args:
@@ -49,7 +49,7 @@ def assemble(foundation: str, weights: dict[str, torch.Tensor], dtype: torch.dty
     return model
 
 
-def set_generation(model: Any, tokenizer: Any, job: Job) -> None:
+def set_generation(model: Any, tokenizer: Any, job: TrainingJob) -> None:
     """Makes generation stop where the template's answers end."""
     try:
         generation = transformers.GenerationConfig.from_pretrained(job.foundation)

@@ -1,14 +1,14 @@
-"""The fixed batch: which conversations a step learns from, and in which rows.
+"""The fixed batch: which conversations a step learns from, and in which sequences.
 
 The order of conversations is a stream: one permutation an epoch (``order``), one
 behind the other. A step takes the next ``batch`` conversations of that stream,
 or, with a batch in tokens, those that start in the stream's next
 ``batch_tokens`` tokens. Neither depends on the number of processes. Only then a
-step's conversations are packed into rows and the rows given to processes, and
+step's conversations are packed into sequences and the sequences given to processes, and
 because attention never crosses a conversation and the loss is summed over
 tokens, any packing and any number of processes gives the same step.
 
-A row is as long as its conversations together, so there is no padding at all.
+A sequence is as long as its conversations together, so there is no padding at all.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from collections.abc import Sequence
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.tuning.order import Order, shuffled
 
-Row = list[int]
-"""Indices of the conversations in one row; empty for a row that only keeps processes in step."""
+Packed = list[int]
+"""Indices of the conversations in one packed sequence; empty where it only keeps processes in
+step."""
 
 
 class Schedule:
@@ -36,9 +37,9 @@ class Schedule:
             conversation, so that no step is empty.
         epochs: passes over the conversations.
         max_steps: upper bound of the number of steps, or none.
-        capacity: tokens of a row at most.
+        capacity: tokens of a sequence at most.
         prefixes: first tokens of each conversation that it shares with all others of the same
-            number and that a row holds once; none means no sharing.
+            number and that a sequence holds once; none means no sharing.
         processes: number of processes.
         seed: of the study.
         order: of the conversations in each epoch; none means shuffled.
@@ -67,19 +68,19 @@ class Schedule:
         self.own = [length - shared for length, shared in zip(lengths, self.prefixes, strict=True)]
         self.capacity = capacity
         self.processes = processes
-        # A conversation counts as one, or as its tokens: a step is a stretch of that count.
+        # A conversation counts as one, or as its tokens: a step is a window of that size.
         self._sizes = [1] * len(lengths) if batch_tokens is None else self.lengths
-        self._stretch = batch if batch_tokens is None else batch_tokens
+        self._window = batch if batch_tokens is None else batch_tokens
         self._order = order or shuffled(len(lengths), seed)
         # Where each epoch begins in the stream, and how many conversations come before it.
         self._edges, self._before = [0], [0]
         self._epochs: dict[int, tuple[Sequence[int], list[int]]] = {}
-        whole = math.ceil(self._span(epochs) / self._stretch)
+        whole = math.ceil(self._span(epochs) / self._window)
         self.steps = whole if max_steps is None else min(whole, max_steps)
 
     def conversations(self, step: int) -> list[int]:
         """Returns the conversations of a step, by index."""
-        begin, end = step * self._stretch, (step + 1) * self._stretch
+        begin, end = step * self._window, (step + 1) * self._window
         epoch = self._epoch_of(begin)
         chosen: list[int] = []
         while self._edges[epoch] < end:
@@ -91,12 +92,12 @@ class Schedule:
 
     def position(self, step: int) -> int:
         """Returns how many conversations of the stream come before a step."""
-        edge = step * self._stretch
+        edge = step * self._window
         epoch = self._epoch_of(edge)
         return self._before[epoch] + bisect.bisect_left(self._epoch(epoch)[1], edge)
 
-    def rows(self, step: int) -> list[list[Row]]:
-        """Returns for each process the rows it works through; all have equally many."""
+    def sequences(self, step: int) -> list[list[Packed]]:
+        """Returns for each process the sequences it works through; all have equally many."""
         groups: dict[int, list[int]] = {}
         for index in self.conversations(step):
             groups.setdefault(self.prefixes[index], []).append(index)
@@ -105,23 +106,23 @@ class Schedule:
             for prefix, group in sorted(groups.items())
         }
         spare = -sum(map(len, packed.values())) % self.processes
-        rows: list[Row] = []
+        sequences: list[Packed] = []
         for prefix, found in packed.items():
             group = groups[prefix]
             own = [self.own[index] for index in group]
             more = min(spare, len(group) - len(found))
             spare -= more
             evened = level(own, self.capacity - prefix, found, more)
-            rows += [[group[place] for place in row] for row in evened]
-        return deal([*rows, *([] for _ in range(spare))], self.own, self.processes)
+            sequences += [[group[place] for place in sequence] for sequence in evened]
+        return deal([*sequences, *([] for _ in range(spare))], self.own, self.processes)
 
-    def tokens(self, row: Row) -> int:
-        """Returns the length of a row."""
-        return sum(self.own[index] for index in row) + self.prefix(row)
+    def tokens(self, sequence: Packed) -> int:
+        """Returns the length of a sequence."""
+        return sum(self.own[index] for index in sequence) + self.prefix(sequence)
 
-    def prefix(self, row: Row) -> int:
-        """Returns how many first tokens the conversations of a row share."""
-        return self.prefixes[row[0]] if row else 0
+    def prefix(self, sequence: Packed) -> int:
+        """Returns how many first tokens the conversations of a sequence share."""
+        return self.prefixes[sequence[0]] if sequence else 0
 
     def _span(self, epochs: float) -> float:
         """Returns the length of the stream of so many epochs, the last of which may be a part."""
@@ -187,76 +188,77 @@ def check_batch(
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Packs items into rows of at most ``capacity`` tokens: longest first, into the fullest row.
+    """Packs items into sequences of at most ``capacity`` tokens: longest first, into the fullest.
 
     Returns:
-        The places of the items of each row, rows in the order they were opened.
+        The places of the items of each sequence, sequences in the order they were opened.
 
     Raises:
-        StudyError: an item is longer than a row.
+        StudyError: an item is longer than a sequence.
     """
-    rows: list[list[int]] = []
-    free: list[tuple[int, int]] = []  # (tokens left, row), ascending
+    sequences: list[list[int]] = []
+    free: list[tuple[int, int]] = []  # (tokens left, sequence), ascending
     for place in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
         length = lengths[place]
         if length > capacity:
-            raise StudyError(f"a conversation of {length} tokens is longer than a row ({capacity})")
+            longer = f"longer than a packed sequence ({capacity})"
+            raise StudyError(f"a conversation of {length} tokens is {longer}")
         spot = bisect.bisect_left(free, (length, -1))
         if spot == len(free):
-            rows.append([place])
-            bisect.insort(free, (capacity - length, len(rows) - 1))
+            sequences.append([place])
+            bisect.insort(free, (capacity - length, len(sequences) - 1))
         else:
-            left, row = free.pop(spot)
-            rows[row].append(place)
-            bisect.insort(free, (left - length, row))
-    return rows
+            left, sequence = free.pop(spot)
+            sequences[sequence].append(place)
+            bisect.insort(free, (left - length, sequence))
+    return sequences
 
 
 def level(
-    lengths: Sequence[int], capacity: int, rows: Sequence[Row], more: int = 0
+    lengths: Sequence[int], capacity: int, sequences: Sequence[Packed], more: int = 0
 ) -> list[list[int]]:
-    """Packs the items of ``rows`` anew into ``more`` rows more, as equally long as can be.
+    """Repacks the items of ``sequences`` into ``more`` sequences more, as equally long as can be.
 
-    Best fit fills rows and leaves a short one, on which processes would wait. Here the
-    longest item left goes to the shortest row (Graham 1969, "Bounds on Multiprocessing
-    Timing Anomalies"). Where that overflows a row, the given rows stay and the longest ones
-    that hold several items are halved.
+    Best fit fills sequences and leaves a short one, on which processes would wait. Here the
+    longest item left goes to the shortest sequence (Graham 1969, "Bounds on Multiprocessing
+    Timing Anomalies"). Where that overflows one, the given sequences stay and the longest
+    ones that hold several items are halved.
     """
-    count = len(rows) + more
-    evened: list[Row] = [[] for _ in range(count)]
+    count = len(sequences) + more
+    evened: list[Packed] = [[] for _ in range(count)]
     loads = [(0, number) for number in range(count)]
     for place in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
         load, number = loads[0]
         if load + lengths[place] > capacity:
-            return _halve_longest(rows, lengths, more)
+            return _halve_longest(sequences, lengths, more)
         heapq.heapreplace(loads, (load + lengths[place], number))
         evened[number].append(place)
     return evened
 
 
-def _halve_longest(rows: Sequence[Row], lengths: Sequence[int], times: int) -> list[Row]:
-    halved = [list(row) for row in rows]
+def _halve_longest(sequences: Sequence[Packed], lengths: Sequence[int], times: int) -> list[Packed]:
+    halved = [list(sequence) for sequence in sequences]
     for _ in range(times):
-        several = [number for number, row in enumerate(halved) if len(row) > 1]
+        several = [number for number, sequence in enumerate(halved) if len(sequence) > 1]
         longest = max(several, key=lambda number: (_load(halved[number], lengths), -number))
         halved += _halve(halved.pop(longest), lengths)
     return halved
 
 
-def _halve(row: Row, lengths: Sequence[int]) -> list[Row]:
-    """Splits a row's items into two rows of nearly equal length."""
-    own = [lengths[item] for item in row]
-    return [[row[place] for place in half] for half in level(own, sum(own), [[], []])]
+def _halve(sequence: Packed, lengths: Sequence[int]) -> list[Packed]:
+    """Splits a sequence's items into two sequences of nearly equal length."""
+    own = [lengths[item] for item in sequence]
+    return [[sequence[place] for place in half] for half in level(own, sum(own), [[], []])]
 
 
-def deal(rows: list[Row], lengths: Sequence[int], processes: int) -> list[list[Row]]:
-    """Gives rows to processes, as many to each, rows of similar length at the same time.
+def deal(sequences: list[Packed], lengths: Sequence[int], processes: int) -> list[list[Packed]]:
+    """Gives sequences to processes, as many to each, sequences of similar length at the same time.
 
-    Processes wait for each other at every row, where gradients are summed.
+    Processes wait for each other at every sequence, where gradients are summed.
     """
-    ordered = sorted(rows, key=lambda row: (-_load(row, lengths), row))
+    ordered = sorted(sequences, key=lambda sequence: (-_load(sequence, lengths), sequence))
     return [ordered[process::processes] for process in range(processes)]
 
 
-def _load(row: Row, lengths: Sequence[int]) -> int:
-    return sum(lengths[index] for index in row)
+def _load(sequence: Packed, lengths: Sequence[int]) -> int:
+    return sum(lengths[index] for index in sequence)

@@ -13,7 +13,7 @@ from datetime import timedelta
 import torch
 
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.tuning.job import Job
+from bayling_study.stages.tuning.job import TrainingJob
 
 WAIT_LIMIT = timedelta(hours=2)
 """How long processes wait for one another: the first one verifies a checkpoint and writes
@@ -45,7 +45,7 @@ def start_processes() -> None:
 
 
 @contextmanager
-def sole_writer(job: Job, patience: float = LOCK_SECONDS) -> Iterator[None]:
+def sole_writer(job: TrainingJob, patience: float = LOCK_SECONDS) -> Iterator[None]:
     """Holds the checkpoint folder against a second run.
 
     Workers whose launcher was killed save after their step and end, so they are waited for.

@@ -15,7 +15,7 @@ from bayling_study.core.files import read_json
 from bayling_study.shared.sizing import choice
 from bayling_study.shared.sizing.choice import CORES, Choice, Room
 from bayling_study.shared.sizing.host import host_bytes
-from bayling_study.shared.sizing.memory import row_tokens
+from bayling_study.shared.sizing.memory import packed_length
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.stages.tuning.attention import kernel
 from bayling_study.stages.tuning.packing import check_batch
@@ -117,7 +117,7 @@ def facts(found: Choice) -> dict[str, Any]:
         "plan": {
             "zero_stage": tuning.zero_stage,
             "offload": tuning.offload,
-            "micro_batch_tokens": row_tokens(tuning),
+            "micro_batch_tokens": packed_length(tuning),
             "bytes": {**asdict(found.need), "device": found.need.device},
         },
     }

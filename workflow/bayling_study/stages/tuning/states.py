@@ -1,9 +1,9 @@
 """Training states on disk, readable by any number of processes and at any ZeRO stage.
 
-ZeRO gives each process a stretch of every parameter's fp32 weight and of Adam's
-two moments. Each process writes its own stretches, in parallel, with the
-parameter's name and the place in it; each process reads back whatever covers the
-stretches it owns then. DeepSpeed's own checkpoints are bound to the number of
+ZeRO gives each process a shard of every parameter's fp32 weight and of Adam's
+two moments. Each process writes its own shards, in parallel, with the
+parameter's name and the offset in it; each process reads back whatever covers the
+shards it owns then. DeepSpeed's own checkpoints are bound to the number of
 processes, and its universal form is a second copy made by a separate program;
 both are pickles, these files are safetensors.
 
@@ -42,13 +42,13 @@ FILE_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Shard:
     """The part of a parameter that this process owns.
 
     Attributes:
         name: of the parameter.
         parameter: it.
-        start, count: place and number of elements of the flattened parameter; of at least one.
+        start, count: offset and number of elements of the flattened parameter; of at least one.
     """
 
     name: str
@@ -86,7 +86,7 @@ def _mapping(parameter: Any) -> Any:
     return parameter._hp_mapping
 
 
-def stretches(engine: Any) -> Iterator[Stretch]:
+def shards(engine: Any) -> Iterator[Shard]:
     """Yields what this process owns, in the order of the model's parameters."""
     rank = torch.distributed.get_rank()
     for name, parameter in engine.module.named_parameters():
@@ -99,20 +99,20 @@ def stretches(engine: Any) -> Iterator[Stretch]:
         elif _mapping(parameter) is None:
             continue
         else:
-            place = _mapping(parameter).lp_fragment_address
-            start, count = place.start, place.numel
+            address = _mapping(parameter).lp_fragment_address
+            start, count = address.start, address.numel
         if count > 0:
-            yield Stretch(name, parameter, start, count)
+            yield Shard(name, parameter, start, count)
 
 
 def save(engine: Any, folder: Path) -> None:
-    """Writes this process's stretches as ``states-RANK-NUMBER.safetensors``."""
+    """Writes this process's shards as ``states-RANK-NUMBER.safetensors``."""
     prefix = f"states-{torch.distributed.get_rank():05d}"
-    batch: list[Stretch] = []
+    batch: list[Shard] = []
     number = held = 0
-    for stretch in stretches(engine):
-        batch.append(stretch)
-        held += STATE_BYTES * stretch.count
+    for shard in shards(engine):
+        batch.append(shard)
+        held += STATE_BYTES * shard.count
         if held >= FILE_BYTES:
             _write(batch, folder / f"{prefix}-{number:03d}.safetensors")
             batch, number, held = [], number + 1, 0
@@ -120,19 +120,19 @@ def save(engine: Any, folder: Path) -> None:
         _write(batch, folder / f"{prefix}-{number:03d}.safetensors")
 
 
-def _write(batch: list[Stretch], path: Path) -> None:
+def _write(batch: list[Shard], path: Path) -> None:
     tensors = {
-        f"{stretch.name}:{key}": stretch.read(key).detach().cpu().contiguous()
-        for stretch in batch
+        f"{shard.name}:{key}": shard.read(key).detach().cpu().contiguous()
+        for shard in batch
         for key in KEYS
     }
-    places = {stretch.name: [stretch.start, stretch.count] for stretch in batch}
-    save_file(tensors, path, metadata={"places": json.dumps(places)})
+    ranges = {shard.name: [shard.start, shard.count] for shard in batch}
+    save_file(tensors, path, metadata={"ranges": json.dumps(ranges)})
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A stretch on disk: its file, and its place in the parameter."""
+    """A shard on disk: its file, and its range in the parameter."""
 
     path: Path
     start: int
@@ -152,9 +152,9 @@ def load(engine: Any, folder: Path, step: int) -> None:
     """
     _make_states(engine.optimizer, step)
     index = _index(folder)
-    for stretch in stretches(engine):
+    for shard in shards(engine):
         for key in KEYS:
-            stretch.write(key, _read(index.get(stretch.name, []), stretch, key, folder))
+            shard.write(key, _read(index.get(shard.name, []), shard, key, folder))
     _refresh_weights(engine.optimizer)
 
 
@@ -162,29 +162,29 @@ def _index(folder: Path) -> dict[str, list[Stored]]:
     index: dict[str, list[Stored]] = {}
     for path in sorted(folder.glob("states-*.safetensors")):
         with safe_open(path, "pt") as file:
-            places = json.loads(file.metadata()["places"])
-        for name, (start, count) in places.items():
+            ranges = json.loads(file.metadata()["ranges"])
+        for name, (start, count) in ranges.items():
             index.setdefault(name, []).append(Stored(path, start, count))
     return index
 
 
-def _read(stored: list[Stored], stretch: Stretch, key: str, folder: Path) -> torch.Tensor:
-    """Puts a stretch together from what overlaps it on disk."""
-    values = torch.empty(stretch.count, dtype=torch.float32)
+def _read(stored: list[Stored], shard: Shard, key: str, folder: Path) -> torch.Tensor:
+    """Puts a shard together from what overlaps it on disk."""
+    values = torch.empty(shard.count, dtype=torch.float32)
     found = 0
-    for piece in stored:
-        first = max(piece.start, stretch.start)
-        last = min(piece.start + piece.count, stretch.start + stretch.count)
+    for saved in stored:
+        first = max(saved.start, shard.start)
+        last = min(saved.start + saved.count, shard.start + shard.count)
         if first < last:
-            with safe_open(piece.path, "pt") as file:
-                part = file.get_slice(f"{stretch.name}:{key}")
-                values[first - stretch.start : last - stretch.start] = part[
-                    first - piece.start : last - piece.start
+            with safe_open(saved.path, "pt") as file:
+                part = file.get_slice(f"{shard.name}:{key}")
+                values[first - shard.start : last - shard.start] = part[
+                    first - saved.start : last - saved.start
                 ]
             found += last - first
-    if found != stretch.count:
+    if found != shard.count:
         raise StudyError(
-            f"the checkpoint lacks part of {stretch.name}:{key}",
+            f"the checkpoint lacks part of {shard.name}:{key}",
             where=folder,
             fix=f"delete {folder.parent} to start from the beginning",
         )

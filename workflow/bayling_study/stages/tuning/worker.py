@@ -25,18 +25,18 @@ import torch.distributed
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared import token_set as data
-from bayling_study.shared.sizing.memory import row_tokens
+from bayling_study.shared.sizing.memory import packed_length
 from bayling_study.stages.tuning import checkpoints, curriculum, output, states
 from bayling_study.stages.tuning.attention import NAMES, filled, kernel
 from bayling_study.stages.tuning.engine import gather_weights, model_dtype, start_engine
-from bayling_study.stages.tuning.job import Job, report
+from bayling_study.stages.tuning.job import TrainingJob, report
 from bayling_study.stages.tuning.memory import TRIM_STEPS, MemoryCheck, release_free_memory
 from bayling_study.stages.tuning.packing import Schedule
 from bayling_study.stages.tuning.processes import local_device, sole_writer, start_processes
 from bayling_study.stages.tuning.progress import Progress, StepNumbers, Utilisation
 from bayling_study.stages.tuning.resources import model_shape
-from bayling_study.stages.tuning.rows import PackedRow, build_row, row_loss
 from bayling_study.stages.tuning.schedule import learning_rate
+from bayling_study.stages.tuning.sequences import PackedSequence, build_sequence, sequence_loss
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 
@@ -44,7 +44,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 class Worker:
     """A process's share of the run; all methods are called by all processes together."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: TrainingJob) -> None:
         self.job = job
         self.settings = job.settings
         self.rank = torch.distributed.get_rank()
@@ -62,7 +62,7 @@ class Worker:
             batch_tokens=self.settings.batch_tokens,
             epochs=self.settings.epochs,
             max_steps=self.settings.max_steps,
-            capacity=row_tokens(self.settings),
+            capacity=packed_length(self.settings),
             prefixes=None if flash else self.tokens.prefixes,
             processes=self.processes,
             seed=job.seed,
@@ -83,9 +83,8 @@ class Worker:
         progress = Progress(self.schedule.steps, done, self.utilisation)
         saved = time.monotonic()
         for step in range(done, self.schedule.steps):
-            rows = self._rows(step)
-            loss, stop, save = self._backward(step, rows, saved)
-            numbers = self._update(step, rows, loss)
+            loss, stop, save = self._backward(step, saved)
+            numbers = self._update(step, loss)
             if self.device.type == "cpu" and step % TRIM_STEPS == 0:
                 release_free_memory()
             if self.rank == 0:
@@ -101,28 +100,28 @@ class Worker:
         self._write_output()
         return True
 
-    def _rows(self, step: int) -> list[PackedRow]:
-        """Returns this process's rows of a step, and starts the step's random states."""
+    def _sequences(self, step: int) -> list[PackedSequence]:
+        """Returns this process's sequences of a step, and starts the step's random states."""
         torch.manual_seed(derive_seed(self.job.seed, "tuning", str(step), str(self.rank)))
         return [
-            build_row(
-                [self.tokens.conversation(index) for index in row],
+            build_sequence(
+                [self.tokens.conversation(index) for index in sequence],
                 self.device,
-                self.schedule.prefix(row),
+                self.schedule.prefix(sequence),
             )
-            for row in self.schedule.rows(step)[self.rank]
+            for sequence in self.schedule.sequences(step)[self.rank]
         ]
 
-    def _backward(self, step: int, rows: list[PackedRow], saved: float) -> tuple[float, bool, bool]:
+    def _backward(self, step: int, saved: float) -> tuple[float, bool, bool]:
         """Sums gradients of the step's mean loss; returns it and whether to stop and to save."""
-        learnt = self._learnt(step)
+        supervised = self._supervised(step)
         total = torch.zeros((), dtype=torch.float64)
-        for row in rows:
-            self.memory.note(row.tokens.shape[1], row.learnt)
-            loss = row_loss(self.engine, row, self.attention, self.dtype)
+        for sequence in self._sequences(step):
+            self.memory.note(sequence.tokens.shape[1], sequence.supervised)
+            loss = sequence_loss(self.engine, sequence, self.attention, self.dtype)
             total += loss.detach().double().cpu()
             # DeepSpeed averages over processes; the mean here is over the step's tokens.
-            self.engine.backward(loss * (self.processes / learnt))
+            self.engine.backward(loss * (self.processes / supervised))
         flags = torch.tensor(
             [total.item(), float(self._wants_stop()), float(self._wants_save(saved))],
             dtype=torch.float64,
@@ -130,13 +129,13 @@ class Worker:
         )
         torch.distributed.all_reduce(flags)
         summed, stop, save = flags.tolist()
-        return summed / learnt, stop > 0, save > 0
+        return summed / supervised, stop > 0, save > 0
 
-    def _learnt(self, step: int) -> int:
-        trained = self.tokens.trained
-        return sum(trained[index] for index in self.schedule.conversations(step))
+    def _supervised(self, step: int) -> int:
+        supervised = self.tokens.supervised
+        return sum(supervised[index] for index in self.schedule.conversations(step))
 
-    def _update(self, step: int, rows: list[PackedRow], loss: float) -> StepNumbers:
+    def _update(self, step: int, loss: float) -> StepNumbers:
         """Does the optimiser step.
 
         Raises:
@@ -153,8 +152,8 @@ class Worker:
 
     def _numbers(self, step: int, loss: float, norm: float, rate: float) -> StepNumbers:
         """Returns what the step did over all processes."""
-        shares = [row for share in self.schedule.rows(step) for row in share]
-        lengths = [self.schedule.tokens(row) for row in shares]
+        shares = self.schedule.sequences(step)
+        lengths = [self.schedule.tokens(sequence) for share in shares for sequence in share]
         padded = sum(max(1, filled(length, self.attention)) for length in lengths)
         chosen = self.schedule.conversations(step)
         full, shared = self.tokens.lengths, self.schedule.prefixes
@@ -166,7 +165,7 @@ class Worker:
             learning_rate=rate,
             padded=padded,
             real=sum(lengths),
-            trained=self._learnt(step),
+            trained=self._supervised(step),
             pairs=pairs,
         )
 
@@ -252,7 +251,7 @@ class Worker:
 
 def main() -> int:
     """Runs the job named on the command line; returns the exit status."""
-    job = Job.read(Path(sys.argv[1]))
+    job = TrainingJob.read(Path(sys.argv[1]))
     first = os.environ["RANK"] == "0"
     try:
         start_processes()
@@ -269,7 +268,7 @@ def main() -> int:
     return 0
 
 
-def _train(job: Job) -> None:
+def _train(job: TrainingJob) -> None:
     worker = Worker(job)
 
     def note_signal(number: int, frame: FrameType | None) -> None:

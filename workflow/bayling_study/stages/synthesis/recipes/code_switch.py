@@ -14,7 +14,7 @@ from random import Random
 
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.text import is_quotable, occurrences, replace
-from bayling_study.shared.interactive.types import Segment, Step
+from bayling_study.shared.interactive.types import DirectedPair, Step
 from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
@@ -37,7 +37,7 @@ WORDINGS = {
 }
 
 
-def switchable(library: Library, segment: Segment) -> bool:
+def switchable(library: Library, segment: DirectedPair) -> bool:
     """Tells whether some word of a segment's source can be switched."""
     return _switched(library, segment) != segment.source_text
 
@@ -54,7 +54,7 @@ def code_switch(workshop: Workshop, direction: str, rng: Random) -> Instruction 
     return instruction_of("code-switch", direction, language, [step])
 
 
-def _switched(library: Library, segment: Segment) -> str:
+def _switched(library: Library, segment: DirectedPair) -> str:
     """Returns the source with its terms in the target language, as many as may be."""
     mixed = segment.source_text
     room = MAX_SHARE * len(mixed)

@@ -12,7 +12,7 @@ from random import Random
 
 from bayling_study.shared.interactive.library import Library, aligned_sentences
 from bayling_study.shared.interactive.text import is_quotable, occurrences, replace
-from bayling_study.shared.interactive.types import Segment, Step
+from bayling_study.shared.interactive.types import DirectedPair, Step
 from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
@@ -49,7 +49,7 @@ WORDINGS = {
 }
 
 
-def has_task(library: Library, segment: Segment) -> bool:
+def has_task(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a segment has several sentences or a term to leave out."""
     return len(aligned_sentences(segment)) > 1 or bool(_gaps(library, segment))
 
@@ -68,7 +68,7 @@ def cross_lingual(workshop: Workshop, direction: str, rng: Random) -> Instructio
     return instruction_of("cross-lingual", direction, language, [step])
 
 
-def _tasks(library: Library, segment: Segment) -> list[tuple[str, str, str, str]]:
+def _tasks(library: Library, segment: DirectedPair) -> list[tuple[str, str, str, str]]:
     """Returns the tasks of a segment: name, text, answer and the word that fills a gap."""
     pairs = aligned_sentences(segment)
     tasks = [
@@ -83,7 +83,7 @@ def _tasks(library: Library, segment: Segment) -> list[tuple[str, str, str, str]
     return tasks
 
 
-def _gaps(library: Library, segment: Segment) -> list[str]:
+def _gaps(library: Library, segment: DirectedPair) -> list[str]:
     """Returns the terms of the source that stand in it once, as written."""
     text = segment.source_text
     words = [term.source for term in library.terms(segment)]

@@ -6,7 +6,7 @@ from random import Random
 
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.rewriting import rewritten
-from bayling_study.stages.synthesis.teacher import Question
+from bayling_study.stages.synthesis.teacher import TeacherQuestion
 
 TASK = "Say the same in other words."
 DEMANDS = {
@@ -16,6 +16,6 @@ DEMANDS = {
 
 
 @recipe("paraphrase", taught=True)
-def paraphrase(workshop: Workshop, direction: str, rng: Random) -> Question | None:
+def paraphrase(workshop: Workshop, direction: str, rng: Random) -> TeacherQuestion | None:
     """A request for a translation, then for a paraphrase of it."""
     return rewritten(workshop, direction, rng, "paraphrase", TASK, DEMANDS)

@@ -11,7 +11,7 @@ from random import Random
 
 from bayling_study.core import languages
 from bayling_study.shared.interactive.library import Library
-from bayling_study.shared.interactive.types import Segment, Step
+from bayling_study.shared.interactive.types import DirectedPair, Step
 from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
@@ -36,7 +36,7 @@ def over_the_pivot(direction: str) -> bool:
     return PIVOT not in direction.split("-")
 
 
-def has_pivot(library: Library, segment: Segment) -> bool:
+def has_pivot(library: Library, segment: DirectedPair) -> bool:
     """Tells whether the text is known by which a segment's two sides were aligned."""
     return bool(library.pivot_text(segment))
 

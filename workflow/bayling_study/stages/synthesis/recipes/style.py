@@ -6,7 +6,7 @@ from random import Random
 
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.rewriting import rewritten
-from bayling_study.stages.synthesis.teacher import Question
+from bayling_study.stages.synthesis.teacher import TeacherQuestion
 
 STYLES = {
     "formal": ("Make it formal and polite.", "Make it more formal.", "请更正式一些。"),
@@ -19,7 +19,7 @@ STYLES = {
 
 
 @recipe("style", taught=True)
-def style(workshop: Workshop, direction: str, rng: Random) -> Question | None:
+def style(workshop: Workshop, direction: str, rng: Random) -> TeacherQuestion | None:
     """A request for a translation, then for another style."""
     task, english, chinese = STYLES[rng.choice(sorted(STYLES))]
     return rewritten(workshop, direction, rng, "style", task, {"en": [english], "zh": [chinese]})

@@ -1,11 +1,11 @@
-"""A packed row as tensors, and its loss.
+"""A packed sequence as tensors, and its loss.
 
-Every conversation in a row sees only itself: positions restart at zero, and the
+Every conversation in a sequence sees only itself: positions restart at zero, and the
 attention mask is causal inside a conversation and closed between them. Tokens
 that all conversations start with (a template's system text) stand once at the
-row's start, seen by all: causal attention makes them the same in each, so this
+sequence's start, seen by all: causal attention makes them the same in each, so this
 changes no number and saves their copies. The output layer is computed only where
-a token is learnt, which saves most of its cost with a large vocabulary; logits
+a token is supervised, which saves most of its cost with a large vocabulary; logits
 are compared in fp32.
 """
 
@@ -24,16 +24,16 @@ Conversation = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)
-class PackedRow:
-    """One row on a device.
+class PackedSequence:
+    """One packed sequence on a device.
 
     Attributes:
         tokens: int64 [1, length] ids; at least one token.
         positions: int64 [1, length], restarting at each conversation.
-        segments: int64 [length] number of the conversation in the row; ``SHARED`` for the
+        segments: int64 [length] number of the conversation in the sequence; ``SHARED`` for the
             start that all of them have in common.
-        keep: int64 [learnt] places whose next token is learnt.
-        targets: int64 [learnt] those next tokens.
+        keep: int64 [supervised] places whose next token is supervised.
+        targets: int64 [supervised] those next tokens.
         real: number of tokens computed for conversations, shared ones once.
     """
 
@@ -45,15 +45,15 @@ class PackedRow:
     real: int
 
     @property
-    def learnt(self) -> int:
-        """Number of learnt tokens."""
+    def supervised(self) -> int:
+        """Number of supervised tokens."""
         return len(self.targets)
 
 
-def build_row(
+def build_sequence(
     conversations: Sequence[Conversation], device: torch.device | str, prefix: int = 0
-) -> PackedRow:
-    """Lays conversations (ids and mask) behind each other; none gives a row without a loss.
+) -> PackedSequence:
+    """Lays conversations (ids and mask) behind each other; none gives a sequence without a loss.
 
     Args:
         conversations: ids and mask of each.
@@ -61,7 +61,7 @@ def build_row(
         prefix: number of first tokens that are the same in all and are to stand once.
     """
     if not conversations:
-        return _empty_row(device)
+        return _empty_sequence(device)
     head = conversations[0][0][:prefix]
     tokens, positions = [head], [np.arange(prefix)]
     segments, keep = [np.full(prefix, SHARED)], []
@@ -77,7 +77,7 @@ def build_row(
         torch.from_numpy(np.concatenate(part).astype(np.int64)).to(device)
         for part in (tokens, positions, segments, keep)
     ]
-    return PackedRow(
+    return PackedSequence(
         tokens=flat[0][None],
         positions=flat[1][None],
         segments=flat[2],
@@ -87,47 +87,49 @@ def build_row(
     )
 
 
-def _empty_row(device: torch.device | str) -> PackedRow:
+def _empty_sequence(device: torch.device | str) -> PackedSequence:
     one, none = (torch.zeros(size, dtype=torch.int64, device=device) for size in (1, 0))
-    return PackedRow(one[None], one[None], one, none, none, real=0)
+    return PackedSequence(one[None], one[None], one, none, none, real=0)
 
 
-def fill(row: PackedRow, attention: Attention) -> PackedRow:
-    """Returns a row with the length that a kernel wants, filled up with tokens that no one sees."""
-    missing = filled(row.tokens.shape[1], attention) - row.tokens.shape[1]
+def fill(packed: PackedSequence, attention: Attention) -> PackedSequence:
+    """Returns a sequence padded to the length that a kernel wants with tokens that no one sees."""
+    missing = filled(packed.tokens.shape[1], attention) - packed.tokens.shape[1]
     if not missing:
-        return row
+        return packed
     return replace(
-        row,
-        tokens=torch.nn.functional.pad(row.tokens, (0, missing)),
-        positions=torch.nn.functional.pad(row.positions, (0, missing)),
-        segments=torch.nn.functional.pad(row.segments, (0, missing), value=FILLING),
+        packed,
+        tokens=torch.nn.functional.pad(packed.tokens, (0, missing)),
+        positions=torch.nn.functional.pad(packed.positions, (0, missing)),
+        segments=torch.nn.functional.pad(packed.segments, (0, missing), value=FILLING),
     )
 
 
-def row_logits(
-    model: Any, row: PackedRow, attention: Attention, dtype: torch.dtype, keep: torch.Tensor
+def sequence_logits(
+    model: Any, packed: PackedSequence, attention: Attention, dtype: torch.dtype, keep: torch.Tensor
 ) -> torch.Tensor:
-    """Returns fp32 logits [len(keep), vocabulary] at the given places of a row."""
-    row = fill(row, attention)
+    """Returns fp32 logits [len(keep), vocabulary] at the given positions of a packed sequence."""
+    packed = fill(packed, attention)
     output = model(
-        input_ids=row.tokens,
-        position_ids=row.positions,
-        attention_mask=attention_mask(row.segments, attention, dtype),
+        input_ids=packed.tokens,
+        position_ids=packed.positions,
+        attention_mask=attention_mask(packed.segments, attention, dtype),
         logits_to_keep=keep,
         use_cache=False,
     )
     return output.logits[0].float()
 
 
-def row_loss(model: Any, row: PackedRow, attention: Attention, dtype: torch.dtype) -> torch.Tensor:
-    """Returns the summed cross-entropy of a row's learnt tokens, in nats.
+def sequence_loss(
+    model: Any, packed: PackedSequence, attention: Attention, dtype: torch.dtype
+) -> torch.Tensor:
+    """Returns the summed cross-entropy of a sequence's supervised tokens, in nats.
 
-    A row without learnt tokens gives a zero that still runs backward through the
+    A sequence without supervised tokens gives a zero that still runs backward through the
     model, because all processes must take part in every collective operation.
     """
-    if not row.learnt:
-        first = torch.zeros(1, dtype=torch.int64, device=row.tokens.device)
-        return row_logits(model, row, attention, dtype, first).sum() * 0.0
-    logits = row_logits(model, row, attention, dtype, row.keep)
-    return torch.nn.functional.cross_entropy(logits, row.targets, reduction="sum")
+    if not packed.supervised:
+        first = torch.zeros(1, dtype=torch.int64, device=packed.tokens.device)
+        return sequence_logits(model, packed, attention, dtype, first).sum() * 0.0
+    logits = sequence_logits(model, packed, attention, dtype, packed.keep)
+    return torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum")
