@@ -47,7 +47,7 @@ def ablations(root: Path) -> Path:
     values["systems"] |= {name: shipped["systems"][name] for name in KEPT}
     del values["systems"]["tuned-int8"]
     values["report"]["baseline"] = "tuned"
-    values["scoring"]["comet"] = {"embedded": None}
+    values["comet"] = {"embedded": None}
     write_questions(root)
     values["suites"]["questions"] = {
         "kind": "judged", "source": "questions", "parts": ["singleturn.en"], "judge": "foundation",
@@ -65,7 +65,7 @@ def test_sets_are_trained_and_compared_in_one_study(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
     study = tmp_path / "results" / "tiny"
     stages = [name.split("/")[0] for name in records(study)]
-    for stage, count in {"corpora": 1, "foundation": 1, "suites": 3, "tuning": 4}.items():
+    for stage, count in {"corpora": 1, "foundation": 1, "prompts": 3, "tuning": 4}.items():
         assert stages.count(stage) == count, stage
 
     audits = {name: read_json(study / "synthesis" / name / "audit.json") for name in KEPT}

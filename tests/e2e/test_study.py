@@ -86,9 +86,9 @@ def test_every_job_finished_and_says_with_what(study):
     found = records(study)
     counts = Counter(name.partition("/")[0] for name in found)
     assert counts == {
-        **{"download": 3, "foundation": 1, "corpora": 1, "synthesis": 1, "suites": 2},
-        **{"masks": 1, "tuning": 1, "export": 1, "perplexity": 1, "generation": 3, "scoring": 4},
-        **{"comet": 3, "report": 1},
+        **{"download": 3, "foundation": 1, "corpora": 1, "synthesis": 1, "prompts": 2},
+        **{"masks": 1, "tuning": 1, "export": 1, "perplexity": 1, "generation": 3, "scoring": 3},
+        **{"significance": 1, "comet": 3, "report": 1},
     }
     for name, record in found.items():
         assert record["state"] == "finished", name
@@ -118,7 +118,7 @@ def test_tuned_weights_differ_and_int8_has_its_error_report(study):
     after = load_file(study / "tuning" / "tuned" / "model.safetensors")
     assert before.keys() == after.keys()
     assert any((before[name].float() != after[name].float()).any() for name in before)
-    total = read_json(study / "int8" / "tuned-int8" / "error.json")["total"]
+    total = read_json(study / "export" / "tuned-int8" / "error.json")["total"]
     assert 0 < total["relative_error"] < 0.02
 
 
@@ -181,12 +181,12 @@ def test_every_score_leads_back_to_its_sources_and_all_hashes_match(study):
 @pytest.mark.parametrize(
     ("change", "touched", "untouched"),
     [
-        ({"scoring": {"bootstrap": {"samples": 50}}}, {"score", "compare", "report"}, {"generate"}),
-        ({"tuning": {"learning_rate": 5e-4}}, {"tune", "export", "generate"}, {"synthesis"}),
-        ({"report": {"samples": 2}}, {"report", "track"}, {"compare", "score"}),
+        ({"scoring": {"bootstrap": {"samples": 50}}}, {"scoring", "significance", "report"}, {"generation"}),
+        ({"tuning": {"learning_rate": 5e-4}}, {"tuning", "export", "generation"}, {"synthesis"}),
+        ({"report": {"samples": 2}}, {"report", "track"}, {"significance", "scoring"}),
         (
             {"systems": {"second": {"kind": "tuned", "base": "foundation", "mixture": "default"}}},
-            {"tune", "generate", "compare"},
+            {"tuning", "generation", "significance"},
             {"synthesis", "corpora", "prompts", "export"},
         ),
     ],
@@ -200,7 +200,7 @@ def test_a_change_reruns_what_it_touches(finished, tmp_path, change, touched, un
     assert touched <= set(jobs), result.stdout
     assert not untouched & set(jobs), result.stdout
     if "systems" in change:
-        assert jobs["tune"] == jobs["generate"] == "1"
+        assert jobs["tuning"] == jobs["generation"] == "1"
 
 
 def test_a_killed_workflow_goes_on_and_ends_with_the_same_bytes(finished, tmp_path):

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from helpers.sandbox import S, Sandbox, flip_bit, job_of, truncate
+from helpers.sandbox import STAGES, S, Sandbox, flip_bit, job_of, truncate
 from helpers.strikes import newest_checkpoint, slow_steps, wait_for_checkpoint
 
 pytestmark = pytest.mark.long
@@ -82,7 +82,7 @@ def test_an_input_removed_during_the_run_is_named_and_made_again(reference, sand
 def test_a_damaged_training_checkpoint_is_set_aside(reference, sandbox, way):
     target = sandbox.drop("tuning")
     workflow = sandbox.start(target, **slow_steps())
-    job = job_of(workflow, "tuning")
+    job = job_of(workflow, STAGES["tuning"].module)
     wait_for_checkpoint(sandbox)
     workflow.kill()
     job.kill()

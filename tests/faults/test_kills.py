@@ -109,7 +109,7 @@ def test_a_stopped_workflow_goes_on(reference, sandbox, stage, name):
 def test_a_training_job_that_is_told_to_stop_saves_and_goes_on(reference, sandbox):
     target = sandbox.drop("tuning")
     workflow = sandbox.start(target, **slow_steps())
-    job = job_of(workflow, "tuning")
+    job = job_of(workflow, STAGES["tuning"].module)
     wait_for_checkpoint(sandbox)
     job.terminate()
     job.wait(timeout=300)

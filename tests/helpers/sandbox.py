@@ -34,7 +34,7 @@ class Stage:
 
     Attributes:
         target: path that Snakemake is asked for; a pattern below the study's root.
-        module: module that the job runs.
+        module: module that the job runs, without the package's name.
         log: log of the job below ``results/tiny/logs`` (or of ``resources``).
     """
 
@@ -45,19 +45,19 @@ class Stage:
 
 S = f"results/{NAME}"
 STAGES = {
-    "foundation": Stage("resources/foundation/*", "download.foundation", "foundation/*"),
-    "corpora": Stage(f"{S}/corpora/parallel.parquet", "corpora", "corpora"),
-    "synthesis": Stage(f"{S}/synthesis/default/train.parquet", "synthesis", "synthesis/default"),
-    "prompts": Stage(f"{S}/prompts/translation.jsonl", "suites", "suites/translation"),
-    "masks": Stage(f"{S}/masks/tuned", "tuning.masks", "masks/tuned"),
-    "tuning": Stage(f"{S}/tuning/tuned", "tuning", "tuning/tuned"),
-    "export": Stage(f"{S}/export/tuned-int8", "export", "export/tuned-int8"),
-    "perplexity": Stage(f"{S}/perplexity/tuned-int8.json", "export.perplexity", "perplexity/*"),
-    "generation": Stage(f"{S}/generation/tuned", "generation", "generation/tuned"),
-    "scoring": Stage(f"{S}/scoring/tuned", "scoring", "scoring/tuned"),
-    "comparing": Stage(f"{S}/significance/comparisons.json", "scoring.compare", "scoring/compare"),
-    "comet": Stage(f"{S}/comet-embedded", "scoring.comet train", "comet/train"),
-    "report": Stage(f"{S}/report/verdicts.tsv", "report", "report"),
+    "foundation": Stage("resources/foundation/*", "stages.foundation", "foundation/*"),
+    "corpora": Stage(f"{S}/corpora/parallel.parquet", "stages.corpora", "corpora"),
+    "synthesis": Stage(f"{S}/synthesis/default/train.parquet", "stages.synthesis", "synthesis/default"),
+    "prompts": Stage(f"{S}/prompts/translation.jsonl", "stages.prompts", "prompts/translation"),
+    "masks": Stage(f"{S}/masks/tuned", "stages.masks", "masks/tuned"),
+    "tuning": Stage(f"{S}/tuning/tuned", "stages.tuning", "tuning/tuned"),
+    "export": Stage(f"{S}/export/tuned-int8", "stages.export", "export/tuned-int8"),
+    "perplexity": Stage(f"{S}/perplexity/tuned-int8.json", "stages.perplexity", "perplexity/*"),
+    "generation": Stage(f"{S}/generation/tuned", "stages.generation", "generation/tuned"),
+    "scoring": Stage(f"{S}/scoring/tuned", "stages.scoring", "scoring/tuned"),
+    "significance": Stage(f"{S}/significance/comparisons.json", "stages.significance", "significance"),
+    "comet": Stage(f"{S}/comet/training", "stages.comet.training", "comet/training"),
+    "report": Stage(f"{S}/report/verdicts.tsv", "stages.report", "report"),
 }
 """The stages that write what a study is made of, in the order of the DAG."""
 
@@ -177,7 +177,7 @@ def job_of(workflow: subprocess.Popen[str], module: str, seconds: float = 300.0)
         TimeoutError: none was seen.
     """
     end = time.monotonic() + seconds
-    wanted = f"bayling_study.{module.split()[0]}"
+    wanted = f"bayling_study.{module}"
     while time.monotonic() < end:
         for process in psutil.Process(workflow.pid).children(recursive=True):
             try:

@@ -122,7 +122,7 @@ def write_study(root: Path, name: str = "tiny") -> Path:
     rng = random.Random(7)
     upstream = root / "upstream"
     write_catalogues(upstream / "catalogues", rng)
-    write_instructions(upstream / "synthesis", rng)
+    write_instructions(upstream / "instructions", rng)
     write_foundation(upstream / "model")
     sources = root / "sources.tsv"
     sources.write_text(SOURCES.format(root=upstream), encoding="utf-8")
@@ -200,18 +200,16 @@ def study(root: Path, name: str, sources: Path) -> dict:
                 "decoding": decoding,
             },
         },
-        "scoring": {
-            "comet": {
-                "embedded": {
-                    "rows": 300,
-                    "epochs": 1,
-                    "hidden": 32,
-                    "vocabulary": 300,
-                    "held_out": 60,
-                    "min_spearman": -1.0,
-                }
-            },
-            "bootstrap": {"samples": 100},
+        "comet": {
+            "embedded": {
+                "rows": 300,
+                "epochs": 1,
+                "hidden": 32,
+                "vocabulary": 300,
+                "held_out": 60,
+                "min_spearman": -1.0,
+            }
         },
+        "scoring": {"bootstrap": {"samples": 100}},
         "report": {"baseline": "foundation", "samples": 1},
     }

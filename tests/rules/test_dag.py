@@ -151,7 +151,7 @@ def test_what_is_tracked_waits_for_deltas(elsewhere):
         result = snakemake(target, "--dry-run", "--cores", "1", *delta, cwd=elsewhere)
         assert result.returncode == 0, result.stdout + result.stderr
         jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
-        assert jobs["delta"] == "1", target
+        assert jobs["deltas_make"] == "1", target
 
 
 def test_store_and_experiment_of_the_configuration_reach_the_sync(elsewhere):

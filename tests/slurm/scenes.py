@@ -136,15 +136,15 @@ def check_once(study: Study, table: Table) -> None:
         table.note(f"{len(done)} jobs, each completed once")
     with table.point("jobs land on nodes with the resources asked for"):
         rows = accounted("Comment,NodeList,ReqTRES,State")
-        tune = [row for row in rows if "rule_tune" in row[0]]
-        assert all(f"gres/gpu={GPUS}" in row[2] for row in tune), tune
-        asked = {part for row in tune for part in row[2].split(",") if part.startswith("mem=")}
-        assert asked == {"mem=250G", "mem=500000M"}, tune  # later attempts ask for more
-        generated = [row for row in rows if "rule_generate" in row[0]]
+        trained = [row for row in rows if "rule_tuning" in row[0]]
+        assert all(f"gres/gpu={GPUS}" in row[2] for row in trained), trained
+        asked = {part for row in trained for part in row[2].split(",") if part.startswith("mem=")}
+        assert asked == {"mem=250G", "mem=500000M"}, trained  # later attempts ask for more
+        generated = [row for row in rows if "rule_generation" in row[0]]
         assert generated and all("gres/gpu=1" in row[2] for row in generated), generated
         used = {row[1] for row in rows if row[0]}
         assert {*NODES} <= used, used
-        table.note(f"tune {tune[-1][2]} on {tune[-1][1]}")
+        table.note(f"tuning {trained[-1][2]} on {trained[-1][1]}")
 
 
 def compare(reference: dict[str, str], found: dict[str, str]) -> None:
@@ -175,7 +175,7 @@ def two_nodes(study: Study, table: Table) -> None:
     """Trains with one process on each of two nodes."""
     forget(study)
     wide = {"nodes": 2, "tasks": 2, "mpi": "srun", "gres": f"gpu:{GPUS}", "gpu": 0}
-    profile = study.profile("wide", tune={**wide, "tasks_per_gpu": 0})
+    profile = study.profile("wide", tuning={**wide, "tasks_per_gpu": 0})
     with table.point("two nodes train together, each with its log"):
         tuned = study.results / "tuning" / "tuned"
         run = study.start("wide", "--profile", str(profile), str(tuned))
@@ -190,12 +190,12 @@ def two_nodes(study: Study, table: Table) -> None:
 
 def trainings() -> list[list[str]]:
     """Returns the training jobs that the cluster has had."""
-    return [row for row in accounted("JobID,Comment") if "rule_tune" in row[1]]
+    return [row for row in accounted("JobID,Comment") if "rule_tuning" in row[1]]
 
 
 def forget(study: Study) -> None:
     """Removes the trained system, so that it is trained anew; its inputs stay."""
-    for name in ("tuned", "work/tuning"):
+    for name in ("tuning/tuned", "work/tuning"):
         shutil.rmtree(study.results / name, ignore_errors=True)
 
 
@@ -230,7 +230,7 @@ def preflight(study: Study, table: Table) -> None:
         text = program(study, "bayling_study.commands.preflight", *options, good)
         table.show("make preflight PROFILE=slurm", text)
         assert "0 failed" in text, text
-    bad = str(study.profile("bad", generate={"slurm_partition": "gpus"}, tune={"gpu": 99}))
+    bad = str(study.profile("bad", generation={"slurm_partition": "gpus"}, tuning={"gpu": 99}))
     with table.point("preflight says what to change in a wrong profile"):
         text = program(study, "bayling_study.commands.preflight", *options, bad)
         table.show("preflight of a wrong profile", text)

@@ -39,7 +39,7 @@ class Study:
             (folder / name).symlink_to(ROOT / name)
         self.config = tiny.write_study(folder)
         values = yaml.safe_load(self.config.read_text())
-        values["scoring"]["comet"] = {"embedded": None}
+        values["comet"] = {"embedded": None}
         values["tuning"] |= {"epochs": EPOCHS, "checkpoint_minutes": 0.05, "attempts": 12}
         values["tracking"] = {"live": False}
         self.config.write_text(yaml.safe_dump(values))
@@ -71,8 +71,8 @@ class Study:
 
     def local(self) -> None:
         """Runs the study on this machine, undisturbed."""
-        options = ["--cores", "2", "--set-resources", "tune:processes=1"]
-        options += ["--set-threads", "tune=1"]
+        options = ["--cores", "2", "--set-resources", "tuning:processes=1"]
+        options += ["--set-threads", "tuning=1"]
         assert self.start("undisturbed", *options).wait() == 0
 
     def steps(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from bayling_study.config.evaluation import ScoringSection
+from bayling_study.config.evaluation import CometSection, ScoringSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.core.records import Hypothesis, Prompt, read_scores, write_hypotheses
@@ -21,9 +21,13 @@ from bayling_study.stages.comet.cache import Cache, Triple, text_key
 from bayling_study.stages.comet.checkpoint import MARKER, find_checkpoint
 from bayling_study.stages.comet.results import item_scores, resampled_means, write_results
 from bayling_study.stages.comet.scorable import Scorable, read_segments, scorable
-from bayling_study.stages.comet.settings import CometSettings, read_settings
+from bayling_study.stages.comet.settings import (
+    CometSettings,
+    read_score_settings,
+    read_training_settings,
+)
 
-SETTINGS = CometSettings("t", 1, 4096, "fp32", 500, 0.95, None)
+SETTINGS = CometSettings("t", 1, 4096, "fp32", 500, 0.95)
 
 
 def test_batches_hold_every_index_once_within_the_budget() -> None:
@@ -208,14 +212,20 @@ def test_bootstrap_agrees_with_the_normal_interval() -> None:
 
 
 def test_settings_fit_the_configuration(tmp_path: Path) -> None:
-    scoring = ScoringSection.model_validate({"comet": {"embedded": {"rows": 10}}})
-    values = {"study": {"name": "n", "seed": 3}, "scoring": scoring.model_dump(mode="json")}
-    write_json(tmp_path / "settings.json", values)
-    settings = read_settings(tmp_path / "settings.json")
-    assert settings.seed == 3
-    assert settings.embedded is not None
-    assert vars(settings.embedded) == values["scoring"]["comet"]["embedded"]
-    del values["scoring"]["comet"]["precision"]
-    write_json(tmp_path / "settings.json", values)
+    comet = CometSection.model_validate({"embedded": {"rows": 10}}).model_dump(mode="json")
+    scoring = ScoringSection().model_dump(mode="json")
+    values = {"study": {"name": "n", "seed": 3}, "comet": comet, "scoring": scoring}
+    path, operations = tmp_path / "settings.json", tmp_path / "operations.json"
+    write_json(path, values)
+    write_json(operations, {"comet": {"batch_tokens": 64}})
+    training = read_training_settings(path)
+    assert (training.study, training.seed) == ("n", 3)
+    assert vars(training.embedded) == comet["embedded"]
+    found = read_score_settings(path, operations)
+    assert found == CometSettings("n", 3, 64, "fp32", 1000, 0.95)
+    del comet["precision"], comet["embedded"]["rows"]
+    write_json(path, values)
     with pytest.raises(StudyError, match="'precision' is missing"):
-        read_settings(tmp_path / "settings.json")
+        read_score_settings(path, operations)
+    with pytest.raises(StudyError, match="embedded is not set.*rows"):
+        read_training_settings(path)

@@ -10,7 +10,6 @@ from bayling_study.commands.compare.__main__ import main
 from bayling_study.commands.compare.differences import differences
 from bayling_study.commands.compare.scores import pairs
 from bayling_study.commands.compare.sides import side_of
-from bayling_study.config.loading import settings_for
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import (
@@ -21,6 +20,7 @@ from bayling_study.core.records import (
     write_prompts,
     write_scores,
 )
+from bayling_study.dag.settings import Settings
 from bayling_study.shared.tracking.record import RunRecord
 
 GOOD, BAD = "the green house stands near the river", "house the a of of"
@@ -58,14 +58,16 @@ def make(results: Path, name: str, answers: dict[str, str], rate: float = 2e-5, 
             "translation", "zh-en", system, "chrf2", 50.0, 49.0, 51.0, SEGMENTS, signature
         )
         write_scores(study / f"scoring/{system}/translation.json", [score])
-        settings = settings_for(
-            parsed, "scoring", ["scoring", "suites", "tuning"], study / "settings"
-        )
+        settings = Settings(parsed, study / "settings").stage("scoring")
         record = RunRecord(study / f"runs/scoring/{system}.json", "scoring", system, name, "c0de")
         record.data["settings"] = {"path": str(settings), "sha256": ""}
         record.input("outputs", study / f"generation/{system}")
         record.output("scores", study / f"scoring/{system}")
         record.close("finished")
+    tuning = RunRecord(study / "runs/tuning/tuned.json", "tuning", "tuned", name, "c0de")
+    path = Settings(parsed, study / "settings").stage("tuning", "tuned")
+    tuning.data["settings"] = {"path": str(path), "sha256": ""}
+    tuning.close("finished")
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from bayling_study.config import (
     load_config,
     load_settings,
     names,
-    settings_for,
 )
 from bayling_study.config.document import REFERENCE, SCHEMA, reference, schema
 from bayling_study.config.loading import merge, parse_config
 from bayling_study.config.suites import EXAM_TASKS
 from bayling_study.core.errors import StudyError
+from bayling_study.dag.settings import Settings
 from bayling_study.shared.interactive.dialogue import PLAIN_OPENINGS
 from bayling_study.shared.interactive.registry import DEMANDS
 from bayling_study.shared.translation_prompts import CONSTRAINTS, TRANSLATION
@@ -213,25 +213,39 @@ def test_a_later_file_overrides_single_keys(tmp_path):
 
 def test_settings_change_their_name_with_their_own_sections_only(tmp_path):
     config = parse_config(EMBEDDED)
-    other = parse_config(altered("tuning.batch", 8))
-    first = settings_for(config, "tuning", ["tuning"], tmp_path)
-    assert settings_for(config, "tuning", ["tuning"], tmp_path) == first
-    assert settings_for(other, "tuning", ["tuning"], tmp_path) != first
-    assert settings_for(other, "x", ["export"], tmp_path) == settings_for(
-        config, "x", ["export"], tmp_path
-    )
-    assert load_settings(first, "tuning").tuning == config.tuning
+    first = Settings(config, tmp_path).stage("masks")
+    assert Settings(config, tmp_path).stage("masks") == first
+    for key, value, same in (
+        ("tuning.max_length", 64, False),
+        ("tuning.batch", 8, True),
+        ("export.group_size", 64, True),
+        ("study.title", "Another", True),
+    ):
+        other = Settings(parse_config(altered(key, value)), tmp_path).stage("masks")
+        assert (other == first) is same, key
+    assert load_settings(first, "tuning").tuning.max_length == config.tuning.max_length
+
+
+def test_how_work_is_done_is_told_apart_from_what_decides_a_result(tmp_path):
+    config = parse_config(EMBEDDED)
+    other = parse_config(altered("tuning.checkpoint_minutes", 1.5))
+    plain, changed = Settings(config, tmp_path), Settings(other, tmp_path)
+    settings = plain.stage("tuning", "tuned")
+    assert changed.stage("tuning", "tuned") == settings
+    assert changed.operations("tuned") != plain.operations("tuned")
+    read = load_settings(settings, "tuning", operations=changed.operations("tuned"))
+    assert read.tuning == other.tuning
 
 
 def test_a_system_more_does_not_change_the_settings_of_another(tmp_path):
     more = parse_config(altered("systems.second", EMBEDDED["systems"]["tuned"]))
-    only = {"systems": ["tuned", "foundation"]}
-    name = settings_for(parse_config(EMBEDDED), "tuning", ["systems"], tmp_path, only)
-    assert settings_for(more, "tuning", ["systems"], tmp_path, only) == name
+    only = ["tuned", "foundation"]
+    name = Settings(parse_config(EMBEDDED), tmp_path).stage("tuning", "tuned", systems=only)
+    assert Settings(more, tmp_path).stage("tuning", "tuned", systems=only) == name
 
 
 def test_a_stage_cannot_read_a_section_it_was_not_given(tmp_path):
-    path = settings_for(parse_config(EMBEDDED), "tuning", ["tuning"], tmp_path)
+    path = Settings(parse_config(EMBEDDED), tmp_path).stage("tuning", "tuned")
     with pytest.raises(StudyError, match="suites"):
         load_settings(path, "suites")
 

@@ -51,7 +51,7 @@ def split_rows(rows: list[tuple[int, str, str, str]], seed: int) -> list[Paralle
         for n, (d, language, text, other) in enumerate(rows)
     ]
     section = CorporaSection(split=Split(test_share=0.4))
-    tally = CorpusTally(3)
+    tally = CorpusTally()
     corpus = ParallelCorpus(source="src", reader="moses", languages=["de", "fr"])  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         parallel.write(((corpus, row) for row in raw), section, seed, Path(folder), tally)

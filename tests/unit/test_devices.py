@@ -46,7 +46,7 @@ def start(tmp_path, name, gpus, gate="", visible="0,1"):
     job = [sys.executable, "-c", JOB, str(tmp_path), name, str(gate)]
     environment = {
         "CUDA_VISIBLE_DEVICES": visible,
-        "PYTHONPATH": str(Path(devices.__file__).parents[1]),
+        "PYTHONPATH": str(Path(devices.__file__).parents[2]),
         "PATH": "/nowhere",
     }
     return subprocess.Popen([*command, "--gpus", gpus, "--", *job], env=environment)

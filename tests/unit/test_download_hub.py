@@ -75,7 +75,7 @@ def run(
         **{key: value for key, value in os.environ.items() if not key.startswith("HF_")},
         "HF_ENDPOINT": site.url,
         "HF_HOME": str(folder / "home"),
-        "PYTHONPATH": str(Path(hub.__file__).parents[2]),
+        "PYTHONPATH": str(Path(hub.__file__).parents[3]),
     }
     command = [
         sys.executable,

@@ -212,7 +212,7 @@ def test_program_writes_a_run_record(site: Site, out: Path, tmp_path: Path) -> N
     record = tmp_path / "record.json"
     options = ["--settings", settings, "--record", record, "--source", "set", "--out", out]
     command = [sys.executable, "-m", "bayling_study.stages.download", *map(str, options)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(program.__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(program.__file__).parents[3])}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert read_json(record)["metrics"]["files"] == 1
