@@ -37,4 +37,7 @@ use rule generation as generation_elsewhere with:
     wildcard_constraints:
         system=one_of(STUDY.layout.without_model()),
     resources:
+        mem_mb=STUDY.memory(4000),
+        runtime=480,
         place="",  # answers of an endpoint or a release need no GPU
+        operations=STUDY.operations(),
