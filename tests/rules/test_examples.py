@@ -21,7 +21,12 @@ CONFIG = ROOT / "config"
 EXAMPLES = {path.stem: path for path in sorted((CONFIG / "examples").glob("*.yaml"))}
 STUDIES = sorted((CONFIG / "studies").glob("*.yaml"))
 
-FILES = {"own-copies": ("my-data/homeassistant/README", "my-data/wmt22-comet-da/checkpoints/model.ckpt")}
+FILES = {
+    "own-copies": (
+        "my-data/homeassistant/README",
+        "my-data/wmt22-comet-da/checkpoints/model.ckpt",
+    )
+}
 """Example to the files of the user's own that it names; a path that is absent is refused."""
 
 ADDS = {
@@ -41,7 +46,7 @@ ADDS = {
 """Example to the jobs that it adds to the embedded study, where it adds any."""
 
 NEVER_SET = {
-    "StudySection.results": "make looks for a study in results/; only `snakemake` by hand may differ",
+    "StudySection.results": "make looks for a study in results/; only snakemake by hand may differ",
     "ReviewsSuite.decoding": "the reviews are released, so nothing is generated",
     "ReviewsSuite.source": "the released reviews are in one source",
     "ReviewsSuite.judged": "the release has reviews of one system",

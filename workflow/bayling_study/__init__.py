@@ -14,9 +14,9 @@ files and writes files; the package knows nothing of Snakemake:
 
 ``download``      fetches and verifies a source
 ``foundation``    makes a base model in the hub's format
-``corpora``       reads, cleans and splits text: ``cleaning`` has the reasons for rejecting a segment
+``corpora``       reads, cleans and splits text: ``cleaning`` tells why a segment is rejected
 ``prompts``       makes the test sets, one builder per kind of suite
-``synthesis``     makes the training sets: ``gate`` has the reasons for rejecting a conversation
+``synthesis``     makes the training sets: ``gate`` tells why a sample is rejected
 ``masks``         encodes a training set and audits its loss mask
 ``tuning``        trains: ``worker`` sets each step's learning rate, by ``schedule``
 ``deltas``        writes a model as the difference to its base, and back

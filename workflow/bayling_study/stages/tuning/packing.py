@@ -1,4 +1,4 @@
-"""The fixed batch: which conversations a step learns from, and in which rows.
+"""The fixed batch: which conversations per step learns from, and in which rows.
 
 The order of conversations is a stream: one permutation an epoch (``order``), one
 behind the other. A step takes the next ``batch`` conversations of that stream,
@@ -31,8 +31,8 @@ class Schedule:
 
     Args:
         lengths: tokens of each conversation.
-        batch: conversations a step.
-        batch_tokens: tokens a step on average, in place of ``batch``; at least the longest
+        batch: conversations per step.
+        batch_tokens: tokens per step on average, in place of ``batch``; at least the longest
             conversation, so that no step is empty.
         epochs: passes over the conversations.
         max_steps: upper bound of the number of steps, or none.
@@ -159,9 +159,9 @@ def check_batch(
     """Checks that every process gets a conversation in every step.
 
     Args:
-        batch: conversations a step.
+        batch: conversations per step.
         processes: number of processes.
-        batch_tokens: tokens a step, in place of ``batch``.
+        batch_tokens: tokens per step, in place of ``batch``.
         longest: tokens of the longest conversation.
 
     Raises:
