@@ -8,7 +8,7 @@ lengths, and trains through this project's own path: encoding, memory plan,
 packing, DeepSpeed engine, loss, step reports. Only checkpoints and the result
 are left out, because a 7B model's would fill a lent machine's disk. Prints the
 plan, and medians over the steps after ``--warm-up``: trained, real and padded
-tokens a second, memory (planned and measured) and, where the device's peak is
+tokens per second, memory (planned and measured) and, where the device's peak is
 known, model FLOPs utilisation. All shapes but ``tiny`` need CUDA.
 
 ``--set KEY=VALUE`` changes a key of the section ``tuning``: ``--set attention=sdpa``
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     command.add_argument("--processes", type=int, default=1, help="one for each GPU")
     command.add_argument("--length", type=int, default=1024, help="tuning.max_length")
-    command.add_argument("--batch", type=int, default=32, help="conversations a step")
+    command.add_argument("--batch", type=int, default=32, help="conversations per step")
     command.add_argument("--steps", type=int, default=12)
     command.add_argument("--warm-up", type=int, default=3, help="first steps that do not count")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")

@@ -1,4 +1,4 @@
-"""Supervised tokens a second: this project, the same engine with padding, and TRL.
+"""Supervised tokens per second: this project, the same engine with padding, and TRL.
 
     pip install --no-deps --target /tmp/trl trl==1.16.0
     PYTHONPATH=workflow .venv/study/bin/python tests/bench/tuning_speed.py \\
@@ -370,7 +370,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--foundation", type=Path, required=True, help="checkpoint")
     result.add_argument("--synthesis", type=Path, required=True, help="folder of a mixture")
     result.add_argument("--trl", type=Path, help="folder that pip put TRL into")
-    result.add_argument("--batch", type=int, default=16, help="conversations a step")
+    result.add_argument("--batch", type=int, default=16, help="conversations per step")
     result.add_argument("--max-length", type=int, default=256, help="of a conversation")
     result.add_argument("--packed-length", type=int, default=512, help="of a packed sequence")
     result.add_argument("--micro", type=int, nargs="+", default=[1, 4], help="padded rows at once")

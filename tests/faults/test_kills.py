@@ -128,7 +128,7 @@ def test_a_second_workflow_is_refused(reference, sandbox):
     wait_for_lock(sandbox)
     status, output = sandbox.run(target)
     assert status == 2
-    assert "another run of this study is at work" in output
+    assert "another run of this study is in progress" in output
     assert first.wait(timeout=300) == 0
     assert sandbox.hash(target) == reference.hash(target)
 

@@ -63,7 +63,7 @@ def answers(
 
 
 def by_metric(measurements: list[Measurement]) -> dict[str, Measurement]:
-    """Returns measurements by their metric's name, each of which must be there once."""
+    """Returns measurements by their metric's name, each of which must occur exactly once."""
     found = {measurement.metric: measurement for measurement in measurements}
     assert len(found) == len(measurements)
     return found

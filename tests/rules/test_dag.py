@@ -55,7 +55,7 @@ def test_every_target_of_every_study_has_a_dag(elsewhere, study, target):
 
 @pytest.mark.parametrize("study", ["bayling-7b", "bayling-2-8b"])
 def test_bayling_80_is_laid_over_a_study(elsewhere, study):
-    """The judge is asked by jobs of its own, one a system that is compared with the baseline."""
+    """The judge is asked by jobs of its own, one per system that is compared with the baseline."""
     overlay = ROOT / "config" / "overlays" / "bayling-80.yaml"
     files = "--configfile", str(STUDIES[study]), str(overlay)
     result = snakemake("--dry-run", "--cores", "2", *files, cwd=elsewhere)

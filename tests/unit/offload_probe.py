@@ -1,4 +1,4 @@
-"""Prints the bytes a parameter that DeepSpeed holds in a step with offload; a program of its own.
+"""Prints the bytes per parameter that DeepSpeed holds in a step with offload; a program of its own.
 
 ``offload_probe.py STAGE PRECISION``, on the CPU, where device and host are one.
 AdamW is torch's, which has the same states as DeepSpeed's own and needs no compiler.
@@ -47,7 +47,7 @@ def main() -> None:
             engine.backward(engine(input_ids=tokens, labels=tokens, use_cache=False).loss)
         if step == 0:
             engine.step()
-    print(f"bytes a parameter: {held_bytes() / count}")
+    print(f"bytes per parameter: {held_bytes() / count}")
 
 
 def held_bytes() -> int:

@@ -129,7 +129,7 @@ def test_the_program_prints_and_writes_the_comparison(results, monkeypatch, caps
         ("ones", "two", "did you mean 'one'"),
         ("one:tunes", "two", "one of: other, tuned"),
         ("one", "one", "A and B are the same"),
-        ("", "two", "say what to compare"),
+        ("", "two", "name what to compare"),
     ],
 )
 def test_a_wrong_name_is_one_clear_message(results, monkeypatch, a, b, message):

@@ -119,7 +119,7 @@ class TestMoses:
         [
             ("A\n", "1\n1\n", "different numbers of lines"),
             ("A\nB\n", "1\n", "fewer scores than lines"),
-            ("A\nB\n", "1\nx\n", r"scores:2: 'x' is no score"),
+            ("A\nB\n", "1\nx\n", r"scores:2: 'x' is not a score"),
             (b"A\n\xff\n", "1\n1\n", r"sw:2: not UTF-8"),
         ],
     )

@@ -46,7 +46,7 @@ def test_a_second_run_is_refused_with_the_process_of_the_first(tmp_path):
     out, err = second.communicate(timeout=240)
     assert second.returncode == 2
     assert out == ""
-    assert f"another run of this study is at work (process {first.pid})" in err
+    assert f"another run of this study is in progress (process {first.pid})" in err
     first.kill()
     first.wait()
     out, _ = start(tmp_path, "echo", "ran").communicate(timeout=240)

@@ -209,7 +209,7 @@ REVIEW_FILE = f"{REVIEWS}/one.vs.two.multiturn.en.jsonl"
         (damage_row(EXAM_FILE, 2, text=None), r"zero-shot\.jsonl:2: the row has no text"),
         (damage_row(EXAM_FILE, 1, choices=[]), r"zero-shot\.jsonl:1: the row has no text"),
         (damage_by_second_file, r"more than one file fits predict\.\*\.sat-en\.zero-shot"),
-        (damage_row(REVIEW_FILE, 3, question_id=2), r"en\.jsonl:3: item 2 is there twice"),
+        (damage_row(REVIEW_FILE, 3, question_id=2), r"en\.jsonl:3: item 2 is duplicated"),
         (damage_row(REVIEW_FILE, 2, question_id=9), r"en\.jsonl:2: the test set has no item 9"),
         (damage_row(REVIEW_FILE, 2, review=["a", "b"]), r"en\.jsonl:2: the row has no text"),
     ],

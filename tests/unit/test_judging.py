@@ -281,7 +281,7 @@ def test_bayling_80_and_mt_bench_are_read(tmp_path: Path) -> None:
         ({"question_id": 1, "text": "a", "category": ""}, "a row has question_id"),
         ([], "a row has question_id"),
         ({"question_id": 1, "text": "a", "category": "x"}, "no second turn"),
-        ({"question_id": 7, "text": ["a", "b"], "category": "x"}, "is there twice"),
+        ({"question_id": 7, "text": ["a", "b"], "category": "x"}, "is duplicated"),
     ],
 )
 def test_malformed_questions(tmp_path: Path, row: Any, message: str) -> None:

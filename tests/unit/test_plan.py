@@ -154,7 +154,7 @@ def test_a_disk_that_is_too_small_is_refused_with_what_to_change(study, monkeypa
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: Usage(0, 0, highest))
     disk.check_disk(needs)
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: Usage(0, 0, highest - 1))
-    with pytest.raises(StudyError, match=r"tune tuned") as caught:
+    with pytest.raises(StudyError, match=r"tuning tuned") as caught:
         disk.check_disk(needs)
     assert caught.value.fix is not None
     assert "keep_checkpoints: 1" in caught.value.fix and "results:" in caught.value.fix
@@ -200,7 +200,7 @@ def test_the_host_memory_of_a_cluster_is_the_profiles_or_said_to_be_unknown():
     where = machine.machine(16, 80, None, asked=asked)
     assert where.host_bytes == 256_000_000_000
     assert where.room == Room(16, 8, 80 << 30, 256_000_000_000)  # two nodes of eight
-    assert "238 GiB" in where.name and "mem_mb of tune" in where.name
+    assert "238 GiB" in where.name and "mem_mb of tuning" in where.name
     assert machine.machine(8, 80, None, host_gib=500, asked=asked).host_bytes == 500 << 30
     unknown = machine.machine(8, 80, None, asked=ResourceRequest())
     assert unknown.host_bytes is None and "not checked" in unknown.name

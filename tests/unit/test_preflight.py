@@ -211,6 +211,8 @@ def test_the_queue_is_asked_for_the_last_job_of_a_trainings_chain(monkeypatch):
     monkeypatch.setattr(slurm, "accepts", lambda *what: asked.append(what))
     growing = {"set-resources": {"tuning": {"mem_mb": "min(1000 * attempt, 2500)"}}}
     list(preflight.last_attempt(dag, Profile(Path("p"), "slurm", growing)))
-    assert [(request.mem_mb, rules) for request, rules in asked] == [(2500, ["tune, last attempt"])]
+    assert [(request.mem_mb, rules) for request, rules in asked] == [
+        (2500, ["tuning, last attempt"])
+    ]
     same = {"set-resources": {"tuning": {"mem_mb": 1000}}}
     assert not list(preflight.last_attempt(dag, Profile(Path("p"), "slurm", same)))

@@ -25,6 +25,7 @@ from bayling_study.core.records import (
     write_hypotheses,
     write_prompts,
 )
+from bayling_study.shared.score_files import score_files
 
 SYSTEMS = ["foundation", "tuned", "int8"]
 ITEMS = ["zh-en", "en-zh"]
@@ -159,8 +160,9 @@ def test_results_of_filled_sheets(
     program("analyse", "--key", sheet / "key.json", "--sheets", *sheets, "--study", study)
     found = {
         (s.item, s.system, s.metric): s
-        for s in read_scores(study / "ranking/scoring/interactive.json")
+        for s in read_scores(study / "ranking/scores/interactive.json")
     }
+    assert study / "ranking/scores/interactive.json" in score_files(study)  # the report finds them
     share = found["translation", "tuned", "first-place-share"]
     # 8 rows of the first annotator, 4 and 4 shared by three of the second: 13.33 of 16.
     assert share.value == pytest.approx(100 * (8 + 4 + 4 / 3) / 16)
@@ -205,17 +207,23 @@ def cut(rows: list[list[str]]) -> None:
 
 MISTAKES: dict[str, tuple[Any, str]] = {
     "empty": (change("translation_2", " "), "row 3, column translation_2: the rank is missing"),
-    "no number": (change("multi_turn_1", "good"), "row 3, column multi_turn_1: 'good' is no rank"),
-    "zero": (change("multi_turn_1", "0"), "'0' is no rank"),
-    "too large": (change("multi_turn_3", "4", row=2), "row 2, column multi_turn_3: '4' is no rank"),
-    "half": (change("multi_turn_3", "1.5"), "'1.5' is no rank"),
-    "other digits": (change("multi_turn_3", "²"), "'²' is no rank"),
+    "no number": (
+        change("multi_turn_1", "good"),
+        "row 3, column multi_turn_1: 'good' is not a rank",
+    ),
+    "zero": (change("multi_turn_1", "0"), "'0' is not a rank"),
+    "too large": (
+        change("multi_turn_3", "4", row=2),
+        "row 2, column multi_turn_3: '4' is not a rank",
+    ),
+    "half": (change("multi_turn_3", "1.5"), "'1.5' is not a rank"),
+    "other digits": (change("multi_turn_3", "²"), "'²' is not a rank"),
     "column gone": (
         change("multi_turn_3", None),
         "row 1: the column multi_turn_3 is there 0 times",
     ),
     "unknown": (change("item", "99"), "row 3, column item: the key has no item '99'"),
-    "twice": (repeat, "row 10, column item: item 2 is there twice"),
+    "twice": (repeat, "row 10, column item: item 2 is duplicated"),
     "row gone": (drop, "there is no row with item 2"),
     "row cut": (cut, "row 3, column translation_1: the rank is missing"),
 }

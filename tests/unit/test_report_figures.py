@@ -129,7 +129,7 @@ def record(stage: str, seconds: float, **usage: Any) -> dict[str, Any]:
 
 def test_the_cost_counts_gpu_hours_and_energy_only_where_measured() -> None:
     plain = [record("corpora", 60.0)]
-    assert dict(cost_facts(plain))["GPU-hours"] == "none: no GPU worked"
+    assert dict(cost_facts(plain))["GPU-hours"] == "none: no GPU was used"
     assert "energy" not in dict(cost_facts(plain))
     assert cost_table(plain).columns[-1] == "peak GiB"
     sample = {"time": 1.0, "cpu_percent": 200.0}

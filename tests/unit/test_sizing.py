@@ -183,7 +183,7 @@ def test_deepspeed_holds_in_all_what_the_formula_says(
     done = subprocess.run(
         [*command, str(stage), precision], capture_output=True, text=True, check=True
     )
-    found = float(done.stdout.rpartition("bytes a parameter:")[2])
+    found = float(done.stdout.rpartition("bytes per parameter:")[2])
     expected = (need.states + need.host) / shape.parameters() - gone
     assert found == pytest.approx(expected, rel=0.02)
 

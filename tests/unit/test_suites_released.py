@@ -158,7 +158,7 @@ def test_reviews_show_the_judge_both_conversations(context: PromptContext) -> No
 
 def test_reviews_with_a_question_twice(context: PromptContext, release: Path) -> None:
     rewrite(release / REVIEWS / "one.vs.two.multiturn.en.jsonl", 3, question_id=1)
-    with pytest.raises(StudyError, match=r"en\.jsonl:3: question_id 1 is there twice"):
+    with pytest.raises(StudyError, match=r"en\.jsonl:3: question_id 1 is duplicated"):
         reviews.build("r", REVIEWED, context)
 
 

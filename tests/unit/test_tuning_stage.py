@@ -116,7 +116,7 @@ def processes_with(stage: Stage, *wanted: bytes) -> list[int]:
 
 
 def reference_losses(stage: Stage) -> list[float]:
-    """The same steps in plain PyTorch: one process, one conversation a row, no DeepSpeed."""
+    """The same steps in plain PyTorch: one process, one conversation per row, no DeepSpeed."""
     config = json.loads((stage.folder / "settings.json").read_text())
     job = next(stage.checkpoints.glob("*/job.json"))
     from bayling_study.stages.tuning.job import TrainingJob

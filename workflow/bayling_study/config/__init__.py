@@ -1,4 +1,4 @@
-"""The study's configuration: one pydantic model a section.
+"""The study's configuration: one pydantic model per section.
 
 ``StudyConfig`` is the whole; ``load_config`` reads and checks a YAML file;
 ``load_settings`` reads the part of it that one stage was given.

@@ -148,7 +148,7 @@ def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], k
     for count in turns:
         if count < 1:
             raise StudyError(
-                f"{count} is no number of turns", where=f"{key}.turns", fix="1 or more"
+                f"{count} is not a number of turns", where=f"{key}.turns", fix="1 or more"
             )
     conditions.can_choose(turns, f"{key}.turns")
 
@@ -214,7 +214,7 @@ def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
         )
     for mark in ("{first}", "{second}"):
         if suite.judge_prompt.count(mark) != 1:
-            raise StudyError(f"{mark} must be there once", where=f"{key}.judge_prompt")
+            raise StudyError(f"{mark} must occur exactly once", where=f"{key}.judge_prompt")
     if suite.judge_decoding.beams > 1:
         raise StudyError("servers offer no beam search", where=f"{key}.judge_decoding.beams")
 

@@ -25,7 +25,7 @@ def can_choose(weights: Mapping[str, float] | Mapping[int, float], key: str) -> 
     for name, weight in weights.items():
         if not (math.isfinite(weight) and weight >= 0):
             raise StudyError(
-                f"the weight {weight:g} is not a number from 0 up", where=f"{key}.{name}"
+                f"the weight {weight:g} is not a number of at least 0", where=f"{key}.{name}"
             )
     if not any(weights.values()):
         raise StudyError("nothing has a weight above 0", where=key, fix="a weight such as 1.0")

@@ -40,7 +40,7 @@ class ParallelCorpus(Section):
     """Name of the reader of its format."""
     path: str = ""
     """File or folder inside the source, as a POSIX path; empty means the whole source. Readers of
-    one file a language fill in ``{language}``, ``{pivot}``, ``{pair}`` (both codes of the source
+    one file per language fill in ``{language}``, ``{pivot}``, ``{pair}`` (both codes of the source
     in alphabetical order) and, for one side of a pair, ``{side}``; ``*`` may stand for a part of
     a name."""
     languages: dict[str, str]
@@ -52,7 +52,7 @@ class ParallelCorpus(Section):
     """Of the reader ``tsv``: what the columns hold, in their order: the source's code of a
     language, ``score``, ``document``, or ``-`` for what is not used."""
     scores: str = ""
-    """Of the reader ``moses``: file with one score a line."""
+    """Of the reader ``moses``: file with one score per line."""
     min_score: float | None = None
     """Pairs with a lower score are left out unread (LASER margin: 1.06 in CCMatrix)."""
     max_rows: int | None = Field(default=None, gt=0)
@@ -156,7 +156,8 @@ class CorporaSection(Section):
     """Instructions and dialogues, each file once."""
     lexicons: list[Lexicon] = []
     """Term lists for demands and recipes that change single words. An entry is used where a
-    sentence and its own translation have its two sides, besides the terms learnt from the text."""
+    sentence and its own translation contain its two sides. Terms learnt from the text are used
+    too."""
     cleaning: Cleaning = Cleaning()
     """What makes a parallel segment unfit."""
     split: Split = Split()

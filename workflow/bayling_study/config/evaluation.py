@@ -99,7 +99,7 @@ class BootstrapSection(Section):
     """Paired bootstrap resampling (Koehn 2004) and approximate randomisation."""
 
     samples: int = Field(default=1000, gt=0)
-    """Resampled test sets an interval, and resamples and random exchanges a test."""
+    """Resampled test sets per interval, and resamples and random exchanges per test."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Coverage of intervals; 1 minus it is the level of the tests."""
 
@@ -130,4 +130,4 @@ class ReportSection(Section):
     rejected_samples: int = Field(default=5, ge=0)
     """Rejected segments of the corpora shown for each reason; 20 are kept."""
     samples: int = Field(default=5, ge=0)
-    """Sample hypotheses shown a suite and item."""
+    """Sample hypotheses shown per suite and item."""

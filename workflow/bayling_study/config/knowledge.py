@@ -35,7 +35,7 @@ class HarnessSuite(Section):
     num_fewshot: int = Field(default=0, ge=0)
     """Solved examples before each question; whether the papers gave any is not known."""
     limit: int | None = Field(default=None, gt=0)
-    """Questions a task, drawn with the study's seed; none means all."""
+    """Questions per task, drawn with the study's seed; none means all."""
     chat_template: bool = False
     """Whether a question is put as a user's turn in the system's conversation template, instead
     of as plain text, which is the harness's habit; which one the papers used is not known."""
@@ -49,14 +49,14 @@ class QuestionsSuite(Section):
     kind: Literal["questions"]
     collection: Collection
     """``school-exams``: EXAMS in 16 languages (package ``evals``); ``mmlu-development``: MMLU's
-    five development items a subject in 7 languages (package ``lm-eval``); ``capitals``: which
+    five development items per subject in 7 languages (package ``lm-eval``); ``capitals``: which
     city is a country's capital, in the languages of CLDR (package ``Babel``, no source)."""
     source: Name | None = None
     """Source of the collection's files; ``capitals`` needs none."""
     languages: list[Name] = Field(min_length=1)
     """Languages asked in, by code; each is an item of the suite's tables."""
     limit: int | None = Field(default=None, gt=0)
-    """Questions a language, drawn with the study's seed; none means all."""
+    """Questions per language, drawn with the study's seed; none means all."""
     chat_template: bool = False
     """As for the suite kind ``harness``."""
 

@@ -94,7 +94,7 @@ def resolve(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str,
     named = own.pop("extends", None) or []
     names = [named] if isinstance(named, str) else named
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise StudyError(f"{named!r} is no file", where="extends", fix="extends: [FILE.yaml]")
+        raise StudyError(f"{named!r} is not a file", where="extends", fix="extends: [FILE.yaml]")
     base: dict[str, Any] = {}
     for name in names:
         if name in above:

@@ -19,7 +19,7 @@ adapters on all of them are what full fine-tuning's quality needs, more than the
 class Adapter(Section):
     """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning.
 
-    Only two thin matrices a layer are trained; they are merged into the weights
+    Only two thin matrices per layer are trained; they are merged into the weights
     before the result is written, so an adapter leaves an ordinary checkpoint.
     """
 
@@ -31,7 +31,7 @@ class Adapter(Section):
     alpha: float = Field(default=32.0, gt=0)
     """The update is scaled by ``alpha / rank``."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of inputs of the adapters that a step leaves out. Random numbers are drawn a process,
+    """Share of inputs of the adapters that a step leaves out. Random numbers are drawn per process,
     so with dropout another number of processes gives other steps."""
     targets: list[str] = Field(default=LINEAR_LAYERS, min_length=1)
     """Last part of the names of the layers that get an adapter."""

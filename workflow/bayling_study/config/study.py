@@ -48,11 +48,11 @@ class DownloadSection(Section):
     mirrors: dict[str, str] = {}
     """Location prefix to the prefix that replaces it."""
     retries: int = Field(default=5, ge=0)
-    """Attempts in a row that may bring nothing new before a transfer counts as failed."""
+    """Consecutive attempts that bring nothing new before a transfer counts as failed."""
     timeout: float = Field(default=60.0, gt=0)
     """Seconds without a byte, or below the rate ``slowest``, that end an attempt."""
     slowest: float = Field(default=1024.0, ge=0)
-    """Bytes a second, averaged over ``timeout``, below which an attempt ends."""
+    """Bytes per second, averaged over ``timeout``, below which an attempt ends."""
 
 
 TRACKING_SCHEMES = (

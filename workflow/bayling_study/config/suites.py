@@ -34,7 +34,7 @@ class TranslationSuite(Section):
     zero_shot: list[Direction] = []
     """Those of ``directions`` that no training conversation may have."""
     segments: int = Field(default=100, gt=0)
-    """Test segments a direction, drawn with the study's seed."""
+    """Test segments per direction, drawn with the study's seed."""
     pivots: list[Name] = []
     """Languages for which averages are reported over all directions from and into them, by
     resource class and by script, as for ``flores``."""
@@ -51,7 +51,7 @@ class InteractiveSuite(Section):
     directions: list[Direction] = Field(min_length=1)
     """Directions translated; both languages must be in ``corpora.parallel``."""
     conversations: int = Field(default=25, gt=0)
-    """Conversations a direction."""
+    """Conversations per direction."""
     demands: dict[Name, float] = {}
     """Weight of each kind of demand (those of ``synthesis``); empty means all alike."""
     turns: dict[int, float] = {2: 0.6, 3: 0.4}
@@ -59,7 +59,7 @@ class InteractiveSuite(Section):
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the user's turns where ``instruction_languages`` says nothing."""
     instruction_languages: dict[str, float] = {}
-    """Language of the user's turns (``en``, ``zh``) to its weight, chosen a conversation."""
+    """Language of the user's turns (``en``, ``zh``) to its weight, chosen for each conversation."""
     decoding: Decoding = Decoding()
     """Beam search of width 5 by default, as in BayLing's translation script."""
 
@@ -72,14 +72,14 @@ class FloresSuite(Section):
     """Source of the test text."""
     files: str = "flores101_dataset/devtest/{flores101}.devtest"
     """Where the source holds a language's segments: ``{flores101}`` and ``{flores200}`` are its
-    codes there (``zho_simpl``, ``zho_Hans``). Text with one segment a line, or Parquet or JSON
+    codes there (``zho_simpl``, ``zho_Hans``). Text with one segment per line, or Parquet or JSON
     lines with a column ``text``."""
     pivots: list[Name] = Field(default=["en", "zh"], min_length=1)
     """Languages that all others are translated from and into (BayLing 2: English and Chinese)."""
     languages: list[Name] = []
     """Languages by this project's codes; empty means all of FLORES-101."""
     segments: int | None = Field(default=None, gt=0)
-    """Test segments a direction, the same in all of them, drawn with the study's seed; none means
+    """Test segments per direction, the same in all of them, drawn with the study's seed; none means
     all 1,012."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the instruction."""
@@ -183,8 +183,8 @@ ReviewPart = Literal["singleturn.en", "multiturn.en", "singleturn.zh", "multitur
 
 
 class JudgedSuite(Section):
-    """Open questions; a judge compares every system's answers with a baseline's, twice: once
-    in either order."""
+    """Open questions; a judge compares every system's answers with a baseline's, twice, once
+    in each order."""
 
     kind: Literal["judged"]
     source: Name = "bayling-release"
@@ -197,7 +197,7 @@ class JudgedSuite(Section):
     )
     """Parts asked; each is an item of the suite's tables. MT-Bench has the English ones."""
     limit: int | None = Field(default=None, gt=0)
-    """Questions a part, the same ones in all, drawn with the study's seed; none means all 80."""
+    """Questions per part, the same ones in all, drawn with the study's seed; none means all 80."""
     judge: Name
     """System that judges: an ``endpoint``, or one that is run here (it is served on loopback)."""
     baseline: Name

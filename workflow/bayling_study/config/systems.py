@@ -98,7 +98,7 @@ class EndpointSystem(Section):
     parallel: int = Field(default=4, gt=0)
     """Requests in flight at once."""
     requests_per_minute: float | None = Field(default=None, gt=0)
-    """Requests a minute of one job; none sets no limit."""
+    """Requests per minute of one job; none sets no limit."""
     request_budget: int | None = Field(default=None, gt=0)
     """Requests that one job may send, failed ones included; none sets no limit."""
     token_budget: int | None = Field(default=None, gt=0)

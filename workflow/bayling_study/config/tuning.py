@@ -28,9 +28,9 @@ class TuningSection(Section):
     max_steps: int | None = Field(default=None, gt=0)
     """Ends training after this many optimiser steps, whatever ``epochs`` says."""
     batch: int = Field(default=32, gt=0)
-    """Conversations an optimiser step (BayLing: 32)."""
+    """Conversations per optimiser step (BayLing: 32)."""
     batch_tokens: int | None = Field(default=None, gt=0)
-    """Tokens an optimiser step on average, in place of ``batch``: a step takes the conversations
+    """Tokens per optimiser step on average, in place of ``batch``: a step takes the conversations
     that start in the next so many tokens. At least ``max_length`` for each process."""
     max_length: int = Field(default=1024, gt=0)
     """Tokens of the longest conversation (BayLing: 1024)."""
@@ -60,10 +60,10 @@ class TuningSection(Section):
     keep_checkpoints: int = Field(default=2, ge=1)
     """Newest checkpoints kept while training."""
     budget_minutes: float | None = Field(default=None, gt=0)
-    """Wall-clock budget of one job: then save and end with a status that is retried. On a cluster
-    19 of 20 parts of the job's own time limit (its resource ``runtime``) are a budget anyway."""
+    """Wall-clock minutes after which a job saves and ends with a status that is retried. On a
+    cluster 95 % of the job's own time limit (its resource ``runtime``) are such a budget anyway."""
     attempts: int = Field(default=3, ge=1)
-    """Jobs in a row that one training may take, each going on from the last one's checkpoint:
+    """Consecutive jobs that one training may take, each continuing from the last one's checkpoint:
     a training of five days in jobs of eight hours needs 15 and some to spare."""
     adapter: Adapter | None = None
     """Low-rank adapters; none is full fine-tuning as in the papers."""

@@ -43,7 +43,7 @@ def stage_parser(
             "--settings", type=Path, required=True, help="settings file of the study"
         )
     if operations:
-        parser.add_argument("--operations", type=Path, help="settings that decide no byte")
+        parser.add_argument("--operations", type=Path, help="settings that change no result")
     parser.add_argument("--record", type=Path, required=True, help="run record to write")
     parser.add_argument("--code", default="", help="hash of the code of this stage")
     return parser

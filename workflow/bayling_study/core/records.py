@@ -196,6 +196,6 @@ def _unique(rows: Iterable[Any], path: Path) -> Iterator[Any]:
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         if row.id in seen:
-            raise StudyError(f"the id {row.id!r} is there twice", where=f"{path}:{number}")
+            raise StudyError(f"the id {row.id!r} is duplicated", where=f"{path}:{number}")
         seen.add(row.id)
         yield row

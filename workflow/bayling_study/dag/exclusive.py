@@ -49,7 +49,7 @@ def take_lock(study: Path) -> int:
     except BlockingIOError as error:
         holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
         raise StudyError(
-            f"another run of this study is at work (process {holder})",
+            f"another run of this study is in progress (process {holder})",
             where=study,
             fix="wait for it, or stop it with Ctrl-C (or kill) and start again",
         ) from error
@@ -107,11 +107,11 @@ def mend(folder: Path) -> None:
     if workflow:
         return  # another study's workflow is at work here: its jobs and locks are its own
     if jobs:
-        print(f"a killed run left {len(jobs)} processes at work: ending them", file=sys.stderr)
+        print(f"a killed run left {len(jobs)} processes running: ending them", file=sys.stderr)
         end_jobs(jobs)
     stale = sorted((folder / SNAKEMAKE_LOCKS).glob("*.lock"))
     if stale:
-        print("the last run was killed: going on from where it was", file=sys.stderr)
+        print("the last run was killed: continuing where it stopped", file=sys.stderr)
     for path in stale:
         path.unlink(missing_ok=True)
 

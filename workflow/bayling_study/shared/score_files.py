@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FOLDERS = ("scoring/*", "comet/score/*", "ranking/scores")
+PEOPLE = "ranking/scores"
+"""Where what people said of the systems goes."""
+FOLDERS = ("scoring/*", "comet/score/*", PEOPLE)
 """Patterns of the folders that hold ``SUITE.json``, in a study's results."""
 
 

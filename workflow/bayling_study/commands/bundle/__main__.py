@@ -51,7 +51,7 @@ def main() -> None:
     options = parser().parse_args()
     if options.action == "verify":
         about = verify(options.folder)
-        print(f"{len(about['files'])} files are whole; next: make study STUDY={about['study']}")
+        print(f"{len(about['files'])} files are intact; next: make study STUDY={about['study']}")
     else:
         pack_study(options.study_config, options.out)
 

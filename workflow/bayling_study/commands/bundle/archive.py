@@ -90,7 +90,7 @@ def _add(tar: tarfile.TarFile, name: str, content: Path | bytes, size: int) -> N
     if facts.st_mode & 0o100:
         info.mode = 0o755
     if facts.st_size != size:
-        raise StudyError("the file changed while it was packed", where=content)
+        raise StudyError("the file changed while it was being packed", where=content)
     with open(content, "rb") as stream:
         _copy(tar, info, stream, content)
 
@@ -100,7 +100,7 @@ def _copy(tar: tarfile.TarFile, info: tarfile.TarInfo, stream: IO[bytes], path: 
         tar.addfile(info, stream)
     except OSError as error:
         if error.errno is None:  # tarfile's own: fewer bytes than the header says
-            raise StudyError("the file changed while it was packed", where=path) from error
+            raise StudyError("the file changed while it was being packed", where=path) from error
         raise
 
 
@@ -124,6 +124,6 @@ def verify(folder: Path) -> dict[str, Any]:
         raise StudyError(
             f"{len(wrong)} of {len(about['files'])} files are missing or damaged, first {wrong[0]}",
             where=folder,
-            fix="unpack the bundle again, or carry it over again",
+            fix="unpack the bundle again, or copy it again",
         )
     return about

@@ -43,7 +43,7 @@ def chosen(options: argparse.Namespace) -> Chosen:
         return find_system(options.study_config, options.system or "")
     if options.system:
         raise StudyError(
-            "a system's name means something in a study only",
+            "a system's name has a meaning only within a study",
             where="--system",
             fix=f"--study-config config/config.yaml --system {options.system}",
         )

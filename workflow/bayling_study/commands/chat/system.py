@@ -48,8 +48,8 @@ def find_system(files: Sequence[Path], name: str) -> Chosen:
     talking = _talking(config)
     if name not in talking:
         reasons = {
-            "published": f"{name!r} only has released outputs, there is no model to run",
-            "endpoint": f"{name!r} is a server already, there is no model to run",
+            "published": f"{name!r} only has released outputs; there is no model to run",
+            "endpoint": f"{name!r} is already a server; there is no model to run",
         }
         system = config.systems.get(name)
         raise StudyError(

@@ -120,7 +120,7 @@ def verdict(scores: Sequence[ScorePair]) -> str:
     marks = Counter(mark(pair) for pair in tested)
     return (
         f"{len(first)} headline scores in common, {len(tested)} tested: B is significantly better "
-        f"in {marks[BETTER]}, worse in {marks[WORSE]}, not told apart in {marks['']}."
+        f"in {marks[BETTER]}, worse in {marks[WORSE]}, not significantly different in {marks['']}."
     )
 
 

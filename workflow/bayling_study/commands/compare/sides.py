@@ -89,7 +89,7 @@ def side_of(text: str, results: Path) -> Side:
     where = f"{text!r}"
     if not name:
         raise StudyError(
-            "say what to compare", fix="make compare A=STUDY[:SYSTEM] B=STUDY[:SYSTEM]"
+            "name what to compare", fix="make compare A=STUDY[:SYSTEM] B=STUDY[:SYSTEM]"
         )
     folder = Path(name) if Path(name).is_dir() else results / name
     if not (folder / "scoring").is_dir():

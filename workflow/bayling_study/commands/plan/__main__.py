@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--host-gib",
         type=float,
-        help="host memory of each node in GiB (default: the profile's mem_mb of tune)",
+        help="host memory of each node in GiB (default: the profile's mem_mb of tuning)",
     )
     command.add_argument("--profile", type=Path, help="folder of the profile that will be used")
     command.add_argument("--processes", type=int, help="training processes on this machine")
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         "--utilisation",
         type=float,
         default=0.4,
-        help="model FLOPs utilisation: share of the peak that 6 N operations a token reach; "
+        help="model FLOPs utilisation: share of the peak that 6 N operations per token reach; "
         "recomputed activations do not count (default: 0.4)",
     )
     return command

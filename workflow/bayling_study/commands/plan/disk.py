@@ -80,8 +80,8 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
         checkpoints = count * checkpoint_bytes(shape, tuning)
         saving = "tuning: {keep_checkpoints: 1}" if tuning.keep_checkpoints > 1 else ""
         return [
-            Need(f"instructions {system.mixture}", folder, data),
-            Need(f"tune {name}", folder, weights, checkpoints, saving),
+            Need(f"synthesis {system.mixture}", folder, data),
+            Need(f"tuning {name}", folder, weights, checkpoints, saving),
             *([Need(f"delta {name}", folder, HALF * parameters(shape))] if system.delta else []),
         ]
     if isinstance(system, DeltaSystem):

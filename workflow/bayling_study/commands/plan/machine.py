@@ -82,7 +82,7 @@ def _granted(host_gib: float | None, asked: ResourceRequest | None) -> tuple[int
         return int(host_gib * GIBIBYTE), f"{host_gib:g} GiB of host memory (--host-gib)"
     if asked is not None and asked.mem_mb:
         size = asked.mem_mb * MEGABYTE
-        return size, f"{size / GIBIBYTE:.0f} GiB of host memory (the profile's mem_mb of tune)"
+        return size, f"{size / GIBIBYTE:.0f} GiB of host memory (the profile's mem_mb of tuning)"
     return None, NOT_CHECKED
 
 
@@ -113,5 +113,5 @@ def check_memory(where: Machine, tuning: Tuning) -> None:
             where="tuning",
             fix="tuning: {zero_stage: 3, offload: auto, gradient_checkpointing: true}\n"
             "or plan for the cluster that trains: make plan PLAN='--gpus 8 --gpu-gib 80'\n"
-            "or more host memory: mem_mb of tune in the profile, or PLAN='… --host-gib 500'",
+            "or more host memory: mem_mb of tuning in the profile, or PLAN='… --host-gib 500'",
         )

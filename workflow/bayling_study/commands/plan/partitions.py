@@ -2,7 +2,7 @@
 
 From the profile's own numbers. GPU-hours "at most" are jobs x GPUs x time limit,
 what an account must be able to pay. Those expected of a training follow from its
-operations (``formulas``), or from tokens a second where any study on this disk
+operations (``formulas``), or from tokens per second where any study on this disk
 has trained the same foundation in the same way on such a device.
 """
 
@@ -105,7 +105,7 @@ def training_hours(
         rate = similar(layout, tuning.system, asked)
         if rate is not None:
             expected = tuning.tokens / rate.tokens_per_second / 3600
-            basis = f"measured: {rate.tokens_per_second:.0f} tokens/s a process, {_origin(rate)}"
+            basis = f"measured: {rate.tokens_per_second:.0f} tokens/s per process, {_origin(rate)}"
         else:
             expected = hours(tuning.flops, teraflops, share)
             basis = f"6 N tokens at {share:.0%} of {teraflops:g} TFLOP/s"
@@ -119,7 +119,7 @@ def training_hours(
                 basis,
             )
         )
-    header = ("system", "device hours", "hours on the wall", "jobs of attempts", "basis")
+    header = ("system", "device hours", "wall-clock hours", "jobs, of those allowed", "basis")
     return table("Training with this profile", header, rows)
 
 

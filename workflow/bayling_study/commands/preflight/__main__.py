@@ -88,7 +88,7 @@ def outcomes(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
     else:
         yield note(
             f"executor {profile.executor}",
-            "its queue is not asked; what follows holds for this machine",
+            "its queue is not checked; what follows is about this machine",
             "send one small job: snakemake --profile PROFILE results/STUDY/prompts/SUITE.jsonl",
         )
         yield from on_this_machine(dag, sdm)
@@ -124,7 +124,7 @@ def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
     """Asks for the training's last job: in a chain each one is an attempt and asks for more."""
     last = profile.request("tuning", dag.config.tuning.attempts)
     if "tuning" in job_counts(dag) and last != profile.request("tuning"):
-        yield slurm.accepts(last, ["tune, last attempt"])
+        yield slurm.accepts(last, ["tuning, last attempt"])
 
 
 def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
@@ -177,8 +177,8 @@ class Shared:
         if len(found) < request.nodes:
             yield failed(
                 "shared files",
-                f"{len(found)} of {request.nodes} nodes' answers are seen here after "
-                f"{SEEN_SECONDS:.0f} s, though their job ended well",
+                f"{len(found)} of {request.nodes} nodes' answers have arrived here after "
+                f"{SEEN_SECONDS:.0f} s, although their job succeeded",
                 "put study.results on a file system that all nodes share; or a longer latency-wait",
             )
         need = storage.peak(storage.needs(self.dag), self.folder)

@@ -45,7 +45,10 @@ def on_node(
     """
     node = facts["node"]
     if facts["token"] == expected.token:
-        yield ok(f"{node}: shared files", "the node sees what was written here, and we its answer")
+        yield ok(
+            f"{node}: shared files",
+            "the node sees what was written here, and its answer is seen here",
+        )
     else:
         yield failed(
             f"{node}: shared files",
@@ -71,7 +74,7 @@ def environment(facts: dict[str, Any], sdm: str) -> Outcome:
         found = f"fails to import {broken}" if broken else "imports all packages"
         return note(
             check,
-            f"{python} was probed and {found}; rules run with --sdm {sdm}, not looked into",
+            f"{python} was probed and {found}; rules run with --sdm {sdm}, not checked",
             f"try it with one small job: snakemake --sdm {sdm} results/STUDY/prompts/SUITE.jsonl",
         )
     if broken:
@@ -109,7 +112,7 @@ def gpus(facts: dict[str, Any], request: ResourceRequest, device: str) -> Outcom
     usable = facts["torch_devices"]
     if usable == asked:
         return ok(check, f"{usable} of {asked} are usable")
-    text = f"{asked} were dealt ({dealt}), torch can use {usable}"
+    text = f"{asked} were allocated ({dealt}), torch can use {usable}"
     fix = "a CUDA build of torch (TORCH_OPTIONS of make envs) and a driver that fits it"
     if device == "cuda":
         return failed(check, text, fix)
@@ -122,8 +125,8 @@ def network(facts: dict[str, Any], dag: Dag) -> Outcome:
     if uri in facts["unreachable"]:
         return note(
             check,
-            f"no way to {urlsplit(uri).hostname}: curves appear when the study ends",
-            "tracking: {live: false} says so; or open the way",
+            f"no way to {urlsplit(uri).hostname}: curves will appear when the study ends",
+            "tracking: {live: false} if that is intended, or allow the connection",
         )
     state = "there" if facts["route"] and not facts["unreachable"] else "none"
     hub = "off" if facts["offline"] == "1" else "not switched off (HF_HUB_OFFLINE)"

@@ -25,7 +25,7 @@ def here(dag: Dag) -> Iterator[Outcome]:
     yield tracking(dag)
     missing = [one for one in downloads(dag.layout) if one.state == "missing"]
     if not missing:
-        yield ok("downloads", "all sources are there")
+        yield ok("downloads", "all sources are present")
     for url in addresses(dag):
         if missing and not reachable(url):
             host = urlsplit(url).hostname
@@ -77,7 +77,7 @@ def quota(dag: Dag, planned: Sequence[Need]) -> Iterator[Outcome]:
             else:
                 yield ok("quota", found.row)
     if not seen:
-        yield note("quota", "quota and lfs are not here, or tell of none; the site may have others")
+        yield note("quota", "neither quota nor lfs reports a limit; the site may have other tools")
 
 
 def tracking(dag: Dag) -> Outcome:

@@ -28,6 +28,7 @@ from bayling_study.core.records import (
     read_prompts,
     write_scores,
 )
+from bayling_study.shared.score_files import PEOPLE
 
 SEED = 20230619
 """The default study seed."""
@@ -50,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, required=True, help="folder to write")
     analyse = actions.add_parser("analyse", help="read filled sheets")
     analyse.add_argument("--key", type=Path, required=True, help="key.json of the export")
-    analyse.add_argument("--sheets", type=Path, nargs="+", required=True, help="one an annotator")
+    analyse.add_argument("--sheets", type=Path, nargs="+", required=True, help="one per annotator")
     analyse.add_argument("--study", type=Path, help="results folder that gets the scores")
     analyse.add_argument("--seed", type=int, default=SEED, help="of the resampling")
     return result
@@ -103,7 +104,7 @@ def analyse_sheets(options: argparse.Namespace) -> None:
     for ability in ABILITIES:
         _print_ability([s for s in found if s.item == ability.replace("_", "-")])
     if options.study:
-        path = options.study / "ranking" / "scoring" / f"{key.suite}.json"
+        path = options.study / PEOPLE / f"{key.suite}.json"
         write_scores(path, found)
         print(f"written: {path}")
 

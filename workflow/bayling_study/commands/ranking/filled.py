@@ -86,7 +86,7 @@ def _take(ranks: Ranks, cells: dict[str, str], key: Key, where: str) -> None:
     if item not in key.orders:
         raise StudyError(f"the key has no item {item!r}", where=f"{where}, column item")
     if item in ranks[ABILITIES[0]]:
-        raise StudyError(f"item {item} is there twice", where=f"{where}, column item")
+        raise StudyError(f"item {item} is duplicated", where=f"{where}, column item")
     order = key.orders[item]
     for ability in ABILITIES:
         columns = [f"{ability}_{n}" for n in range(1, len(order) + 1)]
@@ -102,7 +102,7 @@ def _rank(cell: str, most: int, where: str) -> int:
     text = cell.strip().removesuffix(".0")
     if text.isdecimal() and 1 <= int(text) <= most:
         return int(text)
-    what = f"{cell!r} is no rank" if cell.strip() else "the rank is missing"
+    what = f"{cell!r} is not a rank" if cell.strip() else "the rank is missing"
     raise StudyError(what, where=where, fix=f"a whole number from 1 to {most}")
 
 

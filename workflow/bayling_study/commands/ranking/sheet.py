@@ -1,4 +1,4 @@
-"""The sheet that annotators fill: one row a conversation, the systems in hidden order."""
+"""The sheet that annotators fill: one row per conversation, the systems in hidden order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Starts of a cell that spreadsheet programs take for a formula; answers are defused."""
 
 INSTRUCTIONS = """\
-You see {items} conversations, one a row. The same user turns were given to {systems} systems;
+You see {items} conversations, one per row. The same user turns were given to {systems} systems;
 the columns answer_1 to answer_{systems} hold their answers, in another order in every row.
 
 For each row, rank the answers on three abilities, 1 for the best:
@@ -41,7 +41,7 @@ class SheetRow:
     Attributes:
         prompt: the conversation's fixed part.
         order: the systems in the order of the answer columns.
-        answers: their answers in that order, one a turn.
+        answers: their answers in that order, one per turn.
     """
 
     prompt: Prompt

@@ -35,7 +35,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--study-config", type=Path, nargs="+", required=True, metavar="FILE", help="of the study"
     )
-    command.add_argument("--watch", type=float, metavar="SECONDS", help="print again and again")
+    command.add_argument(
+        "--watch",
+        type=float,
+        metavar="SECONDS",
+        help="seconds between two prints; without it, print once",
+    )
     return command
 
 

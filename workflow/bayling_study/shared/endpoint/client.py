@@ -143,7 +143,7 @@ class Endpoint:
         raise StudyError(
             f"no answer after {self.settings.retries + 1} requests; the last time: {reason}",
             where=f"{self.where} ({self.settings.url})",
-            fix="start the job again when the server is well; answers so far are kept",
+            fix="start the job again when the server works again; answers so far are kept",
         )
 
     def _back_off(self, key: str, attempt: int, reason: str, asked: float | None) -> None:

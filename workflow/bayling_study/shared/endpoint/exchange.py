@@ -94,11 +94,11 @@ class Wire:
                     if len(content) > MOST_BYTES:
                         raise TryAgainError("the answer has no end")
                     if time.monotonic() > end:
-                        raise TryAgainError(f"no whole answer in {self._timeout:g} seconds")
+                        raise TryAgainError(f"no complete answer in {self._timeout:g} seconds")
             except TryAgainError:
                 raise
             except Exception as error:  # the connection's own errors are not openai's here
-                raise TryAgainError(f"the answer broke off ({type(error).__name__})") from None
+                raise TryAgainError(f"the answer was cut off ({type(error).__name__})") from None
         return bytes(content)
 
     def _parsed(self, content: bytes, request: ChatRequest) -> ChatCompletion:

@@ -10,7 +10,7 @@ class Pace:
     """Spaces requests evenly, and holds all of them when the server asks for a pause.
 
     Args:
-        per_minute: largest number of requests a minute; none sets no limit.
+        per_minute: largest number of requests per minute; none sets no limit.
     """
 
     def __init__(self, per_minute: float | None) -> None:

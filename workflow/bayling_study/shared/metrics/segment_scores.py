@@ -32,7 +32,7 @@ def read_segment_scores(paths: Iterable[Path]) -> SegmentScores:
     """Reads ``{id, metric, value}`` rows of one or more files.
 
     Raises:
-        StudyError: a row lacks a field, is not finite or is there twice; names file and line.
+        StudyError: a row lacks a field, is not finite or is duplicated; names file and line.
     """
     values: dict[str, dict[str, float]] = {}
     for path in paths:
@@ -44,6 +44,6 @@ def read_segment_scores(paths: Iterable[Path]) -> SegmentScores:
                 raise StudyError(f"{row['value']!r} is not a finite number", where=where)
             scores = values.setdefault(row["metric"], {})
             if row["id"] in scores:
-                raise StudyError(f"{row['metric']} of {row['id']!r} is there twice", where=where)
+                raise StudyError(f"{row['metric']} of {row['id']!r} is duplicated", where=where)
             scores[row["id"]] = float(row["value"])
     return SegmentScores(values)

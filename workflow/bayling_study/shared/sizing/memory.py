@@ -2,14 +2,14 @@
 
 Model states and their partition are those of Rajbhandari et al. 2020, "ZeRO:
 Memory Optimizations Toward Training Trillion Parameter Models": weights in the
-compute precision, gradients, and 12 bytes a trained parameter for fp32 weights
+compute precision, gradients, and 12 bytes per trained parameter for fp32 weights
 and Adam's two moments. Gradients are fp32 here, for they are summed over the
 sequences of a step (the paper has 16 bits). What comes on top:
 
 * activations, counted from transformers' Llama block, because the published
-  count (Korthikanti et al. 2022, 34 bytes a value of the hidden state) is of
+  count (Korthikanti et al. 2022, 34 bytes per value of the hidden state) is of
   GPT's block: two norms keep their input in fp32 and their result twice in 16
-  bits, attention its inputs and its result, the gated MLP four values a
+  bits, attention its inputs and its result, the gated MLP four values per
   neuron, and eager attention its scores;
 * logits, only where a token is supervised: in 16 bits, in fp32, as probabilities
   and their gradient;
@@ -19,7 +19,7 @@ sequences of a step (the paper has 16 bits). What comes on top:
   the gradients; with offload at stage 1 and 2 room for the largest gradient.
 
 What offload moves is not what one would think; read from DeepSpeed 0.19.8,
-bytes a parameter of a process's share:
+bytes per parameter of a process's share:
 
 * stage 2 (``runtime/zero/stage_1_and_2.py``): gradients are summed in fp32 on the
   device also with offload (4; ``_use_compact_grad_partition_buffer`` and
@@ -149,7 +149,7 @@ def _share(total: int, divided: bool, processes: int) -> int:
 
 
 def trained_parameters(shape: Shape, tuning: TuningSection) -> int:
-    """Returns how many parameters are trained: all, or the adapters' two thin matrices a layer."""
+    """Returns how many parameters are trained: all, or an adapter's two thin matrices per layer."""
     if tuning.adapter is None:
         return shape.parameters()
     return adapter_parameters(shape, tuning.adapter)

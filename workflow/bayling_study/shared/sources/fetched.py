@@ -37,7 +37,7 @@ def files_root(download: Path) -> Path:
 
 
 def read_segments(path: Path) -> list[str]:
-    r"""Reads a file with one segment a line.
+    r"""Reads a file with one segment per line.
 
     Only ``\n`` ends a line: released translations hold other characters that
     Python's ``splitlines`` would split at (U+2028, U+0085, form feeds, ``\r``).

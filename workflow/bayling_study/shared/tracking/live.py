@@ -65,7 +65,7 @@ class LiveRun:
             self._reached = False
             return False
         if not self._reached:
-            log.warning("live tracking goes on")
+            log.warning("live tracking works again")
         self._reached = True
         return True
 

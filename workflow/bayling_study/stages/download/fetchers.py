@@ -84,7 +84,7 @@ def fetch_sacrebleu(request: DownloadRequest) -> Fetched:
 
 
 def echo_side(request: DownloadRequest, pair: str, side: str) -> bytes:
-    """Returns one side of a test set as sacreBLEU prints it, one segment a line.
+    """Returns one side of a test set as sacreBLEU prints it, one segment per line.
 
     Raises:
         StudyError: sacreBLEU does not know the set or cannot download it.

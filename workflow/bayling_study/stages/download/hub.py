@@ -59,7 +59,7 @@ def fetch_hub(request: DownloadRequest) -> str:
         raise StudyError(
             f"the hub cannot be reached or gave up ({error})",
             where=request.row.location,
-            fix="start again, it goes on where it stopped; or set HF_ENDPOINT to a mirror, or "
+            fix="start again, it continues where it stopped; or set HF_ENDPOINT to a mirror, or "
             f"download.local.{request.row.id} in the config",
         ) from error
     return revision

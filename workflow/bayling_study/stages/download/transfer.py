@@ -49,7 +49,7 @@ class Policy:
     Attributes:
         retries: attempts after the first that may bring nothing new.
         timeout: seconds without a byte, or below ``slowest``, that end an attempt.
-        slowest: bytes a second, averaged over ``timeout``, below which an attempt ends.
+        slowest: bytes per second, averaged over ``timeout``, below which an attempt ends.
         pause: first pause between attempts in seconds; it doubles each time.
     """
 
@@ -107,7 +107,7 @@ def fetch(
         raise StudyError(
             f"the disk is full after {size(transfer.have())} of {target.name}",
             where=target.parent,
-            fix="free some space and start again; the transfer goes on where it stopped",
+            fix="free some space and start again; the transfer continues where it stopped",
         ) from error
 
 
@@ -160,7 +160,7 @@ class _Transfer:
             raise StudyError(
                 f"the transfer failed {self.stalled} times in a row ({error})",
                 where=self.url,
-                fix="start again later, it goes on where it stopped; or set download.mirrors "
+                fix="start again later, it continues where it stopped; or set download.mirrors "
                 "or download.local in the config",
             ) from error
         self._finish()
@@ -201,7 +201,7 @@ class _Transfer:
         with requests.get(self.url, headers=headers, stream=True, timeout=timeout) as response:
             if response.status_code == 416:
                 self._discard()  # the file is shorter than what we have
-                raise TransientError("the server has no such range; starting anew")
+                raise TransientError("the server has no such range; starting over")
             check_status(response, self.url)
             self.resumed = response.status_code == 206
             start = self._agree_on_start(response, start)
@@ -218,7 +218,7 @@ class _Transfer:
         span = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
         if not span or int(span[1]) != start:
             self._discard()
-            raise TransientError("the server sent another range than asked; starting anew")
+            raise TransientError("the server sent another range than asked; starting over")
         return start
 
     def _store_body(self, response: requests.Response, start: int) -> None:
@@ -254,7 +254,7 @@ class _Transfer:
         self._discard()
         if self.resumed:
             self.resumed = False
-            raise TransientError("the resumed file has a wrong hash; starting anew", pause=0.0)
+            raise TransientError("the resumed file has a wrong hash; starting over", pause=0.0)
         raise StudyError(
             f"the file's sha256 is {actual}, expected {self.sha256}",
             where=self.url,
@@ -318,7 +318,7 @@ def retry_after(value: str | None, now: float | None = None) -> float | None:
     if seconds > LONGEST_PAUSE_SECONDS:
         raise StudyError(
             f"the server asks to come back in {seconds:.0f} seconds",
-            fix="start again then; the transfer goes on where it stopped",
+            fix="start again then; the transfer continues where it stopped",
         )
     return seconds
 

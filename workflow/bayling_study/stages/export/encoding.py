@@ -178,7 +178,7 @@ def summary(errors: Iterable[TensorError]) -> dict[str, float]:
 
 
 def error_report(errors: Iterable[TensorError]) -> dict[str, Any]:
-    """Returns the content of ``error.json``: totals, then one row a tensor."""
+    """Returns the content of ``error.json``: totals, then one row per tensor."""
     rows = list(errors)
     return {"schema": 1, "total": summary(rows), "tensors": [_row(row) for row in rows]}
 

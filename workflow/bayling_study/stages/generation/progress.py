@@ -13,7 +13,7 @@ MESSAGE_SECONDS = 10.0
 
 @dataclass
 class Meter:
-    """What this process generated; answers taken over from a journal do not count.
+    """What this process generated; answers reused from a journal do not count.
 
     Attributes:
         answers: number of answers (turns).
@@ -32,7 +32,7 @@ class Meter:
         self.seconds += seconds
 
     def rates(self) -> dict[str, float]:
-        """Returns answers and tokens a second with their base; empty if nothing was generated."""
+        """Returns answers and tokens per second with their base; empty if nothing was generated."""
         if not self.seconds:
             return {}
         return {

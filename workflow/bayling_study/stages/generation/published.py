@@ -68,7 +68,7 @@ def align(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Hypot
         raise StudyError(
             f"{len(rows)} lines, but the test set has {len(prompts)}",
             where=f"{path}:{min(len(rows), len(prompts)) + 1}",
-            fix="a hypothesis file has one line a segment, in the order of the test set",
+            fix="a hypothesis file has one line per segment, in the order of the test set",
         )
     return [_hypothesis(prompt, row) for prompt, row in zip(prompts, rows, strict=True)]
 
@@ -81,7 +81,7 @@ def _by_key(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Rel
         if row.key is None or row.key not in known:
             raise StudyError(f"the test set has no item {row.key}", where=row.where)
         if row.key in found:
-            raise StudyError(f"item {row.key} is there twice", where=row.where)
+            raise StudyError(f"item {row.key} is duplicated", where=row.where)
         found[row.key] = row
     missing = [_number(prompt) for prompt in prompts if _number(prompt) not in found]
     if missing:

@@ -2,7 +2,7 @@ r"""Readers of the BayLing release's output files, one for each kind of suite.
 
 Layout at ictnlp/BayLing 8f6ecb9, below each system's folder:
 
-- translation: ``A-B.hypo`` or ``A-B.zh_prompt.hypo``, one segment a line;
+- translation: ``A-B.hypo`` or ``A-B.zh_prompt.hypo``, one segment per line;
 - constrained: ``hypo.A-B.B.jsonl`` or ``hypo.A-B.B.zh_prompt.jsonl``, the input rows
   with ``hypo`` added;
 - exams: ``predict.MODEL.TASK.zero-shot.jsonl``, rows ``{text, usage, finish_reason}`` or

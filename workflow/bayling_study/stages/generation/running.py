@@ -78,7 +78,7 @@ class Runner:
         done = journal.answers(turn)
         waiting = [p for p in prompts.prompts if len(p.turns) > turn and p.id not in done]
         if done:
-            log.info("%s turn %d: %d answers taken over", prompts.suite, turn + 1, len(done))
+            log.info("%s turn %d: %d answers reused", prompts.suite, turn + 1, len(done))
         requests = [self._request(prompt, journal, turn, how) for prompt in waiting]
         stops = chat.stop_ids(self.engine.tokenizer, self.template)
         progress = Progress(f"{prompts.suite} turn {turn + 1}", len(requests))

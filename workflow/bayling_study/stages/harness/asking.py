@@ -83,7 +83,7 @@ class ExaminedSystem:
         key = sha256_json([self.identity, suite.model_dump(mode="json"), asked, self.seed])
         path = self.work / name / f"{item}.json"
         if path.exists() and (kept := read_json(path))["key"] == key:
-            log.info("%s %s: %d answers taken over", name, item, len(kept["marked"]))
+            log.info("%s %s: %d answers reused", name, item, len(kept["marked"]))
             return Item(kept["signature"], [Marked(**row) for row in kept["marked"]])
         found = self._ask(f"{name} {item}", suite, prompts, root)
         write_json(path, {"key": key, **asdict(found)})
@@ -113,7 +113,7 @@ class ExaminedSystem:
 
 
 def _task(suite: Suite, prompts: list[Prompt], root: Path | None) -> tuple[Any, list[int]]:
-    """Returns the harness's task and the numbers of the questions to ask, one a prompt."""
+    """Returns the harness's task and the numbers of the questions to ask, one per prompt."""
     first = prompts[0]
     if isinstance(suite, QuestionsSuite):
         rows = [

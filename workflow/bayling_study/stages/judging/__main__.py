@@ -1,6 +1,6 @@
 """Lets a suite's judge compare one system's answers with the baseline's.
 
-Writes ``OUT``: a review a question and order. Reviews that have come are kept in
+Writes ``OUT``: one review per question and order. Reviews that have come are kept in
 WORK: a job that was killed, or whose budget ended, asks only for what is missing.
 """
 

@@ -1,4 +1,4 @@
-"""Writes the prompts of one suite: one JSON row an item (``records.Prompt``).
+"""Writes the prompts of one suite: one JSON row per item (``records.Prompt``).
 
 The builder is the module of this package that is named after the suite's kind;
 it is imported only when its kind is asked for.

@@ -49,7 +49,7 @@ def first_rows(
         path: the file.
         split: ``train`` or ``test``.
         directions: the directions, each with two languages.
-        limit: segments a direction.
+        limit: segments per direction.
     """
     wanted = list(directions)
     kept = _direct(path, split, wanted, limit)

@@ -68,7 +68,7 @@ def questions(language: str, seed: int) -> list[ExamQuestion]:
     asked = [code for code in names if not _leaks(*names[code], languages.is_unspaced(language))]
     if len(asked) < FEWEST:
         raise StudyError(
-            f"CLDR gives {len(asked)} questions about capitals in {language!r}, {FEWEST} are few",
+            f"CLDR gives {len(asked)} questions about capitals in {language!r}, not {FEWEST}",
             where="suites.SUITE.languages",
             fix="another language",
         )

@@ -22,7 +22,7 @@ FOLDER = Path("data/constrained_translation")
 
 
 def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt a row, direction by direction.
+    """Returns one prompt per row, direction by direction.
 
     ``meta`` holds ``constraints``, the fragments in the file's order, and
     ``source_text``. A direction whose file the source lacks is skipped with a

@@ -20,7 +20,7 @@ FOLDER = "data/v1"
 
 
 def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt a question, task by task.
+    """Returns one prompt per question, task by task.
 
     The reference is the label; ``meta.answer_rule`` says how an answer is read
     (``single``, ``set`` or ``math``). A task whose file the source lacks is

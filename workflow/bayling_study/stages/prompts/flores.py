@@ -3,7 +3,7 @@
 FLORES is parallel in all its languages: segment 5 says the same in each. The
 same segments are asked in every direction, so that averages over languages
 compare languages and not texts. All directions are one suite: one file of
-prompts, one job a system.
+prompts, one job per system.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def build(name: str, suite: JudgedSuite, context: PromptContext) -> list[Prompt]
     """Returns the questions part by part; ids are ``PART/QUESTION``.
 
     Raises:
-        StudyError: a file is absent or a row malformed, a question is there twice, or
+        StudyError: a file is absent or a row malformed, a question is duplicated, or
             ``limit`` is more than there are.
     """
     root = files_root(context.need_download(suite.source))
@@ -47,7 +47,7 @@ def _read(name: str, part: str, path: Path) -> list[Prompt]:
         question, texts, category = _fields(row, where)
         prompt_id = f"{part}/{question}"
         if prompt_id in prompts:
-            raise StudyError(f"question_id {question} is there twice", where=where)
+            raise StudyError(f"question_id {question} is duplicated", where=where)
         if turns == "multiturn" and len(texts) < 2:
             raise StudyError("the question has no second turn", where=where)
         prompts[prompt_id] = Prompt(

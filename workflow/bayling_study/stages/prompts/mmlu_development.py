@@ -2,7 +2,7 @@
 
 The harness's task definitions ``llama3/instruct/mmlu_LANGUAGE`` carry, as
 examples to show, the five development items of each of 57 subjects of a
-translated MMLU: 285 real questions a language, without the hub.
+translated MMLU: 285 real questions per language, without the hub.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def build(name: str, suite: ReviewsSuite, context: PromptContext) -> list[Prompt
     the source lacks is skipped with a message.
 
     Raises:
-        StudyError: a row is malformed or a question is there twice.
+        StudyError: a row is malformed or a question is duplicated.
     """
     folder = files_root(context.need_download(suite.source)) / FOLDER
     prompts: list[Prompt] = []
@@ -50,7 +50,7 @@ def _read(name: str, judged: str, opponent: str, part: str, path: Path) -> list[
             raise StudyError(f"a row has {', '.join(FIELDS)}", where=where)
         prompt_id = f"{item}/{row['question_id']}"
         if prompt_id in prompts:
-            raise StudyError(f"question_id {row['question_id']} is there twice", where=where)
+            raise StudyError(f"question_id {row['question_id']} is duplicated", where=where)
         prompts[prompt_id] = Prompt(
             id=prompt_id,
             suite=name,

@@ -1,4 +1,4 @@
-"""Translation of held-out segments: one prompt a segment, one item a direction.
+"""Translation of held-out segments: one prompt per segment, one item per direction.
 
 The segments come from the test split of the study's corpora, which share no
 document and no pivot text with training. A pair of languages has one draw for

@@ -51,7 +51,7 @@ def ablation_section(study: Study) -> PageSection:
     points = {title: found for title, found in points.items() if len(found) >= FEWEST}
     if points:
         svg = figures.scaling(points, label)
-        caption = "One point a tuned system; a suite's mean is the plain mean over its items."
+        caption = "One point per tuned system; a suite's mean is the plain mean over its items."
         section.figures.append(Figure("scaling", "Size and scores", svg, caption))
     return section
 

@@ -93,7 +93,7 @@ def zeros(study: Study) -> Iterator[Caution]:
             if none:
                 found.append(f"{suite} {metric} on {len(none)} of {len(items)} items")
     if found:
-        yield f"0 for every system: {', '.join(found)}", "tells the systems apart in nothing"
+        yield f"0 for every system: {', '.join(found)}", "does not tell the systems apart"
 
 
 def answers(study: Study) -> Iterator[Caution]:

@@ -58,12 +58,15 @@ def cost_facts(records: Sequence[Record], shared: Sequence[Record] = ()) -> list
     wall = BusyClock(records).total
     facts = [
         ("jobs", _work(records)),
-        ("wall time", f"{wall / 60:.1f} minutes with a job at work; pauses are not counted"),
+        (
+            "wall time",
+            f"{wall / 60:.1f} minutes during which a job was running; pauses are not counted",
+        ),
     ]
     if shared:
         facts.append(("shared downloads and models", f"{_work(shared)}, once for all studies"))
     gpus, energy = sum(map(gpu_hours, records)), _total([energy_kwh(r) for r in records])
-    facts.append(("GPU-hours", f"{gpus:.2f}" if gpus else "none: no GPU worked"))
+    facts.append(("GPU-hours", f"{gpus:.2f}" if gpus else "none: no GPU was used"))
     if energy is not None:
         facts.append(("energy", f"{energy:.3f} kWh, {ENERGY_OF}"))
     return facts

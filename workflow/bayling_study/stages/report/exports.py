@@ -47,7 +47,7 @@ def export_section(study: Study) -> PageSection:
         errors = tensor_errors(report)
         if errors:
             svg = figures.strip(errors, "relative rounding error of a tensor (%)")
-            title = f"Rounding error of {system}, one point a tensor"
+            title = f"Rounding error of {system}, one point per tensor"
             section.figures.append(Figure(f"errors-{system}", title, svg))
     return section
 

@@ -15,8 +15,9 @@ from bayling_study.stages.report.graph import draw
 
 MIB = 2**20
 START_NOTE = (
-    "Start: seconds with a job at work since the first start; pauses in which none ran are left "
-    "out. Shared downloads and models, which an earlier study may have made, have none."
+    "Start: seconds during which a job was running, since the first start; pauses in which none "
+    "ran are left out. Shared downloads and models, which an earlier study may have made, have "
+    "none."
 )
 TIMELINE_NOTE = "The study's own jobs. Pauses in which none ran are left out."
 

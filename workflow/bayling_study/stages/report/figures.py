@@ -207,7 +207,7 @@ def bars(rows: Sequence[tuple[str, float]], label: str, unit: str) -> str:
 
 
 def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> str:
-    """Draws a score over a size, one panel a metric and one named point a system.
+    """Draws a score over a size, one panel per metric and one named point per system.
 
     Args:
         panels: title to the points (size, score) by system.
@@ -269,6 +269,6 @@ def timeline(rows: Sequence[tuple[str, float, float]]) -> str:
             left=[start for _, start, _ in rows], color=PALETTE[0], height=0.7,
         )  # fmt: skip
         axes.invert_yaxis()
-        axes.set_xlabel("seconds with a job at work since the first start")
+        axes.set_xlabel("seconds during which a job was running, since the first start")
         axes.grid(visible=False, axis="y")
         return svg_of(figure)

@@ -38,7 +38,7 @@ def headline(metrics: Iterable[str]) -> list[str]:
 def score_row(
     study: Study, scores: dict[str, Score], systems: Iterable[str], decimals: int = 2
 ) -> list[Cell]:
-    """Returns the cells of one item and metric, one a system.
+    """Returns the cells of one item and metric, one per system.
 
     The best value is bold unless all are written alike or none counts as better; a mark
     tells where the paired tests found a difference from the baseline.

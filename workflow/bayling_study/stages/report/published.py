@@ -71,7 +71,7 @@ def read_published(path: Path) -> list[Published]:
     for number, line in enumerate(lines[1:], start=2):
         row = _parse(line, f"{path}:{number}")
         if (row.key, row.kind) in rows:
-            raise StudyError(f"{row.key} is there twice as {row.kind}", where=f"{path}:{number}")
+            raise StudyError(f"{row.key} is duplicated as {row.kind}", where=f"{path}:{number}")
         rows[row.key, row.kind] = row
     return list(rows.values())
 

@@ -148,7 +148,7 @@ def _untrained(suite: Suite) -> str:
 
 
 def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Table:
-    """Returns the table of one metric: an item a row, a system a column."""
+    """Returns the table of one metric: one row per item, one column per system."""
     items: dict[str, dict[str, Score]] = {}
     for score in scores:
         if score.metric == metric:

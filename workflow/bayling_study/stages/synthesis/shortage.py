@@ -2,7 +2,7 @@
 
 A block's material runs out before its quota, or it makes a conversation that
 another block has made too, of which only the first stays (``order.merge``).
-Both are missing. Memory: 8 bytes a conversation.
+Both are missing. Memory: 8 bytes per conversation.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Teacher(Protocol):
     """Answers questions."""
 
     def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
-        """Yields one answer a question in their order; nothing where none could be had."""
+        """Yields one answer per question in their order; nothing where none could be had."""
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def main() -> int:
         finally:
             reports.close()
         if not reports.finished:
-            print("stopped before the last step; start again to go on", file=sys.stderr)
+            print("stopped before the last step; start again to continue", file=sys.stderr)
             sys.exit(EXIT_INTERRUPTED)
         run.output("checkpoint", options.out)
         run.artefact(options.out / data.AUDIT)

@@ -157,7 +157,7 @@ def read_manifest(folder: Path) -> Manifest:
         if not path.is_file():
             raise StudyError("the file is missing", where=path)
         if path.stat().st_size != stored.bytes:
-            raise StudyError(f"the file has not {stored.bytes} bytes", where=path)
+            raise StudyError(f"the file does not have {stored.bytes} bytes", where=path)
         if sha256_file(path) != stored.sha256:
             raise StudyError("the file's hash differs from the manifest", where=path)
     return manifest

@@ -196,7 +196,7 @@ def _error(job: TrainingJob, failure: dict[str, Any] | None, text: str, status: 
     who = f"process {found[1]}" if found else "the launcher"
     code = int(found[2]) if found else status
     killed = code < 0
-    again = "start again: training goes on from the newest checkpoint"
+    again = "start again: training continues from the newest checkpoint"
     how = f"was ended by {signal.Signals(-code).name}" if killed else f"ended with status {code}"
     return StudyError(
         f"{who} {how}; training stopped",

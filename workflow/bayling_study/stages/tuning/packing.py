@@ -32,8 +32,8 @@ class Schedule:
 
     Args:
         lengths: tokens of each conversation.
-        batch: conversations a step.
-        batch_tokens: tokens a step on average, in place of ``batch``; at least the longest
+        batch: conversations per step.
+        batch_tokens: tokens per step on average, in place of ``batch``; at least the longest
             conversation, so that no step is empty.
         epochs: passes over the conversations.
         max_steps: upper bound of the number of steps, or none.
@@ -160,9 +160,9 @@ def check_batch(
     """Checks that every process gets a conversation in every step.
 
     Args:
-        batch: conversations a step.
+        batch: conversations per step.
         processes: number of processes.
-        batch_tokens: tokens a step, in place of ``batch``.
+        batch_tokens: tokens per step, in place of ``batch``.
         longest: tokens of the longest conversation.
 
     Raises:

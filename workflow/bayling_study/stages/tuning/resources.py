@@ -93,7 +93,8 @@ def settle(tuning: TuningSection, foundation: Path, room: Room, mean_length: flo
     written = "auto" not in (tuning.zero_stage, tuning.offload)
     if shape is None:
         raise StudyError(
-            "the memory plan knows models of Llama's kind only, by the keys of their config.json",
+            "the memory plan only knows models with Llama's architecture, by the keys of "
+            "their config.json",
             where=foundation,
         )
     step = tuning.batch_tokens or tuning.batch * mean_length

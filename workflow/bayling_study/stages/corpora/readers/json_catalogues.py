@@ -1,4 +1,4 @@
-"""Reads message catalogues in JSON, one file a language, as MediaWiki keeps them.
+"""Reads message catalogues in JSON, one file per language, as MediaWiki keeps them.
 
 ``languages/i18n/de.json`` is an object of texts by key, or of further objects;
 keys that begin with ``@`` are remarks for translators. The path tells one

@@ -3,7 +3,7 @@
 ``NLLB.en-sw.en`` and ``NLLB.en-sw.sw`` are told by the path
 ``NLLB.{pair}.{side}``; OPUS writes the codes of a pair in alphabetical order.
 Mined collections add ``NLLB.en-sw.scores`` with the margin of LASER's
-similarity, one a line, and are sorted by it.
+similarity, one per line, and are sorted by it.
 """
 
 from __future__ import annotations
@@ -57,4 +57,4 @@ def _number(text: str, where: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise StudyError(f"{text[:40]!r} is no score", where=where) from error
+        raise StudyError(f"{text[:40]!r} is not a score", where=where) from error

@@ -27,7 +27,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         where = f"{path}: row {number}"
         texts = row.get("translation")
         if not isinstance(texts, dict):
-            raise StudyError("the key 'translation' is missing or no object", where=where)
+            raise StudyError("the key 'translation' is missing or not an object", where=where)
         pivot = text_of(texts, corpus.upstream_pivot, where)
         for language, upstream in corpus.targets.items():
             text = text_of(texts, upstream, where)

@@ -1,6 +1,6 @@
 """Reads aligned text in the hub's Parquet form, as OPUS-100 has it.
 
-A column ``translation`` is a struct with one text a language; the files of a
+A column ``translation`` is a struct with one text per language; the files of a
 pair are ``de-en/train-00000-of-00001.parquet``. Batches are read one by one.
 """
 

@@ -55,7 +55,7 @@ def _turns(row: dict[str, Any], clean: Callable[[str], str], where: str) -> list
     names = ("role", "content") if "messages" in row else ("from", "value")
     turns = row.get("conversations", row.get("messages"))
     if not isinstance(turns, list):
-        raise StudyError("the key 'conversations' is missing or no list", where=where)
+        raise StudyError("the key 'conversations' is missing or not a list", where=where)
     if "chosen" in row:
         turns = [*turns, row["chosen"]]
     messages = []

@@ -70,5 +70,5 @@ def _is_low(cell: str, corpus: ParallelCorpus, where: str) -> bool:
     try:
         score = float(cell)
     except ValueError as error:
-        raise StudyError(f"{cell[:40]!r} is no score", where=where) from error
+        raise StudyError(f"{cell[:40]!r} is not a score", where=where) from error
     return corpus.min_score is not None and score < corpus.min_score
