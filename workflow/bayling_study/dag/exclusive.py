@@ -59,6 +59,19 @@ def take_lock(study: Path) -> int:
     return descriptor
 
 
+def hold_environment() -> None:
+    """Keeps ``envs/build.py`` from changing this environment for as long as this process lives.
+
+    On a cluster's other login nodes it cannot see the process, but the lock. Environments
+    that ``make`` did not build have no stamp and need none.
+    """
+    stamp = Path(sys.prefix) / ".complete"
+    if stamp.is_file():
+        descriptor = os.open(stamp, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        os.set_inheritable(descriptor, True)
+
+
 def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
     """Looks for live processes of workflows in a folder.
 
@@ -132,6 +145,7 @@ def main() -> int:
     parser.add_argument("command", nargs="+", help="after --: the command to run")
     options = parser.parse_args()
     take_lock(options.study)
+    hold_environment()
     if not options.keep_locks:
         mend(Path.cwd())
     sys.stdout.flush()
