@@ -190,6 +190,7 @@ def run(environment: Environment, command: list[str], log: Path, lock: int, star
             stdout=sink,
             stderr=subprocess.STDOUT,
             pass_fds=[lock],
+            process_group=0,
         )
     try:
         while process.poll() is None:
@@ -198,8 +199,9 @@ def run(environment: Environment, command: list[str], log: Path, lock: int, star
             except subprocess.TimeoutExpired:
                 say(f"{environment.name}: {progress(environment.folder, log, start)}")
     finally:
-        process.terminate()
-        process.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)  # with pip's own children
+            process.wait()
     if process.returncode:
         say("\n".join(log.read_text(errors="replace").splitlines()[-TAIL:]))
         raise BuildError(f"{environment.shown} could not be built; all of pip's words: {log}")
@@ -265,7 +267,8 @@ def main() -> int:
     parser.add_argument("names", nargs="+", choices=["study", "comet"])
     options = parser.parse_args()
     environments = [Environment(name) for name in options.names]
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
     try:
         if options.look:
             for environment in environments:

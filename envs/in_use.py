@@ -30,7 +30,7 @@ def users(folder: Path) -> dict[int, str]:
         except OSError:  # it ended meanwhile, or is another user's
             continue
         if f" {folder}/" in mapped:
-            found[int(place.name)] = words.replace("\0", " ").strip()
+            found[int(place.name)] = " ".join(words.replace("\0", " ").split())
     return found
 
 

@@ -59,17 +59,22 @@ def take_lock(study: Path) -> int:
     return descriptor
 
 
-def hold_environment() -> None:
+def hold_environment() -> int | None:
     """Keeps ``envs/build.py`` from changing this environment for as long as this process lives.
 
-    On a cluster's other login nodes it cannot see the process, but the lock. Environments
-    that ``make`` did not build have no stamp and need none.
+    From a cluster's other login nodes it cannot see the process, but the lock.
+
+    Returns:
+        The lock's descriptor, which stays open across ``exec``; none in an environment
+        that ``make`` did not build, for it has no stamp.
     """
     stamp = Path(sys.prefix) / ".complete"
-    if stamp.is_file():
-        descriptor = os.open(stamp, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        os.set_inheritable(descriptor, True)
+    if not stamp.is_file():
+        return None
+    descriptor = os.open(stamp, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    os.set_inheritable(descriptor, True)
+    return descriptor
 
 
 def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
