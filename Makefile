@@ -12,8 +12,8 @@ PLAN   ?=
 # For `make ranking`: the systems to rank, and how many conversations.
 SYSTEMS ?= foundation tuned
 ITEMS   ?= 60
-# The one that builds environments, Python 3.11 or newer.
-PYTHON ?= $(firstword $(wildcard $(STUDY_ENV)/bin/python) python3)
+# Python 3.11 or newer, which builds environments; the one that built those there are stays it.
+PYTHON ?= $(firstword $(realpath $(STUDY_ENV)/bin/python) python3)
 # Options for installing torch, for example another index of its CPU or CUDA builds.
 export TORCH_OPTIONS ?=
 # The archive that `make bundle` writes.
