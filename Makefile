@@ -12,19 +12,21 @@ PLAN   ?=
 # For `make ranking`: the systems to rank, and how many conversations.
 SYSTEMS ?= foundation tuned
 ITEMS   ?= 60
-PYTHON ?= python3
+# Python 3.11 or newer, which builds environments; the one that built those there are stays it.
+PYTHON ?= $(firstword $(realpath $(STUDY_ENV)/bin/python) python3)
 # Options for installing torch, for example another index of its CPU or CUDA builds.
-TORCH_OPTIONS ?=
+export TORCH_OPTIONS ?=
 # The archive that `make bundle` writes.
 BUNDLE ?= $(STUDY).tar
 
 STUDY_ENV := .venv/study
-COMET_ENV := .venv/comet
-BIN       := $(abspath $(STUDY_ENV)/bin)
 RESULTS   := results/$(STUDY)
 FILES     := $(if $(filter embedded,$(STUDY)),config/config.yaml,config/studies/$(STUDY).yaml) $(CONFIG)
 
-export PATH := $(BIN):$(PATH)
+# The environment's own folder, not the link to it: programs that run stay in theirs when the
+# link changes. Asked for anew by each recipe, for `envs` may have built it.
+FOUND_PATH := $(PATH)
+export PATH = $(addsuffix /bin:,$(realpath $(STUDY_ENV)))$(FOUND_PATH)
 export PYTHONPATH := $(abspath workflow)
 # Compute jobs run without the hub; downloads switch it on for themselves.
 export HF_HUB_OFFLINE := 1
@@ -34,11 +36,12 @@ export TOKENIZERS_PARALLELISM := false
 # its jobs may still run: `make resume` ends them).
 EXCLUSIVE = python -m bayling_study.dag.exclusive --study $(RESULTS) $(if $(filter local,$(PROFILE)),,--keep-locks) --
 SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: bundle verify why compare help study replay plan chat serve ranking fetch dry-run test test-faults lint ui track docs clean envs lock preflight status resume test-slurm
+.PHONY: bundle verify why compare help study replay plan chat serve ranking fetch dry-run test test-faults lint ui track docs clean envs look lock preflight status resume test-slurm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,27 +54,27 @@ study: envs ## run the study to its report (STUDY=NAME for another one)
 replay: ## score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay
 
-plan: envs ## what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
+plan: look ## what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
 	@python -m bayling_study.commands.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile config/profiles/$(PROFILE)) $(PLAN)
 
-preflight: envs ## is the place ready that PROFILE=slurm (or another) sends jobs to?
+preflight: look ## is the place ready that PROFILE=slurm (or another) sends jobs to?
 	@python -m bayling_study.commands.preflight --study-config $(FILES) --profile config/profiles/$(PROFILE)
 
-status: envs ## where a study is that runs here or elsewhere: jobs, training, queue (WATCH=10)
+status: look ## where a study is that runs here or elsewhere: jobs, training, queue (WATCH=10)
 	@python -m bayling_study.commands.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
 
-resume: envs ## after Snakemake was killed: cancel the jobs it left in SLURM's queue, go on
+resume: look ## after Snakemake was killed: cancel the jobs it left in SLURM's queue, go on
 	@python -m bayling_study.commands.status.cancel --study $(STUDY)
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
 
-chat: envs ## talk to a system of the study in the terminal (SYSTEM=NAME)
+chat: look ## talk to a system of the study in the terminal (SYSTEM=NAME)
 	@python -m bayling_study.commands.chat --study-config $(FILES) --system "$(SYSTEM)"
 
-serve: envs ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000)
+serve: look ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000)
 	@python -m bayling_study.commands.serve --study-config $(FILES) --system "$(SYSTEM)" --port $(PORT)
 
-ranking: envs ## a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
+ranking: look ## a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
 	@python -m bayling_study.commands.ranking export --study $(RESULTS) --systems $(SYSTEMS) --items $(ITEMS) --out $(RESULTS)/ranking
 
 fetch: envs ## download the study's sources only
@@ -79,12 +82,12 @@ fetch: envs ## download the study's sources only
 
 bundle: envs ## pack the repository and the study's sources for a machine without a network
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
-	@python -m bayling_study.commands.bundle pack --study-config $(FILES) --out "$(BUNDLE)"
+	@python -m bayling_study.commands.bundle --study-config $(FILES) --out "$(BUNDLE)"
 
-verify: envs ## compare an unpacked bundle with its list of hashes
-	@python -m bayling_study.commands.bundle verify .
+verify: ## compare an unpacked bundle with its list of hashes
+	@$(NEW_ENOUGH) && $(PYTHON) -m bayling_study.commands.bundle.verify .
 
-dry-run: envs ## list the jobs that a run would do
+dry-run: look ## list the jobs that a run would do
 	@$(SNAKEMAKE) --dry-run --quiet rules
 
 test: envs ## run all tests
@@ -99,16 +102,16 @@ test-faults: envs ## kill, fill, damage and deceive whole workflows; ends with a
 lint: envs ## ruff, mypy, snakefmt and snakemake --lint
 	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint
 
-ui: envs ## open the study's MLflow pages on http://127.0.0.1:5000
+ui: look ## open the study's MLflow pages on http://127.0.0.1:5000
 	@mlflow ui --backend-store-uri sqlite:///$(abspath $(RESULTS))/mlflow.db --host 127.0.0.1 --port 5000
 
-why: envs ## where a number comes from, verified (FILE=results/… or RUN=MLflow-id, VERIFY=no)
+why: look ## where a number comes from, verified (FILE=results/… or RUN=MLflow-id, VERIFY=no)
 	@python -m bayling_study.commands.why $(if $(RUN),--study $(RESULTS) --run "$(RUN)",$(if $(FILE),"$(FILE)")) $(if $(filter no,$(VERIFY)),--no-verify)
 
-compare: envs ## two studies or systems side by side (A=embedded:tuned B=results/other:tuned OUT=folder)
+compare: look ## two studies or systems side by side (A=embedded:tuned B=results/other:tuned OUT=folder)
 	@python -m bayling_study.commands.compare --results $(dir $(RESULTS)) $(if $(OUT),--out "$(OUT)") -- "$(A)" "$(B)"
 
-track: envs ## bring MLflow up to date with the study's run records
+track: look ## bring MLflow up to date with the study's run records
 	@python -m bayling_study.shared.tracking --study $(RESULTS)
 
 docs: envs ## rewrite the generated schema and reference of the configuration
@@ -117,17 +120,12 @@ docs: envs ## rewrite the generated schema and reference of the configuration
 clean: ## remove the study's results (never resources/)
 	rm -rf $(RESULTS)
 
-envs: $(STUDY_ENV)/.complete $(COMET_ENV)/.complete
+# Builds nothing where the locks are what is installed already; see envs/build.py.
+envs: ## build the environments in .venv, if they differ from their locks
+	@$(NEW_ENOUGH) && $(PYTHON) envs/build.py study comet
 
-# The lock is installed without looking at dependencies; torch comes last and
-# brings what its build for this machine needs.
-.venv/%/.complete: envs/%.lock envs/torch.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
-	@echo "Installing the environment '$*' (a few minutes)"
-	@rm -rf .venv/$* && $(PYTHON) -m venv .venv/$*
-	@.venv/$*/bin/pip install -qq --no-deps --require-hashes -r envs/$*.lock
-	@.venv/$*/bin/pip install -qq $(TORCH_OPTIONS) -r envs/torch.txt
-	@touch $@
+look:
+	@$(NEW_ENOUGH) && $(PYTHON) envs/build.py --look study
 
-lock: ## rewrite envs/ from the packages that are installed in .venv
+lock: look ## rewrite envs/ from the packages that are installed in .venv
 	@python envs/relock.py

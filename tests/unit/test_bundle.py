@@ -14,7 +14,7 @@ import pytest
 
 from bayling_study.commands.bundle import contents
 from bayling_study.commands.bundle.__main__ import TOP, pack_study
-from bayling_study.commands.bundle.archive import LISTING, verify
+from bayling_study.commands.bundle.verify import LISTING, verify
 from bayling_study.config import load_config
 from bayling_study.config.loading import ROOT
 from bayling_study.core.errors import StudyError

@@ -1,15 +1,22 @@
-"""The environments: locks and conda files agree, every direct need is locked."""
+"""The environments: locks and conda files agree, and hold what is needed and nothing else."""
 
+import ast
 import re
+from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from bayling_study.config import StudyConfig
 from bayling_study.dag.rules import Dag
 
-ENVS = Path(__file__).resolve().parents[2] / "envs"
+ROOT = Path(__file__).resolve().parents[2]
+ENVS = ROOT / "envs"
+MODULES = {"pyyaml": "yaml", "unbabel-comet": "comet"}
+"""Packages whose module has another name."""
 
 
 def normal(name: str) -> str:
@@ -40,12 +47,59 @@ class TestEnvironment:
         assert all("--hash=sha256:" in entry for entry in entries)
 
     def test_every_direct_need_is_locked_and_has_a_reason(self, environment):
-        for line in (ENVS / f"{environment}.in").read_text().splitlines():
-            if line.startswith("#"):
-                continue
-            name, _, reason = line.partition("#")
-            assert reason.strip(), f"{name.strip()} needs a reason"
-            assert normal(name.strip()) in {*lock(environment), "torch"}
+        for name, reason in needs(environment).items():
+            assert reason, f"{name} needs a reason"
+            assert name in {*lock(environment), "torch"}
+
+    def test_every_direct_need_is_imported_or_says_who_loads_it(self, environment):
+        found = needs(environment)
+        assert len(found) > 5
+        for name, reason in found.items():
+            loader = re.search(r"\(via (\S+)\)$", reason)
+            if loader is None:
+                module = MODULES.get(name, name.replace("-", "_"))
+                assert module in imported(), f"{name} is imported nowhere: who loads it?"
+            elif loader[1] == "make":
+                assert re.search(rf"(?m)^\t.*\b{name}\b", (ROOT / "Makefile").read_text()), name
+            else:
+                assert normal(loader[1]) in lock(environment), f"{loader[1]} does not load {name}"
+
+
+def needs(environment: str) -> dict[str, str]:
+    """Returns the direct needs of an environment with their reasons."""
+    lines = (ENVS / f"{environment}.in").read_text().splitlines()
+    parts = (line.partition("#") for line in lines if not line.startswith("#"))
+    return {normal(name.strip()): reason.strip() for name, _, reason in parts}
+
+
+@cache
+def imported() -> set[str]:
+    """Returns the top names of all modules that the project imports, also late ones."""
+    found = set()
+    for path in (path for part in ("workflow", "tests") for path in (ROOT / part).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add((node.module or "").split(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+                found |= {part.value for part in node.args if isinstance(part, ast.Constant)}
+    return found
+
+
+def test_nothing_is_locked_that_nothing_needs():
+    """Of the environment that tests run in; what a package needs is known of installed ones."""
+    reached: set[tuple[str, str]] = set()
+    waiting = [(name, "") for name in needs("study")]
+    while waiting:
+        name, extra = waiting.pop()
+        if (name, extra) in reached:
+            continue
+        reached.add((name, extra))
+        for need in map(Requirement, distribution(name).requires or []):
+            if need.marker is None or need.marker.evaluate({"extra": extra}):
+                waiting += [(normal(need.name), part) for part in ("", *need.extras)]
+    assert set(lock("study")) - {name for name, _ in reached} == set()
 
 
 def test_torch_is_not_in_a_lock():
@@ -62,9 +116,10 @@ class TestContainer:
             assert f"envs/{path.name} /opt/locks/{path.name}" in self.text
 
     def test_it_installs_as_make_does(self):
-        makefile = (ENVS.parent / "Makefile").read_text()
-        for options in ("--no-deps --require-hashes -r", "/bin/pip install -qq"):
-            assert options in self.text and options in makefile
+        builder = (ENVS / "build.py").read_text()
+        for options in ("-m venv", "pip install", "--no-deps --require-hashes -r"):
+            assert options in self.text
+            assert ", ".join(f'"{word}"' for word in options.split()) in builder
 
     def test_rules_find_the_other_environment_in_it(self):
         assert "for name in study comet" in self.text

@@ -59,6 +59,24 @@ def take_lock(study: Path) -> int:
     return descriptor
 
 
+def hold_environment() -> int | None:
+    """Keeps ``envs/build.py`` from changing this environment for as long as this process lives.
+
+    From a cluster's other login nodes it cannot see the process, but the lock.
+
+    Returns:
+        The lock's descriptor, which stays open across ``exec``; none in an environment
+        that ``make`` did not build, for it has no stamp.
+    """
+    stamp = Path(sys.prefix) / ".complete"
+    if not stamp.is_file():
+        return None
+    descriptor = os.open(stamp, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    os.set_inheritable(descriptor, True)
+    return descriptor
+
+
 def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
     """Looks for live processes of workflows in a folder.
 
@@ -132,6 +150,7 @@ def main() -> int:
     parser.add_argument("command", nargs="+", help="after --: the command to run")
     options = parser.parse_args()
     take_lock(options.study)
+    hold_environment()
     if not options.keep_locks:
         mend(Path.cwd())
     sys.stdout.flush()

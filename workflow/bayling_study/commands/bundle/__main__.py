@@ -1,4 +1,4 @@
-"""Packs what a study needs into one archive, and verifies an unpacked one.
+"""Packs what a study needs into one archive; ``verify`` looks at what arrived.
 
     make fetch STUDY=bayling-7b                    # on a machine with a network
     make bundle STUDY=bayling-7b
@@ -18,7 +18,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from bayling_study.commands.bundle.archive import archive_bytes, list_contents, verify, write
+from bayling_study.commands.bundle.archive import archive_bytes, list_contents, write
 from bayling_study.commands.bundle.contents import entries
 from bayling_study.config import load_config
 from bayling_study.config.loading import ROOT
@@ -30,30 +30,17 @@ TOP = "bayling-study"
 """The one folder in the archive."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = argparse.ArgumentParser(
+def main() -> None:
+    """Packs a study."""
+    parser = argparse.ArgumentParser(
         prog="python -m bayling_study.commands.bundle",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parts = command.add_subparsers(dest="action", required=True)
-    pack = parts.add_parser("pack", help="write the archive of a study")
-    pack.add_argument("--study-config", type=Path, nargs="+", required=True, metavar="FILE")
-    pack.add_argument("--out", type=Path, required=True, help="archive to write")
-    check = parts.add_parser("verify", help="compare an unpacked archive with its list")
-    check.add_argument("folder", type=Path, nargs="?", default=Path())
-    return command
-
-
-def main() -> None:
-    """Packs or verifies."""
-    options = parser().parse_args()
-    if options.action == "verify":
-        about = verify(options.folder)
-        print(f"{len(about['files'])} files are intact; next: make study STUDY={about['study']}")
-    else:
-        pack_study(options.study_config, options.out)
+    parser.add_argument("--study-config", type=Path, nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, help="archive to write")
+    options = parser.parse_args()
+    pack_study(options.study_config, options.out)
 
 
 def pack_study(files: list[Path], out: Path) -> None:

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from bayling_study.commands.bundle.contents import Entry
+from bayling_study.commands.bundle.verify import LISTING
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import atomic_file, read_json, sha256_file
+from bayling_study.core.files import atomic_file, sha256_file
 
 LOG = logging.getLogger(__name__)
 
-LISTING = "bundle.json"
 REPORT_SECONDS = 15.0
 BLOCK = 512
 """Tar's unit; a member has a header of one and is filled up to whole ones."""
@@ -102,28 +102,3 @@ def _copy(tar: tarfile.TarFile, info: tarfile.TarInfo, stream: IO[bytes], path: 
         if error.errno is None:  # tarfile's own: fewer bytes than the header says
             raise StudyError("the file changed while it was being packed", where=path) from error
         raise
-
-
-def verify(folder: Path) -> dict[str, Any]:
-    """Compares an unpacked bundle with its list; returns what the list says of it.
-
-    Raises:
-        StudyError: the folder is no bundle, or files are missing or damaged.
-    """
-    about: dict[str, Any] = read_json(folder / LISTING)
-    if not isinstance(about, dict) or "files" not in about:
-        raise StudyError("not the list of a bundle", where=folder / LISTING)
-    wrong = [
-        name
-        for name, facts in about["files"].items()
-        if not (folder / name).is_file()
-        or (folder / name).stat().st_size != facts["bytes"]
-        or sha256_file(folder / name) != facts["sha256"]
-    ]
-    if wrong:
-        raise StudyError(
-            f"{len(wrong)} of {len(about['files'])} files are missing or damaged, first {wrong[0]}",
-            where=folder,
-            fix="unpack the bundle again, or copy it again",
-        )
-    return about

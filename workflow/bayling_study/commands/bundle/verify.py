@@ -1,0 +1,58 @@
+"""Compares an unpacked bundle with its list of hashes.
+
+    python3 -m bayling_study.commands.bundle.verify .     # what `make verify` runs
+
+Standard library only: the machine that a bundle arrives on has no environment yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.cli import run_program
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, sha256_file
+
+LISTING = "bundle.json"
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Compares an unpacked bundle with its list; returns what the list says of it.
+
+    Raises:
+        StudyError: the folder is no bundle, or files are missing or damaged.
+    """
+    about: dict[str, Any] = read_json(folder / LISTING)
+    if not isinstance(about, dict) or "files" not in about:
+        raise StudyError("not the list of a bundle", where=folder / LISTING)
+    wrong = [
+        name
+        for name, facts in about["files"].items()
+        if not (folder / name).is_file()
+        or (folder / name).stat().st_size != facts["bytes"]
+        or sha256_file(folder / name) != facts["sha256"]
+    ]
+    if wrong:
+        raise StudyError(
+            f"{len(wrong)} of {len(about['files'])} files are missing or damaged, first {wrong[0]}",
+            where=folder,
+            fix="unpack the bundle again, or carry it over again",
+        )
+    return about
+
+
+def main() -> None:
+    """Verifies a folder and says what comes next."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m bayling_study.commands.bundle.verify",
+        description="Compares an unpacked bundle with its list of hashes.",
+    )
+    parser.add_argument("folder", type=Path, nargs="?", default=Path())
+    about = verify(parser.parse_args().folder)
+    print(f"{len(about['files'])} files are whole; next: make study STUDY={about['study']}")
+
+
+if __name__ == "__main__":
+    run_program(main)
