@@ -96,7 +96,7 @@ def export_tiny(checkpoint: Path, out: Path, name: str = "groupwise", **options:
     """Exports a checkpoint as the stage does; returns the error report."""
     opened = open_checkpoint(checkpoint)
     config = StudyConfig(export=ExportSection(**options))
-    return export(opened, make_format(opened, name, config), out, {"format": name})
+    return export(opened, make_format(opened, name, config), out)
 
 
 def logits(model: Any, length: int = 24) -> torch.Tensor:

@@ -11,6 +11,8 @@ def project(tmp_path, monkeypatch):
     for name, text in {
         "bayling_study/__init__.py": "",
         "bayling_study/core/files.py": "from bayling_study.core import errors\nx = 1",
+        "bayling_study/core/files.tsv": "a\tb",
+        "bayling_study/core/other.tsv": "a\tb",
         "bayling_study/core/errors.py": "",
         "bayling_study/config/__init__.py": "y = 1",
         "bayling_study/a/__init__.py": "",
@@ -47,6 +49,8 @@ def project(tmp_path, monkeypatch):
         ("bayling_study/a/one.py", {"a"}),
         ("bayling_study/a/page.html", {"a"}),
         ("bayling_study/core/files.py", {"a"}),
+        ("bayling_study/core/files.tsv", {"a"}),
+        ("bayling_study/core/other.tsv", set()),
         ("bayling_study/b/__main__.py", {"b"}),
         ("bayling_study/config/__init__.py", set()),
         ("bayling_study/core/errors.py", set()),

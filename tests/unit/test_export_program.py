@@ -87,12 +87,10 @@ def test_the_encoder_works_in_blocks(monkeypatch, tmp_path):
 def test_progress_tells_rate_and_remaining_time(tmp_path):
     save_tiny(tmp_path / "model")
     checkpoint = open_checkpoint(tmp_path / "model")
-    meter = Progress(checkpoint, 4)
-    meter.skip(checkpoint.nbytes // 2)
-    meter.fresh = checkpoint.nbytes // 4
-    meter.done += meter.fresh
+    meter = Progress(checkpoint)
+    meter.step(checkpoint.nbytes // 4)
     line = meter.line(seconds=10.0)
-    assert line.startswith("1/4 tensors") and "10 s left" in line
+    assert line.startswith(f"1/{len(checkpoint.places)} tensors") and "30 s left" in line
 
 
 def run_stage(folder: Path, *extra: str) -> subprocess.CompletedProcess[str]:
@@ -137,7 +135,7 @@ def test_the_program_exports_and_records(tmp_path):
     assert record["state"] == "finished"
     assert record["metrics"] == read_json(tmp_path / "out" / "error.json")["total"]
     assert record["parameters"]["format"] == "groupwise"
-    assert record["outputs"]["int8"]["sha256"] == sha256_path(tmp_path / "out")
+    assert record["outputs"]["checkpoint"]["sha256"] == sha256_path(tmp_path / "out")
 
 
 def test_the_program_reports_a_mistake_without_a_traceback(tmp_path):
@@ -161,7 +159,7 @@ import json, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
 from export_models import export_tiny
-from bayling_study.quantised.skeleton import skeleton
+from bayling_study.shared.checkpoints.skeleton import skeleton
 import bayling_study.stages.export.format_groupwise, torch
 torch.ones(64, 64) @ torch.ones(64, 64)
 def peak():  # ru_maxrss would start at the size of the test process that forked

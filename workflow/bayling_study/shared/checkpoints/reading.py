@@ -56,11 +56,6 @@ class Checkpoint:
         """Returns the number of weight bytes that will be read."""
         return sum(place.nbytes for place in self.places.values())
 
-    def fingerprint(self) -> dict[str, list[int]]:
-        """Returns each weight file's size and time, to notice that it was replaced."""
-        facts = {file.name: file.stat() for file in self.files}
-        return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in facts.items()}
-
 
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Opens a checkpoint and checks it against its architecture.

@@ -1,11 +1,17 @@
-"""Writes a checkpoint's shards one tensor at a time, with index and companions."""
+"""Writes weight files one tensor at a time, with their index and companions.
+
+Where each tensor goes is known before the first byte is written, so tensors may
+come in any order, as it suits their source, and only one is in memory at a time.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,9 +26,63 @@ INDEX = "model.safetensors.index.json"
 COMPANIONS = frozenset({".json", ".jinja", ".model", ".txt", ".md"})
 """Suffixes of what stands beside the weights: config, tokenizer, template, card; no code."""
 NOT_COPIED = re.compile(r".*\.index\.json|delta\.json")
+TEMPLATES = "additional_chat_templates"
 
 Maker = Callable[[str], Tensor]
 """Tensor name to what is to be stored under it."""
+Spec = tuple[str, torch.dtype, tuple[int, ...]]
+"""Name, type and shape of a stored tensor."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """The layout of a weight file.
+
+    Attributes:
+        name: of the file.
+        header: what opens it.
+        offsets: first byte of each tensor, from the start of the file.
+        size: bytes of the whole file.
+    """
+
+    name: str
+    header: bytes
+    offsets: dict[str, int]
+    size: int
+
+    def write(self, folder: Path, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, str]:
+        """Writes the file; returns the SHA-256 of each tensor's bytes."""
+        hashes: dict[str, str] = {}
+        with open(folder / self.name, "wb") as stream:
+            stream.write(self.header)
+            for name, tensor in tensors:
+                data = _bytes(tensor)
+                hashes[name] = hashlib.sha256(data).hexdigest()
+                stream.seek(self.offsets[name])
+                stream.write(data)
+            stream.truncate(self.size)  # a padded format goes on behind its last tensor
+        return hashes
+
+
+def lay_out(name: str, specs: Sequence[Spec]) -> WeightFile:
+    """Returns the layout of a safetensors file that holds the given tensors."""
+    header, offsets = build_header(specs, {"format": "pt"})
+    offsets = {spec[0]: offsets[spec[0]] for spec in specs}
+    return WeightFile(name, header, offsets, len(header) + sum(map(spec_bytes, specs)))
+
+
+def spec_bytes(spec: Spec) -> int:
+    """Returns the bytes of a stored tensor."""
+    _, dtype, shape = spec
+    return math.prod(shape) * int(dtype.itemsize)
+
+
+def write_index(folder: Path, files: Sequence[WeightFile]) -> None:
+    """Writes the index of several shards, or of one whose name says that there are more."""
+    if [file.name for file in files] != [SINGLE]:
+        total = sum(file.size - len(file.header) for file in files)
+        weight_map = {name: file.name for file in files for name in file.offsets}
+        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
 def write_shards(
@@ -33,28 +93,21 @@ def write_shards(
     Args:
         source: whose names, shapes and files are kept.
         dtypes: type of each tensor to be written.
-        make: computes a tensor; only one is in memory at a time.
+        make: computes a tensor.
         folder: an existing folder.
 
     Returns:
         SHA-256 of the bytes of each tensor.
     """
+    held: dict[str, list[Spec]] = {}
+    for name, place in source.places.items():
+        held.setdefault(shard_name(place.file.name), []).append((name, dtypes[name], place.shape))
+    files = [lay_out(name, specs) for name, specs in held.items()]
     hashes: dict[str, str] = {}
-    files: dict[str, str] = {}
-    for file in source.files:
-        name = shard_name(file.name)
-        inside = [tensor for tensor, place in source.places.items() if place.file == file]
-        if inside:
-            entries = [(t, dtypes[t], source.places[t].shape) for t in inside]
-            hashes |= _write_file(folder / name, entries, make)
-            files |= dict.fromkeys(inside, name)
-    if set(files.values()) != {SINGLE}:
-        places = source.places.values()
-        total = sum(
-            place.nbytes // place.dtype.itemsize * dtypes[name].itemsize
-            for name, place in zip(source.places, places, strict=True)
-        )
-        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": files})
+    for file in files:
+        order = sorted(file.offsets, key=file.offsets.__getitem__)
+        hashes |= file.write(folder, ((name, make(name)) for name in order))
+    write_index(folder, files)
     return hashes
 
 
@@ -64,24 +117,13 @@ def shard_name(name: str) -> str:
     return f"{re.sub('^pytorch_model', 'model', stem)}.safetensors"
 
 
-def _write_file(
-    path: Path, entries: list[tuple[str, torch.dtype, tuple[int, ...]]], make: Maker
-) -> dict[str, str]:
-    header, offsets = build_header(entries, {"format": "pt"})
-    hashes = {}
-    with open(path, "wb") as stream:
-        stream.write(header)
-        for name in sorted(offsets, key=offsets.__getitem__):
-            data = make(name).contiguous().reshape(-1).view(torch.uint8).numpy()
-            hashes[name] = hashlib.sha256(data).hexdigest()
-            stream.write(memoryview(data))
-    return hashes
-
-
 def tensor_hash(tensor: Tensor) -> str:
     """Returns the SHA-256 of a tensor's bytes."""
-    data = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(_bytes(tensor)).hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return memoryview(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
 
 
 def copy_companions(source: Path, folder: Path) -> None:
@@ -90,3 +132,5 @@ def copy_companions(source: Path, folder: Path) -> None:
         wanted = file.suffix in COMPANIONS and not NOT_COPIED.fullmatch(file.name)
         if wanted and file.is_file():
             shutil.copyfile(file, folder / file.name)
+    if (source / TEMPLATES).is_dir():
+        shutil.copytree(source / TEMPLATES, folder / TEMPLATES, dirs_exist_ok=True)

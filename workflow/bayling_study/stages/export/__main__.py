@@ -2,7 +2,8 @@
 
 Produces ``--out`` with the weights in the format of the system, config and
 tokenizer, ``error.json`` (rounding error of each tensor and in total) and a
-short card. Interrupted exports go on where they stopped when started again.
+short card. The folder appears whole or not at all; an interrupted export starts
+again from scratch (7B takes under a minute).
 """
 
 from __future__ import annotations
@@ -43,8 +44,7 @@ def main() -> None:
         run.input("checkpoint", options.checkpoint)
         checkpoint = open_checkpoint(options.checkpoint)
         form = make_format(checkpoint, system.format, config)
-        identity = {"format": system.format, "code": options.code}
-        report = export(checkpoint, form, options.out, identity)
+        report = export(checkpoint, form, options.out)
         run.metrics(report["total"])
         run.output("checkpoint", options.out)
         run.artefact(options.out / ERROR_FILE)

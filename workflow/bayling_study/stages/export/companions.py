@@ -1,8 +1,7 @@
-"""What stands beside the weights: config, tokenizer, chat template, a short card."""
+"""What an export says of itself beside the weights: precision in the config, a short card."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,7 @@ import torch
 from bayling_study.core.files import read_json, write_json, write_text
 from bayling_study.stages.export.encoding import kept_dtype
 
-SUFFIXES = frozenset({".json", ".jinja", ".model", ".txt"})
 DTYPE_NAMES = {torch.float16: "float16", torch.bfloat16: "bfloat16", torch.float32: "float32"}
-INDEX_SUFFIX = ".index.json"
-
-
-def copy_companions(checkpoint: Path, folder: Path) -> None:
-    """Copies config, generation settings, tokenizer and chat template; no weights, no code."""
-    for file in sorted(checkpoint.iterdir()):
-        wanted = file.suffix in SUFFIXES and not file.name.endswith(INDEX_SUFFIX)
-        if wanted and file.is_file():
-            shutil.copyfile(file, folder / file.name)
-    templates = checkpoint / "additional_chat_templates"
-    if templates.is_dir():
-        shutil.copytree(templates, folder / templates.name, dirs_exist_ok=True)
 
 
 def amend_config(folder: Path, dtype: torch.dtype, values: Mapping[str, Any]) -> None:

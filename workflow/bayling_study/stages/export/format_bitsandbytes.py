@@ -19,7 +19,7 @@ layer and the embeddings stay as they are.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,16 +30,16 @@ from transformers.quantizers.base import get_keys_to_not_convert
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import write_json
 from bayling_study.shared.checkpoints.reading import Checkpoint
+from bayling_study.shared.checkpoints.shards import (
+    Spec,
+    WeightFile,
+    copy_companions,
+    write_index,
+)
 from bayling_study.shared.checkpoints.skeleton import linear_weights
 from bayling_study.shared.quantised.groupwise import LEVELS
-from bayling_study.stages.export.companions import (
-    amend_config,
-    copy_companions,
-    main_dtype,
-    write_card,
-)
+from bayling_study.stages.export.companions import amend_config, main_dtype, write_card
 from bayling_study.stages.export.encoding import (
     Block,
     Encoded,
@@ -47,7 +47,7 @@ from bayling_study.stages.export.encoding import (
     encode_matrix,
     kept_dtype,
 )
-from bayling_study.stages.export.plan import Plan, Spec, safetensors_plan
+from bayling_study.stages.export.plan import Shard, safetensors_plan
 
 CARD = """
 LLM.int8 weights for transformers with bitsandbytes, on CPU or GPU:
@@ -73,13 +73,11 @@ class BitsAndBytesFormat:
             if name in checkpoint.places
             and should_convert_module(name.removesuffix(".weight"), skipped)
         )
-        self.weight_map: dict[str, str] = {}
 
-    def plan(self) -> Plan:
+    def plan(self) -> list[Shard]:
         """Returns the shards, tensors in the order of the checkpoint's files."""
         sources = [(name, self._specs(name)) for name in self.checkpoint.places]
-        plan, self.weight_map = safetensors_plan(sources, "model", self.limit)
-        return plan
+        return safetensors_plan(sources, "model", self.limit)
 
     def _specs(self, name: str) -> list[Spec]:
         place = self.checkpoint.places[name]
@@ -99,7 +97,7 @@ class BitsAndBytesFormat:
         encoded = encode_matrix(name, value, _codec)
         return Encoded([*encoded.blobs, torch.zeros((), dtype=torch.uint8)], encoded.error)
 
-    def finish(self, folder: Path, hashes: dict[str, str]) -> None:
+    def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes config and index, and copies the tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
         dtypes = [place.dtype for place in self.checkpoint.places.values()]
@@ -109,10 +107,7 @@ class BitsAndBytesFormat:
             main_dtype(dtypes, self.precision),
             {"quantization_config": quantisation},
         )
-        if len(hashes) > 1:
-            size = sum(os.path.getsize(folder / name) for name in hashes)
-            index = {"metadata": {"total_size": size}, "weight_map": self.weight_map}
-            write_json(folder / "model.safetensors.index.json", index)
+        write_index(folder, files)
         write_card(folder, "8-bit weights (LLM.int8)", CARD)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,16 @@ from torch import Tensor
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
-from bayling_study.stages.export.companions import copy_companions, write_card
+from bayling_study.shared.checkpoints.shards import WeightFile, copy_companions
+from bayling_study.stages.export.companions import write_card
 from bayling_study.stages.export.encoding import Block, Encoded, encode_kept, encode_matrix
 from bayling_study.stages.export.gguf_tokenizer import add_tokenizer
-from bayling_study.stages.export.plan import OutputFile, Piece, Plan, Task
+from bayling_study.stages.export.plan import Shard
 
 ARCHITECTURE = "llama"
 FILE = "model-q8_0.gguf"
 BLOCK = 32
+ALIGNMENT = gguf.GGUF_DEFAULT_ALIGNMENT
 BLOCK_BYTES = 34
 SCALE_BYTES = 2
 CARD = """
@@ -57,7 +60,7 @@ class GgufFormat:
         if unknown:
             raise StudyError(f"GGUF has no name for {unknown[0]!r}", where=checkpoint.folder)
 
-    def plan(self) -> Plan:
+    def plan(self) -> list[Shard]:
         """Returns the one file: header, key values, tensor table, aligned tensors."""
         writer = gguf.GGUFWriter(None, ARCHITECTURE)
         self._add_facts(writer)
@@ -68,7 +71,12 @@ class GgufFormat:
                 self._names[name], place.shape, torch.float32, _nbytes(place.shape), kind
             )
         header = _header(writer)
-        return _placed(header, [(n, _nbytes(p.shape)) for n, p in self.checkpoint.places.items()])
+        offsets, end = {}, len(header)
+        for name, place in self.checkpoint.places.items():
+            offsets[name] = end
+            end += int(gguf.GGUFWriter.ggml_pad(_nbytes(place.shape), ALIGNMENT))
+        file = WeightFile(FILE, header, offsets, end)
+        return [Shard(file, {name: [name] for name in offsets})]
 
     def _add_facts(self, writer: Any) -> None:
         config = self.config
@@ -107,7 +115,7 @@ class GgufFormat:
         halves = value.reshape(heads, 2, -1, *value.shape[1:])
         return halves.transpose(1, 2).reshape(value.shape)
 
-    def finish(self, folder: Path, hashes: dict[str, str]) -> None:
+    def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Copies config and tokenizer for those who load it with transformers."""
         copy_companions(self.checkpoint.folder, folder)
         write_card(folder, "8-bit weights (GGUF Q8_0)", CARD)
@@ -153,17 +161,7 @@ def _header(writer: Any) -> bytes:
         writer.write_ti_data_to_file()
         writer.close()
         header = path.read_bytes()
-    return header + bytes(-len(header) % gguf.GGUF_DEFAULT_ALIGNMENT)
-
-
-def _placed(header: bytes, sizes: list[tuple[str, int]]) -> Plan:
-    """Puts each tensor at the next aligned offset, as the header's table says."""
-    tasks = []
-    end = len(header)
-    for name, size in sizes:
-        tasks.append(Task(name, (Piece(FILE, end, size),)))
-        end += int(gguf.GGUFWriter.ggml_pad(size, gguf.GGUF_DEFAULT_ALIGNMENT))
-    return Plan([OutputFile(FILE, header, end)], tasks)
+    return header + bytes(-len(header) % ALIGNMENT)
 
 
 def _codec(block: Tensor) -> Block:

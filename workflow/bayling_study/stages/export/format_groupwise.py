@@ -8,21 +8,19 @@ switch does, would store those values twice and add half the embedding's size.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from bayling_study.core.files import sha256_file
 from bayling_study.shared.checkpoints.reading import Checkpoint
+from bayling_study.shared.checkpoints.shards import Spec, WeightFile, copy_companions
 from bayling_study.shared.checkpoints.skeleton import linear_weights
 from bayling_study.shared.quantised.groupwise import dequantise, group_count, quantise
 from bayling_study.shared.quantised.layout import INT8, SCALE, Quantisation
-from bayling_study.stages.export.companions import (
-    amend_config,
-    copy_companions,
-    main_dtype,
-    write_card,
-)
+from bayling_study.stages.export.companions import amend_config, main_dtype, write_card
 from bayling_study.stages.export.encoding import (
     Block,
     Encoded,
@@ -30,13 +28,13 @@ from bayling_study.stages.export.encoding import (
     encode_matrix,
     kept_dtype,
 )
-from bayling_study.stages.export.plan import Plan, Spec, safetensors_plan
+from bayling_study.stages.export.plan import Shard, safetensors_plan
 
 CARD = """
 8-bit weights in groups of {group} input columns with one fp32 step each:
 weight = int8 × scale. Layout and loader: `bayling_study.shared.quantised`.
 
-    from bayling_study.quantised import load
+    from bayling_study.shared.quantised import load
     model = load(Path("."), torch.bfloat16, "streamed")
 
 `error.json` holds the rounding error of each tensor.
@@ -55,10 +53,10 @@ class GroupwiseFormat:
         self.quantised = [name for name in linear_weights(checkpoint.model) if name in stored]
         self._quantised = frozenset(self.quantised)
 
-    def plan(self) -> Plan:
+    def plan(self) -> list[Shard]:
         """Returns the shards, tensors in the order of the checkpoint's files."""
         sources = [(name, self._specs(name)) for name in self.checkpoint.places]
-        return safetensors_plan(sources, "groupwise", self.limit)[0]
+        return safetensors_plan(sources, "groupwise", self.limit)
 
     def _specs(self, name: str) -> list[Spec]:
         place = self.checkpoint.places[name]
@@ -81,14 +79,14 @@ class GroupwiseFormat:
         rebuilt = dequantise(levels, scale, self.group, torch.float32)
         return Block((scale, levels), rebuilt, levels)
 
-    def finish(self, folder: Path, hashes: dict[str, str]) -> None:
+    def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes ``quantization.json`` and copies config and tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
         dtypes = [place.dtype for place in self.checkpoint.places.values()]
         amend_config(folder, main_dtype(dtypes, self.precision), {})
-        files = {
-            name: {"bytes": (folder / name).stat().st_size, "sha256": digest}
-            for name, digest in hashes.items()
+        facts = {
+            file.name: {"bytes": file.size, "sha256": sha256_file(folder / file.name)}
+            for file in files
         }
-        Quantisation(self.group, self.quantised, self.checkpoint.tied, files).write(folder)
+        Quantisation(self.group, self.quantised, self.checkpoint.tied, facts).write(folder)
         write_card(folder, "8-bit weights (groupwise)", CARD.format(group=self.group))

@@ -1,107 +1,129 @@
-"""Runs an export: read a tensor, encode it, write it, note it; then put all in place at once."""
+"""Runs an export: read a tensor, encode it, write it; the folder appears whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import logging
-import os
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import atomic_directory, sha256_file, write_json
+from bayling_study.core.files import atomic_directory, write_json
 from bayling_study.shared.checkpoints.reading import Checkpoint
-from bayling_study.stages.export.encoding import error_report
-from bayling_study.stages.export.journal import BOOKKEEPING, Journal, open_journal
-from bayling_study.stages.export.plan import Format, Plan
+from bayling_study.stages.export.encoding import TensorError, error_report
+from bayling_study.stages.export.plan import Format, Shard
 
 ERROR_FILE = "error.json"
 PROGRESS_SECONDS = 5.0
+SPARE_BYTES = 64 << 20
+"""Room left for the tokenizer and the report."""
 log = logging.getLogger(__name__)
 
 
-def export(checkpoint: Checkpoint, form: Format, out: Path, identity: dict[str, Any]) -> Any:
-    """Exports a checkpoint to ``out``; the folder appears whole at the end or not at all.
+def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
+    """Exports a checkpoint to ``out``.
+
+    An interrupted export starts from scratch: one takes seconds to minutes, and
+    what stood at ``out`` before stays until the new folder is complete.
 
     Args:
         checkpoint: what to export; it is only read.
         form: the format.
         out: folder to make; an earlier one is replaced at the end.
-        identity: settings and code that decide the bytes, for resuming.
 
     Returns:
         The error report, as written to ``error.json``.
 
     Raises:
-        StudyError: a tensor cannot be exported, or the disk is full. The
-            finished part stays beside ``out`` for the next attempt.
+        StudyError: a tensor cannot be exported, or the disk is too small or fills up.
     """
-    plan = form.plan()
-    identity = identity | {"input": checkpoint.fingerprint()}
-    with open_journal(out, plan, identity) as journal:
-        _write_tensors(checkpoint, form, plan, journal)
-        hashes = {file.name: sha256_file(journal.folder / file.name) for file in plan.files}
-        report = error_report(journal.finished[name] for name in checkpoint.places)
-        write_json(journal.folder / ERROR_FILE, report)
-        form.finish(journal.folder, hashes)
-        _put_in_place(journal.folder, out)
+    shards = form.plan()
+    files = [shard.file for shard in shards]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _drop_leftovers(out)
+    _check_space(out.parent, sum(file.size for file in files))
+    errors: dict[str, TensorError] = {}
+    meter = Progress(checkpoint)
+    try:
+        with atomic_directory(out) as folder:
+            for shard in shards:
+                shard.file.write(folder, _parts(checkpoint, form, shard, errors, meter))
+            report = error_report(errors[name] for name in checkpoint.places)
+            write_json(folder / ERROR_FILE, report)
+            form.finish(folder, files)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise StudyError(
+            f"the disk is full ({error.strerror})",
+            where=out.parent,
+            fix="make room and start again",
+        ) from error
     return report
 
 
-def _write_tensors(checkpoint: Checkpoint, form: Format, plan: Plan, journal: Journal) -> None:
-    if journal.finished:
-        log.info("%d of %d tensors are already written", len(journal.finished), len(plan.tasks))
-    meter = Progress(checkpoint, len(plan.tasks))
-    for task in plan.tasks:
-        place = checkpoint.places[task.source]
-        if task.source in journal.finished:
-            meter.skip(place.nbytes)
-            continue
+def _parts(
+    checkpoint: Checkpoint,
+    form: Format,
+    shard: Shard,
+    errors: dict[str, TensorError],
+    meter: Progress,
+) -> Iterator[tuple[str, Tensor]]:
+    """Yields the stored tensors of a shard, and notes what each source tensor lost."""
+    for source, names in shard.sources.items():
+        place = checkpoint.places[source]
         try:
-            encoded = form.encode(task.source, place.read())
+            encoded = form.encode(source, place.read())
         except StudyError as error:
             raise StudyError(error.what, where=error.where or place.file, fix=error.fix) from error
-        journal.write(task, encoded)
+        yield from zip(names, encoded.blobs, strict=True)
+        errors[source] = encoded.error
         meter.step(place.nbytes)
 
 
-def _put_in_place(work: Path, out: Path) -> None:
-    """Moves the finished files into ``out`` in one rename and drops the work folder."""
-    with atomic_directory(out) as scratch:
-        for file in work.iterdir():
-            if file.name not in BOOKKEEPING:
-                os.replace(file, scratch / file.name)
-    for name in BOOKKEEPING:
-        (work / name).unlink(missing_ok=True)
-    work.rmdir()
+def _drop_leftovers(out: Path) -> None:
+    """Removes the scratch folders of attempts that were killed; each may hold gigabytes."""
+    for folder in out.parent.glob(f".{out.name}.*.tmp"):
+        shutil.rmtree(folder)
+
+
+def _check_space(folder: Path, nbytes: int) -> None:
+    """Refuses before the first byte if the files cannot fit."""
+    needed, free = nbytes + SPARE_BYTES, shutil.disk_usage(folder).free
+    if needed > free:
+        raise StudyError(
+            f"the export needs {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB",
+            where=folder,
+            fix="make room or write somewhere else",
+        )
 
 
 class Progress:
     """Says every few seconds how far the export is, how fast, and how long it will take."""
 
-    def __init__(self, checkpoint: Checkpoint, tensors: int) -> None:
+    def __init__(self, checkpoint: Checkpoint) -> None:
         self.total = checkpoint.nbytes
-        self.tensors = tensors
-        self.done = self.fresh = self.count = 0
+        self.tensors = len(checkpoint.places)
+        self.done = self.count = 0
         self.start = self.spoken = time.monotonic()
-
-    def skip(self, nbytes: int) -> None:
-        """Counts a tensor that an earlier attempt wrote; it does not count for the rate."""
-        self.done += nbytes
-        self.count += 1
 
     def step(self, nbytes: int) -> None:
         """Counts a tensor that was just written."""
-        self.skip(nbytes)
-        self.fresh += nbytes
+        self.done += nbytes
+        self.count += 1
         now = time.monotonic()
         if now - self.spoken > PROGRESS_SECONDS or self.count == self.tensors:
             self.spoken = now
             log.info("%s", self.line(now - self.start))
 
     def line(self, seconds: float) -> str:
-        """Renders the state after ``seconds`` of this attempt."""
-        rate = self.fresh / max(seconds, 1e-9)
+        """Renders the state after ``seconds``."""
+        rate = self.done / max(seconds, 1e-9)
         left = (self.total - self.done) / rate if rate else float("inf")
         return (
             f"{self.count}/{self.tensors} tensors, {self.done / 1e6:.0f} of "

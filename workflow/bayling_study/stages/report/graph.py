@@ -3,12 +3,14 @@
 Sugiyama's method in its simplest form: longest-path layers, then rows ordered
 by the mean place of their neighbours, swept to and fro. A long line takes a row
 of its own past the boxes between; lines that a longer path implies are left out.
+networkx finds the layers and the implied lines; it has no order of rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import networkx
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, PathPatch
@@ -121,15 +123,21 @@ def _reorder(
 
 def layered(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
     """Returns each node's layer: the length of the longest path that leads to it."""
-    layers = dict.fromkeys(nodes, 0)
-    for _ in nodes:
-        changed = False
-        for start, end in edges:
-            if layers[end] < layers[start] + 1:
-                layers[end], changed = layers[start] + 1, True
-        if not changed:
-            break
-    return layers
+    graph = acyclic(edges)
+    graph.add_nodes_from(nodes)
+    generations = enumerate(networkx.topological_generations(graph))
+    return {node: layer for layer, members in generations for node in members}
+
+
+def acyclic(edges: Sequence[tuple[str, str]]) -> networkx.DiGraph:
+    """Returns the graph of the edges without those that close a cycle.
+
+    Jobs have none, but folders inside each other can make two jobs look like each other's readers.
+    """
+    graph = networkx.DiGraph(edges)
+    while not networkx.is_directed_acyclic_graph(graph):
+        graph.remove_edge(*networkx.find_cycle(graph)[-1])
+    return graph
 
 
 def routed(edges: Sequence[tuple[str, str]], layers: dict[str, int]) -> list[tuple[str, str]]:
@@ -149,20 +157,6 @@ def routed(edges: Sequence[tuple[str, str]], layers: dict[str, int]) -> list[tup
 
 
 def reduced(edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Returns the edges that no longer path implies, once each."""
-    following: dict[str, set[str]] = {}
-    for start, end in edges:
-        following.setdefault(start, set()).add(end)
-
-    def reaches(start: str, goal: str) -> bool:
-        waiting, seen = [n for n in following.get(start, ()) if n != goal], set[str]()
-        while waiting:
-            node = waiting.pop()
-            if node == goal:
-                return True
-            if node not in seen:
-                seen.add(node)
-                waiting += following.get(node, ())
-        return False
-
-    return [edge for edge in dict.fromkeys(edges) if not reaches(*edge)]
+    """Returns the edges that no longer path implies, once each, in their order."""
+    needed = networkx.transitive_reduction(acyclic(edges))
+    return [edge for edge in dict.fromkeys(edges) if needed.has_edge(*edge)]
