@@ -74,7 +74,9 @@ def length(text: str, unit: str) -> int:
     and combining marks not at all.
     """
     parts = text.split()
-    return len(parts) if unit == "words" else sum(c not in MARKS for part in parts for c in part)
+    if unit == "words":
+        return len(parts)
+    return sum(map(len, parts)) - sum(map(MARKS.__contains__, text))
 
 
 def columns(text: str) -> int:
@@ -94,12 +96,13 @@ def script_share(text: str, script: str) -> float:
     own = script_names(script)
     if text.isascii():  # what most pivots are
         return float("LATIN" in own and ASCII_LETTER.search(text) is not None)
-    names = [name for name in map(_word_script, words(text)) if name]
+    firsts = [script_name(word[0]) or _first_script(word) for word in words(text)]
+    names = [name for name in firsts if name]
     return sum(name in own for name in names) / len(names) if names else 0.0
 
 
-def _word_script(word: str) -> str:
-    return next((name for name in map(script_name, word) if name), "")
+def _first_script(word: str) -> str:
+    return next(filter(None, map(script_name, word)), "")
 
 
 def sentences(text: str) -> list[str]:
