@@ -22,7 +22,6 @@ import resource
 import tempfile
 import threading
 import time
-import unicodedata
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -37,10 +36,11 @@ import pyarrow.parquet as pq
 from bayling_study.config.synthesis import Mixture
 from bayling_study.core import languages
 from bayling_study.core.languages.flores import flores_languages
+from bayling_study.core.text.forms import normalise
+from bayling_study.core.text.scripts import script_name, script_names
+from bayling_study.core.text.words import sentences, words
 from bayling_study.shared import templates as chat
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
-from bayling_study.shared.interactive.scripts import character_names
-from bayling_study.shared.interactive.text import normalise, sentences, words
 from bayling_study.stages.synthesis.__main__ import load_tokenizer
 from bayling_study.stages.synthesis.mixture import MixtureTask, make
 
@@ -89,12 +89,8 @@ class Text:
 
     def dictionary(self, language: str) -> dict[str, str]:
         """Returns a made-up word of a language for each English one."""
-        names = character_names(languages.script(language))
-        letters = [
-            chr(c)
-            for c in range(0x61, 0xFFFF)
-            if chr(c).isalpha() and unicodedata.name(chr(c), "").startswith(names)
-        ]
+        names = script_names(languages.script(language))
+        letters = [chr(c) for c in range(0x61, 0xFFFF) if script_name(chr(c)) in names]
         letters = [c for c in letters if c.lower() == c][:30]
         long = (1, 2) if languages.is_unspaced(language) else (3, 9)
         draw = random.Random(language)

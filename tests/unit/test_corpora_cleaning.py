@@ -7,14 +7,6 @@ import pytest
 from bayling_study.config.corpora import Cleaning
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.cleaning import Cleaner, has_control
-from bayling_study.stages.corpora.text import (
-    columns,
-    compared,
-    count_words,
-    script_share,
-    tidy,
-    words,
-)
 
 ENGLISH = "Enter the address of the device"
 GERMAN = "Gib die Adresse des Geräts ein"
@@ -113,23 +105,10 @@ def test_joiners_are_spelling_in_persian_and_noise_in_german() -> None:
     assert has_control("a\tb", "en")
 
 
-def test_words_treat_characters_of_unspaced_scripts_one_by_one() -> None:
-    assert words("在 Home Assistant 中配置3台") == ["在", "Home", "Assistant", "中", *"配置3台"]
-    assert words("don't stop") == ["don", "t", "stop"]
-    assert words("हिन्दी में") == ["हिन्दी", "में"]
-    assert count_words("a, b  c", unspaced=False) == 3
-    assert count_words("配置设备。", unspaced=True) == 4
-
-
-def test_measures() -> None:
-    assert columns("ab") == 2
-    assert columns("配置a") == 5
-    assert script_share("配置 Hub", "zh") == pytest.approx(2 / 3)
-    assert script_share("12", "de") == 0
-    assert tidy("  a\u00a0 b \r\n\n c ") == "a b\n\nc"
-
-
-def test_compared_levels_what_does_not_make_a_text_new() -> None:
-    assert compared("Step 1: wait") == compared("step 2 – wait!")
-    assert compared("Step one: wait") != compared("step two: wait")
-    assert compared("ＡＢ") == compared("ab")
+def test_a_pivot_of_an_unspaced_script_is_measured_in_characters() -> None:
+    rules = Cleaning(min_words=7, max_words=9)
+    counted = [
+        Cleaner(rules).reason(ParallelSegment("id", "src", "zh", "de", text, GERMAN, "doc"))
+        for text in ("请输入地址。！", "请输入设备地址。！", "请在此输入设备的地址")
+    ]
+    assert counted == ["too short", "", "too long"]

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
+from bayling_study.core.text.forms import compared
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora import parallel
 from bayling_study.stages.corpora.splitting import Leaks, grams, is_test
 from bayling_study.stages.corpora.tables import read_segments
 from bayling_study.stages.corpora.tally import CorpusTally
-from bayling_study.stages.corpora.text import compared
 
 WORDS = ["set", "up", "the", "device", "and", "wait", "for", "10", "20"]
 CHOOSE = random.Random(0)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.interactive import text
+from bayling_study.core.text.forms import normalise
+from bayling_study.core.text.words import words
 from bayling_study.shared.interactive.checks import RULES, matched_share, satisfied, verify
 
 EARLIER = ["Das Haus ist alt. Es hat drei Türen."]
@@ -63,31 +64,11 @@ def test_an_unknown_check_is_an_error_that_names_the_known_ones() -> None:
         satisfied({"type": "contain"}, "text", [])
 
 
-@given(st.text())
-def test_tokens_cover_all_but_the_spaces(value: str) -> None:
-    tokens = [value[start:end] for start, end in text.spans(value)]
-    assert "".join(tokens) == "".join(value.split())
-
-
 @given(st.text(), st.text())
 def test_matched_share_is_a_share_and_full_only_of_itself(one: str, other: str) -> None:
     assert 0 <= matched_share(one, other) <= 1
-    if text.words(text.normalise(one)):
+    if words(normalise(one)):
         assert matched_share(one, one) == 1
-
-
-@pytest.mark.parametrize(
-    ("whole", "parts"),
-    [
-        ("One. Two!", ["One.", "Two!"]),
-        ("Use e.g. Paris. Then go.", ["Use e.g. Paris.", "Then go."]),
-        ("Version 2. Next.", ["Version 2. Next."]),
-        ("请输入密码。然后重试！", ["请输入密码。", "然后重试！"]),
-        ("no stop", ["no stop"]),
-    ],
-)
-def test_sentences(whole: str, parts: list[str]) -> None:
-    assert text.sentences(whole) == parts
 
 
 def test_every_rule_is_in_the_table_of_the_manual() -> None:

@@ -4,17 +4,15 @@ import tracemalloc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bayling_study.core.records import Prompt, write_prompts
-from bayling_study.shared.interactive.text import normalise, words
 from bayling_study.stages.synthesis import __main__ as program
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.decontamination import Contamination, held_out_texts
-from bayling_study.stages.synthesis.hashing import text_hashes, units
+from bayling_study.stages.synthesis.hashing import text_hashes
 from unit.interactive_corpus import rows
 from unit.synthesis_corpora import CharacterTokenizer, made, mixture, talks, write_corpora
 
@@ -64,17 +62,6 @@ def test_what_is_saved_finds_the_same(tests: Contamination, tmp_path: Path) -> N
     tests.save(tmp_path / "tests.npz")
     texts = [LONG, SHORT, "ja nein doch", "none of these"]
     assert Contamination.read(tmp_path / "tests.npz").find(texts) == tests.find(texts)
-
-
-@given(st.lists(st.text(alphabet="aB1ß， 中国กาé\u0301.-\n", max_size=40), max_size=6))
-def test_units_are_the_words_of_each_text(texts: list[str]) -> None:
-    cut = units(texts)
-    plain = [words(normalise(text)) for text in texts]
-    assert np.bincount(cut.texts, minlength=len(texts)).tolist() == [len(p) for p in plain]
-    known: dict[str, int] = {}
-    for word, value in zip((w for p in plain for w in p), cut.hashes.tolist(), strict=True):
-        assert known.setdefault(word, value) == value
-    assert len(set(known.values())) == len(known)
 
 
 @given(st.lists(st.text(max_size=8), max_size=8))

@@ -11,10 +11,11 @@ from bayling_study.config import names
 from bayling_study.config.model import StudyConfig
 from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
+from bayling_study.core.text.forms import occurrences
+from bayling_study.core.text.words import words
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.library import Library
-from bayling_study.shared.interactive.text import occurrences, words
 from bayling_study.stages.synthesis import recipes
 from bayling_study.stages.synthesis.registry import RECIPES, Workshop, load_recipes, recipe_named
 from bayling_study.stages.synthesis.teacher import Hired, Messages

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayling_study.config.suites import InteractiveSuite
+from bayling_study.core.text.forms import occurrences
 from bayling_study.shared.corpus_tables import TERM_SCHEMA
 from bayling_study.shared.interactive.lexicon import LexiconTerm
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.listed import COLUMNS, joined
-from bayling_study.shared.interactive.text import occurrences
 from bayling_study.stages.prompts import PromptContext, interactive
 from bayling_study.stages.synthesis import aligned, order
 from bayling_study.stages.synthesis import mixture as mixtures

@@ -125,14 +125,16 @@ class Cleaning(Section):
     filters: list[Filter] = ["placeholder", "markup", "url", "control", "lines", "identical"]
     """Filters in use besides those with a limit below; see ``corpora/cleaning.py``."""
     min_words: int = Field(default=5, ge=1)
-    """Words of the pivot side, counted at white space (unspaced scripts: characters)."""
+    """Words of the pivot side, counted at white space; in scripts without spaces characters,
+    each with its combining marks."""
     max_words: int = Field(default=60, ge=1)
     """Words of the pivot side."""
     max_length_ratio: float = Field(default=4.0, gt=1)
     """Largest ratio of the two sides' lengths in display columns (wide characters count two)."""
     min_script_share: Share = 0.5
-    """Share of words that must be written in the language's own script; a character of
-    an unspaced script is a word, so that a product name weighs as much as a syllable."""
+    """Share of words that must be written in the language's own script, as their first letters
+    tell; a character of an unspaced script is a word, so that a product name weighs as much
+    as a syllable."""
     max_copied_share: Share = 0.7
     """Share of a side's words that the other side may have too: above it the text is not
     translated (names are copied as they are, so some overlap is right)."""

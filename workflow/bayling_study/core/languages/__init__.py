@@ -15,9 +15,7 @@ from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 
 from bayling_study.core.errors import StudyError
-
-UNSPACED_SCRIPTS = frozenset({"Hans", "Hant", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
-"""Scripts written without spaces between words (Unicode Standard Annex 29, section 4)."""
+from bayling_study.core.text import scripts
 
 LOCALES = {"zht": "zh_Hant", "qsr": "sr_Latn"}
 """Languages in their second script: codes that fit in a direction (ISO 639 leaves ``qaa`` to
@@ -99,7 +97,7 @@ def script(code: str) -> str:
 
 def is_unspaced(code: str) -> bool:
     """Tells whether the language is written without spaces between words."""
-    return script(code) in UNSPACED_SCRIPTS
+    return scripts.is_unspaced(script(code))
 
 
 def bleu_tokenizer(code: str) -> str:

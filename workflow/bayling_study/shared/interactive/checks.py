@@ -12,7 +12,7 @@ ones, in scoring the system's own.
 | ``starts-with``, ``ends-with`` | text | begins, or ends, with the text |
 | ``max-length``, ``min-length`` | value, unit | has at most, at least, so many words (characters) |
 | ``shorter``, ``longer`` | – | has fewer, or more, words than the previous answer |
-| ``script`` | script | has most of its letters in the script (ISO 15924) |
+| ``script`` | script | has enough of its words in the script (ISO 15924) |
 | ``upper-case`` | – | has no lower-case letter |
 | ``quoted`` | – | begins and ends with quotation marks |
 | ``similar`` | text, least | shares so much with a given text |
@@ -31,16 +31,16 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from bayling_study.core.lookup import look_up
-from bayling_study.shared.interactive import text as texts
-from bayling_study.shared.interactive.scripts import script_share
+from bayling_study.core.text.forms import normalise, occurrences
+from bayling_study.core.text.words import QUOTES, length, script_share, sentences, words
 
 Check = dict[str, Any]
 Rule = Callable[[Check, str, Sequence[str]], bool]
 
 LATIN_SHARE = 0.8
-"""Letters of a Latin-script answer that must be Latin: other scripts have no business in it."""
+"""Share of a Latin-script answer's words that must be Latin: others have no business in it."""
 OTHER_SHARE = 0.2
-"""The same for other scripts, in which Latin names stand ("使用 Z-Wave Supervisor 应用")."""
+"""The same for other scripts, in which Latin names stand ("Откройте Home Assistant")."""
 
 
 def satisfied(check: Check, answer: str, earlier: Sequence[str]) -> bool:
@@ -72,7 +72,7 @@ def matched_share(one: str, other: str, of: str = "both") -> float:
         of: ``one`` and ``other`` relate the common words to that text's words,
             ``both`` to the mean of the two counts (0 when there are none).
     """
-    left, right = texts.words(texts.normalise(one)), texts.words(texts.normalise(other))
+    left, right = words(normalise(one)), words(normalise(other))
     blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
     common = sum(block.size for block in blocks)
     total = {"one": len(left), "other": len(right), "both": (len(left) + len(right)) / 2}[of]
@@ -85,36 +85,32 @@ def _keeps(check: Check, answer: str, earlier: Sequence[str]) -> bool:
         return False
     before = earlier[-1]
     for old, new in check.get("replace", []):
-        before = texts.replace(before, old, new)
+        before = before.replace(old, new)
     for fragment in check.get("remove", []):
-        answer = texts.replace(answer, fragment, "")
+        answer = answer.replace(fragment, "")
     of = {"answer": "one", "earlier": "other", "both": "both"}[check.get("of", "both")]
     return matched_share(answer, before, of) >= float(check["least"])
 
 
 def _part(check: Check, answer: str, earlier: Sequence[str]) -> bool:
-    sentences = texts.sentences(earlier[-1]) if earlier else []
-    if not -len(sentences) <= check["sentence"] < len(sentences):
+    parts = sentences(earlier[-1]) if earlier else []
+    if not -len(parts) <= check["sentence"] < len(parts):
         return False
-    return matched_share(answer, sentences[check["sentence"]]) >= float(check["least"])
+    return matched_share(answer, parts[check["sentence"]]) >= float(check["least"])
 
 
 def _compared_length(answer: str, earlier: Sequence[str]) -> int:
     """Returns how many words longer the answer is than the previous one."""
-    return len(texts.words(answer)) - (len(texts.words(earlier[-1])) if earlier else 0)
+    return len(words(answer)) - (len(words(earlier[-1])) if earlier else 0)
 
 
 RULES: dict[str, Rule] = {
-    "contains": lambda check, answer, _: texts.occurrences(answer, check["text"]) > 0,
-    "excludes": lambda check, answer, _: texts.occurrences(answer, check["text"]) == 0,
-    "starts-with": lambda check, answer, _: texts.normalise(answer).startswith(
-        texts.normalise(check["text"])
-    ),
-    "ends-with": lambda check, answer, _: texts.normalise(answer).endswith(
-        texts.normalise(check["text"])
-    ),
-    "max-length": lambda check, answer, _: texts.length(answer, check["unit"]) <= check["value"],
-    "min-length": lambda check, answer, _: texts.length(answer, check["unit"]) >= check["value"],
+    "contains": lambda check, answer, _: occurrences(answer, check["text"]) > 0,
+    "excludes": lambda check, answer, _: occurrences(answer, check["text"]) == 0,
+    "starts-with": lambda check, answer, _: normalise(answer).startswith(normalise(check["text"])),
+    "ends-with": lambda check, answer, _: normalise(answer).endswith(normalise(check["text"])),
+    "max-length": lambda check, answer, _: length(answer, check["unit"]) <= check["value"],
+    "min-length": lambda check, answer, _: length(answer, check["unit"]) >= check["value"],
     "shorter": lambda _, answer, earlier: _compared_length(answer, earlier) < 0,
     "longer": lambda _, answer, earlier: _compared_length(answer, earlier) > 0,
     "script": lambda check, answer, _: (
@@ -124,14 +120,12 @@ RULES: dict[str, Rule] = {
     "upper-case": lambda _, answer, __: (
         not any(letter.islower() and letter.upper() != letter for letter in answer)
     ),
-    "quoted": lambda _, answer, __: (
-        answer.strip()[0] in texts.QUOTES and answer.strip()[-1] in texts.QUOTES
-    ),
+    "quoted": lambda _, answer, __: answer.strip()[0] in QUOTES and answer.strip()[-1] in QUOTES,
     "similar": lambda check, answer, _: matched_share(answer, check["text"]) >= check["least"],
     "keeps": _keeps,
     "part": _part,
     "changed": lambda _, answer, earlier: (
-        bool(earlier) and texts.normalise(answer) != texts.normalise(earlier[-1])
+        bool(earlier) and normalise(answer) != normalise(earlier[-1])
     ),
 }
 """Check type to the rule that decides it."""

@@ -9,7 +9,6 @@ from bayling_study.shared.interactive.checks import Check
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.pairs import Edit, difference
 from bayling_study.shared.interactive.registry import Fits, demand
-from bayling_study.shared.interactive.text import replace
 from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
@@ -114,8 +113,8 @@ def replace_name(scene: Scene, library: Library, rng: Random) -> Step | None:
         return None
     old, new = rng.choice(names), rng.choice(others)
     changed = segment._replace(
-        source_text=replace(segment.source_text, old, new),
-        target_text=replace(segment.target_text, old, new),
+        source_text=segment.source_text.replace(old, new),
+        target_text=segment.target_text.replace(old, new),
     )
     user = word("replace-words", scene.instruction, rng, old=old, new=new)
     return Step("replace-name", user, changed.target_text, changed_only(old, new), changed)

@@ -6,11 +6,12 @@ from functools import partial
 from random import Random
 
 from bayling_study.core import languages
+from bayling_study.core.text.forms import occurrences
+from bayling_study.core.text.words import is_quotable, length
 from bayling_study.shared.interactive.checks import Check
 from bayling_study.shared.interactive.library import Library, aligned_sentences, kept_names
 from bayling_study.shared.interactive.openings import has_sentences, has_terms, in_script
 from bayling_study.shared.interactive.registry import demand
-from bayling_study.shared.interactive.text import is_quotable, length, occurrences
 from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 

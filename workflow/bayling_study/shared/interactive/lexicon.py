@@ -13,13 +13,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from bayling_study.shared.interactive.text import (
-    IS_UNSPACED,
-    is_unspaced_character,
-    normalise,
-    occurrences,
-    words,
-)
+from bayling_study.core.text.forms import normalise, occurrences
+from bayling_study.core.text.scripts import ONE_UNSPACED, is_unspaced_character
+from bayling_study.core.text.words import words
 from bayling_study.shared.interactive.types import DirectedPair
 
 MIN_DOCUMENTS = 4
@@ -79,7 +75,7 @@ def _fragments(text: str, longest: int) -> list[str]:
     """Returns distinct words and runs of words; of unspaced text runs of 2 to 5 characters."""
     text = normalise(text)
     units = words(text)
-    if not IS_UNSPACED.search(text):
+    if not ONE_UNSPACED.search(text):
         return _runs(text, units, longest)
     wides = [is_unspaced_character(unit[0]) for unit in units]
     result: dict[str, None] = {}

@@ -16,10 +16,11 @@ from random import Random
 from typing import Any
 
 from bayling_study.core import seeds
+from bayling_study.core.text.forms import normalise, occurrences
+from bayling_study.core.text.words import sentences, spans, words
 from bayling_study.shared.interactive.lexicon import LexiconTerm, PairLexicon
 from bayling_study.shared.interactive.listed import TermList, joined, read_lists
 from bayling_study.shared.interactive.pairs import JOINTS, Edit, MinimalPairs
-from bayling_study.shared.interactive.text import normalise, occurrences, sentences, spans, words
 from bayling_study.shared.interactive.types import DirectedPair
 
 Row = Mapping[str, Any]

@@ -21,14 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bayling_study.core.text.forms import normalise, occurrences
+from bayling_study.core.text.scripts import is_unspaced_character
+from bayling_study.core.text.words import length, spans, words
 from bayling_study.shared.interactive.lexicon import MAX_SHARE, MIN_LETTERS, LexiconTerm, written
-from bayling_study.shared.interactive.text import (
-    is_unspaced_character,
-    normalise,
-    occurrences,
-    spans,
-    words,
-)
 from bayling_study.shared.interactive.types import DirectedPair
 
 MIN_UNSPACED = 2
@@ -178,5 +174,6 @@ def _may_have(group: pq.RowGroupMetaData, languages: list[str]) -> bool:
 
 def _is_term(text: str) -> bool:
     """Tells whether a normalised text is a word or a name, neither a particle nor a gloss."""
-    least = MIN_UNSPACED if text and is_unspaced_character(text[0]) else MIN_LETTERS
-    return least <= len(text) <= LONGEST
+    if text and is_unspaced_character(text[0]):
+        return length(text, "characters") >= MIN_UNSPACED and len(text) <= LONGEST
+    return MIN_LETTERS <= len(text) <= LONGEST

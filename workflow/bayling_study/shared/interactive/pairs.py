@@ -16,12 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bayling_study.shared.interactive.text import (
-    is_quotable,
-    is_unspaced_character,
-    occurrences,
-    spans,
-)
+from bayling_study.core.text.forms import occurrences
+from bayling_study.core.text.scripts import is_unspaced_character
+from bayling_study.core.text.words import is_quotable, spans
 from bayling_study.shared.interactive.types import DirectedPair
 
 MAX_WORDS = 4
@@ -196,8 +193,9 @@ def _cut(text: str, places: list[tuple[int, int]]) -> str:
 
 def _size(fragment: str) -> float:
     """Returns a block's length as a share of the longest one allowed."""
-    wide = sum(map(is_unspaced_character, fragment))
-    return wide / MAX_CHARACTERS + (len(spans(fragment)) - wide) / MAX_WORDS
+    tokens = _tokens(fragment)
+    wide = sum(map(is_unspaced_character, tokens))
+    return wide / MAX_CHARACTERS + (len(tokens) - wide) / MAX_WORDS
 
 
 def _tokens(text: str) -> Tokens:
@@ -213,8 +211,7 @@ def _frames(tokens: Tokens, values: dict[str, int]) -> npt.NDArray[np.uint64]:
         tokens: the text.
         values: number of each token that was met, in the order of its first place.
     """
-    unspaced = sum(len(t) == 1 and is_unspaced_character(t) for t in tokens)
-    longest = MAX_CHARACTERS if unspaced else MAX_WORDS
+    longest = MAX_CHARACTERS if any(map(is_unspaced_character, tokens)) else MAX_WORDS
     count = len(tokens)
     codes = np.array([values.setdefault(t, len(values) + 1) for t in tokens], np.uint64)
     powers = POWERS[:count] if count <= len(POWERS) else BASE ** np.arange(count, dtype=np.uint64)

@@ -24,7 +24,7 @@ from bayling_study.config.suites import DIRECTED
 from bayling_study.core.cli import run_program, stage_parser
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_jsonl
-from bayling_study.core.languages import UNSPACED_SCRIPTS, script
+from bayling_study.core.languages import is_unspaced
 from bayling_study.core.seeds import generator
 from bayling_study.shared.tracking.record import run_record
 
@@ -87,7 +87,7 @@ def _row(texts: dict[str, str], pivot: str, direction: str) -> Row:
         "source": texts[source],
         "reference": texts[target],
         "foreign": texts[others[0]] if others else "",
-        "spaced": script(target) not in UNSPACED_SCRIPTS,
+        "spaced": not is_unspaced(target),
         "group": sha256_json(pivot)[:16],
     }
 

@@ -14,14 +14,9 @@ from functools import lru_cache
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
+from bayling_study.core.text.scripts import script_names
+from bayling_study.core.text.words import columns, length, script_share, words
 from bayling_study.shared.corpus_tables import ParallelSegment
-from bayling_study.stages.corpora.text import (
-    columns,
-    count_words,
-    script_names,
-    script_share,
-    words,
-)
 
 PLACEHOLDER = re.compile(
     r"[{}]"  # {name}, {{ template }}, ICU plurals
@@ -61,7 +56,7 @@ def has_control(text: str, language: str) -> bool:
         return any((c < " " and c != "\n") or c == "\x7f" for c in text)
     if "\ufffd" not in text and text.replace("\n", "").isprintable():
         return False  # the quick way for most texts: nothing but letters, signs and blanks
-    joiners_fine = script_names(language)[0] not in NO_JOINERS
+    joiners_fine = script_names(languages.script(language))[0] not in NO_JOINERS
     return any(
         c == "\ufffd" or (c != "\n" and unicodedata.category(c) in CONTROL_CATEGORIES)
         for c in text
@@ -86,7 +81,8 @@ class Cleaner:
         )
 
     def _judge_pivot(self, text: str, language: str) -> str:
-        count = count_words(text, languages.is_unspaced(language))
+        unspaced = languages.is_unspaced(language)
+        count = len(words(text)) if unspaced else length(text, "words")
         if text and count < self.rules.min_words:
             return "too short"
         if count > self.rules.max_words:
@@ -107,7 +103,7 @@ class Cleaner:
             return "control"
         if "lines" in on and "\n" in text:
             return "lines"
-        if script_share(text, language) < self.rules.min_script_share:
+        if script_share(text, languages.script(language)) < self.rules.min_script_share:
             return "script"
         return ""
 

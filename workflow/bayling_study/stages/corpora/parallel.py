@@ -16,6 +16,7 @@ from typing import Any
 
 from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
 from bayling_study.core.errors import StudyError
+from bayling_study.core.text.forms import compared, tidy
 from bayling_study.shared.corpus_tables import PARALLEL_FILE, PARALLEL_SCHEMA, ParallelSegment
 from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.progress import told
@@ -24,7 +25,6 @@ from bayling_study.stages.corpora.repeats import RepeatedRows, Repeats, key_of
 from bayling_study.stages.corpora.splitting import Leaks, is_test
 from bayling_study.stages.corpora.tables import read_segments, segment_row, table_writer
 from bayling_study.stages.corpora.tally import CorpusTally
-from bayling_study.stages.corpora.text import compared, tidy
 
 Raw = tuple[ParallelCorpus, ParallelSegment]
 """A segment with the section of the config that it was read for."""

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bayling_study.core.seeds import derive_seed
+from bayling_study.core.text.forms import compared
 from bayling_study.shared.corpus_tables import ParallelSegment
-from bayling_study.stages.corpora.text import compared
 
 GRAM_WORDS = 6
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE
 from bayling_study.stages.corpora.distinct import Row, write_distinct
 from bayling_study.stages.corpora.readers import LEXICONS
-from bayling_study.stages.corpora.text import tidy
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> dict[str, int]:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bayling_study.shared.interactive.text import is_unspaced_character
+from bayling_study.core.text.scripts import is_unspaced_character
+from bayling_study.core.text.words import MARKS
 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
@@ -27,14 +28,14 @@ BASE = 0x9E3779B97F4A7C15
 """An odd number with well mixed bits: 2^64 divided by the golden ratio."""
 INVERSE = pow(BASE, -1, 1 << 64)
 SPACED_PLANES, LAST_PLANE = 0x20000, 0x40000
-"""Code points are classified one by one up to here; ideographs follow, then nothing."""
+"""Code points are classified one by one up to here; ideographs follow, then nothing but marks."""
 NOTHING, LETTER, ALONE, MARK = 0, 1, 2, 3
 """A character is no part of a word, part of one, a unit by itself (unspaced scripts), or a
-combining mark, which belongs to the letter before it."""
+mark, which belongs to the character before it."""
 
 
 class Units(NamedTuple):
-    """The words of a batch of texts; each character of an unspaced script is one.
+    """The words of a batch of texts, as ``core.text.words`` cuts them.
 
     Attributes:
         hashes: one a unit.
@@ -59,14 +60,10 @@ def _kinds() -> npt.NDArray[np.uint8]:
     """Returns the class of each code point."""
     kinds = np.zeros(0x110000, np.uint8)
     for code in range(SPACED_PLANES):
-        character = chr(code)
-        if is_unspaced_character(character):
-            kinds[code] = ALONE if character.isalnum() else NOTHING
-        elif unicodedata.category(character).startswith("M"):
-            kinds[code] = MARK
-        elif character.isalnum():
-            kinds[code] = LETTER
+        if chr(code).isalnum():
+            kinds[code] = ALONE if is_unspaced_character(chr(code)) else LETTER
     kinds[SPACED_PLANES:LAST_PLANE] = ALONE
+    kinds[[ord(mark) for mark in MARKS]] = MARK
     return kinds
 
 
@@ -104,13 +101,15 @@ def units(texts: Sequence[str]) -> Units:
     codes = np.frombuffer(characters, np.uint32)
     kinds = _kinds()[codes]
     letters, alone = kinds == LETTER, kinds == ALONE
+    begins = letters | alone
     if (marks := kinds == MARK).any():
         bearers = np.maximum.accumulate(np.where(marks, 0, np.arange(len(kinds))))
-        letters = kinds[bearers] == LETTER
-    before, after = np.zeros_like(letters), np.zeros_like(letters)
-    before[1:], after[:-1] = letters[:-1], letters[1:]
-    starts = np.flatnonzero(alone | (letters & ~before))
-    ends = np.flatnonzero(alone | (letters & ~after)) + 1
+        letters, alone = kinds[bearers] == LETTER, kinds[bearers] == ALONE
+    begins[1:] &= ~(letters[1:] & letters[:-1])
+    goes_on = (letters | alone) & ~begins
+    last = letters | alone
+    last[:-1] &= ~goes_on[1:]
+    starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
     runs = Runs(mix(codes.astype(np.uint64) + np.uint64(1)))
     lines = np.cumsum(codes == ord("\n"))
     return Units(runs.hashes(starts, ends), lines[starts], alone[starts])

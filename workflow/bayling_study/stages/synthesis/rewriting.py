@@ -13,12 +13,12 @@ from functools import partial
 from random import Random
 
 from bayling_study.core import languages
+from bayling_study.core.text.words import length
 from bayling_study.shared.interactive.checks import Check, satisfied
 from bayling_study.shared.interactive.dialogue import choose
 from bayling_study.shared.interactive.library import kept_names
 from bayling_study.shared.interactive.openings import in_script
 from bayling_study.shared.interactive.registry import demand_named
-from bayling_study.shared.interactive.text import length
 from bayling_study.shared.interactive.types import Scene, Step
 from bayling_study.stages.synthesis.parts import draw
 from bayling_study.stages.synthesis.registry import Workshop

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bayling_study.config.corpora import ConversationCorpus
+from bayling_study.core.text.forms import storable
 from bayling_study.shared.corpus_tables import Conversation, Message
-from bayling_study.stages.corpora.text import storable
 
 HALVES = "half a character replaced"
 """Name of the repair of a text that UTF-8 cannot hold."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from random import Random
 
+from bayling_study.core.text.forms import occurrences
+from bayling_study.core.text.words import is_quotable
 from bayling_study.shared.interactive.library import Library
-from bayling_study.shared.interactive.text import is_quotable, occurrences, replace
 from bayling_study.shared.interactive.types import DirectedPair, Step
 from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
@@ -62,6 +63,6 @@ def _switched(library: Library, segment: DirectedPair) -> str:
         plain = is_quotable(term.source) and is_quotable(term.target)
         fits = len(term.source) <= room and occurrences(mixed, term.source) == 1
         if plain and fits and term.source in mixed and term.source != term.target:
-            mixed = replace(mixed, term.source, term.target)
+            mixed = mixed.replace(term.source, term.target)
             room -= len(term.source)
     return mixed

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from random import Random
 
+from bayling_study.core.text.forms import occurrences
+from bayling_study.core.text.words import is_quotable
 from bayling_study.shared.interactive.library import Library, aligned_sentences
-from bayling_study.shared.interactive.text import is_quotable, occurrences, replace
 from bayling_study.shared.interactive.types import DirectedPair, Step
 from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
@@ -72,7 +73,7 @@ def _tasks(library: Library, segment: DirectedPair) -> list[tuple[str, str, str,
     """Returns the tasks of a segment: name, text, answer and the word that fills a gap."""
     pairs = aligned_sentences(segment)
     tasks = [
-        ("gap", replace(segment.source_text, word, GAP), segment.target_text, word)
+        ("gap", segment.source_text.replace(word, GAP), segment.target_text, word)
         for word in _gaps(library, segment)
     ]
     if len(pairs) > 1:

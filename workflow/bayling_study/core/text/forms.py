@@ -1,0 +1,58 @@
+"""The forms in which texts are stored, compared and found in each other."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from bayling_study.core.text.words import is_boundary, words
+
+ZEROS = {n: "0" for n in range(0x20000) if chr(n).isdigit()}
+SPACE = re.compile(r"\s+")
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can spell out (``\\ud83d``) and UTF-8 cannot hold."""
+
+
+def storable(text: str) -> str:
+    """Returns a text that UTF-8 can hold: half a character becomes U+FFFD."""
+    return text if text.isascii() else SURROGATE.sub("\ufffd", text)
+
+
+def tidy(text: str) -> str:
+    """Returns the text storable, in NFC, with single spaces; line breaks stay, trimmed."""
+    whole = unicodedata.normalize("NFC", storable(text))
+    lines = (SPACE.sub(" ", line).strip() for line in whole.split("\n"))
+    return "\n".join(lines).strip()
+
+
+def normalise(text: str) -> str:
+    """Returns text for comparison: NFKC, case folded, runs of white space as one space."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+@lru_cache(maxsize=1 << 14)
+def compared(text: str) -> str:
+    """Returns the form in which two texts count as the same.
+
+    Compatibility forms, case, punctuation and spacing are levelled, and every
+    digit becomes ``0``: "Step 1: wait" and "step 2 – wait!" are one.
+    """
+    return " ".join(words(normalise(text).translate(ZEROS)))
+
+
+def occurrences(text: str, fragment: str) -> int:
+    """Counts a fragment in a text at word boundaries; letter case does not matter.
+
+    ``Gerät`` is not found in ``Geräte``, nor दिल in दिली, which goes on with a
+    combining mark; unspaced scripts have a boundary at each character.
+    """
+    text, fragment = normalise(text), normalise(fragment)
+    if not fragment:
+        return 0
+    count = 0
+    start = text.find(fragment)
+    while start >= 0:
+        count += is_boundary(text, start) and is_boundary(text, start + len(fragment))
+        start = text.find(fragment, start + 1)
+    return count

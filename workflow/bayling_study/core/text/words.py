@@ -1,0 +1,143 @@
+"""What a word is, in scripts with spaces between words and in those without.
+
+A word is a run of letters and digits. In a script without spaces (``scripts``)
+there is no telling where a word ends, so each character counts as one. For both:
+
+* A combining mark belongs to the character before it, as readers see it: हिन्दी is one
+  word, and Thai ดี one character. So do the joiners U+200C and U+200D, which are spelling
+  in Persian and in Indic scripts. This is the first half of a grapheme cluster
+  (Unicode Standard Annex 29, rules GB9 and GB9a); stacked consonants stay apart.
+* Digits of every script make numbers: ๒๕๖๗ is one word, as 2567 is.
+* Punctuation is in no word, the apostrophe included: it ends one as often as it joins
+  two (*l'eau*, *dogs' home*), and a quotation mark looks the same.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from bayling_study.core.text.scripts import (
+    UNSPACED,
+    is_unspaced_character,
+    script_name,
+    script_names,
+)
+
+
+def _marks() -> frozenset[str]:
+    """Returns all that belongs to the character before it.
+
+    U+FF9E and U+FF9F are the voicing marks of half-width kana. Above the first plane only
+    the variation selectors of ideographs count: the other marks there are rare scripts',
+    and looking for them would take most of the time of ``TOKEN``.
+    """
+    places = *range(0x300, 0x10000), *range(0xE0100, 0xE01F0)
+    found = (chr(code) for code in places if unicodedata.category(chr(code))[0] == "M")
+    return frozenset(found) | frozenset("\u200c\u200d\uff9e\uff9f")
+
+
+MARKS = _marks()
+_ALONE = "".join(UNSPACED.values())
+_MARK = "".join(mark for mark in sorted(MARKS) if mark < "\U00010000") + "\U000e0100-\U000e01ef"
+TOKEN = re.compile(rf"[{_ALONE}][{_MARK}]*|(?:[^\W_{_ALONE}]+[{_MARK}]*)+|\S")
+ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
+ASCII_LETTER = re.compile(r"[a-zA-Z]")
+
+SENTENCE_END = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+(?=[\"'“„(A-ZÀ-ÞА-ЯΑ-Ω])|(?<=[。！？])\s*(?=.)")
+"""White space behind a full stop and before a capital, or any place behind a Chinese stop."""
+
+ABBREVIATIONS = re.compile(
+    r"\b(e\.g|i\.e|z\.\s?B|d\.\s?h|u\.\s?a|bzw|ca|vs|etc|usw|Nr|No|Dr)\.$", re.I
+)
+"""Ends of text at which a full stop does not close a sentence."""
+
+QUOTES = frozenset("\"'“”„‚‘’«»‹›「」『』`")
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Returns start and end of each token: words as in ``words``, and single signs."""
+    return [match.span() for match in TOKEN.finditer(text)]
+
+
+def words(text: str) -> list[str]:
+    """Returns the words in order, punctuation left out."""
+    if text.isascii():
+        return ASCII_WORD.findall(text)
+    return [token for token in TOKEN.findall(text) if token[0].isalnum()]
+
+
+def length(text: str, unit: str) -> int:
+    """Returns the number of ``words``, counted at white space, or of ``characters``.
+
+    Both count as readers do: punctuation with its word or as characters, white space
+    and combining marks not at all.
+    """
+    parts = text.split()
+    if unit == "words":
+        return len(parts)
+    return sum(map(len, parts)) - sum(map(MARKS.__contains__, text))
+
+
+def columns(text: str) -> int:
+    """Returns the width of a text in display columns (East Asian wide characters count two)."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def script_share(text: str, script: str) -> float:
+    """Returns the share of words that are written in an ISO 15924 script (0 to 1).
+
+    A word's first letter decides; numbers count for no script and are left out. Words
+    are counted rather than letters, so that a product name in a Chinese sentence weighs
+    as much as a syllable. A text without letters has the share 0.
+    """
+    own = script_names(script)
+    if text.isascii():  # what most pivots are
+        return float("LATIN" in own and ASCII_LETTER.search(text) is not None)
+    firsts = [script_name(word[0]) or _first_script(word) for word in words(text)]
+    names = [name for name in firsts if name]
+    return sum(name in own for name in names) / len(names) if names else 0.0
+
+
+def _first_script(word: str) -> str:
+    return next(filter(None, map(script_name, word)), "")
+
+
+def sentences(text: str) -> list[str]:
+    """Returns the sentences of a text, stripped; one that has no stop is one sentence."""
+    result: list[str] = []
+    for piece in SENTENCE_END.split(text.strip()):
+        if result and ABBREVIATIONS.search(result[-1]):
+            result[-1] = f"{result[-1]} {piece}"
+        elif piece.strip():
+            result.append(piece.strip())
+    return result
+
+
+def bearer(text: str, end: int) -> str:
+    """Returns the last character before a place that is no combining mark, or nothing."""
+    while end and text[end - 1] in MARKS:
+        end -= 1
+    return text[end - 1 : end]
+
+
+def is_boundary(text: str, place: int) -> bool:
+    """Tells whether a word may begin or end at a place between two characters.
+
+    There is none before a combining mark, and none inside a run of letters and digits;
+    between two characters of a script without spaces there always is.
+    """
+    if place in (0, len(text)):
+        return True
+    if text[place] in MARKS:
+        return False
+    sides = bearer(text, place), text[place]
+    return not all(side.isalnum() and not is_unspaced_character(side) for side in sides)
+
+
+def is_quotable(fragment: str) -> bool:
+    """Tells whether a fragment reads well in quotation marks: it begins and ends with a word."""
+    inside = fragment[:1].isalnum() and bearer(fragment, len(fragment)).isalnum()
+    return inside and not QUOTES.intersection(fragment)
