@@ -181,7 +181,11 @@ def test_every_score_leads_back_to_its_sources_and_all_hashes_match(study):
 @pytest.mark.parametrize(
     ("change", "touched", "untouched"),
     [
-        ({"scoring": {"bootstrap": {"samples": 50}}}, {"scoring", "significance", "report"}, {"generation"}),
+        (
+            {"scoring": {"bootstrap": {"samples": 50}}},
+            {"scoring", "significance", "report"},
+            {"generation"},
+        ),
         ({"tuning": {"learning_rate": 5e-4}}, {"tuning", "export", "generation"}, {"synthesis"}),
         ({"report": {"samples": 2}}, {"report", "track"}, {"significance", "scoring"}),
         (

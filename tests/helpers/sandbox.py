@@ -47,7 +47,9 @@ S = f"results/{NAME}"
 STAGES = {
     "foundation": Stage("resources/foundation/*", "stages.foundation", "foundation/*"),
     "corpora": Stage(f"{S}/corpora/parallel.parquet", "stages.corpora", "corpora"),
-    "synthesis": Stage(f"{S}/synthesis/default/train.parquet", "stages.synthesis", "synthesis/default"),
+    "synthesis": Stage(
+        f"{S}/synthesis/default/train.parquet", "stages.synthesis", "synthesis/default"
+    ),
     "prompts": Stage(f"{S}/prompts/translation.jsonl", "stages.prompts", "prompts/translation"),
     "masks": Stage(f"{S}/masks/tuned", "stages.masks", "masks/tuned"),
     "tuning": Stage(f"{S}/tuning/tuned", "stages.tuning", "tuning/tuned"),
@@ -55,7 +57,9 @@ STAGES = {
     "perplexity": Stage(f"{S}/perplexity/tuned-int8.json", "stages.perplexity", "perplexity/*"),
     "generation": Stage(f"{S}/generation/tuned", "stages.generation", "generation/tuned"),
     "scoring": Stage(f"{S}/scoring/tuned", "stages.scoring", "scoring/tuned"),
-    "significance": Stage(f"{S}/significance/comparisons.json", "stages.significance", "significance"),
+    "significance": Stage(
+        f"{S}/significance/comparisons.json", "stages.significance", "significance"
+    ),
     "comet": Stage(f"{S}/comet/training", "stages.comet.training", "comet/training"),
     "report": Stage(f"{S}/report/verdicts.tsv", "stages.report", "report"),
 }

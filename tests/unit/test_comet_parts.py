@@ -227,5 +227,5 @@ def test_settings_fit_the_configuration(tmp_path: Path) -> None:
     write_json(path, values)
     with pytest.raises(StudyError, match="'precision' is missing"):
         read_score_settings(path, operations)
-    with pytest.raises(StudyError, match="embedded is not set.*rows"):
+    with pytest.raises(StudyError, match=r"embedded is not set.*rows"):
         read_training_settings(path)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bayling_study.config.evaluation import ScoringSection
+from bayling_study.config.evaluation import CometSection, EmbeddedComet, ScoringSection
 from bayling_study.core.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
 from bayling_study.core.records import (
     Hypothesis,
@@ -60,12 +60,12 @@ def call(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[st
 
 
 def comet(command: str, folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
-    """Runs a command of the package with the settings and a record in ``folder``."""
+    """Runs a program of the package with the settings and a record in ``folder``."""
     arguments = ["--settings", folder / "settings.json", "--record", folder / f"{command}.json"]
     for name, value in options.items():
         values = value if isinstance(value, list) else [value]
         arguments += [f"--{name}", *values]
-    return call("-m", "bayling_study.stages.comet", command, *arguments)
+    return call("-m", f"bayling_study.stages.comet.{command}", *arguments)
 
 
 def sentence(number: int) -> str:
@@ -73,11 +73,11 @@ def sentence(number: int) -> str:
 
 
 def write_settings(folder: Path, precision: str = "fp32", **embedded: object) -> None:
-    section = ScoringSection.model_validate(
-        {"comet": {"precision": precision, "embedded": {**TINY, **embedded}}}
-    )
-    scoring = section.model_dump(mode="json")
-    write_json(folder / "settings.json", {"study": {"name": "t", "seed": 7}, "scoring": scoring})
+    section = CometSection(precision=precision, embedded=EmbeddedComet(**{**TINY, **embedded}))
+    sections = {"comet": section, "scoring": ScoringSection()}
+    settings = {name: found.model_dump(mode="json") for name, found in sections.items()}
+    write_json(folder / "settings.json", {"study": {"name": "t", "seed": 7}, **settings})
+    write_json(folder / "operations.json", {"comet": {"batch_tokens": 4096}})
 
 
 def train(folder: Path, **embedded: object) -> subprocess.CompletedProcess[str]:
@@ -95,7 +95,7 @@ def train(folder: Path, **embedded: object) -> subprocess.CompletedProcess[str]:
         for n in range(60)
     ]
     write_jsonl(folder / "segments.jsonl", rows)
-    return comet("train", folder, segments=folder / "segments.jsonl", out=folder / "model")
+    return comet("training", folder, segments=folder / "segments.jsonl", out=folder / "model")
 
 
 def scored(folder: Path, model: Path, precision: str = "fp32") -> subprocess.CompletedProcess[str]:
@@ -127,9 +127,10 @@ def scored(folder: Path, model: Path, precision: str = "fp32") -> subprocess.Com
     return comet(
         "score",
         folder,
+        operations=folder / "operations.json",
         model=model,
         prompts=folder / "prompts",
-        outputs=folder / "generation",
+        generation=folder / "generation",
         systems=["one", "two"],
         suites=["news", "chat"],
         cache=folder / "cache",
@@ -284,7 +285,7 @@ def test_training_is_deterministic_and_leaves_no_path(trained: Path, tmp_path: P
     for file in files:
         assert sha256_file(first / file) == sha256_file(second / file), file
         assert str(trained).encode() not in (first / file).read_bytes(), file
-    assert len(read_json(trained / "train.json")["history"]) == TINY["epochs"]
+    assert len(read_json(trained / "training.json")["history"]) == TINY["epochs"]
 
 
 def test_a_model_that_ranks_badly_is_refused(tmp_path: Path) -> None:
@@ -292,4 +293,4 @@ def test_a_model_that_ranks_badly_is_refused(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "held-out Spearman is" in result.stderr
     assert not (tmp_path / "model").exists()
-    assert read_json(tmp_path / "train.json")["state"] == "failed"
+    assert read_json(tmp_path / "training.json")["state"] == "failed"

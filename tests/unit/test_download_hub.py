@@ -67,10 +67,9 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     cells = ["m", "hub", "models/owner/name", revision, "*.json", "", "", "CC0", gated, "", ""]
     (folder / "sources.tsv").write_text(HEADER + "\n" + "\t".join(cells) + "\n")
-    study = {"name": "s", "title": "S", "seed": 1}
     section = {"manifest": str(folder / "sources.tsv")}
-    write_json(folder / "settings.json", {"study": study, "download": section})
-    options = ["--settings", "settings.json", "--record", "r.json", "--source", "m"]
+    write_json(folder / "operations.json", {"download": section})
+    options = ["--operations", "operations.json", "--record", "r.json", "--source", "m"]
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("HF_")},
         "HF_ENDPOINT": site.url,

@@ -206,11 +206,10 @@ def test_program_writes_a_run_record(site: Site, out: Path, tmp_path: Path) -> N
     table = tmp_path / "sources.tsv"
     header = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tused_by\tnote"
     table.write_text(header + "\n" + "\t".join(cells) + "\n")
-    settings = tmp_path / "settings.json"
-    study = {"name": "s", "title": "S", "seed": 1}
-    write_json(settings, {"study": study, "download": {"manifest": str(table)}})
+    operations = tmp_path / "operations.json"
+    write_json(operations, {"download": {"manifest": str(table)}})
     record = tmp_path / "record.json"
-    options = ["--settings", settings, "--record", record, "--source", "set", "--out", out]
+    options = ["--operations", operations, "--record", record, "--source", "set", "--out", out]
     command = [sys.executable, "-m", "bayling_study.stages.download", *map(str, options)]
     environment = {**os.environ, "PYTHONPATH": str(Path(program.__file__).parents[3])}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -186,7 +186,7 @@ def test_program_then_scores(folder: Path, tmp_path: Path) -> None:
 
 
 def run(program: str, *options: str) -> None:
-    command = [sys.executable, "-m", f"bayling_study.{program}", *options]
+    command = [sys.executable, "-m", f"bayling_study.stages.{program}", *options]
     done = subprocess.run(
         command, capture_output=True, text=True, env={"PYTHONPATH": str(WORKFLOW)}, check=False
     )

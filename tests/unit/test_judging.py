@@ -121,13 +121,13 @@ class Study:
 
     def judge(self, system: str = "tuned", **options: Any) -> list[Hypothesis]:
         out = Path("judging") / system / "open.jsonl"
-        values = {"suite": "open", "system": system, "outputs": "outputs", "out": out}
+        values = {"suite": "open", "system": system, "generation": "generation", "out": out}
         self.run(judge, **values, **{"work": f"work/{system}", **options})
         suite = load_suite()
         return read_hypotheses(self.folder / out, scored_prompts(suite, prompts()))
 
     def score(self, system: str) -> dict[tuple[str, str], float]:
-        options = {"outputs": f"generation/{system}", "judging": f"judging/{system}"}
+        options = {"generation": f"generation/{system}", "judging": f"judging/{system}"}
         self.run(score, system=system, suites=["open"], out=f"scoring/{system}", **options)
         path = self.folder / "scoring" / system / "open.json"
         return {(s.item, s.metric): s.value for s in read_scores(path)} if path.exists() else {}
@@ -181,7 +181,7 @@ def test_reviews_become_scores_and_comparisons(study: Study) -> None:
         study.score(system)
     study.run(
         compare,
-        outputs="outputs",
+        generation="generation",
         judging="judging",
         systems=systems,
         suites=["open"],

@@ -113,7 +113,7 @@ def test_a_released_difference_is_a_system(values: dict[str, Any]) -> None:
     more = {"restored": RELEASED, "on-top": tuned(base="restored")}
     dag = Dag(study(values, {**more, "restored-int8": {"kind": "int8", "base": "restored"}}))
     layout = dag.layout
-    assert layout.checkpoint("restored") == layout.study / "restored" / "restored"
+    assert layout.checkpoint("restored") == layout.study / "deltas" / "applied" / "restored"
     assert dag.chain("restored-int8") == ["restored-int8", "restored", "foundation"]
     assert dag.chain("on-top") == ["on-top", "restored", "foundation"]
     assert layout.used_sources().count("tiny-model") == 1
@@ -128,17 +128,17 @@ def test_asking_for_a_delta_reruns_nothing_else(values: dict[str, Any]) -> None:
         Dag(study(values, {"tuned": tuned(delta=delta)})) for delta in (False, True)
     )
     assert without.layout.deltas() == []
-    assert with_delta.layout.deltas() == [with_delta.layout.study / "deltas" / "tuned"]
-    assert job_counts(with_delta)["delta"] == 1
-    for ask in ("tuning_settings", "generation_settings"):
-        assert getattr(without, ask)("tuned") == getattr(with_delta, ask)("tuned")
+    assert with_delta.layout.deltas() == [with_delta.layout.study / "deltas" / "made" / "tuned"]
+    assert job_counts(with_delta)["deltas_make"] == 1
+    for stage in ("tuning", "generation"):
+        assert without.settings(stage, "tuned") == with_delta.settings(stage, "tuned")
 
 
 def test_own_hyper_parameters_rerun_that_tuning_only(values: dict[str, Any]) -> None:
     plain = Dag(study(values, {"cheap": tuned()}))
     changed = Dag(study(values, {"cheap": tuned(tuning={"epochs": 2})}))
-    assert plain.tuning_settings("tuned") == changed.tuning_settings("tuned")
-    assert plain.tuning_settings("cheap") != changed.tuning_settings("cheap")
-    assert plain.generation_settings("cheap") == changed.generation_settings("cheap")
-    written = json.loads(Path(changed.tuning_settings("cheap")).read_text())
+    assert plain.settings("tuning", "tuned") == changed.settings("tuning", "tuned")
+    assert plain.settings("tuning", "cheap") != changed.settings("tuning", "cheap")
+    assert plain.settings("generation", "cheap") == changed.settings("generation", "cheap")
+    written = json.loads(Path(changed.settings("tuning", "cheap")).read_text())
     assert written["tuning"]["epochs"] == 2

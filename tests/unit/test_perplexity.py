@@ -166,7 +166,7 @@ def run(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, int8: Pa
     }
     sections = {
         "study": {"name": "s", "seed": SEED},
-        "export": {"perplexity_conversations": 8},
+        "perplexity": {"conversations": 8},
         "generation": {"precision": "fp32"},
         "scoring": {"bootstrap": {"samples": 200}},
         "systems": systems,

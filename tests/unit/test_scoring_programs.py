@@ -58,7 +58,7 @@ class Study:
         return path
 
     def run(self, program: str, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", f"bayling_study.{program}", "--suites", "tiny"]
+        command = [sys.executable, "-m", f"bayling_study.stages.{program}", "--suites", "tiny"]
         command += ["--settings", f"{self.folder}/settings.json"]
         command += ["--record", f"{self.folder}/runs/{program}.json"]
         command += ["--prompts", f"{self.folder}/prompts", *options]
@@ -117,9 +117,9 @@ def test_comparisons_with_further_segment_scores(study: Study) -> None:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = study.folder / "significance" / "comparisons.json"
     done = study.run(
-        "scoring.compare",
+        "significance",
         *("--generation", f"{study.folder}/generation", "--systems", "good", "bad"),
-        *("--scoring", f"{study.folder}/scoring", "--out", str(out)),
+        *("--comet", f"{study.folder}/comet/score", "--out", str(out)),
     )
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, Any]] = read_json(out)["comparisons"]
@@ -184,9 +184,9 @@ def test_bad_segment_scores_name_file_and_line(study: Study) -> None:
     path.parent.mkdir(parents=True)
     path.write_text('{"id": "de-en/1", "metric": "comet", "value": null}\n')
     done = study.run(
-        "scoring.compare",
+        "significance",
         *("--generation", f"{study.folder}/generation", "--systems", "good", "bad"),
-        *("--scoring", f"{study.folder}/scoring", "--out", f"{study.folder}/c.json"),
+        *("--comet", f"{study.folder}/comet/score", "--out", f"{study.folder}/c.json"),
     )
     assert done.returncode == 2 and "tiny.segments.jsonl:1" in done.stderr
     assert not (study.folder / "c.json").exists()
