@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 from test_dag import ROOT, elsewhere, snakemake
 
-from bayling_study.config.document import _models
+from bayling_study.config.document import inner_models
 from bayling_study.config.loading import load_config
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.synthesis import Mixture
@@ -96,7 +96,7 @@ def every_key(model: type[BaseModel] = StudyConfig) -> Iterator[str]:
     """Yields ``SECTION.key`` for each key; a section that stands in several places counts once."""
     for key, field in model.model_fields.items():
         yield f"{model.__name__}.{key}"
-        for inner in _models(field.annotation):
+        for inner in inner_models(field.annotation):
             yield from every_key(inner)
 
 
