@@ -372,7 +372,7 @@ def test_what_the_workflow_asks_for(config: Path) -> None:
 def test_a_server_is_no_checkpoint(config: Path) -> None:
     with pytest.raises(StudyError, match="has its own template"):
         template_of(load_config(config), "gpt")
-    with pytest.raises(StudyError, match="is a server already"):
+    with pytest.raises(StudyError, match="is already a server"):
         find_system([config], "gpt")
 
 
@@ -386,7 +386,7 @@ def test_a_local_judge_needs_its_checkpoint(study: Study) -> None:
 
 @pytest.mark.slow
 def test_a_local_model_judges_over_loopback(study: Study, tmp_path: Path) -> None:
-    """The real server of ``talk.serve``; a random model states no scores."""
+    """The real server of ``commands.serve``; a random model states no scores."""
     checkpoint = save_checkpoint(tmp_path / "model", context=2048)
     study.patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     short = {"beams": 1, "max_new_tokens": 6}

@@ -57,17 +57,20 @@ def with_gpu() -> set[str]:
     found = set()
     for file in (ROOT / "workflow" / "rules").glob("*.smk"):
         for part in re.split(r"(?m)^rule ", file.read_text())[1:]:
-            if "$BAYLING_ONE_GPU" in part or "$BAYLING_ALL_GPUS" in part:
+            if re.search(r"\bplace=.*(ONE_GPU|ALL_GPUS)", part):
                 found.add(part.partition(":")[0])
     return found
 
 
 @pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
 def test_every_rule_that_uses_a_gpu_asks_each_cluster_for_one(folder):
-    assert with_gpu() == {"tuning", "generation", "harness", "perplexity", "comet_score"}
-    asked = yaml.safe_load((folder / "config.yaml").read_text())["set-resources"]
-    for rule in with_gpu():
+    rules = {"tuning", "generation", "harness", "perplexity", "comet_score"}
+    assert with_gpu() == rules | {"judging"}
+    text = (folder / "config.yaml").read_text()
+    asked = yaml.safe_load(text)["set-resources"]
+    for rule in rules:
         assert "gpu" in json.dumps(asked.get(rule)), rule
+    assert "# judging: as generation, where the judge is a system of the study" in text
 
 
 def test_the_slurm_profile_sends_models_to_gpus_and_text_to_cores():
