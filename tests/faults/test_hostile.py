@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from bayling_study.core.files import write_json
+from helpers.download_server import served
 from helpers.sandbox import ROOT, Sandbox
 from helpers.tiny import write_foundation
-from unit.download_server import served
 
 HUGE = (1 << 62) + 7
 
