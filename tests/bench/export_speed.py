@@ -60,7 +60,7 @@ def make_checkpoint(folder: Path, widths: tuple[int, int, int], layers: int) -> 
     from safetensors.torch import save_file
 
     from bayling_study.shared.checkpoints.skeleton import skeleton, stored_shapes
-    from export_models import tiny_config, tiny_tokenizer
+    from helpers.export_models import tiny_config, tiny_tokenizer
 
     hidden, intermediate, heads = widths
     config = tiny_config(
@@ -103,7 +103,7 @@ def perform(task: str, model: Path, out: Path) -> None:
             with open(out / file.name, "rb") as stream:
                 os.fsync(stream.fileno())
     elif task.startswith("export "):
-        from export_models import export_tiny
+        from helpers.export_models import export_tiny
 
         export_tiny(model, out, task.removeprefix("export "))
     else:
@@ -158,7 +158,7 @@ def main() -> None:
         if options.task != "copy":  # libraries are not what is measured
             import bitsandbytes  # noqa: F401
 
-            import export_models  # noqa: F401
+            import helpers.export_models  # noqa: F401
         start = time.monotonic()
         perform(options.task, model, options.folder / "out")
         seconds = time.monotonic() - start

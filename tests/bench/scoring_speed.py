@@ -83,7 +83,7 @@ def write_study(folder: Path, systems: list[str], directions: list[str]) -> None
 
 def run(folder: Path, program: str, name: str, *options: str) -> None:
     """Runs one stage program as the workflow would."""
-    command = [sys.executable, "-m", f"bayling_study.{program}", "--suites", "wmt22"]
+    command = [sys.executable, "-m", f"bayling_study.stages.{program}", "--suites", "wmt22"]
     command += ["--settings", str(folder / "settings.json"), "--prompts", str(folder / "prompts")]
     command += ["--record", str(folder / "runs" / f"{name}.json"), *options]
     subprocess.run(
@@ -114,8 +114,8 @@ def score_all(folder: Path, systems: list[str], jobs: int) -> tuple[float, float
     outputs, out = f"{folder}/generation", f"{folder}/significance/comparisons.json"
     run(
         folder,
-        "scoring.compare",
-        "compare",
+        "significance",
+        "significance",
         *("--systems", *systems, "--generation", outputs, "--out", out),
     )
     return scored - start, time.perf_counter() - scored

@@ -1,7 +1,7 @@
 """Supervised tokens per second: this project, the same engine with padding, and TRL.
 
     pip install --no-deps --target /tmp/trl trl==1.16.0
-    PYTHONPATH=workflow .venv/study/bin/python tests/bench/tuning_speed.py \\
+    PYTHONPATH=workflow:tests .venv/study/bin/python tests/bench/tuning_speed.py \\
         --foundation resources/foundation/smollm2-54b563f2 \\
         --synthesis results/embedded/synthesis/default --trl /tmp/trl
 
@@ -53,6 +53,7 @@ from bayling_study.stages.tuning.launcher import free_port
 from bayling_study.stages.tuning.packing import Schedule
 from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from bayling_study.stages.tuning.worker import start_processes
+from helpers.training import write_masks
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY_RATE = 1e-12
@@ -326,10 +327,12 @@ def processes(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             write_settings(folder, options)
+            write_masks(folder / "masks", options.synthesis, options.foundation, options.max_length)
             program = [sys.executable, "-m", "bayling_study.stages.tuning", "--system", "tuned"]
             paths = {
                 "settings": folder / "settings.json", "record": folder / "record.json",
-                "foundation": options.foundation, "instructions": options.synthesis,
+                "foundation": options.foundation, "synthesis": options.synthesis,
+                "masks": folder / "masks",
                 "checkpoints": folder / "checkpoints", "out": folder / "out",
                 "processes": count, "threads": len(os.sched_getaffinity(0)),
             }  # fmt: skip

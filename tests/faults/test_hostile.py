@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from bayling_study.core.files import write_json
+from helpers.download_server import served
 from helpers.sandbox import ROOT, Sandbox
 from helpers.tiny import write_foundation
-from unit.download_server import served
 
 HUGE = (1 << 62) + 7
 
@@ -151,11 +151,11 @@ def test_an_archive_writes_nothing_outside_its_folder(tmp_path, what):
         row = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tused_by\tnote\n"
         row += f"evil\turl\t{site.url}/{name}\t\t**\t\t\tCC0-1.0\tno\ttest\t\n"
         (tmp_path / "sources.tsv").write_text(row, encoding="utf-8")
-        settings = {"study": {"name": "x"}, "download": {"manifest": str(tmp_path / "sources.tsv")}}
-        write_json(tmp_path / "settings.json", settings)
+        operations = {"download": {"manifest": str(tmp_path / "sources.tsv")}}
+        write_json(tmp_path / "operations.json", operations)
         out = tmp_path / "inside" / "evil"
         command = [sys.executable, "-m", "bayling_study.stages.download", "--source", "evil"]
-        command += ["--settings", str(tmp_path / "settings.json"), "--out", str(out)]
+        command += ["--operations", str(tmp_path / "operations.json"), "--out", str(out)]
         command += ["--record", str(tmp_path / "record.json")]
         before = set(tmp_path.rglob("*"))
         done = subprocess.run(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from released_answers import answers, by_metric, expected, lines, oracle
 
 from bayling_study.shared.metrics import overlap
 from bayling_study.shared.metrics.measurement import Options
+from helpers.released_answers import answers, by_metric, expected, lines, oracle
 
 pytestmark = pytest.mark.oracle
 CASES = expected("wmt22")["hypotheses"]

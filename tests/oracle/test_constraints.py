@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from released_answers import answers, by_metric, expected, oracle, rows
 
 from bayling_study.shared.metrics import constraints
 from bayling_study.shared.metrics.measurement import Options
+from helpers.released_answers import answers, by_metric, expected, oracle, rows
 
 pytestmark = pytest.mark.oracle
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from released_answers import MATH, SET, SINGLE, answers, by_metric, expected, oracle, rows
 
 from bayling_study.shared.metrics import exams
 from bayling_study.shared.metrics.aggregates import EXAM_MEANS
 from bayling_study.shared.metrics.measurement import Measurement, Options
+from helpers.released_answers import MATH, SET, SINGLE, answers, by_metric, expected, oracle, rows
 
 pytestmark = pytest.mark.oracle
 EXPECTED = expected("exam")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from released_answers import answers, by_metric, expected, oracle, rows
 
 from bayling_study.shared.metrics import reviews
 from bayling_study.shared.metrics.aggregates import pool
 from bayling_study.shared.metrics.measurement import Measurement, Options
+from helpers.released_answers import answers, by_metric, expected, oracle, rows
 
 pytestmark = pytest.mark.oracle
 EXPECTED = expected("judge")

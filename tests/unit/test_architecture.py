@@ -12,7 +12,8 @@ from pathlib import Path
 import networkx
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers import ROOT
+
 PACKAGE = "bayling_study"
 SOURCE = ROOT / "workflow" / PACKAGE
 MODULES = sorted(SOURCE.rglob("*.py"))

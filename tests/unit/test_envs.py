@@ -4,7 +4,6 @@ import ast
 import re
 from functools import cache
 from importlib.metadata import distribution
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,8 +11,8 @@ from packaging.requirements import Requirement
 
 from bayling_study.config import StudyConfig
 from bayling_study.dag.rules import Dag
+from helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ENVS = ROOT / "envs"
 MODULES = {"pyyaml": "yaml", "unbabel-comet": "comet"}
 """Packages whose module has another name."""

@@ -19,12 +19,12 @@ import psutil
 import pytest
 
 from bayling_study.dag.exclusive import hold_environment
+from helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "envs"))
 
-import build  # noqa: E402
-import in_use  # noqa: E402
+import build
+import in_use
 
 HOLDER = """
 import mmap, sys, time

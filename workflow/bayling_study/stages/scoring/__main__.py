@@ -77,7 +77,7 @@ def outputs_of(config: StudyConfig, suite: str, folders: Namespace) -> Path | No
     if kind == "judged":
         reviewed = folders.judging and (folders.judging / f"{suite}.jsonl").exists()
         return Path(folders.judging) if reviewed else None
-    found: Path | None = folders.harness if kind in KNOWLEDGE_KINDS else folders.outputs
+    found: Path | None = folders.harness if kind in KNOWLEDGE_KINDS else folders.generation
     return found
 
 

@@ -1,0 +1,74 @@
+"""A small hub on the loopback interface, and the download program that asks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bayling_study.core.files import write_json
+from helpers import ROOT
+from helpers.download_server import Handler, Site
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LATER = "f" * 40
+BRANCH = "refs/convert/parquet"
+FILES = {"config.json": b"{}", "notes.txt": b"not wanted"}
+HEADER = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tused_by\tnote"
+
+
+def answer(handler: Handler) -> None:
+    """Plays the hub: repository facts as JSON, files with their commit.
+
+    The site's ``etag`` is the newest commit; a known one is found under its own name.
+    """
+    path = urlsplit(handler.path).path
+    handler.site.ranges.append(path)
+    newest = handler.site.etag
+    commit = next((name for name in (COMMIT, LATER) if name in path), newest)
+    name = path.rsplit("/", 1)[-1]
+    if path.startswith("/api/"):
+        listing = [{"rfilename": file, "size": len(FILES[file])} for file in FILES]
+        tree = [{"type": "file", "path": f, "size": len(FILES[f]), "oid": "1"} for f in FILES]
+        facts = {"id": "owner/name", "sha": commit, "siblings": listing}
+        body, kind = json.dumps(tree if "/tree/" in path else facts).encode(), "application/json"
+    else:
+        body, kind = FILES[name], "text/plain"
+    handler.send_response(200)
+    handler.send_header("Content-Type", kind)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.send_header("X-Repo-Commit", commit)
+    handler.send_header("ETag", f'"{name}"')
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(body)
+
+
+def run(
+    site: Site, folder: Path, gated: str = "no", revision: str = ""
+) -> subprocess.CompletedProcess[str]:
+    cells = ["m", "hub", "models/owner/name", revision, "*.json", "", "", "CC0", gated, "", ""]
+    (folder / "sources.tsv").write_text(HEADER + "\n" + "\t".join(cells) + "\n")
+    section = {"manifest": str(folder / "sources.tsv")}
+    write_json(folder / "operations.json", {"download": section})
+    options = ["--operations", "operations.json", "--record", "r.json", "--source", "m"]
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("HF_")},
+        "HF_ENDPOINT": site.url,
+        "HF_HOME": str(folder / "home"),
+        "PYTHONPATH": str(ROOT / "workflow"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "bayling_study.stages.download",
+        *options,
+        "--out",
+        "x/downloads/m",
+    ]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )

@@ -1,0 +1,206 @@
+"""What profiles ask for: every shipped one can be read, and says how jobs are bounded."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bayling_study.commands.plan import partitions
+from bayling_study.commands.plan.training import Tuning
+from bayling_study.config.tuning import TuningSection
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.profiles import Profile, ResourceRequest, evaluate, read_profile
+from bayling_study.shared.sizing.memory import TrainingMemory as Memory
+from bayling_study.shared.tracking.record import flatten
+from helpers import ROOT
+
+SHIPPED = sorted((ROOT / "config" / "profiles").iterdir())
+CLUSTERS = [path for path in SHIPPED if path.name not in ("local", "kubernetes")]
+
+
+def profile(**values) -> Profile:
+    return Profile(Path("p"), "slurm", values)
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
+def test_every_profile_goes_on_after_failures(folder):
+    values = read_profile(folder).values
+    assert values["keep-going"] and values["rerun-incomplete"] and values["show-failed-logs"]
+
+
+@pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
+def test_every_cluster_profile_bounds_jobs_and_retries_with_more(folder):
+    found = read_profile(folder)
+    assert found.values["retries"] >= 2 and found.values["latency-wait"] >= 30
+    for rule in ("corpora", "generation", "tuning", "report"):
+        assert found.request(rule).minutes > 0, rule
+    for rule in ("corpora", "generation", "tuning", "report"):
+        first, second = (found.request(rule, attempt).mem_mb for attempt in (1, 2))
+        assert 0 < first < second, rule
+    text = (folder / "config.yaml").read_text()
+    assert "hecked" in text or "Run on" in text, "says what was run and what not"
+
+
+@pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
+def test_a_training_gets_more_memory_up_to_a_nodes(folder):
+    asked = [read_profile(folder).request("tuning", attempt) for attempt in (1, 2, 3, 12)]
+    assert [request.mem_mb for request in asked] == [256_000, 500_000, 500_000, 500_000]
+    assert {request.gpus for request in asked} == {8}
+    assert {request.minutes for request in asked} == {480}  # more time comes by another job
+
+
+def with_gpu() -> set[str]:
+    """The rules whose commands take a GPU where no scheduler has dealt one out."""
+    found = set()
+    for file in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for part in re.split(r"(?m)^rule ", file.read_text())[1:]:
+            if re.search(r"\bplace=.*(ONE_GPU|ALL_GPUS)", part):
+                found.add(part.partition(":")[0])
+    return found
+
+
+@pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
+def test_every_rule_that_uses_a_gpu_asks_each_cluster_for_one(folder):
+    rules = {"tuning", "generation", "harness", "perplexity", "comet_score"}
+    assert with_gpu() == rules | {"judging"}
+    text = (folder / "config.yaml").read_text()
+    asked = yaml.safe_load(text)["set-resources"]
+    for rule in rules:
+        assert "gpu" in json.dumps(asked.get(rule)), rule
+    assert "# judging: as generation, where the judge is a system of the study" in text
+
+
+def test_the_slurm_profile_sends_models_to_gpus_and_text_to_cores():
+    slurm = read_profile(ROOT / "config" / "profiles" / "slurm")
+    assert slurm.executor == "slurm"
+    assert slurm.request("tuning") == ResourceRequest(
+        partition="gpu", gpus=8, cores=32, mem_mb=256_000, minutes=480
+    )
+    assert slurm.request("generation").gpus == 1
+    assert slurm.request("corpora").partition == "cpu"
+    assert slurm.values["slurm-status-command"] == "squeue"
+
+
+def test_gpus_by_node_are_counted_for_the_job():
+    wide = {"nodes": 2, "gres": "gpu:a100:8", "slurm_partition": "gpu", "gpu": 0}
+    asked = profile(**{"set-resources": {"tuning": wide}}).request("tuning")
+    assert (asked.gpus, asked.gpu_type, asked.per_node, asked.nodes) == (16, "a100", True, 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "first"),
+    [("8000 * attempt", 8000), ("1 if attempt == 1 else 9", 1), ("gpu", "gpu"), (7, 7)],
+)
+def test_resources_are_read_as_the_first_attempt_has_them(value, first):
+    assert evaluate(value, threads=4) == first
+
+
+def test_default_resources_may_be_a_list():
+    assert profile(**{"default-resources": ["mem_mb=500"]}).request("x").mem_mb == 500
+
+
+def test_a_folder_without_a_profile_is_an_error(tmp_path):
+    with pytest.raises(StudyError, match="no profile"):
+        read_profile(tmp_path)
+
+
+def test_jobs_by_partition():
+    asked = {"tuning": {"slurm_partition": "gpu", "gpu": 8, "runtime": 480}}
+    text = partitions.partition_tables(
+        profile(**{"set-resources": asked, "default-resources": {"slurm_partition": "cpu"}}),
+        {"download": 3, "corpora": 1, "tuning": 2},
+    )
+    lines = [line.split() for line in text.splitlines()]
+    assert ["(here)", "3", "0"] in lines and ["cpu", "1", "0"] in lines
+    assert ["gpu", "2", "128"] in lines
+
+
+A100 = "NVIDIA A100-SXM4-80GB"
+
+
+class Trainings:
+    """A study whose neighbours have trained, as far as the plan of hours asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.study = folder / "this"
+        self.config = self
+        self.tuning = TuningSection(attempts=7)
+        self.written = TuningSection(budget_minutes=100)
+
+    def base(self, system: str) -> str:
+        return "foundation"
+
+    def checkpoint(self, system: str) -> Path:
+        return Path("resources/foundation/llama-1234")
+
+    def tuning_of(self, system: str) -> TuningSection:
+        return self.written
+
+    def record(self, name, speed, device, processes=2, foundation="llama-1234", **settings):
+        """Writes a run record, newer than those before."""
+        path = self.study.parent / name / "runs" / "tuning" / "tuned.json"
+        path.parent.mkdir(parents=True)
+        section = TuningSection.model_validate(settings).model_dump(mode="json")
+        parameters = {"processes": processes, **flatten({"tuning": section})}
+        parameters |= {"device": device} if device else {}
+        record = {
+            "inputs": {"foundation": {"path": f"resources/foundation/{foundation}"}},
+            "parameters": parameters,
+            "history": [{"values": {"real_tokens_per_second": speed}}],
+        }
+        path.write_text(json.dumps(record))
+        age = len(list(self.study.parent.glob("*")))
+        os.utime(path, (age, age))
+
+    def rate(self, **asked) -> float | None:
+        found = partitions.similar(self, "tuned", ResourceRequest(**asked))
+        return None if found is None else found.tokens_per_second
+
+
+def test_a_measured_rate_is_of_the_same_foundation_device_and_settings(tmp_path):
+    made = Trainings(tmp_path)
+    made.record("one", 900.0, A100)
+    made.record("other", 100.0, A100, foundation="other-5678")
+    made.record("thin", 200.0, A100, adapter={"kind": "lora"})
+    made.record("exact", 300.0, A100, precision="fp32")
+    made.record("unnamed", 400.0, None)
+    made.record("cores", 20.0, "cpu", processes=1)
+    assert made.rate(gpus=8) == made.rate(gpus=8, gpu_type="a100") == 450.0
+    assert made.rate(gpus=8, gpu_type="h100") is None
+    assert made.rate() == 20.0
+    made.written = TuningSection.model_validate({"adapter": {"kind": "lora"}})
+    assert made.rate(gpus=8) == 100.0
+
+
+def test_the_rate_of_as_many_processes_comes_before_a_newer_one(tmp_path):
+    made = Trainings(tmp_path)
+    made.record("eight", 800.0, A100, processes=8)
+    made.record("two", 240.0, A100)
+    made.record("four", 420.0, A100, processes=4)
+    assert made.rate(gpus=8) == 100.0
+    assert made.rate(gpus=16) == 105.0  # the newest
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit", "jobs"), [(None, 100, 3), (50.0, 100, 4), (None, 0, 1), (500.0, 0, 1)]
+)
+def test_a_chain_has_the_jobs_that_stop_before_limit_and_budget(tmp_path, budget, limit, jobs):
+    """Two hundred minutes in jobs of 95, for 5 % of the limit are kept, or of the budget."""
+    made = Trainings(tmp_path)
+    made.written = TuningSection(budget_minutes=budget)
+    made.record("one", 2 * 8.0, A100)
+    tokens = 8.0 * 8 * 200 * 60
+    job = Tuning("tuned", tokens, True, 1.0, Memory(0, 0, 0, 0), made.written, None)
+    asked = profile(**{"set-resources": {"tuning": {"gpu": 8, "runtime": limit}}})
+    line = partitions.training_hours(made, [job], asked, 312, 0.4).splitlines()[-1]
+    assert re.split(r"  +", line.strip())[:4] == ["tuned", "26.7", "3.3", f"{jobs} of 7"]
+    assert f"2 x {A100}" in line
+
+
+def test_the_generic_profile_names_its_status_script():
+    values = yaml.safe_load((ROOT / "config/profiles/generic/config.yaml").read_text())
+    script = ROOT / values["cluster-generic-status-cmd"]
+    assert script.is_file() and script.stat().st_mode & 0o111

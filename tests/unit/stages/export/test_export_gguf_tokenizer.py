@@ -1,0 +1,100 @@
+"""Tokenizers inside GGUF files: SentencePiece-like ones, ids without a token, wrong ones."""
+
+from __future__ import annotations
+
+import json
+
+import gguf
+import pytest
+from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from helpers.export_models import TEXT, export_tiny, save_tiny, tiny_model
+
+MARK = "▁"
+SPECIAL = ["<unk>", "<s>", "</s>"]
+
+
+def sentencepiece_like() -> PreTrainedTokenizerFast:
+    """A BPE tokenizer as Llama's: byte fallback, pieces in the order of their merges."""
+    normalizer = normalizers.Sequence([normalizers.Prepend(MARK), normalizers.Replace(" ", MARK)])
+    trained = Tokenizer(models.BPE())
+    trained.normalizer = normalizer
+    trained.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=80, show_progress=False))
+    values = read_model(trained)
+    merges = [tuple(merge) for merge in values["merges"]]
+    joined = ["".join(merge) for merge in merges]
+    letters = [text for text in values["vocab"] if text not in joined]
+    pieces = SPECIAL + [f"<0x{byte:02X}>" for byte in range(256)] + joined + letters
+    vocabulary = {text: number for number, text in enumerate(dict.fromkeys(pieces))}
+    core = Tokenizer(
+        models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    )
+    core.normalizer = normalizer
+    core.decoder = decoders.Sequence(
+        [decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+    )
+
+
+def read_model(tokenizer):
+    return json.loads(tokenizer.to_str())["model"]
+
+
+def fields(out):
+    reader = gguf.GGUFReader(out / "model-q8_0.gguf")
+    return {name: field.contents() for name, field in reader.fields.items()}
+
+
+def test_a_sentencepiece_like_tokenizer_keeps_its_ids(tmp_path):
+    tokenizer = sentencepiece_like()
+    save_tiny(tmp_path / "model", tiny_model(vocab_size=400))
+    tokenizer.save_pretrained(tmp_path / "model")
+    export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+    stored = fields(tmp_path / "out")
+    assert stored["tokenizer.ggml.model"] == "llama"
+    types = stored["tokenizer.ggml.token_type"]
+    assert types[:3] == [2, 3, 3] and set(types[3:259]) == {6}  # unknown, control, bytes
+    assert stored["tokenizer.ggml.scores"][259:262] == [0.0, -1.0, -2.0]
+    (tmp_path / "out" / "tokenizer.json").unlink()  # so that only the GGUF's own is there
+    (tmp_path / "out" / "tokenizer_config.json").unlink()
+    inside = AutoTokenizer.from_pretrained(tmp_path / "out", gguf_file="model-q8_0.gguf")
+    for text in ("the weather is nice today", "translate this, please", "Größe 你好"):
+        ours = tokenizer(text, add_special_tokens=False).input_ids
+        assert inside(text, add_special_tokens=False).input_ids == ours
+
+
+def test_rows_without_a_token_are_marked_unused(tmp_path):
+    save_tiny(tmp_path / "model")
+    export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+    stored = fields(tmp_path / "out")
+    assert len(stored["tokenizer.ggml.tokens"]) == 300
+    assert stored["tokenizer.ggml.tokens"][-1] == "[PAD299]"
+    assert stored["tokenizer.ggml.token_type"][-1] == 5
+    assert stored["tokenizer.ggml.pre"] == "smollm"
+    assert stored["tokenizer.ggml.eos_token_id"] == 1
+    assert stored["tokenizer.ggml.add_bos_token"] is False
+
+
+def test_a_token_beyond_the_embedding_is_an_error(tmp_path):
+    save_tiny(tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer.json"
+    values = read_json(path)
+    values["added_tokens"].append(values["added_tokens"][0] | {"id": 300, "content": "<extra>"})
+    write_json(path, values)
+    with pytest.raises(StudyError, match="300 has no row"):
+        export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+
+
+def test_a_tokenizer_that_is_no_bpe_is_an_error(tmp_path):
+    save_tiny(tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer.json"
+    values = read_json(path)
+    values["model"] = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}
+    write_json(path, values)
+    with pytest.raises(StudyError, match="WordLevel"):
+        export_tiny(tmp_path / "model", tmp_path / "out", "gguf")

@@ -1,0 +1,142 @@
+"""Decoding of a tiny random model: against transformers, and whatever the batch."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+from transformers import GenerationConfig
+
+from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.suites import Decoding
+from bayling_study.core.errors import StudyError
+from bayling_study.core.seeds import generator
+from bayling_study.shared.models import load
+from bayling_study.stages.generation.batching import PromptTokens, plan
+from bayling_study.stages.generation.decoding import AnswerTokens, decode, shared_start
+from helpers.tiny_model import save_checkpoint
+
+STOPS = [2, 7]
+LIMIT = 24
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = save_checkpoint(tmp_path_factory.mktemp("tiny"))
+    return load(folder, GenerationSection(precision="fp32")).model
+
+
+@pytest.fixture(scope="module")
+def asked() -> list[PromptTokens]:
+    draw = random.Random(5)
+    rows = [[draw.randrange(8, 300) for _ in range(draw.randint(2, 40))] for _ in range(23)]
+    return [PromptTokens(f"p{number}", row, LIMIT) for number, row in enumerate(rows)]
+
+
+def answers(
+    model: Any, asked: list[PromptTokens], how: Decoding, max_batch: int, seed: int = 1
+) -> dict[str, AnswerTokens]:
+    result: dict[str, AnswerTokens] = {}
+    for batch in plan(asked, 10**6, max_batch):
+        seeds = [generator(seed, request.id) for request in batch]
+        decoded = decode(model, batch, how, STOPS, seeds)
+        result.update(zip((request.id for request in batch), decoded, strict=True))
+    return result
+
+
+GREEDY = Decoding(beams=1)
+BEAM = Decoding(beams=3)
+SAMPLE = Decoding(beams=1, sample=True, temperature=1.3)
+
+
+@pytest.mark.parametrize("how", [GREEDY, BEAM, SAMPLE], ids=["greedy", "beam", "sample"])
+def test_answers_do_not_depend_on_the_batch(
+    model: Any, asked: list[PromptTokens], how: Decoding
+) -> None:
+    alone = answers(model, asked, how, max_batch=1)
+    for size in (2, 5, 23):
+        assert answers(model, asked, how, max_batch=size) == alone
+    assert len({tuple(answer.ids) for answer in alone.values()}) > 10  # not all the same
+
+
+def test_greedy_equals_transformers(model: Any, asked: list[PromptTokens]) -> None:
+    found = answers(model, asked, GREEDY, max_batch=8)
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=LIMIT, eos_token_id=STOPS, pad_token_id=0
+    )
+    for request in asked:
+        ids = torch.tensor([request.ids])
+        output = model.generate(ids, generation_config=config)[0, len(request.ids) :].tolist()
+        ended = output[-1] in STOPS
+        expected = AnswerTokens(
+            output[:-1] if ended else output, len(output), "stop" if ended else "length"
+        )
+        assert found[request.id] == expected
+
+
+@pytest.mark.parametrize("how", [GREEDY, SAMPLE], ids=["greedy", "sample"])
+@pytest.mark.parametrize("start", [3, 8, 60])
+def test_a_start_that_all_share_changes_nothing(
+    model: Any, asked: list[PromptTokens], how: Decoding, start: int
+) -> None:
+    draw = random.Random(6)
+    first = [draw.randrange(8, 300) for _ in range(start)]
+    longer = [PromptTokens(r.id, first + r.ids, LIMIT) for r in asked]
+    longer.append(PromptTokens("same", first + asked[0].ids, LIMIT))
+    longer.append(PromptTokens("start", [*first, 9], LIMIT))
+    alone = answers(model, longer, how, max_batch=1)
+    assert answers(model, longer, how, max_batch=30) == alone
+    assert answers(model, longer, how, max_batch=4) == alone
+
+
+def test_what_is_shared() -> None:
+    start = list(range(20))
+    assert shared_start([[*start, 1, 2], [*start, 3]]) == 20
+    assert shared_start([start, [*start, 3]]) == 19  # a row keeps a token of its own
+    assert shared_start([start, start]) == 19
+    assert shared_start([start[:9], start]) == 8
+    assert shared_start([start[:8], start]) == 0  # too little
+    assert shared_start([start]) == 0
+    assert shared_start([[5, *start], [6, *start]]) == 0
+
+
+def test_both_ends_occur_and_limits_hold(model: Any, asked: list[PromptTokens]) -> None:
+    found = answers(model, asked, SAMPLE, max_batch=8).values()
+    assert {answer.finish for answer in found} == {"stop", "length"}
+    for answer in found:
+        assert not set(answer.ids) & set(STOPS)
+        assert answer.tokens == len(answer.ids) + (answer.finish == "stop")
+        assert answer.finish == "stop" or answer.tokens == LIMIT
+
+
+def test_another_seed_gives_another_sample(model: Any, asked: list[PromptTokens]) -> None:
+    assert answers(model, asked, SAMPLE, 8, seed=1) != answers(model, asked, SAMPLE, 8, seed=2)
+
+
+def test_samples_follow_the_models_distribution(model: Any) -> None:
+    """Draws of one next token, against its probabilities (chi-squared, 1 in 1,000)."""
+    ids = [9, 11, 13]
+    draws = 2000
+    batch = [PromptTokens(str(number), ids, 1) for number in range(draws)]
+    seeds = [generator(1, request.id) for request in batch]
+    decoded = decode(model, batch, Decoding(beams=1, sample=True, temperature=2.0), STOPS, seeds)
+    with torch.inference_mode():
+        logits = model(torch.tensor([ids])).logits[0, -1].double()
+    expected = (logits / 2.0).softmax(-1) * draws
+    counted = torch.zeros(len(expected), dtype=torch.double)
+    for answer in decoded:
+        counted[answer.ids[0] if answer.ids else STOPS[0]] += 1
+    # Tokens that are rare, or that end an answer (and are not told apart), count as one class.
+    rare = expected < 5
+    rare[STOPS] = True
+    statistic = ((counted - expected) ** 2 / expected)[~rare].sum()
+    statistic += (counted[rare].sum() - expected[rare].sum()) ** 2 / expected[rare].sum()
+    degrees = int((~rare).sum())
+    assert statistic < degrees + 3.1 * (2 * degrees) ** 0.5 + 5
+
+
+def test_beams_and_sampling_exclude_each_other(model: Any, asked: list[PromptTokens]) -> None:
+    with pytest.raises(StudyError, match="exclude each other"):
+        answers(model, asked, Decoding(beams=2, sample=True), 4)

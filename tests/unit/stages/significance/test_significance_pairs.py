@@ -1,0 +1,220 @@
+"""Intervals and paired tests: sacreBLEU's own results, Holm's correction, pairing."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.significance import PairedTest
+
+from bayling_study.shared.metrics import overlap
+from bayling_study.shared.metrics.measurement import Measurement, Options, average, rate
+from bayling_study.shared.metrics.resampling import (
+    Resampling,
+    benjamini_hochberg,
+    bootstrap_weights,
+    exchange_mask,
+    holm,
+    interval,
+    resampled,
+)
+from bayling_study.stages.significance.pairs import (
+    PairTest,
+    average_tests,
+    compare_item,
+    correct_table,
+    corrected,
+    item_tests,
+)
+from helpers.scoring_cases import answers
+
+SEED = 12345
+WORDS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]
+
+
+@pytest.fixture
+def fixed_seed() -> Iterator[None]:
+    """sacreBLEU reads its seed from the environment."""
+    before = os.environ.get("SACREBLEU_SEED")
+    os.environ["SACREBLEU_SEED"] = str(SEED)
+    yield
+    os.environ.pop("SACREBLEU_SEED")
+    if before is not None:
+        os.environ["SACREBLEU_SEED"] = before
+
+
+def systems(size: int = 60) -> tuple[dict[str, list[str]], list[str]]:
+    draw = random.Random(3)
+    references = [" ".join(draw.choices(WORDS, k=12)) for _ in range(size)]
+    found = {}
+    for name, share in (("one", 0.75), ("two", 0.7), ("three", 0.4)):
+        found[name] = [
+            " ".join(w if draw.random() < share else draw.choice(WORDS) for w in text.split())
+            for text in references
+        ]
+    return found, references
+
+
+def measured(hypotheses: list[str], references: list[str]) -> dict[str, Measurement]:
+    found = overlap.measure(answers(hypotheses, references), Options())
+    return {measurement.metric: measurement for measurement in found}
+
+
+@pytest.mark.parametrize(("test", "column"), [("bs", "bootstrap"), ("ar", "randomisation")])
+def test_p_values_are_sacrebleus(fixed_seed: None, test: str, column: str) -> None:
+    found, references = systems()
+    metrics = {"BLEU": BLEU(references=[references]), "chrF2": CHRF(references=[references])}
+    _, results = PairedTest(
+        list(found.items()), metrics, references=None, test_type=test, n_samples=200
+    )()
+    expected = {
+        "bleu": [r.p_value for r in results["BLEU"][1:]],
+        "chrf2": [r.p_value for r in results["chrF2"][1:]],
+    }
+    plan = Resampling(samples=200, confidence=0.95, seed=SEED)
+    rows = compare_item({name: measured(texts, references) for name, texts in found.items()}, plan)
+    for metric, values in expected.items():
+        own = [row[column] for row in rows if row["metric"] == metric and row["system_a"] == "one"]
+        assert own == pytest.approx(values, abs=1e-12)
+
+
+def test_resamples_are_sacrebleus(fixed_seed: None) -> None:
+    found, references = systems()
+    metric = BLEU(references=[references])
+    score = metric.corpus_score(found["one"], None, n_bootstrap=100)
+    own = resampled(measured(found["one"], references)["bleu"], bootstrap_weights(60, 100, SEED))
+    assert own.mean() == pytest.approx(score._mean, abs=1e-4)
+    low, high = interval(own, 0.95)
+    assert (high - low) / 2 == pytest.approx(score._ci, abs=0.35)
+
+
+def test_resamples_draw_as_many_segments_and_masks_are_even() -> None:
+    weights, mask = bootstrap_weights(50, 300, 1), exchange_mask(50, 300, 1)
+    assert (weights.sum(axis=1) == 50).all()
+    assert set(np.unique(mask)) == {0, 1} and abs(mask.mean() - 0.5) < 0.02
+    assert (bootstrap_weights(50, 300, 1) == weights).all()
+    assert (bootstrap_weights(50, 300, 2) != weights).any()
+
+
+def test_interval_of_a_mean_covers_as_often_as_it_says() -> None:
+    draw, hits = np.random.default_rng(5), 0
+    for trial in range(200):
+        values = average("m", "s", draw.normal(0.0, 1.0, 80).tolist())
+        low, high = interval(resampled(values, bootstrap_weights(80, 300, trial)), 0.9)
+        hits += low <= 0 <= high
+    assert 0.84 <= hits / 200 <= 0.96
+
+
+def test_holm() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([]) == []
+
+
+def test_a_clear_difference_is_significant_and_none_is_not() -> None:
+    draw = np.random.default_rng(7)
+    right = (draw.random(200) < 0.8).astype(float)
+    wrong = (draw.random(200) < 0.4).astype(float)
+    ones = [1.0] * 200
+    found = {
+        "good": {"accuracy": rate("accuracy", "s", right.tolist(), ones)},
+        "same": {"accuracy": rate("accuracy", "s", right.tolist(), ones)},
+        "bad": {"accuracy": rate("accuracy", "s", wrong.tolist(), ones)},
+    }
+    rows = compare_item(found, Resampling(500, 0.95, 1))
+    marks = {(row["system_a"], row["system_b"]): row for row in rows}
+    assert marks["good", "bad"]["significant"] and marks["same", "bad"]["significant"]
+    assert not marks["good", "same"]["significant"]
+    assert marks["good", "same"]["difference"] == 0
+    assert marks["good", "bad"]["p_adjusted"] >= marks["good", "bad"]["bootstrap"]
+    low, high = marks["good", "bad"]["low"], marks["good", "bad"]["high"]
+    assert low <= marks["good", "bad"]["difference"] <= high
+
+
+def test_equal_systems_are_rarely_called_different() -> None:
+    draw, called = np.random.default_rng(11), 0
+    for trial in range(100):
+        pair = {
+            name: {"comet": average("comet", "s", draw.normal(0.7, 0.1, 100).tolist())}
+            for name in ("a", "b")
+        }
+        called += compare_item(pair, Resampling(200, 0.95, trial))[0]["significant"]
+    assert called <= 12
+
+
+def test_the_order_of_systems_does_not_decide() -> None:
+    found, references = systems(30)
+    one, two = (measured(found[name], references) for name in ("one", "two"))
+    plan = Resampling(100, 0.95, 9)
+    forward = compare_item({"one": one, "two": two}, plan)[0]
+    backward = compare_item({"two": two, "one": one}, plan)[0]
+    assert forward["bootstrap"] == backward["bootstrap"]
+    assert forward["difference"] == -backward["difference"]
+    assert replace(plan, seed=10).seed_of("x", "s", "i") != plan.seed_of("x", "s", "i")
+
+
+def test_ceilings_are_not_compared() -> None:
+    ones = rate("gold-ceiling", "s", [1.0], [1.0])
+    assert (
+        compare_item(
+            {"a": {"gold-ceiling": ones}, "b": {"gold-ceiling": ones}}, Resampling(9, 0.9, 1)
+        )
+        == []
+    )
+
+
+def test_benjamini_hochberg() -> None:
+    # Benjamini & Hochberg (1995), the fifteen p-values of their section 3.2
+    values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344]
+    values += [0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    found = benjamini_hochberg(values)
+    assert sum(value < 0.05 for value in found) == 4
+    assert found[3] == pytest.approx(0.0095 * 15 / 4) and found[-1] == 1.0
+    assert benjamini_hochberg(values[::-1]) == found[::-1]
+    assert benjamini_hochberg([]) == []
+
+
+def test_a_table_of_many_items_loses_its_chance_marks() -> None:
+    plan = Resampling(100, 0.95, 1)
+    row = {"metric": "bleu", "system_a": "a", "system_b": "b", "significant": True}
+    rows = [row | {"item": "one", "p_adjusted": 0.04}]
+    rows += [row | {"item": str(n), "p_adjusted": 0.6, "significant": False} for n in range(19)]
+    assert not any(found["significant"] for found in correct_table(rows, plan))
+    alone = correct_table(rows[:1], plan)
+    assert alone[0]["significant"] and alone[0]["q_table"] == 0.04
+
+
+def test_averages_are_tested_with_the_items_together() -> None:
+    draw = np.random.default_rng(4)
+    items, total = [], np.zeros(2)
+    for item in range(12):
+        better, worse = draw.normal(0.55, 0.3, 40), draw.normal(0.45, 0.3, 40)
+        found = {
+            "better": {"comet": average("comet", "s", better.tolist())},
+            "worse": {"comet": average("comet", "s", worse.tolist())},
+        }
+        total += better.mean() / 12, worse.mean() / 12
+        items.append(item_tests(found, Resampling(300, 0.95, item)))
+    alone = sum(compare_alone["significant"] for tests in items for compare_alone in rows(tests))
+    (together,) = rows(average_tests(items))
+    assert together["significant"] and alone < 12
+    assert (together["value_a"], together["value_b"]) == pytest.approx(tuple(total))
+    assert together["n"] == 480 and together["low"] < together["difference"] < together["high"]
+
+
+def rows(tests: list[PairTest]) -> list[dict[str, object]]:
+    return corrected(tests, Resampling(300, 0.95, 1))
+
+
+def test_an_average_needs_the_pair_on_every_item_that_has_the_metric() -> None:
+    def item(*systems: str, metric: str = "bleu") -> list[PairTest]:
+        found = {s: {metric: average(metric, "s", [1.0, 0.0, len(s)])} for s in systems}
+        return item_tests(found, Resampling(20, 0.95, 1))
+
+    assert len(average_tests([item("a", "bb"), item("a", "bb", "ccc")])) == 1
+    assert len(average_tests([item("a", "bb"), item("a", "bb", metric="comet")])) == 2
