@@ -37,7 +37,7 @@ import pyarrow.parquet as pq
 from bayling_study.config.synthesis import Mixture
 from bayling_study.core import languages
 from bayling_study.core.languages.flores import flores_languages
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
 from bayling_study.shared.interactive.scripts import character_names
 from bayling_study.shared.interactive.text import normalise, sentences, words
@@ -241,7 +241,7 @@ def naive(path: Path, tokenizer: Any, tests: list[str], count: int) -> float:
     kept = []
     for row in rows:
         text = "\n".join(message["content"] for message in row["messages"])
-        ids, _ = chat.encode(tokenizer, "bayling", row["messages"])
+        ids, _ = templates.encode(tokenizer, "bayling", row["messages"])
         if text not in seen and len(ids) <= 2048 and grams.isdisjoint(_grams(text)):
             seen.add(text)
             kept.append(row)
