@@ -249,7 +249,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from bayling_study.config.systems import EndpointSystem
-from bayling_study.endpoint import Endpoint, ChatRequest
+from bayling_study.shared.endpoint import ChatRequest, Endpoint
 settings = EndpointSystem(kind="endpoint", url=sys.argv[1], model="m", parallel=2)
 endpoint = Endpoint(settings, Path(sys.argv[2]))
 asked = [[{"role": "user", "content": str(number)}] for number in range(30)]

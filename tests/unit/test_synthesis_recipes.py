@@ -168,8 +168,8 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 NEW = """
-from bayling_study.synthesis.parts import single_turn
-from bayling_study.synthesis.registry import recipe
+from bayling_study.stages.synthesis.parts import single_turn
+from bayling_study.stages.synthesis.registry import recipe
 
 
 @recipe("shouted")
