@@ -386,7 +386,7 @@ def test_a_local_judge_needs_its_checkpoint(study: Study) -> None:
 
 @pytest.mark.slow
 def test_a_local_model_judges_over_loopback(study: Study, tmp_path: Path) -> None:
-    """The real server of ``talk.serve``; a random model states no scores."""
+    """The real server of ``commands.serve``; a random model states no scores."""
     checkpoint = save_checkpoint(tmp_path / "model", context=2048)
     study.patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     short = {"beams": 1, "max_new_tokens": 6}
