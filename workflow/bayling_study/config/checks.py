@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.config.knowledge import QuestionsSuite
 from bayling_study.config.model import StudyConfig
+from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.config.patterns import matching
 from bayling_study.config.suites import (
     EXAM_TASKS,
@@ -65,8 +65,8 @@ def _check_corpora(corpora: CorporaSection, key: str) -> None:
     for number, corpus in enumerate(corpora.parallel):
         for code in (corpus.pivot, *corpus.languages):
             conditions.language(code, f"{key}.parallel.{number}.languages")
-    for number, talk in enumerate(corpora.conversations):
-        conditions.language(talk.language, f"{key}.conversations.{number}.language")
+    for number, upstream in enumerate(corpora.conversations):
+        conditions.language(upstream.language, f"{key}.conversations.{number}.language")
     texts = [f"{c.source} {c.path} {code}" for c in corpora.parallel for code in c.languages]
     conditions.distinct(texts, f"{key}.parallel")
     conditions.distinct(

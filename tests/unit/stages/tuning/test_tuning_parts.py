@@ -13,9 +13,8 @@ import torch
 from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates as chat
-from bayling_study.shared import token_set as data
-from bayling_study.shared.sizing.choice import Room
+from bayling_study.shared import templates, token_set
+from bayling_study.shared.sizing.choice import Budget
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops
 from bayling_study.stages.masks import encoding
@@ -50,7 +49,7 @@ def test_the_rate_rises_and_falls() -> None:
 def test_encoded_conversations_come_back(tmp_path: Path) -> None:
     rows = conversations(9)
     found = encoding.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
-    tokens = data.load(tmp_path / "tokens")
+    tokens = token_set.load(tmp_path / "tokens")
     assert tokens.names == [row["id"] for row in rows]
     assert sum(tokens.lengths) == found["tokens"] == len(tokens.tokens)
     assert sum(tokens.supervised) == found["supervised_tokens"] == int(tokens.mask.sum())
@@ -66,14 +65,14 @@ def test_the_digest_follows_the_data(tmp_path: Path) -> None:
     digests = []
     for number, template in enumerate(("foundation", "bayling", "foundation")):
         encoding.encode_all(rows, tokenizer, template, 512, tmp_path / str(number))  # type: ignore[arg-type]
-        digests.append(data.load(tmp_path / str(number)).digest)
+        digests.append(token_set.load(tmp_path / str(number)).digest)
     assert digests[0] == digests[2] != digests[1]
 
 
 def test_long_conversations_are_cut_or_left_out_and_counted(tmp_path: Path) -> None:
     rows = [row for row in conversations(12) if len(row["messages"]) == 4]
     tokenizer = chatml_tokenizer()
-    lengths = [len(chat.encode(tokenizer, "foundation", row["messages"])[0]) for row in rows]
+    lengths = [len(templates.encode(tokenizer, "foundation", row["messages"])[0]) for row in rows]
     rows.append(
         {
             "id": "huge",
@@ -92,7 +91,7 @@ def test_long_conversations_are_cut_or_left_out_and_counted(tmp_path: Path) -> N
 def test_a_fully_masked_conversation_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = chat.encode
+    taught = templates.encode
     muted = {"c1", "c2"}
     rows = conversations(4)
     by_text = {row["messages"][0]["content"]: row["id"] for row in rows}
@@ -101,7 +100,7 @@ def test_a_fully_masked_conversation_is_named(
         ids, mask = taught(tokenizer, template, messages)
         return ids, mask if by_text[messages[0]["content"]] not in muted else [False] * len(ids)
 
-    monkeypatch.setattr(chat, "encode", encode)
+    monkeypatch.setattr(templates, "encode", encode)
     with pytest.raises(StudyError, match=r"2 conversations have no token to learn: c1, c2"):
         encoding.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
     assert not (tmp_path / "tokens").exists()
@@ -111,9 +110,11 @@ def test_a_fully_masked_conversation_is_named(
 
 def test_instructions_are_checked(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="do not exist"):
-        next(data.read_conversations(tmp_path))
+        next(token_set.read_conversations(tmp_path))
     folder = write_instructions(tmp_path, 5)
-    assert [row["id"] for row in data.read_conversations(folder)] == [f"c{n}" for n in range(5)]
+    assert [row["id"] for row in token_set.read_conversations(folder)] == [
+        f"c{n}" for n in range(5)
+    ]
     twice = [*conversations(3), *conversations(2)]
     with pytest.raises(StudyError, match="ids are not unique: c0"):
         encoding.encode_all(twice, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
@@ -192,12 +193,12 @@ def test_settings_are_settled_by_the_memory_plan(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_foundation(tmp_path)
-    cores = Room(2, 2, None, 1 << 30)
+    cores = Budget(2, 2, None, 1 << 30)
     auto = settle(TuningSection(max_length=64), tmp_path, cores, 40.0)
     assert (auto.tuning.zero_stage, auto.tuning.micro_batch_tokens) == (2, 64)
     assert facts(auto)["device"] == "cpu" or torch.cuda.is_available()
     assert facts(auto)["plan"]["bytes"]["device"] == auto.need.device > 0
-    tiny = Room(2, 2, None, 1 << 10)
+    tiny = Budget(2, 2, None, 1 << 10)
     with pytest.raises(StudyError, match="all processes need"):
         settle(TuningSection(max_length=64), tmp_path, tiny, 40.0)
     written = TuningSection(max_length=64, zero_stage=1, offload="none")

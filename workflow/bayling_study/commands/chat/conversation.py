@@ -10,7 +10,7 @@ from transformers import TextStreamer
 
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 
 
 class Streamed(TextStreamer):  # type: ignore[misc]  # transformers is not type-checked
@@ -46,9 +46,9 @@ class ChatSession:
         self.model = model
         self.tokenizer = tokenizer
         self.template: TemplateName = template
-        self.room = context - answer_tokens
+        self.prompt_tokens = context - answer_tokens
         self.answer_tokens = answer_tokens
-        self.messages: list[chat.Message] = []
+        self.messages: list[templates.Message] = []
 
     def reset(self) -> None:
         """Forgets all turns."""
@@ -78,24 +78,24 @@ class ChatSession:
         self.messages = [*messages, {"role": "assistant", "content": answer}]
         return (before + 2 - len(self.messages)) // 2
 
-    def _with(self, question: str) -> list[chat.Message]:
+    def _with(self, question: str) -> list[templates.Message]:
         return [*self.messages, {"role": "user", "content": question}]
 
-    def _ids(self, messages: list[chat.Message]) -> list[int]:
-        return chat.prompt_ids(self.tokenizer, self.template, messages)
+    def _ids(self, messages: list[templates.Message]) -> list[int]:
+        return templates.prompt_ids(self.tokenizer, self.template, messages)
 
-    def _fitting(self, question: str) -> list[chat.Message]:
+    def _fitting(self, question: str) -> list[templates.Message]:
         """Drops the oldest exchanges until the prompt leaves room for an answer."""
         messages = self._with(question)
-        while len(self._ids(messages)) > self.room:
+        while len(self._ids(messages)) > self.prompt_tokens:
             if len(messages) == 1:
-                raise StudyError(f"the question is longer than {self.room} tokens")
+                raise StudyError(f"the question is longer than {self.prompt_tokens} tokens")
             messages = messages[2:]
         return messages
 
     def _generate(self, prompt: list[int], temperature: float, emit: Callable[[str], None]) -> str:
         ids = torch.tensor([prompt], device=self.model.device)
-        stops = chat.stop_ids(self.tokenizer, self.template)
+        stops = templates.stop_ids(self.tokenizer, self.template)
         sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
         if temperature > 0:
             sampling = {"do_sample": True, "temperature": temperature}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bayling_study.commands.chat.system import Chosen, find_system
+from bayling_study.commands.chat.system import ChatModel, find_system
 from bayling_study.core.errors import StudyError
 
 
@@ -33,11 +33,11 @@ def checkpoint_parser(module: str, description: str | None) -> argparse.Argument
     return command
 
 
-def chosen(options: argparse.Namespace) -> Chosen:
+def chosen(options: argparse.Namespace) -> ChatModel:
     """Returns the model that the options choose.
 
     Raises:
-        StudyError: the options contradict each other, or the system cannot be talked to.
+        StudyError: the options contradict each other, or the system cannot be chatted with.
     """
     if options.study_config:
         return find_system(options.study_config, options.system or "")
@@ -47,4 +47,4 @@ def chosen(options: argparse.Namespace) -> Chosen:
             where="--system",
             fix=f"--study-config config/config.yaml --system {options.system}",
         )
-    return Chosen(options.checkpoint, None, None)
+    return ChatModel(options.checkpoint, None, None)

@@ -24,8 +24,8 @@ from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, read
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.judging.asking import ask
+from bayling_study.stages.judging.comparisons import PairwisePrompt, Review, pairs, write_reviews
 from bayling_study.stages.judging.local import served
-from bayling_study.stages.judging.reviews import PairwisePrompt, Review, pairs, write_reviews
 
 
 def parser() -> ArgumentParser:
@@ -65,8 +65,8 @@ def main() -> None:
             seed = config.study.seed
             reviews = ask(endpoint, asked, suite.judge_decoding, suite.attempts, seed)
             spent = {"requests": endpoint.journal.requests, "tokens": endpoint.journal.tokens}
-            made = sha256_json([endpoint.identity, suite.model_dump(mode="json"), seed])
-        write_reviews(options.out, reviews, made[:16])
+            provenance = sha256_json([endpoint.identity, suite.model_dump(mode="json"), seed])
+        write_reviews(options.out, reviews, provenance[:16])
         run.metrics({**spent, **_counts(reviews)})
         run.output("reviews", options.out)
 

@@ -16,7 +16,7 @@ from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt, read_prompts
 from bayling_study.core.seeds import generator
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Pro
     ]
     if not referenced:
         raise StudyError("no prompt has a reference for each of its turns", where=folder)
-    places = range(len(referenced))
-    chosen = generator(seed, "perplexity").sample(places, min(count, len(referenced)))
-    return [referenced[place] for place in sorted(chosen)]
+    positions = range(len(referenced))
+    chosen = generator(seed, "perplexity").sample(positions, min(count, len(referenced)))
+    return [referenced[position] for position in sorted(chosen)]
 
 
 def encode(
@@ -79,9 +79,9 @@ def encode(
 
 
 def _encode(prompt: Prompt, tokenizer: Any, template: TemplateName) -> ConversationTokens:
-    messages: list[chat.Message] = []
+    messages: list[templates.Message] = []
     for turn, reference in zip(prompt.turns, prompt.references, strict=True):
         messages.append({"role": "user", "content": turn})
         messages.append({"role": "assistant", "content": reference})
-    ids, mask = chat.encode(tokenizer, template, messages)
+    ids, mask = templates.encode(tokenizer, template, messages)
     return ConversationTokens(f"{prompt.suite}/{prompt.id}", ids, mask)

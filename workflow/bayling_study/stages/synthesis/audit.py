@@ -11,7 +11,7 @@ Keys of ``audit.json`` besides the counts ``by_…``:
 | ``rejected`` | stage to ``{reason, count, samples}``: rows of the ``corpora``, turns (``demands``), conversations (``mixture``) |
 | ``contamination`` | suite to the aligned rows and the conversations removed because of it |
 | ``duplicates`` | conversations left out because another one has the same text |
-| ``mask_samples`` | recipe to samples ``{"pieces": [[text, supervised], …]}`` in training order: the text of each token and whether the loss counts it |
+| ``mask_samples`` | recipe to samples ``{"spans": [[text, supervised], …]}`` in training order: the text of each token and whether the loss counts it |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bayling_study.config.systems import TemplateName
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.interactive.dialogue import Rejections
-from bayling_study.stages.synthesis.mixture import Made
+from bayling_study.stages.synthesis.mixture import FinishedMixture
 from bayling_study.stages.synthesis.tally import MixtureTally
 
 BINS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096)
@@ -36,7 +36,7 @@ UNREADABLE = "\ufffd"
 """What a token that is only part of a character decodes to."""
 
 
-def audit(made: Made, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
+def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
     """Returns the audit as plain values."""
     tally = made.tally
     return {
@@ -56,13 +56,13 @@ def audit(made: Made, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
         },
         "duplicates": _duplicates(made),
         "mask_samples": {
-            recipe: [{"pieces": mask_pieces(tokenizer, template, m)} for m in samples]
+            recipe: [{"spans": mask_spans(tokenizer, template, m)} for m in samples]
             for recipe, samples in sorted(tally.samples.items())
         },
     }
 
 
-def mask_pieces(
+def mask_spans(
     tokenizer: Any, template: TemplateName, messages: list[dict[str, str]]
 ) -> list[list[Any]]:
     """Returns a conversation's tokens as ``[text, supervised]``.
@@ -70,18 +70,18 @@ def mask_pieces(
     Tokens that only together are a character stand together: both have the same
     mask, since the mask changes only where an answer begins and ends.
     """
-    ids, mask = chat.encode(tokenizer, template, messages)
-    pieces: list[list[Any]] = []
+    ids, mask = templates.encode(tokenizer, template, messages)
+    spans: list[list[Any]] = []
     held: list[int] = []
     for number, supervised in zip(ids, mask, strict=True):
         held.append(number)
         text = tokenizer.decode(held)
         if not text.endswith(UNREADABLE) or len(held) > 4:
-            pieces.append([text, supervised])
+            spans.append([text, supervised])
             held = []
     if held:
-        pieces.append([tokenizer.decode(held), mask[-1]])
-    return pieces
+        spans.append([tokenizer.decode(held), mask[-1]])
+    return spans
 
 
 def sorted_counts(counts: Mapping[str, int]) -> dict[str, int]:
@@ -138,7 +138,7 @@ def _total(counts: npt.NDArray[np.int64]) -> int:
     return int((counts * np.arange(len(counts))).sum())
 
 
-def _segments(made: Made) -> dict[str, int]:
+def _segments(made: FinishedMixture) -> dict[str, int]:
     uses = {draws: count for draws, count in made.uses.items() if draws and count}
     return {
         "training_rows": made.rows,
@@ -148,7 +148,7 @@ def _segments(made: Made) -> dict[str, int]:
     }
 
 
-def _duplicates(made: Made) -> int:
+def _duplicates(made: FinishedMixture) -> int:
     """Returns the repeated conversations of single blocks and of different ones."""
     counts: Counter[str] = made.rejections.get("mixture", Rejections()).counts
     inside = sum(n for reason, n in counts.items() if reason.endswith(": duplicate"))

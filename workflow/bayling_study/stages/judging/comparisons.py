@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses
-from bayling_study.shared.reviews import ORDERS, parse_scores, review_id, review_prompt
+from bayling_study.shared.review_prompts import ORDERS, parse_scores, review_id, review_prompt
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def pairs(
     return found
 
 
-def write_reviews(path: Path, reviews: Iterable[Review], made: str) -> None:
-    """Writes the review file; ``made`` is the hash of what decided the reviews."""
+def write_reviews(path: Path, reviews: Iterable[Review], provenance: str) -> None:
+    """Writes the review file; ``provenance`` is the hash of what decided the reviews."""
     write_hypotheses(
-        path, (Hypothesis(r.id, [r.text], [r.tokens], [r.finish], made) for r in reviews)
+        path, (Hypothesis(r.id, [r.text], [r.tokens], [r.finish], provenance) for r in reviews)
     )
