@@ -17,7 +17,7 @@ from bayling_study.commands.plan import __main__ as program
 from bayling_study.commands.plan import disk, formulas, machine, training
 from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.shapes import PUBLISHED, foundation_model, parameters
+from bayling_study.commands.plan.shapes import PUBLISHED, foundation_model
 from bayling_study.config import load_config
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
@@ -61,7 +61,7 @@ def run(monkeypatch, capsys, *arguments: object) -> str:
     ],
 )
 def test_the_table_gives_the_known_numbers_of_parameters(source, count):
-    assert parameters(PUBLISHED[source]) == count
+    assert PUBLISHED[source].parameters() == count
 
 
 @pytest.mark.parametrize(("stage", "gigabytes"), [(1, 31.4), (2, 16.6), (3, 1.9)])
@@ -78,9 +78,9 @@ def test_operations_are_6_a_parameter_and_token_and_4_where_it_is_frozen():
     shape = PUBLISHED["llama-7b"]
     for recompute in (False, True):  # model FLOPs: what is computed again does not count
         tuning = TuningSection(gradient_checkpointing=recompute)
-        assert formulas.training_flops(shape, tuning, 1e9) == 6 * parameters(shape) * 1e9
+        assert formulas.training_flops(shape, tuning, 1e9) == 6 * shape.parameters() * 1e9
     lora = TuningSection.model_validate({"adapter": {"kind": "lora", "rank": 16}})
-    expected = (4 * parameters(shape) + 6 * 39_976_960) * 1e9
+    expected = (4 * shape.parameters() + 6 * 39_976_960) * 1e9
     assert formulas.training_flops(shape, lora, 1e9) == pytest.approx(expected)
     assert formulas.hours(312e12 * 3600, 312, 0.5) == pytest.approx(2)
 
@@ -88,9 +88,9 @@ def test_operations_are_6_a_parameter_and_token_and_4_where_it_is_frozen():
 def test_a_checkpoint_has_12_bytes_a_trained_parameter():
     """As ``test_tuning_states`` finds of the files."""
     shape = PUBLISHED["smollm2"]
-    assert formulas.checkpoint_bytes(shape, TuningSection()) == 12 * parameters(shape)
+    assert formulas.checkpoint_bytes(shape, TuningSection()) == 12 * shape.parameters()
     thin = TuningSection.model_validate({"adapter": {"kind": "lora", "rank": 8}})
-    assert formulas.checkpoint_bytes(shape, thin) < 12 * parameters(shape) / 50
+    assert formulas.checkpoint_bytes(shape, thin) < 12 * shape.parameters() / 50
 
 
 @pytest.mark.parametrize("tied", [True, False])

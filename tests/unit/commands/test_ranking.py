@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bayling_study.commands.ranking import results
 from bayling_study.commands.ranking.__main__ import main as ranking
 from bayling_study.commands.ranking.filled import Key, read_sheet
-from bayling_study.commands.ranking.results import krippendorff_alpha, places, scores
+from bayling_study.commands.ranking.results import krippendorff_alpha, scores
 from bayling_study.commands.ranking.sheet import ABILITIES, defused, rank_columns
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_text
@@ -262,9 +263,11 @@ def test_files_that_are_no_sheets(tmp_path: Path, sheet: Path) -> None:
 
 
 def test_places_of_equal_ranks() -> None:
-    assert places([1, 2, 3]) == [1, 2, 3]
-    assert places([1, 1, 3]) == places([1, 1, 2]) == [1.5, 1.5, 3]
-    assert places([1, 1, 1]) == [2, 2, 2]
+    key = Key("s", ["a", "b", "c"], {"1": [], "2": [], "3": [], "4": []})
+    given = {"1": [1, 2, 3], "2": [1, 1, 3], "3": [1, 1, 2], "4": [1, 1, 1]}
+    ranks = {item: dict(zip(key.systems, row, strict=True)) for item, row in given.items()}
+    places = [[1, 2, 3], [1.5, 1.5, 3], [1.5, 1.5, 3], [2, 2, 2]]
+    assert results.places(ranks, key).tolist() == places
 
 
 def test_alpha_of_krippendorffs_own_example() -> None:

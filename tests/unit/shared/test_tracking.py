@@ -20,13 +20,12 @@ from bayling_study.config.study import TrackingSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.tracking.__main__ import main as track
-from bayling_study.shared.tracking.host import git_commit
+from bayling_study.shared.tracking.host import git_commit, is_alive
 from bayling_study.shared.tracking.live import LiveRun
 from bayling_study.shared.tracking.mlflow_store import (
     Store,
     chosen_uri,
     default_uri,
-    is_alive,
     reached,
     state_of,
 )

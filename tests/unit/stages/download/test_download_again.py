@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bayling_study.config.study import DownloadSection
+from bayling_study.core import disk
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.fetched import files_root
-from bayling_study.stages.download import fetchers, space
+from bayling_study.stages.download import fetchers
 from bayling_study.stages.download.__main__ import ensure
 from helpers.download_cases import row, sha, tar_of
 from helpers.download_server import Site, served
@@ -78,8 +79,8 @@ def test_an_archive_of_unknown_size_is_unpacked_only_where_there_is_space(
     source = row("url", f"{site.url}/set.tar.gz")
     with monkeypatch.context() as patched:
         usage = shutil.disk_usage(out.anchor)._replace(free=2 * len(ARCHIVE))
-        patched.setattr(space.shutil, "disk_usage", lambda _: usage)
-        with pytest.raises(StudyError, match=r"set needs about .* are free"):
+        patched.setattr(disk.shutil, "disk_usage", lambda _: usage)
+        with pytest.raises(StudyError, match=r"set needs .* are free"):
             ensure(source, out, SECTION)
     assert not (out / "files").exists()
     ensure(source, out, SECTION)
@@ -93,7 +94,7 @@ def test_what_is_fetched_already_needs_no_space(
     (out / "raw").mkdir(parents=True)
     (out / "raw" / "set.tar.gz").write_bytes(ARCHIVE)
     usage = shutil.disk_usage(out.anchor)._replace(free=3 * len(ARCHIVE))
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage)
     ensure(source, out, SECTION)
     assert site.ranges == []
 

@@ -127,7 +127,7 @@ def test_local_path_that_is_absent_or_unfit_is_told(out: Path, tmp_path: Path) -
 
 
 def test_too_small_a_disk_is_told_before_anything_starts(site: Site, out: Path) -> None:
-    with pytest.raises(StudyError, match=r"needs about 4000000\.0 TB"):
+    with pytest.raises(StudyError, match=r"needs 4000000000\.00 GB"):
         ensure(row("url", f"{site.url}/set.tsv", bytes=10**18), out, SECTION)
     assert site.ranges == []
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from bayling_study.core import disk
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path
 from bayling_study.shared.checkpoints import shards
-from bayling_study.stages.export import job
 from helpers import ROOT
 from helpers.export_models import change, export_tiny, refused, save_tiny
 
@@ -36,8 +36,8 @@ def scratch(model: Path) -> list[Path]:
 
 def test_too_small_a_disk_is_refused_before_the_first_byte(model, monkeypatch):
     usage = namedtuple("usage", "total used free")(10**6, 10**6 - 10, 10)
-    monkeypatch.setattr(job.shutil, "disk_usage", lambda path: usage)
-    refused(model, "needs 0.07 GB, the disk has 0.00 GB")
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage)
+    refused(model, "the export needs 0.07 GB, 0.00 GB are free")
     assert not scratch(model)
 
 
@@ -70,7 +70,6 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
-from bayling_study.stages.export import job
 real, count = job.Progress.step, [0]
 def step(self, nbytes):
     real(self, nbytes)

@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,6 @@ from bayling_study.shared.metrics.resampling import (
 from bayling_study.stages.significance.pairs import (
     PairTest,
     average_tests,
-    compare_item,
     correct_table,
     corrected,
     item_tests,
@@ -35,6 +35,13 @@ from helpers.scoring_cases import answers
 
 SEED = 12345
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]
+
+
+def compare_item(
+    systems: dict[str, dict[str, Measurement]], plan: Resampling
+) -> list[dict[str, Any]]:
+    """All pairs of systems on one item, corrected."""
+    return corrected(item_tests(systems, plan), plan)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ for a network. Environments are not in it: their locks are, for
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 from bayling_study.commands.bundle.archive import archive_bytes, list_contents, write
@@ -23,7 +22,7 @@ from bayling_study.commands.bundle.contents import entries
 from bayling_study.config import load_config
 from bayling_study.config.loading import ROOT
 from bayling_study.core.cli import run_program
-from bayling_study.core.errors import StudyError
+from bayling_study.core.disk import check_space
 from bayling_study.dag.layout import Layout
 
 TOP = "bayling-study"
@@ -55,13 +54,7 @@ def pack_study(files: list[Path], out: Path) -> None:
     ordered, listing = list_contents(entries(layout, ROOT))
     size, place = archive_bytes(listing), out.absolute().parent
     place.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(place).free
-    if size > free:
-        raise StudyError(
-            f"the archive needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
-            where=place,
-            fix="make bundle BUNDLE=/bigger/disk/NAME.tar",
-        )
+    check_space(place, size, "the archive", "make bundle BUNDLE=/bigger/disk/NAME.tar")
     sources = {source: layout.download(source).name for source in layout.used_sources()}
     write(out, TOP, {"study": config.study.name, "sources": sources}, ordered, listing)
     total = sum(facts["bytes"] for facts in listing.values())

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.cli import run_program
+from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json, sha256_file
+from bayling_study.core.files import read_json
 
 LISTING = "bundle.json"
 
@@ -30,9 +31,7 @@ def verify(folder: Path) -> dict[str, Any]:
     wrong = [
         name
         for name, facts in about["files"].items()
-        if not (folder / name).is_file()
-        or (folder / name).stat().st_size != facts["bytes"]
-        or sha256_file(folder / name) != facts["sha256"]
+        if damage(folder / name, facts["bytes"], facts["sha256"])
     ]
     if wrong:
         raise StudyError(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayling_study.config import StudyConfig, load_config
+from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
-from bayling_study.config.systems import EndpointSystem, PublishedSystem, TemplateName
+from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.templates.choice import template_of
@@ -45,7 +45,8 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
     """
     config = load_config(*files)
     where = f"{files[0]}: systems"
-    answering = _answering(config)
+    layout = Layout(config)
+    answering = layout.with_model(*config.systems)
     if name not in answering:
         reasons = {
             "published": f"{name!r} only has released outputs; there is no model to run",
@@ -57,7 +58,7 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
             where=where,
             fix=f"SYSTEM=NAME (or --system NAME) with one of: {', '.join(answering) or '(none)'}",
         )
-    checkpoint = Layout(config).checkpoint(name)
+    checkpoint = layout.checkpoint(name)
     if not checkpoint.is_dir():
         raise StudyError(
             f"the system {name!r} is not built yet: {checkpoint} does not exist",
@@ -72,11 +73,3 @@ def build_command(files: Sequence[Path]) -> str:
     name = "embedded" if files[0].name == EMBEDDED else files[0].stem
     extra = f' CONFIG="{" ".join(map(str, files[1:]))}"' if files[1:] else ""
     return f"make study STUDY={name}{extra}"
-
-
-def _answering(config: StudyConfig) -> list[str]:
-    return [
-        name
-        for name, system in config.systems.items()
-        if not isinstance(system, PublishedSystem | EndpointSystem)
-    ]

@@ -16,19 +16,13 @@ from bayling_study.commands.plan.disk import check_disk, disk_needs
 from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.commands.plan.machine import Machine, check_memory, machine
-from bayling_study.commands.plan.shapes import foundation_model, foundation_of
+from bayling_study.commands.plan.shapes import study_models
 from bayling_study.commands.plan.training import tuning_plan
 from bayling_study.config import load_config
-from bayling_study.config.systems import (
-    EndpointSystem,
-    FoundationSystem,
-    PublishedSystem,
-    TunedSystem,
-)
+from bayling_study.config.systems import FoundationSystem, TunedSystem
 from bayling_study.core.cli import run_program
 from bayling_study.dag.profiles import Profile, read_profile
 from bayling_study.dag.rules import Dag
-from bayling_study.shared.sizing.shape import Shape
 
 A100_TFLOPS = 312.0
 """Dense bf16 peak of one NVIDIA A100, from its data sheet."""
@@ -78,10 +72,11 @@ def main() -> None:
     dag = Dag(config)
     layout = dag.layout
     layout.check()
-    shapes = _shapes(dag)
+    models = study_models(layout)
+    shapes = {name: model.shape for name, model in models.items()}
     sources = downloads(layout)
-    needs = disk_needs(layout, sources, {name: shape for name, (shape, _) in shapes.items()})
-    tuned = [(name, shapes[name][0]) for name in layout.names(TunedSystem)]
+    needs = disk_needs(layout, sources, shapes)
+    tuned = [(name, shapes[name]) for name in layout.names(TunedSystem)]
     profile = None if options.profile is None else read_profile(options.profile)
     where = _machine(options, profile) if tuned else None
     tunings = [
@@ -91,7 +86,7 @@ def main() -> None:
     ]
     print(f"{config.study.title} ({config.study.name})\n")
     print(tables.download_table(sources))
-    foundations = {name: shapes[name] for name in layout.names(FoundationSystem)}
+    foundations = {name: models[name] for name in layout.names(FoundationSystem)}
     if foundations:
         print(tables.model_table(foundations, config.export.group_size))
     if tunings and where is not None:
@@ -112,16 +107,6 @@ def main() -> None:
 def _machine(options: argparse.Namespace, profile: Profile | None) -> Machine:
     asked = None if profile is None else profile.request("tuning")
     return machine(options.gpus, options.gpu_gib, options.processes, options.host_gib, asked)
-
-
-def _shapes(dag: Dag) -> dict[str, tuple[Shape | None, str]]:
-    """Returns the shape of every system that is run here, and where it comes from."""
-    found: dict[str, tuple[Shape | None, str]] = {}
-    for name, system in dag.config.systems.items():
-        if not isinstance(system, PublishedSystem | EndpointSystem):
-            model = foundation_model(dag.layout, foundation_of(dag.config, name))
-            found[name] = (model.shape, model.origin)
-    return found
 
 
 if __name__ == "__main__":

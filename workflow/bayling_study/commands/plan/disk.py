@@ -10,7 +10,6 @@ from pathlib import Path
 from bayling_study.commands.plan.arithmetic import HALF
 from bayling_study.commands.plan.downloads import Download
 from bayling_study.commands.plan.formulas import TOKEN_BYTES, checkpoint_bytes, export_bytes
-from bayling_study.commands.plan.shapes import parameters
 from bayling_study.commands.plan.training import mixture_tokens
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.core.errors import StudyError
@@ -70,22 +69,22 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
     if isinstance(system, FoundationSystem):
         # A checkpoint in the hub's format is linked, one in GGUF rewritten in 16 bits.
         linked = _is_hub(layout, system.source)
-        size = 0 if linked else HALF * parameters(shape)
+        size = 0 if linked else HALF * shape.parameters()
         return [Need(f"foundation {name}", layout.resources, size)]
     if isinstance(system, TunedSystem):
         tuning = config.tuning_of(name)
         count = tuning.keep_checkpoints + 1
-        weights = WEIGHT_BYTES[tuning.output_dtype] * parameters(shape)
+        weights = WEIGHT_BYTES[tuning.output_dtype] * shape.parameters()
         data = round(TOKEN_BYTES * mixture_tokens(layout, name)[0])
         checkpoints = count * checkpoint_bytes(shape, tuning)
         saving = "tuning: {keep_checkpoints: 1}" if tuning.keep_checkpoints > 1 else ""
         return [
             Need(f"synthesis {system.mixture}", folder, data),
             Need(f"tuning {name}", folder, weights, checkpoints, saving),
-            *([Need(f"delta {name}", folder, HALF * parameters(shape))] if system.delta else []),
+            *([Need(f"delta {name}", folder, HALF * shape.parameters())] if system.delta else []),
         ]
     if isinstance(system, DeltaSystem):
-        return [Need(f"restore {name}", folder, HALF * parameters(shape))]
+        return [Need(f"restore {name}", folder, HALF * shape.parameters())]
     assert isinstance(system, Int8System), name
     size = export_bytes(shape, system.format, config.export.group_size)
     return [Need(f"export {name}", folder, size)]

@@ -65,5 +65,5 @@ def _weight_bytes(layout: Layout) -> dict[str, int]:
         if isinstance(system, FoundationSystem):
             model = foundation_model(layout, name)
             if model.shape is not None:
-                sizes[system.source] = HALF * model.parameters
+                sizes[system.source] = HALF * model.shape.parameters()
     return sizes

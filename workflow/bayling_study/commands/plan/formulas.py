@@ -11,7 +11,6 @@ utilisation, as training reports it (``sizing.speed``, which also counts attenti
 from __future__ import annotations
 
 from bayling_study.commands.plan.arithmetic import HALF, memory
-from bayling_study.commands.plan.shapes import parameters
 from bayling_study.config.tuning import TuningSection
 from bayling_study.shared.sizing.memory import OPTIMIZER_BYTES, trained_parameters
 from bayling_study.shared.sizing.shape import Shape
@@ -29,9 +28,9 @@ def training_flops(shape: Shape, tuning: TuningSection, tokens: float) -> float:
     With adapters 4 for the frozen parameters and 6 for the adapters' own.
     """
     if tuning.adapter is None:
-        return TRAINED * parameters(shape) * tokens
+        return TRAINED * shape.parameters() * tokens
     own = trained_parameters(shape, tuning)
-    return (FROZEN * parameters(shape) + TRAINED * own) * tokens
+    return (FROZEN * shape.parameters() + TRAINED * own) * tokens
 
 
 def hours(flops: float, teraflops: float, utilisation: float) -> float:
@@ -60,5 +59,5 @@ def export_bytes(shape: Shape, form: str, group: int) -> int:
         linear = sum(rows * columns for rows, columns in inner)
         return linear + scales + HALF * (shape.kept() + output)
     vectors = (2 * shape.layers + 1) * shape.hidden
-    matrices = parameters(shape) - vectors
+    matrices = shape.parameters() - vectors
     return matrices * 34 // 32 + 4 * vectors

@@ -42,22 +42,6 @@ class Model:
     shape: Shape | None
     origin: Literal["config.json", "table", "unknown"]
 
-    @property
-    def parameters(self) -> int:
-        """Returns the number of parameters; a tied output layer counts once.
-
-        Raises:
-            ValueError: the shape is unknown.
-        """
-        if self.shape is None:
-            raise ValueError("the shape is unknown")
-        return parameters(self.shape)
-
-
-def parameters(shape: Shape) -> int:
-    """Returns the number of parameters of a model without biases."""
-    return shape.parameters()
-
 
 def foundation_of(config: StudyConfig, system: str) -> str:
     """Returns the foundation system that a system goes back to; itself if it is one."""
@@ -81,3 +65,9 @@ def foundation_model(layout: Layout, system: str) -> Model:
     if source in PUBLISHED:
         return Model(PUBLISHED[source], "table")
     return Model(None, "unknown")
+
+
+def study_models(layout: Layout) -> dict[str, Model]:
+    """Returns what is known of the model of every system that is run here."""
+    here = layout.with_model(*layout.config.systems)
+    return {name: foundation_model(layout, foundation_of(layout.config, name)) for name in here}

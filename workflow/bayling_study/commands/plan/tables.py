@@ -8,7 +8,7 @@ from bayling_study.commands.plan.arithmetic import GIBIBYTE, memory
 from bayling_study.commands.plan.disk import Need, peaks
 from bayling_study.commands.plan.downloads import Download
 from bayling_study.commands.plan.formulas import FILE_SCALE_BYTES, hours
-from bayling_study.commands.plan.shapes import parameters
+from bayling_study.commands.plan.shapes import Model
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.shared.sizing.shape import Shape
 
@@ -61,15 +61,15 @@ def _size(source: Download) -> str:
     return ("about " if source.estimated else "") + decimal(source.bytes)
 
 
-def model_table(models: Mapping[str, tuple[Shape | None, str]], group: int) -> str:
+def model_table(models: Mapping[str, Model], group: int) -> str:
     """Renders what answering needs in 16 and in 8 bits.
 
     Args:
-        models: foundation to its shape (none: unknown) and where that comes from.
+        models: foundation to what is known of it.
         group: columns that share a scale in 8 bits.
     """
     header = ("foundation", "parameters", "16 bits", "+ cache", "8 bits", "+ cache", "shape from")
-    rows = [(name, *_answering(shape, group), origin) for name, (shape, origin) in models.items()]
+    rows = [(name, *_answering(one.shape, group), one.origin) for name, one in models.items()]
     title = (
         f"Memory to answer (cache of {CACHE_TOKENS:,} tokens in 16 bits; in 8 bits with the "
         "largest matrix rebuilt)"
@@ -83,7 +83,7 @@ def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:
     need = memory(shape, CACHE_TOKENS, group, FILE_SCALE_BYTES)
     cache = need.with_cache - need.int8
     sizes = (need.fp16, need.fp16 + cache, need.int8, need.with_matrix)
-    return (f"{parameters(shape):,}", *map(gibibytes, sizes))
+    return (f"{shape.parameters():,}", *map(gibibytes, sizes))
 
 
 def training_table(tunings: Sequence[Tuning], teraflops: float, utilisation: float) -> str:

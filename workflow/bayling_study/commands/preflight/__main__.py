@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
+from bayling_study.commands.plan.partitions import HERE_RULES
 from bayling_study.commands.preflight import checks, here, programs, slurm, storage
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import TOKEN
@@ -30,8 +31,6 @@ from bayling_study.dag.devices import cards
 from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
 from bayling_study.dag.rules import Dag, use_this_interpreter
 
-LOCAL_RULES = {"download", "track"}
-"""Rules that run where Snakemake runs (``localrules`` of the Snakefile)."""
 SEEN_SECONDS = 60.0
 
 
@@ -100,7 +99,7 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
     yield reached
     if reached.level == "FAILED":
         return
-    rules = [rule for rule in job_counts(dag) if rule not in LOCAL_RULES]
+    rules = [rule for rule in job_counts(dag) if rule not in HERE_RULES]
     accepted = {}
     for request, names in profile.requests(rules).items():
         outcome = slurm.accepts(request, names)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from bayling_study.commands.plan.disk import Need, disk_needs, existing, peaks
 from bayling_study.commands.plan.downloads import downloads
-from bayling_study.commands.plan.shapes import foundation_model, foundation_of
-from bayling_study.config.systems import EndpointSystem, PublishedSystem
+from bayling_study.commands.plan.shapes import study_models
 from bayling_study.dag.rules import Dag
 
 MINIMUM = 10**9
@@ -40,11 +39,7 @@ class Quota:
 def needs(dag: Dag) -> list[Need]:
     """Returns what the plan says is still to be written."""
     layout = dag.layout
-    shapes = {
-        name: foundation_model(layout, foundation_of(dag.config, name)).shape
-        for name, system in dag.config.systems.items()
-        if not isinstance(system, PublishedSystem | EndpointSystem)
-    }
+    shapes = {name: model.shape for name, model in study_models(layout).items()}
     return disk_needs(layout, downloads(layout), shapes)
 
 

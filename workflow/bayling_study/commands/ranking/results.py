@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from bayling_study.commands.ranking.filled import Key, Ranks
 from bayling_study.commands.ranking.sheet import ABILITIES
@@ -30,7 +31,7 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
     found: list[Score] = []
     for ability in ABILITIES:
         # (annotators, rows, systems): the places that the ranks mean
-        table = np.array([_places(ranks[ability], key) for ranks in annotators])
+        table = np.array([places(ranks[ability], key) for ranks in annotators])
         weights = _weights(table.shape[1], derive_seed(seed, "ranking", ability))
         note = f"{len(annotators)} annotator(s)"
         agreed = f"; {_agreement(table)}" if len(annotators) > 1 else ""
@@ -57,18 +58,10 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
     return found
 
 
-def _places(ranks: dict[str, dict[str, int]], key: Key) -> Array:
-    return np.array(
-        [places([ranks[item][system] for system in key.systems]) for item in key.orders]
-    )
-
-
-def places(ranks: Sequence[int]) -> list[float]:
-    """Returns the place of each rank, from 1; equal ranks have the mean of their places."""
-    return [
-        sum(other < rank for other in ranks) + (1 + sum(other == rank for other in ranks)) / 2
-        for rank in ranks
-    ]
+def places(ranks: dict[str, dict[str, int]], key: Key) -> Array:
+    """Returns the places that ranks mean, from 1, (rows, systems); equal ones share theirs."""
+    given = [[ranks[item][system] for system in key.systems] for item in key.orders]
+    return np.asarray(rankdata(given, axis=1))
 
 
 def _firsts(table: Array) -> Array:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +9,8 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
+from bayling_study.shared.tracking.host import is_alive
 
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 ORDER = ("failed", "lost", "interrupted", "running", "finished")
 """States, those that need a look first. ``lost``: the record says that the job runs, but its
 process or its place in the queue is gone."""
@@ -82,19 +80,7 @@ def _is_lost(state: str, host: dict[str, Any], alive: set[str] | None) -> bool:
         return False
     if host.get("scheduler_job"):
         return alive is not None and host["scheduler_job"] not in alive
-    if host.get("name") != platform.node() or not BOOT.exists():
-        return False
-    return host.get("boot") != BOOT.read_text().strip() or not _runs(int(host.get("pid", 0)))
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return not is_alive(host)
 
 
 def log_of(base: Path, stage: str, name: str) -> Path | None:

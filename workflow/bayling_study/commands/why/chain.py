@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json, sha256_file, sha256_path
-from bayling_study.shared.sources.fetched import files_root
+from bayling_study.core.files import read_json, sha256_path
+from bayling_study.shared.sources.fetched import MANIFEST, files_root
 from bayling_study.shared.tracking.code import PACKAGE, ROOT, code_hash
 from bayling_study.shared.tracking.jobs import RecordedJob, Reference, touches
 
-MANIFEST = "manifest.json"
 OK = "ok"
 SHOWN = 12
 """Hex digits of a hash that are shown."""
@@ -94,13 +94,8 @@ def _changed_files(download: Path, manifest: dict[str, Any]) -> list[str]:
         root = files_root(download)
     except StudyError as error:
         return [f"MISSING: {error.what}"]
-    notes = []
-    for row in manifest["files"]:
-        path = root / row["path"]
-        if not path.is_file():
-            notes.append(f"MISSING: {path}")
-        elif sha256_file(path) != row["sha256"]:
-            notes.append(f"CHANGED: {path}")
+    found = [(root / row["path"], row["sha256"]) for row in manifest["files"]]
+    notes = [f"CHANGED: {path} {what}" for path, sha in found if (what := damage(path, None, sha))]
     return notes or [f"{len(manifest['files'])} files as in the manifest"]
 
 

@@ -11,6 +11,6 @@ names, and goes nowhere but into the request's header.
 """
 
 from bayling_study.shared.endpoint.client import Endpoint
-from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
+from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest, request_seed
 
-__all__ = ["ChatCompletion", "ChatRequest", "Endpoint"]
+__all__ = ["ChatCompletion", "ChatRequest", "Endpoint", "request_seed"]

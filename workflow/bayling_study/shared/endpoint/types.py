@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayling_study.core.files import sha256_json
+from bayling_study.core.seeds import derive_seed
 
 Message = Mapping[str, str]
 """``{"role": "user", "content": "…"}``."""
@@ -73,3 +74,8 @@ class ChatCompletion:
     tokens: int
     prompt_tokens: int
     finish: str
+
+
+def request_seed(seed: int, *names: str) -> int:
+    """Returns the seed of a request; servers take a signed integer of 32 bits."""
+    return derive_seed(seed, *names) % (1 << 31)

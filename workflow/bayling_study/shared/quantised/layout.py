@@ -24,8 +24,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json, sha256_file, write_json
+from bayling_study.core.files import read_json, write_json
 
 QUANTISATION_FILE = "quantization.json"
 SCHEME = "groupwise"
@@ -84,12 +85,9 @@ def check_files(folder: Path, description: Quantisation) -> None:
         StudyError: a file is absent, has another size or another content.
     """
     for name, facts in description.files.items():
-        path = folder / name
-        if not path.is_file():
-            raise StudyError("the weight file does not exist", where=path)
-        if path.stat().st_size != facts["bytes"] or sha256_file(path) != facts["sha256"]:
+        if problem := damage(folder / name, facts["bytes"], facts["sha256"]):
             raise StudyError(
-                f"the weight file is not the one that {QUANTISATION_FILE} describes",
-                where=path,
+                f"the weight file {problem}, by {QUANTISATION_FILE}",
+                where=folder / name,
                 fix="export again; the file was truncated or changed",
             )

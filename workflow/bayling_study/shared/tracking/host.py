@@ -9,6 +9,7 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,21 @@ def host_facts() -> dict[str, Any]:
         "boot": BOOT.read_text().strip() if BOOT.exists() else "",
         "scheduler_job": next(filter(None, map(os.environ.get, SCHEDULER_JOBS)), ""),
     }
+
+
+def is_alive(host: Mapping[str, Any]) -> bool:
+    """Tells whether a record's process may still run; other machines get the benefit of doubt."""
+    if host.get("name") != platform.node():
+        return True
+    if BOOT.exists() and BOOT.read_text().strip() != host.get("boot"):
+        return False
+    try:
+        os.kill(int(host.get("pid", 0)), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def command_line() -> list[str]:

@@ -12,10 +12,10 @@ import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json, sha256_file
+from bayling_study.core.files import read_json
 from bayling_study.shared.sources.fetched import MANIFEST
 
 RUNS = "runs"
@@ -58,23 +58,13 @@ def check_source(download: Path) -> None:
     root = Path(manifest["root"]) if manifest.get("root") else download / "files"
     for entry in manifest.get("files", []):
         path = root / entry["path"]
-        problem = _difference(path, entry)
+        problem = damage(path, entry.get("bytes"), entry.get("sha256", ""))
         if problem:
             raise StudyError(
                 f"the source's file {problem}",
                 where=path,
                 fix=f"delete its folder, and the next run fetches it again: rm -r {download}",
             )
-
-
-def _difference(path: Path, entry: dict[str, Any]) -> str:
-    if not path.is_file():
-        return "is gone"
-    if "bytes" in entry and path.stat().st_size != entry["bytes"]:
-        return f"has {path.stat().st_size} bytes, fetched were {entry['bytes']}"
-    if entry.get("sha256") and sha256_file(path) != entry["sha256"]:
-        return "is damaged: its SHA-256 is not the fetched one"
-    return ""
 
 
 @lru_cache(maxsize=4)

@@ -22,11 +22,11 @@ from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_json
 from bayling_study.shared.tracking import sending
-from bayling_study.shared.tracking.host import BOOT
+from bayling_study.shared.tracking.host import is_alive
 from bayling_study.shared.tracking.registry import register
 from bayling_study.shared.tracking.target import chosen_experiment, chosen_uri, default_uri
 
-__all__ = ["Store", "chosen_uri", "default_uri", "is_alive", "reached", "runs_of", "state_of"]
+__all__ = ["Store", "chosen_uri", "default_uri", "reached", "runs_of", "state_of"]
 
 log = logging.getLogger(__name__)
 
@@ -271,18 +271,3 @@ def state_of(record: Mapping[str, Any]) -> str:
     if record["state"] == "running" and not is_alive(record["host"]):
         return "KILLED"
     return STATES[record["state"]]
-
-
-def is_alive(host: Mapping[str, Any]) -> bool:
-    """Tells whether a record's process may still run; other machines get the benefit of doubt."""
-    if os.uname().nodename != host["name"]:
-        return True
-    if BOOT.exists() and BOOT.read_text().strip() != host["boot"]:
-        return False
-    try:
-        os.kill(host["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

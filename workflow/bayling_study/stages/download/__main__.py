@@ -17,11 +17,12 @@ from pathlib import Path
 from bayling_study.config import load_settings
 from bayling_study.config.study import DownloadSection
 from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core.disk import bytes_in, check_space
 from bayling_study.core.files import read_json
 from bayling_study.shared.sources.fetched import MANIFEST
 from bayling_study.shared.sources.table import SourceRow, source_row
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.download.fetchers import FETCHERS
+from bayling_study.stages.download.fetchers import FETCHERS, NO_SPACE, UNPACKED_FACTOR
 from bayling_study.stages.download.hub import is_commit
 from bayling_study.stages.download.local import (
     check_local_folder,
@@ -40,7 +41,6 @@ from bayling_study.stages.download.lock import (
 )
 from bayling_study.stages.download.receipt import intact, write_receipt
 from bayling_study.stages.download.request import DownloadRequest, Fetched
-from bayling_study.stages.download.space import UNPACKED_FACTOR, bytes_in, check_space
 from bayling_study.stages.download.transfer import Policy
 
 LOG = logging.getLogger("bayling_study.stages.download")
@@ -141,7 +141,7 @@ def fetch_remote(request: DownloadRequest) -> Fetched:
     if row.bytes:
         factor = 1 if row.kind == "hub" else UNPACKED_FACTOR
         held = bytes_in(request.files if row.kind == "hub" else request.raw)
-        check_space(row, request.out, factor * row.bytes - held)
+        check_space(request.out, factor * row.bytes - held, row.id, NO_SPACE)
     return FETCHERS[row.kind](request)
 
 

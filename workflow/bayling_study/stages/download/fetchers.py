@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, sha256_file
 from bayling_study.stages.download.archives import matcher, unpack
@@ -23,7 +24,6 @@ from bayling_study.stages.download.hub import fetch_hub
 from bayling_study.stages.download.package_index import fetch_package
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.stages.download.request import DownloadRequest, Fetched
-from bayling_study.stages.download.space import UNPACKED_FACTOR, check_space
 from bayling_study.stages.download.transfer import fetch
 
 ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".deb")
@@ -31,6 +31,13 @@ TOP_FOLDER_KINDS = ("git", "pip-sdist", "npm", "apt")
 """Kinds whose archives have one top folder, which is no part of a file's path (``./`` in
 Debian's)."""
 SACREBLEU_SECONDS = 1800
+UNPACKED_FACTOR = 4
+"""Disk that an archive and its content need, as a multiple of the archive, at the table's
+largest ratio."""
+NO_SPACE = (
+    "free some space, or set study.resources to a larger disk; what is fetched already is not "
+    "fetched again"
+)
 
 
 def fetch_from_index(request: DownloadRequest) -> Fetched:
@@ -124,7 +131,7 @@ def take_file(path: Path, request: DownloadRequest) -> Fetched:
     if packed and not (fetched and request.row.bytes):  # else it is known before the transfer
         request.out.mkdir(parents=True, exist_ok=True)
         needed = (UNPACKED_FACTOR - 1) * path.stat().st_size
-        check_space(request.row, request.out, needed)
+        check_space(request.out, needed, request.row.id, NO_SPACE)
     try:
         return _take(path, request, packed)
     except StudyError:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_file, sha256_json, write_json
 from bayling_study.shared.sources.fetched import MANIFEST
@@ -91,11 +92,6 @@ def intact(out: Path, row: SourceRow, root: Path | None) -> bool:
     if row_hash(SourceRow.model_validate(receipt["source"])) != row_hash(row):
         return False
     base = root or out / "files"
-    return all(_unchanged(base, FileFact(**item)) for item in receipt["files"])
-
-
-def _unchanged(root: Path, fact: FileFact) -> bool:
-    path = root / fact.path
-    if not path.is_file() or path.stat().st_size != fact.bytes:
-        return False
-    return sha256_file(path) == fact.sha256
+    return not any(
+        damage(base / item["path"], item["bytes"], item["sha256"]) for item in receipt["files"]
+    )

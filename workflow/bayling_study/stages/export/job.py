@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
+from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
 from bayling_study.shared.checkpoints.reading import Checkpoint
@@ -46,7 +47,8 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     files = [shard.file for shard in shards]
     out.parent.mkdir(parents=True, exist_ok=True)
     _drop_leftovers(out)
-    _check_space(out.parent, sum(file.size for file in files))
+    needed = sum(file.size for file in files) + SPARE_BYTES
+    check_space(out.parent, needed, "the export", "make room or write somewhere else")
     errors: dict[str, TensorError] = {}
     meter = Progress(checkpoint)
     try:
@@ -90,17 +92,6 @@ def _drop_leftovers(out: Path) -> None:
     """Removes the scratch folders of attempts that were killed; each may hold gigabytes."""
     for folder in out.parent.glob(f".{out.name}.*.tmp"):
         shutil.rmtree(folder)
-
-
-def _check_space(folder: Path, nbytes: int) -> None:
-    """Refuses before the first byte if the files cannot fit."""
-    needed, free = nbytes + SPARE_BYTES, shutil.disk_usage(folder).free
-    if needed > free:
-        raise StudyError(
-            f"the export needs {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB",
-            where=folder,
-            fix="make room or write somewhere else",
-        )
 
 
 class Progress:

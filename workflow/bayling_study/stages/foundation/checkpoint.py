@@ -14,6 +14,7 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file
+from bayling_study.shared.checkpoints import tensorfile
 from bayling_study.stages.foundation.gguf_header import read_header
 from bayling_study.stages.foundation.gguf_tokenizer import build_tokenizer
 
@@ -151,7 +152,7 @@ def adopt_hub(source: Path, out: Path) -> dict[str, float]:
         raise StudyError(f"not a hub-format checkpoint, missing: {wanted}", where=source)
     for file in weights:
         if file.suffix == ".safetensors":
-            check_tensors(file)
+            tensorfile.read_header(file)
     safe = any(file.suffix == ".safetensors" for file in weights)
     total = 0
     for file in sorted(source.iterdir()):
@@ -160,20 +161,3 @@ def adopt_hub(source: Path, out: Path) -> dict[str, float]:
             link_file(file, out / file.name)
             total += file.stat().st_size
     return {"bytes": float(total)}
-
-
-def check_tensors(path: Path) -> None:
-    """Reads a safetensors file's header, which must describe exactly the bytes that follow.
-
-    Raises:
-        StudyError: it does not: the file is damaged, cut short or something else.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as tensors:
-            names = list(tensors.keys())
-    except SafetensorError as error:
-        raise StudyError(f"not a safetensors file ({error})", where=path) from error
-    if not names:
-        raise StudyError("the file holds no tensor", where=path)

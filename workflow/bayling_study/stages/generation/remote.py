@@ -14,8 +14,7 @@ from typing import Any
 
 from bayling_study.config.suites import Decoding, Suite
 from bayling_study.core.records import Prompt
-from bayling_study.core.seeds import derive_seed
-from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint
+from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint, request_seed
 from bayling_study.stages.generation.journal import Entry
 from bayling_study.stages.generation.outputs import SuiteAnswers
 from bayling_study.stages.generation.progress import Meter, Progress
@@ -29,9 +28,6 @@ from bayling_study.stages.generation.turns import (
     decoding_of,
     number_of_turns,
 )
-
-SEED_BITS = 31
-"""Servers take a seed as a signed integer of 32 bits."""
 
 
 @dataclass
@@ -74,12 +70,11 @@ class MeteredEndpoint:
         return entries
 
     def _request(self, prompt: Prompt, turns: Turns, turn: int, how: Decoding) -> ChatRequest:
-        seed = derive_seed(self.seed, "generation", prompt.id, str(turn)) % (1 << SEED_BITS)
         return ChatRequest(
             [{**message} for message in conversation(prompt, turns, turn)],
             how.max_new_tokens,
             how.temperature if how.sample else 0.0,
-            seed if how.sample else None,
+            request_seed(self.seed, "generation", prompt.id, str(turn)) if how.sample else None,
         )
 
 

@@ -6,14 +6,10 @@ import logging
 from collections.abc import Sequence
 
 from bayling_study.config.suites import Decoding
-from bayling_study.core.seeds import derive_seed
-from bayling_study.shared.endpoint import ChatRequest, Endpoint
+from bayling_study.shared.endpoint import ChatRequest, Endpoint, request_seed
 from bayling_study.stages.judging.comparisons import PairwisePrompt, Review
 
 log = logging.getLogger(__name__)
-
-SEED_BITS = 31
-"""Servers take a seed as a signed integer of 32 bits."""
 
 
 def ask(
@@ -50,6 +46,6 @@ def _request(pair: PairwisePrompt, how: Decoding, attempt: int, seed: int) -> Ch
         [{"role": "user", "content": pair.text}],
         how.max_new_tokens,
         how.temperature if sampled else 0.0,
-        derive_seed(seed, *names) % (1 << SEED_BITS) if sampled else None,
+        request_seed(seed, *names) if sampled else None,
         attempt,
     )

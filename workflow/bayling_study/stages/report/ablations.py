@@ -58,7 +58,7 @@ def ablation_section(study: Study) -> PageSection:
 
 def sizes_of(study: Study, tuned: Sequence[str]) -> tuple[str, dict[str, float | None]]:
     """Returns what the systems differ in, and of each how much: model size, or training set."""
-    parameters = {name: _parameters(study.folder / "tuned" / name) for name in tuned}
+    parameters = {name: _parameters(study.folder / "tuning" / name) for name in tuned}
     known = [value for value in parameters.values() if value is not None]
     if len(known) == len(tuned) and max(known) > OTHER_MODEL * min(known):
         return "parameters (millions)", parameters

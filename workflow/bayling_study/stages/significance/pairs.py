@@ -96,13 +96,6 @@ class Draws:
         return self._made[segments]
 
 
-def compare_item(
-    systems: dict[str, dict[str, Measurement]], plan: Resampling
-) -> list[dict[str, Any]]:
-    """Tests all pairs of systems on one item; see ``item_tests`` and ``corrected``."""
-    return corrected(item_tests(systems, plan), plan)
-
-
 def item_tests(systems: dict[str, dict[str, Measurement]], plan: Resampling) -> list[PairTest]:
     """Tests all pairs of systems on one item.
 

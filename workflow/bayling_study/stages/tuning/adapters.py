@@ -176,15 +176,6 @@ def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
             parameter.data = parameter.data.to(model.dtype)
 
 
-def trainable(model: Any) -> int:
-    """Returns the number of trained parameters, also of a model that ZeRO-3 has sharded."""
-    return sum(
-        int(getattr(parameter, "ds_numel", parameter.numel()))
-        for parameter in model.parameters()
-        if parameter.requires_grad
-    )
-
-
 @dataclass(frozen=True)
 class FinalTensor:
     """A tensor of the result.

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_file, sync_directory, write_json
 
@@ -154,30 +155,9 @@ def read_manifest(folder: Path) -> Manifest:
         raise StudyError(f"the manifest is incomplete ({error})", where=folder) from error
     for stored in manifest.files:
         path = folder / stored.path
-        if not path.is_file():
-            raise StudyError("the file is missing", where=path)
-        if path.stat().st_size != stored.bytes:
-            raise StudyError(f"the file does not have {stored.bytes} bytes", where=path)
-        if sha256_file(path) != stored.sha256:
-            raise StudyError("the file's hash differs from the manifest", where=path)
+        if problem := damage(path, stored.bytes, stored.sha256):
+            raise StudyError(f"the file {problem}", where=path)
     return manifest
-
-
-def check_space(folder: Path, needed: int, count: int) -> None:
-    """Checks that the disk can hold ``count`` checkpoints of ``needed`` bytes.
-
-    Raises:
-        StudyError: tells how much is needed and how much is free.
-    """
-    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    free = shutil.disk_usage(folder).free
-    if free + held < needed * count:
-        gib = 2**30
-        raise StudyError(
-            f"{count} checkpoints need {needed * count / gib:.1f} GiB, {free / gib:.1f} are free",
-            where=folder,
-            fix="free the disk, or keep_checkpoints: 1",
-        )
 
 
 def _set_aside(path: Path) -> Path:

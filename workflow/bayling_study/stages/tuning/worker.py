@@ -22,6 +22,7 @@ from typing import Any
 import torch
 import torch.distributed
 
+from bayling_study.core.disk import bytes_in, check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared import token_set
@@ -197,8 +198,10 @@ class Worker:
         if self.rank == 0:
             trained = (p for p in self.engine.module.parameters() if p.requires_grad)
             count = sum(getattr(p, "ds_numel", p.numel()) for p in trained)
-            needed = count * states.STATE_BYTES
-            checkpoints.check_space(self.job.folder, needed, self.settings.keep_checkpoints + 1)
+            kept = self.settings.keep_checkpoints + 1
+            needed = kept * count * states.STATE_BYTES - bytes_in(self.job.folder)
+            fix = "free the disk, or keep_checkpoints: 1"
+            check_space(self.job.folder, needed, f"keeping {kept} checkpoints", fix)
 
     def _save(self, step: int) -> None:
         """Writes a checkpoint; it counts only once it is complete."""

@@ -1,0 +1,55 @@
+"""Disks and the files on them: is there room, and is a file still what was noted of it?
+
+Standard library only: the COMET environment uses this module too.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_file
+
+
+def bytes_in(folder: Path) -> int:
+    """Returns the size of all files of a folder, 0 where there is none."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def check_space(folder: Path, needed: int, what: str, fix: str) -> None:
+    """Refuses to begin what the disk cannot hold.
+
+    Args:
+        folder: an existing folder on the disk.
+        needed: bytes still to be written.
+        what: needs them; begins the message.
+        fix: what to do about it.
+
+    Raises:
+        StudyError: fewer bytes are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StudyError(
+            f"{what} needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free",
+            where=folder,
+            fix=fix,
+        )
+
+
+def damage(path: Path, size: int | None, sha256: str) -> str:
+    """Returns how a file differs from what was noted of it, in words; nothing if it does not.
+
+    Args:
+        path: the file.
+        size: its bytes, if they are known.
+        sha256: its hash, if it is known.
+    """
+    if not path.is_file():
+        return "is missing"
+    if size is not None and path.stat().st_size != size:
+        return f"has {path.stat().st_size} bytes in place of {size}"
+    if sha256 and sha256_file(path) != sha256:
+        return "is damaged: its SHA-256 differs"
+    return ""
