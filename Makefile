@@ -12,7 +12,7 @@ PLAN   ?=
 # For `make ranking`: the systems to rank, and how many conversations.
 SYSTEMS ?= foundation tuned
 ITEMS   ?= 60
-# Python 3.11 or newer, which builds environments; the one that built those there are stays it.
+# What builds environments, Python 3.11 or newer: the interpreter below the present one, if any.
 PYTHON ?= $(firstword $(realpath $(STUDY_ENV)/bin/python) python3)
 # Options for installing torch, for example another index of its CPU or CUDA builds.
 export TORCH_OPTIONS ?=

@@ -64,7 +64,7 @@ def test_jobs_and_lock_of_a_killed_run_are_removed(tmp_path, words):
     done = start(tmp_path, "echo", "ran")
     out, err = done.communicate(timeout=240)
     assert (done.returncode, out) == (0, "ran\n")
-    assert "left 1 processes at work" in err
+    assert "left 1 processes running" in err
     assert not stale.exists()
     job.wait(timeout=240)
     assert not psutil.pid_exists(job.pid)
