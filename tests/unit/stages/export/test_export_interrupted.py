@@ -70,6 +70,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
+from bayling_study.stages.export import job
 real, count = job.Progress.step, [0]
 def step(self, nbytes):
     real(self, nbytes)
