@@ -27,7 +27,7 @@ MOST_ROWS = 40
 
 
 def result_sections(study: Study) -> list[PageSection]:
-    """Returns one section a suite: headline metrics with figures, the others folded."""
+    """Returns one section per suite: headline metrics with figures, the others folded."""
     sections = []
     for suite in dict.fromkeys(score.suite for score in study.scores):
         scores = [score for score in study.scores if score.suite == suite]
