@@ -174,7 +174,7 @@ def _note(study: Study, scores: Iterable[Score]) -> str:
     parts = [f"▲ ▼: significantly better or worse than {study.baseline}."]
     parts += [f"Intervals: {'; '.join(methods)}."] if methods else []
     if len(signatures) > MANY_SIGNATURES:
-        parts.append("Signatures: rest the pointer on a value, or open its score file.")
+        parts.append("Signatures: hover over a value, or open its score file.")
     elif signatures:
         parts.append(f"Signature: {' ; '.join(signatures)}")
     return " ".join(parts)
