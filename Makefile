@@ -57,13 +57,13 @@ replay: ## score all released outputs and compare with the published values
 plan: look ## what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
 	@python -m bayling_study.commands.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile config/profiles/$(PROFILE)) $(PLAN)
 
-preflight: look ## is the place ready that PROFILE=slurm (or another) sends jobs to?
+preflight: look ## check the place that PROFILE=slurm (or another) sends jobs to
 	@python -m bayling_study.commands.preflight --study-config $(FILES) --profile config/profiles/$(PROFILE)
 
-status: look ## where a study is that runs here or elsewhere: jobs, training, queue (WATCH=10)
+status: look ## the progress of a study that runs here or elsewhere: jobs, training, queue (WATCH=10)
 	@python -m bayling_study.commands.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
 
-resume: look ## after Snakemake was killed: cancel the jobs it left in SLURM's queue, go on
+resume: look ## after Snakemake was killed: cancel the jobs that it left in SLURM's queue, and continue
 	@python -m bayling_study.commands.status.cancel --study $(STUDY)
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
@@ -96,7 +96,7 @@ test: envs ## run all tests
 test-slurm: envs ## run the miniature study on a real SLURM cluster on this machine (root)
 	@cd tests && python -m slurm
 
-test-faults: envs ## kill, fill, damage and deceive whole workflows; ends with a table (about 50 minutes)
+test-faults: envs ## kill jobs, fill disks and damage files of whole workflows; ends with a table (about 50 minutes)
 	@python -m pytest tests/faults tests/e2e/test_mlflow_server.py -m ""
 
 lint: envs ## ruff, mypy, snakefmt and snakemake --lint

@@ -45,7 +45,7 @@ from bayling_study.stages.synthesis.__main__ import load_tokenizer
 from bayling_study.stages.synthesis.mixture import MixtureTask, make
 
 SHARES = {"zh": 0.432, "en": 0.262, "cross": 0.306}
-"""BayLing 2's instructions (STUDY.md 1b): Chinese, English, cross-lingual."""
+"""BayLing 2's instructions (arXiv 2411.16300): Chinese, English, cross-lingual."""
 FORMS = {"translation": 0.75, "interactive": 0.15, "constrained": 0.1}
 """Of the cross-lingual part."""
 PAIRS = 15_000

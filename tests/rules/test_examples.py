@@ -41,7 +41,6 @@ ADDS = {
     "own-copies": {"comet_training": -1, "comet_segments": -1},
     "released-delta": {"deltas_apply": 1, "foundation": 1},
     "released-tests": {"prompts": 4},
-    "teacher": {},
 }
 """Example to the jobs that it adds to the embedded study, where it adds any."""
 

@@ -31,4 +31,4 @@ files and writes files; the package knows nothing of Snakemake:
 ``report``        the page, its tables and figures, the verdicts
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -126,7 +126,7 @@ def test_only_systems_with_a_model_can_be_talked_to(study):
 def test_options_that_contradict_each_other(folders, talk_program):
     with pytest.raises(StudyError, match="which conversation template"):
         talk_program("--checkpoint", folders / "model")
-    with pytest.raises(StudyError, match="in a study only"):
+    with pytest.raises(StudyError, match="only within a study"):
         talk_program("--checkpoint", folders / "model", "--system", "tuned")
     for arguments in (["--checkpoint", "x", "--study-config", "x.yaml"], []):
         with pytest.raises(SystemExit) as ended:

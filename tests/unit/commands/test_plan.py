@@ -132,7 +132,7 @@ def test_what_is_there_is_not_counted(study):
     shapes = dict.fromkeys(layout.config.systems, PUBLISHED["smollm2"])
     stages = [need.stage for need in disk.disk_needs(layout, [], shapes)]
     assert [stage.split()[0] for stage in stages] == [
-        *("download", "corpora", "foundation", "instructions", "tuning", "export")
+        *("download", "corpora", "foundation", "synthesis", "tuning", "export")
     ]
     layout.checkpoint("tuned").mkdir(parents=True)
     stages = [need.stage for need in disk.disk_needs(layout, [], shapes)]

@@ -143,7 +143,7 @@ def test_a_refusal_of_sbatch_says_what_to_write(program, refusal, answers, fix):
     program(*answers)
     outcome = slurm.accepts(GPUS, ["tuning", "generation"])
     assert outcome.level == "FAILED" and fix in outcome.fix
-    assert "set-resources of tune, generate" in outcome.fix
+    assert "set-resources of tuning, generation" in outcome.fix
 
 
 def test_an_unknown_account_names_the_known_ones(program):

@@ -132,7 +132,7 @@ def test_an_mlflow_run_leads_to_the_same_chain(study, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "say what to explain"),
+        ([], "name what to explain"),
         (["nowhere.json"], "does not exist"),
         (["--run", "x"], "--study"),
     ],

@@ -95,7 +95,7 @@ def sentencepiece_llama(folder: Path) -> Any:
 
 
 def test_the_release_of_7b_as_a_sentencepiece_file(tmp_path: Path) -> None:
-    """BOS, EOS and unknown are ``</s>``, padding is ``<unk>`` (STUDY.md section 1a)."""
+    """BOS, EOS and unknown are ``</s>``, padding is ``<unk>`` (the released tokenizer)."""
     tokenizer = sentencepiece_llama(tmp_path)
     special = ("bos_token_id", "eos_token_id", "unk_token_id", "pad_token_id")
     assert [getattr(tokenizer, name) for name in special] == [2, 2, 2, 0]

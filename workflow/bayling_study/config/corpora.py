@@ -130,7 +130,7 @@ class Cleaning(Section):
     max_words: int = Field(default=60, ge=1)
     """Words of the pivot side."""
     max_length_ratio: float = Field(default=4.0, gt=1)
-    """Largest ratio of the two sides' lengths in display columns (wide characters count two)."""
+    """Largest ratio of the two sides' lengths in display columns (wide characters count as two)."""
     min_script_share: Share = 0.5
     """Share of words that must be written in the language's own script, as their first letters
     tell; a character of an unspaced script is a word, so that a product name weighs as much
@@ -153,9 +153,9 @@ class CorporaSection(Section):
     """Upstream data."""
 
     parallel: list[ParallelCorpus] = []
-    """Aligned text, each language of a file once."""
+    """Aligned text; each language of a file at most once."""
     conversations: list[ConversationCorpus] = []
-    """Instructions and dialogues, each file once."""
+    """Instructions and dialogues; each file at most once."""
     lexicons: list[Lexicon] = []
     """Term lists for demands and recipes that change single words. An entry is used where a
     sentence and its own translation contain its two sides. Terms learnt from the text are used

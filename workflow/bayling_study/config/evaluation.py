@@ -32,14 +32,14 @@ class GenerationSection(Section):
     """How hypotheses are made."""
 
     backend: Literal["auto", "transformers", "vllm"] = "auto"
-    """What runs checkpoints: ``vllm`` needs its package and a GPU; ``auto`` takes it where it is
-    there, for checkpoints that are not quantised and suites without beam search, and
+    """What runs checkpoints: ``vllm`` needs its package and a GPU; ``auto`` uses it where it is
+    installed, for checkpoints that are not quantised and suites without beam search, and
     ``transformers`` elsewhere."""
     precision: Literal["bf16", "fp32", "fp16"] = "bf16"
     """Compute precision of the model."""
     batch_tokens: int = Field(default=8192, gt=0)
     """Prompt and answer tokens that one batch may hold, padding included; each beam counts
-    as a row of its own. One prompt is always taken, however long it is."""
+    as a row of its own. A single prompt is always accepted, however long it is."""
     max_batch: int = Field(default=64, gt=0)
     """Largest number of prompts in one batch."""
     int8_compute: Literal["cached", "streamed"] = "cached"
@@ -67,7 +67,7 @@ class EmbeddedComet(Section):
     vocabulary: int = Field(default=8000, gt=0)
     """Pieces of the tokenizer trained for it."""
     min_spearman: float = Field(default=0.5, ge=-1, le=1)
-    """Least rank correlation on held-out degradations; a model below it is refused."""
+    """Smallest rank correlation on held-out degradations; a model below it is rejected."""
 
 
 class CometSection(Section):

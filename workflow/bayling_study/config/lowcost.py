@@ -43,4 +43,4 @@ class Phase(Section):
     until: float = Field(gt=0, le=1)
     """Where the phase ends, as a share of all conversations of the run."""
     non_english: Share
-    """Share of conversations that teach to answer in another language than English."""
+    """Share of conversations that teach answering in a language other than English."""

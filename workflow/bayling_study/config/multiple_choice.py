@@ -38,9 +38,9 @@ class HarnessSuite(Section):
     """Questions per task, drawn with the study's seed; none means all."""
     chat_template: bool = False
     """Whether a question is put as a user's turn in the system's conversation template, instead
-    of as plain text, which is the harness's habit; which one the papers used is not known."""
+    of as plain text, the harness's default; which one the papers used is not known."""
     groups: dict[Name, list[TaskPattern]] = {}
-    """Further means by name; the mean of all tasks is always there."""
+    """Further averages by name; the average over all tasks is always reported."""
 
 
 class QuestionsSuite(Section):

@@ -44,7 +44,8 @@ class DownloadSection(Section):
     """Table of all sources; hashes in it are never overridden."""
     local: dict[str, str] = {}
     """Source id to a local path that replaces the download: a folder in the upstream layout
-    (whole or a part; it is used in place) or the upstream file (it must have the pinned hash)."""
+    (complete or partial; it is used in place) or the upstream file (it must have the pinned
+    hash)."""
     mirrors: dict[str, str] = {}
     """Location prefix to the prefix that replaces it."""
     retries: int = Field(default=5, ge=0)

@@ -53,7 +53,7 @@ class InteractiveSuite(Section):
     conversations: int = Field(default=25, gt=0)
     """Conversations per direction."""
     demands: dict[Name, float] = {}
-    """Weight of each kind of demand (those of ``synthesis``); empty means all alike."""
+    """Weight of each kind of demand (those of ``synthesis``); empty means equal weights."""
     turns: dict[int, float] = {2: 0.6, 3: 0.4}
     """Number of user turns, at least 1, to its weight."""
     prompt_language: Literal["en", "zh"] = "en"
@@ -208,7 +208,7 @@ class JudgedSuite(Section):
     judge_decoding: Decoding = Decoding(beams=1)
     """How the judge answers: the most probable tokens by default. Servers offer no beams."""
     attempts: int = Field(default=3, gt=0)
-    """Tries for a review that states both scores; those after the first are sampled. A question
+    """Attempts at a review that states both scores; those after the first are sampled. A question
     without one is counted as unjudged."""
     decoding: Decoding = Decoding(beams=1, sample=True)
     """How the systems answer: by sampling, as for BayLing-80."""

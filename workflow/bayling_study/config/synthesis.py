@@ -49,12 +49,12 @@ class Mixture(Section):
     temperature: float = Field(default=5.0, ge=1)
     """Divides a pattern's share over its directions: in proportion to their aligned segments to
     the power of 1 / temperature. 1 keeps the proportions of the corpora, larger values give
-    small languages more (5: Arivazhagan et al. 2019; BayLing 2 tells no value)."""
+    small languages more (5: Arivazhagan et al. 2019; BayLing 2 states none)."""
     general_languages: dict[str, float] = {}
     """Language to its weight among upstream conversations (of recipes without directions);
     empty takes them in the corpora's own proportions."""
     demands: dict[Name, float] = {}
-    """Weight of each kind of demand in interactive conversations; empty means all alike.
+    """Weight of each kind of demand in interactive conversations; empty means equal weights.
     Kinds: ``start-with``, ``include-words``, ``keep-name``, ``correct-draft``, ``replace-words``,
     ``replace-name``, ``revise-source``, ``add-words``, ``drop-words``, ``use-term``,
     ``first-sentence``, ``last-sentence``, ``word-limit``, ``fuller``, ``next-sentence``,
@@ -63,8 +63,8 @@ class Mixture(Section):
     turns: dict[int, float] = {2: 0.6, 3: 0.4}
     """Number of user turns of an interactive conversation, at least 1, to its weight."""
     max_turns: int | None = Field(default=None, ge=1)
-    """Most user turns of any conversation; interactive ones are made with fewer, upstream ones
-    are cut. None sets no limit."""
+    """Largest number of user turns of any conversation; interactive ones are made with fewer,
+    upstream ones are cut. None sets no limit."""
     instruction_languages: dict[str, float] = {"en": 0.5, "zh": 0.5}
     """Language of the instruction to its weight: ``en`` and ``zh``."""
     teacher: Name | None = None

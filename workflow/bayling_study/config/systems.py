@@ -36,7 +36,7 @@ class TunedSystem(Section):
     adapter: {kind: lora}}``)."""
     delta: bool = False
     """Also writes the result as its difference to the base, as BayLing was released, for bases
-    whose licence forbids to pass their weights on: ``results/STUDY/deltas/SYSTEM``."""
+    whose licence forbids passing on their weights: ``results/STUDY/deltas/made/SYSTEM``."""
     template: TemplateName = "bayling"
     """How conversations become text, in training and in generation."""
 
@@ -107,10 +107,10 @@ class EndpointSystem(Section):
     timeout: float = Field(default=180.0, gt=0)
     """Seconds that one answer may take."""
     retries: int = Field(default=6, ge=0)
-    """Further tries of a request that failed (busy or broken server, no connection, timeout)."""
+    """Retries of a request that failed (busy or broken server, no connection, timeout)."""
     backoff: float = Field(default=1.0, gt=0)
-    """Seconds before the first further try, twice as long each time; a server's
-    ``Retry-After`` goes first."""
+    """Seconds before the first retry, doubled each time; a server's ``Retry-After`` takes
+    precedence."""
 
 
 System = Annotated[

@@ -31,7 +31,7 @@ class TuningSection(Section):
     """Conversations per optimiser step (BayLing: 32)."""
     batch_tokens: int | None = Field(default=None, gt=0)
     """Tokens per optimiser step on average, in place of ``batch``: a step takes the conversations
-    that start in the next so many tokens. At least ``max_length`` for each process."""
+    that start within the next so many tokens. At least ``max_length`` for each process."""
     max_length: int = Field(default=1024, gt=0)
     """Tokens of the longest conversation (BayLing: 1024)."""
     micro_batch_tokens: int | Literal["auto"] = "auto"
@@ -64,7 +64,7 @@ class TuningSection(Section):
     cluster 95 % of the job's own time limit (its resource ``runtime``) are such a budget anyway."""
     attempts: int = Field(default=3, ge=1)
     """Consecutive jobs that one training may take, each continuing from the last one's checkpoint:
-    a training of five days in jobs of eight hours needs 15 and some to spare."""
+    a training of five days in jobs of eight hours needs 15, and some in reserve."""
     adapter: Adapter | None = None
     """Low-rank adapters; none is full fine-tuning as in the papers."""
     curriculum: list[Phase] = []

@@ -87,7 +87,7 @@ def test_several_debian_packages_are_one_source(client: Path, tmp_path: Path) ->
     with pytest.raises(StudyError, match="the lock of the first download says"):
         ensure(row("apt", "help-de;help-fr", "1:2-3"), out, SECTION)
     assert lock is not None and lock.revision == "1:2-3"
-    with pytest.raises(StudyError, match="gave nothing"):
+    with pytest.raises(StudyError, match="returned nothing"):
         ensure(row("apt", "help-de;help-xx", "1:2-3"), out, SECTION)
 
 
@@ -127,7 +127,7 @@ def test_a_client_that_is_missing_or_fails_is_told(
 ) -> None:
     out = tmp_path / "resources" / "download" / "set-1"
     program(client, "apt-get", "echo 'E: Version not found' >&2; exit 100")
-    with pytest.raises(StudyError, match=r"gave nothing \(E: Version not found\)"):
+    with pytest.raises(StudyError, match=r"returned nothing \(E: Version not found\)"):
         ensure(row("apt", "help-de", "1"), out, SECTION)
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     with pytest.raises(StudyError, match="npm is not installed") as caught:

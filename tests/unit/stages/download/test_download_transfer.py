@@ -57,7 +57,7 @@ def test_server_that_closes_half_way_is_resumed(site: Site, tmp_path: Path) -> N
 
 def test_interrupted_run_is_resumed_by_the_next(site: Site, tmp_path: Path) -> None:
     site.faults = [lambda handler: handler.serve(keep=7)] * 3
-    with pytest.raises(StudyError, match="goes on where it stopped"):
+    with pytest.raises(StudyError, match="continues where it stopped"):
         get(site, tmp_path)
     assert (tmp_path / "data.bin.part").stat().st_size == 21
     assert get(site, tmp_path) == CONTENT

@@ -190,7 +190,7 @@ KEY = struct.pack("<Q", 1) + b"k"
         (header(pairs=1, rest=KEY), "exceeds the header's limit"),
         (header(tensors=1, rest=KEY + struct.pack("<IQQIQ", 2, HUGE, 9, 0, 0)), "larger than"),
         (header(tensors=1, rest=KEY + struct.pack("<I", 99)), "99 dimensions"),
-        (header(tensors=1, rest=KEY + struct.pack("<IQIQ", 1, 1, 0, HUGE)), "behind the end"),
+        (header(tensors=1, rest=KEY + struct.pack("<IQIQ", 1, 1, 0, HUGE)), "beyond the end"),
     ],
 )
 def test_header_that_cannot_be_true_is_refused(

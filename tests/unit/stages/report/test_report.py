@@ -167,7 +167,7 @@ def test_a_table_is_also_tsv_and_latex() -> None:
 def test_the_first_page_counts_jobs_and_time(study: Study) -> None:
     facts = dict(overview_section(study, []).facts)
     assert facts["jobs"] == "4, 0.3 minutes of work"
-    assert facts["wall time"].startswith("0.3 minutes with a job at work")
+    assert facts["wall time"].startswith("0.3 minutes during which a job was running")
 
 
 def test_only_scored_directions_of_trained_systems_are_called_never_trained(study: Study) -> None:

@@ -47,7 +47,7 @@ def body(table: Table) -> list[list[str]]:
 
 def add_source(study: Study, pin: str, checked: str = "", sha256: str = "") -> None:
     """Writes a download and a job that read it."""
-    folder = study.folder / "downloads/corpus-1234"
+    folder = study.folder / "download/corpus-1234"
     source = {"id": "corpus", "location": "somewhere", "revision": "1.0", "licence": "CC0-1.0"}
     files = [{"path": "a", "sha256": "0", "bytes": 3 * 2**20}]
     source["sha256"] = sha256
@@ -135,7 +135,7 @@ def test_an_exam_score_no_better_than_one_letter_for_all_is_a_warning(study: Stu
 def test_the_embedded_metric_is_never_mistaken_for_comet(study: Study) -> None:
     row = report_study.score("tuned", "comet-embedded", "zh-en", 0.5, low=0.4, high=0.6)
     write_scores(study.folder / "comet/score/tuned/translation.json", [row])
-    write_json(study.folder / "comet-embedded/correlation.json", {"spearman": 0.625})
+    write_json(study.folder / "comet/training/correlation.json", {"spearman": 0.625})
     found = dict(body(warning_table(study)))
     assert "Spearman 0.62 on held-out" in found["comet-embedded is not COMET"]
 
@@ -157,8 +157,8 @@ def test_a_system_without_answers_for_a_suite_is_left_out_of_the_samples(study: 
 @pytest.mark.parametrize(
     ("checked", "sha256", "warning"),
     [
-        ("local, not checked", "0" * 64, "local, not checked: nobody"),
-        ("local, 1 of 2 files checked", "", "local, 1 of 2 files checked: nobody"),
+        ("local, not checked", "0" * 64, "local, not checked: others"),
+        ("local, 1 of 2 files checked", "", "local, 1 of 2 files checked: others"),
         ("local, checked", "", "hash locked at the first download"),
         ("local, checked", "0" * 64, ""),
     ],

@@ -147,7 +147,7 @@ GOOD = "s\ti\ty\tbleu\t1.50\t2\tpublished\twhere\t"
     ("text", "told"),
     [
         ("suite\titem", ":1: wrong columns"),
-        (f"{HEADER}\n{GOOD}\n{GOOD}", ":3: .* there twice"),
+        (f"{HEADER}\n{GOOD}\n{GOOD}", ":3: .* duplicated"),
         (f"{HEADER}\n{GOOD.replace('1.50', 'nan')}", ":2: 'nan'"),
         (f"{HEADER}\n{GOOD.replace('1.50', '1.5')}", ":2: '1.5' does not have '2' decimals"),
         (f"{HEADER}\n{GOOD.replace('published', 'guessed')}", "unknown kind 'guessed'"),

@@ -126,4 +126,4 @@ class TestTraining:
     def test_a_missing_node_ends_the_job_with_its_number(self, tmp_path):
         options = ["--processes", "1", "--nodes", "2", "--node-launcher", FIRST]
         text = self.run(Stage(tmp_path), *options, "--node-seconds", "60", status=2)
-        assert "node 1 of 2 did not report within 60 s; there: 0 (n1)" in text
+        assert "node 1 of 2 did not report within 60 s; present: 0 (n1)" in text

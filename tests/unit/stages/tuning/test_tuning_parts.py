@@ -205,7 +205,7 @@ def test_settings_are_settled_by_the_memory_plan(
     assert settle(written, tmp_path, tiny, 40.0).tuning.zero_stage == 1
     assert "these settings do not fit" in caplog.text
     (tmp_path / "config.json").write_text('{"model_type": "gpt2", "n_embd": 768}')
-    with pytest.raises(StudyError, match="models of Llama's kind only"):
+    with pytest.raises(StudyError, match="models with Llama's architecture"):
         settle(written, tmp_path, cores, 40.0)
 
 

@@ -2,7 +2,7 @@
 
 Memory while training is in ``bayling_study.shared.sizing``, for the training uses it too.
 Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models": 6
-operations a parameter and token. These are model FLOPs, what the model needs; a
+operations per parameter and token. These are model FLOPs, what the model needs; a
 device that recomputes activations executes up to a third more (hardware FLOPs),
 which do not count. So the share of the peak that goes with them is the model FLOPs
 utilisation, as training reports it (``sizing.speed``, which also counts attention).

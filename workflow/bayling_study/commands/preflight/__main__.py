@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Prints one line a check; returns 1 if one failed."""
+    """Prints one line per check; returns 1 if one failed."""
     options = parser().parse_args()
     use_this_interpreter()
     profile = read_profile(options.profile)

@@ -125,7 +125,7 @@ def network(facts: dict[str, Any], dag: Dag) -> Outcome:
     if uri in facts["unreachable"]:
         return note(
             check,
-            f"no way to {urlsplit(uri).hostname}: curves will appear when the study ends",
+            f"cannot reach {urlsplit(uri).hostname}: curves will appear when the study ends",
             "tracking: {live: false} if that is intended, or allow the connection",
         )
     state = "there" if facts["route"] and not facts["unreachable"] else "none"

@@ -31,7 +31,7 @@ def here(dag: Dag) -> Iterator[Outcome]:
             host = urlsplit(url).hostname
             yield failed(
                 "downloads",
-                f"no way to {host} from here",
+                f"cannot reach {host} from here",
                 "run make fetch where there is a network, or download.mirrors / download.local",
             )
 

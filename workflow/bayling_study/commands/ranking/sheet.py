@@ -14,7 +14,7 @@ from bayling_study.core.records import Hypothesis, Prompt
 from bayling_study.core.seeds import generator
 
 ABILITIES = ("translation", "instruction_following", "multi_turn")
-"""What the paper's annotators ranked (STUDY.md, section 1a)."""
+"""What the paper's annotators ranked (arXiv 2306.10968)."""
 FIRST_COLUMNS = ("item", "conversation")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Starts of a cell that spreadsheet programs take for a formula; answers are defused."""

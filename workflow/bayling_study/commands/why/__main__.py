@@ -73,7 +73,7 @@ def _start(
 ) -> tuple[Path, list[RecordedJob], RunIds, list[RecordedJob]]:
     """Returns the study, its jobs, the run ids, and the jobs that the question is about."""
     if (arguments.file is None) == (arguments.run is None):
-        raise StudyError("say what to explain", fix="make why FILE=PATH, or make why RUN=ID")
+        raise StudyError("name what to explain", fix="make why FILE=PATH, or make why RUN=ID")
     if arguments.file is not None:
         study = arguments.study or nearest_study(arguments.file)
         jobs = study_jobs(study)

@@ -1,5 +1,5 @@
 """Interactive translation: demands, the conversations made of them, and their checks.
 
-Shared by synthesis (training conversations), suites (test conversations) and
+Used by synthesis (training conversations), prompts (test conversations) and
 scoring (constraint satisfaction).
 """

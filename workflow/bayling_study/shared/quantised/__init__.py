@@ -1,6 +1,6 @@
 """The paper's 8-bit scheme: its arithmetic, its files and its loader.
 
-Ground level: export writes these files, generation and the chat read them.
+Export writes these files; generation, perplexity, harness and the chat read them.
 ``load`` is what a reader needs::
 
     model = load(Path("results/embedded/export/tuned-int8"), torch.bfloat16, "cached")

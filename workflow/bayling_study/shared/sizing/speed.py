@@ -1,7 +1,7 @@
 """Operations of training, and the share of a device's peak that they reach.
 
 Model FLOPs, as in Chowdhery et al. 2022, "PaLM", appendix B: what the model
-needs, whatever is computed twice. A matrix costs 6 operations a parameter and
+needs, whatever is computed twice. A matrix costs 6 operations per parameter and
 token (forward 2, backward 4); attention 12 operations per layer, head, head
 dimension and pair of query and key (of 2 matrix products), of which a causal
 mask needs half. The output layer counts for supervised tokens only, because only

@@ -1,7 +1,7 @@
 """The templates: messages to spans.
 
 ``bayling``     BayLing v1, also used for the Llama-2 based BayLing 2 models
-                (STUDY.md section 1, from the authors' conversation module).
+                (from the authors' conversation module).
 ``bayling-3``   the Llama-3 chat form with BayLing's system text.
 ``foundation``  whatever chat template the foundation's own tokenizer carries.
 """

@@ -39,7 +39,7 @@ def resampled_means(values: list[float], samples: int, seed: int) -> Array:
     """Returns the mean of each resampled test set (Efron 1979; Koehn 2004).
 
     Args:
-        values: one score a segment.
+        values: one score per segment.
         samples: number of resamples, each of as many segments as there are.
         seed: of the resampling.
     """

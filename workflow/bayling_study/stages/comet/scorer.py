@@ -41,7 +41,7 @@ class Scorer:
         self.encoding_seconds = 0.0
 
     def score(self, triples: Sequence[Triple]) -> list[float]:
-        """Returns one score a triple; each distinct triple is computed at most once, ever."""
+        """Returns one score per triple; each distinct triple is computed at most once, ever."""
         missing = [
             triple
             for triple in dict.fromkeys(triples)

@@ -1,1 +1,1 @@
-"""Stage ``download``: fetches and verifies sources, and makes foundation checkpoints of them."""
+"""Sources, fetched and verified: one job per source."""

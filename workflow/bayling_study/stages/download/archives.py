@@ -138,7 +138,7 @@ def _zip_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
         raise StudyError(
             f"member {info.filename!r} is encrypted",
             where=source.filename,
-            fix="unpack it by hand with the password that its publisher tells (FLORES+ is packed "
+            fix="unpack it by hand with the password that its publisher gives (FLORES+ is packed "
             "so that\ncrawlers do not take it for training text), and name the folder under "
             "download.local in the config",
         )

@@ -77,12 +77,14 @@ def run_client(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise StudyError(f"{command[0]} does not end", where=f"source {row.id}") from error
+        raise StudyError(
+            f"{command[0]} did not finish in time", where=f"source {row.id}"
+        ) from error
     found = sorted(request.raw.glob(pattern))
     if result.returncode != 0 or len(found) != count:
         reason = " ".join(result.stderr.strip().splitlines()[-2:])
         raise StudyError(
-            f"{' '.join(command)} gave nothing ({reason})",
+            f"{' '.join(command)} returned nothing ({reason})",
             where=f"source {row.id}",
             fix=f"the version may have been replaced: correct its row in the table of sources, or "
             f"name the file under download.local.{row.id} in the config",

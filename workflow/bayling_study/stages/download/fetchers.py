@@ -107,7 +107,9 @@ def echo_side(request: DownloadRequest, pair: str, side: str) -> bytes:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise StudyError("sacreBLEU's download does not end", where=request.row.location) from error
+        raise StudyError(
+            "sacreBLEU's download did not finish in time", where=request.row.location
+        ) from error
     if result.returncode != 0 or not result.stdout:
         reason = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise StudyError(

@@ -150,7 +150,7 @@ class _Reader:
         self.expect(1 <= count <= MAX_DIMENSIONS, f"tensor {name!r} has {count} dimensions")
         shape = self.unpack(f"<{count}Q")
         _, offset = self.unpack("<IQ")
-        # The smallest GGUF type stores more than one bit a weight.
+        # The smallest GGUF type stores more than one bit per weight.
         self.expect(prod(shape) <= file_size * 8, f"tensor {name!r} is larger than the file")
-        self.expect(offset < file_size, f"tensor {name!r} starts behind the end of the file")
+        self.expect(offset < file_size, f"tensor {name!r} starts beyond the end of the file")
         return name, tuple(shape)

@@ -23,7 +23,7 @@ FIELDS = ("question_id", "question", "category", "system1", "system2")
 
 
 def build(name: str, suite: ReviewsSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt an item, opponent by opponent and part by part.
+    """Returns one prompt per item, opponent by opponent and part by part.
 
     Items are called ``OPPONENT.PART``, prompts ``OPPONENT.PART/QUESTION``;
     ``meta`` holds ``category``, ``opponent``, ``part`` and ``judged``. A file

@@ -38,7 +38,7 @@ def few_segments(study: Study) -> Iterator[Caution]:
     for suite, found in sizes.items():
         low, high = min(found), max(found)
         size = f"{low}" if low == high else f"{low} to {high}"
-        yield f"{suite}: items of {size} segments", "the intervals are wide; read them"
+        yield f"{suite}: items of {size} segments", "the intervals are wide; take them into account"
 
 
 def at_chance(study: Study) -> Iterator[Caution]:
@@ -151,7 +151,7 @@ def origins(study: Study) -> Iterator[Caution]:
     for manifest in study.sources:
         pin, checked = manifest.get("pin"), manifest.get("checked", "local, not checked")
         if pin == "local" and checked != "local, checked":
-            found.setdefault(f"{checked}: nobody else can tell what is in it", []).append(
+            found.setdefault(f"{checked}: others cannot verify its content", []).append(
                 manifest["source"]["id"]
             )
         elif pin == "lock" or (pin == "local" and not manifest["source"].get("sha256")):

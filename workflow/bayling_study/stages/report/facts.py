@@ -57,7 +57,9 @@ def jobs_section(study: Study) -> PageSection:
         svg = figures.timeline(spans)
         section.figures.append(Figure("timeline", "When each job ran", svg, TIMELINE_NOTE))
     svg = draw([job_name(record) for record in study.records], job_edges(study.records))
-    caption = "A line leads from the job that made a file to a job right of it that read the file."
+    caption = (
+        "A line leads from the job that made a file to a later job, to its right, that read it."
+    )
     section.figures.append(Figure("jobs", "The graph of jobs", svg, caption))
     return section
 

@@ -14,7 +14,7 @@ from bayling_study.stages.report.reproduction import first_verdicts
 from bayling_study.stages.report.verdicts import Verdict
 
 WIDEST = 12
-"""Most columns of values of one table; wider ones become one table a metric."""
+"""Most columns of values of one table; wider ones become one table per metric."""
 DECIMALS = 1
 """Decimals of the first page; the suites' own tables have two."""
 

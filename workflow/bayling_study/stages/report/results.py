@@ -27,7 +27,7 @@ MOST_ROWS = 40
 
 
 def result_sections(study: Study) -> list[PageSection]:
-    """Returns one section a suite: headline metrics with figures, the others folded."""
+    """Returns one section per suite: headline metrics with figures, the others folded."""
     sections = []
     for suite in dict.fromkeys(score.suite for score in study.scores):
         scores = [score for score in study.scores if score.suite == suite]
@@ -174,7 +174,7 @@ def _note(study: Study, scores: Iterable[Score]) -> str:
     parts = [f"▲ ▼: significantly better or worse than {study.baseline}."]
     parts += [f"Intervals: {'; '.join(methods)}."] if methods else []
     if len(signatures) > MANY_SIGNATURES:
-        parts.append("Signatures: rest the pointer on a value, or open its score file.")
+        parts.append("Signatures: hover over a value, or open its score file.")
     elif signatures:
         parts.append(f"Signature: {' ; '.join(signatures)}")
     return " ".join(parts)

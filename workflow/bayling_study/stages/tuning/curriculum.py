@@ -1,6 +1,6 @@
 """A curriculum over the language mix: how many non-English conversations each phase learns.
 
-PolyLM (arXiv 2307.06018; STUDY.md section 5) raises the share of non-English
+PolyLM (arXiv 2307.06018) raises the share of non-English
 text from 30 to 60 % over its training. Here a conversation counts as
 non-English when it teaches to answer in another language than English.
 

@@ -135,9 +135,9 @@ class Rendezvous:
         there = ", ".join(f"{rank} ({node['host']})" for rank, node in sorted(came.items()))
         return StudyError(
             f"node {', '.join(names)} of {self.nodes.count} did not report within "
-            f"{self.nodes.timeout:g} s; there: {there or 'none'}",
+            f"{self.nodes.timeout:g} s; present: {there or 'none'}",
             where=f"rendezvous {self.endpoint}",
-            fix="look at its state and log: it must reach this address and share this folder",
+            fix="check its state and log: it must reach this address and share this folder",
         )
 
 

@@ -39,7 +39,10 @@ def start_processes() -> None:
 
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     if not torch.cuda.is_available():
-        # Only inference's all-reduce uses this extension, but it would always be compiled.
+        # `comm/torch.py` of DeepSpeed 0.19.8 compiles this extension at start wherever this table
+        # says that it could; only inference's all-reduce uses it. The table is filled when it is
+        # first read and then kept, so the entry holds. Were it renamed, training on a CPU would
+        # need a C++ compiler and a minute, and give the same results.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(timeout=WAIT_LIMIT)
 

@@ -10,6 +10,11 @@ both are pickles, these files are safetensors.
 The 16-bit weights are not stored: ZeRO casts them from the fp32 weights after
 every step, and so does ``load``. Parameters that are not trained are the
 foundation's.
+
+DeepSpeed has no public way to read or set a process's own states at stages 1 and
+2, nor to give states to an optimiser before its first step. So five functions
+here use attributes of DeepSpeed 0.19.8 that another version may rename; each says
+which, and what would go wrong. ``test_tuning_stage`` and ``test_tuning_paths`` run them.
 """
 
 from __future__ import annotations
@@ -83,6 +88,10 @@ def _local(parameter: Any, key: str) -> torch.Tensor:
 
 def _mapping(parameter: Any) -> Any:
     """Returns ZeRO 1 and 2's link to the fp32 states, or none where another process has them."""
+    # `utils/mixed_precision_linkage.py` sets `_hp_mapping` on each parameter when the optimiser
+    # starts; `get_hp_fragment` and `lp_fragment_address` are its fields. The public
+    # `safe_get_full_*` gather the whole parameter on every process instead. Without the
+    # attribute this fails at once; with another meaning of `start`, a resumed run would differ.
     return parameter._hp_mapping
 
 
@@ -93,6 +102,10 @@ def shards(engine: Any) -> Iterator[Shard]:
         if not parameter.requires_grad:
             continue
         if hasattr(parameter, "ds_id"):
+            # ZeRO 3 pads a parameter to a multiple of the processes and cuts it in rank order
+            # (`runtime/zero/partition_parameters.py`): all pieces have the size of
+            # `ds_tensor`, and `ds_numel` is the length without the padding. With another division,
+            # files of other numbers of processes would be put together wrongly.
             size = parameter.ds_tensor.ds_numel
             start = rank * size
             count = min(size, parameter.ds_numel - start)
@@ -193,6 +206,8 @@ def _read(stored: list[Stored], shard: Shard, key: str, folder: Path) -> torch.T
 
 def _flat_weights(optimizer: Any) -> list[torch.Tensor]:
     """Returns the flat fp32 tensors of which torch's optimiser has states."""
+    # Each of DeepSpeed's three optimisers has a list of its own name. A renamed one ends in
+    # the TypeError below, never in an optimiser without moments.
     for name in (
         "fp32_partitioned_groups_flat",  # ZeRO 3
         "single_partition_of_fp32_groups",  # ZeRO 1 and 2
@@ -206,6 +221,10 @@ def _flat_weights(optimizer: Any) -> list[torch.Tensor]:
 def _make_states(optimizer: Any, step: int) -> None:
     """Gives the optimiser the states that its first step would make."""
     inner = optimizer.optimizer
+    # torch makes a parameter's states at its first step, and DeepSpeed links them to the model's
+    # parameters only then. Here there is no first step, so both are done by hand: the keys are
+    # torch's (`step`, `exp_avg`, `exp_avg_sq`). If DeepSpeed linked them under another name,
+    # `_mapping(...).get_hp_fragment` would raise a ValueError in `load`.
     for flat in _flat_weights(optimizer):
         state = inner.state[flat]
         # torch counts in a tensor on the device (fused), DeepSpeed's CPU form in an int.
@@ -219,6 +238,10 @@ def _make_states(optimizer: Any, step: int) -> None:
 
 def _refresh_weights(optimizer: Any) -> None:
     """Casts the model's weights from the fp32 ones."""
+    # As each optimiser does at the end of its own step: `update_lp_params` at stages 1 and 2;
+    # at stage 3 `runtime/zero/stage3.py` has no such method, so its lists are copied here and
+    # the persistent parameters gathered. If this were left out or incomplete, the first step of
+    # a resumed run would start from the foundation's weights.
     if hasattr(optimizer, "update_lp_params"):
         optimizer.update_lp_params()
         return

@@ -1,4 +1,4 @@
-"""Reads aligned text in two files with one sentence a line, as OPUS packs it ("Moses").
+"""Reads aligned text in two files with one sentence per line, as OPUS packs it ("Moses").
 
 ``NLLB.en-sw.en`` and ``NLLB.en-sw.sw`` are told by the path
 ``NLLB.{pair}.{side}``; OPUS writes the codes of a pair in alphabetical order.
