@@ -27,7 +27,7 @@ from transformers import GenerationConfig
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.records import read_prompts
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded, load
 from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 from bayling_study.stages.generation.decoding import decode, left_padded
@@ -44,7 +44,7 @@ def requests(
     return [
         fit_context(
             prompt.id,
-            chat.prompt_ids(
+            templates.prompt_ids(
                 loaded.tokenizer, template, [{"role": "user", "content": prompt.turns[0]}]
             ),
             max_new,
@@ -106,7 +106,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     section = GenerationSection(precision=options.precision)
     loaded = load(options.checkpoint, section)
-    stops = chat.stop_ids(loaded.tokenizer, options.template)
+    stops = templates.stop_ids(loaded.tokenizer, options.template)
     asked = requests(loaded, options.prompts, options.count, options.template, options.max_new)
     with torch.inference_mode():
         ours(loaded.model, asked[:2], stops, section)  # warm up

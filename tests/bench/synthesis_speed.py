@@ -39,7 +39,7 @@ from bayling_study.core.languages.flores import flores_languages
 from bayling_study.core.text.forms import normalise
 from bayling_study.core.text.scripts import script_name, script_names
 from bayling_study.core.text.words import sentences, words
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
 from bayling_study.stages.synthesis.__main__ import load_tokenizer
 from bayling_study.stages.synthesis.mixture import MixtureTask, make
@@ -237,7 +237,7 @@ def naive(path: Path, tokenizer: Any, tests: list[str], count: int) -> float:
     kept = []
     for row in rows:
         text = "\n".join(message["content"] for message in row["messages"])
-        ids, _ = chat.encode(tokenizer, "bayling", row["messages"])
+        ids, _ = templates.encode(tokenizer, "bayling", row["messages"])
         if text not in seen and len(ids) <= 2048 and grams.isdisjoint(_grams(text)):
             seen.add(text)
             kept.append(row)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from bayling_study.core.cli import EXIT_INTERRUPTED
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.stages.tuning.attention import Attention
 from bayling_study.stages.tuning.sequences import Conversation, build_sequence, sequence_logits
 from helpers.training import (
@@ -100,7 +100,7 @@ def packed_and_alone(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The logits of four conversations in one sequence, and of each in a sequence of its own."""
     tokenizer = chatml_tokenizer()
-    pairs = [chat.encode(tokenizer, "foundation", row["messages"]) for row in conversations(4)]
+    pairs = [templates.encode(tokenizer, "foundation", row["messages"]) for row in conversations(4)]
     parts: list[Conversation] = [
         (np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs
     ]

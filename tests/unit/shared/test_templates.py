@@ -11,7 +11,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from helpers.training import (
     chatml_tokenizer,
     legacy_llama_tokenizer,
@@ -51,7 +51,7 @@ def test_strings_of_the_authors_code() -> None:
     ours = [row for row in rows if row["template"] in NAMES]
     assert len(ours) == 10
     for row in ours:
-        assert chat.render(NAMES[row["template"]], row["turns"]) == row["prompt"]
+        assert templates.render(NAMES[row["template"]], row["turns"]) == row["prompt"]
 
 
 def test_the_strings_without_the_oracle() -> None:
@@ -72,8 +72,8 @@ def test_the_strings_without_the_oracle() -> None:
     )
     said = [("user", "Hi"), ("assistant", "Yo."), ("user", " Go ")]
     talk = [{"role": role, "content": content} for role, content in said]
-    assert chat.render("bayling", talk) == v1
-    assert chat.render("bayling-3", talk) == v3
+    assert templates.render("bayling", talk) == v1
+    assert templates.render("bayling-3", talk) == v3
 
 
 def sentencepiece_llama(folder: Path) -> Any:
@@ -99,34 +99,34 @@ def test_the_release_of_7b_as_a_sentencepiece_file(tmp_path: Path) -> None:
     tokenizer = sentencepiece_llama(tmp_path)
     special = ("bos_token_id", "eos_token_id", "unk_token_id", "pad_token_id")
     assert [getattr(tokenizer, name) for name in special] == [2, 2, 2, 0]
-    ids, mask = chat.encode(tokenizer, "bayling", TALK)
+    ids, mask = templates.encode(tokenizer, "bayling", TALK)
     ends = [place for place, number in enumerate(ids) if number == 2]
     assert [mask[place] for place in ends] == [False, True, True]
     assert 0 not in ids
     supervised = [number for number, wanted in zip(ids, mask, strict=True) if wanted]
     answers = [TALK[1]["content"], TALK[3]["content"]]
     assert tokenizer.decode(supervised) == "".join(f"{answer}</s>" for answer in answers)
-    tokenizer.chat_template = chat.chat_template(tokenizer, "bayling")
+    tokenizer.chat_template = templates.chat_template(tokenizer, "bayling")
     theirs = tokenizer.apply_chat_template(TALK, tokenize=True, return_dict=False)
     assert theirs == ids
-    assert chat.stop_ids(tokenizer, "bayling") == [2]
+    assert templates.stop_ids(tokenizer, "bayling") == [2]
 
 
 def test_a_prompt_is_a_prefix_of_its_training_form(case: tuple[Any, Any]) -> None:
     tokenizer, template = case
-    whole, mask = chat.encode(tokenizer, template, TALK)
+    whole, mask = templates.encode(tokenizer, template, TALK)
     for turns in (1, 3):
-        prompt = chat.prompt_ids(tokenizer, template, TALK[:turns])
+        prompt = templates.prompt_ids(tokenizer, template, TALK[:turns])
         assert whole[: len(prompt)] == prompt
         assert mask[len(prompt) - 1 : len(prompt) + 1] == [False, True]
 
 
 def test_only_answers_and_their_ends_are_learnt(case: tuple[Any, Any]) -> None:
     tokenizer, template = case
-    ids, mask = chat.encode(tokenizer, template, TALK)
+    ids, mask = templates.encode(tokenizer, template, TALK)
     assert len(ids) == len(mask)
     supervised = [number for number, wanted in zip(ids, mask, strict=True) if wanted]
-    end = chat.stop_ids(tokenizer, template)
+    end = templates.stop_ids(tokenizer, template)
     answers = [TALK[1]["content"], TALK[3]["content"]]
     assert sum(number in end for number in supervised) == len(answers)
     text = tokenizer.decode(supervised, skip_special_tokens=True)
@@ -135,10 +135,10 @@ def test_only_answers_and_their_ends_are_learnt(case: tuple[Any, Any]) -> None:
 
 def test_the_chat_template_gives_the_same_ids(case: tuple[Any, Any]) -> None:
     tokenizer, template = case
-    tokenizer.chat_template = chat.chat_template(tokenizer, template)
+    tokenizer.chat_template = templates.chat_template(tokenizer, template)
     for messages in (TALK, TALK[:3], TALK[:1], [{"role": "system", "content": "Be."}, *TALK]):
         prompt = messages[-1]["role"] == "user"
-        form = chat.prompt_ids if prompt else lambda *args: chat.encode(*args)[0]
+        form = templates.prompt_ids if prompt else lambda *args: templates.encode(*args)[0]
         theirs = tokenizer.apply_chat_template(
             messages, add_generation_prompt=prompt, tokenize=True, return_dict=False
         )
@@ -147,8 +147,8 @@ def test_the_chat_template_gives_the_same_ids(case: tuple[Any, Any]) -> None:
 
 def test_decoded_ids_are_the_rendered_string(case: tuple[Any, Any]) -> None:
     tokenizer, template = case
-    ids, _ = chat.encode(tokenizer, template, TALK)
-    expected = chat.render(template, TALK, tokenizer)
+    ids, _ = templates.encode(tokenizer, template, TALK)
+    expected = templates.render(template, TALK, tokenizer)
     if template != "foundation" and ids[0] == tokenizer.bos_token_id:
         ids = ids[1:]
     decoded = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
@@ -160,27 +160,27 @@ def test_decoded_ids_are_the_rendered_string(case: tuple[Any, Any]) -> None:
 @pytest.mark.parametrize("make", [llama3_tokenizer, old_llama_tokenizer])
 def test_one_bos_at_the_start(make: Any) -> None:
     tokenizer = make()
-    ids = chat.prompt_ids(tokenizer, "bayling", TALK[:1])
+    ids = templates.prompt_ids(tokenizer, "bayling", TALK[:1])
     assert ids[0] == tokenizer.bos_token_id
     assert ids.count(tokenizer.bos_token_id) == 1
 
 
 def test_no_bos_where_the_tokenizer_adds_none() -> None:
     tokenizer = chatml_tokenizer()
-    assert tokenizer.bos_token_id not in chat.prompt_ids(tokenizer, "bayling", TALK[:1])
+    assert tokenizer.bos_token_id not in templates.prompt_ids(tokenizer, "bayling", TALK[:1])
 
 
 def test_equal_special_ids_do_not_disturb_the_mask() -> None:
     """The 7B release: BOS, EOS and unknown are one token; the first is not supervised, ends are."""
     tokenizer = old_llama_tokenizer()
-    ids, mask = chat.encode(tokenizer, "bayling", TALK)
+    ids, mask = templates.encode(tokenizer, "bayling", TALK)
     ends = [place for place, number in enumerate(ids) if number == tokenizer.eos_token_id]
     assert [mask[place] for place in ends] == [False, True, True]
 
 
 def test_no_blank_appears_where_an_answer_starts() -> None:
     tokenizer = old_llama_tokenizer()
-    ids, mask = chat.encode(tokenizer, "bayling", TALK)
+    ids, mask = templates.encode(tokenizer, "bayling", TALK)
     first = ids[mask.index(True)]
     assert tokenizer.convert_ids_to_tokens(first) == "th"
 
@@ -193,34 +193,34 @@ def test_special_tokens_in_a_text_stay_text(make: Any, template: Any) -> None:
         {"role": "user", "content": f"What is {end}?"},
         {"role": "assistant", "content": f"{end} ends"},
     ]
-    ids, mask = chat.encode(tokenizer, template, messages)
+    ids, mask = templates.encode(tokenizer, template, messages)
     clean = [dict(m, content=m["content"].replace(end, "it")) for m in messages]
-    plain_ids, plain_mask = chat.encode(tokenizer, template, clean)
+    plain_ids, plain_mask = templates.encode(tokenizer, template, clean)
     assert ids.count(tokenizer.eos_token_id) == plain_ids.count(tokenizer.eos_token_id)
     assert sum(mask) > sum(plain_mask)
 
 
 def test_bayling_3_needs_its_tokens() -> None:
     with pytest.raises(StudyError, match="start_header_id"):
-        chat.encode(chatml_tokenizer(), "bayling-3", TALK)
+        templates.encode(chatml_tokenizer(), "bayling-3", TALK)
 
 
 def test_stop_ids() -> None:
     tokenizer = llama3_tokenizer()
     ends = tokenizer.convert_tokens_to_ids(["<|end_of_text|>", "<|eot_id|>"])
-    assert chat.stop_ids(tokenizer, "bayling-3") == ends
-    assert chat.stop_ids(tokenizer, "bayling") == ends[:1]
+    assert templates.stop_ids(tokenizer, "bayling-3") == ends
+    assert templates.stop_ids(tokenizer, "bayling") == ends[:1]
     chatml = chatml_tokenizer()
-    assert chat.stop_ids(chatml, "foundation") == [chatml.eos_token_id]
+    assert templates.stop_ids(chatml, "foundation") == [chatml.eos_token_id]
 
 
 def test_truncation_keeps_whole_turns() -> None:
     tokenizer = chatml_tokenizer()
-    whole = len(chat.encode(tokenizer, "bayling", TALK)[0])
-    first = len(chat.encode(tokenizer, "bayling", TALK[:2])[0])
-    assert chat.fit_turns(tokenizer, "bayling", TALK, whole) == TALK
-    assert chat.fit_turns(tokenizer, "bayling", TALK, whole - 1) == TALK[:2]
-    assert chat.fit_turns(tokenizer, "bayling", TALK, first - 1) == []
+    whole = len(templates.encode(tokenizer, "bayling", TALK)[0])
+    first = len(templates.encode(tokenizer, "bayling", TALK[:2])[0])
+    assert templates.fit_turns(tokenizer, "bayling", TALK, whole) == TALK
+    assert templates.fit_turns(tokenizer, "bayling", TALK, whole - 1) == TALK[:2]
+    assert templates.fit_turns(tokenizer, "bayling", TALK, first - 1) == []
 
 
 @pytest.mark.parametrize(
@@ -234,11 +234,11 @@ def test_truncation_keeps_whole_turns() -> None:
 )
 def test_wrong_orders_are_named(messages: list[Any], reason: str) -> None:
     with pytest.raises(StudyError, match=reason):
-        chat.encode(chatml_tokenizer(), "bayling", messages)
+        templates.encode(chatml_tokenizer(), "bayling", messages)
 
 
 def test_a_template_that_rewrites_contents_is_refused() -> None:
     tokenizer = chatml_tokenizer()
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | upper }}{% endfor %}"
     with pytest.raises(StudyError, match="changes the text"):
-        chat.encode(tokenizer, "foundation", TALK)
+        templates.encode(tokenizer, "foundation", TALK)

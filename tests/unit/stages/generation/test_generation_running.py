@@ -22,7 +22,7 @@ from bayling_study.core.records import (
     read_prompts,
     write_prompts,
 )
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.checkpoints.reading import open_checkpoint
 from bayling_study.shared.models import checkpoint_format, load
 from bayling_study.shared.templates.choice import template_of
@@ -172,13 +172,13 @@ def test_a_turn_sees_the_systems_earlier_answers(study: Study) -> None:
             {"role": "assistant", "content": answered},
         ]
     seen = []
-    original = chat.prompt_ids
+    original = templates.prompt_ids
 
     def spy(tokenizer: Any, template: Any, given: Any) -> list[int]:
         seen.append([dict(message) for message in given])
         return original(tokenizer, template, given)
 
-    study.patch.setattr(chat, "prompt_ids", spy)
+    study.patch.setattr(templates, "prompt_ids", spy)
     study.generate("foundation", "interactive", work=study.folder / "again")
     assert messages[:5] in seen
     assert loaded.context == 512

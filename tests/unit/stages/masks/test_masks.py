@@ -14,7 +14,7 @@ import pytest
 
 from bayling_study.core.cli import EXIT_USER_ERROR
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared import token_set as data
 from bayling_study.stages.masks import __main__ as masks
 from helpers.training import Stage, conversations, write_foundation, write_instructions
@@ -99,13 +99,13 @@ def test_a_fully_masked_conversation_ends_the_audit(
 ) -> None:
     """As a template would whose answers carry no token that is supervised."""
     both = prepared(tmp_path)
-    encode = chat.encode
+    encode = templates.encode
 
     def masked(tokenizer: Any, template: Any, messages: Any) -> Any:
         ids, mask = encode(tokenizer, template, messages)
         return ids, [False] * len(mask) if "Say 7 " in messages[0]["content"] else mask
 
-    monkeypatch.setattr(chat, "encode", masked)
+    monkeypatch.setattr(templates, "encode", masked)
     with pytest.raises(StudyError, match="1 conversations have no token to learn: c7"):
         masks.encode(tmp_path, *both, "bayling", 512)
     assert not (tmp_path / masks.AUDIT).exists()

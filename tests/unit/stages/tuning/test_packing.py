@@ -12,7 +12,7 @@ import torch
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.token_set import shared_prefixes
 from bayling_study.stages.tuning.attention import attention_mask, kernel
 from bayling_study.stages.tuning.packing import Schedule, best_fit, check_batch, level
@@ -30,7 +30,9 @@ SHARED_TOKENS = 3
 
 
 def encoded(count: int) -> list[Conversation]:
-    pairs = [chat.encode(TOKENIZER, "foundation", row["messages"]) for row in conversations(count)]
+    pairs = [
+        templates.encode(TOKENIZER, "foundation", row["messages"]) for row in conversations(count)
+    ]
     return [(np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs]
 
 
@@ -100,7 +102,7 @@ def test_packed_loss_is_the_sum_of_unpacked_losses(attention: str) -> None:
 def test_a_shared_start_changes_no_number(attention: str) -> None:
     """System text once for all: same logits, loss and gradients as with a copy in each."""
     model = model_for(attention)
-    pairs = [chat.encode(TOKENIZER, "bayling", row["messages"]) for row in conversations(4)]
+    pairs = [templates.encode(TOKENIZER, "bayling", row["messages"]) for row in conversations(4)]
     parts = [(np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs]
     offsets = np.cumsum([0, *(len(ids) for ids, _ in parts)])
     flat = [np.concatenate(part) for part in zip(*parts, strict=True)]
@@ -354,7 +356,7 @@ def without_compiler() -> Iterator[None]:
 def test_flex_attention_gives_what_eager_attention_gives(shared: bool) -> None:
     """Through the block mask that a GPU's kernel is given; on CPU torch has no backward pass."""
     template = "bayling" if shared else "foundation"
-    pairs = [chat.encode(TOKENIZER, template, row["messages"]) for row in conversations(4)]
+    pairs = [templates.encode(TOKENIZER, template, row["messages"]) for row in conversations(4)]
     parts = [(np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs]
     packed = build_sequence(parts, "cpu", 100 if shared else 0)
     assert packed.tokens.shape[1] % 128  # it is filled up

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from helpers.training import Stage, conversations, write_instructions, write_wide_foundation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -75,7 +75,7 @@ def test_from_adapter_to_ordinary_checkpoint(
     model = AutoModelForCausalLM.from_pretrained(stage.out)
     tokenizer = AutoTokenizer.from_pretrained(stage.out)
     assert not hasattr(model.config, "quantization_config")
-    ids = chat.prompt_ids(tokenizer, "bayling", [{"role": "user", "content": "Say 3"}])
+    ids = templates.prompt_ids(tokenizer, "bayling", [{"role": "user", "content": "Say 3"}])
     assert model.generate(torch.tensor([ids]), max_new_tokens=2).shape[1] > len(ids)
     card = (stage.out / "README.md").read_text()
     assert ("QLoRA (base in 4-bit" if kind == "qlora" else "LoRA, merged") in card

@@ -13,7 +13,7 @@ import torch
 from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared import token_set as data
 from bayling_study.shared.sizing.choice import Room
 from bayling_study.shared.sizing.shape import Shape
@@ -73,7 +73,7 @@ def test_the_digest_follows_the_data(tmp_path: Path) -> None:
 def test_long_conversations_are_cut_or_left_out_and_counted(tmp_path: Path) -> None:
     rows = [row for row in conversations(12) if len(row["messages"]) == 4]
     tokenizer = chatml_tokenizer()
-    lengths = [len(chat.encode(tokenizer, "foundation", row["messages"])[0]) for row in rows]
+    lengths = [len(templates.encode(tokenizer, "foundation", row["messages"])[0]) for row in rows]
     rows.append(
         {
             "id": "huge",
@@ -92,7 +92,7 @@ def test_long_conversations_are_cut_or_left_out_and_counted(tmp_path: Path) -> N
 def test_a_fully_masked_conversation_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = chat.encode
+    taught = templates.encode
     muted = {"c1", "c2"}
     rows = conversations(4)
     by_text = {row["messages"][0]["content"]: row["id"] for row in rows}
@@ -101,7 +101,7 @@ def test_a_fully_masked_conversation_is_named(
         ids, mask = taught(tokenizer, template, messages)
         return ids, mask if by_text[messages[0]["content"]] not in muted else [False] * len(ids)
 
-    monkeypatch.setattr(chat, "encode", encode)
+    monkeypatch.setattr(templates, "encode", encode)
     with pytest.raises(StudyError, match=r"2 conversations have no token to learn: c1, c2"):
         encoding.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
     assert not (tmp_path / "tokens").exists()

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared import token_set as data
 from bayling_study.stages.tuning.packing import Schedule
 from bayling_study.stages.tuning.schedule import learning_rate
@@ -190,7 +190,7 @@ def test_the_result_is_a_checkpoint_that_others_can_use(tmp_path: Path) -> None:
     assert model.lm_head.weight is model.model.embed_tokens.weight
     messages = [{"role": "user", "content": "Say 3"}]
     ids = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False)
-    assert ids == chat.prompt_ids(tokenizer, "bayling", messages)
+    assert ids == templates.prompt_ids(tokenizer, "bayling", messages)
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     answer = model.generate(torch.tensor([ids]), max_new_tokens=3, do_sample=False)
     assert answer.shape[1] > len(ids)

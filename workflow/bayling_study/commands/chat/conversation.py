@@ -10,7 +10,7 @@ from transformers import TextStreamer
 
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 
 
 class Streamed(TextStreamer):  # type: ignore[misc]  # transformers is not type-checked
@@ -48,7 +48,7 @@ class ChatSession:
         self.template: TemplateName = template
         self.room = context - answer_tokens
         self.answer_tokens = answer_tokens
-        self.messages: list[chat.Message] = []
+        self.messages: list[templates.Message] = []
 
     def reset(self) -> None:
         """Forgets all turns."""
@@ -78,13 +78,13 @@ class ChatSession:
         self.messages = [*messages, {"role": "assistant", "content": answer}]
         return (before + 2 - len(self.messages)) // 2
 
-    def _with(self, question: str) -> list[chat.Message]:
+    def _with(self, question: str) -> list[templates.Message]:
         return [*self.messages, {"role": "user", "content": question}]
 
-    def _ids(self, messages: list[chat.Message]) -> list[int]:
-        return chat.prompt_ids(self.tokenizer, self.template, messages)
+    def _ids(self, messages: list[templates.Message]) -> list[int]:
+        return templates.prompt_ids(self.tokenizer, self.template, messages)
 
-    def _fitting(self, question: str) -> list[chat.Message]:
+    def _fitting(self, question: str) -> list[templates.Message]:
         """Drops the oldest exchanges until the prompt leaves room for an answer."""
         messages = self._with(question)
         while len(self._ids(messages)) > self.room:
@@ -95,7 +95,7 @@ class ChatSession:
 
     def _generate(self, prompt: list[int], temperature: float, emit: Callable[[str], None]) -> str:
         ids = torch.tensor([prompt], device=self.model.device)
-        stops = chat.stop_ids(self.tokenizer, self.template)
+        stops = templates.stop_ids(self.tokenizer, self.template)
         sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
         if temperature > 0:
             sampling = {"do_sample": True, "temperature": temperature}

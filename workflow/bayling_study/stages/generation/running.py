@@ -15,7 +15,7 @@ from bayling_study.config.systems import TemplateName
 from bayling_study.core.files import sha256_json
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 from bayling_study.stages.generation.decoding import AnswerTokens
 from bayling_study.stages.generation.engines import Engine
@@ -80,7 +80,7 @@ class Runner:
         if done:
             log.info("%s turn %d: %d answers reused", prompts.suite, turn + 1, len(done))
         requests = [self._request(prompt, journal, turn, how) for prompt in waiting]
-        stops = chat.stop_ids(self.engine.tokenizer, self.template)
+        stops = templates.stop_ids(self.engine.tokenizer, self.template)
         progress = Progress(f"{prompts.suite} turn {turn + 1}", len(requests))
         for batch in plan(requests, self.engine.batch_tokens, self.engine.max_batch, how.beams):
             started = time.monotonic()
@@ -96,7 +96,7 @@ class Runner:
         self, prompt: Prompt, journal: TurnJournal, turn: int, how: Decoding
     ) -> PromptTokens:
         messages = conversation(prompt, journal.turns, turn)
-        ids = chat.prompt_ids(self.engine.tokenizer, self.template, messages)
+        ids = templates.prompt_ids(self.engine.tokenizer, self.template, messages)
         return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
 
     def _entry(self, request: PromptTokens, answer: AnswerTokens, rule: str) -> Entry:

@@ -16,7 +16,7 @@ from lm_eval.models.huggingface import HFLM
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded
 
 log = logging.getLogger(__name__)
@@ -52,10 +52,10 @@ class StudyModel(HFLM):  # type: ignore[misc]
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
         """Returns a chat in the system's template, up to where its answer begins."""
-        messages: list[chat.Message] = [
+        messages: list[templates.Message] = [
             {"role": turn["role"], "content": turn["content"]} for turn in chat_history
         ]
-        return chat.render(self._template, messages, self.tokenizer)
+        return templates.render(self._template, messages, self.tokenizer)
 
     def _loglikelihood_tokens(
         self, requests: list[Tokens], disable_tqdm: bool = False, override_bs: int | None = None

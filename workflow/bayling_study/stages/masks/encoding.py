@@ -20,7 +20,7 @@ import numpy as np
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 
 SHOWN_IDS = 5
 
@@ -73,7 +73,7 @@ def encode_all(
         with closing(tokens), closing(mask):
             for row in rows:
                 try:
-                    kept = chat.fit_turns(tokenizer, template, row["messages"], max_length)
+                    kept = templates.fit_turns(tokenizer, template, row["messages"], max_length)
                 except StudyError as error:
                     raise StudyError(error.what, where=f"conversation {row['id']}") from error
                 if not kept:
@@ -81,7 +81,7 @@ def encode_all(
                     continue
                 if len(kept) < len(row["messages"]):
                     made.truncated.append(row["id"])
-                ids, supervised = chat.encode(tokenizer, template, kept)
+                ids, supervised = templates.encode(tokenizer, template, kept)
                 tokens.add(ids)
                 mask.add(supervised)
                 made.add(row, len(ids), sum(supervised), any(supervised[1:]))

@@ -16,7 +16,7 @@ from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt, read_prompts
 from bayling_study.core.seeds import generator
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def encode(
 
 
 def _encode(prompt: Prompt, tokenizer: Any, template: TemplateName) -> ConversationTokens:
-    messages: list[chat.Message] = []
+    messages: list[templates.Message] = []
     for turn, reference in zip(prompt.turns, prompt.references, strict=True):
         messages.append({"role": "user", "content": turn})
         messages.append({"role": "assistant", "content": reference})
-    ids, mask = chat.encode(tokenizer, template, messages)
+    ids, mask = templates.encode(tokenizer, template, messages)
     return ConversationTokens(f"{prompt.suite}/{prompt.id}", ids, mask)

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayling_study.config.systems import TemplateName
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.interactive.dialogue import Rejections
 from bayling_study.stages.synthesis.mixture import Made
 from bayling_study.stages.synthesis.tally import MixtureTally
@@ -70,7 +70,7 @@ def mask_pieces(
     Tokens that only together are a character stand together: both have the same
     mask, since the mask changes only where an answer begins and ends.
     """
-    ids, mask = chat.encode(tokenizer, template, messages)
+    ids, mask = templates.encode(tokenizer, template, messages)
     pieces: list[list[Any]] = []
     held: list[int] = []
     for number, supervised in zip(ids, mask, strict=True):

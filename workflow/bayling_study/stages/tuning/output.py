@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from bayling_study.core.files import atomic_directory, read_json, write_json
-from bayling_study.shared import templates as chat
+from bayling_study.shared import templates
 from bayling_study.shared.token_set import AUDIT
 from bayling_study.stages.tuning.card import model_card
 from bayling_study.stages.tuning.job import TrainingJob
@@ -24,7 +24,7 @@ def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype
         dtype: their type, noted in the configuration.
     """
     tokenizer = transformers.AutoTokenizer.from_pretrained(job.foundation)
-    tokenizer.chat_template = chat.chat_template(tokenizer, job.template)
+    tokenizer.chat_template = templates.chat_template(tokenizer, job.template)
     with atomic_directory(Path(job.out)) as folder:
         model = assemble(job.foundation, weights, dtype)
         set_generation(model, tokenizer, job)
@@ -55,7 +55,7 @@ def set_generation(model: Any, tokenizer: Any, job: TrainingJob) -> None:
         generation = transformers.GenerationConfig.from_pretrained(job.foundation)
     except OSError:  # a foundation without the file: take what its model config says
         generation = transformers.GenerationConfig.from_model_config(model.config)
-    stops = chat.stop_ids(tokenizer, job.template)
+    stops = templates.stop_ids(tokenizer, job.template)
     generation.eos_token_id = stops if len(stops) > 1 else stops[0]
     generation.bos_token_id = tokenizer.bos_token_id
     if tokenizer.pad_token_id is not None:
