@@ -45,7 +45,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from bayling_study.config.tuning import TuningSection
-from bayling_study.shared import token_set as data
+from bayling_study.shared import token_set
 from bayling_study.stages.masks import encoding
 from bayling_study.stages.tuning.attention import NAMES, kernel
 from bayling_study.stages.tuning.engine import start_engine
@@ -101,9 +101,9 @@ class Bench:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.options = options
         self.tokenizer = AutoTokenizer.from_pretrained(options.foundation)
-        rows = data.read_conversations(options.synthesis)
+        rows = token_set.read_conversations(options.synthesis)
         encoding.encode_all(rows, self.tokenizer, "bayling", options.max_length, folder / "tokens")
-        self.tokens = data.load(folder / "tokens")
+        self.tokens = token_set.load(folder / "tokens")
         self.settings = TuningSection(
             batch=options.batch,
             max_length=options.max_length,

@@ -14,8 +14,7 @@ import pytest
 
 from bayling_study.core.cli import EXIT_USER_ERROR
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates
-from bayling_study.shared import token_set as data
+from bayling_study.shared import templates, token_set
 from bayling_study.stages.masks import __main__ as masks
 from helpers.training import Stage, conversations, write_foundation, write_instructions
 
@@ -48,7 +47,7 @@ def test_training_takes_the_encoding_over(tmp_path: Path) -> None:
     for _ in range(2):
         taken = masks.adopt(made, folder, masks.made_from(*both, "bayling", 512))
         assert taken == audit
-    ours, theirs = data.load(folder / "tokens"), data.load(made / "tokens")
+    ours, theirs = token_set.load(folder / "tokens"), token_set.load(made / "tokens")
     assert ours.digest == theirs.digest
     assert ours.names == theirs.names
 

@@ -13,8 +13,7 @@ import torch
 from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates
-from bayling_study.shared import token_set as data
+from bayling_study.shared import templates, token_set
 from bayling_study.shared.sizing.choice import Room
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops
@@ -50,7 +49,7 @@ def test_the_rate_rises_and_falls() -> None:
 def test_encoded_conversations_come_back(tmp_path: Path) -> None:
     rows = conversations(9)
     found = encoding.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
-    tokens = data.load(tmp_path / "tokens")
+    tokens = token_set.load(tmp_path / "tokens")
     assert tokens.names == [row["id"] for row in rows]
     assert sum(tokens.lengths) == found["tokens"] == len(tokens.tokens)
     assert sum(tokens.supervised) == found["supervised_tokens"] == int(tokens.mask.sum())
@@ -66,7 +65,7 @@ def test_the_digest_follows_the_data(tmp_path: Path) -> None:
     digests = []
     for number, template in enumerate(("foundation", "bayling", "foundation")):
         encoding.encode_all(rows, tokenizer, template, 512, tmp_path / str(number))  # type: ignore[arg-type]
-        digests.append(data.load(tmp_path / str(number)).digest)
+        digests.append(token_set.load(tmp_path / str(number)).digest)
     assert digests[0] == digests[2] != digests[1]
 
 
@@ -111,9 +110,11 @@ def test_a_fully_masked_conversation_is_named(
 
 def test_instructions_are_checked(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="do not exist"):
-        next(data.read_conversations(tmp_path))
+        next(token_set.read_conversations(tmp_path))
     folder = write_instructions(tmp_path, 5)
-    assert [row["id"] for row in data.read_conversations(folder)] == [f"c{n}" for n in range(5)]
+    assert [row["id"] for row in token_set.read_conversations(folder)] == [
+        f"c{n}" for n in range(5)
+    ]
     twice = [*conversations(3), *conversations(2)]
     with pytest.raises(StudyError, match="ids are not unique: c0"):
         encoding.encode_all(twice, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")

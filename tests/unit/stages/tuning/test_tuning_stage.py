@@ -23,8 +23,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
-from bayling_study.shared import templates
-from bayling_study.shared import token_set as data
+from bayling_study.shared import templates, token_set
 from bayling_study.stages.tuning.packing import Schedule
 from bayling_study.stages.tuning.schedule import learning_rate
 from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
@@ -123,7 +122,7 @@ def reference_losses(stage: Stage) -> list[float]:
     from bayling_study.stages.tuning.job import TrainingJob
 
     settings = TrainingJob.read(job).settings
-    tokens = data.load(job.parent / "tokens")
+    tokens = token_set.load(job.parent / "tokens")
     model = AutoModelForCausalLM.from_pretrained(stage.folder / "foundation", dtype=torch.float32)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings.weight_decay)
     plan = Schedule(

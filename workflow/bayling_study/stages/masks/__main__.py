@@ -18,7 +18,7 @@ from bayling_study.config.systems import TemplateName, TunedSystem
 from bayling_study.core.cli import run_program, stage_parser
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
-from bayling_study.shared import token_set as data
+from bayling_study.shared import token_set
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.masks import encoding
 
@@ -55,7 +55,7 @@ def main() -> None:
         run.parameters({"template": system.template, "max_length": config.tuning.max_length})
         run.metrics({key: value for key, value in audit.items() if isinstance(value, int | float)})
         run.output("tokens", options.out)
-        run.artefact(options.out / data.AUDIT)
+        run.artefact(options.out / token_set.AUDIT)
 
 
 def encode(
@@ -69,18 +69,17 @@ def encode(
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(foundation)
-    audit = encoding.encode_all(
-        data.read_conversations(instructions), tokenizer, template, max_length, folder / data.TOKENS
-    )
-    audit["made_from"] = data.made_from(instructions, foundation, template, max_length)
-    rows = data.read_conversations(instructions, ["id", "recipe"])
-    audit["samples"] = samples(rows, data.load(folder / data.TOKENS), tokenizer)
-    write_json(folder / data.AUDIT, audit)
+    rows, tokens = token_set.read_conversations(instructions), folder / token_set.TOKENS
+    audit = encoding.encode_all(rows, tokenizer, template, max_length, tokens)
+    audit["made_from"] = token_set.made_from(instructions, foundation, template, max_length)
+    rows = token_set.read_conversations(instructions, ["id", "recipe"])
+    audit["samples"] = samples(rows, token_set.load(tokens), tokenizer)
+    write_json(folder / token_set.AUDIT, audit)
     return audit
 
 
 def samples(
-    rows: Iterable[dict[str, Any]], tokens: data.TokenSet, tokenizer: Any
+    rows: Iterable[dict[str, Any]], tokens: token_set.TokenSet, tokenizer: Any
 ) -> list[dict[str, Any]]:
     """Returns each recipe's first encoded conversation with its supervised and its other texts.
 

@@ -22,7 +22,7 @@ from bayling_study.config.systems import TunedSystem
 from bayling_study.core.cli import EXIT_INTERRUPTED, run_program, stage_parser
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json, sha256_path
-from bayling_study.shared import token_set as data
+from bayling_study.shared import token_set
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.tuning import adapters, checkpoints, curriculum
@@ -111,7 +111,7 @@ def main() -> int:
             print("stopped before the last step; start again to continue", file=sys.stderr)
             sys.exit(EXIT_INTERRUPTED)
         run.output("checkpoint", options.out)
-        run.artefact(options.out / data.AUDIT)
+        run.artefact(options.out / token_set.AUDIT)
     store = checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints)
     store.remove_all()
     return 0
@@ -165,11 +165,11 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     tell_others(options.checkpoints, folder)
     sources = options.synthesis, options.foundation
-    expected = data.made_from(*sources, system.template, settings.max_length)
+    expected = token_set.made_from(*sources, system.template, settings.max_length)
     audit = adopt(options.masks, folder, expected)
     run.parameters({"tuning": settings.model_dump(mode="json"), "template": system.template})
     run.parameters({"processes": options.processes, "identity": identity})
-    tokens = data.load(folder / "tokens")
+    tokens = token_set.load(folder / "tokens")
     seed = config.study.seed
     run.parameters(curriculum.prepare(folder, options.synthesis, tokens, settings, seed))
     run.metrics({key: audit[key] for key in ("conversations", "tokens", "supervised_tokens")})
@@ -192,7 +192,7 @@ def prepare(
             "base": system.base,
             "study": config.study.name,
             "licence": licence(options.foundation) or options.licence,
-            "languages": data.languages(options.synthesis),
+            "languages": token_set.languages(options.synthesis),
             "recipes": audit["recipes"],
             "processes": options.processes,
             "data": sha256_file(options.synthesis / "train.parquet"),
@@ -214,7 +214,7 @@ def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespa
             "instructions": sha256_file(options.synthesis / "train.parquet"),
             "foundation": sha256_path(options.foundation),
             # The same rows are other tokens once the code that encodes them changes.
-            "tokens": sha256_path(options.masks / data.TOKENS),
+            "tokens": sha256_path(options.masks / token_set.TOKENS),
         }
     )
 

@@ -24,7 +24,7 @@ import torch.distributed
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
-from bayling_study.shared import token_set as data
+from bayling_study.shared import token_set
 from bayling_study.shared.sizing.memory import packed_length
 from bayling_study.stages.tuning import checkpoints, curriculum, output, states
 from bayling_study.stages.tuning.attention import NAMES, filled, kernel
@@ -52,7 +52,7 @@ class Worker:
         self.device = local_device()
         self.attention = NAMES[kernel(self.settings, self.device.type == "cuda")]
         self.dtype = model_dtype(self.settings)
-        self.tokens = data.load(job.tokens)
+        self.tokens = token_set.load(job.tokens)
         flash = self.attention == "flash_attention_2"  # it knows no shared start
         phases = curriculum.configured(self.settings, job.folder, self.tokens.lengths, job.seed)
         self.schedule = Schedule(
