@@ -37,7 +37,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from bayling_study.config.tuning import TuningSection
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import peak_teraflops
-from bayling_study.stages.masks import __main__ as masks
+from bayling_study.stages.masks.__main__ import encode
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import environment, free_port
 from bayling_study.stages.tuning.resources import check_grant, facts, settle, this_room
@@ -111,7 +111,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     written = settings(options)
     check_grant(written, options.processes, 1)
     work = Path(tempfile.mkdtemp(dir=folder))
-    audit = masks.encode(work, instructions, foundation, "foundation", options.length)
+    audit = encode(work, instructions, foundation, "foundation", options.length)
     mean = audit["tokens"] / audit["conversations"]
     room = this_room(options.processes, options.processes)
     choice = settle(written, foundation, room, mean)

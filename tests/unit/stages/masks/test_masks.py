@@ -15,7 +15,8 @@ import pytest
 from bayling_study.core.cli import EXIT_USER_ERROR
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import templates, token_set
-from bayling_study.stages.masks import __main__ as masks
+from bayling_study.stages.masks.__main__ import encode
+from bayling_study.stages.tuning.encoded import adopt
 from helpers.training import Stage, conversations, write_foundation, write_instructions
 
 MASKS = "bayling_study.stages.masks"
@@ -25,9 +26,9 @@ def prepared(folder: Path) -> tuple[Path, Path]:
     return write_instructions(folder / "synthesis"), write_foundation(folder / "foundation")
 
 
-def test_the_audit_shows_what_is_learnt(tmp_path: Path) -> None:
+def test_the_audit_shows_supervised_tokens(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    audit = masks.encode(tmp_path / "out", *prepared(tmp_path), "bayling", 512)
+    audit = encode(tmp_path / "out", *prepared(tmp_path), "bayling", 512)
     assert audit["conversations"] == 24
     assert audit["fully_masked"] == 0
     [sample] = audit["samples"]
@@ -35,7 +36,7 @@ def test_the_audit_shows_what_is_learnt(tmp_path: Path) -> None:
     assert supervised == ["the 0. <|im_end|>", "the 0 again<|im_end|>"]
     assert sample["parts"][0]["text"].startswith("I am an intelligent language assistant")
     assert sample["parts"][0]["text"].endswith("### Response:\n")
-    assert json.loads((tmp_path / "out" / masks.AUDIT).read_text()) == audit
+    assert json.loads((tmp_path / "out" / token_set.AUDIT).read_text()) == audit
 
 
 def test_training_takes_the_encoding_over(tmp_path: Path) -> None:
@@ -43,9 +44,9 @@ def test_training_takes_the_encoding_over(tmp_path: Path) -> None:
     made, folder = tmp_path / "masks", tmp_path / "job"
     made.mkdir()
     folder.mkdir()
-    audit = masks.encode(made, *both, "bayling", 512)
+    audit = encode(made, *both, "bayling", 512)
     for _ in range(2):
-        taken = masks.adopt(made, folder, masks.made_from(*both, "bayling", 512))
+        taken = adopt(made, folder, token_set.made_from(*both, "bayling", 512))
         assert taken == audit
     ours, theirs = token_set.load(folder / "tokens"), token_set.load(made / "tokens")
     assert ours.digest == theirs.digest
@@ -56,13 +57,13 @@ def test_another_encoding_is_refused(tmp_path: Path) -> None:
     both = prepared(tmp_path)
     made = tmp_path / "masks"
     made.mkdir()
-    masks.encode(made, *both, "bayling", 512)
+    encode(made, *both, "bayling", 512)
     with pytest.raises(StudyError, match="of other max_length, template"):
-        masks.adopt(made, tmp_path, masks.made_from(*both, "foundation", 256))
+        adopt(made, tmp_path, token_set.made_from(*both, "foundation", 256))
     tokenizer = both[1] / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text() + " ")
     with pytest.raises(StudyError, match="of other tokenizer"):
-        masks.adopt(made, tmp_path, masks.made_from(*both, "bayling", 512))
+        adopt(made, tmp_path, token_set.made_from(*both, "bayling", 512))
 
 
 @pytest.mark.slow
@@ -98,13 +99,13 @@ def test_a_fully_masked_conversation_ends_the_audit(
 ) -> None:
     """As a template would whose answers carry no token that is supervised."""
     both = prepared(tmp_path)
-    encode = templates.encode
+    original = templates.encode
 
     def masked(tokenizer: Any, template: Any, messages: Any) -> Any:
-        ids, mask = encode(tokenizer, template, messages)
+        ids, mask = original(tokenizer, template, messages)
         return ids, [False] * len(mask) if "Say 7 " in messages[0]["content"] else mask
 
     monkeypatch.setattr(templates, "encode", masked)
     with pytest.raises(StudyError, match="1 conversations have no token to learn: c7"):
-        masks.encode(tmp_path, *both, "bayling", 512)
-    assert not (tmp_path / masks.AUDIT).exists()
+        encode(tmp_path, *both, "bayling", 512)
+    assert not (tmp_path / token_set.AUDIT).exists()
