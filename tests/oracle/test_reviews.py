@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bayling_study.shared.metrics import reviews
+from bayling_study.shared.metrics import win_rates
 from bayling_study.shared.metrics.aggregates import pool
 from bayling_study.shared.metrics.measurement import Measurement, Options
 from helpers.released_answers import answers, by_metric, expected, oracle, rows
@@ -21,7 +21,7 @@ def measured(name: str) -> dict[str, Measurement]:
     meta: list[dict[str, Any]] = [{"category": row["category"]} for row in released]
     texts = ["".join(row["review"]) for row in released]  # a text, or a list of one
     given = answers(name, "en", texts, [""] * len(texts), meta)
-    return by_metric(reviews.measure(given, Options()))
+    return by_metric(win_rates.measure(given, Options()))
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bayling_study.config.knowledge import HarnessSuite
 from bayling_study.config.loading import load_config
+from bayling_study.config.multiple_choice import HarnessSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.shared.harness_tasks import definitions, load_task, read_rows

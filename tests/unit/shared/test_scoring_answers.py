@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.metrics import constraints, exams, math_answers, reviews
+from bayling_study.shared.metrics import constraints, exams, math_answers, win_rates
 from bayling_study.shared.metrics.aggregates import pool
 from bayling_study.shared.metrics.measurement import Options
-from bayling_study.shared.reviews import parse_scores
+from bayling_study.shared.review_prompts import parse_scores
 from helpers.scoring_cases import answers, values
 
 REVIEW = "Evaluation evidence: …\n\nScore of the Assistant 1: {}\nScore of the Assistant 2: {}"
@@ -134,7 +134,7 @@ def test_review_scores(text: str, scores: tuple[float, float] | None) -> None:
 def test_wins_sums_and_categories() -> None:
     texts = [REVIEW.format(8, 7), REVIEW.format(5, 5), REVIEW.format(2, 8)]
     meta = [{"category": name} for name in ("math", "math", "fermi")]
-    found = reviews.measure(answers(texts, [[]] * 3, meta), Options())
+    found = win_rates.measure(answers(texts, [[]] * 3, meta), Options())
     result = values(found)
     assert [result[name] for name in ("win", "tie", "loss")] == [1, 1, 1]
     assert result["score-ratio"] == pytest.approx(75)
@@ -149,7 +149,7 @@ def test_wins_sums_and_categories() -> None:
 def test_both_orders_are_averaged_and_their_agreement_told() -> None:
     texts = [REVIEW.format(9, 5), REVIEW.format(8, 6), REVIEW.format(7, 6), REVIEW.format(3, 8)]
     meta = [{"question_id": q, "swapped": s} for q in (1, 2) for s in (False, True)]
-    result = values(reviews.measure(answers(texts, [[]] * 4, meta), Options()))
+    result = values(win_rates.measure(answers(texts, [[]] * 4, meta), Options()))
     # question 1: 9:5 and, exchanged, 6:8 give 7.5:6.5; question 2: 7:6 and 8:3
     assert (result["win"], result["score-sum"], result["score-sum-opponent"]) == (2, 15, 11)
     assert result["consistent-share"] == 50
@@ -161,7 +161,7 @@ def test_a_question_without_scores_is_unjudged_and_keeps_its_place() -> None:
     texts += ["nothing", "at all"]
     names = {"judge": "j", "baseline": "b", "category": "math"}
     meta = [{"question_id": q, "swapped": s, **names} for q in (1, 2, 3) for s in (False, True)]
-    found = reviews.measure_judged(answers(texts, [[]] * 6, meta), Options())
+    found = win_rates.measure_judged(answers(texts, [[]] * 6, meta), Options())
     result = values(found)
     assert [result[name] for name in ("win", "tie", "loss")] == [2, 0, 0]
     assert (result["score-sum"], result["score-sum-opponent"]) == (16.5, 9.5)
@@ -177,11 +177,11 @@ def test_a_question_without_scores_is_unjudged_and_keeps_its_place() -> None:
 
 def test_a_judge_that_never_states_scores() -> None:
     meta = [{"question_id": 1, "swapped": s, "judge": "j", "baseline": "b"} for s in (False, True)]
-    result = values(reviews.measure_judged(answers(["", "?"], [[]] * 2, meta), Options()))
+    result = values(win_rates.measure_judged(answers(["", "?"], [[]] * 2, meta), Options()))
     assert result["unjudged"] == 100
     assert {value for name, value in result.items() if name != "unjudged"} == {0}
 
 
 def test_review_without_a_score_names_it() -> None:
     with pytest.raises(StudyError, match=r"suite\.jsonl: de-en/2: the review states no score"):
-        reviews.measure(answers([REVIEW.format(1, 2), "good"], [[], []]), Options())
+        win_rates.measure(answers([REVIEW.format(1, 2), "good"], [[], []]), Options())

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bayling_study.config.knowledge import QuestionsSuite
+from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json, write_jsonl
-from bayling_study.shared.metrics import knowledge
+from bayling_study.shared.metrics import multiple_choice
 from bayling_study.shared.metrics.measurement import Answers, Options
 from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.stages.scoring.results import score_suite
@@ -34,7 +34,7 @@ def test_marks_become_percentages_with_signature_and_chance(tmp_path: Path) -> N
     rows = [{"acc": 1.0, "acc_norm": 0.0, "exact_match": 1.0}] * 3 + [
         {"acc": 0.0, "acc_norm": 0.0, "exact_match": 1.0}
     ]
-    found = {m.metric: m for m in knowledge.measure(item(tmp_path, rows), Options())}
+    found = {m.metric: m for m in multiple_choice.measure(item(tmp_path, rows), Options())}
     assert list(found) == ["accuracy", "accuracy-norm", "exact-match"]
     assert found["accuracy"].value == 75.0 and found["accuracy"].chance == 25.0
     assert found["accuracy"].signature == "sig|acc"
@@ -56,10 +56,10 @@ def test_marks_that_are_missing_or_uneven_are_refused(tmp_path: Path) -> None:
     good = item(tmp_path / "a", [{"acc": 1.0}, {"acc": 0.0}])
     uneven = item(tmp_path / "b", [{"acc": 1.0}, {"acc_norm": 0.0}])
     with pytest.raises(StudyError, match="different marks"):
-        knowledge.measure(uneven, Options())
+        multiple_choice.measure(uneven, Options())
     missing = item(tmp_path / "c", [{"acc": 1.0}, {}])
     with pytest.raises(StudyError, match="no marks"):
-        knowledge.measure(missing, Options())
+        multiple_choice.measure(missing, Options())
     write_jsonl(tmp_path / "d" / "suite.marks.jsonl", [{"id": 1}])
     with pytest.raises(StudyError, match="fields id and metrics"):
-        knowledge.measure(replace(good, path=tmp_path / "d" / "suite.jsonl"), Options())
+        multiple_choice.measure(replace(good, path=tmp_path / "d" / "suite.jsonl"), Options())

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.config.knowledge import QuestionsSuite
 from bayling_study.config.model import StudyConfig
+from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.config.patterns import matching
 from bayling_study.config.suites import (
     EXAM_TASKS,

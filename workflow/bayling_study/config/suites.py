@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bayling_study.config.base import Direction, Name, Section
 from bayling_study.config.judge_prompt import INSTRUCTION
-from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
+from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
 from bayling_study.config.names import WMT22_ZERO_SHOT
 
 

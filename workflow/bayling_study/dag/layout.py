@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bayling_study.config.checks import evaluated
-from bayling_study.config.knowledge import KNOWLEDGE_KINDS
 from bayling_study.config.model import StudyConfig
+from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
 from bayling_study.config.systems import (
     DeltaSystem,
@@ -167,7 +167,7 @@ class Layout:
     def knowledge_suites(self) -> list[str]:
         """Returns the suites that are answered by likelihood, through the harness."""
         suites = self.config.suites.items()
-        return [name for name, suite in suites if suite.kind in KNOWLEDGE_KINDS]
+        return [name for name, suite in suites if suite.kind in MULTIPLE_CHOICE_KINDS]
 
     def generated_suites(self) -> list[str]:
         """Returns the suites that are answered by generation."""

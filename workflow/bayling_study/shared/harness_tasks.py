@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from jinja2 import TemplateError
 
-from bayling_study.config.knowledge import HarnessSuite
+from bayling_study.config.multiple_choice import HarnessSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.lookup import look_up

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bayling_study.config.evaluation import GenerationSection
-from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
+from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl, write_json, write_jsonl
 from bayling_study.core.records import (

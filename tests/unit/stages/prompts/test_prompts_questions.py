@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.config.knowledge import QuestionsSuite
+from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.stages.prompts import PromptContext, capitals, mmlu_development, school_exams
-from bayling_study.stages.prompts.question import lettered
+from bayling_study.stages.prompts.multiple_choice import lettered
 from bayling_study.stages.prompts.questions import build
 
 EXAM = {

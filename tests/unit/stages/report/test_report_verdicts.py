@@ -9,7 +9,7 @@ import pytest
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Score
-from bayling_study.stages.report.published import COLUMNS, Published, read_published
+from bayling_study.stages.report.published_table import COLUMNS, Published, read_published
 from bayling_study.stages.report.verdicts import Verdict, VerdictContext, ratio_scores, verdicts
 from helpers import ROOT
 

@@ -11,9 +11,9 @@ from bayling_study.shared.metrics import (
     constraints,
     exams,
     interactive,
-    knowledge,
-    reviews,
+    multiple_choice,
     translation,
+    win_rates,
 )
 from bayling_study.shared.metrics.cache import StatisticsCache
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
@@ -26,11 +26,11 @@ MEASURES = {
     "flores": translation.measure_flores,
     "constrained": constraints.measure,
     "exams": exams.measure,
-    "reviews": reviews.measure,
-    "judged": reviews.measure_judged,
+    "reviews": win_rates.measure,
+    "judged": win_rates.measure_judged,
     "interactive": interactive.measure,
-    "harness": knowledge.measure,
-    "questions": knowledge.measure,
+    "harness": multiple_choice.measure,
+    "questions": multiple_choice.measure,
 }
 """Kind of suite to the function that measures one item of it."""
 

@@ -1,7 +1,7 @@
 """Which averages over items a suite reports: what its prompts say.
 
 A prompt's ``meta["averages"]`` names the averages that its item enters. The
-suites stage knows why (trained or zero-shot, script, resources); whoever
+prompts stage knows why (trained or zero-shot, script, resources); whoever
 scores, COMET's environment included, only has to read. Standard library only.
 """
 

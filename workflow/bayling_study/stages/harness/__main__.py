@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
-from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
+from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
 from bayling_study.core.cli import EXIT_INTERRUPTED, pairs, run_program, stage_parser
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import (

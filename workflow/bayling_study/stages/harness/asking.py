@@ -13,7 +13,7 @@ from typing import Any
 
 from lm_eval.evaluator import evaluate
 
-from bayling_study.config.knowledge import HarnessSuite, QuestionsSuite
+from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_json, write_json
 from bayling_study.core.records import Prompt

@@ -24,8 +24,8 @@ from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, read
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.judging.asking import ask
+from bayling_study.stages.judging.comparisons import PairwisePrompt, Review, pairs, write_reviews
 from bayling_study.stages.judging.local import served
-from bayling_study.stages.judging.reviews import PairwisePrompt, Review, pairs, write_reviews
 
 
 def parser() -> ArgumentParser:

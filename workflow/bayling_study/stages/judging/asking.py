@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bayling_study.config.suites import Decoding
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.endpoint import ChatRequest, Endpoint
-from bayling_study.stages.judging.reviews import PairwisePrompt, Review
+from bayling_study.stages.judging.comparisons import PairwisePrompt, Review
 
 log = logging.getLogger(__name__)
 

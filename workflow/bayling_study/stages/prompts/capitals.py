@@ -18,7 +18,7 @@ from babel.dates import get_timezone_location
 from bayling_study.core import languages
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
-from bayling_study.stages.prompts.question import ExamQuestion
+from bayling_study.stages.prompts.multiple_choice import ExamQuestion
 
 CHOICES = 4
 EXAMPLES = 3

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from bayling_study.config.knowledge import HarnessSuite
+from bayling_study.config.multiple_choice import HarnessSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
 from bayling_study.core.records import Prompt

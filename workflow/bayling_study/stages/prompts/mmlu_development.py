@@ -14,7 +14,7 @@ import yaml
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
-from bayling_study.stages.prompts.question import ExamQuestion, lettered
+from bayling_study.stages.prompts.multiple_choice import ExamQuestion, lettered
 
 FOLDER = "lm_eval/tasks/llama3/instruct"
 LANGUAGES = ("de", "es", "fr", "hi", "it", "pt", "th")

@@ -8,13 +8,13 @@ prompts, which the stage ``harness`` has answered by likelihood.
 
 from __future__ import annotations
 
-from bayling_study.config.knowledge import QuestionsSuite
+from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext, capitals, mmlu_development, school_exams
 from bayling_study.stages.prompts.harness import chosen
-from bayling_study.stages.prompts.question import ExamQuestion
+from bayling_study.stages.prompts.multiple_choice import ExamQuestion
 
 
 def build(name: str, suite: QuestionsSuite, context: PromptContext) -> list[Prompt]:

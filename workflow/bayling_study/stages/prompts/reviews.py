@@ -1,7 +1,7 @@
 """BayLing-80 answers of two systems, put before a judge.
 
 The release holds the judge's reviews together with the answers they are about,
-so the prompts are built from the review files themselves; ``reviewing`` has the
+so the prompts are built from the review files themselves; ``review_prompts`` has the
 wording, which the authors did not release.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from bayling_study.config.suites import ReviewsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
-from bayling_study.shared.reviews import review_prompt
+from bayling_study.shared.review_prompts import review_prompt
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import item_rows

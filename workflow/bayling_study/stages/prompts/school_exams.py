@@ -15,7 +15,7 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.lookup import look_up
-from bayling_study.stages.prompts.question import LETTERS, ExamQuestion, lettered
+from bayling_study.stages.prompts.multiple_choice import LETTERS, ExamQuestion, lettered
 
 FOLDER = "evals/registry/data"
 NAMES = {

@@ -22,9 +22,9 @@ from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import data_section
 from bayling_study.stages.report.exports import export_section
 from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
-from bayling_study.stages.report.judged import summary_table, verdict_section
 from bayling_study.stages.report.overview import overview_section
 from bayling_study.stages.report.page import render
+from bayling_study.stages.report.reproduction import summary_table, verdict_section
 from bayling_study.stages.report.results import result_sections
 from bayling_study.stages.report.verdicts import Verdict, write_verdicts
 

@@ -9,8 +9,8 @@ from bayling_study.stages.report.blocks import Cell, PageSection, Table, text
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
-from bayling_study.stages.report.judged import first_verdicts
 from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.reproduction import first_verdicts
 from bayling_study.stages.report.verdicts import Verdict
 
 WIDEST = 12

@@ -12,7 +12,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from bayling_study.config import StudyConfig, load_settings
-from bayling_study.config.knowledge import KNOWLEDGE_KINDS
+from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.core.cli import run_program, stage_parser
 from bayling_study.core.files import atomic_directory
 from bayling_study.core.records import read_prompts
@@ -20,7 +20,7 @@ from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.shared.metrics.answers import options_of, plan_of, read_answers, suite_kind
 from bayling_study.shared.metrics.cache import default_folder
 from bayling_study.shared.metrics.groups import averages
-from bayling_study.shared.metrics.judged import scored_prompts
+from bayling_study.shared.metrics.judged_suites import scored_prompts
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.scoring.results import score_suite, write_suite
 
@@ -77,7 +77,7 @@ def outputs_of(config: StudyConfig, suite: str, folders: Namespace) -> Path | No
     if kind == "judged":
         reviewed = folders.judging and (folders.judging / f"{suite}.jsonl").exists()
         return Path(folders.judging) if reviewed else None
-    found: Path | None = folders.harness if kind in KNOWLEDGE_KINDS else folders.generation
+    found: Path | None = folders.harness if kind in MULTIPLE_CHOICE_KINDS else folders.generation
     return found
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
-from bayling_study.config.knowledge import KNOWLEDGE_KINDS
+from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.core.cli import run_program, stage_parser
 from bayling_study.core.files import write_json
 from bayling_study.core.records import read_prompts
@@ -38,7 +38,7 @@ from bayling_study.shared.metrics.answers import (
 )
 from bayling_study.shared.metrics.cache import default_folder
 from bayling_study.shared.metrics.groups import averages
-from bayling_study.shared.metrics.judged import scored_prompts
+from bayling_study.shared.metrics.judged_suites import scored_prompts
 from bayling_study.shared.metrics.measurement import Answers, Options
 from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
@@ -68,7 +68,7 @@ class Folders:
         if kind == "judged":
             reviewed = {s: self.judging / s for s in systems} if self.judging else {}
             return {s: f for s, f in reviewed.items() if (f / f"{suite}.jsonl").exists()}
-        if kind not in KNOWLEDGE_KINDS:
+        if kind not in MULTIPLE_CHOICE_KINDS:
             return {system: self.generation / system for system in systems}
         folders = {s: self.harness / s for s in systems} if self.harness else {}
         return {system: folder for system, folder in folders.items() if folder.exists()}

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bayling_study.config.suites import JudgedSuite, Suite
 from bayling_study.core.records import Prompt
-from bayling_study.shared.reviews import ORDERS, review_id
+from bayling_study.shared.review_prompts import ORDERS, review_id
 
 
 def scored_prompts(suite: Suite, prompts: list[Prompt]) -> list[Prompt]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses
-from bayling_study.shared.reviews import ORDERS, parse_scores, review_id, review_prompt
+from bayling_study.shared.review_prompts import ORDERS, parse_scores, review_id, review_prompt
 
 
 @dataclass(frozen=True)

@@ -61,5 +61,5 @@ class QuestionsSuite(Section):
     """As for the suite kind ``harness``."""
 
 
-KNOWLEDGE_KINDS = ("harness", "questions")
+MULTIPLE_CHOICE_KINDS = ("harness", "questions")
 """Kinds of suite that the stage ``harness`` answers, by likelihood and not by generation."""

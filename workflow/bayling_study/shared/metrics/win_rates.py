@@ -1,6 +1,6 @@
 """Judged comparisons: reading two scores out of each review, and counting wins.
 
-The released reviews are GPT-4's in the output format of FairEval (``reviewing``).
+The released reviews are GPT-4's in the output format of FairEval (``review_prompts``).
 The system under test is Assistant 1; a review whose prompt is marked
 ``swapped`` showed it second, and its scores are exchanged.
 
@@ -32,7 +32,7 @@ from bayling_study.shared.metrics.measurement import (
     quotient,
     rate,
 )
-from bayling_study.shared.reviews import parse_scores
+from bayling_study.shared.review_prompts import parse_scores
 
 SIGNATURE = "review|format:FairEval|orders:{orders}|version:1"
 
