@@ -148,8 +148,8 @@ def write_segments(path: Path, prompts: list[Prompt]) -> None:
 
 def write_audit(path: Path) -> None:
     """Writes an audit with an example of what is learnt, in hostile text."""
-    pieces = [[f"USER: {HOSTILE} ASSISTANT: ", False], ["a house</s>", True]]
-    write_json(path, {"conversations": 1, "mask_samples": {"translation": [{"pieces": pieces}]}})
+    spans = [[f"USER: {HOSTILE} ASSISTANT: ", False], ["a house</s>", True]]
+    write_json(path, {"conversations": 1, "mask_samples": {"translation": [{"spans": spans}]}})
 
 
 def write_error_report(folder: Path) -> None:

@@ -32,10 +32,10 @@ def test_the_audit_shows_supervised_tokens(tmp_path: Path) -> None:
     assert audit["conversations"] == 24
     assert audit["fully_masked"] == 0
     [sample] = audit["samples"]
-    supervised = [part["text"] for part in sample["parts"] if part["supervised"]]
+    supervised = [part["text"] for part in sample["spans"] if part["supervised"]]
     assert supervised == ["the 0. <|im_end|>", "the 0 again<|im_end|>"]
-    assert sample["parts"][0]["text"].startswith("I am an intelligent language assistant")
-    assert sample["parts"][0]["text"].endswith("### Response:\n")
+    assert sample["spans"][0]["text"].startswith("I am an intelligent language assistant")
+    assert sample["spans"][0]["text"].endswith("### Response:\n")
     assert json.loads((tmp_path / "out" / token_set.AUDIT).read_text()) == audit
 
 

@@ -137,14 +137,14 @@ def test_the_export_chapter_shows_perplexity_and_errors_of_8_bit_tensors(study: 
 
 
 def test_answers_differ_from_the_reference_in_marked_words() -> None:
-    pieces = marked("the green house", "the red house")
-    assert [(piece.text, piece.new) for piece in pieces] == [
+    spans = marked("the green house", "the red house")
+    assert [(span.text, span.new) for span in spans] == [
         ("the ", False),
         ("green ", True),
         ("house", False),
     ]
-    assert [piece.text for piece in marked("我爱猫", "我爱狗") if piece.new] == ["猫"]
-    assert [piece.text for piece in marked("", "the red house")] == ["(empty)"]
+    assert [span.text for span in marked("我爱猫", "我爱狗") if span.new] == ["猫"]
+    assert [span.text for span in marked("", "the red house")] == ["(empty)"]
 
 
 def test_shown_text_is_short_and_has_nothing_invisible() -> None:

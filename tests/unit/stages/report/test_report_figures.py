@@ -107,15 +107,15 @@ def test_the_worst_and_best_segments_of_each_system_are_shown(study: Study) -> N
     assert list(groups)[:2] == ["foundation: worst", "foundation: best"]
     assert groups["tuned: worst"][0].id == "zh-en/0: chrf2 0.0"
     assert groups["tuned: best"][0].id == "de-en/1: chrf2 30.0"
-    ((_, pieces),) = groups["tuned: worst"][0].turns[0].answers
-    assert [piece.text for piece in pieces if piece.new] == ["green "]
+    ((_, spans),) = groups["tuned: worst"][0].turns[0].answers
+    assert [span.text for span in spans if span.new] == ["green "]
     assert extremes(study, "translation", "no-such-metric") == {}
 
 
 def test_a_mask_example_marks_what_is_learnt_and_shows_what_is_hidden() -> None:
     section = PageSection("data", "Data")
-    pieces = [["USER: a\u202eb ", False], ["answer", True]]
-    add_audit(section, "default", {"mask_samples": {"translation": [{"pieces": pieces}]}})
+    spans = [["USER: a\u202eb ", False], ["answer", True]]
+    add_audit(section, "default", {"mask_samples": {"translation": [{"spans": spans}]}})
     ((first, second),) = section.masks["Training set default: supervised tokens"]["translation"]
     assert (first.text, first.new) == ("USER: a⟨U+202E⟩b ", False)
     assert (second.text, second.new) == ("answer", True)

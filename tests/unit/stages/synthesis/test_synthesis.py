@@ -103,9 +103,9 @@ def test_mask_samples_show_the_answers_of_each_recipe_as_trained(
     assert set(samples) == set(rows["recipe"].to_pylist())
     for recipe, found in samples.items():
         shown = {row["recipe"]: row["messages"] for row in reversed(rows.to_pylist())}[recipe]
-        pieces = found[0]["pieces"]
+        spans = found[0]["spans"]
         answers = [m["content"] + "\0" for m in shown if m["role"] == "assistant"]
-        assert "".join(text for text, supervised in pieces if supervised) == "".join(answers)
+        assert "".join(text for text, supervised in spans if supervised) == "".join(answers)
 
 
 @pytest.mark.parametrize(

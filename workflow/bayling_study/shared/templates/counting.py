@@ -1,7 +1,7 @@
 """Lengths of many conversations at once, without keeping their token ids.
 
-``encode`` calls the tokenizer for each piece; for millions of conversations most
-of that time is spent between Python and the tokenizer. Here all pieces of a
+``encode`` calls the tokenizer for each span; for millions of conversations most
+of that time is spent between Python and the tokenizer. Here all spans of a
 batch go to it in one call, and only lengths come back. The result is the same:
 a test compares them.
 """
@@ -13,13 +13,13 @@ from typing import Any
 
 from bayling_study.config.systems import TemplateName
 from bayling_study.shared.templates.encoding import (
-    _pieces,
+    _spans,
     adds_bos,
     encode,
     marks_after_special,
     marks_start,
 )
-from bayling_study.shared.templates.pieces import Message, Piece, check_messages
+from bayling_study.shared.templates.spans import Message, Span, check_messages
 
 
 def count_tokens(
@@ -36,8 +36,8 @@ def count_tokens(
         return [(len(ids), sum(mask)) for ids, mask in encoded]
     for messages in conversations:
         check_messages(messages, last="assistant")
-    pieces = [_pieces(template, messages, tokenizer) for messages in conversations]
-    texts, less = _texts(tokenizer, pieces)
+    spans = [_spans(template, messages, tokenizer) for messages in conversations]
+    texts, less = _texts(tokenizer, spans)
     before, backend.encode_special_tokens = backend.encode_special_tokens, True
     try:
         lengths = [len(e) for e in backend.encode_batch_fast(texts, add_special_tokens=False)]
@@ -45,11 +45,11 @@ def count_tokens(
         backend.encode_special_tokens = before
     lead = template != "foundation" and adds_bos(tokenizer)
     counts = iter([length - gone for length, gone in zip(lengths, less, strict=True)])
-    return [_sums(row, counts, int(lead)) for row in pieces]
+    return [_sums(row, counts, int(lead)) for row in spans]
 
 
-def _texts(tokenizer: Any, pieces: list[list[Piece]]) -> tuple[list[str], list[int]]:
-    """Returns what is tokenised of each text piece, and the tokens to take off its count.
+def _texts(tokenizer: Any, spans: list[list[Span]]) -> tuple[list[str], list[int]]:
+    """Returns what is tokenised of each text span, and the tokens to take off its count.
 
     Inside a conversation a tokenizer that marks the start of a text is given a
     newline first, as ``encode`` does.
@@ -58,21 +58,21 @@ def _texts(tokenizer: Any, pieces: list[list[Piece]]) -> tuple[list[str], list[i
     again = marks and marks_after_special(tokenizer)
     newline = len(tokenizer("\n", add_special_tokens=False)["input_ids"]) if marks else 0
     texts, less = [], []
-    for row in pieces:
-        before: Piece | None = None
-        for piece in row:
-            if not piece.special:
+    for row in spans:
+        before: Span | None = None
+        for span in row:
+            if not span.special:
                 plain = not marks or before is None or (before.special and again)
-                texts.append(piece.text if plain else f"\n{piece.text}")
+                texts.append(span.text if plain else f"\n{span.text}")
                 less.append(0 if plain else newline)
-            before = piece
+            before = span
     return texts, less
 
 
-def _sums(pieces: list[Piece], counts: Any, lead: int) -> tuple[int, int]:
+def _sums(spans: list[Span], counts: Any, lead: int) -> tuple[int, int]:
     total, supervised = lead, 0
-    for piece in pieces:
-        count = 1 if piece.special else next(counts)
+    for span in spans:
+        count = 1 if span.special else next(counts)
         total += count
-        supervised += count * piece.supervised
+        supervised += count * span.supervised
     return total, supervised

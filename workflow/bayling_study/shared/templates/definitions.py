@@ -1,4 +1,4 @@
-"""The templates: messages to pieces.
+"""The templates: messages to spans.
 
 ``bayling``     BayLing v1, also used for the Llama-2 based BayLing 2 models
                 (STUDY.md section 1, from the authors' conversation module).
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.templates.pieces import EOS, Message, Piece, merge_text, split_system
+from bayling_study.shared.templates.spans import EOS, Message, Span, merge_text, split_system
 
 V1_SYSTEM = (
     "I am an intelligent language assistant developed by the NLP Group of ICT/CAS.\n"
@@ -25,39 +25,39 @@ HEADER, HEADER_END, END_OF_TURN = "<|start_header_id|>", "<|end_header_id|>", "<
 PLACEHOLDER = "\ue000{}\ue001"  # private-use characters: no template and no text contains them
 
 
-def bayling_pieces(messages: Sequence[Message]) -> list[Piece]:
-    """Returns BayLing v1 pieces; an answer ends with the tokenizer's EOS."""
+def bayling_pieces(messages: Sequence[Message]) -> list[Span]:
+    """Returns BayLing v1 spans; an answer ends with the tokenizer's EOS."""
     system, turns = split_system(messages, V1_SYSTEM)
-    pieces = [Piece(f"{system}\n\n")]
+    spans = [Span(f"{system}\n\n")]
     for number, message in enumerate(turns):
         if message["role"] == "user":
             lead = "\n" if number else ""
-            pieces.append(Piece(f"{lead}### Instruction:\n{message['content']}\n### Response:\n"))
+            spans.append(Span(f"{lead}### Instruction:\n{message['content']}\n### Response:\n"))
         else:
-            pieces += [Piece(message["content"], supervised=True), Piece(EOS, True, True)]
-    return merge_text(pieces)
+            spans += [Span(message["content"], supervised=True), Span(EOS, True, True)]
+    return merge_text(spans)
 
 
-def bayling3_pieces(messages: Sequence[Message]) -> list[Piece]:
-    """Returns Llama-3 chat pieces; contents are stripped and an answer ends with <|eot_id|>."""
+def bayling3_pieces(messages: Sequence[Message]) -> list[Span]:
+    """Returns Llama-3 chat spans; contents are stripped and an answer ends with <|eot_id|>."""
     system, turns = split_system(messages, V3_SYSTEM)
-    pieces = [*_header("system"), Piece(system.strip()), Piece(END_OF_TURN, True)]
+    spans = [*_header("system"), Span(system.strip()), Span(END_OF_TURN, True)]
     for message in turns:
         supervised = message["role"] == "assistant"
-        pieces += _header(message["role"])
-        pieces.append(Piece(message["content"].strip(), supervised=supervised))
-        pieces.append(Piece(END_OF_TURN, True, supervised))
+        spans += _header(message["role"])
+        spans.append(Span(message["content"].strip(), supervised=supervised))
+        spans.append(Span(END_OF_TURN, True, supervised))
     if turns[-1]["role"] == "user":
-        pieces += _header("assistant")
-    return merge_text(pieces)
+        spans += _header("assistant")
+    return merge_text(spans)
 
 
-def _header(role: str) -> list[Piece]:
-    return [Piece(HEADER, True), Piece(role), Piece(HEADER_END, True), Piece("\n\n")]
+def _header(role: str) -> list[Span]:
+    return [Span(HEADER, True), Span(role), Span(HEADER_END, True), Span("\n\n")]
 
 
-def foundation_pieces(tokenizer: Any, messages: Sequence[Message]) -> list[Piece]:
-    """Returns the pieces of the tokenizer's own chat template.
+def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
+    """Returns the spans of the tokenizer's own chat template.
 
     The template is rendered with placeholders for the contents, which shows
     where each content stands without searching for its text. An answer is
@@ -73,9 +73,9 @@ def foundation_pieces(tokenizer: Any, messages: Sequence[Message]) -> list[Piece
     ]
     frame = _apply(tokenizer, held)
     for contents in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
-        pieces = list(_fill(tokenizer, frame, messages, contents))
-        if "".join(piece.text for piece in pieces) == wanted:
-            return merge_text(pieces)
+        spans = list(_fill(tokenizer, frame, messages, contents))
+        if "".join(span.text for span in spans) == wanted:
+            return merge_text(spans)
     raise StudyError("the foundation's chat template changes the text of messages")
 
 
@@ -96,7 +96,7 @@ def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
 
 def _fill(
     tokenizer: Any, frame: str, messages: Sequence[Message], contents: list[str]
-) -> Iterator[Piece]:
+) -> Iterator[Span]:
     """Cuts a rendered frame at placeholders and special tokens, and puts the contents in."""
     added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     specials = sorted({*added, *tokenizer.all_special_tokens}, key=len, reverse=True)
@@ -106,9 +106,9 @@ def _fill(
         if part.startswith("\ue000"):
             number = int(part[1:-1])
             answer = messages[number]["role"] == "assistant"
-            yield Piece(contents[number], supervised=answer)
+            yield Span(contents[number], supervised=answer)
         elif part in specials:
-            yield Piece(part, True, supervised=answer)
+            yield Span(part, True, supervised=answer)
             answer = False
         else:
-            yield Piece(part, supervised=answer)
+            yield Span(part, supervised=answer)

@@ -1,4 +1,4 @@
-"""Pieces to token ids and mask, for training and for generation.
+"""Spans to token ids and mask, for training and for generation.
 
 What a tokenizer puts in front by itself (a BOS or nothing) stands once at the
 start; a chat template that writes its own BOS (``foundation``) gets no second
@@ -18,9 +18,9 @@ from bayling_study.shared.templates.definitions import (
     END_OF_TURN,
     bayling3_pieces,
     bayling_pieces,
-    foundation_pieces,
+    foundation_spans,
 )
-from bayling_study.shared.templates.pieces import EOS, Message, Piece, check_messages
+from bayling_study.shared.templates.spans import EOS, Message, Span, check_messages
 
 
 def render(template: TemplateName, messages: Sequence[Message], tokenizer: Any = None) -> str:
@@ -32,8 +32,8 @@ def render(template: TemplateName, messages: Sequence[Message], tokenizer: Any =
         tokenizer: gives the EOS token's text; without one it is ``</s>``.
     """
     eos = "</s>" if tokenizer is None else tokenizer.eos_token
-    pieces = _pieces(template, messages, tokenizer)
-    return "".join(eos if piece.text == EOS else piece.text for piece in pieces)
+    spans = _spans(template, messages, tokenizer)
+    return "".join(eos if span.text == EOS else span.text for span in spans)
 
 
 def prompt_ids(tokenizer: Any, template: TemplateName, messages: Sequence[Message]) -> list[int]:
@@ -95,7 +95,7 @@ def stop_ids(tokenizer: Any, template: TemplateName) -> list[int]:
         ids.add(_special_id(tokenizer, END_OF_TURN))
     if template == "foundation":
         exchange = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        parts = foundation_pieces(tokenizer, exchange)
+        parts = foundation_spans(tokenizer, exchange)
         ends = [part.text for part in parts if part.special and part.supervised]
         ids |= {_special_id(tokenizer, end) for end in ends}
     return sorted(number for number in ids if number is not None)
@@ -124,14 +124,14 @@ def _is_marked(tokenizer: Any, number: int) -> bool:
     return bool(tokenizer.convert_ids_to_tokens(number).startswith("\u2581"))
 
 
-def _pieces(template: TemplateName, messages: Sequence[Message], tokenizer: Any) -> list[Piece]:
+def _spans(template: TemplateName, messages: Sequence[Message], tokenizer: Any) -> list[Span]:
     if template == "bayling":
         return bayling_pieces(messages)
     if template == "bayling-3":
         return bayling3_pieces(messages)
     if tokenizer is None:
         raise StudyError("the template 'foundation' needs the foundation's tokenizer")
-    return foundation_pieces(tokenizer, messages)
+    return foundation_spans(tokenizer, messages)
 
 
 def _tokenise(
@@ -141,25 +141,25 @@ def _tokenise(
     mask: list[bool] = []
     if template != "foundation" and adds_bos(tokenizer):
         ids, mask = [tokenizer.bos_token_id], [False]
-    before: Piece | None = None
-    for piece in _pieces(template, messages, tokenizer):
-        added = _piece_ids(tokenizer, piece, before)
+    before: Span | None = None
+    for span in _spans(template, messages, tokenizer):
+        added = _span_ids(tokenizer, span, before)
         ids += added
-        mask += [piece.supervised] * len(added)
-        before = piece
+        mask += [span.supervised] * len(added)
+        before = span
     return ids, mask
 
 
-def _piece_ids(tokenizer: Any, piece: Piece, before: Piece | None) -> list[int]:
-    if piece.special:
-        return [_special_id(tokenizer, piece.text)]
+def _span_ids(tokenizer: Any, span: Span, before: Span | None) -> list[int]:
+    if span.special:
+        return [_special_id(tokenizer, span.text)]
     at_start = before is None or (before.special and marks_after_special(tokenizer))
     if at_start or not marks_start(tokenizer):
-        return _plain(tokenizer, piece.text)
+        return _plain(tokenizer, span.text)
     # Inside a text there is no such mark: tokenise behind a newline, which is a token
     # of its own in these vocabularies, and take the newline's ids away again.
     lead = _plain(tokenizer, "\n")
-    ids = _plain(tokenizer, "\n" + piece.text)
+    ids = _plain(tokenizer, "\n" + span.text)
     if ids[: len(lead)] != lead:
         raise StudyError("this tokenizer joins a newline with the text after it")
     return ids[len(lead) :]

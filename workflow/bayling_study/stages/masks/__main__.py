@@ -99,7 +99,7 @@ def samples(
             {"supervised": bool(mask[start]), "text": tokenizer.decode(ids[start:end].tolist())}
             for start, end in zip(edges, [*edges[1:], len(ids)], strict=True)
         ]
-        found.append({"recipe": recipe, "id": tokens.names[index], "parts": runs})
+        found.append({"recipe": recipe, "id": tokens.names[index], "spans": runs})
     return found
 
 

@@ -124,7 +124,7 @@ def add_audit(section: PageSection, mixture: str, audit: Mapping[str, Any]) -> N
         section.more[f"Training set {mixture}: counts and rejected rows"] = more
     masks = {
         recipe: [
-            [MarkedText(shown(part), bool(supervised)) for part, supervised in row["pieces"]]
+            [MarkedText(shown(part), bool(supervised)) for part, supervised in row["spans"]]
             for row in rows
         ]
         for recipe, rows in audit.get("mask_samples", {}).items()

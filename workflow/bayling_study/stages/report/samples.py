@@ -92,8 +92,8 @@ def _sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
     for place, user in enumerate(prompt.turns):
         reference = prompt.references[place] if place < len(prompt.references) else ""
         given = [(name, rows[place]) for name, rows in answers.items() if place < len(rows)]
-        pieces = [(name, marked(shown(answer), shown(reference))) for name, answer in given]
-        turns.append(SampleTurn(shown(user), shown(reference), pieces))
+        spans = [(name, marked(shown(answer), shown(reference))) for name, answer in given]
+        turns.append(SampleTurn(shown(user), shown(reference), spans))
     return Sample(prompt.id, turns)
 
 
@@ -113,7 +113,7 @@ def _visible(character: str) -> str:
 
 
 def marked(answer: str, reference: str) -> list[MarkedText]:
-    """Returns an answer in pieces, those new that the reference does not have."""
+    """Returns an answer in spans, those new that the reference does not have."""
     given, expected = WORDS.findall(answer), WORDS.findall(reference)
     longest = max(len(given), len(expected))
     if not given:

@@ -11,7 +11,7 @@ Keys of ``audit.json`` besides the counts ``by_…``:
 | ``rejected`` | stage to ``{reason, count, samples}``: rows of the ``corpora``, turns (``demands``), conversations (``mixture``) |
 | ``contamination`` | suite to the aligned rows and the conversations removed because of it |
 | ``duplicates`` | conversations left out because another one has the same text |
-| ``mask_samples`` | recipe to samples ``{"pieces": [[text, supervised], …]}`` in training order: the text of each token and whether the loss counts it |
+| ``mask_samples`` | recipe to samples ``{"spans": [[text, supervised], …]}`` in training order: the text of each token and whether the loss counts it |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def audit(made: Made, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
         },
         "duplicates": _duplicates(made),
         "mask_samples": {
-            recipe: [{"pieces": mask_pieces(tokenizer, template, m)} for m in samples]
+            recipe: [{"spans": mask_spans(tokenizer, template, m)} for m in samples]
             for recipe, samples in sorted(tally.samples.items())
         },
     }
 
 
-def mask_pieces(
+def mask_spans(
     tokenizer: Any, template: TemplateName, messages: list[dict[str, str]]
 ) -> list[list[Any]]:
     """Returns a conversation's tokens as ``[text, supervised]``.
@@ -71,17 +71,17 @@ def mask_pieces(
     mask, since the mask changes only where an answer begins and ends.
     """
     ids, mask = templates.encode(tokenizer, template, messages)
-    pieces: list[list[Any]] = []
+    spans: list[list[Any]] = []
     held: list[int] = []
     for number, supervised in zip(ids, mask, strict=True):
         held.append(number)
         text = tokenizer.decode(held)
         if not text.endswith(UNREADABLE) or len(held) > 4:
-            pieces.append([text, supervised])
+            spans.append([text, supervised])
             held = []
     if held:
-        pieces.append([tokenizer.decode(held), mask[-1]])
-    return pieces
+        spans.append([tokenizer.decode(held), mask[-1]])
+    return spans
 
 
 def sorted_counts(counts: Mapping[str, int]) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """The parts of a templated conversation, and the check that messages are well formed.
 
-A conversation becomes a list of pieces. A text piece is tokenised as plain text:
+A conversation becomes a list of spans. A text span is tokenised as plain text:
 a ``</s>`` or ``<|im_end|>`` that a user typed stays text and ends nothing. A
-special piece is one token of the vocabulary. Pieces end where an answer starts
+special span is one token of the vocabulary. Spans end where an answer starts
 and ends, the only two places where training and generation must agree.
 """
 
@@ -17,17 +17,17 @@ Message = Mapping[str, str]
 """One message: ``{"role": "system" | "user" | "assistant", "content": text}``."""
 
 EOS = "\0eos"
-"""Name of the special piece that stands for the tokenizer's own end-of-sequence token."""
+"""Name of the special span that stands for the tokenizer's own end-of-sequence token."""
 
 
 @dataclass(frozen=True)
-class Piece:
+class Span:
     """A run of text or one special token.
 
     Attributes:
         text: plain text, or the special token's name (``EOS`` for the tokenizer's own).
-        special: the piece is one token of the vocabulary.
-        supervised: the loss counts the piece's tokens.
+        special: the span is one token of the vocabulary.
+        supervised: the loss counts the span's tokens.
     """
 
     text: str
@@ -35,15 +35,15 @@ class Piece:
     supervised: bool = False
 
 
-def merge_text(pieces: Iterable[Piece]) -> list[Piece]:
+def merge_text(spans: Iterable[Span]) -> list[Span]:
     """Joins neighbouring untrained text, so that it is tokenised in one go as models expect."""
-    merged: list[Piece] = []
-    for piece in pieces:
-        plain = not (piece.special or piece.supervised)
+    merged: list[Span] = []
+    for span in spans:
+        plain = not (span.special or span.supervised)
         if plain and merged and not (merged[-1].special or merged[-1].supervised):
-            merged[-1] = Piece(merged[-1].text + piece.text)
+            merged[-1] = Span(merged[-1].text + span.text)
         else:
-            merged.append(piece)
+            merged.append(span)
     return merged
 
 
