@@ -68,7 +68,7 @@ resume: look ## after Snakemake was killed: cancel the jobs it left in SLURM's q
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
 
-chat: look ## talk to a system of the study in the terminal (SYSTEM=NAME)
+chat: look ## chat with a system of the study in the terminal (SYSTEM=NAME)
 	@python -m bayling_study.commands.chat --study-config $(FILES) --system "$(SYSTEM)"
 
 serve: look ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000)

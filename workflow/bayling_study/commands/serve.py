@@ -28,7 +28,7 @@ RUN = "from transformers.cli.transformers import main; main()"
 
 def parser() -> argparse.ArgumentParser:
     """Returns the command line."""
-    command = checkpoint_parser("talk.serve", __doc__)
+    command = checkpoint_parser("commands.serve", __doc__)
     command.add_argument("--port", type=int, default=8000)
     return command
 

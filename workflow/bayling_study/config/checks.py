@@ -65,8 +65,8 @@ def _check_corpora(corpora: CorporaSection, key: str) -> None:
     for number, corpus in enumerate(corpora.parallel):
         for code in (corpus.pivot, *corpus.languages):
             conditions.language(code, f"{key}.parallel.{number}.languages")
-    for number, talk in enumerate(corpora.conversations):
-        conditions.language(talk.language, f"{key}.conversations.{number}.language")
+    for number, upstream in enumerate(corpora.conversations):
+        conditions.language(upstream.language, f"{key}.conversations.{number}.language")
     texts = [f"{c.source} {c.path} {code}" for c in corpora.parallel for code in c.languages]
     conditions.distinct(texts, f"{key}.parallel")
     conditions.distinct(

@@ -26,7 +26,7 @@ HELP = "/reset  forget the conversation   /prompt TEXT  show the prompt for TEXT
 
 def parser() -> argparse.ArgumentParser:
     """Returns the command line."""
-    command = checkpoint_parser("talk", __doc__)
+    command = checkpoint_parser("commands.chat", __doc__)
     command.add_argument(
         "--template",
         choices=get_args(TemplateName),
@@ -59,12 +59,12 @@ def main() -> None:
     if options.precision:
         changes["precision"] = options.precision
     loaded = load(model.checkpoint, section.model_copy(update=changes))
-    talk = ChatSession(
+    session = ChatSession(
         loaded.model, loaded.tokenizer, template, loaded.context, options.answer_tokens
     )
     print(f"{model.checkpoint.name} ({loaded.format}). {HELP}", flush=True)
     while (line := read_line()) is not None:
-        if not respond(talk, line.strip(), options.temperature):
+        if not respond(session, line.strip(), options.temperature):
             break
 
 
@@ -76,27 +76,27 @@ def read_line() -> str | None:
         return None
 
 
-def respond(talk: ChatSession, line: str, temperature: float) -> bool:
+def respond(session: ChatSession, line: str, temperature: float) -> bool:
     """Does what a line asks for; returns whether to go on."""
     command, _, rest = line.partition(" ")
     if command == "/quit":
         return False
     if command == "/reset":
-        talk.reset()
+        session.reset()
         print("(forgotten)", flush=True)
     elif command == "/prompt":
-        print(talk.prompt(rest.strip() or "…"), flush=True)
+        print(session.prompt(rest.strip() or "…"), flush=True)
     elif command.startswith("/"):
         print(HELP, flush=True)
     elif line:
-        answer(talk, line, temperature)
+        answer(session, line, temperature)
     return True
 
 
-def answer(talk: ChatSession, question: str, temperature: float) -> None:
+def answer(session: ChatSession, question: str, temperature: float) -> None:
     """Prints the answer to one question as it is written."""
     try:
-        forgotten = talk.ask(question, temperature, lambda text: print(text, end="", flush=True))
+        forgotten = session.ask(question, temperature, lambda text: print(text, end="", flush=True))
         print(flush=True)
         if forgotten:
             print(f"({forgotten} earlier exchange(s) no longer fit)", flush=True)

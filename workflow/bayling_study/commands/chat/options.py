@@ -37,7 +37,7 @@ def chosen(options: argparse.Namespace) -> Chosen:
     """Returns the model that the options choose.
 
     Raises:
-        StudyError: the options contradict each other, or the system cannot be talked to.
+        StudyError: the options contradict each other, or the system cannot be chatted with.
     """
     if options.study_config:
         return find_system(options.study_config, options.system or "")

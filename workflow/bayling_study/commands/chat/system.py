@@ -19,7 +19,7 @@ EMBEDDED = "config.yaml"
 
 @dataclass(frozen=True)
 class Chosen:
-    """A model to talk to.
+    """A model to chat with.
 
     Attributes:
         checkpoint: its folder.
@@ -45,8 +45,8 @@ def find_system(files: Sequence[Path], name: str) -> Chosen:
     """
     config = load_config(*files)
     where = f"{files[0]}: systems"
-    talking = _talking(config)
-    if name not in talking:
+    answering = _answering(config)
+    if name not in answering:
         reasons = {
             "published": f"{name!r} only has released outputs; there is no model to run",
             "endpoint": f"{name!r} is already a server; there is no model to run",
@@ -55,7 +55,7 @@ def find_system(files: Sequence[Path], name: str) -> Chosen:
         raise StudyError(
             reasons[system.kind] if system else f"there is no system {name!r}",
             where=where,
-            fix=f"SYSTEM=NAME (or --system NAME) with one of: {', '.join(talking) or '(none)'}",
+            fix=f"SYSTEM=NAME (or --system NAME) with one of: {', '.join(answering) or '(none)'}",
         )
     checkpoint = Layout(config).checkpoint(name)
     if not checkpoint.is_dir():
@@ -74,7 +74,7 @@ def build_command(files: Sequence[Path]) -> str:
     return f"make study STUDY={name}{extra}"
 
 
-def _talking(config: StudyConfig) -> list[str]:
+def _answering(config: StudyConfig) -> list[str]:
     return [
         name
         for name, system in config.systems.items()
