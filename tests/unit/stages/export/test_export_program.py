@@ -90,7 +90,7 @@ def test_progress_tells_rate_and_remaining_time(tmp_path):
     meter = Progress(checkpoint)
     meter.step(checkpoint.nbytes // 4)
     line = meter.line(seconds=10.0)
-    assert line.startswith(f"1/{len(checkpoint.places)} tensors") and "30 s left" in line
+    assert line.startswith(f"1/{len(checkpoint.entries)} tensors") and "30 s left" in line
 
 
 def run_stage(folder: Path, *extra: str) -> subprocess.CompletedProcess[str]:

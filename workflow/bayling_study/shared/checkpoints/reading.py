@@ -25,7 +25,7 @@ from bayling_study.shared.checkpoints.skeleton import (
     stored_shapes,
     tied_weights,
 )
-from bayling_study.shared.checkpoints.tensorfile import Place, read_header
+from bayling_study.shared.checkpoints.tensorfile import StoredTensor, read_header
 
 SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
 PICKLED = ("pytorch_model.bin.index.json", "pytorch_model.bin")
@@ -40,21 +40,21 @@ class Checkpoint:
     Attributes:
         folder: where it lies.
         files: its weight files.
-        places: every tensor that the architecture needs, in the order of the files.
+        entries: every tensor that the architecture needs, in the order of the files.
         model: the transformers model without weights.
         tied: parameters that are another parameter and are not stored.
     """
 
     folder: Path
     files: list[Path]
-    places: dict[str, Place]
+    entries: dict[str, StoredTensor]
     model: Any
     tied: dict[str, str]
 
     @property
     def nbytes(self) -> int:
         """Returns the number of weight bytes that will be read."""
-        return sum(place.nbytes for place in self.places.values())
+        return sum(entry.nbytes for entry in self.entries.values())
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
@@ -67,24 +67,24 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """
     model = skeleton(folder, torch.float32)
     files, indexed, reader = _weight_files(folder)
-    places: dict[str, Place] = {}
+    entries: dict[str, StoredTensor] = {}
     for file in files:
         found = reader(file)
-        twice = sorted(set(found) & set(places))
+        twice = sorted(set(found) & set(entries))
         if twice:
             raise StudyError(f"the tensor {twice[0]!r} is stored twice", where=file)
-        places.update(found)
-    _check_index(indexed, places)
+        entries.update(found)
+    _check_index(indexed, entries)
     tied = tied_weights(model)
-    places = {name: place for name, place in places.items() if not name.endswith(RECOMPUTED)}
-    _drop_tied_copies(places, tied)
-    check_shapes(stored_shapes(model), places, folder)
-    return Checkpoint(folder, files, places, model, tied)
+    entries = {name: entry for name, entry in entries.items() if not name.endswith(RECOMPUTED)}
+    _drop_tied_copies(entries, tied)
+    check_shapes(stored_shapes(model), entries, folder)
+    return Checkpoint(folder, files, entries, model, tied)
 
 
 def _weight_files(
     folder: Path,
-) -> tuple[list[Path], dict[str, Path], Callable[[Path], dict[str, Place]]]:
+) -> tuple[list[Path], dict[str, Path], Callable[[Path], dict[str, StoredTensor]]]:
     """Finds the weight files, what the index says of them, and how to read them."""
     for (index, single), reader in ((SAFETENSORS, read_header), (PICKLED, read_pickled)):
         if (folder / index).is_file():
@@ -115,13 +115,13 @@ def _read_index(path: Path) -> dict[str, Path]:
     return {tensor: path.parent / name for tensor, name in mapping.items()}
 
 
-def _check_index(indexed: dict[str, Path], places: dict[str, Place]) -> None:
+def _check_index(indexed: dict[str, Path], entries: dict[str, StoredTensor]) -> None:
     for name, file in indexed.items():
-        if name not in places or places[name].file != file:
+        if name not in entries or entries[name].file != file:
             raise StudyError(f"the index promises the tensor {name!r} here", where=file)
 
 
-def read_pickled(file: Path) -> dict[str, Place]:
+def read_pickled(file: Path) -> dict[str, StoredTensor]:
     """Reads where each tensor of a ``.bin`` file is, without reading the tensors.
 
     Under a fake-tensor mode ``torch.load`` builds shapes only and notes each
@@ -140,27 +140,27 @@ def read_pickled(file: Path) -> dict[str, Place]:
         raise StudyError(f"the file cannot be read ({error})", where=file) from error
     if not isinstance(state, dict):
         raise StudyError("the file is not a mapping of names to tensors", where=file)
-    return {name: _pickled_place(file, name, value) for name, value in state.items()}
+    return {name: _pickled_tensor(file, name, value) for name, value in state.items()}
 
 
-def _pickled_place(file: Path, name: Any, value: Any) -> Place:
+def _pickled_tensor(file: Path, name: Any, value: Any) -> StoredTensor:
     if not isinstance(name, str) or not isinstance(value, torch.Tensor):
         raise StudyError(f"the entry {name!r} is not a named tensor", where=file)
     if not value.is_contiguous():
         raise StudyError(f"the tensor {name!r} is not stored row by row", where=file)
     start = value.untyped_storage()._checkpoint_offset
     offset = start + value.storage_offset() * value.element_size()
-    return Place(file, value.dtype, tuple(value.shape), offset)
+    return StoredTensor(file, value.dtype, tuple(value.shape), offset)
 
 
-def _drop_tied_copies(places: dict[str, Place], tied: dict[str, str]) -> None:
+def _drop_tied_copies(entries: dict[str, StoredTensor], tied: dict[str, str]) -> None:
     """Removes the second copy of a tied parameter; two different ones are an error."""
     for name, original in tied.items():
-        if name not in places:
+        if name not in entries:
             continue
-        copy = places.pop(name)
-        same = original in places and copy.dtype == places[original].dtype
-        if not same or not torch.equal(copy.read(), places[original].read()):
+        copy = entries.pop(name)
+        same = original in entries and copy.dtype == entries[original].dtype
+        if not same or not torch.equal(copy.read(), entries[original].read()):
             raise StudyError(
                 f"config.json ties {name!r} to {original!r}, but their values differ",
                 where=copy.file,

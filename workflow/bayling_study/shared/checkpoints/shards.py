@@ -100,8 +100,8 @@ def write_shards(
         SHA-256 of the bytes of each tensor.
     """
     held: dict[str, list[Spec]] = {}
-    for name, place in source.places.items():
-        held.setdefault(shard_name(place.file.name), []).append((name, dtypes[name], place.shape))
+    for name, entry in source.entries.items():
+        held.setdefault(shard_name(entry.file.name), []).append((name, dtypes[name], entry.shape))
     files = [lay_out(name, specs) for name, specs in held.items()]
     hashes: dict[str, str] = {}
     for file in files:

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
-from bayling_study.shared.checkpoints.tensorfile import Place
+from bayling_study.shared.checkpoints.tensorfile import StoredTensor
 
 
 def skeleton(checkpoint: Path, dtype: torch.dtype) -> Any:
@@ -66,14 +66,14 @@ def stored_shapes(model: Any) -> dict[str, tuple[int, ...]]:
 
 
 def check_shapes(
-    needed: Mapping[str, tuple[int, ...]], places: Mapping[str, Place], where: Path
+    needed: Mapping[str, tuple[int, ...]], entries: Mapping[str, StoredTensor], where: Path
 ) -> None:
     """Compares the tensors that files hold with those that are needed.
 
     Raises:
         StudyError: names the first tensor that is missing, superfluous or of another shape.
     """
-    found = {name: place.shape for name, place in places.items()}
+    found = {name: entry.shape for name, entry in entries.items()}
     wrong = sorted(name for name in {**needed, **found} if needed.get(name) != found.get(name))
     if wrong:
         raise StudyError(

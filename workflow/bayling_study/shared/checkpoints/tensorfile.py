@@ -43,7 +43,7 @@ DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
-class Place:
+class StoredTensor:
     """Where a tensor's bytes are.
 
     Attributes:
@@ -84,7 +84,7 @@ def _read_exactly(stream: Any, view: memoryview, file: Path) -> None:
         done += count
 
 
-def read_header(file: Path) -> dict[str, Place]:
+def read_header(file: Path) -> dict[str, StoredTensor]:
     """Reads where each tensor of a safetensors file is.
 
     Raises:
@@ -97,13 +97,13 @@ def read_header(file: Path) -> dict[str, Place]:
             header, start = _header(stream, size, file)
     except FileNotFoundError as error:
         raise StudyError("the shard does not exist", where=file) from error
-    places = {
-        name: _place(file, name, entry, start)
+    entries = {
+        name: _stored_tensor(file, name, entry, start)
         for name, entry in header.items()
         if name != "__metadata__"
     }
-    _check_cover(file, places, start, size)
-    return places
+    _check_cover(file, entries, start, size)
+    return entries
 
 
 def _header(stream: Any, size: int, file: Path) -> tuple[dict[str, Any], int]:
@@ -122,7 +122,7 @@ def _header(stream: Any, size: int, file: Path) -> tuple[dict[str, Any], int]:
     return header, LENGTH_BYTES + length
 
 
-def _place(file: Path, name: str, entry: Any, start: int) -> Place:
+def _stored_tensor(file: Path, name: str, entry: Any, start: int) -> StoredTensor:
     try:
         first, last = entry["data_offsets"]
         shape = tuple(entry["shape"])
@@ -130,19 +130,19 @@ def _place(file: Path, name: str, entry: Any, start: int) -> Place:
         whole = all(type(number) is int and number >= 0 for number in (*shape, first, last))
     except (KeyError, TypeError, ValueError) as error:
         raise StudyError(f"the header's entry {name!r} cannot be read", where=file) from error
-    place = Place(file, dtype, shape, start + first) if whole else None
-    if place is None or last - first != place.nbytes:
+    stored = StoredTensor(file, dtype, shape, start + first) if whole else None
+    if stored is None or last - first != stored.nbytes:
         raise StudyError(f"the header's entry {name!r} contradicts itself", where=file)
-    return place
+    return stored
 
 
-def _check_cover(file: Path, places: Mapping[str, Place], start: int, size: int) -> None:
+def _check_cover(file: Path, entries: Mapping[str, StoredTensor], start: int, size: int) -> None:
     """The tensors must follow each other without gap or overlap up to the file's end."""
     end = start
-    for place in sorted(places.values(), key=lambda item: (item.offset, item.nbytes)):
-        if place.offset != end:
+    for entry in sorted(entries.values(), key=lambda item: (item.offset, item.nbytes)):
+        if entry.offset != end:
             raise StudyError("the tensors overlap or leave a gap", where=file)
-        end += place.nbytes
+        end += entry.nbytes
     if end != size:
         raise StudyError(
             f"the file has {size} bytes, its header describes {end}: it is truncated or changed",

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import GenerationConfig
 
 from bayling_study.shared.checkpoints.skeleton import check_shapes, skeleton
-from bayling_study.shared.checkpoints.tensorfile import Place, read_header
+from bayling_study.shared.checkpoints.tensorfile import StoredTensor, read_header
 from bayling_study.shared.quantised.groupwise import (
     GroupwiseLinear,
     dequantise,
@@ -61,16 +61,16 @@ def load(
     description = read_quantisation(path)
     if verify:
         check_files(path, description)
-    places: dict[str, Place] = {}
+    entries: dict[str, StoredTensor] = {}
     for name in description.files:
-        places.update(read_header(path / name))
+        entries.update(read_header(path / name))
     model = skeleton(path, dtype)
-    _check_complete(model, description, places, path)
+    _check_complete(model, description, entries, path)
     for name in description.quantised:
-        _fill_matrix(model, name, places, description.group_size, dtype, mode, device)
-    for name, place in places.items():
+        _fill_matrix(model, name, entries, description.group_size, dtype, mode, device)
+    for name, entry in entries.items():
         if not name.endswith((INT8, SCALE)):
-            _set(model, name, _cast(place.read(), dtype).to(device))
+            _set(model, name, _cast(entry.read(), dtype).to(device))
     model.tie_weights()
     if (path / "generation_config.json").exists():
         model.generation_config = GenerationConfig.from_pretrained(path)
@@ -78,7 +78,7 @@ def load(
 
 
 def _check_complete(
-    model: Any, description: Quantisation, places: dict[str, Place], path: Path
+    model: Any, description: Quantisation, entries: dict[str, StoredTensor], path: Path
 ) -> None:
     """Every parameter must be stored once, with its shape, and nothing else may be."""
     expected: dict[str, tuple[int, ...]] = {}
@@ -90,20 +90,20 @@ def _check_complete(
             expected[name + SCALE] = (shape[0], group_count(shape[1], description.group_size))
         elif name not in description.tied:
             expected[name] = shape
-    check_shapes(expected, places, path)
+    check_shapes(expected, entries, path)
 
 
 def _fill_matrix(
     model: nn.Module,
     name: str,
-    places: dict[str, Place],
+    entries: dict[str, StoredTensor],
     group: int,
     dtype: torch.dtype,
     mode: Mode,
     device: torch.device | str,
 ) -> None:
-    values = places[name + INT8].read().to(device)
-    scale = places[name + SCALE].read().to(device)
+    values = entries[name + INT8].read().to(device)
+    scale = entries[name + SCALE].read().to(device)
     layer = name.removesuffix(".weight")
     if mode == "streamed":
         linear = model.get_submodule(layer)
@@ -116,7 +116,7 @@ def _fill_matrix(
 
 
 def _set(model: nn.Module, name: str, value: Tensor) -> None:
-    """Puts a tensor in the place of a parameter or buffer of the empty model."""
+    """Puts a tensor in place of a parameter or buffer of the empty model."""
     owner, _, attribute = name.rpartition(".")
     module = model.get_submodule(owner)
     if attribute in module._buffers:

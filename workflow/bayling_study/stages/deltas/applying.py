@@ -33,14 +33,14 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
     before, change = open_checkpoint(base), open_checkpoint(delta)
     check_fit(before, change)
     known = _manifest(delta)
-    places = change.places
+    entries = change.entries
     dtypes = {
-        name: DTYPES[known[name]["dtype"]] if known else place.dtype
-        for name, place in places.items()
+        name: DTYPES[known[name]["dtype"]] if known else entry.dtype
+        for name, entry in entries.items()
     }
 
     def target(name: str) -> Tensor:
-        own, stored = before.places[name].read(), places[name].read()
+        own, stored = before.entries[name].read(), entries[name].read()
         if known:
             _check(known[name]["base"], own, f"the tensor {name!r} of the base", base)
             _check(known[name]["delta"], stored, f"the tensor {name!r} of the delta", delta)
@@ -53,7 +53,7 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
             if hashes[name] != known[name]["target"]:
                 raise StudyError(f"the tensor {name!r} was not restored exactly", where=delta)
         copy_companions(delta, folder)
-    return {"tensors": float(len(places)), "verified": float(len(exact))}
+    return {"tensors": float(len(entries)), "verified": float(len(exact))}
 
 
 def _manifest(delta: Path) -> dict[str, dict[str, Any]]:

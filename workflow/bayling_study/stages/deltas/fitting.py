@@ -15,17 +15,17 @@ def check_fit(base: Checkpoint, other: Checkpoint) -> None:
     Raises:
         StudyError: names the first tensor that is only on one side or of another shape.
     """
-    alone = sorted(set(base.places) ^ set(other.places))
+    alone = sorted(set(base.entries) ^ set(other.entries))
     if alone:
-        side = base if alone[0] in base.places else other
+        side = base if alone[0] in base.entries else other
         raise StudyError(f"only one side has the tensor {alone[0]!r}", where=side.folder)
     vocabulary = vocabulary_tensors(other)
-    for name, place in other.places.items():
-        mine = base.places[name].shape
-        longer = place.shape[0] >= mine[0] and place.shape[1:] == mine[1:]
-        if place.shape != mine and not (name in vocabulary and longer):
+    for name, entry in other.entries.items():
+        mine = base.entries[name].shape
+        longer = entry.shape[0] >= mine[0] and entry.shape[1:] == mine[1:]
+        if entry.shape != mine and not (name in vocabulary and longer):
             raise StudyError(
-                f"the tensor {name!r} has the shape {place.shape}, the base has {mine}",
+                f"the tensor {name!r} has the shape {entry.shape}, the base has {mine}",
                 where=other.folder,
                 fix="give the base that the model was tuned from",
             )

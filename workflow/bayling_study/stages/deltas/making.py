@@ -50,7 +50,7 @@ def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[
     tensors: dict[str, dict[str, Any]] = {}
 
     def difference(name: str) -> Tensor:
-        stored, theirs = before.places[name].read(), after.places[name].read()
+        stored, theirs = before.entries[name].read(), after.entries[name].read()
         own = arithmetic.grown(stored, theirs.shape[0])
         delta = arithmetic.difference(theirs, own, DTYPES[kind])
         lost = arithmetic.loss(theirs, own, delta)
@@ -69,11 +69,11 @@ def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[
         return delta
 
     with atomic_directory(out) as folder:
-        dtypes = dict.fromkeys(after.places, DTYPES[kind])
+        dtypes = dict.fromkeys(after.entries, DTYPES[kind])
         for name, digest in write_shards(after, dtypes, difference, folder).items():
             tensors[name]["delta"] = digest
         copy_companions(target, folder)
-        facts = _facts(tensors, {name: place.shape for name, place in after.places.items()})
+        facts = _facts(tensors, {name: entry.shape for name, entry in after.entries.items()})
         write_json(folder / MANIFEST, {"format": 1, "dtype": kind, "tensors": tensors})
         _write_card(folder, base.name, facts)
     return facts

@@ -70,23 +70,23 @@ class BitsAndBytesFormat:
         self._quantised = frozenset(
             name
             for name in linear_weights(checkpoint.model)
-            if name in checkpoint.places
+            if name in checkpoint.entries
             and should_convert_module(name.removesuffix(".weight"), skipped)
         )
 
     def plan(self) -> list[Shard]:
         """Returns the shards, tensors in the order of the checkpoint's files."""
-        sources = [(name, self._specs(name)) for name in self.checkpoint.places]
+        sources = [(name, self._specs(name)) for name in self.checkpoint.entries]
         return safetensors_plan(sources, "model", self.limit)
 
     def _specs(self, name: str) -> list[Spec]:
-        place = self.checkpoint.places[name]
+        entry = self.checkpoint.entries[name]
         if name not in self._quantised:
-            return [(name, kept_dtype(place.dtype, self.precision), place.shape)]
+            return [(name, kept_dtype(entry.dtype, self.precision), entry.shape)]
         layer = name.removesuffix("weight")
         return [
-            (layer + "SCB", torch.float32, place.shape[:1]),
-            (name, torch.int8, place.shape),
+            (layer + "SCB", torch.float32, entry.shape[:1]),
+            (name, torch.int8, entry.shape),
             (layer + "weight_format", torch.uint8, ()),
         ]
 
@@ -100,7 +100,7 @@ class BitsAndBytesFormat:
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes config and index, and copies the tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
-        dtypes = [place.dtype for place in self.checkpoint.places.values()]
+        dtypes = [entry.dtype for entry in self.checkpoint.entries.values()]
         quantisation = BitsAndBytesConfig(load_in_8bit=True).to_dict()
         amend_config(
             folder,

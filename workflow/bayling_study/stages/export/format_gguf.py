@@ -3,7 +3,7 @@
 Matrices become Q8_0 (32 columns share one fp16 scale; rows whose width is no
 multiple of 32 stay fp16), vectors fp32. llama.cpp rotates neighbouring columns
 where transformers rotates the two halves of a head, so the rows of the query
-and key projections change places. Tokenizer and chat template are inside.
+and key projections are exchanged. Tokenizer and chat template are inside.
 The package ``gguf`` (llama.cpp's own) makes header, names and blocks.
 """
 
@@ -54,7 +54,7 @@ class GgufFormat:
         names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, self.config.num_hidden_layers)
         self._names = {
             name: names.get_name(name, try_suffixes=(".weight", ".bias"))
-            for name in checkpoint.places
+            for name in checkpoint.entries
         }
         unknown = [name for name, found in self._names.items() if found is None]
         if unknown:
@@ -65,16 +65,16 @@ class GgufFormat:
         writer = gguf.GGUFWriter(None, ARCHITECTURE)
         self._add_facts(writer)
         add_tokenizer(writer, self.checkpoint.folder, self.config.vocab_size)
-        for name, place in self.checkpoint.places.items():
-            kind = _kind(place.shape)
+        for name, entry in self.checkpoint.entries.items():
+            kind = _kind(entry.shape)
             writer.add_tensor_info(
-                self._names[name], place.shape, torch.float32, _nbytes(place.shape), kind
+                self._names[name], entry.shape, torch.float32, _nbytes(entry.shape), kind
             )
         header = _header(writer)
         offsets, end = {}, len(header)
-        for name, place in self.checkpoint.places.items():
+        for name, entry in self.checkpoint.entries.items():
             offsets[name] = end
-            end += int(gguf.GGUFWriter.ggml_pad(_nbytes(place.shape), ALIGNMENT))
+            end += int(gguf.GGUFWriter.ggml_pad(_nbytes(entry.shape), ALIGNMENT))
         file = WeightFile(FILE, header, offsets, end)
         return [Shard(file, {name: [name] for name in offsets})]
 

@@ -49,20 +49,20 @@ class GroupwiseFormat:
         self.group = group
         self.precision = precision
         self.limit = limit
-        stored = set(checkpoint.places)
+        stored = set(checkpoint.entries)
         self.quantised = [name for name in linear_weights(checkpoint.model) if name in stored]
         self._quantised = frozenset(self.quantised)
 
     def plan(self) -> list[Shard]:
         """Returns the shards, tensors in the order of the checkpoint's files."""
-        sources = [(name, self._specs(name)) for name in self.checkpoint.places]
+        sources = [(name, self._specs(name)) for name in self.checkpoint.entries]
         return safetensors_plan(sources, "groupwise", self.limit)
 
     def _specs(self, name: str) -> list[Spec]:
-        place = self.checkpoint.places[name]
+        entry = self.checkpoint.entries[name]
         if name not in self._quantised:
-            return [(name, kept_dtype(place.dtype, self.precision), place.shape)]
-        rows, columns = place.shape
+            return [(name, kept_dtype(entry.dtype, self.precision), entry.shape)]
+        rows, columns = entry.shape
         return [
             (name + SCALE, torch.float32, (rows, group_count(columns, self.group))),
             (name + INT8, torch.int8, (rows, columns)),
@@ -82,7 +82,7 @@ class GroupwiseFormat:
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes ``quantization.json`` and copies config and tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
-        dtypes = [place.dtype for place in self.checkpoint.places.values()]
+        dtypes = [entry.dtype for entry in self.checkpoint.entries.values()]
         amend_config(folder, main_dtype(dtypes, self.precision), {})
         facts = {
             file.name: {"bytes": file.size, "sha256": sha256_file(folder / file.name)}

@@ -53,7 +53,7 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
         with atomic_directory(out) as folder:
             for shard in shards:
                 shard.file.write(folder, _parts(checkpoint, form, shard, errors, meter))
-            report = error_report(errors[name] for name in checkpoint.places)
+            report = error_report(errors[name] for name in checkpoint.entries)
             write_json(folder / ERROR_FILE, report)
             form.finish(folder, files)
     except OSError as error:
@@ -76,14 +76,14 @@ def _parts(
 ) -> Iterator[tuple[str, Tensor]]:
     """Yields the stored tensors of a shard, and notes what each source tensor lost."""
     for source, names in shard.sources.items():
-        place = checkpoint.places[source]
+        entry = checkpoint.entries[source]
         try:
-            encoded = form.encode(source, place.read())
+            encoded = form.encode(source, entry.read())
         except StudyError as error:
-            raise StudyError(error.what, where=error.where or place.file, fix=error.fix) from error
+            raise StudyError(error.what, where=error.where or entry.file, fix=error.fix) from error
         yield from zip(names, encoded.blobs, strict=True)
         errors[source] = encoded.error
-        meter.step(place.nbytes)
+        meter.step(entry.nbytes)
 
 
 def _drop_leftovers(out: Path) -> None:
@@ -108,7 +108,7 @@ class Progress:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.total = checkpoint.nbytes
-        self.tensors = len(checkpoint.places)
+        self.tensors = len(checkpoint.entries)
         self.done = self.count = 0
         self.start = self.spoken = time.monotonic()
 
