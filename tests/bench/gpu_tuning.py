@@ -40,7 +40,7 @@ from bayling_study.shared.sizing.speed import peak_teraflops
 from bayling_study.stages.masks.__main__ import encode
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import environment, free_port
-from bayling_study.stages.tuning.resources import check_grant, facts, settle, this_room
+from bayling_study.stages.tuning.resources import check_grant, facts, memory_budget, settle
 from bayling_study.stages.tuning.worker import Worker, start_processes
 from helpers.training import chatml_tokenizer
 
@@ -113,8 +113,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     work = Path(tempfile.mkdtemp(dir=folder))
     audit = encode(work, instructions, foundation, "foundation", options.length)
     mean = audit["tokens"] / audit["conversations"]
-    room = this_room(options.processes, options.processes)
-    choice = settle(written, foundation, room, mean)
+    budget = memory_budget(options.processes, options.processes)
+    choice = settle(written, foundation, budget, mean)
     job = TrainingJob(
         system="bench",
         tuning=choice.tuning.model_dump(mode="json"),

@@ -168,7 +168,7 @@ def test_answers_stream_and_become_part_of_the_next_prompt(talk):
 def test_old_exchanges_make_room(talk):
     forgotten = [talk.ask("tell me more about it", 0.0, lambda text: None) for _ in range(6)]
     assert forgotten[0] == 0 and sum(forgotten) > 0
-    assert len(talk._ids(talk._with("x"))) <= talk.room + 40
+    assert len(talk._ids(talk._with("x"))) <= talk.prompt_tokens + 40
     assert talk.messages[0]["role"] == "user"
 
 

@@ -26,7 +26,7 @@ from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sizing import memory
-from bayling_study.shared.sizing.choice import Room
+from bayling_study.shared.sizing.choice import Budget
 from bayling_study.shared.sizing.shape import Shape
 from helpers import ROOT
 from helpers.export_models import export_tiny, save_tiny
@@ -189,7 +189,7 @@ def test_the_plan_accepts_what_the_job_accepts(share):
     plenty = 1 << 50
     for device, host in ((need.device / share, plenty), (plenty, 2 * need.host / share)):
         where = machine.Machine(2, int(device), int(host), "two GPUs")
-        fits = where.room.holds(need)
+        fits = where.budget.holds(need)
         assert fits == (share < 0.9)
         with nullcontext() if fits else pytest.raises(StudyError, match="90% may be planned"):
             machine.check_memory(where, tuning)
@@ -199,7 +199,7 @@ def test_the_host_memory_of_a_cluster_is_the_profiles_or_said_to_be_unknown():
     asked = ResourceRequest(gpus=16, nodes=2, mem_mb=256_000)
     where = machine.machine(16, 80, None, asked=asked)
     assert where.host_bytes == 256_000_000_000
-    assert where.room == Room(16, 8, 80 << 30, 256_000_000_000)  # two nodes of eight
+    assert where.budget == Budget(16, 8, 80 << 30, 256_000_000_000)  # two nodes of eight
     assert "238 GiB" in where.name and "mem_mb of tuning" in where.name
     assert machine.machine(8, 80, None, host_gib=500, asked=asked).host_bytes == 500 << 30
     unknown = machine.machine(8, 80, None, asked=ResourceRequest())

@@ -16,7 +16,7 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
-from bayling_study.shared.sizing.choice import Room, choose
+from bayling_study.shared.sizing.choice import Budget, choose
 from bayling_study.shared.sizing.shape import Shape
 from helpers.tiny import write_study
 
@@ -95,7 +95,7 @@ def test_impossible_choices_are_refused(
 def test_auto_never_shares_out_or_moves_weights_in_4_bits() -> None:
     shape = Shape(4096, 32, 32, 32, 128, 11008, 32000)  # 7B
     qlora = TuningSection(adapter=Adapter(kind="qlora"))
-    small, tiny = (Room(2, 2, gib << 30, 64 << 30) for gib in (10, 1))
+    small, tiny = (Budget(2, 2, gib << 30, 64 << 30) for gib in (10, 1))
     found = choose(shape, qlora, small, "sdpa", 4096)
     assert found.fits
     assert found.tuning.zero_stage in (1, 2)

@@ -16,7 +16,7 @@ from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.attention import attention_kernel
-from bayling_study.shared.sizing.choice import Choice, Room, check, choose
+from bayling_study.shared.sizing.choice import Budget, Choice, check, choose
 from bayling_study.shared.sizing.host import host_bytes
 from bayling_study.shared.sizing.memory import (
     activations,
@@ -110,11 +110,11 @@ def test_adapters_train_two_thin_matrices_a_layer() -> None:
     assert training_memory(LLAMA_7B, four, 1).states < one.states / 2.5
 
 
-def room(gpus: int, gib: float, host: float = 1000) -> Room:
-    return Room(gpus, gpus, int(gib * GIB), int(host * GIB))
+def budget(gpus: int, gib: float, host: float = 1000) -> Budget:
+    return Budget(gpus, gpus, int(gib * GIB), int(host * GIB))
 
 
-def chosen(shape: Shape, where: Room, attention: str = "sdpa", **settings: object) -> Choice:
+def chosen(shape: Shape, where: Budget, attention: str = "sdpa", **settings: object) -> Choice:
     tuning = TuningSection.model_validate({"max_length": 1024, **settings})
     return choose(shape, tuning, where, attention, step_tokens=32 * 300)
 
@@ -122,17 +122,17 @@ def chosen(shape: Shape, where: Room, attention: str = "sdpa", **settings: objec
 @pytest.mark.parametrize(
     ("where", "stage", "offload"),
     [
-        (room(8, 80), 2, "none"),  # GiB a GPU: weights 13, gradients 3, optimiser 9
-        (room(8, 40), 2, "none"),
-        (room(8, 24), 3, "none"),
-        (room(2, 80), 2, "none"),
-        (room(1, 80), 2, "optimizer"),  # weights 12.6, gradients 25.1, which offload leaves
-        (room(1, 40), 3, "optimizer"),  # 37.7 and activations, more than 36
-        (room(1, 24), 3, "optimizer"),
-        (room(1, 12), 3, "all"),
+        (budget(8, 80), 2, "none"),  # GiB a GPU: weights 13, gradients 3, optimiser 9
+        (budget(8, 40), 2, "none"),
+        (budget(8, 24), 3, "none"),
+        (budget(2, 80), 2, "none"),
+        (budget(1, 80), 2, "optimizer"),  # weights 12.6, gradients 25.1, which offload leaves
+        (budget(1, 40), 3, "optimizer"),  # 37.7 and activations, more than 36
+        (budget(1, 24), 3, "optimizer"),
+        (budget(1, 12), 3, "all"),
     ],
 )
-def test_the_lowest_stage_that_fits_is_chosen(where: Room, stage: int, offload: str) -> None:
+def test_the_lowest_stage_that_fits_is_chosen(where: Budget, stage: int, offload: str) -> None:
     """A 7B model: as the states of the formula alone would let one choose by hand."""
     found = chosen(LLAMA_7B, where)
     assert found.fits
@@ -190,20 +190,20 @@ def test_deepspeed_holds_in_all_what_the_formula_says(
 
 
 def test_what_is_written_out_is_kept_and_judged() -> None:
-    found = chosen(LLAMA_13B, room(1, 24), zero_stage=1, offload="none", micro_batch_tokens=2048)
+    found = chosen(LLAMA_13B, budget(1, 24), zero_stage=1, offload="none", micro_batch_tokens=2048)
     assert (found.tuning.zero_stage, found.tuning.offload) == (1, "none")
     assert found.tuning.micro_batch_tokens == 2048
     assert not found.fits
 
 
 def test_what_fits_nowhere_is_refused_with_what_is_missing() -> None:
-    small = room(1, 80, host=64)
+    small = budget(1, 80, host=64)
     found = chosen(LLAMA_13B, small)
     with pytest.raises(StudyError, match=r"offloaded states need .* GiB, the machine has 64.0"):
         check(found, small)
     with pytest.raises(StudyError, match="each process needs"):
-        check(chosen(LLAMA_13B, room(1, 1)), room(1, 1))
-    cores = Room(2, 2, None, 16 * GIB)
+        check(chosen(LLAMA_13B, budget(1, 1)), budget(1, 1))
+    cores = Budget(2, 2, None, 16 * GIB)
     with pytest.raises(StudyError, match="all processes need"):
         check(chosen(LLAMA_7B, cores), cores)
 
@@ -212,10 +212,10 @@ def test_rows_grow_on_a_gpu_until_a_step_or_the_memory_is_full() -> None:
     lengths = {
         name: chosen(LLAMA_7B, where, kernel).tuning.micro_batch_tokens
         for name, where, kernel in (
-            ("squares", room(8, 80), "sdpa"),
-            ("a step", room(2, 2000), "flash"),  # 9600 tokens for two processes
-            ("memory", room(2, 74), "flash"),
-            ("cores", Room(2, 2, None, 4000 * GIB), "flash"),
+            ("squares", budget(8, 80), "sdpa"),
+            ("a step", budget(2, 2000), "flash"),  # 9600 tokens for two processes
+            ("memory", budget(2, 74), "flash"),
+            ("cores", Budget(2, 2, None, 4000 * GIB), "flash"),
         )
     }
     assert lengths["squares"] == lengths["cores"] == 1024
@@ -237,7 +237,9 @@ def test_the_smallest_limit_of_a_jobs_groups_counts(tmp_path: Path) -> None:
 
 def test_cores_share_the_host() -> None:
     shape = Shape(576, 30, 9, 3, 64, 1536, 49152, tied=True)
-    found = choose(shape, TuningSection(max_length=256), Room(2, 2, None, 16 * GIB), "eager", 2000)
+    found = choose(
+        shape, TuningSection(max_length=256), Budget(2, 2, None, 16 * GIB), "eager", 2000
+    )
     assert (found.tuning.zero_stage, found.tuning.offload, found.fits) == (2, "none", True)
 
 

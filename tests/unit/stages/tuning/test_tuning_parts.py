@@ -14,7 +14,7 @@ from bayling_study.config.lowcost import Adapter
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import templates, token_set
-from bayling_study.shared.sizing.choice import Room
+from bayling_study.shared.sizing.choice import Budget
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops
 from bayling_study.stages.masks import encoding
@@ -193,12 +193,12 @@ def test_settings_are_settled_by_the_memory_plan(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_foundation(tmp_path)
-    cores = Room(2, 2, None, 1 << 30)
+    cores = Budget(2, 2, None, 1 << 30)
     auto = settle(TuningSection(max_length=64), tmp_path, cores, 40.0)
     assert (auto.tuning.zero_stage, auto.tuning.micro_batch_tokens) == (2, 64)
     assert facts(auto)["device"] == "cpu" or torch.cuda.is_available()
     assert facts(auto)["plan"]["bytes"]["device"] == auto.need.device > 0
-    tiny = Room(2, 2, None, 1 << 10)
+    tiny = Budget(2, 2, None, 1 << 10)
     with pytest.raises(StudyError, match="all processes need"):
         settle(TuningSection(max_length=64), tmp_path, tiny, 40.0)
     written = TuningSection(max_length=64, zero_stage=1, offload="none")

@@ -46,7 +46,7 @@ class ChatSession:
         self.model = model
         self.tokenizer = tokenizer
         self.template: TemplateName = template
-        self.room = context - answer_tokens
+        self.prompt_tokens = context - answer_tokens
         self.answer_tokens = answer_tokens
         self.messages: list[templates.Message] = []
 
@@ -87,9 +87,9 @@ class ChatSession:
     def _fitting(self, question: str) -> list[templates.Message]:
         """Drops the oldest exchanges until the prompt leaves room for an answer."""
         messages = self._with(question)
-        while len(self._ids(messages)) > self.room:
+        while len(self._ids(messages)) > self.prompt_tokens:
             if len(messages) == 1:
-                raise StudyError(f"the question is longer than {self.room} tokens")
+                raise StudyError(f"the question is longer than {self.prompt_tokens} tokens")
             messages = messages[2:]
         return messages
 

@@ -85,7 +85,7 @@ def main() -> None:
     profile = None if options.profile is None else read_profile(options.profile)
     where = _machine(options, profile) if tuned else None
     tunings = [
-        tuning_plan(layout, name, shape, where.room)
+        tuning_plan(layout, name, shape, where.budget)
         for name, shape in tuned
         if where is not None and shape is not None
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.profiles import ResourceRequest
-from bayling_study.shared.sizing.choice import Room, shortfall
+from bayling_study.shared.sizing.choice import Budget, shortfall
 from bayling_study.shared.sizing.host import host_bytes
 
 GIBIBYTE = 1 << 30
@@ -34,10 +34,10 @@ class Machine:
     nodes: int = 1
 
     @property
-    def room(self) -> Room:
+    def budget(self) -> Budget:
         """The same for the choice of settings."""
         local = self.processes // self.nodes
-        return Room(self.processes, local, self.device_bytes, self.host_bytes)
+        return Budget(self.processes, local, self.device_bytes, self.host_bytes)
 
 
 def machine(
@@ -106,7 +106,7 @@ def check_memory(where: Machine, tuning: Tuning) -> None:
     Raises:
         StudyError: names what is too large and what to change.
     """
-    what = shortfall(tuning.memory, where.room)
+    what = shortfall(tuning.memory, where.budget)
     if what is not None:
         raise StudyError(
             f"tuning {tuning.system!r} does not fit: {what} ({where.name})",

@@ -12,7 +12,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.core.files import read_json
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.attention import attention_kernel
-from bayling_study.shared.sizing.choice import Room, choose
+from bayling_study.shared.sizing.choice import Budget, choose
 from bayling_study.shared.sizing.memory import TrainingMemory, packed_length
 from bayling_study.shared.sizing.shape import Shape
 
@@ -74,7 +74,7 @@ def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
     return float(mixture.conversations * mixture.max_tokens), False
 
 
-def tuning_plan(layout: Layout, system: str, shape: Shape, room: Room) -> Tuning:
+def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tuning:
     """Returns the plan of one tuning job, its ``auto`` settings as the job will choose them.
 
     A GPU of the plan is taken to have no package flash-attn, for the environment has none.
@@ -84,9 +84,9 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, room: Room) -> Tuning
     tokens = once * written.epochs
     flops = training_flops(shape, written, tokens)
     step = written.batch_tokens or written.batch * once / conversations(layout, system)
-    gpu = room.device is not None
+    gpu = budget.device is not None
     kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
-    choice = choose(shape, written, room, kernel, step)
+    choice = choose(shape, written, budget, kernel, step)
     return Tuning(
         system, tokens, counted, flops, choice.need, choice.tuning, measured(layout, system)
     )

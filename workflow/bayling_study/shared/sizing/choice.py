@@ -21,7 +21,7 @@ from bayling_study.shared.sizing.shape import Shape
 USABLE = 0.9
 """Share of a device's memory that a plan may fill: the rest is the CUDA context, libraries
 and what the allocator cannot use."""
-LONG_KERNELS = ("flash", "flex")
+LONG = ("flash", "flex")
 """Kernels whose work does not grow quadratically, so that long packed sequences are cheaper."""
 GIBIBYTE = 1 << 30
 CORES = "cpu"
@@ -29,7 +29,7 @@ CORES = "cpu"
 
 
 @dataclass(frozen=True)
-class Room:
+class Budget:
     """The memory that there is.
 
     Attributes:
@@ -61,7 +61,7 @@ class Choice:
     Attributes:
         tuning: the settings.
         need: bytes of each process.
-        fits: whether the room holds it.
+        fits: whether that is within the budget.
     """
 
     tuning: TuningSection
@@ -70,24 +70,24 @@ class Choice:
 
 
 def choose(
-    shape: Shape, tuning: TuningSection, room: Room, attention: str, step_tokens: float
+    shape: Shape, tuning: TuningSection, budget: Budget, attention: str, step_tokens: float
 ) -> Choice:
     """Returns settings in which no ``auto`` is left: the first that fit, or those that need least.
 
     Args:
         shape: of the model.
         tuning: the settings as written.
-        room: the memory that there is.
+        budget: the memory that it may use.
         attention: kernel that will be used.
         step_tokens: tokens of a step of all processes, about.
     """
     length = tuning.max_length if tuning.micro_batch_tokens == "auto" else tuning.micro_batch_tokens
     last: Choice | None = None
-    for offload, stage in itertools.product(_offloads(tuning, room), _stages(tuning)):
+    for offload, stage in itertools.product(_offloads(tuning, budget), _stages(tuning)):
         values = {"zero_stage": stage, "offload": offload, "micro_batch_tokens": length}
-        last = _weigh(shape, tuning, values, room, attention)
+        last = _weigh(shape, tuning, values, budget, attention)
         if last.fits:
-            return _lengthen(shape, last, room, attention, step_tokens, tuning)
+            return _lengthen(shape, last, budget, attention, step_tokens, tuning)
     assert last is not None
     return last
 
@@ -99,10 +99,10 @@ def _stages(tuning: TuningSection) -> list[int]:
     return [2] if _four_bits(tuning) else [2, 3]
 
 
-def _offloads(tuning: TuningSection, room: Room) -> list[str]:
+def _offloads(tuning: TuningSection, budget: Budget) -> list[str]:
     if tuning.offload != "auto":
         return [tuning.offload]
-    if room.device is None:
+    if budget.device is None:
         return ["none"]
     return ["none", "optimizer", *([] if _four_bits(tuning) else ["all"])]
 
@@ -113,57 +113,57 @@ def _four_bits(tuning: TuningSection) -> bool:
 
 
 def _weigh(
-    shape: Shape, tuning: TuningSection, values: dict[str, Any], room: Room, attention: str
+    shape: Shape, tuning: TuningSection, values: dict[str, Any], budget: Budget, attention: str
 ) -> Choice:
     chosen = tuning.model_copy(update=values)
-    need = training_memory(shape, chosen, room.processes, attention)
-    return Choice(chosen, need, room.holds(need))
+    need = training_memory(shape, chosen, budget.processes, attention)
+    return Choice(chosen, need, budget.holds(need))
 
 
 def _lengthen(
     shape: Shape,
     choice: Choice,
-    room: Room,
+    budget: Budget,
     attention: str,
     step_tokens: float,
     tuning: TuningSection,
 ) -> Choice:
     """Returns the choice with the longest sequences that fit and that a step can fill."""
-    if tuning.micro_batch_tokens != "auto" or attention not in LONG_KERNELS or room.device is None:
+    if tuning.micro_batch_tokens != "auto" or attention not in LONG or budget.device is None:
         return choice
-    most = math.ceil(step_tokens / room.processes / tuning.max_length)
+    most = math.ceil(step_tokens / budget.processes / tuning.max_length)
     for times in range(most, 1, -1):
         values = {"micro_batch_tokens": times * tuning.max_length}
-        longer = _weigh(shape, choice.tuning, values, room, attention)
+        longer = _weigh(shape, choice.tuning, values, budget, attention)
         if longer.fits:
             return longer
     return choice
 
 
-def shortfall(need: TrainingMemory, room: Room) -> str | None:
+def shortfall(need: TrainingMemory, budget: Budget) -> str | None:
     """Returns what is needed and what there is, where that is too little."""
-    if room.holds(need):
+    if budget.holds(need):
         return None
-    host = room.local * need.host
-    if room.device is None:
-        host += room.local * need.device
-        what = f"all processes need {_gib(host)}, the machine has {_gib(room.host or 0)}"
-    elif need.device > USABLE * room.device:
+    host = budget.local * need.host
+    if budget.device is None:
+        host += budget.local * need.device
+        what = f"all processes need {_gib(host)}, the machine has {_gib(budget.host or 0)}"
+    elif need.device > USABLE * budget.device:
         what = (
-            f"each process needs {_gib(need.device)} of GPU memory, there are {_gib(room.device)}"
+            f"each process needs {_gib(need.device)} of GPU memory, there are {_gib(budget.device)}"
         )
     else:
-        what = f"the offloaded states need {_gib(host)}, the machine has {_gib(room.host or 0)}"
+        what = f"the offloaded states need {_gib(host)}, the machine has {_gib(budget.host or 0)}"
     return f"{what}, of which {USABLE:.0%} may be planned"
 
 
-def check(choice: Choice, room: Room) -> None:
+def check(choice: Choice, budget: Budget) -> None:
     """Checks that a choice fits.
 
     Raises:
         StudyError: tells what is needed and what there is.
     """
-    what = shortfall(choice.need, room)
+    what = shortfall(choice.need, budget)
     if what is not None:
         raise StudyError(
             what,

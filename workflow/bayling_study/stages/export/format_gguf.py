@@ -3,7 +3,7 @@
 Matrices become Q8_0 (32 columns share one fp16 scale; rows whose width is no
 multiple of 32 stay fp16), vectors fp32. llama.cpp rotates neighbouring columns
 where transformers rotates the two halves of a head, so the rows of the query
-and key projections are exchanged. Tokenizer and chat template are inside.
+and key projections are permuted. Tokenizer and chat template are inside.
 The package ``gguf`` (llama.cpp's own) makes header, names and blocks.
 """
 

@@ -41,21 +41,21 @@ def opinions(
         conversations: what to read.
         batch_tokens: tokens of a batch, padding included; one conversation is always taken.
     """
-    room = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
+    capacity = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
     found: dict[int, Opinion] = {}
-    for batch in _batches(conversations, room):
+    for batch in _batches(conversations, capacity):
         read = _read(model, [conversations[place] for place in batch])
         found.update(zip(batch, read, strict=True))
         log.info("%d of %d conversations", len(found), len(conversations))
     return [found[place] for place in range(len(conversations))]
 
 
-def _batches(conversations: Sequence[ConversationTokens], room: int) -> Iterator[list[int]]:
+def _batches(conversations: Sequence[ConversationTokens], capacity: int) -> Iterator[list[int]]:
     """Yields places of conversations that are read together; little of a batch is padding."""
     order = sorted(range(len(conversations)), key=lambda n: (-len(conversations[n].ids), n))
     batch: list[int] = []
     for place in order:
-        if batch and (len(batch) + 1) * len(conversations[batch[0]].ids) > room:
+        if batch and (len(batch) + 1) * len(conversations[batch[0]].ids) > capacity:
             yield batch
             batch = []
         batch.append(place)

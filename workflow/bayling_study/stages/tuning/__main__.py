@@ -31,7 +31,7 @@ from bayling_study.stages.tuning.follow import Reports
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import launch
 from bayling_study.stages.tuning.nodes import TIMEOUT_SECONDS, Nodes
-from bayling_study.stages.tuning.resources import check_grant, facts, settle, this_room
+from bayling_study.stages.tuning.resources import check_grant, facts, memory_budget, settle
 
 OPERATIONAL = {
     *("checkpoint_minutes", "keep_checkpoints", "budget_minutes", "attempts"),
@@ -174,8 +174,8 @@ def prepare(
     run.parameters(curriculum.prepare(folder, options.synthesis, tokens, settings, seed))
     run.metrics({key: audit[key] for key in ("conversations", "tokens", "supervised_tokens")})
     run.metrics({"supervised_share": audit["supervised_share"]})
-    room = this_room(options.processes, options.processes // options.nodes)
-    choice = settle(settings, options.foundation, room, audit["tokens"] / audit["conversations"])
+    budget = memory_budget(options.processes, options.processes // options.nodes)
+    choice = settle(settings, options.foundation, budget, audit["tokens"] / audit["conversations"])
     run.parameters(facts(choice))
     minutes = job_minutes(settings.budget_minutes, options.limit_minutes)
     job = TrainingJob(

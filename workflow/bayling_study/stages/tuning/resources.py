@@ -13,7 +13,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.sizing import choice
-from bayling_study.shared.sizing.choice import CORES, Choice, Room
+from bayling_study.shared.sizing.choice import CORES, Budget, Choice
 from bayling_study.shared.sizing.host import host_bytes
 from bayling_study.shared.sizing.memory import packed_length
 from bayling_study.shared.sizing.shape import Shape
@@ -60,11 +60,11 @@ def check_grant(tuning: TuningSection, local: int, nodes: int) -> None:
     kernel(tuning, torch.cuda.is_available())
 
 
-def this_room(processes: int, local: int) -> Room:
+def memory_budget(processes: int, local: int) -> Budget:
     """Returns the memory of this machine for ``local`` of ``processes`` processes."""
     count = torch.cuda.device_count()
     sizes = [torch.cuda.get_device_properties(number).total_memory for number in range(count)]
-    return Room(processes, local, min(sizes, default=None), host_bytes())
+    return Budget(processes, local, min(sizes, default=None), host_bytes())
 
 
 def model_shape(foundation: Path) -> Shape | None:
@@ -75,7 +75,7 @@ def model_shape(foundation: Path) -> Shape | None:
         return None
 
 
-def settle(tuning: TuningSection, foundation: Path, room: Room, mean_length: float) -> Choice:
+def settle(tuning: TuningSection, foundation: Path, budget: Budget, mean_length: float) -> Choice:
     """Returns the settings without ``auto``, by the memory plan.
 
     Settings that were written out count even where the plan finds them too large; it says so.
@@ -83,7 +83,7 @@ def settle(tuning: TuningSection, foundation: Path, room: Room, mean_length: flo
     Args:
         tuning: the settings.
         foundation: the checkpoint to start from.
-        room: the memory that there is.
+        budget: the memory that it may use.
         mean_length: tokens of a conversation on average.
 
     Raises:
@@ -98,12 +98,12 @@ def settle(tuning: TuningSection, foundation: Path, room: Room, mean_length: flo
             where=foundation,
         )
     step = tuning.batch_tokens or tuning.batch * mean_length
-    name = kernel(tuning, room.device is not None)
-    found = choice.choose(shape, tuning, room, name, step)
+    name = kernel(tuning, budget.device is not None)
+    found = choice.choose(shape, tuning, budget, name, step)
     if written and not found.fits:
         log.warning("by the memory plan, these settings do not fit: %s", found.need)
     elif not written:
-        choice.check(found, room)
+        choice.check(found, budget)
     return found
 
 
