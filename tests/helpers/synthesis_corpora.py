@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from bayling_study.config.synthesis import Mixture
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
-from bayling_study.stages.synthesis.mixture import Made, MixtureTask, make
+from bayling_study.stages.synthesis.mixture import FinishedMixture, MixtureTask, make
 from helpers.interactive_corpus import rows
 
 TEST_BRANDS = 100
@@ -92,7 +92,9 @@ def mixture(**changes: Any) -> Mixture:
     return Mixture(**{**values, **changes})
 
 
-def made(folder: Path, corpora: Path, wanted: Mixture, **changes: Any) -> tuple[Made, pa.Table]:
+def made(
+    folder: Path, corpora: Path, wanted: Mixture, **changes: Any
+) -> tuple[FinishedMixture, pa.Table]:
     """Makes a mixture; returns what is reported and the rows."""
     values: dict[str, Any] = {
         "name": "mix",

@@ -16,7 +16,7 @@ from bayling_study.stages.prompts import PromptContext, interactive
 from bayling_study.stages.synthesis import __main__ as program
 from bayling_study.stages.synthesis.audit import audit, histogram
 from bayling_study.stages.synthesis.counts import apportion, spread
-from bayling_study.stages.synthesis.mixture import Made
+from bayling_study.stages.synthesis.mixture import FinishedMixture
 from helpers.synthesis_corpora import (
     CharacterTokenizer,
     made,
@@ -32,12 +32,14 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpora(tmp_path_factory.mktemp("corpora"))
 
 
-def run(tmp_path: Path, corpora: Path, seed: int = 4, **changes: Any) -> tuple[Made, pa.Table]:
+def run(
+    tmp_path: Path, corpora: Path, seed: int = 4, **changes: Any
+) -> tuple[FinishedMixture, pa.Table]:
     folder = tmp_path / f"made-{len(list(tmp_path.iterdir()))}"
     return made(folder, corpora, mixture(**changes), seed=seed)
 
 
-def facts_of(result: Made) -> dict[str, Any]:
+def facts_of(result: FinishedMixture) -> dict[str, Any]:
     return audit(result, CharacterTokenizer(), "bayling")
 
 

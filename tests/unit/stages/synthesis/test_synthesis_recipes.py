@@ -18,7 +18,7 @@ from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.synthesis import recipes
 from bayling_study.stages.synthesis.registry import RECIPES, Workshop, load_recipes, recipe_named
-from bayling_study.stages.synthesis.teacher import Hired, Messages
+from bayling_study.stages.synthesis.teacher import EndpointTeacher, Messages
 from bayling_study.stages.synthesis.types import Instruction
 from helpers.endpoint_server import Server, hangs_up, serving, status
 from helpers.interactive_corpus import rows
@@ -137,7 +137,7 @@ def test_a_teacher_behind_a_real_server_is_asked_once_and_within_its_budget(
 
     def run(name: str, server: Server, cache: Path, **changed: Any) -> tuple[list[str], bytes]:
         with Endpoint(server.settings(**changed), cache, "systems.teacher") as endpoint:
-            _, table = made(tmp_path / name, corpora, wanted, teacher=Hired(endpoint))
+            _, table = made(tmp_path / name, corpora, wanted, teacher=EndpointTeacher(endpoint))
         return table["recipe"].to_pylist(), (tmp_path / name / "train.parquet").read_bytes()
 
     with serving(answer) as server:

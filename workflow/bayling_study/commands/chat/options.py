@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bayling_study.commands.chat.system import Chosen, find_system
+from bayling_study.commands.chat.system import ChatModel, find_system
 from bayling_study.core.errors import StudyError
 
 
@@ -33,7 +33,7 @@ def checkpoint_parser(module: str, description: str | None) -> argparse.Argument
     return command
 
 
-def chosen(options: argparse.Namespace) -> Chosen:
+def chosen(options: argparse.Namespace) -> ChatModel:
     """Returns the model that the options choose.
 
     Raises:
@@ -47,4 +47,4 @@ def chosen(options: argparse.Namespace) -> Chosen:
             where="--system",
             fix=f"--study-config config/config.yaml --system {options.system}",
         )
-    return Chosen(options.checkpoint, None, None)
+    return ChatModel(options.checkpoint, None, None)

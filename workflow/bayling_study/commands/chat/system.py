@@ -18,7 +18,7 @@ EMBEDDED = "config.yaml"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChatModel:
     """A model to chat with.
 
     Attributes:
@@ -32,7 +32,7 @@ class Chosen:
     section: GenerationSection | None
 
 
-def find_system(files: Sequence[Path], name: str) -> Chosen:
+def find_system(files: Sequence[Path], name: str) -> ChatModel:
     """Returns a built system of a study.
 
     Args:
@@ -64,7 +64,7 @@ def find_system(files: Sequence[Path], name: str) -> Chosen:
             where=where,
             fix=build_command(files),
         )
-    return Chosen(checkpoint, template_of(config, name), config.generation)
+    return ChatModel(checkpoint, template_of(config, name), config.generation)
 
 
 def build_command(files: Sequence[Path]) -> str:

@@ -108,7 +108,7 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
         if outcome.level != "FAILED":
             accepted[request] = names
     yield from last_attempt(dag, profile)
-    with_token = Shared(dag, sdm)
+    with_token = ExchangeFolder(dag, sdm)
     try:
         for request, name in slurm.probes(accepted):
             trouble = slurm.run_probe(request, with_token.arguments(name), wait)
@@ -131,7 +131,7 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
     """Runs the probe here."""
     found = cards()
     yield ok("GPUs", f"{len(found)} to hand out" if found else "none: jobs use cores")
-    shared = Shared(dag, sdm)
+    shared = ExchangeFolder(dag, sdm)
     try:
         command = [sys.executable, "-m", "bayling_study.commands.preflight.probe"]
         done = subprocess.run([*command, *shared.arguments("here")], capture_output=True, text=True)
@@ -143,7 +143,7 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
         shared.remove()
 
 
-class Shared:
+class ExchangeFolder:
     """A folder beside the results through which this machine and the nodes exchange files.
 
     Args:

@@ -18,7 +18,7 @@ from pathlib import Path
 from bayling_study.commands.why.chain import (
     OK,
     SHOWN,
-    Checked,
+    CheckedFile,
     Link,
     Verifier,
     chain_of,
@@ -111,7 +111,7 @@ def render(link: Link, runs: RunIds) -> list[str]:
     return lines
 
 
-def _file(name: str, checked: Checked) -> str:
+def _file(name: str, checked: CheckedFile) -> str:
     reference = checked.reference
     arrow = " <- " + ", ".join(f"[{number}]" for number in checked.makers) if checked.makers else ""
     digest = reference.sha256[:SHOWN] or "-"

@@ -25,7 +25,7 @@ SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedFile:
     """A file that a job names, with what became of it.
 
     Attributes:
@@ -44,9 +44,9 @@ class Link:
 
     number: int
     job: RecordedJob
-    settings: Checked | None
-    inputs: list[Checked]
-    outputs: list[Checked]
+    settings: CheckedFile | None
+    inputs: list[CheckedFile]
+    outputs: list[CheckedFile]
     notes: list[str]
 
 
@@ -137,11 +137,11 @@ def _link(
     for reference in job.inputs():
         before = [jobs[key] for key in order if key != id(job) and jobs[key].made(reference.path)]
         status = _against_makers(reference, before) or verifier.status(reference)
-        inputs.append(Checked(reference, status, [order[id(maker)] for maker in before]))
-    outputs = [Checked(reference, verifier.status(reference)) for reference in job.outputs()]
+        inputs.append(CheckedFile(reference, status, [order[id(maker)] for maker in before]))
+    outputs = [CheckedFile(reference, verifier.status(reference)) for reference in job.outputs()]
     settings = job.settings()
     notes = [*verifier.source_notes(job), *_code_notes(job)]
-    checked = Checked(settings, verifier.status(settings)) if settings else None
+    checked = CheckedFile(settings, verifier.status(settings)) if settings else None
     return Link(number, job, checked, inputs, outputs, notes)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
-from bayling_study.shared.endpoint.exchange import TryAgainError, Wire
+from bayling_study.shared.endpoint.exchange import Connection, TryAgainError
 from bayling_study.shared.endpoint.journal import AnswerJournal
 from bayling_study.shared.endpoint.pace import Pace
 from bayling_study.shared.endpoint.slots import Slots
@@ -57,7 +57,7 @@ class Endpoint:
         self.identity = identity or settings.url
         key = key_of(settings, where)
         self.journal = AnswerJournal(cache)
-        self._wire = Wire(settings.url, key, settings.timeout)
+        self._wire = Connection(settings.url, key, settings.timeout)
         self._pace = Pace(settings.requests_per_minute)
         self._spending = Spending(settings, self.journal, where)
         self._slots = Slots(settings.parallel)

@@ -44,7 +44,7 @@ class TryAgainError(Exception):
         self.wait = wait
 
 
-class Wire:
+class Connection:
     """A connection to one server.
 
     Args:

@@ -26,7 +26,7 @@ Suite = HarnessSuite | QuestionsSuite
 
 
 @dataclass(frozen=True)
-class Marked:
+class MarkedAnswer:
     """One answered question.
 
     Attributes:
@@ -47,7 +47,7 @@ class Item:
     """All answers to one item, with the signature of its marks."""
 
     signature: str
-    marked: list[Marked]
+    marked: list[MarkedAnswer]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class ExaminedSystem:
         path = self.work / name / f"{item}.json"
         if path.exists() and (kept := read_json(path))["key"] == key:
             log.info("%s %s: %d answers reused", name, item, len(kept["marked"]))
-            return Item(kept["signature"], [Marked(**row) for row in kept["marked"]])
+            return Item(kept["signature"], [MarkedAnswer(**row) for row in kept["marked"]])
         found = self._ask(f"{name} {item}", suite, prompts, root)
         write_json(path, {"key": key, **asdict(found)})
         return found
@@ -136,7 +136,7 @@ def _task(suite: Suite, prompts: list[Prompt], root: Path | None) -> tuple[Any, 
     return task, numbers
 
 
-def _marked(prompt: Prompt, row: dict[str, Any]) -> Marked:
+def _marked(prompt: Prompt, row: dict[str, Any]) -> MarkedAnswer:
     choices = prompt.meta["choices"]
     # Behind the choices' likelihoods the harness may append those without a question.
     likelihoods = [float(answer[0]) for answer in row["filtered_resps"]][: len(choices)]
@@ -144,4 +144,4 @@ def _marked(prompt: Prompt, row: dict[str, Any]) -> Marked:
     metrics = {
         name: float(row[name]) for name in row["metrics"] if isinstance(row[name], int | float)
     }
-    return Marked(prompt.id, choices[best], likelihoods, metrics)
+    return MarkedAnswer(prompt.id, choices[best], likelihoods, metrics)

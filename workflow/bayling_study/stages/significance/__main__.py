@@ -54,7 +54,7 @@ from bayling_study.stages.significance.pairs import (
 
 
 @dataclass(frozen=True)
-class Folders:
+class Inputs:
     """Where a comparison reads: prompts, answers by system, and COMET's segment scores."""
 
     prompts: Path
@@ -169,7 +169,7 @@ def main() -> None:
     ) as run:
         run.parameters({"scoring": config.scoring.model_dump(mode="json")})
         options = options_of(config, args.cache or default_folder(args.out), args.spm)
-        folders = Folders(args.prompts, args.generation, args.comet, args.harness, args.judging)
+        folders = Inputs(args.prompts, args.generation, args.comet, args.harness, args.judging)
         run.input("prompts", args.prompts)
         for system in args.systems:
             run.input(f"generation/{system}", args.generation / system)
@@ -190,7 +190,7 @@ def main() -> None:
 
 
 def _compare_named(
-    config: StudyConfig, suite: str, systems: list[str], folders: Folders, options: Options
+    config: StudyConfig, suite: str, systems: list[str], folders: Inputs, options: Options
 ) -> list[dict[str, Any]]:
     """Reads a suite's prompts, hypotheses and further segment scores, and compares them."""
     kind = suite_kind(config, suite)

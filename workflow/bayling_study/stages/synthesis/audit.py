@@ -27,7 +27,7 @@ import numpy.typing as npt
 from bayling_study.config.systems import TemplateName
 from bayling_study.shared import templates
 from bayling_study.shared.interactive.dialogue import Rejections
-from bayling_study.stages.synthesis.mixture import Made
+from bayling_study.stages.synthesis.mixture import FinishedMixture
 from bayling_study.stages.synthesis.tally import MixtureTally
 
 BINS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096)
@@ -36,7 +36,7 @@ UNREADABLE = "\ufffd"
 """What a token that is only part of a character decodes to."""
 
 
-def audit(made: Made, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
+def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
     """Returns the audit as plain values."""
     tally = made.tally
     return {
@@ -138,7 +138,7 @@ def _total(counts: npt.NDArray[np.int64]) -> int:
     return int((counts * np.arange(len(counts))).sum())
 
 
-def _segments(made: Made) -> dict[str, int]:
+def _segments(made: FinishedMixture) -> dict[str, int]:
     uses = {draws: count for draws, count in made.uses.items() if draws and count}
     return {
         "training_rows": made.rows,
@@ -148,7 +148,7 @@ def _segments(made: Made) -> dict[str, int]:
     }
 
 
-def _duplicates(made: Made) -> int:
+def _duplicates(made: FinishedMixture) -> int:
     """Returns the repeated conversations of single blocks and of different ones."""
     counts: Counter[str] = made.rejections.get("mixture", Rejections()).counts
     inside = sum(n for reason, n in counts.items() if reason.endswith(": duplicate"))

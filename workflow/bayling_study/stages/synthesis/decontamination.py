@@ -41,7 +41,7 @@ SLOTS = 16
 """Bits of the filter in front of the sorted hashes, for each hash."""
 
 
-class Found(NamedTuple):
+class Overlap(NamedTuple):
     """Why a text must go: the suite that it would give away, and what they share."""
 
     suite: str
@@ -112,15 +112,15 @@ class Contamination:
             made._load([str(name) for name in arrays["suites"]], grams)
         return made
 
-    def find(self, texts: Sequence[str]) -> list[Found | None]:
+    def find(self, texts: Sequence[str]) -> list[Overlap | None]:
         """Returns for each text why it must go, or nothing."""
-        result: list[Found | None] = [None] * len(texts)
+        result: list[Overlap | None] = [None] * len(texts)
         cut = units(texts)
         for order, hashes, owners in _grams_of(cut, len(texts)):
             places, suites = self._grams[order].find(hashes)
             reason = f"shares a {order}-gram with a test text" if order else "equals a test text"
             for place, suite in zip(owners[places].tolist(), suites.tolist(), strict=True):
-                result[place] = result[place] or Found(self.suites[suite], reason)
+                result[place] = result[place] or Overlap(self.suites[suite], reason)
         return result
 
 

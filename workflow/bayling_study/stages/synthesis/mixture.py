@@ -42,7 +42,7 @@ OWN_TESTS = "corpora (test side)"
 
 
 @dataclass
-class Made:
+class FinishedMixture:
     """A finished mixture.
 
     Attributes:
@@ -115,7 +115,7 @@ class MixtureTask:
         return parallel, conversations, terms
 
 
-def make(task: MixtureTask, out: Path, scratch: Path) -> Made:
+def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     """Makes a mixture; the same task gives the same bytes, whatever its ``workers``.
 
     Args:
@@ -142,7 +142,7 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> Made:
         task.load_tokenizer,
     )
     sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
-    made = Made(MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)
+    made = FinishedMixture(MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)
     paths = []
     progress = Progress(task.mixture.conversations)
     for job, result in _results(plan, context, task):

@@ -46,7 +46,7 @@ ANSWER_TOKENS = 1024
 """Largest number of tokens of an answer: a translated sentence or a short text."""
 
 
-class Hired:
+class EndpointTeacher:
     """An endpoint as a teacher.
 
     Args:
@@ -79,4 +79,4 @@ def hired(system: object, name: str, cache: Path | None, stack: ExitStack) -> Te
         raise StudyError("a teacher is a system of the kind endpoint", where=f"systems.{name}")
     if cache is None:
         raise StudyError("a teacher's answers need a folder", fix="--cache FOLDER")
-    return Hired(stack.enter_context(Endpoint(system, cache / f"{name}.jsonl")))
+    return EndpointTeacher(stack.enter_context(Endpoint(system, cache / f"{name}.jsonl")))
