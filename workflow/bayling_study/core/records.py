@@ -48,7 +48,7 @@ class Hypothesis:
         turns: one answer for each of the prompt's turns.
         tokens: number of tokens generated for each turn (0 where unknown).
         finish: why each turn ended: ``stop``, ``length`` or ``unknown``.
-        made: hash of how it was made (system, template, backend, decoding, prompt file),
+        provenance: hash of how it was made (system, template, backend, decoding, prompt file),
             which the system's ``system.json`` spells out under the same hash.
     """
 
@@ -56,7 +56,7 @@ class Hypothesis:
     turns: list[str]
     tokens: list[int]
     finish: list[str]
-    made: str = ""
+    provenance: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def read_scores(path: Path) -> list[Score]:
 
 def _rows(path: Path, kind: type) -> Iterator[dict[str, Any]]:
     names = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
-    needed = names - {"made"}
+    needed = names - {"provenance"}
     for number, row in enumerate(read_jsonl(path), start=1):
         if not isinstance(row, dict) or not needed <= set(row) <= names:
             raise StudyError(

@@ -91,7 +91,7 @@ def test_a_server_answers_all_suites(study: Study) -> None:
     row = study.hypotheses("interactive")[2]
     assert row.turns == ["to 2.0 of 1", "to 2.1 of 3", "to 2.2 of 5"]
     assert row.finish == ["stop"] * 3 and row.tokens == [4] * 3
-    assert row.made == system["suites"]["interactive"]["made"]
+    assert row.provenance == system["suites"]["interactive"]["provenance"]
     record = read_json(study.folder / "record.json")
     assert record["metrics"]["endpoint.requests"] == 9 + 18
 

@@ -127,7 +127,7 @@ def test_what_is_there_is_converted(study: Study) -> None:
         "turns": ["Answer is choice (B)"],
         "tokens": [6],
         "finish": ["length"],
-        "made": system["suites"]["exams"]["made"],
+        "provenance": system["suites"]["exams"]["provenance"],
     }
     assert study.rows("sys", "reviews")[2]["turns"] == ["Evidence 3"]
     assert system["suites"]["wmt22"]["empty"] == 1
@@ -148,13 +148,13 @@ def test_what_is_absent_is_listed_with_its_reason(study: Study) -> None:
 
 
 def test_openai_responses(study: Study) -> None:
-    made = study.convert("gpt", "exams")["suites"]["exams"]["made"]
+    made = study.convert("gpt", "exams")["suites"]["exams"]["provenance"]
     assert study.rows("gpt", "exams")[1] == {
         "id": "sat-en/2",
         "turns": ["D) 10"],
         "tokens": [4],
         "finish": ["stop"],
-        "made": made,
+        "provenance": made,
     }
 
 

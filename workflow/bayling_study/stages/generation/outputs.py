@@ -8,7 +8,7 @@
 - ``items``: suite to the items that have hypotheses. A scorer reads those items only,
   for a partial release lacks some;
 - ``absent``: ``{suite, item, reason}`` of every configured item without hypotheses;
-- ``suites``: suite to decoding, clean-up, numbers and file hashes; ``made`` is the hash of
+- ``suites``: suite to decoding, clean-up, numbers and file hashes; ``provenance`` is the hash of
   the system and of all that decides a suite's answers, which every hypothesis carries too;
 """
 
@@ -24,7 +24,7 @@ from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, writ
 
 SYSTEM_FILE = "system.json"
 HASH_DIGITS = 16
-"""Length of ``made``: 64 bits tell the systems of a study apart."""
+"""Length of ``provenance``: 64 bits tell the systems of a study apart."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ def write_outputs(
 def _write_suite(folder: Path, name: str, suite: SuiteAnswers, system: System) -> dict[str, Any]:
     """Writes and reads back one suite's hypotheses; returns its entry in ``system.json``."""
     path = folder / f"{name}.jsonl"
-    made = sha256_json([system.sha256, suite.prompts_sha256, suite.details])[:HASH_DIGITS]
-    write_hypotheses(path, (replace(row, made=made) for row in suite.hypotheses))
+    provenance = sha256_json([system.sha256, suite.prompts_sha256, suite.details])[:HASH_DIGITS]
+    write_hypotheses(path, (replace(row, provenance=provenance) for row in suite.hypotheses))
     answered = set(items_of(suite))
     read_hypotheses(path, [prompt for prompt in suite.prompts if prompt.item in answered])
     return {
-        "made": made,
+        "provenance": provenance,
         **suite.details,
         **counts(suite.hypotheses),
         "prompts_sha256": suite.prompts_sha256,

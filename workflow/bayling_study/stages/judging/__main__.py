@@ -65,8 +65,8 @@ def main() -> None:
             seed = config.study.seed
             reviews = ask(endpoint, asked, suite.judge_decoding, suite.attempts, seed)
             spent = {"requests": endpoint.journal.requests, "tokens": endpoint.journal.tokens}
-            made = sha256_json([endpoint.identity, suite.model_dump(mode="json"), seed])
-        write_reviews(options.out, reviews, made[:16])
+            provenance = sha256_json([endpoint.identity, suite.model_dump(mode="json"), seed])
+        write_reviews(options.out, reviews, provenance[:16])
         run.metrics({**spent, **_counts(reviews)})
         run.output("reviews", options.out)
 

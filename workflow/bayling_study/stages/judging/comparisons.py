@@ -64,8 +64,8 @@ def pairs(
     return found
 
 
-def write_reviews(path: Path, reviews: Iterable[Review], made: str) -> None:
-    """Writes the review file; ``made`` is the hash of what decided the reviews."""
+def write_reviews(path: Path, reviews: Iterable[Review], provenance: str) -> None:
+    """Writes the review file; ``provenance`` is the hash of what decided the reviews."""
     write_hypotheses(
-        path, (Hypothesis(r.id, [r.text], [r.tokens], [r.finish], made) for r in reviews)
+        path, (Hypothesis(r.id, [r.text], [r.tokens], [r.finish], provenance) for r in reviews)
     )
