@@ -75,7 +75,7 @@ class ParallelCorpus(Section):
         """Returns the languages other than the pivot, with the source's codes."""
         return {code: name for code, name in self.languages.items() if code != self.pivot}
 
-    def place(self, template: str, upstream: str, side: str = "") -> str:
+    def file(self, template: str, upstream: str, side: str = "") -> str:
         """Returns the path of one language's file from a template such as ``path``."""
         pair = "-".join(sorted((self.upstream_pivot, upstream)))
         values = {"language": upstream, "pivot": self.upstream_pivot, "pair": pair, "side": side}

@@ -113,7 +113,7 @@ def shared_prefixes(
     The group is the conversations with the most frequent first ``HEAD`` tokens:
     those with the template's system text. Others, with a system message of their
     own, get 0. The shared part ends at least two tokens before the first supervised
-    one, so that a place that predicts a supervised token is the conversation's own.
+    one, so that a position that predicts a supervised token is the conversation's own.
     """
     spans = list(itertools.pairwise(offsets.tolist()))
     heads = [tokens[start : min(start + HEAD, end)].tobytes() for start, end in spans]

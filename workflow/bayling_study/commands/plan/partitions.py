@@ -55,16 +55,16 @@ def partition_tables(profile: Profile, counts: Mapping[str, int]) -> str:
     rows = [_row(rule, counts[rule], asked[rule]) for rule in counts]
     header = ("rule", "jobs", "partition", "nodes", "GPUs", "memory", "limit", "GPU-hours at most")
     text = table(f"Jobs with the profile {profile.folder} (first attempts)", header, rows)
-    places: dict[str, list[str]] = {}
+    partitions: dict[str, list[str]] = {}
     for rule in counts:
-        places.setdefault(_place(rule, asked[rule]), []).append(rule)
+        partitions.setdefault(_partition(rule, asked[rule]), []).append(rule)
     sums = [
         (
-            place,
+            partition,
             str(sum(counts[rule] for rule in rules)),
             f"{sum(_at_most(rule, counts[rule], asked[rule]) for rule in rules):.0f}",
         )
-        for place, rules in places.items()
+        for partition, rules in partitions.items()
     ]
     return text + table("Jobs by partition", ("partition", "jobs", "GPU-hours at most"), sums)
 
@@ -76,10 +76,10 @@ def _row(rule: str, jobs: int, asked: ResourceRequest) -> tuple[str, ...]:
     limit = f"{asked.minutes / 60:g} h" if asked.minutes else "the rule's"
     most = f"{_at_most(rule, jobs, asked):.0f}" if asked.gpus else ""
     gpus = f"{asked.gpus}{f' {asked.gpu_type}' if asked.gpu_type else ''}" if asked.gpus else ""
-    return (rule, str(jobs), _place(rule, asked), str(asked.nodes), gpus, memory, limit, most)
+    return (rule, str(jobs), _partition(rule, asked), str(asked.nodes), gpus, memory, limit, most)
 
 
-def _place(rule: str, asked: ResourceRequest) -> str:
+def _partition(rule: str, asked: ResourceRequest) -> str:
     return HERE if rule in HERE_RULES else asked.partition or "default"
 
 

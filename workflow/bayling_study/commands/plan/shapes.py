@@ -71,13 +71,13 @@ def foundation_model(layout: Layout, system: str) -> Model:
     found = layout.config.systems[system]
     assert isinstance(found, FoundationSystem), system
     source = found.source
-    places = [layout.foundation(system)]
+    folders = [layout.foundation(system)]
     local = layout.config.download.local.get(source)
     if local:
-        places.append(Path(local))
-    for place in places:
-        if (place / "config.json").is_file():
-            return Model(Shape.from_config(read_json(place / "config.json")), "config.json")
+        folders.append(Path(local))
+    for folder in folders:
+        if (folder / "config.json").is_file():
+            return Model(Shape.from_config(read_json(folder / "config.json")), "config.json")
     if source in PUBLISHED:
         return Model(PUBLISHED[source], "table")
     return Model(None, "unknown")

@@ -157,9 +157,9 @@ class Store:
         if found is not None:
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite:")
-        place = (self.study.resolve() / "mlflow-artefacts").as_uri() if local else None
+        location = (self.study.resolve() / "mlflow-artefacts").as_uri() if local else None
         kind = {"mlflow.experimentKind": "custom_model_development"}  # opens on runs and curves
-        created = self.client.create_experiment(self.name, artifact_location=place, tags=kind)
+        created = self.client.create_experiment(self.name, artifact_location=location, tags=kind)
         return str(created)
 
     def _parent(self) -> str:

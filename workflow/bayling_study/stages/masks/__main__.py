@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bayling_study.config.loading import load_settings
 from bayling_study.config.systems import TemplateName, TunedSystem
 from bayling_study.core.cli import run_program, stage_parser
@@ -94,7 +96,7 @@ def samples(
     found = []
     for recipe, index in sorted(first.items()):
         ids, mask = tokens.conversation(index)
-        edges = [0, *(place for place in range(1, len(ids)) if mask[place] != mask[place - 1])]
+        edges = [0, *(np.flatnonzero(np.diff(mask)) + 1)]
         runs = [
             {"supervised": bool(mask[start]), "text": tokenizer.decode(ids[start:end].tolist())}
             for start, end in zip(edges, [*edges[1:], len(ids)], strict=True)

@@ -56,9 +56,9 @@ def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Pro
     ]
     if not referenced:
         raise StudyError("no prompt has a reference for each of its turns", where=folder)
-    places = range(len(referenced))
-    chosen = generator(seed, "perplexity").sample(places, min(count, len(referenced)))
-    return [referenced[place] for place in sorted(chosen)]
+    positions = range(len(referenced))
+    chosen = generator(seed, "perplexity").sample(positions, min(count, len(referenced)))
+    return [referenced[position] for position in sorted(chosen)]
 
 
 def encode(

@@ -24,7 +24,7 @@ class Opinion:
 
     Attributes:
         nats: negative log-probability of each answer token, fp64 ``(tokens,)``.
-        best: most probable token at each of these places ``(tokens,)``.
+        best: most probable token at each of these positions ``(tokens,)``.
     """
 
     nats: NDArray[np.float64]
@@ -44,21 +44,21 @@ def opinions(
     capacity = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
     found: dict[int, Opinion] = {}
     for batch in _batches(conversations, capacity):
-        read = _read(model, [conversations[place] for place in batch])
+        read = _read(model, [conversations[position] for position in batch])
         found.update(zip(batch, read, strict=True))
         log.info("%d of %d conversations", len(found), len(conversations))
-    return [found[place] for place in range(len(conversations))]
+    return [found[position] for position in range(len(conversations))]
 
 
 def _batches(conversations: Sequence[ConversationTokens], capacity: int) -> Iterator[list[int]]:
-    """Yields places of conversations that are read together; little of a batch is padding."""
+    """Yields positions of conversations that are read together; little of a batch is padding."""
     order = sorted(range(len(conversations)), key=lambda n: (-len(conversations[n].ids), n))
     batch: list[int] = []
-    for place in order:
+    for position in order:
         if batch and (len(batch) + 1) * len(conversations[batch[0]].ids) > capacity:
             yield batch
             batch = []
-        batch.append(place)
+        batch.append(position)
     if batch:
         yield batch
 
@@ -78,8 +78,8 @@ def _read(model: Any, batch: Sequence[ConversationTokens]) -> list[Opinion]:
 
 
 def _opinion(logits: Any, ids: Any, mask: list[bool]) -> Opinion:
-    """Picks a conversation's answer tokens; place ``t - 1`` predicts token ``t``."""
-    places = torch.tensor([t for t, yes in enumerate(mask) if yes], device=logits.device)
-    scores = torch.log_softmax(logits[places - 1].float(), dim=-1)
-    chosen = scores.gather(1, ids[places].unsqueeze(1)).squeeze(1)
+    """Picks a conversation's answer tokens; position ``t - 1`` predicts token ``t``."""
+    positions = torch.tensor([t for t, yes in enumerate(mask) if yes], device=logits.device)
+    scores = torch.log_softmax(logits[positions - 1].float(), dim=-1)
+    chosen = scores.gather(1, ids[positions].unsqueeze(1)).squeeze(1)
     return Opinion(-chosen.double().cpu().numpy(), scores.argmax(dim=-1).cpu().numpy())

@@ -53,8 +53,8 @@ def main() -> int:
     with log_file(options.logs, rank) as log, stop_on_signal(TrainingJob.read(options.job)):
         master = join(options.rendezvous, rank, visible_gpus(), free_port(), options.timeout)
         tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
-        place = environment(options.processes, options.job.parent)
-        status = run(torchrun(options, rank, master), place, log)
+        variables = environment(options.processes, options.job.parent)
+        status = run(torchrun(options, rank, master), variables, log)
         tell(log, f"node {rank}: ended with status {status}")
     return status
 

@@ -113,7 +113,7 @@ class Schedule:
             more = min(spare, len(group) - len(found))
             spare -= more
             evened = level(own, self.capacity - prefix, found, more)
-            sequences += [[group[place] for place in sequence] for sequence in evened]
+            sequences += [[group[position] for position in sequence] for sequence in evened]
         return deal([*sequences, *([] for _ in range(spare))], self.own, self.processes)
 
     def tokens(self, sequence: Packed) -> int:
@@ -131,11 +131,11 @@ class Schedule:
         begin, end = self._edges[whole : whole + 2]
         return begin + (epochs - whole) * (end - begin)
 
-    def _epoch_of(self, place: int) -> int:
-        """Returns the epoch in which a place of the stream lies."""
-        while self._edges[-1] <= place:
+    def _epoch_of(self, position: int) -> int:
+        """Returns the epoch in which a position of the stream lies."""
+        while self._edges[-1] <= position:
             self._epoch(len(self._edges) - 1)
-        return bisect.bisect_right(self._edges, place) - 1
+        return bisect.bisect_right(self._edges, position) - 1
 
     def _epoch(self, epoch: int) -> tuple[Sequence[int], list[int]]:
         """Returns an epoch's order and where each of its conversations starts in the stream."""
@@ -191,25 +191,25 @@ def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     """Packs items into sequences of at most ``capacity`` tokens: longest first, into the fullest.
 
     Returns:
-        The places of the items of each sequence, sequences in the order they were opened.
+        The positions of the items of each sequence, sequences in the order they were opened.
 
     Raises:
         StudyError: an item is longer than a sequence.
     """
     sequences: list[list[int]] = []
     free: list[tuple[int, int]] = []  # (tokens left, sequence), ascending
-    for place in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
-        length = lengths[place]
+    for position in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
+        length = lengths[position]
         if length > capacity:
             longer = f"longer than a packed sequence ({capacity})"
             raise StudyError(f"a conversation of {length} tokens is {longer}")
         spot = bisect.bisect_left(free, (length, -1))
         if spot == len(free):
-            sequences.append([place])
+            sequences.append([position])
             bisect.insort(free, (capacity - length, len(sequences) - 1))
         else:
             left, sequence = free.pop(spot)
-            sequences[sequence].append(place)
+            sequences[sequence].append(position)
             bisect.insort(free, (left - length, sequence))
     return sequences
 
@@ -227,12 +227,12 @@ def level(
     count = len(sequences) + more
     evened: list[Packed] = [[] for _ in range(count)]
     loads = [(0, number) for number in range(count)]
-    for place in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
+    for position in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
         load, number = loads[0]
-        if load + lengths[place] > capacity:
+        if load + lengths[position] > capacity:
             return _halve_longest(sequences, lengths, more)
-        heapq.heapreplace(loads, (load + lengths[place], number))
-        evened[number].append(place)
+        heapq.heapreplace(loads, (load + lengths[position], number))
+        evened[number].append(position)
     return evened
 
 
@@ -248,7 +248,7 @@ def _halve_longest(sequences: Sequence[Packed], lengths: Sequence[int], times: i
 def _halve(sequence: Packed, lengths: Sequence[int]) -> list[Packed]:
     """Splits a sequence's items into two sequences of nearly equal length."""
     own = [lengths[item] for item in sequence]
-    return [[sequence[place] for place in half] for half in level(own, sum(own), [[], []])]
+    return [[sequence[position] for position in half] for half in level(own, sum(own), [[], []])]
 
 
 def deal(sequences: list[Packed], lengths: Sequence[int], processes: int) -> list[list[Packed]]:

@@ -32,7 +32,7 @@ class PackedSequence:
         positions: int64 [1, length], restarting at each conversation.
         segments: int64 [length] number of the conversation in the sequence; ``SHARED`` for the
             start that all of them have in common.
-        keep: int64 [supervised] places whose next token is supervised.
+        keep: int64 [supervised] positions whose next token is supervised.
         targets: int64 [supervised] those next tokens.
         real: number of tokens computed for conversations, shared ones once.
     """
@@ -70,7 +70,7 @@ def build_sequence(
         tokens.append(ids[prefix:])
         positions.append(np.arange(prefix, len(ids)))
         segments.append(np.full(len(ids) - prefix, number))
-        # A place predicts the next token of the same conversation; the last one predicts none.
+        # A position predicts the next token of the same conversation; the last one predicts none.
         keep.append(np.flatnonzero(mask[prefix + 1 :]) + start)
         start += len(ids) - prefix
     flat = [

@@ -32,9 +32,9 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     Raises:
         StudyError: a file is absent, or the files differ in length.
     """
-    pivot = locate(download, corpus.place(corpus.path, corpus.upstream_pivot))
+    pivot = locate(download, corpus.file(corpus.path, corpus.upstream_pivot))
     documents = list(_documents(pivot))
-    paths = [locate(download, corpus.place(corpus.path, name)) for name in corpus.targets.values()]
+    paths = [locate(download, corpus.file(corpus.path, name)) for name in corpus.targets.values()]
     for row, texts in enumerate(zip_longest(*map(_texts, [pivot, *paths])), start=1):
         for path, text in zip([pivot, *paths], texts, strict=True):
             if text is None:

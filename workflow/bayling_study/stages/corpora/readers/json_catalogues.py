@@ -28,7 +28,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         StudyError: the pivot has no file, or a file is no object of texts.
     """
     root = files_root(download)
-    for file in locate_all(download, corpus.place(corpus.path, corpus.upstream_pivot)):
+    for file in locate_all(download, corpus.file(corpus.path, corpus.upstream_pivot)):
         document = file.parent.relative_to(root).as_posix()
         pivot = messages(file)
         for language, upstream in corpus.targets.items():

@@ -29,9 +29,9 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         StudyError: a language has no folder, the pivot has no page, or a page is not UTF-8.
     """
     template = corpus.path or DEFAULT_PATH
-    root = locate(download, corpus.place(template, corpus.upstream_pivot))
+    root = locate(download, corpus.file(template, corpus.upstream_pivot))
     others = {
-        language: locate(download, corpus.place(template, upstream))
+        language: locate(download, corpus.file(template, upstream))
         for language, upstream in corpus.targets.items()
     }
     pages = sorted(path.relative_to(root) for path in root.rglob("*.html"))

@@ -27,9 +27,9 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         StudyError: a file is absent, the files differ in length, or a score is no number.
     """
     for language, upstream in corpus.targets.items():
-        first = locate(download, corpus.place(corpus.path, upstream, corpus.upstream_pivot))
-        second = locate(download, corpus.place(corpus.path, upstream, upstream))
-        scores = locate(download, corpus.place(corpus.scores, upstream)) if corpus.scores else None
+        first = locate(download, corpus.file(corpus.path, upstream, corpus.upstream_pivot))
+        second = locate(download, corpus.file(corpus.path, upstream, upstream))
+        scores = locate(download, corpus.file(corpus.scores, upstream)) if corpus.scores else None
         pairs = _pairs(first, second, scores, corpus.min_score)
         for row, (text_a, text_b) in islice(pairs, corpus.max_rows):
             yield segment(corpus, language, second.name, row, block(row), text_a, text_b)

@@ -31,7 +31,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         StudyError: a file is absent or no Parquet, or has no texts of a language.
     """
     for language, upstream in corpus.targets.items():
-        paths = locate_all(download, corpus.place(corpus.path, upstream))
+        paths = locate_all(download, corpus.file(corpus.path, upstream))
         yield from islice(_files(paths, corpus, language), corpus.max_rows)
 
 

@@ -37,7 +37,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     root = files_root(download)
     found: dict[str, dict[str, Path]] = {}
     for language, upstream in corpus.targets.items():
-        for path in locate_all(download, corpus.place(corpus.path, upstream)):
+        for path in locate_all(download, corpus.file(corpus.path, upstream)):
             parts = ["" if part == upstream else part for part in path.relative_to(root).parts]
             found.setdefault("/".join(parts), {})[language] = path
     for document, files in sorted(found.items()):

@@ -26,7 +26,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         StudyError: the config lacks a column, or a row has not so many cells.
     """
     for language, upstream in corpus.targets.items():
-        path = locate(download, corpus.place(corpus.path, upstream))
+        path = locate(download, corpus.file(corpus.path, upstream))
         rows = _file(path, corpus, language, _columns(corpus, upstream))
         yield from islice(rows, corpus.max_rows)
 

@@ -31,7 +31,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     template = corpus.path or DEFAULT_PATH
 
     def declaration(upstream: str) -> dict[str, list[str]]:
-        return articles(locate(download, corpus.place(template, upstream)))
+        return articles(locate(download, corpus.file(template, upstream)))
 
     pivot = declaration(corpus.upstream_pivot)
     others = {language: declaration(upstream) for language, upstream in corpus.targets.items()}
