@@ -63,7 +63,7 @@ rule comet_score:
         mem_mb=STUDY.memory(4000),
         runtime=240,
         gpu=0,
-        place=ONE_GPU,
+        devices=ONE_GPU,
         python=STUDY.comet_python(),
         operations=STUDY.operations(),
     params:
@@ -78,7 +78,7 @@ rule comet_score:
             f"--encoder {input.encoder}" if input.encoder else ""
         ),
     shell:
-        "{resources.place} {resources.python} -m bayling_study.stages.comet.score"
+        "{resources.devices} {resources.python} -m bayling_study.stages.comet.score"
         " --settings {params.settings} --operations {resources.operations}"
         " --record {params.record} --code {params.code} --model {input.model}"
         " --prompts {params.study}/prompts --generation {params.study}/generation"

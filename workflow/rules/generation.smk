@@ -15,7 +15,7 @@ rule generation:
         mem_mb=STUDY.memory(4000),
         runtime=480,
         gpu=0,
-        place=lambda wildcards: ONE_GPU if STUDY.has_model(wildcards.system) else "",
+        devices=lambda wildcards: ONE_GPU if STUDY.has_model(wildcards.system) else "",
         operations=STUDY.operations(),
     params:
         settings=lambda wildcards: STUDY.settings("generation", wildcards.system),
@@ -26,7 +26,7 @@ rule generation:
         suites=" ".join(STUDY.layout.generated_suites()),
         work=lambda wildcards: f"{S}/work/generation/{wildcards.system}",
     shell:
-        "{resources.place} python -m bayling_study.stages.generation --settings {params.settings}"
+        "{resources.devices} python -m bayling_study.stages.generation --settings {params.settings}"
         " --operations {resources.operations}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " {params.source} --prompts {params.prompts} --suites {params.suites}"

@@ -13,7 +13,7 @@ rule harness:
         mem_mb=4000,
         runtime=480,
         gpu=0,
-        place=ONE_GPU,
+        devices=ONE_GPU,
     params:
         settings=lambda wildcards: STUDY.settings("harness", wildcards.system),
         code=STUDY.code("harness"),
@@ -24,7 +24,7 @@ rule harness:
         suites=" ".join(STUDY.layout.knowledge_suites()),
         work=lambda wildcards: f"{S}/work/harness/{wildcards.system}",
     shell:
-        "{resources.place} python -m bayling_study.stages.harness --settings {params.settings}"
+        "{resources.devices} python -m bayling_study.stages.harness --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " {params.source} {params.sources} --prompts {params.prompts} --suites {params.suites}"
         " --threads {threads} --work {params.work} --out {output} > {log} 2>&1"

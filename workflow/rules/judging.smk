@@ -14,7 +14,7 @@ rule judging:
         mem_mb=4000,
         runtime=480,
         gpu=0,
-        place=lambda wildcards: ONE_GPU if STUDY.judging_option(wildcards.suite) else "",
+        devices=lambda wildcards: ONE_GPU if STUDY.judging_option(wildcards.suite) else "",
         operations=STUDY.operations(),
     params:
         settings=lambda wildcards: STUDY.settings("judging", wildcards.suite),
@@ -24,7 +24,7 @@ rule judging:
         study=lambda wildcards: S,
         work=lambda wildcards: f"{S}/work/judging/{wildcards.suite}/{wildcards.system}",
     shell:
-        "{resources.place} python -m bayling_study.stages.judging --settings {params.settings}"
+        "{resources.devices} python -m bayling_study.stages.judging --settings {params.settings}"
         " --operations {resources.operations}"
         " --record {params.record} --code {params.code} --suite {wildcards.suite}"
         " --system {wildcards.system} {params.judge} --prompts {params.study}/prompts"

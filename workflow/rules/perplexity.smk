@@ -16,7 +16,7 @@ rule perplexity:
         mem_mb=4000,
         runtime=120,
         gpu=0,
-        place=ONE_GPU,
+        devices=ONE_GPU,
     params:
         settings=lambda wildcards: STUDY.settings("perplexity", wildcards.system),
         code=STUDY.code("perplexity"),
@@ -24,7 +24,7 @@ rule perplexity:
         prompts=lambda wildcards: f"{S}/prompts",
         suites=" ".join(STUDY.config.suites),
     shell:
-        "{resources.place} python -m bayling_study.stages.perplexity --settings {params.settings}"
+        "{resources.devices} python -m bayling_study.stages.perplexity --settings {params.settings}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --checkpoint {input.checkpoint} --base-checkpoint {input.base}"
         " --prompts {params.prompts} --suites {params.suites} --out {output} > {log} 2>&1"

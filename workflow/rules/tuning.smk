@@ -23,7 +23,7 @@ rule tuning:
         nodes=1,
         processes=0,
         node_launcher="srun",
-        place=ALL_GPUS,
+        devices=ALL_GPUS,
         scheduled=SCHEDULED,
         operations=lambda wildcards: STUDY.operations(wildcards.system),
     params:
@@ -36,7 +36,7 @@ rule tuning:
         licence=lambda wildcards: STUDY.licence_option(wildcards.system),
     # A scheduler signals every process of a job; the shell and tee must outlive the last save.
     shell:
-        "trap '' TERM USR1; {resources.place} python -m bayling_study.stages.tuning"
+        "trap '' TERM USR1; {resources.devices} python -m bayling_study.stages.tuning"
         " --settings {params.settings} --operations {resources.operations}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --foundation {input.foundation} --synthesis {params.instructions}"
