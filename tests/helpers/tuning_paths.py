@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM
 from bayling_study.core.cli import EXIT_INTERRUPTED
 from bayling_study.shared import templates
 from bayling_study.stages.tuning.attention import Attention
-from bayling_study.stages.tuning.sequences import Conversation, build_sequence, sequence_logits
+from bayling_study.stages.tuning.sequences import Tokenised, build_sequence, sequence_logits
 from helpers.training import (
     Stage,
     chatml_tokenizer,
@@ -101,7 +101,7 @@ def packed_and_alone(
     """The logits of four conversations in one sequence, and of each in a sequence of its own."""
     tokenizer = chatml_tokenizer()
     pairs = [templates.encode(tokenizer, "foundation", row["messages"]) for row in conversations(4)]
-    parts: list[Conversation] = [
+    parts: list[Tokenised] = [
         (np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs
     ]
     packed = _logits(model, parts, attention, dtype)
@@ -110,7 +110,7 @@ def packed_and_alone(
 
 
 def _logits(
-    model: torch.nn.Module, parts: list[Conversation], attention: Attention, dtype: torch.dtype
+    model: torch.nn.Module, parts: list[Tokenised], attention: Attention, dtype: torch.dtype
 ) -> torch.Tensor:
     device = next(model.parameters()).device
     packed = build_sequence(parts, device)

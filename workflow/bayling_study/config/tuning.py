@@ -35,9 +35,9 @@ class TuningSection(Section):
     max_length: int = Field(default=1024, gt=0)
     """Tokens of the longest conversation (BayLing: 1024)."""
     micro_batch_tokens: int | Literal["auto"] = "auto"
-    """Tokens of a packed sequence, which is what goes through the model at once; at least
-    ``max_length``. ``auto``: ``max_length``, and with flash or flex attention on a GPU as many
-    times that as its memory holds and a step has for each process. No step depends on it."""
+    """Tokens per micro-batch, which is one packed sequence; at least ``max_length``. ``auto``:
+    ``max_length``, and with flash or flex attention on a GPU as many times that as its memory
+    holds and a step has for each process. No step depends on it."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Compute precision; master weights and optimiser states are fp32."""
     gradient_checkpointing: bool = True

@@ -106,6 +106,6 @@ def test_a_fully_masked_conversation_ends_the_audit(
         return ids, [False] * len(mask) if "Say 7 " in messages[0]["content"] else mask
 
     monkeypatch.setattr(templates, "encode", masked)
-    with pytest.raises(StudyError, match="1 conversations have no token to learn: c7"):
+    with pytest.raises(StudyError, match="1 conversations have no supervised token: c7"):
         encode(tmp_path, *both, "bayling", 512)
     assert not (tmp_path / token_set.AUDIT).exists()

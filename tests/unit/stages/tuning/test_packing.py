@@ -17,7 +17,7 @@ from bayling_study.shared.token_set import shared_prefixes
 from bayling_study.stages.tuning.attention import attention_mask, kernel
 from bayling_study.stages.tuning.packing import Schedule, best_fit, check_batch, level
 from bayling_study.stages.tuning.sequences import (
-    Conversation,
+    Tokenised,
     build_sequence,
     fill,
     sequence_logits,
@@ -29,7 +29,7 @@ TOKENIZER = chatml_tokenizer()
 SHARED_TOKENS = 3
 
 
-def encoded(count: int) -> list[Conversation]:
+def encoded(count: int) -> list[Tokenised]:
     pairs = [
         templates.encode(TOKENIZER, "foundation", row["messages"]) for row in conversations(count)
     ]
@@ -46,7 +46,7 @@ def model_for(attention: str) -> torch.nn.Module:
     return model.eval()
 
 
-def all_logits(model: torch.nn.Module, parts: list[Conversation], attention: str) -> torch.Tensor:
+def all_logits(model: torch.nn.Module, parts: list[Tokenised], attention: str) -> torch.Tensor:
     packed = build_sequence(parts, "cpu")
     places = torch.arange(packed.tokens.shape[1])
     with torch.no_grad():

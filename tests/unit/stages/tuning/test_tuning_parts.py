@@ -101,7 +101,7 @@ def test_a_fully_masked_conversation_is_named(
         return ids, mask if by_text[messages[0]["content"]] not in muted else [False] * len(ids)
 
     monkeypatch.setattr(templates, "encode", encode)
-    with pytest.raises(StudyError, match=r"2 conversations have no token to learn: c1, c2"):
+    with pytest.raises(StudyError, match=r"2 conversations have no supervised token: c1, c2"):
         encoding.encode_all(rows, chatml_tokenizer(), "foundation", 512, tmp_path / "tokens")
     assert not (tmp_path / "tokens").exists()
     with pytest.raises(StudyError, match="no conversation fits"):

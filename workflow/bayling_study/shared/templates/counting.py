@@ -25,7 +25,7 @@ from bayling_study.shared.templates.spans import Message, Span, check_messages
 def count_tokens(
     tokenizer: Any, template: TemplateName, conversations: Sequence[Sequence[Message]]
 ) -> list[tuple[int, int]]:
-    """Returns the number of tokens, and of those with loss, of each conversation.
+    """Returns the number of tokens, and of supervised ones, of each conversation.
 
     Raises:
         StudyError: the messages of one do not alternate or do not end with the assistant.

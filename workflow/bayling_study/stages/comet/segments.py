@@ -31,7 +31,7 @@ from bayling_study.shared.tracking.record import run_record
 Translations = dict[str, dict[str, str]]
 """Pivot sentence to language to text, the pivot language included."""
 
-Row = dict[str, str | bool]
+DrawnRow = dict[str, str | bool]
 
 
 def wanted_directions(config: StudyConfig) -> list[str]:
@@ -56,14 +56,16 @@ def read_translations(corpora: Path, languages: set[str]) -> Translations:
     return found
 
 
-def draw(translations: Translations, directions: list[str], count: int, seed: int) -> list[Row]:
+def draw(
+    translations: Translations, directions: list[str], count: int, seed: int
+) -> list[DrawnRow]:
     """Draws ``count`` rows, evenly over the directions and in an order that mixes them.
 
     Raises:
         StudyError: a direction has no training-side segment.
     """
     each = -(-count // len(directions))
-    rows: list[list[Row]] = []
+    rows: list[list[DrawnRow]] = []
     for direction in directions:
         source, target = direction.split("-")
         pivots = [pivot for pivot, texts in translations.items() if {source, target} <= set(texts)]
@@ -79,7 +81,7 @@ def draw(translations: Translations, directions: list[str], count: int, seed: in
     return list(_interleaved(rows))[:count]
 
 
-def _row(texts: dict[str, str], pivot: str, direction: str) -> Row:
+def _row(texts: dict[str, str], pivot: str, direction: str) -> DrawnRow:
     source, target = direction.split("-")
     others = [language for language in sorted(texts) if language not in (source, target)]
     return {
@@ -92,7 +94,7 @@ def _row(texts: dict[str, str], pivot: str, direction: str) -> Row:
     }
 
 
-def _interleaved(lists: list[list[Row]]) -> Iterator[Row]:
+def _interleaved(lists: list[list[DrawnRow]]) -> Iterator[DrawnRow]:
     for index in range(max(map(len, lists))):
         yield from (rows[index] for rows in lists if index < len(rows))
 

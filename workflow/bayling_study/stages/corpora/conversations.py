@@ -10,7 +10,7 @@ from typing import Any
 
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
-from bayling_study.stages.corpora.distinct import Row, write_distinct
+from bayling_study.stages.corpora.distinct import TableRow, write_distinct
 from bayling_study.stages.corpora.progress import told
 from bayling_study.stages.corpora.readers import CONVERSATIONS
 from bayling_study.stages.corpora.tables import conversation_row
@@ -40,7 +40,7 @@ class _Reading:
         self._groups: list[str] = []
         self._ends: list[int] = []
 
-    def rows(self) -> Iterator[tuple[Row, tuple[str, ...]]]:
+    def rows(self) -> Iterator[tuple[TableRow, tuple[str, ...]]]:
         """Yields the usable conversations, each with the texts that make two the same."""
         count = 0
         for number, corpus in enumerate(self._section.conversations, start=1):
@@ -57,7 +57,7 @@ class _Reading:
             self._groups.append(group)
             self._ends.append(count)
 
-    def repeated(self, number: int, row: Row) -> None:
+    def repeated(self, number: int, row: TableRow) -> None:
         """Counts a usable conversation that is left out."""
         group = self._groups[bisect_right(self._ends, number)]
         self.tally.reject(group, "duplicate", row["id"])

@@ -18,15 +18,15 @@ from bayling_study.stages.corpora import tables
 from bayling_study.stages.corpora.repeats import Repeats, key_of
 from bayling_study.stages.corpora.tables import table_writer
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 
 def write_distinct(
     path: Path,
     schema: pa.Schema,
-    rows: Iterable[tuple[Row, tuple[str, ...]]],
-    kept: Callable[[int, Row], None] = lambda number, row: None,
-    repeated: Callable[[int, Row], None] = lambda number, row: None,
+    rows: Iterable[tuple[TableRow, tuple[str, ...]]],
+    kept: Callable[[int, TableRow], None] = lambda number, row: None,
+    repeated: Callable[[int, TableRow], None] = lambda number, row: None,
 ) -> None:
     """Writes the first row of each key, in their order.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE
-from bayling_study.stages.corpora.distinct import Row, write_distinct
+from bayling_study.stages.corpora.distinct import TableRow, write_distinct
 from bayling_study.stages.corpora.readers import LEXICONS
 
 
@@ -21,7 +21,7 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
     """
     counts: Counter[str] = Counter()
 
-    def count(number: int, row: Row) -> None:
+    def count(number: int, row: TableRow) -> None:
         counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
 
     write_distinct(out / TERMS_FILE, TERM_SCHEMA, _rows(section, downloads), kept=count)
@@ -30,7 +30,7 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
 
 def _rows(
     section: CorporaSection, downloads: Mapping[str, Path]
-) -> Iterator[tuple[Row, tuple[str, ...]]]:
+) -> Iterator[tuple[TableRow, tuple[str, ...]]]:
     """Yields the translated terms of all lists in the config's order."""
     for lexicon in section.lexicons:
         for raw in LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon):

@@ -22,7 +22,7 @@ from bayling_study.shared.harness_tasks import load_task, question_task, signatu
 from bayling_study.stages.harness.model import StudyModel
 
 log = logging.getLogger(__name__)
-Suite = HarnessSuite | QuestionsSuite
+ChoiceSuite = HarnessSuite | QuestionsSuite
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ExaminedSystem:
     seed: int
     work: Path
 
-    def item(self, name: str, suite: Suite, prompts: list[Prompt], root: Path | None) -> Item:
+    def item(self, name: str, suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> Item:
         """Returns the answers to one item of a suite, from the work folder if they are there.
 
         Args:
@@ -89,7 +89,9 @@ class ExaminedSystem:
         write_json(path, {"key": key, **asdict(found)})
         return found
 
-    def _ask(self, label: str, suite: Suite, prompts: list[Prompt], root: Path | None) -> Item:
+    def _ask(
+        self, label: str, suite: ChoiceSuite, prompts: list[Prompt], root: Path | None
+    ) -> Item:
         shots = suite.num_fewshot if isinstance(suite, HarnessSuite) else 0
         task, numbers = _task(suite, prompts, root)
         task.set_fewshot_seed(seed=derive_seed(self.seed, "harness", prompts[0].item) % 2**31)
@@ -112,7 +114,7 @@ class ExaminedSystem:
         return Item(signature(task, suite.chat_template, shots), marked)
 
 
-def _task(suite: Suite, prompts: list[Prompt], root: Path | None) -> tuple[Any, list[int]]:
+def _task(suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> tuple[Any, list[int]]:
     """Returns the harness's task and the numbers of the questions to ask, one per prompt."""
     first = prompts[0]
     if isinstance(suite, QuestionsSuite):

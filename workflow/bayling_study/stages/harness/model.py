@@ -22,7 +22,7 @@ from bayling_study.shared.models import Loaded
 log = logging.getLogger(__name__)
 MESSAGE_SECONDS = 10.0
 
-Tokens = tuple[tuple[str, str], list[int], list[int]]
+Continuation = tuple[tuple[str, str], list[int], list[int]]
 """A request of the harness: (context, continuation) as texts, then as token ids."""
 
 
@@ -58,7 +58,10 @@ class StudyModel(HFLM):  # type: ignore[misc]
         return templates.render(self._template, messages, self.tokenizer)
 
     def _loglikelihood_tokens(
-        self, requests: list[Tokens], disable_tqdm: bool = False, override_bs: int | None = None
+        self,
+        requests: list[Continuation],
+        disable_tqdm: bool = False,
+        override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
         """Scores continuations batch by batch; the results are in the order of the requests."""
         answers: dict[int, tuple[float, bool]] = {}
@@ -78,7 +81,7 @@ class StudyModel(HFLM):  # type: ignore[misc]
         return [answers[number] for number in range(len(requests))]
 
 
-def batches(requests: list[Tokens], batch_tokens: int, max_batch: int) -> Iterator[list[int]]:
+def batches(requests: list[Continuation], batch_tokens: int, max_batch: int) -> Iterator[list[int]]:
     """Yields numbers of requests to score together, longest first.
 
     Choices of one token that share their context are one row of the model's
@@ -106,6 +109,6 @@ def batches(requests: list[Tokens], batch_tokens: int, max_batch: int) -> Iterat
         yield batch
 
 
-def _row(request: Tokens) -> tuple[int, ...]:
+def _row(request: Continuation) -> tuple[int, ...]:
     """Returns the model's input for a request: all of it but the last token."""
     return (*request[1], *request[2][:-1])

@@ -66,7 +66,7 @@ def encode(
     """Encodes a training set into an existing folder and returns its audit.
 
     Raises:
-        StudyError: a conversation has nothing to learn, or none is left.
+        StudyError: a conversation has no supervised token, or none is left.
     """
     from transformers import AutoTokenizer
 

@@ -61,7 +61,7 @@ def encode_all(
     its end; one whose first exchange is too long is left out. Both are counted.
 
     Raises:
-        StudyError: a conversation is not well formed or has nothing to learn, an id occurs
+        StudyError: a conversation is not well formed or has no supervised token, an id occurs
             twice, or no conversation is left.
     """
     made = _Tally()
@@ -112,7 +112,7 @@ class _Tally:
             self.empty.append(row["id"])
 
     def check(self) -> None:
-        """Checks that there are conversations, that all have a name, and something to learn."""
+        """Checks that there are conversations, that all have a name, and supervised tokens."""
         if not self.names:
             raise StudyError("no conversation fits into max_length", where="tuning.max_length")
         if len(set(self.names)) != len(self.names):
@@ -120,7 +120,7 @@ class _Tally:
             raise StudyError(f"conversation ids are not unique: {twice}")
         if self.empty:
             shown = ", ".join(self.empty[:SHOWN_IDS])
-            raise StudyError(f"{len(self.empty)} conversations have no token to learn: {shown}")
+            raise StudyError(f"{len(self.empty)} conversations have no supervised token: {shown}")
 
     def audit(self) -> dict[str, Any]:
         """Returns counts, lengths and the share of supervised tokens, as plain values."""

@@ -12,7 +12,7 @@ from bayling_study.core.records import Score
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.tracking.record import flatten
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.averages import Row, add_averages, averages_of
+from bayling_study.stages.report.averages import Average, add_averages, averages_of
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, text
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.heatmap import directions_of
@@ -100,7 +100,7 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, floa
 
 
 def without_averages(
-    means: dict[Means, dict[str, float]], averages: dict[str, dict[Row, dict[str, Score]]]
+    means: dict[Means, dict[str, float]], averages: dict[str, dict[Average, dict[str, Score]]]
 ) -> dict[Means, dict[str, float]]:
     """Returns the plain means of systems that scoring made no average for."""
     covered: dict[Means, set[str]] = {}

@@ -18,7 +18,7 @@ MOST_ROWS = 12
 """Averages up to which a suite's table is open; of more, it opens on demand."""
 COMPARISONS = "../significance/comparisons.json"
 
-Row = tuple[str, str]
+Average = tuple[str, str]
 """An average's name and its metric."""
 
 
@@ -28,9 +28,9 @@ def is_average(score: Score) -> bool:
     return whole and score.low is not None
 
 
-def averages_of(study: Study, systems: Sequence[str]) -> dict[str, dict[Row, dict[str, Score]]]:
+def averages_of(study: Study, systems: Sequence[str]) -> dict[str, dict[Average, dict[str, Score]]]:
     """Returns the headline averages of systems: suite to (average, metric) to system to score."""
-    found: dict[str, dict[Row, dict[str, Score]]] = {}
+    found: dict[str, dict[Average, dict[str, Score]]] = {}
     for suite in dict.fromkeys(score.suite for score in study.scores):
         scores = [score for score in study.scores if score.suite == suite]
         first = headline(score.metric for score in scores)
@@ -42,7 +42,7 @@ def averages_of(study: Study, systems: Sequence[str]) -> dict[str, dict[Row, dic
 
 
 def add_averages(
-    section: PageSection, study: Study, found: dict[str, dict[Row, dict[str, Score]]]
+    section: PageSection, study: Study, found: dict[str, dict[Average, dict[str, Score]]]
 ) -> None:
     """Adds, for each suite, the averages with intervals and marks, and their tests folded."""
     for suite, rows in found.items():
@@ -56,7 +56,7 @@ def add_averages(
             section.more[f"{suite}: differences from {study.baseline}"] = [tests]
 
 
-def _table(study: Study, suite: str, rows: dict[Row, dict[str, Score]]) -> Table:
+def _table(study: Study, suite: str, rows: dict[Average, dict[str, Score]]) -> Table:
     systems = study.ordered(name for scores in rows.values() for name in scores)
     body = [
         [text(item), text(metric), *score_row(study, scores, systems)]
@@ -71,7 +71,7 @@ def _table(study: Study, suite: str, rows: dict[Row, dict[str, Score]]) -> Table
     return Table(f"ablations-{suite}", f"Averages of {suite}", columns, body, note)
 
 
-def _tests(study: Study, suite: str, rows: dict[Row, dict[str, Score]]) -> Table:
+def _tests(study: Study, suite: str, rows: dict[Average, dict[str, Score]]) -> Table:
     """Returns what ``comparisons.json`` says about each system against the baseline."""
     body = [
         row

@@ -16,9 +16,9 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.records import Prompt, Score, read_prompts, read_scores
 from bayling_study.shared.score_files import score_files
+from bayling_study.stages.report.published_table import ScoreKey
 from bayling_study.stages.report.significance import Significance
 
-Key = tuple[str, str, str, str]
 UNFINISHED = ("report", "tracking")
 """Stages that still run, or have yet to run, when the report is made."""
 
@@ -37,7 +37,7 @@ class Study:
     config: StudyConfig
     shared: list[Path] = field(default_factory=list)
     _outputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    _files: dict[Key, Path] = field(default_factory=dict)
+    _files: dict[ScoreKey, Path] = field(default_factory=dict)
 
     @cached_property
     def scores(self) -> list[Score]:
@@ -192,5 +192,5 @@ def _start(record: dict[str, Any]) -> float:
     return float(record["start"])
 
 
-def _key(score: Score) -> Key:
+def _key(score: Score) -> ScoreKey:
     return (score.suite, score.item, score.system, score.metric)

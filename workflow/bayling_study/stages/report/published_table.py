@@ -20,7 +20,7 @@ from bayling_study.core.errors import StudyError
 COLUMNS = ("suite", "item", "system", "metric", "value", "decimals", "kind", "source", "note")
 KINDS = ("published", "recomputed", "approximate", "recalled", "not-recomputable")
 
-Key = tuple[str, str, str, str]
+ScoreKey = tuple[str, str, str, str]
 """Suite, item, system and metric."""
 
 
@@ -50,7 +50,7 @@ class Published:
     note: str
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ScoreKey:
         """What the value is about."""
         return (self.suite, self.item, self.system, self.metric)
 
@@ -67,7 +67,7 @@ def read_published(path: Path) -> list[Published]:
         raise StudyError("the table of published values does not exist", where=path) from error
     if not lines or tuple(lines[0].split("\t")) != COLUMNS:
         raise StudyError("wrong columns", where=f"{path}:1", fix="\t".join(COLUMNS))
-    rows: dict[tuple[Key, str], Published] = {}
+    rows: dict[tuple[ScoreKey, str], Published] = {}
     for number, line in enumerate(lines[1:], start=2):
         row = _parse(line, f"{path}:{number}")
         if (row.key, row.kind) in rows:

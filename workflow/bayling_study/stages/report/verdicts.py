@@ -23,7 +23,7 @@ from typing import Any
 from bayling_study.config import StudyConfig
 from bayling_study.core.files import write_text
 from bayling_study.core.records import Score
-from bayling_study.stages.report.published_table import Key, Published, read_published
+from bayling_study.stages.report.published_table import Published, ScoreKey, read_published
 
 COLUMNS = ["suite", "item", "system", "metric", "published", "decimals"]
 COLUMNS += ["ours", "low", "high", "n", "signature", "verdict", "reason"]
@@ -60,7 +60,7 @@ RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "e
 class Verdict:
     """One row of ``verdicts.tsv``; either side may be missing."""
 
-    key: Key
+    key: ScoreKey
     published: Published | None
     score: Score | None
     verdict: str

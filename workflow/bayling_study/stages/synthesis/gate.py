@@ -37,7 +37,7 @@ class Accepted:
         key: hash of its text and the mixture's seed; it gives the final order, in
             which the same text twice stands side by side.
         tokens: tokens in the mixture's template; nothing if they were not counted.
-        supervised: those with loss, the ends of turns included; likewise.
+        supervised: those that the loss counts, ends of turns included; likewise.
     """
 
     instruction: Instruction

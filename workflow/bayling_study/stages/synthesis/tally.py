@@ -25,7 +25,7 @@ class MixtureTally:
         duplicates: rows left out because another one has the same text, by recipe.
         counts: name of a count to its values.
         lengths: recipe to the number of counted conversations of each length in tokens.
-        supervised: recipe to the tokens with loss of those.
+        supervised: recipe to their supervised tokens.
         samples: recipe to the first messages of the final order.
     """
 

@@ -20,7 +20,7 @@ import torch
 
 from bayling_study.stages.tuning.attention import FILLING, SHARED, Attention, attention_mask, filled
 
-Conversation = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+Tokenised = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PackedSequence:
 
 
 def build_sequence(
-    conversations: Sequence[Conversation], device: torch.device | str, prefix: int = 0
+    conversations: Sequence[Tokenised], device: torch.device | str, prefix: int = 0
 ) -> PackedSequence:
     """Lays conversations (ids and mask) behind each other; none gives a sequence without a loss.
 

@@ -47,7 +47,7 @@ FILE_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
-class Shard:
+class StateShard:
     """The part of a parameter that this process owns.
 
     Attributes:
@@ -95,7 +95,7 @@ def _mapping(parameter: Any) -> Any:
     return parameter._hp_mapping
 
 
-def shards(engine: Any) -> Iterator[Shard]:
+def shards(engine: Any) -> Iterator[StateShard]:
     """Yields what this process owns, in the order of the model's parameters."""
     rank = torch.distributed.get_rank()
     for name, parameter in engine.module.named_parameters():
@@ -115,13 +115,13 @@ def shards(engine: Any) -> Iterator[Shard]:
             address = _mapping(parameter).lp_fragment_address
             start, count = address.start, address.numel
         if count > 0:
-            yield Shard(name, parameter, start, count)
+            yield StateShard(name, parameter, start, count)
 
 
 def save(engine: Any, folder: Path) -> None:
     """Writes this process's shards as ``states-RANK-NUMBER.safetensors``."""
     prefix = f"states-{torch.distributed.get_rank():05d}"
-    batch: list[Shard] = []
+    batch: list[StateShard] = []
     number = held = 0
     for shard in shards(engine):
         batch.append(shard)
@@ -133,7 +133,7 @@ def save(engine: Any, folder: Path) -> None:
         _write(batch, folder / f"{prefix}-{number:03d}.safetensors")
 
 
-def _write(batch: list[Shard], path: Path) -> None:
+def _write(batch: list[StateShard], path: Path) -> None:
     tensors = {
         f"{shard.name}:{key}": shard.read(key).detach().cpu().contiguous()
         for shard in batch
@@ -181,7 +181,7 @@ def _index(folder: Path) -> dict[str, list[Stored]]:
     return index
 
 
-def _read(stored: list[Stored], shard: Shard, key: str, folder: Path) -> torch.Tensor:
+def _read(stored: list[Stored], shard: StateShard, key: str, folder: Path) -> torch.Tensor:
     """Puts a shard together from what overlaps it on disk."""
     values = torch.empty(shard.count, dtype=torch.float32)
     found = 0
