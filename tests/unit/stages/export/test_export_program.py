@@ -16,7 +16,6 @@ from bayling_study.core.files import read_json, sha256_path, write_json
 from bayling_study.shared.checkpoints.reading import open_checkpoint
 from bayling_study.stages.export.encoding import TensorError, encode_matrix, summary
 from bayling_study.stages.export.format_groupwise import GroupwiseFormat
-from bayling_study.stages.export.job import Progress
 from helpers import ROOT
 from helpers.export_models import export_tiny, save_tiny
 
@@ -82,15 +81,6 @@ def test_the_encoder_works_in_blocks(monkeypatch, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(whole.blobs, blocks.blobs, strict=True))
     assert blocks.error.error_square == pytest.approx(whole.error.error_square, rel=1e-6)
     assert blocks.error.saturated == whole.error.saturated
-
-
-def test_progress_tells_rate_and_remaining_time(tmp_path):
-    save_tiny(tmp_path / "model")
-    checkpoint = open_checkpoint(tmp_path / "model")
-    meter = Progress(checkpoint)
-    meter.step(checkpoint.nbytes // 4)
-    line = meter.line(seconds=10.0)
-    assert line.startswith(f"1/{len(checkpoint.entries)} tensors") and "30 s left" in line
 
 
 def run_stage(folder: Path, *extra: str) -> subprocess.CompletedProcess[str]:

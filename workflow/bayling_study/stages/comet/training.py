@@ -27,6 +27,7 @@ from comet.models import RegressionMetric
 from bayling_study.core.cli import run_program, stage_parser
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, sha256_file, write_json
+from bayling_study.core.progress import Progress
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.comet.checkpoint import MARKER
@@ -105,7 +106,8 @@ def fit(
             pretrained_model=str(encoder),
             train_data=[str(data)],
         )
-        _trainer(settings, run).fit(model)
+        with Progress("training", settings.epochs, "epochs") as progress:
+            _trainer(settings, run, progress).fit(model)
     # Only its shape and its tokenizer are read from now on; the weights are in the checkpoint.
     (encoder / "model.safetensors").unlink()
     return model.eval()
@@ -132,7 +134,9 @@ def hyper_parameters(settings: EmbeddedSettings) -> dict[str, Any]:
     }
 
 
-def _trainer(settings: EmbeddedSettings, run: RunRecord) -> pytorch_lightning.Trainer:
+def _trainer(
+    settings: EmbeddedSettings, run: RunRecord, progress: Progress
+) -> pytorch_lightning.Trainer:
     warnings.filterwarnings("ignore", message=".*dataloader.*", category=UserWarning)
     return pytorch_lightning.Trainer(
         accelerator="cpu",
@@ -145,20 +149,21 @@ def _trainer(settings: EmbeddedSettings, run: RunRecord) -> pytorch_lightning.Tr
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[_Curve(run)],
+        callbacks=[_Curve(run, progress)],
     )
 
 
 class _Curve(pytorch_lightning.Callback):  # type: ignore[misc]
-    """Notes the loss of each epoch in the run record."""
+    """Notes the loss of each epoch in the run record and on the meter."""
 
-    def __init__(self, run: RunRecord) -> None:
-        self.run = run
+    def __init__(self, run: RunRecord, progress: Progress) -> None:
+        self.run, self.progress = run, progress
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         loss = float(trainer.callback_metrics["train_loss_epoch"])
-        LOG.info("epoch %d: loss %.4f", trainer.current_epoch + 1, loss)
         self.run.metrics({"loss": loss}, step=trainer.current_epoch + 1)
+        self.progress.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+        self.progress.update()
 
 
 def save(model: RegressionMetric, folder: Path) -> None:

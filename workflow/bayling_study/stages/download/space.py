@@ -7,7 +7,6 @@ from pathlib import Path
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.table import SourceRow
-from bayling_study.stages.download.progress import size
 
 UNPACKED_FACTOR = 4
 """Disk that an archive and its content need, as a multiple of the archive, at the table's
@@ -33,6 +32,15 @@ def check_space(row: SourceRow, folder: Path, needed: int) -> None:
             fix="free some space, or set study.resources to a larger disk; what is fetched "
             "already is not fetched again",
         )
+
+
+def size(count: float) -> str:
+    """Returns a byte count with a decimal unit: ``1.5 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 def bytes_in(folder: Path) -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import logging
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,14 @@ from torch import Tensor
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.core.progress import Progress
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.stages.export.encoding import TensorError, error_report
 from bayling_study.stages.export.plan import Format, Shard
 
 ERROR_FILE = "error.json"
-PROGRESS_SECONDS = 5.0
 SPARE_BYTES = 64 << 20
 """Room left for the tokenizer and the report."""
-log = logging.getLogger(__name__)
 
 
 def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
@@ -48,11 +45,13 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     _drop_leftovers(out)
     _check_space(out.parent, sum(file.size for file in files))
     errors: dict[str, TensorError] = {}
-    meter = Progress(checkpoint)
     try:
-        with atomic_directory(out) as folder:
+        with (
+            Progress("weights", checkpoint.nbytes, "B") as progress,
+            atomic_directory(out) as folder,
+        ):
             for shard in shards:
-                shard.file.write(folder, _parts(checkpoint, form, shard, errors, meter))
+                shard.file.write(folder, _parts(checkpoint, form, shard, errors, progress))
             report = error_report(errors[name] for name in checkpoint.entries)
             write_json(folder / ERROR_FILE, report)
             form.finish(folder, files)
@@ -72,7 +71,7 @@ def _parts(
     form: Format,
     shard: Shard,
     errors: dict[str, TensorError],
-    meter: Progress,
+    progress: Progress,
 ) -> Iterator[tuple[str, Tensor]]:
     """Yields the stored tensors of a shard, and notes what each source tensor lost."""
     for source, names in shard.sources.items():
@@ -83,7 +82,7 @@ def _parts(
             raise StudyError(error.what, where=error.where or entry.file, fix=error.fix) from error
         yield from zip(names, encoded.blobs, strict=True)
         errors[source] = encoded.error
-        meter.step(entry.nbytes)
+        progress.update(entry.nbytes)
 
 
 def _drop_leftovers(out: Path) -> None:
@@ -100,32 +99,4 @@ def _check_space(folder: Path, nbytes: int) -> None:
             f"the export needs {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB",
             where=folder,
             fix="make room or write somewhere else",
-        )
-
-
-class Progress:
-    """Says every few seconds how far the export is, how fast, and how long it will take."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.total = checkpoint.nbytes
-        self.tensors = len(checkpoint.entries)
-        self.done = self.count = 0
-        self.start = self.spoken = time.monotonic()
-
-    def step(self, nbytes: int) -> None:
-        """Counts a tensor that was just written."""
-        self.done += nbytes
-        self.count += 1
-        now = time.monotonic()
-        if now - self.spoken > PROGRESS_SECONDS or self.count == self.tensors:
-            self.spoken = now
-            log.info("%s", self.line(now - self.start))
-
-    def line(self, seconds: float) -> str:
-        """Renders the state after ``seconds``."""
-        rate = self.done / max(seconds, 1e-9)
-        left = (self.total - self.done) / rate if rate else float("inf")
-        return (
-            f"{self.count}/{self.tensors} tensors, {self.done / 1e6:.0f} of "
-            f"{self.total / 1e6:.0f} MB, {rate / 1e6:.0f} MB/s, {left:.0f} s left"
         )

@@ -18,8 +18,8 @@ from bayling_study.core.cli import EXIT_INTERRUPTED, run_program, stage_parser
 from bayling_study.core.lookup import require
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.generation.backends import GenerationJob, answer
+from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import SuiteAnswers, counts, write_outputs
-from bayling_study.stages.generation.progress import Meter
 from bayling_study.stages.generation.prompts import PromptSet
 
 

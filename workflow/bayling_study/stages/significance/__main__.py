@@ -27,6 +27,7 @@ from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.core.cli import run_program, stage_parser
 from bayling_study.core.files import write_json
+from bayling_study.core.progress import Progress
 from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics.aggregates import is_averaged, mean_groups
 from bayling_study.shared.metrics.answers import (
@@ -109,7 +110,7 @@ def compare_suite(
     tests: dict[str, list[PairTest]] = {}
     rows: list[dict[str, Any]] = []
     averaged = {item for members in groups.values() for item in members}
-    for item, systems in items.items():
+    for item, systems in Progress("comparing", unit="items", over=items.items()):
         if len(systems) < 2:
             continue
         measured = {
