@@ -24,7 +24,7 @@ import torch
 import yaml
 from comet.models import RegressionMetric
 
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, sha256_file, write_json
 from bayling_study.core.progress import Progress
@@ -38,18 +38,17 @@ from bayling_study.stages.comet.tokenizer import create_encoder, train_tokenizer
 
 LOG = logging.getLogger(__name__)
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the program's options."""
-    options = stage_parser("comet.training", __doc__ or "")
-    options.add_argument("--segments", type=Path, required=True, help="rows of comet.segments")
-    options.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    segments=cli.path("rows of comet.segments"),
+    out=cli.path("checkpoint folder to write"),
+)
 
 
 def main() -> None:
     """Runs the program."""
-    train(parser().parse_args())
+    train(COMMAND_LINE.parse_args())
 
 
 def train(options: argparse.Namespace) -> None:
@@ -190,4 +189,4 @@ def save(model: RegressionMetric, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)
