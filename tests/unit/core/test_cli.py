@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bayling_study.core import cli
 from bayling_study.core.cli import EXIT_USER_ERROR, pairs
 from bayling_study.core.errors import StudyError
 from helpers import ROOT
@@ -90,3 +91,52 @@ def test_pairs_need_an_equals_sign():
     assert pairs(["a=b=c"], "--download") == {"a": Path("b=c")}
     with pytest.raises(StudyError, match=r"--download: 'a'(.|\n)*NAME=PATH"):
         pairs(["a"], "--download")
+
+
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    base_folder=cli.path("where from", required=False),
+    source=cli.OneOf(train=cli.path("to train"), dry=cli.option("only look", action="store_true")),
+    suites=cli.SUITES,
+    rest=cli.option("to run", positional=True, nargs="*"),
+)
+
+
+def test_a_command_line_is_described_by_its_options():
+    words = "--settings s --record r --dry --suites a b --base-folder f -- x -y"
+    options = vars(COMMAND_LINE.parse_args(words.split()))
+    assert options == {
+        "settings": Path("s"),
+        "record": Path("r"),
+        "code": "",
+        "base_folder": Path("f"),
+        "train": None,
+        "dry": True,
+        "suites": ["a", "b"],
+        "rest": ["x", "-y"],
+    }
+    assert COMMAND_LINE.prog == f"python -m {__name__}"
+    assert COMMAND_LINE.description == __doc__
+
+
+@pytest.mark.parametrize(
+    ("words", "trouble"),
+    [
+        ("--settings s --record r --suites a", "one of the arguments --train --dry is required"),
+        ("--settings s --record r --suites a --dry --train x", "not allowed with argument --dry"),
+        ("--record r --suites a --dry", "required: --settings"),
+    ],
+)
+def test_what_is_missing_or_excluded_is_told(words, trouble, capsys):
+    with pytest.raises(SystemExit) as ended:
+        COMMAND_LINE.parse_args(words.split())
+    assert ended.value.code == EXIT_USER_ERROR
+    assert trouble in capsys.readouterr().err
+
+
+def test_the_chosen_subcommand_is_told():
+    both = {"out": cli.path("where to")}
+    actions = cli.Actions(make=("makes", both), apply=("applies", both))
+    parsed = cli.command(__name__, action=actions).parse_args(["apply", "--out", "o"])
+    assert vars(parsed) == {"action": "apply", "out": Path("o")}

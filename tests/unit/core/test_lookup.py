@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bayling_study.core.errors import StudyError
-from bayling_study.core.lookup import closest, look_up, require
+from bayling_study.core.lookup import closest, look_up, look_up_kind, require
 
 REGISTER = {"replace-words": 1, "quotes": 2}
 
@@ -40,3 +40,14 @@ def test_a_short_name_is_near_nothing():
 def test_keys_may_be_short():
     assert closest("beam", ["beams", "sample"]) == "beams"
     assert closest("x", []) is None
+
+
+def test_a_thing_of_another_kind_is_not_offered():
+    register = {"one": 1, "two": 2, "quotes": "„“"}
+    assert look_up_kind(int, "number", "two", register) == 2
+    with pytest.raises(StudyError) as caught:
+        look_up_kind(int, "number", "quotes", register, "--number")
+    assert str(caught.value).splitlines() == [
+        "--number: no number is called 'quotes'",
+        "  fix: one of: one, two",
+    ]

@@ -9,7 +9,6 @@ Groupwise 8-bit files are this project's own layout, which no server knows.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -17,25 +16,22 @@ from pathlib import Path
 
 from transformers.utils.import_utils import is_serve_available
 
-from bayling_study.commands.chat.options import checkpoint_parser, chosen
-from bayling_study.core.cli import run_program
+from bayling_study.commands.chat.options import MODEL, chosen
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.models import checkpoint_format
 
 LOOPBACK = "127.0.0.1"
 RUN = "from transformers.cli.transformers import main; main()"
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = checkpoint_parser("commands.serve", __doc__)
-    command.add_argument("--port", type=int, default=8000)
-    return command
+COMMAND_LINE = cli.command(
+    __name__, **MODEL, port=cli.option("port to listen on", type=int, default=8000)
+)
 
 
 def main() -> None:
     """Replaces this process by the server."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     checkpoint = chosen(options).checkpoint
     command = server_command(checkpoint, options.port)
     print(
@@ -87,4 +83,4 @@ def _llama_server(checkpoint: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

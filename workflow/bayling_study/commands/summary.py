@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 
@@ -35,11 +34,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Prints the summary of a finished study."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.summary", description=__doc__
-    )
-    parser.add_argument("--study", type=Path, required=True, help="results folder of the study")
-    study = parser.parse_args().study
+    study = cli.command(__name__, study=cli.STUDY).parse_args().study
     report, tracked = study / "report", study / "runs" / "mlflow.json"
     if not (report / "index.html").exists():
         raise StudyError("the study has no report yet", where=report, fix="make study")
@@ -50,4 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

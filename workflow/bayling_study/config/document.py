@@ -7,7 +7,6 @@ what the documentation says is what the code accepts.
 
 from __future__ import annotations
 
-import argparse
 import json
 import types
 import typing
@@ -19,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from bayling_study.config.model import StudyConfig
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 
@@ -117,13 +116,18 @@ def _type_name(annotation: Any) -> str:
     )
 
 
+COMMAND_LINE = cli.command(
+    __name__,
+    action=cli.OneOf(
+        write=cli.option("rewrite the files", action="store_true"),
+        check=cli.option("fail if they are out of date", action="store_true"),
+    ),
+)
+
+
 def main() -> None:
     """Writes or checks the generated files."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help="rewrite the files")
-    action.add_argument("--check", action="store_true", help="fail if they are out of date")
-    arguments = parser.parse_args()
+    arguments = COMMAND_LINE.parse_args()
     for path, text in ((SCHEMA, schema()), (REFERENCE, reference())):
         if arguments.write:
             write_text(path, text)
@@ -132,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

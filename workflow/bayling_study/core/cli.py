@@ -1,4 +1,4 @@
-"""What every stage program shares: its common options and its way to fail.
+"""What every program shares: how its command line is described, and its way to fail.
 
 Standard library only: the COMET environment uses this module too.
 """
@@ -9,8 +9,9 @@ import argparse
 import errno
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from bayling_study.core.errors import StudyError
 
@@ -23,30 +24,82 @@ MACHINE_FAULTS = {
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the work was saved, start the job again
 
 
-def stage_parser(
-    stage: str, description: str, settings: bool = True, operations: bool = False
-) -> argparse.ArgumentParser:
-    """Returns a parser with the options that every stage has.
+Option = dict[str, Any]
+"""What ``add_argument`` of ``argparse`` is told of an option."""
 
-    ``--settings``: the JSON file with the config keys that decide the job's bytes
-    (unless none do); ``--operations``: those that decide how its work is done, for
-    stages that have such; ``--record``: where the run record goes; ``--code``: hash
-    of the stage's code.
+
+class OneOf(dict[str, Option]):
+    """Options of which exactly one has to be given."""
+
+
+class Actions(dict[str, tuple[str, Mapping[str, Option | OneOf]]]):
+    """Sub-commands: the meaning and the options of each."""
+
+
+def option(meaning: str, **more: Any) -> Option:
+    """Describes an option that may be left out; with ``positional=True`` it has no name."""
+    return {"help": meaning, **more}
+
+
+def path(meaning: str, **more: Any) -> Option:
+    """Describes an option that is a path and, if nothing else is said, needed."""
+    return {"help": meaning, "type": Path, "required": True, **more}
+
+
+JOB = {
+    "record": path("run record to write"),
+    "code": option("hash of the code of this stage", default=""),
+}
+"""What every stage is told."""
+STAGE = {"settings": path("settings file of the study"), **JOB}
+"""The same for a stage with settings: the config keys that decide the job's bytes."""
+OPERATIONS = path("settings that change no result", required=False)
+SYSTEM = option("name of the system in the config", required=True)
+SUITES = option("suites of the config", required=True, nargs="+", metavar="SUITE")
+PROMPTS = path("folder of SUITE.jsonl")
+GENERATION = path("folder of SYSTEM/SUITE.jsonl")
+DOWNLOADS = option("the download of a source", action="append", default=[], metavar="ID=DIR")
+THREADS = option("CPU threads; default: OMP_NUM_THREADS", type=int)
+STUDY = path("results folder of the study")
+STUDY_CONFIG = path(
+    "config of the study; later files override earlier ones", nargs="+", metavar="FILE"
+)
+
+
+def command(module: str, /, **options: Option | OneOf | Actions) -> argparse.ArgumentParser:
+    """Returns the command line of a program, which is called and explained as its module is.
+
+    Args:
+        module: its ``__name__``.
+        options: ``base_checkpoint=path(…)`` is ``--base-checkpoint``; of sub-commands,
+            the key says where the chosen one goes.
     """
+    program = sys.modules[module]
+    name = program.__spec__.name if program.__spec__ else module
     parser = argparse.ArgumentParser(
-        prog=f"python -m bayling_study.stages.{stage}",
-        description=description,
+        prog=f"python -m {name.removesuffix('.__main__')}",
+        description=program.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    if settings:
-        parser.add_argument(
-            "--settings", type=Path, required=True, help="settings file of the study"
-        )
-    if operations:
-        parser.add_argument("--operations", type=Path, help="settings that change no result")
-    parser.add_argument("--record", type=Path, required=True, help="run record to write")
-    parser.add_argument("--code", default="", help="hash of the code of this stage")
+    for name, about in options.items():
+        if isinstance(about, Actions):
+            chosen = parser.add_subparsers(dest=name, required=True)
+            for action, (meaning, own) in about.items():
+                _add(chosen.add_parser(action, help=meaning), own)
+        else:
+            _add(parser, {name: about})
     return parser
+
+
+def _add(parser: argparse._ActionsContainer, options: Mapping[str, Option | OneOf]) -> None:
+    for name, about in options.items():
+        if isinstance(about, OneOf):
+            either = {key: one | {"required": False} for key, one in about.items()}
+            _add(parser.add_mutually_exclusive_group(required=True), either)
+            continue
+        facts = dict(about)
+        named = not facts.pop("positional", False)
+        parser.add_argument(f"--{name.replace('_', '-')}" if named else name, **facts)
 
 
 def pairs(values: list[str], option: str) -> dict[str, Path]:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from bayling_study.core.errors import StudyError
 
 Thing = TypeVar("Thing")
+Kind = TypeVar("Kind")
 
 LIKENESS = 0.7
 """Least likeness (``difflib``'s ratio) of a misspelt name and the one that was meant."""
@@ -53,3 +54,15 @@ def look_up(kind: str, name: str, known: Mapping[str, Thing], where: object = No
     """
     require(kind, name, known, where)
     return known[name]
+
+
+def look_up_kind(
+    of: type[Kind], kind: str, name: str, known: Mapping[str, object], where: object = None
+) -> Kind:
+    """Returns what a name stands for among those of one class; the others are not offered.
+
+    Raises:
+        StudyError: the name is not known, or stands for something else.
+    """
+    fitting = {key: thing for key, thing in known.items() if isinstance(thing, of)}
+    return look_up(kind, name, fitting, where)

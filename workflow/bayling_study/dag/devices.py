@@ -12,7 +12,6 @@ also when it waits for all cards. Standard library only.
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import os
 import re
@@ -23,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 
 PROGRAM = "bayling_study.dag.devices"
@@ -31,30 +30,21 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 LISTED = re.compile(r"^GPU (\d+): .*\(UUID: (GPU-[0-9a-f-]+)\)", re.MULTILINE)
 POLL_SECONDS = 0.2
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = argparse.ArgumentParser(
-        prog=f"python -m {PROGRAM}",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument(
-        "--gpus", required=True, help="cards to take: a number, or 'all'; a machine without has 0"
-    )
-    command.add_argument(
-        "--locks",
+COMMAND_LINE = cli.command(
+    __name__,
+    gpus=cli.option("cards to take: a number, or 'all'; a machine without has 0", required=True),
+    locks=cli.option(
+        "folder of the locks, one for the machine",
         type=Path,
         default=Path(tempfile.gettempdir()) / "bayling-study-gpus",
-        help="folder of the locks, one for the machine",
-    )
-    command.add_argument("command", nargs="+", help="the program and its arguments, after --")
-    return command
+    ),
+    command=cli.option("the program and its arguments, after --", positional=True, nargs="+"),
+)
 
 
 def main() -> None:
     """Takes the cards and becomes the command."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     names = cards()
     wanted = count(options.gpus, len(names))
     if wanted:
@@ -160,4 +150,4 @@ def _open_lock(folder: Path, identity: str) -> int:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

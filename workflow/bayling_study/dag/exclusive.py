@@ -13,7 +13,6 @@ profile's affair (``make resume``).
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import os
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 
 LOCK = ".lock"
@@ -134,21 +133,19 @@ def mend(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+COMMAND_LINE = cli.command(
+    __name__,
+    study=cli.STUDY,
+    keep_locks=cli.option(
+        "leave stale locks in place: jobs of a scheduler may still run", action="store_true"
+    ),
+    command=cli.option("after --: the command to run", positional=True, nargs="+"),
+)
+
+
 def main() -> int:
     """Takes the lock, mends, becomes the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bayling_study.dag.exclusive",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--study", type=Path, required=True, help="the study's results folder")
-    parser.add_argument(
-        "--keep-locks",
-        action="store_true",
-        help="leave stale locks in place: jobs of a scheduler may still run",
-    )
-    parser.add_argument("command", nargs="+", help="after --: the command to run")
-    options = parser.parse_args()
+    options = COMMAND_LINE.parse_args()
     take_lock(options.study)
     hold_environment()
     if not options.keep_locks:
@@ -158,4 +155,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -165,7 +165,7 @@ def test_full_disk_says_so(site: Site, tmp_path: Path, monkeypatch: pytest.Monke
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(transfer.Progress, "add", full)
+    monkeypatch.setattr(transfer.Progress, "update", full)
     with pytest.raises(StudyError, match="the disk is full"):
         get(site, tmp_path)
 

@@ -24,7 +24,7 @@ from bayling_study.stages.tuning.engine import deepspeed_config, load_model
 from bayling_study.stages.tuning.job import Follower, report
 from bayling_study.stages.tuning.launcher import FAILURE
 from bayling_study.stages.tuning.output import assemble
-from bayling_study.stages.tuning.progress import Progress, StepNumbers, Utilisation
+from bayling_study.stages.tuning.progress import StepNumbers, TrainingMeter, Utilisation
 from bayling_study.stages.tuning.resources import check_device, facts, settle
 from bayling_study.stages.tuning.schedule import learning_rate
 from helpers.training import chatml_tokenizer, conversations, write_foundation, write_instructions
@@ -145,7 +145,7 @@ def test_reports_are_read_once_and_only_whole(tmp_path: Path) -> None:
 
 
 def test_progress_counts_down() -> None:
-    progress = Progress(steps=10, done=7)
+    progress = TrainingMeter(steps=10, done=7)
     numbers = StepNumbers(8, 1.5, 0.2, 1e-3, padded=101, real=100, trained=10, pairs=500)
     metrics = progress.metrics(numbers)
     assert metrics["seconds_left"] == pytest.approx(2 * metrics["seconds_per_step"])
@@ -158,7 +158,7 @@ def test_progress_counts_down() -> None:
 def test_a_slow_first_step_does_not_frighten(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 35.0, 39.0, 43.0])
     monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    progress = Progress(steps=100, done=0)
+    progress = TrainingMeter(steps=100, done=0)
     numbers = StepNumbers(1, 1.5, 0.2, 1e-3, padded=101, real=100, trained=10, pairs=500)
     left = [progress.metrics(numbers)["seconds_left"] for _ in range(3)]
     assert left == pytest.approx([99 * 35, 98 * 4, 97 * 4])

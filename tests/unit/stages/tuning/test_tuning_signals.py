@@ -21,7 +21,7 @@ import pytest
 
 from bayling_study.core.cli import EXIT_INTERRUPTED
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.tuning.__main__ import identify, parser
+from bayling_study.stages.tuning.__main__ import COMMAND_LINE, identify
 from bayling_study.stages.tuning.launcher import EXTENSIONS, environment
 from bayling_study.stages.tuning.processes import sole_writer
 from helpers.training import Stage
@@ -80,7 +80,7 @@ def test_other_tokens_of_the_same_rows_are_another_training(tmp_path: Path) -> N
     stage = Stage(tmp_path)
     tokens = tmp_path / "masks" / "tokens"
     (tokens / "mask.npy").write_bytes(b"one")
-    options = parser().parse_args(stage.command[3:])
+    options = COMMAND_LINE.parse_args(stage.command[3:])
     config: Any = SimpleNamespace(
         tuning=SimpleNamespace(model_dump=lambda **_: {}), study=SimpleNamespace(seed=1)
     )

@@ -14,14 +14,13 @@ for a network. Environments are not in it: their locks are, for
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from bayling_study.commands.bundle.archive import archive_bytes, list_contents, write
 from bayling_study.commands.bundle.contents import entries
 from bayling_study.config import load_config
 from bayling_study.config.loading import ROOT
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.disk import check_space
 from bayling_study.dag.layout import Layout
 
@@ -31,14 +30,8 @@ TOP = "bayling-study"
 
 def main() -> None:
     """Packs a study."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.bundle",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--study-config", type=Path, nargs="+", required=True, metavar="FILE")
-    parser.add_argument("--out", type=Path, required=True, help="archive to write")
-    options = parser.parse_args()
+    archive = cli.path("archive to write")
+    options = cli.command(__name__, study_config=cli.STUDY_CONFIG, out=archive).parse_args()
     pack_study(options.study_config, options.out)
 
 
@@ -66,4 +59,4 @@ def pack_study(files: list[Path], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

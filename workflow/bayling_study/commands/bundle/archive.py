@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import logging
 import tarfile
 import time
 from collections.abc import Iterable
@@ -22,10 +21,8 @@ from bayling_study.commands.bundle.contents import Entry
 from bayling_study.commands.bundle.verify import LISTING
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_file, sha256_file
+from bayling_study.core.progress import Progress
 
-LOG = logging.getLogger(__name__)
-
-REPORT_SECONDS = 15.0
 BLOCK = 512
 """Tar's unit; a member has a header of one and is filled up to whole ones."""
 
@@ -64,18 +61,15 @@ def write(
         StudyError: a file changed since it was hashed.
     """
     text = json.dumps({**about, "files": listing}, ensure_ascii=False, indent=1).encode()
-    total, done = sum(facts["bytes"] for facts in listing.values()), 0
-    start = said = time.monotonic()
-    with atomic_file(path, "wb") as sink, tarfile.open(fileobj=sink, mode="w|") as tar:
+    sizes = {LISTING: len(text)} | {name: facts["bytes"] for name, facts in listing.items()}
+    with (
+        atomic_file(path, "wb") as sink,
+        tarfile.open(fileobj=sink, mode="w|") as tar,
+        Progress(path.name, sum(sizes.values()), "B") as progress,
+    ):
         for name, content in [(LISTING, text), *entries]:
-            expected = len(text) if name == LISTING else listing[name]["bytes"]
-            _add(tar, f"{top}/{name}", content, expected)
-            done += expected
-            if time.monotonic() - said >= REPORT_SECONDS:
-                said = time.monotonic()
-                rate = done / (said - start)
-                left = (total - done) / max(rate, 1.0)
-                LOG.info("%.1f of %.1f GB, %.0f s left", done / 1e9, total / 1e9, left)
+            _add(tar, f"{top}/{name}", content, sizes[name])
+            progress.update(sizes[name])
 
 
 def _add(tar: tarfile.TarFile, name: str, content: Path | bytes, size: int) -> None:

@@ -7,11 +7,10 @@ Standard library only: the machine that a bundle arrives on has no environment y
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
@@ -44,14 +43,10 @@ def verify(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Verifies a folder and says what comes next."""
-    parser = argparse.ArgumentParser(
-        prog="python3 -m bayling_study.commands.bundle.verify",
-        description="Compares an unpacked bundle with its list of hashes.",
-    )
-    parser.add_argument("folder", type=Path, nargs="?", default=Path())
-    about = verify(parser.parse_args().folder)
+    folder = cli.option("unpacked archive", positional=True, type=Path, nargs="?", default=Path())
+    about = verify(cli.command(__name__, folder=folder).parse_args().folder)
     print(f"{len(about['files'])} files are whole; next: make study STUDY={about['study']}")
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

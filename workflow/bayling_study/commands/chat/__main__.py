@@ -8,47 +8,41 @@ Ctrl-C stops an answer; the question is then forgotten.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from typing import get_args
 
 from bayling_study.commands.chat.conversation import ChatSession
-from bayling_study.commands.chat.options import checkpoint_parser, chosen
+from bayling_study.commands.chat.options import MODEL, chosen
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.models import load
 
 HELP = "/reset  forget the conversation   /prompt TEXT  show the prompt for TEXT   /quit  end"
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = checkpoint_parser("commands.chat", __doc__)
-    command.add_argument(
-        "--template",
+COMMAND_LINE = cli.command(
+    __name__,
+    **MODEL,
+    template=cli.option(
+        "conversation template; needed with --checkpoint, a system has its own",
         choices=get_args(TemplateName),
-        help="conversation template; needed with --checkpoint, a system has its own",
-    )
-    command.add_argument("--answer-tokens", type=int, default=512, help="longest answer")
-    command.add_argument("--temperature", type=float, default=0.0, help="0 is greedy")
-    command.add_argument(
-        "--precision", choices=["bf16", "fp16", "fp32"], help="default: the study's, else bf16"
-    )
-    command.add_argument(
-        "--int8-compute",
+    ),
+    answer_tokens=cli.option("longest answer", type=int, default=512),
+    temperature=cli.option("0 is greedy", type=float, default=0.0),
+    precision=cli.option("default: the study's, else bf16", choices=["bf16", "fp16", "fp32"]),
+    int8_compute=cli.option(
+        "8-bit groupwise weights: streamed needs least memory, cached is faster",
         choices=["streamed", "cached"],
         default="streamed",
-        help="8-bit groupwise weights: streamed needs least memory, cached is faster",
-    )
-    return command
+    ),
+)
 
 
 def main() -> None:
     """Loads the model and talks until the input ends."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     model = chosen(options)
     template = options.template or model.template
@@ -107,4 +101,4 @@ def answer(session: ChatSession, question: str, temperature: float) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -6,34 +6,23 @@ any checkpoint folder (``--checkpoint DIR``).
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from argparse import Namespace
 
 from bayling_study.commands.chat.system import ChatModel, find_system
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 
-
-def checkpoint_parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """Returns a parser with the options that choose a model, for ``bayling_study.MODULE``."""
-    command = argparse.ArgumentParser(
-        prog=f"python -m bayling_study.{module}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    model = command.add_mutually_exclusive_group(required=True)
-    model.add_argument("--checkpoint", type=Path, help="folder of the model")
-    model.add_argument(
-        "--study-config",
-        type=Path,
-        nargs="+",
-        metavar="FILE",
-        help="config of the study whose --system is meant; later files override earlier ones",
-    )
-    command.add_argument("--system", help="name of a system of the study")
-    return command
+MODEL = {
+    "model": cli.OneOf(
+        checkpoint=cli.path("folder of the model"),
+        study_config=cli.STUDY_CONFIG,
+    ),
+    "system": cli.option("name of a system of the study"),
+}
+"""The options that choose a model."""
 
 
-def chosen(options: argparse.Namespace) -> ChatModel:
+def chosen(options: Namespace) -> ChatModel:
     """Returns the model that the options choose.
 
     Raises:

@@ -10,7 +10,6 @@ and environment, and every score that both have, with paired tests on the shared
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from bayling_study.commands.compare.differences import Difference, differences
 from bayling_study.commands.compare.scores import ScorePair, pairs
 from bayling_study.commands.compare.sides import Side, side_of
 from bayling_study.commands.summary import aligned
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, text
@@ -34,24 +33,18 @@ METHOD = (
     "segments, both below the level, also after correction over the items of the suite)."
 )
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    options = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument("a", metavar="A", help="STUDY or STUDY:SYSTEM")
-    options.add_argument("b", metavar="B", help="STUDY or STUDY:SYSTEM")
-    options.add_argument("--results", type=Path, default=Path("results"), help="folder of studies")
-    options.add_argument("--out", type=Path, help="folder to write; default: RESULTS/compare/A--B")
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    a=cli.option("STUDY or STUDY:SYSTEM", positional=True, metavar="A"),
+    b=cli.option("STUDY or STUDY:SYSTEM", positional=True, metavar="B"),
+    results=cli.option("folder of studies", type=Path, default=Path("results")),
+    out=cli.path("folder to write; default: RESULTS/compare/A--B", required=False),
+)
 
 
 def main() -> None:
     """Prints and writes the comparison."""
-    arguments = parser().parse_args()
+    arguments = COMMAND_LINE.parse_args()
     a, b = (side_of(name, arguments.results) for name in (arguments.a, arguments.b))
     if (a.folder.resolve(), a.system) == (b.folder.resolve(), b.system):
         raise StudyError(
@@ -146,4 +139,4 @@ def _folder(a: Side, b: Side) -> str:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

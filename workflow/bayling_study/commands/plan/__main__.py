@@ -9,7 +9,6 @@ as in the training itself.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from bayling_study.commands.plan import partitions, tables
 from bayling_study.commands.plan.disk import check_disk, disk_needs
@@ -20,54 +19,36 @@ from bayling_study.commands.plan.shapes import study_models
 from bayling_study.commands.plan.training import tuning_plan
 from bayling_study.config import load_config
 from bayling_study.config.systems import FoundationSystem, TunedSystem
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.dag.profiles import Profile, read_profile
 from bayling_study.dag.rules import Dag
 
 A100_TFLOPS = 312.0
 """Dense bf16 peak of one NVIDIA A100, from its data sheet."""
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.plan",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument(
-        "--study-config",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="FILE",
-        help="config of the study; later files override earlier ones",
-    )
-    command.add_argument("--gpus", type=int, help="GPUs of the cluster that trains")
-    command.add_argument("--gpu-gib", type=float, help="memory of each of them in GiB")
-    command.add_argument(
-        "--host-gib",
-        type=float,
-        help="host memory of each node in GiB (default: the profile's mem_mb of tuning)",
-    )
-    command.add_argument("--profile", type=Path, help="folder of the profile that will be used")
-    command.add_argument("--processes", type=int, help="training processes on this machine")
-    command.add_argument(
-        "--teraflops", type=float, default=A100_TFLOPS, help="bf16 peak of a device (A100: 312)"
-    )
-    command.add_argument(
-        "--utilisation",
+COMMAND_LINE = cli.command(
+    __name__,
+    study_config=cli.STUDY_CONFIG,
+    gpus=cli.option("GPUs of the cluster that trains", type=int),
+    gpu_gib=cli.option("memory of each of them in GiB", type=float),
+    host_gib=cli.option(
+        "host memory of each node in GiB (default: the profile's mem_mb of tuning)", type=float
+    ),
+    profile=cli.path("folder of the profile that will be used", required=False),
+    processes=cli.option("training processes on this machine", type=int),
+    teraflops=cli.option("bf16 peak of a device (A100: 312)", type=float, default=A100_TFLOPS),
+    utilisation=cli.option(
+        "model FLOPs utilisation: share of the peak that 6 N operations per token reach; "
+        "recomputed activations do not count (default: 0.4)",
         type=float,
         default=0.4,
-        help="model FLOPs utilisation: share of the peak that 6 N operations per token reach; "
-        "recomputed activations do not count (default: 0.4)",
-    )
-    return command
+    ),
+)
 
 
 def main() -> None:
     """Prints the plan, then refuses what cannot be held."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_config(*options.study_config)
     dag = Dag(config)
     layout = dag.layout
@@ -110,4 +91,4 @@ def _machine(options: argparse.Namespace, profile: Profile | None) -> Machine:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -10,7 +10,6 @@ Ends with status 1 if a check failed; each says what to change.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -25,7 +24,7 @@ from bayling_study.commands.preflight import checks, here, programs, slurm, stor
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import TOKEN
 from bayling_study.config import load_config
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.files import read_json, write_text
 from bayling_study.dag.devices import cards
 from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
@@ -33,28 +32,18 @@ from bayling_study.dag.rules import Dag, use_this_interpreter
 
 SEEN_SECONDS = 60.0
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.preflight",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("--study-config", type=Path, nargs="+", required=True, metavar="FILE")
-    command.add_argument("--profile", type=Path, required=True, help="folder of the profile")
-    command.add_argument(
-        "--sdm", choices=("conda", "apptainer"), help="as for snakemake; else the profile's"
-    )
-    command.add_argument(
-        "--wait", type=float, default=15, help="minutes that a probe may wait in the queue"
-    )
-    return command
+COMMAND_LINE = cli.command(
+    __name__,
+    study_config=cli.STUDY_CONFIG,
+    profile=cli.path("folder of the profile"),
+    sdm=cli.option("as for snakemake; else the profile's", choices=("conda", "apptainer")),
+    wait=cli.option("minutes that a probe may wait in the queue", type=float, default=15),
+)
 
 
 def main() -> int:
     """Prints one line per check; returns 1 if one failed."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     use_this_interpreter()
     profile = read_profile(options.profile)
     sdm = options.sdm or written_sdm(profile)
@@ -193,4 +182,4 @@ class ExchangeFolder:
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    run_program(main)
+    cli.run_program(main)

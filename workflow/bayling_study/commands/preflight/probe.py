@@ -7,35 +7,36 @@ Judges nothing: that is done where the preflight was started (``checks``).
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from bayling_study.commands.preflight.programs import broken_imports, compiler_faults
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.files import write_json
 
 COMET_CODE = "import importlib.util as u, sys; sys.exit(u.find_spec('comet') is None)"
 CONNECT_SECONDS = 3.0
 TOKEN = "token"
 
+COMMAND_LINE = cli.command(
+    __name__,
+    folder=cli.path("holds the file 'token'"),
+    out=cli.path("JSON file to write"),
+    packages=cli.option("to import", nargs="+", default=["torch"]),
+    comet_python=cli.option("interpreter of the other environment", default=""),
+    address=cli.option("URLs to try to reach", nargs="*", default=[]),
+)
+
 
 def main() -> None:
     """Writes what is found."""
-    parser = argparse.ArgumentParser(prog="python -m bayling_study.commands.preflight.probe")
-    parser.add_argument("--folder", type=Path, required=True, help="holds the file 'token'")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--packages", nargs="+", default=["torch"], help="to import")
-    parser.add_argument("--comet-python", default="", help="interpreter of the other environment")
-    parser.add_argument("--address", nargs="*", default=[], help="URLs to try to reach")
-    options = parser.parse_args()
+    options = COMMAND_LINE.parse_args()
     token = options.folder / TOKEN
     node = os.environ.get("SLURMD_NODENAME") or platform.node()
     facts = {
@@ -98,4 +99,4 @@ def reachable(url: str) -> bool:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

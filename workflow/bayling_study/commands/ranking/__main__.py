@@ -18,7 +18,7 @@ from pathlib import Path
 from bayling_study.commands.ranking.filled import Key, read_all
 from bayling_study.commands.ranking.results import scores
 from bayling_study.commands.ranking.sheet import ABILITIES, draw_rows, write_sheet
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import (
     Hypothesis,
@@ -33,33 +33,36 @@ from bayling_study.shared.score_files import PEOPLE
 SEED = 20230619
 """The default study seed."""
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line's parser."""
-    result = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.ranking",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = result.add_subparsers(dest="action", required=True)
-    export = actions.add_parser("export", help="write a sheet to fill")
-    export.add_argument("--study", type=Path, required=True, help="results folder of the study")
-    export.add_argument("--suite", default="interactive", help="suite of conversations")
-    export.add_argument("--systems", nargs="+", required=True)
-    export.add_argument("--items", type=int, default=60, help="conversations to rank")
-    export.add_argument("--seed", type=int, default=SEED)
-    export.add_argument("--out", type=Path, required=True, help="folder to write")
-    analyse = actions.add_parser("analyse", help="read filled sheets")
-    analyse.add_argument("--key", type=Path, required=True, help="key.json of the export")
-    analyse.add_argument("--sheets", type=Path, nargs="+", required=True, help="one per annotator")
-    analyse.add_argument("--study", type=Path, help="results folder that gets the scores")
-    analyse.add_argument("--seed", type=int, default=SEED, help="of the resampling")
-    return result
+COMMAND_LINE = cli.command(
+    __name__,
+    action=cli.Actions(
+        export=(
+            "write a sheet to fill",
+            {
+                "study": cli.STUDY,
+                "suite": cli.option("suite of conversations", default="interactive"),
+                "systems": cli.option("names of the systems to rank", required=True, nargs="+"),
+                "items": cli.option("conversations to rank", type=int, default=60),
+                "seed": cli.option("of the draw", type=int, default=SEED),
+                "out": cli.path("folder to write"),
+            },
+        ),
+        analyse=(
+            "read filled sheets",
+            {
+                "key": cli.path("key.json of the export"),
+                "sheets": cli.path("one per annotator", nargs="+"),
+                "study": cli.path("results folder that gets the scores", required=False),
+                "seed": cli.option("of the resampling", type=int, default=SEED),
+            },
+        ),
+    ),
+)
 
 
 def main() -> None:
     """Exports or analyses."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     if options.action == "export":
         export_sheet(options)
     else:
@@ -125,4 +128,4 @@ def _print_ability(rows: list[Score]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -8,7 +8,6 @@ Reads files only, so it works from any machine that sees the results folder.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,35 +17,24 @@ from bayling_study.commands.status.jobs import ORDER, StartedJob, jobs
 from bayling_study.commands.status.queue import Queued, queued
 from bayling_study.commands.status.training import TrainingStatus, trainings
 from bayling_study.config import load_config
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
 
 FINISHED_SHOWN = 5
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.status",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument(
-        "--study-config", type=Path, nargs="+", required=True, metavar="FILE", help="of the study"
-    )
-    command.add_argument(
-        "--watch",
-        type=float,
-        metavar="SECONDS",
-        help="seconds between two prints; without it, print once",
-    )
-    return command
+COMMAND_LINE = cli.command(
+    __name__,
+    study_config=cli.STUDY_CONFIG,
+    watch=cli.option(
+        "seconds between two prints; without it, print once", type=float, metavar="SECONDS"
+    ),
+)
 
 
 def main() -> None:
     """Prints the status, once or again and again."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     dag = Dag(load_config(*options.study_config))
     while True:
         print("\n".join(status(dag)), flush=True)
@@ -129,4 +117,4 @@ def duration(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -7,13 +7,12 @@ first. ``make resume`` runs this, then Snakemake. Waits until the jobs are gone.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import time
 from pathlib import Path
 
 from bayling_study.commands.status.queue import Queued, queued
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 
 SECONDS = 120.0
@@ -26,13 +25,8 @@ def main() -> None:
     Raises:
         StudyError: a job is still there after two minutes.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.status.cancel",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--study", required=True, help="name of the study (study.name)")
-    options = parser.parse_args()
+    name = cli.option("name of the study (study.name)", required=True)
+    options = cli.command(__name__, study=name).parse_args()
     jobs = queued(options.study, Path.cwd()) or []
     for job in jobs:
         print(f"cancelling job {job.number} ({job.rule}), {job.state.lower()}", flush=True)
@@ -56,4 +50,4 @@ def cancel(study: str, jobs: list[Queued]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -26,7 +26,7 @@ from bayling_study.commands.why.chain import (
     nearest_study,
 )
 from bayling_study.commands.why.runs import RunIds
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.tracking.jobs import RecordedJob, study_jobs
 
@@ -34,27 +34,19 @@ WIDTH = 110
 WRONG = ("MISSING", "CHANGED", "READ")
 """How the status of a file begins that does not match its record."""
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    options = argparse.ArgumentParser(
-        prog="python -m bayling_study.commands.why",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument("file", type=Path, nargs="?", help="a file or folder of the study")
-    options.add_argument("--run", help="id of an MLflow run, instead of a file")
-    options.add_argument("--study", type=Path, help="results folder; default: found from the file")
-    options.add_argument("--uri", help="tracking URI; default: the study's store")
-    options.add_argument(
-        "--no-verify", action="store_true", help="do not hash the files again (large models)"
-    )
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    file=cli.option("a file or folder of the study", positional=True, type=Path, nargs="?"),
+    run=cli.option("id of an MLflow run, instead of a file"),
+    study=cli.path("results folder; default: found from the file", required=False),
+    uri=cli.option("tracking URI; default: the study's store"),
+    no_verify=cli.option("do not hash the files again (large models)", action="store_true"),
+)
 
 
 def main() -> int:
     """Prints the chain; returns 1 where something no longer matches."""
-    arguments = parser().parse_args()
+    arguments = COMMAND_LINE.parse_args()
     study, jobs, runs, start = _start(arguments)
     links = chain_of(start, jobs, Verifier(not arguments.no_verify))
     print(f"{arguments.file or 'run ' + arguments.run}, of {study.name}\n")
@@ -130,4 +122,4 @@ def mismatches(link: Link) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -6,47 +6,36 @@ small file that says what was sent.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.tracking.jobs import study_jobs
 from bayling_study.shared.tracking.mlflow_store import Store
 from bayling_study.shared.tracking.target import Target, target_of
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    options = argparse.ArgumentParser(
-        prog="python -m bayling_study.shared.tracking", description=__doc__
-    )
-    options.add_argument("--study", type=Path, required=True, help="results folder of the study")
-    options.add_argument("--shared", type=Path, nargs="*", default=[], help="shared jobs' records")
-    options.add_argument(
-        "--uri",
-        default=None,
-        help="tracking URI; default: that of the last sync, MLFLOW_TRACKING_URI, or else the"
-        " study's sqlite file",
-    )
-    options.add_argument(
-        "--experiment",
-        default=None,
-        help="experiment; default: that of the last sync, MLFLOW_EXPERIMENT_NAME, or else the"
-        " study's name",
-    )
-    options.add_argument(
-        "--later", action="store_true", help="only warn where the store cannot be reached"
-    )
-    options.add_argument("--out", type=Path, default=None, help="file that says what was sent")
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    study=cli.STUDY,
+    shared=cli.path("shared jobs' records", required=False, nargs="*", default=[]),
+    uri=cli.option(
+        "tracking URI; default: that of the last sync, MLFLOW_TRACKING_URI, or else the"
+        " study's sqlite file"
+    ),
+    experiment=cli.option(
+        "experiment; default: that of the last sync, MLFLOW_EXPERIMENT_NAME, or else the"
+        " study's name"
+    ),
+    later=cli.option("only warn where the store cannot be reached", action="store_true"),
+    out=cli.path("file that says what was sent", required=False),
+)
 
 
 def main() -> None:
     """Syncs every record of a study and closes the study's own run."""
-    arguments = parser().parse_args()
+    arguments = COMMAND_LINE.parse_args()
     paths = [job.file for job in study_jobs(arguments.study)]
     paths += [path for path in arguments.shared if path.resolve() not in map(Path.resolve, paths)]
     target = target_of(arguments.study, arguments.uri, arguments.experiment)
@@ -76,4 +65,4 @@ def sync(study: Path, paths: list[Path], target: Target) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -12,7 +12,7 @@ import logging
 import time
 from pathlib import Path
 
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory
 from bayling_study.core.records import Prompt
@@ -30,28 +30,24 @@ LOG = logging.getLogger(__name__)
 SCALE = 100
 """The papers' tables give COMET times 100; ``comet-score`` prints it on its own scale."""
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the program's options."""
-    options = stage_parser("comet.score", __doc__ or "", operations=True)
-    options.add_argument("--model", type=Path, required=True, help="checkpoint file or folder")
-    options.add_argument(
-        "--encoder", type=Path, help="folder of the encoder's config and tokenizer"
-    )
-    options.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
-    options.add_argument(
-        "--generation", type=Path, required=True, help="folder of SYSTEM/SUITE.jsonl"
-    )
-    options.add_argument("--systems", nargs="+", required=True)
-    options.add_argument("--suites", nargs="+", required=True)
-    options.add_argument("--cache", type=Path, required=True, help="folder kept between runs")
-    options.add_argument("--out", type=Path, required=True, help="folder to write")
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    operations=cli.OPERATIONS,
+    model=cli.path("checkpoint file or folder"),
+    encoder=cli.path("folder of the encoder's config and tokenizer", required=False),
+    prompts=cli.PROMPTS,
+    generation=cli.GENERATION,
+    systems=cli.option("names of systems in the config", required=True, nargs="+"),
+    suites=cli.SUITES,
+    cache=cli.path("folder kept between runs"),
+    out=cli.path("folder to write"),
+)
 
 
 def main() -> None:
     """Runs the program."""
-    score(parser().parse_args())
+    score(COMMAND_LINE.parse_args())
 
 
 def score(options: argparse.Namespace) -> None:
@@ -178,4 +174,4 @@ def _write(
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

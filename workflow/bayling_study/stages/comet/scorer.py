@@ -8,7 +8,6 @@ own ``get_sentence_embedding``, and the vectors are combined by its own ``estima
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,12 +16,11 @@ import numpy as np
 import torch
 from comet.models import RegressionMetric
 
+from bayling_study.core.progress import Progress
 from bayling_study.stages.comet.batches import length_batches
 from bayling_study.stages.comet.cache import Cache, Triple, text_key
 
 ESTIMATE_ROWS = 4096
-LOG_SECONDS = 10.0
-LOG = logging.getLogger(__name__)
 
 
 class Scorer:
@@ -69,16 +67,14 @@ class Scorer:
         """Returns the fp32 sentence embedding of each text."""
         if not texts:
             return {}
-        start = reported = time.monotonic()
+        start = time.monotonic()
         tokens = self._tokens(texts)
         vectors: dict[str, Any] = {}
-        for batch in length_batches([len(row) for row in tokens], self.batch_tokens):
-            found = self._embed([tokens[index] for index in batch])
-            vectors |= {texts[index]: row for index, row in zip(batch, found, strict=True)}
-            if time.monotonic() - reported > LOG_SECONDS:
-                reported = time.monotonic()
-                rate = len(vectors) / (reported - start)
-                LOG.info("%d of %d texts encoded, %.0f a second", len(vectors), len(texts), rate)
+        with Progress("encoding", len(texts), "texts") as progress:
+            for batch in length_batches([len(row) for row in tokens], self.batch_tokens):
+                found = self._embed([tokens[index] for index in batch])
+                vectors |= {texts[index]: row for index, row in zip(batch, found, strict=True)}
+                progress.update(len(batch))
         self.encoded += len(texts)
         self.encoding_seconds += time.monotonic() - start
         return vectors

@@ -6,13 +6,12 @@ rows ``{"direction", "source", "reference", "foreign", "spaced", "group"}``. ``f
 sentence in a third language where the corpora have one; ``group`` is the same for all segments
 with the same pivot sentence, so that they can be kept on one side of a split.
 
-    python -m bayling_study.stages.comet.segments --settings F --record R --code H \
+    python -m bayling_study.stages.comet.segments --settings F --record R --code H
         --corpora S/corpora --out S/work/comet/segments.jsonl
 """
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.suites import DIRECTED
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_jsonl
 from bayling_study.core.languages import is_unspaced
@@ -99,12 +98,17 @@ def _interleaved(lists: list[list[DrawnRow]]) -> Iterator[DrawnRow]:
         yield from (rows[index] for rows in lists if index < len(rows))
 
 
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    corpora=cli.path("folder of parallel.parquet"),
+    out=cli.path("JSON lines to write"),
+)
+
+
 def main() -> None:
     """Runs the program."""
-    parser = stage_parser("comet.segments", (__doc__ or "").splitlines()[0])
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of parallel.parquet")
-    parser.add_argument("--out", type=Path, required=True, help="JSON lines to write")
-    options: argparse.Namespace = parser.parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "comet", "suites")
     embedded = config.comet.embedded
     if embedded is None:
@@ -129,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

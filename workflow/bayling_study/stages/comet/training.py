@@ -24,9 +24,10 @@ import torch
 import yaml
 from comet.models import RegressionMetric
 
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, sha256_file, write_json
+from bayling_study.core.progress import Progress
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.comet.checkpoint import MARKER
@@ -37,18 +38,17 @@ from bayling_study.stages.comet.tokenizer import create_encoder, train_tokenizer
 
 LOG = logging.getLogger(__name__)
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the program's options."""
-    options = stage_parser("comet.training", __doc__ or "")
-    options.add_argument("--segments", type=Path, required=True, help="rows of comet.segments")
-    options.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    segments=cli.path("rows of comet.segments"),
+    out=cli.path("checkpoint folder to write"),
+)
 
 
 def main() -> None:
     """Runs the program."""
-    train(parser().parse_args())
+    train(COMMAND_LINE.parse_args())
 
 
 def train(options: argparse.Namespace) -> None:
@@ -105,7 +105,8 @@ def fit(
             pretrained_model=str(encoder),
             train_data=[str(data)],
         )
-        _trainer(settings, run).fit(model)
+        with Progress("training", settings.epochs, "epochs") as progress:
+            _trainer(settings, run, progress).fit(model)
     # Only its shape and its tokenizer are read from now on; the weights are in the checkpoint.
     (encoder / "model.safetensors").unlink()
     return model.eval()
@@ -132,7 +133,9 @@ def hyper_parameters(settings: EmbeddedSettings) -> dict[str, Any]:
     }
 
 
-def _trainer(settings: EmbeddedSettings, run: RunRecord) -> pytorch_lightning.Trainer:
+def _trainer(
+    settings: EmbeddedSettings, run: RunRecord, progress: Progress
+) -> pytorch_lightning.Trainer:
     warnings.filterwarnings("ignore", message=".*dataloader.*", category=UserWarning)
     return pytorch_lightning.Trainer(
         accelerator="cpu",
@@ -145,20 +148,21 @@ def _trainer(settings: EmbeddedSettings, run: RunRecord) -> pytorch_lightning.Tr
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[_Curve(run)],
+        callbacks=[_Curve(run, progress)],
     )
 
 
 class _Curve(pytorch_lightning.Callback):  # type: ignore[misc]
-    """Notes the loss of each epoch in the run record."""
+    """Notes the loss of each epoch in the run record and on the meter."""
 
-    def __init__(self, run: RunRecord) -> None:
-        self.run = run
+    def __init__(self, run: RunRecord, progress: Progress) -> None:
+        self.run, self.progress = run, progress
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         loss = float(trainer.callback_metrics["train_loss_epoch"])
-        LOG.info("epoch %d: loss %.4f", trainer.current_epoch + 1, loss)
         self.run.metrics({"loss": loss}, step=trainer.current_epoch + 1)
+        self.progress.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+        self.progress.update()
 
 
 def save(model: RegressionMetric, folder: Path) -> None:
@@ -185,4 +189,4 @@ def save(model: RegressionMetric, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -12,7 +12,7 @@ from typing import Any
 
 from bayling_study.config import load_settings
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.core.cli import pairs, run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
 from bayling_study.shared.corpus_tables import REPORT_FILE
@@ -41,14 +41,16 @@ def build(
     return report
 
 
+COMMAND_LINE = cli.command(
+    __name__, **cli.STAGE, download=cli.DOWNLOADS, out=cli.path("folder to write")
+)
+
+
 def main() -> None:
     """Builds the corpora from the downloads that the command line names."""
-    parser = stage_parser("corpora", __doc__)
-    parser.add_argument("--download", action="append", default=[], metavar="ID=DIR")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    options = parser.parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "study", "corpora")
-    downloads = pairs(options.download, "--download")
+    downloads = cli.pairs(options.download, "--download")
     with run_record(options.record, "corpora", "corpora", config.study.name, options.code) as run:
         run.parameters(config.corpora.model_dump(mode="json"))
         for source, folder in downloads.items():
@@ -70,4 +72,4 @@ def _note(run: RunRecord, report: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

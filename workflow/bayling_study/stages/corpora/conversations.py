@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.core.progress import Progress
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
 from bayling_study.stages.corpora.distinct import TableRow, write_distinct
-from bayling_study.stages.corpora.progress import told
 from bayling_study.stages.corpora.readers import CONVERSATIONS
 from bayling_study.stages.corpora.tables import conversation_row
 from bayling_study.stages.corpora.tally import CorpusTally
@@ -46,7 +46,8 @@ class _Reading:
         for number, corpus in enumerate(self._section.conversations, start=1):
             group = f"{corpus.source}/{corpus.path}"
             read = CONVERSATIONS[corpus.reader](self._downloads[corpus.source], corpus)
-            for draft in told(read, f"{group} ({number} of {len(self._section.conversations)})"):
+            what = f"{group} ({number} of {len(self._section.conversations)})"
+            for draft in Progress(what, over=read):
                 self.tally.read(group)
                 self.repaired.update(draft.changes)
                 if draft.conversation.messages:

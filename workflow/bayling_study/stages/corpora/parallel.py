@@ -16,10 +16,10 @@ from typing import Any
 
 from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
 from bayling_study.core.errors import StudyError
+from bayling_study.core.progress import Progress
 from bayling_study.core.text.forms import compared, tidy
 from bayling_study.shared.corpus_tables import PARALLEL_FILE, PARALLEL_SCHEMA, ParallelSegment
 from bayling_study.stages.corpora.cleaning import Cleaner
-from bayling_study.stages.corpora.progress import told
 from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.repeats import RepeatedRows, Repeats, key_of
 from bayling_study.stages.corpora.splitting import Leaks, is_test
@@ -89,7 +89,7 @@ def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iter
     for number, corpus in enumerate(section.parallel, start=1):
         what = f"{corpus.source} ({number} of {len(section.parallel)})"
         read = PARALLEL[corpus.reader](downloads[corpus.source], corpus)
-        for segment in told(read, what):
+        for segment in Progress(what, over=read):
             tidied = segment._replace(text_a=tidy(segment.text_a), text_b=tidy(segment.text_b))
             yield corpus, tidied
 

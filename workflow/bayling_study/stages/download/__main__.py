@@ -8,7 +8,6 @@ an interrupted one goes on; a damaged one is fetched again. Run as
 
 from __future__ import annotations
 
-import argparse
 import logging
 import shutil
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from bayling_study.config import load_settings
 from bayling_study.config.study import DownloadSection
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.disk import bytes_in, check_space
 from bayling_study.core.files import read_json
 from bayling_study.shared.sources.fetched import MANIFEST
@@ -47,18 +46,18 @@ LOG = logging.getLogger("bayling_study.stages.download")
 SHARED = "shared"
 """Study name in the record: downloads belong to all studies."""
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the program's options."""
-    options = stage_parser("download", __doc__ or "", settings=False, operations=True)
-    options.add_argument("--source", required=True, help="id of a row of config/sources.tsv")
-    options.add_argument("--out", type=Path, required=True, help="folder to write")
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.JOB,
+    operations=cli.OPERATIONS,
+    source=cli.option("id of a row of config/sources.tsv", required=True),
+    out=cli.path("folder to write"),
+)
 
 
 def main() -> None:
     """Fetches the source, or finds that it is there."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     settings = load_settings(None, "download", operations=options.operations)
     row = source_row(Path(settings.download.manifest), options.source)
     with run_record(options.record, "download", row.id, SHARED, options.code) as run:
@@ -146,4 +145,4 @@ def fetch_remote(request: DownloadRequest) -> Fetched:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

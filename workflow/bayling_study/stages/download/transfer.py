@@ -25,13 +25,13 @@ from urllib3.exceptions import HTTPError
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES, sha256_file, sync_directory
+from bayling_study.core.progress import Progress
 from bayling_study.stages.download.certificates import (
     ADVICE,
     is_absent_bundle,
     is_untrusted,
     untrusted,
 )
-from bayling_study.stages.download.progress import Progress, size
 
 LOG = logging.getLogger(__name__)
 
@@ -225,15 +225,15 @@ class _Transfer:
         length = response.headers.get("Content-Length")
         total = start + int(length) if length and length.isdigit() else self.expected_bytes
         self._refuse_wrong_size(total)
-        progress = Progress(self.target.name, total, start)
-        with open(self.part, "ab") as sink:
+        progress = Progress(self.target.name, total, "B", done=start)
+        with progress, open(self.part, "ab") as sink:
             for chunk in _chunks(response, self.policy):
                 sink.write(chunk)
-                progress.add(len(chunk))
-                if self.expected_bytes is not None and progress.done > self.expected_bytes:
-                    self._refuse_wrong_size(progress.done)
-        if total is not None and progress.done < total:
-            raise TransientError(f"the connection closed after {progress.done} of {total} bytes")
+                progress.update(len(chunk))
+                if self.expected_bytes is not None and progress.n > self.expected_bytes:
+                    self._refuse_wrong_size(progress.n)
+        if total is not None and progress.n < total:
+            raise TransientError(f"the connection closed after {progress.n} of {total} bytes")
 
     def _refuse_wrong_size(self, total: int | None) -> None:
         if self.expected_bytes is not None and total not in (None, self.expected_bytes):

@@ -8,13 +8,10 @@ again from scratch (7B takes under a minute).
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.systems import Int8System
-from bayling_study.core.cli import run_program, stage_parser
-from bayling_study.core.errors import StudyError
+from bayling_study.core import cli
+from bayling_study.core.lookup import look_up_kind
 from bayling_study.shared.checkpoints.reading import Checkpoint, open_checkpoint
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.export.job import ERROR_FILE, export
@@ -22,21 +19,20 @@ from bayling_study.stages.export.plan import Format
 
 MEBIBYTE = 1 << 20
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = stage_parser("export", __doc__ or "")
-    command.add_argument("--system", required=True, help="name of an int8 system of the study")
-    command.add_argument("--checkpoint", type=Path, required=True, help="hub-format checkpoint")
-    command.add_argument("--out", type=Path, required=True, help="folder to make")
-    return command
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    system=cli.option("name of an int8 system of the study", required=True),
+    checkpoint=cli.path("hub-format checkpoint"),
+    out=cli.path("folder to make"),
+)
 
 
 def main() -> None:
     """Exports one system."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "export", "systems")
-    system = _system(config, options.system)
+    system = look_up_kind(Int8System, "int8 system", options.system, config.systems, "--system")
     with run_record(
         options.record, "export", options.system, config.study.name, options.code
     ) as run:
@@ -48,13 +44,6 @@ def main() -> None:
         run.metrics(report["total"])
         run.output("checkpoint", options.out)
         run.artefact(options.out / ERROR_FILE)
-
-
-def _system(config: StudyConfig, name: str) -> Int8System:
-    system = config.systems.get(name)
-    if not isinstance(system, Int8System):
-        raise StudyError(f"{name!r} is not a system of kind int8", where="systems")
-    return system
 
 
 def make_format(checkpoint: Checkpoint, name: str, config: StudyConfig) -> Format:
@@ -75,4 +64,4 @@ def make_format(checkpoint: Checkpoint, name: str, config: StudyConfig) -> Forma
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import logging
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,14 @@ from torch import Tensor
 from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.core.progress import Progress
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.stages.export.encoding import TensorError, error_report
 from bayling_study.stages.export.plan import Format, Shard
 
 ERROR_FILE = "error.json"
-PROGRESS_SECONDS = 5.0
 SPARE_BYTES = 64 << 20
 """Room left for the tokenizer and the report."""
-log = logging.getLogger(__name__)
 
 
 def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
@@ -50,11 +47,13 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     needed = sum(file.size for file in files) + SPARE_BYTES
     check_space(out.parent, needed, "the export", "make room or write somewhere else")
     errors: dict[str, TensorError] = {}
-    meter = Progress(checkpoint)
     try:
-        with atomic_directory(out) as folder:
+        with (
+            Progress("weights", checkpoint.nbytes, "B") as progress,
+            atomic_directory(out) as folder,
+        ):
             for shard in shards:
-                shard.file.write(folder, _parts(checkpoint, form, shard, errors, meter))
+                shard.file.write(folder, _parts(checkpoint, form, shard, errors, progress))
             report = error_report(errors[name] for name in checkpoint.entries)
             write_json(folder / ERROR_FILE, report)
             form.finish(folder, files)
@@ -74,7 +73,7 @@ def _parts(
     form: Format,
     shard: Shard,
     errors: dict[str, TensorError],
-    meter: Progress,
+    progress: Progress,
 ) -> Iterator[tuple[str, Tensor]]:
     """Yields the stored tensors of a shard, and notes what each source tensor lost."""
     for source, names in shard.sources.items():
@@ -85,38 +84,10 @@ def _parts(
             raise StudyError(error.what, where=error.where or entry.file, fix=error.fix) from error
         yield from zip(names, encoded.blobs, strict=True)
         errors[source] = encoded.error
-        meter.step(entry.nbytes)
+        progress.update(entry.nbytes)
 
 
 def _drop_leftovers(out: Path) -> None:
     """Removes the scratch folders of attempts that were killed; each may hold gigabytes."""
     for folder in out.parent.glob(f".{out.name}.*.tmp"):
         shutil.rmtree(folder)
-
-
-class Progress:
-    """Says every few seconds how far the export is, how fast, and how long it will take."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.total = checkpoint.nbytes
-        self.tensors = len(checkpoint.entries)
-        self.done = self.count = 0
-        self.start = self.spoken = time.monotonic()
-
-    def step(self, nbytes: int) -> None:
-        """Counts a tensor that was just written."""
-        self.done += nbytes
-        self.count += 1
-        now = time.monotonic()
-        if now - self.spoken > PROGRESS_SECONDS or self.count == self.tensors:
-            self.spoken = now
-            log.info("%s", self.line(now - self.start))
-
-    def line(self, seconds: float) -> str:
-        """Renders the state after ``seconds``."""
-        rate = self.done / max(seconds, 1e-9)
-        left = (self.total - self.done) / rate if rate else float("inf")
-        return (
-            f"{self.count}/{self.tensors} tensors, {self.done / 1e6:.0f} of "
-            f"{self.total / 1e6:.0f} MB, {rate / 1e6:.0f} MB/s, {left:.0f} s left"
-        )

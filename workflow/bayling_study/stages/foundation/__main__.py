@@ -8,11 +8,10 @@ are linked. Run as ``python -m bayling_study.stages.foundation --help``.
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory
 from bayling_study.shared.sources.fetched import files_root
@@ -22,18 +21,17 @@ from bayling_study.stages.foundation.checkpoint import adopt_hub, convert_gguf
 SHARED = "shared"
 """Study name in the record: checkpoints of foundations belong to all studies."""
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the program's options."""
-    options = stage_parser("foundation", __doc__ or "", settings=False)
-    options.add_argument("--download", type=Path, required=True, help="folder of its download")
-    options.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.JOB,
+    download=cli.path("folder of its download"),
+    out=cli.path("checkpoint folder to write"),
+)
 
 
 def main() -> None:
     """Writes the checkpoint."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"  # everything needed is on disk; never ask the hub
     with run_record(options.record, "foundation", options.out.name, SHARED, options.code) as run:
         run.input("download", options.download / "manifest.json")
@@ -61,4 +59,4 @@ def make_checkpoint(files: Path, out: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

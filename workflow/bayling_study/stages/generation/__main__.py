@@ -8,41 +8,39 @@ in WORK.
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
-from pathlib import Path
 
 from bayling_study.config import StudyConfig, load_settings
-from bayling_study.core.cli import EXIT_INTERRUPTED, run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.lookup import require
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.generation.backends import GenerationJob, answer
+from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import SuiteAnswers, counts, write_outputs
-from bayling_study.stages.generation.progress import Meter
 from bayling_study.stages.generation.prompts import PromptSet
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line's parser."""
-    result = stage_parser("generation", __doc__, operations=True)
-    result.add_argument("--system", required=True, help="name of the system in the config")
-    result.add_argument("--checkpoint", type=Path, help="folder of the model to run")
-    result.add_argument("--download", type=Path, help="download of a published system's source")
-    result.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
-    result.add_argument("--suites", nargs="*", required=True, metavar="SUITE")
-    result.add_argument("--work", type=Path, required=True, help="folder of the journals")
-    result.add_argument("--threads", type=int, help="CPU threads; default: OMP_NUM_THREADS")
-    result.add_argument("--out", type=Path, required=True, help="output folder")
-    return result
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    operations=cli.OPERATIONS,
+    system=cli.SYSTEM,
+    checkpoint=cli.path("folder of the model to run", required=False),
+    download=cli.path("download of a published system's source", required=False),
+    prompts=cli.PROMPTS,
+    suites=cli.SUITES | {"nargs": "*"},
+    work=cli.path("folder of the journals"),
+    threads=cli.THREADS,
+    out=cli.path("output folder"),
+)
 
 
 def main() -> None:
     """Generates or converts what the command line asks for."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "systems", "suites", operations=options.operations)
     _check_names(config, options.system, options.suites)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.EXIT_INTERRUPTED))
     with run_record(
         options.record, "generation", options.system, config.study.name, options.code
     ) as run:
@@ -71,4 +69,4 @@ def _metrics(suites: dict[str, SuiteAnswers], meter: Meter) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -12,8 +12,8 @@ from bayling_study.core.files import sha256_path
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
 from bayling_study.stages.generation.journal import locked
+from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import SuiteAnswers, System
-from bayling_study.stages.generation.progress import Meter
 from bayling_study.stages.generation.prompts import PromptSet
 from bayling_study.stages.generation.published import convert
 from bayling_study.stages.generation.turns import decoding_of

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayling_study.config.suites import Decoding, Suite
+from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
 from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint, request_seed
 from bayling_study.stages.generation.journal import Entry
+from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import SuiteAnswers
-from bayling_study.stages.generation.progress import Meter, Progress
 from bayling_study.stages.generation.prompts import PromptSet
 from bayling_study.stages.generation.turns import (
     Turns,
@@ -59,14 +60,15 @@ class MeteredEndpoint:
     ) -> dict[str, Entry]:
         asked = [prompt for prompt in prompts.prompts if len(prompt.turns) > turn]
         requests = (self._request(prompt, turns, turn, how) for prompt in asked)
-        progress = Progress(f"{prompts.suite} turn {turn + 1}", len(asked))
         entries: dict[str, Entry] = {}
-        started = time.monotonic()
-        for prompt, answer in zip(asked, self.endpoint.complete(requests), strict=True):
-            entries[prompt.id] = _entry(prompt, answer, rule)
-            progress.add(1, answer.tokens)
-        tokens = sum(entry.tokens for entry in entries.values())
-        self.meter.add(len(entries), tokens, time.monotonic() - started)
+        last = time.monotonic()
+        with Progress(f"{prompts.suite} turn {turn + 1}", len(asked), "answers") as progress:
+            for prompt, answer in zip(asked, self.endpoint.complete(requests), strict=True):
+                entries[prompt.id] = _entry(prompt, answer, rule)
+                before, last = last, time.monotonic()
+                self.meter.add(1, answer.tokens, last - before)
+                progress.set_postfix_str(self.meter.speed, refresh=False)
+                progress.update()
         return entries
 
     def _request(self, prompt: Prompt, turns: Turns, turn: int, how: Decoding) -> ChatRequest:

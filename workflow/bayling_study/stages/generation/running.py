@@ -13,6 +13,7 @@ from pathlib import Path
 from bayling_study.config.suites import Decoding, Suite
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.files import sha256_json
+from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared import templates
@@ -20,8 +21,8 @@ from bayling_study.stages.generation.batching import PromptTokens, fit_context, 
 from bayling_study.stages.generation.decoding import AnswerTokens
 from bayling_study.stages.generation.engines import Engine
 from bayling_study.stages.generation.journal import Entry, TurnJournal
+from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import SuiteAnswers
-from bayling_study.stages.generation.progress import Meter, Progress
 from bayling_study.stages.generation.prompts import PromptSet
 from bayling_study.stages.generation.turns import (
     clean_up,
@@ -81,16 +82,18 @@ class Runner:
             log.info("%s turn %d: %d answers reused", prompts.suite, turn + 1, len(done))
         requests = [self._request(prompt, journal, turn, how) for prompt in waiting]
         stops = templates.stop_ids(self.engine.tokenizer, self.template)
-        progress = Progress(f"{prompts.suite} turn {turn + 1}", len(requests))
-        for batch in plan(requests, self.engine.batch_tokens, self.engine.max_batch, how.beams):
-            started = time.monotonic()
-            seeds = [generator(self.seed, "generation", r.id, str(turn)) for r in batch]
-            answers = self.engine.decode(batch, how, stops, seeds)
-            pairs = zip(batch, answers, strict=True)
-            journal.append(turn, [self._entry(request, answer, rule) for request, answer in pairs])
-            tokens = sum(answer.tokens for answer in answers)
-            self.meter.add(len(batch), tokens, time.monotonic() - started)
-            progress.add(len(batch), tokens)
+        batches = plan(requests, self.engine.batch_tokens, self.engine.max_batch, how.beams)
+        with Progress(f"{prompts.suite} turn {turn + 1}", len(requests), "answers") as progress:
+            for batch in batches:
+                started = time.monotonic()
+                seeds = [generator(self.seed, "generation", r.id, str(turn)) for r in batch]
+                answers = self.engine.decode(batch, how, stops, seeds)
+                pairs = zip(batch, answers, strict=True)
+                journal.append(turn, [self._entry(asked, answer, rule) for asked, answer in pairs])
+                tokens = sum(answer.tokens for answer in answers)
+                self.meter.add(len(batch), tokens, time.monotonic() - started)
+                progress.set_postfix_str(self.meter.speed, refresh=False)
+                progress.update(len(batch))
 
     def _request(
         self, prompt: Prompt, journal: TurnJournal, turn: int, how: Decoding

@@ -18,7 +18,7 @@ from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
-from bayling_study.core.cli import EXIT_INTERRUPTED, pairs, run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import (
     atomic_directory,
@@ -32,26 +32,25 @@ from bayling_study.core.records import Hypothesis, Prompt, read_prompts, write_h
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord, run_record
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line's parser."""
-    result = stage_parser("harness", __doc__)
-    result.add_argument("--system", required=True, help="name of the system in the config")
-    result.add_argument("--checkpoint", type=Path, required=True, help="folder of the model")
-    result.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
-    result.add_argument("--suites", nargs="+", required=True, metavar="SUITE")
-    result.add_argument("--download", action="append", default=[], metavar="ID=DIR")
-    result.add_argument("--work", type=Path, required=True, help="folder of finished tasks")
-    result.add_argument("--threads", type=int, help="CPU threads; default: OMP_NUM_THREADS")
-    result.add_argument("--out", type=Path, required=True, help="output folder")
-    return result
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    system=cli.SYSTEM,
+    checkpoint=cli.path("folder of the model"),
+    prompts=cli.PROMPTS,
+    suites=cli.SUITES,
+    download=cli.DOWNLOADS,
+    work=cli.path("folder of finished tasks"),
+    threads=cli.THREADS,
+    out=cli.path("output folder"),
+)
 
 
 def main() -> None:
     """Asks the system that the command line names."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "systems", "suites", "generation")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.EXIT_INTERRUPTED))
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     prompts = {name: read_prompts(options.prompts / f"{name}.jsonl") for name in options.suites}
     with run_record(
@@ -98,7 +97,7 @@ def _answers(
     run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
     model = StudyModel(loaded, template, config.generation)
     asker = ExaminedSystem(model, sha256_json(details), config.study.seed, options.work)
-    downloads = pairs(options.download, "--download")
+    downloads = cli.pairs(options.download, "--download")
     started = time.monotonic()
     answered: Answered = {}
     for name, rows in prompts.items():
@@ -178,4 +177,4 @@ def _write(
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

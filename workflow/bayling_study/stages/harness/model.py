@@ -8,19 +8,15 @@ templates, which released BayLing tokenizers do not carry.
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterator
 
 from lm_eval.models.huggingface import HFLM
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
+from bayling_study.core.progress import Progress
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded
-
-log = logging.getLogger(__name__)
-MESSAGE_SECONDS = 10.0
 
 Continuation = tuple[tuple[str, str], list[int], list[int]]
 """A request of the harness: (context, continuation) as texts, then as token ids."""
@@ -65,19 +61,14 @@ class StudyModel(HFLM):  # type: ignore[misc]
     ) -> list[tuple[float, bool]]:
         """Scores continuations batch by batch; the results are in the order of the requests."""
         answers: dict[int, tuple[float, bool]] = {}
-        started = told = time.monotonic()
-        for batch in batches(requests, self._limits.batch_tokens, self._limits.max_batch):
-            self.batch_size_per_gpu = len(batch)
-            found = super()._loglikelihood_tokens(
-                [requests[number] for number in batch], disable_tqdm=True
-            )
-            answers.update(zip(batch, found, strict=True))
-            if time.monotonic() - told > MESSAGE_SECONDS:
-                told = time.monotonic()
-                rate = len(answers) / (told - started)
-                left = divmod(round((len(requests) - len(answers)) / rate), 60)
-                counts = (self.task, len(answers), len(requests), rate)
-                log.info("%s: %d of %d choices, %.1f/s, %d:%02d left", *counts, *left)
+        with Progress(self.task, len(requests), "choices") as progress:
+            for batch in batches(requests, self._limits.batch_tokens, self._limits.max_batch):
+                self.batch_size_per_gpu = len(batch)
+                found = super()._loglikelihood_tokens(
+                    [requests[number] for number in batch], disable_tqdm=True
+                )
+                answers.update(zip(batch, found, strict=True))
+                progress.update(len(batch))
         return [answers[number] for number in range(len(requests))]
 
 

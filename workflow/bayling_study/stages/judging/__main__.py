@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import signal
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.suites import JudgedSuite
 from bayling_study.config.systems import EndpointSystem
-from bayling_study.core.cli import EXIT_INTERRUPTED, run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, sha256_path
-from bayling_study.core.lookup import look_up
+from bayling_study.core.lookup import look_up_kind
 from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, read_prompts
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.tracking.record import run_record
@@ -27,32 +26,28 @@ from bayling_study.stages.judging.asking import ask
 from bayling_study.stages.judging.comparisons import PairwisePrompt, Review, pairs, write_reviews
 from bayling_study.stages.judging.local import served
 
-
-def parser() -> ArgumentParser:
-    """Returns the command line's parser."""
-    result = stage_parser("judging", __doc__, operations=True)
-    result.add_argument("--suite", required=True, help="name of the suite in the config")
-    result.add_argument("--system", required=True, help="system under test")
-    result.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
-    result.add_argument(
-        "--generation", type=Path, required=True, help="folder of SYSTEM/SUITE.jsonl"
-    )
-    result.add_argument("--checkpoint", type=Path, help="folder of a judge that is run here")
-    result.add_argument("--work", type=Path, required=True, help="folder of the reviews so far")
-    result.add_argument("--out", type=Path, required=True, help="review file to write")
-    return result
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    operations=cli.OPERATIONS,
+    suite=cli.option("name of the suite in the config", required=True),
+    system=cli.option("system under test", required=True),
+    prompts=cli.PROMPTS,
+    generation=cli.GENERATION,
+    checkpoint=cli.path("folder of a judge that is run here", required=False),
+    work=cli.path("folder of the reviews so far"),
+    out=cli.path("review file to write"),
+)
 
 
 def main() -> None:
     """Judges what the command line asks for."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(
         options.settings, "study", "systems", "suites", operations=options.operations
     )
-    suite = look_up("suite", options.suite, config.suites, "suites")
-    if not isinstance(suite, JudgedSuite):
-        raise StudyError("no judge is asked here", where=f"suites.{options.suite}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    suite = look_up_kind(JudgedSuite, "judged suite", options.suite, config.suites, "--suite")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.EXIT_INTERRUPTED))
     name = f"{options.suite}-{options.system}"
     with run_record(options.record, "judging", name, config.study.name, options.code) as run:
         run.parameters({"judge": suite.judge, "baseline": suite.baseline})
@@ -108,4 +103,4 @@ def _counts(reviews: list[Review]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from bayling_study.config.suites import Decoding
+from bayling_study.core.progress import Progress
 from bayling_study.shared.endpoint import ChatRequest, Endpoint, request_seed
 from bayling_study.stages.judging.comparisons import PairwisePrompt, Review
 
@@ -27,7 +28,8 @@ def ask(
     waiting = list(pairs)
     for attempt in range(attempts):
         requests = [_request(pair, how, attempt, seed) for pair in waiting]
-        for pair, answer in zip(waiting, endpoint.complete(requests), strict=True):
+        answers = Progress("reviews", len(waiting), "answers", over=endpoint.complete(requests))
+        for pair, answer in zip(waiting, answers, strict=True):
             reviews[pair] = Review(pair.id, answer.text, answer.tokens, answer.finish, attempt + 1)
         waiting = [pair for pair in pairs if not reviews[pair].valid]
         log.info(

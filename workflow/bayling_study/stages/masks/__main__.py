@@ -8,7 +8,6 @@ was cut or left out, and for each recipe a conversation with its supervised text
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,31 +16,28 @@ import numpy as np
 
 from bayling_study.config.loading import load_settings
 from bayling_study.config.systems import TemplateName, TunedSystem
-from bayling_study.core.cli import run_program, stage_parser
-from bayling_study.core.errors import StudyError
+from bayling_study.core import cli
 from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.core.lookup import look_up_kind
 from bayling_study.shared import token_set
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.masks import encoding
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the program's options."""
-    result = stage_parser("masks", __doc__ or "")
-    result.add_argument("--system", required=True, help="name of the tuned system")
-    result.add_argument("--foundation", type=Path, required=True, help="whose tokenizer is used")
-    result.add_argument("--synthesis", type=Path, required=True, help="folder of the mixture")
-    result.add_argument("--out", type=Path, required=True, help="folder to write")
-    return result
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    system=cli.option("name of the tuned system", required=True),
+    foundation=cli.path("whose tokenizer is used"),
+    synthesis=cli.path("folder of the mixture"),
+    out=cli.path("folder to write"),
+)
 
 
 def main() -> None:
     """Runs the stage."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "study", "tuning", "systems")
-    system = config.systems.get(options.system)
-    if not isinstance(system, TunedSystem):
-        raise StudyError(f"{options.system!r} is not a tuned system", where="--system")
+    system = look_up_kind(TunedSystem, "tuned system", options.system, config.systems, "--system")
     name, study = options.system, config.study.name
     with run_record(options.record, "masks", name, study, options.code) as run:
         run.input("synthesis", options.synthesis)
@@ -106,4 +102,4 @@ def samples(
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -20,6 +20,7 @@ import numpy as np
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.core.progress import Progress
 from bayling_study.shared import templates
 
 SHOWN_IDS = 5
@@ -71,7 +72,7 @@ def encode_all(
             _Array(folder / "mask.npy", np.bool_),
         )
         with closing(tokens), closing(mask):
-            for row in rows:
+            for row in Progress("encoding", unit="conversations", over=rows):
                 try:
                     kept = templates.fit_turns(tokenizer, template, row["messages"], max_length)
                 except StudyError as error:

@@ -15,9 +15,10 @@ from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.systems import Int8System
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
+from bayling_study.core.lookup import look_up_kind
 from bayling_study.core.records import Prompt
 from bayling_study.shared.models import load
 from bayling_study.shared.templates.choice import template_of
@@ -26,28 +27,23 @@ from bayling_study.stages.perplexity.comparison import compare, method
 from bayling_study.stages.perplexity.conversations import ConversationTokens, draw, encode
 from bayling_study.stages.perplexity.measure import Opinion, opinions
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = stage_parser("perplexity", __doc__ or "")
-    command.add_argument("--system", required=True, help="name of an int8 system of the study")
-    command.add_argument("--checkpoint", type=Path, required=True, help="folder of the export")
-    command.add_argument(
-        "--base-checkpoint", type=Path, required=True, help="folder of what it was made from"
-    )
-    command.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
-    command.add_argument("--suites", nargs="+", required=True, metavar="SUITE")
-    command.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    return command
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    system=cli.option("name of an int8 system of the study", required=True),
+    checkpoint=cli.path("folder of the export"),
+    base_checkpoint=cli.path("folder of what it was made from"),
+    prompts=cli.PROMPTS,
+    suites=cli.SUITES,
+    out=cli.path("JSON file to write"),
+)
 
 
 def main() -> None:
     """Measures one export."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "perplexity", "generation", "scoring", "systems")
-    system = config.systems.get(options.system)
-    if not isinstance(system, Int8System):
-        raise StudyError(f"{options.system!r} is not a system of kind int8", where="systems")
+    system = look_up_kind(Int8System, "int8 system", options.system, config.systems, "--system")
     with run_record(
         options.record, "perplexity", options.system, config.study.name, options.code
     ) as run:
@@ -112,4 +108,4 @@ def _metrics(result: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

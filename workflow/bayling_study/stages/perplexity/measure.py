@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bayling_study.core.progress import Progress
 from bayling_study.stages.perplexity.conversations import ConversationTokens
 
 LOGIT_VALUES = 1 << 27
 """Logits computed at once: 256 MiB in 16 bits."""
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,11 @@ def opinions(
     """
     capacity = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
     found: dict[int, Opinion] = {}
-    for batch in _batches(conversations, capacity):
-        read = _read(model, [conversations[position] for position in batch])
-        found.update(zip(batch, read, strict=True))
-        log.info("%d of %d conversations", len(found), len(conversations))
+    with Progress("perplexity", len(conversations), "conversations") as progress:
+        for batch in _batches(conversations, capacity):
+            read = _read(model, [conversations[position] for position in batch])
+            found.update(zip(batch, read, strict=True))
+            progress.update(len(batch))
     return [found[position] for position in range(len(conversations))]
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from pathlib import Path
 from typing import Protocol, cast
 
 from bayling_study.config import load_settings
 from bayling_study.config.suites import Suite
-from bayling_study.core.cli import pairs, run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, write_prompts
 from bayling_study.shared.tracking.record import run_record
@@ -33,17 +32,22 @@ def builder(kind: str) -> Builder:
     return cast(Builder, importlib.import_module(f"bayling_study.stages.prompts.{kind}"))
 
 
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    suite=cli.option("name of the suite in the config", required=True),
+    corpora=cli.path("output of the corpora stage", required=False),
+    download=cli.DOWNLOADS,
+    out=cli.path("prompt file to write"),
+)
+
+
 def main() -> None:
     """Builds the prompts of the suite that the command line names."""
-    parser = stage_parser("prompts", __doc__)
-    parser.add_argument("--suite", required=True, help="name of the suite in the config")
-    parser.add_argument("--corpora", type=Path, help="output of the corpora stage")
-    parser.add_argument("--download", action="append", default=[], metavar="ID=DIR")
-    parser.add_argument("--out", type=Path, required=True, help="prompt file to write")
-    options = parser.parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "study", "suites")
     suite = look_up("suite", options.suite, config.suites, "suites")
-    downloads = pairs(options.download, "--download")
+    downloads = cli.pairs(options.download, "--download")
     context = PromptContext(config.study.name, config.study.seed, options.corpora, downloads)
     with run_record(
         options.record, "suites", options.suite, config.study.name, options.code
@@ -61,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

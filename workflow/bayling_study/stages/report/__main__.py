@@ -7,12 +7,11 @@ every score with the published value.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
 from bayling_study.config import load_settings
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.files import write_text
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking.record import run_record
@@ -28,16 +27,13 @@ from bayling_study.stages.report.reproduction import summary_table, verdict_sect
 from bayling_study.stages.report.results import result_sections
 from bayling_study.stages.report.verdicts import Verdict, write_verdicts
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    options = stage_parser("report", __doc__ or "")
-    options.add_argument("--study", type=Path, required=True, help="results folder of the study")
-    options.add_argument(
-        "--shared", type=Path, nargs="*", default=[], help="records of shared jobs"
-    )
-    options.add_argument("--out", type=Path, required=True, help="folder of the report")
-    return options
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    study=cli.STUDY,
+    shared=cli.path("records of shared jobs", required=False, nargs="*", default=[]),
+    out=cli.path("folder of the report"),
+)
 
 
 def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
@@ -78,7 +74,7 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
 
 def main() -> None:
     """Writes the report of the study that the command line names."""
-    arguments = parser().parse_args()
+    arguments = COMMAND_LINE.parse_args()
     config = load_settings(arguments.settings, "systems", "suites", "report")
     with run_record(arguments.record, "report", "report", config.study.name, arguments.code) as run:
         study = Study(arguments.study, config, arguments.shared)
@@ -94,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

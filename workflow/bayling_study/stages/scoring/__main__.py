@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.files import atomic_directory
 from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics.aggregates import mean_groups
@@ -24,20 +24,24 @@ from bayling_study.shared.metrics.judged_suites import scored_prompts
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.scoring.results import score_suite, write_suite
 
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    system=cli.SYSTEM,
+    prompts=cli.PROMPTS,
+    generation=cli.path("the system's output folder"),
+    harness=cli.path("its answers to multiple-choice suites", required=False),
+    judging=cli.path("a judge's reviews of its answers", required=False),
+    suites=cli.SUITES,
+    spm=cli.path("download of spBLEU's model", required=False),
+    cache=cli.path("default: work/scoring of the study", required=False),
+    out=cli.path("folder to write"),
+)
+
 
 def main() -> None:
     """Scores the system that the command line names."""
-    parser = stage_parser("scoring", __doc__)
-    parser.add_argument("--system", required=True, help="name of the system in the config")
-    parser.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
-    parser.add_argument("--generation", type=Path, required=True, help="the system's output folder")
-    parser.add_argument("--harness", type=Path, help="its answers to multiple-choice suites")
-    parser.add_argument("--judging", type=Path, help="a judge's reviews of its answers")
-    parser.add_argument("--suites", nargs="+", required=True)
-    parser.add_argument("--spm", type=Path, help="download of spBLEU's model")
-    parser.add_argument("--cache", type=Path, help="default: work/scoring of the study")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    args = parser.parse_args()
+    args = COMMAND_LINE.parse_args()
     config = load_settings(args.settings, "study", "suites", "scoring")
     plan = plan_of(config)
     options = options_of(config, args.cache or default_folder(args.out), args.spm)
@@ -82,4 +86,4 @@ def outputs_of(config: StudyConfig, suite: str, folders: Namespace) -> Path | No
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -25,8 +25,9 @@ from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
-from bayling_study.core.cli import run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.files import write_json
+from bayling_study.core.progress import Progress
 from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics.aggregates import is_averaged, mean_groups
 from bayling_study.shared.metrics.answers import (
@@ -93,7 +94,7 @@ def compare_suite(
     extra: dict[str, SegmentScores],
     groups: Mapping[str, list[str]],
 ) -> list[dict[str, Any]]:
-    """Tests all pairs of systems on every item of a suite, and on averages over items.
+    """Tests all cli.pairs of systems on every item of a suite, and on averages over items.
 
     Args:
         answered: system to its items.
@@ -109,7 +110,7 @@ def compare_suite(
     tests: dict[str, list[PairTest]] = {}
     rows: list[dict[str, Any]] = []
     averaged = {item for members in groups.values() for item in members}
-    for item, systems in items.items():
+    for item, systems in Progress("comparing", unit="items", over=items.items()):
         if len(systems) < 2:
             continue
         measured = {
@@ -145,24 +146,25 @@ def _averages(
     ]
 
 
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    prompts=cli.PROMPTS,
+    generation=cli.GENERATION,
+    systems=cli.option("names of systems in the config", required=True, nargs="+"),
+    suites=cli.SUITES,
+    comet=cli.path("folder of SYSTEM/SUITE.segments.jsonl", required=False),
+    harness=cli.path("folder of SYSTEM with multiple-choice answers", required=False),
+    judging=cli.path("folder of SYSTEM with a judge's reviews", required=False),
+    spm=cli.path("download of spBLEU's model", required=False),
+    cache=cli.path("default: work/scoring of the study", required=False),
+    out=cli.path("JSON file to write"),
+)
+
+
 def main() -> None:
     """Compares the systems that the command line names."""
-    parser = stage_parser("significance", __doc__)
-    parser.add_argument("--prompts", type=Path, required=True, help="folder of SUITE.jsonl")
-    parser.add_argument(
-        "--generation", type=Path, required=True, help="folder of SYSTEM/SUITE.jsonl"
-    )
-    parser.add_argument("--systems", nargs="+", required=True)
-    parser.add_argument("--suites", nargs="+", required=True)
-    parser.add_argument("--comet", type=Path, help="folder of SYSTEM/SUITE.segments.jsonl")
-    parser.add_argument(
-        "--harness", type=Path, help="folder of SYSTEM with multiple-choice answers"
-    )
-    parser.add_argument("--judging", type=Path, help="folder of SYSTEM with a judge's reviews")
-    parser.add_argument("--spm", type=Path, help="download of spBLEU's model")
-    parser.add_argument("--cache", type=Path, help="default: work/scoring of the study")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    args = parser.parse_args()
+    args = COMMAND_LINE.parse_args()
     config = load_settings(args.settings, "study", "suites", "scoring")
     with run_record(
         args.record, "significance", "significance", config.study.name, args.code
@@ -207,4 +209,4 @@ def _compare_named(
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

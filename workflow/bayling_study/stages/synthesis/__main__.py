@@ -8,7 +8,6 @@ whose prompts are given gets in. The bytes do not depend on ``--workers``.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -18,7 +17,7 @@ from typing import Any
 
 from bayling_study.config import load_settings
 from bayling_study.config.model import StudyConfig
-from bayling_study.core.cli import pairs, run_program, stage_parser
+from bayling_study.core import cli
 from bayling_study.core.files import atomic_directory, read_json, write_json, write_text
 from bayling_study.core.lookup import look_up
 from bayling_study.shared.tracking.record import run_record
@@ -66,32 +65,30 @@ def write(task: MixtureTask, out: Path, title: str, licences: Mapping[str, str])
     return facts
 
 
-def options_parser() -> argparse.ArgumentParser:
-    """Returns the parser of the command line."""
-    parser = stage_parser("synthesis", __doc__, operations=True)
-    parser.add_argument("--mixture", required=True, help="name of the mixture in the config")
-    parser.add_argument("--corpora", type=Path, required=True, help="output of the corpora stage")
-    parser.add_argument(
-        "--tokenizer", type=Path, required=True, help="checkpoint of the foundation"
-    )
-    parser.add_argument(
-        "--prompts",
-        type=Path,
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    operations=cli.OPERATIONS,
+    mixture=cli.option("name of the mixture in the config", required=True),
+    corpora=cli.path("output of the corpora stage"),
+    tokenizer=cli.path("checkpoint of the foundation"),
+    prompts=cli.path(
+        "test sets whose texts are kept out",
         nargs="*",
+        required=False,
         default=[],
         metavar="SUITE.jsonl",
-        help="test sets whose texts are kept out",
-    )
-    parser.add_argument("--source-manifest", action="append", default=[], metavar="ID=DIR")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument("--cache", type=Path, help="folder of a teacher's answers")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    return parser
+    ),
+    source_manifest=cli.DOWNLOADS,
+    workers=cli.option("processes", type=int, default=1),
+    cache=cli.path("folder of a teacher's answers", required=False),
+    out=cli.path("folder to write"),
+)
 
 
 def main() -> None:
     """Makes the mixture that the command line names."""
-    options = options_parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "study", "synthesis", operations=options.operations)
     mixture = look_up("mixture", options.mixture, config.synthesis.mixtures, "synthesis.mixtures")
     study = config.study
@@ -114,7 +111,7 @@ def main() -> None:
             _teacher(config, mixture.teacher, options.cache, stack),
             options.workers,
         )
-        licences = licences_of(pairs(options.source_manifest, "--source-manifest"))
+        licences = licences_of(cli.pairs(options.source_manifest, "--source-manifest"))
         facts = write(task, options.out, f"{study.name}: {options.mixture}", licences)
         run.metrics(numbers(facts))
         run.artefact(options.out / "audit.json")
@@ -148,4 +145,4 @@ def numbers(facts: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from bayling_study.config.synthesis import Mixture
 from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
+from bayling_study.core.progress import Progress
 from bayling_study.shared.corpus_tables import CONVERSATIONS_FILE, PARALLEL_FILE, TERMS_FILE
 from bayling_study.shared.interactive.dialogue import Rejections
 from bayling_study.stages.synthesis import gate
@@ -31,7 +32,6 @@ from bayling_study.stages.synthesis.decontamination import Contamination
 from bayling_study.stages.synthesis.gate import Removed
 from bayling_study.stages.synthesis.order import buckets_for, merge
 from bayling_study.stages.synthesis.plan import BlockPlan
-from bayling_study.stages.synthesis.progress import Progress
 from bayling_study.stages.synthesis.tally import MixtureTally
 from bayling_study.stages.synthesis.teacher import Teacher
 
@@ -144,12 +144,12 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
     made = FinishedMixture(MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)
     paths = []
-    progress = Progress(task.mixture.conversations)
-    for job, result in _results(plan, context, task):
-        made.add(result)
-        paths.append(result.path)
-        plan.note(job, result)
-        progress.add(sum(result.made.values()))
+    with Progress(task.name, task.mixture.conversations, "conversations") as progress:
+        for job, result in _results(plan, context, task):
+            made.add(result)
+            paths.append(result.path)
+            plan.note(job, result)
+            progress.update(sum(result.made.values()))
     merge(paths, out, context.buckets, made.tally.add)
     return made
 

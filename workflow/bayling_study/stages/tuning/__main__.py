@@ -19,9 +19,9 @@ from pathlib import Path
 from bayling_study.config.loading import load_settings
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import TunedSystem
-from bayling_study.core.cli import EXIT_INTERRUPTED, run_program, stage_parser
-from bayling_study.core.errors import StudyError
+from bayling_study.core import cli
 from bayling_study.core.files import sha256_file, sha256_json, sha256_path
+from bayling_study.core.lookup import look_up_kind
 from bayling_study.shared import token_set
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.shared.tracking.record import RunRecord, run_record
@@ -46,54 +46,44 @@ OPERATIONAL = {
 }
 """Settings that change when and how work is done and, but for rounding, not what is learnt."""
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the stage's command line."""
-    result = stage_parser("tuning", __doc__ or "", operations=True)
-    result.add_argument("--system", required=True, help="name of the tuned system")
-    result.add_argument("--foundation", type=Path, required=True, help="checkpoint to start from")
-    result.add_argument("--synthesis", type=Path, required=True, help="folder of the mixture")
-    result.add_argument("--masks", type=Path, required=True, help="the encoded training set")
-    result.add_argument("--licence", help="of the foundation, where its files do not say")
-    result.add_argument(
-        "--checkpoints", type=Path, required=True, help="folder of work in progress"
-    )
-    result.add_argument("--out", type=Path, required=True, help="tuned checkpoint to write")
-    result.add_argument(
-        "--processes",
+COMMAND_LINE = cli.command(
+    __name__,
+    **cli.STAGE,
+    operations=cli.OPERATIONS,
+    system=cli.option("name of the tuned system", required=True),
+    foundation=cli.path("checkpoint to start from"),
+    synthesis=cli.path("folder of the mixture"),
+    masks=cli.path("the encoded training set"),
+    licence=cli.option("of the foundation, where its files do not say"),
+    checkpoints=cli.path("folder of work in progress"),
+    out=cli.path("tuned checkpoint to write"),
+    processes=cli.option(
+        "worker processes of each node; 0: one for each GPU granted, without any just one",
         type=int,
         default=1,
-        help="worker processes of each node; 0: one for each GPU granted, without any just one",
-    )
-    result.add_argument("--threads", type=int, default=1, help="cores granted on each node")
-    result.add_argument("--nodes", type=int, default=1, help="nodes granted")
-    result.add_argument(
-        "--node-launcher",
-        default="srun",
-        help="starts one task on each of several nodes: srun, or a whole command line",
-    )
-    result.add_argument("--node-logs", type=Path, help="folder for a log of each of several nodes")
-    result.add_argument(
-        "--node-seconds", type=float, default=TIMEOUT_SECONDS, help="to wait for all nodes"
-    )
-    result.add_argument(
-        "--limit-minutes", type=float, default=0, help="the scheduler's limit; 0 is none"
-    )
-    live = os.environ.get("BAYLING_TRACKING") or None
-    result.add_argument("--tracking-uri", default=live, help="MLflow store for live metrics")
-    return result
+    ),
+    threads=cli.option("cores granted on each node", type=int, default=1),
+    nodes=cli.option("nodes granted", type=int, default=1),
+    node_launcher=cli.option(
+        "starts one task on each of several nodes: srun, or a whole command line", default="srun"
+    ),
+    node_logs=cli.path("folder for a log of each of several nodes", required=False),
+    node_seconds=cli.option("to wait for all nodes", type=float, default=TIMEOUT_SECONDS),
+    limit_minutes=cli.option("the scheduler's limit; 0 is none", type=float, default=0),
+    tracking_uri=cli.option(
+        "MLflow store for live metrics", default=os.environ.get("BAYLING_TRACKING") or None
+    ),
+)
 
 
 def main() -> int:
     """Runs the stage; returns 75 if training was stopped before its end."""
     begin = time.time()
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     config = load_settings(
         options.settings, "study", "tuning", "systems", operations=options.operations
     )
-    system = config.systems.get(options.system)
-    if not isinstance(system, TunedSystem):
-        raise StudyError(f"{options.system!r} is not a tuned system", where="--system")
+    system = look_up_kind(TunedSystem, "tuned system", options.system, config.systems, "--system")
     each = options.processes or granted_processes()
     check_grant(config.tuning, each, options.nodes)
     options.processes = each * options.nodes
@@ -109,7 +99,7 @@ def main() -> int:
             reports.close()
         if not reports.finished:
             print("stopped before the last step; start again to continue", file=sys.stderr)
-            sys.exit(EXIT_INTERRUPTED)
+            sys.exit(cli.EXIT_INTERRUPTED)
         run.output("checkpoint", options.out)
         run.artefact(options.out / token_set.AUDIT)
     store = checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints)
@@ -238,4 +228,4 @@ def licence(foundation: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

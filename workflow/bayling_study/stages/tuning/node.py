@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from bayling_study.core.cli import run_program
+from bayling_study.core import cli
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import (
     TORCHRUN,
@@ -29,26 +29,20 @@ from bayling_study.stages.tuning.launcher import (
 )
 from bayling_study.stages.tuning.nodes import join, node_name, node_rank
 
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line."""
-    command = argparse.ArgumentParser(
-        prog="python -m bayling_study.stages.tuning.node",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("job", type=Path, help="the job's file")
-    command.add_argument("--rendezvous", required=True, help="HOST:PORT of the first node")
-    command.add_argument("--nodes", type=int, required=True, help="number of nodes")
-    command.add_argument("--processes", type=int, required=True, help="processes of this node")
-    command.add_argument("--timeout", type=float, required=True, help="seconds to wait for others")
-    command.add_argument("--logs", type=Path, help="folder for this node's log")
-    return command
+COMMAND_LINE = cli.command(
+    __name__,
+    job=cli.option("the job's file", positional=True, type=Path),
+    rendezvous=cli.option("HOST:PORT of the first node", required=True),
+    nodes=cli.option("number of nodes", required=True, type=int),
+    processes=cli.option("processes of this node", required=True, type=int),
+    timeout=cli.option("seconds to wait for others", required=True, type=float),
+    logs=cli.path("folder for this node's log", required=False),
+)
 
 
 def main() -> int:
     """Meets the others and runs this node's processes; returns their status."""
-    options = parser().parse_args()
+    options = COMMAND_LINE.parse_args()
     rank = node_rank()
     with log_file(options.logs, rank) as log, stop_on_signal(TrainingJob.read(options.job)):
         master = join(options.rendezvous, rank, visible_gpus(), free_port(), options.timeout)
@@ -120,4 +114,4 @@ def log_file(folder: Path | None, rank: int) -> Iterator[IO[str] | None]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    cli.run_program(main)

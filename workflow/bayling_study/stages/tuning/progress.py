@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 
 from bayling_study.config.lowcost import Adapter
+from bayling_study.core.progress import Progress
 from bayling_study.shared.sizing.memory import adapter_parameters
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops, peak_teraflops
@@ -77,8 +77,8 @@ class Utilisation:
         return flops / seconds / (self.teraflops * 1e12)
 
 
-class Progress:
-    """Turns steps into metrics and a terminal line.
+class TrainingMeter:
+    """Turns steps into metrics and shows them with the progress.
 
     Args:
         steps: number of steps of the whole run.
@@ -88,7 +88,7 @@ class Progress:
 
     def __init__(self, steps: int, done: int, utilisation: Utilisation | None = None) -> None:
         self.utilisation = utilisation
-        self.steps = steps
+        self._shown = Progress("training", steps, "steps", done=done)
         self._left = steps - done
         self._last = time.monotonic()
         self._seconds = 0.0
@@ -119,20 +119,19 @@ class Progress:
             metrics["model_flops_utilisation"] = self.utilisation.share(numbers, seconds)
         return metrics
 
-    def show(self, step: int, metrics: dict[str, float]) -> None:
-        """Writes a step's line to the terminal."""
-        left = int(metrics["seconds_left"])
+    def show(self, metrics: dict[str, float]) -> None:
+        """Counts a step and shows what it did."""
         used = metrics.get("model_flops_utilisation")
-        shown = "" if used is None else f"  MFU {used:.1%}"
-        print(
-            f"step {step}/{self.steps}  loss {metrics['loss']:.4f}"
-            f"  grad {metrics['grad_norm']:.2f}  lr {metrics['learning_rate']:.2e}"
-            f"  tokens/s {metrics['real_tokens_per_second']:.0f}"
-            f" (trained {metrics['trained_tokens_per_second']:.0f})"
-            f"{shown}  memory {metrics['memory_gib']:.1f} GiB  left {left // 60}:{left % 60:02d}",
-            file=sys.stderr,
-            flush=True,
-        )
+        facts = [
+            f"loss {metrics['loss']:.4f}, grad {metrics['grad_norm']:.2f}",
+            f"lr {metrics['learning_rate']:.2e}",
+            f"{metrics['real_tokens_per_second']:.0f} tokens/s",
+            f"{metrics['trained_tokens_per_second']:.0f} of them trained",
+            *([] if used is None else [f"MFU {used:.1%}"]),
+            f"memory {metrics['memory_gib']:.1f} GiB",
+        ]
+        self._shown.set_postfix_str(", ".join(facts), refresh=False)
+        self._shown.update()
 
 
 def memory_gib() -> float:

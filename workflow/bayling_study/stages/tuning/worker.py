@@ -34,7 +34,7 @@ from bayling_study.stages.tuning.job import TrainingJob, report
 from bayling_study.stages.tuning.memory import TRIM_STEPS, MemoryCheck, release_free_memory
 from bayling_study.stages.tuning.packing import Schedule
 from bayling_study.stages.tuning.processes import local_device, sole_writer, start_processes
-from bayling_study.stages.tuning.progress import Progress, StepNumbers, Utilisation
+from bayling_study.stages.tuning.progress import StepNumbers, TrainingMeter, Utilisation
 from bayling_study.stages.tuning.resources import model_shape
 from bayling_study.stages.tuning.schedule import learning_rate
 from bayling_study.stages.tuning.sequences import PackedSequence, build_sequence, sequence_loss
@@ -81,14 +81,15 @@ class Worker:
         """Trains to the last step and writes the result; returns false if stopped earlier."""
         self._check_space()
         done = self._resume()
-        progress = Progress(self.schedule.steps, done, self.utilisation)
+        first = self.rank == 0
+        progress = TrainingMeter(self.schedule.steps, done, self.utilisation) if first else None
         saved = time.monotonic()
         for step in range(done, self.schedule.steps):
             loss, stop, save = self._backward(step, saved)
             numbers = self._update(step, loss)
             if self.device.type == "cpu" and step % TRIM_STEPS == 0:
                 release_free_memory()
-            if self.rank == 0:
+            if progress is not None:
                 self._report(progress, numbers)
             last = step + 1 == self.schedule.steps
             if stop or save or last:
@@ -189,9 +190,9 @@ class Worker:
         minutes = (time.monotonic() - saved) / 60
         return self.rank == 0 and minutes >= self.settings.checkpoint_minutes
 
-    def _report(self, progress: Progress, numbers: StepNumbers) -> None:
+    def _report(self, progress: TrainingMeter, numbers: StepNumbers) -> None:
         metrics = progress.metrics(numbers)
-        progress.show(numbers.step, metrics)
+        progress.show(metrics)
         report(self.job.events, "step", step=numbers.step, values=metrics)
 
     def _check_space(self) -> None:
