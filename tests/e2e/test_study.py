@@ -168,7 +168,9 @@ def test_snakemakes_own_report_shows_the_results_with_captions(finished, tmp_pat
 
 
 def test_every_score_leads_back_to_its_sources_and_all_hashes_match(study):
-    for score in sorted((study / "scoring").glob("*/translation.json")):
+    scores = sorted((study / "scoring").glob("*/translation.json"))
+    assert [path.parent.name for path in scores] == sorted(SYSTEMS)
+    for score in scores:
         done = subprocess.run(
             [sys.executable, "-m", "bayling_study.commands.why", str(score)],
             env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},

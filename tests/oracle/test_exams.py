@@ -47,6 +47,7 @@ def test_right_answers(system: str, case: dict[str, Any]) -> None:
     ("published", "items"), [("gaokao", "gaokao-average"), ("english", "english-average-8")]
 )
 def test_published_averages(published: str, items: str) -> None:
+    assert EXPECTED["paper_averages"]
     for system, averages in EXPECTED["paper_averages"].items():
         values = [measured(system, task)["accuracy"].value for task in EXAM_MEANS[items]]
         assert round(sum(values) / len(values), 2) == averages[published]

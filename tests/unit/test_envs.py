@@ -46,6 +46,7 @@ class TestEnvironment:
         assert all("--hash=sha256:" in entry for entry in entries)
 
     def test_every_direct_need_is_locked_and_has_a_reason(self, environment):
+        assert needs(environment)
         for name, reason in needs(environment).items():
             assert reason, f"{name} needs a reason"
             assert name in {*lock(environment), "torch"}

@@ -40,6 +40,7 @@ def test_corpus_scores_are_sacrebleus(seed: int, longest: int) -> None:
 def test_segment_scores_are_sacrebleus(seed: int) -> None:
     hypotheses, references = corpus(seed)
     bleu, chrf, _ = overlap.measure(answers(hypotheses, references), Options())
+    assert len(bleu.segments) == len(chrf.segments) == len(hypotheses) > 0
     sentence = BLEU(effective_order=True)
     for index, (hypothesis, reference) in enumerate(zip(hypotheses, references, strict=True)):
         expected = sentence.sentence_score(hypothesis, [reference]).score

@@ -63,6 +63,7 @@ def test_answers_do_not_depend_on_the_batch(
 
 def test_greedy_equals_transformers(model: Any, asked: list[PromptTokens]) -> None:
     found = answers(model, asked, GREEDY, max_batch=8)
+    assert set(found) == {request.id for request in asked} != set()
     config = GenerationConfig(
         do_sample=False, max_new_tokens=LIMIT, eos_token_id=STOPS, pad_token_id=0
     )

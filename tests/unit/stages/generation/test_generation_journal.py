@@ -45,6 +45,7 @@ def test_a_kill_at_any_byte_loses_at_most_the_last_batch(tmp_path: Path) -> None
     filled(tmp_path / "whole")
     content = (tmp_path / "whole").read_bytes()
     second = content.rindex(b"\n", 0, -1) + 1
+    assert second < len(content)
     for size in range(second, len(content)):
         torn = tmp_path / "torn"
         torn.write_bytes(content[:size])

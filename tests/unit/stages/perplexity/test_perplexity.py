@@ -65,6 +65,7 @@ def opinion(nats: list[float], best: int = 0) -> Opinion:
 
 def test_only_answers_count_and_padding_changes_nothing(loaded, conversations):
     found = opinions(loaded.model, conversations, batch_tokens=400)
+    assert len(found) == len(conversations) > 0
     for conversation, view in zip(conversations, found, strict=True):
         ids = torch.tensor([conversation.ids])
         with torch.no_grad():

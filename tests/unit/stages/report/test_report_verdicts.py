@@ -126,6 +126,7 @@ def test_exam_averages_follow_from_the_cells() -> None:
                 averages.append(row)
             else:
                 cells.setdefault(row.system, {})[row.item] = row.value
+    assert averages
     for row in averages:
         own = cells[row.system]
         gaokao = [value for task, value in own.items() if task.startswith("gaokao")]

@@ -194,6 +194,7 @@ def test_every_process_gets_as_many_rows_within_the_capacity(processes: int, sha
     lengths = [10 + (7 * number) % 50 for number in range(21)]
     prefixes = [shared if number % 3 else 0 for number in range(21)]
     plan = schedule(processes, lengths=lengths, prefixes=prefixes)
+    assert plan.steps > 1
     for step in range(plan.steps):
         dealt = plan.sequences(step)
         assert len(dealt) == processes
