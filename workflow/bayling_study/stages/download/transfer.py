@@ -105,7 +105,7 @@ def fetch(
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StudyError(
-            f"the disk is full after {size(transfer.have())} of {target.name}",
+            f"the disk is full after {transfer.have() / 1e9:.2f} GB of {target.name}",
             where=target.parent,
             fix="free some space and start again; the transfer continues where it stopped",
         ) from error
