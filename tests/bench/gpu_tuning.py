@@ -7,7 +7,7 @@ Writes a randomly initialised checkpoint in bf16 and conversations of random
 lengths, and trains through this project's own path: encoding, memory plan,
 packing, DeepSpeed engine, loss, step reports. Only checkpoints and the result
 are left out, because a 7B model's would fill a lent machine's disk. Prints the
-plan, and medians over the steps after ``--warm-up``: trained, real and padded
+plan, and medians over the steps after ``--warm-up``: supervised, real and padded
 tokens per second, memory (planned and measured) and, where the device's peak is
 known, model FLOPs utilisation. All shapes but ``tiny`` need CUDA.
 

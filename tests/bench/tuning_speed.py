@@ -342,7 +342,7 @@ def processes(options: argparse.Namespace) -> None:
             environment.pop("OMP_NUM_THREADS", None)
             subprocess.run(program, check=True, env=environment, capture_output=True)
             history = json.loads((folder / "record.json").read_text())["history"]
-            values = [point["values"]["trained_tokens_per_second"] for point in history[1:]]
+            values = [point["values"]["supervised_tokens_per_second"] for point in history[1:]]
             rates[count] = statistics.median(values)
             memory = max(point["values"]["memory_gib"] for point in history)
             print(

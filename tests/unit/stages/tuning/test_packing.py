@@ -124,7 +124,7 @@ def test_a_shared_start_changes_no_number(attention: str) -> None:
         torch.testing.assert_close(copied, once, rtol=1e-4, atol=1e-4)
 
 
-def test_the_shared_start_ends_before_what_is_learnt() -> None:
+def test_the_shared_start_ends_before_supervised_tokens() -> None:
     first, second = np.arange(20), np.r_[np.arange(18), 98, 99]
     for supervised, expected in ((19, 18), (18, 17), (5, 4)):
         mask = np.zeros(40, bool)

@@ -146,12 +146,12 @@ def test_reports_are_read_once_and_only_whole(tmp_path: Path) -> None:
 
 def test_progress_counts_down() -> None:
     progress = TrainingMeter(steps=10, done=7)
-    numbers = StepNumbers(8, 1.5, 0.2, 1e-3, padded=101, real=100, trained=10, pairs=500)
+    numbers = StepNumbers(8, 1.5, 0.2, 1e-3, padded=101, real=100, supervised=10, pairs=500)
     metrics = progress.metrics(numbers)
     assert metrics["seconds_left"] == pytest.approx(2 * metrics["seconds_per_step"])
     assert metrics["padded_tokens_per_second"] > metrics["real_tokens_per_second"]
     assert metrics["real_tokens_per_second"] == pytest.approx(
-        10 * metrics["trained_tokens_per_second"]
+        10 * metrics["supervised_tokens_per_second"]
     )
 
 
@@ -159,7 +159,7 @@ def test_a_slow_first_step_does_not_frighten(monkeypatch: pytest.MonkeyPatch) ->
     clock = iter([0.0, 35.0, 39.0, 43.0])
     monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     progress = TrainingMeter(steps=100, done=0)
-    numbers = StepNumbers(1, 1.5, 0.2, 1e-3, padded=101, real=100, trained=10, pairs=500)
+    numbers = StepNumbers(1, 1.5, 0.2, 1e-3, padded=101, real=100, supervised=10, pairs=500)
     left = [progress.metrics(numbers)["seconds_left"] for _ in range(3)]
     assert left == pytest.approx([99 * 35, 98 * 4, 97 * 4])
 
@@ -172,7 +172,7 @@ def test_utilisation_is_the_share_of_all_devices_peak(monkeypatch: pytest.Monkey
     assert Utilisation.of(shape, "fp32", 8) is None  # the peak is one of bf16
     found = Utilisation.of(shape, "bf16", 8)
     assert found is not None and found.teraflops == 8 * 312
-    numbers = StepNumbers(8, 1.5, 0.2, 1e-3, padded=1000, real=1000, trained=100, pairs=250_000)
+    numbers = StepNumbers(8, 1.5, 0.2, 1e-3, padded=1000, real=1000, supervised=100, pairs=250_000)
     flops = model_flops(shape, 1000, 100, 250_000)
     assert found.share(numbers, 2.0) == pytest.approx(flops / 2 / (8 * 312e12))
     lora = Utilisation.of(shape, "bf16", 8, Adapter(kind="lora"))

@@ -159,7 +159,7 @@ class PageSection:
     """A chapter of the page.
 
     ``more`` holds tables that open on demand, by title; ``samples`` and ``masks`` hold examples
-    in groups, by the title of the whole and of the group. In a mask, trained text is marked.
+    in groups, by the title of the whole and of the group. In a mask, supervised text is marked.
     """
 
     name: str

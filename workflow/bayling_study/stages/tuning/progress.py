@@ -20,8 +20,8 @@ class StepNumbers:
     """What happened in a step over all processes.
 
     Attributes:
-        loss: mean cross-entropy of the learnt tokens, in nats.
-        padded, real, trained: tokens computed, of conversations, learnt.
+        loss: mean cross-entropy of the supervised tokens, in nats.
+        padded, real, supervised: tokens computed, of conversations, with a loss.
         pairs: sum of the squares of the conversations' lengths, for attention's operations.
     """
 
@@ -31,7 +31,7 @@ class StepNumbers:
     learning_rate: float
     padded: int
     real: int
-    trained: int
+    supervised: int
     pairs: int
 
 
@@ -73,7 +73,9 @@ class Utilisation:
 
     def share(self, numbers: StepNumbers, seconds: float) -> float:
         """Returns the share of the peak that a step reached (formula in ``sizing.speed``)."""
-        flops = model_flops(self.shape, numbers.real, numbers.trained, numbers.pairs, self.adapters)
+        flops = model_flops(
+            self.shape, numbers.real, numbers.supervised, numbers.pairs, self.adapters
+        )
         return flops / seconds / (self.teraflops * 1e12)
 
 
@@ -110,7 +112,7 @@ class TrainingMeter:
             "learning_rate": numbers.learning_rate,
             "padded_tokens_per_second": numbers.padded / seconds,
             "real_tokens_per_second": numbers.real / seconds,
-            "trained_tokens_per_second": numbers.trained / seconds,
+            "supervised_tokens_per_second": numbers.supervised / seconds,
             "seconds_per_step": seconds,
             "seconds_left": self._seconds * self._left,
             "memory_gib": memory_gib(),
@@ -126,7 +128,7 @@ class TrainingMeter:
             f"loss {metrics['loss']:.4f}, grad {metrics['grad_norm']:.2f}",
             f"lr {metrics['learning_rate']:.2e}",
             f"{metrics['real_tokens_per_second']:.0f} tokens/s",
-            f"{metrics['trained_tokens_per_second']:.0f} of them trained",
+            f"{metrics['supervised_tokens_per_second']:.0f} of them supervised",
             *([] if used is None else [f"MFU {used:.1%}"]),
             f"memory {metrics['memory_gib']:.1f} GiB",
         ]

@@ -167,7 +167,7 @@ class Worker:
             learning_rate=rate,
             padded=padded,
             real=sum(lengths),
-            trained=self._supervised(step),
+            supervised=self._supervised(step),
             pairs=pairs,
         )
 
