@@ -25,14 +25,13 @@ FLOORS = ("core", "config", "shared", "stages", "dag", "commands")
 PRINTING = {
     "commands": "their output is what was asked for",
     "core/cli.py": "the one-line error",
+    "core/progress.py": "lines of progress in a log",
     "dag/devices.py": "which GPUs the job has",
     "dag/exclusive.py": "what a killed run left behind",
     "shared/tracking/__main__.py": "the command's answer",
-    "stages/download/progress.py": "progress on a terminal",
     "stages/tuning/__main__.py": "the plan and the end of a training",
     "stages/tuning/launcher.py": "the output of the ranks",
     "stages/tuning/node.py": "the output of a node's ranks",
-    "stages/tuning/progress.py": "progress on a terminal",
     "stages/tuning/worker.py": "progress lines that the launcher reads",
 }
 """Files and folders whose words are for people; all else uses ``logging``."""
