@@ -22,9 +22,9 @@ from mlflow import MlflowClient
 from bayling_study.core.files import read_json
 from bayling_study.shared.tracking.mlflow_store import Store, default_uri
 from bayling_study.shared.tracking.record import RunRecord
+from helpers import ROOT
 from helpers.servers import MlflowServer, postgres, why_no_postgres
 
-ROOT = Path(__file__).resolve().parents[2]
 JOB = ROOT / "tests" / "helpers" / "tracked_job.py"
 JOBS = 8
 OUTAGES = [3.0, pytest.param(120.0, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]

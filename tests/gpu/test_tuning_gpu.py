@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers import ROOT
+
 GIB = 1 << 30
 pytestmark = [
     pytest.mark.gpu,

@@ -21,9 +21,9 @@ import psutil
 import yaml
 
 from bayling_study.core.files import sha256_path
+from helpers import ROOT
 from helpers.tiny import write_study
 
-ROOT = Path(__file__).resolve().parents[2]
 COMET = ROOT / ".venv" / "comet" / "bin" / "python"
 NAME = "tiny"
 

@@ -11,8 +11,8 @@ from snakemake.cli import parse_args
 
 from bayling_study.config.checks import evaluated
 from bayling_study.config.loading import load_config
+from helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 STUDIES = {path.stem: path for path in (ROOT / "config" / "studies").glob("*.yaml")}
 STUDIES["embedded"] = ROOT / "config" / "config.yaml"
 MOST_JOBS = 300

@@ -15,10 +15,9 @@ from typing import Any
 
 import yaml
 
-from helpers import tiny
+from helpers import ROOT, tiny
 from slurm.cluster import output, wait
 
-ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 60  # a training long enough to be disturbed four times
 TIMES = ("runs", "logs", "work", "settings", "report", "mlflow.db", ".mlflow.lock", ".lock")
 TIMES += ("mlflow-artefacts",)

@@ -59,7 +59,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def tune(dag: Any, size: int) -> list[Need]:
-    return [Need("tune x", dag.layout.study, size)]
+    return [Need("tuning x", dag.layout.study, size)]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def squeue(tmp_path, monkeypatch):
     return write
 
 
-def row(number: str, name: str, folder: Path, rule: str = "rule_tune_wildcards_tuned"):
+def row(number: str, name: str, folder: Path, rule: str = "rule_tuning_wildcards_tuned"):
     return (number, name, "RUNNING", "0:10", "8:00:00", "n1", "None", str(folder.resolve()), rule)
 
 
@@ -123,7 +123,7 @@ def test_only_the_studys_own_jobs_are_its_queue(tmp_path, squeue):
         row("4", "somebody", tmp_path),
     )
     found = queue.queued("tiny", tmp_path)
-    assert [(job.number, job.rule) for job in found] == [("1", "tune tuned")]
+    assert [(job.number, job.rule) for job in found] == [("1", "tuning tuned")]
 
 
 def test_cancel_ends_exactly_these(tmp_path, squeue, monkeypatch, capfd):
@@ -132,7 +132,7 @@ def test_cancel_ends_exactly_these(tmp_path, squeue, monkeypatch, capfd):
     monkeypatch.setattr("sys.argv", ["cancel", "--study", "tiny"])
     cancel.main()
     text = capfd.readouterr().out
-    assert "cancelling job 1 (tune tuned)" in text and "1 jobs of tiny cancelled" in text
+    assert "cancelling job 1 (tuning tuned)" in text and "1 jobs of tiny cancelled" in text
     assert "\n9\n" not in text
 
 

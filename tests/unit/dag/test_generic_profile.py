@@ -52,7 +52,7 @@ def says(text: str, status: int = 0) -> str:
 
 
 def shown(state: str) -> str:
-    return says(f"JobId=17 JobName=tune\n   Priority=1\n   JobState={state} Reason=None\n   X=y")
+    return says(f"JobId=17 JobName=tuning\n   Priority=1\n   JobState={state} Reason=None\n   X=y")
 
 
 def status(job: str = "17") -> str:

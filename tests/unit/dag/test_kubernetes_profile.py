@@ -23,7 +23,7 @@ WORKFLOW = """
 rule all:
     input: "tuned", "answers"
 
-rule tune:
+rule tuning:
     output: "tuned"
     retries: 5
     shell: "{python} train.py {{output}}"

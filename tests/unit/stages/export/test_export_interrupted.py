@@ -71,13 +71,13 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
 from bayling_study.stages.export import job
-real, count = job.Progress.step, [0]
-def step(self, nbytes):
+real, count = job.Progress.update, [0]
+def update(self, nbytes):
     real(self, nbytes)
     count[0] += 1
     if count[0] == 9:
         os.kill(os.getpid(), signal.SIGKILL)
-job.Progress.step = step
+job.Progress.update = update
 from helpers.export_models import export_tiny
 export_tiny(Path({model!r}), Path({out!r}), {name!r})
 """

@@ -236,7 +236,7 @@ def test_the_program_writes_the_same_bytes_twice_and_datasets_reads_them(
         *("train.parquet", "audit.json", "README.md")
     }
     card = (folder / "one" / "README.md").read_text()
-    assert card.startswith("---\npretty_name: 'Toy: mix'")
+    assert card.startswith("---\npretty_name: 'toy: mix'")
     assert "| toy | CC0-1.0 |" in card
     from datasets import load_dataset
 
