@@ -13,7 +13,6 @@ import ctypes
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from types import FrameType
 from typing import IO, Any
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import Follower, TrainingJob
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 
@@ -120,13 +120,6 @@ def environment(processes: int, folder: Path) -> dict[str, str]:
     if not torch.cuda.is_available():  # also where a scheduler names cards that torch cannot use
         values["DS_ACCELERATOR"] = "cpu"
     return values
-
-
-def free_port() -> int:
-    """Returns a TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Echo(threading.Thread):

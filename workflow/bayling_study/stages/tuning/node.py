@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import IO
 
 from bayling_study.core import cli
+from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import (
     TORCHRUN,
     end,
     environment,
-    free_port,
     shield,
     stop_on_signal,
 )
