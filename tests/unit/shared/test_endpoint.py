@@ -19,11 +19,9 @@ import pytest
 from pydantic import ValidationError
 
 from bayling_study.config.systems import EndpointSystem
-from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.network import retry_after
 from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint
-from bayling_study.shared.endpoint.exchange import retry_after
 from helpers.endpoint_server import (
     Body,
     Server,

@@ -14,10 +14,9 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.download import transfer
-from bayling_study.stages.download.transfer import Policy, fetch, retry_after
+from bayling_study.stages.download.transfer import Policy, asked_pause, fetch
 from helpers.download_server import Site, served
 
 CONTENT = bytes(range(256)) * 1000
