@@ -309,7 +309,7 @@ def asked_pause(response: requests.Response) -> float | None:
     if seconds is not None and seconds > LONGEST_PAUSE_SECONDS:
         raise StudyError(
             f"the server asks to come back in {seconds:.0f} seconds",
-            fix="start again then; the transfer goes on where it stopped",
+            fix="start again then; the transfer continues where it stopped",
         )
     return seconds
 
