@@ -84,8 +84,8 @@ def test_wrong_header_wrong_width_and_double_id_are_named(tmp_path: Path) -> Non
 
 
 def test_unknown_source_gets_a_suggestion(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="write 'set' instead"):
-        source_row(table(tmp_path / "s.tsv", GOOD), "sett")
+    with pytest.raises(StudyError, match="write 'catalogue' instead"):
+        source_row(table(tmp_path / "s.tsv", GOOD | {"id": "catalogue"}), "catalogu")
 
 
 def test_row_hash_follows_the_bytes_and_nothing_else(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from pydantic import ValidationError
 
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
+from bayling_study.core.network import retry_after
 from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint
-from bayling_study.shared.endpoint.exchange import retry_after
 from helpers.endpoint_server import (
     Body,
     Server,
@@ -185,12 +185,10 @@ def test_retry_after_holds_all_requests(server: Server, cache: Path) -> None:
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:
-    def parsed(value: str | None) -> float | None:
-        return retry_after({} if value is None else {"retry-after": value})
-
-    assert parsed(None) is None and parsed("soon") is None
-    assert parsed("7") == 7 and parsed("-3") == 0
-    date = parsed(formatdate(time.time() + 90, usegmt=True))
+    assert retry_after(None) is None and retry_after("soon") is None
+    assert retry_after("7") == 7 and retry_after("-3") == 0
+    assert retry_after(formatdate(1060, usegmt=True), now=1000.0) == 60
+    date = retry_after(formatdate(time.time() + 90, usegmt=True))
     assert date is not None and 80 < date <= 90
 
 

@@ -159,6 +159,14 @@ def items_present(outputs: Path, suite: str, prompts: list[Prompt]) -> set[str]:
     return {items[name] for name in rows if name in items}
 
 
+def by_item(prompts: Iterable[Prompt]) -> dict[str, list[Prompt]]:
+    """Returns prompts by item, in their order."""
+    groups: dict[str, list[Prompt]] = {}
+    for prompt in prompts:
+        groups.setdefault(prompt.item, []).append(prompt)
+    return groups
+
+
 def write_hypotheses(path: Path, hypotheses: Iterable[Hypothesis]) -> int:
     """Writes hypotheses atomically; returns their number."""
     return write_jsonl(path, (asdict(hypothesis) for hypothesis in hypotheses))

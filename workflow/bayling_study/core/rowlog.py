@@ -33,7 +33,7 @@ class RowLog:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = open(path, "a+b")  # noqa: SIM115 - closed by close()
-        _hold(self._stream, path)
+        hold(self._stream, path, "another process is writing this file")
         self._stream.seek(0)
         self.rows, whole = whole_rows(self._stream.read())
         self._stream.truncate(whole)
@@ -70,11 +70,14 @@ def whole_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
     return rows, length
 
 
-def _hold(stream: IO[bytes], path: Path) -> None:
+def hold(stream: IO[Any], path: Path, what: str) -> None:
+    """Locks an open file for as long as it stays open, or closes it.
+
+    Raises:
+        StudyError: another process holds it; begins with ``what`` and names ``path``.
+    """
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         stream.close()
-        raise StudyError(
-            "another process is writing this file", where=path, fix="wait for it or stop it"
-        ) from error
+        raise StudyError(what, where=path, fix="wait for it or stop it") from error

@@ -12,24 +12,6 @@ CONVERSATIONS_FILE = "conversations.parquet"
 TERMS_FILE = "terms.parquet"
 REPORT_FILE = "report.json"
 
-PARALLEL_SCHEMA = pa.schema(
-    [
-        (name, pa.string())
-        for name in (
-            "id",
-            "source",
-            "lang_a",
-            "lang_b",
-            "text_a",
-            "text_b",
-            "document",
-            "split",
-        )
-    ]
-)
-TERM_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("source", "lang_a", "lang_b", "term_a", "term_b")]
-)
 CONVERSATION_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -81,6 +63,11 @@ class Term(NamedTuple):
     lang_b: str
     term_a: str
     term_b: str
+
+
+PARALLEL_SCHEMA, TERM_SCHEMA = (
+    pa.schema([(name, pa.string()) for name in row._fields]) for row in (ParallelSegment, Term)
+)
 
 
 class Message(NamedTuple):

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from bayling_study.config.evaluation import CometSection, ScoringSection
+from bayling_study.core.batches import length_batches
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.core.records import Hypothesis, Prompt, read_scores, write_hypotheses
-from bayling_study.stages.comet.batches import length_batches
 from bayling_study.stages.comet.cache import Cache, Triple, text_key
 from bayling_study.stages.comet.checkpoint import MARKER, find_checkpoint
 from bayling_study.stages.comet.results import item_scores, resampled_means, write_results

@@ -7,16 +7,16 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from email.utils import formatdate
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import requests
 
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.download import transfer
-from bayling_study.stages.download.transfer import Policy, fetch, retry_after
+from bayling_study.stages.download.transfer import Policy, asked_pause, fetch
 from helpers.download_server import Site, served
 
 CONTENT = bytes(range(256)) * 1000
@@ -170,9 +170,11 @@ def test_full_disk_says_so(site: Site, tmp_path: Path, monkeypatch: pytest.Monke
         get(site, tmp_path)
 
 
-def test_retry_after_takes_seconds_and_dates() -> None:
-    assert retry_after("7") == 7.0
-    assert retry_after(formatdate(1060, usegmt=True), now=1000.0) == 60.0
-    assert retry_after("soon") is None
+def test_no_pause_is_longer_than_a_job_should_wait() -> None:
+    response = requests.Response()
+    assert asked_pause(response) is None
+    response.headers["Retry-After"] = "7"
+    assert asked_pause(response) == 7.0
+    response.headers["Retry-After"] = "86400"
     with pytest.raises(StudyError, match="come back in 86400 seconds"):
-        retry_after("86400")
+        asked_pause(response)

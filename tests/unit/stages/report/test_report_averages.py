@@ -107,13 +107,13 @@ def test_models_of_other_sizes_are_drawn_over_their_parameters(study: Study) -> 
     assert sizes_of(study, ["tuned", "small"])[0] == "conversations of the training set"
     for name, layers in (("tuned", 20), ("small", 2)):
         shape = {**SHAPE, "num_hidden_layers": layers}
-        write_json(study.folder / "tuned" / name / "config.json", shape)
+        write_json(study.folder / "tuning" / name / "config.json", shape)
     label, sizes = sizes_of(study, ["tuned", "small"])
     assert label == "parameters (millions)"
     assert sizes["small"] == pytest.approx(0.210, abs=0.001)
     (figure,) = ablation_section(study).figures
     assert label in re.findall(r"<text[^>]*>([^<]+)</text>", figure.svg)
-    write_json(study.folder / "tuned" / "small" / "config.json", {"other": "kind"})
+    write_json(study.folder / "tuning" / "small" / "config.json", {"other": "kind"})
     assert sizes_of(study, ["tuned", "small"])[0] == "conversations of the training set"
 
 

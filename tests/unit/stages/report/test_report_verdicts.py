@@ -147,13 +147,13 @@ GOOD = "s\ti\ty\tbleu\t1.50\t2\tpublished\twhere\t"
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("suite\titem", ":1: wrong columns"),
-        (f"{HEADER}\n{GOOD}\n{GOOD}", ":3: .* duplicated"),
+        ("suite\titem", ":1: the first line must name the columns"),
+        (f"{HEADER}\n{GOOD}\n{GOOD}", ":3: .* is duplicated"),
         (f"{HEADER}\n{GOOD.replace('1.50', 'nan')}", ":2: 'nan'"),
         (f"{HEADER}\n{GOOD.replace('1.50', '1.5')}", ":2: '1.5' does not have '2' decimals"),
         (f"{HEADER}\n{GOOD.replace('published', 'guessed')}", "unknown kind 'guessed'"),
         (f"{HEADER}\n{GOOD.replace('where', '')}", "names no source"),
-        (f"{HEADER}\na\tb", "2 columns"),
+        (f"{HEADER}\na\tb", "2 cells where 9"),
     ],
 )
 def test_a_malformed_table_names_the_line(tmp_path: Path, text: str, told: str) -> None:

@@ -39,14 +39,12 @@ class Checkpoint:
 
     Attributes:
         folder: where it lies.
-        files: its weight files.
         entries: every tensor that the architecture needs, in the order of the files.
         model: the transformers model without weights.
         tied: parameters that are another parameter and are not stored.
     """
 
     folder: Path
-    files: list[Path]
     entries: dict[str, StoredTensor]
     model: Any
     tied: dict[str, str]
@@ -79,7 +77,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     entries = {name: entry for name, entry in entries.items() if not name.endswith(RECOMPUTED)}
     _drop_tied_copies(entries, tied)
     check_shapes(stored_shapes(model), entries, folder)
-    return Checkpoint(folder, files, entries, model, tied)
+    return Checkpoint(folder, entries, model, tied)
 
 
 def _weight_files(

@@ -7,7 +7,6 @@ sends a byte now and then.
 
 from __future__ import annotations
 
-import email.utils
 import json
 import logging
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import openai
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.network import retry_after
 from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
@@ -121,7 +121,9 @@ class Connection:
     def _refusal(self, error: openai.APIStatusError) -> Exception:
         status = error.status_code
         if status in AGAIN:
-            return TryAgainError(f"status {status}", retry_after(error.response.headers))
+            return TryAgainError(
+                f"status {status}", retry_after(error.response.headers.get("retry-after"))
+            )
         return StudyError(
             f"the server refuses the request with status {status}: {self._message(error)}",
             where=self.url,
@@ -139,19 +141,3 @@ class Connection:
 def _storable(text: str) -> str:
     """Returns a text that UTF-8 can hold: lone surrogates become ``?``, zeros go."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
-
-
-def retry_after(headers: Any) -> float | None:
-    """Returns the seconds that a ``Retry-After`` header asks for (RFC 9110: a number or a date)."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bayling_study.config import StudyConfig
 from bayling_study.core.errors import StudyError
-from bayling_study.core.records import Prompt, items_present, read_hypotheses
+from bayling_study.core.lookup import look_up
+from bayling_study.core.records import Prompt, by_item, items_present, read_hypotheses
 from bayling_study.shared.metrics import (
     constraints,
     exams,
@@ -62,10 +63,7 @@ def suite_kind(config: StudyConfig, suite: str) -> str:
     Raises:
         StudyError: the configuration has no such suite, or nothing measures its kind.
     """
-    if suite not in config.suites:
-        known = ", ".join(config.suites) or "(none)"
-        raise StudyError(f"no suite is called {suite!r}", where="suites", fix=f"one of: {known}")
-    kind = config.suites[suite].kind
+    kind = look_up("suite", suite, config.suites, "suites").kind
     if kind not in MEASURES:
         raise StudyError(f"no scorer measures suites of kind {kind!r}", where=f"suites.{suite}")
     return kind
@@ -87,12 +85,9 @@ def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) 
     present = items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]
     found = {row.id: row for row in read_hypotheses(path, asked)} if asked else {}
-    groups: dict[str, list[Prompt]] = {}
-    for prompt in asked:
-        groups.setdefault(prompt.item, []).append(prompt)
     return [
         Answers(suite, item, system, path, members, [found[prompt.id] for prompt in members])
-        for item, members in groups.items()
+        for item, members in by_item(asked).items()
     ]
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.measurement import Array, Measurement
@@ -118,13 +119,9 @@ def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Returns Holm's step-down correction (1979) of a family of p-values, in their order."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    corrected = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = largest
-    return corrected
+    order = np.argsort(p_values)
+    raised = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    return _in_order(np.maximum.accumulate(np.minimum(raised, 1.0)), order)
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
@@ -132,11 +129,13 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
     Calling those below a level different keeps the expected share of false ones below it.
     """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index], reverse=True)
-    corrected = [0.0] * len(p_values)
-    smallest = 1.0
-    for position, index in enumerate(order):
-        rank = len(p_values) - position
-        smallest = min(smallest, p_values[index] * len(p_values) / rank)
-        corrected[index] = smallest
-    return corrected
+    order = np.argsort(p_values)[::-1]
+    raised = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
+    return _in_order(np.minimum.accumulate(np.minimum(raised, 1.0)), order)
+
+
+def _in_order(corrected: Array, order: NDArray[np.intp]) -> list[float]:
+    """Returns corrected p-values in the order in which their family was given."""
+    placed = np.empty_like(corrected)
+    placed[order] = corrected
+    return [float(value) for value in placed]

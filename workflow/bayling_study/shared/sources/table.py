@@ -8,9 +8,7 @@ it is parsed, so this module imports nothing heavy.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -19,23 +17,12 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 from bayling_study.config.base import Name, Section
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json
+from bayling_study.core.lookup import closest, look_up
+from bayling_study.core.tables import read_table
 
 Kind = Literal[
     "pip-wheel", "pip-sdist", "url", "git", "hub", "sacrebleu", "apt", "npm", "babel", "local"
 ]
-COLUMNS = (
-    "id",
-    "kind",
-    "location",
-    "revision",
-    "files",
-    "sha256",
-    "bytes",
-    "licence",
-    "gated",
-    "used_by",
-    "note",
-)
 IDENTITY = ("id", "kind", "location", "revision", "files", "sha256")
 """Columns that decide the fetched bytes; a change of any other refetches nothing."""
 PINNED_KINDS = ("pip-wheel", "pip-sdist")
@@ -99,6 +86,9 @@ class SourceRow(Section):
         return self
 
 
+COLUMNS = tuple(SourceRow.model_fields)
+
+
 def read_sources(path: Path) -> dict[str, SourceRow]:
     """Reads the table; returns the rows by id, in the table's order.
 
@@ -106,10 +96,10 @@ def read_sources(path: Path) -> dict[str, SourceRow]:
         StudyError: names file, line and column of the first thing that is wrong.
     """
     rows: dict[str, SourceRow] = {}
-    for number, cells in _lines(path):
-        row = _row(cells, f"{path}:{number}")
+    for where, cells in read_table(path, COLUMNS):
+        row = _row(cells, where)
         if row.id in rows:
-            raise StudyError(f"the id {row.id!r} occurs twice", where=f"{path}:{number}, column id")
+            raise StudyError(f"the id {row.id!r} occurs twice", where=f"{where}, column id")
         rows[row.id] = row
     return rows
 
@@ -120,43 +110,13 @@ def source_row(path: Path, source: str) -> SourceRow:
     Raises:
         StudyError: the table is wrong or has no such source.
     """
-    rows = read_sources(path)
-    if source not in rows:
-        close = difflib.get_close_matches(source, rows, n=1)
-        fix = f"write {close[0]!r} instead" if close else f"use one of: {', '.join(rows)}"
-        raise StudyError(f"there is no source {source!r}", where=path, fix=fix)
-    return rows[source]
+    return look_up("source", source, read_sources(path), path)
 
 
 def row_hash(row: SourceRow) -> str:
     """Returns 8 hex digits of what decides a source's bytes; part of its folder's name."""
     values = row.model_dump(mode="json", include=set(IDENTITY))
     return sha256_json(values)[:ROW_HASH_DIGITS]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise StudyError("the table of sources does not exist", where=path) from error
-    except UnicodeDecodeError as error:
-        raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
-    expected = "\t".join(COLUMNS)
-    if not lines or lines[0] != expected:
-        raise StudyError(
-            "the first line must name the columns", where=f"{path}:1", fix=f"write: {expected}"
-        )
-    for number, line in enumerate(lines[1:], start=2):
-        if not line.strip() or line.startswith("#"):
-            continue
-        cells = line.split("\t")
-        if len(cells) != len(COLUMNS):
-            raise StudyError(
-                f"{len(cells)} cells where {len(COLUMNS)} are needed",
-                where=f"{path}:{number}",
-                fix="separate the columns by single tabs; an unknown value is an empty cell",
-            )
-        yield number, dict(zip(COLUMNS, (cell.strip() for cell in cells), strict=True))
 
 
 def _row(cells: dict[str, str], where: str) -> SourceRow:
@@ -192,8 +152,8 @@ def _fix(column: str, value: str) -> str | None:
     """Says what a column takes, where that is not in the reason already."""
     if column == "kind":
         kinds = get_args(Kind)
-        close = difflib.get_close_matches(value, kinds, n=1)
-        return f"write {close[0]!r} instead" if close else f"use one of: {', '.join(kinds)}"
+        near = closest(value, kinds)
+        return f"write {near!r} instead" if near else f"use one of: {', '.join(kinds)}"
     return {
         "sha256": "write 64 lower-case hex digits, or leave it empty to lock at first download",
         "bytes": "write the size as a whole number without separators, or leave it empty",

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from comet.models import RegressionMetric
 
+from bayling_study.core.batches import length_batches
 from bayling_study.core.progress import Progress
-from bayling_study.stages.comet.batches import length_batches
 from bayling_study.stages.comet.cache import Cache, Triple, text_key
 
 ESTIMATE_ROWS = 4096

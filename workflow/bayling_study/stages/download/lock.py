@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json, write_text
+from bayling_study.core.tables import read_table
 from bayling_study.stages.download.receipt import FileFact
 
 COLUMNS = ("id", "revision", "sha256", "bytes")
@@ -52,13 +53,13 @@ def read_lock(path: Path) -> Lock | None:
     """
     if not path.exists():
         return None
-    lines = path.read_text(encoding="utf-8").splitlines()
-    cells = lines[1].split("\t") if len(lines) == 2 else []
-    if len(cells) != len(COLUMNS) or not cells[3].isdigit():
+    rows = [cells for _, cells in read_table(path, COLUMNS)]
+    if len(rows) != 1 or not rows[0]["bytes"].isdigit():
         raise StudyError(
             "not a lock file", where=path, fix="restore it, or remove it to lock the source anew"
         )
-    return Lock(cells[0], cells[1], cells[2], int(cells[3]))
+    row = rows[0]
+    return Lock(row["id"], row["revision"], row["sha256"], int(row["bytes"]))
 
 
 def write_lock(path: Path, lock: Lock) -> None:

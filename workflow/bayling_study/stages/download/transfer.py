@@ -16,7 +16,6 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import requests
@@ -25,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES, sha256_file, sync_directory
+from bayling_study.core.network import retry_after
 from bayling_study.core.progress import Progress
 from bayling_study.stages.download.certificates import (
     ADVICE,
@@ -284,7 +284,7 @@ def check_status(response: requests.Response, url: str) -> None:
     if status in (200, 206):
         return
     if status in PASSING_STATUS:
-        raise TransientError(f"HTTP {status}", retry_after(response.headers.get("Retry-After")))
+        raise TransientError(f"HTTP {status}", asked_pause(response))
     if status in (401, 403):
         raise StudyError(
             f"the server refuses access (HTTP {status})",
@@ -299,23 +299,14 @@ def check_status(response: requests.Response, url: str) -> None:
     )
 
 
-def retry_after(value: str | None, now: float | None = None) -> float | None:
-    """Returns the seconds that a ``Retry-After`` header asks for (a number or a date).
+def asked_pause(response: requests.Response) -> float | None:
+    """Returns the seconds that the server asks to wait, if it does.
 
     Raises:
-        StudyError: the server asks for a longer pause than a job should wait.
+        StudyError: it asks for a longer pause than a job should wait.
     """
-    if not value:
-        return None
-    if value.strip().isdigit():
-        seconds = float(value)
-    else:
-        try:
-            when = parsedate_to_datetime(value).timestamp()
-        except ValueError:
-            return None
-        seconds = max(0.0, when - (time.time() if now is None else now))
-    if seconds > LONGEST_PAUSE_SECONDS:
+    seconds = retry_after(response.headers.get("Retry-After"))
+    if seconds is not None and seconds > LONGEST_PAUSE_SECONDS:
         raise StudyError(
             f"the server asks to come back in {seconds:.0f} seconds",
             fix="start again then; the transfer continues where it stopped",

@@ -9,23 +9,22 @@ from typing import Any
 import torch
 
 from bayling_study.core.files import read_json, write_json, write_text
+from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.stages.export.encoding import kept_dtype
 
 DTYPE_NAMES = {torch.float16: "float16", torch.bfloat16: "bfloat16", torch.float32: "float32"}
 
 
-def amend_config(folder: Path, dtype: torch.dtype, values: Mapping[str, Any]) -> None:
-    """Sets keys of the copied ``config.json``, and the precision that the files now have."""
+def amend_config(
+    checkpoint: Checkpoint, folder: Path, precision: str, values: Mapping[str, Any]
+) -> None:
+    """Sets keys of the copied ``config.json``, and the precision of most unquantised tensors."""
     config = read_json(folder / "config.json")
     config.pop("torch_dtype", None)
-    config |= {"dtype": DTYPE_NAMES[dtype], **values}
-    write_json(folder / "config.json", config)
-
-
-def main_dtype(dtypes: list[torch.dtype], precision: str) -> torch.dtype:
-    """Returns the precision that most unquantised tensors will be stored in."""
+    dtypes = [entry.dtype for entry in checkpoint.entries.values()]
     stored = [kept_dtype(dtype, precision) for dtype in dtypes if dtype.is_floating_point]
-    return max(set(stored), key=stored.count)
+    config |= {"dtype": DTYPE_NAMES[max(set(stored), key=stored.count)], **values}
+    write_json(folder / "config.json", config)
 
 
 def write_card(folder: Path, title: str, text: str) -> None:

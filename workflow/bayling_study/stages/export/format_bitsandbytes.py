@@ -39,7 +39,7 @@ from bayling_study.shared.checkpoints.shards import (
 )
 from bayling_study.shared.checkpoints.skeleton import linear_weights
 from bayling_study.shared.quantised.groupwise import LEVELS
-from bayling_study.stages.export.companions import amend_config, main_dtype, write_card
+from bayling_study.stages.export.companions import amend_config, write_card
 from bayling_study.stages.export.encoding import (
     Block,
     Encoded,
@@ -100,13 +100,9 @@ class BitsAndBytesFormat:
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes config and index, and copies the tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
-        dtypes = [entry.dtype for entry in self.checkpoint.entries.values()]
         quantisation = BitsAndBytesConfig(load_in_8bit=True).to_dict()
-        amend_config(
-            folder,
-            main_dtype(dtypes, self.precision),
-            {"quantization_config": quantisation},
-        )
+        values = {"quantization_config": quantisation}
+        amend_config(self.checkpoint, folder, self.precision, values)
         write_index(folder, files)
         write_card(folder, "8-bit weights (LLM.int8)", CARD)
 

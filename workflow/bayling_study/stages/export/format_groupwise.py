@@ -20,7 +20,7 @@ from bayling_study.shared.checkpoints.shards import Spec, WeightFile, copy_compa
 from bayling_study.shared.checkpoints.skeleton import linear_weights
 from bayling_study.shared.quantised.groupwise import dequantise, group_count, quantise
 from bayling_study.shared.quantised.layout import INT8, SCALE, Quantisation
-from bayling_study.stages.export.companions import amend_config, main_dtype, write_card
+from bayling_study.stages.export.companions import amend_config, write_card
 from bayling_study.stages.export.encoding import (
     Block,
     Encoded,
@@ -82,8 +82,7 @@ class GroupwiseFormat:
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes ``quantization.json`` and copies config and tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
-        dtypes = [entry.dtype for entry in self.checkpoint.entries.values()]
-        amend_config(folder, main_dtype(dtypes, self.precision), {})
+        amend_config(self.checkpoint, folder, self.precision, {})
         facts = {
             file.name: {"bytes": file.size, "sha256": sha256_file(folder / file.name)}
             for file in files

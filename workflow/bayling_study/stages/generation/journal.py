@@ -7,14 +7,12 @@ with another key is started over.
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bayling_study.core.errors import StudyError
-from bayling_study.core.rowlog import RowLog
+from bayling_study.core.rowlog import RowLog, hold
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,5 @@ def locked(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StudyError(
-                "another generation job is writing here", where=folder, fix="wait for it or stop it"
-            ) from error
+        hold(stream, folder, "another generation job is writing here")
         yield

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bayling_study.core.files import sha256_file
-from bayling_study.core.records import Prompt, read_prompts
+from bayling_study.core.records import Prompt, by_item, read_prompts
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,5 @@ class PromptSet:
 
     def by_item(self, expected: Iterable[str]) -> dict[str, list[Prompt]]:
         """Returns the prompts by item; an expected item without prompts has an empty list."""
-        groups: dict[str, list[Prompt]] = {item: [] for item in expected}
-        for prompt in self.prompts:
-            groups.setdefault(prompt.item, []).append(prompt)
-        return groups
+        empty: dict[str, list[Prompt]] = {item: [] for item in expected}
+        return empty | by_item(self.prompts)

@@ -28,7 +28,7 @@ from bayling_study.core.files import (
     write_jsonl,
 )
 from bayling_study.core.lookup import look_up
-from bayling_study.core.records import Hypothesis, Prompt, read_prompts, write_hypotheses
+from bayling_study.core.records import Hypothesis, Prompt, by_item, read_prompts, write_hypotheses
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord, run_record
 
@@ -105,7 +105,7 @@ def _answers(
         if not isinstance(suite, HarnessSuite | QuestionsSuite):
             raise StudyError(f"{name} is a suite of kind {suite.kind!r}", where="--suites")
         root = _root(suite, downloads)
-        groups = _by_item(rows)
+        groups = by_item(rows)
         answered[name] = {item: asker.item(name, suite, own, root) for item, own in groups.items()}
         run.metrics(_rates(name, answered[name]))
     run.metrics({"seconds": round(time.monotonic() - started, 1)})
@@ -118,13 +118,6 @@ def _root(suite: HarnessSuite | QuestionsSuite, downloads: dict[str, Path]) -> P
         return None
     folder = look_up("download", suite.source, downloads, "--download")
     return files_root(folder)
-
-
-def _by_item(prompts: list[Prompt]) -> dict[str, list[Prompt]]:
-    groups: dict[str, list[Prompt]] = {}
-    for prompt in prompts:
-        groups.setdefault(prompt.item, []).append(prompt)
-    return groups
 
 
 def _rates(suite: str, items: dict[str, Any]) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
+from bayling_study.core.network import free_port
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +58,6 @@ def served(checkpoint: Path, messages: Path) -> Iterator[EndpointSystem]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
-
-
-def free_port() -> int:
-    """Returns a port of the loopback address on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def await_server(server: subprocess.Popen[bytes], port: int, messages: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bayling_study.core.batches import length_batches
 from bayling_study.core.progress import Progress
 from bayling_study.stages.perplexity.conversations import ConversationTokens
 
@@ -43,24 +44,11 @@ def opinions(
     capacity = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
     found: dict[int, Opinion] = {}
     with Progress("perplexity", len(conversations), "conversations") as progress:
-        for batch in _batches(conversations, capacity):
+        for batch in length_batches([len(item.ids) for item in conversations], capacity):
             read = _read(model, [conversations[position] for position in batch])
             found.update(zip(batch, read, strict=True))
             progress.update(len(batch))
     return [found[position] for position in range(len(conversations))]
-
-
-def _batches(conversations: Sequence[ConversationTokens], capacity: int) -> Iterator[list[int]]:
-    """Yields positions of conversations that are read together; little of a batch is padding."""
-    order = sorted(range(len(conversations)), key=lambda n: (-len(conversations[n].ids), n))
-    batch: list[int] = []
-    for position in order:
-        if batch and (len(batch) + 1) * len(conversations[batch[0]].ids) > capacity:
-            yield batch
-            batch = []
-        batch.append(position)
-    if batch:
-        yield batch
 
 
 def _read(model: Any, batch: Sequence[ConversationTokens]) -> list[Opinion]:

@@ -2,7 +2,7 @@
 
 A test of knowledge transfer: facts that a model knows in English, asked in
 another language. Names of countries and of cities are CLDR's, through the
-installed package Babel; which city is the capital is the table below, of
+installed package Babel; which city is the capital is in ``capitals.tsv``, of
 countries whose capital gives its name to a time zone. A question is a cloze
 behind three solved lines, so it needs no translated wording. Wrong answers and
 examples depend on the country alone: all languages ask the same.
@@ -10,7 +10,9 @@ examples depend on the country alone: all languages ask the same.
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from functools import cache
+from pathlib import Path
 
 from babel import Locale
 from babel.dates import get_timezone_location
@@ -18,6 +20,7 @@ from babel.dates import get_timezone_location
 from bayling_study.core import languages
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
+from bayling_study.core.tables import read_table
 from bayling_study.stages.prompts.multiple_choice import ExamQuestion
 
 CHOICES = 4
@@ -26,35 +29,8 @@ LEAKING_SHARE = 0.5
 """A city that shares so much of its name with its country is no question (Algier, Algerien)."""
 FEWEST = 20
 """A language with fewer questions than this is refused."""
-_TABLE = """
-    AF=Asia/Kabul AL=Europe/Tirane AM=Asia/Yerevan AO=Africa/Luanda
-    AR=America/Argentina/Buenos_Aires AT=Europe/Vienna AZ=Asia/Baku BA=Europe/Sarajevo
-    BD=Asia/Dhaka BE=Europe/Brussels BF=Africa/Ouagadougou BG=Europe/Sofia BJ=Africa/Porto-Novo
-    BS=America/Nassau BT=Asia/Thimphu BW=Africa/Gaborone BY=Europe/Minsk CD=Africa/Kinshasa
-    CF=Africa/Bangui CG=Africa/Brazzaville CL=America/Santiago CO=America/Bogota
-    CU=America/Havana CY=Asia/Nicosia CZ=Europe/Prague DE=Europe/Berlin DK=Europe/Copenhagen
-    DO=America/Santo_Domingo DZ=Africa/Algiers EE=Europe/Tallinn EG=Africa/Cairo
-    ER=Africa/Asmara ES=Europe/Madrid ET=Africa/Addis_Ababa FI=Europe/Helsinki FR=Europe/Paris
-    GA=Africa/Libreville GB=Europe/London GE=Asia/Tbilisi GH=Africa/Accra GM=Africa/Banjul
-    GN=Africa/Conakry GQ=Africa/Malabo GR=Europe/Athens HN=America/Tegucigalpa
-    HR=Europe/Zagreb HT=America/Port-au-Prince HU=Europe/Budapest IE=Europe/Dublin
-    IQ=Asia/Baghdad IR=Asia/Tehran IS=Atlantic/Reykjavik IT=Europe/Rome JO=Asia/Amman
-    JP=Asia/Tokyo KE=Africa/Nairobi KG=Asia/Bishkek KH=Asia/Phnom_Penh KI=Pacific/Tarawa
-    KP=Asia/Pyongyang KR=Asia/Seoul LA=Asia/Vientiane LB=Asia/Beirut LI=Europe/Vaduz
-    LR=Africa/Monrovia LS=Africa/Maseru LT=Europe/Vilnius LV=Europe/Riga LY=Africa/Tripoli
-    MD=Europe/Chisinau ME=Europe/Podgorica MG=Indian/Antananarivo MK=Europe/Skopje
-    ML=Africa/Bamako MN=Asia/Ulaanbaatar MR=Africa/Nouakchott MZ=Africa/Maputo
-    NA=Africa/Windhoek NE=Africa/Niamey NI=America/Managua NL=Europe/Amsterdam NO=Europe/Oslo
-    NP=Asia/Kathmandu OM=Asia/Muscat PE=America/Lima PH=Asia/Manila PL=Europe/Warsaw
-    PT=Europe/Lisbon PY=America/Asuncion RO=Europe/Bucharest RS=Europe/Belgrade
-    RU=Europe/Moscow RW=Africa/Kigali SA=Asia/Riyadh SD=Africa/Khartoum SE=Europe/Stockholm
-    SI=Europe/Ljubljana SK=Europe/Bratislava SL=Africa/Freetown SN=Africa/Dakar
-    SO=Africa/Mogadishu SR=America/Paramaribo SS=Africa/Juba SY=Asia/Damascus
-    TD=Africa/Ndjamena TG=Africa/Lome TH=Asia/Bangkok TJ=Asia/Dushanbe TL=Asia/Dili
-    TM=Asia/Ashgabat TN=Africa/Tunis TT=America/Port_of_Spain UA=Europe/Kiev UG=Africa/Kampala
-    UY=America/Montevideo UZ=Asia/Tashkent VE=America/Caracas ZM=Africa/Lusaka ZW=Africa/Harare
-"""
-CAPITALS = dict(pair.split("=") for pair in _TABLE.split())
+TABLE = Path(__file__).with_suffix(".tsv")
+CAPITALS = {row["country"]: row["zone"] for _, row in read_table(TABLE, ("country", "zone"))}
 """Country (ISO 3166) to the time zone that is named after its capital (IANA)."""
 
 
@@ -107,18 +83,9 @@ def _is_latin(text: str) -> bool:
 
 def _leaks(country: str, city: str, unspaced: bool) -> bool:
     """Tells whether the country's name gives the city away."""
-    shared = _longest_shared(country.casefold(), city.casefold())
+    names = SequenceMatcher(None, country.casefold(), city.casefold(), autojunk=False)
+    shared = names.find_longest_match().size
     return shared >= (2 if unspaced else 3) and shared >= LEAKING_SHARE * len(city)
-
-
-def _longest_shared(first: str, second: str) -> int:
-    """Returns the length of the longest piece of text that two names have in common."""
-    return max(
-        end - start
-        for start in range(len(second) + 1)
-        for end in range(start, len(second) + 1)
-        if second[start:end] in first
-    )
 
 
 def _question(code: str, names: dict[str, tuple[str, str]], seed: int) -> ExamQuestion:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bayling_study.config.suites import EXAM_TASKS
+
 AnswerRule = Literal["single", "set", "math"]
 """``single``: one letter; ``set``: all letters that apply; ``math``: an expression."""
 
@@ -27,25 +29,12 @@ class Exam:
     rule: AnswerRule = "single"
 
 
-TASKS: dict[str, Exam] = {
-    "gaokao-chinese": Exam("zh"),
-    "gaokao-english": Exam("en"),
-    "gaokao-mathqa": Exam("zh"),
-    "gaokao-physics": Exam("zh", "set"),
-    "gaokao-chemistry": Exam("zh"),
-    "gaokao-biology": Exam("zh"),
-    "gaokao-history": Exam("zh"),
-    "gaokao-geography": Exam("zh"),
-    "gaokao-mathcloze": Exam("zh", "math"),
-    "sat-math": Exam("en"),
-    "sat-en": Exam("en"),
-    "sat-en-without-passage": Exam("en"),
-    "aqua-rat": Exam("en"),
-    "lsat-ar": Exam("en"),
-    "lsat-lr": Exam("en"),
-    "lsat-rc": Exam("en"),
-    "logiqa-en": Exam("en"),
-    "logiqa-zh": Exam("zh"),
+CHINESE = {name for name in EXAM_TASKS if name.startswith("gaokao-")} - {"gaokao-english"}
+CHINESE |= {"logiqa-zh"}
+"""Exams whose frame is Chinese."""
+RULES: dict[str, AnswerRule] = {"gaokao-physics": "set", "gaokao-mathcloze": "math"}
+TASKS = {
+    name: Exam("zh" if name in CHINESE else "en", RULES.get(name, "single")) for name in EXAM_TASKS
 }
 """The 18 exams of the BayLing paper: nine of GaoKao, nine it counts as English."""
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, text
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, text
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.metrics import difference_cell, headline, score_row
 
 MEAN, POOL = "mean of ", " items pooled"
 MOST_ROWS = 12
 """Averages up to which a suite's table is open; of more, it opens on demand."""
-COMPARISONS = "../significance/comparisons.json"
 
 Average = tuple[str, str]
 """An average's name and its metric."""
@@ -90,19 +89,12 @@ def _test(study: Study, score: Score) -> list[list[Cell]]:
     test = study.significance.between(score)
     if test is None:
         return []
-    sign = 1 if test["system_a"] == score.system else -1
-    low, high = sorted((sign * test["low"], sign * test["high"]))
     return [
         [
             text(score.item),
             text(score.metric),
             text(score.system),
-            Cell(
-                signed(sign * test["difference"]),
-                detail=f"{signed(low)} to {signed(high)}",
-                number=True,
-                link=COMPARISONS,
-            ),
+            difference_cell(test, score.system),
             number(test.get("p_adjusted"), 4),
             text("yes" if test["significant"] else "no"),
         ]

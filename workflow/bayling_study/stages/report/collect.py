@@ -116,8 +116,7 @@ class Study:
     @cached_property
     def audits(self) -> dict[str, dict[str, Any]]:
         """The audits of the training sets by mixture."""
-        paths = sorted((self.folder / "synthesis").glob("*/audit.json"))
-        return {path.parent.name: read_json(path) for path in paths}
+        return self._by_folder("synthesis/*/audit.json")
 
     @cached_property
     def corpora(self) -> dict[str, Any] | None:
@@ -128,8 +127,7 @@ class Study:
     @cached_property
     def exports(self) -> dict[str, dict[str, Any]]:
         """The error reports of 8-bit systems."""
-        paths = sorted((self.folder / "export").glob("*/error.json"))
-        return {path.parent.name: read_json(path) for path in paths}
+        return self._by_folder("export/*/error.json")
 
     @cached_property
     def perplexities(self) -> dict[str, dict[str, Any]]:
@@ -146,8 +144,7 @@ class Study:
     @cached_property
     def systems(self) -> dict[str, dict[str, Any]]:
         """What each system's outputs were made with (``system.json``)."""
-        paths = sorted((self.folder / "generation").glob("*/system.json"))
-        return {path.parent.name: read_json(path) for path in paths}
+        return self._by_folder("generation/*/system.json")
 
     @cached_property
     def sources(self) -> list[dict[str, Any]]:
@@ -160,6 +157,10 @@ class Study:
                 if "download" in path.parts and manifest.is_file():
                     folders[str(manifest)] = read_json(manifest)
         return [folders[name] for name in sorted(folders)]
+
+    def _by_folder(self, pattern: str) -> dict[str, dict[str, Any]]:
+        """Returns the contents of JSON files by the name of their folder."""
+        return {path.parent.name: read_json(path) for path in sorted(self.folder.glob(pattern))}
 
     def segments(self, system: str, suite: str, metric: str) -> dict[str, float]:
         """Returns a system's segment scores of a metric by prompt id; empty without any."""

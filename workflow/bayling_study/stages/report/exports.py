@@ -13,11 +13,10 @@ from bayling_study.stages.report.blocks import (
     PageSection,
     Table,
     number,
-    signed,
     text,
 )
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.metrics import HEADLINE
+from bayling_study.stages.report.metrics import HEADLINE, difference_cell
 
 DECIMALS = 2
 """Decimals of scores and their changes."""
@@ -115,18 +114,11 @@ def change_table(study: Study, system: str) -> Table:
 
 def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
     first = row["system_a"] == system
-    sign = 1 if first else -1
-    low, high = sorted((sign * row["low"], sign * row["high"]))
     before, after = (row["value_b"], row["value_a"]) if first else (row["value_a"], row["value_b"])
     return [
         *(text(row[key]) for key in ("suite", "item", "metric")),
         number(before, DECIMALS),
         number(after, DECIMALS),
-        Cell(
-            signed(after - before),
-            detail=f"{signed(low)} to {signed(high)}",
-            number=True,
-            link="../significance/comparisons.json",
-        ),
+        difference_cell(row, system),
         text("yes" if row["significant"] else "no"),
     ]

@@ -108,23 +108,6 @@ def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
     return result
 
 
-def score_bars(
-    title: str,
-    items: Sequence[str],
-    systems: Sequence[str],
-    values: dict[tuple[str, str], Interval],
-) -> str:
-    """Draws one group of bars an item and one bar a system, with intervals.
-
-    Args:
-        title: name of the metric, the axis label.
-        items: groups, such as directions.
-        systems: bars of each group.
-        values: (item, system) to value and bounds; missing bars stay empty.
-    """
-    return stacked_bars(items, systems, {title: values})
-
-
 def stacked_bars(
     items: Sequence[str], systems: Sequence[str], panels: dict[str, dict[tuple[str, str], Interval]]
 ) -> str:
@@ -133,7 +116,7 @@ def stacked_bars(
     Args:
         items: groups, such as directions.
         systems: bars of each group.
-        panels: metric to the bars as for ``score_bars``.
+        panels: metric to (item, system) to value and bounds; missing bars stay empty.
     """
     with pyplot.rc_context(STYLE):
         across = min(11.0, max(7.2, 0.9 * len(items)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Cell
+from bayling_study.stages.report.blocks import Cell, signed
 from bayling_study.stages.report.collect import Study
 
 HEADLINE = (
@@ -23,6 +24,7 @@ HEADLINE = (
     "score-ratio",
 )
 """Metrics of the first page and of ``make study``'s table, in this order."""
+COMPARISONS = "../significance/comparisons.json"
 LOWER_IS_BETTER = frozenset({"unparseable", "unjudged", "loss", "off-target", "mean-rank"})
 """Metrics of which a small value is good; all others are better when larger."""
 NEITHER = frozenset({"tie"})
@@ -81,3 +83,15 @@ def interval(score: Score, decimals: int = 2) -> str:
     if score.low is None or score.high is None:
         return ""
     return f"{score.low:.{decimals}f} to {score.high:.{decimals}f}"
+
+
+def difference_cell(test: Mapping[str, Any], system: str) -> Cell:
+    """Returns a system's score minus the other one's of a paired test, with its interval."""
+    sign = 1 if test["system_a"] == system else -1
+    low, high = sorted((sign * test["low"], sign * test["high"]))
+    return Cell(
+        signed(sign * test["difference"]),
+        detail=f"{signed(low)} to {signed(high)}",
+        number=True,
+        link=COMPARISONS,
+    )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.tables import read_table
 
 COLUMNS = ("suite", "item", "system", "metric", "value", "decimals", "kind", "source", "note")
 KINDS = ("published", "recomputed", "approximate", "recalled", "not-recomputable")
@@ -61,26 +62,17 @@ def read_published(path: Path) -> list[Published]:
     Raises:
         StudyError: a row is malformed or repeats another one; names file and line.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise StudyError("the table of published values does not exist", where=path) from error
-    if not lines or tuple(lines[0].split("\t")) != COLUMNS:
-        raise StudyError("wrong columns", where=f"{path}:1", fix="\t".join(COLUMNS))
     rows: dict[tuple[ScoreKey, str], Published] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        row = _parse(line, f"{path}:{number}")
+    for where, cells in read_table(path, COLUMNS):
+        row = _parse(cells, where)
         if (row.key, row.kind) in rows:
-            raise StudyError(f"{row.key} is duplicated as {row.kind}", where=f"{path}:{number}")
+            raise StudyError(f"{row.key} is duplicated as {row.kind}", where=where)
         rows[row.key, row.kind] = row
     return list(rows.values())
 
 
-def _parse(line: str, where: str) -> Published:
-    cells = line.split("\t")
-    if len(cells) != len(COLUMNS):
-        raise StudyError(f"{len(cells)} columns instead of {len(COLUMNS)}", where=where)
-    suite, item, system, metric, text, decimals, kind, source, note = cells
+def _parse(cells: dict[str, str], where: str) -> Published:
+    suite, item, system, metric, text, decimals, kind, source, note = cells.values()
     if kind not in KINDS:
         raise StudyError(f"unknown kind {kind!r}", where=where, fix=f"one of: {', '.join(KINDS)}")
     try:

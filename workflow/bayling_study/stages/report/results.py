@@ -185,5 +185,5 @@ def _figure(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> F
     items = list(dict.fromkeys(score.item for score in chosen))
     systems = study.ordered(score.system for score in chosen)
     bars = {(s.item, s.system): (s.value, s.low, s.high) for s in chosen}
-    svg = figures.score_bars(metric, items, systems, bars)
+    svg = figures.stacked_bars(items, systems, {metric: bars})
     return Figure(f"{suite}-{metric}", f"{metric} on {suite}", svg)

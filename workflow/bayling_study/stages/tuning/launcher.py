@@ -13,7 +13,6 @@ import ctypes
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from types import FrameType
 from typing import IO, Any
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import Follower, TrainingJob
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 
@@ -62,7 +62,9 @@ def launch(
     follower = Follower(job.events)
     begin = time.time()
     process = subprocess.Popen(
-        command(job, processes) if rendezvous is None else rendezvous.command(job.file),
+        torchrun(job.file, processes, f"127.0.0.1:{free_port()}")
+        if rendezvous is None
+        else rendezvous.command(job.file),
         env=environment(processes, job.folder) if rendezvous is None else None,
         stderr=subprocess.PIPE,
         text=True,
@@ -93,13 +95,23 @@ def launch(
         raise _error(job, failure, echo.text, process.returncode)
 
 
-def command(job: TrainingJob, processes: int) -> list[str]:
-    """Returns the command line of torch.distributed.run."""
+def torchrun(job: Path, processes: int, master: str, nodes: int = 1, rank: int = 0) -> list[str]:
+    """Returns the command line of torch.distributed.run for one node's processes.
+
+    Args:
+        job: the job's file.
+        processes: of this node.
+        master: ``HOST:PORT`` at which the processes of all nodes meet.
+        nodes: how many there are.
+        rank: which of them this one is.
+    """
+    host, _, port = master.rpartition(":")
     return [
         *(sys.executable, *TORCHRUN),
-        *("--nnodes", "1", "--nproc-per-node", str(processes)),
-        *("--master-addr", "127.0.0.1", "--master-port", str(free_port())),
-        *("-m", "bayling_study.stages.tuning.worker", str(job.file)),
+        *("--nnodes", str(nodes), "--node-rank", str(rank)),
+        *("--nproc-per-node", str(processes)),
+        *("--master-addr", host, "--master-port", port),
+        *("-m", "bayling_study.stages.tuning.worker", str(job)),
     ]
 
 
@@ -120,13 +132,6 @@ def environment(processes: int, folder: Path) -> dict[str, str]:
     if not torch.cuda.is_available():  # also where a scheduler names cards that torch cannot use
         values["DS_ACCELERATOR"] = "cpu"
     return values
-
-
-def free_port() -> int:
-    """Returns a TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Echo(threading.Thread):

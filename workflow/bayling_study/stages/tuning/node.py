@@ -8,7 +8,6 @@ append to.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -18,14 +17,14 @@ from pathlib import Path
 from typing import IO
 
 from bayling_study.core import cli
+from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import (
-    TORCHRUN,
     end,
     environment,
-    free_port,
     shield,
     stop_on_signal,
+    torchrun,
 )
 from bayling_study.stages.tuning.nodes import join, node_name, node_rank
 
@@ -47,22 +46,10 @@ def main() -> int:
     with log_file(options.logs, rank) as log, stop_on_signal(TrainingJob.read(options.job)):
         master = join(options.rendezvous, rank, visible_gpus(), free_port(), options.timeout)
         tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
-        variables = environment(options.processes, options.job.parent)
-        status = run(torchrun(options, rank, master), variables, log)
+        command = torchrun(options.job, options.processes, master, options.nodes, rank)
+        status = run(command, environment(options.processes, options.job.parent), log)
         tell(log, f"node {rank}: ended with status {status}")
     return status
-
-
-def torchrun(options: argparse.Namespace, rank: int, master: str) -> list[str]:
-    """Returns the command line of torch.distributed.run for this node."""
-    host, _, port = master.rpartition(":")
-    return [
-        *(sys.executable, *TORCHRUN),
-        *("--nnodes", str(options.nodes), "--node-rank", str(rank)),
-        *("--nproc-per-node", str(options.processes)),
-        *("--master-addr", host, "--master-port", port),
-        *("-m", "bayling_study.stages.tuning.worker", str(options.job)),
-    ]
 
 
 def run(command: list[str], environment: dict[str, str], log: IO[str] | None) -> int:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
+from filelock import FileLock, Timeout
 
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.tuning.job import TrainingJob
@@ -59,18 +58,16 @@ def sole_writer(job: TrainingJob, patience: float = LOCK_SECONDS) -> Iterator[No
     Raises:
         StudyError: another run still writes there.
     """
-    end = time.monotonic() + patience
-    with open(job.folder / "lock", "w") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > end:
-                    raise StudyError(
-                        f"another training run has been writing here for {patience:g} s",
-                        where=job.folder,
-                        fix="wait for it, or end its processes (tuning.worker)",
-                    ) from error
-            time.sleep(0.2)
+    lock = FileLock(job.folder / "lock")
+    try:
+        lock.acquire(timeout=patience, poll_interval=0.2)
+    except Timeout as error:
+        raise StudyError(
+            f"another training run has been writing here for {patience:g} s",
+            where=job.folder,
+            fix="wait for it, or end its processes (tuning.worker)",
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()

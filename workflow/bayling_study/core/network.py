@@ -1,0 +1,33 @@
+"""Small facts of networking. Standard library only."""
+
+from __future__ import annotations
+
+import socket
+import time
+from email.utils import parsedate_to_datetime
+
+
+def free_port() -> int:
+    """Returns a TCP port of the loopback address on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Returns the seconds that a ``Retry-After`` header asks for (RFC 9110: a number or a date).
+
+    Args:
+        value: of the header, if there is one; none or nonsense asks for nothing.
+        now: Unix time; the present if none.
+    """
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(value).timestamp()
+        except ValueError:
+            return None
+    return max(0.0, when - (time.time() if now is None else now))

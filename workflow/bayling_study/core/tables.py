@@ -1,0 +1,40 @@
+"""Tables that people edit: tab-separated, the columns named in the first line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yields ``FILE:LINE`` and the cells by column of each row of a tab-separated table.
+
+    The first line names the columns; empty lines and lines that begin with ``#`` are no rows.
+
+    Raises:
+        StudyError: names the file and the line that is not as it should be.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise StudyError("the table does not exist", where=path) from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
+    expected = "\t".join(columns)
+    if not lines or lines[0] != expected:
+        raise StudyError(
+            "the first line must name the columns", where=f"{path}:1", fix=f"write: {expected}"
+        )
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = [cell.strip() for cell in line.split("\t")]
+        if len(cells) != len(columns):
+            raise StudyError(
+                f"{len(cells)} cells where {len(columns)} are needed",
+                where=f"{path}:{number}",
+                fix="separate the columns by single tabs; an unknown value is an empty cell",
+            )
+        yield f"{path}:{number}", dict(zip(columns, cells, strict=True))
