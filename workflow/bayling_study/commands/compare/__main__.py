@@ -22,7 +22,7 @@ from bayling_study.commands.summary import aligned
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, text
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, table_row
 from bayling_study.stages.report.metrics import HEADLINE, LOWER_IS_BETTER, NEITHER
 from bayling_study.stages.report.page import render
 from bayling_study.stages.report.significance import BETTER, WORSE
@@ -56,7 +56,7 @@ def main() -> None:
     shown = [table for table in tables[:2] if table.rows]
     print(f"A: {a.label}\nB: {b.label}\n")
     for table in shown:
-        print(f"{table.title}\n\n{aligned([table.headings, *_texts(table)])}\n")
+        print(f"{table.title}\n\n{aligned([table.headings, *table.plain])}\n")
     print(summary)
     out = arguments.out or arguments.results / "compare" / _folder(a, b)
     write(out, a, b, summary, tables)
@@ -65,7 +65,7 @@ def main() -> None:
 
 def difference_table(found: Sequence[Difference]) -> Table:
     """Returns what differs in how the sides were made."""
-    rows = [[text(row.kind), text(row.what), text(row.a), text(row.b)] for row in found]
+    rows = [table_row(row.kind, row.what, row.a, row.b) for row in found]
     return Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
 
 
@@ -86,15 +86,13 @@ def _row(pair: ScorePair) -> list[Cell]:
     if pair.low is not None and pair.high is not None:
         bounds = f"{signed(pair.low)} to {signed(pair.high)}"
     difference = f"{signed(pair.b - pair.a)} {mark(pair)}".rstrip()
-    return [
-        *(text(value) for value in (pair.suite, pair.item, pair.metric, pair.system)),
-        number(pair.a, 2),
-        number(pair.b, 2),
+    return table_row(
+        *(pair.suite, pair.item, pair.metric, pair.system),
+        *(number(pair.a, 2), number(pair.b, 2)),
         Cell(difference, detail=bounds, number=True),
-        number(pair.p, 3),
-        number(pair.n or None),
-        text(pair.note),
-    ]
+        *(number(pair.p, 3), number(pair.n or None)),
+        pair.note,
+    )
 
 
 def mark(pair: ScorePair) -> str:
@@ -125,13 +123,6 @@ def write(out: Path, a: Side, b: Side, summary: str, tables: Sequence[Table]) ->
     section.more["Every metric"] = [tables[2]]
     page = render("Comparison", f"A: {a.label}, B: {b.label}", [section])
     write_text(out / "index.html", page)
-
-
-def _texts(table: Table) -> list[list[str]]:
-    return [
-        [f"{cell.text} [{cell.detail}]" if cell.detail else cell.text for cell in row]
-        for row in table.rows
-    ]
 
 
 def _folder(a: Side, b: Side) -> str:

@@ -13,7 +13,7 @@ from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.tracking.record import flatten
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.averages import Average, add_averages, averages_of
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, text
+from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import headline
@@ -40,15 +40,12 @@ def ablation_section(study: Study) -> PageSection:
     section.tables.append(_table(study, tuned, without_averages(means, averages)))
     add_averages(section, study, averages)
     label, sizes = sizes_of(study, tuned)
-    points = {
-        f"{suite}: {metric}": {
-            name: (size, values[name])
-            for name, size in sizes.items()
-            if size is not None and name in values
-        }
-        for (suite, metric), values in means.items()
-    }
-    points = {title: found for title, found in points.items() if len(found) >= FEWEST}
+    points = {}
+    for (suite, metric), values in means.items():
+        sized = ((name, sizes[name], value) for name, value in values.items())
+        found = {name: (size, value) for name, size, value in sized if size is not None}
+        if len(found) >= FEWEST:
+            points[f"{suite}: {metric}"] = found
     if points:
         svg = figures.scaling(points, label)
         caption = "One point per tuned system; a suite's mean is the plain mean over its items."
@@ -62,10 +59,8 @@ def sizes_of(study: Study, tuned: Sequence[str]) -> tuple[str, dict[str, float |
     known = [value for value in parameters.values() if value is not None]
     if len(known) == len(tuned) and max(known) > OTHER_MODEL * min(known):
         return "parameters (millions)", parameters
-    return (
-        "conversations of the training set",
-        {name: _metric(study, name, "conversations") for name in tuned},
-    )
+    sizes = {name: _metric(study, name, "conversations") for name in tuned}
+    return "conversations of the training set", sizes
 
 
 def _parameters(checkpoint: Path) -> float | None:
@@ -83,8 +78,8 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, floa
     Where items are directions, averages among them do not count twice.
     """
     result: dict[Means, dict[str, float]] = {}
-    for suite in dict.fromkeys(score.suite for score in study.scores):
-        scores = [s for s in study.scores if s.suite == suite and s.system in systems]
+    for suite, every in study.by_suite.items():
+        scores = [score for score in every if score.system in systems]
         directions = set(directions_of(score.item for score in scores))
         for metric in headline(score.metric for score in scores):
             for name in systems:
@@ -120,12 +115,11 @@ def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, floa
     keys = dict.fromkeys(key for values in settings.values() for key in values)
     varied = [k for k in keys if len({str(v.get(k)) for v in settings.values()}) > 1]
     rows = [
-        [
-            text(name),
-            *(text(settings[name].get(key, "–")) for key in varied),
-            *(_size(study, name, key) for key in SIZES),
+        table_row(
+            *(name, *(settings[name].get(key, "–") for key in varied)),
+            *(number(_metric(study, name, key), 3 if key == "loss" else 0) for key in SIZES),
             *(number(values.get(name), 2) for values in means.values()),
-        ]
+        )
         for name in tuned
     ]
     columns = ["system", *varied, *(key.replace("_", " ") for key in SIZES)]
@@ -133,7 +127,3 @@ def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, floa
     note = "Settings: those that differ between the systems."
     note += " Scores: plain means over items, not tested here." if means else ""
     return Table("ablations", "Tuned systems", columns, rows, note)
-
-
-def _size(study: Study, name: str, key: str) -> Cell:
-    return number(_metric(study, name, key), 3 if key == "loss" else 0)

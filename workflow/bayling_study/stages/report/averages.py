@@ -6,12 +6,14 @@ put together by its note (``scoring.aggregates``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, text
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.metrics import difference_cell, headline, score_row
+from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.significance import difference_cell
 
 MEAN, POOL = "mean of ", " items pooled"
 MOST_ROWS = 12
@@ -30,8 +32,7 @@ def is_average(score: Score) -> bool:
 def averages_of(study: Study, systems: Sequence[str]) -> dict[str, dict[Average, dict[str, Score]]]:
     """Returns the headline averages of systems: suite to (average, metric) to system to score."""
     found: dict[str, dict[Average, dict[str, Score]]] = {}
-    for suite in dict.fromkeys(score.suite for score in study.scores):
-        scores = [score for score in study.scores if score.suite == suite]
+    for suite, scores in study.by_suite.items():
         first = headline(score.metric for score in scores)
         for score in scores:
             if score.metric in first and score.system in systems and is_average(score):
@@ -58,7 +59,7 @@ def add_averages(
 def _table(study: Study, suite: str, rows: dict[Average, dict[str, Score]]) -> Table:
     systems = study.ordered(name for scores in rows.values() for name in scores)
     body = [
-        [text(item), text(metric), *score_row(study, scores, systems)]
+        table_row(item, metric, *score_row(study, scores, systems))
         for (item, metric), scores in rows.items()
     ]
     methods = dict.fromkeys(s.method for scores in rows.values() for s in scores.values())
@@ -73,11 +74,10 @@ def _table(study: Study, suite: str, rows: dict[Average, dict[str, Score]]) -> T
 def _tests(study: Study, suite: str, rows: dict[Average, dict[str, Score]]) -> Table:
     """Returns what ``comparisons.json`` says about each system against the baseline."""
     body = [
-        row
+        _test(scores[system], test)
         for scores in rows.values()
         for system in study.ordered(scores)
-        if system != study.baseline
-        for row in _test(study, scores[system])
+        if system != study.baseline and (test := study.significance.between(scores[system]))
     ]
     columns = ["average", "metric", "system", "difference", "p, corrected", "significant"]
     note = f"System minus {study.baseline}, with its interval; p after Holm's correction."
@@ -85,17 +85,7 @@ def _tests(study: Study, suite: str, rows: dict[Average, dict[str, Score]]) -> T
     return Table(f"ablations-{suite}-tests", title, columns, body, note)
 
 
-def _test(study: Study, score: Score) -> list[list[Cell]]:
-    test = study.significance.between(score)
-    if test is None:
-        return []
-    return [
-        [
-            text(score.item),
-            text(score.metric),
-            text(score.system),
-            difference_cell(test, score.system),
-            number(test.get("p_adjusted"), 4),
-            text("yes" if test["significant"] else "no"),
-        ]
-    ]
+def _test(score: Score, test: Mapping[str, Any]) -> list[Cell]:
+    difference, p = difference_cell(test, score.system), number(test.get("p_adjusted"), 4)
+    significant = "yes" if test["significant"] else "no"
+    return table_row(score.item, score.metric, score.system, difference, p, significant)

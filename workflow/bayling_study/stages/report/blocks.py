@@ -20,15 +20,10 @@ SHORT, LONG = 16, 60
 
 @dataclass(frozen=True)
 class Cell:
-    """One table cell.
+    """One table cell: its text, and how that is shown.
 
-    Attributes:
-        text: what the reader sees.
-        detail: smaller text below it, such as an interval.
-        strong: set in bold (best of its row).
-        link: a file relative to the report.
-        number: whether the cell is aligned and sorted as a number.
-        hint: shown when the pointer rests on the cell, such as a metric's signature.
+    ``detail`` is smaller text below it, such as an interval; ``link`` a file relative to the
+    report; ``hint`` is shown when the pointer rests on the cell. The best of a row is ``strong``.
     """
 
     text: str
@@ -75,11 +70,15 @@ class Table:
         buffer = io.StringIO()
         writer = csv.writer(buffer, dialect="excel-tab", lineterminator="\n")
         writer.writerow(self.headings)
-        for row in self.rows:
-            writer.writerow(
-                f"{cell.text} [{cell.detail}]" if cell.detail else cell.text for cell in row
-            )
+        writer.writerows(self.plain)
         return buffer.getvalue()
+
+    @property
+    def plain(self) -> list[list[str]]:
+        """The rows as texts, details in brackets."""
+        return [
+            [f"{c.text} [{c.detail}]" if c.detail else c.text for c in row] for row in self.rows
+        ]
 
     def latex(self) -> str:
         """Returns the table for LaTeX's ``booktabs``, without the details."""
@@ -189,9 +188,9 @@ class PageSection:
         return not any(shown)
 
 
-def text(value: object) -> Cell:
-    """Returns a plain cell."""
-    return Cell(str(value))
+def table_row(*values: object) -> list[Cell]:
+    """Returns a table's row: cells stay as they are, all else becomes their text."""
+    return [value if isinstance(value, Cell) else Cell(str(value)) for value in values]
 
 
 def number(value: float | int | None, decimals: int = 0, unit: str = "") -> Cell:
@@ -205,8 +204,3 @@ def signed(value: float, decimals: int = 2) -> str:
     """Returns a number with its sign; zero has none."""
     rounded = round(value, decimals)
     return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"
-
-
-def counts(values: dict[str, int]) -> list[list[Cell]]:
-    """Returns the body of a two-column table of names and counts."""
-    return [[text(name), number(count)] for name, count in values.items()]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Table, text
+from bayling_study.stages.report.blocks import Table, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import headline
 
@@ -24,8 +24,7 @@ Caution = tuple[str, str]
 def warning_table(study: Study) -> Table:
     """Returns the warnings of a study."""
     sources = (few_segments, at_chance, zeros, answers, approximations, training, origins, jobs)
-    found = [caution for source in sources for caution in source(study)]
-    rows = [[text(what), text(why)] for what, why in found]
+    rows = [table_row(*caution) for source in sources for caution in source(study)]
     return Table("warnings", "Read this first", ["what", "why"], rows)
 
 
@@ -43,26 +42,25 @@ def few_segments(study: Study) -> Iterator[Caution]:
 
 def at_chance(study: Study) -> Iterator[Caution]:
     """Warns of scores that guessing, or always giving an exam's most frequent answer, reaches."""
-    for suite in dict.fromkeys(score.suite for score in study.scores if score.chance):
-        own = [s for s in study.scores if s.suite == suite and s.metric == "accuracy"]
-        guessed = [score for score in own if score.chance]
-        if guessed:
-            names = ", ".join(dict.fromkeys(score.system for score in guessed))
-            what = f"{suite}: {len(guessed)} of {len(own)} accuracies at chance level"
-            yield what, f"the interval reaches down to what guessing gives ({names})"
+    accuracies = {
+        suite: [score for score in scores if score.metric == "accuracy"]
+        for suite, scores in study.by_suite.items()
+    }
+    for suite, own in accuracies.items():
+        low = [score for score in own if score.chance]
+        yield from _at_chance(suite, own, low, "the interval reaches down to what guessing gives")
     for suite, config in study.config.suites.items():
-        own = [s for s in study.scores if s.suite == suite and s.metric == "accuracy"]
-        if config.kind != "exams" or not own:
-            continue
-        frequent = _most_frequent(study, suite)
-        low = [score for score in own if _within_chance(score, frequent)]
-        if low:
-            names = ", ".join(dict.fromkeys(f"{s.system}" for s in low))
+        if config.kind == "exams" and (own := accuracies.get(suite, [])):
+            frequent = _most_frequent(study, suite)
+            low = [score for score in own if _within_chance(score, frequent)]
             why = "not above the share of the exam's most frequent answer"
-            yield (
-                f"{suite}: {len(low)} of {len(own)} accuracies at chance level",
-                f"{why} ({names})",
-            )
+            yield from _at_chance(suite, own, low, why)
+
+
+def _at_chance(suite: str, own: list[Score], low: list[Score], why: str) -> Iterator[Caution]:
+    if low:
+        names = ", ".join(dict.fromkeys(score.system for score in low))
+        yield f"{suite}: {len(low)} of {len(own)} accuracies at chance level", f"{why} ({names})"
 
 
 def _most_frequent(study: Study, suite: str) -> dict[str, float]:
@@ -84,8 +82,7 @@ def _within_chance(score: Score, frequent: dict[str, float]) -> bool:
 def zeros(study: Study) -> Iterator[Caution]:
     """Warns of items on which every system scored nothing."""
     found = []
-    for suite in dict.fromkeys(score.suite for score in study.scores):
-        scores = [score for score in study.scores if score.suite == suite]
+    for suite, scores in study.by_suite.items():
         for metric in headline(score.metric for score in scores):
             own = [score for score in scores if score.metric == metric]
             items = dict.fromkeys(score.item for score in own)

@@ -16,11 +16,7 @@ def end_of(record: Mapping[str, Any]) -> float:
 
 
 class BusyClock:
-    """Seconds in which at least one of some jobs ran.
-
-    Args:
-        records: run records of the jobs.
-    """
+    """Seconds in which at least one of the jobs of some run records ran."""
 
     def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
         self._spans: list[tuple[float, float]] = []

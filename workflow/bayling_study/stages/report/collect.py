@@ -27,10 +27,7 @@ UNFINISHED = ("report", "tracking")
 class Study:
     """A finished study, read lazily from its results folder.
 
-    Attributes:
-        folder: the results folder.
-        config: the sections that the report was given.
-        shared: run records of jobs whose outputs all studies share.
+    ``shared`` are the run records of jobs whose outputs all studies share.
     """
 
     folder: Path
@@ -50,6 +47,14 @@ class Study:
         if not found:
             raise StudyError("no scores", where=self.folder / "scoring", fix="run the study first")
         return sorted(found, key=self._position)
+
+    @cached_property
+    def by_suite(self) -> dict[str, list[Score]]:
+        """All scores by suite, in their order."""
+        found: dict[str, list[Score]] = {}
+        for score in self.scores:
+            found.setdefault(score.suite, []).append(score)
+        return found
 
     def link(self, score: Score) -> str:
         """Returns a score's file, relative to the report; empty for a derived score."""
@@ -108,10 +113,7 @@ class Study:
 
     def record(self, stage: str, name: str) -> dict[str, Any] | None:
         """Returns one job's run record, or none."""
-        for record in self.records:
-            if (record["stage"], record["name"]) == (stage, name):
-                return record
-        return None
+        return next((r for r in self.records if (r["stage"], r["name"]) == (stage, name)), None)
 
     @cached_property
     def audits(self) -> dict[str, dict[str, Any]]:

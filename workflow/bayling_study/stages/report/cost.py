@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bayling_study.stages.report.blocks import Cell, Table, number, text
+from bayling_study.stages.report.blocks import Cell, Table, number, table_row
 from bayling_study.stages.report.clock import BusyClock, end_of
 
 JOULES_A_KWH = 3.6e6
@@ -47,22 +47,12 @@ def _total(values: Sequence[float | None]) -> float | None:
 
 
 def cost_facts(records: Sequence[Record], shared: Sequence[Record] = ()) -> list[tuple[str, str]]:
-    """Returns the first page's lines about cost.
-
-    Args:
-        records: run records of the study's own jobs.
-        shared: those of jobs whose outputs all studies share; they have a line of their own.
-    """
+    """Returns the first page's lines about cost; shared jobs have a line of their own."""
     if not records:
         return []
     wall = BusyClock(records).total
-    facts = [
-        ("jobs", _work(records)),
-        (
-            "wall time",
-            f"{wall / 60:.1f} minutes during which a job was running; pauses are not counted",
-        ),
-    ]
+    busy = f"{wall / 60:.1f} minutes during which a job was running; pauses are not counted"
+    facts = [("jobs", _work(records)), ("wall time", busy)]
     if shared:
         facts.append(("shared downloads and models", f"{_work(shared)}, once for all studies"))
     gpus, energy = sum(map(gpu_hours, records)), _total([energy_kwh(r) for r in records])
@@ -94,12 +84,12 @@ def cost_table(records: Sequence[Record], shared: Sequence[Record] = ()) -> Tabl
 
 
 def _row(stage: str, records: Sequence[Record]) -> list[Cell]:
-    return [
-        text(stage),
+    return table_row(
+        stage,
         number(len(records)),
         number(sum(map(seconds_of, records)) / 60, 1),
         number(_total([core_hours(record) for record in records]), 3),
         number(sum(map(gpu_hours, records)), 2),
         number(max(r["host"].get("peak_memory_bytes") or 0 for r in records) / GIB, 2),
         number(_total([energy_kwh(record) for record in records]), 3),
-    ]
+    )

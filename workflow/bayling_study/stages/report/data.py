@@ -13,18 +13,14 @@ from bayling_study.stages.report.blocks import (
     MarkedText,
     PageSection,
     Table,
-    counts,
     number,
-    text,
+    table_row,
 )
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.samples import shown
 
 MIB = 2**20
-PINS = {
-    "table": "pinned in the source table",
-    "lock": "locked at the first download",
-}
+PINS = {"table": "pinned in the source table", "lock": "locked at the first download"}
 GROUPS = ("recipe", "direction", "demand", "turns", "source", "language", "instruction_language")
 """What an audit counts conversations by (``by_NAME``)."""
 
@@ -50,16 +46,12 @@ def source_table(study: Study) -> Table:
         source, pin = manifest["source"], manifest.get("pin", "")
         digest = source.get("sha256") or manifest.get("listing", "")
         size = sum(file["bytes"] for file in manifest["files"]) / MIB
-        rows.append(
-            [
-                Cell(source["id"], hint=source.get("note", "")),
-                text(source.get("location", "")),
-                text(source.get("revision") or "–"),
-                text(source.get("licence", "")),
-                number(size, 1, " MiB"),
-                Cell(PINS.get(pin, manifest.get("checked", pin)), detail=digest[:16], hint=digest),
-            ]
-        )
+        name = Cell(source["id"], hint=source.get("note", ""))
+        place = (source.get("location", ""), source.get("revision") or "–")
+        checked = PINS.get(pin, manifest.get("checked", pin))
+        pinned = Cell(checked, detail=digest[:16], hint=digest)
+        licence = source.get("licence", "")
+        rows.append(table_row(name, *place, licence, number(size, 1, " MiB"), pinned))
     columns = ["source", "location", "revision", "licence", "size", "pin"]
     return Table("sources", "Sources", columns, rows, "Below the pin: start of the SHA-256.")
 
@@ -69,24 +61,18 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
     rows = []
     for part in ("parallel", "conversations"):
         for name, group in report.get(part, {}).get("groups", {}).items():
-            reasons = sorted(group["rejected"].items(), key=lambda item: -item[1])
-            rows.append(
-                [
-                    text(name),
-                    number(group["read"]),
-                    number(group["kept"]),
-                    number(group["read"] - group["kept"]),
-                    text("; ".join(f"{reason} {count:,}" for reason, count in reasons)),
-                ]
-            )
+            found = sorted(group["rejected"].items(), key=lambda item: -item[1])
+            reasons = "; ".join(f"{reason} {count:,}" for reason, count in found)
+            sizes = (group["read"], group["kept"], group["read"] - group["kept"])
+            rows.append(table_row(name, *map(number, sizes), reasons))
     columns = ["corpus", "read", "kept", "rejected", "reasons"]
     tables = [Table("corpora", "Corpora after cleaning", columns, rows)]
     segments = report.get("parallel", {}).get("segments", {})
-    split = [[text(k), number(v["train"]), number(v["test"])] for k, v in segments.items()]
+    split = [table_row(k, number(v["train"]), number(v["test"])) for k, v in segments.items()]
     if split:
         documents = report["parallel"].get("documents", {})
-        sizes = ", ".join(f"{count:,} {side}" for side, count in documents.items())
-        note = f"Split by document ({sizes}): no document and no pivot sentence is on both sides."
+        parts = ", ".join(f"{count:,} {side}" for side, count in documents.items())
+        note = f"Split by document ({parts}): no document and no pivot sentence is on both sides."
         columns = ["language", "train", "test"]
         tables.append(Table("split", "Segments by language and side", columns, split, note))
     return tables
@@ -95,7 +81,7 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
 def rejected_samples(report: Mapping[str, Any], most: int) -> list[Table]:
     """Returns rejected segments and dialogues of the corpora, at most so many for each reason."""
     rows = [
-        [text(reason), text(shown(json.dumps(sample, ensure_ascii=False)))]
+        table_row(reason, shown(json.dumps(sample, ensure_ascii=False)))
         for part in ("parallel", "conversations")
         for reason, samples in report.get(part, {}).get("samples", {}).items()
         for sample in samples[:most]
@@ -108,16 +94,7 @@ def add_audit(section: PageSection, mixture: str, audit: Mapping[str, Any]) -> N
     tokens = audit.get("tokens", {})
     if tokens.get("by_recipe"):
         section.tables.append(_token_table(mixture, audit))
-    more = [
-        Table(
-            f"audit-{mixture}-{group}",
-            f"{mixture}: conversations by {group.replace('_', ' ')}",
-            [group.replace("_", " "), "conversations"],
-            counts(audit[f"by_{group}"]),
-        )
-        for group in GROUPS
-        if audit.get(f"by_{group}")
-    ]
+    more = [_group_table(mixture, group, audit) for group in GROUPS if audit.get(f"by_{group}")]
     more += [_wanted_table(mixture, audit)] if audit.get("wanted") else []
     more += [_rejected_table(mixture, audit)] if any(audit.get("rejected", {}).values()) else []
     if more:
@@ -142,21 +119,24 @@ def _bin(end: int | None) -> str:
     return "longer" if end is None else f"{end:,}"
 
 
+def _group_table(mixture: str, group: str, audit: Mapping[str, Any]) -> Table:
+    name = group.replace("_", " ")
+    rows = [table_row(entry, number(count)) for entry, count in audit[f"by_{group}"].items()]
+    title = f"{mixture}: conversations by {name}"
+    return Table(f"audit-{mixture}-{group}", title, [name, "conversations"], rows)
+
+
 def _token_table(mixture: str, audit: Mapping[str, Any]) -> Table:
     tokens = audit["tokens"]
     made = audit.get("by_recipe", {})
-    every = [*tokens["by_recipe"].items(), ("all", tokens)]
     rows = [
-        [
-            text(recipe),
-            number(made.get(recipe, audit.get("conversations"))),
-            number(row["real"]),
-            number(row["supervised"]),
+        table_row(
+            *(recipe, number(made.get(recipe, audit.get("conversations")))),
+            *(number(row["real"]), number(row["supervised"])),
             number(100 * row["supervised_share"], 1, " %"),
-            number(row.get("median")),
-            number(row.get("longest")),
-        ]
-        for recipe, row in every
+            *(number(row.get("median")), number(row.get("longest"))),
+        )
+        for recipe, row in [*tokens["by_recipe"].items(), ("all", tokens)]
     ]
     columns = ["recipe", "conversations", "tokens", "supervised", "share", "median", "longest"]
     cut = tokens.get("truncated", 0)
@@ -167,7 +147,7 @@ def _token_table(mixture: str, audit: Mapping[str, Any]) -> Table:
 def _wanted_table(mixture: str, audit: Mapping[str, Any]) -> Table:
     made = audit.get("by_recipe_and_direction", {})
     rows = [
-        [text(name), number(count), number(made.get(name, made.get(f"{name}/none", 0)))]
+        table_row(name, number(count), number(made.get(name, made.get(f"{name}/none", 0))))
         for name, count in audit["wanted"].items()
     ]
     title = f"{mixture}: conversations wanted and made"
@@ -176,7 +156,7 @@ def _wanted_table(mixture: str, audit: Mapping[str, Any]) -> Table:
 
 def _rejected_table(mixture: str, audit: Mapping[str, Any]) -> Table:
     rows = [
-        [text(stage), text(row["reason"]), number(row["count"])]
+        table_row(stage, row["reason"], number(row["count"]))
         for stage, found in audit["rejected"].items()
         for row in found
     ]

@@ -7,16 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import (
-    Cell,
-    Figure,
-    PageSection,
-    Table,
-    number,
-    text,
-)
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.metrics import HEADLINE, difference_cell
+from bayling_study.stages.report.metrics import HEADLINE
+from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
 DECIMALS = 2
 """Decimals of scores and their changes."""
@@ -52,13 +46,9 @@ def export_section(study: Study) -> PageSection:
 
 
 def _total_table(system: str, total: Mapping[str, float]) -> Table:
+    link = f"../export/{system}/error.json"
     rows = [
-        [
-            text(title),
-            replace(
-                number(total[key] * factor, decimals, unit), link=f"../export/{system}/error.json"
-            ),
-        ]
+        table_row(title, replace(number(total[key] * factor, decimals, unit), link=link))
         for key, (title, factor, decimals, unit) in TOTALS.items()
         if key in total
     ]
@@ -77,18 +67,15 @@ def tensor_errors(report: Mapping[str, Any]) -> dict[str, list[float]]:
 
 def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
     """Returns an export's perplexity beside that of what it was made from, and the change."""
-    rows = [
-        (side["system"], side["perplexity"], side) for side in (report["base"], report["export"])
-    ]
-    change = report["difference"]
-    rows.append(("change", change["value"], change))
+    sides = [report["base"], report["export"]]
+    rows = [(side["system"], side["perplexity"], side) for side in sides]
+    rows.append(("change", report["difference"]["value"], report["difference"]))
+    link = f"../perplexity/{system}.json"
     body = [
-        [
-            text(name),
-            replace(number(value, 3), link=f"../perplexity/{system}.json"),
-            text(f"{bounds['low']:.3f} to {bounds['high']:.3f}"),
-        ]
-        for name, value, bounds in rows
+        table_row(
+            name, replace(number(value, 3), link=link), f"{at['low']:.3f} to {at['high']:.3f}"
+        )
+        for name, value, at in rows
     ]
     note = (
         f"Reference answers of {report['n']} held-out conversations, {report['tokens']:,} tokens; "
@@ -105,7 +92,7 @@ def change_table(study: Study, system: str) -> Table:
     rows = [
         _change(row, system)
         for row in study.comparisons["comparisons"]
-        if {row["system_a"], row["system_b"]} == {base, system} and row["metric"] in HEADLINE
+        if pair_of(row) == {base, system} and row["metric"] in HEADLINE
     ]
     columns = ["suite", "item", "metric", base, system, "change", "significant"]
     note = f"Change: {system} minus {base}, with its interval by paired bootstrap."
@@ -113,12 +100,10 @@ def change_table(study: Study, system: str) -> Table:
 
 
 def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
-    first = row["system_a"] == system
-    before, after = (row["value_b"], row["value_a"]) if first else (row["value_a"], row["value_b"])
-    return [
-        *(text(row[key]) for key in ("suite", "item", "metric")),
-        number(before, DECIMALS),
-        number(after, DECIMALS),
+    sides = ("value_b", "value_a") if row["system_a"] == system else ("value_a", "value_b")
+    return table_row(
+        *(row[key] for key in KEYS),
+        *(number(row[side], DECIMALS) for side in sides),
         difference_cell(row, system),
-        text("yes" if row["significant"] else "no"),
-    ]
+        "yes" if row["significant"] else "no",
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, text
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.clock import BusyClock, end_of
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_table, seconds_of
@@ -33,8 +33,8 @@ def tuning_section(study: Study) -> PageSection:
             svg = figures.training_curve(record["history"])
             section.figures.append(Figure(f"curve-{name}", f"Training curve of {name}", svg))
         for kind in ("metrics", "parameters"):
-            table = Table(f"tuning-{name}-{kind}", f"{name}: {kind}", ["name", "value"], [])
-            table.rows = _pairs(record[kind])
+            rows = [table_row(key, _short(value)) for key, value in record[kind].items()]
+            table = Table(f"tuning-{name}-{kind}", f"{name}: {kind}", ["name", "value"], rows)
             section.more[f"{name}: {kind}"] = [table]
     return section
 
@@ -65,14 +65,10 @@ def jobs_section(study: Study) -> PageSection:
 
 
 def _job_row(record: Mapping[str, Any], clock: BusyClock | None) -> list[Cell]:
-    return [
-        text(job_name(record)),
-        text(record["state"]),
-        number(clock.at(record["start"]) if clock else None),
-        number(seconds_of(record), 1),
-        number(_peak(record) / MIB),
-        Cell(record["code"][:8], hint=record["code"]),
-    ]
+    start = number(clock.at(record["start"]) if clock else None)
+    took, memory = number(seconds_of(record), 1), number(_peak(record) / MIB)
+    code = Cell(record["code"][:8], hint=record["code"])
+    return table_row(job_name(record), record["state"], start, took, memory, code)
 
 
 def _peak(record: Mapping[str, Any]) -> int:
@@ -116,9 +112,7 @@ def environment_section(study: Study) -> PageSection:
     for record in study.records:
         for package, version in record["packages"].items():
             versions.setdefault(package, set()).add(version)
-    rows = [
-        [text(name), text(", ".join(sorted(found)))] for name, found in sorted(versions.items())
-    ]
+    rows = [table_row(name, ", ".join(sorted(found))) for name, found in sorted(versions.items())]
     section.tables.append(Table("versions", "Versions", ["package", "version"], rows))
     hosts = {(r["host"]["system"], r["host"]["cores"]) for r in study.records}
     section.facts = [("machine", f"{system}, {cores} cores") for system, cores in sorted(hosts)]
@@ -126,11 +120,6 @@ def environment_section(study: Study) -> PageSection:
     commits = sorted({r["commit"] for r in study.records if r.get("commit")})
     section.facts += [("commit", commit) for commit in commits]
     return section
-
-
-def _pairs(values: Mapping[str, object]) -> list[list[Cell]]:
-    """Returns the body of a two-column table of names and values."""
-    return [[text(key), text(_short(value))] for key, value in values.items()]
 
 
 def _short(value: object) -> str:

@@ -28,19 +28,16 @@ LABEL_CHARACTERS = 11
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "bayling-study",  # same data, same bytes
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
+    **{"font.family": "sans-serif", "font.size": 9, "legend.frameon": False},
+    **{"axes.spines.top": False, "axes.spines.right": False},
+    **{"axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.3},
 }
-
-
 Interval = tuple[float, float | None, float | None]
 """A value and the bounds of its interval."""
+Bars = dict[tuple[str, str], Interval]
+"""(item, system) to value and interval."""
+Panels = dict[str, Bars]
+"""Metric to its bars."""
 
 
 def svg_of(figure: Figure) -> str:
@@ -59,11 +56,7 @@ def axes_of(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def training_curve(history: Sequence[dict[str, Any]]) -> str:
-    """Draws loss and learning rate over optimiser steps.
-
-    Args:
-        history: points of a run record, ``{"step", "values": {"loss", "learning_rate"}}``.
-    """
+    """Draws loss and learning rate over optimiser steps, from the history of a run record."""
     with pyplot.rc_context(STYLE):
         figure, axes = axes_of(7.2, 2.8)
         steps = [point["step"] for point in history if "loss" in point["values"]]
@@ -72,13 +65,9 @@ def training_curve(history: Sequence[dict[str, Any]]) -> str:
         axes.plot(steps, smooth(losses), color=PALETTE[0], linewidth=1.8, label="running mean")
         for place, (name, points) in enumerate(evaluation_losses(history).items(), start=2):
             axes.plot(*zip(*points, strict=True), "o-", color=PALETTE[place], label=name)
-        axes.set_xlabel("optimiser step")
-        axes.set_ylabel("loss (nats per supervised token)")
-        rates = [
-            (p["step"], p["values"]["learning_rate"])
-            for p in history
-            if "learning_rate" in p["values"]
-        ]
+        axes.set(xlabel="optimiser step", ylabel="loss (nats per supervised token)")
+        key = "learning_rate"
+        rates = [(p["step"], p["values"][key]) for p in history if key in p["values"]]
         if rates:
             right = axes.twinx()
             right.plot(*zip(*rates, strict=True), color=PALETTE[1], linewidth=1, linestyle="--")
@@ -108,15 +97,10 @@ def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
     return result
 
 
-def stacked_bars(
-    items: Sequence[str], systems: Sequence[str], panels: dict[str, dict[tuple[str, str], Interval]]
-) -> str:
-    """Draws several metrics as bars above each other, over the same items.
+def score_bars(items: Sequence[str], systems: Sequence[str], panels: Panels) -> str:
+    """Draws metrics above each other: a group of bars per item, a bar per system, with intervals.
 
-    Args:
-        items: groups, such as directions.
-        systems: bars of each group.
-        panels: metric to (item, system) to value and bounds; missing bars stay empty.
+    Items are groups such as directions; bars that ``panels`` lacks stay empty.
     """
     with pyplot.rc_context(STYLE):
         across = min(11.0, max(7.2, 0.9 * len(items)))
@@ -134,57 +118,33 @@ def stacked_bars(
         return svg_of(figure)
 
 
-def _panel(
-    axes: Axes,
-    items: Sequence[str],
-    systems: Sequence[str],
-    values: dict[tuple[str, str], Interval],
-) -> None:
-    """Draws the bars of one metric."""
+def _panel(axes: Axes, items: Sequence[str], systems: Sequence[str], values: Bars) -> None:
+    """Draws the bars of one metric, their bounds (where there are some) as whiskers."""
+    width = 0.8 / len(systems)
     for place, system in enumerate(systems):
-        width = 0.8 / len(systems)
         shift = (place - (len(systems) - 1) / 2) * width
         own = {x: values[i, system] for x, i in enumerate(items) if (i, system) in values}
-        _intervals_as_bars(axes, own, shift, width, system, PALETTE[place % len(PALETTE)])
+        below = [0 if low is None else value - low for value, low, _ in own.values()]
+        above = [0 if high is None else high - value for value, _, high in own.values()]
+        axes.bar(
+            [x + shift for x in own], [value for value, _, _ in own.values()], width * 0.92,
+            yerr=[below, above], error_kw={"elinewidth": 0.8, "alpha": 0.7}, label=system,
+            color=PALETTE[place % len(PALETTE)],
+        )  # fmt: skip
     axes.set_xticks(range(len(items)), items)
     if not any(value for value, _, _ in values.values()):
         axes.set_ylim(0, 1)
     axes.grid(visible=False, axis="x")
 
 
-def _intervals_as_bars(
-    axes: Axes,
-    rows: dict[int, Interval],
-    shift: float,
-    width: float,
-    label: str,
-    colour: str,
-) -> None:
-    """Draws values as bars at places, their bounds (where there are some) as whiskers."""
-    heights = [value for value, _, _ in rows.values()]
-    below = [0 if low is None else value - low for value, low, _ in rows.values()]
-    above = [0 if high is None else high - value for value, _, high in rows.values()]
-    axes.bar(
-        [place + shift for place in rows], heights, width * 0.92, yerr=[below, above],
-        label=label, color=colour, error_kw={"elinewidth": 0.8, "alpha": 0.7},
-    )  # fmt: skip
-
-
 def bars(rows: Sequence[tuple[str, float]], label: str, unit: str) -> str:
-    """Draws one bar a row, with its value above.
-
-    Args:
-        rows: names and heights.
-        label: what the names are.
-        unit: what the heights count.
-    """
+    """Draws named bars with their heights above; ``label`` says what the names are."""
     with pyplot.rc_context(STYLE):
         figure, axes = axes_of(7.2, 2.4)
         drawn = axes.bar(range(len(rows)), [height for _, height in rows], 0.8, color=PALETTE[0])
         axes.set_xticks(range(len(rows)), [name for name, _ in rows])
         axes.bar_label(drawn, fmt="{:,.0f}", fontsize=8)
-        axes.set_xlabel(label)
-        axes.set_ylabel(unit)
+        axes.set(xlabel=label, ylabel=unit)
         axes.grid(visible=False, axis="x")
         return svg_of(figure)
 
@@ -192,9 +152,7 @@ def bars(rows: Sequence[tuple[str, float]], label: str, unit: str) -> str:
 def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> str:
     """Draws a score over a size, one panel per metric and one named point per system.
 
-    Args:
-        panels: title to the points (size, score) by system.
-        label: what the sizes are; their axis is logarithmic where they differ by a factor of 4.
+    ``label`` says what the sizes are; their axis is logarithmic where they differ by a factor of 4.
     """
     across = min(3, len(panels))
     down = -(-len(panels) // across)
@@ -222,12 +180,7 @@ def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> st
 
 
 def strip(rows: dict[str, list[float]], label: str) -> str:
-    """Draws every value as a point, one line of points a name.
-
-    Args:
-        rows: name to its values.
-        label: what the values are, with their unit.
-    """
+    """Draws values as points, one line per name; ``label`` says what they are, with the unit."""
     with pyplot.rc_context(STYLE):
         figure, axes = axes_of(7.2, 0.8 + 0.26 * len(rows))
         for place, values in enumerate(rows.values()):

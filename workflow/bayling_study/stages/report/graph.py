@@ -27,12 +27,7 @@ Place = tuple[float, float]
 
 
 def draw(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> str:
-    """Draws a directed acyclic graph.
-
-    Args:
-        nodes: names of jobs, shown in two lines around their first slash.
-        edges: (from, to) pairs of names.
-    """
+    """Draws a directed acyclic graph of jobs, named in two lines around their first slash."""
     layers = layered(nodes, edges)
     lines = routed(reduced(edges), layers)
     place = placed([*nodes, *(end for _, end in lines if end not in layers)], lines)

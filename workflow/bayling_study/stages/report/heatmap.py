@@ -41,11 +41,8 @@ def directions_of(items: Iterable[str]) -> list[str]:
 def pivots_of(directions: Sequence[str]) -> list[str]:
     """Returns the languages that most directions have on one side, the most frequent first."""
     counts = Counter(code for item in directions for code in item.split("-"))
-    return [
-        code
-        for code, count in counts.most_common(MOST_PIVOTS)
-        if count > PIVOT_SHARE * len(directions)
-    ]
+    fewest = PIVOT_SHARE * len(directions)
+    return [code for code, count in counts.most_common(MOST_PIVOTS) if count > fewest]
 
 
 def place_of(direction: str, pivots: Sequence[str]) -> tuple[str, str] | None:
@@ -63,11 +60,9 @@ def place_of(direction: str, pivots: Sequence[str]) -> tuple[str, str] | None:
 
 
 def heat_map(scores: Sequence[Score], systems: Sequence[str]) -> str:
-    """Draws one metric of all systems on a suite's directions.
+    """Draws one metric on a suite's directions; the systems are columns of each way.
 
-    Args:
-        scores: scores of one metric; items that are no directions of a pivot are left out.
-        systems: columns of each way, in order.
+    Items that are no directions of a pivot are left out.
     """
     wanted = set(directions_of(score.item for score in scores))
     pivots = pivots_of(list(wanted))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, text
+from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
@@ -28,7 +29,7 @@ def overview_section(study: Study, verdicts: Sequence[Verdict]) -> PageSection:
     warnings = warning_table(study)
     if warnings.rows:
         section.tables.append(warnings)
-    for suite in dict.fromkeys(score.suite for score in study.scores):
+    for suite in study.by_suite:
         tables = main_tables(study, suite)
         if study.published_only:
             section.more[f"Main results: {suite}"] = tables
@@ -48,17 +49,13 @@ def _facts(study: Study) -> list[tuple[str, str]]:
 
 def main_tables(study: Study, suite: str) -> list[Table]:
     """Returns a suite's headline metrics, together where they fit side by side."""
-    scores = [score for score in study.scores if score.suite == suite]
+    scores = study.by_suite[suite]
     metrics = headline(score.metric for score in scores)
     systems = study.ordered(score.system for score in scores)
+    name, title = f"main-{suite}", f"Main results: {suite}"
     if len(metrics) * len(systems) <= WIDEST:
-        return [_pivot(study, f"main-{suite}", f"Main results: {suite}", scores, metrics)]
-    return [
-        _pivot(
-            study, f"main-{suite}-{metric}", f"Main results: {suite}, {metric}", scores, [metric]
-        )
-        for metric in metrics
-    ]
+        return [_pivot(study, name, title, scores, metrics)]
+    return [_pivot(study, f"{name}-{one}", f"{title}, {one}", scores, [one]) for one in metrics]
 
 
 def _pivot(
@@ -70,26 +67,13 @@ def _pivot(
         if score.metric in metrics:
             found.setdefault(score.item, {}).setdefault(score.metric, {})[score.system] = score
     systems = study.ordered(score.system for score in scores if score.metric in metrics)
-    rows = [
-        [text(item), *_values(study, by_metric, metrics, systems)]
-        for item, by_metric in found.items()
-    ]
+    rows = []
+    for item, own in found.items():
+        values = (score_row(study, own.get(metric, {}), systems, DECIMALS) for metric in metrics)
+        rows.append(table_row(item, *chain.from_iterable(values)))
     groups = [("", 1), *((metric, len(systems)) for metric in metrics)]
     columns = ["item", *(system for _ in metrics for system in systems)]
     return Table(name, title, columns, rows, _tests(study), groups=groups)
-
-
-def _values(
-    study: Study,
-    by_metric: dict[str, dict[str, Score]],
-    metrics: Sequence[str],
-    systems: Sequence[str],
-) -> list[Cell]:
-    return [
-        cell
-        for metric in metrics
-        for cell in score_row(study, by_metric.get(metric, {}), systems, DECIMALS)
-    ]
 
 
 def _tests(study: Study) -> str:

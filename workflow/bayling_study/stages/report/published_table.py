@@ -27,16 +27,10 @@ ScoreKey = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Published:
-    """One published value.
+    """One published value, named as in the replay study and in score files.
 
-    Attributes:
-        suite, item, system, metric: named as in the replay study and in score files.
-        value: the value, in the metric's unit.
-        text: the value as it was printed.
-        decimals: decimals that were printed; equality is judged at these.
-        kind: what the value is worth; one of ``KINDS``.
-        source: where it was printed.
-        note: what a reader must know, such as a trap.
+    ``text`` is the value as it was printed, with ``decimals``, at which equality is judged;
+    ``kind`` is one of ``KINDS``; ``note`` is what a reader must know, such as a trap.
     """
 
     suite: str

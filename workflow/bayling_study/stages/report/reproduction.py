@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, text
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import HEADLINE, interval, score_row
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
@@ -33,9 +33,8 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
     )
     section.tables = [verdict_counts(judged, "kind")]
     for suite, rows in by_suite(judged).items():
-        table = Table(
-            f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, [_row(study, r) for r in rows]
-        )
+        body = [_row(study, row) for row in rows]
+        table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body)
         section.more[f"{suite}: {len(rows)} published values"] = [table]
     return section
 
@@ -44,7 +43,7 @@ def first_verdicts(study: Study, verdicts: Sequence[Verdict]) -> Table:
     """Returns the verdicts of the first page: each where they are few, else counts by suite."""
     if len(verdicts) > FEW_VERDICTS:
         return verdict_counts(verdicts, "suite")
-    rows = [[text(row.key[0]), *_row(study, row)] for row in verdicts]
+    rows = [table_row(row.key[0], *_row(study, row)) for row in verdicts]
     title = "Against the published values"
     return Table("verdicts-first", title, ["suite", *COLUMNS], rows)
 
@@ -63,26 +62,25 @@ def verdict_counts(verdicts: Sequence[Verdict], group: str) -> Table:
     for row in verdicts:
         kind = row.published.kind if row.published else ""
         found.setdefault(row.key[0] if group == "suite" else kind, Counter())[row.verdict] += 1
-    rows = [[text(name), *(number(row[v]) for v in ORDER)] for name, row in found.items()]
+    rows = [table_row(name, *(number(row[v]) for v in ORDER)) for name, row in found.items()]
     title = f"Verdicts by {group if group == 'suite' else 'kind of published value'}"
     total = sum(found.values(), Counter())
-    rows.append([Cell("all"), *(number(total[v]) for v in ORDER)])
+    rows.append(table_row("all", *(number(total[v]) for v in ORDER)))
     return Table(f"verdict-counts-{group}", title, [group, *ORDER], rows)
 
 
 def _row(study: Study, verdict: Verdict) -> list[Cell]:
     known, score = verdict.published, verdict.score
     digits = known.decimals if known else 2
-    signature = score.signature if score else ""
-    ours = f"{score.value:.{digits}f}" if score else "–"
-    return [
-        *(text(name) for name in verdict.key[1:]),
-        Cell(known.text if known else "–", number=True, hint=known.source if known else ""),
-        Cell(ours, number=True, hint=signature, link=study.link(score) if score else ""),
-        Cell(interval(score) if score else "", number=True),
-        Cell(verdict.verdict, strong=verdict.verdict == DIFFERS),
-        text(verdict.reason),
-    ]
+    printed, ours, bounds = number(None), number(None), Cell("", number=True)
+    if known:
+        printed = Cell(known.text, number=True, hint=known.source)
+    if score:
+        value, link = f"{score.value:.{digits}f}", study.link(score)
+        ours = Cell(value, number=True, hint=score.signature, link=link)
+        bounds = Cell(interval(score), number=True)
+    result = Cell(verdict.verdict, strong=verdict.verdict == DIFFERS)
+    return table_row(*verdict.key[1:], printed, ours, bounds, result, verdict.reason)
 
 
 def summary_table(study: Study, verdicts: Iterable[Verdict]) -> Table:
@@ -99,21 +97,11 @@ def summary_table(study: Study, verdicts: Iterable[Verdict]) -> Table:
         if score.metric in HEADLINE:
             place = (score.suite, score.metric, score.item)
             places.setdefault(place, {})[score.system] = score
-    suites = list(dict.fromkeys(score.suite for score in study.scores))
+    suites = list(study.by_suite)
     order = sorted(places, key=lambda place: (suites.index(place[0]), HEADLINE.index(place[1])))
     systems = study.ordered(name for row in places.values() for name in row)
-    rows = [
-        [
-            text(suite),
-            text(item),
-            text(metric),
-            *_plain(study, places[suite, metric, item], systems),
-        ]
-        for suite, metric, item in order
-    ]
+    rows = []
+    for suite, metric, item in order:
+        values = score_row(study, places[suite, metric, item], systems)
+        rows.append(table_row(suite, item, metric, *(cell.text for cell in values)))
     return Table("summary", "Main results", ["suite", "item", "metric", *systems], rows)
-
-
-def _plain(study: Study, scores: dict[str, Score], systems: Sequence[str]) -> list[Cell]:
-    """Returns values and marks without intervals."""
-    return [text(cell.text) for cell in score_row(study, scores, systems)]

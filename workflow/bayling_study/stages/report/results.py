@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from bayling_study.config.suites import Suite, TranslationSuite, Wmt22Suite
 from bayling_study.core.records import Score
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, text
+from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.heatmap import (
     FEWEST_DIRECTIONS,
@@ -29,8 +29,7 @@ MOST_ROWS = 40
 def result_sections(study: Study) -> list[PageSection]:
     """Returns one section per suite: headline metrics with figures, the others folded."""
     sections = []
-    for suite in dict.fromkeys(score.suite for score in study.scores):
-        scores = [score for score in study.scores if score.suite == suite]
+    for suite, scores in study.by_suite.items():
         section = PageSection(f"suite-{suite}", f"Suite {suite}", _introduction(study, suite))
         metrics = dict.fromkeys(score.metric for score in scores)
         first = headline(metrics)
@@ -39,20 +38,17 @@ def result_sections(study: Study) -> list[PageSection]:
             own = [score for score in scores if score.metric == metric]
             _add_headline(section, study, suite, own, bars=metric not in panels)
         if panels:
-            section.figures.append(_stacked_figure(study, suite, panels))
+            title = f"{' and '.join(panels)} on {suite}, by direction"
+            section.figures.append(_bars(study, f"{suite}-comet-bleu", title, panels))
         for metric in metrics:
             if metric not in first:
                 family = f"More metrics: {metric.partition('.')[0]}"
                 table = metric_table(study, suite, metric, scores)
                 section.more.setdefault(family, []).append(table)
-        section.samples = {
-            title: groups
-            for title, groups in (
-                ("Sample answers", samples(study, suite)),
-                (f"Worst and best segments by {first[0]}", extremes(study, suite, first[0])),
-            )
-            if groups
-        }
+        shown = {"Sample answers": samples(study, suite)}
+        worst_and_best = extremes(study, suite, first[0])
+        shown[f"Worst and best segments by {first[0]}"] = worst_and_best
+        section.samples = {title: groups for title, groups in shown.items() if groups}
         sections.append(section)
     return sections
 
@@ -60,14 +56,9 @@ def result_sections(study: Study) -> list[PageSection]:
 def _add_headline(
     section: PageSection, study: Study, suite: str, scores: list[Score], bars: bool
 ) -> None:
-    """Adds the table and figures of one headline metric; very long tables are folded.
+    """Adds the table and figures of one metric, given its scores; very long tables are folded.
 
-    Args:
-        section: the suite's chapter.
-        study: gives systems and tests.
-        suite: the suite's name.
-        scores: the metric's scores.
-        bars: whether the metric has bars of its own.
+    ``bars`` says whether the metric has bars of its own.
     """
     metric = scores[0].metric
     table = metric_table(study, suite, metric, scores)
@@ -76,7 +67,8 @@ def _add_headline(
     many = len(table.rows) > MOST_BARS
     drawn = averages if many and directions else scores
     if drawn and bars:
-        table.figures.append(_figure(study, suite, metric, drawn))
+        panels = {metric: {(s.item, s.system): (s.value, s.low, s.high) for s in drawn}}
+        table.figures.append(_bars(study, f"{suite}-{metric}", f"{metric} on {suite}", panels))
     if len(directions) >= FEWEST_DIRECTIONS and pivots_of([*directions]):
         table.figures.append(_language_map(study, suite, metric, scores))
     if len(table.rows) <= MOST_ROWS:
@@ -100,17 +92,13 @@ def _language_map(study: Study, suite: str, metric: str, scores: Sequence[Score]
     return Figure(name, title, svg, caption)
 
 
-Panels = dict[str, dict[tuple[str, str], figures.Interval]]
-"""Metric to (direction, system) to value and interval."""
-
-
-def comet_and_bleu(scores: Sequence[Score], first: Sequence[str]) -> Panels:
+def comet_and_bleu(scores: Sequence[Score], first: Sequence[str]) -> figures.Panels:
     """Returns COMET and BLEU by direction, the papers' main figure, where a suite has both."""
     directions = set(directions_of(score.item for score in scores))
     comet = next((metric for metric in first if metric.startswith("comet")), "")
     if not {comet, "bleu"} <= set(first) or len(directions) > MOST_BARS:
         return {}
-    panels: Panels = {comet: {}, "bleu": {}}
+    panels: figures.Panels = {comet: {}, "bleu": {}}
     for score in scores:
         if score.metric in panels and score.item in directions:
             value = (score.value, score.low, score.high)
@@ -118,11 +106,10 @@ def comet_and_bleu(scores: Sequence[Score], first: Sequence[str]) -> Panels:
     return panels if all(panels.values()) else {}
 
 
-def _stacked_figure(study: Study, suite: str, panels: Panels) -> Figure:
+def _bars(study: Study, name: str, title: str, panels: figures.Panels) -> Figure:
     items = list(dict.fromkeys(item for rows in panels.values() for item, _ in rows))
     systems = study.ordered(system for rows in panels.values() for _, system in rows)
-    svg = figures.stacked_bars(items, systems, panels)
-    return Figure(f"{suite}-comet-bleu", f"{' and '.join(panels)} on {suite}, by direction", svg)
+    return Figure(name, title, figures.score_bars(items, systems, panels))
 
 
 def _introduction(study: Study, suite: str) -> str:
@@ -154,15 +141,11 @@ def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score])
         if score.metric == metric:
             items.setdefault(score.item, {})[score.system] = score
     systems = study.ordered(name for row in items.values() for name in row)
-    rows = [
-        [
-            text(item),
-            number(max(score.n for score in row.values())),
-            *score_row(study, row, systems),
-        ]
-        for item, row in items.items()
-    ]
     chosen = [score for row in items.values() for score in row.values()]
+    rows = []
+    for item, row in items.items():
+        segments = number(max(score.n for score in row.values()))
+        rows.append(table_row(item, segments, *score_row(study, row, systems)))
     columns = ["item", "segments", *systems]
     return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen))
 
@@ -178,12 +161,3 @@ def _note(study: Study, scores: Iterable[Score]) -> str:
     elif signatures:
         parts.append(f"Signature: {' ; '.join(signatures)}")
     return " ".join(parts)
-
-
-def _figure(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Figure:
-    chosen = [score for score in scores if score.metric == metric]
-    items = list(dict.fromkeys(score.item for score in chosen))
-    systems = study.ordered(score.system for score in chosen)
-    bars = {(s.item, s.system): (s.value, s.low, s.high) for s in chosen}
-    svg = figures.stacked_bars(items, systems, {metric: bars})
-    return Figure(f"{suite}-{metric}", f"{metric} on {suite}", svg)

@@ -46,11 +46,8 @@ def samples(study: Study, suite: str) -> dict[str, list[Sample]]:
     for prompt in prompts:
         group = groups.setdefault(prompt.item, [])
         if prompt.item in items and len(group) < each:
-            answers = {
-                system: study.answers(system, suite)[prompt.id]["turns"]
-                for system in study.config.systems
-                if prompt.id in study.answers(system, suite)
-            }
+            given = {name: study.answers(name, suite) for name in study.config.systems}
+            answers = {n: a[prompt.id]["turns"] for n, a in given.items() if prompt.id in a}
             if answers:
                 group.append(_sample(prompt, answers))
     return {item: group for item, group in groups.items() if group}
@@ -59,12 +56,8 @@ def samples(study: Study, suite: str) -> dict[str, list[Sample]]:
 def extremes(study: Study, suite: str, metric: str) -> dict[str, list[Sample]]:
     """Returns each system's worst and best segments of a suite, by system.
 
-    Among equals the longer reference comes first: it says more than one word.
-
-    Args:
-        study: gives segment scores, prompts and answers.
-        suite: the suite's name.
-        metric: what the segments are ordered by; larger is better.
+    They are ordered by the metric, larger being better; among equals the longer reference comes
+    first: it says more than one word.
     """
     prompts = {prompt.id: prompt for prompt in study.prompts(suite)}
     length = {name: sum(map(len, prompt.references)) for name, prompt in prompts.items()}

@@ -10,29 +10,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bayling_study.core.records import Score
+from bayling_study.stages.report.blocks import Cell, signed
 
+COMPARISONS = "../significance/comparisons.json"
 BETTER, WORSE = "▲", "▼"
+KEYS = ("suite", "item", "metric")
 
 
 class Significance:
-    """The paired tests of a study, by what was compared.
-
-    Args:
-        comparisons: rows of ``comparisons.json``.
-        baseline: the system against which the others are marked.
-    """
+    """The rows of ``comparisons.json`` by what was compared, and the system to compare with."""
 
     def __init__(self, comparisons: Iterable[Mapping[str, Any]], baseline: str) -> None:
         self.baseline = baseline
-        self._rows = {
-            (
-                row["suite"],
-                row["item"],
-                row["metric"],
-                frozenset({row["system_a"], row["system_b"]}),
-            ): row
-            for row in comparisons
-        }
+        self._rows = {(*(row[key] for key in KEYS), pair_of(row)): row for row in comparisons}
 
     def between(self, score: Score) -> Mapping[str, Any] | None:
         """Returns the test of a score's system against the baseline, or none."""
@@ -44,6 +34,24 @@ class Significance:
         row = self.between(score)
         if row is None or score.system == self.baseline or not row["significant"]:
             return ""
-        first = row["system_a"] == score.system
-        larger = (row["difference"] > 0) == first
+        larger = difference(row, score.system)[0] > 0
         return BETTER if larger != lower_is_better else WORSE
+
+
+def pair_of(row: Mapping[str, Any]) -> frozenset[str]:
+    """Returns the two systems that a test compares."""
+    return frozenset({row["system_a"], row["system_b"]})
+
+
+def difference(row: Mapping[str, Any], system: str) -> tuple[float, float, float]:
+    """Returns a test's difference, a system minus the other one, and the interval's bounds."""
+    sign = 1 if row["system_a"] == system else -1
+    low, high = sorted((sign * row["low"], sign * row["high"]))
+    return sign * row["difference"], low, high
+
+
+def difference_cell(row: Mapping[str, Any], system: str) -> Cell:
+    """Returns the cell of a test's difference, its interval below, with a link to the tests."""
+    value, low, high = difference(row, system)
+    interval = f"{signed(low)} to {signed(high)}"
+    return Cell(signed(value), detail=interval, number=True, link=COMPARISONS)

@@ -34,13 +34,8 @@ DEFAULT_TOLERANCE = 0.05
 TOLERANCES = {
     "accuracy": 0.5,  # one changed label of AGIEval moves a 200-question exam by this much
     "comet": 0.1,  # half precision and library versions
-    "win": 1.0,
-    "tie": 1.0,
-    "loss": 1.0,
-    "win-share": 1.0,  # whole per cents
-    "not-worse-share": 1.0,
-    "score-ratio": 1.0,
-    "comet-ratio-gpt-4": 1.0,
+    **dict.fromkeys(("win", "tie", "loss", "score-ratio", "comet-ratio-gpt-4"), 1.0),
+    **dict.fromkeys(("win-share", "not-worse-share"), 1.0),  # whole per cents
 }
 """Largest difference that is still ``close``, in the metric's unit. The default is the
 spread of quoted BLEU values around recomputed ones (0.02) with a margin."""
@@ -81,26 +76,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class VerdictContext:
-    """What explains a missing score.
-
-    Attributes:
-        systems: the study's systems to their kind (``published``, ``tuned`` …).
-        suites: the study's suites.
-        absent: (suite, item, system) to the reason why there are no outputs.
-    """
+    """What explains a missing score: the systems' kinds, the suites, and why items are absent."""
 
     systems: Mapping[str, str]
     suites: Iterable[str]
     absent: Mapping[tuple[str, str, str], str]
-
-
-def absent_items(systems: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str, str], str]:
-    """Collects the reasons of absent items from systems' ``system.json``."""
-    return {
-        (row["suite"], row["item"], name): row["reason"]
-        for name, system in systems.items()
-        for row in system.get("absent", [])
-    }
+    """(suite, item, system) to the reason why there are no outputs."""
 
 
 def verdicts(
@@ -144,9 +125,8 @@ def _ratio(like: Score, item: str, value: float, segments: int) -> Score:
     signature = f"100 x system / {RATIO_SYSTEM}|{like.signature}"
     if like.metric == RATIO_METRIC:
         signature = f"mean of {len(RATIO_DIRECTIONS)} ratios|{like.signature}"
-    return Score(
-        like.suite, item, like.system, RATIO_METRIC, value, None, None, segments, signature
-    )
+    names = (like.suite, item, like.system, RATIO_METRIC)
+    return Score(*names, value, None, None, segments, signature)
 
 
 def _judge(known: Published, score: Score | None, context: VerdictContext) -> Verdict:
@@ -191,22 +171,23 @@ def write_verdicts(
     scores: Iterable[Score],
     published: Path,
     config: StudyConfig,
-    systems: Mapping[str, Mapping[str, Any]] | None = None,
+    systems: Mapping[str, Mapping[str, Any]],
 ) -> list[Verdict]:
-    """Judges a study's scores and writes ``verdicts.tsv`` (UTF-8, no quoting) atomically.
+    """Judges a study's scores by a table of published values and writes ``verdicts.tsv``.
 
-    Args:
-        path: file to write.
-        scores: all scores of the study.
-        published: the table of published values.
-        config: needs the sections ``systems`` and ``suites``.
-        systems: content of each system's ``system.json``, for the reasons of absent items.
+    The file is UTF-8 without quoting; ``systems`` is the content of each ``system.json``, for
+    the reasons of absent items.
 
     Raises:
         StudyError: the table of published values is malformed.
     """
     kinds = {name: system.kind for name, system in config.systems.items()}
-    context = VerdictContext(kinds, config.suites, absent_items(systems or {}))
+    absent = {
+        (row["suite"], row["item"], name): row["reason"]
+        for name, system in systems.items()
+        for row in system.get("absent", [])
+    }
+    context = VerdictContext(kinds, config.suites, absent)
     rows = verdicts(scores, read_published(published), context)
     table = [COLUMNS, *(row.cells() for row in rows)]
     lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in table]
