@@ -33,11 +33,7 @@ from bayling_study.core.lookup import require
 
 
 def check_study(config: StudyConfig, where: object) -> None:
-    """Checks the references between sections.
-
-    Args:
-        config: the study; each of its fields is valid by itself.
-        where: the file or files it came from, for messages.
+    """Checks the references between the sections of a study that came from the files ``where``.
 
     Raises:
         StudyError: names the key, what is wrong and what to write.

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from bayling_study.config.base import Name, Section, Share
 
 ParallelReader = Literal[
-    "homeassistant",
-    "parallel-json",
-    "parquet",
-    "moses",
-    "tsv",
-    "flores",
-    "po",
-    "json",
-    "udhr",
+    "homeassistant", "parallel-json", "parquet", "moses", "tsv", "flores", "po", "json", "udhr",
     "libreoffice",
-]
+]  # fmt: skip
 """Formats of aligned text; each is a module of ``corpora/readers``."""
 
 LexiconReader = Literal["muse", "cc-cedict", "cldr"]
@@ -29,6 +21,14 @@ ConversationReader = Literal["alpaca", "sharegpt"]
 """Formats of conversations."""
 
 Filter = Literal["placeholder", "markup", "url", "control", "lines", "identical"]
+
+
+def _same_codes(value: object) -> object:
+    return {code: code for code in value} if isinstance(value, list) else value
+
+
+Codes = Annotated[dict[str, str], BeforeValidator(_same_codes)]
+"""Language codes to a source's own; a list where they are the same."""
 
 
 class ParallelCorpus(Section):
@@ -43,7 +43,7 @@ class ParallelCorpus(Section):
     one file per language fill in ``{language}``, ``{pivot}``, ``{pair}`` (both codes of the source
     in alphabetical order) and, for one side of a pair, ``{side}``; ``*`` may stand for a part of
     a name."""
-    languages: dict[str, str]
+    languages: Codes
     """Language code used in this project to the code used by the source; a list where they are
     the same. The pivot may be named too, where the source has another code for it."""
     pivot: str = "en"
@@ -59,11 +59,6 @@ class ParallelCorpus(Section):
     """Pairs read of each language at most, from the start of its file."""
     role: Literal["both", "train", "test"] = "both"
     """``both`` divides the documents by ``split``; else all of them go to one side."""
-
-    @field_validator("languages", mode="before")
-    @classmethod
-    def _same_codes(cls, value: object) -> object:
-        return {code: code for code in value} if isinstance(value, list) else value
 
     @property
     def upstream_pivot(self) -> str:
@@ -93,15 +88,10 @@ class Lexicon(Section):
     """Name of the reader of its format."""
     path: str = ""
     """File inside the source, as a POSIX path; ``{language}`` and ``{pivot}`` are filled in."""
-    languages: dict[str, str]
+    languages: Codes
     """Language code used in this project to the code used by the source, or a list."""
     pivot: str = "en"
     """Language to which all others are aligned."""
-
-    @field_validator("languages", mode="before")
-    @classmethod
-    def _same_codes(cls, value: object) -> object:
-        return {code: code for code in value} if isinstance(value, list) else value
 
 
 class ConversationCorpus(Section):

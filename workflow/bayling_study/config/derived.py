@@ -10,7 +10,21 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 OWN_KEYS = ("base", "drop", "fraction")
+
+
+class Derivation(BaseModel):
+    """The types of what is looked at here; which values may stand there, the models tell."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    base: str | None = None
+    drop: list[str] = []
+    fraction: float = 1.0
+    conversations: float = 1
+    shares: dict[Any, float] = {}
+    directions: dict[Any, float] = {}
 
 
 def resolved(mixtures: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,7 +44,7 @@ def _whole(name: str, mixtures: Mapping[str, Any], chain: tuple[str, ...]) -> An
         return entry
     base = entry.get("base")
     if base is None:
-        if _is_set(entry):
+        if entry.get("drop") or entry.get("fraction", 1.0) != 1.0:
             raise ValueError(f"{name}: drop and fraction need a base; write base: MIXTURE")
         return entry
     if base not in mixtures:
@@ -46,25 +60,11 @@ def _whole(name: str, mixtures: Mapping[str, Any], chain: tuple[str, ...]) -> An
 
 def _is_sound(entry: Mapping[str, Any]) -> bool:
     """Tells whether what is looked at here has the right types; else the model will tell."""
-    base, drop, fraction = entry.get("base"), entry.get("drop", []), entry.get("fraction", 1.0)
-    tables = [entry.get(key, {}) for key in ("shares", "directions")]
-    return (
-        isinstance(base, str | None)
-        and isinstance(drop, list)
-        and all(isinstance(name, str) for name in drop)
-        and _is_number(fraction)
-        and _is_number(entry.get("conversations", 1))
-        and all(isinstance(table, Mapping) for table in tables)
-        and all(_is_number(share) for table in tables for share in table.values())
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _is_set(entry: Mapping[str, Any]) -> bool:
-    return bool(entry.get("drop")) or entry.get("fraction", 1.0) != 1.0
+    try:
+        Derivation.model_validate(entry)
+    except ValidationError:
+        return False
+    return True
 
 
 def _changed(name: str, values: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,19 +10,18 @@ from __future__ import annotations
 import json
 import types
 import typing
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from bayling_study.config.loading import ROOT
 from bayling_study.config.model import StudyConfig
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 
-ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
 REFERENCE = ROOT / "config" / "REFERENCE.md"
 HEADER = (
@@ -42,8 +41,7 @@ def reference() -> str:
     pending: list[tuple[str, type[BaseModel]]] = []
     for name, field in StudyConfig.model_fields.items():
         models = inner_models(field.annotation)
-        for model in models:
-            pending.append((_title(name, model, len(models) > 1), model))
+        pending += [(_title(name, model, len(models) > 1), model) for model in models]
     seen: set[type[BaseModel]] = set()
     while pending:
         title, model = pending.pop(0)
@@ -62,11 +60,11 @@ def _title(name: str, model: type[BaseModel], several: bool) -> str:
 
 
 def _nested(title: str, model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
-    found = []
-    for name, field in model.model_fields.items():
-        for inner in inner_models(field.annotation):
-            found.append((f"{title[:-1]}.{name}`" if title.endswith("`") else title, inner))
-    return found
+    return [
+        (f"{title[:-1]}.{name}`" if title.endswith("`") else title, inner)
+        for name, field in model.model_fields.items()
+        for inner in inner_models(field.annotation)
+    ]
 
 
 def inner_models(annotation: Any) -> list[type[BaseModel]]:
@@ -109,11 +107,10 @@ def _type_name(annotation: Any) -> str:
         return f"list of {_type_name(arguments[0])}"
     if origin is dict:
         return f"{_type_name(arguments[0])} to {_type_name(arguments[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if inner_models(annotation):
         return "section"
-    return {str: "text", int: "integer", float: "number", bool: "true/false"}.get(
-        annotation, str(annotation)
-    )
+    names = {str: "text", int: "integer", float: "number", bool: "true/false"}
+    return names.get(annotation, str(annotation))
 
 
 COMMAND_LINE = cli.command(

@@ -80,12 +80,9 @@ def resolve(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str,
     """Returns values laid over those of the files that their key ``extends`` names.
 
     The paths are relative to the repository's root, wherever a program runs; a
-    later file overrides an earlier one, and may extend others itself. A value of
-    ``null`` takes back what lies below: an entry goes, a key has its default.
-
-    Args:
-        values: as read; ``extends`` is a path or a list of paths.
-        above: files that led here, to notice a circle.
+    later file overrides an earlier one, and may extend others itself (``above`` are the
+    files that led here). A value of ``null`` takes back what lies below: an entry goes, a
+    key has its default.
 
     Raises:
         StudyError: a file is absent, is no config, or extends itself.
@@ -117,25 +114,27 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
     Raises:
         StudyError: lists every wrong key with the reason and the line to write instead.
     """
-    try:
-        config = StudyConfig.model_validate(resolve(values))
-    except ValidationError as error:
-        raise StudyError(describe(error), where=where) from error
+    config = _validated(resolve(values), where)
     check_study(config, where)
     return config
 
 
+def _validated(values: Mapping[str, Any], where: object) -> StudyConfig:
+    try:
+        return StudyConfig.model_validate(values)
+    except ValidationError as error:
+        raise StudyError(describe(error), where=where) from error
+
+
 def describe(error: ValidationError) -> str:
     """Renders pydantic's findings, one line each with the key, the reason and a suggestion."""
-    lines = [f"{error.error_count()} value(s) cannot be used"]
-    for finding in error.errors():
-        key = ".".join(str(part) for part in finding["loc"])
-        lines.append(f"  {key}: {_reason(finding)}")
-    return "\n".join(lines)
+    found = [(".".join(map(str, finding["loc"])), finding) for finding in error.errors()]
+    lines = [f"  {key}: {_reason(key, finding)}" for key, finding in found]
+    return "\n".join([f"{error.error_count()} value(s) cannot be used", *lines])
 
 
-def _reason(finding: Any) -> str:
-    moved = RENAMED.get(".".join(str(part) for part in finding["loc"]))
+def _reason(key: str, finding: Any) -> str:
+    moved = RENAMED.get(key)
     if moved:
         return f"this key is now called {moved}; write its value there"
     if finding["type"] == "extra_forbidden":
@@ -167,15 +166,10 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
 
 
 def load_settings(path: Path | None, *sections: str, operations: Path | None = None) -> StudyConfig:
-    """Reads the settings files of a job.
+    """Reads the settings files of a job: what decides its bytes, and how its work is done.
 
     Sections that the files do not hold have their defaults in the result and
     must not be read; name those that are read.
-
-    Args:
-        path: what decides the job's bytes; none for a job that nothing decides.
-        sections: names of the sections that the job reads.
-        operations: keys that decide how the work is done (``dag.settings``).
 
     Raises:
         StudyError: a named section is not in the files, or a value does not pass.
@@ -190,7 +184,4 @@ def load_settings(path: Path | None, *sections: str, operations: Path | None = N
     missing = [section for section in sections if section not in values]
     if missing:
         raise StudyError(f"sections are missing: {', '.join(missing)}", where=where)
-    try:
-        return StudyConfig.model_validate(values)
-    except ValidationError as error:
-        raise StudyError(describe(error), where=where) from error
+    return _validated(values, where)

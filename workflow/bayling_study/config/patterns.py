@@ -8,11 +8,9 @@ ANY = "*"
 
 
 def matching(pattern: str, languages: Iterable[str]) -> list[str]:
-    """Returns the directions that a pattern stands for, in the order of the languages.
+    """Returns the directions that ``zh-en`` or a pattern with ``*`` for a side or both stands for.
 
-    Args:
-        pattern: a direction (``zh-en``), or one with ``*`` for a side or both.
-        languages: codes of the languages that ``*`` stands for.
+    ``*`` is each of the languages, in their order.
     """
     codes = list(languages)
     source, target = pattern.split("-")

@@ -89,9 +89,8 @@ class TrackingSection(Section):
 
     @model_validator(mode="after")
     def _databricks_path(self) -> TrackingSection:
-        if (self.uri or "").startswith("databricks") and not (self.experiment or "").startswith(
-            "/"
-        ):
+        path = (self.experiment or "").startswith("/")
+        if (self.uri or "").startswith("databricks") and not path:
             raise ValueError(
                 "Databricks names experiments by their path; write experiment: /Shared/NAME"
             )

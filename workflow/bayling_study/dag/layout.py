@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from bayling_study.config.checks import evaluated
 from bayling_study.config.model import StudyConfig
@@ -34,12 +35,11 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-class Layout:
-    """The files of one study.
+Kind = TypeVar("Kind")
 
-    Args:
-        config: the checked configuration.
-    """
+
+class Layout:
+    """The files of the study of a checked configuration."""
 
     def __init__(self, config: StudyConfig) -> None:
         self.config = config
@@ -60,12 +60,13 @@ class Layout:
 
     def foundation(self, system: str) -> Path:
         """Returns the folder of a foundation's checkpoint, shared by all studies."""
-        source = self._foundation(system).source
+        source = self.system(system, FoundationSystem).source
         return self.resources / "foundation" / self.download(source).name
 
-    def _foundation(self, system: str) -> FoundationSystem:
-        found = self.config.systems[system]
-        assert isinstance(found, FoundationSystem), system
+    def system(self, name: str, kind: type[Kind]) -> Kind:
+        """Returns a system of the configuration, which must be of a kind."""
+        found = self.config.systems[name]
+        assert isinstance(found, kind), name
         return found
 
     def checkpoint(self, system: str) -> Path:
@@ -84,9 +85,7 @@ class Layout:
 
     def instructions(self, system: str) -> Path:
         """Returns the folder of the training set of a tuned system."""
-        found = self.config.systems[system]
-        assert isinstance(found, TunedSystem), system
-        return self.study / "synthesis" / found.mixture
+        return self.study / "synthesis" / self.system(system, TunedSystem).mixture
 
     def deltas(self) -> list[Path]:
         """Returns the folders of tuned systems as differences to their bases."""
@@ -226,13 +225,9 @@ class Layout:
         for source, path in self.config.download.local.items():
             source_row(manifest, source)
             if not Path(path).exists():
-                raise StudyError(
-                    "the path does not exist", where=f"download.local.{source}: {path}"
-                )
-        comet = self.config.comet
-        if comet.path and not Path(comet.path).is_file():
-            raise StudyError("the file does not exist", where=f"comet.path: {comet.path}")
-        if not Path(self.config.report.published).is_file():
-            raise StudyError(
-                "the file does not exist", where=f"report.published: {self.config.report.published}"
-            )
+                where = f"download.local.{source}: {path}"
+                raise StudyError("the path does not exist", where=where)
+        comet, published = self.config.comet.path, self.config.report.published
+        for key, file in (("comet.path", comet), ("report.published", published)):
+            if file is not None and not Path(file).is_file():
+                raise StudyError("the file does not exist", where=f"{key}: {file}")

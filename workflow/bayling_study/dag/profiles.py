@@ -48,13 +48,7 @@ class ResourceRequest:
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile.
-
-    Attributes:
-        folder: where it is.
-        executor: name of the executor plugin; ``local`` without one.
-        values: all its keys.
-    """
+    """A profile: its folder, the name of its executor plugin (or ``local``), and all its keys."""
 
     folder: Path
     executor: str
@@ -104,9 +98,8 @@ def read_profile(folder: Path) -> Profile:
     """
     path = next((folder / name for name in NAMES if (folder / name).is_file()), None)
     if path is None:
-        raise StudyError(
-            "there is no profile in this folder", where=folder, fix="config/profiles/slurm"
-        )
+        what = "there is no profile in this folder"
+        raise StudyError(what, where=folder, fix="config/profiles/slurm")
     values = read_yaml(path)
     return Profile(folder, str(values.get("executor") or "local"), values)
 

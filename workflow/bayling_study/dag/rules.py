@@ -38,11 +38,8 @@ CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 class Dag:
     """The configured study as the workflow sees it.
 
-    Args:
-        config: the checked configuration.
-        programs: whether the ready-made environments are used (else each rule
-            has its own ``python``, as with ``--sdm conda``).
-        container: whether rules run in the image of ``envs/container.def``.
+    With ``programs`` the ready-made environments are used (else each rule has its own
+    ``python``, as with ``--sdm conda``), with ``container`` the image of ``envs/container.def``.
     """
 
     def __init__(self, config: StudyConfig, programs: bool = True, container: bool = False) -> None:
@@ -84,15 +81,14 @@ class Dag:
     def settings(self, stage: str, name: str = "") -> str:
         """Returns the settings file of a job; it holds only what decides the job's bytes.
 
-        Args:
-            stage: name of the stage.
-            name: the system, suite or mixture that the job is for, where it is for one.
+        ``name`` is the system, suite or mixture that the job is for, where it is for one.
         """
         if stage == "generation" and not self.has_model(name):
             stage = "generation.elsewhere"
         only: dict[str, list[str]] = {}
         if stage == "synthesis":
-            only = {"synthesis": [name], "systems": self._teachers(name)}
+            teacher = self.config.synthesis.mixtures[name].teacher
+            only = {"synthesis": [name], "systems": [teacher] if teacher else []}
         elif stage in ("prompts", "judging"):
             only = {"suites": [name]}
         if stage == "judging":
@@ -155,10 +151,6 @@ class Dag:
         if tracking.experiment:
             os.environ[EXPERIMENT] = tracking.experiment
 
-    def _teachers(self, mixture: str) -> list[str]:
-        teacher = self.config.synthesis.mixtures[mixture].teacher
-        return [teacher] if teacher else []
-
     def synthesis_workers(self, mixture: str) -> int:
         """Returns the processes that pay for a mixture; its bytes do not depend on them."""
         return 1 if self.config.synthesis.mixtures[mixture].conversations < 20_000 else 8
@@ -188,9 +180,8 @@ class Dag:
 
     def perplexities(self) -> list[str]:
         """Returns the perplexity files of all 8-bit systems."""
-        return [
-            f"{self.layout.study}/perplexity/{name}.json" for name in self.layout.names(Int8System)
-        ]
+        folder = self.layout.study / "perplexity"
+        return [f"{folder}/{name}.json" for name in self.layout.names(Int8System)]
 
     def generation_option(self, system: str) -> str:
         """Returns the option that names what a system's outputs are made from."""

@@ -13,6 +13,7 @@ the jobs that run again with a written table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ OPERATIONAL = (
 WORKFLOW = ("systems.*.tuning", "systems.*.delta", "systems.*.evaluated")
 """Keys that the workflow alone acts on (a system's own hyper-parameters become its ``tuning``)."""
 
-_JUDGE = ("judge", "baseline", "judge_prompt", "judge_decoding", "attempts")
+_ASKING = ("judge_prompt", "judge_decoding", "attempts")
+_JUDGE = ("judge", "baseline", *_ASKING)
 _MEANS = ("zero_shot", "groups")
 UNREAD: dict[str, tuple[str, ...]] = {
     "prompts": (*_JUDGE, "decoding", "chat_template"),
@@ -74,12 +76,12 @@ UNREAD: dict[str, tuple[str, ...]] = {
     "generation.elsewhere": (*_JUDGE, *_MEANS),
     "harness": _MEANS,
     "judging": ("decoding",),
-    "scoring": ("judge_prompt", "judge_decoding", "attempts", "decoding", "chat_template"),
-    "significance": ("judge_prompt", "judge_decoding", "attempts", "decoding", "chat_template"),
+    "scoring": (*_ASKING, "decoding", "chat_template"),
+    "significance": (*_ASKING, "decoding", "chat_template"),
     "comet.segments": (
         *("decoding", "zero_shot", "segments", "pivots", "prompt_language", "source", "files"),
     ),
-    "report": ("judge_prompt", "judge_decoding", "attempts"),
+    "report": _ASKING,
 }
 """Stage to the keys of a suite that its jobs do not look at."""
 STAND_IN = "unread"
@@ -87,12 +89,7 @@ STAND_IN = "unread"
 
 
 class Settings:
-    """Writes the settings files of one study.
-
-    Args:
-        config: the checked configuration.
-        folder: where the files go.
-    """
+    """Writes the settings files of one study into a folder."""
 
     def __init__(self, config: StudyConfig, folder: Path) -> None:
         self._config = config
@@ -100,12 +97,10 @@ class Settings:
         self._folder = folder
 
     def stage(self, stage: str, system: str = "", **only: Iterable[str]) -> Path:
-        """Writes the settings of one job and returns the file's path.
+        """Writes the settings of one job of a stage of ``READ`` and returns the file's path.
 
-        Args:
-            stage: a key of ``READ``.
-            system: the tuned system whose hyper-parameters are the section ``tuning``.
-            only: section to the entries that this job reads (of ``synthesis``, mixtures).
+        The section ``tuning`` is that of the tuned system; ``only`` holds, by section, the
+        entries that this job reads (of ``synthesis``, mixtures).
         """
         plain = self._with_tuning_of(system)
         values: dict[str, Any] = {}
@@ -126,11 +121,7 @@ class Settings:
         return self._write(stage.removesuffix(".elsewhere").replace(".", "-"), values)
 
     def operations(self, system: str = "") -> Path:
-        """Writes the keys that decide no byte and returns the file's path.
-
-        Args:
-            system: a tuned system, for its own values of them.
-        """
+        """Writes the keys that decide no byte (a tuned system's own values of them)."""
         plain = self._with_tuning_of(system)
         values: dict[str, Any] = {}
         for pattern in OPERATIONAL:
@@ -158,7 +149,7 @@ def copy_key(source: Mapping[str, Any], target: dict[str, Any], path: list[str])
         if name not in source:
             continue
         if not rest:
-            target[name] = deep_copy(source[name])
+            target[name] = deepcopy(source[name])
         elif isinstance(source[name], Mapping):
             inner: dict[str, Any] = target.get(name) or {}
             copy_key(source[name], inner, rest)
@@ -178,10 +169,3 @@ def drop_key(values: dict[str, Any], path: list[str]) -> None:
             values[name] = STAND_IN
         elif not rest:
             del values[name]
-
-
-def deep_copy(value: Any) -> Any:
-    """Returns a copy of plain mappings, whose keys may then be dropped."""
-    if isinstance(value, Mapping):
-        return {key: deep_copy(inner) for key, inner in value.items()}
-    return value

@@ -30,9 +30,7 @@ NEUTRAL = {
 def code_hash(module: str) -> str:
     """Returns 16 hex digits over the sources of a module and all project modules it imports.
 
-    Args:
-        module: dotted name such as ``bayling_study.stages.tuning``; for a package, all
-            of its own modules count.
+    Of a package such as ``bayling_study.stages.tuning`` all of its own modules count.
     """
     digest = hashlib.sha256()
     for path in sorted(_closure(module)):

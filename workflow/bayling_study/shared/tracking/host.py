@@ -15,17 +15,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "bitsandbytes",
-    "datasets",
-    "deepspeed",
-    "gguf",
-    "numpy",
-    "sacrebleu",
-    "safetensors",
-    "tokenizers",
-    "torch",
-    "transformers",
-    "unbabel-comet",
+    *("bitsandbytes", "datasets", "deepspeed", "gguf", "numpy", "sacrebleu", "safetensors"),
+    *("tokenizers", "torch", "transformers", "unbabel-comet"),
 )
 SCHEDULER_JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 """Variables in which SLURM, PBS, LSF and Grid Engine name the running job."""

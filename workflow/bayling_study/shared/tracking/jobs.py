@@ -19,13 +19,10 @@ from bayling_study.core.files import read_json
 
 @dataclass(frozen=True)
 class Reference:
-    """A file or folder that a record names.
+    """A file or folder by the name that a job gives it.
 
-    Attributes:
-        name: what the job calls it.
-        shown: the path as the record has it.
-        path: where it is now.
-        sha256: its hash when the job read or wrote it; empty where none was taken.
+    ``shown`` is the path as the record has it, ``path`` where it is now, ``sha256`` the hash when
+    the job read or wrote it (empty where none was taken).
     """
 
     name: str
@@ -36,12 +33,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class RecordedJob:
-    """One run record.
-
-    Attributes:
-        file: the record's file.
-        record: its content.
-    """
+    """One run record and its file."""
 
     file: Path
     record: dict[str, Any]

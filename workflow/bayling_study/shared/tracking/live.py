@@ -22,13 +22,9 @@ LONGEST_WAIT = 300.0
 
 
 class LiveRun:
-    """Sends the new points of one record to MLflow every few seconds.
+    """Sends the new points of a run record, which the job itself writes, to MLflow.
 
-    Args:
-        uri: tracking URI.
-        study: the study's results folder.
-        record: the run record, which the job itself writes.
-        seconds: time between two transfers.
+    ``seconds`` is the time between two transfers.
     """
 
     def __init__(self, uri: str, study: Path, record: Path, seconds: float = 15.0) -> None:

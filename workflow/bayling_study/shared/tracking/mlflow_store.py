@@ -80,11 +80,6 @@ def find_runs(client: Any, experiment: str, tags: Mapping[str, str]) -> list[Any
 def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[Any]:
     """Returns the runs of a study, its own and its jobs', and writes nothing.
 
-    Args:
-        uri: tracking URI.
-        study: the results folder.
-        experiment_name: the experiment that holds them; default: see ``chosen_experiment``.
-
     Raises:
         StudyError: the store cannot be reached.
     """
@@ -105,14 +100,10 @@ def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[A
 
 
 class Store:
-    """A study's experiment in an MLflow store.
+    """A study's experiment in an MLflow store; its default name: see ``chosen_experiment``.
 
-    Args:
-        uri: tracking URI.
-        study: the study's results folder; holds the lock that keeps two jobs
-            from creating the store, the experiment or the parent run twice.
-        experiment: name of the experiment; default: see ``chosen_experiment``.
-        patience: seconds to wait for a locked sqlite store.
+    A lock in the results folder keeps two jobs from creating the store, the experiment or the
+    parent run twice. For a locked sqlite store it waits ``patience`` seconds.
 
     Raises:
         StudyError: the store cannot be reached.
@@ -125,7 +116,6 @@ class Store:
         from mlflow import MlflowClient
 
         self.uri, self.study, self.patience = uri, study, patience
-        self.study_name = study.name
         self.name = chosen_experiment(experiment, study)
         with reached(self.uri), self._lock():
             self.client = self._patiently(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
@@ -163,11 +153,9 @@ class Store:
         return str(created)
 
     def _parent(self) -> str:
-        found = self._find({"bayling.kind": "study", "mlflow.runName": self.study_name})
-        if found:
-            return str(found[0].info.run_id)
-        tags = {"bayling.kind": "study", "mlflow.runName": self.study_name}
-        return str(self.client.create_run(self.experiment, tags=tags).info.run_id)
+        tags = {"bayling.kind": "study", "mlflow.runName": self.study.name}
+        found = self._find(tags) or [self.client.create_run(self.experiment, tags=tags)]
+        return str(found[0].info.run_id)
 
     def _find(self, tags: Mapping[str, str]) -> list[Any]:
         return find_runs(self.client, self.experiment, tags)
@@ -190,10 +178,8 @@ class Store:
 
     def _create(self, record: Mapping[str, Any]) -> str:
         tags = {**sending.tags_of(record), "mlflow.parentRunId": self.parent}
-        start, name = int(record["start"] * 1000), sending.job_of(record)
-        created = self.client.create_run(
-            self.experiment, start_time=start, tags=tags, run_name=name
-        )
+        about = {"start_time": int(record["start"] * 1000), "run_name": sending.job_of(record)}
+        created = self.client.create_run(self.experiment, tags=tags, **about)
         return str(created.info.run_id)
 
     def send_points(self, run_id: str, points: Sequence[Mapping[str, Any]]) -> None:

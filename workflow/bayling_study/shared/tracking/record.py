@@ -18,17 +18,9 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path, write_json
-from bayling_study.shared.tracking.host import (
-    command_line,
-    git_commit,
-    host_facts,
-    package_versions,
-    peak_memory_bytes,
-)
+from bayling_study.shared.tracking import host
 from bayling_study.shared.tracking.inputs import check_input
 from bayling_study.shared.tracking.usage import Usage
-
-__all__ = ["RunRecord", "flatten", "peak_memory_bytes", "run_record"]
 
 SCHEMA = 1
 FLUSH_SECONDS = 5.0
@@ -54,20 +46,15 @@ class RunRecord:
             "state": "running",
             "start": time.time(),
             "end": None,
-            "command": command_line(),
+            "command": host.command_line(),
             "settings": settings_file(sys.argv),
             "code": code,
-            "commit": git_commit(REPOSITORY),
-            "packages": package_versions(),
-            "host": host_facts(),
-            "parameters": {},
-            "metrics": {},
-            "history": [],
-            "inputs": {},
-            "outputs": {},
-            "artefacts": [],
-            "usage": {},
-            "error": None,
+            "commit": host.git_commit(REPOSITORY),
+            "packages": host.package_versions(),
+            "host": host.host_facts(),
+            **{"parameters": {}, "metrics": {}, "history": []},
+            **{"inputs": {}, "outputs": {}, "artefacts": []},
+            **{"usage": {}, "error": None},
         }
         self.usage: Usage | None = None
 
@@ -105,7 +92,7 @@ class RunRecord:
 
     def flush(self) -> None:
         """Writes the record as it stands."""
-        self.data["host"]["peak_memory_bytes"] = peak_memory_bytes()
+        self.data["host"]["peak_memory_bytes"] = host.peak_memory_bytes()
         if self.usage is not None:
             self.data["usage"] = self.usage.summary()
         write_json(self.path, self.data)

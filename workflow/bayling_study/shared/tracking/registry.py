@@ -31,21 +31,16 @@ def register(
 ) -> None:
     """Registers the model that a finished job made, once; other jobs register nothing.
 
-    Args:
-        client: MLflow's client.
-        experiment: id of the study's experiment.
-        run_id: the job's run.
-        record: the job's run record.
-        jobs: runs of the study's jobs, among them the one that made the data.
+    ``experiment`` is the id of the study's experiment, ``jobs`` are the runs of the study's jobs,
+    among them the one that made the data.
     """
     output = record["outputs"].get(STAGES.get(record["stage"], ""))
     if output is None:
         return
     name = model_name(record)
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(
-            name, description=f"`{record['name']}` of `{record['study']}`"
-        )
+        about = f"`{record['name']}` of `{record['study']}`"
+        client.create_registered_model(name, description=about)
     versions = client.search_model_versions(f"name = '{name}'")
     if not any(version.run_id == run_id for version in versions):
         _describe_folder(client, run_id, record, output)
@@ -100,9 +95,8 @@ def _description(
             page = f"#/experiments/{experiment}/runs/{made[maker].info.run_id}"
             line += f" ([its run]({page}), [its card]({page}/artifacts/{card}))"
         lines.append(line)
-    return "\n".join(
-        [*lines, "", f"Model card: the artefact `{FOLDER}/{CARD}` of this version's run."]
-    )
+    lines += ["", f"Model card: the artefact `{FOLDER}/{CARD}` of this version's run."]
+    return "\n".join(lines)
 
 
 def _maker(name: str, path: Path) -> tuple[str, str]:

@@ -60,25 +60,22 @@ def tags_of(record: Record) -> dict[str, str]:
 def note_of(record: Record, path: Path) -> str:
     """Returns the run's description: the way back from its page to its files, as Markdown."""
     lines = [f"Run record: `{path}`", "", "| | file | SHA-256 |", "|---|---|---|"]
-    for side in ("inputs", "outputs"):
-        for name, reference in record[side].items():
-            lines.append(
-                f"| {side[:-1]} {name} | `{reference['path']}` | `{reference['sha256'][:16]}` |"
-            )
+    lines += [
+        f"| {side[:-1]} {name} | `{found['path']}` | `{found['sha256'][:16]}` |"
+        for side in ("inputs", "outputs")
+        for name, found in record[side].items()
+    ]
     lines += ["", "Command:", "", f"    {shlex.join(record['command'])}"]
     return "\n".join(lines)[:NOTE_LENGTH]
 
 
 def usage_points(record: Record) -> list[dict[str, Any]]:
     """Returns the samples of processor, memory and GPUs as points of MLflow's system metrics."""
-    return [
-        {
-            "step": step,
-            "time": sample["time"],
-            "values": {f"system/{key}": value for key, value in sample.items() if key != "time"},
-        }
-        for step, sample in enumerate(record.get("usage", {}).get("samples", []))
-    ]
+    points = []
+    for step, sample in enumerate(record.get("usage", {}).get("samples", [])):
+        values = {f"system/{key}": value for key, value in sample.items() if key != "time"}
+        points.append({"step": step, "time": sample["time"], "values": values})
+    return points
 
 
 def send_points(client: Any, run_id: str, points: Sequence[Mapping[str, Any]]) -> None:

@@ -22,27 +22,17 @@ EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 
 @dataclass(frozen=True)
 class Target:
-    """Where the runs of a study are, or go to.
-
-    Attributes:
-        uri: tracking URI of the store.
-        experiment: name of the experiment there.
-        configured: the URI that was asked for or written down; none means the
-            environment's or the study's own store, which moves with its folder.
-    """
+    """Where the runs of a study are, or go to: the store's tracking URI and the experiment."""
 
     uri: str
     experiment: str
     configured: str | None
+    """The URI that was asked for or written down; none means the environment's or the study's
+    own store, which moves with its folder."""
 
 
 def target_of(study: Path, uri: str | None = None, experiment: str | None = None) -> Target:
     """Returns where a study's runs are: as asked for, as its last sync wrote down, or by default.
-
-    Args:
-        study: the results folder.
-        uri: tracking URI that was asked for.
-        experiment: name of the experiment that was asked for.
 
     Raises:
         StudyError: the URI carries a password.

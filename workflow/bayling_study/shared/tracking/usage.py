@@ -32,11 +32,7 @@ Sample = dict[str, float]
 
 
 class Usage:
-    """Samples what this process and its children use, until closed.
-
-    Args:
-        seconds: time between two samples.
-    """
+    """Samples what this process and its children use every few seconds, until closed."""
 
     def __init__(self, seconds: float = 10.0) -> None:
         self._seconds = seconds

@@ -19,7 +19,7 @@ import torch
 from bayling_study.config.tuning import TuningSection
 from bayling_study.shared.sizing.memory import training_memory
 from bayling_study.shared.sizing.shape import Shape
-from bayling_study.shared.tracking.record import peak_memory_bytes
+from bayling_study.shared.tracking.host import peak_memory_bytes
 
 GIBIBYTE = 1 << 30
 

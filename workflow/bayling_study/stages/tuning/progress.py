@@ -10,7 +10,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.shared.sizing.memory import adapter_parameters
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops, peak_teraflops
-from bayling_study.shared.tracking.record import peak_memory_bytes
+from bayling_study.shared.tracking.host import peak_memory_bytes
 
 SMOOTHING = 0.9  # of the time a step takes, for the remaining time
 
