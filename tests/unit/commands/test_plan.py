@@ -232,7 +232,7 @@ def test_a_measured_run_is_used(study):
     ]
     record = {"history": points, "parameters": {"processes": 2}, "host": {"name": "box"}}
     write_json(layout.study / "runs" / "tuning" / "tuned.json", record)
-    assert training.measured(layout, "tuned") == training.MeasuredTraining(200.0, 2, 3.0, "box")
+    assert training.measured(layout, "tuned") == training.MeasuredTraining(200.0, 2, 3.0)
     write_json(layout.study / "runs" / "tuning" / "tuned.json", record | {"history": []})
     assert training.measured(layout, "tuned") is None
 

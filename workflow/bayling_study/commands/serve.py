@@ -34,11 +34,8 @@ def main() -> None:
     options = COMMAND_LINE.parse_args()
     checkpoint = chosen(options).checkpoint
     command = server_command(checkpoint, options.port)
-    print(
-        f"http://{LOOPBACK}:{options.port}/v1, model {checkpoint.resolve()}",
-        file=sys.stderr,
-        flush=True,
-    )
+    address = f"http://{LOOPBACK}:{options.port}/v1, model {checkpoint.resolve()}"
+    print(address, file=sys.stderr, flush=True)
     os.execve(command[0], command, os.environ | {"HF_HUB_OFFLINE": "1"})
 
 

@@ -15,7 +15,7 @@ import tarfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bayling_study.commands.bundle.contents import Entry
 from bayling_study.commands.bundle.verify import LISTING
@@ -48,14 +48,9 @@ def archive_bytes(listing: dict[str, dict[str, Any]]) -> int:
 def write(
     path: Path, top: str, about: dict[str, Any], entries: list[Entry], listing: dict[str, Any]
 ) -> None:
-    """Writes the archive, whole or not at all.
+    """Writes the archive, whole or not at all: entries of known hashes and sizes in one folder.
 
-    Args:
-        path: file to write.
-        top: name of the one folder in it.
-        about: what else ``bundle.json`` says.
-        entries: what goes in.
-        listing: their hashes and sizes.
+    ``about`` is what else ``bundle.json`` says.
 
     Raises:
         StudyError: a file changed since it was hashed.
@@ -83,16 +78,13 @@ def _add(tar: tarfile.TarFile, name: str, content: Path | bytes, size: int) -> N
     info.mtime = int(facts.st_mtime)
     if facts.st_mode & 0o100:
         info.mode = 0o755
+    changed = StudyError("the file changed while it was being packed", where=content)
     if facts.st_size != size:
-        raise StudyError("the file changed while it was being packed", where=content)
-    with open(content, "rb") as stream:
-        _copy(tar, info, stream, content)
-
-
-def _copy(tar: tarfile.TarFile, info: tarfile.TarInfo, stream: IO[bytes], path: Path) -> None:
+        raise changed
     try:
-        tar.addfile(info, stream)
+        with open(content, "rb") as stream:
+            tar.addfile(info, stream)
     except OSError as error:
         if error.errno is None:  # tarfile's own: fewer bytes than the header says
-            raise StudyError("the file changed while it was being packed", where=path) from error
+            raise changed from error
         raise

@@ -33,11 +33,7 @@ Entry = tuple[str, Path | bytes]
 
 
 def entries(layout: Layout, root: Path) -> Iterator[Entry]:
-    """Yields everything that the study of a layout needs.
-
-    Args:
-        layout: the study's; its sources must have been fetched.
-        root: the repository.
+    """Yields everything that the study of a layout needs, from a repository and its sources.
 
     Raises:
         StudyError: a source was not fetched, or its files are gone.
@@ -66,9 +62,8 @@ def repository_files(root: Path) -> Iterator[tuple[str, Path]]:
     """Yields the repository's files: what git does not ignore, or all where there is no git."""
     command = ["git", "-C", str(root), "ls-files", "-z", *KNOWN, "--", *REPOSITORY]
     try:
-        listed = (
-            subprocess.run(command, capture_output=True, check=True).stdout.decode().split("\0")
-        )
+        done = subprocess.run(command, capture_output=True, check=True)
+        listed = done.stdout.decode().split("\0")
     except (OSError, subprocess.CalledProcessError):
         listed = [p.relative_to(root).as_posix() for p in sorted(_walk(root))]
     for name in listed:
@@ -89,10 +84,8 @@ def _configuration(layout: Layout) -> Iterator[tuple[str, bytes]]:
     values["study"] = {**values.get("study", {}), "name": config.study.name}
     for folder in ("results", "resources"):
         values["study"].pop(folder, None)
-    download = {
-        k: v for k, v in values.get("download", {}).items() if k not in ("local", "manifest")
-    }
-    values["download"] = download
+    download = values.get("download", {}).items()
+    values["download"] = {k: v for k, v in download if k not in ("local", "manifest")}
     name = config.study.name
     path = "config/config.yaml" if name == "embedded" else f"config/studies/{name}.yaml"
     text = "# Written by `make bundle`: the whole configuration of the study.\n"

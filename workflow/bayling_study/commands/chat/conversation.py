@@ -28,11 +28,7 @@ class Streamed(TextStreamer):  # type: ignore[misc]  # transformers is not type-
 
 
 class ChatSession:
-    """The turns so far, and the model that answers them.
-
-    Attributes:
-        messages: user and assistant in turn.
-    """
+    """The turns so far, user and assistant in turn, and the model that answers them."""
 
     def __init__(
         self, model: Any, tokenizer: Any, template: TemplateName, context: int, answer_tokens: int
@@ -59,12 +55,9 @@ class ChatSession:
         return str(self.tokenizer.decode(self._ids(self._with(question))))
 
     def ask(self, question: str, temperature: float, emit: Callable[[str], None]) -> int:
-        """Asks the next question and keeps the answer.
+        """Asks the next question, hands on each piece of the answer as it comes, and keeps it.
 
-        Args:
-            question: the user's turn.
-            temperature: 0 for greedy decoding.
-            emit: called with each piece of the answer as it comes.
+        A temperature of 0 is greedy decoding.
 
         Returns:
             How many earlier exchanges were forgotten to make room.

@@ -19,13 +19,7 @@ EMBEDDED = "config.yaml"
 
 @dataclass(frozen=True)
 class ChatModel:
-    """A model to chat with.
-
-    Attributes:
-        checkpoint: its folder.
-        template: its conversation template, or none where a bare folder was given.
-        section: the study's generation settings, or none.
-    """
+    """A model to chat with: its checkpoint, and what a study says of it (a bare folder nothing)."""
 
     checkpoint: Path
     template: TemplateName | None
@@ -33,11 +27,7 @@ class ChatModel:
 
 
 def find_system(files: Sequence[Path], name: str) -> ChatModel:
-    """Returns a built system of a study.
-
-    Args:
-        files: the study's config, then files that override it.
-        name: the system's name.
+    """Returns a built system of the study that a config and files over it describe.
 
     Raises:
         StudyError: there is no such system, it only has released outputs, or it

@@ -30,15 +30,11 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class ScorePair:
-    """One metric on one item of both sides.
+    """One metric on one item of both sides: of a system, or of two as ``a / b``.
 
-    Attributes:
-        system: the system, or both as ``a / b``.
-        a, b: values, on the shared segments where there was a test.
-        low, high: interval of the difference, b minus a.
-        n: shared segments; 0 where there was no test.
-        p: the largest of the corrected p-values.
-        note: why there was no test, or what else a reader must know.
+    The values are on the ``n`` shared segments where there was a test (else ``n`` is 0 and the
+    note says why); ``low`` and ``high`` bound the difference, b minus a; ``p`` is the largest of
+    the corrected p-values.
     """
 
     suite: str

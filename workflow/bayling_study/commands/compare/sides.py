@@ -22,13 +22,7 @@ USELESS = ("report", "tracking")
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison.
-
-    Attributes:
-        label: how it was asked for.
-        folder: the study's results folder.
-        system: its one system, or empty for the whole study.
-    """
+    """One side of a comparison, as it was asked for: a results folder, or one system of it."""
 
     label: str
     folder: Path
@@ -40,11 +34,7 @@ class Side:
         every = [job for job in study_jobs(self.folder) if job.record["stage"] not in USELESS]
         if not self.system:
             return every
-        start = [
-            job
-            for job in every
-            if job.record["stage"] == "scoring" and job.record["name"] == self.system
-        ]
+        start = [job for job in every if job.title == f"scoring/{self.system}"]
         return [link.job for link in chain_of(start, every, Verifier(enabled=False))]
 
     @cached_property
@@ -67,9 +57,8 @@ class Side:
         paths = score_files_of(self.folder, system)
         found = [score for path in paths for score in read_scores(path)]
         suites = list(self.config.get("suites", {}))
-        return sorted(
-            found, key=lambda s: suites.index(s.suite) if s.suite in suites else len(suites)
-        )
+        place = {suite: number for number, suite in enumerate(suites)}
+        return sorted(found, key=lambda score: place.get(score.suite, len(suites)))
 
 
 def scored_systems(folder: Path) -> list[str]:
@@ -88,9 +77,8 @@ def side_of(text: str, results: Path) -> Side:
     known = sorted(path.parent.name for path in results.glob("*/scoring"))
     where = f"{text!r}"
     if not name:
-        raise StudyError(
-            "name what to compare", fix="make compare A=STUDY[:SYSTEM] B=STUDY[:SYSTEM]"
-        )
+        fix = "make compare A=STUDY[:SYSTEM] B=STUDY[:SYSTEM]"
+        raise StudyError("name what to compare", fix=fix)
     folder = Path(name) if Path(name).is_dir() else results / name
     if not (folder / "scoring").is_dir():
         near = closest(name, known)
@@ -101,9 +89,6 @@ def side_of(text: str, results: Path) -> Side:
         )  # fmt: skip
     systems = scored_systems(folder)
     if system and system not in systems:
-        raise StudyError(
-            f"the study has no scores of {system!r}",
-            where=where,
-            fix=f"one of: {', '.join(systems)}",
-        )
+        what = f"the study has no scores of {system!r}"
+        raise StudyError(what, where=where, fix=f"one of: {', '.join(systems)}")
     return Side(text, folder, system)

@@ -21,14 +21,10 @@ PAPER_SCALE_BYTES = 2
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a model needs; sums grow from left to right.
+    """Bytes that a model needs (``linear`` is a count: the parameters in linear layers).
 
-    Attributes:
-        linear: number of parameters in linear layers (a count, not bytes).
-        fp16: all weights in 16 bits.
-        int8: weights with linear layers in 8 bits, scales included.
-        with_cache: and the key-value cache in 16 bits.
-        with_matrix: and the largest matrix rebuilt in 16 bits.
+    ``fp16`` and ``int8`` are the weights, the latter with linear layers in 8 bits and scales;
+    then the key-value cache and the largest matrix, both in 16 bits, come on top.
     """
 
     linear: int
@@ -41,13 +37,9 @@ class Memory:
 def memory(
     shape: Shape, tokens: int = 2048, group: int = 256, scale_bytes: int = PAPER_SCALE_BYTES
 ) -> Memory:
-    """Returns what a model needs to answer one prompt.
+    """Returns what a model needs to answer one prompt, of so many tokens with its answer.
 
-    Args:
-        shape: the model.
-        tokens: length of the key-value cache, prompt and answer together.
-        group: input columns that share a scale.
-        scale_bytes: bytes of a scale; 2 gives the paper's numbers, 4 our files'.
+    ``group`` input columns share a scale of 2 bytes (the paper's numbers) or 4 (our files').
     """
     matrices = shape.matrices()
     linear = sum(rows * columns for rows, columns in matrices)

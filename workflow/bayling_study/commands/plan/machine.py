@@ -17,19 +17,13 @@ NOT_CHECKED = "host memory unknown and not checked: --host-gib 500"
 
 @dataclass(frozen=True)
 class Machine:
-    """Where training runs.
-
-    Attributes:
-        processes: one for each GPU, or one where there is none.
-        device_bytes: memory of a GPU, or none where processes share the host's.
-        host_bytes: memory of a node that a job may use, or none where it is not known.
-        name: for the reader.
-        nodes: machines over which the processes are spread evenly.
-    """
+    """Where training runs: its processes, one per GPU, are spread evenly over its nodes."""
 
     processes: int
     device_bytes: int | None
+    """Memory of a GPU; none where processes share the host's."""
     host_bytes: int | None
+    """Memory of a node that a job may use; none where it is not known."""
     name: str
     nodes: int = 1
 
@@ -47,14 +41,10 @@ def machine(
     host_gib: float | None = None,
     asked: ResourceRequest | None = None,
 ) -> Machine:
-    """Returns the cluster that is described, or this machine.
+    """Returns the cluster with so many GPUs, all together; without any, this machine.
 
-    Args:
-        gpus: of the cluster, all together; none means this machine.
-        gpu_gib: memory of each.
-        processes: of this machine.
-        host_gib: memory of each node; none is what the profile grants, or this machine's.
-        asked: what the profile asks for a training in its first attempt.
+    Host memory is that of each node: as given, what the profile grants a training in its first
+    attempt (``asked``), or this machine's.
 
     Raises:
         StudyError: only one of the number and the memory of GPUs is given, or none of a memory.
@@ -62,9 +52,8 @@ def machine(
     if host_gib is not None and host_gib <= 0:
         raise StudyError("a node must have some host memory", fix="--host-gib 500")
     if (gpus is None) != (gpu_gib is None):
-        raise StudyError(
-            "the number and the memory of GPUs go together", fix="--gpus 8 --gpu-gib 80"
-        )
+        what = "the number and the memory of GPUs go together"
+        raise StudyError(what, fix="--gpus 8 --gpu-gib 80")
     if gpus is not None and gpu_gib is not None:
         if gpus < 1 or gpu_gib <= 0:
             raise StudyError("there must be a GPU with some memory", fix="--gpus 8 --gpu-gib 80")

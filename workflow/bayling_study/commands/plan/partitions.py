@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,16 +35,10 @@ HERE_RULES = {"download", "track"}
 
 @dataclass(frozen=True)
 class Rate:
-    """What a training of the same foundation measured.
-
-    Attributes:
-        tokens_per_second: real tokens of one process, median over the steps.
-        processes: how many there were.
-        device: name of the GPU, or ``cpu``.
-        record: the run record it is from.
-    """
+    """What a training of the same foundation measured, as its run record says."""
 
     tokens_per_second: float
+    """Real tokens of one process, median over the steps."""
     processes: int
     device: str
     record: Path
@@ -55,17 +50,13 @@ def partition_tables(profile: Profile, counts: Mapping[str, int]) -> str:
     rows = [_row(rule, counts[rule], asked[rule]) for rule in counts]
     header = ("rule", "jobs", "partition", "nodes", "GPUs", "memory", "limit", "GPU-hours at most")
     text = table(f"Jobs with the profile {profile.folder} (first attempts)", header, rows)
-    partitions: dict[str, list[str]] = {}
-    for rule in counts:
-        partitions.setdefault(_partition(rule, asked[rule]), []).append(rule)
-    sums = [
-        (
-            partition,
-            str(sum(counts[rule] for rule in rules)),
-            f"{sum(_at_most(rule, counts[rule], asked[rule]) for rule in rules):.0f}",
-        )
-        for partition, rules in partitions.items()
-    ]
+    jobs: Counter[str] = Counter()
+    gpu_hours: dict[str, float] = {}
+    for rule, count in counts.items():
+        partition, most = _partition(rule, asked[rule]), _at_most(rule, count, asked[rule])
+        jobs[partition] += count
+        gpu_hours[partition] = gpu_hours.get(partition, 0.0) + most
+    sums = [(name, str(count), f"{gpu_hours[name]:.0f}") for name, count in jobs.items()]
     return text + table("Jobs by partition", ("partition", "jobs", "GPU-hours at most"), sums)
 
 
@@ -92,12 +83,7 @@ def training_hours(
 ) -> str:
     """Renders the GPU-hours that trainings are expected to take, and in how many jobs.
 
-    Args:
-        layout: the study.
-        tunings: its trainings.
-        profile: says how many GPUs a training has, and for how long a job may run.
-        teraflops: bf16 peak of a device.
-        share: of the peak that training reaches, where nothing was measured.
+    Where nothing was measured, a training reaches a share of a device's bf16 peak.
     """
     asked = profile.request("tuning")
     rows = []
@@ -105,26 +91,16 @@ def training_hours(
         rate = similar(layout, tuning.system, asked)
         if rate is not None:
             expected = tuning.tokens / rate.tokens_per_second / 3600
-            basis = f"measured: {rate.tokens_per_second:.0f} tokens/s per process, {_origin(rate)}"
+            basis = f"measured: {rate.tokens_per_second:.0f} tokens/s per process, "
+            basis += f"{rate.processes} x {rate.device} ({rate.record})"
         else:
             expected = hours(tuning.flops, teraflops, share)
             basis = f"6 N tokens at {share:.0%} of {teraflops:g} TFLOP/s"
         wall = expected / max(asked.gpus, 1)
-        rows.append(
-            (
-                tuning.system,
-                f"{expected:.1f}",
-                f"{wall:.1f}",
-                _chain(layout, tuning.system, wall, asked),
-                basis,
-            )
-        )
+        jobs = _chain(layout, tuning.system, wall, asked)
+        rows.append((tuning.system, f"{expected:.1f}", f"{wall:.1f}", jobs, basis))
     header = ("system", "device hours", "wall-clock hours", "jobs, of those allowed", "basis")
     return table("Training with this profile", header, rows)
-
-
-def _origin(rate: Rate) -> str:
-    return f"{rate.processes} x {rate.device} ({rate.record})"
 
 
 def _chain(layout: Layout, system: str, wall: float, asked: ResourceRequest) -> str:
@@ -150,12 +126,9 @@ def similar(layout: Layout, system: str, asked: ResourceRequest) -> Rate | None:
     """
     foundation = layout.checkpoint(layout.base(system)).name
     settings = layout.config.tuning_of(system)
-    records = sorted(
-        layout.study.parent.glob("*/runs/tuning/*.json"),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
-    rates = (_rate(path, foundation, settings) for path in records)
+    records = layout.study.parent.glob("*/runs/tuning/*.json")
+    newest = sorted(records, key=lambda path: path.stat().st_mtime, reverse=True)
+    rates = (_rate(path, foundation, settings) for path in newest)
     found = [rate for rate in rates if rate is not None and _suits(rate.device, asked)]
     return min(found, key=lambda rate: rate.processes != max(asked.gpus, 1), default=None)
 
@@ -177,16 +150,12 @@ def _rate(path: Path, foundation: str, settings: TuningSection) -> Rate | None:
         speeds = [point["values"]["real_tokens_per_second"] for point in record["history"]]
     except (StudyError, KeyError):  # a record of a job that did not come so far, or an older one
         return None
-    same = all(parameters.get(key) == value for key, value in _manner(settings).items())
-    if Path(made_from).name != foundation or not speeds or not same:
-        return None
-    return Rate(statistics.median(speeds) / processes, processes, device, path)
-
-
-def _manner(settings: TuningSection) -> dict[str, Any]:
-    """Returns the settings that decide the speed of a device, by their keys in a run record."""
-    return {
+    manner = {  # what decides the speed of a device
         "tuning.precision": settings.precision,
         "tuning.gradient_checkpointing": settings.gradient_checkpointing,
         "tuning.adapter.kind": None if settings.adapter is None else settings.adapter.kind,
     }
+    same = all(parameters.get(key) == value for key, value in manner.items())
+    if Path(made_from).name != foundation or not speeds or not same:
+        return None
+    return Rate(statistics.median(speeds) / processes, processes, device, path)

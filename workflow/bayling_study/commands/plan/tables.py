@@ -13,6 +13,7 @@ from bayling_study.commands.plan.training import Tuning
 from bayling_study.shared.sizing.shape import Shape
 
 CACHE_TOKENS = 2048
+ACCESS = {True: "gated", False: "open"}
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -38,16 +39,7 @@ def gibibytes(size: float) -> str:
 
 def download_table(sources: Sequence[Download]) -> str:
     """Renders the downloads; an unknown size says so and is not in the sum."""
-    rows = [
-        (
-            source.row.id,
-            _size(source),
-            source.state,
-            "gated" if source.row.gated else "open",
-            source.row.licence,
-        )
-        for source in sources
-    ]
+    rows = [(s.row.id, _size(s), s.state, ACCESS[s.row.gated], s.row.licence) for s in sources]
     left = sum(source.left for source in sources)
     unknown = sum(source.bytes is None and source.state == "missing" for source in sources)
     more = f", and {unknown} of unknown size" if unknown else ""
@@ -62,11 +54,9 @@ def _size(source: Download) -> str:
 
 
 def model_table(models: Mapping[str, Model], group: int) -> str:
-    """Renders what answering needs in 16 and in 8 bits.
+    """Renders what foundations need to answer in 16 and in 8 bits, by shape and its origin.
 
-    Args:
-        models: foundation to what is known of it.
-        group: columns that share a scale in 8 bits.
+    In 8 bits so many columns as the group has share a scale.
     """
     header = ("foundation", "parameters", "16 bits", "+ cache", "8 bits", "+ cache", "shape from")
     rows = [(name, *_answering(one.shape, group), one.origin) for name, one in models.items()]
@@ -90,22 +80,13 @@ def training_table(tunings: Sequence[Tuning], teraflops: float, utilisation: flo
     """Renders tuning jobs: by formula for a stated device, and as measured where they ran."""
     rows = []
     for tuning in tunings:
-        predicted = hours(tuning.flops, teraflops, utilisation)
-        rows.append(
-            (
-                tuning.system,
-                ("" if tuning.measured_tokens else "<= ") + f"{tuning.tokens:,.0f}",
-                f"{tuning.flops:.2e}",
-                f"{predicted:.3g} h",
-                f"{tuning.settings.zero_stage}, {tuning.settings.offload}",
-                f"{tuning.settings.micro_batch_tokens}",
-                gibibytes(tuning.memory.states),
-                gibibytes(tuning.memory.activations),
-                gibibytes(tuning.memory.buffers),
-                gibibytes(tuning.memory.host),
-                *_measured(tuning),
-            )
-        )
+        need, chosen = tuning.memory, tuning.settings
+        tokens = ("" if tuning.measured_tokens else "<= ") + f"{tuning.tokens:,.0f}"
+        took = f"{hours(tuning.flops, teraflops, utilisation):.3g} h"
+        settings = (f"{chosen.zero_stage}, {chosen.offload}", f"{chosen.micro_batch_tokens}")
+        parts = map(gibibytes, (need.states, need.activations, need.buffers, need.host))
+        job = (tuning.system, tokens, f"{tuning.flops:.2e}", took)
+        rows.append((*job, *settings, *parts, *_measured(tuning)))
     header = (
         *("system", "tokens", "model FLOPs", "device hours"),
         *("ZeRO stage, offload", "packed length"),
@@ -124,11 +105,8 @@ def _measured(tuning: Tuning) -> tuple[str, str, str]:
     found = tuning.measured
     if found is None:
         return "-", "-", "-"
-    return (
-        f"{found.tokens_per_second:,.0f} tokens/s",
-        f"{tuning.tokens / found.tokens_per_second / 3600:.2f} h x {found.processes}",
-        f"{found.memory_gib:.2f} GiB",
-    )
+    took = f"{tuning.tokens / found.tokens_per_second / 3600:.2f} h x {found.processes}"
+    return f"{found.tokens_per_second:,.0f} tokens/s", took, f"{found.memory_gib:.2f} GiB"
 
 
 def disk_table(needs: Sequence[Need]) -> str:

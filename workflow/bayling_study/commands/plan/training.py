@@ -19,21 +19,16 @@ from bayling_study.shared.sizing.shape import Shape
 
 @dataclass(frozen=True)
 class Tuning:
-    """One tuning job.
+    """One tuning job: its model FLOPs, the memory of each process, and an earlier run's measures.
 
-    Attributes:
-        system: its name.
-        tokens: tokens read in all epochs.
-        measured_tokens: the mixture exists; else ``tokens`` is its upper limit.
-        flops: model FLOPs.
-        memory: of each process.
-        settings: the section ``tuning`` without ``auto``.
-        measured: what an earlier run of this job measured, or none.
+    The settings are those of the section ``tuning`` without ``auto``.
     """
 
     system: str
     tokens: float
+    """Tokens read in all epochs."""
     measured_tokens: bool
+    """The mixture exists; else ``tokens`` is its upper limit."""
     flops: float
     memory: TrainingMemory
     settings: TuningSection
@@ -42,19 +37,13 @@ class Tuning:
 
 @dataclass(frozen=True)
 class MeasuredTraining:
-    """What a run record of the same study and system holds.
-
-    Attributes:
-        tokens_per_second: median over the steps, all processes together.
-        processes: how many there were.
-        memory_gib: largest of the first process, device or resident.
-        host: the machine's name.
-    """
+    """What a run record of the same study and system holds."""
 
     tokens_per_second: float
+    """Median over the steps, all processes together."""
     processes: int
     memory_gib: float
-    host: str
+    """The largest of the first process, on its device or resident."""
 
 
 def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
@@ -63,14 +52,12 @@ def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
     They come from the synthesis run record; without one, every conversation is
     taken to be as long as the mixture allows.
     """
-    found = layout.config.systems[system]
-    assert isinstance(found, TunedSystem), system
-    record = layout.study / "runs" / "synthesis" / f"{found.mixture}.json"
-    if record.is_file():
-        tokens = read_json(record)["metrics"].get("tokens.real")
-        if tokens is not None:
-            return float(tokens), True
-    mixture = layout.config.synthesis.mixtures[found.mixture]
+    name = layout.system(system, TunedSystem).mixture
+    record = layout.study / "runs" / "synthesis" / f"{name}.json"
+    tokens = read_json(record)["metrics"].get("tokens.real") if record.is_file() else None
+    if tokens is not None:
+        return float(tokens), True
+    mixture = layout.config.synthesis.mixtures[name]
     return float(mixture.conversations * mixture.max_tokens), False
 
 
@@ -83,20 +70,13 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tu
     once, counted = mixture_tokens(layout, system)
     tokens = once * written.epochs
     flops = training_flops(shape, written, tokens)
-    step = written.batch_tokens or written.batch * once / conversations(layout, system)
+    mixture = layout.config.synthesis.mixtures[layout.system(system, TunedSystem).mixture]
+    step = written.batch_tokens or written.batch * once / mixture.conversations
     gpu = budget.device is not None
     kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
     choice = choose(shape, written, budget, kernel, step)
-    return Tuning(
-        system, tokens, counted, flops, choice.need, choice.tuning, measured(layout, system)
-    )
-
-
-def conversations(layout: Layout, system: str) -> int:
-    """Returns the conversations of a tuned system's mixture."""
-    found = layout.config.systems[system]
-    assert isinstance(found, TunedSystem), system
-    return layout.config.synthesis.mixtures[found.mixture].conversations
+    before = measured(layout, system)
+    return Tuning(system, tokens, counted, flops, choice.need, choice.tuning, before)
 
 
 def measured(layout: Layout, system: str) -> MeasuredTraining | None:
@@ -110,5 +90,4 @@ def measured(layout: Layout, system: str) -> MeasuredTraining | None:
         statistics.median(point["real_tokens_per_second"] for point in points),
         int(record["parameters"]["processes"]),
         max(point["memory_gib"] for point in points),
-        str(record["host"]["name"]),
     )

@@ -134,9 +134,7 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
 class ExchangeFolder:
     """A folder beside the results through which this machine and the nodes exchange files.
 
-    Args:
-        dag: the study.
-        sdm: what rules run in, if not in the ready-made environments.
+    ``sdm`` is what rules run in, if not in the ready-made environments.
     """
 
     def __init__(self, dag: Dag, sdm: str = "") -> None:

@@ -19,39 +19,28 @@ from bayling_study.dag.rules import Dag
 class Expected:
     """What a node's answers are compared with.
 
-    Attributes:
-        token: what was written to the shared folder just before.
-        need: bytes that must be free in it.
-        compiles: training on GPUs compiles there.
-        sdm: what rules run in, ``conda`` or ``apptainer``; empty for this interpreter.
+    The token was written to the shared folder just before, in which ``need`` bytes must be free.
     """
 
     token: str
     need: int
     compiles: bool = False
+    """Training on GPUs compiles there."""
     sdm: str = ""
+    """What rules run in, ``conda`` or ``apptainer``; empty for this interpreter."""
 
 
 def on_node(
     facts: dict[str, Any], request: ResourceRequest, dag: Dag, expected: Expected
 ) -> Iterator[Outcome]:
-    """Judges one node's probe.
-
-    Args:
-        facts: what the probe wrote.
-        request: what its job asked for.
-        dag: the study.
-        expected: what it is compared with.
-    """
+    """Judges the facts that one node's probe wrote, by what its job asked for."""
     node = facts["node"]
+    shared = f"{node}: shared files"
     if facts["token"] == expected.token:
-        yield ok(
-            f"{node}: shared files",
-            "the node sees what was written here, and its answer is seen here",
-        )
+        yield ok(shared, "the node sees what was written here, and its answer is seen here")
     else:
         yield failed(
-            f"{node}: shared files",
+            shared,
             "the node sees an old or no version of a file that was renamed into place here",
             "put study.results and study.resources on a file system that all nodes share",
         )

@@ -28,12 +28,8 @@ def here(dag: Dag) -> Iterator[Outcome]:
         yield ok("downloads", "all sources are present")
     for url in addresses(dag):
         if missing and not reachable(url):
-            host = urlsplit(url).hostname
-            yield failed(
-                "downloads",
-                f"cannot reach {host} from here",
-                "run make fetch where there is a network, or download.mirrors / download.local",
-            )
+            fix = "run make fetch where there is a network, or download.mirrors / download.local"
+            yield failed("downloads", f"cannot reach {urlsplit(url).hostname} from here", fix)
 
 
 def addresses(dag: Dag) -> list[str]:
@@ -85,10 +81,8 @@ def tracking(dag: Dag) -> Outcome:
     uri = dag.tracking_uri()
     if not uri.startswith(("http://", "https://")):
         return ok("tracking", "a file of the study")
+    host = urlsplit(uri).hostname
     if reachable(uri):
-        return ok("tracking", f"{urlsplit(uri).hostname} answers")
-    return failed(
-        "tracking",
-        f"{urlsplit(uri).hostname} does not answer",
-        "tracking.uri; leave it out for a file of the study and send it later (make track)",
-    )
+        return ok("tracking", f"{host} answers")
+    fix = "tracking.uri; leave it out for a file of the study and send it later (make track)"
+    return failed("tracking", f"{host} does not answer", fix)

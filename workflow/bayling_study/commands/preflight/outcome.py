@@ -10,14 +10,7 @@ Level = Literal["ok", "note", "FAILED"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One line of the preflight.
-
-    Attributes:
-        level: ``note`` is worth knowing and stops nothing.
-        check: what was looked at.
-        found: what is there.
-        fix: what to change where it failed.
-    """
+    """One line of the preflight; a ``note`` is worth knowing and stops nothing."""
 
     level: Level
     check: str

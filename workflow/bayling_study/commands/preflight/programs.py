@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import Int8System, TunedSystem
+from bayling_study.config.tuning import TuningSection
 
 PACKAGES = ("torch", "transformers", "deepspeed", "datasets", "pyarrow", "sacrebleu", "mlflow")
 IMPORT_SECONDS = 300.0
@@ -33,40 +34,28 @@ CXX_SOURCE = "#include <vector>\n"
 
 def packages(config: StudyConfig) -> list[str]:
     """Returns the packages that the jobs of a study import."""
-    tuned = [
-        config.tuning_of(name)
-        for name, system in config.systems.items()
-        if isinstance(system, TunedSystem)
-    ]
-    adapters = [tuning.adapter.kind for tuning in tuned if tuning.adapter]
+    adapters = [tuning.adapter.kind for tuning in _tunings(config) if tuning.adapter]
     formats = [one.format for one in config.systems.values() if isinstance(one, Int8System)]
-    four_or_eight_bits = "qlora" in adapters or "bitsandbytes" in formats
-    return [
-        *PACKAGES,
-        *(["peft"] if adapters else []),
-        *(["bitsandbytes"] if four_or_eight_bits else []),
-    ]
+    found = [*PACKAGES, *(["peft"] if adapters else [])]
+    return found + ["bitsandbytes"] * ("qlora" in adapters or "bitsandbytes" in formats)
 
 
 def needs_compiler(config: StudyConfig) -> bool:
     """Tells whether a study's training on GPUs compiles: flex attention, or offload's AdamW."""
-    return any(
-        tuning.attention in ("auto", "flex") or tuning.offload != "none"
-        for name, system in config.systems.items()
-        if isinstance(system, TunedSystem)
-        for tuning in [config.tuning_of(name)]
-    )
+    found = _tunings(config)
+    return any(one.attention in ("auto", "flex") or one.offload != "none" for one in found)
+
+
+def _tunings(config: StudyConfig) -> list[TuningSection]:
+    systems = config.systems.items()
+    return [config.tuning_of(name) for name, one in systems if isinstance(one, TunedSystem)]
 
 
 def broken_imports(names: Sequence[str], seconds: float = IMPORT_SECONDS) -> dict[str, str]:
-    """Imports packages in a process of this interpreter.
-
-    Args:
-        names: of the packages, in the order in which they are imported.
-        seconds: how long all of them may take together.
+    """Imports packages, one after the other, in a process of this interpreter.
 
     Returns:
-        A package that cannot be imported to the reason.
+        A package that cannot be imported (all of them within some seconds) to the reason.
     """
     command = [sys.executable, "-c", IMPORTS, *names]
     try:
@@ -110,12 +99,9 @@ def _fault(language: str, command: list[str], source: str) -> str:
         return f"no {language} compiler"
     try:
         done = subprocess.run(
-            [*command, "-fsyntax-only", "-"],
-            input=source,
-            capture_output=True,
-            text=True,
+            [*command, "-fsyntax-only", "-"], input=source, capture_output=True, text=True,
             timeout=COMPILE_SECONDS,
-        )
+        )  # fmt: skip
     except OSError as error:
         return f"{language} compiler {command[0]}: {error.strerror}"
     except subprocess.TimeoutExpired:

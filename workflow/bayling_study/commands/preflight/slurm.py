@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bayling_study.commands.preflight.outcome import Outcome, failed, ok
 from bayling_study.dag.profiles import ResourceRequest
@@ -100,12 +101,11 @@ def run_probe(request: ResourceRequest, arguments: list[str], minutes: float) ->
     Returns:
         What went wrong; nothing if it ran.
     """
-    small = ResourceRequest(**{**vars(request), "mem_mb": PROBE_MEM_MB, "minutes": PROBE_MINUTES})
-    small = ResourceRequest(**{**vars(small), "cores": min(request.cores, 2)})
-    command = ["srun", "--job-name=bayling_preflight", *options(small), sys.executable, "-m"]
-    status, text = ask(
-        *command, "bayling_study.commands.preflight.probe", *arguments, seconds=60 * minutes
-    )
+    cores = min(request.cores, 2)
+    small = replace(request, mem_mb=PROBE_MEM_MB, minutes=PROBE_MINUTES, cores=cores)
+    probe = [sys.executable, "-m", "bayling_study.commands.preflight.probe", *arguments]
+    command = ["srun", "--job-name=bayling_preflight", *options(small), *probe]
+    status, text = ask(*command, seconds=60 * minutes)
     if status == 0:
         return None
     last = text.splitlines()[-1] if text else f"status {status}"

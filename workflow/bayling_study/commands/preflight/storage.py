@@ -25,15 +25,11 @@ ROW = re.compile(rf"\s{SIZE}\s+{SIZE}\s+{SIZE}(?:\s|$)")
 
 @dataclass(frozen=True)
 class Quota:
-    """What a quota program says about a disk.
-
-    Attributes:
-        row: its line, blanks joined.
-        left: bytes that may still be written, or none where there is no limit.
-    """
+    """What a quota program says about a disk: its line, blanks joined, and the bytes left."""
 
     row: str
     left: float | None
+    """Bytes that may still be written; none where there is no limit."""
 
 
 def needs(dag: Dag) -> list[Need]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bayling_study.commands.ranking.filled import Key, read_all
+from bayling_study.commands.ranking.filled import Key, read_sheet
 from bayling_study.commands.ranking.results import scores
 from bayling_study.commands.ranking.sheet import ABILITIES, draw_rows, write_sheet
 from bayling_study.core import cli
@@ -103,7 +103,8 @@ def analyse_sheets(options: argparse.Namespace) -> None:
         StudyError: a sheet has a mistake; names its row and column.
     """
     key = Key.read(options.key)
-    found = scores(read_all(options.sheets, key), key, options.seed)
+    sheets = [read_sheet(path, key) for path in options.sheets]
+    found = scores(sheets, key, options.seed)
     for ability in ABILITIES:
         _print_ability([s for s in found if s.item == ability.replace("_", "-")])
     if options.study:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,17 +17,12 @@ DELIMITERS = (",", ";", "\t")
 
 @dataclass(frozen=True)
 class Key:
-    """Which system stands where.
-
-    Attributes:
-        suite: the suite's name.
-        systems: the systems, in the order in which they were given to the export.
-        orders: row number to the systems in the order of its answer columns.
-    """
+    """Which system stands where; the systems are in the order in which the export got them."""
 
     suite: str
     systems: list[str]
     orders: dict[str, list[str]]
+    """Row number to the systems in the order of its answer columns."""
 
     @classmethod
     def read(cls, path: Path) -> Key:
@@ -92,9 +86,8 @@ def _take(ranks: Ranks, cells: dict[str, str], key: Key, where: str) -> None:
         columns = [f"{ability}_{n}" for n in range(1, len(order) + 1)]
         values = [_rank(cells.get(c, ""), len(order), f"{where}, column {c}") for c in columns]
         if min(values) != 1:
-            raise StudyError(
-                "no answer has rank 1", where=f"{where}, columns {columns[0]} to {columns[-1]}"
-            )
+            place = f"{where}, columns {columns[0]} to {columns[-1]}"
+            raise StudyError("no answer has rank 1", where=place)
         ranks[ability][item] = dict(zip(order, values, strict=True))
 
 
@@ -104,8 +97,3 @@ def _rank(cell: str, most: int, where: str) -> int:
         return int(text)
     what = f"{cell!r} is not a rank" if cell.strip() else "the rank is missing"
     raise StudyError(what, where=where, fix=f"a whole number from 1 to {most}")
-
-
-def read_all(sheets: Sequence[Path], key: Key) -> list[Ranks]:
-    """Reads the sheets of all annotators."""
-    return [read_sheet(path, key) for path in sheets]

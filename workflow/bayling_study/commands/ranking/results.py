@@ -29,6 +29,7 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
     that share a rank have the mean of the places that they take.
     """
     found: list[Score] = []
+    signature = f"ranking|systems:{len(key.systems)}|ties:shared|version:1"
     for ability in ABILITIES:
         # (annotators, rows, systems): the places that the ranks mean
         table = np.array([places(ranks[ability], key) for ranks in annotators])
@@ -40,21 +41,13 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
             resamples = weights @ per_row
             low, high = np.percentile(resamples, _bounds(), axis=0)
             for column, system in enumerate(key.systems):
-                found.append(
-                    Score(
-                        suite=key.suite,
-                        item=ability.replace("_", "-"),
-                        system=system,
-                        metric=metric,
-                        value=float(per_row[:, column].mean()),
-                        low=float(low[column]),
-                        high=float(high[column]),
-                        n=table.shape[1],
-                        signature=f"ranking|systems:{len(key.systems)}|ties:shared|version:1",
-                        method=METHOD,
-                        note=note + agreed,
-                    )
-                )
+                name = (key.suite, ability.replace("_", "-"), system, metric)
+                value = float(per_row[:, column].mean())
+                score = Score(
+                    *name, value, float(low[column]), float(high[column]), table.shape[1],
+                    signature, METHOD, note + agreed,
+                )  # fmt: skip
+                found.append(score)
     return found
 
 

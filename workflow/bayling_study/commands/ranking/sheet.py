@@ -36,13 +36,8 @@ Fill every rank column, change nothing else, and save as CSV.
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A row of the sheet.
-
-    Attributes:
-        prompt: the conversation's fixed part.
-        order: the systems in the order of the answer columns.
-        answers: their answers in that order, one per turn.
-    """
+    """A row of the sheet: a conversation, the systems in the order of the answer columns, and
+    their answers in that order, one per turn."""
 
     prompt: Prompt
     order: list[str]
@@ -57,11 +52,7 @@ def draw_rows(
 ) -> list[SheetRow]:
     """Draws conversations of two or more turns, evenly over the suite's items, and hides names.
 
-    Args:
-        prompts: the suite's prompts.
-        answers: system to prompt id to answer.
-        count: number of rows.
-        seed: decides conversations and orders.
+    ``answers`` are by system and prompt id; the seed decides conversations and orders.
 
     Raises:
         StudyError: fewer than two systems, or too few conversations.
@@ -100,12 +91,8 @@ def rank_columns(systems: int) -> list[str]:
 def write_sheet(folder: Path, rows: Sequence[SheetRow], about: Mapping[str, object]) -> None:
     """Writes ``sheet.csv``, ``INSTRUCTIONS.txt`` and ``key.json``.
 
-    The sheet starts with a byte order mark, by which spreadsheet programs know UTF-8.
-
-    Args:
-        folder: where to.
-        rows: the sheet's rows.
-        about: what the key says besides the orders (study, suite, seed).
+    The sheet starts with a byte order mark, by which spreadsheet programs know UTF-8. ``about``
+    is what the key says besides the orders (study, suite, seed).
     """
     systems = len(rows[0].order)
     columns = [*FIRST_COLUMNS, *(f"answer_{n}" for n in range(1, systems + 1))]

@@ -18,16 +18,10 @@ process or its place in the queue is gone."""
 
 @dataclass(frozen=True)
 class StartedJob:
-    """One job that has begun.
+    """One job that has begun, ``STAGE/NAME``, in a state of ``ORDER``.
 
-    Attributes:
-        title: ``STAGE/NAME``.
-        state: one of ``ORDER``.
-        start, end: Unix times; no end while it runs.
-        where: host, and the scheduler's number of the job if it has one.
-        error: of a job that failed, first line.
-        log: its log file, or none.
-        record: its run record.
+    Start and end are Unix times; ``where`` is the host, and the scheduler's number of the job if
+    it has one; ``error`` is the first line of what a failed one said.
     """
 
     title: str
@@ -41,12 +35,9 @@ class StartedJob:
 
 
 def jobs(study: Path, shared: Iterable[Path], alive: set[str] | None) -> list[StartedJob]:
-    """Returns the study's jobs in the order of their start.
+    """Returns the jobs of a study's results folder, and the shared ones, by their start.
 
-    Args:
-        study: the study's results folder.
-        shared: records of the downloads and foundations it uses, in the resources folder.
-        alive: numbers of all its jobs in the scheduler's queue, or none if nobody knows.
+    ``alive`` are the numbers of its jobs in the scheduler's queue, or none if nobody knows.
     """
     files = [*study.glob("runs/*/*.json"), *(path for path in shared if path.is_file())]
     found = [job for path in files if (job := _read(path, alive)) is not None]

@@ -23,16 +23,10 @@ FIELDS = ("%i", "%j", "%T", "%M", "%l", "%N", "%r", "%Z", "%k")
 
 @dataclass(frozen=True)
 class Queued:
-    """One job in the queue.
+    """One job in the queue, by the scheduler's number: how long it has run, and may run, where.
 
-    Attributes:
-        number: the scheduler's.
-        rule: what it runs, with its wildcards, as Snakemake comments it.
-        state: ``RUNNING``, ``PENDING`` and so on.
-        time: how long it has run.
-        limit: how long it may run.
-        nodes: where it runs; empty while it waits.
-        reason: why it waits.
+    ``rule`` is what it runs, with its wildcards, as Snakemake comments it; there are no
+    ``nodes`` while it waits for some ``reason``.
     """
 
     number: str
@@ -50,14 +44,7 @@ def job_name(study: str) -> str:
 
 
 def queued(study: str, folder: Path) -> list[Queued] | None:
-    """Returns the study's jobs in the queue of this user.
-
-    Args:
-        study: its name.
-        folder: where Snakemake runs.
-
-    Returns:
-        Nothing if there is no SLURM here.
+    """Returns this user's jobs of a study that Snakemake runs in a folder; none without SLURM.
 
     Raises:
         StudyError: SLURM is here and does not answer.

@@ -16,17 +16,10 @@ RECENT = 20  # steps whose median speed is shown
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """A training at some step.
+    """A training at some step: its loss, the step of its newest checkpoint, the jobs it took.
 
-    Attributes:
-        system: what is trained.
-        step, steps: done and in all; 0 in all where it is not known.
-        loss: of the last step.
-        tokens_per_second: real tokens, median of the last steps.
-        seconds_left: at the speed of the last steps.
-        saved: step of the newest checkpoint.
-        attempts: jobs that have worked on it.
-        age: seconds since the last step.
+    ``steps`` are all that there will be, 0 where that is not known; the speed (real tokens) and
+    the time left are those of the last steps; ``age`` is the seconds since the last one.
     """
 
     system: str

@@ -84,9 +84,8 @@ def render(link: Link, runs: RunIds) -> list[str]:
     took = "" if record["end"] is None else f", {record['end'] - record['start']:.0f} s"
     facts = [f"{record['state']}, {when}{took}", f"code {record['code'] or 'unknown'}"]
     facts += [f"commit {record['commit'][:SHOWN]}"] if record.get("commit") else []
-    facts += [f"scheduler job {record['host']['scheduler_job']}"] * bool(
-        record["host"].get("scheduler_job")
-    )
+    scheduled = record["host"].get("scheduler_job")
+    facts += [f"scheduler job {scheduled}"] if scheduled else []
     lines = [f"[{link.number}] {link.job.title}", f"    {'; '.join(facts)}"]
     lines.append(f"    MLflow run: {runs.of(record)}")
     lines.append(f"    record: {link.job.file}")

@@ -26,16 +26,13 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A file that a job names, with what became of it.
-
-    Attributes:
-        status: ``ok``, or what does not match; ``not checked`` where no hash was taken.
-        makers: numbers of the jobs that made it, for an input.
-    """
+    """A file that a job names, with what became of it."""
 
     reference: Reference
     status: str
+    """``ok``, or what does not match; ``not checked`` where no hash was taken."""
     makers: list[int] = field(default_factory=list)
+    """Numbers of the jobs that made it, for an input."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,7 @@ class Link:
 class Verifier:
     """Compares files with their recorded hashes; each path is read once.
 
-    Args:
-        enabled: without it nothing is read and only absence shows.
+    If it is not enabled, nothing is read and only absence shows.
     """
 
     def __init__(self, enabled: bool = True) -> None:
@@ -172,11 +168,8 @@ def nearest_study(file: Path) -> Path:
     for folder in file.resolve().parents:
         if any((folder / "runs").glob("*/*.json")):
             return folder
-    raise StudyError(
-        "no folder above this file has run records",
-        where=file,
-        fix="a file of results/ or resources/",
-    )
+    what = "no folder above this file has run records"
+    raise StudyError(what, where=file, fix="a file of results/ or resources/")
 
 
 def jobs_behind(file: Path, jobs: list[RecordedJob]) -> list[RecordedJob]:
@@ -188,18 +181,9 @@ def jobs_behind(file: Path, jobs: list[RecordedJob]) -> list[RecordedJob]:
     path = file.resolve()
     found = [job for job in jobs if job.file.resolve() == path]
     found = found or makers(path, jobs)
-    found = found or [
-        job
-        for job in jobs
-        if any(
-            touches(job.reference("", artefact).path, path) for artefact in job.record["artefacts"]
-        )
-    ]
+    found = found or [job for job in jobs if any(touches(one, path) for one in job.artefacts())]
     if not found:
-        raise StudyError("no run record names this file", where=file, fix=_examples(jobs))
+        shown = [output.shown for job in jobs for output in job.outputs()][:5]
+        fix = "\n".join(["a file in one of the outputs, such as:", *shown])
+        raise StudyError("no run record names this file", where=file, fix=fix)
     return found
-
-
-def _examples(jobs: list[RecordedJob]) -> str:
-    shown = [output.shown for job in jobs for output in job.outputs()][:5]
-    return "\n".join(["a file in one of the outputs, such as:", *shown])

@@ -18,9 +18,7 @@ NOTHING = "not in MLflow (make track)"
 class RunIds:
     """The MLflow runs of a study's jobs; nothing is read before it is asked for.
 
-    Args:
-        study: the results folder.
-        uri: tracking URI; default: that of the last sync, or the study's own store.
+    The default tracking URI is that of the last sync, or the study's own store.
     """
 
     def __init__(self, study: Path, uri: str | None = None) -> None:

@@ -62,6 +62,10 @@ class RecordedJob:
         """Returns what the job wrote."""
         return list(self._references("outputs"))
 
+    def artefacts(self) -> list[Path]:
+        """Returns the files that people open."""
+        return [self.reference("", path).path for path in self.record["artefacts"]]
+
     def settings(self) -> Reference | None:
         """Returns the job's settings file, or none where it had none."""
         found = self.record.get("settings")
