@@ -60,10 +60,8 @@ def server_command(checkpoint: Path, port: int) -> list[str]:
     if kind == "gguf":
         return [*_llama_server(checkpoint), *address]
     if not is_serve_available():
-        raise StudyError(
-            "transformers serve needs the packages fastapi, uvicorn, pydantic and openai",
-            fix="make envs   (or: pip install openai)",
-        )
+        what = "transformers serve needs the packages fastapi, uvicorn, pydantic and openai"
+        raise StudyError(what, fix="make envs   (or: pip install openai)")
     return [sys.executable, "-c", RUN, "serve", str(checkpoint.resolve()), *address]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from bayling_study.core import cli
@@ -20,16 +21,12 @@ def table(path: Path) -> str:
         return aligned(list(csv.reader(stream, dialect="excel-tab")))
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Returns rows as a text table with a line below the first, the heading."""
-    columns = range(max(len(row) for row in rows))
-    widths = [max(len(row[c]) for row in rows if c < len(row)) for c in columns]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
-        for row in rows
-    ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(line.rstrip() for line in lines)
+def aligned(rows: Sequence[Sequence[str]], ruled: bool = True) -> str:
+    """Returns rows as a text table, with a line below the first, the heading."""
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    ruler = [["-" * width for width in widths]] if ruled else []
+    lines = (map(str.ljust, row, widths) for row in (rows[0], *ruler, *rows[1:]))
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def main() -> None:

@@ -39,11 +39,8 @@ def check_study(config: StudyConfig, where: object) -> None:
         StudyError: names the key, what is wrong and what to write.
     """
     if not config.systems:
-        raise StudyError(
-            "the study has no system",
-            where=f"{where}: systems",
-            fix="systems: {foundation: {kind: foundation, source: smollm2}}",
-        )
+        fix = "systems: {foundation: {kind: foundation, source: smollm2}}"
+        raise StudyError("the study has no system", where=f"{where}: systems", fix=fix)
     _check_corpora(config.corpora, f"{where}: corpora")
     for name, mixture in config.synthesis.mixtures.items():
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
@@ -133,11 +130,8 @@ def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], k
     """Checks what interactive conversations are drawn by, in training and test alike."""
     for name in demands:
         if name in names.PLAIN_OPENINGS:
-            raise StudyError(
-                f"{name!r} opens conversations by itself",
-                where=f"{key}.demands",
-                fix="remove its weight",
-            )
+            what = f"{name!r} opens conversations by itself"
+            raise StudyError(what, where=f"{key}.demands", fix="remove its weight")
         require("demand", name, names.DEMANDS, f"{key}.demands")
     if demands:
         conditions.can_choose(demands, f"{key}.demands")
@@ -203,11 +197,8 @@ def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
     compared = [name for name in evaluated(config) if name in answering]
     require("system that answers", suite.baseline, compared, f"{key}.baseline")
     if suite.questions == "mt-bench" and any(part.endswith(".zh") for part in suite.parts):
-        raise StudyError(
-            "MT-Bench's questions are English",
-            where=f"{key}.parts",
-            fix="parts: [singleturn.en, multiturn.en]",
-        )
+        what = "MT-Bench's questions are English"
+        raise StudyError(what, where=f"{key}.parts", fix="parts: [singleturn.en, multiturn.en]")
     for mark in ("{first}", "{second}"):
         if suite.judge_prompt.count(mark) != 1:
             raise StudyError(f"{mark} must occur exactly once", where=f"{key}.judge_prompt")
@@ -251,8 +242,5 @@ def _check_zero_shot(suite: TranslationSuite | Wmt22Suite, config: StudyConfig, 
     untrained = [name for name in suite.zero_shot if name not in trained]
     for direction in suite.zero_shot:
         if direction in trained and direction in suite.directions:
-            raise StudyError(
-                f"{direction} is in a training mixture",
-                where=key,
-                fix=f"zero_shot: [{', '.join(untrained)}]",
-            )
+            what = f"{direction} is in a training mixture"
+            raise StudyError(what, where=key, fix=f"zero_shot: [{', '.join(untrained)}]")

@@ -91,11 +91,8 @@ def count(wanted: str, there: int) -> int:
     if not wanted.isdigit():
         raise StudyError(f"{wanted!r} is not a number of GPUs", where="--gpus", fix="--gpus 1")
     if 0 < there < int(wanted):
-        raise StudyError(
-            f"{wanted} GPUs are asked for, this machine has {there}",
-            where="--gpus",
-            fix=f"--gpus {there}",
-        )
+        what = f"{wanted} GPUs are asked for, this machine has {there}"
+        raise StudyError(what, where="--gpus", fix=f"--gpus {there}")
     return int(wanted) if there else 0
 
 

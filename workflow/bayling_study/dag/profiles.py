@@ -23,16 +23,9 @@ GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """What a job asks of the scheduler in one attempt.
+    """What a job asks of the scheduler in one attempt; empty or 0 is what the profile leaves open.
 
-    Attributes:
-        partition, account: SLURM's; empty where the profile has none.
-        gpus: of the whole job.
-        gpu_type: model, or empty for any.
-        per_node: the GPUs are asked for on each node (``gres``), not for the job (``gpu``).
-        nodes, cores: cores of a task.
-        mem_mb: of a node; 0 if the profile leaves it to the rule.
-        minutes: time limit; 0 likewise.
+    GPUs are of the whole job, cores of a task, memory of a node; ``minutes`` is the time limit.
     """
 
     partition: str = ""
@@ -40,6 +33,7 @@ class ResourceRequest:
     gpus: int = 0
     gpu_type: str = ""
     per_node: bool = False
+    """The GPUs are asked for on each node (``gres``), not for the job (``gpu``)."""
     nodes: int = 1
     cores: int = 1
     mem_mb: int = 0

@@ -46,11 +46,8 @@ def entries(layout: Layout, root: Path) -> Iterator[Entry]:
     used = layout.used_sources()
     missing = [source for source in used if not layout.manifest(source).is_file()]
     if missing:
-        raise StudyError(
-            f"not fetched yet: {', '.join(missing)}",
-            where=layout.resources,
-            fix=f"make fetch STUDY={layout.config.study.name}",
-        )
+        fix = f"make fetch STUDY={layout.config.study.name}"
+        raise StudyError(f"not fetched yet: {', '.join(missing)}", where=layout.resources, fix=fix)
     for source in used:
         yield from _source(layout, source)
     for record in layout.shared_records():

@@ -50,11 +50,8 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
         )
     checkpoint = layout.checkpoint(name)
     if not checkpoint.is_dir():
-        raise StudyError(
-            f"the system {name!r} is not built yet: {checkpoint} does not exist",
-            where=where,
-            fix=build_command(files),
-        )
+        what = f"the system {name!r} is not built yet: {checkpoint} does not exist"
+        raise StudyError(what, where=where, fix=build_command(files))
     return ChatModel(checkpoint, template_of(config, name), config.generation)
 
 

@@ -83,10 +83,8 @@ def side_of(text: str, results: Path) -> Side:
     if not (folder / "scoring").is_dir():
         near = closest(name, known)
         hint = f"did you mean {near!r}? " if near else ""
-        raise StudyError(
-            "no study with scores", where=where,
-            fix=f"{hint}a results folder, or one of: {', '.join(known) or '(none yet)'}",
-        )  # fmt: skip
+        fix = f"{hint}a results folder, or one of: {', '.join(known) or '(none yet)'}"
+        raise StudyError("no study with scores", where=where, fix=fix)
     systems = scored_systems(folder)
     if system and system not in systems:
         what = f"the study has no scores of {system!r}"

@@ -8,19 +8,17 @@ as in the training itself.
 
 from __future__ import annotations
 
-import argparse
-
 from bayling_study.commands.plan import partitions, tables
 from bayling_study.commands.plan.disk import check_disk, disk_needs
 from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.machine import Machine, check_memory, machine
+from bayling_study.commands.plan.machine import check_memory, machine
 from bayling_study.commands.plan.shapes import study_models
 from bayling_study.commands.plan.training import tuning_plan
 from bayling_study.config import load_config
 from bayling_study.config.systems import FoundationSystem, TunedSystem
 from bayling_study.core import cli
-from bayling_study.dag.profiles import Profile, read_profile
+from bayling_study.dag.profiles import read_profile
 from bayling_study.dag.rules import Dag
 
 A100_TFLOPS = 312.0
@@ -59,7 +57,9 @@ def main() -> None:
     needs = disk_needs(layout, sources, shapes)
     tuned = [(name, shapes[name]) for name in layout.names(TunedSystem)]
     profile = None if options.profile is None else read_profile(options.profile)
-    where = _machine(options, profile) if tuned else None
+    asked = None if profile is None else profile.request("tuning")
+    described = (options.gpus, options.gpu_gib, options.processes, options.host_gib)
+    where = machine(*described, asked) if tuned else None
     tunings = [
         tuning_plan(layout, name, shape, where.budget)
         for name, shape in tuned
@@ -83,11 +83,6 @@ def main() -> None:
     for tuning in tunings:
         if where is not None:
             check_memory(where, tuning)
-
-
-def _machine(options: argparse.Namespace, profile: Profile | None) -> Machine:
-    asked = None if profile is None else profile.request("tuning")
-    return machine(options.gpus, options.gpu_gib, options.processes, options.host_gib, asked)
 
 
 if __name__ == "__main__":

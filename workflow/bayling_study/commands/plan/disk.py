@@ -16,26 +16,20 @@ from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.memory import WEIGHT_BYTES
 from bayling_study.shared.sizing.shape import Shape
-from bayling_study.shared.sources.table import source_row
+
+BIGGER = "study: {results: /BIGGER/DISK/results, resources: /BIGGER/DISK/resources}"
 
 
 @dataclass(frozen=True)
 class Need:
-    """What one job adds to a disk.
-
-    Attributes:
-        stage: name of the job.
-        folder: where it writes.
-        stays: bytes that remain.
-        scratch: bytes that are removed when the job is done.
-        saving: config change that makes it smaller, or empty.
-    """
+    """What one job adds to the disk that it writes to: bytes that remain, and that do not."""
 
     stage: str
     folder: Path
     stays: int
     scratch: int = 0
     saving: str = ""
+    """A change of the config that makes it smaller."""
 
 
 def disk_needs(
@@ -43,10 +37,7 @@ def disk_needs(
 ) -> list[Need]:
     """Returns what is still to be written, in the order of the stages.
 
-    Args:
-        layout: the study.
-        sources: its downloads.
-        shapes: each system's shape, or none where it is unknown (it is left out then).
+    A system whose shape is unknown is left out.
     """
     resources = layout.resources
     fetch = sum(source.left for source in sources)
@@ -68,7 +59,7 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
     system = config.systems[name]
     if isinstance(system, FoundationSystem):
         # A checkpoint in the hub's format is linked, one in GGUF rewritten in 16 bits.
-        linked = _is_hub(layout, system.source)
+        linked = layout.row(system.source).kind == "hub"
         size = 0 if linked else HALF * shape.parameters()
         return [Need(f"foundation {name}", layout.resources, size)]
     if isinstance(system, TunedSystem):
@@ -88,10 +79,6 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
     assert isinstance(system, Int8System), name
     size = export_bytes(shape, system.format, config.export.group_size)
     return [Need(f"export {name}", folder, size)]
-
-
-def _is_hub(layout: Layout, source: str) -> bool:
-    return source_row(Path(layout.config.download.manifest), source).kind == "hub"
 
 
 def peaks(needs: Sequence[Need]) -> list[int]:
@@ -122,13 +109,8 @@ def check_disk(needs: Sequence[Need]) -> None:
                 f"{highest[worst] / 1e9:.1f} GB are needed at the peak ({group[worst].stage}), "
                 f"{free / 1e9:.1f} GB are free",
                 where=folder,
-                fix="\n".join(_ways_out(group)),
+                fix="\n".join([*(need.saving for need in group if need.saving), BIGGER]),
             )
-
-
-def _ways_out(group: Sequence[Need]) -> list[str]:
-    folders = "study: {results: /BIGGER/DISK/results, resources: /BIGGER/DISK/resources}"
-    return [need.saving for need in group if need.saving] + [folders]
 
 
 def existing(folder: Path) -> Path:

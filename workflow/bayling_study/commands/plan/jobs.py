@@ -14,7 +14,8 @@ def job_counts(dag: Dag) -> dict[str, int]:
     mixtures = {layout.instructions(name) for name in tuned}
     drawn = [suite for suite in config.suites if layout.suite_needs_corpora(suite)]
     comet = bool(dag.comet_scores())
-    embedded = comet and config.comet.embedded is not None and not _given(dag)
+    given = config.comet.path or config.comet.source  # a checkpoint that somebody made
+    embedded = comet and config.comet.embedded is not None and not given
     counts = {
         "download": len(layout.used_sources()),
         "foundation": len({layout.foundation(name) for name in layout.names(FoundationSystem)}),
@@ -40,9 +41,3 @@ def job_counts(dag: Dag) -> dict[str, int]:
         "track": 1,
     }
     return {rule: count for rule, count in counts.items() if count}
-
-
-def _given(dag: Dag) -> bool:
-    """Tells whether the study scores with a COMET checkpoint that somebody made."""
-    comet = dag.config.comet
-    return bool(comet.path or comet.source)

@@ -32,12 +32,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Model:
-    """A foundation as far as it is known.
-
-    Attributes:
-        shape: the numbers of its ``config.json``, or none.
-        origin: where they come from.
-    """
+    """A foundation as far as it is known: the numbers of its ``config.json``, and their origin."""
 
     shape: Shape | None
     origin: Literal["config.json", "table", "unknown"]
@@ -52,14 +47,9 @@ def foundation_of(config: StudyConfig, system: str) -> str:
 
 def foundation_model(layout: Layout, system: str) -> Model:
     """Returns what is known of the model of the foundation system ``system``."""
-    found = layout.config.systems[system]
-    assert isinstance(found, FoundationSystem), system
-    source = found.source
-    folders = [layout.foundation(system)]
+    source = layout.system(system, FoundationSystem).source
     local = layout.config.download.local.get(source)
-    if local:
-        folders.append(Path(local))
-    for folder in folders:
+    for folder in [layout.foundation(system), *([Path(local)] if local else [])]:
         if (folder / "config.json").is_file():
             return Model(Shape.from_config(read_json(folder / "config.json")), "config.json")
     if source in PUBLISHED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import indent
 
 from bayling_study.commands.plan.arithmetic import GIBIBYTE, memory
 from bayling_study.commands.plan.disk import Need, peaks
@@ -10,6 +11,7 @@ from bayling_study.commands.plan.downloads import Download
 from bayling_study.commands.plan.formulas import FILE_SCALE_BYTES, hours
 from bayling_study.commands.plan.shapes import Model
 from bayling_study.commands.plan.training import Tuning
+from bayling_study.commands.summary import aligned
 from bayling_study.shared.sizing.shape import Shape
 
 CACHE_TOKENS = 2048
@@ -18,13 +20,7 @@ ACCESS = {True: "gated", False: "open"}
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Renders rows under a title."""
-    lines = [tuple(header), *map(tuple, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [title]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        text.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(text) + "\n"
+    return f"{title}\n{indent(aligned([header, *rows], ruled=False), '  ')}\n"
 
 
 def decimal(size: float) -> str:

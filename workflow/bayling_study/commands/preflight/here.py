@@ -6,15 +6,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from bayling_study.commands.plan.disk import Need, check_disk, existing
+from bayling_study.commands.plan.disk import BIGGER, Need, check_disk, existing
 from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.preflight import storage
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import reachable
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
-
-BIGGER = "study: {results: /BIGGER/DISK/results, resources: /BIGGER/DISK/resources}"
 
 
 def here(dag: Dag) -> Iterator[Outcome]:

@@ -76,11 +76,8 @@ def export_sheet(options: argparse.Namespace) -> None:
         StudyError: the study lacks the suite or a system, or a sheet is there already.
     """
     if (options.out / "key.json").exists():
-        raise StudyError(
-            "there is a sheet already, and its key would be lost",
-            where=options.out,
-            fix="--out NEW",
-        )
+        what = "there is a sheet already, and its key would be lost"
+        raise StudyError(what, where=options.out, fix="--out NEW")
     prompts = read_prompts(options.study / "prompts" / f"{options.suite}.jsonl")
     answers = {
         system: _answers(options.study / "generation" / system / f"{options.suite}.jsonl", prompts)

@@ -16,6 +16,7 @@ from bayling_study.core.seeds import derive_seed
 
 SAMPLES = 1000
 CONFIDENCE = 0.95
+BOUNDS = [50 * (1 - CONFIDENCE), 100 - 50 * (1 - CONFIDENCE)]
 METHOD = f"percentile bootstrap over rows, {SAMPLES} samples, {100 * CONFIDENCE:g} %"
 
 Array = NDArray[np.float64]
@@ -39,7 +40,7 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
         for metric, values in (("first-place-share", _firsts(table)), ("mean-rank", table)):
             per_row = values.mean(axis=0)  # (rows, systems)
             resamples = weights @ per_row
-            low, high = np.percentile(resamples, _bounds(), axis=0)
+            low, high = np.percentile(resamples, BOUNDS, axis=0)
             for column, system in enumerate(key.systems):
                 name = (key.suite, ability.replace("_", "-"), system, metric)
                 value = float(per_row[:, column].mean())
@@ -71,11 +72,6 @@ def _weights(rows: int, seed: int) -> Array:
     return weights
 
 
-def _bounds() -> list[float]:
-    tail = 50 * (1 - CONFIDENCE)
-    return [tail, 100 - tail]
-
-
 def _agreement(table: Array) -> str:
     """Returns agreement in words: on all ranks, and on who is best."""
     alpha = krippendorff_alpha(table.reshape(len(table), -1))
@@ -90,9 +86,8 @@ def krippendorff_alpha(ratings: Array) -> float | None:
 
     Source: K. Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011.
 
-    Args:
-        ratings: (annotators, units); NaN where one did not rate. Units with fewer than
-            two ratings do not count.
+    Ratings are (annotators, units), NaN where one did not rate. Units with fewer than two do
+    not count.
 
     Returns:
         None where all ratings are equal, for alpha is undefined then.

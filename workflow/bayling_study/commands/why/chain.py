@@ -7,7 +7,6 @@ or wrote, and every reader with the writer before it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,11 +94,6 @@ def _changed_files(download: Path, manifest: dict[str, Any]) -> list[str]:
     return notes or [f"{len(manifest['files'])} files as in the manifest"]
 
 
-def makers(path: Path, jobs: Iterable[RecordedJob]) -> list[RecordedJob]:
-    """Returns the jobs that made a file, or that made what lies in a folder."""
-    return [job for job in jobs if job.made(path)]
-
-
 def chain_of(start: list[RecordedJob], jobs: list[RecordedJob], verifier: Verifier) -> list[Link]:
     """Returns the chain behind some jobs: they first, then what made their inputs, and so on."""
     order = {id(job): number for number, job in enumerate(_reached(start, jobs), start=1)}
@@ -112,7 +106,7 @@ def _reached(start: list[RecordedJob], jobs: list[RecordedJob]) -> list[Recorded
     reached = list(start)
     for job in reached:  # grows while it is read
         for reference in job.inputs():
-            new = [maker for maker in makers(reference.path, jobs) if maker is not job]
+            new = [one for one in jobs if one is not job and one.made(reference.path)]
             reached += [maker for maker in new if not any(maker is old for old in reached)]
     return reached
 
@@ -180,7 +174,7 @@ def jobs_behind(file: Path, jobs: list[RecordedJob]) -> list[RecordedJob]:
     """
     path = file.resolve()
     found = [job for job in jobs if job.file.resolve() == path]
-    found = found or makers(path, jobs)
+    found = found or [job for job in jobs if job.made(path)]
     found = found or [job for job in jobs if any(touches(one, path) for one in job.artefacts())]
     if not found:
         shown = [output.shown for job in jobs for output in job.outputs()][:5]

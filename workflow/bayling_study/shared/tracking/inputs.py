@@ -24,11 +24,8 @@ RUNS = "runs"
 def check_input(path: Path, sha256: str) -> None:
     """Compares an input with the record of the finished job that wrote it.
 
-    An input that no record names (a user's own file) passes.
-
-    Args:
-        path: the file or folder that a job reads.
-        sha256: its hash now, as ``files.sha256_path`` takes it.
+    An input that no record names (a user's own file) passes; its hash is as
+    ``files.sha256_path`` takes it now.
 
     Raises:
         StudyError: it changed since; names it and how to make it again.
@@ -60,11 +57,8 @@ def check_source(download: Path) -> None:
         path = root / entry["path"]
         problem = damage(path, entry.get("bytes"), entry.get("sha256", ""))
         if problem:
-            raise StudyError(
-                f"the source's file {problem}",
-                where=path,
-                fix=f"delete its folder, and the next run fetches it again: rm -r {download}",
-            )
+            fix = f"delete its folder, and the next run fetches it again: rm -r {download}"
+            raise StudyError(f"the source's file {problem}", where=path, fix=fix)
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bayling_study.core.files import read_json
 from bayling_study.shared.tracking.mlflow_store import Store
+from bayling_study.shared.tracking.sending import send_points
 
 log = logging.getLogger(__name__)
 
@@ -74,5 +75,5 @@ class LiveRun:
             self._store = Store(self._uri, self._study)
             self._run = self._store.run_of(record)
         points = record["history"][self._sent :]
-        self._store.send_points(self._run, points)
+        send_points(self._store.client, self._run, points)
         self._sent += len(points)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,11 +58,8 @@ def reached(uri: str) -> Iterator[None]:
     # Of a database's driver: its own errors, or that it is not installed.
     except (MlflowException, SQLAlchemyError, ModuleNotFoundError) as error:
         reason = without_credentials((str(error).splitlines() or [repr(error)])[0])[:300]
-        raise StudyError(
-            f"the tracking store failed: {reason}",
-            where=uri,
-            fix="the run records hold everything; `make track` sends it once the store answers",
-        ) from error
+        fix = "the run records hold everything; `make track` sends it once the store answers"
+        raise StudyError(f"the tracking store failed: {reason}", where=uri, fix=fix) from error
 
 
 def find_runs(client: Any, experiment: str, tags: Mapping[str, str]) -> list[Any]:
@@ -182,10 +179,6 @@ class Store:
         created = self.client.create_run(self.experiment, tags=tags, **about)
         return str(created.info.run_id)
 
-    def send_points(self, run_id: str, points: Sequence[Mapping[str, Any]]) -> None:
-        """Sends points of curves; points that are there already change nothing."""
-        sending.send_points(self.client, run_id, points)
-
     def sync(self, path: Path) -> bool:
         """Brings one record's run up to date; returns whether anything was sent.
 
@@ -212,7 +205,7 @@ class Store:
 
     def _send(self, run_id: str, path: Path, record: Mapping[str, Any]) -> None:
         """Sends what stays as it is while a job goes on: sending it again doubles nothing."""
-        self.send_points(run_id, record["history"])
+        sending.send_points(self.client, run_id, record["history"])
         sending.send_parameters(self.client, run_id, record)
         sending.send_inputs(self.client, run_id, record)
         self.client.set_tag(run_id, "mlflow.note.content", sending.note_of(record, path))
@@ -220,7 +213,7 @@ class Store:
     def _send_end(self, run_id: str, path: Path, record: Mapping[str, Any], state: str) -> None:
         """Sends what is final once a job has ended, samples too: a long job's are thinned."""
         end = int((record["end"] or path.stat().st_mtime) * 1000)
-        self.send_points(run_id, sending.usage_points(record))
+        sending.send_points(self.client, run_id, sending.usage_points(record))
         sending.send_values(self.client, run_id, record, end)
         for artefact in [*record["artefacts"], str(path)]:
             if Path(artefact).is_file():

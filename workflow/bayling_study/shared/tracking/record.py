@@ -28,11 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 
 
 class RunRecord:
-    """A run record under construction; use ``run_record`` to open one.
-
-    Attributes:
-        data: the record as it is written.
-    """
+    """A run record under construction, written as ``data``; use ``run_record`` to open one."""
 
     def __init__(self, path: Path, stage: str, name: str, study: str, code: str) -> None:
         self.path = Path(path)

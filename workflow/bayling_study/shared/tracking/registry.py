@@ -21,11 +21,6 @@ CARD = "README.md"
 FOLDER = "model"
 
 
-def model_name(record: Mapping[str, Any]) -> str:
-    """Returns the name of a record's registered model: study and system."""
-    return f"{record['study']}.{record['name']}"
-
-
 def register(
     client: Any, experiment: str, run_id: str, record: Mapping[str, Any], jobs: Sequence[Any]
 ) -> None:
@@ -37,7 +32,7 @@ def register(
     output = record["outputs"].get(STAGES.get(record["stage"], ""))
     if output is None:
         return
-    name = model_name(record)
+    name = f"{record['study']}.{record['name']}"
     if not client.search_registered_models(f"name = '{name}'"):
         about = f"`{record['name']}` of `{record['study']}`"
         client.create_registered_model(name, description=about)

@@ -37,17 +37,13 @@ def target_of(study: Path, uri: str | None = None, experiment: str | None = None
     Raises:
         StudyError: the URI carries a password.
     """
-    known = _recorded(study)
+    path = study / "runs" / "mlflow.json"
+    known: dict[str, Any] = read_json(path) if path.is_file() else {}
     # What was written down about one store says nothing about another one.
     same = uri is None or uri == known.get("uri")
     name = experiment or (known.get("experiment") if same else None)
     configured = uri or known.get("uri")
     return Target(chosen_uri(configured, study), chosen_experiment(name, study), configured)
-
-
-def _recorded(study: Path) -> dict[str, Any]:
-    path = study / "runs" / "mlflow.json"
-    return dict(read_json(path)) if path.is_file() else {}
 
 
 def default_uri(study: Path) -> str:
@@ -63,11 +59,8 @@ def chosen_uri(configured: str | None, study: Path) -> str:
     """
     uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(study)
     if has_credentials(uri):
-        raise StudyError(
-            "the tracking URI carries a password or token",
-            where="MLFLOW_TRACKING_URI" if not configured else "tracking URI",
-            fix=ADVICE,
-        )
+        where = "MLFLOW_TRACKING_URI" if not configured else "tracking URI"
+        raise StudyError("the tracking URI carries a password or token", where=where, fix=ADVICE)
     return uri
 
 

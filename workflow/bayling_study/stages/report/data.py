@@ -109,14 +109,11 @@ def add_audit(section: PageSection, mixture: str, audit: Mapping[str, Any]) -> N
     if masks:
         section.masks[f"Training set {mixture}: supervised tokens"] = masks
     if tokens.get("histogram"):
-        bins = [(_bin(row["to"]), row["count"]) for row in tokens["histogram"]]
+        ends = ["longer" if row["to"] is None else f"{row['to']:,}" for row in tokens["histogram"]]
+        bins = [(end, row["count"]) for end, row in zip(ends, tokens["histogram"], strict=True)]
         svg = figures.bars(bins, "tokens of a conversation, at most", "conversations")
         title = f"Conversation lengths of {mixture}"
         section.figures.append(Figure(f"lengths-{mixture}", title, svg))
-
-
-def _bin(end: int | None) -> str:
-    return "longer" if end is None else f"{end:,}"
 
 
 def _group_table(mixture: str, group: str, audit: Mapping[str, Any]) -> Table:

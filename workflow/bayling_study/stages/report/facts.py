@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bayling_study.shared.tracking.jobs import touches
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.clock import BusyClock, end_of
@@ -97,12 +98,8 @@ def job_edges(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
         (job_name(maker), job_name(reader))
         for maker, outputs in made
         for reader, inputs in read
-        if maker is not reader and any(_touches(a, b) for a in outputs for b in inputs)
+        if maker is not reader and any(touches(a, b) for a in outputs for b in inputs)
     ]
-
-
-def _touches(made: Path, read: Path) -> bool:
-    return made == read or made in read.parents or read in made.parents
 
 
 def environment_section(study: Study) -> PageSection:

@@ -87,33 +87,28 @@ def placed(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, 
     for node in nodes:
         columns[layers[node]].append(node)
     tallest = max((len(column) for column in columns), default=0)
+    row: dict[str, float] = {}
+    for column in columns:
+        row |= _rows(column, tallest)
     for sweep in range(SWEEPS):
-        row = {
-            node: index + (tallest - len(column)) / 2
-            for column in columns
-            for index, node in enumerate(column)
-        }
         for column in columns if sweep % 2 == 0 else reversed(columns):
-            _reorder(column, edges, row, tallest)
-    return {
-        node: (float(layer), index + (tallest - len(column)) / 2)
-        for layer, column in enumerate(columns)
-        for index, node in enumerate(column)
-    }
+            _reorder(column, edges, row)
+            row |= _rows(column, tallest)
+    return {node: (float(layer), row[node]) for node, layer in layers.items()}
 
 
-def _reorder(
-    column: list[str], edges: Sequence[tuple[str, str]], row: dict[str, float], tallest: int
-) -> None:
-    """Sorts a column by the mean row of its nodes' neighbours, and notes the new rows."""
+def _rows(column: list[str], tallest: int) -> dict[str, float]:
+    return {node: index + (tallest - len(column)) / 2 for index, node in enumerate(column)}
+
+
+def _reorder(column: list[str], edges: Sequence[tuple[str, str]], row: dict[str, float]) -> None:
+    """Sorts a column by the mean row of its nodes' neighbours."""
 
     def pull(node: str) -> float:
         near = [row[a] for a, b in edges if b == node] + [row[b] for a, b in edges if a == node]
         return sum(near) / len(near) if near else row[node]
 
     column.sort(key=pull)
-    for index, node in enumerate(column):
-        row[node] = index + (tallest - len(column)) / 2
 
 
 def layered(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
