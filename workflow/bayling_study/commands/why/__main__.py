@@ -66,15 +66,13 @@ def _start(
     """Returns the study, its jobs, the run ids, and the jobs that the question is about."""
     if (arguments.file is None) == (arguments.run is None):
         raise StudyError("name what to explain", fix="make why FILE=PATH, or make why RUN=ID")
-    if arguments.file is not None:
-        study = arguments.study or nearest_study(arguments.file)
-        jobs = study_jobs(study)
-        return study, jobs, RunIds(study, arguments.uri), jobs_behind(arguments.file, jobs)
-    if arguments.study is None:
+    if arguments.file is None and arguments.study is None:
         raise StudyError("the study of a run is not known", fix="--study results/NAME")
-    jobs = study_jobs(arguments.study)
-    runs = RunIds(arguments.study, arguments.uri)
-    return arguments.study, jobs, runs, [runs.job(arguments.run, jobs)]
+    study = arguments.study or nearest_study(arguments.file)
+    jobs, runs = study_jobs(study), RunIds(study, arguments.uri)
+    if arguments.file is None:
+        return study, jobs, runs, [runs.job(arguments.run, jobs)]
+    return study, jobs, runs, jobs_behind(arguments.file, jobs)
 
 
 def render(link: Link, runs: RunIds) -> list[str]:

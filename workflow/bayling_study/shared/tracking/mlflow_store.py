@@ -89,11 +89,8 @@ def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[A
             return []
         runs = find_runs(client, experiment.experiment_id, {})
     parents = {r.info.run_id for r in runs if r.data.tags.get("mlflow.runName") == study.name}
-    return [
-        run
-        for run in runs
-        if run.info.run_id in parents or run.data.tags.get("mlflow.parentRunId") in parents
-    ]
+    family = [(run, {run.info.run_id, run.data.tags.get("mlflow.parentRunId")}) for run in runs]
+    return [run for run, own in family if own & parents]
 
 
 class Store:

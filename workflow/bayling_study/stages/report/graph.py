@@ -94,7 +94,7 @@ def placed(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, 
         for column in columns if sweep % 2 == 0 else reversed(columns):
             _reorder(column, edges, row)
             row |= _rows(column, tallest)
-    return {node: (float(layer), row[node]) for node, layer in layers.items()}
+    return {node: (float(layers[node]), row[node]) for node in nodes}
 
 
 def _rows(column: list[str], tallest: int) -> dict[str, float]:

@@ -20,9 +20,8 @@ FOLDER = Path(__file__).parent
 
 def render(title: str, subtitle: str, sections: list[PageSection]) -> str:
     """Returns the page as HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined
-    )
+    loader = FileSystemLoader(FOLDER)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
     digest = hashlib.sha256(script.encode()).digest()
     return environment.get_template("page.html").render(
