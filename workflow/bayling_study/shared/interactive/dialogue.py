@@ -51,13 +51,10 @@ class Rejections:
 
 
 class Director:
-    """Makes dialogues with the configured demands.
+    """Makes dialogues of a library's material, by the weights of the config.
 
-    Args:
-        library: the material.
-        demands: weight of each kind; empty means all alike.
-        turns: weight of each number of user turns.
-        instructions: weight of each language of the user's demands.
+    Weighed are the kinds of demand (all alike if there is none), the numbers of user turns,
+    and the languages of the user's demands (``instructions``).
     """
 
     def __init__(
