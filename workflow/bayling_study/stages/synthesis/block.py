@@ -107,39 +107,58 @@ class BlockContext:
         return Contamination.read(self.tests)
 
 
-@dataclass
-class Result:
+@dataclass(kw_only=True)
+class BlockCounts:
+    """What one block, or several, report of their material.
+
+    Attributes:
+        rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
+        removed: what decontamination took out.
+        uses: how often each number of draws of one aligned row occurred; of rows that another
+            job had before, what changed.
+        rows: clean aligned rows of its own that no other job had.
+        listed: entries of term lists that the rows had both sides of, by upstream source;
+            those of several blocks count in each.
+    """
+
+    rejections: dict[str, Rejections] = field(default_factory=dict)
+    removed: Removed = field(default_factory=Removed)
+    uses: Counter[int] = field(default_factory=Counter)
+    rows: int = 0
+    listed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: BlockCounts) -> None:
+        """Adds what another block reports; blocks come in their order."""
+        for stage, found in other.rejections.items():
+            self.rejections.setdefault(stage, Rejections()).merge(found)
+        self.removed.add(other.removed)
+        self.uses.update(other.uses)
+        self.rows += other.rows
+        self.listed.update(other.listed)
+
+
+@dataclass(kw_only=True)
+class Result(BlockCounts):
     """What a block made.
 
     Attributes:
         path: its conversations.
         made: conversations by recipe.
         keys: keys of the conversations (``Accepted.key``) by recipe and direction.
-        rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
-        removed: what decontamination took out.
-        uses: how often each number of draws of one row occurred; of rows that another job
-            had before, what changed.
-        rows: clean rows of its own that no other job had.
         taken: upstream conversations used up.
-        listed: entries of term lists that were of use, by upstream source.
     """
 
     path: Path
     made: Counter[str] = field(default_factory=Counter)
     keys: dict[tuple[str, str], Hashes] = field(default_factory=dict)
-    rejections: dict[str, Rejections] = field(default_factory=dict)
-    removed: Removed = field(default_factory=Removed)
-    uses: Counter[int] = field(default_factory=Counter)
-    rows: int = 0
     taken: int = 0
-    listed: Counter[str] = field(default_factory=Counter)
 
 
 def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = None) -> Result:
-    """Makes a block's conversations and writes them."""
-    result = Result(job.out)
+    """Makes a block's conversations and writes them; earlier jobs may have had the same rows."""
+    result = Result(path=job.out)
     seed = seeds.derive_seed(context.seed, context.name)
-    earlier = _earlier_uses(job)
+    earlier = read_json(job.uses) if job.uses and job.uses.exists() else None
     library = _library(job, context, result, counted=earlier is None)
     library.uses.update(earlier or {})
     mixture = context.mixture
@@ -169,11 +188,6 @@ def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = N
     result.taken = upstream.taken if upstream is not None else 0
     result.listed = library.listed if earlier is None else Counter()
     return result
-
-
-def _earlier_uses(job: BlockJob) -> dict[str, int] | None:
-    """Returns the draws of an earlier job of the same rows, if there was one."""
-    return read_json(job.uses) if job.uses and job.uses.exists() else None
 
 
 def limited_turns(mixture: Mixture) -> dict[int, float]:

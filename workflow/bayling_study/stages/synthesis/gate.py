@@ -65,14 +65,10 @@ class Removed:
 
 
 class Gate:
-    """Checks conversations for repetition, length and test text.
+    """Checks conversations for repetition, length and the text of tests.
 
-    Args:
-        mixture: sets template and limits.
-        tokenizer: the foundation's.
-        tests: what must not get in.
-        seed: of the mixture; decides the final order.
-        known: sorted keys of what other gates let in, which counts as repeated.
+    The mixture sets template and limits, its seed decides the final order. ``known`` holds
+    the sorted keys of what other gates let in, which counts as repeated.
     """
 
     def __init__(

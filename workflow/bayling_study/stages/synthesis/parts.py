@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random
 
 from bayling_study.core import languages
 from bayling_study.shared.interactive.dialogue import choose
-from bayling_study.shared.interactive.library import Library
-from bayling_study.shared.interactive.registry import demand_named
+from bayling_study.shared.interactive.registry import Fits, demand_named
 from bayling_study.shared.interactive.types import DirectedPair, Scene
 from bayling_study.stages.synthesis.registry import Workshop
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
@@ -19,15 +18,11 @@ def draw(
     workshop: Workshop,
     direction: str,
     condition: str = "",
-    fits: Callable[[Library, DirectedPair], bool] | None = None,
+    fits: Fits | None = None,
 ) -> DirectedPair | None:
     """Returns the least used segment that fits; nothing if there is none.
 
-    Args:
-        workshop: holds the segments.
-        direction: their direction.
-        condition: the condition's name, for which the fitting segments are found once.
-        fits: the condition; none takes every segment.
+    The segments that fit are found once for each name of a condition.
     """
     library = workshop.library
     deck = library.deck(direction, {condition: partial(fits, library)} if fits else {})
@@ -46,8 +41,6 @@ def written(
 
     Args:
         wordings: instruction language to wordings, with ``{language}`` for the target's name.
-        workshop: its mixture weighs the instruction languages.
-        rng: draws.
         target: code of the language of the answer.
         pivot: code of a second language, ``{pivot}`` in the wordings.
         values: what else a wording names.
@@ -62,15 +55,7 @@ def written(
 def single_turn(
     workshop: Workshop, direction: str, rng: Random, name: str, kind: str
 ) -> Instruction | None:
-    """Makes a conversation of one turn from an opening demand.
-
-    Args:
-        workshop: the material.
-        direction: where to translate.
-        rng: draws.
-        name: the recipe.
-        kind: the demand.
-    """
+    """Makes a conversation of one turn, of the recipe ``name``, from an opening demand."""
     opening = demand_named(kind)
     segment = draw(workshop, direction, kind, opening.condition)
     if segment is None:

@@ -25,12 +25,7 @@ found in one serves several kinds of demand. A study of one block explores all o
 class BlockPlan:
     """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones.
 
-    Args:
-        mixture: its section of the config.
-        rows: index of the aligned rows.
-        conversations: ``conversations.parquet``.
-        seed: the mixture's.
-        scratch: folder for blocks.
+    The seed is the mixture's; blocks go to the folder ``scratch``.
 
     Attributes:
         wanted: conversations asked for, by ``RECIPE/DIRECTION``.

@@ -45,13 +45,9 @@ class UpstreamBlock:
 
 
 def blocks(path: Path, languages: Mapping[str, float], seed: int) -> list[UpstreamBlock]:
-    """Returns all blocks of ``conversations.parquet``.
+    """Returns all blocks of ``conversations.parquet``, in an order that the seed decides.
 
-    Args:
-        path: the file.
-        languages: languages to keep apart (a conversation's first one counts); none
-            puts all together.
-        seed: decides the order.
+    ``languages`` are kept apart (a conversation's first one counts); none puts all together.
     """
     result = []
     start = 0
