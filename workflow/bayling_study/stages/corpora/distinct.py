@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from bayling_study.stages.corpora import tables
 from bayling_study.stages.corpora.repeats import Repeats, key_of
-from bayling_study.stages.corpora.tables import table_writer
+from bayling_study.stages.corpora.tables import TableWriter
 
 TableRow = dict[str, Any]
 
@@ -28,24 +28,20 @@ def write_distinct(
     kept: Callable[[int, TableRow], None] = lambda number, row: None,
     repeated: Callable[[int, TableRow], None] = lambda number, row: None,
 ) -> None:
-    """Writes the first row of each key, in their order.
+    """Writes the first row of each key (the texts beside it), in their order.
 
-    Args:
-        path: Parquet file to write; its folder also holds the scratch files.
-        schema: of the rows.
-        rows: each with the texts that are its key.
-        kept: is given each row that is written, with its number from 0 among ``rows``.
-        repeated: likewise each row that is left out.
+    The Parquet file's folder also holds the scratch files. ``kept`` is given each row that
+    is written, with its number from 0 among all; ``repeated`` each that is left out.
     """
     scratch = path.with_name(f".{path.name}.scratch")
     folder = path.with_name(f".{path.name}.keys")
     keys = Repeats(folder)
-    with table_writer(scratch, schema) as writer:
+    with TableWriter(scratch, schema) as writer:
         for row, texts in rows:
             writer.add(row)
             keys.add(key_of(*texts))
     again = keys.find()
-    with table_writer(path, schema) as writer, pq.ParquetFile(scratch) as file:
+    with TableWriter(path, schema) as writer, pq.ParquetFile(scratch) as file:
         number = 0
         for batch in file.iter_batches(batch_size=tables.BATCH_ROWS):
             for row in batch.to_pylist():
