@@ -45,12 +45,6 @@ def _prompt(name: str, task: str, number: int, row: Any, where: str) -> Prompt:
         turn, gold = exam_prompt(kind, row), gold_answer(kind, row)
     except (KeyError, TypeError) as error:
         raise StudyError(f"not a row of AGIEval v1 ({error!r})", where=where) from error
-    return Prompt(
-        id=f"{task}/{number}",
-        suite=name,
-        item=task,
-        languages={"target": kind.language},
-        turns=[turn],
-        references=[gold],
-        meta={"answer_rule": kind.rule},
-    )
+    language: dict[str, str] = {"target": kind.language}
+    meta = {"answer_rule": kind.rule}
+    return Prompt(f"{task}/{number}", name, task, language, [turn], [gold], meta)

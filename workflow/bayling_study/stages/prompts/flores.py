@@ -16,10 +16,9 @@ from bayling_study.core.languages.flores import FloresLanguage, flores, flores_l
 from bayling_study.core.records import Prompt
 from bayling_study.shared.harness_tasks import read_rows
 from bayling_study.shared.sources.fetched import files_root, read_segments
-from bayling_study.shared.translation_prompts import translation_prompt
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.harness import chosen
-from bayling_study.stages.prompts.translation import class_averages
+from bayling_study.stages.prompts.translation import class_averages, segment_prompt
 
 TABLES = (".parquet", ".jsonl")
 
@@ -34,9 +33,7 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
         StudyError: a language's file is absent, or files differ in length.
     """
     root = files_root(context.need_download(suite.source))
-    texts: dict[str, list[str]] = {}
-    for language in _languages(suite):
-        texts[language.code] = _read(root, suite.files, language)
+    texts = {item.code: _read(root, suite.files, item) for item in _languages(suite)}
     sizes = {code: len(found) for code, found in texts.items()}
     size = next(iter(sizes.values()))
     if odd := [code for code, length in sizes.items() if length != size]:
@@ -52,14 +49,8 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
 def directions(suite: FloresSuite) -> list[tuple[str, str]]:
     """Returns (source, target) of every direction, each once."""
     others = [language.code for language in _languages(suite)]
-    pairs = [
-        pair
-        for pivot in suite.pivots
-        for code in others
-        if code != pivot
-        for pair in ((code, pivot), (pivot, code))
-    ]
-    return list(dict.fromkeys(pairs))
+    pairs = [(code, pivot) for pivot in suite.pivots for code in others if code != pivot]
+    return list(dict.fromkeys(both for pair in pairs for both in (pair, pair[::-1])))
 
 
 def _languages(suite: FloresSuite) -> list[FloresLanguage]:
@@ -91,19 +82,12 @@ def _prompts(
     averages = class_averages(source, target, suite.pivots)
     comet = flores(source).in_xlmr and flores(target).in_xlmr
     return [
-        Prompt(
-            id=f"{source}-{target}/{number}",
-            suite=name,
-            item=f"{source}-{target}",
-            languages={"source": source, "target": target},
-            turns=[translation_prompt(texts[source][number], target, suite.prompt_language)],
-            references=[texts[target][number]],
-            meta={
-                "source_text": texts[source][number],
-                "segment": f"flores/{number}",
-                "averages": averages,
-                "comet": comet,
-            },
+        segment_prompt(
+            name,
+            f"{source}-{target}/{number}",
+            (texts[source][number], texts[target][number]),
+            suite.prompt_language,
+            {"segment": f"flores/{number}", "averages": averages, "comet": comet},
         )
         for number in numbers
     ]
