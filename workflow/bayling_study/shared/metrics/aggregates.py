@@ -49,9 +49,7 @@ def is_averaged(metric: str) -> bool:
 def mean_groups(suite: Suite, named: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
     """Returns the aggregates of a suite that are plain means, with their items.
 
-    Args:
-        suite: its section.
-        named: the averages that its prompts name (``groups.averages``).
+    They are those that its prompts name (``groups.averages``), or an exam's own.
     """
     return EXAM_MEANS if isinstance(suite, ExamsSuite) else named
 
