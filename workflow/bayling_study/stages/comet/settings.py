@@ -31,13 +31,7 @@ class EmbeddedSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What the training reads.
-
-    Attributes:
-        study: name of the study.
-        seed: root of every random choice.
-        embedded: size and training of the model.
-    """
+    """What the training reads: name and seed of the study, size and training of the model."""
 
     study: str
     seed: int
