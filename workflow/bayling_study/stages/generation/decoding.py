@@ -59,14 +59,10 @@ def decode(
     stops: list[int],
     seeds: list[random.Random],
 ) -> list[AnswerTokens]:
-    """Returns the answers to a batch, in its order.
+    """Returns the answers to a batch of requests with one common limit, in its order.
 
-    Args:
-        model: a transformers model in evaluation mode.
-        batch: requests with one common limit.
-        how: the suite's decoding.
-        stops: token ids that end an answer.
-        seeds: one generator a request; used only when sampling.
+    The model is one of transformers in evaluation mode; ``stops`` are the ids that end an
+    answer; ``seeds`` has a generator for each request, used only when sampling.
 
     Raises:
         StudyError: the decoding asks for beams and sampling at once.
