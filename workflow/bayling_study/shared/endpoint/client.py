@@ -46,11 +46,7 @@ class Endpoint:
     """
 
     def __init__(
-        self,
-        settings: EndpointSystem,
-        cache: Path,
-        where: str = "endpoint",
-        identity: str | None = None,
+        self, settings: EndpointSystem, cache: Path, where: str = "endpoint", identity: str = ""
     ) -> None:
         self.settings = settings
         self.where = where

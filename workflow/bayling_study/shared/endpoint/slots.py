@@ -13,9 +13,6 @@ class Slots:
 
     Unlike a semaphore's, the order is that of ``ask``, which never waits, and not that in which
     threads happen to run.
-
-    Args:
-        count: places.
     """
 
     def __init__(self, count: int) -> None:
