@@ -11,8 +11,8 @@ from typing import Any
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.progress import Progress
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
-from bayling_study.stages.corpora.distinct import TableRow, write_distinct
 from bayling_study.stages.corpora.readers import CONVERSATIONS
+from bayling_study.stages.corpora.repeats import TableRow, write_distinct
 from bayling_study.stages.corpora.tables import conversation_row
 from bayling_study.stages.corpora.tally import CorpusTally
 
