@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from random import Random
+from typing import Any
+
+import yaml
 
 from bayling_study.core import languages
 from bayling_study.shared.interactive.dialogue import choose
@@ -15,10 +19,7 @@ from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
 
 def draw(
-    workshop: Workshop,
-    direction: str,
-    condition: str = "",
-    fits: Fits | None = None,
+    workshop: Workshop, direction: str, condition: str = "", fits: Fits | None = None
 ) -> DirectedPair | None:
     """Returns the least used segment that fits; nothing if there is none.
 
@@ -27,6 +28,11 @@ def draw(
     library = workshop.library
     deck = library.deck(direction, {condition: partial(fits, library)} if fits else {})
     return deck.draw() if len(deck) else None
+
+
+def wordings_beside(module: str) -> Any:
+    """Returns what stands in the YAML file beside a recipe's module."""
+    return yaml.safe_load(Path(module).with_suffix(".yaml").read_text(encoding="utf-8"))
 
 
 def written(
