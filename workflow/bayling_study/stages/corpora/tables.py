@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bayling_study.shared.corpus_tables import Conversation, ParallelSegment
+from bayling_study.shared.corpus_tables import ParallelSegment
 
 BATCH_ROWS = 16_384
 """Rows held at a time, and rows of a Parquet row group."""
@@ -41,13 +40,6 @@ class TableWriter:
     def _flush(self) -> None:
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows = []
-
-
-def conversation_row(conversation: Conversation) -> dict[str, Any]:
-    """Returns a conversation as a row of ``CONVERSATION_SCHEMA``."""
-    row = asdict(conversation)
-    row["messages"] = [message._asdict() for message in conversation.messages]
-    return row
 
 
 def read_segments(path: Path) -> Iterator[ParallelSegment]:

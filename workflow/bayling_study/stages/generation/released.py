@@ -20,13 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayling_study.config.suites import (
-    ConstrainedSuite,
-    ExamsSuite,
-    ReviewsSuite,
-    Suite,
-    Wmt22Suite,
-)
+from bayling_study.config import suites
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.shared.sources.fetched import numbered_segments
@@ -69,18 +63,18 @@ class Reader:
     rows: Callable[[Path], Iterator[Released]]
 
 
-def configured_items(suite: Suite) -> list[str]:
+def configured_items(suite: suites.Suite) -> list[str]:
     """Returns the items that a suite of released data asks for; nothing for other kinds."""
-    if isinstance(suite, Wmt22Suite | ConstrainedSuite):
+    if isinstance(suite, suites.Wmt22Suite | suites.ConstrainedSuite):
         return suite.directions
-    if isinstance(suite, ExamsSuite):
+    if isinstance(suite, suites.ExamsSuite):
         return suite.tasks
-    if isinstance(suite, ReviewsSuite):
+    if isinstance(suite, suites.ReviewsSuite):
         return [f"{opponent}.{part}" for opponent in suite.opponents for part in suite.parts]
     return []
 
 
-def find(folder: Path, suite: Suite, item: str) -> Path | None:
+def find(folder: Path, suite: suites.Suite, item: str) -> Path | None:
     """Returns the file with a system's answers for one item, or none.
 
     Raises:

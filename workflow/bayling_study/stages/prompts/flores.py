@@ -39,11 +39,18 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
     if odd := [code for code, length in sizes.items() if length != size]:
         raise StudyError(f"{odd[0]} has {sizes[odd[0]]} segments, others {size}", where=root)
     numbers = chosen(size, suite.segments, context.seed, name, "segments")
-    return [
-        prompt
-        for direction in directions(suite)
-        for prompt in _prompts(name, suite, direction, numbers, texts)
-    ]
+    prompts = []
+    for source, target in directions(suite):
+        averages = class_averages(source, target, suite.pivots)
+        comet = flores(source).in_xlmr and flores(target).in_xlmr
+        for number in numbers:
+            place, both = (
+                f"{source}-{target}/{number}",
+                (texts[source][number], texts[target][number]),
+            )
+            meta = {"segment": f"flores/{number}", "averages": averages, "comet": comet}
+            prompts.append(segment_prompt(name, place, both, suite.prompt_language, meta))
+    return prompts
 
 
 def directions(suite: FloresSuite) -> list[tuple[str, str]]:
@@ -69,25 +76,3 @@ def _read(root: Path, pattern: str, language: FloresLanguage) -> list[str]:
         return [str(row["text"]) for row in read_rows(path)]
     except KeyError as error:
         raise StudyError("the rows have no column text", where=path) from error
-
-
-def _prompts(
-    name: str,
-    suite: FloresSuite,
-    direction: tuple[str, str],
-    numbers: list[int],
-    texts: dict[str, list[str]],
-) -> list[Prompt]:
-    source, target = direction
-    averages = class_averages(source, target, suite.pivots)
-    comet = flores(source).in_xlmr and flores(target).in_xlmr
-    return [
-        segment_prompt(
-            name,
-            f"{source}-{target}/{number}",
-            (texts[source][number], texts[target][number]),
-            suite.prompt_language,
-            {"segment": f"flores/{number}", "averages": averages, "comet": comet},
-        )
-        for number in numbers
-    ]

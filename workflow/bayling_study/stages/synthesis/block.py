@@ -166,7 +166,7 @@ def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = N
         library, mixture.demands, limited_turns(mixture), mixture.instruction_languages
     )
     upstream = Conversations(context.conversations, job.upstream) if job.upstream else None
-    general: Iterator[Mapping[str, Any]] = upstream if upstream is not None else iter(())
+    general: Iterator[Mapping[str, Any]] = iter(upstream or ())
     workshop = Workshop(mixture, library, director, general, teacher)
     known = np.load(job.seen, mmap_mode="r") if job.seen else None
     gate = Gate(mixture, context.tokenizer, context.contamination, seed, known)
