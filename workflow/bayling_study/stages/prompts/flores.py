@@ -44,10 +44,8 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
         averages = class_averages(source, target, suite.pivots)
         comet = flores(source).in_xlmr and flores(target).in_xlmr
         for number in numbers:
-            place, both = (
-                f"{source}-{target}/{number}",
-                (texts[source][number], texts[target][number]),
-            )
+            place = f"{source}-{target}/{number}"
+            both = texts[source][number], texts[target][number]
             meta = {"segment": f"flores/{number}", "averages": averages, "comet": comet}
             prompts.append(segment_prompt(name, place, both, suite.prompt_language, meta))
     return prompts

@@ -108,16 +108,9 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     plan = BlockPlan(task.mixture, Rows(parallel), conversations, seed, scratch)
     tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
     tests.save(scratch / "tests.npz")
-    context = block.BlockContext(
-        task.name,
-        task.mixture,
-        task.seed,
-        buckets_for(task.mixture.conversations),
-        conversations,
-        terms,
-        scratch / "tests.npz",
-        task.load_tokenizer,
-    )
+    what = task.name, task.mixture, task.seed, buckets_for(task.mixture.conversations)
+    files = conversations, terms, scratch / "tests.npz"
+    context = block.BlockContext(*what, *files, task.load_tokenizer)
     sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
     made = FinishedMixture(tally=MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)
     paths = []

@@ -77,14 +77,9 @@ class BlockPlan:
         return result
 
     def _directions(self) -> dict[str, float]:
-        mixture = self._mixture
-        shares = spread(
-            mixture.directions,
-            self._rows.languages,
-            mixture.exclude,
-            self._rows.size,
-            mixture.temperature,
-        )
+        mixture, rows = self._mixture, self._rows
+        found = rows.languages, mixture.exclude, rows.size
+        shares = spread(mixture.directions, *found, mixture.temperature)
         for direction, share in shares.items():
             if share and not self._rows.size(direction):
                 raise StudyError(
