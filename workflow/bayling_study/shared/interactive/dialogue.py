@@ -119,8 +119,7 @@ class Director:
     ) -> Dialogue | None:
         """Draws a segment that fits the plan and makes its turns; nothing if one fails."""
         library = self._library
-        tests = {item.name: item.condition for item in plan}
-        fits = {name: partial(test, library) for name, test in tests.items() if test}
+        fits = {item.name: partial(item.fits, library) for item in plan if item.fits}
         deck = library.deck(direction, fits)
         if not len(deck):
             self.rejections.add(f"no segment for {' + '.join(item.name for item in plan)}")

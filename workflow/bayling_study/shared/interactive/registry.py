@@ -28,6 +28,7 @@ class Demand:
 
     Attributes:
         name: as the config writes it.
+        fits: what segments must fulfil; nothing where every segment will do.
         opens: it is a conversation's first turn.
         ends: nothing may follow it, because its answer is no plain translation.
         after: the opening it needs.
@@ -36,29 +37,19 @@ class Demand:
 
     name: str
     make: Make
-    fits: Fits
+    fits: Fits | None = None
     opens: bool = False
     ends: bool = False
     after: str = ""
     changes: bool = True
-
-    @property
-    def condition(self) -> Fits | None:
-        """What segments must fulfil; nothing where every segment will do."""
-        return None if self.fits is any_segment else self.fits
 
 
 DEMANDS: dict[str, Demand] = {}
 """All demands by name."""
 
 
-def any_segment(library: Library, segment: DirectedPair) -> bool:
-    """Fits every segment."""
-    return True
-
-
 def demand(
-    name: str, *, fits: Fits = any_segment, opens: bool = False, ends: bool = False, after: str = ""
+    name: str, *, fits: Fits | None = None, opens: bool = False, ends: bool = False, after: str = ""
 ) -> Callable[[Make], Make]:
     """Registers a function as a demand; see ``Demand`` for the arguments."""
 

@@ -24,15 +24,7 @@ Answered = tuple[System, dict[str, SuiteAnswers], Meter]
 
 @dataclass(frozen=True)
 class GenerationJob:
-    """One generation job.
-
-    Attributes:
-        config: the sections of the study that it reads.
-        name: the system.
-        options: the command line.
-        prompts: suite to its prompts.
-        run: its run record.
-    """
+    """One generation job: the system ``name`` answers the prompts of each suite."""
 
     config: StudyConfig
     name: str

@@ -25,13 +25,7 @@ from bayling_study.stages.generation.prompts import PromptSet
 
 @dataclass
 class MeteredEndpoint:
-    """A server with all that its answers depend on.
-
-    Attributes:
-        endpoint: the server.
-        seed: the study's seed, for sampling.
-        meter: counts what is answered.
-    """
+    """A server, the study's seed for sampling, and a meter of what is answered."""
 
     endpoint: Endpoint
     seed: int

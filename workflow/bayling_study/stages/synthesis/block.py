@@ -74,17 +74,10 @@ class BlockJob:
 
 @dataclass
 class BlockContext:
-    """What all blocks of a mixture share.
+    """What all blocks of a mixture share: its name, section and tables, the study's seed.
 
-    Attributes:
-        name: the mixture's name.
-        mixture: its section.
-        seed: the study's.
-        buckets: of the final order.
-        conversations: ``conversations.parquet``.
-        terms: ``terms.parquet``.
-        tests: file of ``Contamination``.
-        load_tokenizer: makes the tokenizer in each process.
+    ``buckets`` is their number in the final order, ``tests`` the file of ``Contamination``;
+    ``load_tokenizer`` is called in each process.
     """
 
     name: str

@@ -63,7 +63,7 @@ def single_turn(
 ) -> Instruction | None:
     """Makes a conversation of one turn, of the recipe ``name``, from an opening demand."""
     opening = demand_named(kind)
-    segment = draw(workshop, direction, kind, opening.condition)
+    segment = draw(workshop, direction, kind, opening.fits)
     if segment is None:
         return None
     language = choose(workshop.mixture.instruction_languages, rng)
