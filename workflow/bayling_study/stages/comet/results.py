@@ -20,13 +20,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ItemMean:
-    """The mean score of an item.
+    """The mean score of an item on all its segments, and on each resampled test set.
 
-    Attributes:
-        value: on all its segments.
-        resamples: on each resampled test set.
-        n: number of segments.
-        empty: number of empty hypotheses among them.
+    ``empty`` is the number of empty hypotheses among the ``n`` segments.
     """
 
     value: float

@@ -34,14 +34,7 @@ MINIMUM_LIMIT_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Member:
-    """One entry of an archive.
-
-    Attributes:
-        name: path as stored.
-        regular: whether it is a plain file (no folder, link or device).
-        folder: whether it is a folder.
-        open: opens its content.
-    """
+    """One entry of an archive; a regular one is no folder, link or device."""
 
     name: str
     regular: bool

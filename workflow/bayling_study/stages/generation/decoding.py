@@ -39,12 +39,9 @@ Choice = Callable[[Tensor, Sequence[int]], Tensor]
 
 @dataclass(frozen=True)
 class AnswerTokens:
-    """Token ids of an answer, without the one that ended it, and why it ended.
+    """Ids of an answer's tokens, without the one that ended it; ``tokens`` counts that too.
 
-    Attributes:
-        ids: the answer's tokens.
-        tokens: tokens generated, the ending one included.
-        finish: ``stop`` or ``length``.
+    ``finish`` is ``stop`` or ``length``.
     """
 
     ids: list[int]

@@ -33,13 +33,8 @@ log = logging.getLogger(__name__)
 class Runner:
     """A loaded engine with all that its answers depend on.
 
-    Attributes:
-        engine: model and tokenizer.
-        template: conversation template.
-        system_sha256: the system's identity, part of the journal's key.
-        seed: the study's seed, for sampling.
-        work: folder of the journals.
-        meter: counts what this process generates.
+    ``system_sha256`` is part of the key of the journals, whose folder is ``work``; the
+    study's seed is for sampling.
     """
 
     engine: Engine

@@ -13,12 +13,9 @@ LETTERS = string.ascii_uppercase
 
 @dataclass(frozen=True)
 class ExamQuestion:
-    """One question as a system reads it.
+    """One question as a system reads it, up to where its answer begins.
 
-    Attributes:
-        text: what the system is given, up to where its answer begins.
-        choices: how the possible answers are written.
-        gold: position of the right one.
+    ``choices`` are the possible answers as they are written, ``gold`` the right one's position.
     """
 
     text: str

@@ -59,12 +59,10 @@ class MixtureTask:
 
     Attributes:
         name: the mixture's name, part of every seed.
-        mixture: its section of the config.
         seed: the study's seed.
         corpora: folder of the corpora stage.
         tests: suite to its texts, for decontamination; taken once.
         load_tokenizer: makes the foundation's tokenizer; called in each worker.
-        teacher: for the recipes that need one.
         workers: processes; what is made does not depend on them.
     """
 
