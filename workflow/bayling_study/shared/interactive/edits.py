@@ -90,21 +90,15 @@ def replace_name(scene: Scene, library: Library, rng: Random) -> Step | None:
 
 
 def _alternatives(library: Library, segment: DirectedPair) -> list[Edit]:
-    """Returns other translations of the same text that differ in one block."""
-    others = library.translations(segment.source_text, segment.direction)
-    edits = (
-        _target_difference(segment, other)
-        for other in others
-        if other.target_text != segment.target_text
-    )
+    """Returns other translations of the same text that differ in one block.
+
+    To compare two translations alone, they count as their own sources.
+    """
+    found = library.translations(segment.source_text, segment.direction)
+    others = [other for other in found if other.target_text != segment.target_text]
+    one, *two = (pair._replace(source_text=pair.target_text) for pair in (segment, *others))
+    edits = (difference(one, other) for other in two)
     return [edit for edit in edits if edit is not None and edit.target_new]
-
-
-def _target_difference(one: DirectedPair, other: DirectedPair) -> Edit | None:
-    """Compares two translations of one text; their sources count as their translations."""
-    return difference(
-        one._replace(source_text=one.target_text), other._replace(source_text=other.target_text)
-    )
 
 
 @drawing_demand("use-term", _alternatives)

@@ -186,13 +186,10 @@ class Library:
                 for name in kept_names(segment):
                     documents[name].add(segment.document)
             rare = {name for name, found in documents.items() if len(found) <= BRAND_DOCUMENTS}
-            common = self._lower_case_words(direction)
+            texts = (text for segment in self.segments(direction) for text in segment[-2:])
+            common = {word for text in texts for word in words(text) if word.islower()}
             result[direction] = sorted(n for n in rare if _is_brand(n) and n.lower() not in common)
         return result
-
-    def _lower_case_words(self, direction: str) -> set[str]:
-        texts = (text for segment in self.segments(direction) for text in segment[-2:])
-        return {word for text in texts for word in words(text) if word.islower()}
 
     def brands(self, segment: DirectedPair) -> list[str]:
         """Returns the product names of a segment that another could replace."""

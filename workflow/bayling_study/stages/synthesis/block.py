@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.gate import Accepted, Gate, Removed, named
+from bayling_study.stages.synthesis.gate import Accepted, Gate, Removed
 from bayling_study.stages.synthesis.hashing import Hashes
 from bayling_study.stages.synthesis.order import write_block
 from bayling_study.stages.synthesis.registry import Recipe, Workshop, recipe_named
@@ -233,7 +233,8 @@ def _portion(
             break
         passed = gate.admit(_answered(drawn, recipe, workshop))
         for row in passed:
-            yield named(row, f"{recipe.name}/{place}/{block:04d}-{done:06d}")
+            name = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
+            yield replace(row, instruction=replace(row.instruction, id=name))
             done += 1
         misses = 0 if passed or not recipe.directed else misses + len(drawn)
     if done < portion.count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -156,8 +156,3 @@ def most_tokens(item: Instruction) -> int:
     """
     sizes = (len(m["content"].encode("utf-8", "replace")) + MESSAGE_BYTES for m in item.messages)
     return FRAME_BYTES + sum(sizes)
-
-
-def named(row: Accepted, name: str) -> Accepted:
-    """Returns the conversation under its id."""
-    return replace(row, instruction=replace(row.instruction, id=name))
