@@ -23,7 +23,7 @@ from bayling_study.dag.settings import Settings
 from bayling_study.shared.interactive.dialogue import PLAIN_OPENINGS
 from bayling_study.shared.interactive.registry import DEMANDS
 from bayling_study.shared.translation_prompts import CONSTRAINTS, TRANSLATION
-from bayling_study.stages.prompts.exam_prompts import TASKS
+from bayling_study.stages.prompts.exams import TASKS
 from bayling_study.stages.synthesis.registry import load_recipes
 from helpers import ROOT
 

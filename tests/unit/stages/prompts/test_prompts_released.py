@@ -17,7 +17,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json, write_text
 from bayling_study.shared.sources.fetched import files_root, read_segments
 from bayling_study.stages.prompts import PromptContext, constrained, exams, reviews, wmt22
-from bayling_study.stages.prompts.exam_prompts import TASKS
+from bayling_study.stages.prompts.exams import TASKS
 from helpers.released import (
     REFERENCES,
     REVIEWS,

@@ -15,8 +15,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
 from bayling_study.shared.endpoint.exchange import Connection, TryAgainError
 from bayling_study.shared.endpoint.journal import AnswerJournal
-from bayling_study.shared.endpoint.pace import Pace
-from bayling_study.shared.endpoint.slots import Slots
+from bayling_study.shared.endpoint.pace import Pace, Slots
 from bayling_study.shared.endpoint.spending import Spending
 from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
@@ -46,11 +45,7 @@ class Endpoint:
     """
 
     def __init__(
-        self,
-        settings: EndpointSystem,
-        cache: Path,
-        where: str = "endpoint",
-        identity: str | None = None,
+        self, settings: EndpointSystem, cache: Path, where: str = "endpoint", identity: str = ""
     ) -> None:
         self.settings = settings
         self.where = where

@@ -116,7 +116,9 @@ class Connection:
         if not isinstance(text, str):
             raise TryAgainError("the answer is not a text")
         finish = FINISHES.get(str(choice.get("finish_reason")), "unknown")
-        return ChatCompletion(self.scrubbed(_storable(text)), tokens, prompt_tokens, finish)
+        # Lone surrogates become ?, and zeros go: the text must be one that UTF-8 can hold.
+        text = text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+        return ChatCompletion(self.scrubbed(text), tokens, prompt_tokens, finish)
 
     def _refusal(self, error: openai.APIStatusError) -> Exception:
         status = error.status_code
@@ -136,8 +138,3 @@ class Connection:
     def scrubbed(self, text: str) -> str:
         """Returns a text without the key, which some servers repeat in their messages."""
         return text.replace(self._key, "[key]") if self._key else text
-
-
-def _storable(text: str) -> str:
-    """Returns a text that UTF-8 can hold: lone surrogates become ``?``, zeros go."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")

@@ -44,12 +44,7 @@ OTHER_SHARE = 0.2
 
 
 def satisfied(check: Check, answer: str, earlier: Sequence[str]) -> bool:
-    """Tells whether an answer satisfies one check.
-
-    Args:
-        check: see the module's table.
-        answer: the answer to judge.
-        earlier: the conversation's answers before it, oldest first.
+    """Tells whether an answer, with those before it (oldest first), satisfies one check.
 
     Raises:
         StudyError: the type of the check is unknown.
@@ -66,11 +61,8 @@ def verify(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> list
 def matched_share(one: str, other: str, of: str = "both") -> float:
     """Returns the share of words that two texts have in common, in the same order.
 
-    Args:
-        one: the first text.
-        other: the second text.
-        of: ``one`` and ``other`` relate the common words to that text's words,
-            ``both`` to the mean of the two counts (0 when there are none).
+    ``of`` says of what: ``one`` or ``other`` of that text's words, ``both`` of the mean
+    of the two counts (0 when there are none).
     """
     left, right = words(normalise(one)), words(normalise(other))
     blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()

@@ -51,13 +51,10 @@ class Rejections:
 
 
 class Director:
-    """Makes dialogues with the configured demands.
+    """Makes dialogues of a library's material, by the weights of the config.
 
-    Args:
-        library: the material.
-        demands: weight of each kind; empty means all alike.
-        turns: weight of each number of user turns.
-        instructions: weight of each language of the user's demands.
+    Weighed are the kinds of demand (all alike if there is none), the numbers of user turns,
+    and the languages of the user's demands (``instructions``).
     """
 
     def __init__(
@@ -122,8 +119,7 @@ class Director:
     ) -> Dialogue | None:
         """Draws a segment that fits the plan and makes its turns; nothing if one fails."""
         library = self._library
-        tests = {item.name: item.condition for item in plan}
-        fits = {name: partial(test, library) for name, test in tests.items() if test}
+        fits = {item.name: partial(item.fits, library) for item in plan if item.fits}
         deck = library.deck(direction, fits)
         if not len(deck):
             self.rejections.add(f"no segment for {' + '.join(item.name for item in plan)}")

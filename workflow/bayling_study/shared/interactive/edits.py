@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
 from bayling_study.shared.interactive.checks import Check
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.pairs import Edit, difference
-from bayling_study.shared.interactive.registry import Fits, demand
+from bayling_study.shared.interactive.registry import demand, drawing_demand
 from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
@@ -27,84 +26,54 @@ def changed_only(old: str, new: str) -> list[Check]:
     return [*checks, {"type": "keeps", "of": "both", "least": KEPT, "replace": swap}]
 
 
-def _fitting(accepts: Callable[[Edit], bool]) -> Fits:
-    """Returns the condition that a segment has a minimal pair of a sort."""
-
-    def fits(library: Library, segment: DirectedPair) -> bool:
-        return any(map(accepts, library.edits(segment)))
-
-    return fits
+def _exchanges(library: Library, segment: DirectedPair) -> list[Edit]:
+    return [edit for edit in library.edits(segment) if edit.target_old and edit.target_new]
 
 
-def _exchanges(edit: Edit) -> bool:
-    return bool(edit.target_old and edit.target_new)
+def _additions(library: Library, segment: DirectedPair) -> list[Edit]:
+    return [edit for edit in library.edits(segment) if not edit.target_old and edit.before]
 
 
-def _adds(edit: Edit) -> bool:
-    return bool(not edit.target_old and edit.before)
+def _removals(library: Library, segment: DirectedPair) -> list[Edit]:
+    return [edit for edit in library.edits(segment) if not edit.target_new]
 
 
-def _removes(edit: Edit) -> bool:
-    return not edit.target_new
-
-
-def _choose(
-    scene: Scene, library: Library, rng: Random, accepts: Callable[[Edit], bool]
-) -> Edit | None:
-    edits = [edit for edit in library.edits(scene.segment) if accepts(edit)]
-    return rng.choice(edits) if edits else None
-
-
-@demand("replace-words", fits=_fitting(_exchanges))
-def replace_words(scene: Scene, library: Library, rng: Random) -> Step | None:
+@drawing_demand("replace-words", _exchanges)
+def replace_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks to exchange words of the translation; the partner's translation is the answer."""
-    edit = _choose(scene, library, rng, _exchanges)
-    if edit is None:
-        return None
     old, new = edit.target_old, edit.target_new
     user = word("replace-words", scene.instruction, rng, old=old, new=new)
-    answer = edit.other.target_text
-    return Step("replace-words", user, answer, changed_only(old, new), edit.other)
+    checks = changed_only(old, new)
+    return Step("replace-words", user, edit.other.target_text, checks, edit.other)
 
 
-@demand("revise-source", fits=_fitting(_exchanges))
-def revise_source(scene: Scene, library: Library, rng: Random) -> Step | None:
+@drawing_demand("revise-source", _exchanges)
+def revise_source(scene: Scene, edit: Edit, rng: Random) -> Step | None:
     """Changes words of the source; the translation must follow in that place only."""
-    edit = _choose(scene, library, rng, _exchanges)
-    if edit is None or not edit.source_old or not edit.source_new:
+    if not edit.source_old or not edit.source_new:
         return None
     user = word("revise-source", scene.instruction, rng, old=edit.source_old, new=edit.source_new)
     checks = changed_only(edit.target_old, edit.target_new)
     return Step("revise-source", user, edit.other.target_text, checks, edit.other)
 
 
-@demand("add-words", fits=_fitting(_adds))
-def add_words(scene: Scene, library: Library, rng: Random) -> Step | None:
+@drawing_demand("add-words", _additions)
+def add_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks to insert words at a place."""
-    edit = _choose(scene, library, rng, _adds)
-    if edit is None:
-        return None
     user = word("add-words", scene.instruction, rng, new=edit.target_new, before=edit.before)
     checks = [*changed_only("", edit.target_new), {"type": "longer"}]
     return Step("add-words", user, edit.other.target_text, checks, edit.other)
 
 
-@demand("drop-words", fits=_fitting(_removes))
-def drop_words(scene: Scene, library: Library, rng: Random) -> Step | None:
+@drawing_demand("drop-words", _removals)
+def drop_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks to leave words out."""
-    edit = _choose(scene, library, rng, _removes)
-    if edit is None:
-        return None
     user = word("drop-words", scene.instruction, rng, old=edit.target_old)
     checks = [*changed_only(edit.target_old, ""), {"type": "shorter"}]
     return Step("drop-words", user, edit.other.target_text, checks, edit.other)
 
 
-def _has_brand(library: Library, segment: DirectedPair) -> bool:
-    return bool(library.brands(segment))
-
-
-@demand("replace-name", fits=_has_brand)
+@demand("replace-name", fits=Library.brands)
 def replace_name(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Asks for another product name; names stand alike on both sides, so the edit is exact."""
     segment = scene.segment
@@ -120,37 +89,21 @@ def replace_name(scene: Scene, library: Library, rng: Random) -> Step | None:
     return Step("replace-name", user, changed.target_text, changed_only(old, new), changed)
 
 
-def _alternatives(segment: DirectedPair, library: Library) -> list[Edit]:
-    """Returns other translations of the same text that differ in one block."""
-    others = library.translations(segment.source_text, segment.direction)
-    found = []
-    for other in others:
-        if other.target_text == segment.target_text:
-            continue
-        edit = _target_difference(segment, other)
-        if edit is not None and edit.target_new:
-            found.append(edit)
-    return found
+def _alternatives(library: Library, segment: DirectedPair) -> list[Edit]:
+    """Returns other translations of the same text that differ in one block.
+
+    To compare two translations alone, they count as their own sources.
+    """
+    found = library.translations(segment.source_text, segment.direction)
+    others = [other for other in found if other.target_text != segment.target_text]
+    one, *two = (pair._replace(source_text=pair.target_text) for pair in (segment, *others))
+    edits = (difference(one, other) for other in two)
+    return [edit for edit in edits if edit is not None and edit.target_new]
 
 
-def _target_difference(one: DirectedPair, other: DirectedPair) -> Edit | None:
-    """Compares two translations of one text; their sources count as their translations."""
-    return difference(
-        one._replace(source_text=one.target_text), other._replace(source_text=other.target_text)
-    )
-
-
-def _has_alternative(library: Library, segment: DirectedPair) -> bool:
-    return bool(_alternatives(segment, library))
-
-
-@demand("use-term", fits=_has_alternative)
-def use_term(scene: Scene, library: Library, rng: Random) -> Step | None:
+@drawing_demand("use-term", _alternatives)
+def use_term(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks for a wording that another human translation of the same text has."""
-    edits = _alternatives(scene.segment, library)
-    if not edits:
-        return None
-    edit = rng.choice(edits)
     answer = edit.other.target_text
     user = word("use-term", scene.instruction, rng, new=edit.target_new)
     segment = scene.segment._replace(target_text=answer)

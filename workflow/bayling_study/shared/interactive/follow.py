@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from random import Random
 
 from bayling_study.core import languages
 from bayling_study.core.text.forms import occurrences
 from bayling_study.core.text.words import is_quotable, length
 from bayling_study.shared.interactive.checks import Check
+from bayling_study.shared.interactive.lexicon import LexiconTerm
 from bayling_study.shared.interactive.library import Library, aligned_sentences, kept_names
-from bayling_study.shared.interactive.openings import has_sentences, has_terms, in_script
-from bayling_study.shared.interactive.registry import demand
+from bayling_study.shared.interactive.openings import has_sentences, in_script
+from bayling_study.shared.interactive.registry import demand, drawing_demand
 from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
@@ -33,10 +33,7 @@ def _one_sentence(scene: Scene, rng: Random, kind: str, place: int) -> Step | No
     part = _sentence(scene, place)
     if part is None:
         return None
-    checks: list[Check] = [
-        {"type": "shorter"},
-        {"type": "part", "sentence": place, "least": KEPT},
-    ]
+    checks: list[Check] = [{"type": "shorter"}, {"type": "part", "sentence": place, "least": KEPT}]
     return Step(kind, word(kind, scene.instruction, rng), part.target_text, checks, part)
 
 
@@ -83,10 +80,8 @@ def fuller(scene: Scene, library: Library, rng: Random) -> Step | None:
 
 def _another(scene: Scene, library: Library, deck: str = "") -> DirectedPair | None:
     """Draws a segment of the same direction that the dialogue has not had."""
-    if deck == "terms":
-        pool = library.deck(scene.segment.direction, {"terms": partial(has_terms, library)})
-    else:
-        pool = library.deck(scene.segment.direction, {})
+    fits = {"terms": library.terms} if deck == "terms" else {}
+    pool = library.deck(scene.segment.direction, fits)
     if len(pool) < 2:
         return None
     segment = pool.draw()
@@ -144,47 +139,36 @@ def translate_back(scene: Scene, library: Library, rng: Random) -> Step:
     return Step("translate-back", user, back.target_text, checks, back)
 
 
-def _elsewhere(segment: DirectedPair, library: Library) -> list[DirectedPair]:
+def _elsewhere(library: Library, segment: DirectedPair) -> list[DirectedPair]:
     """Returns translations of the same text into other languages, of trained directions only."""
-    directions = [
-        name
-        for name in library.directions
-        if name.startswith(f"{segment.source}-") and name != segment.direction
-    ]
     return [
         other
-        for direction in directions
+        for direction in library.directions
+        if direction.startswith(f"{segment.source}-") and direction != segment.direction
         for other in library.translations(segment.source_text, direction)[:1]
     ]
 
 
-def _has_elsewhere(library: Library, segment: DirectedPair) -> bool:
-    return bool(_elsewhere(segment, library))
-
-
-@demand("switch-language", fits=_has_elsewhere)
-def switch_language(scene: Scene, library: Library, rng: Random) -> Step | None:
+@drawing_demand("switch-language", _elsewhere)
+def switch_language(scene: Scene, other: DirectedPair, rng: Random) -> Step:
     """Asks for the same text in a third language."""
-    others = _elsewhere(scene.segment, library)
-    if not others:
-        return None
-    other = rng.choice(others)
     checks = [in_script(other.target), {"type": "changed"}]
     user = word("switch-language", scene.instruction, rng, target=other.target)
     return Step("switch-language", user, other.target_text, checks, other)
 
 
-@demand("ask-word", fits=has_terms, ends=True)
-def ask_word(scene: Scene, library: Library, rng: Random) -> Step | None:
-    """Asks how one word of the source was translated; the answer is that word alone."""
-    terms = [
+def _unlike(library: Library, segment: DirectedPair) -> list[LexiconTerm]:
+    """Returns the terms of a segment whose translation is another word."""
+    return [
         term
-        for term in library.terms(scene.segment)
+        for term in library.terms(segment)
         if is_quotable(term.source) and not occurrences(term.target, term.source)
     ]
-    if not terms:
-        return None
-    term = rng.choice(terms)
+
+
+@drawing_demand("ask-word", _unlike, fits=Library.terms, ends=True)
+def ask_word(scene: Scene, term: LexiconTerm, rng: Random) -> Step:
+    """Asks how one word of the source was translated; the answer is that word alone."""
     checks: list[Check] = [
         {"type": "contains", "text": term.target},
         {"type": "keeps", "of": "answer", "least": 1.0},

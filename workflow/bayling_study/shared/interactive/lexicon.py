@@ -127,16 +127,11 @@ def _mutual_best(
 
     Of ``传感`` and ``传感器``, which always occur together, the longer is the term.
     """
-    scored = [
-        (
-            2 * n / (words_of[word] + fragments_of[fragment]),
-            len(word) + len(fragment),
-            word,
-            fragment,
-        )
-        for word, counts in together.items()
-        for fragment, n in counts.items()
-    ]
+    scored = []
+    for word, counts in together.items():
+        for fragment, n in counts.items():
+            dice = 2 * n / (words_of[word] + fragments_of[fragment])
+            scored.append((dice, len(word) + len(fragment), word, fragment))
     table: dict[str, str] = {}
     taken: set[str] = set()
     for score, _, word, fragment in sorted(scored, reverse=True):

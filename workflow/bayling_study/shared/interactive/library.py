@@ -24,6 +24,8 @@ from bayling_study.shared.interactive.pairs import JOINTS, Edit, MinimalPairs
 from bayling_study.shared.interactive.types import DirectedPair
 
 Row = Mapping[str, Any]
+Condition = Callable[[DirectedPair], object]
+"""Gives something true of a segment that fits."""
 
 
 class Deck:
@@ -102,7 +104,7 @@ class Library:
         """Returns the segments of a direction in the order of the corpora."""
         return self._segments.get(direction, [])
 
-    def deck(self, direction: str, fits: Mapping[str, Callable[[DirectedPair], bool]]) -> Deck:
+    def deck(self, direction: str, fits: Mapping[str, Condition]) -> Deck:
         """Returns the deck of a direction's segments that fit all named conditions.
 
         Each condition is asked once a segment, each combination makes one deck.
@@ -118,9 +120,7 @@ class Library:
             self._decks[key] = Deck(segments, rng, self.uses)
         return self._decks[key]
 
-    def _pool(
-        self, direction: str, name: str, fits: Callable[[DirectedPair], bool]
-    ) -> frozenset[int]:
+    def _pool(self, direction: str, name: str, fits: Condition) -> frozenset[int]:
         if (direction, name) not in self._pools:
             segments = enumerate(self.segments(direction)[: self._explored])
             members = frozenset(number for number, segment in segments if fits(segment))
@@ -186,13 +186,10 @@ class Library:
                 for name in kept_names(segment):
                     documents[name].add(segment.document)
             rare = {name for name, found in documents.items() if len(found) <= BRAND_DOCUMENTS}
-            common = self._lower_case_words(direction)
+            texts = (text for segment in self.segments(direction) for text in segment[-2:])
+            common = {word for text in texts for word in words(text) if word.islower()}
             result[direction] = sorted(n for n in rare if _is_brand(n) and n.lower() not in common)
         return result
-
-    def _lower_case_words(self, direction: str) -> set[str]:
-        texts = (text for segment in self.segments(direction) for text in segment[-2:])
-        return {word for text in texts for word in words(text) if word.islower()}
 
     def brands(self, segment: DirectedPair) -> list[str]:
         """Returns the product names of a segment that another could replace."""

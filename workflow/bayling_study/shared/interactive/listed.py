@@ -51,11 +51,7 @@ class Vocabulary:
 
 
 class TermList:
-    """The listed terms of one direction whose words its segments have.
-
-    Args:
-        segments: in which terms will be looked for.
-    """
+    """The listed terms of one direction whose words its segments have."""
 
     def __init__(self, segments: Sequence[DirectedPair]) -> None:
         self._segments = segments
@@ -132,11 +128,7 @@ def _overlap(one: LexiconTerm, other: LexiconTerm) -> bool:
 
 
 def read_lists(path: Path, lists: Mapping[str, TermList]) -> Counter[str]:
-    """Fills the lists of directions from ``terms.parquet``.
-
-    Returns:
-        The number of entries that are of use, by upstream source.
-    """
+    """Fills directions' lists from ``terms.parquet``; counts useful entries by source."""
     languages = sorted({code for direction in lists for code in direction.split("-")})
     used: Counter[str] = Counter()
     for source, lang_a, lang_b, *texts in _entries(path, languages):

@@ -9,7 +9,7 @@ from bayling_study.core.text.forms import occurrences
 from bayling_study.core.text.words import is_quotable, spans
 from bayling_study.shared.interactive.checks import Check
 from bayling_study.shared.interactive.library import Library, aligned_sentences, kept_names
-from bayling_study.shared.interactive.registry import demand
+from bayling_study.shared.interactive.registry import demand, drawing_demand
 from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
@@ -28,10 +28,25 @@ def in_script(language: str) -> Check:
 def translate(scene: Scene, library: Library, rng: Random) -> Step:
     """Asks for a translation."""
     segment = scene.segment
-    user = word(
-        "translate", scene.instruction, rng, target=segment.target, source=segment.source_text
-    )
-    return Step("translate", user, segment.target_text, [in_script(segment.target)], segment)
+    checks = [in_script(segment.target)]
+    return Step("translate", _request(scene, rng), segment.target_text, checks, segment)
+
+
+def _request(scene: Scene, rng: Random, kind: str = "translate", **values: str) -> str:
+    """Returns a wording that names the language and the text to translate."""
+    values |= {"target": scene.segment.target, "source": scene.segment.source_text}
+    return word(kind, scene.instruction, rng, **values)
+
+
+def _conditional(
+    scene: Scene, rng: Random, kind: str, checks: list[Check], wording: str = "", **values: str
+) -> Step:
+    """Returns the turn that asks for a translation and, on a second line, for something more."""
+    segment = scene.segment
+    request = _request(scene, rng)
+    condition = word(wording or kind, scene.instruction, rng, **values)
+    checks = [*checks, in_script(segment.target)]
+    return Step(kind, f"{request}\n{condition}", segment.target_text, checks, segment)
 
 
 def has_sentences(library: Library, segment: DirectedPair) -> bool:
@@ -48,29 +63,18 @@ def translate_part(scene: Scene, library: Library, rng: Random) -> Step:
     return Step("translate-part", user, target, [in_script(part.target)], part, scene.segment)
 
 
-def has_terms(library: Library, segment: DirectedPair) -> bool:
-    """Tells whether a segment has consistently translated terms."""
-    return bool(library.terms(segment))
-
-
-@demand("include-words", opens=True, fits=has_terms)
+@demand("include-words", opens=True, fits=Library.terms)
 def include_words(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Asks for a translation with certain words in it (BayLing's constrained translation)."""
-    segment = scene.segment
-    terms = [term.target for term in library.terms(segment) if is_quotable(term.target)]
+    terms = [term.target for term in library.terms(scene.segment) if is_quotable(term.target)]
     if not terms:
         return None
     chosen = rng.sample(terms, min(len(terms), rng.randint(1, MAX_CONSTRAINTS)))
-    request = word(
-        "translate", scene.instruction, rng, target=segment.target, source=segment.source_text
-    )
-    condition = word("include", scene.instruction, rng, words=", ".join(chosen))
     checks: list[Check] = [{"type": "contains", "text": text} for text in chosen]
-    checks.append(in_script(segment.target))
-    return Step("include-words", f"{request}\n{condition}", segment.target_text, checks, segment)
+    return _conditional(scene, rng, "include-words", checks, "include", words=", ".join(chosen))
 
 
-def _prefixes(segment: DirectedPair, library: Library) -> list[str]:
+def _prefixes(library: Library, segment: DirectedPair) -> list[str]:
     """Returns beginnings of a translation that end with a word, at most half of it long.
 
     Without spaces only a term's end is surely the end of a word.
@@ -85,54 +89,27 @@ def _prefixes(segment: DirectedPair, library: Library) -> list[str]:
     return [part for part in chosen if is_quotable(part) and 2 * len(part) <= len(text)]
 
 
-def has_prefix(library: Library, segment: DirectedPair) -> bool:
-    """Tells whether a translation has a beginning that can be given."""
-    return bool(_prefixes(segment, library))
-
-
-@demand("start-with", opens=True, fits=has_prefix)
-def start_with(scene: Scene, library: Library, rng: Random) -> Step | None:
+@drawing_demand("start-with", _prefixes, opens=True)
+def start_with(scene: Scene, prefix: str, rng: Random) -> Step:
     """Gives the beginning of the translation, to be continued."""
-    segment = scene.segment
-    prefixes = _prefixes(segment, library)
-    if not prefixes:
-        return None
-    prefix = rng.choice(prefixes)
-    request = word(
-        "translate", scene.instruction, rng, target=segment.target, source=segment.source_text
-    )
-    condition = word("start-with", scene.instruction, rng, prefix=prefix)
-    checks = [{"type": "starts-with", "text": prefix}, in_script(segment.target)]
-    return Step("start-with", f"{request}\n{condition}", segment.target_text, checks, segment)
+    checks: list[Check] = [{"type": "starts-with", "text": prefix}]
+    return _conditional(scene, rng, "start-with", checks, prefix=prefix)
 
 
-def has_name(library: Library, segment: DirectedPair) -> bool:
-    """Tells whether a name stands alike in a segment and in its translation."""
-    return bool(kept_names(segment))
-
-
-@demand("keep-name", opens=True, fits=has_name)
-def keep_name(scene: Scene, library: Library, rng: Random) -> Step | None:
+@drawing_demand("keep-name", lambda _, segment: kept_names(segment), opens=True)
+def keep_name(scene: Scene, name: str, rng: Random) -> Step:
     """Asks to keep a name as it is written."""
-    segment = scene.segment
-    names = kept_names(segment)
-    if not names:
-        return None
-    name = rng.choice(names)
-    request = word(
-        "translate", scene.instruction, rng, target=segment.target, source=segment.source_text
-    )
-    condition = word("keep-name", scene.instruction, rng, name=name)
-    checks = [{"type": "contains", "text": name}, in_script(segment.target)]
-    return Step("keep-name", f"{request}\n{condition}", segment.target_text, checks, segment)
+    checks: list[Check] = [{"type": "contains", "text": name}]
+    return _conditional(scene, rng, "keep-name", checks, name=name)
 
 
-def has_draft(library: Library, segment: DirectedPair) -> bool:
+def _has_draft(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a wrong draft can be made: a partner segment, or a term to leave out."""
-    return any(edit.target_old for edit in library.edits(segment)) or has_terms(library, segment)
+    partners = any(edit.target_old for edit in library.edits(segment))
+    return partners or bool(library.terms(segment))
 
 
-@demand("correct-draft", opens=True, fits=has_draft)
+@demand("correct-draft", opens=True, fits=_has_draft)
 def correct_draft(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Shows a translation with a wrong or a missing word, which must be put right.
 
@@ -160,14 +137,7 @@ def correct_draft(scene: Scene, library: Library, rng: Random) -> Step | None:
         {"type": "similar", "text": draft, "least": DRAFT_LIKENESS},
         in_script(segment.target),
     ]
-    user = word(
-        "correct-draft",
-        scene.instruction,
-        rng,
-        target=segment.target,
-        source=segment.source_text,
-        draft=draft,
-    )
+    user = _request(scene, rng, "correct-draft", draft=draft)
     return Step("correct-draft", user, segment.target_text, checks, segment)
 
 

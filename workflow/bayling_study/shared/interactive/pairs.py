@@ -205,11 +205,8 @@ def _tokens(text: str) -> Tokens:
 def _frames(tokens: Tokens, values: dict[str, int]) -> npt.NDArray[np.uint64]:
     """Returns the hashes of what is left of a text when each of its blocks is cut out.
 
-    The smallest blocks come first: the nearest partners are found first.
-
-    Args:
-        tokens: the text.
-        values: number of each token that was met, in the order of its first place.
+    The smallest blocks come first: the nearest partners are found first. ``values`` numbers
+    the tokens that were met, in the order of their first places.
     """
     longest = MAX_CHARACTERS if any(map(is_unspaced_character, tokens)) else MAX_WORDS
     count = len(tokens)

@@ -8,16 +8,18 @@ a segment has material, so that rare kinds find their segments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from bayling_study.core.lookup import look_up
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 
 Make = Callable[[Scene, Library, Random], Step | None]
-Fits = Callable[[Library, DirectedPair], bool]
+Fits = Callable[[Library, DirectedPair], object]
+"""Gives something true where a segment has material."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class Demand:
 
     Attributes:
         name: as the config writes it.
-        make: makes the turn.
-        fits: whether a segment has material for it.
+        fits: what segments must fulfil; nothing where every segment will do.
         opens: it is a conversation's first turn.
         ends: nothing may follow it, because its answer is no plain translation.
         after: the opening it needs.
@@ -36,40 +37,47 @@ class Demand:
 
     name: str
     make: Make
-    fits: Fits
+    fits: Fits | None = None
     opens: bool = False
     ends: bool = False
     after: str = ""
     changes: bool = True
-
-    @property
-    def condition(self) -> Fits | None:
-        """What segments must fulfil; nothing where every segment will do."""
-        return None if self.fits is any_segment else self.fits
 
 
 DEMANDS: dict[str, Demand] = {}
 """All demands by name."""
 
 
-def any_segment(library: Library, segment: DirectedPair) -> bool:
-    """Fits every segment."""
-    return True
-
-
 def demand(
-    name: str,
-    *,
-    fits: Fits = any_segment,
-    opens: bool = False,
-    ends: bool = False,
-    after: str = "",
+    name: str, *, fits: Fits | None = None, opens: bool = False, ends: bool = False, after: str = ""
 ) -> Callable[[Make], Make]:
     """Registers a function as a demand; see ``Demand`` for the arguments."""
 
     def register(make: Make) -> Make:
         DEMANDS[name] = Demand(name, make, fits, opens, ends, after, changes=not opens)
         return make
+
+    return register
+
+
+def drawing_demand(
+    name: str,
+    options: Callable[[Library, DirectedPair], Sequence[Any]],
+    fits: Fits | None = None,
+    opens: bool = False,
+    ends: bool = False,
+) -> Callable[[Callable[[Scene, Any, Random], Step | None]], Make]:
+    """Registers ``make(scene, option, rng)`` as a demand; it gets a random one of the options.
+
+    A segment without options has no material; ``fits`` may be a weaker condition.
+    """
+
+    def register(make: Callable[[Scene, Any, Random], Step | None]) -> Make:
+        def drawn(scene: Scene, library: Library, rng: Random) -> Step | None:
+            found = options(library, scene.segment)
+            return make(scene, rng.choice(found), rng) if found else None
+
+        return demand(name, fits=fits or options, opens=opens, ends=ends)(drawn)
 
     return register
 

@@ -9,16 +9,10 @@ from bayling_study.shared.interactive.checks import Check
 
 
 class DirectedPair(NamedTuple):
-    """An aligned pair seen in one direction.
+    """An aligned pair seen in one direction; ``source`` and ``target`` are language codes.
 
-    Attributes:
-        id: id of the row of the corpora.
-        corpus: id of the upstream source.
-        document: what keeps neighbours together.
-        source: language code of ``source_text``.
-        target: language code of ``target_text``.
-        source_text: what is translated.
-        target_text: its translation.
+    The id is that of a row of the corpora, ``corpus`` that of its upstream source;
+    ``document`` keeps neighbours together.
     """
 
     id: str
@@ -58,12 +52,9 @@ class Step:
 
 @dataclass
 class Scene:
-    """A dialogue as far as it has come.
+    """A dialogue as far as it has come, in which the user demands in ``instruction``.
 
-    Attributes:
-        segment: what is being translated, with its present translation.
-        instruction: language of the user's demands.
-        steps: the turns so far.
+    The segment is what is being translated, with its present translation.
     """
 
     segment: DirectedPair
@@ -78,13 +69,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """A finished dialogue; every answer passed its own checks.
-
-    Attributes:
-        segment: the segment it began with.
-        instruction: language of the user's demands.
-        steps: its turns.
-    """
+    """A finished dialogue that began with a segment; every answer passed its own checks."""
 
     segment: DirectedPair
     instruction: str

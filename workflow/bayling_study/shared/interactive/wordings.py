@@ -43,14 +43,9 @@ WORDINGS = _read()
 def word(
     kind: str, instruction: str, rng: Random, *, target: str | None = None, **values: object
 ) -> str:
-    """Returns one wording of a demand, filled in.
+    """Returns one wording of a demand in the user's language, filled in.
 
-    Args:
-        kind: key of ``WORDINGS``.
-        instruction: the user's language, ``en`` or ``zh``.
-        rng: chooses the wording.
-        target: code of the language to translate into, where the wording names it.
-        values: what else the wording names.
+    ``target`` is the code of the language to translate into, ``values`` what else it names.
     """
     choices = WORDINGS[kind][instruction]
     chosen = choices[0] if len(choices) == 1 else rng.choice(choices)

@@ -49,9 +49,7 @@ def is_averaged(metric: str) -> bool:
 def mean_groups(suite: Suite, named: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
     """Returns the aggregates of a suite that are plain means, with their items.
 
-    Args:
-        suite: its section.
-        named: the averages that its prompts name (``groups.averages``).
+    They are those that its prompts name (``groups.averages``), or an exam's own.
     """
     return EXAM_MEANS if isinstance(suite, ExamsSuite) else named
 
@@ -78,14 +76,11 @@ def pool_groups(suite: Suite) -> dict[str, list[str]]:
 
 def pool(members: Sequence[Mapping[str, Measurement]]) -> list[Measurement]:
     """Returns the metrics that all items have, each over the segments of all items."""
-    first, *others = members
-    return [
-        replace(
-            measurement,
-            statistics=np.concatenate([member[name].statistics for member in members]),
-            segments=np.concatenate([member[name].segments for member in members]),
-            note=f"{len(members)} items pooled",
-        )
-        for name, measurement in first.items()
-        if all(name in other for other in others)
-    ]
+    result = []
+    for name, first in members[0].items():
+        if all(name in member for member in members):
+            statistics = np.concatenate([member[name].statistics for member in members])
+            segments = np.concatenate([member[name].segments for member in members])
+            note = f"{len(members)} items pooled"
+            result.append(replace(first, statistics=statistics, segments=segments, note=note))
+    return result

@@ -22,16 +22,14 @@ from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.sources.fetched import files_root
 
 MEASURES = {
-    "translation": translation.measure,
-    "wmt22": translation.measure,
+    **dict.fromkeys(("translation", "wmt22"), translation.measure),
     "flores": translation.measure_flores,
     "constrained": constraints.measure,
     "exams": exams.measure,
     "reviews": win_rates.measure,
     "judged": win_rates.measure_judged,
     "interactive": interactive.measure,
-    "harness": multiple_choice.measure,
-    "questions": multiple_choice.measure,
+    **dict.fromkeys(("harness", "questions"), multiple_choice.measure),
 }
 """Kind of suite to the function that measures one item of it."""
 
@@ -39,10 +37,7 @@ MEASURES = {
 def options_of(config: StudyConfig, cache: Path | None, spm: Path | None = None) -> Options:
     """Returns the scorers' options from the configuration.
 
-    Args:
-        config: the study.
-        cache: where statistics are kept.
-        spm: download of spBLEU's model, where the study has one.
+    ``cache`` keeps statistics; ``spm`` is the download of spBLEU's model, if there is one.
     """
     tokenizers: dict[str, list[str]] = {
         code: [*names] for code, names in config.scoring.tokenizers.items()
@@ -72,11 +67,7 @@ def suite_kind(config: StudyConfig, suite: str) -> str:
 def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) -> list[Answers]:
     """Returns a system's answers to those items of a suite that it has, in prompt order.
 
-    Args:
-        prompts: all prompts of the suite.
-        outputs: the system's output folder, with ``SUITE.jsonl`` and ``system.json``.
-        system: its name.
-        suite: the suite's name.
+    ``outputs`` is the system's folder, with ``SUITE.jsonl`` and ``system.json``.
 
     Raises:
         StudyError: an item lacks a prompt, or an id is unknown or repeated; names the file.

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import eq
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import math_answers
@@ -55,20 +56,15 @@ def letter_set(text: str) -> str | None:
     return "".join(sorted(set(LETTERS.findall(text)))) or None
 
 
-def _same(answer: str, gold: str) -> bool:
-    return answer == gold
-
-
-def _same_set(answer: str, gold: str) -> bool:
-    return answer == letter_set(gold)
-
-
-ONE_CHOICE = Rule("exam|rule:first-letter|drop:Answer,Choice|version:1", first_letter, _same)
-SEVERAL_CHOICES = Rule("exam|rule:letter-set|version:1", letter_set, _same_set)
-CLOZE = Rule(
-    "exam|rule:math-equivalence|version:1", math_answers.final_answer, math_answers.equivalent
-)
-RULES = {"single": ONE_CHOICE, "set": SEVERAL_CHOICES, "math": CLOZE}
+RULES = {
+    "single": Rule("exam|rule:first-letter|drop:Answer,Choice|version:1", first_letter, eq),
+    "set": Rule(
+        "exam|rule:letter-set|version:1", letter_set, lambda found, gold: found == letter_set(gold)
+    ),
+    "math": Rule(
+        "exam|rule:math-equivalence|version:1", math_answers.final_answer, math_answers.equivalent
+    ),
+}
 """A prompt's ``meta["answer_rule"]`` to the rule."""
 
 

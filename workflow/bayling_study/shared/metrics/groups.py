@@ -13,10 +13,9 @@ from bayling_study.core.records import Prompt
 
 
 def averages(prompts: Iterable[Prompt]) -> dict[str, list[str]]:
-    """Returns the averages of a suite, each with its items in the prompts' order.
+    """Returns a suite's averages, each with its items in the order of its prompts (all of them).
 
-    Args:
-        prompts: all prompts of the suite; those of one item name the same averages.
+    The prompts of one item name the same averages.
     """
     items: dict[str, list[str]] = {}
     for prompt in prompts:

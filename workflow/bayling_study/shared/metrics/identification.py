@@ -61,17 +61,15 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     expected = is_off(_cached(answers.last_references(), language, options))
     ones = [1.0] * len(texts)
     note = f"{off.sum()} of {len(off)} answers; of the references {100 * expected.mean():.1f} %"
-    short = sum(letters(text) < SHORT for text in texts)
-    if short:
+    if short := sum(letters(text) < SHORT for text in texts):
         note += f"; approximate, {short} answers have fewer than {SHORT} letters"
     text = signature(knowing)
     results = [rate("off-target", text, off.tolist(), ones, note)]
     if len(knowing) == 2:
         agree, both = agreement(votes)
         note = f"{agree.sum()} of the {both.sum()} answers on which both vote"
-        results.append(
-            rate("off-target-agreement", text, agree.tolist(), both.astype(float).tolist(), note)
-        )
+        pairs = agree.tolist(), both.astype(float).tolist()
+        results.append(rate("off-target-agreement", text, *pairs, note))
     return results
 
 

@@ -86,15 +86,13 @@ def _judge(answers: Answers, index: int) -> list[CheckedTurn]:
     for position, demand in enumerate(demands):
         checks = demand["checks"]
         met = all(verify(checks, given[position], given[:position])) if checks else None
-        later = position > 0
-        kept = _share(given, position) if later else None
-        expected = _share(prompt.references, position) if later else None
+        kept, expected = _share(given, position), _share(prompt.references, position)
         turns.append(CheckedTurn(index, position + 1, demand["kind"], met, kept, expected))
     return turns
 
 
-def _share(texts: list[str], position: int) -> float:
-    return matched_share(texts[position - 1], texts[position], of="one")
+def _share(texts: list[str], position: int) -> float | None:
+    return None if position == 0 else matched_share(texts[position - 1], texts[position], of="one")
 
 
 def _met(metric: str, turns: list[CheckedTurn], size: int) -> Measurement:
@@ -113,12 +111,8 @@ def _all_met(turns: list[CheckedTurn], size: int) -> Measurement:
 
 
 def _kept(turns: list[CheckedTurn], size: int, suffix: str = "") -> list[Measurement]:
-    own = ((turn.conversation, turn.kept) for turn in turns if turn.kept is not None)
-    expected = (
-        (turn.conversation, turn.kept_reference)
-        for turn in turns
-        if turn.kept_reference is not None
-    )
+    own = ((t.conversation, t.kept) for t in turns if t.kept is not None)
+    expected = ((t.conversation, t.kept_reference) for t in turns if t.kept_reference is not None)
     return [
         _by_conversation(f"kept{suffix}", KEPT, own, size),
         _by_conversation(f"kept-reference{suffix}", KEPT_REFERENCE, expected, size),

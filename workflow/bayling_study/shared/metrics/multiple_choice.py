@@ -29,11 +29,15 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
         StudyError: a question has no marks, or the questions have different marks.
     """
     marks = _marks(answers.path.with_name(f"{answers.suite}.marks.jsonl"))
-    found = [_of(answers, marks, index) for index in range(len(answers.prompts))]
+    for index, prompt in enumerate(answers.prompts):
+        if not marks.get(prompt.id):
+            raise StudyError("the question has no marks", where=answers.where(index))
+    found = [marks[prompt.id] for prompt in answers.prompts]
     names = list(found[0])
     if any(list(row) != names for row in found):
         raise StudyError("the questions of one item have different marks", where=answers.path)
-    signature = _signature(answers)
+    declared = read_json(answers.path.with_name("system.json"))["signatures"]
+    signature = declared[answers.suite][answers.item]
     chance = 100 * sum(1 / _choices(answers, i) for i in range(len(found))) / len(found)
     results = []
     for name in names:
@@ -54,20 +58,8 @@ def _marks(path: Path) -> dict[str, dict[str, float]]:
         raise StudyError("a row has the fields id and metrics", where=path) from error
 
 
-def _of(answers: Answers, marks: dict[str, dict[str, float]], index: int) -> dict[str, float]:
-    found = marks.get(answers.prompts[index].id)
-    if not found:
-        raise StudyError("the question has no marks", where=answers.where(index))
-    return found
-
-
 def _choices(answers: Answers, index: int) -> int:
     choices: Any = answers.prompts[index].meta.get("choices")
     if not isinstance(choices, list) or not choices:
         raise StudyError("the prompt's meta names no choices", where=answers.where(index))
     return len(choices)
-
-
-def _signature(answers: Answers) -> str:
-    declared = read_json(answers.path.with_name("system.json"))["signatures"]
-    return str(declared[answers.suite][answers.item])

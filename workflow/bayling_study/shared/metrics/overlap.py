@@ -11,8 +11,8 @@ An empty hypothesis is scored as empty and counted in the note.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import numpy as np
 import sacrebleu
@@ -92,12 +92,8 @@ def bleu(
 ) -> Measurement:
     """Returns BLEU of aligned one-line texts under a metric's name, with sacreBLEU's tokenizer."""
     signature = bleu_signature(tokenizer)
-    counts = options.cache.get(
-        f"bleu|{signature}",
-        hypotheses,
-        references,
-        lambda: _counts(BLEU(tokenize=tokenizer), hypotheses, references),
-    ).astype(np.float64)
+    made = partial(BLEU, tokenize=tokenizer)
+    counts = _counts(f"bleu|{signature}", made, hypotheses, references, options)
     segments = combine_bleu(counts, effective_order=True)
     return Measurement(metric, signature, counts, combine_bleu, segments, note)
 
@@ -105,19 +101,13 @@ def bleu(
 def _chrf(
     suffix: str, hypotheses: list[str], references: list[str], options: Options, note: str
 ) -> list[Measurement]:
-    counts = options.cache.get(
-        f"chrf|{chrf_signature(2)}",
-        hypotheses,
-        references,
-        lambda: _counts(CHRF(word_order=2), hypotheses, references),
-    ).astype(np.float64)
+    made = partial(CHRF, word_order=2)
+    counts = _counts(f"chrf|{chrf_signature(2)}", made, hypotheses, references, options)
     results = []
     for name, words in (("chrf2", 0), ("chrf++", 2)):
         part = counts[:, : 3 * (CHARACTER_ORDER + words)]
-        signature = chrf_signature(words)
-        results.append(
-            Measurement(f"{name}{suffix}", signature, part, combine_chrf, combine_chrf(part), note)
-        )
+        made_by, values = chrf_signature(words), combine_chrf(part)
+        results.append(Measurement(f"{name}{suffix}", made_by, part, combine_chrf, values, note))
     return results
 
 
@@ -144,11 +134,19 @@ def chrf_signature(word_order: int) -> str:
 
 
 def _counts(
-    metric: BLEU | CHRF, hypotheses: list[str], references: list[str]
-) -> NDArray[np.uint32]:
-    """Returns sacreBLEU's sufficient statistics, the ones its own paired tests use."""
-    rows = metric._extract_corpus_statistics(hypotheses, [references])
-    return np.asarray(rows, dtype=np.uint32)
+    key: str,
+    metric: Callable[[], BLEU | CHRF],
+    hypotheses: list[str],
+    references: list[str],
+    options: Options,
+) -> Array:
+    """Returns sacreBLEU's sufficient statistics, the ones its own paired tests use, or cached."""
+
+    def computed() -> NDArray[np.uint32]:
+        rows = metric()._extract_corpus_statistics(hypotheses, [references])
+        return np.asarray(rows, dtype=np.uint32)
+
+    return options.cache.get(key, hypotheses, references, computed).astype(np.float64)
 
 
 def combine_bleu(sums: Array, effective_order: bool = False) -> Array:

@@ -24,12 +24,11 @@ import numpy as np
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics.measurement import (
     Answers,
-    Array,
     Measurement,
     Options,
     average,
     count,
-    quotient,
+    percentage,
     rate,
 )
 from bayling_study.shared.review_prompts import parse_scores
@@ -116,14 +115,13 @@ def _measurements(questions: list[QuestionReviews], signature: str) -> list[Meas
     wins = [float(a > b) for a, b in zip(ours, theirs, strict=True)]
     losses = [float(a < b) for a, b in zip(ours, theirs, strict=True)]
     ties = [j - win - loss for j, win, loss in zip(judged, wins, losses, strict=True)]
+    not_worse = [win + tie for win, tie in zip(wins, ties, strict=True)]
     results = [
         count("win", signature, wins),
         count("tie", signature, ties),
         count("loss", signature, losses),
         rate("win-share", signature, wins, judged),
-        rate(
-            "not-worse-share", signature, [a + b for a, b in zip(wins, ties, strict=True)], judged
-        ),
+        rate("not-worse-share", signature, not_worse, judged),
         count("score-sum", signature, ours),
         count("score-sum-opponent", signature, theirs),
         _ratio(signature, ours, theirs),
@@ -132,16 +130,10 @@ def _measurements(questions: list[QuestionReviews], signature: str) -> list[Meas
 
 
 def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
-    """Returns the questions with their scores.
-
-    Args:
-        answers: reviews in place of answers.
-        strict: whether a review without scores is an error.
-    """
+    """Returns the questions with their scores; ``strict`` refuses a review without any."""
     questions: dict[str, QuestionReviews] = {}
-    for index, (prompt, review) in enumerate(
-        zip(answers.prompts, answers.last_turns(), strict=True)
-    ):
+    reviews = zip(answers.prompts, answers.last_turns(), strict=True)
+    for index, (prompt, review) in enumerate(reviews):
         scores = parse_scores(review)
         if scores is None and strict:
             raise StudyError(
@@ -160,14 +152,8 @@ def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
 
 
 def _ratio(signature: str, ours: list[float], theirs: list[float]) -> Measurement:
-    statistics = np.array([ours, theirs]).T
-    return Measurement(
-        "score-ratio", signature, statistics, _ratio_of_sums, _ratio_of_sums(statistics)
-    )
-
-
-def _ratio_of_sums(sums: Array) -> Array:
-    return quotient(sums[..., 0], sums[..., 1], 100.0)
+    sums = np.array([ours, theirs]).T
+    return Measurement("score-ratio", signature, sums, percentage, percentage(sums))
 
 
 def _categories(signature: str, questions: list[QuestionReviews]) -> list[Measurement]:

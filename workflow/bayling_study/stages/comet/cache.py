@@ -86,10 +86,8 @@ class Cache:
 def _read(path: Path) -> dict[bytes, Any]:
     try:
         with np.load(path, allow_pickle=False) as content:
-            return dict(
-                zip((row.tobytes() for row in content["keys"]), content["values"], strict=True)
-            )
+            keys = (row.tobytes() for row in content["keys"])
+            return dict(zip(keys, content["values"], strict=True))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise StudyError(
-            f"the cache file cannot be read ({error})", where=path, fix=f"delete {path.name}"
-        ) from error
+        what, fix = f"the cache file cannot be read ({error})", f"delete {path.name}"
+        raise StudyError(what, where=path, fix=fix) from error

@@ -133,11 +133,9 @@ def _folder(path: Path) -> Path:
 def find_checkpoint(model: Path, encoder: Path | None = None) -> CometCheckpoint:
     """Finds the checkpoint at a path.
 
-    Args:
-        model: the ``.ckpt`` file, a folder that holds exactly one ``checkpoints/*.ckpt``,
-            or the ``manifest.json`` of such a download.
-        encoder: folder with the encoder's ``config.json`` and tokenizer files, or the
-            ``manifest.json`` of such a download.
+    ``model`` is the ``.ckpt`` file or a folder with exactly one ``checkpoints/*.ckpt``,
+    ``encoder`` a folder with its ``config.json`` and tokenizer files; the ``manifest.json``
+    of a download stands for its folder.
 
     Raises:
         StudyError: nothing, or more than one checkpoint, is there.

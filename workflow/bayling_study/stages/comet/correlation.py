@@ -30,23 +30,16 @@ def measure(model: RegressionMetric, rows: list[Degraded]) -> dict[str, Any]:
         scorer = Scorer(model, Cache(Path(scratch)), BATCH_TOKENS)
         scores = scorer.score([row.triple for row in rows])
     pairs = list(zip(rows, scores, strict=True))
-    return {
-        "spearman": _rank(spearmanr, pairs),
-        "kendall": _rank(kendalltau, pairs),
-        "n": len(rows),
-        "by_direction": {
-            direction: {"spearman": _rank(spearmanr, members), "n": len(members)}
-            for direction, members in _grouped(pairs, lambda row: row.direction).items()
-        },
-        "by_kind": {
-            kind: {
-                "given": fmean(score for _, score in members),
-                "deserved": fmean(row.score for row, _ in members),
-                "n": len(members),
-            }
-            for kind, members in _grouped(pairs, lambda row: row.kind).items()
-        },
+    by_direction = {
+        direction: {"spearman": _rank(spearmanr, members), "n": len(members)}
+        for direction, members in _grouped(pairs, lambda row: row.direction).items()
     }
+    by_kind = {}
+    for kind, members in _grouped(pairs, lambda row: row.kind).items():
+        given, deserved = fmean(score for _, score in members), fmean(r.score for r, _ in members)
+        by_kind[kind] = {"given": given, "deserved": deserved, "n": len(members)}
+    whole = {"spearman": _rank(spearmanr, pairs), "kendall": _rank(kendalltau, pairs)}
+    return {**whole, "n": len(rows), "by_direction": by_direction, "by_kind": by_kind}
 
 
 Pairs = list[tuple[Degraded, float]]

@@ -59,15 +59,11 @@ def _rows(segments: list[dict[str, Any]], count: int, chance: random.Random) -> 
     rows = []
     for number in range(count):
         segment = segments[number % len(segments)]
-        material = Material(
-            segment["source"],
-            segment["reference"],
-            segment["foreign"],
-            _donor(segment, donors[_target(segment)], chance),
-            segment["spaced"],
-        )
+        source, reference = segment["source"], segment["reference"]
+        donor = _donor(segment, donors[_target(segment)], chance)
+        material = Material(source, reference, segment["foreign"], donor, segment["spaced"])
         text, score, kind = damage(material, chance)
-        triple = Triple(segment["source"], text, segment["reference"])
+        triple = Triple(source, text, reference)
         rows.append(Degraded(triple, score, kind, segment["direction"]))
     return rows
 

@@ -20,13 +20,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ItemMean:
-    """The mean score of an item.
+    """The mean score of an item on all its segments, and on each resampled test set.
 
-    Attributes:
-        value: on all its segments.
-        resamples: on each resampled test set.
-        n: number of segments.
-        empty: number of empty hypotheses among them.
+    ``empty`` is the number of empty hypotheses among the ``n`` segments.
     """
 
     value: float
@@ -38,10 +34,7 @@ class ItemMean:
 def resampled_means(values: list[float], samples: int, seed: int) -> Array:
     """Returns the mean of each resampled test set (Efron 1979; Koehn 2004).
 
-    Args:
-        values: one score per segment.
-        samples: number of resamples, each of as many segments as there are.
-        seed: of the resampling.
+    ``values`` are the segments' scores; a resample has as many.
     """
     generator = np.random.default_rng(seed)
     data = np.asarray(values)
@@ -68,12 +61,10 @@ def item_scores(
         groups: averages with their items that COMET scores; one is made if all are there.
     """
     means = _item_means(segments, values, names[0], settings)
-    scores = [
-        _score(names, item, found, signature, settings, f"{found.empty} empty hypotheses")
-        if found.empty
-        else _score(names, item, found, signature, settings)
-        for item, found in means.items()
-    ]
+    scores = []
+    for item, found in means.items():
+        note = f"{found.empty} empty hypotheses" if found.empty else ""
+        scores.append(_score(names, item, found, signature, settings, note))
     for name, items in groups.items():
         if all(item in means for item in items):
             text = f"mean of {len(items)} items|{signature}"
@@ -115,24 +106,14 @@ def _score(
     found: ItemMean,
     signature: str,
     settings: CometSettings,
-    note: str = "",
+    note: str,
 ) -> Score:
     suite, system, metric = names
     tail = (1 - settings.confidence) / 2
-    low, high = np.quantile(found.resamples, [tail, 1 - tail])
-    return Score(
-        suite=suite,
-        item=item,
-        system=system,
-        metric=metric,
-        value=found.value,
-        low=float(low),
-        high=float(high),
-        n=found.n,
-        signature=signature,
-        method=f"bootstrap of segments, {settings.samples} samples, {settings.confidence:.0%}",
-        note=note,
-    )
+    low, high = map(float, np.quantile(found.resamples, [tail, 1 - tail]))
+    method = f"bootstrap of segments, {settings.samples} samples, {settings.confidence:.0%}"
+    what = suite, item, system, metric
+    return Score(*what, found.value, low, high, found.n, signature, method, note)
 
 
 def write_results(
@@ -140,11 +121,9 @@ def write_results(
 ) -> None:
     """Writes ``SUITE.json`` and ``SUITE.segments.jsonl`` into a system's folder."""
     metric = scores[0].metric
-    write_scores(folder / f"{suite}.json", scores)
-    write_jsonl(
-        folder / f"{suite}.segments.jsonl",
-        (
-            {"id": segment.id, "metric": metric, "value": value}
-            for segment, value in zip(segments, values, strict=True)
-        ),
+    rows = (
+        {"id": segment.id, "metric": metric, "value": value}
+        for segment, value in zip(segments, values, strict=True)
     )
+    write_scores(folder / f"{suite}.json", scores)
+    write_jsonl(folder / f"{suite}.segments.jsonl", rows)

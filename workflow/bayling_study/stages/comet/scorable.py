@@ -38,12 +38,7 @@ def is_covered(prompt: Prompt) -> bool:
 
 
 def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Scorable]:
-    """Reads a system's hypotheses for those items of a suite that it has.
-
-    Args:
-        prompts: all prompts of the suite.
-        outputs: the system's output folder.
-        suite: the suite's name.
+    """Reads a system's hypotheses for those items of a suite that it has, from its folder.
 
     Raises:
         StudyError: the file does not fit the prompts.
@@ -51,19 +46,13 @@ def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Scor
     present = items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]
     found = read_hypotheses(outputs / f"{suite}.jsonl", asked) if asked else []
-    return [
-        Scorable(
-            prompt.id,
-            prompt.item,
-            Triple(
-                prompt.meta["source_text"].strip(),
-                hypothesis.turns[-1].strip(),
-                prompt.references[-1].strip(),
-            ),
-        )
-        for prompt, hypothesis in zip(asked, found, strict=True)
-        if is_covered(prompt)
-    ]
+    segments = []
+    for prompt, row in zip(asked, found, strict=True):
+        if is_covered(prompt):
+            texts = prompt.meta["source_text"], row.turns[-1], prompt.references[-1]
+            triple = Triple(*(text.strip() for text in texts))
+            segments.append(Scorable(prompt.id, prompt.item, triple))
+    return segments
 
 
 def read_suites(folder: Path, suites: list[str]) -> dict[str, list[Prompt]]:

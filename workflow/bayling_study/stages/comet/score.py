@@ -109,11 +109,8 @@ def _note(
 
 def read_system(folder: Path, suites: dict[str, list[Prompt]]) -> dict[str, list[Scorable]]:
     """Reads a system's segments of each suite it has, before any model is loaded."""
-    return {
-        suite: segments
-        for suite, prompts in suites.items()
-        if (segments := read_segments(prompts, folder, suite))
-    }
+    found = {suite: read_segments(prompts, folder, suite) for suite, prompts in suites.items()}
+    return {suite: segments for suite, segments in found.items() if segments}
 
 
 def open_scorer(checkpoint: CometCheckpoint, settings: CometSettings, cache: Path) -> Scorer:

@@ -40,11 +40,8 @@ class Scorer:
 
     def score(self, triples: Sequence[Triple]) -> list[float]:
         """Returns one score per triple; each distinct triple is computed at most once, ever."""
-        missing = [
-            triple
-            for triple in dict.fromkeys(triples)
-            if text_key(*triple) not in self.cache.scores
-        ]
+        known = self.cache.scores
+        missing = [row for row in dict.fromkeys(triples) if text_key(*row) not in known]
         if missing:
             vectors = self._vectors(missing)
             self.cache.add("scores", self._estimates(missing, vectors))
@@ -57,10 +54,8 @@ class Scorer:
         vectors = {text: known[key] for text in texts if (key := text_key(text)) in known}
         vectors |= self.encode([text for text in texts if text not in vectors])
         shared = {text for triple in triples for text in (triple.source, triple.reference)}
-        self.cache.add(
-            "embeddings",
-            {key: vectors[text] for text in shared if (key := text_key(text)) not in known},
-        )
+        new = {key: vectors[text] for text in shared if (key := text_key(text)) not in known}
+        self.cache.add("embeddings", new)
         return vectors
 
     def encode(self, texts: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ with the same pivot sentence, so that they can be kept on one side of a split.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,16 +118,10 @@ def main() -> None:
         run.input("corpora", options.corpora / "parallel.parquet")
         directions = wanted_directions(config)
         languages = {language for direction in directions for language in direction.split("-")}
-        rows = draw(
-            read_translations(options.corpora, languages),
-            directions,
-            embedded.rows + embedded.held_out,
-            study.seed,
-        )
+        found = read_translations(options.corpora, languages)
+        rows = draw(found, directions, embedded.rows + embedded.held_out, study.seed)
         write_jsonl(options.out, rows)
-        counts: defaultdict[str, int] = defaultdict(int)
-        for row in rows:
-            counts[str(row["direction"])] += 1
+        counts = Counter(str(row["direction"]) for row in rows)
         run.metrics({f"segments/{direction}": count for direction, count in counts.items()})
         run.output("segments", options.out)
 

@@ -31,13 +31,7 @@ class EmbeddedSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What the training reads.
-
-    Attributes:
-        study: name of the study.
-        seed: root of every random choice.
-        embedded: size and training of the model.
-    """
+    """What the training reads: name and seed of the study, size and training of the model."""
 
     study: str
     seed: int
@@ -46,14 +40,9 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class CometSettings:
-    """What scoring reads.
+    """What scoring reads: name and seed of the study, and how it scores and resamples.
 
-    Attributes:
-        study: name of the study.
-        seed: root of every random choice.
-        batch_tokens: tokens that one batch may hold, padding included.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
-        samples, confidence: of the bootstrap interval.
+    ``batch_tokens`` include padding; the precision is ``fp32``, ``bf16`` or ``fp16``.
     """
 
     study: str

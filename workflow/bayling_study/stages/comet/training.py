@@ -61,9 +61,8 @@ def train(options: argparse.Namespace) -> None:
     with run_record(options.record, "comet", "training", settings.study, options.code) as run:
         run.parameters({"embedded": vars(settings.embedded), "seed": settings.seed})
         run.input("segments", options.segments)
-        rows, held_out = read_rows(
-            options.segments, settings.embedded.rows, settings.embedded.held_out, settings.seed
-        )
+        sizes = settings.embedded.rows, settings.embedded.held_out
+        rows, held_out = read_rows(options.segments, *sizes, settings.seed)
         with atomic_directory(options.out) as folder:
             start = time.monotonic()
             model = fit(rows, folder, settings.embedded, settings.seed, run)
@@ -72,13 +71,10 @@ def train(options: argparse.Namespace) -> None:
             write_json(folder / "correlation.json", report)
             run.metrics({key: report[key] for key in ("spearman", "kendall")})
             LOG.info("held-out Spearman %.3f, Kendall %.3f", report["spearman"], report["kendall"])
-            if report["spearman"] < settings.embedded.min_spearman:
-                raise StudyError(
-                    f"held-out Spearman is {report['spearman']:.3f}, "
-                    f"less than {settings.embedded.min_spearman}",
-                    where="comet.embedded",
-                    fix="more rows or epochs",
-                )
+            least = settings.embedded.min_spearman
+            if report["spearman"] < least:
+                what = f"held-out Spearman is {report['spearman']:.3f}, less than {least}"
+                raise StudyError(what, where="comet.embedded", fix="more rows or epochs")
             save(model, folder)
         run.output("model", options.out)
 
@@ -101,9 +97,7 @@ def fit(
         data = Path(scratch) / "train.csv"
         write_csv(data, rows)
         model = RegressionMetric(
-            **hyper_parameters(settings),
-            pretrained_model=str(encoder),
-            train_data=[str(data)],
+            **hyper_parameters(settings), pretrained_model=str(encoder), train_data=[str(data)]
         )
         with Progress("training", settings.epochs, "epochs") as progress:
             _trainer(settings, run, progress).fit(model)
@@ -172,15 +166,10 @@ def save(model: RegressionMetric, folder: Path) -> None:
     """
     kept = {key: value for key, value in model.hparams.items() if key != "validation_data"}
     values = {**kept, "pretrained_model": "encoder", "train_data": []}
+    version = {"pytorch-lightning_version": pytorch_lightning.__version__}
+    content = {"state_dict": model.state_dict(), "hyper_parameters": values, **version}
     (folder / "checkpoints").mkdir()
-    torch.save(
-        {
-            "state_dict": model.state_dict(),
-            "hyper_parameters": values,
-            "pytorch-lightning_version": pytorch_lightning.__version__,
-        },
-        folder / "checkpoints" / "model.ckpt",
-    )
+    torch.save(content, folder / "checkpoints" / "model.ckpt")
     text = yaml.safe_dump(values, sort_keys=True)
     (folder / "hparams.yaml").write_text(text, encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -93,12 +93,9 @@ class Cleaner:
         if not text:
             return "empty"
         on = self._filters
-        if "placeholder" in on and PLACEHOLDER.search(text):
-            return "placeholder"
-        if "url" in on and URL.search(text):
-            return "url"
-        if "markup" in on and MARKUP.search(text):
-            return "markup"
+        for name, pattern in (("placeholder", PLACEHOLDER), ("url", URL), ("markup", MARKUP)):
+            if name in on and pattern.search(text):
+                return name
         if "control" in on and has_control(text, language):
             return "control"
         if "lines" in on and "\n" in text:

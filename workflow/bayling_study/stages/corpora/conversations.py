@@ -11,9 +11,8 @@ from typing import Any
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.progress import Progress
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
-from bayling_study.stages.corpora.distinct import TableRow, write_distinct
 from bayling_study.stages.corpora.readers import CONVERSATIONS
-from bayling_study.stages.corpora.tables import conversation_row
+from bayling_study.stages.corpora.repeats import TableRow, write_distinct
 from bayling_study.stages.corpora.tally import CorpusTally
 
 
@@ -52,7 +51,7 @@ class _Reading:
                 self.repaired.update(draft.changes)
                 if draft.conversation.messages:
                     count += 1
-                    yield conversation_row(draft.conversation), _texts(draft.conversation)
+                    yield _row(draft.conversation), _texts(draft.conversation)
                 else:
                     self.tally.reject(group, "no complete exchange", draft.conversation.id)
             self._groups.append(group)
@@ -62,6 +61,11 @@ class _Reading:
         """Counts a usable conversation that is left out."""
         group = self._groups[bisect_right(self._ends, number)]
         self.tally.reject(group, "duplicate", row["id"])
+
+
+def _row(conversation: Conversation) -> TableRow:
+    messages = [message._asdict() for message in conversation.messages]
+    return {**vars(conversation), "messages": messages}
 
 
 def _texts(conversation: Conversation) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.repeats import RepeatedRows, Repeats, key_of
 from bayling_study.stages.corpora.splitting import Leaks, is_test
-from bayling_study.stages.corpora.tables import read_segments, segment_row, table_writer
+from bayling_study.stages.corpora.tables import TableWriter, read_segments
 from bayling_study.stages.corpora.tally import CorpusTally
 
 Raw = tuple[ParallelCorpus, ParallelSegment]
@@ -48,40 +48,25 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out
 def write(
     raw: Iterator[Raw], section: CorporaSection, seed: int, out: Path, tally: CorpusTally
 ) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
-    """Writes what passes of some raw segments.
-
-    Returns:
-        segments by language and split, and documents by split.
-    """
+    """Writes what passes; returns segments by language and split, and documents by split."""
     scratch = out / SCRATCH_FILE
     repeats = Repeats(out / SCRATCH_FOLDER)
     test: list[ParallelSegment] = []
-    documents = {"train": Consecutive(), "test": Consecutive()}
-    with table_writer(scratch, PARALLEL_SCHEMA) as writer:
+    documents = dict.fromkeys(("train", "test"), 0)
+    last = dict.fromkeys(documents, "")  # readers give a document's rows one after the other
+    with TableWriter(scratch, PARALLEL_SCHEMA) as writer:
         for segment in clean_and_split(raw, section, seed, tally):
-            documents[segment.split].see(segment.document)
+            documents[segment.split] += segment.document != last[segment.split]
+            last[segment.split] = segment.document
             if segment.split == "test":
                 test.append(segment)
             else:
-                writer.add(segment_row(segment))
+                writer.add(segment._asdict())
                 repeats.add(key_of(*_compared(segment)))
     counts = join_splits(scratch, repeats.find(), test, section.split, out / PARALLEL_FILE, tally)
     scratch.unlink()
     shutil.rmtree(out / SCRATCH_FOLDER)
-    return counts, {split: found.number for split, found in documents.items()}
-
-
-class Consecutive:
-    """Counts documents; readers give all rows of a document one after the other."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._last = ""
-
-    def see(self, document: str) -> None:
-        """Takes the next row's document."""
-        self.number += document != self._last
-        self._last = document
+    return counts, documents
 
 
 def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iterator[Raw]:
@@ -150,36 +135,29 @@ def join_splits(
 ) -> dict[str, dict[str, int]]:
     """Writes distinct training rows and leak-free test rows; returns counts by language and split.
 
-    Args:
-        scratch: the training rows.
-        repeated: which of them repeat an earlier one.
-        test: the test rows.
-        rules: how much of a test row the training rows may have.
-        path: file to write.
-        tally: counts the rows that are left out.
+    ``scratch`` holds the training rows, of which some are ``repeated``; ``rules`` say how much
+    of a test row they may have. ``tally`` counts the rows that are left out.
     """
     leaks = Leaks(test, rules.max_seen_share)
     counts: dict[str, dict[str, int]] = {}
-    with table_writer(path, PARALLEL_SCHEMA) as writer:
+    with TableWriter(path, PARALLEL_SCHEMA) as writer:
+
+        def keep(segment: ParallelSegment) -> None:
+            writer.add(segment._asdict())
+            counts.setdefault(segment.lang_b, {"train": 0, "test": 0})[segment.split] += 1
+
         for row, segment in enumerate(read_segments(scratch)):
             if row in repeated:
                 tally.reject(f"{segment.source}/{segment.lang_b}", "duplicate", _sample(segment))
                 continue
             leaks.see(segment)
-            writer.add(segment_row(segment))
-            _count(counts, segment)
+            keep(segment)
         for segment in test:
             if reason := leaks.reason(segment):
                 tally.reject(f"{segment.source}/{segment.lang_b}", reason, _sample(segment))
             else:
-                writer.add(segment_row(segment))
-                _count(counts, segment)
+                keep(segment)
     return counts
-
-
-def _count(counts: dict[str, dict[str, int]], segment: ParallelSegment) -> None:
-    row = counts.setdefault(segment.lang_b, {"train": 0, "test": 0})
-    row[segment.split] += 1
 
 
 def _sample(segment: ParallelSegment) -> dict[str, str]:

@@ -3,14 +3,24 @@
 Each row leaves a 64-bit key in one of many scratch files, by the key's last
 bits. Equal keys lie in the same file; one file at a time is sorted, and all
 rows of a key but the first are repeated. What stays in memory is one bit a row.
+``write_distinct`` writes a table without them in two passes, over a scratch file.
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bayling_study.stages.corpora import tables
+
+TableRow = dict[str, Any]
 
 BUCKETS = 64
 BUFFER = 1024
@@ -72,3 +82,37 @@ class RepeatedRows:
 
     def __contains__(self, row: int) -> bool:
         return bool(self._bits[row >> 3] >> (row & 7) & 1)
+
+
+def write_distinct(
+    path: Path,
+    schema: pa.Schema,
+    rows: Iterable[tuple[TableRow, tuple[str, ...]]],
+    kept: Callable[[int, TableRow], None] = lambda number, row: None,
+    repeated: Callable[[int, TableRow], None] = lambda number, row: None,
+) -> None:
+    """Writes the first row of each key (the texts beside it), in their order.
+
+    The Parquet file's folder also holds the scratch files. ``kept`` is given each row that
+    is written, with its number from 0 among all; ``repeated`` each that is left out.
+    """
+    scratch = path.with_name(f".{path.name}.scratch")
+    folder = path.with_name(f".{path.name}.keys")
+    keys = Repeats(folder)
+    with tables.TableWriter(scratch, schema) as writer:
+        for row, texts in rows:
+            writer.add(row)
+            keys.add(key_of(*texts))
+    again = keys.find()
+    with tables.TableWriter(path, schema) as writer, pq.ParquetFile(scratch) as file:
+        number = 0
+        for batch in file.iter_batches(batch_size=tables.BATCH_ROWS):
+            for row in batch.to_pylist():
+                if number in again:
+                    repeated(number, row)
+                else:
+                    kept(number, row)
+                    writer.add(row)
+                number += 1
+    scratch.unlink()
+    shutil.rmtree(folder)

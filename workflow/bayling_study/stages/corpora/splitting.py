@@ -52,10 +52,8 @@ class Leaks:
         """Marks what a training row has in common with the test rows."""
         if not self._texts:
             return
-        for key in (
-            (segment.lang_a, compared(segment.text_a)),
-            (segment.lang_b, compared(segment.text_b)),
-        ):
+        one, other = compared(segment.text_a), compared(segment.text_b)
+        for key in ((segment.lang_a, one), (segment.lang_b, other)):
             if key in self._texts:
                 self._texts[key] = True
         for order in self._orders:

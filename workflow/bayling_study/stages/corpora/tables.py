@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bayling_study.shared.corpus_tables import Conversation, ParallelSegment
+from bayling_study.shared.corpus_tables import ParallelSegment
 
 BATCH_ROWS = 16_384
 """Rows held at a time, and rows of a Parquet row group."""
 
 
 class TableWriter:
-    """Collects rows and writes a row group whenever a batch is full."""
+    """Collects rows that come one by one and writes a row group whenever a batch is full."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
@@ -31,8 +29,10 @@ class TableWriter:
         if len(self._rows) >= BATCH_ROWS:
             self._flush()
 
-    def close(self) -> None:
-        """Writes what is left and the file's end."""
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._rows:
             self._flush()
         self._writer.close()
@@ -40,28 +40,6 @@ class TableWriter:
     def _flush(self) -> None:
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows = []
-
-
-@contextmanager
-def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
-    """Opens a Parquet file for rows that come one by one."""
-    writer = TableWriter(path, schema)
-    try:
-        yield writer
-    finally:
-        writer.close()
-
-
-def segment_row(segment: ParallelSegment) -> dict[str, str]:
-    """Returns a segment as a row of ``PARALLEL_SCHEMA``."""
-    return segment._asdict()
-
-
-def conversation_row(conversation: Conversation) -> dict[str, Any]:
-    """Returns a conversation as a row of ``CONVERSATION_SCHEMA``."""
-    row = asdict(conversation)
-    row["messages"] = [message._asdict() for message in conversation.messages]
-    return row
 
 
 def read_segments(path: Path) -> Iterator[ParallelSegment]:

@@ -29,21 +29,10 @@ class CorpusTally:
     def reject(self, group: str, reason: str, sample: Any) -> None:
         """Counts a row that was read and rejected."""
         self._rejected[group][reason] += 1
-        self.note(reason, sample)
-
-    def note(self, reason: str, sample: Any) -> None:
-        """Counts an event by itself and keeps a sample of it now and then."""
         self._noted[reason] += 1
         count = self._noted[reason]
         if len(self._samples[reason]) < SAMPLES and count & (count - 1) == 0:
             self._samples[reason].append(sample)
-
-    def rejected(self) -> dict[str, int]:
-        """Returns the number of rows by reason, over all groups, the largest first."""
-        total: Counter[str] = Counter()
-        for reasons in self._rejected.values():
-            total.update(reasons)
-        return dict(total.most_common())
 
     def report(self) -> dict[str, Any]:
         """Returns counts by group and reason, and the samples, ready for JSON."""

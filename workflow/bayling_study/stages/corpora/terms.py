@@ -9,8 +9,8 @@ from pathlib import Path
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE
-from bayling_study.stages.corpora.distinct import TableRow, write_distinct
 from bayling_study.stages.corpora.readers import LEXICONS
+from bayling_study.stages.corpora.repeats import TableRow, write_distinct
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> dict[str, int]:

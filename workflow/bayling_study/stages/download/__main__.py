@@ -21,23 +21,10 @@ from bayling_study.core.files import read_json
 from bayling_study.shared.sources.fetched import MANIFEST
 from bayling_study.shared.sources.table import SourceRow, source_row
 from bayling_study.shared.tracking.record import run_record
+from bayling_study.stages.download import local
+from bayling_study.stages.download import lock as locks
 from bayling_study.stages.download.fetchers import FETCHERS, NO_SPACE, UNPACKED_FACTOR
 from bayling_study.stages.download.hub import is_commit
-from bayling_study.stages.download.local import (
-    check_local_folder,
-    local_path,
-    take_local_file,
-    take_local_folder,
-)
-from bayling_study.stages.download.lock import (
-    Lock,
-    listing_path,
-    lock_path,
-    read_listing,
-    read_lock,
-    write_listing,
-    write_lock,
-)
 from bayling_study.stages.download.receipt import intact, write_receipt
 from bayling_study.stages.download.request import DownloadRequest, Fetched
 from bayling_study.stages.download.transfer import Policy
@@ -66,13 +53,9 @@ def main() -> None:
         ensure(row, options.out, settings.download)
         receipt = read_json(options.out / MANIFEST)
         run.parameters({"pin": receipt["pin"], "listing": receipt["listing"]})
-        run.metrics(
-            {
-                "files": len(receipt["files"]),
-                "bytes": sum(item["bytes"] for item in receipt["files"]),
-                "seconds": time.monotonic() - start,
-            }
-        )
+        files, seconds = receipt["files"], time.monotonic() - start
+        size = sum(item["bytes"] for item in files)
+        run.metrics({"files": len(files), "bytes": size, "seconds": seconds})
         run.output("manifest", options.out / MANIFEST)
 
 
@@ -85,33 +68,34 @@ def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
     if row.id not in section.local and intact(out, row, None):
         LOG.info("%s is complete", row.id)  # also a local source that a bundle brought
         return
-    path = local_path(row, section.local)
+    path = local.local_path(row, section.local)
     root = path if path and path.is_dir() else None
     if intact(out, row, root):
         LOG.info("%s is complete", row.id)
         return
-    lock = read_lock(lock_path(out))
+    lock = locks.read_lock(locks.lock_path(out))
     if root:
-        facts = take_local_folder(root, row)
-        checked = check_local_folder(root, row, facts, lock, read_listing(listing_path(out)))
+        facts = local.take_local_folder(root, row)
+        known = locks.read_listing(locks.listing_path(out))
+        checked = local.check_local_folder(root, row, facts, lock, known)
         write_receipt(out, row, facts, "local", root=str(root), checked=checked)
         LOG.info("%s: %d files of %s; %s", row.id, len(facts), root, checked)
         return
     (out / MANIFEST).unlink(missing_ok=True)
     request = make_request(row, out, section, lock)
-    fetched = take_local_file(path, request) if path else fetch_remote(request)
+    fetched = local.take_local_file(path, request) if path else fetch_remote(request)
     pin = "table" if row.sha256 else "lock"
     if pin == "lock" and lock is None:
-        lock = Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes)
-        write_lock(lock_path(out), lock)
-    write_listing(listing_path(out), fetched.facts)
+        lock = locks.Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes)
+        locks.write_lock(locks.lock_path(out), lock)
+    locks.write_listing(locks.listing_path(out), fetched.facts)
     write_receipt(out, row, fetched.facts, pin, revision=fetched.revision)
     shutil.rmtree(request.raw, ignore_errors=True)
     LOG.info("%s: %d files, pinned by %s", row.id, len(fetched.facts), pin)
 
 
 def make_request(
-    row: SourceRow, out: Path, section: DownloadSection, lock: Lock | None
+    row: SourceRow, out: Path, section: DownloadSection, lock: locks.Lock | None
 ) -> DownloadRequest:
     """Joins what the table, the lock and the config say of a source.
 

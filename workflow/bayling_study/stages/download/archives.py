@@ -34,14 +34,7 @@ MINIMUM_LIMIT_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Member:
-    """One entry of an archive.
-
-    Attributes:
-        name: path as stored.
-        regular: whether it is a plain file (no folder, link or device).
-        folder: whether it is a folder.
-        open: opens its content.
-    """
+    """One entry of an archive; a regular one is no folder, link or device."""
 
     name: str
     regular: bool
@@ -52,16 +45,11 @@ class Member:
 def unpack(
     archive: Path, out: Path, patterns: tuple[str, ...], strip_top: bool = False
 ) -> list[FileFact]:
-    """Unpacks the wanted members into ``out``, which appears whole or not at all.
+    """Unpacks a zip file (wheels are) or a tar file; returns the files, sorted by path.
 
-    Args:
-        archive: a zip file (wheels are) or a tar file of any compression.
-        out: folder to create; an existing one is replaced.
-        patterns: members to keep, see ``matcher``; empty keeps all.
-        strip_top: drop the one top folder that sdists and git archives have.
-
-    Returns:
-        the written files, sorted by path.
+    ``out`` appears whole or not at all, and replaces an existing folder. Kept are members
+    that match a pattern (see ``matcher``), or all; ``strip_top`` drops the one top folder
+    that sdists and git archives have.
 
     Raises:
         StudyError: the archive is damaged, unsafe or too large, or holds no
@@ -93,7 +81,7 @@ def _unpack_members(
     unmatched = {pattern for pattern, _ in wanted}
     facts: dict[str, FileFact] = {}
     for member in members(archive):
-        name = _without_top(member.name) if strip_top else member.name
+        name = member.name.partition("/")[2] if strip_top else member.name
         hits = {pattern for pattern, match in wanted if match(name)}
         if not hits or member.folder:
             continue
@@ -153,11 +141,6 @@ def _tar_member(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
         return stream
 
     return Member(entry.name, entry.isreg(), entry.isdir(), content)
-
-
-def _without_top(name: str) -> str:
-    _, _, rest = name.partition("/")
-    return rest
 
 
 def _refuse_unsafe(member: Member, name: str, archive: Path) -> None:

@@ -26,9 +26,7 @@ def untrusted(where: str, error: BaseException) -> StudyError:
     """Returns the error that says how to make the certificate trusted."""
     reason = str(error).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
     return StudyError(
-        f"the server's certificate is not trusted here ({reason or error})",
-        where=where,
-        fix=ADVICE,
+        f"the server's certificate is not trusted here ({reason or error})", where=where, fix=ADVICE
     )
 
 

@@ -46,8 +46,6 @@ def names() -> dict[str, dict[str, dict[str, str]]]:
         parts = identifier.split("_")
         if len(parts) > LANGUAGE_PARTS or parts[-1].isupper():
             continue  # a territory's variant differs in little
-        locale = Locale.parse(identifier)
-        result[identifier] = {
-            field: dict(sorted(getattr(locale, field).items())) for field in FIELDS
-        }
+        found = Locale.parse(identifier)
+        result[identifier] = {name: dict(sorted(getattr(found, name).items())) for name in FIELDS}
     return result

@@ -41,10 +41,8 @@ def npm_archive(request: DownloadRequest) -> Path:
         StudyError: there is no npm, or it does not give this version.
     """
     name = f"{request.row.location}@{request.revision}"
-    [archive] = run_client(
-        request, ["npm", "pack", "--ignore-scripts", "--silent", name], "*.tgz", 1
-    )
-    return archive
+    command = ["npm", "pack", "--ignore-scripts", "--silent", name]
+    return run_client(request, command, "*.tgz", 1)[0]
 
 
 def run_client(

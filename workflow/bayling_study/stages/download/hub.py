@@ -32,7 +32,8 @@ def fetch_hub(request: DownloadRequest) -> str:
     share_bundle()
     hub = importlib.import_module("huggingface_hub")
     errors = importlib.import_module("huggingface_hub.errors")
-    check_access(request, hub)
+    if request.row.gated and not hub.get_token():  # refused before anything starts
+        raise gated(request)
     kind, _, name = request.row.location.partition("/")
     repo_type = {"models": "model", "datasets": "dataset"}[kind]
     try:
@@ -63,16 +64,6 @@ def fetch_hub(request: DownloadRequest) -> str:
             f"download.local.{request.row.id} in the config",
         ) from error
     return revision
-
-
-def check_access(request: DownloadRequest, hub: Any) -> None:
-    """Refuses a gated source before anything starts when there is no token.
-
-    Raises:
-        StudyError: says what to accept and where to put the token.
-    """
-    if request.row.gated and not hub.get_token():
-        raise gated(request)
 
 
 def gated(request: DownloadRequest) -> StudyError:

@@ -65,18 +65,11 @@ def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
 def check_local_folder(
     root: Path, row: SourceRow, facts: list[FileFact], lock: Lock | None, known: list[FileFact]
 ) -> str:
-    """Compares a local folder with all that is known of the source.
+    """Compares a local folder's wanted files with all that is known of the source.
 
-    Args:
-        root: the folder, for messages.
-        row: the source.
-        facts: the folder's wanted files, perhaps a part of the source's.
-        lock: what the source was at its first download, if it was ever fetched.
-        known: the files of an earlier verified download, if there was one.
-
-    Returns:
-        for the receipt: ``local, checked``, ``local, N of M files checked`` or
-        ``local, not checked`` where no hash of the content is known.
+    ``known`` are the files of an earlier verified download, if there was one. Returns for
+    the receipt ``local, checked``, ``local, N of M files checked`` or ``local, not checked``
+    where no hash of the content is known.
 
     Raises:
         StudyError: a file differs, or the folder cannot be a part of the source.

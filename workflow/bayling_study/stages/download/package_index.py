@@ -154,12 +154,7 @@ def run_pip(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pip", *arguments]
     try:
         return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=PIP_SECONDS,
-            check=False,
+            command, capture_output=True, text=True, env=environment, timeout=PIP_SECONDS
         )
     except subprocess.TimeoutExpired as error:
         raise StudyError(

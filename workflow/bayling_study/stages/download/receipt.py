@@ -55,15 +55,10 @@ def describe_files(root: Path) -> list[FileFact]:
 
 
 def write_receipt(out: Path, row: SourceRow, files: list[FileFact], pin: str, **extra: Any) -> None:
-    """Writes ``out/manifest.json``.
+    """Writes ``out/manifest.json``; ``extra`` are further facts, such as ``revision``.
 
-    Args:
-        out: the download's folder.
-        row: the source.
-        files: what was fetched.
-        pin: ``table`` when the hash was known beforehand, ``lock`` when it was
-            locked at the first download, ``local`` for a folder of the user's.
-        extra: further facts, such as ``revision`` or ``root``.
+    ``pin`` is ``table`` when the hash was known beforehand, ``lock`` when it was locked at
+    the first download, ``local`` for a folder of the user's.
     """
     value = {
         "source": row.model_dump(mode="json"),
@@ -78,10 +73,7 @@ def write_receipt(out: Path, row: SourceRow, files: list[FileFact], pin: str, **
 def intact(out: Path, row: SourceRow, root: Path | None) -> bool:
     """Tells whether ``out`` holds a complete, undamaged download of this very row.
 
-    Args:
-        out: the download's folder.
-        row: the source as the table has it now.
-        root: the local folder that replaces the download now, or none.
+    ``root`` is the local folder that replaces the download now, if there is one.
     """
     path = out / MANIFEST
     if not path.exists():

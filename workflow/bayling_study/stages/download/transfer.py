@@ -60,12 +60,7 @@ class Policy:
 
 
 class TransientError(Exception):
-    """A failure that may pass.
-
-    Args:
-        reason: what went wrong.
-        pause: seconds that the server asks to wait, or none.
-    """
+    """A failure that may pass; ``pause`` has the seconds that the server asks to wait, if any."""
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
         super().__init__(reason)
@@ -81,13 +76,8 @@ def fetch(
 ) -> None:
     """Fetches ``url`` to ``target``, going on from what an earlier call left.
 
-    Args:
-        url: http or https address.
-        target: file to write; its ``.part`` neighbour holds an unfinished transfer. One that is
-            there already is kept if it has the expected size and hash, as far as they are known.
-        sha256: expected hash, or empty when unknown.
-        expected_bytes: expected size, or none when unknown.
-        policy: patience; the default one if none.
+    A ``.part`` file beside the target holds an unfinished transfer. A target that is there
+    already is kept if it has the expected size and hash, as far as they are known.
 
     Raises:
         StudyError: the server refuses, the content is not what was expected, the

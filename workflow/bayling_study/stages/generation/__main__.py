@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config import load_settings
 from bayling_study.core import cli
 from bayling_study.core.lookup import require
 from bayling_study.shared.tracking.record import run_record
@@ -39,7 +39,9 @@ def main() -> None:
     """Generates or converts what the command line asks for."""
     options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "systems", "suites", operations=options.operations)
-    _check_names(config, options.system, options.suites)
+    require("system", options.system, config.systems, "systems")
+    for suite in options.suites:
+        require("suite", suite, config.suites, "suites")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.EXIT_INTERRUPTED))
     with run_record(
         options.record, "generation", options.system, config.study.name, options.code
@@ -47,16 +49,11 @@ def main() -> None:
         for name in options.suites:
             run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl")
         prompts = {name: PromptSet.load(options.prompts, name) for name in options.suites}
-        answered = answer(GenerationJob(config, options.system, options, prompts, run))
-        write_outputs(options.out, answered.system, answered.suites)
-        run.metrics(_metrics(answered.suites, answered.meter))
+        job = GenerationJob(config, options.system, options, prompts, run)
+        system, suites, meter = answer(job)
+        write_outputs(options.out, system, suites)
+        run.metrics(_metrics(suites, meter))
         run.output("hypotheses", options.out)
-
-
-def _check_names(config: StudyConfig, system: str, suites: list[str]) -> None:
-    require("system", system, config.systems, "systems")
-    for suite in suites:
-        require("suite", suite, config.suites, "suites")
 
 
 def _metrics(suites: dict[str, SuiteAnswers], meter: Meter) -> dict[str, float]:

@@ -18,33 +18,13 @@ from bayling_study.stages.generation.prompts import PromptSet
 from bayling_study.stages.generation.published import convert
 from bayling_study.stages.generation.turns import decoding_of
 
-
-@dataclass(frozen=True)
-class Answered:
-    """What a system answered to all suites.
-
-    Attributes:
-        system: who answered.
-        suites: suite to its answers.
-        meter: how fast, where something was run.
-    """
-
-    system: System
-    suites: dict[str, SuiteAnswers]
-    meter: Meter
+Answered = tuple[System, dict[str, SuiteAnswers], Meter]
+"""Who answered, suite to its answers, and how fast, where something was run."""
 
 
 @dataclass(frozen=True)
 class GenerationJob:
-    """One generation job.
-
-    Attributes:
-        config: the sections of the study that it reads.
-        name: the system.
-        options: the command line.
-        prompts: suite to its prompts.
-        run: its run record.
-    """
+    """One generation job: the system ``name`` answers the prompts of each suite."""
 
     config: StudyConfig
     name: str
@@ -78,7 +58,7 @@ def _convert(job: GenerationJob, section: PublishedSystem) -> Answered:
         name: convert(section, root, job.config.suites[name], prompts)
         for name, prompts in job.prompts.items()
     }
-    return Answered(system, suites, Meter())
+    return system, suites, Meter()
 
 
 def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
@@ -99,7 +79,7 @@ def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
         }
         spent = {"requests": endpoint.journal.requests, "tokens": endpoint.journal.tokens}
     job.run.metrics({f"endpoint.{name}": float(value) for name, value in spent.items()})
-    return Answered(system, suites, meter)
+    return system, suites, meter
 
 
 def _run(job: GenerationJob) -> Answered:
@@ -133,4 +113,4 @@ def _run(job: GenerationJob) -> Answered:
     suites = {
         name: runner.answer(config.suites[name], prompts) for name, prompts in job.prompts.items()
     }
-    return Answered(system, suites, meter)
+    return system, suites, meter

@@ -47,14 +47,10 @@ def fit_context(name: str, ids: list[int], max_new: int, context: int) -> Prompt
 def plan(
     requests: Iterable[PromptTokens], batch_tokens: int, max_batch: int, beams: int = 1
 ) -> Iterator[list[PromptTokens]]:
-    """Yields batches, longest prompts first.
+    """Yields batches, longest prompts first, of at most ``max_batch`` requests.
 
-    Args:
-        requests: what is to be generated, in any order.
-        batch_tokens: tokens a batch may hold: rows × beams × (longest prompt + limit).
-            A batch of one request is always allowed.
-        max_batch: most requests in a batch.
-        beams: rows that one request takes.
+    A batch holds up to ``batch_tokens``: requests × beams × (longest prompt + limit). One
+    request alone is always allowed.
     """
     batch: list[PromptTokens] = []
     for request in sorted(requests, key=lambda r: (-r.limit, -len(r.ids), r.id)):

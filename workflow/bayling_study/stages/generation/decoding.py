@@ -39,12 +39,9 @@ Choice = Callable[[Tensor, Sequence[int]], Tensor]
 
 @dataclass(frozen=True)
 class AnswerTokens:
-    """Token ids of an answer, without the one that ended it, and why it ended.
+    """Ids of an answer's tokens, without the one that ended it; ``tokens`` counts that too.
 
-    Attributes:
-        ids: the answer's tokens.
-        tokens: tokens generated, the ending one included.
-        finish: ``stop`` or ``length``.
+    ``finish`` is ``stop`` or ``length``.
     """
 
     ids: list[int]
@@ -59,14 +56,10 @@ def decode(
     stops: list[int],
     seeds: list[random.Random],
 ) -> list[AnswerTokens]:
-    """Returns the answers to a batch, in its order.
+    """Returns the answers to a batch of requests with one common limit, in its order.
 
-    Args:
-        model: a transformers model in evaluation mode.
-        batch: requests with one common limit.
-        how: the suite's decoding.
-        stops: token ids that end an answer.
-        seeds: one generator a request; used only when sampling.
+    The model is one of transformers in evaluation mode; ``stops`` are the ids that end an
+    answer; ``seeds`` has a generator for each request, used only when sampling.
 
     Raises:
         StudyError: the decoding asks for beams and sampling at once.

@@ -37,10 +37,8 @@ class Engine:
 
     Attributes:
         name: ``transformers`` or ``vllm``.
-        format: format of the checkpoint's files.
-        tokenizer: its tokenizer.
+        format: of the checkpoint's files.
         context: largest number of positions.
-        decode: answers a batch.
         batch_tokens, max_batch: how much one batch may hold.
         packages: versions of what decides the answers.
     """

@@ -70,11 +70,7 @@ class System:
         return sha256_json({"backend": self.backend, **self.details})
 
 
-def write_outputs(
-    folder: Path,
-    system: System,
-    suites: dict[str, SuiteAnswers],
-) -> None:
+def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers]) -> None:
     """Writes the output folder; it appears whole or not at all.
 
     Nothing that depends on time goes there (the rates are in the run record): the

@@ -12,13 +12,7 @@ from bayling_study.core.records import Prompt, by_item, read_prompts
 
 @dataclass(frozen=True)
 class PromptSet:
-    """The prompts of one suite.
-
-    Attributes:
-        suite: the suite's name.
-        prompts: in the file's order.
-        sha256: hash of the prompt file.
-    """
+    """The prompts of one suite in their file's order, with the file's hash."""
 
     suite: str
     prompts: list[Prompt]

@@ -19,13 +19,7 @@ from bayling_study.stages.generation.released import READERS, Released, configur
 
 
 def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
-    """Returns a published system's answers to one suite.
-
-    Args:
-        system: the system's section.
-        root: the release's files (``sources.files_root``).
-        suite: the suite's section.
-        prompts: its prompts.
+    """Returns a published system's answers to one suite; ``root`` has the release's files.
 
     Raises:
         StudyError: a file does not match its prompts line by line; names file and line.
@@ -76,28 +70,23 @@ def align(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Hypot
 def _by_key(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Released]:
     """Returns the rows in prompt order."""
     found: dict[str, Released] = {}
-    known = {_number(prompt) for prompt in prompts}
+    known = [prompt.id.rpartition("/")[2] for prompt in prompts]
     for row in rows:
         if row.key is None or row.key not in known:
             raise StudyError(f"the test set has no item {row.key}", where=row.where)
         if row.key in found:
             raise StudyError(f"item {row.key} is duplicated", where=row.where)
         found[row.key] = row
-    missing = [_number(prompt) for prompt in prompts if _number(prompt) not in found]
+    missing = [number for number in known if number not in found]
     if missing:
         raise StudyError(f"no row for item {missing[0]}", where=path)
-    return [found[_number(prompt)] for prompt in prompts]
-
-
-def _number(prompt: Prompt) -> str:
-    return prompt.id.rpartition("/")[2]
+    return [found[number] for number in known]
 
 
 def _hypothesis(prompt: Prompt, row: Released) -> Hypothesis:
     expected = prompt.meta.get("source_text")
     if row.source is not None and row.source.strip() != str(expected).strip():
         raise StudyError(
-            f"the row translates {row.source!r}, but the test set has {expected!r}",
-            where=row.where,
+            f"the row translates {row.source!r}, but the test set has {expected!r}", where=row.where
         )
     return Hypothesis(prompt.id, [row.text], [row.tokens], [row.finish])

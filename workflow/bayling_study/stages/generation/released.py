@@ -20,13 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayling_study.config.suites import (
-    ConstrainedSuite,
-    ExamsSuite,
-    ReviewsSuite,
-    Suite,
-    Wmt22Suite,
-)
+from bayling_study.config import suites
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.shared.sources.fetched import numbered_segments
@@ -60,32 +54,35 @@ class Reader:
     """How the files of one kind of suite are found and read.
 
     Attributes:
-        pattern: file name of an item, for ``glob``.
+        pattern: file name of an item, for ``glob``, with its target language, a mark of
+            Chinese prompts, and the system that was judged.
         rows: reads a file.
     """
 
-    pattern: Callable[[Any, str], str]
+    pattern: str
     rows: Callable[[Path], Iterator[Released]]
 
 
-def configured_items(suite: Suite) -> list[str]:
+def configured_items(suite: suites.Suite) -> list[str]:
     """Returns the items that a suite of released data asks for; nothing for other kinds."""
-    if isinstance(suite, Wmt22Suite | ConstrainedSuite):
+    if isinstance(suite, suites.Wmt22Suite | suites.ConstrainedSuite):
         return suite.directions
-    if isinstance(suite, ExamsSuite):
+    if isinstance(suite, suites.ExamsSuite):
         return suite.tasks
-    if isinstance(suite, ReviewsSuite):
+    if isinstance(suite, suites.ReviewsSuite):
         return [f"{opponent}.{part}" for opponent in suite.opponents for part in suite.parts]
     return []
 
 
-def find(folder: Path, suite: Suite, item: str) -> Path | None:
+def find(folder: Path, suite: suites.Suite, item: str) -> Path | None:
     """Returns the file with a system's answers for one item, or none.
 
     Raises:
         StudyError: more than one file fits.
     """
-    pattern = READERS[suite.kind].pattern(suite, item)
+    mark = ".zh_prompt" if getattr(suite, "prompt_language", "") == "zh" else ""
+    target, judged = item.rpartition("-")[2], getattr(suite, "judged", "")
+    pattern = READERS[suite.kind].pattern.format(item=item, target=target, mark=mark, judged=judged)
     found = sorted(folder.glob(pattern))
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
@@ -103,26 +100,6 @@ def read(kind: str, path: Path) -> list[Released]:
     if not rows:
         raise StudyError("the file is empty", where=path)
     return rows
-
-
-def _prompt_mark(suite: Wmt22Suite | ConstrainedSuite) -> str:
-    return ".zh_prompt" if suite.prompt_language == "zh" else ""
-
-
-def _translation_file(suite: Wmt22Suite, item: str) -> str:
-    return f"{item}{_prompt_mark(suite)}.hypo"
-
-
-def _constrained_file(suite: ConstrainedSuite, item: str) -> str:
-    return f"hypo.{item}.{item.split('-')[1]}{_prompt_mark(suite)}.jsonl"
-
-
-def _exam_file(suite: ExamsSuite, item: str) -> str:
-    return f"predict.*.{item}.zero-shot.jsonl"
-
-
-def _review_file(suite: ReviewsSuite, item: str) -> str:
-    return f"{suite.judged}.vs.{item}.jsonl"
 
 
 def _translations(path: Path) -> Iterator[Released]:
@@ -174,9 +151,10 @@ def _text(value: object, where: str, name: str) -> str:
     return value
 
 
-READERS: dict[str, Reader] = {
-    "wmt22": Reader(_translation_file, _translations),
-    "constrained": Reader(_constrained_file, _constrained),
-    "exams": Reader(_exam_file, _exams),
-    "reviews": Reader(_review_file, _reviews),
+READERS = {
+    "wmt22": Reader("{item}{mark}.hypo", _translations),
+    "constrained": Reader("hypo.{item}.{target}{mark}.jsonl", _constrained),
+    "exams": Reader("predict.*.{item}.zero-shot.jsonl", _exams),
+    "reviews": Reader("{judged}.vs.{item}.jsonl", _reviews),
 }
+"""Kind of suite to its reader."""

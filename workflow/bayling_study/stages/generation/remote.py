@@ -16,30 +16,16 @@ from bayling_study.config.suites import Decoding, Suite
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
 from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint, request_seed
+from bayling_study.stages.generation import turns
 from bayling_study.stages.generation.journal import Entry
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import SuiteAnswers
 from bayling_study.stages.generation.prompts import PromptSet
-from bayling_study.stages.generation.turns import (
-    Turns,
-    clean_up,
-    clean_up_rule,
-    collect,
-    conversation,
-    decoding_of,
-    number_of_turns,
-)
 
 
 @dataclass
 class MeteredEndpoint:
-    """A server with all that its answers depend on.
-
-    Attributes:
-        endpoint: the server.
-        seed: the study's seed, for sampling.
-        meter: counts what is answered.
-    """
+    """A server, the study's seed for sampling, and a meter of what is answered."""
 
     endpoint: Endpoint
     seed: int
@@ -47,19 +33,19 @@ class MeteredEndpoint:
 
     def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
         """Returns the answers to one suite."""
-        rule, how = clean_up_rule(suite), decoding_of(suite)
-        turns: dict[int, dict[str, Entry]] = {}
-        for turn in range(number_of_turns(prompts.prompts)):
-            turns[turn] = self._turn(prompts, turns, turn, how, rule)
+        rule, how = turns.clean_up_rule(suite), turns.decoding_of(suite)
+        answered: dict[int, dict[str, Entry]] = {}
+        for turn in range(turns.number_of_turns(prompts.prompts)):
+            answered[turn] = self._turn(prompts, answered, turn, how, rule)
         details = {"decoding": served(how), "clean_up": rule, "prompts_cut": 0}
-        hypotheses = collect(prompts.prompts, turns)
+        hypotheses = turns.collect(prompts.prompts, answered)
         return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
 
     def _turn(
-        self, prompts: PromptSet, turns: Turns, turn: int, how: Decoding, rule: str
+        self, prompts: PromptSet, answered: turns.Turns, turn: int, how: Decoding, rule: str
     ) -> dict[str, Entry]:
         asked = [prompt for prompt in prompts.prompts if len(prompt.turns) > turn]
-        requests = (self._request(prompt, turns, turn, how) for prompt in asked)
+        requests = (self._request(prompt, answered, turn, how) for prompt in asked)
         entries: dict[str, Entry] = {}
         last = time.monotonic()
         with Progress(f"{prompts.suite} turn {turn + 1}", len(asked), "answers") as progress:
@@ -71,9 +57,11 @@ class MeteredEndpoint:
                 progress.update()
         return entries
 
-    def _request(self, prompt: Prompt, turns: Turns, turn: int, how: Decoding) -> ChatRequest:
+    def _request(
+        self, prompt: Prompt, answered: turns.Turns, turn: int, how: Decoding
+    ) -> ChatRequest:
         return ChatRequest(
-            [{**message} for message in conversation(prompt, turns, turn)],
+            [{**message} for message in turns.conversation(prompt, answered, turn)],
             how.max_new_tokens,
             how.temperature if how.sample else 0.0,
             request_seed(self.seed, "generation", prompt.id, str(turn)) if how.sample else None,
@@ -89,4 +77,4 @@ def served(how: Decoding) -> dict[str, Any]:
 
 
 def _entry(prompt: Prompt, answer: ChatCompletion, rule: str) -> Entry:
-    return Entry(prompt.id, clean_up(answer.text, rule), answer.tokens, answer.finish)
+    return Entry(prompt.id, turns.clean_up(answer.text, rule), answer.tokens, answer.finish)

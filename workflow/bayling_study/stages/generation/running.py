@@ -17,6 +17,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared import templates
+from bayling_study.stages.generation import turns
 from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 from bayling_study.stages.generation.decoding import AnswerTokens
 from bayling_study.stages.generation.engines import Engine
@@ -24,14 +25,6 @@ from bayling_study.stages.generation.journal import Entry, TurnJournal
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import SuiteAnswers
 from bayling_study.stages.generation.prompts import PromptSet
-from bayling_study.stages.generation.turns import (
-    clean_up,
-    clean_up_rule,
-    collect,
-    conversation,
-    decoding_of,
-    number_of_turns,
-)
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +33,8 @@ log = logging.getLogger(__name__)
 class Runner:
     """A loaded engine with all that its answers depend on.
 
-    Attributes:
-        engine: model and tokenizer.
-        template: conversation template.
-        system_sha256: the system's identity, part of the journal's key.
-        seed: the study's seed, for sampling.
-        work: folder of the journals.
-        meter: counts what this process generates.
+    ``system_sha256`` is part of the key of the journals, whose folder is ``work``; the
+    study's seed is for sampling.
     """
 
     engine: Engine
@@ -58,18 +46,18 @@ class Runner:
 
     def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
         """Returns the answers to one suite, going on from what the journal holds."""
-        rule, decoding = clean_up_rule(suite), decoding_of(suite)
+        rule, decoding = turns.clean_up_rule(suite), turns.decoding_of(suite)
         how = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
         key = sha256_json([self.system_sha256, prompts.sha256, how, self.seed])
         journal = TurnJournal(self.work / f"{prompts.suite}.jsonl", key)
         try:
-            for turn in range(number_of_turns(prompts.prompts)):
+            for turn in range(turns.number_of_turns(prompts.prompts)):
                 self._turn(journal, prompts, turn, decoding, rule)
         finally:
             journal.close()
         cut = sum(entry.cut > 0 for turn in journal.turns.values() for entry in turn.values())
         details = {**how, "prompts_cut": cut}
-        hypotheses = collect(prompts.prompts, journal.turns)
+        hypotheses = turns.collect(prompts.prompts, journal.turns)
         return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
 
     def _turn(
@@ -98,12 +86,12 @@ class Runner:
     def _request(
         self, prompt: Prompt, journal: TurnJournal, turn: int, how: Decoding
     ) -> PromptTokens:
-        messages = conversation(prompt, journal.turns, turn)
+        messages = turns.conversation(prompt, journal.turns, turn)
         ids = templates.prompt_ids(self.engine.tokenizer, self.template, messages)
         return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
 
     def _entry(self, request: PromptTokens, answer: AnswerTokens, rule: str) -> Entry:
         text = self.engine.tokenizer.decode(answer.ids, skip_special_tokens=True)
         return Entry(
-            request.id, clean_up(text, rule), answer.tokens, answer.finish, cut=request.cut
+            request.id, turns.clean_up(text, rule), answer.tokens, answer.finish, cut=request.cut
         )

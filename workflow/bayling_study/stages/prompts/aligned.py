@@ -24,16 +24,9 @@ Rows = dict[int, dict[str, Any]]
 
 
 def rows_of(path: Path, split: str, directions: Iterable[str]) -> list[dict[str, Any]]:
-    """Returns a split's rows in which the directions' languages stand beside their pivot.
-
-    Args:
-        path: the file.
-        split: ``train`` or ``test``.
-        directions: of these the languages count.
-    """
-    return [
-        row for _, batch in _batches(path, split, _codes(directions)) for row in batch.to_pylist()
-    ]
+    """Returns a split's rows in which the directions' languages stand beside their pivot."""
+    batches = _batches(path, split, _codes(directions))
+    return [row for _, batch in batches for row in batch.to_pylist()]
 
 
 def first_rows(
@@ -43,13 +36,7 @@ def first_rows(
 
     A direction without rows of its own is joined over the pivot: it gets the first
     rows of its source language whose pivot text the target language has too, and
-    the rows of the target language with those texts.
-
-    Args:
-        path: the file.
-        split: ``train`` or ``test``.
-        directions: the directions, each with two languages.
-        limit: segments per direction.
+    the rows of the target language with those texts. ``limit`` counts segments per direction.
     """
     wanted = list(directions)
     kept = _direct(path, split, wanted, limit)

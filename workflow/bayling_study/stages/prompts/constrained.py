@@ -14,9 +14,9 @@ from bayling_study.config.suites import ConstrainedSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
-from bayling_study.shared.translation_prompts import translation_prompt
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import check_known, item_rows
+from bayling_study.stages.prompts.translation import segment_prompt
 
 FOLDER = Path("data/constrained_translation")
 
@@ -39,7 +39,9 @@ def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Pr
         path = folder / f"constraints.{direction}.{direction.split('-')[1]}.jsonl"
         for number, (where, row) in enumerate(item_rows(name, direction, path), start=1):
             _check(row, where)
-            prompts.append(_prompt(name, direction, suite.prompt_language, number, row))
+            place, texts = f"{direction}/{number}", (row["src"], row["tgt"])
+            meta = {"constraints": row["constraint"], "prompt_language": suite.prompt_language}
+            prompts.append(segment_prompt(name, place, texts, suite.prompt_language, meta))
     return prompts
 
 
@@ -53,23 +55,3 @@ def _check(row: Any, where: str) -> None:
     )
     if not good:
         raise StudyError("a row has src, tgt and a list of texts called constraint", where=where)
-
-
-def _prompt(
-    name: str, direction: str, prompt_language: str, number: int, row: dict[str, Any]
-) -> Prompt:
-    source_language, target = direction.split("-")
-    turn = translation_prompt(row["src"], target, prompt_language, row["constraint"])
-    return Prompt(
-        id=f"{direction}/{number}",
-        suite=name,
-        item=direction,
-        languages={"source": source_language, "target": target},
-        turns=[turn],
-        references=[row["tgt"]],
-        meta={
-            "source_text": row["src"],
-            "constraints": row["constraint"],
-            "prompt_language": prompt_language,
-        },
-    )

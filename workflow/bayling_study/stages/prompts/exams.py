@@ -1,22 +1,60 @@
 """AGIEval's exams, zero-shot, with the prompts of the BayLing paper.
 
+The wording is that of the released prompt files (ictnlp/BayLing at 8f6ecb9,
+``exp/examination/*/inputs``), byte for byte. A passage that is an empty string
+still adds its blank line, as in those files.
+
 Labels are those of microsoft/AGIEval at 3680910 (2023-06-05), the ones the
 paper scored with; a commit three days later changes some of them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from bayling_study.config.suites import ExamsSuite
+from bayling_study.config.suites import EXAM_TASKS, ExamsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
-from bayling_study.stages.prompts.exam_prompts import TASKS, exam_prompt, gold_answer
 from bayling_study.stages.prompts.released import check_known, item_rows
 
 FOLDER = "data/v1"
+AnswerRule = Literal["single", "set", "math"]
+"""``single``: one letter; ``set``: all letters that apply; ``math``: an expression."""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One exam.
+
+    Attributes:
+        language: language of the prompt's frame.
+        rule: how an answer is read and compared.
+    """
+
+    language: Literal["en", "zh"]
+    rule: AnswerRule = "single"
+
+
+CHINESE = {name for name in EXAM_TASKS if name.startswith("gaokao-")} - {"gaokao-english"}
+CHINESE |= {"logiqa-zh"}
+"""Exams whose frame is Chinese."""
+RULES: dict[str, AnswerRule] = {"gaokao-physics": "set", "gaokao-mathcloze": "math"}
+TASKS = {
+    name: Exam("zh" if name in CHINESE else "en", RULES.get(name, "single")) for name in EXAM_TASKS
+}
+"""The 18 exams of the BayLing paper: nine of GaoKao, nine it counts as English."""
+
+CHOICE_FRAMES = {
+    "en": (
+        "Question:\n{question}\nChoices:\n{options}\n\n"
+        'Answer:\nOutput the correct answer in this format: "Answer is choice ()"'
+    ),
+    "zh": '问题：\n{question}\n选项：\n{options}\n\n答案：\n按照此格式输出正确答案："答案是选项()"',
+}
+CLOZE_FRAME = "问题：{question}\n答案："
 
 
 def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
@@ -45,12 +83,27 @@ def _prompt(name: str, task: str, number: int, row: Any, where: str) -> Prompt:
         turn, gold = exam_prompt(kind, row), gold_answer(kind, row)
     except (KeyError, TypeError) as error:
         raise StudyError(f"not a row of AGIEval v1 ({error!r})", where=where) from error
-    return Prompt(
-        id=f"{task}/{number}",
-        suite=name,
-        item=task,
-        languages={"target": kind.language},
-        turns=[turn],
-        references=[gold],
-        meta={"answer_rule": kind.rule},
-    )
+    language: dict[str, str] = {"target": kind.language}
+    meta = {"answer_rule": kind.rule}
+    return Prompt(f"{task}/{number}", name, task, language, [turn], [gold], meta)
+
+
+def exam_prompt(task: Exam, row: dict[str, Any]) -> str:
+    """Returns the prompt for one AGIEval row (``passage``, ``question``, ``options``)."""
+    if task.rule == "math":
+        return CLOZE_FRAME.format(question=row["question"])
+    options = "\n".join(row["options"])
+    question = CHOICE_FRAMES[task.language].format(question=row["question"], options=options)
+    passage = row["passage"]
+    return question if passage is None else f"{passage}\n\n{question}"
+
+
+def gold_answer(task: Exam, row: dict[str, Any]) -> str:
+    """Returns the expected answer: a letter, letters in alphabetical order, or an expression.
+
+    Physics items with one correct letter have a plain label and the others a list.
+    """
+    if task.rule == "math":
+        return str(row["answer"])
+    label = row["label"]
+    return "".join(sorted(label)) if isinstance(label, list) else str(label)

@@ -16,10 +16,9 @@ from bayling_study.core.languages.flores import FloresLanguage, flores, flores_l
 from bayling_study.core.records import Prompt
 from bayling_study.shared.harness_tasks import read_rows
 from bayling_study.shared.sources.fetched import files_root, read_segments
-from bayling_study.shared.translation_prompts import translation_prompt
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.harness import chosen
-from bayling_study.stages.prompts.translation import class_averages
+from bayling_study.stages.prompts.translation import class_averages, segment_prompt
 
 TABLES = (".parquet", ".jsonl")
 
@@ -34,32 +33,29 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
         StudyError: a language's file is absent, or files differ in length.
     """
     root = files_root(context.need_download(suite.source))
-    texts: dict[str, list[str]] = {}
-    for language in _languages(suite):
-        texts[language.code] = _read(root, suite.files, language)
+    texts = {item.code: _read(root, suite.files, item) for item in _languages(suite)}
     sizes = {code: len(found) for code, found in texts.items()}
     size = next(iter(sizes.values()))
     if odd := [code for code, length in sizes.items() if length != size]:
         raise StudyError(f"{odd[0]} has {sizes[odd[0]]} segments, others {size}", where=root)
     numbers = chosen(size, suite.segments, context.seed, name, "segments")
-    return [
-        prompt
-        for direction in directions(suite)
-        for prompt in _prompts(name, suite, direction, numbers, texts)
-    ]
+    prompts = []
+    for source, target in directions(suite):
+        averages = class_averages(source, target, suite.pivots)
+        comet = flores(source).in_xlmr and flores(target).in_xlmr
+        for number in numbers:
+            place = f"{source}-{target}/{number}"
+            both = texts[source][number], texts[target][number]
+            meta = {"segment": f"flores/{number}", "averages": averages, "comet": comet}
+            prompts.append(segment_prompt(name, place, both, suite.prompt_language, meta))
+    return prompts
 
 
 def directions(suite: FloresSuite) -> list[tuple[str, str]]:
     """Returns (source, target) of every direction, each once."""
     others = [language.code for language in _languages(suite)]
-    pairs = [
-        pair
-        for pivot in suite.pivots
-        for code in others
-        if code != pivot
-        for pair in ((code, pivot), (pivot, code))
-    ]
-    return list(dict.fromkeys(pairs))
+    pairs = [(code, pivot) for pivot in suite.pivots for code in others if code != pivot]
+    return list(dict.fromkeys(both for pair in pairs for both in (pair, pair[::-1])))
 
 
 def _languages(suite: FloresSuite) -> list[FloresLanguage]:
@@ -78,32 +74,3 @@ def _read(root: Path, pattern: str, language: FloresLanguage) -> list[str]:
         return [str(row["text"]) for row in read_rows(path)]
     except KeyError as error:
         raise StudyError("the rows have no column text", where=path) from error
-
-
-def _prompts(
-    name: str,
-    suite: FloresSuite,
-    direction: tuple[str, str],
-    numbers: list[int],
-    texts: dict[str, list[str]],
-) -> list[Prompt]:
-    source, target = direction
-    averages = class_averages(source, target, suite.pivots)
-    comet = flores(source).in_xlmr and flores(target).in_xlmr
-    return [
-        Prompt(
-            id=f"{source}-{target}/{number}",
-            suite=name,
-            item=f"{source}-{target}",
-            languages={"source": source, "target": target},
-            turns=[translation_prompt(texts[source][number], target, suite.prompt_language)],
-            references=[texts[target][number]],
-            meta={
-                "source_text": texts[source][number],
-                "segment": f"flores/{number}",
-                "averages": averages,
-                "comet": comet,
-            },
-        )
-        for number in numbers
-    ]

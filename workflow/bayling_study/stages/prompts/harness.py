@@ -7,7 +7,7 @@ without examples; the choices and the right one are in ``meta``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,6 +19,7 @@ from bayling_study.core.seeds import generator
 from bayling_study.shared.harness_tasks import definitions, load_task
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
 
 
 def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt]:
@@ -38,12 +39,13 @@ def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt
                 fix="multiple-choice tasks; what a system writes is judged by other suites",
             )
         docs = task.eval_docs
-        averages = [
-            "average",
-            *(group for group, own in suite.groups.items() if _matches(item, own)),
-        ]
+        averages = ["average"]
+        for group, patterns in suite.groups.items():
+            averages += [group] * any(fnmatchcase(item, pattern) for pattern in patterns)
         for number in chosen(len(docs), suite.limit, context.seed, name, item):
-            prompts.append(_prompt(name, item, number, task, docs[number], averages))
+            question = _question(task, docs[number])
+            made = choice_prompt(name, f"{item}/{number}", question, averages)
+            prompts.append(replace(made, meta={"task": item, **made.meta}))
     return prompts
 
 
@@ -63,10 +65,6 @@ def expanded(name: str, suite: HarnessSuite) -> list[str]:
     return list(found)
 
 
-def _matches(task: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(task, pattern) for pattern in patterns)
-
-
 def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> list[int]:
     """Returns the numbers of the questions asked, ascending; all of them without a limit."""
     if limit is None or limit >= size:
@@ -74,30 +72,14 @@ def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> li
     return sorted(generator(seed, "suites", suite, item).sample(range(size), limit))
 
 
-def _prompt(
-    name: str, item: str, number: int, task: Any, doc: dict[str, Any], averages: list[str]
-) -> Prompt:
+def _question(task: Any, doc: dict[str, Any]) -> ExamQuestion:
     choices = [str(choice) for choice in task.doc_to_choice(doc)]
     text = task.doc_to_text(doc)
     # Winograd tasks vary the context and share the continuation: the harness then gives the
     # number of the right context as the text.
     several = isinstance(text, int)
     gold = text if several else _position(task.doc_to_target(doc), choices)
-    return Prompt(
-        id=f"{item}/{number}",
-        suite=name,
-        item=item,
-        languages={},
-        turns=["" if several else str(text)],
-        references=[choices[gold] if 0 <= gold < len(choices) else ""],
-        meta={
-            "task": item,
-            "number": number,
-            "choices": choices,
-            "gold": gold,
-            "averages": averages,
-        },
-    )
+    return ExamQuestion("" if several else str(text), choices, gold)
 
 
 def _position(target: Any, choices: list[str]) -> int:

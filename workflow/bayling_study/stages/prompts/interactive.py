@@ -77,16 +77,11 @@ def _prompt(name: str, direction: str, number: int, made: Dialogue) -> Prompt:
         {"kind": step.kind, "checks": step.checks, "target": step.segment.target}
         for step in made.steps
     ]
-    return Prompt(
-        id=f"{direction}/{number:04d}",
-        suite=name,
-        item=direction,
-        languages={"source": made.segment.source, "target": made.segment.target},
-        turns=[step.user for step in made.steps],
-        references=[step.answer for step in made.steps],
-        meta={
-            "source_text": made.segment.source_text,
-            "instruction_language": made.instruction,
-            "demands": demands,
-        },
-    )
+    meta = {
+        "source_text": made.segment.source_text,
+        "instruction_language": made.instruction,
+        "demands": demands,
+    }
+    languages = {"source": made.segment.source, "target": made.segment.target}
+    users, answers = [step.user for step in made.steps], [step.answer for step in made.steps]
+    return Prompt(f"{direction}/{number:04d}", name, direction, languages, users, answers, meta)

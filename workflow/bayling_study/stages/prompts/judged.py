@@ -50,15 +50,9 @@ def _read(name: str, part: str, path: Path) -> list[Prompt]:
             raise StudyError(f"question_id {question} is duplicated", where=where)
         if turns == "multiturn" and len(texts) < 2:
             raise StudyError("the question has no second turn", where=where)
-        prompts[prompt_id] = Prompt(
-            id=prompt_id,
-            suite=name,
-            item=part,
-            languages={"target": language},
-            turns=texts[:1] if turns == "singleturn" else texts,
-            references=[],
-            meta={"question_id": question, "category": category},
-        )
+        asked = texts[:1] if turns == "singleturn" else texts
+        meta = {"question_id": question, "category": category}
+        prompts[prompt_id] = Prompt(prompt_id, name, part, {"target": language}, asked, [], meta)
     if not prompts:
         raise StudyError("the file is empty", where=path)
     return list(prompts.values())

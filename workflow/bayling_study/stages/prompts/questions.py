@@ -14,7 +14,7 @@ from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext, capitals, mmlu_development, school_exams
 from bayling_study.stages.prompts.harness import chosen
-from bayling_study.stages.prompts.multiple_choice import ExamQuestion
+from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
 
 
 def build(name: str, suite: QuestionsSuite, context: PromptContext) -> list[Prompt]:
@@ -27,7 +27,8 @@ def build(name: str, suite: QuestionsSuite, context: PromptContext) -> list[Prom
     for language in suite.languages:
         questions = _questions(name, suite, language, context)
         for number in chosen(len(questions), suite.limit, context.seed, name, language):
-            prompts.append(_prompt(name, language, number, questions[number]))
+            place, question = f"{language}/{number}", questions[number]
+            prompts.append(choice_prompt(name, place, question, ["average"], target=language))
     return prompts
 
 
@@ -46,20 +47,3 @@ def _questions(
     if suite.collection == "school-exams":
         return school_exams.questions(language, root)
     return mmlu_development.questions(language, root)
-
-
-def _prompt(name: str, language: str, number: int, question: ExamQuestion) -> Prompt:
-    return Prompt(
-        id=f"{language}/{number}",
-        suite=name,
-        item=language,
-        languages={"target": language},
-        turns=[question.text],
-        references=[question.choices[question.gold]],
-        meta={
-            "number": number,
-            "choices": question.choices,
-            "gold": question.gold,
-            "averages": ["average"],
-        },
-    )

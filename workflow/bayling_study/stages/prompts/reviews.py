@@ -43,7 +43,7 @@ def build(name: str, suite: ReviewsSuite, context: PromptContext) -> list[Prompt
 
 def _read(name: str, judged: str, opponent: str, part: str, path: Path) -> list[Prompt]:
     item = f"{opponent}.{part}"
-    meta = {"judged": judged, "opponent": opponent, "part": part}
+    shared = {"judged": judged, "opponent": opponent, "part": part}
     prompts: dict[str, Prompt] = {}
     for where, row in item_rows(name, item, path):
         if not isinstance(row, dict) or any(field not in row for field in FIELDS):
@@ -51,23 +51,15 @@ def _read(name: str, judged: str, opponent: str, part: str, path: Path) -> list[
         prompt_id = f"{item}/{row['question_id']}"
         if prompt_id in prompts:
             raise StudyError(f"question_id {row['question_id']} is duplicated", where=where)
-        prompts[prompt_id] = Prompt(
-            id=prompt_id,
-            suite=name,
-            item=item,
-            languages={"target": "en"},
-            turns=[_judge_turn(row, where)],
-            references=[],
-            meta={"category": row["category"], **meta},
-        )
+        turn, meta = _judge_turn(row, where), {"category": row["category"], **shared}
+        prompts[prompt_id] = Prompt(prompt_id, name, item, {"target": "en"}, [turn], [], meta)
     return list(prompts.values())
 
 
 def _judge_turn(row: dict[str, Any], where: str) -> str:
     try:
-        return review_prompt(
-            row["question"], row["system1"]["response"], row["system2"]["response"]
-        )
+        answers = row["system1"]["response"], row["system2"]["response"]
+        return review_prompt(row["question"], *answers)
     except (KeyError, TypeError) as error:
         raise StudyError(
             "question and responses of both systems must be texts or lists of texts", where=where

@@ -36,9 +36,8 @@ def questions(language: str, root: Path) -> list[ExamQuestion]:
     """
     name = look_up("language of EXAMS", language, NAMES, "suites.SUITE.languages")
     path = root / FOLDER / f"{name}-exams-qa" / "samples.jsonl"
-    return [
-        _question(row, f"{path}:{number}") for number, row in enumerate(read_jsonl(path), start=1)
-    ]
+    rows = enumerate(read_jsonl(path), start=1)
+    return [_question(row, f"{path}:{number}") for number, row in rows]
 
 
 def _question(row: Any, where: str) -> ExamQuestion:

@@ -9,9 +9,10 @@ on the pivot text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -64,34 +65,31 @@ def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Pr
             )
         pair = "-".join(sorted((source, target)))
         drawn = generator(context.seed, "suites", name, pair).sample(found, suite.segments)
+        zero_shot = direction in suite.zero_shot
+        averages = class_averages(source, target, suite.pivots)
+        shared = {"zero_shot": zero_shot, "averages": [trained_average(not zero_shot), *averages]}
         for number, segment in enumerate(drawn):
-            prompts.append(_prompt(name, suite, direction, number, segment))
+            texts = segment.texts[source], segment.texts[target]
+            meta = {"segment": segment.id, "document": segment.document, **shared}
+            place = f"{direction}/{number}"
+            prompts.append(segment_prompt(name, place, texts, suite.prompt_language, meta))
     return prompts
 
 
-def _prompt(
-    name: str, suite: TranslationSuite, direction: str, number: int, segment: HeldOut
+def segment_prompt(
+    suite: str, place: str, texts: tuple[str, str], language: str, meta: Mapping[str, Any]
 ) -> Prompt:
+    """Returns the prompt, in a language, for a translation of the first of two texts.
+
+    Its id, ``place``, is ``DIRECTION/NUMBER``. ``meta`` is what a scorer needs besides
+    ``source_text``; words under ``constraints`` are asked for.
+    """
+    direction = place.partition("/")[0]
     source, target = direction.split("-")
-    text = segment.texts[source]
-    return Prompt(
-        id=f"{direction}/{number}",
-        suite=name,
-        item=direction,
-        languages={"source": source, "target": target},
-        turns=[translation_prompt(text, target, suite.prompt_language)],
-        references=[segment.texts[target]],
-        meta={
-            "source_text": text,
-            "segment": segment.id,
-            "document": segment.document,
-            "zero_shot": direction in suite.zero_shot,
-            "averages": [
-                trained_average(direction not in suite.zero_shot),
-                *class_averages(source, target, suite.pivots),
-            ],
-        },
-    )
+    turn = translation_prompt(texts[0], target, language, meta.get("constraints", ()))
+    languages = {"source": source, "target": target}
+    meta = {"source_text": texts[0], **meta}
+    return Prompt(place, suite, direction, languages, [turn], [texts[1]], meta)
 
 
 def trained_average(trained: bool) -> str:

@@ -14,10 +14,9 @@ from bayling_study.config.suites import Wmt22Suite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root, read_segments
-from bayling_study.shared.translation_prompts import translation_prompt
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import check_known, is_present
-from bayling_study.stages.prompts.translation import trained_average
+from bayling_study.stages.prompts.translation import segment_prompt, trained_average
 
 REFERENCES = Path("exp/translation_benchmark/reference")
 
@@ -38,8 +37,12 @@ def build(name: str, suite: Wmt22Suite, context: PromptContext) -> list[Prompt]:
     for direction in suite.directions:
         source, reference = _files(root, direction)
         if is_present(name, direction, source, reference):
-            segments = _aligned(source, reference)
-            prompts += _prompts(name, direction, suite, segments)
+            averages = [trained_average(direction not in suite.zero_shot)]
+            meta = {"prompt_language": suite.prompt_language, "averages": averages}
+            prompts += [
+                segment_prompt(name, f"{direction}/{number}", texts, suite.prompt_language, meta)
+                for number, texts in enumerate(_aligned(source, reference), start=1)
+            ]
     return prompts
 
 
@@ -59,25 +62,3 @@ def _aligned(source: Path, reference: Path) -> list[tuple[str, str]]:
             where=f"{reference}:{min(len(left), len(right)) + 1}",
         )
     return list(zip(left, right, strict=True))
-
-
-def _prompts(
-    name: str, direction: str, suite: Wmt22Suite, segments: list[tuple[str, str]]
-) -> list[Prompt]:
-    source_language, target = direction.split("-")
-    return [
-        Prompt(
-            id=f"{direction}/{number}",
-            suite=name,
-            item=direction,
-            languages={"source": source_language, "target": target},
-            turns=[translation_prompt(source, target, suite.prompt_language)],
-            references=[reference],
-            meta={
-                "source_text": source,
-                "prompt_language": suite.prompt_language,
-                "averages": [trained_average(direction not in suite.zero_shot)],
-            },
-        )
-        for number, (source, reference) in enumerate(segments, start=1)
-    ]

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bayling_study.config import load_settings
-from bayling_study.config.model import StudyConfig
 from bayling_study.core import cli
 from bayling_study.core.files import atomic_directory, read_json, write_json, write_text
 from bayling_study.core.lookup import look_up
@@ -25,7 +24,7 @@ from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.card import card
 from bayling_study.stages.synthesis.decontamination import held_out_texts
 from bayling_study.stages.synthesis.mixture import MixtureTask, make
-from bayling_study.stages.synthesis.teacher import Teacher, hired
+from bayling_study.stages.synthesis.teacher import hired
 
 TRAIN_FILE = "train.parquet"
 
@@ -108,7 +107,7 @@ def main() -> None:
             options.corpora,
             suite_texts(options.prompts),
             partial(load_tokenizer, options.tokenizer),
-            _teacher(config, mixture.teacher, options.cache, stack),
+            hired(mixture.teacher, config.systems, options.cache, stack),
             options.workers,
         )
         licences = licences_of(cli.pairs(options.source_manifest, "--source-manifest"))
@@ -117,16 +116,6 @@ def main() -> None:
         run.artefact(options.out / "audit.json")
         run.artefact(options.out / "README.md")
         run.output("synthesis", options.out)
-
-
-def _teacher(
-    config: StudyConfig, name: str | None, cache: Path | None, stack: ExitStack
-) -> Teacher | None:
-    """Returns the mixture's teacher, whose connections ``stack`` closes."""
-    if name is None:
-        return None
-    system = look_up("system", name, config.systems, "teacher")
-    return hired(system, name, cache, stack)
 
 
 def numbers(facts: dict[str, Any]) -> dict[str, float]:

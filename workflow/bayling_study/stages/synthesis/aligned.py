@@ -40,16 +40,15 @@ COLUMNS = ["lang_a", "lang_b", "text_a", "document", "split"]
 class Rows:
     """An index of the training rows of ``parallel.parquet``: three numbers a row, no text.
 
-    Args:
-        path: the file.
-
     Attributes:
+        path: the file.
         languages: codes, in the order in which they occur.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.languages: list[str] = []
+        self._sizes: dict[str, int] = {}
         with pq.ParquetFile(path) as file:
             names = ["source", *COLUMNS]
             parts = [self._read(file.read_row_group(g, names)) for g in range(file.num_row_groups)]
@@ -66,11 +65,8 @@ class Rows:
         codes[:, 2] = table["split"].to_numpy() == "train"
         documents = table["document"].combine_chunks().dictionary_encode()
         hashed = text_hashes(documents.dictionary.to_pylist())
-        return (
-            codes,
-            hashed[documents.indices.to_numpy()],
-            text_hashes(table["text_a"].to_pylist()),
-        )
+        texts = text_hashes(table["text_a"].to_pylist())
+        return codes, hashed[documents.indices.to_numpy()], texts
 
     def _numbers(self, column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
         encoded = column.combine_chunks().dictionary_encode()
@@ -118,20 +114,15 @@ class Rows:
         _, first = np.unique(self.pivots[shared], return_index=True)
         return np.sort(shared[first])
 
-    @cached_property
-    def sizes(self) -> dict[str, int]:
-        """Aligned rows of each direction that was asked for with ``size``."""
-        return {}
-
     def size(self, direction: str) -> int:
         """Returns the number of segments of a direction, aligned directly or over a pivot."""
-        if direction not in self.sizes:
+        if direction not in self._sizes:
             number = len(self.direct(direction))
             if not number:
                 owner, other = self.owner(direction)
                 number = len(self.joined(self.of(owner), other))
-            self.sizes[direction] = number
-        return self.sizes[direction]
+            self._sizes[direction] = number
+        return self._sizes[direction]
 
     def owner(self, direction: str) -> tuple[str, str]:
         """Returns the language that decides the block of a direction, and the other one.

@@ -48,10 +48,7 @@ def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict
         **({"listed_terms": sorted_counts(made.listed)} if made.listed else {}),
         "rejected": {stage: _rejected(found) for stage, found in made.rejections.items()},
         "contamination": {
-            suite: {
-                "rows": made.removed.rows[suite],
-                "conversations": made.removed.conversations[suite],
-            }
+            suite: {kind: counts[suite] for kind, counts in vars(made.removed).items()}
             for suite in made.suites
         },
         "duplicates": _duplicates(made),
@@ -90,10 +87,9 @@ def sorted_counts(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def histogram(counts: npt.NDArray[np.int64]) -> list[dict[str, int | None]]:
-    """Returns the bins as ``{"to", "count"}``; ``to`` is the last length in it, or none.
+    """Returns bins ``{"to", "count"}`` of the numbers of conversations of each length from 0 up.
 
-    Args:
-        counts: number of conversations of each length from 0 up.
+    ``to`` is the last length in a bin, or none.
     """
     edges = [0, *(end + 1 for end in BINS), max(len(counts), BINS[-1] + 2)]
     sums = [int(counts[start:end].sum()) for start, end in pairwise(edges)]

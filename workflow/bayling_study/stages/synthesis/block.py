@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.gate import Accepted, Gate, Removed, named
+from bayling_study.stages.synthesis.gate import Accepted, Gate, Removed
 from bayling_study.stages.synthesis.hashing import Hashes
 from bayling_study.stages.synthesis.order import write_block
 from bayling_study.stages.synthesis.registry import Recipe, Workshop, recipe_named
@@ -74,17 +74,10 @@ class BlockJob:
 
 @dataclass
 class BlockContext:
-    """What all blocks of a mixture share.
+    """What all blocks of a mixture share: its name, section and tables, the study's seed.
 
-    Attributes:
-        name: the mixture's name.
-        mixture: its section.
-        seed: the study's.
-        buckets: of the final order.
-        conversations: ``conversations.parquet``.
-        terms: ``terms.parquet``.
-        tests: file of ``Contamination``.
-        load_tokenizer: makes the tokenizer in each process.
+    ``buckets`` is their number in the final order, ``tests`` the file of ``Contamination``;
+    ``load_tokenizer`` is called in each process.
     """
 
     name: str
@@ -107,39 +100,58 @@ class BlockContext:
         return Contamination.read(self.tests)
 
 
-@dataclass
-class Result:
+@dataclass(kw_only=True)
+class BlockCounts:
+    """What one block, or several, report of their material.
+
+    Attributes:
+        rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
+        removed: what decontamination took out.
+        uses: how often each number of draws of one aligned row occurred; of rows that another
+            job had before, what changed.
+        rows: clean aligned rows of its own that no other job had.
+        listed: entries of term lists that the rows had both sides of, by upstream source;
+            those of several blocks count in each.
+    """
+
+    rejections: dict[str, Rejections] = field(default_factory=dict)
+    removed: Removed = field(default_factory=Removed)
+    uses: Counter[int] = field(default_factory=Counter)
+    rows: int = 0
+    listed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: BlockCounts) -> None:
+        """Adds what another block reports; blocks come in their order."""
+        for stage, found in other.rejections.items():
+            self.rejections.setdefault(stage, Rejections()).merge(found)
+        self.removed.add(other.removed)
+        self.uses.update(other.uses)
+        self.rows += other.rows
+        self.listed.update(other.listed)
+
+
+@dataclass(kw_only=True)
+class Result(BlockCounts):
     """What a block made.
 
     Attributes:
         path: its conversations.
         made: conversations by recipe.
         keys: keys of the conversations (``Accepted.key``) by recipe and direction.
-        rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
-        removed: what decontamination took out.
-        uses: how often each number of draws of one row occurred; of rows that another job
-            had before, what changed.
-        rows: clean rows of its own that no other job had.
         taken: upstream conversations used up.
-        listed: entries of term lists that were of use, by upstream source.
     """
 
     path: Path
     made: Counter[str] = field(default_factory=Counter)
     keys: dict[tuple[str, str], Hashes] = field(default_factory=dict)
-    rejections: dict[str, Rejections] = field(default_factory=dict)
-    removed: Removed = field(default_factory=Removed)
-    uses: Counter[int] = field(default_factory=Counter)
-    rows: int = 0
     taken: int = 0
-    listed: Counter[str] = field(default_factory=Counter)
 
 
 def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = None) -> Result:
-    """Makes a block's conversations and writes them."""
-    result = Result(job.out)
+    """Makes a block's conversations and writes them; earlier jobs may have had the same rows."""
+    result = Result(path=job.out)
     seed = seeds.derive_seed(context.seed, context.name)
-    earlier = _earlier_uses(job)
+    earlier = read_json(job.uses) if job.uses and job.uses.exists() else None
     library = _library(job, context, result, counted=earlier is None)
     library.uses.update(earlier or {})
     mixture = context.mixture
@@ -147,7 +159,7 @@ def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = N
         library, mixture.demands, limited_turns(mixture), mixture.instruction_languages
     )
     upstream = Conversations(context.conversations, job.upstream) if job.upstream else None
-    general: Iterator[Mapping[str, Any]] = upstream if upstream is not None else iter(())
+    general: Iterator[Mapping[str, Any]] = iter(upstream or ())
     workshop = Workshop(mixture, library, director, general, teacher)
     known = np.load(job.seen, mmap_mode="r") if job.seen else None
     gate = Gate(mixture, context.tokenizer, context.contamination, seed, known)
@@ -169,11 +181,6 @@ def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = N
     result.taken = upstream.taken if upstream is not None else 0
     result.listed = library.listed if earlier is None else Counter()
     return result
-
-
-def _earlier_uses(job: BlockJob) -> dict[str, int] | None:
-    """Returns the draws of an earlier job of the same rows, if there was one."""
-    return read_json(job.uses) if job.uses and job.uses.exists() else None
 
 
 def limited_turns(mixture: Mixture) -> dict[int, float]:
@@ -226,7 +233,8 @@ def _portion(
             break
         passed = gate.admit(_answered(drawn, recipe, workshop))
         for row in passed:
-            yield named(row, f"{recipe.name}/{place}/{block:04d}-{done:06d}")
+            name = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
+            yield replace(row, instruction=replace(row.instruction, id=name))
             done += 1
         misses = 0 if passed or not recipe.directed else misses + len(drawn)
     if done < portion.count:

@@ -14,13 +14,10 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 def card(
     title: str, facts: Mapping[str, Any], mixture: Mapping[str, Any], licences: Mapping[str, str]
 ) -> str:
-    """Returns the card.
+    """Returns the card of a mixture with the audit's facts.
 
-    Args:
-        title: heading.
-        facts: the audit.
-        mixture: the config section, shown as it is.
-        licences: source id to its licence, as the source manifest states it.
+    ``mixture`` is its section of the config, shown as it is; ``licences`` has each source's
+    licence, as its manifest states it.
     """
     header = {
         "pretty_name": title,

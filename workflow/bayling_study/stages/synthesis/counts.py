@@ -39,14 +39,8 @@ def spread(
     to their aligned rows to the power of 1 / ``temperature`` (Arivazhagan et al. 2019,
     Massively Multilingual Neural Machine Translation in the Wild, section 5.2: 1 keeps the
     proportions of the corpora, 5 is their choice, more comes near equal shares).
-    A direction that the mixture also names by itself is none of the pattern's.
-
-    Args:
-        patterns: direction or pattern to its share.
-        available: languages of the corpora.
-        excluded: directions or patterns that are never made.
-        rows: aligned rows of a direction; a matched direction without any gets nothing.
-        temperature: see above.
+    A direction that the mixture also names by itself is none of the pattern's, nor are
+    those that are ``excluded`` or have no rows.
     """
     codes = sorted(available)
     never = {name for pattern in excluded for name in matching(pattern, codes)}

@@ -168,16 +168,13 @@ def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes]]:
 
 
 def held_out_texts(path: Path) -> Iterator[str]:
-    """Yields what must not be trained of a suite, once each: sources and references.
+    """Yields what must not be trained of a suite's prompts, once each: sources and references.
 
     Where a prompt does not tell its source text, the user's turns are taken, less
     the lines that every tenth such turn of the suite has too: the frame of an
     exam's question is no test text. The file is read twice, a line at a time, since
     FLORES repeats a text in hundreds of directions; memory holds a hash of each
     distinct text and line.
-
-    Args:
-        path: the suite's prompts.
 
     Raises:
         StudyError: a row lacks a field.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -65,14 +65,10 @@ class Removed:
 
 
 class Gate:
-    """Checks conversations for repetition, length and test text.
+    """Checks conversations for repetition, length and the text of tests.
 
-    Args:
-        mixture: sets template and limits.
-        tokenizer: the foundation's.
-        tests: what must not get in.
-        seed: of the mixture; decides the final order.
-        known: sorted keys of what other gates let in, which counts as repeated.
+    The mixture sets template and limits, its seed decides the final order. ``known`` holds
+    the sorted keys of what other gates let in, which counts as repeated.
     """
 
     def __init__(
@@ -160,8 +156,3 @@ def most_tokens(item: Instruction) -> int:
     """
     sizes = (len(m["content"].encode("utf-8", "replace")) + MESSAGE_BYTES for m in item.messages)
     return FRAME_BYTES + sum(sizes)
-
-
-def named(row: Accepted, name: str) -> Accepted:
-    """Returns the conversation under its id."""
-    return replace(row, instruction=replace(row.instruction, id=name))

@@ -8,11 +8,11 @@ bucket.
 from __future__ import annotations
 
 import multiprocessing
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from functools import cached_property
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,9 @@ from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
 from bayling_study.shared.corpus_tables import CONVERSATIONS_FILE, PARALLEL_FILE, TERMS_FILE
-from bayling_study.shared.interactive.dialogue import Rejections
-from bayling_study.stages.synthesis import gate
+from bayling_study.stages.synthesis import block, gate
 from bayling_study.stages.synthesis.aligned import Rows
-from bayling_study.stages.synthesis.block import BlockContext, BlockJob, Result, make_block
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.gate import Removed
 from bayling_study.stages.synthesis.order import buckets_for, merge
 from bayling_study.stages.synthesis.plan import BlockPlan
 from bayling_study.stages.synthesis.tally import MixtureTally
@@ -41,39 +38,19 @@ OWN_TESTS = "corpora (test side)"
 """Name under which the test side of the corpora counts among the suites."""
 
 
-@dataclass
-class FinishedMixture:
-    """A finished mixture.
+@dataclass(kw_only=True)
+class FinishedMixture(block.BlockCounts):
+    """A finished mixture, with the counts of all its blocks.
 
     Attributes:
         tally: what is in it.
         wanted: conversations asked for, by ``RECIPE/DIRECTION``.
-        rejections: why rows, turns and conversations were left out, by stage.
-        removed: what decontamination took out, by suite.
         suites: names of the suites that were kept out.
-        uses: number of draws to the number of aligned rows with so many.
-        rows: clean aligned rows that were at hand.
-        listed: entries of term lists that the rows had both sides of, by upstream source;
-            those of several blocks count in each.
     """
 
-    tally: MixtureTally = field(default_factory=MixtureTally)
-    wanted: dict[str, int] = field(default_factory=dict)
-    rejections: dict[str, Rejections] = field(default_factory=dict)
-    removed: Removed = field(default_factory=Removed)
-    suites: list[str] = field(default_factory=list)
-    uses: Counter[int] = field(default_factory=Counter)
-    rows: int = 0
-    listed: Counter[str] = field(default_factory=Counter)
-
-    def add(self, result: Result) -> None:
-        """Adds what a block reports; blocks come in their order."""
-        for stage, found in result.rejections.items():
-            self.rejections.setdefault(stage, Rejections()).merge(found)
-        self.removed.add(result.removed)
-        self.uses.update(result.uses)
-        self.rows += result.rows
-        self.listed.update(result.listed)
+    tally: MixtureTally
+    wanted: dict[str, int]
+    suites: list[str]
 
 
 @dataclass(frozen=True)
@@ -82,12 +59,10 @@ class MixtureTask:
 
     Attributes:
         name: the mixture's name, part of every seed.
-        mixture: its section of the config.
         seed: the study's seed.
         corpora: folder of the corpora stage.
         tests: suite to its texts, for decontamination; taken once.
         load_tokenizer: makes the foundation's tokenizer; called in each worker.
-        teacher: for the recipes that need one.
         workers: processes; what is made does not depend on them.
     """
 
@@ -119,7 +94,7 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     """Makes a mixture; the same task gives the same bytes, whatever its ``workers``.
 
     Args:
-        task: see its class.
+        task: what to make.
         out: Parquet file to write.
         scratch: an empty folder for the work in between; about 1.5 kB a conversation.
 
@@ -131,18 +106,11 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     plan = BlockPlan(task.mixture, Rows(parallel), conversations, seed, scratch)
     tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
     tests.save(scratch / "tests.npz")
-    context = BlockContext(
-        task.name,
-        task.mixture,
-        task.seed,
-        buckets_for(task.mixture.conversations),
-        conversations,
-        terms,
-        scratch / "tests.npz",
-        task.load_tokenizer,
-    )
+    what = task.name, task.mixture, task.seed, buckets_for(task.mixture.conversations)
+    files = conversations, terms, scratch / "tests.npz"
+    context = block.BlockContext(*what, *files, task.load_tokenizer)
     sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
-    made = FinishedMixture(MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)
+    made = FinishedMixture(tally=MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)
     paths = []
     with Progress(task.name, task.mixture.conversations, "conversations") as progress:
         for job, result in _results(plan, context, task):
@@ -155,54 +123,43 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
 
 
 def _results(
-    plan: BlockPlan, context: BlockContext, task: MixtureTask
-) -> Iterator[tuple[BlockJob, Result]]:
+    plan: BlockPlan, context: block.BlockContext, task: MixtureTask
+) -> Iterator[tuple[block.BlockJob, block.Result]]:
     """Yields the blocks' results in their order, round by round until nothing is missing."""
-    with _Workers(context, task) as run:
+    with _workers(context, task) as run:
         while jobs := plan.round():
             yield from zip(jobs, run(jobs), strict=True)
     for job in plan.taught():
-        yield job, make_block(job, context, task.teacher)
+        yield job, block.make_block(job, context, task.teacher)
 
 
-class _Workers:
+@contextmanager
+def _workers(
+    context: block.BlockContext, task: MixtureTask
+) -> Iterator[Callable[[Sequence[block.BlockJob]], Iterator[block.Result]]]:
     """Runs jobs here, or in a pool of processes where that pays; results keep the jobs' order."""
-
-    def __init__(self, context: BlockContext, task: MixtureTask) -> None:
-        self._context = context
-        pooled = task.workers > 1 and task.mixture.conversations > SMALL
-        self._pool = (
-            ProcessPoolExecutor(
-                task.workers, multiprocessing.get_context("spawn"), _begin, (context,)
-            )
-            if pooled
-            else None
-        )
-
-    def __enter__(self) -> Callable[[Sequence[BlockJob]], Iterator[Result]]:
-        return self._run
-
-    def __exit__(self, *error: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def _run(self, jobs: Sequence[BlockJob]) -> Iterator[Result]:
-        if self._pool is None:
-            return (make_block(job, self._context) for job in jobs)
-        return self._pool.map(_work, jobs)
+    if task.workers < 2 or task.mixture.conversations <= SMALL:
+        yield lambda jobs: (block.make_block(job, context) for job in jobs)
+        return
+    spawning = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(task.workers, spawning, _begin, (context,))
+    try:
+        yield partial(pool.map, _work)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-_context: list[BlockContext] = []
+_context: list[block.BlockContext] = []
 """The context of a worker process."""
 
 
-def _begin(context: BlockContext) -> None:
+def _begin(context: block.BlockContext) -> None:
     pa.set_cpu_count(1)
     _context.append(context)
 
 
-def _work(job: BlockJob) -> Result:
-    return make_block(job, _context[-1])
+def _work(job: block.BlockJob) -> block.Result:
+    return block.make_block(job, _context[-1])
 
 
 def _own_tests(path: Path) -> Iterator[str]:

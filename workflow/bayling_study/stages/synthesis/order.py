@@ -26,16 +26,9 @@ BUCKET_ROWS = 32_768
 GROUP_ROWS = 16_384
 """Rows of a row group of the result."""
 
-WORK = pa.schema(
-    [
-        *SCHEMA,
-        ("key", pa.uint64()),
-        ("tokens", pa.int32()),
-        ("supervised", pa.int32()),
-        ("demands", pa.list_(pa.string())),
-        ("instruction", pa.string()),
-    ]
-)
+COUNTS = [("key", pa.uint64()), ("tokens", pa.int32()), ("supervised", pa.int32())]
+DRAWN = [("demands", pa.list_(pa.string())), ("instruction", pa.string())]
+WORK = pa.schema([*SCHEMA, *COUNTS, *DRAWN])
 """Columns of a block: those of the training set, and what the audit counts."""
 
 
@@ -70,19 +63,12 @@ def _row(row: Accepted) -> dict[str, object]:
 
 
 def merge(
-    blocks: Sequence[Path],
-    out: Path,
-    buckets: int,
-    seen: Callable[[pa.Table, pa.Table], None],
+    blocks: Sequence[Path], out: Path, buckets: int, seen: Callable[[pa.Table, pa.Table], None]
 ) -> None:
-    """Writes the training set in its final order.
+    """Writes the training set in its final order, from blocks in theirs.
 
-    Args:
-        blocks: what ``write_block`` wrote, in the order of the blocks.
-        out: Parquet file to write.
-        buckets: their number of buckets.
-        seen: is given each bucket's rows as written, with all columns of ``WORK``,
-            and the rows left out because an earlier one has the same text.
+    ``seen`` is given each bucket's rows as written, with all columns of ``WORK``, and the
+    rows left out because an earlier one has the same text.
     """
     with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
         for bucket in range(buckets):

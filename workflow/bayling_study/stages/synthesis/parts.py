@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from random import Random
+from typing import Any
+
+import yaml
 
 from bayling_study.core import languages
 from bayling_study.shared.interactive.dialogue import choose
-from bayling_study.shared.interactive.library import Library
-from bayling_study.shared.interactive.registry import demand_named
+from bayling_study.shared.interactive.registry import Fits, demand_named
 from bayling_study.shared.interactive.types import DirectedPair, Scene
 from bayling_study.stages.synthesis.registry import Workshop
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
 
 def draw(
-    workshop: Workshop,
-    direction: str,
-    condition: str = "",
-    fits: Callable[[Library, DirectedPair], bool] | None = None,
+    workshop: Workshop, direction: str, condition: str = "", fits: Fits | None = None
 ) -> DirectedPair | None:
     """Returns the least used segment that fits; nothing if there is none.
 
-    Args:
-        workshop: holds the segments.
-        direction: their direction.
-        condition: the condition's name, for which the fitting segments are found once.
-        fits: the condition; none takes every segment.
+    The segments that fit are found once for each name of a condition.
     """
     library = workshop.library
     deck = library.deck(direction, {condition: partial(fits, library)} if fits else {})
     return deck.draw() if len(deck) else None
+
+
+def wordings_beside(module: str) -> Any:
+    """Returns what stands in the YAML file beside a recipe's module."""
+    return yaml.safe_load(Path(module).with_suffix(".yaml").read_text(encoding="utf-8"))
 
 
 def written(
@@ -46,8 +47,6 @@ def written(
 
     Args:
         wordings: instruction language to wordings, with ``{language}`` for the target's name.
-        workshop: its mixture weighs the instruction languages.
-        rng: draws.
         target: code of the language of the answer.
         pivot: code of a second language, ``{pivot}`` in the wordings.
         values: what else a wording names.
@@ -62,17 +61,9 @@ def written(
 def single_turn(
     workshop: Workshop, direction: str, rng: Random, name: str, kind: str
 ) -> Instruction | None:
-    """Makes a conversation of one turn from an opening demand.
-
-    Args:
-        workshop: the material.
-        direction: where to translate.
-        rng: draws.
-        name: the recipe.
-        kind: the demand.
-    """
+    """Makes a conversation of one turn, of the recipe ``name``, from an opening demand."""
     opening = demand_named(kind)
-    segment = draw(workshop, direction, kind, opening.condition)
+    segment = draw(workshop, direction, kind, opening.fits)
     if segment is None:
         return None
     language = choose(workshop.mixture.instruction_languages, rng)

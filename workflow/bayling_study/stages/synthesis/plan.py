@@ -25,12 +25,7 @@ found in one serves several kinds of demand. A study of one block explores all o
 class BlockPlan:
     """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones.
 
-    Args:
-        mixture: its section of the config.
-        rows: index of the aligned rows.
-        conversations: ``conversations.parquet``.
-        seed: the mixture's.
-        scratch: folder for blocks.
+    The seed is the mixture's; blocks go to the folder ``scratch``.
 
     Attributes:
         wanted: conversations asked for, by ``RECIPE/DIRECTION``.
@@ -82,14 +77,9 @@ class BlockPlan:
         return result
 
     def _directions(self) -> dict[str, float]:
-        mixture = self._mixture
-        shares = spread(
-            mixture.directions,
-            self._rows.languages,
-            mixture.exclude,
-            self._rows.size,
-            mixture.temperature,
-        )
+        mixture, rows = self._mixture, self._rows
+        found = rows.languages, mixture.exclude, rows.size
+        shares = spread(mixture.directions, *found, mixture.temperature)
         for direction, share in shares.items():
             if share and not self._rows.size(direction):
                 raise StudyError(

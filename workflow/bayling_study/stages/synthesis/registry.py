@@ -74,13 +74,8 @@ RECIPES: dict[str, Recipe] = {}
 """All recipes by name; ``recipe_named`` fills it."""
 
 
-def every_direction(direction: str) -> bool:
-    """Fits every direction."""
-    return True
-
-
 def recipe(
-    name: str, *, directed: bool = True, taught: bool = False, fits: Fits = every_direction
+    name: str, *, directed: bool = True, taught: bool = False, fits: Fits = lambda direction: True
 ) -> Callable[[Make], Make]:
     """Registers a function as a recipe; see ``Recipe`` for the arguments.
 

@@ -63,12 +63,8 @@ class Shortage:
     ) -> dict[int, dict[tuple[str, str], int]]:
         """Divides what is missing of directions over the largest blocks that have some left.
 
-        Args:
-            missing: what ``take`` returned.
-            sizes: of each block of aligned rows, the segments of each direction.
-
-        Returns:
-            Block number to the count of each recipe and direction.
+        ``sizes`` has the segments of each direction in each block of aligned rows. Returns
+        block number to the count of each recipe and direction.
         """
         result: dict[int, dict[tuple[str, str], int]] = defaultdict(dict)
         for (recipe, direction, _), count in missing.items():

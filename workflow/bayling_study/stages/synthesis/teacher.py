@@ -7,7 +7,7 @@ fails is rejected with its reason and never mended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Protocol
 
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
+from bayling_study.core.lookup import look_up
 from bayling_study.shared.endpoint import ChatRequest, Endpoint
 from bayling_study.stages.synthesis.types import Instruction
 
@@ -47,11 +48,7 @@ ANSWER_TOKENS = 1024
 
 
 class EndpointTeacher:
-    """An endpoint as a teacher.
-
-    Args:
-        endpoint: the client; it keeps answers, rate and budget.
-    """
+    """An endpoint as a teacher; the client keeps answers, rate and budget."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -63,18 +60,19 @@ class EndpointTeacher:
             yield None if answer.finish == "length" else answer.text.strip()
 
 
-def hired(system: object, name: str, cache: Path | None, stack: ExitStack) -> Teacher:
-    """Returns the teacher that a system of the config is.
+def hired(
+    name: str | None, systems: Mapping[str, object], cache: Path | None, stack: ExitStack
+) -> Teacher | None:
+    """Returns the teacher that a system of the config is, or none where none is named.
 
-    Args:
-        system: its section.
-        name: its name.
-        cache: folder of its answers.
-        stack: closes its connections at the end.
+    Its answers go to the folder ``cache``; ``stack`` closes its connections.
 
     Raises:
-        StudyError: the system is no endpoint, or there is no folder.
+        StudyError: the system is unknown or no endpoint, or there is no folder.
     """
+    if name is None:
+        return None
+    system = look_up("system", name, systems, "teacher")
     if not isinstance(system, EndpointSystem):
         raise StudyError("a teacher is a system of the kind endpoint", where=f"systems.{name}")
     if cache is None:

@@ -9,16 +9,10 @@ import pyarrow as pa
 
 from bayling_study.shared.interactive.types import Step
 
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("recipe", pa.string()),
-        ("source", pa.string()),
-        ("direction", pa.string()),
-        ("languages", pa.list_(pa.string())),
-        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
-    ]
-)
+MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+TEXTS = ("id", "recipe", "source", "direction")
+LISTS = {"languages": pa.list_(pa.string()), "messages": pa.list_(MESSAGE)}
+SCHEMA = pa.schema([*((name, pa.string()) for name in TEXTS), *LISTS.items()])
 
 Message = dict[str, str]
 
@@ -67,13 +61,8 @@ def instruction_of(
 ) -> Instruction:
     """Returns the conversation that consists of steps.
 
-    Args:
-        recipe: its recipe.
-        direction: its direction.
-        instruction: language of the user's wording.
-        steps: its turns.
-        demands: kinds of demand to count.
-        languages: codes of languages in it besides those of its steps.
+    ``demands`` are the kinds of demand to count, ``languages`` the codes of languages in it
+    besides those of its steps and of the user's wording (``instruction``).
     """
     turns = list(steps)
     found = {instruction, *direction.split("-"), *languages}

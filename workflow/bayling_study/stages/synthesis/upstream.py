@@ -45,13 +45,9 @@ class UpstreamBlock:
 
 
 def blocks(path: Path, languages: Mapping[str, float], seed: int) -> list[UpstreamBlock]:
-    """Returns all blocks of ``conversations.parquet``.
+    """Returns all blocks of ``conversations.parquet``, in an order that the seed decides.
 
-    Args:
-        path: the file.
-        languages: languages to keep apart (a conversation's first one counts); none
-            puts all together.
-        seed: decides the order.
+    ``languages`` are kept apart (a conversation's first one counts); none puts all together.
     """
     result = []
     start = 0
@@ -110,18 +106,11 @@ class Conversations:
     def __init__(self, path: Path, block: UpstreamBlock) -> None:
         self._path, self._block = path, block
         self.taken = block.taken
-        self._rows = self._read()
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return self
-
-    def __next__(self) -> Mapping[str, Any]:
-        row = next(self._rows)
-        self.taken += 1
-        return row
-
-    def _read(self) -> Iterator[Mapping[str, Any]]:
         with pq.ParquetFile(self._path) as file:
             table = file.read_row_group(self._block.group)
         for start in range(self._block.taken, len(self._block.rows), TAKEN):
-            yield from table.take(self._block.rows[start : start + TAKEN]).to_pylist()
+            for row in table.take(self._block.rows[start : start + TAKEN]).to_pylist():
+                self.taken += 1
+                yield row

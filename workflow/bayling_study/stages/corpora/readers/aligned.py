@@ -7,6 +7,7 @@ come from the same text, so a block of consecutive rows stands for a document.
 from __future__ import annotations
 
 from bayling_study.config.corpora import ParallelCorpus
+from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 
 BLOCK_ROWS = 50
@@ -21,24 +22,26 @@ def block(row: int) -> str:
 def segment(
     corpus: ParallelCorpus, language: str, file: str, row: object, document: str, *texts: str
 ) -> ParallelSegment:
-    """Makes a segment of one row.
+    """Makes a segment of a row, told by its number or key in a file.
 
-    Args:
-        corpus: the section of the config.
-        language: this project's code of the other language.
-        file: name of the file, part of the id and of the document.
-        row: number or key of the row in it.
-        document: name of the document inside the file; empty if the file is one.
-        texts: of the pivot, then of the other language.
+    ``document`` is a name inside the file, empty if the file is one. The texts are that of
+    the pivot and that of the language (this project's code).
     """
     text_a, text_b = texts
     name = f"{corpus.source}/{file}/{document}" if document else f"{corpus.source}/{file}"
+    place = f"{corpus.source}/{language}/{file}/{row}"
     return ParallelSegment(
-        f"{corpus.source}/{language}/{file}/{row}",
-        corpus.source,
-        corpus.pivot,
-        language,
-        text_a,
-        text_b,
-        name,
+        place, corpus.source, corpus.pivot, language, text_a, text_b, document=name
     )
+
+
+def score(text: str, where: str) -> float:
+    """Returns the score of a mined pair.
+
+    Raises:
+        StudyError: the text is no number.
+    """
+    try:
+        return float(text)
+    except ValueError as error:
+        raise StudyError(f"{text[:40]!r} is not a score", where=where) from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
-from bayling_study.stages.corpora.readers.json_catalogues import messages
+from bayling_study.stages.corpora.readers.json_catalogues import shared_messages
 from bayling_study.stages.corpora.readers.locate import locate
 
 DEFAULT_PATH = "homeassistant/components"
@@ -33,20 +33,4 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     if not found:
         raise StudyError(f"no */translations/{corpus.upstream_pivot}.json", where=root)
     for file in found:
-        yield from _component(file, corpus)
-
-
-def _component(pivot_file: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    component = pivot_file.parent.parent.name
-    document = f"{corpus.source}/{component}"
-    pivot = messages(pivot_file)
-    for language, upstream in corpus.targets.items():
-        file = pivot_file.with_name(f"{upstream}.json")
-        if not file.exists():
-            continue
-        for key, text in messages(file).items():
-            if key in pivot:
-                name = f"{corpus.source}/{language}/{component}/{key}"
-                yield ParallelSegment(
-                    name, corpus.source, corpus.pivot, language, pivot[key], text, document
-                )
+        yield from shared_messages(file, file.parent.parent.name, corpus)

@@ -29,15 +29,23 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     """
     root = files_root(download)
     for file in locate_all(download, corpus.file(corpus.path, corpus.upstream_pivot)):
-        document = file.parent.relative_to(root).as_posix()
-        pivot = messages(file)
-        for language, upstream in corpus.targets.items():
-            path = file.with_name(f"{upstream}{file.suffix}")
-            if not path.is_file():
-                continue
-            for key, text in messages(path).items():
-                if key in pivot:
-                    yield segment(corpus, language, document, key, "", pivot[key], text)
+        yield from shared_messages(file, file.parent.relative_to(root).as_posix(), corpus)
+
+
+def shared_messages(
+    pivot_file: Path, document: str, corpus: ParallelCorpus
+) -> Iterator[ParallelSegment]:
+    """Yields the messages that the languages' files beside the pivot's share with it.
+
+    Raises:
+        StudyError: a file is no object of texts.
+    """
+    pivot = messages(pivot_file)
+    for language, upstream in corpus.targets.items():
+        path = pivot_file.with_name(f"{upstream}{pivot_file.suffix}")
+        for key, text in (messages(path) if path.is_file() else {}).items():
+            if key in pivot:
+                yield segment(corpus, language, document, key, "", pivot[key], text)
 
 
 def messages(file: Path) -> dict[str, str]:

@@ -31,13 +31,13 @@ def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term]:
         StudyError: a line has not two words.
     """
     for language, upstream in lexicon.languages.items():
-        path = locate(download, _place(lexicon, upstream))
+        place = lexicon.path.replace("{pivot}", lexicon.pivot).replace("{language}", upstream)
+        path = locate(download, place)
         for number, line in lines(path):
             words = line.split()
             if len(words) != 2:
-                raise StudyError(
-                    f"{len(words)} words where two are needed", where=f"{path}:{number}"
-                )
+                what = f"{len(words)} words where two are needed"
+                raise StudyError(what, where=f"{path}:{number}")
             yield Term(lexicon.source, lexicon.pivot, language, *words)
 
 
@@ -94,7 +94,3 @@ def read_cldr(download: Path, lexicon: Lexicon) -> Iterator[Term]:
             for code, text in terms.items():
                 if code in pivot[kind]:
                     yield Term(lexicon.source, lexicon.pivot, language, pivot[kind][code], text)
-
-
-def _place(lexicon: Lexicon, upstream: str) -> str:
-    return lexicon.path.replace("{pivot}", lexicon.pivot).replace("{language}", upstream)

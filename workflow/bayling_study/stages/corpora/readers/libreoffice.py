@@ -16,6 +16,7 @@ from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.readers.aligned import segment
+from bayling_study.stages.corpora.readers.lines import whole_text
 from bayling_study.stages.corpora.readers.locate import locate
 
 DEFAULT_PATH = "usr/share/libreoffice/help/{language}/text"
@@ -40,12 +41,10 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     for page in pages:
         pivot = paragraphs(root / page)
         for language, folder in others.items():
-            if (folder / page).is_file():
-                for name, text in paragraphs(folder / page).items():
-                    if name in pivot:
-                        yield segment(
-                            corpus, language, page.as_posix(), name, "", pivot[name], text
-                        )
+            own = paragraphs(folder / page) if (folder / page).is_file() else {}
+            for name, text in own.items():
+                if name in pivot:
+                    yield segment(corpus, language, page.as_posix(), name, "", pivot[name], text)
 
 
 def paragraphs(path: Path) -> dict[str, str]:
@@ -55,10 +54,7 @@ def paragraphs(path: Path) -> dict[str, str]:
         StudyError: the file is not UTF-8.
     """
     parser = _Page()
-    try:
-        parser.feed(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
+    parser.feed(whole_text(path))
     return parser.paragraphs
 
 

@@ -34,6 +34,18 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         raise StudyError(f"the compressed file is damaged ({error})", where=path) from error
 
 
+def whole_text(path: Path) -> str:
+    """Returns the text of a small file.
+
+    Raises:
+        StudyError: the file is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
+
+
 def _opened(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))

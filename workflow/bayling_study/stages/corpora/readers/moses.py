@@ -15,7 +15,7 @@ from pathlib import Path
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
-from bayling_study.stages.corpora.readers.aligned import block, segment
+from bayling_study.stages.corpora.readers.aligned import block, score, segment
 from bayling_study.stages.corpora.readers.lines import lines
 from bayling_study.stages.corpora.readers.locate import locate
 
@@ -38,7 +38,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 def _pairs(
     first: Path, second: Path, scores: Path | None, least: float | None
 ) -> Iterator[tuple[int, tuple[str, str]]]:
-    rated = (_number(text, f"{scores}:{row}") for row, text in lines(scores)) if scores else None
+    rated = (score(text, f"{scores}:{row}") for row, text in lines(scores)) if scores else None
     for one, two in zip_longest(lines(first), lines(second)):
         if one is None or two is None:
             raise StudyError(
@@ -46,15 +46,8 @@ def _pairs(
                 where=second.parent,
                 fix="fetch the source again",
             )
-        score = next(rated, None) if rated else None
-        if rated and score is None:
+        rating = next(rated, None) if rated else None
+        if rated and rating is None:
             raise StudyError("there are fewer scores than lines", where=scores)
-        if least is None or score is None or score >= least:
+        if least is None or rating is None or rating >= least:
             yield one[0], (one[1], two[1])
-
-
-def _number(text: str, where: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise StudyError(f"{text[:40]!r} is not a score", where=where) from error

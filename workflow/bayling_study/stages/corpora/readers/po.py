@@ -45,8 +45,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
             for key, text_a, text_b in messages(path):
                 name = f"{document}#{key}"
                 yield segment(corpus, language, name, "", "", text_a, text_b)._replace(
-                    id=f"{corpus.source}/{language}/{name}",
-                    document=f"{corpus.source}/{document}",
+                    id=f"{corpus.source}/{language}/{name}", document=f"{corpus.source}/{document}"
                 )
 
 

@@ -24,13 +24,8 @@ from bayling_study.stages.corpora.readers.jsonitems import read_items, text_of
 from bayling_study.stages.corpora.readers.locate import locate_all
 
 ROLES = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "assistant": "assistant",
-    "bing": "assistant",
-    "bard": "assistant",
+    **dict.fromkeys(("human", "user"), "user"),
+    **dict.fromkeys(("gpt", "chatgpt", "assistant", "bing", "bard"), "assistant"),
     "system": "system",
 }
 CODE_BLOCK = re.compile(r"(```.*?(?:```|\Z))", re.DOTALL)

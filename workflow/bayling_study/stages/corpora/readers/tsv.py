@@ -14,7 +14,7 @@ from pathlib import Path
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
-from bayling_study.stages.corpora.readers.aligned import block, segment
+from bayling_study.stages.corpora.readers.aligned import block, score, segment
 from bayling_study.stages.corpora.readers.lines import lines
 from bayling_study.stages.corpora.readers.locate import locate
 
@@ -58,17 +58,11 @@ def _file(
         if not (cells[first] or cells[second]):
             documents, divided = documents + 1, True
             continue
-        if "score" in columns and _is_low(cells[columns["score"]], corpus, f"{path}:{row}"):
-            continue
+        if "score" in columns:
+            rating = score(cells[columns["score"]], f"{path}:{row}")
+            if corpus.min_score is not None and rating < corpus.min_score:
+                continue
         document = f"d{documents}" if divided else block(row)
         if "document" in columns:
             document = cells[columns["document"]]
         yield segment(corpus, language, path.name, row, document, cells[first], cells[second])
-
-
-def _is_low(cell: str, corpus: ParallelCorpus, where: str) -> bool:
-    try:
-        score = float(cell)
-    except ValueError as error:
-        raise StudyError(f"{cell[:40]!r} is not a score", where=where) from error
-    return corpus.min_score is not None and score < corpus.min_score

@@ -17,6 +17,7 @@ from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.readers.aligned import segment
+from bayling_study.stages.corpora.readers.lines import whole_text
 from bayling_study.stages.corpora.readers.locate import locate
 
 DEFAULT_PATH = "declaration/{language}.html"
@@ -50,10 +51,7 @@ def articles(path: Path) -> dict[str, list[str]]:
         StudyError: the file is not UTF-8 or not of this form.
     """
     parser = _Declaration()
-    try:
-        parser.feed(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
+    parser.feed(whole_text(path))
     if not parser.articles:
         raise StudyError("the file has no article with paragraphs", where=path)
     return parser.articles

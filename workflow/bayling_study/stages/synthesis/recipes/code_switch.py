@@ -16,26 +16,14 @@ from bayling_study.core.text.forms import occurrences
 from bayling_study.core.text.words import is_quotable
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import DirectedPair, Step
-from bayling_study.stages.synthesis.parts import draw, written
+from bayling_study.stages.synthesis.parts import draw, wordings_beside, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
 MAX_SHARE = 0.5
 """Largest share of a sentence's letters that is switched; the rest must show what it says."""
 
-WORDINGS = {
-    "en": [
-        "Some words of this {language} sentence are in another language. "
-        "Write all of it in {language}: {source}",
-        "Restore the {language} sentence: {source}",
-        "Replace the foreign words by {language} ones: {source}",
-    ],
-    "zh": [
-        "这个{language}句子里有些词是另一种语言，请全部用{language}写出：{source}",
-        "请还原这个{language}句子：{source}",
-        "把其中的外语词换成{language}：{source}",
-    ],
-}
+WORDINGS = wordings_beside(__file__)
 
 
 def switchable(library: Library, segment: DirectedPair) -> bool:

@@ -14,7 +14,7 @@ from bayling_study.core.text.forms import occurrences
 from bayling_study.core.text.words import is_quotable
 from bayling_study.shared.interactive.library import Library, aligned_sentences
 from bayling_study.shared.interactive.types import DirectedPair, Step
-from bayling_study.stages.synthesis.parts import draw, written
+from bayling_study.stages.synthesis.parts import draw, wordings_beside, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
@@ -22,32 +22,7 @@ GAP = "____"
 MAX_SENTENCES = 2
 """A text to continue has two sentences: what follows the first is then one answer."""
 
-WORDINGS = {
-    "continue": {
-        "en": [
-            "How could this text go on? Answer with one sentence in {language}.\n{source}",
-            "Continue in {language}: {source}",
-        ],
-        "zh": [
-            "这段话接下来会怎么写？请用{language}写一句。\n{source}",
-            "用{language}续写：{source}",
-        ],
-    },
-    "first": {
-        "en": ["What does the first sentence say? Answer in {language}.\n{source}"],
-        "zh": ["第一句说的是什么？请用{language}回答。\n{source}"],
-    },
-    "last": {
-        "en": ["What does the last sentence say? Answer in {language}.\n{source}"],
-        "zh": ["最后一句说的是什么？请用{language}回答。\n{source}"],
-    },
-    "gap": {
-        "en": [
-            "Fill the gap with “{word}” and answer with the whole sentence in {language}.\n{source}"
-        ],
-        "zh": ["用“{word}”填空，并用{language}写出整句。\n{source}"],
-    },
-}
+WORDINGS = wordings_beside(__file__)
 
 
 def has_task(library: Library, segment: DirectedPair) -> bool:

@@ -11,23 +11,13 @@ from random import Random
 
 from bayling_study.core import languages
 from bayling_study.shared.interactive.library import Library
-from bayling_study.shared.interactive.types import DirectedPair, Step
-from bayling_study.stages.synthesis.parts import draw, written
+from bayling_study.shared.interactive.types import Step
+from bayling_study.stages.synthesis.parts import draw, wordings_beside, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
 PIVOT = "en"
-
-WORDINGS = {
-    "en": [
-        "Translate into {pivot} first, then into {language}: {source}",
-        "Draft the {language} translation in {pivot}, then write it: {source}",
-    ],
-    "zh": [
-        "先译成{pivot}，再译成{language}：{source}",
-        "请先写{pivot}草稿，再给出{language}译文：{source}",
-    ],
-}
+WORDINGS = wordings_beside(__file__)
 LABELS = {"en": "{language}: {text}", "zh": "{language}：{text}"}
 
 
@@ -36,15 +26,10 @@ def over_the_pivot(direction: str) -> bool:
     return PIVOT not in direction.split("-")
 
 
-def has_pivot(library: Library, segment: DirectedPair) -> bool:
-    """Tells whether the text is known by which a segment's two sides were aligned."""
-    return bool(library.pivot_text(segment))
-
-
 @recipe("pivot", fits=over_the_pivot)
 def pivot(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """One sentence; the answer has its pivot draft and its translation, each with a label."""
-    segment = draw(workshop, direction, "pivot", has_pivot)
+    segment = draw(workshop, direction, "pivot", Library.pivot_text)
     if segment is None:
         return None
     chosen, user = written(

@@ -1,4 +1,4 @@
-"""Translations that a teacher rewrites: what is asked, and what its answer must fulfil.
+"""Translations that a teacher rewrites: in other words, or in another style or register.
 
 The user asks for a translation and then for another form of it. The first answer
 is aligned text, the second one the teacher's, taken only if code finds it
@@ -21,7 +21,7 @@ from bayling_study.shared.interactive.openings import in_script
 from bayling_study.shared.interactive.registry import demand_named
 from bayling_study.shared.interactive.types import Scene, Step
 from bayling_study.stages.synthesis.parts import draw
-from bayling_study.stages.synthesis.registry import Workshop
+from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.teacher import TeacherQuestion
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
@@ -36,23 +36,45 @@ FRAME = (
 )
 
 
-def rewritten(
+TASK = "Say the same in other words."
+DEMANDS = {
+    "en": ["Say it in other words.", "Could you paraphrase that?", "Give me another translation."],
+    "zh": ["换一种说法。", "请改写一下译文。", "还可以怎么译？"],
+}
+STYLES = {
+    "formal": ("Make it formal and polite.", "Make it more formal.", "请更正式一些。"),
+    "casual": ("Make it casual, as among friends.", "Make it more casual.", "请更口语一些。"),
+    "simple": ("Use short, simple words.", "Use simpler words.", "请用更简单的词。"),
+    "literary": ("Make it literary.", "Give it a literary style.", "请写得更有文采。"),
+    "news": ("Write it as a newspaper would.", "Write it like a news report.", "请写成新闻体。"),
+}
+"""Style to what the teacher is told and what the user says in English and in Chinese."""
+
+
+@recipe("paraphrase", taught=True)
+def paraphrase(workshop: Workshop, direction: str, rng: Random) -> TeacherQuestion | None:
+    """A request for a translation, then for a paraphrase of it."""
+    return _rewritten(workshop, direction, rng, "paraphrase", TASK, DEMANDS)
+
+
+@recipe("style", taught=True)
+def style(workshop: Workshop, direction: str, rng: Random) -> TeacherQuestion | None:
+    """A request for a translation, then for another style."""
+    task, english, chinese = STYLES[rng.choice(sorted(STYLES))]
+    return _rewritten(workshop, direction, rng, "style", task, {"en": [english], "zh": [chinese]})
+
+
+def _rewritten(
     workshop: Workshop,
     direction: str,
     rng: Random,
-    recipe: str,
+    name: str,
     task: str,
     demands: Mapping[str, Sequence[str]],
 ) -> TeacherQuestion | None:
     """Returns the question to the teacher; nothing if the direction has no segment.
 
-    Args:
-        workshop: the material.
-        direction: where to translate first.
-        rng: draws.
-        recipe: name of the recipe.
-        task: what the teacher is told to do.
-        demands: instruction language to what the user may write.
+    The teacher is told the task; ``demands`` has what the user may write, by language.
     """
     segment = draw(workshop, direction)
     if segment is None:
@@ -66,18 +88,18 @@ def rewritten(
     target = languages.name(segment.target)
     text = FRAME.format(language=target, task=task, text=segment.target_text)
     messages = [{"role": "user", "content": text}]
-    return TeacherQuestion(messages, partial(_finished, recipe, direction, language, first, user))
+    return TeacherQuestion(messages, partial(_finished, name, direction, language, first, user))
 
 
 def _finished(
-    recipe: str, direction: str, language: str, first: Step, user: str, answer: str
+    name: str, direction: str, language: str, first: Step, user: str, answer: str
 ) -> Instruction | str:
     """Returns the conversation, or why the teacher's answer cannot be used."""
     reason = fault(first, answer)
     if reason:
         return reason
-    second = Step(recipe, user, answer, [], first.segment)
-    return instruction_of(recipe, direction, language, [first, second], [recipe])
+    second = Step(name, user, answer, [], first.segment)
+    return instruction_of(name, direction, language, [first, second], [name])
 
 
 def fault(first: Step, answer: str) -> str:
