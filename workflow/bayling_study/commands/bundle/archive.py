@@ -48,9 +48,9 @@ def archive_bytes(listing: dict[str, dict[str, Any]]) -> int:
 def write(
     path: Path, top: str, about: dict[str, Any], entries: list[Entry], listing: dict[str, Any]
 ) -> None:
-    """Writes the archive, whole or not at all: entries of known hashes and sizes in one folder.
+    """Writes the archive, whole or not at all, with all entries in the one folder ``top``.
 
-    ``about`` is what else ``bundle.json`` says.
+    ``listing`` holds their hashes and sizes; ``about`` is what else ``bundle.json`` says.
 
     Raises:
         StudyError: a file changed since it was hashed.

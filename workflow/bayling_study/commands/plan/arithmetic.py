@@ -37,7 +37,7 @@ class Memory:
 def memory(
     shape: Shape, tokens: int = 2048, group: int = 256, scale_bytes: int = PAPER_SCALE_BYTES
 ) -> Memory:
-    """Returns what a model needs to answer one prompt, of so many tokens with its answer.
+    """Returns what a model needs to answer one prompt; ``tokens`` counts the answer too.
 
     ``group`` input columns share a scale of 2 bytes (the paper's numbers) or 4 (our files').
     """

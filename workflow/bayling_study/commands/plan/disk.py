@@ -22,7 +22,7 @@ BIGGER = "study: {results: /BIGGER/DISK/results, resources: /BIGGER/DISK/resourc
 
 @dataclass(frozen=True)
 class Need:
-    """What one job adds to the disk that it writes to: bytes that remain, and that do not."""
+    """Bytes that one job adds to a folder's disk: for good, and as scratch while it runs."""
 
     stage: str
     folder: Path

@@ -13,7 +13,7 @@ from bayling_study.shared.sources.table import PINNED_KINDS, SourceRow
 
 @dataclass(frozen=True)
 class Download:
-    """One source, by its row in the table of sources."""
+    """One source to download, with its row in the table of sources."""
 
     row: SourceRow
     bytes: int | None

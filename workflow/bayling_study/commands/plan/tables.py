@@ -50,10 +50,7 @@ def _size(source: Download) -> str:
 
 
 def model_table(models: Mapping[str, Model], group: int) -> str:
-    """Renders what foundations need to answer in 16 and in 8 bits, by shape and its origin.
-
-    In 8 bits so many columns as the group has share a scale.
-    """
+    """Renders what foundations need to answer in 16 bits, and in 8 with one scale per group."""
     header = ("foundation", "parameters", "16 bits", "+ cache", "8 bits", "+ cache", "shape from")
     rows = [(name, *_answering(one.shape, group), one.origin) for name, one in models.items()]
     title = (

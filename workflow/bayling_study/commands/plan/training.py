@@ -19,9 +19,9 @@ from bayling_study.shared.sizing.shape import Shape
 
 @dataclass(frozen=True)
 class Tuning:
-    """One tuning job: its model FLOPs, the memory of each process, and an earlier run's measures.
+    """One tuning job: model FLOPs, memory of each process, and what an earlier run measured.
 
-    The settings are those of the section ``tuning`` without ``auto``.
+    The settings are those of the section ``tuning``, with ``auto`` resolved.
     """
 
     system: str

@@ -52,10 +52,10 @@ def _tunings(config: StudyConfig) -> list[TuningSection]:
 
 
 def broken_imports(names: Sequence[str], seconds: float = IMPORT_SECONDS) -> dict[str, str]:
-    """Imports packages, one after the other, in a process of this interpreter.
+    """Imports packages in a process of this interpreter, all within so many seconds.
 
     Returns:
-        A package that cannot be imported (all of them within some seconds) to the reason.
+        A package that cannot be imported to the reason.
     """
     command = [sys.executable, "-c", IMPORTS, *names]
     try:

@@ -36,8 +36,7 @@ Fill every rank column, change nothing else, and save as CSV.
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A row of the sheet: a conversation, the systems in the order of the answer columns, and
-    their answers in that order, one per turn."""
+    """A conversation, the systems in the order of the answer columns, and each one's answers."""
 
     prompt: Prompt
     order: list[str]

@@ -23,10 +23,10 @@ FIELDS = ("%i", "%j", "%T", "%M", "%l", "%N", "%r", "%Z", "%k")
 
 @dataclass(frozen=True)
 class Queued:
-    """One job in the queue, by the scheduler's number: how long it has run, and may run, where.
+    """One job in the queue, as the scheduler describes it.
 
-    ``rule`` is what it runs, with its wildcards, as Snakemake comments it; there are no
-    ``nodes`` while it waits for some ``reason``.
+    ``rule`` is what it runs, with its wildcards, as Snakemake comments it; ``nodes`` is empty
+    while it waits, for ``reason``. It has run for ``time`` and may run for ``limit``.
     """
 
     number: str

@@ -16,7 +16,7 @@ RECENT = 20  # steps whose median speed is shown
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """A training at some step: its loss, the step of its newest checkpoint, the jobs it took.
+    """A training at some step; ``saved`` is the newest checkpoint's, ``attempts`` counts jobs.
 
     ``steps`` are all that there will be, 0 where that is not known; the speed (real tokens) and
     the time left are those of the last steps; ``age`` is the seconds since the last one.

@@ -19,7 +19,7 @@ from bayling_study.core.files import read_json
 
 @dataclass(frozen=True)
 class Reference:
-    """A file or folder by the name that a job gives it.
+    """A file or folder that a record names.
 
     ``shown`` is the path as the record has it, ``path`` where it is now, ``sha256`` the hash when
     the job read or wrote it (empty where none was taken).
