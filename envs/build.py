@@ -124,7 +124,7 @@ def progress(folder: Path, log: Path, start: float) -> str:
     minutes = (time.monotonic() - start) / 60
     packages = len(list(folder.glob("lib/python*/site-packages/*.dist-info")))
     words = log.read_text(errors="replace").strip().rpartition("\n")[2].partition(" (from")[0]
-    return f"{minutes:.0f} min, {packages} packages in place; {words[:70]}"
+    return f"{minutes:.0f} min, {packages} packages in place; {words.strip()[:70]}"
 
 
 def ensure(environments: list[Environment]) -> None:

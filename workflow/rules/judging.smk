@@ -14,7 +14,9 @@ rule judging:
         mem_mb=4000,
         runtime=480,
         gpu=0,
-        devices=lambda wildcards: ONE_GPU if STUDY.judging_option(wildcards.suite) else "",
+        devices=lambda wildcards: (
+            ONE_GPU if STUDY.judging_option(wildcards.suite) else ""
+        ),
         operations=STUDY.operations(),
     params:
         settings=lambda wildcards: STUDY.settings("judging", wildcards.suite),
