@@ -1,14 +1,11 @@
-"""Engines: token ids in, token ids out. Which one runs a checkpoint, and how it is loaded."""
+"""Which engine runs a checkpoint, and how it is loaded."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 import transformers
@@ -17,40 +14,8 @@ from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.models import checkpoint_format, load
-from bayling_study.stages.generation.batching import PromptTokens
-from bayling_study.stages.generation.decoding import AnswerTokens, decode
-
-
-class Decode(Protocol):
-    """Answers a batch of requests with one common limit; see ``decoding.decode``."""
-
-    def __call__(
-        self, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[random.Random]
-    ) -> list[AnswerTokens]:
-        """Returns the answers in the order of the batch."""
-        ...
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A loaded checkpoint.
-
-    Attributes:
-        name: ``transformers`` or ``vllm``.
-        format: of the checkpoint's files.
-        context: largest number of positions.
-        batch_tokens, max_batch: how much one batch may hold.
-        packages: versions of what decides the answers.
-    """
-
-    name: str
-    format: str
-    tokenizer: Any
-    context: int
-    decode: Decode
-    batch_tokens: int
-    max_batch: int
-    packages: dict[str, str] = field(default_factory=dict)
+from bayling_study.stages.generation.decoding import decode
+from bayling_study.stages.generation.engine import Engine
 
 
 def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Decoding]) -> Engine:

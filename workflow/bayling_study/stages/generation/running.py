@@ -20,7 +20,7 @@ from bayling_study.shared import templates
 from bayling_study.stages.generation import turns
 from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 from bayling_study.stages.generation.decoding import AnswerTokens
-from bayling_study.stages.generation.engines import Engine
+from bayling_study.stages.generation.engine import Engine
 from bayling_study.stages.generation.journal import Entry, TurnJournal
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import SuiteAnswers

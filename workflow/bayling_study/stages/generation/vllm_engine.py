@@ -23,7 +23,7 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.generation.batching import PromptTokens
 from bayling_study.stages.generation.decoding import AnswerTokens, ended
-from bayling_study.stages.generation.engines import Engine
+from bayling_study.stages.generation.engine import Engine
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 REQUESTS = 512
