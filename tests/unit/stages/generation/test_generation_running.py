@@ -248,7 +248,7 @@ def test_prompts_longer_than_the_context_are_cut_and_counted(study: Study, tmp_p
 def test_groupwise_8_bit_checkpoints_answer(study: Study, tmp_path: Path, compute: str) -> None:
     config = StudyConfig.model_validate({"systems": SYSTEMS, "export": {"group_size": 16}})
     source = open_checkpoint(study.checkpoint)
-    export(source, make_format(source, "groupwise", config), tmp_path / "int8", {})
+    export(source, make_format(source, "groupwise", config), tmp_path / "int8")
     study.settings(int8_compute=compute)
     system = study.generate("tuned-int8", checkpoint=tmp_path / "int8")
     assert system["details"]["format"] == "groupwise"
