@@ -1,5 +1,6 @@
 """The configuration: what is accepted, and how a mistake is told."""
 
+import re
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ from bayling_study.config import (
 )
 from bayling_study.config.document import REFERENCE, SCHEMA, reference, schema
 from bayling_study.config.loading import merge, parse_config
+from bayling_study.config.names import RENAMED
 from bayling_study.config.suites import EXAM_TASKS
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.settings import Settings
@@ -113,6 +115,22 @@ def test_a_mistake_is_told_with_key_and_reason(path, value, parts):
         parse_config(altered(path, value), where="my.yaml")
     for part in ["my.yaml", *parts]:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_key_of_an_earlier_version_is_refused_with_its_present_name(old, new):
+    with pytest.raises(StudyError, match=f"{old}: this key is now called {re.escape(new)}"):
+        parse_config(altered(old, 1))
+    section, key = new.rpartition(".")[::2]
+    model = StudyConfig
+    for part in filter(None, section.split(".")):
+        model = model.model_fields[part].annotation
+    assert key in model.model_fields
+
+
+def test_an_earlier_key_among_a_systems_own_is_refused_too():
+    with pytest.raises(StudyError, match=r"micro_tokens: now called tuning\.micro_batch_tokens"):
+        parse_config(altered("systems.tuned.tuning", {"micro_tokens": 512}))
 
 
 def test_a_wmt22_direction_that_is_trained_is_not_zero_shot_by_default():

@@ -17,18 +17,12 @@ from pydantic import ValidationError
 
 from bayling_study.config.checks import check_study
 from bayling_study.config.model import StudyConfig
+from bayling_study.config.names import RENAMED
 from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.core.lookup import closest
 
-RENAMED = {
-    "scoring.comet": "comet",
-    "export.perplexity_conversations": "perplexity.conversations",
-    "corpora.cleaning.samples": "report.rejected_samples",
-    "tuning.micro_tokens": "tuning.micro_batch_tokens",
-}
-"""Keys of earlier versions and what they are called now."""
 ROOT = Path(__file__).resolve().parents[3]
 """The repository's root."""
 

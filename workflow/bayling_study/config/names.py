@@ -65,3 +65,11 @@ WMT22_ZERO_SHOT = WMT22_DIRECTIONS[4:]
 
 CONSTRAINED_DIRECTIONS = ("zh-en", "en-zh")
 """Directions of the released constrained sets."""
+
+RENAMED = {
+    "scoring.comet": "comet",
+    "export.perplexity_conversations": "perplexity.conversations",
+    "corpora.cleaning.samples": "report.rejected_samples",
+    "tuning.micro_tokens": "tuning.micro_batch_tokens",
+}
+"""Keys of earlier versions and what they are called now."""

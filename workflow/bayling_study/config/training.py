@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from bayling_study.config.lowcost import Phase
 from bayling_study.config.model import StudyConfig
+from bayling_study.config.names import RENAMED
 from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
@@ -24,8 +25,10 @@ def check_tuning(config: StudyConfig, name: str, key: str) -> None:
         tuning = config.tuning_of(name)
     except ValidationError as error:
         finding = error.errors()[0]
-        place = ".".join([key, name, "tuning", *map(str, finding["loc"])])
-        raise StudyError(f"{finding['msg']} (got {finding['input']!r})", where=place) from error
+        own_key = ".".join(["tuning", *map(str, finding["loc"])])
+        moved = RENAMED.get(own_key)
+        what = f"now called {moved}" if moved else f"{finding['msg']} (got {finding['input']!r})"
+        raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
     where = f"{key}.{name}.tuning" if own else "tuning"
     check_adapter(tuning, where)
     check_curriculum(tuning, where)
