@@ -57,7 +57,7 @@ def with_gpu() -> set[str]:
     found = set()
     for file in (ROOT / "workflow" / "rules").glob("*.smk"):
         for part in re.split(r"(?m)^rule ", file.read_text())[1:]:
-            if re.search(r"\bdevices=.*(ONE_GPU|ALL_GPUS)", part):
+            if re.search(r"\bdevices=[^,]*(ONE_GPU|ALL_GPUS)", part):
                 found.add(part.partition(":")[0])
     return found
 

@@ -96,6 +96,6 @@ def _description(
 
 def _maker(name: str, path: Path) -> tuple[str, str]:
     """Returns the job that made an input, data or a model, and the card among its artefacts."""
-    if name == "instructions":
+    if name == "synthesis":
         return f"synthesis/{path.name}", CARD
     return f"tuning/{path.name}", f"{FOLDER}/{CARD}"
