@@ -160,8 +160,8 @@ def test_half_a_character_is_replaced_in_dialogues_and_rejected_in_segments(
 def test_a_broken_file_is_named_and_leaves_nothing(
     downloads: dict[str, Path], tmp_path: Path
 ) -> None:
-    (downloads["lf"] / "files/a.json").write_bytes(b'[{"instruction": "x", "output": "y"}]')
-    with pytest.raises(StudyError, match=r"a\.json: row 1: the key 'input' is missing"):
+    (downloads["lf"] / "files/a.json").write_bytes(b'[{"instruction": "x", "input": "y"}]')
+    with pytest.raises(StudyError, match=r"a\.json: row 1: the key 'output' is missing"):
         make(downloads, tmp_path / "out")
     assert not list(tmp_path.glob("*out*"))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
 from bayling_study.stages.corpora.readers import CONVERSATIONS
@@ -20,7 +21,7 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
     """Writes ``conversations.parquet`` into a folder and returns its part of the report.
 
     Raises:
-        StudyError: an upstream file is broken.
+        StudyError: an upstream file is broken or has no complete exchange.
     """
     reading = _Reading(section, downloads)
     write_distinct(
@@ -46,14 +47,18 @@ class _Reading:
             group = f"{corpus.source}/{corpus.path}"
             read = CONVERSATIONS[corpus.reader](self._downloads[corpus.source], corpus)
             what = f"{group} ({number} of {len(self._section.conversations)})"
+            rows, before = 0, count
             for draft in Progress(what, over=read):
+                rows += 1
                 self.tally.read(group)
                 self.repaired.update(draft.changes)
                 if draft.conversation.messages:
                     count += 1
                     yield _row(draft.conversation), _texts(draft.conversation)
                 else:
-                    self.tally.reject(group, "no complete exchange", draft.conversation.id)
+                    self.tally.reject(group, draft.problem, draft.conversation.id)
+            if count == before:
+                raise StudyError(f"none of {rows} rows is a complete exchange", where=group)
             self._groups.append(group)
             self._ends.append(count)
 

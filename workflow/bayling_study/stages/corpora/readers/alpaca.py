@@ -5,7 +5,8 @@ lines in a file called ``.json``, the hub's copies Parquet with further columns.
 
 About 60 % of Alpaca's rows have an empty ``input``, some the words "<noinput>"
 of the self-instruct generator; where there is an input, it follows the
-instruction on a line of its own.
+instruction on a line of its own. LLaMA-Factory's form may add a ``system`` text
+and a ``history`` of earlier pairs of instruction and answer.
 """
 
 from __future__ import annotations
@@ -15,29 +16,41 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config.corpora import ConversationCorpus
+from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
-from bayling_study.stages.corpora.readers.exchanges import Draft, draft
-from bayling_study.stages.corpora.readers.jsonitems import read_items, text_of
+from bayling_study.stages.corpora.readers.exchanges import Draft, draft, system_turn
+from bayling_study.stages.corpora.readers.jsonitems import optional_text, read_items, text_of
 from bayling_study.stages.corpora.readers.locate import locate_all
 
 NO_INPUT = frozenset({"", "<noinput>", "noinput", "<no input>", "no input", "无输入", "<无输入>"})
 
 
 def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft]:
-    """Yields one single-turn conversation for each row.
+    """Yields one conversation for each row, of a single turn unless it has a history.
 
     Raises:
-        StudyError: a row lacks a field or a field is not text.
+        StudyError: a row lacks instruction or output, or a field is not text.
     """
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
-            yield draft(corpus, path.name, number, _turns(row, f"{path}: row {number}"))
+            turns = _turns(row, f"{path}: row {number}")
+            yield draft(corpus, path.name, number, row, turns)
 
 
 def _turns(row: dict[str, Any], where: str) -> list[Message]:
     instruction = text_of(row, "instruction", where).strip()
-    given = text_of(row, "input", where).strip()
+    given = optional_text(row, "input", where).strip()
     answer = text_of(row, "output", where).strip()
     if instruction and given.lower() not in NO_INPUT:
         instruction = f"{instruction}\n{given}"
-    return [Message("user", instruction), Message("assistant", answer)]
+    last = [Message("user", instruction), Message("assistant", answer)]
+    return [*system_turn(row, where), *_history(row, where), *last]
+
+
+def _history(row: dict[str, Any], where: str) -> Iterator[Message]:
+    for pair in row.get("history") or []:
+        texts = pair if isinstance(pair, list) else []
+        if len(texts) != 2 or not all(isinstance(text, str) for text in texts):
+            raise StudyError("'history' is not a list of pairs of texts", where=where)
+        yield Message("user", texts[0].strip())
+        yield Message("assistant", texts[1].strip())

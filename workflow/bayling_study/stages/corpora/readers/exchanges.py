@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.text.forms import storable
 from bayling_study.shared.corpus_tables import Conversation, Message
+from bayling_study.stages.corpora.readers.jsonitems import optional_text
 
 HALVES = "half a character replaced"
 """Name of the repair of a text that UTF-8 cannot hold."""
+MARKED = "marked as not to be learnt"
+UNLEARNT = "unlearnt"
+"""Role of an assistant's turn that its source excludes from the loss."""
 
 
 @dataclass(frozen=True)
@@ -20,22 +25,56 @@ class Draft:
     Attributes:
         conversation: its ``messages`` may be empty, where nothing usable is left.
         changes: names of the repairs, for the report.
+        problem: why nothing usable is left.
     """
 
     conversation: Conversation
     changes: tuple[str, ...] = ()
+    problem: str = "no complete exchange"
 
 
-def draft(corpus: ConversationCorpus, file: str, row: int, turns: Iterable[Message]) -> Draft:
+def draft(
+    corpus: ConversationCorpus,
+    file: str,
+    number: int,
+    row: Mapping[str, Any],
+    turns: Iterable[Message],
+) -> Draft:
     """Makes the conversation of a file's row from its raw turns."""
+    if is_unlearnt(row):
+        return Draft(_conversation(corpus, file, number, []), problem=MARKED)
     messages, changes = complete_exchanges(turns)
     whole = [message._replace(content=storable(message.content)) for message in messages]
     if whole != messages:
         messages, changes = whole, (*changes, HALVES)
-    name = f"{corpus.source}/{file}/{row}"
-    return Draft(
-        Conversation(name, corpus.reader, corpus.source, [corpus.language], messages), changes
-    )
+    return Draft(_conversation(corpus, file, number, messages), changes)
+
+
+def system_turn(row: dict[str, Any], where: str) -> list[Message]:
+    """Returns the system turn that a row states beside its turns, none where it is empty.
+
+    Raises:
+        StudyError: the value is not text.
+    """
+    texts = [optional_text(row, key, where).strip() for key in ("system", "system_prompt")]
+    return [Message("system", text) for text in texts if text]
+
+
+def is_unlearnt(item: Mapping[str, Any]) -> bool:
+    """Tells whether a row or turn is marked as not to be learnt.
+
+    ``label`` and ``kto_tag`` are false for the bad answers of KTO's data (LLaMA-Factory),
+    ``weight`` is 0 in the form of OpenAI's fine-tuning, ``train`` false in Axolotl's.
+    """
+    refused = any(item.get(key) is False for key in ("label", "kto_tag", "train"))
+    return refused or item.get("weight") == 0
+
+
+def _conversation(
+    corpus: ConversationCorpus, file: str, number: int, messages: list[Message]
+) -> Conversation:
+    name = f"{corpus.source}/{file}/{number}"
+    return Conversation(name, corpus.reader, corpus.source, [corpus.language], messages)
 
 
 def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[str, ...]]:
@@ -43,8 +82,8 @@ def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[s
 
     A system turn may come first. Assistant turns before the first user turn are
     left out (ShareGPT's long chats are split in the middle). The dialogue ends
-    before an empty turn, a turn of an unknown role (empty ``role``) or a turn out
-    of order, and after its last assistant turn.
+    before an empty turn, a turn of an unknown role (empty ``role``), an answer that
+    is not to be learnt or a turn out of order, and after its last assistant turn.
 
     Returns:
         The messages, none if no exchange is complete, and the names of the repairs.
@@ -53,8 +92,11 @@ def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[s
     body: list[Message] = []
     changes: list[str] = []
     for turn in turns:
-        if turn.role == "system" and not (head or body) and turn.content:
-            head.append(turn)
+        if turn.role == "system" and not body:
+            if turn.content and not head:
+                head.append(turn)
+            elif turn.content not in ("", *(first.content for first in head)):
+                changes.append("second system text left out")
         elif turn.role == "assistant" and not body:
             changes.append("leading answer left out")
         elif problem := _problem(turn, body):
@@ -70,6 +112,8 @@ def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[s
 
 def _problem(turn: Message, body: list[Message]) -> str:
     """Tells why a dialogue must end before this turn, or returns an empty string."""
+    if turn.role == UNLEARNT:
+        return "cut at an answer that is not to be learnt"
     if turn.role not in ("user", "assistant"):
         return "cut at an odd role"
     if not turn.content:

@@ -52,6 +52,15 @@ def text_of(row: dict[str, Any], key: str, where: str) -> str:
     return str(row[key])
 
 
+def optional_text(row: dict[str, Any], key: str, where: str) -> str:
+    """Returns a text field of a row, empty where it is absent or null.
+
+    Raises:
+        StudyError: the value is something else than text.
+    """
+    return "" if row.get(key) is None else text_of(row, key, where)
+
+
 def _rows(path: Path) -> Iterator[Any]:
     if path.suffix == ".parquet":
         return _table(path)

@@ -5,7 +5,8 @@ are ``human`` and ``gpt``; ``user``, ``chatgpt``, ``bing``, ``bard`` and
 ``system`` occur. Preference files (``dpo_*_demo.json``) end with a question and
 add ``chosen`` and ``rejected``: the chosen answer is the last turn. Early
 revisions hold the page's HTML; a turn without text has ``null``. Newer sets call
-the turns ``messages``, with ``role`` and ``content``.
+the turns ``messages``, with ``role`` and ``content``. A row may state a ``system``
+text; as in LLaMA-Factory a system turn goes before it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from typing import Any
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
-from bayling_study.stages.corpora.readers.exchanges import Draft, draft
+from bayling_study.stages.corpora.readers.exchanges import (
+    UNLEARNT,
+    Draft,
+    draft,
+    is_unlearnt,
+    system_turn,
+)
 from bayling_study.stages.corpora.readers.jsonitems import read_items, text_of
 from bayling_study.stages.corpora.readers.locate import locate_all
 
@@ -37,16 +44,27 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft]:
     """Yields one conversation for each row.
 
     Raises:
-        StudyError: a row has no list of turns, or a turn lacks ``from`` or ``value``.
+        StudyError: a row has no list of turns, a turn lacks ``from`` or ``value``, or no
+            turn of any row has a known role.
     """
+    roles: set[str] = set()
     clean = strip_html if corpus.strip_html else str
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
-            turns = _turns(row, clean, f"{path}: row {number}")
-            yield draft(corpus, path.name, number, turns)
+            turns = _turns(row, clean, roles, f"{path}: row {number}")
+            yield draft(corpus, path.name, number, row, turns)
+    if roles and roles.isdisjoint(ROLES):
+        raise StudyError(
+            f"no turn has a known role, only {', '.join(sorted(roles)[:5])}",
+            where=f"{corpus.source}/{corpus.path}",
+            fix=f"rename the roles; known are {', '.join(ROLES)}",
+        )
 
 
-def _turns(row: dict[str, Any], clean: Callable[[str], str], where: str) -> list[Message]:
+def _turns(
+    row: dict[str, Any], clean: Callable[[str], str], roles: set[str], where: str
+) -> list[Message]:
+    """Returns the raw turns of a row, and adds the names of their roles to ``roles``."""
     names = ("role", "content") if "messages" in row else ("from", "value")
     turns = row.get("conversations", row.get("messages"))
     if not isinstance(turns, list):
@@ -57,11 +75,16 @@ def _turns(row: dict[str, Any], clean: Callable[[str], str], where: str) -> list
     for turn in turns:
         if not isinstance(turn, dict):
             raise StudyError("a turn is not a JSON object", where=where)
-        role = ROLES.get(text_of(turn, names[0], where).lower(), "")
+        name = text_of(turn, names[0], where).lower()
+        roles.add(name)
+        role = ROLES.get(name, "")
+        if role == "assistant" and is_unlearnt(turn):
+            role = UNLEARNT
         empty = names[1] in turn and turn[names[1]] is None
         text = "" if empty else clean(text_of(turn, names[1], where))
         messages.append(Message(role, text.strip()))
-    return messages
+    head = [message for message in messages[:1] if message.role == "system"]
+    return [*head, *system_turn(row, where), *messages[len(head) :]]
 
 
 def strip_html(text: str) -> str:
