@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bayling_study.config.corpora import ConversationCorpus, Lexicon, ParallelCorpus
+from bayling_study.config.corpora import ConversationCorpus, CorporaSection, Lexicon, ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.parallel import raw_segments
 from bayling_study.stages.corpora.readers import CONVERSATIONS, LEXICONS, PARALLEL
 
 
@@ -119,6 +120,8 @@ class TestMoses:
         [
             ("A\n", "1\n1\n", "different numbers of lines"),
             ("A\nB\n", "1\n", "fewer scores than lines"),
+            ("A\nB\n", "1\n1\n1\n", "more scores than lines"),
+            ("A\nB\nC\n", "1\n1\n", "different numbers of lines"),
             ("A\nB\n", "1\nx\n", r"scores:2: 'x' is not a score"),
             (b"A\n\xff\n", "1\n1\n", r"sw:2: not UTF-8"),
         ],
@@ -133,11 +136,52 @@ class TestMoses:
         with pytest.raises(StudyError, match=message):
             list(read(files, "moses", **options))
 
+    @pytest.mark.parametrize(
+        ("other", "scores", "message"),
+        [
+            ("A\nC\nD\n", "1\n1\n1\n1\n", "different numbers of lines"),
+            ("A\nB\nC\nD\n", "1\n1\n1\n", "fewer scores than lines"),
+            ("A\nB\nC\nD\n", "1\n1\n1\n1\n1\n", "more scores than lines"),
+        ],
+    )
+    def test_max_rows_hides_no_missing_line(
+        self, files: Path, other: str, scores: str, message: str
+    ) -> None:
+        put(files, "NLLB.en-sw.en", "a\nb\nc\nd\n")
+        put(files, "NLLB.en-sw.sw", other)
+        put(files, "NLLB.en-sw.scores", scores)
+        options = {"path": self.path, "scores": "NLLB.{pair}.scores", "languages": ["sw"]}
+        with pytest.raises(StudyError, match=message):
+            list(read(files, "moses", **options, max_rows=2))
+
     def test_a_row_is_yielded_before_the_next_is_read(self, files: Path) -> None:
         put(files, "NLLB.en-sw.en", "a\nb\n")
         put(files, "NLLB.en-sw.sw", b"A\n\xff\n")
         rows = read(files, "moses", path=self.path, languages=["sw"])
         assert next(rows).text_b == "A"
+
+
+@pytest.mark.parametrize(
+    ("reader", "option", "needs"),
+    [
+        ("moses", {"min_score": 1.06}, "scores"),
+        ("tsv", {"min_score": 1.06}, "columns"),
+        ("tsv", {"min_score": 1.06, "columns": ["en", "sw"]}, "columns"),
+        ("parquet", {"min_score": 1.06}, "reader"),
+        ("po", {"scores": "NLLB.scores"}, "reader"),
+        ("moses", {"columns": ["en", "sw", "score"], "min_score": 1.06}, "reader"),
+        ("flores", {"max_rows": 5}, "reader"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    files: Path, reader: str, option: dict[str, Any], needs: str
+) -> None:
+    put(files, "x.en", "One\tMoja\n")
+    put(files, "x.sw", "One\tMoja\n")
+    section = {"source": "src", "reader": reader, "path": "x.{side}", "languages": ["sw"]}
+    corpora = CorporaSection(parallel=[{**section, **option}])  # type: ignore[list-item]
+    with pytest.raises(StudyError, match=rf"(?s)corpora\.parallel\.0: .* does nothing.*{needs}"):
+        list(raw_segments(corpora, {"src": files.parent}))
 
 
 class TestTsv:

@@ -242,9 +242,24 @@ class TestItems:
         assert list(jsonitems.read_items(tmp_path / "a.jsonl")) == [(1, {"a": 1}), (2, {"a": 2})]
         assert list(jsonitems.read_items(tmp_path / "b.json")) == []
 
+    @pytest.mark.parametrize("block", [1, 7, 1 << 20])
+    def test_arrays_one_after_the_other_are_all_read(
+        self, tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jsonitems, "BLOCK", block)
+        file = tmp_path / "two.json"
+        file.write_text('[{"a": 1}] \n[]\n[{"a": 2}, {"a": 3}]\n\n', encoding="utf-8")
+        numbers = [(number, {"a": number}) for number in (1, 2, 3)]
+        assert list(jsonitems.read_items(file)) == numbers
+
     @pytest.mark.parametrize(
         ("data", "message"),
         [
+            (b'[{"a": 1}] x', r"row 1: 'x' follows the end of the JSON array"),
+            (b'[{"a": 1}], [{"a": 2}]', r"row 1: ',' follows the end"),
+            (b'[{"a": 1}]\n{"a": 2}', r"row 1: '\{' follows the end"),
+            (b"[] \n]", r"row 0: '\]' follows the end"),
+            (b'[{"a": 1}] \xff', "not UTF-8 text"),
             (b'[{"a": 1}, {"a": ]', r"row 2: not valid JSON"),
             (b'[{"a": 1}, {"a": 2}', r"row 2: the file ends in the middle"),
             (b'[{"a": 1}, {"a": "2', r"row 2: not valid JSON \(Unterminated string"),

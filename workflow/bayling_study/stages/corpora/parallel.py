@@ -21,6 +21,7 @@ from bayling_study.core.text.forms import compared, tidy
 from bayling_study.shared.corpus_tables import PARALLEL_FILE, PARALLEL_SCHEMA, ParallelSegment
 from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.readers import PARALLEL
+from bayling_study.stages.corpora.readers.aligned import refuse_idle_options
 from bayling_study.stages.corpora.repeats import RepeatedRows, Repeats, key_of
 from bayling_study.stages.corpora.splitting import Leaks, is_test
 from bayling_study.stages.corpora.tables import TableWriter, read_segments
@@ -70,7 +71,13 @@ def write(
 
 
 def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iterator[Raw]:
-    """Yields the tidied segments of all configured sources in the config's order."""
+    """Yields the tidied segments of all configured sources in the config's order.
+
+    Raises:
+        StudyError: an upstream file is broken, or an option would do nothing.
+    """
+    for number, corpus in enumerate(section.parallel):
+        refuse_idle_options(corpus, f"corpora.parallel.{number}")
     for number, corpus in enumerate(section.parallel, start=1):
         what = f"{corpus.source} ({number} of {len(section.parallel)})"
         read = PARALLEL[corpus.reader](downloads[corpus.source], corpus)

@@ -90,7 +90,7 @@ def _array(path: Path) -> Iterator[Any]:
 
 
 class _ArrayReader:
-    """Cuts one JSON array into its items, holding one block and one item at most."""
+    """Cuts JSON arrays, mostly one, into their items, holding one block and one item at most."""
 
     def __init__(self, stream: IO[str], path: Path) -> None:
         self._stream = stream
@@ -102,14 +102,25 @@ class _ArrayReader:
         self._row = 0
 
     def items(self) -> Iterator[Any]:
+        """Yields the items of all arrays (as ``cat a.json b.json`` leaves them)."""
         self._expect("[")
+        yield from self._array()
+        while self._rest():
+            if self._peek() != "[":
+                raise self._wrong(f"{self._peek()!r} follows the end of the JSON array")
+            self._position += 1
+            yield from self._array()
+
+    def _array(self) -> Iterator[Any]:
         if self._peek() == "]":
+            self._position += 1
             return
         while True:
             self._row += 1
             self._peek()
             yield self._item()
             if self._peek() == "]":
+                self._position += 1
                 return
             self._expect(",")
 
@@ -126,14 +137,19 @@ class _ArrayReader:
 
     def _peek(self) -> str:
         """Skips white space and returns the next character without taking it."""
+        if not self._rest():
+            raise self._wrong("the file ends in the middle of its JSON array")
+        return self._buffer[self._position]
+
+    def _rest(self) -> bool:
+        """Skips white space and tells whether anything is left of the file."""
         while True:
             while self._position < len(self._buffer):
-                character = self._buffer[self._position]
-                if not character.isspace():
-                    return character
+                if not self._buffer[self._position].isspace():
+                    return True
                 self._position += 1
             if not self._more():
-                raise self._wrong("the file ends in the middle of its JSON array")
+                return False
 
     def _expect(self, character: str) -> None:
         if self._peek() != character:

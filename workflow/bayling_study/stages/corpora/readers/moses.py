@@ -8,6 +8,7 @@ similarity, one per line, and are sorted by it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -24,7 +25,8 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     """Yields the pairs of each language's two files.
 
     Raises:
-        StudyError: a file is absent, the files differ in length, or a score is no number.
+        StudyError: a file is absent, the files differ in length, or a score is no number;
+            found in the rows behind ``max_rows`` too, as a missing line shifts all after it.
     """
     for language, upstream in corpus.targets.items():
         first = locate(download, corpus.file(corpus.path, upstream, corpus.upstream_pivot))
@@ -33,6 +35,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         pairs = _pairs(first, second, scores, corpus.min_score)
         for row, (text_a, text_b) in islice(pairs, corpus.max_rows):
             yield segment(corpus, language, second.name, row, block(row), text_a, text_b)
+        deque(pairs, maxlen=0)
 
 
 def _pairs(
@@ -51,3 +54,5 @@ def _pairs(
             raise StudyError("there are fewer scores than lines", where=scores)
         if least is None or rating is None or rating >= least:
             yield one[0], (one[1], two[1])
+    if rated and next(rated, None) is not None:
+        raise StudyError("there are more scores than lines", where=scores)
