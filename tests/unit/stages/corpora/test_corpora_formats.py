@@ -246,6 +246,38 @@ class TestFlores:
         (row,) = read(files, "flores", path="dev/{language}.jsonl", languages=languages)
         assert (row.text_a, row.text_b, row.document) == ("One.", "一。", "src/dev/u1")
 
+    def put_rows(self, files: Path, code: str, *rows: dict[str, Any]) -> None:
+        put(files, f"dev/{code}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+    @pytest.mark.parametrize("key", ["id", "ID", "sentence_id"])
+    def test_rows_are_paired_by_their_ids(self, files: Path, key: str) -> None:
+        rows = [{key: n, "text": text, "url": f"u{n}"} for n, text in ((1, "One."), (2, "Two."))]
+        self.put_rows(files, "eng", *rows)
+        self.put_rows(files, "deu", {key: 2, "text": "Zwei."}, {key: 1, "text": "Eins."})
+        languages = {"en": "eng", "de": "deu"}
+        found = list(read(files, "flores", path="dev/{language}.jsonl", languages=languages))
+        assert texts(iter(found)) == [("de", "One.", "Eins."), ("de", "Two.", "Zwei.")]
+        assert [row.document for row in found] == ["src/dev/u1", "src/dev/u2"]
+
+    @pytest.mark.parametrize(
+        ("ids", "message"),
+        [
+            ((1, 3), r"deu\.jsonl has no row with the id 2"),
+            ((1, 1), r"deu\.jsonl has the id 1 twice"),
+            ((1, None), r"deu\.jsonl: row 2: no id, others have"),
+            ((1,), r"deu\.jsonl has fewer lines"),
+            ((1, 2, 3), r"eng\.jsonl has fewer lines"),
+        ],
+    )
+    def test_ids_that_do_not_fit_are_told(
+        self, files: Path, ids: tuple[int | None, ...], message: str
+    ) -> None:
+        self.put_rows(files, "eng", {"id": 1, "text": "One."}, {"id": 2, "text": "Two."})
+        self.put_rows(files, "deu", *({"id": n, "text": "Satz"} for n in ids))
+        languages = {"en": "eng", "de": "deu"}
+        with pytest.raises(StudyError, match=message):
+            list(read(files, "flores", path="dev/{language}.jsonl", languages=languages))
+
     def test_names_the_language_whose_file_is_short(self, files: Path) -> None:
         for code, content in (("eng", "One.\nTwo.\n"), ("zho_simpl", "一。\n"), ("deu", "E\nZ\n")):
             put(files, f"dev/{code}.dev", content)

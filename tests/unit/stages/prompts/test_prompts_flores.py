@@ -10,6 +10,7 @@ from bayling_study.config.suites import FloresSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json, write_jsonl
 from bayling_study.core.languages.flores import flores_languages
+from bayling_study.core.records import Prompt
 from bayling_study.shared.metrics.groups import averages as averages_of
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.flores import build, directions
@@ -76,10 +77,45 @@ def test_tables_of_the_newer_release_are_read(tmp_path: Path) -> None:
     assert len(prompts) == 6 and prompts[0].references[0] == "eng_Latn 0"
 
 
+def from_tables(folder: Path, **rows: list[dict[str, object]]) -> list[Prompt]:
+    """Returns the prompts made from one table for each language."""
+    write_json(folder / "manifest.json", {})
+    for code, table in rows.items():
+        write_jsonl(folder / "files" / "devtest" / f"{code}.jsonl", table)
+    changes = {"files": "devtest/{flores200}.jsonl", "languages": ["de"], "pivots": ["en"]}
+    context = PromptContext("t", 1, None, {"flores": folder})
+    return build("f", SMALL.model_copy(update=changes), context)
+
+
+@pytest.mark.parametrize("column", ["text", "sentence"])
+def test_rows_are_paired_by_their_ids(tmp_path: Path, column: str) -> None:
+    english = [{"id": 7, column: "Seven"}, {"id": 8, column: "Eight"}]
+    german = [{"id": 8, column: "Acht"}, {"id": 7, column: "Sieben"}]
+    prompts = from_tables(tmp_path, eng_Latn=english, deu_Latn=german)
+    pairs = {(p.meta["source_text"], p.references[0]) for p in prompts if p.item == "en-de"}
+    assert pairs == {("Seven", "Sieben"), ("Eight", "Acht")}
+
+
+@pytest.mark.parametrize(
+    ("german", "message"),
+    [
+        ([{"id": 9, "text": "Neun"}], r"deu_Latn\.jsonl has no row with the id 7"),
+        ([{"text": "Sieben"}], r"deu_Latn\.jsonl: row 1: no id, others have"),
+        ([{"id": 7, "text": 7}], r"deu_Latn\.jsonl: row 1: .*'text' is not text"),
+        ([{"id": 7, "url": "x"}], r"deu_Latn\.jsonl: row 1: .*'text' is missing"),
+    ],
+)
+def test_rows_that_do_not_fit_are_told(
+    tmp_path: Path, german: list[dict[str, object]], message: str
+) -> None:
+    with pytest.raises(StudyError, match=message):
+        from_tables(tmp_path, eng_Latn=[{"id": 7, "text": "Seven"}], deu_Latn=german)
+
+
 def test_files_of_different_length_or_none_are_told(context: PromptContext) -> None:
     folder = context.downloads["flores"] / "files" / "flores101_dataset" / "devtest"
     (folder / "swh.devtest").write_text("one\n")
-    with pytest.raises(StudyError, match="sw has 1 segments"):
+    with pytest.raises(StudyError, match=r"swh\.devtest has fewer lines"):
         build("f", SMALL, context)
     (folder / "swh.devtest").unlink()
     with pytest.raises(StudyError, match="does not exist"):

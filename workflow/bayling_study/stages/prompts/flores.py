@@ -1,7 +1,7 @@
 """Suite kind ``flores``: FLORES-101 between the pivots and every other language.
 
-FLORES is parallel in all its languages: segment 5 says the same in each. The
-same segments are asked in every direction, so that averages over languages
+FLORES is parallel in all its languages: segment 5 says the same in each (told by
+the id where there are ids). The same segments are asked in every direction, so that averages over languages
 compare languages and not texts. All directions are one suite: one file of
 prompts, one job per system.
 """
@@ -11,16 +11,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from bayling_study.config.suites import FloresSuite
-from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import FloresLanguage, flores, flores_languages
 from bayling_study.core.records import Prompt
-from bayling_study.shared.harness_tasks import read_rows
+from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
 from bayling_study.shared.sources.fetched import files_root, read_segments
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.harness import chosen
 from bayling_study.stages.prompts.translation import class_averages, segment_prompt
-
-TABLES = (".parquet", ".jsonl")
 
 
 def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]:
@@ -30,14 +27,13 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
     COMET's encoder knows both languages.
 
     Raises:
-        StudyError: a language's file is absent, or files differ in length.
+        StudyError: a language's file is absent, or files do not have the same sentences.
     """
     root = files_root(context.need_download(suite.source))
-    texts = {item.code: _read(root, suite.files, item) for item in _languages(suite)}
-    sizes = {code: len(found) for code, found in texts.items()}
-    size = next(iter(sizes.values()))
-    if odd := [code for code, length in sizes.items() if length != size]:
-        raise StudyError(f"{odd[0]} has {sizes[odd[0]]} segments, others {size}", where=root)
+    paths = {item.code: _path(root, suite.files, item) for item in _languages(suite)}
+    rows = paired([(path, _rows(path)) for path in paths.values()])
+    texts = {code: [row.text for row in own] for code, own in zip(paths, rows, strict=True)}
+    size = len(rows[0])
     numbers = chosen(size, suite.segments, context.seed, name, "segments")
     prompts = []
     for source, target in directions(suite):
@@ -64,13 +60,11 @@ def _languages(suite: FloresSuite) -> list[FloresLanguage]:
     return [item for item in flores_languages() if not suite.languages or item.code in wanted]
 
 
-def _read(root: Path, pattern: str, language: FloresLanguage) -> list[str]:
-    path = root / pattern.format(flores101=language.flores101, flores200=language.flores200)
-    if path.suffix not in TABLES:
-        return read_segments(path)
-    if not path.exists():
-        raise StudyError("the file does not exist", where=path)
-    try:
-        return [str(row["text"]) for row in read_rows(path)]
-    except KeyError as error:
-        raise StudyError("the rows have no column text", where=path) from error
+def _path(root: Path, pattern: str, language: FloresLanguage) -> Path:
+    return root / pattern.format(flores101=language.flores101, flores200=language.flores200)
+
+
+def _rows(path: Path) -> list[FloresRow]:
+    if path.suffix in TABLES:
+        return read_table(path)
+    return [FloresRow(text) for text in read_segments(path)]

@@ -1,4 +1,4 @@
-"""Reads FLORES-101 and FLORES-200: one file per language, aligned by line.
+"""Reads FLORES-101 and FLORES-200: one file per language, aligned by line or id.
 
 ``devtest/zho_simpl.devtest`` (997 lines in ``dev``, 1012 in ``devtest``) is told
 by the path ``devtest/{language}.devtest``. Beside the folder lies
@@ -12,54 +12,44 @@ FLORES-200 (``zho_Hans/devtest-00000-of-00001.parquet``) calls them ``sentence``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 
 from bayling_study.config.corpora import ParallelCorpus
-from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
 from bayling_study.stages.corpora.readers.aligned import block, segment
-from bayling_study.stages.corpora.readers.jsonitems import read_items, text_of
 from bayling_study.stages.corpora.readers.lines import lines
 from bayling_study.stages.corpora.readers.locate import locate
 
-TABLES = (".jsonl", ".parquet")
-
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the lines of all languages beside the pivot's, line by line.
+    """Yields the sentences of all languages beside the pivot's, in the pivot's order.
 
     Raises:
-        StudyError: a file is absent, or the files differ in length.
+        StudyError: a file is absent, or the files do not have the same sentences.
     """
     pivot = locate(download, corpus.file(corpus.path, corpus.upstream_pivot))
-    documents = list(_documents(pivot))
     paths = [locate(download, corpus.file(corpus.path, name)) for name in corpus.targets.values()]
-    for row, texts in enumerate(zip_longest(*map(_texts, [pivot, *paths])), start=1):
-        for path, text in zip([pivot, *paths], texts, strict=True):
-            if text is None:
-                raise StudyError(f"{path.name} has fewer lines than others", where=path)
+    files = paired([(path, _rows(path)) for path in [pivot, *paths]])
+    documents = list(_documents(pivot, files[0]))
+    for row, texts in enumerate(zip(*files, strict=True), start=1):
         document = documents[row - 1] if documents else block(row)
-        for language, text in zip(corpus.targets, texts[1:], strict=True):
-            yield segment(corpus, language, pivot.parent.name, row, document, texts[0], text)
+        for language, other in zip(corpus.targets, texts[1:], strict=True):
+            both = texts[0].text, other.text
+            yield segment(corpus, language, pivot.parent.name, row, document, *both)
 
 
-def _texts(path: Path) -> Iterator[str]:
+def _rows(path: Path) -> list[FloresRow]:
     if path.suffix in TABLES:
-        for row, item in read_items(path):
-            key = "sentence" if "sentence" in item else "text"
-            yield text_of(item, key, f"{path}: row {row}")
-    else:
-        for _, text in lines(path):
-            yield text
+        return read_table(path)
+    return [FloresRow(text) for _, text in lines(path)]
 
 
-def _documents(pivot: Path) -> Iterator[str]:
-    """Yields the article of each line, if the release says so."""
+def _documents(pivot: Path, rows: list[FloresRow]) -> Iterator[str]:
+    """Yields the article of each sentence, if the release says so."""
     metadata = pivot.parent.parent / f"metadata_{pivot.parent.name}.tsv"
     if pivot.suffix in TABLES:
-        for _, item in read_items(pivot):
-            yield str(item.get("url") or item.get("URL") or "")
+        yield from (row.document for row in rows)
     elif metadata.is_file():
         for row, line in lines(metadata):
             if row > 1:  # the first line names the columns; the first column is the URL
