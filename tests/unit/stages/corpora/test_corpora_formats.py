@@ -322,6 +322,47 @@ class TestPo:
         put(files, path, self.head.rstrip("\n") + "\n" + text)
         assert texts(read(files, "po", path=self.path, languages=["fr"])) == [("fr", "One", "Un")]
 
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Content-Type: text/plain; charset=CHARSET",
+            "Content-Type: text/plain; charset=UTF-8-unix",
+            "Content-Type: text/plain; charset=",
+            "PO-Revision-Date: ",
+            "PO-Revision-Date: 2024-05-01",
+            "PO-Revision-Date: 2024-05-01 12:30:15",
+            "PO-Revision-Date: 2024-05-01T12:30Z",
+            "POT-Creation-Date: yesterday",
+            "Plural-Forms: nplurals=INTEGER; plural=EXPRESSION;",
+            "Language: tlh-KLINGON-x",
+            "no header at all",
+        ],
+    )
+    def test_a_header_that_says_nothing_of_the_texts_stops_nothing(
+        self, files: Path, header: str
+    ) -> None:
+        path = "django/conf/locale/de/LC_MESSAGES/django.po"
+        messages = 'msgid "Door"\nmsgstr "Tür"\n\nmsgid "Hour"\nmsgstr "Stunde"\n'
+        put(files, path, f'#, fuzzy\nmsgid ""\nmsgstr ""\n"{header}\\n"\n\n{messages}')
+        found = list(read(files, "po", path=self.path, languages=["de"]))
+        assert texts(iter(found)) == [("de", "Door", "Tür"), ("de", "Hour", "Stunde")]
+        assert [row.id.rpartition("#")[2] for row in found] == ["2", "3"]
+
+    @pytest.mark.parametrize("charset", ["ISO-8859-1", "iso-8859-1-unix", "cp1252"])
+    def test_the_charset_is_obeyed_where_it_is_one(self, files: Path, charset: str) -> None:
+        path = "django/conf/locale/de/LC_MESSAGES/django.po"
+        text = self.head.replace("UTF-8", charset) + 'msgid "Door"\nmsgstr "Tür"\n'
+        put(files, path, text.encode("latin-1"))
+        found = texts(read(files, "po", path=self.path, languages=["de"]))
+        assert found == [("de", "Door", "Tür")]
+
+    def test_bytes_that_no_charset_explains_are_told(self, files: Path) -> None:
+        path = "django/conf/locale/de/LC_MESSAGES/django.po"
+        text = self.head.replace("UTF-8", "CHARSET") + 'msgid "Door"\nmsgstr "Tür"\n'
+        put(files, path, text.encode("latin-1"))
+        with pytest.raises(StudyError, match=r"django\.po: not UTF-8 .*charset 'CHARSET'"):
+            list(read(files, "po", path=self.path, languages=["de"]))
+
     def test_what_is_no_catalogue_is_told(self, files: Path) -> None:
         path = "django/conf/locale/fr/LC_MESSAGES/django.po"
         put(files, path, "<html>Not found</html>")

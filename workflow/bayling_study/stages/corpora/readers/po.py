@@ -10,13 +10,15 @@ English do not correspond one to one. Babel parses the format.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
-from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import PoFileParser
 
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
@@ -26,6 +28,8 @@ from bayling_study.stages.corpora.readers.aligned import segment
 from bayling_study.stages.corpora.readers.locate import locate_all
 
 LOG = logging.getLogger(__name__)
+CHARSET = re.compile(rb"Content-Type:[^\\]*?charset=([\w.:-]+)", re.IGNORECASE)
+LINE_ENDS = re.compile(r"-(?:unix|dos|mac)$", re.IGNORECASE)
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
@@ -61,15 +65,49 @@ def messages(path: Path) -> Iterator[tuple[int, str, str]]:
             yield number, str(message.id), str(message.string)
 
 
+class _Messages(Catalog):
+    """A catalogue without its header.
+
+    No text depends on the header, but Babel stops at a date without a time or at
+    ``nplurals=INTEGER`` (xgettext's own default).
+    """
+
+    num_plurals = 6  # the most that gettext's manual lists; forms are left out later
+
+    def __setitem__(self, id: Any, message: Message) -> None:
+        if id:
+            super().__setitem__(id, message)
+
+
 def _catalogue(path: Path) -> Catalog:
     remarks = StringIO()  # Babel prints what it skips, such as a plural form too many
+    catalogue = _Messages()
+    text = _decoded(path)
     try:
-        with open(path, "rb") as stream, redirect_stdout(remarks):
-            catalogue = read_po(stream)
-    except (UnicodeDecodeError, ValueError) as error:
+        with redirect_stdout(remarks):
+            PoFileParser(catalogue).parse(text.split("\n"))
+    except ValueError as error:
         raise StudyError(f"not a gettext catalogue ({error})", where=path) from error
     if remarks.getvalue():
         LOG.info("%s: %s", path, " ".join(remarks.getvalue().split())[:200])
     if not len(catalogue):
         raise StudyError("not a gettext catalogue (no message)", where=path)
     return catalogue
+
+
+def _decoded(path: Path) -> str:
+    """Returns a catalogue's text by the charset of its header, as UTF-8 where that is no charset.
+
+    xgettext writes ``CHARSET`` until someone fills it in; Emacs adds how lines end.
+    """
+    content = path.read_bytes()
+    match = CHARSET.search(content)
+    charset = match[1].decode() if match else "UTF-8"
+    try:
+        try:
+            return content.decode(LINE_ENDS.sub("", charset)).removeprefix("\ufeff")
+        except LookupError:
+            return content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        what = f"not {error.encoding.upper()} text ({error.reason}; its charset {charset!r})"
+        raise StudyError(what, where=path) from error
