@@ -16,10 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from jinja2 import TemplateError
 
 from bayling_study.config.multiple_choice import HarnessSuite
+from bayling_study.core import parquet
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.lookup import look_up
@@ -185,7 +185,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return list(pq.read_table(path).to_pylist())
+        return list(parquet.rows(path))
     if suffix == ".jsonl":
         return list(read_jsonl(path))
     if suffix == ".csv":

@@ -13,14 +13,11 @@ from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from bayling_study.core import parquet
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 
 BLOCK = 1 << 20
-BATCH_ROWS = 1024
 MAX_ITEM = 1 << 28
 """Characters of the largest item that is believed; more means that the file is broken."""
 NEAR_END = 16
@@ -63,7 +60,7 @@ def optional_text(row: dict[str, Any], key: str, where: str) -> str:
 
 def _rows(path: Path) -> Iterator[Any]:
     if path.suffix == ".parquet":
-        return _table(path)
+        return parquet.rows(path)
     if path.suffix == ".jsonl" or _starts_with_object(path):
         return read_jsonl(path)
     return _array(path)
@@ -72,15 +69,6 @@ def _rows(path: Path) -> Iterator[Any]:
 def _starts_with_object(path: Path) -> bool:
     with open(path, "rb") as stream:
         return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-
-
-def _table(path: Path) -> Iterator[Any]:
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS):
-                yield from batch.to_pylist()
-    except pa.ArrowInvalid as error:
-        raise StudyError(f"not a Parquet file ({error})", where=path) from error
 
 
 def _array(path: Path) -> Iterator[Any]:
