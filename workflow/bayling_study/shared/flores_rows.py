@@ -1,8 +1,7 @@
-"""Rows of FLORES, paired by their ids: what the corpora's reader and the suite have in common.
+"""Rows of FLORES for the corpora and the suite, paired by line or by their ids.
 
-FLORES-101 is one sentence per line, paired by line. The tables of FLORES+ and of
-the hub's FLORES-200 give each sentence an ``id``, the same in all languages; a
-table that was sorted or filtered keeps its ids, not its places.
+The tables of FLORES+ and of the hub's FLORES-200 give a sentence the same ``id`` in
+all languages; a table that was sorted keeps its ids, not its places.
 """
 
 from __future__ import annotations
@@ -34,15 +33,13 @@ def read_table(path: Path) -> list[FloresRow]:
     """
     if not path.exists():
         raise StudyError("the file does not exist", where=path)
-    rows = read_rows(path)
-    return [_row(row, f"{path}: row {number}") for number, row in enumerate(rows, start=1)]
+    return [_row(row, f"{path}: row {n}") for n, row in enumerate(read_rows(path), start=1)]
 
 
 def _row(row: dict[str, Any], where: str) -> FloresRow:
     key = "sentence" if "sentence" in row else "text"
     if not isinstance(row.get(key), str):
-        what = "the value of 'text' is not text" if key in row else "the key 'text' is missing"
-        raise StudyError(what.replace("'text'", repr(key)), where=where)
+        raise StudyError(f"{key!r} is missing or not text", where=where)
     number = next((row[name] for name in IDS if row.get(name) is not None), "")
     return FloresRow(row[key], str(number), str(row.get("url") or row.get("URL") or ""))
 
@@ -54,25 +51,16 @@ def paired(files: Sequence[tuple[Path, list[FloresRow]]]) -> list[list[FloresRow
         StudyError: files differ in length, or an id is missing or stands twice.
     """
     most = max(len(rows) for _, rows in files)
+    with_ids = any(row.id for _, rows in files for row in rows)
+    ordered = []
     for path, rows in files:
+        by_id = {row.id: row for row in rows}
         if len(rows) < most:
             raise StudyError(f"{path.name} has fewer lines than others", where=path)
-    if not any(row.id for _, rows in files for row in rows):
-        return [rows for _, rows in files]
-    order = [row.id for row in files[0][1]]
-    found = [_by_id(path, rows) for path, rows in files]
-    for (path, _), rows_of in zip(files, found, strict=True):
-        if missing := [name for name in order if name not in rows_of]:
+        if with_ids and ("" in by_id or len(by_id) < most):
+            raise StudyError(f"{path.name} has a row without an id, or an id twice", where=path)
+        order = [row.id for row in files[0][1]] if with_ids else []
+        if missing := [name for name in order if name not in by_id]:
             raise StudyError(f"{path.name} has no row with the id {missing[0]}", where=path)
-    return [[rows_of[name] for name in order] for rows_of in found]
-
-
-def _by_id(path: Path, rows: list[FloresRow]) -> dict[str, FloresRow]:
-    found: dict[str, FloresRow] = {}
-    for number, row in enumerate(rows, start=1):
-        if not row.id:
-            raise StudyError("no id, others have one", where=f"{path}: row {number}")
-        if row.id in found:
-            raise StudyError(f"{path.name} has the id {row.id} twice", where=path)
-        found[row.id] = row
-    return found
+        ordered.append([by_id[name] for name in order] or rows)
+    return ordered

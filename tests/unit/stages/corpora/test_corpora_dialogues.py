@@ -78,7 +78,8 @@ class TestAlpaca:
         self, tmp_path: Path, mark: dict[str, Any]
     ) -> None:
         report = build(tmp_path, "alpaca", self.row, {**self.row, "instruction": "R", **mark})
-        assert report["groups"]["src/x.json"]["rejected"] == {"marked as not to be learnt": 1}
+        assert report["groups"]["src/x.json"]["rejected"] == {"no complete exchange": 1}
+        assert report["repaired"] == {"cut at an answer that is not to be learnt": 1}
 
 
 class TestShareGpt:
@@ -106,7 +107,8 @@ class TestShareGpt:
         other = [{"from": "human", "value": "R"}, TURNS[1]]
         rows = [{"conversations": TURNS, "label": True}, {"conversations": other, **mark}]
         report = build(tmp_path, "sharegpt", *rows)
-        assert report["groups"]["src/x.json"]["rejected"] == {"marked as not to be learnt": 1}
+        assert report["groups"]["src/x.json"]["rejected"] == {"no complete exchange": 1}
+        assert report["repaired"] == {"cut at an answer that is not to be learnt": 1}
 
     @pytest.mark.parametrize("mark", [{"weight": 0}, {"weight": 0.0}, {"train": False}])
     def test_an_answer_without_weight_ends_the_dialogue(

@@ -162,25 +162,25 @@ class TestMoses:
 
 
 @pytest.mark.parametrize(
-    ("reader", "option", "needs"),
+    ("reader", "option", "idle"),
     [
-        ("moses", {"min_score": 1.06}, "scores"),
-        ("tsv", {"min_score": 1.06}, "columns"),
-        ("tsv", {"min_score": 1.06, "columns": ["en", "sw"]}, "columns"),
-        ("parquet", {"min_score": 1.06}, "reader"),
-        ("po", {"scores": "NLLB.scores"}, "reader"),
-        ("moses", {"columns": ["en", "sw", "score"], "min_score": 1.06}, "reader"),
-        ("flores", {"max_rows": 5}, "reader"),
+        ("moses", {"min_score": 1.06}, "min_score"),
+        ("tsv", {"min_score": 1.06}, "min_score"),
+        ("tsv", {"min_score": 1.06, "columns": ["en", "sw"]}, "min_score"),
+        ("parquet", {"min_score": 1.06}, "min_score"),
+        ("po", {"scores": "NLLB.scores"}, "scores"),
+        ("moses", {"columns": ["en", "sw", "score"], "min_score": 1.06}, "columns"),
+        ("flores", {"max_rows": 5}, "max_rows"),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(
-    files: Path, reader: str, option: dict[str, Any], needs: str
+    files: Path, reader: str, option: dict[str, Any], idle: str
 ) -> None:
     put(files, "x.en", "One\tMoja\n")
     put(files, "x.sw", "One\tMoja\n")
     section = {"source": "src", "reader": reader, "path": "x.{side}", "languages": ["sw"]}
     corpora = CorporaSection(parallel=[{**section, **option}])  # type: ignore[list-item]
-    with pytest.raises(StudyError, match=rf"(?s)corpora\.parallel\.0: .* does nothing.*{needs}"):
+    with pytest.raises(StudyError, match=rf"corpora\.parallel\.0: {idle} does nothing here"):
         list(raw_segments(corpora, {"src": files.parent}))
 
 
@@ -263,8 +263,8 @@ class TestFlores:
         ("ids", "message"),
         [
             ((1, 3), r"deu\.jsonl has no row with the id 2"),
-            ((1, 1), r"deu\.jsonl has the id 1 twice"),
-            ((1, None), r"deu\.jsonl: row 2: no id, others have"),
+            ((1, 1), r"deu\.jsonl has .*an id twice"),
+            ((1, None), r"deu\.jsonl has a row without an id"),
             ((1,), r"deu\.jsonl has fewer lines"),
             ((1, 2, 3), r"eng\.jsonl has fewer lines"),
         ],
@@ -360,7 +360,7 @@ class TestPo:
         path = "django/conf/locale/de/LC_MESSAGES/django.po"
         text = self.head.replace("UTF-8", "CHARSET") + 'msgid "Door"\nmsgstr "Tür"\n'
         put(files, path, text.encode("latin-1"))
-        with pytest.raises(StudyError, match=r"django\.po: not UTF-8 .*charset 'CHARSET'"):
+        with pytest.raises(StudyError, match=r"django\.po: not UTF-8 text .*charset 'CHARSET'"):
             list(read(files, "po", path=self.path, languages=["de"]))
 
     def test_what_is_no_catalogue_is_told(self, files: Path) -> None:

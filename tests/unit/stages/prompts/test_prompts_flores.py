@@ -100,9 +100,9 @@ def test_rows_are_paired_by_their_ids(tmp_path: Path, column: str) -> None:
     ("german", "message"),
     [
         ([{"id": 9, "text": "Neun"}], r"deu_Latn\.jsonl has no row with the id 7"),
-        ([{"text": "Sieben"}], r"deu_Latn\.jsonl: row 1: no id, others have"),
-        ([{"id": 7, "text": 7}], r"deu_Latn\.jsonl: row 1: .*'text' is not text"),
-        ([{"id": 7, "url": "x"}], r"deu_Latn\.jsonl: row 1: .*'text' is missing"),
+        ([{"text": "Sieben"}], r"deu_Latn\.jsonl has a row without an id"),
+        ([{"id": 7, "text": 7}], r"deu_Latn\.jsonl: row 1: 'text' is missing or not text"),
+        ([{"id": 7, "url": "x"}], r"deu_Latn\.jsonl: row 1: 'text' is missing or not text"),
     ],
 )
 def test_rows_that_do_not_fit_are_told(

@@ -56,7 +56,7 @@ class _Reading:
                     count += 1
                     yield _row(draft.conversation), _texts(draft.conversation)
                 else:
-                    self.tally.reject(group, draft.problem, draft.conversation.id)
+                    self.tally.reject(group, "no complete exchange", draft.conversation.id)
             if count == before:
                 raise StudyError(f"none of {rows} rows is a complete exchange", where=group)
             self._groups.append(group)

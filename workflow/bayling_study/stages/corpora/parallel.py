@@ -71,11 +71,7 @@ def write(
 
 
 def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iterator[Raw]:
-    """Yields the tidied segments of all configured sources in the config's order.
-
-    Raises:
-        StudyError: an upstream file is broken, or an option would do nothing.
-    """
+    """Yields the tidied segments of all configured sources in the config's order."""
     for number, corpus in enumerate(section.parallel):
         refuse_idle_options(corpus, f"corpora.parallel.{number}")
     for number, corpus in enumerate(section.parallel, start=1):

@@ -13,9 +13,6 @@ from bayling_study.shared.corpus_tables import ParallelSegment
 BLOCK_ROWS = 50
 """Rows that are kept together by the split; a news article has 10 to 40 sentences."""
 
-READERS_OF = {"columns": ("tsv",), "scores": ("moses",), "max_rows": ("moses", "parquet", "tsv")}
-"""Options of a corpus to the readers that know them."""
-
 
 def block(row: int) -> str:
     """Returns the name of the block in which a row (from 1) is."""
@@ -39,19 +36,17 @@ def segment(
 
 
 def refuse_idle_options(corpus: ParallelCorpus, where: str) -> None:
-    """Refuses options of a corpus that its reader would not look at.
-
-    Raises:
-        StudyError: names the option and what it needs.
-    """
-    options = {"columns": corpus.columns, "scores": corpus.scores, "max_rows": corpus.max_rows}
-    for option, value in options.items():
-        if value and corpus.reader not in READERS_OF[option]:
-            fix = f"leave it out, or reader: {' or '.join(READERS_OF[option])}"
-            raise StudyError(f"{option} does nothing here", where=where, fix=fix)
-    if corpus.min_score is not None and not (corpus.scores or "score" in corpus.columns):
-        fix = "scores: FILE (reader moses), or a name score among columns (reader tsv)"
-        raise StudyError("min_score does nothing without scores", where=where, fix=fix)
+    """Refuses (``StudyError``) an option of a corpus that its reader would not look at."""
+    unscored = not (corpus.scores or "score" in corpus.columns)
+    idle = {
+        "min_score": corpus.min_score is not None and unscored,
+        "scores": corpus.scores and corpus.reader != "moses",
+        "columns": corpus.columns and corpus.reader != "tsv",
+        "max_rows": corpus.max_rows and corpus.reader not in ("moses", "parquet", "tsv"),
+    }
+    for option in (name for name, is_idle in idle.items() if is_idle):
+        fix = "leave it out; min_score needs scores (reader moses) or a column score (reader tsv)"
+        raise StudyError(f"{option} does nothing here", where=where, fix=fix)
 
 
 def score(text: str, where: str) -> float:

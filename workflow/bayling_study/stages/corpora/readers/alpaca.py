@@ -18,7 +18,7 @@ from typing import Any
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
-from bayling_study.stages.corpora.readers.exchanges import Draft, draft, system_turn
+from bayling_study.stages.corpora.readers.exchanges import Draft, draft, framed
 from bayling_study.stages.corpora.readers.jsonitems import optional_text, read_items, text_of
 from bayling_study.stages.corpora.readers.locate import locate_all
 
@@ -33,8 +33,7 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft]:
     """
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
-            turns = _turns(row, f"{path}: row {number}")
-            yield draft(corpus, path.name, number, row, turns)
+            yield draft(corpus, path.name, number, _turns(row, f"{path}: row {number}"))
 
 
 def _turns(row: dict[str, Any], where: str) -> list[Message]:
@@ -43,8 +42,8 @@ def _turns(row: dict[str, Any], where: str) -> list[Message]:
     answer = text_of(row, "output", where).strip()
     if instruction and given.lower() not in NO_INPUT:
         instruction = f"{instruction}\n{given}"
-    last = [Message("user", instruction), Message("assistant", answer)]
-    return [*system_turn(row, where), *_history(row, where), *last]
+    last = Message("user", instruction), Message("assistant", answer)
+    return framed(row, [*_history(row, where), *last], where)
 
 
 def _history(row: dict[str, Any], where: str) -> Iterator[Message]:

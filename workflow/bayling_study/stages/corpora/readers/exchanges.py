@@ -13,9 +13,8 @@ from bayling_study.stages.corpora.readers.jsonitems import optional_text
 
 HALVES = "half a character replaced"
 """Name of the repair of a text that UTF-8 cannot hold."""
-MARKED = "marked as not to be learnt"
-UNLEARNT = "unlearnt"
-"""Role of an assistant's turn that its source excludes from the loss."""
+UNLEARNT = Message("unlearnt", "")
+"""Stands for an answer that its source excludes from the loss; no dialogue goes beyond it."""
 
 
 @dataclass(frozen=True)
@@ -25,49 +24,44 @@ class Draft:
     Attributes:
         conversation: its ``messages`` may be empty, where nothing usable is left.
         changes: names of the repairs, for the report.
-        problem: why nothing usable is left.
     """
 
     conversation: Conversation
     changes: tuple[str, ...] = ()
-    problem: str = "no complete exchange"
 
 
-def draft(
-    corpus: ConversationCorpus,
-    file: str,
-    number: int,
-    row: Mapping[str, Any],
-    turns: Iterable[Message],
-) -> Draft:
+def draft(corpus: ConversationCorpus, file: str, row: int, turns: Iterable[Message]) -> Draft:
     """Makes the conversation of a file's row from its raw turns."""
-    if is_unlearnt(row):
-        return Draft(_conversation(corpus, file, number, []), problem=MARKED)
     messages, changes = complete_exchanges(turns)
     whole = [message._replace(content=storable(message.content)) for message in messages]
     if whole != messages:
         messages, changes = whole, (*changes, HALVES)
-    return Draft(_conversation(corpus, file, number, messages), changes)
+    name = f"{corpus.source}/{file}/{row}"
+    return Draft(
+        Conversation(name, corpus.reader, corpus.source, [corpus.language], messages), changes
+    )
 
 
-def system_turn(row: dict[str, Any], where: str) -> list[Message]:
-    """Returns the system turn that a row states beside its turns, none where it is empty.
+def framed(row: dict[str, Any], turns: list[Message], where: str) -> list[Message]:
+    """Adds to a row's turns the system text that stands beside them.
 
-    Raises:
-        StudyError: the value is not text.
+    As in LLaMA-Factory a system turn goes before it. A row that is not to be learnt has
+    no turns. A text that is none is refused (``StudyError``).
     """
+    if unlearnt(row):
+        return [UNLEARNT]
     texts = [optional_text(row, key, where).strip() for key in ("system", "system_prompt")]
-    return [Message("system", text) for text in texts if text]
+    first = [turn for turn in turns[:1] if turn.role == "system"]
+    return [*first, *(Message("system", text) for text in texts if text), *turns[len(first) :]]
 
 
-def is_unlearnt(item: Mapping[str, Any]) -> bool:
+def unlearnt(item: Mapping[str, Any]) -> bool:
     """Tells whether a row or turn is marked as not to be learnt.
 
-    ``label`` and ``kto_tag`` are false for the bad answers of KTO's data (LLaMA-Factory),
-    ``weight`` is 0 in the form of OpenAI's fine-tuning, ``train`` false in Axolotl's.
+    The marks are those of KTO's data in LLaMA-Factory, of Axolotl and of OpenAI.
     """
-    refused = any(item.get(key) is False for key in ("label", "kto_tag", "train"))
-    return refused or item.get("weight") == 0
+    marks = [item.get(key) for key in ("label", "kto_tag", "train")]
+    return any(mark is False for mark in marks) or item.get("weight") == 0
 
 
 def _conversation(
@@ -112,7 +106,7 @@ def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[s
 
 def _problem(turn: Message, body: list[Message]) -> str:
     """Tells why a dialogue must end before this turn, or returns an empty string."""
-    if turn.role == UNLEARNT:
+    if turn == UNLEARNT:
         return "cut at an answer that is not to be learnt"
     if turn.role not in ("user", "assistant"):
         return "cut at an odd role"

@@ -50,11 +50,7 @@ def text_of(row: dict[str, Any], key: str, where: str) -> str:
 
 
 def optional_text(row: dict[str, Any], key: str, where: str) -> str:
-    """Returns a text field of a row, empty where it is absent or null.
-
-    Raises:
-        StudyError: the value is something else than text.
-    """
+    """Returns a text field (see ``text_of``), empty where it is absent or null."""
     return "" if row.get(key) is None else text_of(row, key, where)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from bayling_study.stages.corpora.readers.aligned import segment
 from bayling_study.stages.corpora.readers.locate import locate_all
 
 LOG = logging.getLogger(__name__)
-CHARSET = re.compile(rb"Content-Type:[^\\]*?charset=([\w.:-]+)", re.IGNORECASE)
-LINE_ENDS = re.compile(r"-(?:unix|dos|mac)$", re.IGNORECASE)
+CHARSET = re.compile(
+    rb"Content-Type:[^\\]*?charset=([\w.:-]+?)(?:-unix|-dos|-mac)?\\", re.IGNORECASE
+)
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
@@ -65,12 +66,8 @@ def messages(path: Path) -> Iterator[tuple[int, str, str]]:
             yield number, str(message.id), str(message.string)
 
 
-class _Messages(Catalog):
-    """A catalogue without its header.
-
-    No text depends on the header, but Babel stops at a date without a time or at
-    ``nplurals=INTEGER`` (xgettext's own default).
-    """
+class _Messages(Catalog):  # type: ignore[misc]
+    """A catalogue without its header, at whose dates and plurals Babel may stop."""
 
     num_plurals = 6  # the most that gettext's manual lists; forms are left out later
 
@@ -96,18 +93,14 @@ def _catalogue(path: Path) -> Catalog:
 
 
 def _decoded(path: Path) -> str:
-    """Returns a catalogue's text by the charset of its header, as UTF-8 where that is no charset.
-
-    xgettext writes ``CHARSET`` until someone fills it in; Emacs adds how lines end.
-    """
+    """Returns a catalogue's text, as UTF-8 where its charset is none (xgettext's ``CHARSET``)."""
     content = path.read_bytes()
     match = CHARSET.search(content)
-    charset = match[1].decode() if match else "UTF-8"
+    charset, known = (match[1].decode() if match else "UTF-8"), "UTF-8"
+    with suppress(LookupError):
+        "".encode(charset)
+        known = charset
     try:
-        try:
-            return content.decode(LINE_ENDS.sub("", charset)).removeprefix("\ufeff")
-        except LookupError:
-            return content.decode("utf-8").removeprefix("\ufeff")
+        return content.decode(known).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        what = f"not {error.encoding.upper()} text ({error.reason}; its charset {charset!r})"
-        raise StudyError(what, where=path) from error
+        raise StudyError(f"not {known} text (charset {charset!r})", where=path) from error

@@ -5,8 +5,7 @@ are ``human`` and ``gpt``; ``user``, ``chatgpt``, ``bing``, ``bard`` and
 ``system`` occur. Preference files (``dpo_*_demo.json``) end with a question and
 add ``chosen`` and ``rejected``: the chosen answer is the last turn. Early
 revisions hold the page's HTML; a turn without text has ``null``. Newer sets call
-the turns ``messages``, with ``role`` and ``content``. A row may state a ``system``
-text; as in LLaMA-Factory a system turn goes before it.
+the turns ``messages``, with ``role`` and ``content``. A row may state a ``system`` text.
 """
 
 from __future__ import annotations
@@ -20,13 +19,7 @@ from typing import Any
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
-from bayling_study.stages.corpora.readers.exchanges import (
-    UNLEARNT,
-    Draft,
-    draft,
-    is_unlearnt,
-    system_turn,
-)
+from bayling_study.stages.corpora.readers.exchanges import UNLEARNT, Draft, draft, framed, unlearnt
 from bayling_study.stages.corpora.readers.jsonitems import read_items, text_of
 from bayling_study.stages.corpora.readers.locate import locate_all
 
@@ -52,13 +45,11 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft]:
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
             turns = _turns(row, clean, roles, f"{path}: row {number}")
-            yield draft(corpus, path.name, number, row, turns)
+            yield draft(corpus, path.name, number, turns)
     if roles and roles.isdisjoint(ROLES):
-        raise StudyError(
-            f"no turn has a known role, only {', '.join(sorted(roles)[:5])}",
-            where=f"{corpus.source}/{corpus.path}",
-            fix=f"rename the roles; known are {', '.join(ROLES)}",
-        )
+        what = f"no turn has a known role, only {', '.join(sorted(roles)[:5])}"
+        fix = f"rename the roles; known are {', '.join(ROLES)}"
+        raise StudyError(what, where=f"{corpus.source}/{corpus.path}", fix=fix)
 
 
 def _turns(
@@ -78,13 +69,11 @@ def _turns(
         name = text_of(turn, names[0], where).lower()
         roles.add(name)
         role = ROLES.get(name, "")
-        if role == "assistant" and is_unlearnt(turn):
-            role = UNLEARNT
         empty = names[1] in turn and turn[names[1]] is None
         text = "" if empty else clean(text_of(turn, names[1], where))
-        messages.append(Message(role, text.strip()))
-    head = [message for message in messages[:1] if message.role == "system"]
-    return [*head, *system_turn(row, where), *messages[len(head) :]]
+        bad = role == "assistant" and unlearnt(turn)
+        messages.append(UNLEARNT if bad else Message(role, text.strip()))
+    return framed(row, messages, where)
 
 
 def strip_html(text: str) -> str:
