@@ -68,7 +68,7 @@ class TestAlpaca:
             ("assistant", "Rom"),
         ]
 
-    @pytest.mark.parametrize("history", ["Paris", [["Paris"]], [["France?", 3]], [{"q": "a"}]])
+    @pytest.mark.parametrize("history", ["Paris", 3, [["Paris"]], [["France?", 3]], [{"q": "a"}]])
     def test_a_history_of_another_form_is_told(self, tmp_path: Path, history: Any) -> None:
         with pytest.raises(StudyError, match=r"x\.json: row 1: .*'history'"):
             one(tmp_path, "alpaca", {**self.row, "history": history})

@@ -47,7 +47,8 @@ def _turns(row: dict[str, Any], where: str) -> list[Message]:
 
 
 def _history(row: dict[str, Any], where: str) -> Iterator[Message]:
-    for pair in row.get("history") or []:
+    history = row.get("history") or []
+    for pair in history if isinstance(history, list) else [history]:
         texts = pair if isinstance(pair, list) else []
         if len(texts) != 2 or not all(isinstance(text, str) for text in texts):
             raise StudyError("'history' is not a list of pairs of texts", where=where)

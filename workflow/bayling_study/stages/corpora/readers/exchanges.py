@@ -64,13 +64,6 @@ def unlearnt(item: Mapping[str, Any]) -> bool:
     return any(mark is False for mark in marks) or item.get("weight") == 0
 
 
-def _conversation(
-    corpus: ConversationCorpus, file: str, number: int, messages: list[Message]
-) -> Conversation:
-    name = f"{corpus.source}/{file}/{number}"
-    return Conversation(name, corpus.reader, corpus.source, [corpus.language], messages)
-
-
 def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[str, ...]]:
     """Keeps the longest usable start of a dialogue.
 

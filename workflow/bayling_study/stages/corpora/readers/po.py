@@ -28,9 +28,8 @@ from bayling_study.stages.corpora.readers.aligned import segment
 from bayling_study.stages.corpora.readers.locate import locate_all
 
 LOG = logging.getLogger(__name__)
-CHARSET = re.compile(
-    rb"Content-Type:[^\\]*?charset=([\w.:-]+?)(?:-unix|-dos|-mac)?\\", re.IGNORECASE
-)
+CHARSET = re.compile(rb"(?i)Content-Type:[^\\]*?charset=([\w.:-]+?)(?:-unix|-dos|-mac)?\\")
+"""Emacs adds to the charset how lines end."""
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
