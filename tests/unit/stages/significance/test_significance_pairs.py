@@ -13,6 +13,7 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
+from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import overlap
 from bayling_study.shared.metrics.measurement import Measurement, Options, average, rate
 from bayling_study.shared.metrics.resampling import (
@@ -22,6 +23,8 @@ from bayling_study.shared.metrics.resampling import (
     exchange_mask,
     holm,
     interval,
+    p_value,
+    paired_bootstrap,
     resampled,
 )
 from bayling_study.stages.significance.pairs import (
@@ -225,3 +228,32 @@ def test_an_average_needs_the_pair_on_every_item_that_has_the_metric() -> None:
 
     assert len(average_tests([item("a", "bb"), item("a", "bb", "ccc")])) == 1
     assert len(average_tests([item("a", "bb"), item("a", "bb", metric="comet")])) == 2
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_no_number_has_no_p_value(bad: float) -> None:
+    """NaN compares as false, so that one among 99 differences used to get the smallest p of all."""
+    broken = np.append(np.linspace(-1, 1, 98), bad)
+    with pytest.raises(StudyError, match="1 of 99 values is no finite number"):
+        p_value(broken, 0.5)
+    with pytest.raises(StudyError, match="no finite number"):
+        p_value(broken[:98], bad)
+    with pytest.raises(StudyError, match="no finite number"):
+        paired_bootstrap(broken, 0.5)
+    with pytest.raises(StudyError, match="no finite number"):
+        interval(broken, 0.95)
+    with pytest.raises(StudyError, match="no finite number"):
+        holm([0.01, bad])
+    with pytest.raises(StudyError, match="no finite number"):
+        benjamini_hochberg([0.01, bad])
+
+
+def test_a_pair_with_nan_is_named() -> None:
+    broken = np.append(np.zeros(9), float("nan"))
+    test = PairTest("comet", "sig", ("one", "two"), (1.0, 0.5), 10, broken, np.zeros(10))
+    plan = Resampling(samples=10, confidence=0.95, seed=SEED)
+    with pytest.raises(StudyError, match="comet of one and two: .*no finite number"):
+        test.row(plan)
+    swapped = replace(test, resamples=np.zeros(10), exchanges=broken)
+    with pytest.raises(StudyError, match="comet of one and two: .*no finite number"):
+        swapped.row(plan)

@@ -24,6 +24,7 @@ from bayling_study.shared.metrics.resampling import (
     bootstrap_weights,
     exchange_mask,
     exchanged,
+    finite,
     holm,
     interval,
     p_value,
@@ -60,7 +61,13 @@ class PairTest:
         return self.values[0] - self.values[1]
 
     def row(self, plan: Resampling) -> dict[str, Any]:
-        """Returns the row of the comparisons file, before any correction."""
+        """Returns the row of the comparisons file, before any correction.
+
+        Raises:
+            StudyError: a value or difference is not finite; names metric and systems.
+        """
+        for values in (self.values, self.resamples, self.exchanges):
+            finite(values, f"{self.metric} of {' and '.join(self.systems)}")
         low, high = interval(self.resamples, plan.confidence)
         size = abs(self.difference)
         return {
