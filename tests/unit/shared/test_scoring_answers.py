@@ -131,6 +131,49 @@ def test_review_scores(text: str, scores: tuple[float, float] | None) -> None:
     assert parse_scores(text) == scores
 
 
+@pytest.mark.parametrize(
+    ("one", "score"),
+    [
+        *(("Score of the Assistant 1: 8,5", 8.5), ("Score of the Assistant 1: 8.5.", 8.5)),
+        *(("Score of the Assistant 1: ８", 8), ("Score of the Assistant 1：٨٫٥", 8.5)),
+        *(("**Score of the Assistant 1**: 8", 8), ("**Score of the Assistant 1:** 8", 8)),
+        *(("__Score of the Assistant 1__: **8**", 8), ("| Score of the Assistant 1 | 8 |", 8)),
+        *(("Score of the Assistant 1: <8>", 8), ("Score of the Assistant 1: [[8]]", 8)),
+        *(("Score of the Assistant 1: `8`", 8), ("`Score of the Assistant 1`: `8`", 8)),
+        *(('"Score of the Assistant 1": "8"', 8), ("Score of the Assistant 1: (8)", 8)),
+        *(("Score of the Assistant 1: **8**/10", 8), ("Score of the Assistant 1: 8 out of 10", 8)),
+        *(("Score of the Assistant 1: 8 - clear and short", 8), ("Score of Assistant 1:\n8", 8)),
+        ("Score of the Assistant 1: 8\n- 10 facts are right", 8),
+        ("Score of the Assistant 1: 1-10\nScore of the Assistant 1: 8", 8),
+        ("<think>\nScore of the Assistant 1: 2\n</think>\nScore of the Assistant 1: 8", 8),
+        ("Score of the Assistant 1: 2\n</think>\nScore of the Assistant 1: 8", 8),
+    ],
+)
+def test_forms_in_which_judges_state_a_score(one: str, score: float) -> None:
+    assert parse_scores(f"{one}\nScore of the Assistant 2: 4") == (score, 4)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        *("1-10", "8–9", "8 to 9", "**7** ~ **8**", "7 or 8", "7至8", "1 − 10"),
+        *("80", "95", "0", "10.5", "8/5", "80/100", "8 out of 100", "4 of 5", "80%", "8 %"),
+        *("8½", "8 1/2", "<score>", "-3", "８０"),
+    ],
+)
+def test_what_is_no_score_of_the_scale_is_not_read(stated: str) -> None:
+    text = f"Score of the Assistant 1: {stated}\nScore of the Assistant 2: 4"
+    assert parse_scores(text) is None
+    # nor does an earlier score stand where the last number stated is none of the scale
+    if stated[0].isdigit():
+        assert parse_scores(f"Score of the Assistant 1: 5\n{text}") is None
+
+
+@pytest.mark.parametrize("draft", ["<think>\n{}", "{}\n</think>\n", "<think>{}</think> So:"])
+def test_scores_of_a_draft_do_not_count(draft: str) -> None:
+    assert parse_scores(draft.format(REVIEW.format(8, 7))) is None
+
+
 def test_wins_sums_and_categories() -> None:
     texts = [REVIEW.format(8, 7), REVIEW.format(5, 5), REVIEW.format(2, 8)]
     meta = [{"category": name} for name in ("math", "math", "fermi")]
@@ -171,7 +214,7 @@ def test_a_question_without_scores_is_unjudged_and_keeps_its_place() -> None:
     assert result["unjudged"] == pytest.approx(100 / 3)
     assert {len(m.statistics) for m in found} == {3}
     assert {m.signature for m in found} == {
-        "review|format:FairEval|orders:2|version:1|judge:j|against:b"
+        "review|format:FairEval|orders:2|version:2|judge:j|against:b"
     }
 
 

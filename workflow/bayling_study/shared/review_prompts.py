@@ -12,10 +12,28 @@ NOTHING = "(nothing)"
 """Shown for a turn that one side does not have."""
 
 MARK = re.compile(r"\{(first|second)\}")
+SCALE = (1.0, 10.0)
+"""The judge's scale (``judge_prompt``). Of the 1,280 released reviews all keep to it."""
+DRESS = r"[\s*_`\"'“”<>\[\](){}|]*"
+"""What judges put around a label or a number: Markdown, quotation marks, brackets, a table."""
 SCORE = re.compile(
-    r"Score\s+of\s+(?:the\s+)?Assistant\s+([12])\s*[:：]\s*\**\s*(\d+(?:\.\d+)?)", re.IGNORECASE
+    rf"Score\s+of\s+(?:the\s+)?Assistant\s+([12]){DRESS}[:：=|]{DRESS}"
+    r"(\d+(?:[.,٫]\d+)?)(?=([^\n]*))",
+    re.IGNORECASE,
 )
-"""A score in a review. Of the 1,280 released ones 14 lack "the", and some are halves."""
+"""A score in a review and the rest of its line. Of the 1,280 released ones 14 lack "the"."""
+OTHER = re.compile(
+    rf"{DRESS}(?:\d|[½¼¾%％]|(?:[-‐-―−~～〜至到]|to\b|or\b){DRESS}\d|"
+    rf"(?:/|out\s+of\b|of\b){DRESS}(?!10(?![\d.,]))\d)",
+    re.IGNORECASE,
+)
+"""What makes a number no score of the scale: a range, a fraction, per cent, another scale."""
+REASONING = re.compile(
+    r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)|\A.*</(?:think|thinking|reasoning)>", re.DOTALL
+)
+"""A judge's draft, also one that is unfinished or whose opening tag its template wrote."""
+LOWEST, HIGHEST = 1, 10
+"""The scale of ``judge_prompt``, to which all released reviews keep."""
 
 
 ORDERS = (False, True)
@@ -42,10 +60,16 @@ def review_prompt(
 def parse_scores(review: str) -> tuple[float, float] | None:
     """Returns the scores of Assistant 1 and 2, or none if either is not stated.
 
-    A score that is stated again later in the review replaces the earlier one.
+    A score that is stated again later in the review replaces the earlier one, also by
+    none where that is no score of the scale (a range, 80, 4/5). Drafts in ``<think>`` do not count.
     """
-    found = {number: float(score) for number, score in SCORE.findall(review)}
-    return (found["1"], found["2"]) if len(found) == 2 else None
+    found: dict[str, float | None] = {}
+    for assistant, number, rest in SCORE.findall(REASONING.sub("", review)):
+        score = float(re.sub("[,٫]", ".", number))
+        read = LOWEST <= score <= HIGHEST and not OTHER.match(rest)
+        found[assistant] = score if read else None
+    first, second = found.get("1"), found.get("2")
+    return None if first is None or second is None else (first, second)
 
 
 def _dialogue(number: int, question: str | Sequence[str], answers: str | Sequence[str]) -> str:

@@ -47,13 +47,13 @@ def answer_of(system: str, number: int) -> str:
 
 
 def by_length(body: Body, number: int) -> str:
-    """A judge that scores the length of the answers, plus one for who is shown first."""
+    """A judge that scores a tenth of the answers' length, with one letter for who is shown first."""
     text = body["messages"][-1]["content"]
     first, second = (
         sum(line.startswith(f"Assistant {n}: ") and len(line) for line in text.splitlines())
         for n in (1, 2)
     )
-    return REVIEW.format(first + 1, second)
+    return REVIEW.format((first + 1) / 10, second / 10)
 
 
 @pytest.fixture

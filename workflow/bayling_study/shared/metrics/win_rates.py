@@ -34,6 +34,8 @@ from bayling_study.shared.metrics.measurement import (
 from bayling_study.shared.review_prompts import parse_scores
 
 SIGNATURE = "review|format:FairEval|orders:{orders}|version:1"
+JUDGED = "review|format:FairEval|orders:2|version:2|judge:{judge}|against:{baseline}"
+"""Version 2 reads the scores of judges who write them otherwise than the released reviews do."""
 
 
 @dataclass
@@ -88,7 +90,7 @@ def measure_judged(answers: Answers, options: Options) -> list[Measurement]:
     """Returns the same of a study's own judge, and how many questions it left unjudged."""
     questions = _questions(answers, strict=False)
     meta = answers.prompts[0].meta
-    signature = f"{SIGNATURE.format(orders=2)}|judge:{meta['judge']}|against:{meta['baseline']}"
+    signature = JUDGED.format(judge=meta["judge"], baseline=meta["baseline"])
     unjudged = [float(not question.pairs) for question in questions]
     return [
         *_measurements(questions, signature),
