@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bayling_study.config import load_config
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Score
 from bayling_study.stages.report.published_table import COLUMNS, Published, read_published
 from bayling_study.stages.report.verdicts import Verdict, VerdictContext, ratio_scores, verdicts
+from bayling_study.stages.report.whole_sets import whole_sizes
 from helpers import ROOT
 
 TABLE = ROOT / "config" / "published.tsv"
@@ -68,6 +71,34 @@ def test_kinds_of_published_values() -> None:
 def test_a_difference_is_explained_by_the_note() -> None:
     row = judge(14.96, known("21.26", metric="accuracy"))
     assert row.verdict == "differs" and row.reason == "ours is 6.3 lower; a note"
+
+
+@pytest.mark.parametrize(
+    ("segments", "verdict"), [(3, "not comparable"), (1875, "differs"), (2000, "not comparable")]
+)
+def test_a_partial_copy_is_not_comparable(segments: int, verdict: str) -> None:
+    """Also where its value happens to be near the published one, and for a run of our own."""
+    whole = replace(STUDY, sizes={("wmt22", "zh-en"): 1875})
+    for system in ("released", "tuned-one"):
+        row = verdicts(
+            [replace(score(35.0, system), n=segments)], [known("20.31", system=system)], whole
+        )[0]
+        assert row.verdict == verdict
+        if verdict == "not comparable":
+            assert f"{segments:,} of 1,875 segments" in row.reason
+    lucky = verdicts([replace(score(20.31), n=segments)], [known("20.31")], whole)[0]
+    assert (lucky.verdict == "reproduced") == (segments == 1875)
+
+
+def test_sizes_of_all_published_items_are_known() -> None:
+    """The replay study's; numbers of the release's files are held by tests of the oracle."""
+    suites = load_config(ROOT / "config" / "studies" / "replay.yaml").suites
+    named = {(row.suite, row.item) for row in read_published(TABLE) if row.suite in suites}
+    sizes = {(name, item): n for name, s in suites.items() for item, n in whole_sizes(s).items()}
+    assert len(named) > 50 and named <= set(sizes)
+    assert sizes["bayling-80", "alpaca"] == 320
+    assert sizes["exams", "gaokao-average"] == 2072
+    assert sizes["wmt22", "four-directions"] == 7933
 
 
 def test_missing_scores_say_why() -> None:

@@ -5,7 +5,8 @@
   study runs itself also when the published value lies in our interval, since a
   new run is a new sample;
 - ``differs``: neither;
-- ``not comparable``: there is no score, or the value is no target; the reason says which;
+- ``not comparable``: there is no score, the value is no target, or the score is of a partial
+  copy of the test set; the reason says which;
 - ``no published value``: a score that nobody published.
 
 Values that this project recomputed, or that were quoted from memory, get a
@@ -15,7 +16,7 @@ verdict too, and the reason says what they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,7 +24,14 @@ from typing import Any
 from bayling_study.config import StudyConfig
 from bayling_study.core.files import write_text
 from bayling_study.core.records import Score
-from bayling_study.stages.report.published_table import Published, ScoreKey, read_published
+from bayling_study.stages.report.published_table import (
+    RATIO_DIRECTIONS,
+    RATIO_ITEM,
+    Published,
+    ScoreKey,
+    read_published,
+)
+from bayling_study.stages.report.whole_sets import whole_sizes
 
 COLUMNS = ["suite", "item", "system", "metric", "published", "decimals"]
 COLUMNS += ["ours", "low", "high", "n", "signature", "verdict", "reason"]
@@ -48,7 +56,6 @@ ROUNDING = 1e-9
 """Slack for values that lie on a rounding boundary in binary."""
 
 RATIO_SYSTEM, RATIO_METRIC = "gpt-4", "comet-ratio-gpt-4"
-RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "en-de")
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ class VerdictContext:
     suites: Iterable[str]
     absent: Mapping[tuple[str, str, str], str]
     """(suite, item, system) to the reason why there are no outputs."""
+    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(suite, item) to the segments of the whole test set, where that is known."""
 
 
 def verdicts(
@@ -134,6 +143,10 @@ def _judge(known: Published, score: Score | None, context: VerdictContext) -> Ve
         return Verdict(known.key, known, score, NOT_COMPARABLE, f"{known.kind}: {known.note}")
     if score is None:
         return Verdict(known.key, known, None, NOT_COMPARABLE, _missing(known, context))
+    whole = context.sizes.get((known.suite, known.item), score.n)
+    if score.n != whole:
+        reason = f"another test set or a partial copy: {score.n:,} of {whole:,} segments"
+        return Verdict(known.key, known, score, NOT_COMPARABLE, reason)
     verdict = _compare(known, score, context.systems[known.system] != "published")
     remarks = [REMARKS.get(known.kind, "")]
     if verdict != REPRODUCED:
@@ -187,7 +200,12 @@ def write_verdicts(
         for name, system in systems.items()
         for row in system.get("absent", [])
     }
-    context = VerdictContext(kinds, config.suites, absent)
+    sizes = {
+        (name, item): size
+        for name, suite in config.suites.items()
+        for item, size in whole_sizes(suite).items()
+    }
+    context = VerdictContext(kinds, config.suites, absent, sizes)
     rows = verdicts(scores, read_published(published), context)
     table = [COLUMNS, *(row.cells() for row in rows)]
     lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in table]
