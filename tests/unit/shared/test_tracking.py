@@ -11,6 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from mlflow.utils.validation import (
+    MAX_ENTITY_KEY_LENGTH,
+    _validate_length_limit,
+    _validate_metric_name,
+)
 from mlflow import MlflowClient
 from pydantic import ValidationError
 
@@ -87,7 +92,32 @@ def test_nested_parameters_become_dotted_keys():
 
 def test_metric_names_become_acceptable_to_mlflow():
     assert allowed("translation.zh-en.chrf++") == "translation.zh-en.chrfpp"
-    assert allowed("a,b=中") == "a_b__"
+    for name in ("mean.数学", "mean.история", "mean.naïve", "translation.zh-en.bleu-ja-mecab"):
+        assert allowed(name) == name  # MLflow takes letters of all scripts
+
+
+def test_metric_names_stay_different_and_readable():
+    """Those of two Chinese categories became ``mean.__``, the later value replacing the first."""
+    names = [
+        "mean.数学",
+        "mean.历史",
+        "a,b",
+        "a;b",
+        "a_b",
+        "a=b",
+        "a+b",
+        "apb",
+        "mean.हिन्दी",
+        "mean.हिन्दू",
+    ]
+    names += ["x/", "x", "x//y", "x/y", "x/./y", "../x", "/x", ".", "..", "", "é", "e\u0301"]
+    names += ["long " * 60, "long " * 61, "chrf++", "chrf2"]
+    sent = [allowed(name) for name in names]
+    assert len(set(sent)) == len(names)
+    for name in sent:
+        _validate_metric_name(name)
+        _validate_length_limit("Metric name", MAX_ENTITY_KEY_LENGTH, name)
+    assert sent[2].startswith("a_b-") and sent[names.index("long " * 60)].startswith("long long")
 
 
 def test_a_failed_job_leaves_its_error_in_the_record(tmp_path):

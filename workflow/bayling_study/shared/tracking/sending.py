@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,20 +12,30 @@ from typing import Any
 
 from bayling_study.core.files import sha256_json
 
-VERSION = 2
+VERSION = 3
 """Of what is sent; with a new one, runs that are there already get what they lack."""
 METRICS_A_CALL = 1000  # limits of MLflow's log_batch
 PARAMETERS_A_CALL = 100
 PARAMETER_LENGTH = 6000
 DIGEST_LENGTH = 36
 NOTE_LENGTH = 4000
+NAME_LENGTH = 240  # of MLflow's 250, less a mark and a part of a hash
 
 Record = Mapping[str, Any]
 
 
 def allowed(name: str) -> str:
-    """Returns a name in the characters that MLflow accepts: ``chrf++`` becomes ``chrfpp``."""
-    return re.sub(r"[^\w\-. :/]", "_", name.replace("+", "p"), flags=re.ASCII)
+    """Returns a name that MLflow accepts: ``chrf++`` becomes ``chrfpp``, ``a,b`` ``a_b-4e4660``.
+
+    Letters of all scripts stay. A name that loses anything ends in a part of its hash, so that
+    two names never become one. The rules are those of ``mlflow.utils.validation``: characters,
+    length, and no path that another one stands for.
+    """
+    plain = name.replace("chrf++", "chrfpp")
+    text = re.sub(r"[^\w\-. :/]", "_", plain)[:NAME_LENGTH]
+    if posixpath.normpath(text) != text or text.startswith((".", "/")):
+        text = "_" + text.replace("/", "_")
+    return text if text == plain else f"{text}-{sha256_json(name)[:6]}"
 
 
 def chunks(items: Iterator[Any] | list[Any], size: int) -> Iterator[list[Any]]:
