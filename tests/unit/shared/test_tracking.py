@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.utils.validation import (
     MAX_ENTITY_KEY_LENGTH,
     _validate_length_limit,
     _validate_metric_name,
 )
-from mlflow import MlflowClient
 from pydantic import ValidationError
 
 from bayling_study.commands.why.runs import RunIds

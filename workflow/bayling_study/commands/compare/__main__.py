@@ -22,8 +22,9 @@ from bayling_study.commands.summary import aligned
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
+from bayling_study.shared.metrics.measures import is_better, meaning
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, table_row
-from bayling_study.stages.report.metrics import HEADLINE, LOWER_IS_BETTER, NEITHER
+from bayling_study.stages.report.metrics import HEADLINE
 from bayling_study.stages.report.page import render
 from bayling_study.stages.report.significance import BETTER, WORSE
 
@@ -97,9 +98,10 @@ def _row(pair: ScorePair) -> list[Cell]:
 
 def mark(pair: ScorePair) -> str:
     """Returns ``▲`` or ``▼`` where B is significantly better or worse than A."""
-    if not pair.significant or pair.metric in NEITHER:
+    better = is_better(pair.metric, pair.b, pair.a)
+    if not pair.significant or better is None:
         return ""
-    return BETTER if (pair.b > pair.a) != (pair.metric in LOWER_IS_BETTER) else WORSE
+    return BETTER if better else WORSE
 
 
 def verdict(scores: Sequence[ScorePair]) -> str:
@@ -107,7 +109,7 @@ def verdict(scores: Sequence[ScorePair]) -> str:
     first = [pair for pair in scores if pair.metric in HEADLINE]
     if not first:
         return "The sides have no score in common."
-    tested = [pair for pair in first if pair.n and pair.metric not in NEITHER]
+    tested = [pair for pair in first if pair.n and meaning(pair.metric).better != "neither"]
     marks = Counter(mark(pair) for pair in tested)
     return (
         f"{len(first)} headline scores in common, {len(tested)} tested: B is significantly better "

@@ -37,15 +37,6 @@ class Resampled:
     resamples: Array
 
 
-AVERAGED = ("accuracy", "bleu", "chrf", "comet", "off-target", "spbleu")
-"""Metrics, by the start of their name, whose plain mean over items is reported."""
-
-
-def is_averaged(metric: str) -> bool:
-    """Tells whether a metric's mean over items says something; parts of a metric (``.``) do not."""
-    return metric.startswith(AVERAGED) and "." not in metric
-
-
 def mean_groups(suite: Suite, named: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
     """Returns the aggregates of a suite that are plain means, with their items.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bayling_study.core.records import Score
+from bayling_study.shared.metrics.measures import meaning
 from bayling_study.stages.report.blocks import Cell, number
 from bayling_study.stages.report.collect import Study
 
@@ -13,10 +14,6 @@ HEADLINE = (
     *("accuracy", "win", "tie", "loss", "score-ratio"),
 )
 """Metrics of the first page and of ``make study``'s table, in this order."""
-LOWER_IS_BETTER = frozenset({"unparseable", "unjudged", "loss", "off-target", "mean-rank"})
-"""Metrics of which a small value is good; all others are better when larger."""
-NEITHER = frozenset({"tie"})
-"""But for these: whether more ties are good depends on whom they were taken from."""
 
 
 def headline(metrics: Iterable[str]) -> list[str]:
@@ -35,10 +32,7 @@ def score_row(
     score gets a dash; values and intervals have ``decimals``.
     """
     shown = {name: f"{score.value:.{decimals}f}" for name, score in scores.items()}
-    lower = any(score.metric in LOWER_IS_BETTER for score in scores.values())
-    order = sorted(scores.values(), key=lambda score: score.value, reverse=not lower)
-    ranked = len(set(shown.values())) > 1 and order[0].metric not in NEITHER
-    best = shown[order[0].system] if ranked else None
+    best = _best(scores, shown) if len(set(shown.values())) > 1 else None
     return [
         _cell(study, scores[name], decimals, shown[name] == best)
         if name in scores
@@ -47,17 +41,27 @@ def score_row(
     ]
 
 
+def _best(scores: dict[str, Score], shown: Mapping[str, str]) -> str | None:
+    """Returns the best value as it is shown, or none where neither direction is better."""
+    better = meaning(next(iter(scores.values())).metric).better
+    if better == "neither":
+        return None
+    order = sorted(scores, key=lambda name: scores[name].value, reverse=better == "higher")
+    return shown[order[0]]
+
+
 def _cell(study: Study, score: Score, decimals: int, best: bool) -> Cell:
     """Returns a score's cell: value and mark, interval below, link to its file."""
-    lower, neither = score.metric in LOWER_IS_BETTER, score.metric in NEITHER
-    mark = "" if neither else study.significance.mark(score, lower)
+    mark = study.significance.mark(score)
     return Cell(
         f"{score.value:.{decimals}f} {mark}".rstrip(),
         detail=interval(score, decimals),
         strong=best,
         link=study.link(score),
         number=True,
-        hint="\n".join(filter(None, (score.signature, score.method, score.note))),
+        hint="\n".join(
+            filter(None, (meaning(score.metric).words, score.signature, score.method, score.note))
+        ),
     )
 
 

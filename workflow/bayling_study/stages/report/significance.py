@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bayling_study.core.records import Score
+from bayling_study.shared.metrics.measures import is_better
 from bayling_study.stages.report.blocks import Cell, signed
 
 COMPARISONS = "../significance/comparisons.json"
@@ -29,13 +30,17 @@ class Significance:
         pair = frozenset({score.system, self.baseline})
         return self._rows.get((score.suite, score.item, score.metric, pair))
 
-    def mark(self, score: Score, lower_is_better: bool = False) -> str:
-        """Returns ``▲`` or ``▼`` where a system differs significantly from the baseline."""
+    def mark(self, score: Score) -> str:
+        """Returns ``▲`` or ``▼`` where a system is significantly better or worse than the baseline.
+
+        Raises:
+            StudyError: the metric's direction is not stated.
+        """
         row = self.between(score)
         if row is None or score.system == self.baseline or not row["significant"]:
             return ""
-        larger = difference(row, score.system)[0] > 0
-        return BETTER if larger != lower_is_better else WORSE
+        better = is_better(score.metric, difference(row, score.system)[0], 0)
+        return "" if better is None else BETTER if better else WORSE
 
 
 def pair_of(row: Mapping[str, Any]) -> frozenset[str]:

@@ -12,7 +12,6 @@ from bayling_study.core.files import write_jsonl
 from bayling_study.core.records import Score, write_scores
 from bayling_study.shared.metrics.aggregates import (
     Resampled,
-    is_averaged,
     mean_groups,
     mean_of,
     pool,
@@ -21,6 +20,7 @@ from bayling_study.shared.metrics.aggregates import (
 )
 from bayling_study.shared.metrics.answers import measure
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+from bayling_study.shared.metrics.measures import is_averaged, meaning
 from bayling_study.shared.metrics.resampling import (
     Resampling,
     bootstrap_weights,
@@ -102,6 +102,7 @@ def _scores(
 ) -> list[Score]:
     scores = []
     for metric, result in measured.items():
+        meaning(metric)  # no score without a stated direction
         low, high = interval(result.resamples, plan.confidence)
         scores.append(
             Score(

@@ -29,7 +29,7 @@ from bayling_study.core import cli
 from bayling_study.core.files import write_json
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import read_prompts
-from bayling_study.shared.metrics.aggregates import is_averaged, mean_groups
+from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.shared.metrics.answers import (
     measure,
     options_of,
@@ -41,6 +41,7 @@ from bayling_study.shared.metrics.cache import default_folder
 from bayling_study.shared.metrics.groups import averages
 from bayling_study.shared.metrics.judged_suites import scored_prompts
 from bayling_study.shared.metrics.measurement import Answers, Options
+from bayling_study.shared.metrics.measures import is_averaged
 from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
 from bayling_study.shared.tracking.record import run_record
