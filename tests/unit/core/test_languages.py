@@ -78,3 +78,25 @@ def test_unknown_codes_are_refused():
 def test_a_second_script_has_a_name_and_its_own_facts():
     assert languages.name("qsr") == "Serbian (Latin)" and languages.script("qsr") == "Latn"
     assert languages.name("zht", "zh") == "繁体中文" and languages.is_unspaced("zht")
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        *(("wuu", "吴语"), ("gan", "赣语"), ("hsn", "湘语"), ("yue", "粤语"), ("hak", "客家语")),
+        *(("nan", "闽南语"), ("de", "德文"), ("ja", "日文"), ("ko", "韩文"), ("bo", "藏文")),
+    ],
+)
+def test_chinese_languages_keep_the_names_that_cldr_has(code, name):
+    """吴语 is a spoken language; 吴文 is not a word, as 德文 is."""
+    assert languages.name(code, "zh") == name
+
+
+def test_every_language_has_the_tokenizer_that_its_script_needs():
+    special = {"zh": "zh", "zht": "zh", "ja": "ja-mecab"}
+    special |= dict.fromkeys(("th", "my", "km", "lo"), "char")
+    for language in ALL:
+        assert languages.bleu_tokenizer(language.code) == special.get(language.code, "13a")
+    for code in ("yue", "wuu", "gan", "hsn", "hak", "nan"):
+        assert languages.bleu_tokenizer(code) == "zh"
+    assert {languages.bleu_tokenizer(code) for code in ("bo", "dz")} == {"char"}

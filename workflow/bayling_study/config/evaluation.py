@@ -115,9 +115,10 @@ class ScoringSection(Section):
     off_target: bool = True
     """Whether translations are checked for their language, by two identifiers."""
     tokenizers: dict[str, Annotated[list[BleuTokenizer], Field(min_length=1)]] = {}
-    """Target language to sacreBLEU tokenizers that replace the usual one (``zh``, ``ja-mecab``,
-    13a elsewhere). The first gives ``bleu``, another one ``bleu-NAME``: ``ja: [ja-mecab, char]``
-    adds the WMT22 organisers' ``bleu-char``."""
+    """Target language to sacreBLEU tokenizers that replace the usual one (``zh`` for Chinese,
+    ``ja-mecab`` for Japanese, ``char`` without spaces, 13a elsewhere; the reasons are in
+    ``core/languages``). The first gives ``bleu``, another one ``bleu-NAME``:
+    ``ja: [ja-mecab, char]`` adds the WMT22 organisers' ``bleu-char``."""
 
 
 class ReportSection(Section):

