@@ -81,6 +81,29 @@ def test_answers_in_another_language_are_counted(given: list[str], expected: flo
     assert "py3langid:" in found[0].signature and "pycld2:" in found[0].signature
 
 
+LISTS = {
+    "fr": "pain lait œufs fromage beurre farine sucre",
+    "de": "Brot Milch Käse Butter Zucker Mehl Eier Äpfel",
+    "es": "leche pan huevos queso mantequilla harina azúcar",
+    "it": "pane latte uova formaggio burro farina zucchero",
+    "pt": "pão leite ovos queijo manteiga farinha açúcar",
+    "el": "ψωμί γάλα αυγά τυρί βούτυρο αλεύρι ζάχαρη",
+}
+
+
+@pytest.mark.parametrize("code", LISTS)
+@pytest.mark.parametrize("mark", ["\n", "\t", "\r\n", "\x0b", "\x85"])
+def test_words_at_breaks_are_not_glued(code: str, mark: str) -> None:
+    """ "pain\\nlait" was asked for as "painlait", which is no French."""
+    spaced, broken = LISTS[code], LISTS[code].replace(" ", mark)
+    found = [
+        identification.measure(answers([text], [spaced], target=code), Options())[0]
+        for text in (spaced, broken)
+    ]
+    assert found[0].value == found[1].value == 0.0
+    assert found[1].signature == f"{found[0].signature}|breaks:space"
+
+
 def test_both_scripts_of_chinese_and_close_languages_count_as_one() -> None:
     traditional = ["該設備目前不可用，請稍後再試。", "由於長時間沒有輸入，會話已結束。"]
     for target in ("zh", "zht"):
