@@ -10,11 +10,13 @@ from __future__ import annotations
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import translation
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
+from bayling_study.shared.metrics.one_form import one_form
 
 EXACT = "constraints|match:substring|case:exact|version:1"
 FOLDED = "constraints|match:substring|case:folded|version:1"
 
 
+@one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns the two satisfaction rates, the share of segments with all, BLEU and chrF.
 

@@ -23,6 +23,7 @@ from operator import eq
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import math_answers
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
+from bayling_study.shared.metrics.one_form import one_form
 
 LETTERS = re.compile("[A-F]")
 TEMPLATE_WORDS = ("Answer", "Choice")
@@ -68,6 +69,7 @@ RULES = {
 """A prompt's ``meta["answer_rule"]`` to the rule."""
 
 
+@one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns accuracy, the unparseable share and the gold ceiling of one exam, in per cent.
 

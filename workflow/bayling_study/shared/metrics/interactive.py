@@ -16,6 +16,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.interactive.checks import matched_share, verify
 from bayling_study.shared.metrics import overlap
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
+from bayling_study.shared.metrics.one_form import one_form
 
 SATISFACTION = "interactive|demand:all-checks|unit:turn|version:1"
 DIALOGUE = "interactive|demand:all-checks|unit:conversation|version:1"
@@ -44,6 +45,7 @@ class CheckedTurn:
     kept_reference: float | None
 
 
+@one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns satisfaction, the kept share and quality, whole and by demand kind or turn.
 

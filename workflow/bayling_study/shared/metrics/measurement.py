@@ -57,6 +57,7 @@ class Answers:
 
     Attributes:
         path: file of the hypotheses, for messages.
+        released: whether others made them; they are compared as they are (``one_form``).
     """
 
     suite: str
@@ -65,6 +66,7 @@ class Answers:
     path: Path
     prompts: list[Prompt]
     hypotheses: list[Hypothesis]
+    released: bool = False
 
     def where(self, index: int) -> str:
         """Returns the place to name in an error about one segment."""

@@ -18,16 +18,19 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import identification, overlap
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+from bayling_study.shared.metrics.one_form import one_form
 
 MODEL = "sacrebleu_tokenizer_spm.model"
 """The model's file, as sacreBLEU calls it (``tokenizers/tokenizer_spm.py``)."""
 
 
+@one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns what every translation of single segments is measured by."""
     return [*overlap.measure(answers, options), *identification.measure(answers, options)]
 
 
+@one_form
 def measure_flores(answers: Answers, options: Options) -> list[Measurement]:
     """Returns the same and, where its model is at hand, spBLEU."""
     found = measure(answers, options)
