@@ -116,8 +116,8 @@ class ScoringSection(Section):
     """Whether translations are checked for their language, by two identifiers."""
     tokenizers: dict[str, Annotated[list[BleuTokenizer], Field(min_length=1)]] = {}
     """Target language to sacreBLEU tokenizers that replace the usual one (``zh`` for Chinese,
-    ``ja-mecab`` for Japanese, ``char`` without spaces, 13a elsewhere; the reasons are in
-    ``core/languages``). The first gives ``bleu``, another one ``bleu-NAME``:
+    ``ja-mecab`` for Japanese, ``char`` without spaces, 13a elsewhere; the reasons are
+    in ``config/README.md``). The first gives ``bleu``, another one ``bleu-NAME``:
     ``ja: [ja-mecab, char]`` adds the WMT22 organisers' ``bleu-char``."""
 
 

@@ -12,8 +12,6 @@ NOTHING = "(nothing)"
 """Shown for a turn that one side does not have."""
 
 MARK = re.compile(r"\{(first|second)\}")
-SCALE = (1.0, 10.0)
-"""The judge's scale (``judge_prompt``). Of the 1,280 released reviews all keep to it."""
 DRESS = r"[\s*_`\"'“”<>\[\](){}|]*"
 """What judges put around a label or a number: Markdown, quotation marks, brackets, a table."""
 SCORE = re.compile(
@@ -32,8 +30,7 @@ REASONING = re.compile(
     r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)|\A.*</(?:think|thinking|reasoning)>", re.DOTALL
 )
 """A judge's draft, also one that is unfinished or whose opening tag its template wrote."""
-LOWEST, HIGHEST = 1, 10
-"""The scale of ``judge_prompt``, to which all released reviews keep."""
+LOWEST, HIGHEST = 1, 10  # of ``judge_prompt`` and of all released reviews
 
 
 ORDERS = (False, True)

@@ -94,7 +94,7 @@ def test_sizes_of_all_published_items_are_known() -> None:
     """The replay study's; numbers of the release's files are held by tests of the oracle."""
     suites = load_config(ROOT / "config" / "studies" / "replay.yaml").suites
     named = {(row.suite, row.item) for row in read_published(TABLE) if row.suite in suites}
-    sizes = {(name, item): n for name, s in suites.items() for item, n in whole_sizes(s).items()}
+    sizes = whole_sizes(suites)
     assert len(named) > 50 and named <= set(sizes)
     assert sizes["bayling-80", "alpaca"] == 320
     assert sizes["exams", "gaokao-average"] == 2072

@@ -234,7 +234,7 @@ def test_an_average_needs_the_pair_on_every_item_that_has_the_metric() -> None:
 def test_what_is_no_number_has_no_p_value(bad: float) -> None:
     """NaN compares as false, so that one among 99 differences used to get the smallest p of all."""
     broken = np.append(np.linspace(-1, 1, 98), bad)
-    with pytest.raises(StudyError, match="1 of 99 values is no finite number"):
+    with pytest.raises(StudyError, match="1 of 100 values is no finite number"):
         p_value(broken, 0.5)
     with pytest.raises(StudyError, match="no finite number"):
         p_value(broken[:98], bad)

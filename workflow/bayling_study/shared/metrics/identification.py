@@ -14,6 +14,7 @@ nothing is wrong.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -42,8 +43,9 @@ LABELS: dict[str, dict[str, str]] = {
 }
 """This project's codes to an identifier's, where they differ."""
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 BREAKS = "|breaks:space"
-"""Stands in the signature where an answer has control characters, which used to be deleted."""
+"""Stands in the signature where an answer has line breaks, tabs or other control characters."""
 
 Votes = NDArray[np.uint32]
 """One row a text: for each identifier whether it votes for and whether against (four columns)."""
@@ -66,7 +68,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     note = f"{off.sum()} of {len(off)} answers; of the references {100 * expected.mean():.1f} %"
     if short := sum(letters(text) < SHORT for text in texts):
         note += f"; approximate, {short} answers have fewer than {SHORT} letters"
-    text = signature(knowing) + (BREAKS if any(map(_has_breaks, texts)) else "")
+    text = signature(knowing) + (BREAKS if any(map(CONTROL.search, texts)) else "")
     results = [rate("off-target", text, off.tolist(), ones, note)]
     if len(knowing) == 2:
         agree, both = agreement(votes)
@@ -80,10 +82,6 @@ def signature(knowing: Sequence[str]) -> str:
     """Returns what decides the rate, for score files."""
     versions = "|".join(f"{name}:{metadata.version(name)}" for name in knowing)
     return f"off-target|{versions}|sure:{SURE}|vote:against-and-none-for|version:1"
-
-
-def _has_breaks(text: str) -> bool:
-    return any(unicodedata.category(sign) == "Cc" for sign in text)
 
 
 def is_off(votes: Votes) -> NDArray[np.bool_]:
@@ -117,7 +115,8 @@ def _cached(texts: Sequence[str], language: str, options: Options) -> Votes:
 def _votes(texts: Sequence[str], language: str) -> Votes:
     rows = np.zeros((len(texts), 4), dtype=np.uint32)
     for row, text in enumerate(texts):
-        clean = _clean(text)
+        spaced = CONTROL.sub(" ", text)
+        clean = "".join(s for s in spaced if unicodedata.category(s) not in ("Cs", "Cn"))
         if not any(sign.isalpha() for sign in clean):
             continue
         for column, name in ((0, "py3langid"), (2, "pycld2")):
@@ -126,15 +125,6 @@ def _votes(texts: Sequence[str], language: str) -> Votes:
             if found and wanted:
                 rows[row, column if _same(found, wanted) else column + 1] = 1
     return rows
-
-
-def _clean(text: str) -> str:
-    """Returns a text as the identifiers take it: control characters become spaces.
-
-    Line breaks and tabs are some, and words stand on both sides of them.
-    """
-    text = "".join(" " if unicodedata.category(s) == "Cc" else s for s in text)
-    return "".join(s for s in text if unicodedata.category(s) not in ("Cs", "Cn"))
 
 
 def _same(found: str, wanted: str) -> bool:

@@ -70,10 +70,7 @@ def resampled(measurement: Measurement, weights: Array) -> Array:
 
 
 def finite(values: Array | Sequence[float], where: str | None = None) -> Array:
-    """Returns values as they are, if all are finite.
-
-    NaN is neither larger nor smaller than anything, so that a test which counts larger
-    values would call a pair with NaN the most significant one.
+    """Returns values as they are; NaN is never larger, which would look most significant.
 
     Raises:
         StudyError: some are NaN or infinite; says how many, of how many.
@@ -82,20 +79,14 @@ def finite(values: Array | Sequence[float], where: str | None = None) -> Array:
     bad = array.size - int(np.isfinite(array).sum())
     if bad:
         what = f"{bad} of {array.size} values {'is' if bad == 1 else 'are'} no finite number"
-        fix = "look for segments without a score among the files that this was computed from"
-        raise StudyError(what, where=where, fix=fix)
+        raise StudyError(what, where=where, fix="look for segments without a score")
     return array
 
 
 def interval(values: Array, confidence: float) -> tuple[float, float]:
-    """Returns the percentile interval of resampled values.
-
-    Raises:
-        StudyError: one of them is not finite.
-    """
-    finite(values)
+    """Returns the percentile interval of resampled values, which must be ``finite``."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
+    low, high = np.quantile(finite(values), [tail, 1 - tail])
     return float(low), float(high)
 
 
@@ -105,12 +96,8 @@ def p_value(null_differences: Array, difference: float) -> float:
     One is added to both counts, so that p is never 0 and never too small. Systems
     without any difference get 1, the probability of one at least as large; this is the
     only departure from sacreBLEU, whose strict count would call them different.
-
-    Raises:
-        StudyError: a difference is not finite.
     """
-    finite([difference])
-    finite(null_differences)
+    finite(np.append(null_differences, difference))
     if difference == 0:
         return 1.0
     exceeding = int(np.sum(null_differences > difference))
@@ -147,11 +134,7 @@ def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Returns Holm's step-down correction (1979) of a family of p-values, in their order.
-
-    Raises:
-        StudyError: a p-value is not finite.
-    """
+    """Returns Holm's step-down correction (1979) of a family of p-values, in their order."""
     order = np.argsort(finite(p_values))
     raised = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
     return _in_order(np.maximum.accumulate(np.minimum(raised, 1.0)), order)
@@ -161,9 +144,6 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Returns q-values (Benjamini & Hochberg 1995) of a family of p-values, in their order.
 
     Calling those below a level different keeps the expected share of false ones below it.
-
-    Raises:
-        StudyError: a p-value is not finite.
     """
     order = np.argsort(finite(p_values))[::-1]
     raised = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)

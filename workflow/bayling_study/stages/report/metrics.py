@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from bayling_study.core.records import Score
 from bayling_study.shared.metrics.measures import meaning
@@ -32,7 +32,9 @@ def score_row(
     score gets a dash; values and intervals have ``decimals``.
     """
     shown = {name: f"{score.value:.{decimals}f}" for name, score in scores.items()}
-    best = _best(scores, shown) if len(set(shown.values())) > 1 else None
+    better = {meaning(score.metric).better for score in scores.values()}
+    order = sorted(scores, key=lambda name: scores[name].value, reverse="lower" not in better)
+    best = shown[order[0]] if len(set(shown.values())) > 1 and "neither" not in better else None
     return [
         _cell(study, scores[name], decimals, shown[name] == best)
         if name in scores
@@ -41,27 +43,18 @@ def score_row(
     ]
 
 
-def _best(scores: dict[str, Score], shown: Mapping[str, str]) -> str | None:
-    """Returns the best value as it is shown, or none where neither direction is better."""
-    better = meaning(next(iter(scores.values())).metric).better
-    if better == "neither":
-        return None
-    order = sorted(scores, key=lambda name: scores[name].value, reverse=better == "higher")
-    return shown[order[0]]
-
-
 def _cell(study: Study, score: Score, decimals: int, best: bool) -> Cell:
     """Returns a score's cell: value and mark, interval below, link to its file."""
     mark = study.significance.mark(score)
+    better = f"{meaning(score.metric).better} is better"
+    about = (better, score.signature, score.method, score.note)
     return Cell(
         f"{score.value:.{decimals}f} {mark}".rstrip(),
         detail=interval(score, decimals),
         strong=best,
         link=study.link(score),
         number=True,
-        hint="\n".join(
-            filter(None, (meaning(score.metric).words, score.signature, score.method, score.note))
-        ),
+        hint="\n".join(filter(None, about)),
     )
 
 

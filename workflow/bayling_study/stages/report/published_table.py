@@ -21,9 +21,6 @@ from bayling_study.core.tables import read_table
 COLUMNS = ("suite", "item", "system", "metric", "value", "decimals", "kind", "source", "note")
 KINDS = ("published", "recomputed", "approximate", "recalled", "not-recomputable")
 
-RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "en-de")
-"""The mean that the authors' headline is about, and its directions."""
-
 ScoreKey = tuple[str, str, str, str]
 """Suite, item, system and metric."""
 

@@ -31,11 +31,7 @@ class Significance:
         return self._rows.get((score.suite, score.item, score.metric, pair))
 
     def mark(self, score: Score) -> str:
-        """Returns ``▲`` or ``▼`` where a system is significantly better or worse than the baseline.
-
-        Raises:
-            StudyError: the metric's direction is not stated.
-        """
+        """Returns ``▲`` or ``▼`` where a system is significantly better or worse than it."""
         row = self.between(score)
         if row is None or score.system == self.baseline or not row["significant"]:
             return ""

@@ -24,13 +24,7 @@ from typing import Any
 from bayling_study.config import StudyConfig
 from bayling_study.core.files import write_text
 from bayling_study.core.records import Score
-from bayling_study.stages.report.published_table import (
-    RATIO_DIRECTIONS,
-    RATIO_ITEM,
-    Published,
-    ScoreKey,
-    read_published,
-)
+from bayling_study.stages.report.published_table import Published, ScoreKey, read_published
 from bayling_study.stages.report.whole_sets import whole_sizes
 
 COLUMNS = ["suite", "item", "system", "metric", "published", "decimals"]
@@ -56,6 +50,7 @@ ROUNDING = 1e-9
 """Slack for values that lie on a rounding boundary in binary."""
 
 RATIO_SYSTEM, RATIO_METRIC = "gpt-4", "comet-ratio-gpt-4"
+RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "en-de")
 
 
 @dataclass(frozen=True)
@@ -200,12 +195,7 @@ def write_verdicts(
         for name, system in systems.items()
         for row in system.get("absent", [])
     }
-    sizes = {
-        (name, item): size
-        for name, suite in config.suites.items()
-        for item, size in whole_sizes(suite).items()
-    }
-    context = VerdictContext(kinds, config.suites, absent, sizes)
+    context = VerdictContext(kinds, config.suites, absent, whole_sizes(config.suites))
     rows = verdicts(scores, read_published(published), context)
     table = [COLUMNS, *(row.cells() for row in rows)]
     lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in table]

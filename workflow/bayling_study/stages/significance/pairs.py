@@ -61,11 +61,7 @@ class PairTest:
         return self.values[0] - self.values[1]
 
     def row(self, plan: Resampling) -> dict[str, Any]:
-        """Returns the row of the comparisons file, before any correction.
-
-        Raises:
-            StudyError: a value or difference is not finite; names metric and systems.
-        """
+        """Returns the row of the comparisons file, before any correction; all must be finite."""
         for values in (self.values, self.resamples, self.exchanges):
             finite(values, f"{self.metric} of {' and '.join(self.systems)}")
         low, high = interval(self.resamples, plan.confidence)
