@@ -169,6 +169,13 @@ def test_what_is_no_score_of_the_scale_is_not_read(stated: str) -> None:
         assert parse_scores(f"Score of the Assistant 1: 5\n{text}") is None
 
 
+def test_released_reviews_are_read_by_the_rule_of_the_published_figures() -> None:
+    """The rule as it was, whatever else a judge of a study may write."""
+    texts = [REVIEW.format("8 (of 9)", "1-10"), REVIEW.format("0", "80")]
+    found = values(win_rates.measure(answers(texts, [[]] * 2), Options()))
+    assert (found["score-sum"], found["score-sum-opponent"]) == (8, 81)
+
+
 @pytest.mark.parametrize("draft", ["<think>\n{}", "{}\n</think>\n", "<think>{}</think> So:"])
 def test_scores_of_a_draft_do_not_count(draft: str) -> None:
     assert parse_scores(draft.format(REVIEW.format(8, 7))) is None

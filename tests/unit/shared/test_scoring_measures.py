@@ -19,6 +19,12 @@ def test_nothing_about_a_measure_has_a_default() -> None:
     assert all(row.scale for row in MEASURES.values())
 
 
+@pytest.mark.parametrize(("better", "averaged"), [("", "yes"), ("high", "no"), ("lower", "")])
+def test_a_row_that_leaves_something_open_is_refused(better: str, averaged: str) -> None:
+    with pytest.raises(StudyError, match="x:2: the row states no direction"):
+        measures._stated("x:2", {"better": better, "scale": "0 to 1", "averaged": averaged})
+
+
 @pytest.mark.parametrize("metric", ["ter", "ter.turn-1", "wer", "off-target-2", "loss-share"])
 def test_an_unknown_measure_is_refused(metric: str) -> None:
     for asked in (meaning, is_averaged, lambda name: measures.is_better(name, 1, 2)):

@@ -185,7 +185,7 @@ class JudgedSuite(Section):
     """System whose answers all others are compared with."""
     judge_prompt: str = INSTRUCTION
     """What the judge is told; ``{first}`` and ``{second}`` become the two conversations. It must
-    ask for lines such as "Score of the Assistant 1: 8"."""
+    ask for lines such as "Score of the Assistant 1: 8", on a scale of 1 to 10."""
     judge_decoding: Decoding = Decoding(beams=1)
     """How the judge answers: the most probable tokens by default. Servers offer no beams."""
     attempts: int = Field(default=3, gt=0)

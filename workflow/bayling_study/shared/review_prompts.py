@@ -12,6 +12,10 @@ NOTHING = "(nothing)"
 """Shown for a turn that one side does not have."""
 
 MARK = re.compile(r"\{(first|second)\}")
+RELEASED = re.compile(
+    r"Score\s+of\s+(?:the\s+)?Assistant\s+([12])\s*[:：]\s*\**\s*(\d+(?:\.\d+)?)", re.IGNORECASE
+)
+"""A score in a released review. Of the 1,280 ones 14 lack "the", and some are halves."""
 DRESS = r"[\s*_`\"'“”<>\[\](){}|]*"
 """What judges put around a label or a number: Markdown, quotation marks, brackets, a table."""
 SCORE = re.compile(
@@ -19,7 +23,7 @@ SCORE = re.compile(
     r"(\d+(?:[.,٫]\d+)?)(?=([^\n]*))",
     re.IGNORECASE,
 )
-"""A score in a review and the rest of its line. Of the 1,280 released ones 14 lack "the"."""
+"""A score as other judges write it, and the rest of its line."""
 OTHER = re.compile(
     rf"{DRESS}(?:\d|[½¼¾%％]|(?:[-‐-―−~～〜至到]|to\b|or\b){DRESS}\d|"
     rf"(?:/|out\s+of\b|of\b){DRESS}(?!10(?![\d.,]))\d)",
@@ -30,8 +34,7 @@ REASONING = re.compile(
     r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)|\A.*</(?:think|thinking|reasoning)>", re.DOTALL
 )
 """A judge's draft, also one that is unfinished or whose opening tag its template wrote."""
-LOWEST, HIGHEST = 1, 10  # of ``judge_prompt`` and of all released reviews
-
+LOWEST, HIGHEST = 1, 10  # of ``judge_prompt``
 
 ORDERS = (False, True)
 """Whether the system under test is shown second: both orders of a question."""
@@ -52,6 +55,12 @@ def review_prompt(
     shown = {"first": _dialogue(1, question, first), "second": _dialogue(2, question, second)}
     # Not str.format: the instruction may hold other braces.
     return MARK.sub(lambda mark: shown[mark[1]], instruction)
+
+
+def parse_released(review: str) -> tuple[float, float] | None:
+    """Returns what ``parse_scores`` does, by the rule that gives the published figures."""
+    found = {number: float(score) for number, score in RELEASED.findall(review)}
+    return (found["1"], found["2"]) if len(found) == 2 else None
 
 
 def parse_scores(review: str) -> tuple[float, float] | None:

@@ -26,9 +26,16 @@ class Measure:
     averaged: bool
 
 
+def _stated(where: str, row: dict[str, str]) -> Measure:
+    better, averaged = row["better"], row["averaged"]
+    if better not in ("higher", "lower", "neither") or averaged not in ("yes", "no"):
+        raise StudyError("the row states no direction, or not whether to average", where=where)
+    return Measure(better, row["scale"], averaged == "yes")
+
+
 MEASURES = {
-    row["measure"]: Measure(row["better"], row["scale"], row["averaged"] == "yes")
-    for _, row in read_table(TABLE, ("measure", "better", "scale", "averaged", "remark"))
+    row["measure"]: _stated(where, row)
+    for where, row in read_table(TABLE, ("measure", "better", "scale", "averaged", "remark"))
 }
 """Name of a measure in score files, or a pattern of names (``bleu-*``), to its meaning."""
 

@@ -31,7 +31,7 @@ from bayling_study.shared.metrics.measurement import (
     percentage,
     rate,
 )
-from bayling_study.shared.review_prompts import parse_scores
+from bayling_study.shared.review_prompts import parse_released, parse_scores
 
 SIGNATURE = "review|format:FairEval|orders:{orders}|version:1"
 JUDGED = "review|format:FairEval|orders:2|version:2|judge:{judge}|against:{baseline}"
@@ -136,7 +136,7 @@ def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
     questions: dict[str, QuestionReviews] = {}
     reviews = zip(answers.prompts, answers.last_turns(), strict=True)
     for index, (prompt, review) in enumerate(reviews):
-        scores = parse_scores(review)
+        scores = parse_released(review) if strict else parse_scores(review)
         if scores is None and strict:
             raise StudyError(
                 "the review states no score for one of the assistants",
