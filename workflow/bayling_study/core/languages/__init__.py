@@ -113,7 +113,5 @@ def bleu_tokenizer(code: str) -> str:
     Raises:
         StudyError: the language's script is unknown.
     """
-    written = script(code)
-    if code in BLEU_TOKENIZERS:
-        return BLEU_TOKENIZERS[code]
-    return BLEU_TOKENIZERS.get(written, "char" if scripts.is_unspaced(written) else "13a")
+    usual = BLEU_TOKENIZERS.get(script(code), "char" if is_unspaced(code) else "13a")
+    return BLEU_TOKENIZERS.get(code, usual)

@@ -1,7 +1,6 @@
 """What every measure means: which way is better, its scale, and whether it is averaged.
 
-A measure without a row in ``measures.tsv`` is refused where it would be scored, compared
-or shown, so that none is taken for one of which more is better (TER is not).
+What has no row in ``measures.tsv`` is neither scored nor shown: more TER is not better.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ class Measure:
 
 
 def _stated(where: str, row: dict[str, str]) -> Measure:
-    better, averaged = row["better"], row["averaged"]
-    if better not in ("higher", "lower", "neither") or averaged not in ("yes", "no"):
+    better, scale, averaged = row["better"], row["scale"], row["averaged"]
+    if better not in ("higher", "lower", "neither") or averaged not in ("yes", "no") or not scale:
         raise StudyError("the row states no direction, or not whether to average", where=where)
-    return Measure(better, row["scale"], averaged == "yes")
+    return Measure(better, scale, averaged == "yes")
 
 
 MEASURES = {
@@ -51,7 +50,7 @@ def meaning(metric: str) -> Measure:
         if fnmatchcase(name, known):
             return measure
     what = f"it is not stated whether a higher {name!r} is better"
-    raise StudyError(what, where=metric, fix=f"write a row of {TABLE.name} in shared/metrics")
+    raise StudyError(what, where=metric, fix=f"write a row of shared/metrics/{TABLE.name}")
 
 
 def is_better(metric: str, value: float, other: float) -> bool | None:

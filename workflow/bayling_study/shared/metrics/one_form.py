@@ -1,8 +1,7 @@
 """One normal form on both sides of a comparison: answers and what they are compared with.
 
 U+095C and U+0921 with U+093C are one letter (Unicode annex 15), yet no formula would match
-them. Measures read both sides in NFC; files keep their own text. Released outputs are read
-as they are, as for the published values.
+them. Files keep their own text; released outputs are compared as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from bayling_study.shared.metrics.measurement import Answers, Measurement, Optio
 
 MARK = "|norm:NFC"
 """Stands in a signature where some text of the item was not in NFC already."""
+COMPARED = ("constraints", "demands")  # of a prompt's meta, beside its references
 
 Measure = Callable[[Answers, Options], list[Measurement]]
 
@@ -36,11 +36,7 @@ def one_form(measure: Measure) -> Measure:
 def _same(answers: Answers) -> Answers:
     prompts = []
     for prompt in answers.prompts:
-        # what answers are compared with, beside the references
-        compared = {
-            key: prompt.meta[key] for key in ("constraints", "demands") if key in prompt.meta
-        }
-        meta = prompt.meta | _nfc(compared)
+        meta = {k: _nfc(v) if k in COMPARED else v for k, v in prompt.meta.items()}
         prompts.append(replace(prompt, references=_nfc(prompt.references), meta=meta))
     rows = [replace(row, turns=_nfc(row.turns)) for row in answers.hypotheses]
     return replace(answers, prompts=prompts, hypotheses=rows)

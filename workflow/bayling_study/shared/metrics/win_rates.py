@@ -33,9 +33,8 @@ from bayling_study.shared.metrics.measurement import (
 )
 from bayling_study.shared.review_prompts import parse_released, parse_scores
 
-SIGNATURE = "review|format:FairEval|orders:{orders}|version:1"
-JUDGED = "review|format:FairEval|orders:2|version:2|judge:{judge}|against:{baseline}"
-"""Version 2 reads the scores of judges who write them otherwise than the released reviews do."""
+SIGNATURE = "review|format:FairEval|orders:{orders}|version:{version}"
+"""Version 1 reads scores as the released reviews have them, version 2 as other judges do."""
 
 
 @dataclass
@@ -81,7 +80,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     """
     questions = _questions(answers, strict=True)
     orders = max(len(question.pairs) for question in questions)
-    signature = SIGNATURE.format(orders=orders)
+    signature = SIGNATURE.format(orders=orders, version=1)
     about = _orders(signature, questions) if orders > 1 else []
     return _measurements(questions, signature) + about
 
@@ -90,7 +89,8 @@ def measure_judged(answers: Answers, options: Options) -> list[Measurement]:
     """Returns the same of a study's own judge, and how many questions it left unjudged."""
     questions = _questions(answers, strict=False)
     meta = answers.prompts[0].meta
-    signature = JUDGED.format(judge=meta["judge"], baseline=meta["baseline"])
+    judged = f"judge:{meta['judge']}|against:{meta['baseline']}"
+    signature = f"{SIGNATURE.format(orders=2, version=2)}|{judged}"
     unjudged = [float(not question.pairs) for question in questions]
     return [
         *_measurements(questions, signature),

@@ -5,8 +5,7 @@
   study runs itself also when the published value lies in our interval, since a
   new run is a new sample;
 - ``differs``: neither;
-- ``not comparable``: there is no score, the value is no target, or the score is of a partial
-  copy of the test set; the reason says which;
+- ``not comparable``: there is no score, no target, or a partial copy; the reason says which;
 - ``no published value``: a score that nobody published.
 
 Values that this project recomputed, or that were quoted from memory, get a
