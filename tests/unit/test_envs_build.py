@@ -74,7 +74,8 @@ class Checkout:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Starts ``make`` with these wheels as the only packages there are."""
-        values = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        outer = ("PIP_", "MAKE", "MFLAGS")  # of the `make test` that may have started this
+        values = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
         values |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
         values |= {"PIP_FIND_LINKS": str(self.folder / "wheels")}
         return subprocess.Popen(
