@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -181,9 +182,11 @@ def test_deepspeed_holds_in_all_what_the_formula_says(
     shape = Shape(512, 6, 32, 32, 16, 2048, 800)
     need = training_memory(shape, TuningSection.model_validate(settings), 1)
     command = [sys.executable, str(ROOT / "tests" / "helpers" / "offload_probe.py")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     done = subprocess.run(
-        [*command, str(stage), precision], capture_output=True, text=True, check=True
-    )
+        [*command, str(stage), precision], capture_output=True, text=True, check=True,
+        env=environment,
+    )  # fmt: skip
     found = float(done.stdout.rpartition("bytes per parameter:")[2])
     expected = (need.states + need.host) / shape.parameters() - gone
     assert found == pytest.approx(expected, rel=0.02)
