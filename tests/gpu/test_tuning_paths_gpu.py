@@ -1,8 +1,8 @@
 """Ways through the tuning stage on a GPU, in tiny shapes: ``python -m pytest -m gpu tests/gpu``.
 
-``tests/unit/test_tuning_paths.py`` and ``test_tuning_adapter_stage.py`` run the same functions
-on cores. Written on a machine without a GPU; what a GPU adds (NCCL, kernels, its offload) had
-not run when they were written.
+``test_tuning_paths.py`` and ``test_tuning_adapter_stage.py`` of ``tests/unit/stages/tuning`` run
+the same functions on cores. Written on a machine without a GPU; what a GPU adds (NCCL, kernels,
+its offload) had not run when they were written.
 """
 
 from __future__ import annotations

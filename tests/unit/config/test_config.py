@@ -129,7 +129,7 @@ def test_a_key_of_an_earlier_version_is_refused_with_its_present_name(old, new):
 
 
 def test_an_earlier_key_among_a_systems_own_is_refused_too():
-    with pytest.raises(StudyError, match=r"micro_tokens: now called tuning\.micro_batch_tokens"):
+    with pytest.raises(StudyError, match=r"called systems\.tuned\.tuning\.micro_batch"):
         parse_config(altered("systems.tuned.tuning", {"micro_tokens": 512}))
 
 

@@ -27,7 +27,9 @@ def check_tuning(config: StudyConfig, name: str, key: str) -> None:
         finding = error.errors()[0]
         own_key = ".".join(["tuning", *map(str, finding["loc"])])
         moved = RENAMED.get(own_key)
-        what = f"now called {moved}" if moved else f"{finding['msg']} (got {finding['input']!r})"
+        what = f"{finding['msg']} (got {finding['input']!r})"
+        if moved:
+            what = f"this key is now called systems.{name}.{moved}; write its value there"
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
     where = f"{key}.{name}.tuning" if own else "tuning"
     check_adapter(tuning, where)

@@ -30,11 +30,15 @@ def check_earlier(study: Path, resources: Path) -> None:
             where=study,
             fix=f"mv {study} {study}-0.1   # kept, and readable with the version that made them",
         )
-    if (resources / DOWNLOADS).is_dir() and not (resources / "download").exists():
+    old, new = resources / DOWNLOADS, resources / "download"
+    if old.is_dir() and not any(new.glob("*")):
         records = resources / "runs" / "download"
+        ways = [f"rmdir {new}"] if new.is_dir() else []
+        ways.append(f"mv {old} {new}")
+        if any(records.glob("*.json")):
+            ways.append(f"sed -i 's#{old}/#{new}/#g' {records}/*.json")
         raise StudyError(
             "downloads of an earlier version are here; they can be used again",
-            where=resources / DOWNLOADS,
-            fix=f"mv {resources / DOWNLOADS} {resources / 'download'}\n"
-            f"sed -i 's#/downloads/#/download/#g' {records}/*.json",
+            where=old,
+            fix="\n".join(ways),
         )

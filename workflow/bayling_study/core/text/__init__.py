@@ -2,5 +2,5 @@
 
 ``scripts`` is the one table of scripts, ``words`` cuts and counts, ``forms`` makes
 texts fit to store and to compare. What was decided is written down case by case in
-``tests/unit/test_text.py``.
+``tests/unit/core/test_text.py``.
 """

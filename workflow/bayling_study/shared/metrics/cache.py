@@ -62,7 +62,7 @@ class StatisticsCache:
 
 
 def default_folder(out: Path) -> Path:
-    """Returns the study's cache for an output in its ``scores`` folder."""
+    """Returns the study's cache for an output in its ``scoring`` folder."""
     return out.absolute().parent.parent / "work" / "scoring"
 
 

@@ -50,7 +50,7 @@ def main() -> None:
     downloads = cli.pairs(options.download, "--download")
     context = PromptContext(config.study.name, config.study.seed, options.corpora, downloads)
     with run_record(
-        options.record, "suites", options.suite, config.study.name, options.code
+        options.record, "prompts", options.suite, config.study.name, options.code
     ) as run:
         run.parameters(suite.model_dump(mode="json"))
         for source, folder in downloads.items():

@@ -47,7 +47,7 @@ def main() -> None:
     options = options_of(config, args.cache or default_folder(args.out), args.spm)
     with run_record(args.record, "scoring", args.system, config.study.name, args.code) as run:
         run.parameters({"scoring": config.scoring.model_dump(mode="json")})
-        run.input("outputs", args.generation)
+        run.input("generation", args.generation)
         if args.harness is not None:
             run.input("harness", args.harness)
         with atomic_directory(args.out) as scratch:
