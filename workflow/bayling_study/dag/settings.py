@@ -107,9 +107,10 @@ class Settings:
         for path in READ[stage]:
             copy_key(plain, values, path.split("."))
         for section, names in only.items():
-            entries = values[section].get("mixtures", values[section])
-            kept = {name: entries[name] for name in names}
-            values[section] = {"mixtures": kept} if section == "synthesis" else kept
+            holder, key = (
+                (values, section) if section != "synthesis" else (values[section], "mixtures")
+            )
+            holder[key] = {name: holder[key][name] for name in names}
         for pattern in (*OPERATIONAL, *WORKFLOW):
             if pattern not in READ[stage]:
                 drop_key(values, pattern.split("."))
