@@ -17,6 +17,8 @@ from bayling_study.dag.rules import Dag
 
 SDM = {str(name) for name in workflow.deployment_settings.deployment_method}
 STUDY = Dag.open(config, Path(workflow.basedir), sdm=SDM)
+if not workflow.remote_exec:
+    STUDY.mark_outdated()
 S = str(STUDY.layout.study)
 
 

@@ -1,6 +1,8 @@
 """Files appear whole or not at all."""
 
 import os
+import platform
+import stat
 import subprocess
 import sys
 import time
@@ -14,8 +16,10 @@ from bayling_study.core.files import (
     read_json,
     read_jsonl,
     sha256_path,
+    temporary_name,
     write_json,
     write_jsonl,
+    write_text,
 )
 
 
@@ -95,3 +99,33 @@ def test_the_hash_of_a_folder_sees_names_and_contents(tmp_path):
     time.sleep(0.01)
     (folder / "a").touch()
     assert sha256_path(folder) == first
+
+
+def test_a_link_is_followed(tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    (tmp_path / "model").symlink_to(store)
+    (tmp_path / "note.txt").symlink_to(store / "note.txt")
+    write_text(tmp_path / "note.txt", "kept there")
+    assert (store / "note.txt").read_text() == "kept there"
+    with atomic_directory(tmp_path / "model") as folder:
+        write_text(folder / "weights", "1")
+    assert (tmp_path / "model").is_symlink()
+    assert [path.name for path in store.iterdir()] == ["weights"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "note.txt", "store"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a device")
+def test_a_device_is_not_replaced(tmp_path):
+    device = tmp_path / "null"
+    os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    with pytest.raises(StudyError, match="a device"):
+        write_text(device, "gone")
+    assert stat.S_ISCHR(device.stat().st_mode)
+
+
+def test_names_beside_a_file_are_of_one_process_of_one_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 4711)
+    names = {temporary_name(tmp_path / "out", "tmp") for _ in range(1000)}
+    assert len(names) == 1000
+    assert all(platform.node()[:8] in path.name for path in names)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
+import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -18,8 +21,12 @@ from typing import IO, Any
 from bayling_study.core.errors import StudyError
 
 CHUNK_BYTES = 1 << 20
-FOREIGN = frozenset({".snakemake_timestamp"})
-"""Files that others leave in a finished folder; they are no part of its content."""
+FOREIGN = re.compile(
+    r"(^|/)(\.snakemake_timestamp|\.nfs[0-9a-f]+|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini"
+    r"|\.ipynb_checkpoints/.*)$"
+)
+"""Files that Snakemake, NFS, file managers and notebooks leave in a finished folder; they are no
+part of its content."""
 
 
 def sync_directory(path: Path) -> None:
@@ -31,15 +38,37 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def landing(path: Path) -> Path:
+    """Returns where that which is written to ``path`` comes to lie: of a link, its target.
+
+    Raises:
+        StudyError: a device, a pipe or a socket is there, which a file would replace.
+    """
+    target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        what = "a device, a pipe or a socket is there, which a file would replace"
+        raise StudyError(what, where=path, fix="the path of a file")
+    return target
+
+
+def temporary_name(path: Path, suffix: str) -> Path:
+    """Returns a name beside ``path`` that no other process has, nor one of another machine."""
+    host = re.sub(r"[^\w-]", "", platform.node())[:24]
+    return path.with_name(f".{path.name[:160]}.{host}-{secrets.token_hex(4)}.{suffix}")
+
+
 @contextmanager
 def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Opens ``path`` for writing; the file appears whole at the end or not at all.
 
     Text is UTF-8 with ``\\n`` line ends on every platform.
+
+    Raises:
+        StudyError: a device, a pipe or a socket is there.
     """
-    path = Path(path)
+    path = landing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path, "tmp")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with open(temporary, mode, **text) as stream:  # type: ignore[call-overload]
@@ -57,11 +86,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """Yields a scratch folder that becomes ``path`` at the end or vanishes on an error.
 
     An existing ``path`` is replaced only once the new folder is complete.
+
+    Raises:
+        StudyError: a device, a pipe or a socket is there.
     """
-    path = Path(path)
+    path = landing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch = temporary_name(path, "tmp")
     scratch.mkdir()
     try:
         yield scratch
@@ -76,12 +107,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 def _swap_in(scratch: Path, path: Path) -> None:
     """Moves ``scratch`` to ``path``, keeping the old folder until the new one stands."""
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    old = temporary_name(path, "old")
     if path.exists():
         os.replace(path, old)
     os.replace(scratch, path)
     sync_directory(path.parent)
+    if old.is_file():
+        old.unlink()
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -169,14 +201,20 @@ def sha256_file(path: Path) -> str:
 def sha256_path(path: Path) -> str:
     """Returns the SHA-256 of a file, or of a folder's sorted relative names and contents."""
     path = Path(path)
-    if path.is_file():
-        return sha256_file(path)
-    digest = hashlib.sha256()
-    files = (item for item in path.rglob("*") if item.is_file() and item.name not in FOREIGN)
-    for file in sorted(files):
-        name = file.relative_to(path).as_posix()
-        digest.update(f"{name}\0{sha256_file(file)}\n".encode())
-    return digest.hexdigest()
+    return sha256_file(path) if path.is_file() else sha256_listing(file_hashes(path))
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Returns the SHA-256 of each file of a folder by its relative name, sorted by path."""
+    files = sorted(item for item in Path(folder).rglob("*") if item.is_file())
+    names = {file.relative_to(folder).as_posix(): file for file in files}
+    return {name: sha256_file(file) for name, file in names.items() if not FOREIGN.search(name)}
+
+
+def sha256_listing(hashes: Mapping[str, str]) -> str:
+    """Returns the SHA-256 of a folder whose files have these hashes."""
+    text = "".join(f"{name}\0{digest}\n" for name, digest in hashes.items())
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256_json(value: object) -> str:

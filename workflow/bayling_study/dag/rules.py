@@ -25,6 +25,7 @@ from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSy
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.earlier import check_earlier
 from bayling_study.dag.layout import Layout
+from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
 from bayling_study.shared.sources.gates import check_gates
 from bayling_study.shared.sources.table import source_row
@@ -77,6 +78,14 @@ class Dag:
             check_gates(self.layout.missing_sources())
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
+
+    def mark_outdated(self) -> None:
+        """Marks the results that Snakemake has to make again although it may not know it.
+
+        Not where the user says what starts jobs again, nor where none is started.
+        """
+        if not {"--rerun-triggers", "--lint", "--unlock"} & set(sys.argv):
+            mark_outdated(self.layout.study, self)
 
     def settings(self, stage: str, name: str = "") -> str:
         """Returns the settings file of a job; it holds only what decides the job's bytes.

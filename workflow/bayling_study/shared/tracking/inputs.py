@@ -8,41 +8,81 @@ Standard library only: the COMET environment uses this module too.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import NoReturn
 
 from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json
+from bayling_study.core.files import file_hashes, read_json
 from bayling_study.shared.sources.fetched import MANIFEST
+from bayling_study.shared.tracking.jobs import Reference, read_job
 
 RUNS = "runs"
 
 
-def check_input(path: Path, sha256: str) -> None:
-    """Compares an input with the record of the finished job that wrote it.
+def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None) -> None:
+    """Compares an input with the records of the finished jobs that wrote it, or files in it.
 
-    An input that no record names (a user's own file) passes; its hash is as
-    ``files.sha256_path`` takes it now.
+    What no record names (a user's own file) passes.
+
+    Args:
+        path: the file or folder.
+        sha256: its hash, as ``core.files.sha256_path`` takes it now.
+        files: of a folder, the hash of each file, if they were taken.
 
     Raises:
-        StudyError: it changed since; names it and how to make it again.
+        StudyError: it changed since; names the file, and what puts it right.
     """
-    whole = Path(os.path.abspath(path))
+    whole = Path(path).resolve()
     runs = next((parent / RUNS for parent in whole.parents if (parent / RUNS).is_dir()), None)
-    written = _written(runs).get(str(whole), sha256) if runs else sha256
-    if written != sha256:
-        raise StudyError(
-            "it is not what its job wrote: damaged, or changed by hand"
-            f" (SHA-256 {sha256[:12]}, written {written[:12]})",
-            where=path,
-            fix=f"delete it, and the next run makes it again: rm -r {path}",
-        )
+    written = _written(runs) if runs else {}
+    now = {whole / name: digest for name, digest in (files or {}).items()} | {whole: sha256}
+    for file, digest in now.items():
+        sha, output = written.get(file, (digest, None))
+        if output is None or sha == digest:
+            continue
+        if file.is_dir() and output.files:
+            _check_folder(output, file_hashes(whole) if files is None else files)
+            continue
+        _changed(f"SHA-256 {digest[:12]}, written {sha[:12]}", file, output)
     folder = path if path.is_dir() else path.parent
     if path in (folder, folder / MANIFEST) and (folder / MANIFEST).is_file():
         check_source(folder)
+
+
+def _check_folder(output: Reference, found: Mapping[str, str]) -> None:
+    """Compares a folder's files with those that its job wrote.
+
+    Raises:
+        StudyError: one was changed, added or is gone. A folder with an added file is as good as
+            it was: its result need not be made again.
+    """
+    gone = [name for name in output.files if name not in found]
+    if gone:
+        _changed("the file is gone", output.path / gone[0], output)
+    for name, digest in found.items():
+        sha = output.files.get(name, digest)
+        if sha != digest:
+            _changed(f"SHA-256 {digest[:12]}, written {sha[:12]}", output.path / name, output)
+    added = [name for name in found if name not in output.files]
+    if added:
+        raise StudyError(
+            f"{len(added)} file(s) of somebody else lie in the result {output.shown}",
+            where=output.path / added[0],
+            fix="move them elsewhere, and start again:\n"
+            f"mv {output.path / added[0]} {output.path.parent.parent}/",
+        )
+
+
+def _changed(how: str, file: Path, output: Reference) -> NoReturn:
+    raise StudyError(
+        f"it is not what its job wrote: damaged, or changed by hand ({how})",
+        where=file,
+        fix="put back the file as it was; or delete the result, and the next run makes it again:\n"
+        f"rm -r {output.shown}",
+    )
 
 
 def check_source(download: Path) -> None:
@@ -62,15 +102,20 @@ def check_source(download: Path) -> None:
 
 
 @lru_cache(maxsize=4)
-def _written(runs: Path) -> dict[str, str]:
-    """Returns the outputs of the finished jobs of a folder of records: path to hash."""
-    return dict(_outputs(runs))
+def _written(runs: Path) -> dict[Path, tuple[str, Reference]]:
+    """Returns the files and folders that the finished jobs of a folder of records wrote.
+
+    Each has its hash and the output that it is or lies in.
+    """
+    found: dict[Path, tuple[str, Reference]] = {}
+    for output in finished_outputs(runs):
+        found[output.path] = (output.sha256, output)
+        found |= {output.path / name: (sha, output) for name, sha in output.files.items()}
+    return found
 
 
-def _outputs(runs: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted(runs.glob("*/*.json")):
-        record = read_json(path)
-        if record.get("state") != "finished":
-            continue
-        for reference in record["outputs"].values():
-            yield os.path.abspath(reference["path"]), reference["sha256"]
+def finished_outputs(runs: Path, but: Path | None = None) -> list[Reference]:
+    """Returns what the finished jobs of a folder of records wrote, but for one record's."""
+    jobs = [read_job(path) for path in sorted(runs.glob("*/*.json")) if path != but]
+    done = [job for job in jobs if job.record.get("state") == "finished"]
+    return [output for job in done for output in job.outputs()]

@@ -1,15 +1,16 @@
 """The run records of a study, read back: which job made which file from which files.
 
 Records name files as the job was given them, relative to the folder that the
-workflow ran in. That folder follows from where a record lies now and where its
-job wrote it, so that a study is understood from any working folder and after
-its whole tree was moved.
+workflow ran in. That folder, and the study's or the resources' own, follow from
+where a record lies now and where its job wrote it, so that a study is
+understood from any working folder, and after it was moved or renamed.
+Standard library only: the COMET environment uses this module too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class Reference:
     shown: str
     path: Path
     sha256: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Of a folder that a job wrote, the hash of each file (records before 0.3 have none)."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,16 @@ class RecordedJob:
     @property
     def base(self) -> Path:
         """The folder that relative paths of the record start from."""
-        command = self.record.get("command", [])
-        here = self.file.resolve()
-        if "--record" in command[:-1]:
-            wrote = Path(command[command.index("--record") + 1])
-            if not wrote.is_absolute() and here.parts[-len(wrote.parts) :] == wrote.parts:
-                return Path(*here.parts[: -len(wrote.parts)])
+        here, wrote = self.file.resolve(), self._wrote()
+        if wrote and not wrote.is_absolute() and here.parts[-len(wrote.parts) :] == wrote.parts:
+            return Path(*here.parts[: -len(wrote.parts)])
         return Path.cwd()
+
+    def _wrote(self) -> Path | None:
+        """Returns where the job wrote this record, as it was told."""
+        command = self.record.get("command", [])
+        named = "--record" in command[:-1]
+        return Path(command[command.index("--record") + 1]) if named else None
 
     def inputs(self) -> list[Reference]:
         """Returns what the job read."""
@@ -73,10 +79,20 @@ class RecordedJob:
 
     def _references(self, side: str) -> Iterator[Reference]:
         for name, found in self.record.get(side, {}).items():
-            yield self.reference(name, found["path"], found["sha256"])
+            one = self.reference(name, found["path"], found["sha256"])
+            yield replace(one, files=found.get("files", {}))
 
     def reference(self, name: str, path: str, sha256: str = "") -> Reference:
-        """Returns a reference to a file as the record names it."""
+        """Returns a reference to a file as the record names it.
+
+        What lay in the folder that holds ``runs`` lies there still, wherever that is now.
+        """
+        wrote = self._wrote()
+        if wrote and len(wrote.parents) > 2 and Path(path).is_relative_to(wrote.parents[2]):
+            inside = Path(path).relative_to(wrote.parents[2])
+            return Reference(
+                name, path, (self.file.resolve().parents[2] / inside).resolve(), sha256
+            )
         return Reference(name, path, (self.base / path).resolve(), sha256)
 
     def made(self, path: Path) -> bool:

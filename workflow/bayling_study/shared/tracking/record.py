@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import sha256_path, write_json
+from bayling_study.core.files import file_hashes, sha256_file, sha256_listing, write_json
 from bayling_study.shared.tracking import host
 from bayling_study.shared.tracking.inputs import check_input
+from bayling_study.shared.tracking.outputs import check_apart, check_free, check_record
 from bayling_study.shared.tracking.usage import Usage
 
 SCHEMA = 1
@@ -32,6 +33,7 @@ class RunRecord:
 
     def __init__(self, path: Path, stage: str, name: str, study: str, code: str) -> None:
         self.path = Path(path)
+        self._out = _after(sys.argv, "--out")
         self._flushed = 0.0
         self.data: dict[str, Any] = {
             "schema": SCHEMA,
@@ -62,14 +64,16 @@ class RunRecord:
         """Notes an input by name; its hash is computed unless given.
 
         Raises:
-            StudyError: it is not what the job that wrote it left; see ``inputs``.
+            StudyError: it is not what the job that wrote it left (see ``inputs``), or the
+                job would write over it.
         """
         reference = _reference(path, sha256)
-        self.data["inputs"][name] = reference
-        check_input(Path(path), reference["sha256"])
+        self.data["inputs"][name] = {"path": reference["path"], "sha256": reference["sha256"]}
+        check_apart(self._out, Path(path))
+        check_input(Path(path), reference["sha256"], reference.get("files"))
 
     def output(self, name: str, path: Path, sha256: str | None = None) -> None:
-        """Notes an output that is complete on disk."""
+        """Notes an output that is complete on disk; of a folder, each file's hash too."""
         self.data["outputs"][name] = _reference(path, sha256)
 
     def artefact(self, path: Path) -> None:
@@ -104,7 +108,13 @@ class RunRecord:
 
 @contextmanager
 def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
-    """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``."""
+    """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``.
+
+    Raises:
+        StudyError: the record or the output would replace what is not this job's.
+    """
+    check_record(path)
+    check_free(_after(sys.argv, "--out"), path)
     record = RunRecord(path, stage, name, study, code)
     record.flush()
     record.usage = Usage()
@@ -125,10 +135,13 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
 
 def settings_file(arguments: list[str]) -> dict[str, str]:
     """Returns path and hash of the settings file that a command line names; empty without one."""
-    if "--settings" not in arguments[:-1]:
-        return {}
-    path = Path(arguments[arguments.index("--settings") + 1])
-    return _reference(path, None) if path.is_file() else {}
+    path = _after(arguments, "--settings")
+    return _reference(path, None) if path and path.is_file() else {}
+
+
+def _after(arguments: list[str], option: str) -> Path | None:
+    """Returns the path that a command line gives for an option."""
+    return Path(arguments[arguments.index(option) + 1]) if option in arguments[:-1] else None
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -142,5 +155,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _reference(path: Path, sha256: str | None) -> dict[str, str]:
-    return {"path": str(path), "sha256": sha256 or sha256_path(Path(path))}
+def _reference(path: Path, sha256: str | None) -> dict[str, Any]:
+    if sha256 is None and Path(path).is_dir():
+        files = file_hashes(path)
+        return {"path": str(path), "sha256": sha256_listing(files), "files": files}
+    return {"path": str(path), "sha256": sha256 or sha256_file(path)}

@@ -1,0 +1,99 @@
+"""Results that other settings or other code made, told from the run records.
+
+Snakemake knows with which parameters it made a file from its own notes in
+``.snakemake``. They are gone where results were moved, copied into another clone
+or renamed, and a changed learning rate would then start nothing. The run records
+lie with the results and say the same: what they show to be outdated gets a
+modification time before all others, which Snakemake understands everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from bayling_study.shared.tracking.jobs import RecordedJob, read_job
+
+OUTDATED = 1.0
+"""Modification time, in seconds, of an output to be made again (to Snakemake, 0 is none)."""
+TIMESTAMP = ".snakemake_timestamp"
+"""File in a folder whose time Snakemake takes for the folder's."""
+SHOWN = 5
+
+
+class Present(Protocol):
+    """What the workflow would give a job now."""
+
+    def settings(self, stage: str, name: str = "") -> str:
+        """Returns the job's settings file."""
+
+    def code(self, module: str) -> str:
+        """Returns the hash of the job's code."""
+
+
+def mark_outdated(study: Path, present: Present) -> None:
+    """Compares each finished record of a study with what its job would be given now.
+
+    Says which results are outdated. One that is up to date again, since a key was set
+    back, gets the time of its job.
+    """
+    outdated = []
+    for job in map(read_job, sorted((study / "runs").glob("*/*.json"))):
+        if job.record.get("state") != "finished":
+            continue
+        differs = difference(job, present)
+        outdated += [f"{job.title} ({differs})"] if differs else []
+        for output in job.outputs():
+            _set_time(output.path, OUTDATED if differs else None, job.record["end"])
+    if outdated:
+        more = f" and {len(outdated) - SHOWN} more" if len(outdated) > SHOWN else ""
+        listed = ", ".join(outdated[:SHOWN])
+        print(f"made otherwise than they would be now: {listed}{more}", file=sys.stderr)
+
+
+def difference(job: RecordedJob, present: Present) -> str:
+    """Returns in words what a job was given that it would not be given now; nothing if none.
+
+    A record of what the configuration no longer holds is up to date.
+    """
+    stage, name = job.record["stage"], job.record["name"]
+    if stage == "comet":
+        stage, name = f"comet.{name}", ""
+    elif stage == "judging":
+        name = _suite(job)
+    settings = job.record.get("settings", {}).get("path")
+    try:
+        now = Path(present.settings(stage, name)).name if settings else ""
+    except (KeyError, AssertionError):
+        return ""
+    found = {
+        "settings": settings and Path(settings).name != now,
+        "code": job.record.get("code") not in ("", present.code(stage)),
+    }
+    return " and ".join(what for what, differs in found.items() if differs)
+
+
+def _suite(job: RecordedJob) -> str:
+    """Returns the suite of a judge's job, from the file of prompts that it read."""
+    return next((one.path.stem for one in job.inputs() if one.name == "prompts"), "")
+
+
+def _set_time(path: Path, wanted: float | None, end: float) -> None:
+    for file in _timed(path):
+        marked = file.stat().st_mtime == OUTDATED
+        if wanted is not None and not marked:
+            os.utime(file, (wanted, wanted))
+        elif wanted is None and marked:
+            os.utime(file, (end, end))
+
+
+def _timed(path: Path) -> Iterator[Path]:
+    """Yields the file or folder whose time is that of an output, if it is there."""
+    inner = path / TIMESTAMP
+    if inner.is_file():
+        yield inner
+    elif path.exists():
+        yield path
