@@ -235,7 +235,7 @@ class Stage:
         self.command = [
             *(sys.executable, "-m", "bayling_study.stages.tuning", "--system", "tuned"),
             *("--settings", str(folder / "settings.json"), "--record", str(self.record)),
-            *("--foundation", str(folder / "foundation"), "--code", "abc"),
+            *("--foundation", str(folder / "foundation")),
             *("--synthesis", str(folder / "synthesis"), "--out", str(self.out)),
             *("--masks", str(folder / "masks")),
             *("--checkpoints", str(self.checkpoints), "--processes", str(processes)),

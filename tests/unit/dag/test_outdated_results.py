@@ -57,14 +57,14 @@ def is_outdated(path):
     [(Present("bbb"), "tuning/tuned (settings)"), (Present(code="new"), "tuning/tuned (code)"),
      (Present("bbb", "new"), "tuning/tuned (settings and code)")],
 )  # fmt: skip
-def test_what_was_made_otherwise_is_outdated_until_it_is_not(study, capsys, present, said):
+def test_what_was_made_otherwise_is_outdated_until_it_is_not(study, caplog, present, said):
     result = finished(study, "tuning", "tuned", "tuning/tuned")
     mark_outdated(study, Present())
     assert not is_outdated(result)
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""
     mark_outdated(study, present)
     assert is_outdated(result)
-    assert said in capsys.readouterr().err
+    assert said in caplog.text
     mark_outdated(study, Present())
     assert result.stat().st_mtime == END
 
@@ -79,7 +79,7 @@ def test_of_a_folder_it_is_the_time_that_snakemake_reads(study):
     assert not is_outdated(folder / "weights")
 
 
-def test_jobs_whose_settings_are_asked_for_otherwise(study, capsys):
+def test_jobs_whose_settings_are_asked_for_otherwise(study, caplog):
     review = {"inputs": {"prompts": {"path": f"{study}/prompts/prompts-80.jsonl", "sha256": "0"}}}
     results = [
         finished(study, "comet", "training", "comet/training", "comet-aaa"),
@@ -88,19 +88,19 @@ def test_jobs_whose_settings_are_asked_for_otherwise(study, capsys):
     for result, title in zip(results, ("comet/training", "judging/prompts-80-tuned"), strict=True):
         mark_outdated(study, Present("bbb"))
         assert is_outdated(result), title
-        assert title in capsys.readouterr().err
+        assert title in caplog.text
 
 
-def test_unfinished_jobs_and_absent_systems_stay(study, capsys):
+def test_unfinished_jobs_and_absent_systems_stay(study, caplog):
     other = finished(study, "tuning", "another", "tuning/another")
     failed = finished(study, "tuning", "tuned", "tuning/tuned", state="failed")
     mark_outdated(study, Present("bbb"))
     assert not is_outdated(other)
     assert not is_outdated(failed)
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""
 
 
-def test_a_result_may_be_gone(study, capsys):
+def test_a_result_may_be_gone(study, caplog):
     finished(study, "tuning", "tuned", "tuning/tuned").unlink()
     mark_outdated(study, Present("bbb"))
-    assert "tuning/tuned" in capsys.readouterr().err
+    assert "tuning/tuned" in caplog.text

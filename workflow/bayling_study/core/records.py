@@ -159,6 +159,22 @@ def items_present(outputs: Path, suite: str, prompts: list[Prompt]) -> set[str]:
     return {items[name] for name in rows if name in items}
 
 
+def check_owner(outputs: Path, system: str) -> None:
+    """Checks that a folder of answers is of the system that it is taken for.
+
+    Raises:
+        StudyError: its ``system.json`` names another one.
+    """
+    declaration = outputs / "system.json"
+    owner = read_json(declaration).get("system", system) if declaration.exists() else system
+    if owner != system:
+        raise StudyError(
+            f"the answers are of the system {owner!r}, not of {system!r}",
+            where=declaration,
+            fix=f"the folder of {system}, or --system {owner}",
+        )
+
+
 def by_item(prompts: Iterable[Prompt]) -> dict[str, list[Prompt]]:
     """Returns prompts by item, in their order."""
     groups: dict[str, list[Prompt]] = {}

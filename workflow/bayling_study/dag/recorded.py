@@ -9,14 +9,15 @@ modification time before all others, which Snakemake understands everywhere.
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 from bayling_study.shared.tracking.jobs import RecordedJob, read_job
 
+LOGGER = logging.getLogger(__name__)
 OUTDATED = 1.0
 """Modification time, in seconds, of an output to be made again (to Snakemake, 0 is none)."""
 TIMESTAMP = ".snakemake_timestamp"
@@ -51,7 +52,7 @@ def mark_outdated(study: Path, present: Present) -> None:
     if outdated:
         more = f" and {len(outdated) - SHOWN} more" if len(outdated) > SHOWN else ""
         listed = ", ".join(outdated[:SHOWN])
-        print(f"made otherwise than they would be now: {listed}{more}", file=sys.stderr)
+        LOGGER.warning("made otherwise than they would be now: %s%s", listed, more)
 
 
 def difference(job: RecordedJob, present: Present) -> str:

@@ -14,6 +14,7 @@ from bayling_study.commands.plan.arithmetic import GIBIBYTE, Shape, memory
 from bayling_study.config import StudyConfig
 from bayling_study.core.files import read_json, sha256_path, write_json
 from bayling_study.shared.checkpoints.reading import open_checkpoint
+from bayling_study.shared.tracking.code import code_hash
 from bayling_study.stages.export.encoding import TensorError, encode_matrix, summary
 from bayling_study.stages.export.format_groupwise import GroupwiseFormat
 from helpers import ROOT
@@ -103,8 +104,6 @@ def run_stage(folder: Path, *extra: str) -> subprocess.CompletedProcess[str]:
         "bayling_study.stages.export",
         "--system",
         "small",
-        "--code",
-        "c",
     ]
     command += [str(part) for pair in arguments.items() for part in pair]
     return subprocess.run(
@@ -178,3 +177,12 @@ def test_memory_does_not_grow_with_the_model(tmp_path, kind):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert json.loads(result.stdout.splitlines()[-1]) < 100e6
+
+
+def test_code_that_was_changed_since_the_job_was_planned_is_refused(tmp_path):
+    done = run_stage(tmp_path, "--code", "0123456789abcdef")
+    assert done.returncode == 2
+    assert "--code 0123456789abcdef: the code of bayling_study.stages.export is not" in done.stderr
+    assert not (tmp_path / "out").exists()
+    planned = code_hash("bayling_study.stages.export")
+    assert "--code" not in run_stage(tmp_path, "--code", planned).stderr

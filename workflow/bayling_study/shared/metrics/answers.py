@@ -8,7 +8,13 @@ from bayling_study.config import StudyConfig
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.core.lookup import look_up
-from bayling_study.core.records import Prompt, by_item, items_present, read_hypotheses
+from bayling_study.core.records import (
+    Prompt,
+    by_item,
+    check_owner,
+    items_present,
+    read_hypotheses,
+)
 from bayling_study.shared.metrics import (
     constraints,
     exams,
@@ -71,8 +77,10 @@ def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) 
     ``outputs`` is the system's folder, with ``SUITE.jsonl`` and ``system.json``.
 
     Raises:
-        StudyError: an item lacks a prompt, or an id is unknown or repeated; names the file.
+        StudyError: an item lacks a prompt, an id is unknown or repeated, or the answers are of
+            another system; names the file.
     """
+    check_owner(outputs, system)
     path = outputs / f"{suite}.jsonl"
     present = items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]

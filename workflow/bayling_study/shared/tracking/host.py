@@ -63,10 +63,16 @@ def is_alive(host: Mapping[str, Any]) -> bool:
 
 def command_line() -> list[str]:
     """Returns the command that starts this program again, ``python -m MODULE …`` where it can."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    if spec is None:
+    module = program()
+    if not module:
         return [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return ["python", "-m", spec.name.removesuffix(".__main__"), *sys.argv[1:]]
+    return ["python", "-m", module, *sys.argv[1:]]
+
+
+def program() -> str:
+    """Returns the module that runs as ``python -m MODULE``; empty for a script."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return "" if spec is None else str(spec.name).removesuffix(".__main__")
 
 
 def git_commit(folder: Path) -> str:

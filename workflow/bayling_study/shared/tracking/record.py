@@ -19,6 +19,7 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import file_hashes, sha256_file, sha256_listing, write_json
 from bayling_study.shared.tracking import host
+from bayling_study.shared.tracking.code import PACKAGE, code_hash
 from bayling_study.shared.tracking.inputs import check_input
 from bayling_study.shared.tracking.outputs import check_apart, check_free, check_record
 from bayling_study.shared.tracking.usage import Usage
@@ -111,8 +112,10 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
     """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``.
 
     Raises:
-        StudyError: the record or the output would replace what is not this job's.
+        StudyError: the record or the output would replace what is not this job's, or other
+            code runs than the job was planned with.
     """
+    _check_code(code)
     check_record(path)
     check_free(_after(sys.argv, "--out"), path)
     record = RunRecord(path, stage, name, study, code)
@@ -131,6 +134,22 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
         record.close("failed", text)
         raise
     record.close("finished")
+
+
+def _check_code(planned: str) -> None:
+    """Compares the hash that a job was given with that of the program that runs.
+
+    Raises:
+        StudyError: the code was changed after the workflow had started, or is of another clone.
+    """
+    program = host.program()
+    now = code_hash(program) if planned and program.startswith(f"{PACKAGE}.stages.") else planned
+    if now != planned:
+        raise StudyError(
+            f"the code of {program} is not what the job was planned with (now {now})",
+            where=f"--code {planned}",
+            fix="start the study again, and the job is planned with the present code",
+        )
 
 
 def settings_file(arguments: list[str]) -> dict[str, str]:

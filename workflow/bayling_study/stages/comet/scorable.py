@@ -11,7 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayling_study.core.records import Prompt, items_present, read_hypotheses, read_prompts
+from bayling_study.core.records import (
+    Prompt,
+    check_owner,
+    items_present,
+    read_hypotheses,
+    read_prompts,
+)
 from bayling_study.stages.comet.cache import Triple
 
 
@@ -41,8 +47,9 @@ def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Scor
     """Reads a system's hypotheses for those items of a suite that it has, from its folder.
 
     Raises:
-        StudyError: the file does not fit the prompts.
+        StudyError: the file does not fit the prompts, or is of another system than the folder.
     """
+    check_owner(outputs, outputs.name)
     present = items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]
     found = read_hypotheses(outputs / f"{suite}.jsonl", asked) if asked else []

@@ -19,7 +19,13 @@ from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, sha256_path
 from bayling_study.core.lookup import look_up_kind
-from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, read_prompts
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    check_owner,
+    read_hypotheses,
+    read_prompts,
+)
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.judging.asking import ask
@@ -69,6 +75,7 @@ def main() -> None:
 def _pairs(options: Namespace, suite: JudgedSuite, prompts: list[Prompt]) -> list[PairwisePrompt]:
     def answers(system: str) -> dict[str, Hypothesis]:
         path = options.generation / system / f"{options.suite}.jsonl"
+        check_owner(path.parent, system)
         return {row.id: row for row in read_hypotheses(path, prompts)}
 
     return pairs(prompts, answers(options.system), answers(suite.baseline), suite.judge_prompt)
