@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+from bayling_study.core.credentials import ADVICE, NETRC, has_credentials
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """A file-name-safe name: lower case, digits, ``.``, ``_`` and ``-``; no path can hide in it."""
@@ -22,3 +32,13 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    @field_validator("*")
+    @classmethod
+    def _no_credentials(cls, value: Any, info: ValidationInfo) -> Any:
+        """A password in a config would end in settings files, records and process lists."""
+        texts = [value, *value, *value.values()] if isinstance(value, Mapping) else [value]
+        if any(isinstance(text, str) and "://" in text and has_credentials(text) for text in texts):
+            advice = ADVICE if info.field_name == "uri" else NETRC
+            raise ValueError(f"it carries a password or token; {advice}")
+        return value

@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from bayling_study.config.base import Name, Section
-from bayling_study.core.credentials import ADVICE, has_credentials
 
 Folder = Annotated[str, StringConstraints(pattern=r"^[\w./+@%:=,-]+$")]
 """A path that goes into the command lines of jobs: no spaces, quotes or other shell signs."""
@@ -47,7 +46,8 @@ class DownloadSection(Section):
     (complete or partial; it is used in place) or the upstream file (it must have the pinned
     hash)."""
     mirrors: dict[str, str] = {}
-    """Location prefix to the prefix that replaces it."""
+    """Location prefix to the prefix that replaces it. An account for a mirror's host is read from
+    ``~/.netrc`` (mode 600); a password may not stand here."""
     retries: int = Field(default=5, ge=0)
     """Consecutive attempts that bring nothing new before a transfer counts as failed."""
     timeout: float = Field(default=60.0, gt=0)
@@ -71,10 +71,7 @@ class TrackingSection(Section):
 
     @field_validator("uri")
     @classmethod
-    def _no_credentials(cls, uri: str | None) -> str | None:
-        """A password in a config would end in logs and process lists."""
-        if uri and has_credentials(uri):
-            raise ValueError(f"it carries a password or token; {ADVICE}")
+    def _known_scheme(cls, uri: str | None) -> str | None:
         scheme = uri.split(":")[0].split("+")[0] if uri else ""
         if uri and scheme not in TRACKING_SCHEMES:
             raise ValueError(

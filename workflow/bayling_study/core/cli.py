@@ -9,10 +9,13 @@ import argparse
 import errno
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 
 EXIT_USER_ERROR = 2
@@ -117,19 +120,35 @@ def pairs(values: list[str], option: str) -> dict[str, Path]:
     return result
 
 
+class Masking(logging.Formatter):
+    """Writes log lines, and the tracebacks in them, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line."""
+        return without_credentials(super().format(record))
+
+
+def _masked_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    text = "".join(traceback.format_exception(kind, error, trace))
+    print(without_credentials(text), end="", file=sys.stderr)
+
+
 def run_program(main: Callable[[], int | None]) -> None:
     """Runs a stage's ``main`` and ends the process with its status.
 
     A ``StudyError``, a full disk or a missing permission is printed without a
-    traceback and ends with status 2.
+    traceback and ends with status 2. No log line or traceback shows a secret.
     """
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Masking("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    sys.excepthook = _masked_traceback
     try:
         status = main()
     except StudyError as error:
-        print(f"error: {error.render()}", file=sys.stderr)
+        print(f"error: {without_credentials(error.render())}", file=sys.stderr)
         status = EXIT_USER_ERROR
     except OSError as error:
         if error.errno not in MACHINE_FAULTS:

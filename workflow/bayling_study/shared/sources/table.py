@@ -15,6 +15,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from bayling_study.config.base import Name, Section
+from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json
 from bayling_study.core.lookup import closest, look_up
@@ -138,7 +139,7 @@ def _row(cells: dict[str, str], where: str) -> SourceRow:
         column = str(finding["loc"][0]) if finding["loc"] else "kind"
         reason = finding["msg"].removeprefix("Value error, ")
         raise StudyError(
-            f"{cells.get(column, '')!r}: {reason}",
+            f"{without_credentials(cells.get(column, ''))!r}: {reason}",
             where=f"{where}, column {column}",
             fix=_fix(column, cells.get(column, "")),
         ) from error

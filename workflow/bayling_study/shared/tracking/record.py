@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bayling_study.core.credentials import masked
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import file_hashes, sha256_file, sha256_listing, write_json
 from bayling_study.shared.tracking import host
@@ -96,7 +97,7 @@ class RunRecord:
         self.data["host"]["peak_memory_bytes"] = host.peak_memory_bytes()
         if self.usage is not None:
             self.data["usage"] = self.usage.summary()
-        write_json(self.path, self.data)
+        write_json(self.path, masked(self.data))
         self._flushed = time.monotonic()
 
     def close(self, state: str, error: str | None = None) -> None:
