@@ -20,7 +20,6 @@ export TORCH_OPTIONS ?=
 BUNDLE ?= $(STUDY).tar
 
 STUDY_ENV := .venv/study
-RESULTS   := results/$(STUDY)
 FILES     := $(if $(filter embedded,$(STUDY)),config/config.yaml,config/studies/$(STUDY).yaml) $(CONFIG)
 
 # The environment's own folder, not the link to it: programs that run stay in theirs when the
@@ -34,7 +33,9 @@ export TOKENIZERS_PARALLELISM := false
 
 # One run of a study at a time; what a killed run left behind is mended first (on a cluster
 # its jobs may still run: `make resume` ends them).
-EXCLUSIVE = python -m bayling_study.dag.exclusive --study $(RESULTS) $(if $(filter local,$(PROFILE)),,--keep-locks) --
+# Where the results are is for the configuration to say; what is wrong in it is said here, first.
+FOLDER = S=$$(python -m bayling_study.dag.folder --study-config $(FILES)) &&
+EXCLUSIVE = $(FOLDER) python -m bayling_study.dag.exclusive --study "$$S" $(if $(filter local,$(PROFILE)),,--keep-locks) --
 SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
@@ -48,8 +49,7 @@ help: ## this list
 	@echo "  Variables: STUDY=$(STUDY)  CONFIG=more.yaml  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
 study: envs ## run the study to its report (STUDY=NAME for another one)
-	@$(EXCLUSIVE) $(SNAKEMAKE)
-	@python -m bayling_study.commands.summary --study $(RESULTS)
+	@$(EXCLUSIVE) $(SNAKEMAKE) && python -m bayling_study.commands.summary --study "$$S"
 
 replay: ## score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay
@@ -64,7 +64,7 @@ status: look ## the progress of a study that runs here or elsewhere: jobs, train
 	@python -m bayling_study.commands.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
 
 resume: look ## after Snakemake was killed: cancel the jobs that it left in SLURM's queue, and continue
-	@python -m bayling_study.commands.status.cancel --study $(STUDY)
+	@$(FOLDER) python -m bayling_study.commands.status.cancel --study $(STUDY)
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
 
@@ -75,7 +75,7 @@ serve: look ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (S
 	@python -m bayling_study.commands.serve --study-config $(FILES) --system "$(SYSTEM)" --port $(PORT)
 
 ranking: look ## a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
-	@python -m bayling_study.commands.ranking export --study $(RESULTS) --systems $(SYSTEMS) --items $(ITEMS) --out $(RESULTS)/ranking
+	@$(FOLDER) python -m bayling_study.commands.ranking export --study "$$S" --systems $(SYSTEMS) --items $(ITEMS) --out "$$S/ranking"
 
 fetch: envs ## download the study's sources only
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
@@ -88,7 +88,7 @@ verify: ## compare an unpacked bundle with its list of hashes
 	@$(NEW_ENOUGH) && $(PYTHON) -m bayling_study.commands.bundle.verify .
 
 dry-run: look ## list the jobs that a run would do
-	@$(SNAKEMAKE) --dry-run --quiet rules
+	@$(FOLDER) $(SNAKEMAKE) --dry-run --quiet rules
 
 test: envs ## run all tests
 	@python -m pytest
@@ -103,22 +103,22 @@ lint: envs ## ruff, mypy, snakefmt and snakemake --lint
 	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint
 
 ui: look ## open the study's MLflow pages on http://127.0.0.1:5000
-	@mlflow ui --backend-store-uri sqlite:///$(abspath $(RESULTS))/mlflow.db --host 127.0.0.1 --port 5000
+	@$(FOLDER) mlflow ui --backend-store-uri "sqlite:///$$(realpath "$$S")/mlflow.db" --host 127.0.0.1 --port 5000
 
 why: look ## where a number comes from, verified (FILE=results/… or RUN=MLflow-id, VERIFY=no)
-	@python -m bayling_study.commands.why $(if $(RUN),--study $(RESULTS) --run "$(RUN)",$(if $(FILE),"$(FILE)")) $(if $(filter no,$(VERIFY)),--no-verify)
+	@$(FOLDER) python -m bayling_study.commands.why $(if $(RUN),--study "$$S" --run "$(RUN)",$(if $(FILE),"$(FILE)")) $(if $(filter no,$(VERIFY)),--no-verify)
 
 compare: look ## two studies or systems side by side (A=embedded:tuned B=results/other:tuned OUT=folder)
-	@python -m bayling_study.commands.compare --results $(dir $(RESULTS)) $(if $(OUT),--out "$(OUT)") -- "$(A)" "$(B)"
+	@$(FOLDER) python -m bayling_study.commands.compare --results "$$(dirname "$$S")" $(if $(OUT),--out "$(OUT)") -- "$(A)" "$(B)"
 
 track: look ## bring MLflow up to date with the study's run records
-	@python -m bayling_study.shared.tracking --study $(RESULTS)
+	@$(FOLDER) python -m bayling_study.shared.tracking --study "$$S"
 
 docs: envs ## rewrite the generated schema and reference of the configuration
 	@python -m bayling_study.config.document --write
 
-clean: ## remove the study's results (never resources/)
-	rm -rf $(RESULTS)
+clean: look ## remove the study's results (never resources/)
+	@$(FOLDER) echo "rm -rf $$S" && rm -rf -- "$$S"
 
 # Builds nothing where the locks are what is installed already; see envs/build.py.
 envs: ## build the environments in .venv, if they differ from their locks

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 from bayling_study.dag.rules import Dag
 
 SDM = {str(name) for name in workflow.deployment_settings.deployment_method}
-STUDY = Dag.open(config, Path(workflow.basedir), sdm=SDM)
+STUDY = Dag.open(workflow.configfiles, workflow.config_settings.config, sdm=SDM)
 if not workflow.remote_exec:
     STUDY.mark_outdated()
 S = str(STUDY.layout.study)

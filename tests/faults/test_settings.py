@@ -18,6 +18,7 @@ from bayling_study.dag.rules import Dag
 from helpers.sandbox import ROOT, Sandbox
 
 EMBEDDED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+EMBEDDED["study"]["name"] = "config"  # as the file is called that the tests write
 MIXTURE = "synthesis.mixtures.default"
 MISTAKES: dict[str, tuple[str, object]] = {
     "an unknown section": ("tunning", {}),
@@ -83,7 +84,9 @@ def changed(values: dict, path: str, value: object) -> dict:
 def verdict(values: dict, base: Path) -> str:
     """Returns the message of the workflow's entry; empty when it accepts a configuration."""
     try:
-        Dag.open(values, base)
+        path = base / "config.yaml"
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        Dag.open([path], {})
     except SystemExit as end:
         assert isinstance(end.code, str)
         return end.code
@@ -110,7 +113,7 @@ def test_a_mistake_is_told_in_one_message(base, mistake):
     assert "Traceback" not in message
     key = path.split(".")[-1]
     assert key in message or path.split(".")[0] in message or str(value) in message, message
-    assert not (base / "results" / "embedded" / "runs").exists()
+    assert not (base / "results" / "config" / "runs").exists()
 
 
 def places(values: object, path: tuple = ()) -> list[tuple]:

@@ -64,15 +64,16 @@ def test_a_circle_and_an_absent_file_are_told(folder: Path) -> None:
 def test_snakemakes_merged_values_and_files_give_the_same_study(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Snakemake merges the files that it is given; what they extend is resolved afterwards."""
+    """The workflow reads the files again, whatever Snakemake made of them."""
     study = {"name": "mine"}
     put(folder, "base.yaml", study=study, systems=SYSTEMS, tuning={"epochs": 5, "batch": 4})
     put(folder, "first.yaml", extends="base.yaml", tuning={"batch": 8})
     put(folder, "second.yaml", tuning={"epochs": 1})
     by_files = load_config(folder / "first.yaml", folder / "second.yaml")
     monkeypatch.chdir(ROOT)
-    values = {"extends": "base.yaml", "tuning": {"batch": 8, "epochs": 1}}
-    assert Dag.open(values, ROOT).config == by_files
+    files = [folder / "first.yaml", folder / "second.yaml"]
+    assert Dag.open(files, {}).config == by_files
+    assert Dag.open(files[:1], {"tuning": {"epochs": 1}}).config == by_files
     assert (by_files.tuning.epochs, by_files.tuning.batch) == (1, 8)
 
 

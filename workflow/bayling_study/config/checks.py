@@ -50,8 +50,27 @@ def check_study(config: StudyConfig, where: object) -> None:
     _check_systems(config, f"{where}: systems")
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
+    _check_files(config, where)
     if config.report.baseline is not None:
         require("system", config.report.baseline, config.systems, f"{where}: report.baseline")
+
+
+def _check_files(config: StudyConfig, where: object) -> None:
+    """Checks that no two jobs write a file of one name: names may hold dots and dashes."""
+    judged = [name for name, suite in config.suites.items() if isinstance(suite, JudgedSuite)]
+    made = [(suite, f"{suite}-{system}") for suite in judged for system in config.systems]
+    for ending in ("segments", "marks"):  # SUITE.segments.jsonl lies beside SUITE.jsonl
+        made += [(suite, f"{suite}.{ending}") for suite in config.suites]
+    made += [(suite, suite) for suite in config.suites if "." in suite]
+    owners: dict[str, str] = {}
+    for suite, file in made:
+        other = owners.setdefault(file, suite)
+        if other != suite:
+            raise StudyError(
+                f"files of the suites {other!r} and {suite!r} would have one name, {file}",
+                where=f"{where}: suites.{suite}",
+                fix="another name for one of them",
+            )
 
 
 def _check_corpora(corpora: CorporaSection, key: str) -> None:

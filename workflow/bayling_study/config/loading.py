@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from bayling_study.config.checks import check_study
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.names import RENAMED
+from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
@@ -25,39 +25,53 @@ from bayling_study.core.lookup import closest
 
 ROOT = Path(__file__).resolve().parents[3]
 """The repository's root."""
+DEFAULT_CONFIG = Path("config/config.yaml")
+"""The embedded study."""
 
 
-def load_config(*paths: Path) -> StudyConfig:
+def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyConfig:
     """Reads one or more YAML files, later ones overriding earlier ones key by key.
+
+    The first is a study and named after its file, unless it neither names nor extends one:
+    then all are laid over the embedded study.
+
+    Args:
+        paths: the files.
+        given: values that override them (Snakemake's ``--config``).
 
     Raises:
         StudyError: a file is absent or not YAML, or the merged values do not pass.
     """
+    files = [(path, read_yaml(path)) for path in paths]
+    if not files or not {"study", "extends"} & set(files[0][1]):
+        files.insert(0, (ROOT / DEFAULT_CONFIG, read_yaml(ROOT / DEFAULT_CONFIG)))
+    name = study_name(files[0][0])
     merged: dict[str, Any] = {}
-    for path in paths:
-        merged = merge(merged, read_yaml(path))
-    return parse_config(merged, where=", ".join(str(path) for path in paths))
+    for path, values in [*files, ("--config", dict(given or {}))]:
+        _check_name(values, name, path)
+        merged = merge(merged, with_extended(values))
+    merged = merge(merged, {"study": {"name": name}})
+    return parse_config(merged, where=", ".join(str(path) for path in paths) or "config")
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML mapping.
+def study_name(path: Path) -> str:
+    """Returns the name of the study of a file: its own, and ``embedded`` of config/config.yaml."""
+    return "embedded" if path.parts[-2:] == DEFAULT_CONFIG.parts else path.stem
 
-    Raises:
-        StudyError: the file is absent, is not UTF-8 YAML or is not a mapping.
+
+def _check_name(values: Mapping[str, Any], name: str, path: object) -> None:
+    """Checks that a file calls the study as the first file is called, if it names it at all.
+
+    Results, tables and commands of another name would be those of another study.
     """
-    try:
-        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise StudyError("the config file does not exist", where=path) from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise StudyError(f"not valid YAML: {error}", where=path) from error
-    except (OSError, ValueError) as error:  # a folder, or no name of a file at all
-        raise StudyError(f"no config file: {error}", where=repr(str(path))) from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise StudyError("a config file is a mapping of sections", where=path)
-    return value
+    section = values.get("study")
+    named = section.get("name", name) if isinstance(section, Mapping) else name
+    if named != name:
+        raise StudyError(
+            f"study.name is {named!r}, and a study is called as its file is: {name!r}",
+            where=path,
+            fix=f"leave out study.name, or copy the study to config/studies/{named}.yaml",
+        )
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,13 +84,23 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def resolve(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
+def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns values laid over those of the files that their key ``extends`` names.
+
+    A value of ``null`` takes back what lies below: an entry goes, a key has its default.
+
+    Raises:
+        StudyError: a file is absent, is no config, or extends itself.
+    """
+    return _without_null(with_extended(values))
+
+
+def with_extended(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Lays values over the files that they extend; ``null`` still stands for what it takes back.
 
     The paths are relative to the repository's root, wherever a program runs; a
     later file overrides an earlier one, and may extend others itself (``above`` are the
-    files that led here). A value of ``null`` takes back what lies below: an entry goes, a
-    key has its default.
+    files that led here). A study has no name from what it extends.
 
     Raises:
         StudyError: a file is absent, is no config, or extends itself.
@@ -90,8 +114,11 @@ def resolve(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str,
     for name in names:
         if name in above:
             raise StudyError(f"{name} extends itself", where=f"extends: {' -> '.join(above)}")
-        base = merge(base, resolve(read_yaml(ROOT / name), (*above, name)))
-    return _without_null(merge(base, own))
+        below = _without_null(with_extended(read_yaml(ROOT / name), (*above, name)))
+        if isinstance(below.get("study"), dict):
+            below["study"].pop("name", None)
+        base = merge(base, below)
+    return merge(base, own)
 
 
 def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +135,9 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
     Raises:
         StudyError: lists every wrong key with the reason and the line to write instead.
     """
-    config = _validated(resolve(values), where)
+    whole = resolve(values)
+    config = _validated(whole, where)
+    _refuse_switches(whole, config.model_dump(), where)
     check_study(config, where)
     return config
 
@@ -118,6 +147,24 @@ def _validated(values: Mapping[str, Any], where: object) -> StudyConfig:
         return StudyConfig.model_validate(values)
     except ValidationError as error:
         raise StudyError(describe(error), where=where) from error
+
+
+def _refuse_switches(values: Any, parsed: Any, where: object, key: str = "") -> None:
+    """Refuses ``true`` where a number is meant: it would count as 1.
+
+    Raises:
+        StudyError: names the key.
+    """
+    if isinstance(values, bool) and isinstance(parsed, int | float) and parsed is not values:
+        fix = f"{key.rpartition('.')[2]}: {parsed:g}   # or the number that is meant"
+        raise StudyError(f"{key} is a number, not {str(values).lower()}", where=where, fix=fix)
+    pairs: Any = ()
+    if isinstance(values, Mapping) and isinstance(parsed, Mapping):
+        pairs = [(name, values[name], parsed.get(name)) for name in values]
+    elif isinstance(values, list) and isinstance(parsed, list | tuple):
+        pairs = [(str(place), *two) for place, two in enumerate(zip(values, parsed, strict=False))]
+    for name, inner, read in pairs:
+        _refuse_switches(inner, read, where, f"{key}.{name}".lstrip("."))
 
 
 def describe(error: ValidationError) -> str:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from bayling_study.config.base import Name, Section
 
-Folder = Annotated[str, StringConstraints(pattern=r"^[\w./+@%:=,-]+$")]
-"""A path that goes into the command lines of jobs: no spaces, quotes or other shell signs."""
+Folder = Annotated[str, StringConstraints(pattern=r"^[\w./+@%:=,][\w./+@%:=,-]*$")]
+"""A path that goes into the command lines of jobs: no spaces, quotes or other shell signs, and
+no dash at the start, which would make it an option."""
 
 
 class StudySection(Section):
     """What this study is called and where it lives."""
 
     name: Name = "embedded"
-    """Folder of the results and name of the MLflow experiment."""
+    """Folder of the results and name of the MLflow experiment: that of the study's file, without
+    ``.yaml``. No overlay changes it."""
     title: str = "Embedded study"
     """Heading of the report."""
     seed: int = Field(default=20230619, ge=0)
@@ -25,6 +29,18 @@ class StudySection(Section):
     """Folder under which each study gets a folder of its own name."""
     resources: Folder = "resources"
     """Folder of downloads and foundation checkpoints, shared by all studies."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> StudySection:
+        """`make clean` removes a study's results and never what is shared."""
+        study = Path(os.path.normpath(Path(self.results) / self.name))
+        shared = Path(os.path.normpath(self.resources))
+        if study == shared or study in shared.parents or shared in study.parents:
+            raise ValueError(
+                f"results of this study ({study}) and resources ({shared}) lie in one another; "
+                "write study.results: results and study.resources: resources"
+            )
+        return self
 
 
 class EnvironmentsSection(Section):

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayling_study.config.loading import read_yaml
+import yaml
+
+from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.errors import StudyError
 
 NAMES = ("profile.yaml", "config.yaml", "config.v8+.yaml", "profile.v9+.yaml")
@@ -94,7 +96,7 @@ def read_profile(folder: Path) -> Profile:
     if path is None:
         what = "there is no profile in this folder"
         raise StudyError(what, where=folder, fix="config/profiles/slurm")
-    values = read_yaml(path)
+    values = read_yaml(path, yaml.SafeLoader)
     return Profile(folder, str(values.get("executor") or "local"), values)
 
 

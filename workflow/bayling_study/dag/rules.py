@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig
-from bayling_study.config.loading import merge, parse_config, read_yaml
+from bayling_study.config.loading import load_config
 from bayling_study.config.suites import (
     DIRECTED,
     FloresSuite,
@@ -32,7 +32,6 @@ from bayling_study.shared.sources.table import source_row
 from bayling_study.shared.tracking.code import ROOT, code_hash
 from bayling_study.shared.tracking.target import EXPERIMENT, chosen_uri
 
-DEFAULT_CONFIG = Path("config/config.yaml")
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
@@ -51,19 +50,18 @@ class Dag:
         self._programs = programs
 
     @classmethod
-    def open(cls, values: Mapping[str, Any], base: Path, sdm: Collection[str] = ()) -> Dag:
+    def open(
+        cls, files: Iterable[Path], given: Mapping[str, Any], sdm: Collection[str] = ()
+    ) -> Dag:
         """Reads the configuration that Snakemake was given, or ends with one clear message.
 
-        Values without ``study`` or ``extends`` are laid over the embedded study, so
-        that ``--config`` works alone; a config file of a study stands by itself.
+        The files are read again: Snakemake has merged them already, with what YAML hides.
         """
         use_this_interpreter()
         try:
-            whole = dict(values)
-            if not {"study", "extends"} & set(whole):
-                whole = merge(read_yaml(base / DEFAULT_CONFIG), whole)
             container = "apptainer" in sdm and "conda" not in sdm
-            dag = cls(parse_config(whole), programs=not sdm, container=container)
+            config = load_config(*files, given=given)
+            dag = cls(config, programs=not sdm, container=container)
             dag.layout.check()
             check_earlier(dag.layout.study, dag.layout.resources)
             dag.check_environment()

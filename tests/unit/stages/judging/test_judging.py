@@ -312,6 +312,7 @@ def test_a_config_that_cannot_be_judged(
 ) -> None:
     server = {"kind": "endpoint", "url": "http://h/v1", "model": "m", "evaluated": False}
     config = {
+        "study": {"title": "Judged"},
         "systems": {
             "base": {"kind": "foundation", "source": "x"},
             "paper": {"kind": "published", "source": "y", "folders": {}},
@@ -332,6 +333,7 @@ def config(tmp_path: Path) -> Path:
     server = {"kind": "endpoint", "url": "http://h/v1", "model": "m"}
     questions = {**SUITE, "source": "mt-bench", "questions": "mt-bench", "baseline": "base"}
     config = {
+        "study": {"title": "Judged"},
         "systems": {
             "base": {"kind": "foundation", "source": "smollm2"},
             "remote": server,
