@@ -43,9 +43,9 @@ def write_gguf(path: Path, **changes: Any) -> dict[str, np.ndarray]:
     writer.add_embedding_length(HIDDEN)
     writer.add_feed_forward_length(INNER)
     writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_freq_base(10000.0)
+    writer.add_head_count_kv(changes.get("key_heads", HEADS))
+    writer.add_layer_norm_rms_eps(changes.get("epsilon", 1e-5))
+    writer.add_rope_freq_base(changes.get("theta", 10000.0))
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model(changes.get("tokenizer", "gpt2"))
     writer.add_tokenizer_pre("smollm")
@@ -55,7 +55,12 @@ def write_gguf(path: Path, **changes: Any) -> dict[str, np.ndarray]:
     for name, number in (("bos", 1), ("eos", 2), ("unk", 0), ("pad", 2)):
         getattr(writer, f"add_{name}_token_id")(number)
     writer.add_chat_template(TEMPLATE)
-    tensors = random_tensors(len(tokens), changes.get("scale", 0.1))
+    for key, value in changes.get("entries", {}).items():
+        add = {str: writer.add_string, bool: writer.add_bool, int: writer.add_uint32}
+        add.get(type(value), writer.add_float32)(f"llama.{key}", value)
+    tensors = random_tensors(len(tokens), changes.get("scale", 0.1)) | changes.get("tensors", {})
+    for name in changes.get("missing", ()):
+        del tensors[name]
     for name, tensor in tensors.items():
         writer.add_tensor(name, tensor)
     writer.write_header_to_file()
