@@ -16,7 +16,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from bayling_study.core.errors import StudyError
-from tests.unit.stages.foundation.test_foundation import HEADS, HIDDEN, LAYERS, convert
+from helpers.gguf_files import HEADS, HIDDEN, LAYERS, convert
 
 Array = np.ndarray[Any, Any]
 SIZE = HIDDEN // HEADS
