@@ -41,8 +41,10 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "attention.sliding_window": (0,),
 }
 """Entries that change nothing with these values, and cannot be carried over with others."""
-BLOCK = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output")
-BLOCK += ("ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
+BLOCK = (
+    *("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output"),
+    *("ffn_norm", "ffn_gate", "ffn_up", "ffn_down"),
+)
 FIX = "use a source that ships config.json (kind hub or local)"
 
 

@@ -129,6 +129,16 @@ def _rates(suite: str, items: dict[str, Any]) -> dict[str, float]:
     }
 
 
+def _cut(items: dict[str, Any]) -> dict[str, int]:
+    """Returns how many of a suite's questions lost how many tokens at their front."""
+    cut = [row.cut for found in items.values() for row in found.marked]
+    return {
+        "turns": len(cut),
+        "prompts_cut": sum(tokens > 0 for tokens in cut),
+        "prompt_tokens_cut": sum(cut),
+    }
+
+
 def _write(
     options: argparse.Namespace,
     config: StudyConfig,
@@ -161,6 +171,7 @@ def _write(
                 "backend": "lm-evaluation-harness",
                 "details": details,
                 "items": {name: list(items) for name, items in answered.items()},
+                "suites": {name: _cut(items) for name, items in answered.items()},
                 "signatures": {
                     name: {item: found.signature for item, found in items.items()}
                     for name, items in answered.items()

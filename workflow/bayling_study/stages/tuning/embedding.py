@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 
-class SummedInFp32(torch.nn.Embedding):
+class SummedInFp32(torch.nn.Embedding):  # type: ignore[misc]
     """Looks each distinct token up once and repeats its row in fp32: the sum is rounded once.
 
     The rows themselves are bit for bit those of the class behind this one.
