@@ -159,7 +159,7 @@ def test_an_entry_that_would_be_lost_is_refused(
 def test_a_tensor_that_would_be_lost_is_refused(
     tmp_path: Path, name: str, shape: tuple[int, ...]
 ) -> None:
-    with pytest.raises(StudyError, match=f"would lose tensor '{name}'"):
+    with pytest.raises(StudyError, match=f"would lose in conversion: tensor '{name}'"):
         convert(tmp_path, tensors={name: np.full(shape, 2, np.float32)})
 
 

@@ -131,12 +131,9 @@ def _rates(suite: str, items: dict[str, Any]) -> dict[str, float]:
 
 def _cut(items: dict[str, Any]) -> dict[str, int]:
     """Returns how many of a suite's questions lost how many tokens at their front."""
-    cut = [row.cut for found in items.values() for row in found.marked]
-    return {
-        "turns": len(cut),
-        "prompts_cut": sum(tokens > 0 for tokens in cut),
-        "prompt_tokens_cut": sum(cut),
-    }
+    every = [row.cut for found in items.values() for row in found.marked]
+    cut = [tokens for tokens in every if tokens]
+    return {"turns": len(every), "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
 
 
 def _write(

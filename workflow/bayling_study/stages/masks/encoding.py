@@ -81,7 +81,7 @@ def encode_all(
                 if len(kept) < len(row["messages"]):
                     whole, _ = templates.encode(tokenizer, template, row["messages"])
                     part = made.truncated if kept else made.dropped
-                    part[row["id"]] = len(whole) - len(ids)
+                    part.append((row["id"], len(whole) - len(ids)))
                 if not kept:
                     continue
                 _check_ends(row["id"], ids, supervised, stops, tokenizer)
@@ -120,8 +120,8 @@ class _Tally:
     lengths: array[int] = field(default_factory=lambda: array("q"))
     supervised: array[int] = field(default_factory=lambda: array("q"))
     recipes: Counter[str] = field(default_factory=Counter)
-    truncated: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
+    truncated: list[tuple[str, int]] = field(default_factory=list)
+    dropped: list[tuple[str, int]] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
     def add(self, row: dict[str, Any], length: int, supervised: int, teaches: bool) -> None:
@@ -161,10 +161,7 @@ class _Tally:
         }
 
 
-def _lost(tokens: dict[str, int]) -> dict[str, Any]:
+def _lost(rows: list[tuple[str, int]]) -> dict[str, Any]:
     """Returns how many conversations lost how many tokens, with the ids of the first ones."""
-    return {
-        "count": len(tokens),
-        "tokens": sum(tokens.values()),
-        "ids": list(tokens)[:SHOWN_IDS],
-    }
+    ids = [name for name, _ in rows[:SHOWN_IDS]]
+    return {"count": len(rows), "tokens": sum(tokens for _, tokens in rows), "ids": ids}
