@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.evaluation import GenerationSection
@@ -240,7 +241,16 @@ def test_prompts_longer_than_the_context_are_cut_and_counted(study: Study, tmp_p
     write_prompts(study.folder / "prompts/translation.jsonl", long)
     small = save_checkpoint(tmp_path / "small", context=64)
     system = study.generate("foundation", "translation", checkpoint=small)
-    assert system["suites"]["translation"]["prompts_cut"] == 4
+    facts = system["suites"]["translation"]
+    assert facts["prompts_cut"] == 4
+    tokenizer = AutoTokenizer.from_pretrained(small)
+    turns: list[list[templates.Message]] = [
+        [{"role": "user", "content": prompt.turns[0]}] for prompt in long
+    ]
+    whole = sum(len(templates.prompt_ids(tokenizer, "foundation", turn)) for turn in turns)
+    assert facts["prompt_tokens_cut"] == whole - 4 * (
+        64 - 10
+    )  # half of the answer's limit is kept for it
     assert all(row.tokens[0] <= 20 for row in study.hypotheses("translation"))
 
 

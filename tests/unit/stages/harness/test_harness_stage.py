@@ -137,6 +137,36 @@ def test_a_source_that_changed_since_the_prompts_is_refused(
         ask(model, tmp_path, BELEBELE, prompts, folder / "download" / "files")
 
 
+def test_questions_that_lose_their_front_are_counted_with_their_tokens(
+    folder: Path, tmp_path: Path
+) -> None:
+    from bayling_study.shared.models import load
+    from bayling_study.stages.harness.model import StudyModel
+
+    loaded = load(folder / "model", SECTION)
+    prompts = belebele_prompts(folder)
+    roomy = StudyModel(loaded, "bayling", SECTION)
+    lengths: dict[str, int] = {}
+    scored = roomy._loglikelihood_tokens
+
+    def measured(requests: Any, *more: Any, **options: Any) -> Any:
+        for (context, _), before, asked in requests:
+            lengths[context] = max(lengths.get(context, 0), len(before) + len(asked))
+        return scored(requests, *more, **options)
+
+    roomy._loglikelihood_tokens = measured
+    files = folder / "download" / "files"
+    whole = ask(roomy, tmp_path / "roomy", BELEBELE, prompts, files)
+    assert [row.cut for row in whole.marked] == [0] * 10
+    # the passages grow from question to question, so that some fit and some do not
+    context = sorted(lengths.values())[5]
+    narrow = StudyModel(replace(loaded, context=context), "bayling", SECTION)
+    found = ask(narrow, tmp_path / "narrow", BELEBELE, prompts, files)
+    expected = [max(0, length - context - 1) for length in lengths.values()]
+    assert sorted(row.cut for row in found.marked) == sorted(expected)
+    assert 0 < sum(tokens > 0 for tokens in expected) < 10
+
+
 def test_batches_hold_their_tokens_and_share_contexts() -> None:
     from bayling_study.stages.harness.model import batches
 
@@ -178,6 +208,8 @@ def test_program_then_scores(folder: Path, tmp_path: Path) -> None:
     marks = list(read_jsonl(out / "belebele.marks.jsonl"))
     assert len(marks) == 10 and set(marks[0]["metrics"]) == {"acc", "acc_norm"}
     assert read_json(out / "system.json")["items"]["capitals"] == ["en", "de"]
+    whole = {"turns": 10, "prompts_cut": 0, "prompt_tokens_cut": 0}
+    assert read_json(out / "system.json")["suites"]["belebele"] == whole
     run("scoring", *common, *("--generation", f"{tmp_path}/none", "--harness", str(out)),
         *("--out", f"{tmp_path}/scoring"))  # fmt: skip
     scores = {(s.item, s.metric): s for s in read_scores(tmp_path / "scoring" / "capitals.json")}

@@ -109,3 +109,34 @@ def test_a_fully_masked_conversation_ends_the_audit(
     with pytest.raises(StudyError, match="1 conversations have no supervised token: c7"):
         encode(tmp_path, *both, "bayling", 512)
     assert not (tmp_path / token_set.AUDIT).exists()
+
+
+def test_an_answer_that_does_not_end_where_generation_stops_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a template would that lets the stop token out, or unsupervised, in one answer of many."""
+    both = prepared(tmp_path)
+    original = templates.encode
+
+    def endless(tokenizer: Any, template: Any, messages: Any) -> Any:
+        ids, mask = original(tokenizer, template, messages)
+        last = max(place for place, learnt in enumerate(mask) if learnt)
+        if "Say 7 " in messages[0]["content"]:
+            mask[last] = False
+        return ids, mask
+
+    monkeypatch.setattr(templates, "encode", endless)
+    with pytest.raises(StudyError, match="at which generation does not stop") as caught:
+        encode(tmp_path, *both, "bayling", 512)
+    assert caught.value.where == "conversation c7"
+
+
+def test_a_template_whose_turns_end_in_plain_text_teaches_no_stop(tmp_path: Path) -> None:
+    instructions, foundation = prepared(tmp_path)
+    (foundation / "chat_template.jinja").unlink(missing_ok=True)
+    path = foundation / "tokenizer_config.json"
+    plain = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": plain}))
+    with pytest.raises(StudyError, match="does not stop") as caught:
+        encode(tmp_path, instructions, foundation, "foundation", 512)
+    assert caught.value.where == "conversation c0"

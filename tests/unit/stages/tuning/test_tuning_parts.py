@@ -84,8 +84,10 @@ def test_long_conversations_are_cut_or_left_out_and_counted(tmp_path: Path) -> N
         }
     )
     found = encoding.encode_all(rows, tokenizer, "foundation", min(lengths), tmp_path / "tokens")
-    assert found["left_out_as_too_long"] == {"count": 1, "ids": ["huge"]}
+    huge = len(templates.encode(tokenizer, "foundation", rows[-1]["messages"])[0])
+    assert found["left_out_as_too_long"] == {"count": 1, "tokens": huge, "ids": ["huge"]}
     assert found["truncated"]["count"] == sum(length > min(lengths) for length in lengths) > 0
+    assert found["truncated"]["tokens"] == sum(lengths) - found["tokens"] > 0
 
 
 def test_a_fully_masked_conversation_is_named(

@@ -15,6 +15,7 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file
 from bayling_study.shared.checkpoints import tensorfile
+from bayling_study.stages.foundation.gguf_forward import check_forward
 from bayling_study.stages.foundation.gguf_header import read_header
 from bayling_study.stages.foundation.gguf_tokenizer import build_tokenizer
 
@@ -36,13 +37,15 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
         difference over norm of the dequantised fp32 weights) of both 16-bit types.
 
     Raises:
-        StudyError: the file is damaged or not of a supported architecture, or
-            the stored tensors do not read back as they were written.
+        StudyError: the file is damaged or not of a supported architecture, something that
+            changes the model's answers would be lost, or the stored tensors do not read
+            back as they were written.
     """
     header = read_header(path)
     architecture = header.metadata.get("general.architecture")
     if architecture not in ARCHITECTURES:
         raise StudyError(f"GGUF architecture {architecture!r} is not supported", where=path)
+    check_forward(header, path)
     tokenizer = build_tokenizer(header.metadata, path)
     model = _dequantised(path)
     facts = _to_storage_type(model)

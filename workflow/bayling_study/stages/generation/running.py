@@ -55,8 +55,8 @@ class Runner:
                 self._turn(journal, prompts, turn, decoding, rule)
         finally:
             journal.close()
-        cut = sum(entry.cut > 0 for turn in journal.turns.values() for entry in turn.values())
-        details = {**how, "prompts_cut": cut}
+        cut = [e.cut for turn in journal.turns.values() for e in turn.values() if e.cut]
+        details = {**how, "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
         hypotheses = turns.collect(prompts.prompts, journal.turns)
         return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
 

@@ -129,6 +129,13 @@ def _rates(suite: str, items: dict[str, Any]) -> dict[str, float]:
     }
 
 
+def _cut(items: dict[str, Any]) -> dict[str, int]:
+    """Returns how many of a suite's questions lost how many tokens at their front."""
+    every = [row.cut for found in items.values() for row in found.marked]
+    cut = [tokens for tokens in every if tokens]
+    return {"turns": len(every), "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
+
+
 def _write(
     options: argparse.Namespace,
     config: StudyConfig,
@@ -161,6 +168,7 @@ def _write(
                 "backend": "lm-evaluation-harness",
                 "details": details,
                 "items": {name: list(items) for name, items in answered.items()},
+                "suites": {name: _cut(items) for name, items in answered.items()},
                 "signatures": {
                     name: {item: found.signature for item, found in items.items()}
                     for name, items in answered.items()

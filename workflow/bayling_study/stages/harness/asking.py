@@ -7,7 +7,7 @@ that decides it, so a job that was killed goes on with the next task.
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,14 @@ class MarkedAnswer:
         choice: the most likely choice, as text.
         likelihoods: logarithm of each choice's probability after the question.
         metrics: the harness's marks by its names (``acc``, ``acc_norm``), 0 or 1.
+        cut: tokens missing at the question's front, with the choice that lost most.
     """
 
     id: str
     choice: str
     likelihoods: list[float]
     metrics: dict[str, float]
+    cut: int
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class ExaminedSystem:
         """
         item = prompts[0].item
         asked = [asdict(prompt) for prompt in prompts]
-        key = sha256_json([self.identity, suite.model_dump(mode="json"), asked, self.seed])
+        form = sorted(field.name for field in fields(MarkedAnswer))
+        key = sha256_json([self.identity, suite.model_dump(mode="json"), asked, self.seed, form])
         path = self.work / name / f"{item}.json"
         if path.exists() and (kept := read_json(path))["key"] == key:
             log.info("%s %s: %d answers reused", name, item, len(kept["marked"]))
@@ -95,7 +98,7 @@ class ExaminedSystem:
         shots = suite.num_fewshot if isinstance(suite, HarnessSuite) else 0
         task, numbers = _task(suite, prompts, root)
         task.set_fewshot_seed(seed=derive_seed(self.seed, "harness", prompts[0].item) % 2**31)
-        self.model.task = label
+        self.model.task, self.model.cut = label, {}
         name = task.config.task
         results = evaluate(
             self.model,
@@ -107,7 +110,8 @@ class ExaminedSystem:
         )
         rows = {row["doc_id"]: row for row in results["samples"][name]}
         marked = [
-            _marked(prompt, rows[number]) for prompt, number in zip(prompts, numbers, strict=True)
+            _marked(prompt, rows[number], self.model.cut)
+            for prompt, number in zip(prompts, numbers, strict=True)
         ]
         right = sum(row.metrics.get("acc", 0.0) for row in marked)
         log.info("%s: %d of %d right", label, right, len(marked))
@@ -138,7 +142,7 @@ def _task(suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> tuple
     return task, numbers
 
 
-def _marked(prompt: Prompt, row: dict[str, Any]) -> MarkedAnswer:
+def _marked(prompt: Prompt, row: dict[str, Any], lost: dict[tuple[str, str], int]) -> MarkedAnswer:
     choices = prompt.meta["choices"]
     # Behind the choices' likelihoods the harness may append those without a question.
     likelihoods = [float(answer[0]) for answer in row["filtered_resps"]][: len(choices)]
@@ -146,4 +150,5 @@ def _marked(prompt: Prompt, row: dict[str, Any]) -> MarkedAnswer:
     metrics = {
         name: float(row[name]) for name in row["metrics"] if isinstance(row[name], int | float)
     }
-    return MarkedAnswer(prompt.id, choices[best], likelihoods, metrics)
+    cut = max(lost.get(tuple(texts), 0) for texts in row["arguments"])
+    return MarkedAnswer(prompt.id, choices[best], likelihoods, metrics, cut)

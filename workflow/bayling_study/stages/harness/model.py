@@ -43,6 +43,8 @@ class StudyModel(HFLM):  # type: ignore[misc]
         self._template = template
         self._limits = section
         self.task = ""
+        self.cut: dict[tuple[str, str], int] = {}
+        """Tokens that the harness cut from the front of a request's texts to fit the context."""
 
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
@@ -61,6 +63,10 @@ class StudyModel(HFLM):  # type: ignore[misc]
     ) -> list[tuple[float, bool]]:
         """Scores continuations batch by batch; the results are in the order of the requests."""
         answers: dict[int, tuple[float, bool]] = {}
+        most = self.max_length + 1  # the last token is only predicted
+        self.cut |= {
+            r[0]: len(r[1]) + len(r[2]) - most for r in requests if len(r[1]) + len(r[2]) > most
+        }
         with Progress(self.task, len(requests), "choices") as progress:
             for batch in batches(requests, self._limits.batch_tokens, self._limits.max_batch):
                 self.batch_size_per_gpu = len(batch)

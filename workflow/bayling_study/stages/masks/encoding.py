@@ -59,13 +59,13 @@ def encode_all(
     """Encodes conversations into the folder ``path`` and returns the mask audit.
 
     A conversation of more than ``max_length`` tokens loses whole exchanges from
-    its end; one whose first exchange is too long is left out. Both are counted.
+    its end; one whose first exchange is too long is left out. Both are counted, and their tokens.
 
     Raises:
-        StudyError: a conversation is not well formed or has no supervised token, an id occurs
-            twice, or no conversation is left.
+        StudyError: a conversation is not well formed, has no supervised token or an answer
+            that ends where generation would not, an id occurs twice, or none is left.
     """
-    made = _Tally()
+    made, stops = _Tally(), templates.stop_ids(tokenizer, template)
     with atomic_directory(path) as folder:
         tokens, mask = (
             _Array(folder / "tokens.npy", np.int32),
@@ -77,12 +77,14 @@ def encode_all(
                     kept = templates.fit_turns(tokenizer, template, row["messages"], max_length)
                 except StudyError as error:
                     raise StudyError(error.what, where=f"conversation {row['id']}") from error
-                if not kept:
-                    made.dropped.append(row["id"])
-                    continue
+                ids, supervised = templates.encode(tokenizer, template, kept) if kept else ([], [])
                 if len(kept) < len(row["messages"]):
-                    made.truncated.append(row["id"])
-                ids, supervised = templates.encode(tokenizer, template, kept)
+                    whole, _ = templates.encode(tokenizer, template, row["messages"])
+                    part = made.truncated if kept else made.dropped
+                    part.append((row["id"], len(whole) - len(ids)))
+                if not kept:
+                    continue
+                _check_ends(row["id"], ids, supervised, stops, tokenizer)
                 tokens.add(ids)
                 mask.add(supervised)
                 made.add(row, len(ids), sum(supervised), any(supervised[1:]))
@@ -90,6 +92,24 @@ def encode_all(
         np.save(folder / "offsets.npy", np.cumsum([0, *made.lengths], dtype=np.int64))
         write_json(folder / "names.json", made.names)
     return made.audit()
+
+
+def _check_ends(
+    name: str, ids: Sequence[int], supervised: Sequence[bool], stops: Sequence[int], tokenizer: Any
+) -> None:
+    """Checks that every answer teaches to stop: its last supervised id ends generation.
+
+    Raises:
+        StudyError: another id is the last.
+    """
+    for number, learnt, following in zip(ids, supervised, [*supervised[1:], False], strict=True):
+        if learnt and not following and number not in stops:
+            raise StudyError(
+                f"an answer ends in {tokenizer.decode([number])!r}, at which generation "
+                "does not stop: a system that learns it would never end",
+                where=f"conversation {name}",
+                fix="template: bayling, or a chat template that ends answers in a special token",
+            )
 
 
 @dataclass
@@ -100,8 +120,8 @@ class _Tally:
     lengths: array[int] = field(default_factory=lambda: array("q"))
     supervised: array[int] = field(default_factory=lambda: array("q"))
     recipes: Counter[str] = field(default_factory=Counter)
-    truncated: list[str] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
+    truncated: list[tuple[str, int]] = field(default_factory=list)
+    dropped: list[tuple[str, int]] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
     def add(self, row: dict[str, Any], length: int, supervised: int, teaches: bool) -> None:
@@ -127,7 +147,6 @@ class _Tally:
         """Returns counts, lengths and the share of supervised tokens, as plain values."""
         lengths, supervised = np.asarray(self.lengths), np.asarray(self.supervised)
         quantiles = {f"p{q}": int(np.percentile(lengths, q)) for q in (0, 25, 50, 75, 95, 100)}
-        dropped = {"count": len(self.dropped), "ids": self.dropped[:SHOWN_IDS]}
         return {
             "conversations": len(self.names),
             "recipes": dict(sorted(self.recipes.items())),
@@ -137,6 +156,12 @@ class _Tally:
             "fewest_supervised_tokens": int(supervised.min()),
             "fully_masked": 0,  # any would have been an error
             "length": quantiles,
-            "truncated": {"count": len(self.truncated), "ids": self.truncated[:SHOWN_IDS]},
-            "left_out_as_too_long": dropped,
+            "truncated": _lost(self.truncated),
+            "left_out_as_too_long": _lost(self.dropped),
         }
+
+
+def _lost(rows: list[tuple[str, int]]) -> dict[str, Any]:
+    """Returns how many conversations lost how many tokens, with the ids of the first ones."""
+    ids = [name for name, _ in rows[:SHOWN_IDS]]
+    return {"count": len(rows), "tokens": sum(tokens for _, tokens in rows), "ids": ids}

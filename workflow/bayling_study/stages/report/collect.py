@@ -149,6 +149,16 @@ class Study:
         return self._by_folder("generation/*/system.json")
 
     @cached_property
+    def examined(self) -> dict[str, dict[str, Any]]:
+        """What each system's multiple-choice answers were made with (``system.json``)."""
+        return self._by_folder("harness/*/system.json")
+
+    @cached_property
+    def masks(self) -> dict[str, dict[str, Any]]:
+        """The audits of the loss masks by tuned system."""
+        return self._by_folder("masks/*/mask_audit.json")
+
+    @cached_property
     def sources(self) -> list[dict[str, Any]]:
         """The manifests of the downloads that this study's records name."""
         folders: dict[str, dict[str, Any]] = {}

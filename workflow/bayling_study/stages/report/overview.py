@@ -10,6 +10,7 @@ from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
+from bayling_study.stages.report.losses import loss_table
 from bayling_study.stages.report.metrics import headline, score_row
 from bayling_study.stages.report.reproduction import first_verdicts
 from bayling_study.stages.report.verdicts import Verdict
@@ -29,6 +30,8 @@ def overview_section(study: Study, verdicts: Sequence[Verdict]) -> PageSection:
     warnings = warning_table(study)
     if warnings.rows:
         section.tables.append(warnings)
+    if (lost := loss_table(study)).rows:
+        section.more["Cut or left out"] = [lost]
     for suite in study.by_suite:
         tables = main_tables(study, suite)
         if study.published_only:

@@ -23,6 +23,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.memory import BUCKET, GATHERED
 from bayling_study.stages.tuning import adapters
 from bayling_study.stages.tuning.attention import Attention
+from bayling_study.stages.tuning.embedding import sum_in_fp32
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -89,6 +90,7 @@ def load_model(
             f"the foundation has {reach} positions", where="tuning.max_length", fix=f"{reach}"
         )
     model.config.use_cache = False
+    sum_in_fp32(model)
     if settings.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     adapters.attach(model, settings.adapter, seed)

@@ -1,0 +1,77 @@
+"""Refuses a GGUF file of which something that changes the model's answers would be lost.
+
+transformers 5.23 carries over the entries and tensors named here and passes over all others
+without a word: a scaling of the rotary positions, a bias, a scale of the logits. An absent
+tensor it fills with random numbers. Names and defaults are those of llama.cpp's ``llama``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bayling_study.core.errors import StudyError
+from bayling_study.stages.foundation.gguf_header import GgufHeader
+
+LAYOUT = ("context_length", "embedding_length", "block_count", "feed_forward_length")
+NEEDED = (*LAYOUT, "attention.head_count", "attention.layer_norm_rms_epsilon")
+HEAD_SIZES = ("rope.dimension_count", "attention.key_length", "attention.value_length")
+CARRIED = (*NEEDED, *HEAD_SIZES, "attention.head_count_kv", "rope.freq_base", "vocab_size")
+"""Entries that are carried over, each as one number for all blocks."""
+WITHOUT_EFFECT = ("tensor_data_layout", "rope.scaling.finetuned")
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "rope.scaling.type": ("none",),
+    "rope.scaling.factor": (0, 1),
+    "rope.scaling.attn_factor": (1,),
+    "rope.scale_linear": (0, 1),
+    "expert_count": (0,),
+    "expert_used_count": (0,),
+    "logit_scale": (0, 1),
+    "attention.scale": (0,),
+    "attention.causal": (True,),
+    "attention.clamp_kqv": (0,),
+    "attention.sliding_window": (0,),
+}
+"""Entries that change nothing with these values, and cannot be carried over with others."""
+ATTENTION = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output")
+PARTS = (*ATTENTION, "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
+
+
+def check_forward(header: GgufHeader, where: Path) -> None:
+    """Checks that all that decides the model's answers is there and is carried over.
+
+    Raises:
+        StudyError: names the entry or tensor that would be lost, or is absent.
+    """
+    entries = {
+        key.removeprefix("llama."): value
+        for key, value in header.metadata.items()
+        if key.startswith("llama.")
+    }
+    absent = [f"entry 'llama.{key}'" for key in NEEDED if key not in entries]
+    lost = [
+        f"llama.{key}: {str(value)[:80]}"
+        for key, value in entries.items()
+        if (key not in CARRIED or isinstance(value, list))
+        and key not in WITHOUT_EFFECT
+        and value not in NEUTRAL.get(key, ())
+    ]
+    if not absent and not lost:
+        lost = _uneven_heads(entries)
+        parts = (f"blk.{n}.{part}" for n in range(entries["block_count"]) for part in PARTS)
+        expected = {f"{name}.weight" for name in ("token_embd", "output_norm", *parts)}
+        absent = [f"tensor {name!r}" for name in sorted(expected - set(header.shapes))]
+        others = set(header.shapes) - expected - {"output.weight"}
+        lost += [f"tensor {name!r}" for name in sorted(others)]
+    for what, found in (("has no", absent), ("would lose in conversion:", lost)):
+        if found:
+            fix = "use a source that ships config.json (kind hub or local)"
+            raise StudyError(f"the GGUF file {what} {found[0]}", where=where, fix=fix)
+
+
+def _uneven_heads(entries: dict[str, Any]) -> list[str]:
+    """transformers takes a head's size from the rotated dimensions alone."""
+    width = entries["embedding_length"] // max(1, entries["attention.head_count"])
+    rotated = entries.get("rope.dimension_count", entries.get("attention.key_length", width))
+    sizes = {key: entries.get(key, width) for key in HEAD_SIZES}
+    return [f"llama.{k}: {n} beside {rotated} rotated" for k, n in sizes.items() if n != rotated]
