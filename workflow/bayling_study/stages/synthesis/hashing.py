@@ -10,7 +10,6 @@ prefix hashes). The values depend on nothing but the text.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from bayling_study.core.text.scripts import is_unspaced_character
 from bayling_study.core.text.words import MARKS
+from bayling_study.stages.synthesis.folding import Changes, folded
 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
@@ -41,11 +41,18 @@ class Units(NamedTuple):
         hashes: one a unit.
         texts: number of the text that each unit belongs to, ascending.
         wide: whether the unit is a character of an unspaced script.
+        before, after: sums of what foldings changed up to its begin and its end.
     """
 
     hashes: Hashes
     texts: Integers
     wide: npt.NDArray[np.bool_]
+    before: Changes
+    after: Changes
+
+    def changes(self, starts: Integers, ends: Integers) -> Changes:
+        """Returns what foldings changed in each run ``starts[i]:ends[i]``, none of them empty."""
+        return self.after[ends - 1] - self.before[starts]
 
 
 def mix(values: Hashes) -> Hashes:
@@ -93,12 +100,8 @@ class Runs:
 
 
 def units(texts: Sequence[str]) -> Units:
-    """Returns the units of texts; letter case and Unicode compatibility forms do not matter."""
-    joined = "\n".join(text.replace("\n", " ") for text in texts)
-    if not joined.isascii():
-        joined = unicodedata.normalize("NFKC", joined)
-    characters = joined.casefold().encode("utf-32-le", "replace")
-    codes = np.frombuffer(characters, np.uint32)
+    """Returns the units of texts, folded: case, compatibility forms and what ``folding`` names."""
+    codes, places, sums = folded(texts)
     kinds = _kinds()[codes]
     letters, alone = kinds == LETTER, kinds == ALONE
     begins = letters | alone
@@ -112,7 +115,10 @@ def units(texts: Sequence[str]) -> Units:
     starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
     runs = Runs(mix(codes.astype(np.uint64) + np.uint64(1)))
     lines = np.cumsum(codes == ord("\n"))
-    return Units(runs.hashes(starts, ends), lines[starts], alone[starts])
+    changes = np.zeros((2, len(starts), sums.shape[1]), np.uint8)
+    if len(sums):
+        changes[:] = sums[places[starts]], sums[places[ends - 1] + 1]
+    return Units(runs.hashes(starts, ends), lines[starts], alone[starts], *changes)
 
 
 def text_hashes(texts: Sequence[str]) -> Hashes:

@@ -1,0 +1,116 @@
+"""The folded form in which training data and tests are compared: other spellings of one text.
+
+A table gives each character its one form, or none where people leave it out as often. Both
+sides are folded, so what is levelled too far costs no match: Russian becomes Latin as Serbian
+does. What each folding changed is summed up, so that the audit can name what was caught by it:
+where the sums of two equal n-grams differ, they were not equal before.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+FOLDINGS = ("markup", "invisible characters", "Arabic spelling", "niqqud", "Serbian script")
+"""Each has a column of ``Changes``."""
+Changes = npt.NDArray[np.uint8]
+"""Shape (…, foldings): sums, modulo 256, of values that each changed character has."""
+GONE = 0xFFFFFFFF
+"""What a character becomes that is left out."""
+TAG = "\ufdd0"
+"""Stands where markup was: a noncharacter of Unicode, which no text exchanges."""
+IGNORABLE = (0x34F, 0x350), (0x115F, 0x1161), (0x17B4, 0x17B6), (0x180B, 0x1810), (0x3164, 0x3165)
+IGNORABLE += (0xFE00, 0xFE10), (0xFFA0, 0xFFA1), (0xE0100, 0xE01F0)
+"""Default-ignorable code points (Unicode, DerivedCoreProperties) that are not of category Cf."""
+ARABIC = dict(zip("أإآٱٲٳؤئىيكةۀۃہۂە", "اااااا" + "و" + "ییی" + "ک" + "هههههه", strict=True))
+"""Carriers without their hamza, Persian yeh and kaf, one form of heh."""
+LEFT_OUT = "ءٴـ"
+"""The hamza alone, and tatweel, which only draws a word out."""
+SERBIAN = dict(zip("абвгдђежзијклмнопрстћуфхцчш", "abvgdđežzijklmnoprstćufhcčš", strict=True))
+DIGRAPHS = {"љ": "lј", "њ": "nј", "џ": "dж"}
+"""Letters that are two in Latin; the second is Cyrillic still, so that the table folds it."""
+
+ENTITY = re.compile(r"&(?:amp;)?(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[a-zA-Z][a-zA-Z\d]{1,31});")
+ELEMENT = re.compile(r"</?([a-zA-Z][a-zA-Z\d]*)(?:[\s/][^<>]{0,500})?\ufdd0?>")
+INLINE = re.compile("a|abbr|b|bd[io]|big|em|font|i|mark|s|small|span|strong|su[bp]|u|wbr", re.I)
+"""Elements that may begin and end inside a word; all others stand between words."""
+UNSEEN = re.compile("[\u200b\u200c]")
+"""Zero-width space and non-joiner: those who cannot type them write nothing, or a space."""
+
+
+@cache
+def table() -> tuple[npt.NDArray[np.uint32], Changes]:
+    """Returns the form of each code point, and its value as a change."""
+    kinds = [unicodedata.category(chr(code)) for code in range(0x110000)]
+    unseen = [code for code, kind in enumerate(kinds) if kind == "Cf"]
+    unseen += [code for part in IGNORABLE for code in range(*part)]
+    points = [
+        {code: GONE for code in range(*block) if kinds[code] == "Mn"}
+        for block in ((0x600, 0x700), (0x8D3, 0x900), (0x591, 0x5C8))
+    ]
+    arabic = {ord(letter): ord(form) for letter, form in ARABIC.items()}
+    arabic |= dict.fromkeys(map(ord, LEFT_OUT), GONE) | points[0] | points[1]
+    serbian = {ord(letter): ord(form) for letter, form in SERBIAN.items()}
+    folds = {ord(TAG): GONE}, dict.fromkeys(unseen, GONE), arabic, points[2], serbian
+    forms = np.arange(0x110000, dtype=np.uint32)
+    values = np.zeros((0x110000, len(FOLDINGS)), np.uint8)
+    for number, fold in enumerate(folds):
+        places = np.array(list(fold))
+        forms[places], values[places, number] = list(fold.values()), 1 + places % 251
+    return forms, values
+
+
+def folded(
+    texts: Sequence[str],
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], Changes]:
+    """Returns the code points of texts, a line each, where they stood, and sums of changes.
+
+    Row ``i`` of the sums is that of all before place ``i``; there are none where nothing
+    was changed. Case and compatibility forms (NFKC) are levelled too, and are no change.
+    """
+    joined = "\n".join(text.replace("\n", " ") for text in texts)
+    plain = joined.isascii()
+    joined = (joined if plain else unicodedata.normalize("NFKC", joined)).casefold()
+    for letter, form in () if plain else DIGRAPHS.items():
+        joined = joined.replace(letter, form)
+    written = np.frombuffer(joined.encode("utf-32-le", "replace"), np.uint32)
+    forms, values = table()
+    codes = written if plain else forms[written]
+    if plain or (codes == written).all():
+        return codes, np.arange(0), np.zeros((0, len(FOLDINGS)), np.uint8)
+    sums = np.zeros((len(codes) + 1, len(FOLDINGS)), np.uint8)
+    np.cumsum(values[written], axis=0, dtype=np.uint8, out=sums[1:])
+    kept = np.flatnonzero(codes != GONE)
+    return codes[kept], kept, sums
+
+
+def spellings(texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Returns texts without markup and the number of each; some follow in a second spelling.
+
+    That one has spaces where the text has the ``UNSEEN``, which are otherwise left out.
+    """
+    plain = [without_markup(text) for text in texts]
+    second = [n for n, text in enumerate(plain) if not text.isascii() and UNSEEN.search(text)]
+    again = [UNSEEN.sub(" \u200b", plain[number]) for number in second]
+    return plain + again, np.array([*range(len(plain)), *second], np.int64)
+
+
+def without_markup(text: str) -> str:
+    """Returns a text with its HTML entities spelt out, also doubled ones, and without tags."""
+    if "&" in text:
+        text = ENTITY.sub(lambda found: TAG + html.unescape(html.unescape(found[0])), text)
+    if "<" in text:
+        text = ELEMENT.sub(lambda m: TAG if INLINE.fullmatch(m[1]) else f"{TAG} ", text)
+    return text
+
+
+def named(changes: Changes) -> str:
+    """Returns the names of foldings whose column is not zero, as the tail of a reason."""
+    names = [name for name, change in zip(FOLDINGS, changes.tolist(), strict=True) if change]
+    return f" (folded: {', '.join(names)})" if names else ""
