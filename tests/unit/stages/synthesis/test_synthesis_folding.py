@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.core.records import Prompt
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.decontamination import Contamination
 from bayling_study.stages.synthesis.folding import DIGRAPHS, IGNORABLE, SERBIAN

@@ -41,8 +41,6 @@ WHOLE = 0
 """Stands for the order of an n-gram that is a whole text."""
 MIN_WHOLE = 3
 """Words of the shortest text that counts as a whole (5 characters)."""
-ARRAYS = ("hashes", "suites", "changes")
-"""What the file of ``save`` has of each order."""
 BATCH = 4096
 """Texts hashed at a time."""
 SLOTS = 16
@@ -107,10 +105,8 @@ class Contamination:
         """Writes the hashes to an ``npz`` file, for other processes to read."""
         arrays: dict[str, npt.NDArray[np.generic]] = {"suites": np.array(self.suites, dtype=str)}
         for order, grams in self._grams.items():
-            for name, values in zip(
-                ARRAYS, (grams.hashes, grams.suites, grams.changes), strict=True
-            ):
-                arrays[f"{name}.{order}"] = values
+            arrays |= {f"hashes.{order}": grams.hashes, f"suites.{order}": grams.suites}
+            arrays[f"changes.{order}"] = grams.changes
         np.savez(path, **arrays)  # type: ignore[arg-type]
 
     @classmethod
@@ -119,7 +115,11 @@ class Contamination:
         made = cls({})
         with np.load(path, allow_pickle=False) as arrays:
             grams = {
-                order: tuple(arrays[f"{name}.{order}"] for name in ARRAYS)
+                order: (
+                    arrays[f"hashes.{order}"],
+                    arrays[f"suites.{order}"],
+                    arrays[f"changes.{order}"],
+                )
                 for order in (WHOLE, *ORDERS)
             }
             made._load([str(name) for name in arrays["suites"]], grams)
@@ -132,6 +132,8 @@ class Contamination:
         cut = units(spelt)
         for order, hashes, starts, ends in _grams_of(cut, len(spelt)):
             places, suites, changes = self._grams[order].find(hashes)
+            if not len(places):
+                continue
             reason = f"shares a {order}-gram with a test text" if order else "equals a test text"
             starts, ends = starts[places], ends[places]
             owners, changed = numbers[cut.texts[starts]], changes - cut.changes(starts, ends)

@@ -19,14 +19,18 @@ import numpy.typing as npt
 
 FOLDINGS = ("markup", "invisible characters", "Arabic spelling", "niqqud", "Serbian script")
 """Each has a column of ``Changes``."""
+Codes = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.int64]
 Changes = npt.NDArray[np.uint8]
 """Shape (…, foldings): sums, modulo 256, of values that each changed character has."""
 GONE = 0xFFFFFFFF
 """What a character becomes that is left out."""
 TAG = "\ufdd0"
 """Stands where markup was: a noncharacter of Unicode, which no text exchanges."""
-IGNORABLE = (0x34F, 0x350), (0x115F, 0x1161), (0x17B4, 0x17B6), (0x180B, 0x1810), (0x3164, 0x3165)
-IGNORABLE += (0xFE00, 0xFE10), (0xFFA0, 0xFFA1), (0xE0100, 0xE01F0)
+IGNORABLE = (
+    *((0x34F, 0x350), (0x115F, 0x1161), (0x17B4, 0x17B6), (0x180B, 0x1810), (0x3164, 0x3165)),
+    *((0xFE00, 0xFE10), (0xFFA0, 0xFFA1), (0xE0100, 0xE01F0)),
+)
 """Default-ignorable code points (Unicode, DerivedCoreProperties) that are not of category Cf."""
 ARABIC = dict(zip("أإآٱٲٳؤئىيكةۀۃہۂە", "اااااا" + "و" + "ییی" + "ک" + "هههههه", strict=True))
 """Carriers without their hamza, Persian yeh and kaf, one form of heh."""
@@ -45,7 +49,7 @@ UNSEEN = re.compile("[\u200b\u200c]")
 
 
 @cache
-def table() -> tuple[npt.NDArray[np.uint32], Changes]:
+def table() -> tuple[Codes, Changes]:
     """Returns the form of each code point, and its value as a change."""
     kinds = [unicodedata.category(chr(code)) for code in range(0x110000)]
     unseen = [code for code, kind in enumerate(kinds) if kind == "Cf"]
@@ -66,36 +70,29 @@ def table() -> tuple[npt.NDArray[np.uint32], Changes]:
     return forms, values
 
 
-def folded(
-    texts: Sequence[str],
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], Changes]:
-    """Returns the code points of texts, a line each, where they stood, and sums of changes.
+def changes(written: Codes, starts: Places, ends: Places) -> Changes:
+    """Returns what foldings change in runs ``starts[i]:ends[i]`` of code points as ``cased``."""
+    sums = np.zeros((len(written) + 1, len(FOLDINGS)), np.uint8)
+    np.cumsum(table()[1][written], axis=0, dtype=np.uint8, out=sums[1:])
+    return sums[ends] - sums[starts]
 
-    Row ``i`` of the sums is that of all before place ``i``; there are none where nothing
-    was changed. Case and compatibility forms (NFKC) are levelled too, and are no change.
-    """
+
+def cased(texts: Sequence[str]) -> Codes:
+    """Returns the code points of texts, a line each, in NFKC and without capitals."""
     joined = "\n".join(text.replace("\n", " ") for text in texts)
     plain = joined.isascii()
     joined = (joined if plain else unicodedata.normalize("NFKC", joined)).casefold()
     for letter, form in () if plain else DIGRAPHS.items():
         joined = joined.replace(letter, form)
-    written = np.frombuffer(joined.encode("utf-32-le", "replace"), np.uint32)
-    forms, values = table()
-    codes = written if plain else forms[written]
-    if plain or (codes == written).all():
-        return codes, np.arange(0), np.zeros((0, len(FOLDINGS)), np.uint8)
-    sums = np.zeros((len(codes) + 1, len(FOLDINGS)), np.uint8)
-    np.cumsum(values[written], axis=0, dtype=np.uint8, out=sums[1:])
-    kept = np.flatnonzero(codes != GONE)
-    return codes[kept], kept, sums
+    return np.frombuffer(joined.encode("utf-32-le", "replace"), np.uint32)
 
 
-def spellings(texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+def spellings(texts: Sequence[str]) -> tuple[list[str], Places]:
     """Returns texts without markup and the number of each; some follow in a second spelling.
 
     That one has spaces where the text has the ``UNSEEN``, which are otherwise left out.
     """
-    plain = [without_markup(text) for text in texts]
+    plain = [without_markup(text) if "&" in text or "<" in text else text for text in texts]
     second = [n for n, text in enumerate(plain) if not text.isascii() and UNSEEN.search(text)]
     again = [UNSEEN.sub(" \u200b", plain[number]) for number in second]
     return plain + again, np.array([*range(len(plain)), *second], np.int64)
@@ -103,11 +100,8 @@ def spellings(texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
 
 def without_markup(text: str) -> str:
     """Returns a text with its HTML entities spelt out, also doubled ones, and without tags."""
-    if "&" in text:
-        text = ENTITY.sub(lambda found: TAG + html.unescape(html.unescape(found[0])), text)
-    if "<" in text:
-        text = ELEMENT.sub(lambda m: TAG if INLINE.fullmatch(m[1]) else f"{TAG} ", text)
-    return text
+    text = ENTITY.sub(lambda found: TAG + html.unescape(html.unescape(found[0])), text)
+    return ELEMENT.sub(lambda tag: TAG if INLINE.fullmatch(tag[1]) else f"{TAG} ", text)
 
 
 def named(changes: Changes) -> str:

@@ -19,7 +19,14 @@ import numpy.typing as npt
 
 from bayling_study.core.text.scripts import is_unspaced_character
 from bayling_study.core.text.words import MARKS
-from bayling_study.stages.synthesis.folding import Changes, folded
+from bayling_study.stages.synthesis.folding import (
+    GONE,
+    Changes,
+    Codes,
+    cased,
+    changes,
+    table,
+)
 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
@@ -41,18 +48,20 @@ class Units(NamedTuple):
         hashes: one a unit.
         texts: number of the text that each unit belongs to, ascending.
         wide: whether the unit is a character of an unspaced script.
-        before, after: sums of what foldings changed up to its begin and its end.
+        written: the code points of the texts before they were folded.
+        starts, ends: of each unit among those.
     """
 
     hashes: Hashes
     texts: Integers
     wide: npt.NDArray[np.bool_]
-    before: Changes
-    after: Changes
+    written: Codes
+    starts: Integers
+    ends: Integers
 
     def changes(self, starts: Integers, ends: Integers) -> Changes:
         """Returns what foldings changed in each run ``starts[i]:ends[i]``, none of them empty."""
-        return self.after[ends - 1] - self.before[starts]
+        return changes(self.written, self.starts[starts], self.ends[ends - 1])
 
 
 def mix(values: Hashes) -> Hashes:
@@ -101,7 +110,10 @@ class Runs:
 
 def units(texts: Sequence[str]) -> Units:
     """Returns the units of texts, folded: case, compatibility forms and what ``folding`` names."""
-    codes, places, sums = folded(texts)
+    written = cased(texts)
+    codes = table()[0][written]
+    places = np.flatnonzero(codes != GONE)
+    codes = codes[places] if len(places) < len(codes) else codes
     kinds = _kinds()[codes]
     letters, alone = kinds == LETTER, kinds == ALONE
     begins = letters | alone
@@ -115,10 +127,8 @@ def units(texts: Sequence[str]) -> Units:
     starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
     runs = Runs(mix(codes.astype(np.uint64) + np.uint64(1)))
     lines = np.cumsum(codes == ord("\n"))
-    changes = np.zeros((2, len(starts), sums.shape[1]), np.uint8)
-    if len(sums):
-        changes[:] = sums[places[starts]], sums[places[ends - 1] + 1]
-    return Units(runs.hashes(starts, ends), lines[starts], alone[starts], *changes)
+    spans = places[starts], places[ends - 1] + 1
+    return Units(runs.hashes(starts, ends), lines[starts], alone[starts], written, *spans)
 
 
 def text_hashes(texts: Sequence[str]) -> Hashes:
