@@ -207,19 +207,17 @@ def test_both_sides_are_scored_in_one_normal_form_and_the_signature_says_so(
     tmp_path: Path, kind: str
 ) -> None:
     composed, parts = (
-        "\u095c \u09dc \u0a5c \u00e9",
-        "\u0921\u093c \u09a1\u09bc \u0a21\u0a3c e\u0301",
+        "\u095c \u09dc \u0a5b \u00e9",
+        "\u0921\u093c \u09a1\u09bc \u0a1c\u0a3c e\u0301",
     )
     form = unicodedata.normalize("NFC", composed)
     prompts = [
         Prompt("hi/1", "s", "hi", {"target": "hi"}, ["t"], [composed], {"source_text": parts}),
         Prompt("de/1", "s", "de", {"target": "de"}, ["t"], ["\u00e9"], {"source_text": "e"}),
     ]
-    answers = [
-        Hypothesis("hi/1", [parts], [1], ["stop"]),
-        Hypothesis("de/1", ["\u00e9"], [1], ["stop"]),
-    ]
-    write_hypotheses(tmp_path / "s.jsonl", answers)
+    answers = {"hi/1": parts, "de/1": "\u00e9"}
+    rows = [Hypothesis(name, [text], [1], ["stop"]) for name, text in answers.items()]
+    write_hypotheses(tmp_path / "s.jsonl", rows)
     write_json(tmp_path / "system.json", {"kind": kind, "items": {"s": ["hi", "de"]}})
     segments = read_segments(prompts, tmp_path, "s")
     released = kind == "published"
