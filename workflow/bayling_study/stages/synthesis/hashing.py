@@ -111,7 +111,7 @@ class Runs:
 def units(texts: Sequence[str]) -> Units:
     """Returns the units of texts, folded: case, compatibility forms and what ``folding`` names."""
     written = cased(texts)
-    codes = table()[0][written]
+    codes = written if written.max(initial=0) < 0x80 else table()[0][written]
     places = np.flatnonzero(codes != GONE)
     codes = codes[places] if len(places) < len(codes) else codes
     kinds = _kinds()[codes]
