@@ -92,6 +92,7 @@ SPELLINGS = {
     "tags between words": (GERMAN, GERMAN.replace(" ", '</b> <b class="x">'), MARKUP),
     "line breaks between words": (GERMAN, GERMAN.replace(" ", "<br/>"), MARKUP),
     "tags inside words": (GERMAN, GERMAN.replace("turm", "<em>turm</em>"), MARKUP),
+    "tags around a text": (GERMAN, f"<p><b>{GERMAN}</b></p>", MARKUP),
     "escaped tags": (GERMAN, GERMAN.replace(" ", "&lt;/p&gt;&lt;P&gt;"), MARKUP),
 }
 
@@ -102,9 +103,22 @@ def test_another_spelling_of_a_test_text_is_found_and_its_folding_named(
 ) -> None:
     assert text != test
     for one, other in ((test, text), (text, test)):
-        whole, part = reason(one, other), reason(one, f"x1 x2 {other} x3")
-        assert whole == f"equals a test text (folded: {folding})"
+        assert reason(one, other) == f"equals a test text (folded: {folding})"
+
+
+@pytest.mark.parametrize(
+    ("test", "text", "folding"),
+    [known for name, known in SPELLINGS.items() if name != "tags around a text"],
+    ids=[name for name in SPELLINGS if name != "tags around a text"],
+)
+def test_it_is_found_inside_a_longer_text_too(test: str, text: str, folding: str) -> None:
+    for one, other in ((test, text), (text, test)):
+        part = reason(one, f"x1 x2 {other} x3")
         assert part is not None and part.endswith(f"-gram with a test text (folded: {folding})")
+
+
+def test_markup_around_an_n_gram_is_no_folding_that_it_needed() -> None:
+    assert reason(GERMAN, f"so <b>{GERMAN}</b> it is") == "shares a 13-gram with a test text"
 
 
 @pytest.mark.parametrize(

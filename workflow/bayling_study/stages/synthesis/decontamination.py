@@ -50,7 +50,7 @@ SLOTS = 16
 class Overlap(NamedTuple):
     """Why a text must go: the suite that it would give away, and what they share.
 
-    The reason names the foldings of one side only: without them, the texts differ.
+    The reason names the foldings that changed one side otherwise than the other.
     """
 
     suite: str
@@ -136,7 +136,10 @@ class Contamination:
                 continue
             reason = f"shares a {order}-gram with a test text" if order else "equals a test text"
             starts, ends = starts[places], ends[places]
-            owners, changed = numbers[cut.texts[starts]], changes - cut.changes(starts, ends)
+            owners, changed = (
+                numbers[cut.texts[starts]],
+                changes - cut.changes(starts, ends, not order),
+            )
             for place, suite, change in zip(owners, suites, changed, strict=True):
                 result[place] = result[place] or Overlap(self.suites[suite], reason + named(change))
         return result
@@ -185,7 +188,7 @@ def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]
     orders = np.where(sizes >= lengths, lengths, WHOLE).max(axis=0)
     for order, hashes, starts, ends in _grams_of(cut, count):
         own = orders[cut.texts[starts]] == order if order else np.full(len(starts), True)
-        yield order, hashes[own], cut.changes(starts[own], ends[own])
+        yield order, hashes[own], cut.changes(starts[own], ends[own], order == WHOLE)
 
 
 def held_out_texts(path: Path) -> Iterator[str]:

@@ -59,9 +59,17 @@ class Units(NamedTuple):
     starts: Integers
     ends: Integers
 
-    def changes(self, starts: Integers, ends: Integers) -> Changes:
-        """Returns what foldings changed in each run ``starts[i]:ends[i]``, none of them empty."""
-        return changes(self.written, self.starts[starts], self.ends[ends - 1])
+    def changes(self, starts: Integers, ends: Integers, whole: bool) -> Changes:
+        """Returns what foldings changed in runs ``starts[i]:ends[i]`` of units, none of them empty.
+
+        A run that is a ``whole`` text has what stands before and behind its words, too.
+        """
+        begins, stops = self.starts[starts], self.ends[ends - 1]
+        if whole:
+            breaks = np.flatnonzero(self.written == ord("\n"))
+            begins = np.append(0, breaks)[self.texts[starts]]
+            stops = np.append(breaks, len(self.written))[self.texts[starts]]
+        return changes(self.written, begins, stops)
 
 
 def mix(values: Hashes) -> Hashes:
