@@ -193,6 +193,12 @@ def test_what_is_no_markup_still_finds_itself(text: str) -> None:
     assert reason(test, f"so {test}") == "shares a 13-gram with a test text"
 
 
+def test_a_placeholder_in_angle_brackets_is_a_word() -> None:
+    assert reason("git notes edit [<object>]", "git notes edit [<ref>]") is None
+    assert reason("git notes edit <object>", "git notes edit") is None
+    assert reason("git notes edit <object>", "git notes edit object") == "equals a test text"
+
+
 def test_a_line_break_as_entity_moves_no_text_of_the_batch() -> None:
     tests = Contamination({"suite": [GERMAN]})
     found = tests.find(["one&#10;two&NewLine;three", "nothing of it", between(GERMAN, "\u00ad")])

@@ -42,9 +42,11 @@ DIGRAPHS = {"љ": "lј", "њ": "nј", "џ": "dж"}
 """Letters that are two in Latin; the second is Cyrillic still, so that the table folds it."""
 
 ENTITY = re.compile(r"&(?:amp;)?(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[a-zA-Z][a-zA-Z\d]{1,31});")
-ELEMENT = re.compile(r"</?([a-zA-Z][a-zA-Z\d]*)(?:[\s/][^<>]{0,500})?\ufdd0?>")
-INLINE = re.compile("a|abbr|b|bd[io]|big|em|font|i|mark|s|small|span|strong|su[bp]|u|wbr", re.I)
-"""Elements that may begin and end inside a word; all others stand between words."""
+INLINE = "a|abbr|b|bd[io]|big|em|font|i|mark|s|small|span|strong|su[bp]|u|wbr"
+"""Elements that may begin and end inside a word."""
+BLOCK = "article|blockquote|br|code|d[dlt]|div|h[1-6r]|img|li|ol|p|pre|q|t[dhr]|table|tbody|tt|ul"
+"""Elements that stand between words; in other angle brackets are placeholders (``<file>``)."""
+ELEMENT = re.compile(rf"</?(?:({INLINE})|{BLOCK})(?:[\s/][^<>]{{0,500}})?\ufdd0?>", re.I)
 UNSEEN = re.compile("[\u200b\u200c]")
 """Zero-width space and non-joiner: those who cannot type them write nothing, or a space."""
 
@@ -101,7 +103,7 @@ def spellings(texts: Sequence[str]) -> tuple[list[str], Places]:
 def without_markup(text: str) -> str:
     """Returns a text with its HTML entities spelt out, also doubled ones, and without tags."""
     text = ENTITY.sub(lambda found: TAG + html.unescape(html.unescape(found[0])), text)
-    return ELEMENT.sub(lambda tag: TAG if INLINE.fullmatch(tag[1]) else f"{TAG} ", text)
+    return ELEMENT.sub(lambda tag: TAG if tag[1] else f"{TAG} ", text)
 
 
 def named(changes: Changes) -> str:
