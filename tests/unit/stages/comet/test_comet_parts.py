@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,6 +200,38 @@ def test_item_scores_are_means_with_an_interval(tmp_path: Path) -> None:
     assert (average.low, average.high) == (pytest.approx(0.55), pytest.approx(0.65))
     lines = (tmp_path / "s.segments.jsonl").read_text().splitlines()
     assert json.loads(lines[1]) == {"id": "1", "metric": "comet", "value": 0.9}
+
+
+@pytest.mark.parametrize("kind", ["model", "published"])
+def test_both_sides_are_scored_in_one_normal_form_and_the_signature_says_so(
+    tmp_path: Path, kind: str
+) -> None:
+    composed, parts = (
+        "\u095c \u09dc \u0a5b \u00e9",
+        "\u0921\u093c \u09a1\u09bc \u0a1c\u0a3c e\u0301",
+    )
+    form = unicodedata.normalize("NFC", composed)
+    prompts = [
+        Prompt("hi/1", "s", "hi", {"target": "hi"}, ["t"], [composed], {"source_text": parts}),
+        Prompt("de/1", "s", "de", {"target": "de"}, ["t"], ["\u00e9"], {"source_text": "e"}),
+    ]
+    answers = {"hi/1": parts, "de/1": "\u00e9"}
+    rows = [Hypothesis(name, [text], [1], ["stop"]) for name, text in answers.items()]
+    write_hypotheses(tmp_path / "s.jsonl", rows)
+    write_json(tmp_path / "system.json", {"kind": kind, "items": {"s": ["hi", "de"]}})
+    segments = read_segments(prompts, tmp_path, "s")
+    released = kind == "published"
+    wanted = Triple(parts, parts, composed) if released else Triple(form, form, form)
+    assert [segment.triple for segment in segments] == [wanted, Triple("e", "\u00e9", "\u00e9")]
+    groups = {"average": ["hi", "de"], "others": ["de"]}
+    scores = item_scores(segments, [0.2, 0.9], ("s", "x", "comet"), "sig", SETTINGS, groups)
+    mark = "" if released else "|norm:NFC"
+    assert [score.signature for score in scores] == [
+        f"sig{mark}",
+        "sig",
+        f"mean of 2 items|sig{mark}",
+        "mean of 1 items|sig",
+    ]
 
 
 def test_bootstrap_agrees_with_the_normal_interval() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bayling_study.config import StudyConfig
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import (
     Prompt,
@@ -25,6 +24,7 @@ from bayling_study.shared.metrics import (
 )
 from bayling_study.shared.metrics.cache import StatisticsCache
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+from bayling_study.shared.metrics.one_form import is_released
 from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.sources.fetched import files_root
 
@@ -85,8 +85,7 @@ def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) 
     present = items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]
     found = {row.id: row for row in read_hypotheses(path, asked)} if asked else {}
-    declaration = outputs / "system.json"
-    released = declaration.exists() and read_json(declaration).get("kind") == "published"
+    released = is_released(outputs)
     return [
         Answers(suite, item, system, path, members, [found[p.id] for p in members], released)
         for item, members in by_item(asked).items()

@@ -10,8 +10,10 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
+from bayling_study.core.files import read_json
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
 
 MARK = "|norm:NFC"
@@ -33,19 +35,25 @@ def one_form(measure: Measure) -> Measure:
     return measured
 
 
+def is_released(outputs: Path) -> bool:
+    """Tells whether others made the answers in a system's folder, by its ``system.json``."""
+    declaration = outputs / "system.json"
+    return declaration.exists() and read_json(declaration).get("kind") == "published"
+
+
 def _same(answers: Answers) -> Answers:
     prompts = []
     for prompt in answers.prompts:
-        meta = {k: _nfc(v) if k in COMPARED else v for k, v in prompt.meta.items()}
-        prompts.append(replace(prompt, references=_nfc(prompt.references), meta=meta))
-    rows = [replace(row, turns=_nfc(row.turns)) for row in answers.hypotheses]
+        meta = {k: nfc(v) if k in COMPARED else v for k, v in prompt.meta.items()}
+        prompts.append(replace(prompt, references=nfc(prompt.references), meta=meta))
+    rows = [replace(row, turns=nfc(row.turns)) for row in answers.hypotheses]
     return replace(answers, prompts=prompts, hypotheses=rows)
 
 
-def _nfc(value: Any) -> Any:
+def nfc(value: Any) -> Any:
     """Returns a JSON value with every text in NFC."""
     if isinstance(value, list):
-        return [_nfc(one) for one in value]
+        return [nfc(one) for one in value]
     if isinstance(value, dict):
-        return {key: _nfc(one) for key, one in value.items()}
+        return {key: nfc(one) for key, one in value.items()}
     return unicodedata.normalize("NFC", value) if isinstance(value, str) else value

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bayling_study.core.files import write_jsonl
 from bayling_study.core.records import Score, write_scores
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.metrics.one_form import MARK
 from bayling_study.stages.comet.scorable import Scorable
 from bayling_study.stages.comet.settings import CometSettings
 
@@ -22,13 +23,15 @@ Array = NDArray[np.float64]
 class ItemMean:
     """The mean score of an item on all its segments, and on each resampled test set.
 
-    ``empty`` is the number of empty hypotheses among the ``n`` segments.
+    ``empty`` is the number of empty hypotheses among the ``n`` segments; ``form`` stands in the
+    signature where a text of one was not in NFC.
     """
 
     value: float
     resamples: Array
     n: int
     empty: int
+    form: str
 
 
 def resampled_means(values: list[float], samples: int, seed: int) -> Array:
@@ -86,7 +89,8 @@ def _item_means(
         seed = derive_seed(settings.seed, "comet", suite, item)
         resamples = resampled_means(own, settings.samples, seed)
         empty = sum(not segments[index].triple.hypothesis for index in indices)
-        means[item] = ItemMean(float(np.mean(own)), resamples, len(own), empty)
+        form = MARK if any(segments[index].changed for index in indices) else ""
+        means[item] = ItemMean(float(np.mean(own)), resamples, len(own), empty, form)
     return means
 
 
@@ -97,6 +101,7 @@ def _average(members: list[ItemMean]) -> ItemMean:
         np.mean([member.resamples for member in members], axis=0),
         sum(member.n for member in members),
         sum(member.empty for member in members),
+        max(member.form for member in members),
     )
 
 
@@ -113,7 +118,7 @@ def _score(
     low, high = map(float, np.quantile(found.resamples, [tail, 1 - tail]))
     method = f"bootstrap of segments, {settings.samples} samples, {settings.confidence:.0%}"
     what = suite, item, system, metric
-    return Score(*what, found.value, low, high, found.n, signature, method, note)
+    return Score(*what, found.value, low, high, found.n, signature + found.form, method, note)
 
 
 def write_results(

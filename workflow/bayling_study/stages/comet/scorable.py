@@ -3,7 +3,8 @@
 Only suites of single-turn prompts with a source sentence (``meta["source_text"]``) and a
 reference can be scored; interactive conversations have no single source and are left to the
 other metrics. A suite's items whose language COMET does not know (``meta["comet"]`` is false)
-are left out. Texts are stripped at both ends, as the program ``comet-score`` does.
+are left out. Texts are stripped at both ends, as the program ``comet-score`` does, and all three
+are brought to NFC, as for the other metrics; released outputs are scored as they are.
 """
 
 from __future__ import annotations
@@ -18,16 +19,21 @@ from bayling_study.core.records import (
     read_hypotheses,
     read_prompts,
 )
+from bayling_study.shared.metrics.one_form import is_released, nfc
 from bayling_study.stages.comet.cache import Triple
 
 
 @dataclass(frozen=True)
 class Scorable:
-    """A hypothesis with all that its score needs; ``item`` is the direction it counts for."""
+    """A hypothesis with all that its score needs; ``item`` is the direction it counts for.
+
+    ``changed`` tells whether one of its texts was not in NFC.
+    """
 
     id: str
     item: str
     triple: Triple
+    changed: bool = False
 
 
 def scorable(prompts: list[Prompt]) -> bool:
@@ -53,12 +59,14 @@ def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Scor
     present = items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]
     found = read_hypotheses(outputs / f"{suite}.jsonl", asked) if asked else []
+    released = is_released(outputs)
     segments = []
     for prompt, row in zip(asked, found, strict=True):
         if is_covered(prompt):
             texts = prompt.meta["source_text"], row.turns[-1], prompt.references[-1]
-            triple = Triple(*(text.strip() for text in texts))
-            segments.append(Scorable(prompt.id, prompt.item, triple))
+            form = texts if released else tuple(map(nfc, texts))
+            triple = Triple(*(text.strip() for text in form))
+            segments.append(Scorable(prompt.id, prompt.item, triple, form != texts))
     return segments
 
 

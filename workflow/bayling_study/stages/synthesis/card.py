@@ -55,8 +55,8 @@ def _contamination(suites: Mapping[str, Mapping[str, int]]) -> str:
     """Returns the section on the test sets that were kept out."""
     lines = [
         "\n## Test sets kept out\n",
-        "No text of these is in the data as a whole, nor shares 13 words with it (8 where the "
-        "test text is short; 21 and 13 characters in scripts without spaces).\n",
+        "No text of these is in the data as a whole, nor shares 13 words with it (8 or 6 where the "
+        "test text is short; 21, 13 and 10 characters in scripts without spaces).\n",
         "| test set | aligned rows removed | conversations removed |",
         "|---|---:|---:|",
     ]

@@ -1,15 +1,18 @@
 """Keeps every test of the study out of its training data.
 
-A training text is contaminated when it equals a test text (case, spacing and
-punctuation apart) or shares an n-gram with one: 13 words of a test text that has
-so many, 8 words of a shorter one (the lengths of GPT-3's and of PaLM's overlap
-analysis). In scripts without spaces an n-gram is counted in characters, at 1.6
-for one English word, the ratio of this project's Chinese text to its English.
-A test text that is shorter still can only be contaminated as a whole, and one of
-one or two words (the letter of an exam's answer, a term) not at all.
+A training text is contaminated when it equals a test text (case, spacing,
+punctuation and other spellings apart, see ``folding``) or shares an n-gram with
+one: 13 words of a test text that has so many, 8 words of a shorter one (the
+lengths of GPT-3's and of PaLM's overlap analysis), and 6 of one that has 6 or 7,
+which is found inside an instruction too. In scripts without spaces an n-gram is
+counted in characters, at 1.6 for one English word, the ratio of this project's
+Chinese text to its English. A test text that is shorter still can only be
+contaminated as a whole, for three or four words in a row are phrases that anybody
+writes, and one of one or two words (the letter of an exam's answer, a term) not
+at all.
 
-The tests are held as sorted 64-bit hashes (``hashing``): 9 bytes an n-gram, so
-that 100 languages of FLORES need some 20 MB.
+The tests are held as sorted 64-bit hashes (``hashing``): 14 bytes an n-gram, so
+that 100 languages of FLORES need some 30 MB.
 """
 
 from __future__ import annotations
@@ -25,12 +28,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bayling_study.core.records import stream_prompts
+from bayling_study.stages.synthesis.folding import FOLDINGS, Changes, named, spellings
 from bayling_study.stages.synthesis.hashing import Hashes, Integers, Runs, Units, units
 
-LONG, SHORT = 13, 8
+Bytes = npt.NDArray[np.uint8]
+
 CHARACTERS_PER_WORD = 1.6
-WIDE_LONG, WIDE_SHORT = round(LONG * CHARACTERS_PER_WORD), round(SHORT * CHARACTERS_PER_WORD)
-ORDERS = (WIDE_LONG, LONG, WIDE_SHORT, SHORT)
+WORDS = np.array([13, 8, 6])
+CHARACTERS = np.round(WORDS * CHARACTERS_PER_WORD).astype(int)
+ORDERS = sorted({*WORDS.tolist(), *CHARACTERS.tolist()}, reverse=True)
 WHOLE = 0
 """Stands for the order of an n-gram that is a whole text."""
 MIN_WHOLE = 3
@@ -42,7 +48,10 @@ SLOTS = 16
 
 
 class Overlap(NamedTuple):
-    """Why a text must go: the suite that it would give away, and what they share."""
+    """Why a text must go: the suite that it would give away, and what they share.
+
+    The reason names the foldings that changed one side otherwise than the other.
+    """
 
     suite: str
     reason: str
@@ -51,24 +60,24 @@ class Overlap(NamedTuple):
 class _Grams:
     """The n-grams of one order of all suites, with a bit filter that spares most searches."""
 
-    def __init__(self, hashes: Hashes, suites: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, hashes: Hashes, suites: Bytes, changes: Changes) -> None:
         self.hashes, first = np.unique(hashes, return_index=True)
-        self.suites = suites[first]
+        self.suites, self.changes = suites[first], changes[first]
         self._shift = np.uint64(64 - max(16, int(len(hashes) * SLOTS).bit_length()))
         self._filter = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
         places = self.hashes >> self._shift
         bits = np.left_shift(1, places & np.uint64(7)).astype(np.uint8)
         np.bitwise_or.at(self._filter, places >> np.uint64(3), bits)
 
-    def find(self, hashes: Hashes) -> tuple[Integers, npt.NDArray[np.uint8]]:
-        """Returns the places in ``hashes`` that are known, and the suite of each."""
+    def find(self, hashes: Hashes) -> tuple[Integers, Bytes, Changes]:
+        """Returns the places in ``hashes`` that are known, suite and changes of each."""
         places = hashes >> self._shift
         bytes_ = self._filter[places >> np.uint64(3)]
         maybe = np.flatnonzero((bytes_ >> (places & np.uint64(7)).astype(np.uint8)) & 1)
         near = np.searchsorted(self.hashes, hashes[maybe])
         near[near == len(self.hashes)] = 0
         sure = self.hashes[near] == hashes[maybe] if len(self.hashes) else near < 0
-        return maybe[sure], self.suites[near[sure]]
+        return maybe[sure], self.suites[near[sure]], self.changes[near[sure]]
 
 
 class Contamination:
@@ -80,16 +89,15 @@ class Contamination:
     """
 
     def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
-        found: dict[int, list[tuple[Hashes, int]]] = {order: [] for order in (WHOLE, *ORDERS)}
+        found: dict[int, list[tuple[Hashes, int, Changes]]] = {n: [] for n in (WHOLE, *ORDERS)}
         for number, texts in enumerate(tests.values()):
             for some in _batches(texts):
-                for order, hashes in _test_grams(units(some), len(some)):
-                    found[order].append((hashes, number))
+                spelt, _ = spellings(some)
+                for order, hashes, changes in _test_grams(units(spelt), len(spelt)):
+                    found[order].append((hashes, number, changes))
         self._load(list(tests), {order: _joined(parts) for order, parts in found.items()})
 
-    def _load(
-        self, suites: list[str], grams: Mapping[int, tuple[Hashes, npt.NDArray[np.uint8]]]
-    ) -> None:
+    def _load(self, suites: list[str], grams: Mapping[int, tuple[Hashes, Bytes, Changes]]) -> None:
         self.suites = suites
         self._grams = {order: _Grams(*parts) for order, parts in grams.items()}
 
@@ -98,6 +106,7 @@ class Contamination:
         arrays: dict[str, npt.NDArray[np.generic]] = {"suites": np.array(self.suites, dtype=str)}
         for order, grams in self._grams.items():
             arrays |= {f"hashes.{order}": grams.hashes, f"suites.{order}": grams.suites}
+            arrays[f"changes.{order}"] = grams.changes
         np.savez(path, **arrays)  # type: ignore[arg-type]
 
     @classmethod
@@ -106,7 +115,11 @@ class Contamination:
         made = cls({})
         with np.load(path, allow_pickle=False) as arrays:
             grams = {
-                order: (arrays[f"hashes.{order}"], arrays[f"suites.{order}"])
+                order: (
+                    arrays[f"hashes.{order}"],
+                    arrays[f"suites.{order}"],
+                    arrays[f"changes.{order}"],
+                )
                 for order in (WHOLE, *ORDERS)
             }
             made._load([str(name) for name in arrays["suites"]], grams)
@@ -115,12 +128,20 @@ class Contamination:
     def find(self, texts: Sequence[str]) -> list[Overlap | None]:
         """Returns for each text why it must go, or nothing."""
         result: list[Overlap | None] = [None] * len(texts)
-        cut = units(texts)
-        for order, hashes, owners in _grams_of(cut, len(texts)):
-            places, suites = self._grams[order].find(hashes)
+        spelt, numbers = spellings(texts)
+        cut = units(spelt)
+        for order, hashes, starts, ends in _grams_of(cut, len(spelt)):
+            places, suites, changes = self._grams[order].find(hashes)
+            if not len(places):
+                continue
             reason = f"shares a {order}-gram with a test text" if order else "equals a test text"
-            for place, suite in zip(owners[places].tolist(), suites.tolist(), strict=True):
-                result[place] = result[place] or Overlap(self.suites[suite], reason)
+            starts, ends = starts[places], ends[places]
+            owners, changed = (
+                numbers[cut.texts[starts]],
+                changes - cut.changes(starts, ends, not order),
+            )
+            for place, suite, change in zip(owners, suites, changed, strict=True):
+                result[place] = result[place] or Overlap(self.suites[suite], reason + named(change))
         return result
 
 
@@ -130,41 +151,44 @@ def _batches(texts: Iterable[str]) -> Iterable[list[str]]:
         yield some
 
 
-def _joined(parts: list[tuple[Hashes, int]]) -> tuple[Hashes, npt.NDArray[np.uint8]]:
+def _joined(parts: list[tuple[Hashes, int, Changes]]) -> tuple[Hashes, Bytes, Changes]:
     if not parts:
-        return np.empty(0, np.uint64), np.empty(0, np.uint8)
-    hashes = np.concatenate([part for part, _ in parts])
-    return hashes, np.repeat(
-        np.array([number for _, number in parts], np.uint8), [len(part) for part, _ in parts]
-    )
+        return np.empty(0, np.uint64), np.empty(0, np.uint8), np.empty((0, len(FOLDINGS)), np.uint8)
+    hashes, suites, changes = zip(*parts, strict=True)
+    owners = np.repeat(np.array(suites, np.uint8), [len(part) for part in hashes])
+    return np.concatenate(hashes), owners, np.concatenate(changes)
 
 
-def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers]]:
-    """Yields order, hashes and text numbers of all n-grams of a batch, whole texts first."""
+def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers, Integers]]:
+    """Yields order, hashes, starts and ends of all n-grams of a batch, whole texts first."""
     runs = Runs(cut.hashes)
     sizes = np.bincount(cut.texts, minlength=count)
     ends = np.cumsum(sizes)
     worth = np.bincount(
         cut.texts, np.where(cut.wide, 1 / CHARACTERS_PER_WORD, 1.0), minlength=count
     )
-    owners = np.flatnonzero(worth >= MIN_WHOLE)
-    whole = runs.hashes(ends[owners] - sizes[owners], ends[owners])
-    yield WHOLE, whole + sizes[owners].astype(np.uint64), owners
+    ends, sizes = ends[worth >= MIN_WHOLE], sizes[worth >= MIN_WHOLE]
+    starts = ends - sizes
+    yield WHOLE, runs.hashes(starts, ends) + sizes.astype(np.uint64), starts, ends
     for order in ORDERS:
         last = len(cut.texts) - order + 1
         if last > 0:
             starts = np.flatnonzero(cut.texts[:last] == cut.texts[order - 1 :])
-            yield order, runs.hashes(starts, starts + order), cut.texts[starts]
+            yield order, runs.hashes(starts, starts + order), starts, starts + order
 
 
-def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes]]:
-    """Yields the n-grams by which the tests of a batch are known: one order for each text."""
+def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]:
+    """Yields the n-grams by which the tests of a batch are known: one order for each text.
+
+    With them comes what foldings changed in each.
+    """
     sizes = np.bincount(cut.texts, minlength=count)
     wide = 2 * np.bincount(cut.texts, cut.wide, minlength=count) > sizes
-    long, short = np.where(wide, WIDE_LONG, LONG), np.where(wide, WIDE_SHORT, SHORT)
-    orders = np.where(sizes >= long, long, np.where(sizes >= short, short, WHOLE))
-    for order, hashes, owners in _grams_of(cut, count):
-        yield order, hashes if order == WHOLE else hashes[orders[owners] == order]
+    lengths = np.where(wide, CHARACTERS[:, None], WORDS[:, None])
+    orders = np.where(sizes >= lengths, lengths, WHOLE).max(axis=0)
+    for order, hashes, starts, ends in _grams_of(cut, count):
+        own = orders[cut.texts[starts]] == order if order else np.full(len(starts), True)
+        yield order, hashes[own], cut.changes(starts[own], ends[own], order == WHOLE)
 
 
 def held_out_texts(path: Path) -> Iterator[str]:

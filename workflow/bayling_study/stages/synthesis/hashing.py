@@ -10,7 +10,6 @@ prefix hashes). The values depend on nothing but the text.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -20,6 +19,14 @@ import numpy.typing as npt
 
 from bayling_study.core.text.scripts import is_unspaced_character
 from bayling_study.core.text.words import MARKS
+from bayling_study.stages.synthesis.folding import (
+    GONE,
+    Changes,
+    Codes,
+    cased,
+    changes,
+    table,
+)
 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
@@ -41,11 +48,28 @@ class Units(NamedTuple):
         hashes: one a unit.
         texts: number of the text that each unit belongs to, ascending.
         wide: whether the unit is a character of an unspaced script.
+        written: the code points of the texts before they were folded.
+        starts, ends: of each unit among those.
     """
 
     hashes: Hashes
     texts: Integers
     wide: npt.NDArray[np.bool_]
+    written: Codes
+    starts: Integers
+    ends: Integers
+
+    def changes(self, starts: Integers, ends: Integers, whole: bool) -> Changes:
+        """Returns what foldings changed in runs ``starts[i]:ends[i]`` of units, none of them empty.
+
+        A run that is a ``whole`` text has what stands before and behind its words, too.
+        """
+        begins, stops = self.starts[starts], self.ends[ends - 1]
+        if whole:
+            breaks = np.flatnonzero(self.written == ord("\n"))
+            begins = np.append(0, breaks)[self.texts[starts]]
+            stops = np.append(breaks, len(self.written))[self.texts[starts]]
+        return changes(self.written, begins, stops)
 
 
 def mix(values: Hashes) -> Hashes:
@@ -93,12 +117,11 @@ class Runs:
 
 
 def units(texts: Sequence[str]) -> Units:
-    """Returns the units of texts; letter case and Unicode compatibility forms do not matter."""
-    joined = "\n".join(text.replace("\n", " ") for text in texts)
-    if not joined.isascii():
-        joined = unicodedata.normalize("NFKC", joined)
-    characters = joined.casefold().encode("utf-32-le", "replace")
-    codes = np.frombuffer(characters, np.uint32)
+    """Returns the units of texts, folded: case, compatibility forms and what ``folding`` names."""
+    written = cased(texts)
+    codes = written if written.max(initial=0) < 0x80 else table()[0][written]
+    places = np.flatnonzero(codes != GONE)
+    codes = codes[places] if len(places) < len(codes) else codes
     kinds = _kinds()[codes]
     letters, alone = kinds == LETTER, kinds == ALONE
     begins = letters | alone
@@ -112,7 +135,8 @@ def units(texts: Sequence[str]) -> Units:
     starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
     runs = Runs(mix(codes.astype(np.uint64) + np.uint64(1)))
     lines = np.cumsum(codes == ord("\n"))
-    return Units(runs.hashes(starts, ends), lines[starts], alone[starts])
+    spans = places[starts], places[ends - 1] + 1
+    return Units(runs.hashes(starts, ends), lines[starts], alone[starts], written, *spans)
 
 
 def text_hashes(texts: Sequence[str]) -> Hashes:
