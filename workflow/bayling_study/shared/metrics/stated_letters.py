@@ -29,7 +29,9 @@ LEAD = r"(?:the|both|either|option|choice|answer|选项|letter)?s?\s*"
 SAYS = r"(?:is|are|was|would be|should be|must be|will be|but|而是|应该是|应为|应选|应是|为|是|选|[:=])"
 NOUN = r"(?:answer|choice|option|solution|conclusion|答案|选项|正确的是|结论)s?"
 STATEMENTS = (
-    re.compile(rf"(?i:\b|(?<=[^a-z]))(?i:{NOUN}(?:\s*{SAYS})+\s*(?:{LEAD}){{0,2}}){ARTICLE}{GROUP}"),
+    re.compile(
+        rf"(?i:\b|(?<=[^a-z]))(?i:{NOUN}(?:\s*{SAYS})+\s*(?:{LEAD}){{0,2}}){ARTICLE}{GROUP}"
+    ),
     re.compile(
         r"(?:答案|(?:应|故|所以|因此)选择?(?!项)|(?<![果若])选(?![择项])"
         rf"|(?i:\b(?:choose|pick|select|go with)\b))\s*:?\s*(?i:{LEAD}){ARTICLE}{GROUP}"
