@@ -26,7 +26,10 @@ GROUP = f"(?P<letters>{BRACKET}(?:{JOIN}{BRACKET})*|{BARE}(?:{JOIN}{BARE})*)"
 ARTICLE = r"(?!a\s+\w)(?!A\s+(?!and\b|or\b|because|since|as\b|is\b|are\b|but\b|for\b)[a-z])"
 """Keeps "the answer is a dog" and "A dog" from naming option A."""
 LEAD = r"(?:the|both|either|option|choice|answer|选项|letter)?s?\s*"
-SAYS = r"(?:is|are|was|would be|should be|must be|will be|but|而是|应该是|应为|应选|应是|为|是|选|[:=])"
+SAYS = (
+    r"(?:is|are|was|would be|should be|must be|will be|but"
+    r"|而是|应该是|应为|应选|应是|为|是|选|[:=])"
+)
 NOUN = r"(?:answer|choice|option|solution|conclusion|答案|选项|正确的是|结论)s?"
 STATEMENTS = (
     re.compile(
