@@ -45,6 +45,9 @@ READ = {
     "Answer is choice (B) F, H, I": "B",
     "选项C：结论": "C",
     r"C) 62. So $x=\boxed{62.0}$": "C",
+    "C) 0.45. For choice (A), (B) and (D) it grows": "C",
+    "A) f(x). Choice (B) is incorrect": "A",
+    r"B) 27. Therefore $\boxed{\textbf{(D) }39}$.": "D",
     "B is tempting. The correct option is D": "D",
 }
 UNREAD = [

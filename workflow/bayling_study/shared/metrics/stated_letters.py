@@ -48,14 +48,14 @@ RIGHT = re.compile(
 DENIED = re.compile(
     rf"(?i:\bnot|n't|\brather than|\binstead of|不是|并非|不选|不能选|排除)\s*(?i:{LEAD}){ONE}"
 )
-BOXED = re.compile(r"\\boxed\s*\{([^{}]*)\}")
+BOXED = re.compile(rf"\\boxed\s*\{{\s*(?:{GROUP}\s*\}}|(?P<option>{BRACKET})[^{{}}]*\}})")
 WRAPS = re.compile(r"\\(?:text|textbf|mathrm|mathbf|rm)\s*\{([^{}]*)\}")
 MARKS = re.compile(r"[*_`$#]|\\[()\[\]]")
 START = re.compile(
     rf"\s*(?i:(?:选项|option|choice)\s*)?{ARTICLE}{GROUP}"
     r"(?=\s*(?:[.,:;)。、]|$|\n|\s(?:because|since)|[^\x00-\x7f])|(?<=[)\]]))"
 )
-LISTED = re.compile(r"(?i:^|\n|选项|\boption)\s*\(?([A-F])\s*[.):]")
+LISTED = re.compile(r"(?i:^|\n|选项|(?<!choice)(?<!option)\s)\(?B\s*[.):]")
 BRACKETED = re.compile(r"[(\[]\s*([A-F])\s*[)\]]")
 NEXT_QUESTION = re.compile(r"\n\s*(?i:question|problem|问题|题目)\s*\d*\s*:")
 
@@ -64,9 +64,8 @@ def stated_letters(text: str) -> str | None:
     """Returns the letters A to F that a text states as its answer, sorted, or none."""
     plain = unicodedata.normalize("NFKC", text)
     plain = MARKS.sub("", WRAPS.sub(r"\1", NEXT_QUESTION.split(plain, maxsplit=1)[0]))
-    boxes = [box for box in BOXED.findall(plain) if re.fullmatch(rf"\s*{GROUP}\s*", box)]
-    if boxes:
-        return _letters(boxes[-1])
+    if boxes := list(BOXED.finditer(plain)):
+        return _letters(boxes[-1]["letters"] or boxes[-1]["option"])
     plain = DENIED.sub("", plain)
     for form in STATEMENTS:
         if said := list(form.finditer(plain)):
@@ -74,17 +73,13 @@ def stated_letters(text: str) -> str | None:
     if rights := [match["letters"] for match in RIGHT.finditer(plain)]:
         return _letters(" ".join(rights))
     if start := START.match(plain):
-        return None if _listed(plain) else _letters(start["letters"])
+        found = _letters(start["letters"])
+        return None if found == "A" and LISTED.search(plain) else found
     if bracketed := set(BRACKETED.findall(plain)):
         return bracketed.pop() if len(bracketed) == 1 else None
     last = plain.strip().rpartition("\n")[2]
     alone = re.fullmatch(rf"\s*(?:\w+,?\s+)?{GROUP}\s*[.。]?", last)
     return _letters(alone["letters"]) if alone else None
-
-
-def _listed(text: str) -> bool:
-    """Tells whether a text goes through several options."""
-    return len(set(LISTED.findall(text)) | set(BRACKETED.findall(text))) > 1
 
 
 def _letters(found: str) -> str:
