@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from bayling_study.config.suites import InteractiveSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import interactive
 from bayling_study.shared.metrics.measurement import Options
-from bayling_study.shared.metrics.resampling import wilson
+from bayling_study.shared.metrics.resampling import Resampling, wilson
+from bayling_study.stages.scoring.results import score_suite
 from helpers.scoring_cases import answers, values
 
 FIRST: dict[str, Any] = {"kind": "translate", "checks": []}
@@ -98,3 +100,14 @@ def test_rates_of_demands_have_wilson_intervals_and_count_demands() -> None:
     rate = next(m for m in interactive.measure(given, Options()) if m.metric.endswith("follow-up"))
     assert (rate.value, rate.n) == (0, 5)
     assert wilson(rate, 0.95) == pytest.approx((0, 43.448), abs=1e-3)  # z²/(n+z²)
+
+
+def test_score_files_give_the_demands_and_the_kind_of_interval() -> None:
+    given = answers([["a", "b"]] * 5, [["a", "old"]] * 5, [{"demands": [FIRST, ADD]}] * 5)
+    suite = InteractiveSuite(kind="interactive", directions=["de-en"], conversations=5)
+    scores, _ = score_suite([given], suite, Options(), Resampling(100, 0.95, 1), {})
+    found = next(score for score in scores if score.metric == "satisfaction.follow-up")
+    assert found.n == 5 and found.low == 0
+    assert found.high == pytest.approx(43.448, abs=1e-3)
+    assert found.method == "Wilson score, judgements as independent, 95 %"
+    assert next(s for s in scores if s.metric == "kept").method.startswith("percentile bootstrap")
