@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bayling_study.core.errors import StudyError
@@ -61,6 +63,18 @@ def test_exam_rates_and_ceiling() -> None:
     assert found["accuracy"].note == "1/3 right"
     assert found["unparseable"].value == pytest.approx(100 / 3)
     assert found["gold-ceiling"].value == pytest.approx(200 / 3)  # "AD" cannot be answered
+
+
+def test_own_systems_are_marked_by_both_rules_and_released_ones_by_theirs() -> None:
+    rule = {"answer_rule": "single"}
+    texts = ["Final answer: D", "I cannot tell, Bob", "B", "A. far\nB. near"]
+    given = answers(texts, ["D", "B", "B", "A"], [rule] * 4, item="sat-math")
+    found = {m.metric: m for m in exams.measure(given, Options())}
+    assert found["accuracy"].value == 75 and found["unparseable"].value == 0
+    assert found["accuracy-stated"].note == "2/4 right"
+    assert found["unparseable-stated"].note == "2 answers"
+    released = values(exams.measure(replace(given, released=True), Options()))
+    assert list(released) == ["accuracy", "unparseable", "gold-ceiling"]
 
 
 def test_exam_rule_and_gold_are_needed() -> None:

@@ -68,7 +68,7 @@ class Score:
             direction or task, or ``all`` for an aggregate.
         value: the score, in the metric's usual unit (BLEU, chrF and rates 0 to 100).
         low, high: bounds of the confidence interval, or none.
-        n: number of segments.
+        n: number of segments, or of demands and conversations judged.
         signature: everything that decides the value (metric version and options).
         method: how the interval was computed.
         note: a remark for the reader, such as the number of empty hypotheses.

@@ -9,6 +9,10 @@ released file, see ``config/published.tsv``):
 - several choices (physics): all letters A to F of the untouched text as a set;
 - cloze (mathematics): see ``math_answers``.
 
+They stay as they are for released outputs. A study's own systems get, beside them, the
+accuracy by the letters that an answer states (``stated_letters``): the released rule
+reads the F of "Final answer: D".
+
 Beside the accuracy stand the share of answers that could not be read, and the
 gold ceiling: the accuracy when each gold answer itself is given as the output.
 """
@@ -24,6 +28,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import math_answers
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
 from bayling_study.shared.metrics.one_form import one_form
+from bayling_study.shared.metrics.stated_letters import stated_letters
 
 LETTERS = re.compile("[A-F]")
 TEMPLATE_WORDS = ("Answer", "Choice")
@@ -67,27 +72,46 @@ RULES = {
     ),
 }
 """A prompt's ``meta["answer_rule"]`` to the rule."""
+STATED = Rule(
+    "exam|rule:stated-letters|version:1",
+    stated_letters,
+    lambda found, gold: found == letter_set(gold),
+)
 
 
 @one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns accuracy, the unparseable share and the gold ceiling of one exam, in per cent.
 
+    Answers in letters that a study's own system gave have the first two also by what
+    they state (``accuracy-stated``, ``unparseable-stated``).
+
     Raises:
         StudyError: a prompt has no gold answer, or its answer rule is unknown.
     """
     rule = _rule(answers)
     gold = [_gold(answers, index) for index in range(len(answers.prompts))]
+    ceiling = [_marked(rule, rule.extract(key), key) for key in gold]
+    note = f"{int(sum(ceiling))}/{len(gold)}"
+    found = [
+        *_rates(answers, rule, gold),
+        rate("gold-ceiling", rule.signature, ceiling, [1.0] * len(gold), note),
+    ]
+    own = not answers.released and rule is not RULES["math"]
+    return [*found, *_rates(answers, STATED, gold, "-stated")] if own else found
+
+
+def _rates(answers: Answers, rule: Rule, gold: list[str], suffix: str = "") -> list[Measurement]:
+    """Returns accuracy and the unparseable share by one rule."""
     given = [rule.extract(text) for text in answers.last_turns()]
     right = [_marked(rule, answer, key) for answer, key in zip(given, gold, strict=True)]
-    ceiling = [_marked(rule, rule.extract(key), key) for key in gold]
     unread = [float(answer is None) for answer in given]
     ones = [1.0] * len(gold)
     note = f"{int(sum(right))}/{len(right)} right"
+    lost = f"{int(sum(unread))} answers"
     return [
-        rate("accuracy", rule.signature, right, ones, note),
-        rate("unparseable", rule.signature, unread, ones, f"{int(sum(unread))} answers"),
-        rate("gold-ceiling", rule.signature, ceiling, ones, f"{int(sum(ceiling))}/{len(gold)}"),
+        rate(f"accuracy{suffix}", rule.signature, right, ones, note),
+        rate(f"unparseable{suffix}", rule.signature, unread, ones, lost),
     ]
 
 

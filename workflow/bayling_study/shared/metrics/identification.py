@@ -61,8 +61,8 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     if not options.off_target or not knowing:
         return []
     texts = answers.last_turns()
-    votes = _cached(texts, language, options)
-    off = is_off(votes)
+    found = _cached(texts, language, options)
+    off = is_off(found)
     expected = is_off(_cached(answers.last_references(), language, options))
     ones = [1.0] * len(texts)
     note = f"{off.sum()} of {len(off)} answers; of the references {100 * expected.mean():.1f} %"
@@ -71,7 +71,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     text = signature(knowing) + (BREAKS if any(map(CONTROL.search, texts)) else "")
     results = [rate("off-target", text, off.tolist(), ones, note)]
     if len(knowing) == 2:
-        agree, both = agreement(votes)
+        agree, both = agreement(found)
         note = f"{agree.sum()} of the {both.sum()} answers on which both vote"
         pairs = agree.tolist(), both.astype(float).tolist()
         results.append(rate("off-target-agreement", text, *pairs, note))
@@ -84,16 +84,16 @@ def signature(knowing: Sequence[str]) -> str:
     return f"off-target|{versions}|sure:{SURE}|vote:against-and-none-for|version:1"
 
 
-def is_off(votes: Votes) -> NDArray[np.bool_]:
+def is_off(found: Votes) -> NDArray[np.bool_]:
     """Tells which texts have a vote against the language and none for it."""
-    against = (votes[:, 1] > 0) | (votes[:, 3] > 0)
-    return np.asarray(against & (votes[:, 0] == 0) & (votes[:, 2] == 0))
+    against = (found[:, 1] > 0) | (found[:, 3] > 0)
+    return np.asarray(against & (found[:, 0] == 0) & (found[:, 2] == 0))
 
 
-def agreement(votes: Votes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def agreement(found: Votes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Returns on which texts both identifiers vote alike, and on which both vote."""
-    both = (votes[:, :2].sum(axis=1) > 0) & (votes[:, 2:].sum(axis=1) > 0)
-    return both & (votes[:, 0] == votes[:, 2]), both
+    both = (found[:, :2].sum(axis=1) > 0) & (found[:, 2:].sum(axis=1) > 0)
+    return both & (found[:, 0] == found[:, 2]), both
 
 
 def letters(text: str) -> int:
@@ -109,10 +109,11 @@ def label(identifier: str, language: str) -> str | None:
 
 def _cached(texts: Sequence[str], language: str, options: Options) -> Votes:
     key = f"{signature(('py3langid', 'pycld2'))}{BREAKS}|{language}"
-    return options.cache.get(key, texts, [], lambda: _votes(texts, language))
+    return options.cache.get(key, texts, [], lambda: votes(texts, language))
 
 
-def _votes(texts: Sequence[str], language: str) -> Votes:
+def votes(texts: Sequence[str], language: str) -> Votes:
+    """Returns each text's votes for and against a language."""
     rows = np.zeros((len(texts), 4), dtype=np.uint32)
     for row, text in enumerate(texts):
         spaced = CONTROL.sub(" ", text)

@@ -3,23 +3,29 @@
 A conversation's ``meta["demands"]`` holds one demand a turn, with a kind and
 the checks that make it verifiable (``bayling_study.shared.interactive.checks``). A
 demand is met when all its checks are; a check that speaks of the previous
-answer sees the system's own. Conversations, not turns, are resampled.
+answer sees the system's own. Where a script is asked for, the answer must be in the
+language too (``answer_language``).
+
+The headline is ``satisfaction.follow-up``, all turns but the first: a first turn is a plain
+translation, and a system that meets nothing else meets most of them. A rate's n is the
+number of demands. Paired tests resample conversations, not turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.interactive.checks import matched_share, verify
 from bayling_study.shared.metrics import overlap
+from bayling_study.shared.metrics.answer_language import in_language
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
 from bayling_study.shared.metrics.one_form import one_form
 
-SATISFACTION = "interactive|demand:all-checks|unit:turn|version:1"
-DIALOGUE = "interactive|demand:all-checks|unit:conversation|version:1"
+SATISFACTION = "interactive|demand:all-checks+language|unit:turn|version:2"
+DIALOGUE = "interactive|demand:all-checks+language|unit:conversation|version:2"
 KEPT = "interactive|kept:words-in-order-of-previous-answer|version:1"
 KEPT_REFERENCE = "interactive|kept:words-in-order-of-previous-reference|version:1"
 
@@ -65,8 +71,9 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
 
 
 def _parts(turns: list[CheckedTurn]) -> dict[str, list[CheckedTurn]]:
-    """Returns the turns by number (``turn-1``) and by kind of demand."""
-    parts: dict[str, list[CheckedTurn]] = {}
+    """Returns the turns after the first, by number (``turn-1``) and by kind of demand."""
+    later = [turn for turn in turns if turn.number > 1]
+    parts: dict[str, list[CheckedTurn]] = {"follow-up": later} if later else {}
     for turn in sorted(turns, key=lambda turn: turn.number):
         parts.setdefault(f"turn-{turn.number}", []).append(turn)
     for turn in turns:
@@ -88,9 +95,19 @@ def _judge(answers: Answers, index: int) -> list[CheckedTurn]:
     for position, demand in enumerate(demands):
         checks = demand["checks"]
         met = all(verify(checks, given[position], given[:position])) if checks else None
+        if met and any(check["type"] == "script" for check in checks):
+            met = _in_language(answers, index, position)
         kept, expected = _share(given, position), _share(prompt.references, position)
         turns.append(CheckedTurn(index, position + 1, demand["kind"], met, kept, expected))
     return turns
+
+
+def _in_language(answers: Answers, index: int, position: int) -> bool:
+    prompt = answers.prompts[index]
+    language = prompt.meta["demands"][position].get("target") or answers.target_language()
+    source = [prompt.meta["source_text"]] if position == 0 and "source_text" in prompt.meta else []
+    given, reference = answers.hypotheses[index].turns[position], prompt.references[position]
+    return in_language(given, reference, language, [prompt.turns[position], *source])
 
 
 def _share(texts: list[str], position: int) -> float | None:
@@ -101,7 +118,7 @@ def _met(metric: str, turns: list[CheckedTurn], size: int) -> Measurement:
     judged = [turn for turn in turns if turn.met is not None]
     note = f"{sum(bool(turn.met) for turn in judged)}/{len(judged)} demands met"
     pairs = ((turn.conversation, float(bool(turn.met))) for turn in judged)
-    return _by_conversation(metric, SATISFACTION, pairs, size, note)
+    return replace(_by_conversation(metric, SATISFACTION, pairs, size, note), judged=True)
 
 
 def _all_met(turns: list[CheckedTurn], size: int) -> Measurement:
@@ -109,7 +126,8 @@ def _all_met(turns: list[CheckedTurn], size: int) -> Measurement:
     failed = {turn.conversation for turn in turns if turn.met is False}
     pairs = ((index, float(index not in failed)) for index in sorted(judged))
     note = f"{len(judged - failed)}/{len(judged)} conversations with all demands met"
-    return _by_conversation("satisfaction-all", DIALOGUE, pairs, size, note)
+    found = _by_conversation("satisfaction-all", DIALOGUE, pairs, size, note)
+    return replace(found, judged=True)
 
 
 def _kept(turns: list[CheckedTurn], size: int, suffix: str = "") -> list[Measurement]:

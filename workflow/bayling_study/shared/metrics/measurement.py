@@ -35,6 +35,8 @@ class Measurement:
         segments: value of each segment; NaN where a segment alone has none.
         note: a remark for the reader, such as the number of empty hypotheses.
         chance: value that guessing gives on average; none where there is nothing to guess.
+        judged: whether it is a rate of single yes-or-no judgements, which are its n; a segment
+            may hold several or none. Such a rate has a Wilson interval.
     """
 
     metric: str
@@ -44,11 +46,17 @@ class Measurement:
     segments: Array
     note: str = ""
     chance: float | None = None
+    judged: bool = False
 
     @property
     def value(self) -> float:
         """The metric on the whole item."""
         return float(self.combine(self.statistics.sum(axis=0)))
+
+    @property
+    def n(self) -> int:
+        """How many segments, or judgements, the value is of."""
+        return int(self.statistics[:, 1].sum()) if self.judged else len(self.statistics)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
@@ -39,6 +40,11 @@ class Resampling:
     def seed_of(self, purpose: str, suite: str, item: str) -> int:
         """Returns the seed of one purpose on one item; systems do not enter."""
         return derive_seed(self.seed, purpose, suite, item)
+
+    @property
+    def wilson_method(self) -> str:
+        """The same of rates of single judgements."""
+        return f"Wilson score, judgements as independent, {100 * self.confidence:g} %"
 
     @property
     def method(self) -> str:
@@ -88,6 +94,16 @@ def interval(values: Array, confidence: float) -> tuple[float, float]:
     tail = (1 - confidence) / 2
     low, high = np.quantile(finite(values), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def wilson(measurement: Measurement, confidence: float) -> tuple[float, float]:
+    """Returns the score interval (Wilson 1927) of a rate of single judgements, in per cent.
+
+    A bootstrap of 0 of 5 or 5 of 5 has no width. Judgements count as independent.
+    """
+    met, asked = (round(total) for total in measurement.statistics.sum(axis=0).tolist())
+    found = binomtest(met, asked).proportion_ci(confidence, method="wilson")
+    return 100 * float(found.low), 100 * float(found.high)
 
 
 def p_value(null_differences: Array, difference: float) -> float:

@@ -9,7 +9,7 @@ from bayling_study.core.records import Score
 from bayling_study.stages.report.blocks import Table, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.losses import notable
-from bayling_study.stages.report.metrics import headline
+from bayling_study.stages.report.metrics import counted, headline
 
 FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
@@ -34,7 +34,7 @@ def few_segments(study: Study) -> Iterator[Caution]:
     """Warns of suites with small items."""
     sizes: dict[str, list[int]] = {}
     for score in study.scores:
-        if score.n < FEW_SEGMENTS:
+        if score.n < FEW_SEGMENTS and counted(score.metric) == "segments":
             sizes.setdefault(score.suite, []).append(score.n)
     for suite, found in sizes.items():
         low, high = min(found), max(found)

@@ -10,10 +10,17 @@ from bayling_study.stages.report.blocks import Cell, number
 from bayling_study.stages.report.collect import Study
 
 HEADLINE = (
-    *("chrf2", "bleu", "spbleu", "comet", "comet-embedded", "constraint-rate", "satisfaction"),
-    *("accuracy", "win", "tie", "loss", "score-ratio"),
+    *("chrf2", "bleu", "spbleu", "comet", "comet-embedded", "constraint-rate"),
+    *("satisfaction.follow-up", "accuracy", "accuracy-stated", "win", "tie", "loss", "score-ratio"),
 )
 """Metrics of the first page and of ``make study``'s table, in this order."""
+COUNTED = {"satisfaction": "demands", "satisfaction-all": "conversations"}
+"""What the n of a metric counts where that is not segments."""
+
+
+def counted(metric: str) -> str:
+    """Returns what the n of a metric, or of a part of it, counts."""
+    return COUNTED.get(metric.partition(".")[0], "segments")
 
 
 def headline(metrics: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from bayling_study.stages.report.heatmap import (
     heat_map,
     pivots_of,
 )
-from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.metrics import counted, headline, score_row
 from bayling_study.stages.report.samples import extremes, samples
 
 MANY_SIGNATURES = 4
@@ -146,7 +146,7 @@ def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score])
     for item, row in items.items():
         segments = number(max(score.n for score in row.values()))
         rows.append(table_row(item, segments, *score_row(study, row, systems)))
-    columns = ["item", "segments", *systems]
+    columns = ["item", counted(metric), *systems]
     return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen))
 
 

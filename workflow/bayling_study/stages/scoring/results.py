@@ -26,6 +26,7 @@ from bayling_study.shared.metrics.resampling import (
     bootstrap_weights,
     interval,
     resampled,
+    wilson,
 )
 
 
@@ -103,7 +104,12 @@ def _scores(
     scores = []
     for metric, result in measured.items():
         meaning(metric)  # no score without a stated direction
-        low, high = interval(result.resamples, plan.confidence)
+        judged = result.measurement.judged and result.measurement.n > 0
+        low, high = (
+            wilson(result.measurement, plan.confidence)
+            if judged
+            else interval(result.resamples, plan.confidence)
+        )
         scores.append(
             Score(
                 suite=answers.suite,
@@ -113,9 +119,9 @@ def _scores(
                 value=result.measurement.value,
                 low=low,
                 high=high,
-                n=len(result.measurement.statistics),
+                n=result.measurement.n,
                 signature=result.measurement.signature,
-                method=plan.method,
+                method=plan.wilson_method if judged else plan.method,
                 note=result.measurement.note,
                 chance=_at_chance(low, result.measurement.chance),
             )
