@@ -257,3 +257,31 @@ def test_a_pair_with_nan_is_named() -> None:
     swapped = replace(test, resamples=np.zeros(10), exchanges=broken)
     with pytest.raises(StudyError, match=r"comet of one and two: .*no finite number"):
         swapped.row(plan)
+
+
+def test_samples_are_raised_until_eleven_systems_can_be_told_apart() -> None:
+    """Holm over 55 pairs makes 55/1001 of the smallest p of 1,000 samples: no mark at all."""
+    good = {f"system-{number}": np.full(40, 60.0) for number in range(10)}
+    found = {
+        name: {"m": average("m", "s", values)}
+        for name, values in (good | {"empty": np.zeros(40)}).items()
+    }
+    asked = Resampling(1000, 0.95, SEED)
+    plan = asked.enough_for(55)
+    assert plan.samples == 1100
+    assert asked.enough_for(1) == asked
+    assert not any(row["significant"] for row in compare_item(found, asked))
+    marked = {
+        frozenset({row["system_a"], row["system_b"]})
+        for row in compare_item(found, plan)
+        if row["significant"]
+    }
+    assert marked == {frozenset({name, "empty"}) for name in good}
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+@pytest.mark.parametrize("tests", [1, 2, 3, 10, 55, 190])
+def test_the_smallest_p_passes_and_one_sample_less_does_not(tests: int, confidence: float) -> None:
+    samples = Resampling(1, confidence, SEED).enough_for(tests).samples
+    level = round(1 - confidence, 10)
+    assert tests / (samples + 1) < level <= tests / samples

@@ -11,8 +11,9 @@ holds this module to: p = (c + 1) / (samples + 1), two-sided.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,15 @@ class Resampling:
     def seed_of(self, purpose: str, suite: str, item: str) -> int:
         """Returns the seed of one purpose on one item; systems do not enter."""
         return derive_seed(self.seed, purpose, suite, item)
+
+    def enough_for(self, tests: int) -> Resampling:
+        """Returns the plan with samples enough that the smallest p passes Holm over ``tests``.
+
+        That p is 1 / (samples + 1), so ``tests / (samples + 1)`` must be below the level;
+        with fewer samples no difference could be significant, however large.
+        """
+        least = math.floor(round(tests / (1 - self.confidence), 6))
+        return replace(self, samples=max(self.samples, least))
 
     @property
     def wilson_method(self) -> str:

@@ -18,6 +18,7 @@ with ``--comet DIR`` and compared by their means.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -178,14 +179,16 @@ def main() -> None:
             run.input(f"generation/{system}", args.generation / system)
             if folder := folders.comet_folder(system):
                 run.input(f"comet/score/{system}", folder)
+        pairs = math.comb(len(args.systems), 2)
+        plan = plan_of(config).enough_for(pairs)
         rows = [
             row
             for suite in args.suites
-            for row in _compare_named(config, suite, args.systems, folders, options)
+            for row in _compare_named(config, suite, args.systems, folders, options, plan)
         ]
         write_json(
             args.out,
-            {"schema": 1, "method": method_statement(plan_of(config)), "comparisons": rows},
+            {"schema": 1, "method": method_statement(plan), "comparisons": rows},
         )
         significant = sum(row["significant"] for row in rows)
         run.metrics({"comparisons": len(rows), "significant": significant})
@@ -193,7 +196,12 @@ def main() -> None:
 
 
 def _compare_named(
-    config: StudyConfig, suite: str, systems: list[str], folders: Inputs, options: Options
+    config: StudyConfig,
+    suite: str,
+    systems: list[str],
+    folders: Inputs,
+    options: Options,
+    plan: Resampling,
 ) -> list[dict[str, Any]]:
     """Reads a suite's prompts, hypotheses and further segment scores, and compares them."""
     kind = suite_kind(config, suite)
@@ -206,7 +214,7 @@ def _compare_named(
         system: read_segment_scores(folders.segment_files(system, suite)) for system in answered
     }
     groups = mean_groups(config.suites[suite], averages(prompts))
-    return compare_suite(answered, kind, options, plan_of(config), extra, groups)
+    return compare_suite(answered, kind, options, plan, extra, groups)
 
 
 if __name__ == "__main__":
