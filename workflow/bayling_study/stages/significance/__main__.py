@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -115,21 +116,52 @@ def compare_suite(
     for item, systems in Progress("comparing", unit="items", over=items.items()):
         if len(systems) < 2:
             continue
-        measured = {
-            system: {
-                result.metric: result
-                for result in measure(answers, kind, options)
-                + extra[system].measurements(answers.prompts)
-            }
-            for system, answers in systems.items()
-        }
         suite = next(iter(systems.values())).suite
         item_plan = replace(plan, seed=plan.seed_of("compare", suite, item))
-        made = item_tests(measured, item_plan)
+        made = [
+            test
+            for part in _on_shared_segments(systems)
+            for test in item_tests(
+                {
+                    system: {
+                        result.metric: result
+                        for result in measure(answers, kind, options)
+                        + extra[system].measurements(answers.prompts)
+                    }
+                    for system, answers in part.items()
+                },
+                item_plan,
+            )
+        ]
         rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan)]
         if item in averaged:
             tests[item] = [test for test in made if is_averaged(test.metric)]
     return correct_table(rows, plan) + _averages(tests, groups, rows, plan)
+
+
+def _on_shared_segments(systems: dict[str, Answers]) -> list[dict[str, Answers]]:
+    """Returns the systems to compare with each other, each time on the same segments.
+
+    Systems that answered the same segments stay together, whole; any other two are cut to
+    the segments that both have, and are left out where they share none.
+    """
+    alike: dict[tuple[str, ...], dict[str, Answers]] = {}
+    for system, answers in systems.items():
+        alike.setdefault(tuple(p.id for p in answers.prompts), {})[system] = answers
+    parts = [part for part in alike.values() if len(part) > 1]
+    for (ids, some), (others, more) in combinations(alike.items(), 2):
+        if shared := set(ids) & set(others):
+            parts += [
+                {name: _cut(systems[name], shared) for name in systems if name in (one, other)}
+                for one, other in product(some, more)
+            ]
+    return parts
+
+
+def _cut(answers: Answers, ids: set[str]) -> Answers:
+    rows = zip(answers.prompts, answers.hypotheses, strict=True)
+    kept = [(prompt, hypothesis) for prompt, hypothesis in rows if prompt.id in ids]
+    return replace(answers, prompts=[p for p, _ in kept], hypotheses=[h for _, h in kept])
 
 
 def _averages(
