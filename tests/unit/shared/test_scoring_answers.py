@@ -242,8 +242,15 @@ def test_a_question_without_scores_is_unjudged_and_keeps_its_place() -> None:
 def test_a_judge_that_never_states_scores() -> None:
     meta = [{"question_id": 1, "swapped": s, "judge": "j", "baseline": "b"} for s in (False, True)]
     result = values(win_rates.measure_judged(answers(["", "?"], [[]] * 2, meta), Options()))
-    assert result["unjudged"] == 100
-    assert {value for name, value in result.items() if name != "unjudged"} == {0}
+    assert result == {"unjudged": 100}
+
+
+def test_one_order_judged_has_values_but_no_consistency() -> None:
+    meta = [{"question_id": 1, "swapped": s, "judge": "j", "baseline": "b"} for s in (False, True)]
+    texts = [REVIEW.format(8, 4), "?"]
+    result = values(win_rates.measure_judged(answers(texts, [[]] * 2, meta), Options()))
+    assert (result["win-share"], result["score-ratio"], result["unjudged"]) == (100, 200, 0)
+    assert "consistent-share" not in result
 
 
 def test_review_without_a_score_names_it() -> None:

@@ -23,7 +23,7 @@ from bayling_study.shared.metrics import (
     win_rates,
 )
 from bayling_study.shared.metrics.cache import StatisticsCache
-from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, is_measured
 from bayling_study.shared.metrics.one_form import is_released
 from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.sources.fetched import files_root
@@ -93,5 +93,5 @@ def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) 
 
 
 def measure(answers: Answers, kind: str, options: Options) -> list[Measurement]:
-    """Returns all measurements of one item."""
-    return MEASURES[kind](answers, options)
+    """Returns all measurements of one item; what had nothing to measure is absent, not zero."""
+    return [found for found in MEASURES[kind](answers, options) if is_measured(found)]

@@ -149,6 +149,11 @@ def mean(sums: Array) -> Array:
     return quotient(sums[..., 0], sums[..., 1])
 
 
+def is_measured(found: Measurement) -> bool:
+    """Tells whether a quotient has anything to divide by; sums and corpus scores always do."""
+    return found.combine not in (percentage, mean) or bool(found.statistics[..., 1].any())
+
+
 def rate(
     metric: str, signature: str, parts: Sequence[float], wholes: Sequence[float], note: str = ""
 ) -> Measurement:

@@ -28,6 +28,7 @@ from bayling_study.shared.metrics.measurement import (
     Options,
     average,
     count,
+    is_measured,
     percentage,
     rate,
 )
@@ -92,9 +93,10 @@ def measure_judged(answers: Answers, options: Options) -> list[Measurement]:
     judged = f"judge:{meta['judge']}|against:{meta['baseline']}"
     signature = f"{SIGNATURE.format(orders=2, version=2)}|{judged}"
     unjudged = [float(not question.pairs) for question in questions]
+    found = [*_measurements(questions, signature), *_orders(signature, questions)]
     return [
-        *_measurements(questions, signature),
-        *_orders(signature, questions),
+        # Without a judgement there is nothing to count or divide by: absent, not zero.
+        *(one for one in found if any(q.pairs for q in questions) and is_measured(one)),
         rate("unjudged", signature, unjudged, [1.0] * len(questions)),
     ]
 
