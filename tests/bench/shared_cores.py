@@ -4,8 +4,8 @@
 
 Each way of waiting runs in turn, on idle cores and then beside one busy process a core: training
 steps of a 135M model's shape (random weights, bf16, 512 tokens). Prints medians of tokens per
-second and per CPU second, and the ratios that count: idle against the library's default, and busy against
-idle per CPU second. Run it on a machine that does nothing else.
+second and per CPU second, and the ratios that count: idle against the library's default, and
+busy against idle per CPU second. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
