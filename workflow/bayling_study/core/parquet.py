@@ -23,7 +23,7 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
     """Yields the rows of a Parquet file, with the values that JSON text stands for.
 
     Raises:
-        StudyError: the file is no Parquet, or text that stands for JSON is none.
+        StudyError: the file is no Parquet or damaged, or text that stands for JSON is none.
     """
     number = 0
     try:
@@ -35,10 +35,11 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
                     for field in encoded:
                         row[field.name] = _value(row[field.name], field.type)
                     yield row
-    except pa.ArrowInvalid as error:
-        raise StudyError(f"not a Parquet file ({error})", where=path) from error
     except json.JSONDecodeError as error:
         raise StudyError(f"text is not JSON ({error})", where=f"{path}: row {number}") from error
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        where = f"{path}: after row {number}" if number else path
+        raise StudyError(f"not a Parquet file that can be read ({error})", where=where) from error
 
 
 def _value(value: Any, kind: pa.DataType) -> Any:

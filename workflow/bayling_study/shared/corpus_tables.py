@@ -11,6 +11,8 @@ PARALLEL_FILE = "parallel.parquet"
 CONVERSATIONS_FILE = "conversations.parquet"
 TERMS_FILE = "terms.parquet"
 REPORT_FILE = "report.json"
+ODD = "does not fit its format"
+"""Reason in the report for which a reader left out a row."""
 
 CONVERSATION_SCHEMA = pa.schema(
     [

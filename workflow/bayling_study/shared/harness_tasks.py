@@ -181,8 +181,28 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """Reads the rows of a Parquet, JSON lines, JSON (a list) or CSV file.
 
     Raises:
-        StudyError: the file's suffix is none of these, or its content is not.
+        StudyError: the file's suffix is none of these, its content is not, or a value is
+            none that JSON has (bytes, dates), and a prompt would show Python's form of it.
     """
+    rows = _rows_of(path)
+    for number, row in enumerate(rows, start=1):
+        for column, value in row.items() if isinstance(row, dict) else ():
+            if name := _foreign(value):
+                what = f"{column!r} holds {name}, not text"
+                fix = "cast the column to text, or leave it out"
+                raise StudyError(what, where=f"{path}: row {number}", fix=fix)
+    return rows
+
+
+def _foreign(value: Any) -> str:
+    """Returns the name of a type inside a value that JSON does not have, or nothing."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict | list):
+        return next(filter(None, map(_foreign, inner)), "")
+    return "" if value is None or isinstance(value, str | int | float) else type(value).__name__
+
+
+def _rows_of(path: Path) -> list[dict[str, Any]]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return list(parquet.rows(path))

@@ -57,7 +57,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     Nothing is returned for a language that neither identifier knows.
     """
     language = answers.target_language()
-    knowing = [name for name in ("py3langid", "pycld2") if label(name, language)]
+    knowing = identifiers(language)
     if not options.off_target or not knowing:
         return []
     texts = answers.last_turns()
@@ -105,6 +105,11 @@ def label(identifier: str, language: str) -> str | None:
     """Returns an identifier's code of a language, or none where it does not know it."""
     code = LABELS[identifier].get(language, language)
     return code if code in _known(identifier) else None
+
+
+def identifiers(language: str) -> list[str]:
+    """Returns the identifiers that know a language."""
+    return [name for name in ("py3langid", "pycld2") if label(name, language)]
 
 
 def _cached(texts: Sequence[str], language: str, options: Options) -> Votes:

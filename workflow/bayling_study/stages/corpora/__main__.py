@@ -18,6 +18,7 @@ from bayling_study.core.files import atomic_directory, write_json
 from bayling_study.shared.corpus_tables import REPORT_FILE
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.corpora import conversations, parallel, terms
+from bayling_study.stages.corpora.tally import CorpusTally
 
 
 def build(
@@ -30,12 +31,14 @@ def build(
     for source in sources:
         if source not in downloads:
             raise StudyError(f"the source {source!r} is not given", fix=f"--download {source}=DIR")
+    lexicons = CorpusTally()
     with atomic_directory(out) as folder:
         report = {
             "seed": seed,
             "parallel": parallel.build(section, downloads, seed, folder),
             "conversations": conversations.build(section, downloads, folder),
-            "terms": terms.build(section, downloads, folder),
+            "terms": terms.build(section, downloads, folder, lexicons),
+            "lexicons": lexicons.report(),
         }
         write_json(folder / REPORT_FILE, report)
     return report

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
+from bayling_study.core.text.misread import is_misread
 from bayling_study.core.text.scripts import script_names
 from bayling_study.core.text.words import columns, length, script_share, words
 from bayling_study.shared.corpus_tables import ParallelSegment
@@ -98,6 +99,8 @@ class Cleaner:
                 return name
         if "control" in on and has_control(text, language):
             return "control"
+        if "control" in on and is_misread(text, language):
+            return "misread encoding"
         if "lines" in on and "\n" in text:
             return "lines"
         if script_share(text, languages.script(language)) < self.rules.min_script_share:

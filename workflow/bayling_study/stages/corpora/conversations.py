@@ -11,7 +11,9 @@ from typing import Any
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
+from bayling_study.core.text.misread import is_misread
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
+from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.readers import CONVERSATIONS
 from bayling_study.stages.corpora.repeats import TableRow, write_distinct
 from bayling_study.stages.corpora.tally import CorpusTally
@@ -27,7 +29,9 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
     write_distinct(
         out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, reading.rows(), repeated=reading.repeated
     )
-    return {**reading.tally.report(), "repaired": dict(sorted(reading.repaired.items()))}
+    repaired = dict(sorted(reading.repaired.items()))
+    heard = reading.hearing.report()
+    return {**reading.tally.report(), "languages": heard, "repaired": repaired}
 
 
 class _Reading:
@@ -36,6 +40,7 @@ class _Reading:
     def __init__(self, section: CorporaSection, downloads: Mapping[str, Path]) -> None:
         self._section, self._downloads = section, downloads
         self.tally = CorpusTally()
+        self.hearing = Hearing(section.cleaning.max_foreign_share)
         self.repaired: Counter[str] = Counter()
         self._groups: list[str] = []
         self._ends: list[int] = []
@@ -48,12 +53,16 @@ class _Reading:
             read = CONVERSATIONS[corpus.reader](self._downloads[corpus.source], corpus)
             what = f"{group} ({number} of {len(self._section.conversations)})"
             rows, before = 0, count
-            for draft in Progress(what, over=read):
+            for draft in self.tally.fitting(Progress(what, over=read), lambda _, g=group: g):
                 rows += 1
                 self.tally.read(group)
                 self.repaired.update(draft.changes)
-                if draft.conversation.messages:
+                messages = draft.conversation.messages
+                if any(is_misread(message.content, corpus.language) for message in messages):
+                    self.tally.reject(group, "misread encoding", draft.conversation.id)
+                elif messages:
                     count += 1
+                    self.hearing.hear(group, corpus.language, messages[-1].content)
                     yield _row(draft.conversation), _texts(draft.conversation)
                 else:
                     self.tally.reject(group, "no complete exchange", draft.conversation.id)

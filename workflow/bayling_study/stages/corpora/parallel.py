@@ -20,6 +20,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.core.text.forms import compared, tidy
 from bayling_study.shared.corpus_tables import PARALLEL_FILE, PARALLEL_SCHEMA, ParallelSegment
 from bayling_study.stages.corpora.cleaning import Cleaner
+from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.readers.aligned import refuse_idle_options
 from bayling_study.stages.corpora.repeats import RepeatedRows, Repeats, key_of
@@ -37,17 +38,24 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out
     """Writes ``parallel.parquet`` into a folder and returns its part of the report.
 
     Raises:
-        StudyError: a source was not given, an upstream file is broken, or no
-            segment is left of a language.
+        StudyError: a source was not given, an upstream file is broken, a side is in another
+            language, or no segment is left of any language of a corpus.
     """
-    tally = CorpusTally()
-    counts, documents = write(raw_segments(section, downloads), section, seed, out, tally)
-    _check_all_present(section, counts)
-    return {**tally.report(), "segments": counts, "documents": documents}
+    tally, hearing = CorpusTally(), Hearing(section.cleaning.max_foreign_share)
+    raw = raw_segments(section, downloads, tally)
+    counts, documents = write(raw, section, seed, out, tally, hearing)
+    _add_missing(section, counts)
+    heard = hearing.report()
+    return {**tally.report(), "languages": heard, "segments": counts, "documents": documents}
 
 
 def write(
-    raw: Iterator[Raw], section: CorporaSection, seed: int, out: Path, tally: CorpusTally
+    raw: Iterator[Raw],
+    section: CorporaSection,
+    seed: int,
+    out: Path,
+    tally: CorpusTally,
+    hearing: Hearing,
 ) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
     """Writes what passes; returns segments by language and split, and documents by split."""
     scratch = out / SCRATCH_FILE
@@ -59,6 +67,9 @@ def write(
         for segment in clean_and_split(raw, section, seed, tally):
             documents[segment.split] += segment.document != last[segment.split]
             last[segment.split] = segment.document
+            group = f"{segment.source}/{segment.lang_b}"
+            hearing.hear(group, segment.lang_a, segment.text_a)
+            hearing.hear(group, segment.lang_b, segment.text_b)
             if segment.split == "test":
                 test.append(segment)
             else:
@@ -70,14 +81,20 @@ def write(
     return counts, documents
 
 
-def raw_segments(section: CorporaSection, downloads: Mapping[str, Path]) -> Iterator[Raw]:
-    """Yields the tidied segments of all configured sources in the config's order."""
+def raw_segments(
+    section: CorporaSection, downloads: Mapping[str, Path], tally: CorpusTally
+) -> Iterator[Raw]:
+    """Yields the tidied segments of all configured sources in the config's order.
+
+    ``tally`` counts the rows that do not fit their format.
+    """
     for number, corpus in enumerate(section.parallel):
         refuse_idle_options(corpus, f"corpora.parallel.{number}")
     for number, corpus in enumerate(section.parallel, start=1):
         what = f"{corpus.source} ({number} of {len(section.parallel)})"
         read = PARALLEL[corpus.reader](downloads[corpus.source], corpus)
-        for segment in Progress(what, over=read):
+        group = f"{corpus.source}/{{0.lang_b}}".format
+        for segment in tally.fitting(Progress(what, over=read), group):
             tidied = segment._replace(text_a=tidy(segment.text_a), text_b=tidy(segment.text_b))
             yield corpus, tidied
 
@@ -167,12 +184,14 @@ def _sample(segment: ParallelSegment) -> dict[str, str]:
     return {"id": segment.id, "text_a": segment.text_a, "text_b": segment.text_b}
 
 
-def _check_all_present(section: CorporaSection, counts: Mapping[str, Any]) -> None:
+def _add_missing(section: CorporaSection, counts: dict[str, dict[str, int]]) -> None:
+    """Shows a language without a segment as none; refuses a corpus that has only such."""
     for number, corpus in enumerate(section.parallel):
-        missing = [language for language in corpus.targets if language not in counts]
-        if missing:
+        if counts.keys().isdisjoint(corpus.targets):
             raise StudyError(
-                f"no segment is left of {', '.join(missing)}",
+                f"no segment is left of {', '.join(corpus.targets)}",
                 where=f"corpora.parallel.{number}.languages",
                 fix="remove the language or loosen corpora.cleaning",
             )
+    for language in (code for corpus in section.parallel for code in corpus.targets):
+        counts.setdefault(language, {"train": 0, "test": 0})

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.corpus_tables import ODD
+from bayling_study.stages.corpora.readers.odd import OddRow
+
+T = TypeVar("T")
 
 SAMPLES = 20
 """Rejected rows kept for each reason; ``report.rejected_samples`` of them are shown."""
+
+EMPTY = "empty line"
+MAX_ODD = 0.1
+"""Share of rows that may not fit their format: a stray tab or a missing field spoils single rows
+(below 1 % of mined files); where more fail, the format or the columns are not what the config
+says. One odd row alone, beside others that fit, stops nothing."""
+EARLY = 1000
+"""Rows from which on too many odd ones end the reading; else it ends with the reader."""
 
 
 class CorpusTally:
@@ -33,6 +48,33 @@ class CorpusTally:
         count = self._noted[reason]
         if len(self._samples[reason]) < SAMPLES and count & (count - 1) == 0:
             self._samples[reason].append(sample)
+
+    def fitting(
+        self, rows: Iterable[T | OddRow], group: Callable[[T | OddRow], str]
+    ) -> Iterator[T]:
+        """Yields the rows that fit; the caller counts them as read, this counts the others.
+
+        Raises:
+            StudyError: more than ``MAX_ODD`` of a group's rows do not fit their format.
+        """
+        first: dict[str, OddRow] = {}
+        for row in rows:
+            if not isinstance(row, OddRow):
+                yield row
+                continue
+            name = group(row)
+            self.read(name)
+            self.reject(name, ODD if row.text else EMPTY, row._asdict())
+            if row.text:
+                self._judge(name, first.setdefault(name, row), EARLY)
+        for name, row in first.items():
+            self._judge(name, row, 1)
+
+    def _judge(self, group: str, first: OddRow, least: int) -> None:
+        odd, rows = self._rejected[group][ODD], self._read[group] - self._rejected[group][EMPTY]
+        if odd > max(1, MAX_ODD * max(rows, least)) or odd == rows >= least:
+            what = first.problem if odd == 1 else f"{first.problem} (as in {odd} of {rows} rows)"
+            raise StudyError(what, where=first.where, fix=first.fix)
 
     def report(self) -> dict[str, Any]:
         """Returns counts by group and reason, and the samples, ready for JSON."""

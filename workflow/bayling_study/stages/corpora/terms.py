@@ -8,12 +8,16 @@ from pathlib import Path
 
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.text.forms import tidy
-from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE
+from bayling_study.core.text.misread import is_misread
+from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE, Term
 from bayling_study.stages.corpora.readers import LEXICONS
 from bayling_study.stages.corpora.repeats import TableRow, write_distinct
+from bayling_study.stages.corpora.tally import CorpusTally
 
 
-def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> dict[str, int]:
+def build(
+    section: CorporaSection, downloads: Mapping[str, Path], out: Path, tally: CorpusTally
+) -> dict[str, int]:
     """Writes ``terms.parquet`` into a folder and returns the number of terms a language pair.
 
     Raises:
@@ -24,17 +28,33 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
     def count(number: int, row: TableRow) -> None:
         counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
 
-    write_distinct(out / TERMS_FILE, TERM_SCHEMA, _rows(section, downloads), kept=count)
+    def repeated(number: int, row: TableRow) -> None:
+        tally.reject(f"{row['source']}/{row['lang_b']}", "duplicate", row)
+
+    rows = _rows(section, downloads, tally)
+    write_distinct(out / TERMS_FILE, TERM_SCHEMA, rows, kept=count, repeated=repeated)
     return dict(sorted(counts.items()))
 
 
 def _rows(
-    section: CorporaSection, downloads: Mapping[str, Path]
+    section: CorporaSection, downloads: Mapping[str, Path], tally: CorpusTally
 ) -> Iterator[tuple[TableRow, tuple[str, ...]]]:
     """Yields the translated terms of all lists in the config's order."""
     for lexicon in section.lexicons:
-        for raw in LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon):
+        group = f"{lexicon.source}/{{0.lang_b}}".format
+        read = LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon)
+        for raw in tally.fitting(read, group):
             term = raw._replace(term_a=tidy(raw.term_a), term_b=tidy(raw.term_b))
-            translated = term.term_a.casefold() != term.term_b.casefold()
-            if term.term_a and term.term_b and translated:
+            tally.read(group(term))
+            if reason := _reason(term):
+                tally.reject(group(term), reason, term._asdict())
+            else:
                 yield term._asdict(), term[1:]
+
+
+def _reason(term: Term) -> str:
+    if not (term.term_a and term.term_b):
+        return "empty"
+    if is_misread(term.term_b, term.lang_b) or is_misread(term.term_a, term.lang_a):
+        return "misread encoding"
+    return "identical" if term.term_a.casefold() == term.term_b.casefold() else ""

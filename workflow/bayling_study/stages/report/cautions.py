@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bayling_study.core.records import Score
+from bayling_study.shared.corpus_tables import ODD
 from bayling_study.stages.report.blocks import Table, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.data import PARTS
 from bayling_study.stages.report.losses import notable
 from bayling_study.stages.report.metrics import counted, headline
 
@@ -25,7 +27,7 @@ Caution = tuple[str, str]
 def warning_table(study: Study) -> Table:
     """Returns the warnings of a study."""
     sources = (few_segments, at_chance, zeros, answers, notable)
-    more = (approximations, training, origins, jobs)
+    more = (approximations, training, corpora, origins, jobs)
     rows = [table_row(*caution) for source in (*sources, *more) for caution in source(study)]
     return Table("warnings", "Read this first", ["what", "why"], rows)
 
@@ -142,6 +144,18 @@ def training(study: Study) -> Iterator[Caution]:
     if study.audits:
         why = "the papers' own training data was never released"
         yield f"training data ({', '.join(study.audits)}): synthesised here", why
+
+
+def corpora(study: Study) -> Iterator[Caution]:
+    """Warns of languages without a segment and of rows that did not fit their format."""
+    report = study.corpora or {}
+    segments = report.get("parallel", {}).get("segments", {})
+    if missing := [language for language, n in segments.items() if not sum(n.values())]:
+        yield f"no segment is left of {', '.join(missing)}", "nothing is learnt or tested in them"
+    groups = [g for part in PARTS for g in report.get(part, {}).get("groups", {}).items()]
+    if odd := {name: n for name, g in groups if (n := g["rejected"].get(ODD))}:
+        found = ", ".join(f"{name} {n:,}" for name, n in odd.items())
+        yield f"rows that do not fit their format: {found}", "left out; see the rejected segments"
 
 
 def origins(study: Study) -> Iterator[Caution]:

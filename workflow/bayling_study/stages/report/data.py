@@ -23,6 +23,8 @@ MIB = 2**20
 PINS = {"table": "pinned in the source table", "lock": "locked at the first download"}
 GROUPS = ("recipe", "direction", "demand", "turns", "source", "language", "instruction_language")
 """What an audit counts conversations by (``by_NAME``)."""
+PARTS = ("parallel", "conversations", "lexicons")
+HEARD = ["corpus", "language", "texts", "identified", "in another language"]
 
 
 def data_section(study: Study) -> PageSection:
@@ -59,7 +61,7 @@ def source_table(study: Study) -> Table:
 def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
     """Returns what was read, kept and rejected, and the split into training and test."""
     rows = []
-    for part in ("parallel", "conversations"):
+    for part in PARTS:
         for name, group in report.get(part, {}).get("groups", {}).items():
             found = sorted(group["rejected"].items(), key=lambda item: -item[1])
             reasons = "; ".join(f"{reason} {count:,}" for reason, count in found)
@@ -67,6 +69,9 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
             rows.append(table_row(name, *map(number, sizes), reasons))
     columns = ["corpus", "read", "kept", "rejected", "reasons"]
     tables = [Table("corpora", "Corpora after cleaning", columns, rows)]
+    sides = [side for part in PARTS for side in report.get(part, {}).get("languages", [])]
+    if sides:
+        tables.append(Table("languages", "Languages as identified", HEARD, [*map(_side, sides)]))
     segments = report.get("parallel", {}).get("segments", {})
     split = [table_row(k, number(v["train"]), number(v["test"])) for k, v in segments.items()]
     if split:
@@ -78,11 +83,18 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
+def _side(side: Mapping[str, Any]) -> Any:
+    share = 100 * side["foreign"] / side["voted"] if side.get("voted") else None
+    shown_share = number(share, 1, " %") if share is not None else "not checked"
+    place = side["group"], side["language"], number(side["heard"])
+    return table_row(*place, number(side.get("voted")), shown_share)
+
+
 def rejected_samples(report: Mapping[str, Any], most: int) -> list[Table]:
     """Returns rejected segments and dialogues of the corpora, at most so many for each reason."""
     rows = [
         table_row(reason, shown(json.dumps(sample, ensure_ascii=False)))
-        for part in ("parallel", "conversations")
+        for part in PARTS
         for reason, samples in report.get(part, {}).get("samples", {}).items()
         for sample in samples[:most]
     ]

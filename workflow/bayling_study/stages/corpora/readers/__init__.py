@@ -1,8 +1,9 @@
 """Readers of upstream formats, registered by the name that the config uses.
 
 A reader is a function of the download's folder and its section of the config;
-it yields raw rows, one at a time and in a stable order. It judges form only
-(``StudyError`` where the file is not what the format says); whether a row is
+it yields raw rows, one at a time and in a stable order. It judges form only:
+where rows stand alone, one that does not fit is handed on as an ``OddRow``; else a
+file that is not what the format says is refused (``StudyError``). Whether a row is
 worth keeping is decided later.
 """
 
@@ -29,8 +30,9 @@ from bayling_study.stages.corpora.readers import (
     udhr,
 )
 from bayling_study.stages.corpora.readers.exchanges import Draft
+from bayling_study.stages.corpora.readers.odd import OddRow
 
-PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment]]] = {
+PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment | OddRow]]] = {
     "homeassistant": homeassistant.read,
     "parallel-json": parallel_json.read,
     "parquet": parquet.read,
@@ -42,11 +44,11 @@ PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment]]]
     "udhr": udhr.read,
     "libreoffice": libreoffice.read,
 }
-CONVERSATIONS: dict[str, Callable[[Path, ConversationCorpus], Iterator[Draft]]] = {
+CONVERSATIONS: dict[str, Callable[[Path, ConversationCorpus], Iterator[Draft | OddRow]]] = {
     "alpaca": alpaca.read,
     "sharegpt": sharegpt.read,
 }
-LEXICONS: dict[str, Callable[[Path, Lexicon], Iterator[Term]]] = {
+LEXICONS: dict[str, Callable[[Path, Lexicon], Iterator[Term | OddRow]]] = {
     "muse": lexicons.read_muse,
     "cc-cedict": lexicons.read_cedict,
     "cldr": lexicons.read_cldr,

@@ -12,6 +12,7 @@ and a ``history`` of earlier pairs of instruction and answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,32 @@ from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
 from bayling_study.stages.corpora.readers.exchanges import Draft, draft, framed
-from bayling_study.stages.corpora.readers.jsonitems import optional_text, read_items, text_of
+from bayling_study.stages.corpora.readers.jsonitems import (
+    object_of,
+    optional_text,
+    read_items,
+    text_of,
+)
 from bayling_study.stages.corpora.readers.locate import locate_all
+from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 NO_INPUT = frozenset({"", "<noinput>", "noinput", "<no input>", "no input", "无输入", "<无输入>"})
 
 
-def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft]:
+def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]:
     """Yields one conversation for each row, of a single turn unless it has a history.
 
-    Raises:
-        StudyError: a row lacks instruction or output, or a field is not text.
+    A row that lacks instruction or output, or in which a field is not text, is odd.
     """
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
-            yield draft(corpus, path.name, number, _turns(row, f"{path}: row {number}"))
+            turns = or_odd(partial(_turns, row, f"{path}: row {number}"), corpus.language, row)
+            odd = isinstance(turns, OddRow)
+            yield turns if odd else draft(corpus, path.name, number, turns)
 
 
-def _turns(row: dict[str, Any], where: str) -> list[Message]:
+def _turns(item: Any, where: str) -> list[Message]:
+    row = object_of(item, where)
     instruction = text_of(row, "instruction", where).strip()
     given = optional_text(row, "input", where).strip()
     answer = text_of(row, "output", where).strip()

@@ -8,6 +8,7 @@ decoded as soon as it is whole.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO, Any
 
 from bayling_study.core import parquet
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_jsonl
+from bayling_study.stages.corpora.readers.lines import lines
 
 BLOCK = 1 << 20
 MAX_ITEM = 1 << 28
@@ -24,16 +25,22 @@ NEAR_END = 16
 """An error this near to the end of what was read (a cut literal or escape) may be a cut item."""
 
 
-def read_items(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields the objects of a JSON array, JSON lines or Parquet with their row number from 1.
+def read_items(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yields the items of a JSON array, JSON lines or Parquet with their row number from 1.
 
     Raises:
-        StudyError: names the file and the row that is not UTF-8, not JSON or not an object.
+        StudyError: names the file and the row that is not UTF-8 or not JSON.
     """
-    for number, row in enumerate(_rows(path), start=1):
-        if not isinstance(row, dict):
-            raise StudyError("the row is not a JSON object", where=f"{path}: row {number}")
-        yield number, row
+    yield from enumerate(_rows(path), start=1)
+
+
+def object_of(row: Any, where: str) -> dict[str, Any]:
+    """Returns an item that must be an object (``StudyError`` if it is not)."""
+    if isinstance(row, StudyError):
+        raise row
+    if not isinstance(row, dict):
+        raise StudyError("the row is not a JSON object", where=where)
+    return row
 
 
 def text_of(row: dict[str, Any], key: str, where: str) -> str:
@@ -58,8 +65,21 @@ def _rows(path: Path) -> Iterator[Any]:
     if path.suffix == ".parquet":
         return parquet.rows(path)
     if path.suffix == ".jsonl" or _starts_with_object(path):
-        return read_jsonl(path)
+        return _lines(path)
     return _array(path)
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    """Yields the rows of JSON lines; what cannot be read as the ``StudyError`` that says why."""
+    for number, line in lines(path):
+        try:
+            yield json.loads(line, parse_constant=_refuse_constant) if line.strip() else ""
+        except ValueError as error:
+            yield StudyError(f"not a JSON row ({error})", where=f"{path}: row {number}")
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
 
 
 def _starts_with_object(path: Path) -> bool:

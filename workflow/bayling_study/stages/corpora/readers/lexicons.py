@@ -16,6 +16,7 @@ from bayling_study.core.files import read_json
 from bayling_study.shared.corpus_tables import Term
 from bayling_study.stages.corpora.readers.lines import lines
 from bayling_study.stages.corpora.readers.locate import locate
+from bayling_study.stages.corpora.readers.odd import OddRow
 
 CEDICT_LINE = re.compile(r"(\S+) (\S+) \[([^\]]*)\] /(.*)/")
 CEDICT_NOTE = re.compile(r"\([^()]*\)|\[[^\]]*\]")
@@ -24,11 +25,10 @@ REFERENCES = ("CL:", "see ", "variant of", "old variant", "also written", "surna
 """Glosses that explain a word instead of translating it."""
 
 
-def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term]:
+def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
     """Yields MUSE's pairs: ``en-zh.txt``, a word of each language a line, separated by a blank.
 
-    Raises:
-        StudyError: a line has not two words.
+    A line that has not two words is odd.
     """
     for language, upstream in lexicon.languages.items():
         place = lexicon.path.replace("{pivot}", lexicon.pivot).replace("{language}", upstream)
@@ -37,19 +37,20 @@ def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term]:
             words = line.split()
             if len(words) != 2:
                 what = f"{len(words)} words where two are needed"
-                raise StudyError(what, where=f"{path}:{number}")
-            yield Term(lexicon.source, lexicon.pivot, language, *words)
+                yield OddRow(language, what, f"{path}:{number}", line.strip()[:200])
+            else:
+                yield Term(lexicon.source, lexicon.pivot, language, *words)
 
 
-def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term]:
+def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
     """Yields CC-CEDICT's words with their first gloss: ``傳統 传统 [chuan2 tong3] /tradition/…/``.
 
     The upstream code of the language says which form is taken, ``simplified`` or
     ``traditional``. Remarks in brackets are removed; glosses that only refer to
-    another word are left out.
+    another word are left out; a line that is not of this form is odd.
 
     Raises:
-        StudyError: a line is not of this form, or the form is unknown.
+        StudyError: the form is unknown.
     """
     path = locate(download, lexicon.path)
     for language, form in lexicon.languages.items():
@@ -60,8 +61,8 @@ def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term]:
                 continue
             match = CEDICT_LINE.fullmatch(line)
             if not match:
-                raise StudyError("not a CC-CEDICT entry", where=f"{path}:{number}")
-            if gloss := _gloss(match[4]):
+                yield OddRow(language, "not a CC-CEDICT entry", f"{path}:{number}", line[:200])
+            elif gloss := _gloss(match[4]):
                 word = match[1 + CEDICT_FORMS[form]]
                 yield Term(lexicon.source, lexicon.pivot, language, gloss, word)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
 from bayling_study.stages.corpora.readers.exchanges import UNLEARNT, Draft, draft, framed, unlearnt
-from bayling_study.stages.corpora.readers.jsonitems import read_items, text_of
+from bayling_study.stages.corpora.readers.jsonitems import object_of, read_items, text_of
 from bayling_study.stages.corpora.readers.locate import locate_all
+from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 ROLES = {
     **dict.fromkeys(("human", "user"), "user"),
@@ -33,29 +35,31 @@ BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h[1-6]|pre)>", re.IGNORECASE)
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
-def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft]:
+def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]:
     """Yields one conversation for each row.
 
+    A row without a list of turns, or in which a turn lacks ``from`` or ``value``, is odd.
+
     Raises:
-        StudyError: a row has no list of turns, a turn lacks ``from`` or ``value``, or no
-            turn of any row has a known role.
+        StudyError: no turn of any row has a known role.
     """
     roles: set[str] = set()
     clean = strip_html if corpus.strip_html else str
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
-            turns = _turns(row, clean, roles, f"{path}: row {number}")
-            yield draft(corpus, path.name, number, turns)
+            make = partial(_turns, row, clean, roles, f"{path}: row {number}")
+            turns = or_odd(make, corpus.language, row)
+            odd = isinstance(turns, OddRow)
+            yield turns if odd else draft(corpus, path.name, number, turns)
     if roles and roles.isdisjoint(ROLES):
         what = f"no turn has a known role, only {', '.join(sorted(roles)[:5])}"
         fix = f"rename the roles; known are {', '.join(ROLES)}"
         raise StudyError(what, where=f"{corpus.source}/{corpus.path}", fix=fix)
 
 
-def _turns(
-    row: dict[str, Any], clean: Callable[[str], str], roles: set[str], where: str
-) -> list[Message]:
+def _turns(item: Any, clean: Callable[[str], str], roles: set[str], where: str) -> list[Message]:
     """Returns the raw turns of a row, and adds the names of their roles to ``roles``."""
+    row = object_of(item, where)
     names = ("role", "content") if "messages" in row else ("from", "value")
     turns = row.get("conversations", row.get("messages"))
     if not isinstance(turns, list):

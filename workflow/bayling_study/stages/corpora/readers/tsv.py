@@ -17,13 +17,14 @@ from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.readers.aligned import block, score, segment
 from bayling_study.stages.corpora.readers.lines import lines
 from bayling_study.stages.corpora.readers.locate import locate
+from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 
-def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the pairs of each language's file.
+def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment | OddRow]:
+    """Yields the pairs of each language's file, and rows that have not so many cells as odd.
 
     Raises:
-        StudyError: the config lacks a column, or a row has not so many cells.
+        StudyError: the config lacks a column.
     """
     for language, upstream in corpus.targets.items():
         path = locate(download, corpus.file(corpus.path, upstream))
@@ -46,7 +47,7 @@ def _columns(corpus: ParallelCorpus, upstream: str) -> dict[str, int]:
 
 def _file(
     path: Path, corpus: ParallelCorpus, language: str, columns: dict[str, int]
-) -> Iterator[ParallelSegment]:
+) -> Iterator[ParallelSegment | OddRow]:
     width = len(corpus.columns) or len(columns)
     first, second = columns[corpus.upstream_pivot], columns[corpus.targets[language]]
     documents = 0
@@ -54,12 +55,18 @@ def _file(
     for row, line in lines(path):
         cells = line.split("\t")
         if len(cells) != width:
-            raise StudyError(f"{len(cells)} cells where {width} are needed", where=f"{path}:{row}")
+            what = f"{len(cells)} cells where {width} are needed"
+            yield OddRow(language, what, f"{path}:{row}", line.strip()[:200])
+            continue
         if not (cells[first] or cells[second]):
             documents, divided = documents + 1, True
             continue
         if "score" in columns:
-            rating = score(cells[columns["score"]], f"{path}:{row}")
+            cell = cells[columns["score"]]
+            rating = or_odd(lambda: score(cell, f"{path}:{row}"), language, line)  # noqa: B023
+            if isinstance(rating, OddRow):
+                yield rating
+                continue
             if corpus.min_score is not None and rating < corpus.min_score:
                 continue
         document = f"d{documents}" if divided else block(row)
