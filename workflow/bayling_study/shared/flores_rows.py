@@ -41,7 +41,10 @@ def _row(row: dict[str, Any], where: str) -> FloresRow:
     if not isinstance(row.get(key), str):
         raise StudyError(f"{key!r} is missing or not text", where=where)
     number = next((row[name] for name in IDS if row.get(name) is not None), "")
-    return FloresRow(row[key], str(number), str(row.get("url") or row.get("URL") or ""))
+    page = row.get("url") or row.get("URL") or ""
+    if not isinstance(number, str | int) or not isinstance(page, str):
+        raise StudyError("the id is no number or text, or the URL is not text", where=where)
+    return FloresRow(row[key], str(number), page)
 
 
 def paired(files: Sequence[tuple[Path, list[FloresRow]]]) -> list[list[FloresRow]]:

@@ -167,7 +167,7 @@ def _example_split(config: dict[str, Any]) -> str:
 def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[str, Any]]:
     wanted = pattern.format(config=config, split=split)
     files = sorted(path for path in root.glob(wanted) if path.is_file())
-    rows = [row for path in files for row in read_rows(path)]
+    rows = [row for path in files for row in _plain_rows(path)]
     if not rows:
         raise StudyError(
             f"no rows in {wanted}",
@@ -177,20 +177,21 @@ def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[
     return rows
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Reads the rows of a Parquet, JSON lines, JSON (a list) or CSV file.
+def _plain_rows(path: Path) -> list[dict[str, Any]]:
+    """Returns a file's rows, of values that JSON has; prompts would show others in Python's form.
 
     Raises:
-        StudyError: the file's suffix is none of these, its content is not, or a value is
-            none that JSON has (bytes, dates), and a prompt would show Python's form of it.
+        StudyError: a row is not an object, or holds bytes, a date or the like.
     """
-    rows = _rows_of(path)
+    rows = read_rows(path)
     for number, row in enumerate(rows, start=1):
-        for column, value in row.items() if isinstance(row, dict) else ():
+        where = f"{path}: row {number}"
+        if not isinstance(row, dict):
+            raise StudyError("the row is not an object", where=where)
+        for column, value in row.items():
             if name := _foreign(value):
-                what = f"{column!r} holds {name}, not text"
                 fix = "cast the column to text, or leave it out"
-                raise StudyError(what, where=f"{path}: row {number}", fix=fix)
+                raise StudyError(f"{column!r} holds {name}, not text", where=where, fix=fix)
     return rows
 
 
@@ -202,7 +203,12 @@ def _foreign(value: Any) -> str:
     return "" if value is None or isinstance(value, str | int | float) else type(value).__name__
 
 
-def _rows_of(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Reads the rows of a Parquet, JSON lines, JSON (a list) or CSV file.
+
+    Raises:
+        StudyError: the file's suffix is none of these, or its content is not.
+    """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return list(parquet.rows(path))

@@ -13,6 +13,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.stages.corpora import __main__ as program
 from bayling_study.stages.corpora.readers import CONVERSATIONS
 from bayling_study.stages.corpora.readers.exchanges import Draft
+from helpers.fitting_rows import fitting
 
 Q, A = ("user", "Q"), ("assistant", "A")
 TURNS = [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]
@@ -30,7 +31,7 @@ def corpus(reader: str) -> ConversationCorpus:
 
 def one(download: Path, reader: str, row: dict[str, Any]) -> Draft:
     put(download, row)
-    (draft,) = CONVERSATIONS[reader](download, corpus(reader))
+    (draft,) = fitting(CONVERSATIONS[reader](download, corpus(reader)))
     assert isinstance(draft, Draft)
     return draft
 

@@ -17,6 +17,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.parallel import raw_segments
 from bayling_study.stages.corpora.readers import CONVERSATIONS, LEXICONS, PARALLEL
+from bayling_study.stages.corpora.tally import CorpusTally
+from helpers.fitting_rows import fitting
 
 
 @pytest.fixture
@@ -181,7 +183,7 @@ def test_an_option_that_would_do_nothing_is_refused(
     section = {"source": "src", "reader": reader, "path": "x.{side}", "languages": ["sw"]}
     corpora = CorporaSection(parallel=[{**section, **option}])  # type: ignore[list-item]
     with pytest.raises(StudyError, match=rf"corpora\.parallel\.0: {idle} does nothing here"):
-        list(raw_segments(corpora, {"src": files.parent}))
+        list(raw_segments(corpora, {"src": files.parent}, CorpusTally()))
 
 
 class TestTsv:
@@ -204,9 +206,9 @@ class TestTsv:
         assert [row.document for row in found] == ["src/x.tsv/7", "src/x.tsv/8"]
 
     def test_a_row_of_another_width_is_named(self, files: Path) -> None:
-        put(files, "x.tsv", "One\tEins\nTwo\n")
-        with pytest.raises(StudyError, match=r"x\.tsv:2: 1 cells where 2"):
-            list(read(files, "tsv", path="x.tsv", languages=["de"]))
+        put(files, "x.tsv", "One\tEins\nTwo\nThree\n")
+        with pytest.raises(StudyError, match=r"x\.tsv:2: 1 cells where 2 .*2 of 3 rows"):
+            fitting(read(files, "tsv", path="x.tsv", languages=["de"]))
         with pytest.raises(StudyError, match=r"no column is called 'de'"):
             list(read(files, "tsv", path="x.tsv", languages=["de"], columns=["en", "fr"]))
 
@@ -433,7 +435,7 @@ class TestLexicons:
     def read(self, files: Path, reader: str, **section: Any) -> list[tuple[str, str, str]]:
         lexicon = Lexicon(source="src", reader=reader, **section)  # type: ignore[arg-type]
         terms = LEXICONS[reader](files.parent, lexicon)
-        return [(term.lang_b, term.term_a, term.term_b) for term in terms]
+        return [(term.lang_b, term.term_a, term.term_b) for term in fitting(terms)]
 
     def test_muse_has_a_pair_a_line(self, files: Path) -> None:
         put(files, "en-de.txt", "house haus\nhouse\tgebäude\n")

@@ -15,6 +15,7 @@ from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
 from bayling_study.core.text.forms import compared
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora import parallel
+from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.splitting import Leaks, grams, is_test
 from bayling_study.stages.corpora.tables import read_segments
 from bayling_study.stages.corpora.tally import CorpusTally
@@ -54,7 +55,8 @@ def split_rows(rows: list[tuple[int, str, str, str]], seed: int) -> list[Paralle
     tally = CorpusTally()
     corpus = ParallelCorpus(source="src", reader="moses", languages=["de", "fr"])  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
-        parallel.write(((corpus, row) for row in raw), section, seed, Path(folder), tally)
+        rows_of_corpus = ((corpus, row) for row in raw)
+        parallel.write(rows_of_corpus, section, seed, Path(folder), tally, Hearing(1.0))
         found = list(read_segments(Path(folder) / "parallel.parquet"))
     groups = tally.report()["groups"].values()
     assert sum(group["kept"] for group in groups) == len(found)

@@ -122,10 +122,19 @@ def test_batches_lose_no_row(
     assert whole.equals(cut)
 
 
-def test_a_language_without_a_segment_is_a_mistake(
+def test_a_language_without_a_segment_is_counted_and_stops_no_other(
     downloads: dict[str, Path], tmp_path: Path
 ) -> None:
     corpus = {**SECTION["parallel"][0], "languages": {"de": "de", "fr": "fr"}}  # type: ignore[dict-item]
+    report = make(downloads, tmp_path / "out", parallel=[corpus])["parallel"]
+    assert report["segments"]["fr"] == {"train": 0, "test": 0}
+    assert report["segments"]["de"]["train"] > 0
+
+
+def test_a_corpus_of_which_no_language_has_a_segment_is_a_mistake(
+    downloads: dict[str, Path], tmp_path: Path
+) -> None:
+    corpus = {**SECTION["parallel"][0], "languages": {"fr": "fr"}}  # type: ignore[dict-item]
     with pytest.raises(StudyError, match=r"corpora\.parallel\.0.*no segment is left of fr"):
         make(downloads, tmp_path / "out", parallel=[corpus])
     assert not (tmp_path / "out").exists()

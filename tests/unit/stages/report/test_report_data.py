@@ -181,3 +181,27 @@ def test_rejected_rows_are_shown_as_many_as_asked_for():
         *("url", '["a", "b"]', "url", '["c", "d"]')
     ]
     assert rejected_samples(report, 0) == []
+
+
+def test_the_languages_of_corpora_are_shown_and_what_is_not_checked() -> None:
+    side = {"group": "ha/hsb", "language": "en", "heard": 200, "voted": 160, "foreign": 4}
+    unknown = {"group": "ha/hsb", "language": "hsb", "heard": 90}
+    (table,) = [
+        table
+        for table in corpora_tables({"parallel": {"languages": [side, unknown]}})
+        if table.name == "languages"
+    ]
+    assert body(table) == [
+        ["ha/hsb", "en", "200", "160", "2.5 %"],
+        ["ha/hsb", "hsb", "90", "–", "not checked"],
+    ]
+
+
+def test_missing_languages_and_odd_rows_are_warnings(study: Study) -> None:
+    segments = {"de": {"train": 5, "test": 1}, "fr": {"train": 0, "test": 0}}
+    odd = {"read": 9, "kept": 6, "rejected": {"does not fit its format": 3}}
+    report = {"parallel": {"segments": segments, "groups": {"src/de": odd}}}
+    write_json(study.folder / "corpora/report.json", report)
+    found = dict(body(warning_table(Study(study.folder))))
+    assert found["no segment is left of fr"] == "nothing is learnt or tested in them"
+    assert "rows that do not fit their format: src/de 3" in found

@@ -51,10 +51,11 @@ def _high(data: bytes) -> int:
 
 
 def _own(data: bytes, names: tuple[str, ...]) -> int:
-    """Returns how many bytes are UTF-8 of a script's letters, or of dashes and quotation marks."""
+    """Returns how many bytes are UTF-8 of a script's letters, or signs."""
     return sum(
         len(sign.encode())
         for sign in data.decode("utf-8", "ignore")
-        if "\u2010" <= sign <= "\u203a"
+        if "\xa0" <= sign <= "\xbf"
+        or "\u2010" <= sign <= "\u203a"
         or (sign > "\x7f" and unicodedata.name(sign, "").startswith(names))
     )

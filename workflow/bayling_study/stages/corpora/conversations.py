@@ -53,7 +53,7 @@ class _Reading:
             read = CONVERSATIONS[corpus.reader](self._downloads[corpus.source], corpus)
             what = f"{group} ({number} of {len(self._section.conversations)})"
             rows, before = 0, count
-            for draft in self.tally.fitting(Progress(what, over=read), lambda _, g=group: g):
+            for draft in self.tally.fitting(Progress(what, over=read), group):
                 rows += 1
                 self.tally.read(group)
                 self.repaired.update(draft.changes)

@@ -93,8 +93,7 @@ def raw_segments(
     for number, corpus in enumerate(section.parallel, start=1):
         what = f"{corpus.source} ({number} of {len(section.parallel)})"
         read = PARALLEL[corpus.reader](downloads[corpus.source], corpus)
-        group = f"{corpus.source}/{{0.lang_b}}".format
-        for segment in tally.fitting(Progress(what, over=read), group):
+        for segment in tally.fitting(Progress(what, over=read), f"{corpus.source}/{{language}}"):
             tidied = segment._replace(text_a=tidy(segment.text_a), text_b=tidy(segment.text_b))
             yield corpus, tidied
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from bayling_study.core.errors import StudyError
@@ -49,10 +49,11 @@ class CorpusTally:
         if len(self._samples[reason]) < SAMPLES and count & (count - 1) == 0:
             self._samples[reason].append(sample)
 
-    def fitting(
-        self, rows: Iterable[T | OddRow], group: Callable[[T | OddRow], str]
-    ) -> Iterator[T]:
+    def fitting(self, rows: Iterable[T | OddRow], group: str) -> Iterator[T]:
         """Yields the rows that fit; the caller counts them as read, this counts the others.
+
+        Args:
+            group: name of the rows' group; ``{language}`` in it is filled in.
 
         Raises:
             StudyError: more than ``MAX_ODD`` of a group's rows do not fit their format.
@@ -62,7 +63,7 @@ class CorpusTally:
             if not isinstance(row, OddRow):
                 yield row
                 continue
-            name = group(row)
+            name = group.replace("{language}", row.language)
             self.read(name)
             self.reject(name, ODD if row.text else EMPTY, row._asdict())
             if row.text:

@@ -41,13 +41,13 @@ def _rows(
 ) -> Iterator[tuple[TableRow, tuple[str, ...]]]:
     """Yields the translated terms of all lists in the config's order."""
     for lexicon in section.lexicons:
-        group = f"{lexicon.source}/{{0.lang_b}}".format
         read = LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon)
-        for raw in tally.fitting(read, group):
+        for raw in tally.fitting(read, f"{lexicon.source}/{{language}}"):
+            group = f"{raw.source}/{raw.lang_b}"
             term = raw._replace(term_a=tidy(raw.term_a), term_b=tidy(raw.term_b))
-            tally.read(group(term))
+            tally.read(group)
             if reason := _reason(term):
-                tally.reject(group(term), reason, term._asdict())
+                tally.reject(group, reason, term._asdict())
             else:
                 yield term._asdict(), term[1:]
 

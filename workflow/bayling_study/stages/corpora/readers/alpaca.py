@@ -40,8 +40,10 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
             turns = or_odd(partial(_turns, row, f"{path}: row {number}"), corpus.language, row)
-            odd = isinstance(turns, OddRow)
-            yield turns if odd else draft(corpus, path.name, number, turns)
+            if isinstance(turns, OddRow):
+                yield turns
+            else:
+                yield draft(corpus, path.name, number, turns)
 
 
 def _turns(item: Any, where: str) -> list[Message]:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 class OddRow(NamedTuple):
     """A row that a reader could not use; ``text``, its start, is empty for an empty line."""
 
-    lang_b: str
+    language: str
     problem: str
     where: str
     text: str

@@ -49,8 +49,10 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]
         for number, row in read_items(path):
             make = partial(_turns, row, clean, roles, f"{path}: row {number}")
             turns = or_odd(make, corpus.language, row)
-            odd = isinstance(turns, OddRow)
-            yield turns if odd else draft(corpus, path.name, number, turns)
+            if isinstance(turns, OddRow):
+                yield turns
+            else:
+                yield draft(corpus, path.name, number, turns)
     if roles and roles.isdisjoint(ROLES):
         what = f"no turn has a known role, only {', '.join(sorted(roles)[:5])}"
         fix = f"rename the roles; known are {', '.join(ROLES)}"
