@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +202,35 @@ def test_other_files_are_refused(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(StudyError):
         read_rows(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (b"eins", "bytes"),
+        (date(2024, 5, 1), "date"),
+        (datetime(2024, 5, 1, 12), "datetime"),
+        (Decimal("1.5"), "Decimal"),
+        ([b"eins"], "bytes"),
+        ({"a": [date(2024, 5, 1)]}, "date"),
+    ],
+)
+def test_values_that_a_prompt_would_show_in_pythons_form_are_refused(
+    tmp_path: Path, value: object, name: str
+) -> None:
+    row = ROWS["belebele"][2]
+    rows = [{**row, "extra": None}, {**row, "extra": value}]
+    root = source(tmp_path, "deu_Latn/test", rows)
+    with pytest.raises(StudyError, match=rf"0000\.parquet: row 2: 'extra' holds {name}, not text"):
+        load_task("belebele_deu_Latn", belebele(), root / "files")
+
+
+@pytest.mark.parametrize(("choices", "name"), [([3, 4], "int"), ([[3], [4]], "list")])
+def test_choices_that_are_no_texts_are_refused(
+    tmp_path: Path, suites: dict[str, HarnessSuite], choices: list[Any], name: str
+) -> None:
+    row = {**ROWS["mmlu"][2], "choices": choices}
+    source(tmp_path, "anatomy/test", [row])
+    suite = suites["mmlu"].model_copy(update={"tasks": ["mmlu_anatomy"]})
+    with pytest.raises(StudyError, match=rf"mmlu_anatomy/0: a choice is {name}, not text"):
+        build("s", suite, PromptContext("t", 1, downloads={suite.source: tmp_path}))

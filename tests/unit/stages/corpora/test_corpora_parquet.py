@@ -168,3 +168,23 @@ class TestOtherReaders:
         path = put(tmp_path, id=[3, 4], text=pa.array([b"One", b"Two"]))
         with pytest.raises(StudyError, match=r"x\.parquet: row 1: 'text' is missing or not text"):
             read_table(path)
+
+    @pytest.mark.parametrize(
+        "columns",
+        [{"id": [b"1"]}, {"id": [date(2024, 5, 1)]}, {"id": [["1"]]}, {"id": [1], "url": [b"u"]}],
+    )
+    def test_flores_ids_and_urls_are_refused_that_are_no_text(
+        self, tmp_path: Path, columns: dict[str, list[Any]]
+    ) -> None:
+        path = put(tmp_path, text=["One"], **columns)
+        with pytest.raises(StudyError, match=r"x\.parquet: row 1: the id is no number or text"):
+            read_table(path)
+
+    def test_text_that_is_not_utf8_is_told(self, tmp_path: Path) -> None:
+        data = pa.array([b"One", b"Gr\xfc\xdfe"], pa.binary())
+        text = pa.Array.from_buffers(pa.string(), 2, data.buffers())
+        path = put(tmp_path, text=text)
+        with pytest.raises(
+            StudyError, match=r"x\.parquet: not a Parquet file that can be read .*utf-8"
+        ):
+            read_rows(path)

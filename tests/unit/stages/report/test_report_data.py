@@ -202,6 +202,6 @@ def test_missing_languages_and_odd_rows_are_warnings(study: Study) -> None:
     odd = {"read": 9, "kept": 6, "rejected": {"does not fit its format": 3}}
     report = {"parallel": {"segments": segments, "groups": {"src/de": odd}}}
     write_json(study.folder / "corpora/report.json", report)
-    found = dict(body(warning_table(Study(study.folder))))
+    found = dict(body(warning_table(study)))
     assert found["no segment is left of fr"] == "nothing is learnt or tested in them"
     assert "rows that do not fit their format: src/de 3" in found

@@ -26,7 +26,7 @@ def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt
     """Returns the questions of all tasks; ``meta`` has ``choices``, ``gold`` and ``task``.
 
     Raises:
-        StudyError: a task is unknown, has no rows, or is not multiple choice.
+        StudyError: a task is unknown, has no rows or is not multiple choice, or a choice is not text.
     """
     root = files_root(context.need_download(suite.source))
     prompts: list[Prompt] = []
@@ -43,7 +43,7 @@ def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt
         for group, patterns in suite.groups.items():
             averages += [group] * any(fnmatchcase(item, pattern) for pattern in patterns)
         for number in chosen(len(docs), suite.limit, context.seed, name, item):
-            question = _question(task, docs[number])
+            question = _question(task, docs[number], f"{item}/{number}")
             made = choice_prompt(name, f"{item}/{number}", question, averages)
             prompts.append(replace(made, meta={"task": item, **made.meta}))
     return prompts
@@ -72,8 +72,11 @@ def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> li
     return sorted(generator(seed, "suites", suite, item).sample(range(size), limit))
 
 
-def _question(task: Any, doc: dict[str, Any]) -> ExamQuestion:
-    choices = [str(choice) for choice in task.doc_to_choice(doc)]
+def _question(task: Any, doc: dict[str, Any], where: str) -> ExamQuestion:
+    choices = list(task.doc_to_choice(doc))
+    if odd := [choice for choice in choices if not isinstance(choice, str)]:
+        what = f"a choice is {type(odd[0]).__name__}, not text"
+        raise StudyError(what, where=where, fix="cast the source's column of choices to text")
     text = task.doc_to_text(doc)
     # Winograd tasks vary the context and share the continuation: the harness then gives the
     # number of the right context as the text.
