@@ -225,12 +225,14 @@ def test_values_that_a_prompt_would_show_in_pythons_form_are_refused(
         load_task("belebele_deu_Latn", belebele(), root / "files")
 
 
-@pytest.mark.parametrize(("choices", "name"), [([3, 4], "int"), ([[3], [4]], "list")])
+@pytest.mark.parametrize(
+    ("choices", "name"), [([3, 4, 5, 6], "int"), ([[3], [4], [5], [6]], "list")]
+)
 def test_choices_that_are_no_texts_are_refused(
     tmp_path: Path, suites: dict[str, HarnessSuite], choices: list[Any], name: str
 ) -> None:
-    row = {**ROWS["mmlu"][2], "choices": choices}
-    source(tmp_path, "anatomy/test", [row])
-    suite = suites["mmlu"].model_copy(update={"tasks": ["mmlu_anatomy"]})
-    with pytest.raises(StudyError, match=rf"mmlu_anatomy/0: a choice is {name}, not text"):
+    task, place, row = ROWS["arc"]
+    source(tmp_path, place, [{**row, "choices": {**row["choices"], "text": choices}}])
+    suite = suites["arc"].model_copy(update={"tasks": [task]})
+    with pytest.raises(StudyError, match=rf"{task}/0: a choice is {name}, not text"):
         build("s", suite, PromptContext("t", 1, downloads={suite.source: tmp_path}))

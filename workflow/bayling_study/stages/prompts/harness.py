@@ -26,7 +26,8 @@ def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt
     """Returns the questions of all tasks; ``meta`` has ``choices``, ``gold`` and ``task``.
 
     Raises:
-        StudyError: a task is unknown, has no rows or is not multiple choice, or a choice is not text.
+        StudyError: a task is unknown, has no rows or is not multiple choice, or has a choice
+            that is not text.
     """
     root = files_root(context.need_download(suite.source))
     prompts: list[Prompt] = []
