@@ -226,13 +226,26 @@ def test_values_that_a_prompt_would_show_in_pythons_form_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("choices", "name"), [([3, 4, 5, 6], "int"), ([[3], [4], [5], [6]], "list")]
+    ("choices", "message"),
+    [
+        ([3, 4, 5, 6], "do not fit the harness task"),
+        ([["a"], ["b"], ["c"], ["d"]], "arc_challenge/0: a choice is list, not text"),
+    ],
 )
-def test_choices_that_are_no_texts_are_refused(
-    tmp_path: Path, suites: dict[str, HarnessSuite], choices: list[Any], name: str
+def test_choices_that_are_no_texts_are_told(
+    tmp_path: Path, suites: dict[str, HarnessSuite], choices: list[Any], message: str
 ) -> None:
     task, place, row = ROWS["arc"]
     source(tmp_path, place, [{**row, "choices": {**row["choices"], "text": choices}}])
     suite = suites["arc"].model_copy(update={"tasks": [task]})
-    with pytest.raises(StudyError, match=rf"{task}/0: a choice is {name}, not text"):
+    with pytest.raises(StudyError, match=message):
         build("s", suite, PromptContext("t", 1, downloads={suite.source: tmp_path}))
+
+
+def test_a_column_of_two_kinds_is_told(tmp_path: Path) -> None:
+    row = ROWS["belebele"][2]
+    (tmp_path / "deu_Latn").mkdir()
+    rows = [row, {**row, "question": 3}]
+    (tmp_path / "deu_Latn/test.json").write_text(json.dumps(rows), encoding="utf-8")
+    with pytest.raises(StudyError, match="do not fit the harness task"):
+        load_task("belebele_deu_Latn", belebele(files="{config}/{split}.json"), tmp_path)

@@ -79,12 +79,12 @@ def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
     config = dict(load_yaml(path, resolve_func=True))
     for key in ("tag", "group", "task_list", "dataset_path", "dataset_kwargs"):
         config.pop(key, None)
-    rows = _rows(config, suite, root)
-    dataset_name = config.pop("dataset_name", None)
-    config |= {"custom_dataset": lambda **_: rows, "num_fewshot": suite.num_fewshot}
     try:
+        rows = _rows(config, suite, root)
+        dataset_name = config.pop("dataset_name", None)
+        config |= {"custom_dataset": lambda **_: rows, "num_fewshot": suite.num_fewshot}
         task = ConfigurableTask(config=config)
-    except (KeyError, TypeError, ValueError, IndexError, TemplateError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
         raise StudyError(
             f"the rows do not fit the harness task ({error!r})",
             where=f"{root} for {name}",

@@ -10,9 +10,9 @@ import pytest
 
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.errors import StudyError
-from bayling_study.core.text.misread import is_misread
 from bayling_study.stages.corpora import __main__ as program
 from bayling_study.stages.corpora.hearing import Hearing
+from bayling_study.stages.corpora.misread import is_misread
 
 # Articles 1 to 30 of the Universal Declaration of Human Rights, the first sentences.
 TEXTS = {

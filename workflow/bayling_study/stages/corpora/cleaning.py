@@ -14,10 +14,10 @@ from functools import lru_cache
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
-from bayling_study.core.text.misread import is_misread
 from bayling_study.core.text.scripts import script_names
 from bayling_study.core.text.words import columns, length, script_share, words
 from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.misread import is_misread
 
 PLACEHOLDER = re.compile(
     r"[{}]"  # {name}, {{ template }}, ICU plurals

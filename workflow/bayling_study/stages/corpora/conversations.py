@@ -11,9 +11,9 @@ from typing import Any
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
-from bayling_study.core.text.misread import is_misread
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
 from bayling_study.stages.corpora.hearing import Hearing
+from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import CONVERSATIONS
 from bayling_study.stages.corpora.repeats import TableRow, write_distinct
 from bayling_study.stages.corpora.tally import CorpusTally

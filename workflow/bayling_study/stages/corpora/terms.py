@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.text.forms import tidy
-from bayling_study.core.text.misread import is_misread
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE, Term
+from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import LEXICONS
 from bayling_study.stages.corpora.repeats import TableRow, write_distinct
 from bayling_study.stages.corpora.tally import CorpusTally

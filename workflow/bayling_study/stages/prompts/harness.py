@@ -76,8 +76,7 @@ def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> li
 def _question(task: Any, doc: dict[str, Any], where: str) -> ExamQuestion:
     choices = list(task.doc_to_choice(doc))
     if odd := [choice for choice in choices if not isinstance(choice, str)]:
-        what = f"a choice is {type(odd[0]).__name__}, not text"
-        raise StudyError(what, where=where, fix="cast the source's column of choices to text")
+        raise StudyError(f"a choice is {type(odd[0]).__name__}, not text", where=where)
     text = task.doc_to_text(doc)
     # Winograd tasks vary the context and share the continuation: the harness then gives the
     # number of the right context as the text.
