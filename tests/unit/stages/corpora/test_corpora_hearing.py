@@ -14,7 +14,7 @@ from bayling_study.stages.corpora import __main__ as program
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.misread import is_misread
 
-# Articles 1 to 30 of the Universal Declaration of Human Rights, the first sentences.
+# How Article 1 of the Universal Declaration of Human Rights begins.
 TEXTS = {
     "en": "All human beings are born free and equal in dignity and rights",
     "de": "Alle Menschen sind frei und gleich an Würde und Rechten geboren",

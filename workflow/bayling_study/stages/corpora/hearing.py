@@ -1,8 +1,9 @@
 """Tells from a sample whether each side of a corpus is in the language that the config says.
 
-Two identifiers vote on each text (``shared/metrics/identification.py``). On 200 sides of Home
-Assistant's and Django's catalogues, at most 35 % of the texts were taken for another language
-(Interlingua); with the two languages exchanged it was at least 79 %.
+Two identifiers vote on each text (``shared/metrics/identification.py``). In the catalogues of
+Home Assistant 2024.3.3 and Django 5.1, at most 35 % of a side's texts were taken for another
+language (Interlingua), with the two languages exchanged at least 79 %. Term lists are not heard:
+of CLDR's Danish names, 85 % are taken for another language.
 """
 
 from __future__ import annotations

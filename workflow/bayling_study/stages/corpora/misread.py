@@ -12,8 +12,8 @@ from bayling_study.core.text.scripts import script_names
 C1 = "bayling-c1"
 SINGLE = ("cp1252", "cp1250", "cp1251")
 SHARE = 0.6
-"""Share of the non-ASCII text that must be UTF-8 in disguise. Of 238,373 translations in 105
-languages of Home Assistant and Django, none has it."""
+"""Share of the non-ASCII text that must be UTF-8 in disguise. Of 238,373 translations of Home
+Assistant and Django, none has it."""
 LEAST_HAN = 8
 """Chinese characters from which GBK is tried: by chance shorter texts are UTF-8 too ("联通")."""
 CLOSED = re.compile(r"(?<=\w)[“”‘’…–—»«›‹]+(?!\w)")

@@ -17,8 +17,8 @@ SAMPLES = 20
 
 EMPTY = "empty line"
 MAX_ODD = 0.1
-"""Share of rows that may not fit their format: a stray tab or a missing field spoils single rows
-(below 1 % of mined files); where more fail, the format or the columns are not what the config
+"""Share of rows that may not fit their format: a stray tab or a missing field spoils single
+rows; where more fail, the format or the columns are not what the config
 says. One odd row alone, beside others that fit, stops nothing."""
 EARLY = 1000
 """Rows from which on too many odd ones end the reading; else it ends with the reader."""
