@@ -51,7 +51,7 @@ def damaged(text: str, share: float, draw: random.Random) -> str:
     return (" " if " " in text else "").join(kept)
 
 
-def write_study(folder: Path, systems: list[str], directions: list[str]) -> None:
+def write_study(folder: Path, systems: list[str], directions: list[str], samples: int) -> None:
     """Writes settings, prompts and every system's hypotheses."""
     oracle = os.environ.get("BAYLING_ORACLE")
     released = Path(oracle) if oracle and Path(oracle).is_dir() else None
@@ -76,7 +76,8 @@ def write_study(folder: Path, systems: list[str], directions: list[str]) -> None
     settings = {
         "study": {"name": "speed"},
         "suites": {"wmt22": {"kind": "wmt22", "directions": directions}},
-        "scoring": {},
+        "scoring": {"bootstrap": {"samples": samples}},
+        "report": {},
     }
     (folder / "settings.json").write_text(json.dumps(settings))
 
