@@ -130,7 +130,7 @@ class Options:
 
 def quotient(top: Array, bottom: Array, scale: float = 1.0, empty: float = 0.0) -> Array:
     """Returns ``scale * top / bottom``, and ``empty`` where the denominator is 0."""
-    result = np.full(np.broadcast_shapes(np.shape(top), np.shape(bottom)), empty)
+    result = np.full(np.broadcast_shapes(np.shape(top), np.shape(bottom)), empty, np.float64)
     return np.divide(scale * top, bottom, out=result, where=np.asarray(bottom) != 0)
 
 

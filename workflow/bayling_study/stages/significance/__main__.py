@@ -121,9 +121,10 @@ def compare_suite(
     rows: list[dict[str, Any]] = []
     averaged = {item for members in groups.values() for item in members}
     for item, systems in Progress("comparing", unit="items", over=items.items()):
+        if not (pairs := shown.pairs(systems)):
+            continue
         suite = next(iter(systems.values())).suite
         item_plan = replace(plan, seed=plan.seed_of("compare", suite, item))
-        pairs = shown.pairs(systems)
         made = [
             test
             for part in _on_shared_segments(systems, pairs)

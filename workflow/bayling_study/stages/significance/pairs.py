@@ -141,8 +141,8 @@ def _sums(measured: Mapping[Key, Measurement], draw: Draw, plan: Resampling) -> 
         sizes.setdefault(len(found.statistics), []).append(key)
     result: dict[Key, Array] = {}
     for keys in sizes.values():
-        found = drawn_sums([measured[key].statistics for key in keys], draw, plan)
-        result.update(zip(keys, found, strict=True))
+        sums = drawn_sums([measured[key].statistics for key in keys], draw, plan)
+        result.update(zip(keys, sums, strict=True))
     return result
 
 

@@ -1,0 +1,77 @@
+"""Times the paired tests of a release-sized set beside those of another checkout.
+
+    git worktree add /tmp/before COMMIT
+    python tests/bench/significance_speed.py --than /tmp/before [--samples 1000 5000]
+
+11 systems on 14 directions of about 2,000 segments, as in ``scoring_speed.py``. Both sides
+read the same cached statistics, so the time is that of resampling; each line says how
+many comparisons were made, and how many of those that both made have other p-values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from scoring_speed import DIRECTIONS, ROOT, write_study
+
+P_VALUES = ("bootstrap", "randomisation")
+Rows = dict[tuple[str, ...], dict[str, Any]]
+
+
+def compare(checkout: Path, folder: Path, systems: list[str]) -> tuple[float, Rows]:
+    """Returns the seconds of a checkout's significance program, and its comparisons."""
+    out = folder / "comparisons.json"
+    command = [sys.executable, "-m", "bayling_study.stages.significance", "--suites", "wmt22"]
+    command += ["--settings", f"{folder}/settings.json", "--prompts", f"{folder}/prompts"]
+    command += ["--generation", f"{folder}/generation", "--systems", *systems]
+    command += ["--record", f"{folder}/record.json", "--cache", f"{folder}/cache"]
+    started = time.perf_counter()
+    environment = os.environ | {"PYTHONPATH": str(checkout / "workflow")}
+    subprocess.run([*command, "--out", str(out)], check=True, env=environment)
+    seconds = time.perf_counter() - started
+    rows = json.loads(out.read_text())["comparisons"]
+    names = ("item", "metric", "system_a", "system_b")
+    return seconds, {tuple(row[name] for name in names): row for row in rows}
+
+
+def main() -> None:
+    """Prints one line for each number of samples."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--than", type=Path, required=True, help="the other checkout")
+    parser.add_argument("--samples", type=int, nargs="+", default=[1000, 5000])
+    parser.add_argument("--systems", type=int, default=11)
+    parser.add_argument("--directions", type=int, default=len(DIRECTIONS))
+    options = parser.parse_args()
+    systems = [f"system-{number}" for number in range(1, options.systems + 1)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        directions = DIRECTIONS[: options.directions]
+        write_study(folder, systems, directions, 1)
+        compare(ROOT, folder, systems)  # fills the cache
+        settings = json.loads((folder / "settings.json").read_text())
+        for samples in options.samples:
+            settings["scoring"]["bootstrap"]["samples"] = samples
+            (folder / "settings.json").write_text(json.dumps(settings))
+            before, old = compare(options.than, folder, systems)
+            after, new = compare(ROOT, folder, systems)
+            both = old.keys() & new.keys()
+            other = sum(any(old[k][p] != new[k][p] for p in P_VALUES) for k in both)
+            used = sorted({row["samples"] for row in new.values()})
+            print(
+                f"{samples:,} samples: {before:.1f} s for {len(old):,} comparisons before, "
+                f"{after:.1f} s for {len(new):,} now ({used[0]:,} to {used[-1]:,} samples): "
+                f"{before / after:.1f} times as fast; p differs in {other} of {len(both):,}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
