@@ -55,8 +55,10 @@ def main() -> None:
         folder = Path(name)
         directions = DIRECTIONS[: options.directions]
         write_study(folder, systems, directions, 1)
-        compare(ROOT, folder, systems)  # fills the cache
         settings = json.loads((folder / "settings.json").read_text())
+        settings["scoring"]["off_target"] = False
+        (folder / "settings.json").write_text(json.dumps(settings))
+        compare(ROOT, folder, systems)  # fills the cache
         for samples in options.samples:
             settings["scoring"]["bootstrap"]["samples"] = samples
             (folder / "settings.json").write_text(json.dumps(settings))

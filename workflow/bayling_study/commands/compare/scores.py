@@ -136,17 +136,8 @@ def _shared(a: Iterable[Prompt], b: Iterable[Prompt]) -> set[str]:
 
 def _kept(items: list[Answers], shared: set[str], name: str) -> list[Answers]:
     """Returns a side's answers to the shared prompts, under the side's name."""
-    result = []
-    for item in items:
-        kept = [
-            (prompt, answer)
-            for prompt, answer in zip(item.prompts, item.hypotheses, strict=True)
-            if prompt.id in shared
-        ]
-        if kept:
-            prompts, answers = [p for p, _ in kept], [h for _, h in kept]
-            result.append(replace(item, system=name, prompts=prompts, hypotheses=answers))
-    return result
+    kept = (replace(item.only(shared), system=name) for item in items)
+    return [item for item in kept if item.prompts]
 
 
 def _segments(side: Side, system: str, suite: str) -> SegmentScores:

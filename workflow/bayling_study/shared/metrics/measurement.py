@@ -7,8 +7,8 @@ product (``resampling``) and no text is read twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,12 @@ class Answers:
     prompts: list[Prompt]
     hypotheses: list[Hypothesis]
     released: bool = False
+
+    def only(self, ids: Container[str]) -> Answers:
+        """Returns the answers to some of the prompts."""
+        rows = zip(self.prompts, self.hypotheses, strict=True)
+        kept = [(prompt, hypothesis) for prompt, hypothesis in rows if prompt.id in ids]
+        return replace(self, prompts=[p for p, _ in kept], hypotheses=[h for _, h in kept])
 
     def where(self, index: int) -> str:
         """Returns the place to name in an error about one segment."""

@@ -162,17 +162,11 @@ def _on_shared_segments(
     for (ids, some), (others, more) in combinations(alike.items(), 2):
         if shared := set(ids) & set(others):
             parts += [
-                {name: _cut(systems[name], shared) for name in systems if name in (one, other)}
+                {name: systems[name].only(shared) for name in systems if name in (one, other)}
                 for one, other in product(some, more)
                 if (one, other) in pairs or (other, one) in pairs
             ]
     return parts
-
-
-def _cut(answers: Answers, ids: set[str]) -> Answers:
-    rows = zip(answers.prompts, answers.hypotheses, strict=True)
-    kept = [(prompt, hypothesis) for prompt, hypothesis in rows if prompt.id in ids]
-    return replace(answers, prompts=[p for p, _ in kept], hypotheses=[h for _, h in kept])
 
 
 def _averages(

@@ -9,7 +9,7 @@ of a suite are a second reason for marks by chance, which ``correct_table`` answ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -63,13 +63,13 @@ class Shown:
 def corrected(tests: Iterable[PairTest], plan: Resampling, shown: Shown) -> list[Row]:
     """Returns the rows of one item, corrected by Holm over the family's pairs of each metric."""
     rows = [test.row(plan) | {"family": shown.family(*test.systems)} for test in tests]
-    for members in _grouped(rows, lambda row: (row["metric"], row["family"])):
-        bootstrap = holm([row["bootstrap"] for row in members])
-        randomisation = holm([row["randomisation"] for row in members])
-        for row, one, other in zip(members, bootstrap, randomisation, strict=True):
-            row |= {"bootstrap_adjusted": one, "randomisation_adjusted": other}
-            row |= {"p_adjusted": max(one, other)}
-            row |= {"significant": row["p_adjusted"] < plan.level}
+    for members in _grouped(rows, "metric", "family"):
+        for test in ("bootstrap", "randomisation"):
+            for row, value in zip(members, holm([row[test] for row in members]), strict=True):
+                row[f"{test}_adjusted"] = value
+    for row in rows:
+        row["p_adjusted"] = max(row["bootstrap_adjusted"], row["randomisation_adjusted"])
+        row["significant"] = row["p_adjusted"] < plan.level
     return rows
 
 
@@ -84,18 +84,18 @@ def correct_table(rows: Iterable[Row], plan: Resampling) -> list[Row]:
         plan: gives the level.
     """
     result = [dict(row) for row in rows]
-    for members in _grouped(result, lambda row: (row["metric"], row["system_a"], row["system_b"])):
+    for members in _grouped(result, "metric", "system_a", "system_b"):
         values = benjamini_hochberg([row["p_adjusted"] for row in members])
         for row, value in zip(members, values, strict=True):
             row |= {"q_table": value, "significant": row["significant"] and value < plan.level}
     return result
 
 
-def _grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[list[Row]]:
-    groups: dict[Hashable, list[Row]] = {}
+def _grouped(rows: Iterable[Row], *keys: str) -> Iterable[list[Row]]:
+    groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return list(groups.values())
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups.values()
 
 
 def method_statement(plan: Resampling, shown: Shown) -> Row:
@@ -107,8 +107,6 @@ def method_statement(plan: Resampling, shown: Shown) -> Row:
         ],
         "baseline": shown.baseline,
         "samples": plan.samples,
-        "raised": "to at least comparisons * items / level, so that a single difference in a "
-        "whole suite can be marked; each comparison says how many it had",
         "level": plan.level,
         "p_value": "(c + 1) / (samples + 1), as in sacreBLEU 2.6",
         "interval": "percentile bootstrap of the difference",
@@ -118,7 +116,6 @@ def method_statement(plan: Resampling, shown: Shown) -> Row:
         "table": "Benjamini & Hochberg (1995), over all items of a suite, for each metric and "
         "pair of systems (q_table); averages over items are families of their own",
         "averages": "means of the items' independent resamples and exchanges",
-        "undefined": "resamples and exchanges without a denominator are left out",
         "significant": "both corrected p-values and, for items, q_table are below the level",
         "seed": plan.seed,
     }
