@@ -17,7 +17,15 @@ from bayling_study.shared.metrics.resampling import (
     drawn_sums,
     resampled,
 )
-from bayling_study.stages.significance.pairs import average_tests, item_tests
+from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
+
+
+def average_tests(items: list[list[PairTest]]) -> list[PairTest]:
+    """Returns the tests of the mean over items."""
+    found = Average()
+    for tests in items:
+        found.add(tests)
+    return found.tests()
 
 
 @pytest.mark.parametrize("segments", [1, 7, 64, 333])

@@ -28,11 +28,19 @@ from bayling_study.shared.metrics.resampling import (
     resampled,
 )
 from bayling_study.stages.significance.families import Shown, correct_table, corrected
-from bayling_study.stages.significance.pairs import PairTest, average_tests, item_tests
+from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
 from helpers.scoring_cases import answers
 
 SEED = 12345
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]
+
+
+def average_tests(items: list[list[PairTest]]) -> list[PairTest]:
+    """Returns the tests of the mean over items."""
+    found = Average()
+    for tests in items:
+        found.add(tests)
+    return found.tests()
 
 
 def compare_item(

@@ -58,7 +58,7 @@ from bayling_study.stages.significance.families import (
     corrected,
     method_statement,
 )
-from bayling_study.stages.significance.pairs import PairTest, average_tests, item_tests
+from bayling_study.stages.significance.pairs import Average, item_tests
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,8 @@ def compare_suite(
         for answers in found:
             items.setdefault(answers.item, {})[system] = answers
     plan = shown.enough(plan, items.values())
-    tests: dict[str, list[PairTest]] = {}
+    sums = {name: Average() for name in groups}
     rows: list[dict[str, Any]] = []
-    averaged = {item for members in groups.values() for item in members}
     for item, systems in Progress("comparing", unit="items", over=items.items()):
         if not (pairs := shown.pairs(systems)):
             continue
@@ -142,9 +141,14 @@ def compare_suite(
             )
         ]
         rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan, shown)]
-        if item in averaged:
-            tests[item] = [test for test in made if is_averaged(test.metric)]
-    return correct_table(rows, plan) + _averages(tests, groups, rows, plan, shown)
+        for name in (name for name, members in groups.items() if item in members):
+            sums[name].add([test for test in made if is_averaged(test.metric)])
+    return correct_table(rows, plan) + [
+        {"suite": suite, "item": name} | row
+        for name, average in sums.items()
+        if average.items == len(groups[name])  # all items were compared
+        for row in corrected(average.tests(), plan, shown)
+    ]
 
 
 def _on_shared_segments(
@@ -167,23 +171,6 @@ def _on_shared_segments(
                 if (one, other) in pairs or (other, one) in pairs
             ]
     return parts
-
-
-def _averages(
-    tests: Mapping[str, list[PairTest]],
-    groups: Mapping[str, list[str]],
-    rows: list[dict[str, Any]],
-    plan: Resampling,
-    shown: Shown,
-) -> list[dict[str, Any]]:
-    """Compares the averages whose items were all compared."""
-    suite = rows[0]["suite"] if rows else ""
-    return [
-        {"suite": suite, "item": name} | row
-        for name, members in groups.items()
-        if all(item in tests for item in members)
-        for row in corrected(average_tests([tests[item] for item in members]), plan, shown)
-    ]
 
 
 COMMAND_LINE = cli.command(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from bayling_study.shared.metrics.resampling import (
 NOT_COMPARED = ("gold-ceiling", "kept-reference")
 """Metrics (by the start of their name) that say nothing about a system."""
 Key = tuple[str, str]
-"""A metric and a system."""
+"""A metric and a system, or two systems."""
 
 
 @dataclass(frozen=True)
@@ -146,36 +146,47 @@ def _sums(measured: Mapping[Key, Measurement], draw: Draw, plan: Resampling) -> 
     return result
 
 
-def average_tests(items: Sequence[Sequence[PairTest]]) -> list[PairTest]:
-    """Tests the plain means over items, for pairs that all the items have.
+class Average:
+    """The plain mean over items, summed up item by item: all resamples would fill the memory.
 
     A metric that no pair has on some item (COMET on a language that it does not
     know) is averaged over the others.
-
-    Args:
-        items: the tests of each item of the average.
     """
-    having = Counter(metric for tests in items for metric in {test.metric for test in tests})
-    found: dict[tuple[str, tuple[str, str]], list[PairTest]] = {}
-    for tests in items:
+
+    def __init__(self) -> None:
+        self.items = 0
+        self._having: Counter[str] = Counter()
+        self._members: dict[tuple[str, Key], list[PairTest]] = {}
+        self._sums: dict[tuple[str, Key], tuple[Array, Array]] = {}
+
+    def add(self, tests: Sequence[PairTest]) -> None:
+        """Takes the tests of one more item."""
+        self.items += 1
+        self._having.update({test.metric for test in tests})
         for test in tests:
-            found.setdefault((test.metric, test.systems), []).append(test)
-    return [
-        _average(rows, some_of(len(rows), len(items)))
-        for (metric, _), rows in found.items()
-        if len(rows) == having[metric]
-    ]
+            key, new = (test.metric, test.systems), (test.resamples, test.exchanges)
+            known = self._sums.get(key)
+            self._sums[key] = (known[0] + new[0], known[1] + new[1]) if known else new
+            bare = replace(test, resamples=np.empty(0), exchanges=np.empty(0))
+            self._members.setdefault(key, []).append(bare)
 
+    def tests(self) -> list[PairTest]:
+        """Returns the tests of the mean, for pairs that all the items have."""
+        return [
+            self._mean(members, *self._sums[key])
+            for key, members in self._members.items()
+            if len(members) == self._having[key[0]]
+        ]
 
-def _average(members: list[PairTest], what: str) -> PairTest:
-    signatures = dict.fromkeys(member.signature for member in members)
-    first, second = (float(np.mean([m.values[side] for m in members])) for side in (0, 1))
-    return PairTest(
-        members[0].metric,
-        f"mean of {what}|{' & '.join(signatures)}",
-        members[0].systems,
-        (first, second),
-        sum(member.n for member in members),
-        np.mean([member.resamples for member in members], axis=0),
-        np.mean([member.exchanges for member in members], axis=0),
-    )
+    def _mean(self, members: list[PairTest], resamples: Array, exchanges: Array) -> PairTest:
+        what = some_of(len(members), self.items)
+        signatures = dict.fromkeys(member.signature for member in members)
+        first, second = (float(np.mean([m.values[side] for m in members])) for side in (0, 1))
+        return replace(
+            members[0],
+            signature=f"mean of {what}|{' & '.join(signatures)}",
+            values=(first, second),
+            n=sum(member.n for member in members),
+            resamples=resamples / len(members),
+            exchanges=exchanges / len(members),
+        )
