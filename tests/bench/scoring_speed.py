@@ -3,7 +3,7 @@
     python tests/bench/scoring_speed.py [--jobs 2] [--systems 11] [--directions 14]
 
 11 systems on 14 directions of about 2,000 segments, scored one program a system as the
-workflow does (``--jobs`` of them at a time), then all pairs of systems with 1,000 resamples
+workflow does (``--jobs`` of them at a time), then all systems with the first one by 1,000 resamples
 and 1,000 exchanges each. Hypotheses are references with random words dropped and swapped,
 so the text is real where ``BAYLING_ORACLE`` names released files, and made up elsewhere.
 """
@@ -51,7 +51,7 @@ def damaged(text: str, share: float, draw: random.Random) -> str:
     return (" " if " " in text else "").join(kept)
 
 
-def write_study(folder: Path, systems: list[str], directions: list[str]) -> None:
+def write_study(folder: Path, systems: list[str], directions: list[str], samples: int) -> None:
     """Writes settings, prompts and every system's hypotheses."""
     oracle = os.environ.get("BAYLING_ORACLE")
     released = Path(oracle) if oracle and Path(oracle).is_dir() else None
@@ -76,7 +76,8 @@ def write_study(folder: Path, systems: list[str], directions: list[str]) -> None
     settings = {
         "study": {"name": "speed"},
         "suites": {"wmt22": {"kind": "wmt22", "directions": directions}},
-        "scoring": {},
+        "scoring": {"bootstrap": {"samples": samples}},
+        "report": {},
     }
     (folder / "settings.json").write_text(json.dumps(settings))
 
@@ -94,7 +95,7 @@ def run(folder: Path, program: str, name: str, *options: str) -> None:
 
 
 def score_all(folder: Path, systems: list[str], jobs: int) -> tuple[float, float]:
-    """Returns the seconds of scoring all systems, and of comparing all pairs."""
+    """Returns the seconds of scoring all systems, and of comparing them."""
     start = time.perf_counter()
     with ThreadPoolExecutor(jobs) as pool:
         results = [
@@ -131,7 +132,7 @@ def main() -> None:
     systems = [f"system-{number}" for number in range(1, options.systems + 1)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_study(folder, systems, DIRECTIONS[: options.directions])
+        write_study(folder, systems, DIRECTIONS[: options.directions], 1000)
         for label in ("first run", "second run, from the cache"):
             scored, compared = score_all(folder, systems, options.jobs)
             rows = json.loads((folder / "significance" / "comparisons.json").read_text())[

@@ -101,6 +101,7 @@ def scores(system: str) -> list[Score]:
 def write_comparisons(path: Path) -> None:
     """Writes the paired tests: tuned is better, the export changes nothing."""
     method = {"tests": ["paired bootstrap"], "samples": 100, "level": 0.05, "significant": "below"}
+    method["baseline"] = "foundation"
     rows = [_comparison("foundation", "tuned", True), _comparison("tuned", "tuned-int8", False)]
     write_json(path, {"method": method, "comparisons": rows})
 
@@ -112,7 +113,7 @@ def _comparison(first: str, second: str, significant: bool) -> dict[str, Any]:
         "system_a": first, "system_b": second,
         "value_a": CHRF2[first], "value_b": CHRF2[second],
         "difference": difference, "low": difference - 0.5, "high": difference + 0.25,
-        "significant": significant,
+        "significant": significant, "n": 100, "samples": 100,
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ rule significance:
         study=lambda wildcards: S,
         comet=STUDY.comet_option(),
         systems=" ".join(STUDY.layout.evaluated()),
+        bases=STUDY.bases_option(),
         suites=" ".join(STUDY.config.suites),
         spm=STUDY.spm_option(),
     shell:
@@ -35,4 +36,4 @@ rule significance:
         " --record {params.record} --code {params.code} --prompts {params.study}/prompts"
         " --generation {params.study}/generation --systems {params.systems} --suites {params.suites}"
         " {params.comet} --judging {params.study}/judging"
-        " --harness {params.study}/harness {params.spm} --out {output} > {log} 2>&1"
+        " --harness {params.study}/harness {params.spm} {params.bases} --out {output} > {log} 2>&1"

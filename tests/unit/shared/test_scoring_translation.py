@@ -20,6 +20,7 @@ from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.metrics.segment_scores import SegmentScores
 from bayling_study.stages.scoring.results import score_suite
 from bayling_study.stages.significance.__main__ import compare_suite
+from bayling_study.stages.significance.families import Shown
 from helpers.scoring_cases import answers, values
 
 GERMAN = [
@@ -169,7 +170,7 @@ def test_averages_are_compared_by_spbleu_and_by_what_only_some_languages_have(mo
     }
     extra = {name: SegmentScores({}) for name in answered}
     options = Options({"umb": ["13a"]}, spm=model)
-    rows = compare_suite(answered, "flores", options, PLAN, extra, GROUP)
+    rows = compare_suite(answered, "flores", options, PLAN, extra, GROUP, Shown("one"))
     means = {row["metric"]: row for row in rows if row["item"] == "en-xx"}
     assert set(means) == METRICS
     assert means["off-target"]["signature"].startswith("mean of 1 of 2 items|")

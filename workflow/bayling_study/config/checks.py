@@ -52,7 +52,8 @@ def check_study(config: StudyConfig, where: object) -> None:
         _check_suite(suite, config, f"{where}: suites.{name}")
     _check_files(config, where)
     if config.report.baseline is not None:
-        require("system", config.report.baseline, config.systems, f"{where}: report.baseline")
+        key = f"{where}: report.baseline"
+        require("system that answers", config.report.baseline, evaluated(config), key)
 
 
 def _check_files(config: StudyConfig, where: object) -> None:

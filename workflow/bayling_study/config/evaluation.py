@@ -99,7 +99,9 @@ class BootstrapSection(Section):
     """Paired bootstrap resampling (Koehn 2004) and approximate randomisation."""
 
     samples: int = Field(default=1000, gt=0)
-    """Resampled test sets per interval, and resamples and random exchanges per test."""
+    """Resampled test sets per interval, and the least number of resamples and random exchanges
+    per test: a suite's tests get more where so few could mark nothing (compared systems times
+    items, divided by the level)."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Coverage of intervals; 1 minus it is the level of the tests."""
 
@@ -125,7 +127,8 @@ class ReportSection(Section):
     """What the report shows."""
 
     baseline: Name | None = None
-    """System against which the others are tested; none means the first one."""
+    """System against which the others are tested, and over whose comparisons p-values are
+    corrected; none means the first one that answers the suites."""
     published: str = "config/published.tsv"
     """Table of published values, against which the report gives verdicts."""
     rejected_samples: int = Field(default=5, ge=0)

@@ -249,6 +249,11 @@ class Dag:
         """Returns the option that names spBLEU's model."""
         return " ".join(f"--spm {manifest.parent}" for manifest in self.spm())
 
+    def bases_option(self) -> str:
+        """Returns the option that names the systems that 8-bit systems are compared with."""
+        pairs = (f"{name}={self.layout.base(name)}" for name in self.layout.names(Int8System))
+        return f"--bases {found}" if (found := " ".join(pairs)) else ""
+
     def comet_suites(self) -> list[str]:
         """Returns the suites whose answers are translations of a single segment."""
         fitting = TranslationSuite | Wmt22Suite | FloresSuite

@@ -41,7 +41,7 @@ READ: dict[str, tuple[str, ...]] = {
     ),
     "judging": ("suites", "systems"),
     "scoring": ("scoring", "suites"),
-    "significance": ("scoring", "suites"),
+    "significance": ("scoring", "suites", "report.baseline"),
     "comet.segments": ("comet.embedded.rows", "comet.embedded.held_out", "suites"),
     "comet.training": ("comet.embedded",),
     "comet.score": ("comet.precision", "scoring.bootstrap"),

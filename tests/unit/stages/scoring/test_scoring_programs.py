@@ -47,6 +47,7 @@ class Study:
             "study": {"name": "test"},
             "suites": {"tiny": SUITE},
             "scoring": {"bootstrap": {"samples": 50}, "off_target": False},
+            "report": {},
         }
         (folder / "settings.json").write_text(json.dumps(settings))
         self.answer("good", [p.references[0] for p in self.prompts])

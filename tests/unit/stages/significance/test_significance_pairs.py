@@ -20,31 +20,35 @@ from bayling_study.shared.metrics.resampling import (
     Resampling,
     benjamini_hochberg,
     bootstrap_weights,
-    exchange_mask,
+    drawn_mask,
     holm,
     interval,
     p_value,
     paired_bootstrap,
     resampled,
 )
-from bayling_study.stages.significance.pairs import (
-    PairTest,
-    average_tests,
-    correct_table,
-    corrected,
-    item_tests,
-)
+from bayling_study.stages.significance.families import Shown, correct_table, corrected
+from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
 from helpers.scoring_cases import answers
 
 SEED = 12345
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]
 
 
+def average_tests(items: list[list[PairTest]]) -> list[PairTest]:
+    """Returns the tests of the mean over items."""
+    found = Average()
+    for tests in items:
+        found.add(tests)
+    return found.tests()
+
+
 def compare_item(
     systems: dict[str, dict[str, Measurement]], plan: Resampling
 ) -> list[dict[str, Any]]:
-    """All pairs of systems on one item, corrected."""
-    return corrected(item_tests(systems, plan), plan)
+    """Every system with the first one on one item, corrected."""
+    shown = Shown(next(iter(systems)))
+    return corrected(item_tests(systems, plan, shown.pairs(systems)), plan, shown)
 
 
 @pytest.fixture
@@ -104,7 +108,7 @@ def test_resamples_are_sacrebleus(fixed_seed: None) -> None:
 
 
 def test_resamples_draw_as_many_segments_and_masks_are_even() -> None:
-    weights, mask = bootstrap_weights(50, 300, 1), exchange_mask(50, 300, 1)
+    weights, mask = bootstrap_weights(50, 300, 1), drawn_mask(np.random.default_rng(1), 300, 50)
     assert (weights.sum(axis=1) == 50).all()
     assert set(np.unique(mask)) == {0, 1} and abs(mask.mean() - 0.5) < 0.02
     assert (bootstrap_weights(50, 300, 1) == weights).all()
@@ -138,7 +142,7 @@ def test_a_clear_difference_is_significant_and_none_is_not() -> None:
     }
     rows = compare_item(found, Resampling(500, 0.95, 1))
     marks = {(row["system_a"], row["system_b"]): row for row in rows}
-    assert marks["good", "bad"]["significant"] and marks["same", "bad"]["significant"]
+    assert marks["good", "bad"]["significant"] and set(marks) == {("good", "bad"), ("good", "same")}
     assert not marks["good", "same"]["significant"]
     assert marks["good", "same"]["difference"] == 0
     assert marks["good", "bad"]["p_adjusted"] >= marks["good", "bad"]["bootstrap"]
@@ -209,7 +213,7 @@ def test_averages_are_tested_with_the_items_together() -> None:
             "worse": {"comet": average("comet", "s", worse.tolist())},
         }
         total += better.mean() / 12, worse.mean() / 12
-        items.append(item_tests(found, Resampling(300, 0.95, item)))
+        items.append(item_tests(found, Resampling(300, 0.95, item), [("better", "worse")]))
     alone = sum(compare_alone["significant"] for tests in items for compare_alone in rows(tests))
     (together,) = rows(average_tests(items))
     assert together["significant"] and alone < 12
@@ -218,13 +222,13 @@ def test_averages_are_tested_with_the_items_together() -> None:
 
 
 def rows(tests: list[PairTest]) -> list[dict[str, object]]:
-    return corrected(tests, Resampling(300, 0.95, 1))
+    return corrected(tests, Resampling(300, 0.95, 1), Shown("better"))
 
 
 def test_an_average_needs_the_pair_on_every_item_that_has_the_metric() -> None:
     def item(*systems: str, metric: str = "bleu") -> list[PairTest]:
         found = {s: {metric: average(metric, "s", [1.0, 0.0, len(s)])} for s in systems}
-        return item_tests(found, Resampling(20, 0.95, 1))
+        return item_tests(found, Resampling(20, 0.95, 1), Shown(systems[0]).pairs(systems))
 
     assert len(average_tests([item("a", "bb"), item("a", "bb", "ccc")])) == 1
     assert len(average_tests([item("a", "bb"), item("a", "bb", metric="comet")])) == 2
@@ -248,35 +252,14 @@ def test_what_is_no_number_has_no_p_value(bad: float) -> None:
         benjamini_hochberg([0.01, bad])
 
 
-def test_a_pair_with_nan_is_named() -> None:
-    broken = np.append(np.zeros(9), float("nan"))
-    test = PairTest("comet", "sig", ("one", "two"), (1.0, 0.5), 10, broken, np.zeros(10))
+def test_a_pair_that_is_no_number_is_named() -> None:
+    endless = np.append(np.zeros(9), float("inf"))
+    test = PairTest("comet", "sig", ("one", "two"), (1.0, 0.5), 10, endless, np.zeros(10))
     plan = Resampling(samples=10, confidence=0.95, seed=SEED)
-    with pytest.raises(StudyError, match=r"comet of one and two: .*no finite number"):
-        test.row(plan)
-    swapped = replace(test, resamples=np.zeros(10), exchanges=broken)
-    with pytest.raises(StudyError, match=r"comet of one and two: .*no finite number"):
-        swapped.row(plan)
-
-
-def test_samples_are_raised_until_eleven_systems_can_be_told_apart() -> None:
-    """Holm over 55 pairs makes 55/1001 of the smallest p of 1,000 samples: no mark at all."""
-    good = {f"system-{number}": np.full(40, 60.0) for number in range(10)}
-    found = {
-        name: {"m": average("m", "s", values)}
-        for name, values in (good | {"empty": np.zeros(40)}).items()
-    }
-    asked = Resampling(1000, 0.95, SEED)
-    plan = asked.enough_for(55)
-    assert plan.samples == 1100
-    assert asked.enough_for(1) == asked
-    assert not any(row["significant"] for row in compare_item(found, asked))
-    marked = {
-        frozenset({row["system_a"], row["system_b"]})
-        for row in compare_item(found, plan)
-        if row["significant"]
-    }
-    assert marked == {frozenset({name, "empty"}) for name in good}
+    nan = replace(test, values=(1.0, float("nan")), resamples=np.zeros(10))
+    for broken in (test, replace(test, resamples=np.zeros(10), exchanges=endless), nan):
+        with pytest.raises(StudyError, match=r"comet of one and two: .*no finite number"):
+            broken.row(plan)
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])

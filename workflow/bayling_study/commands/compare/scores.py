@@ -20,6 +20,7 @@ from bayling_study.shared.metrics.groups import averages
 from bayling_study.shared.metrics.measurement import Answers
 from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
 from bayling_study.stages.significance.__main__ import compare_suite
+from bayling_study.stages.significance.families import Shown
 
 A, B = "A", "B"
 ANSWERS = ("generation", "harness")
@@ -113,7 +114,7 @@ def _tests(
     extra = {name: _segments(side, system, suite) for _, side, system, name in sides}
     groups = mean_groups(config.suites[suite], averages(prompts[0]))
     options, plan = options_of(config, None), plan_of(config)
-    rows = compare_suite(answers, kind, options, plan, extra, groups)
+    rows = compare_suite(answers, kind, options, plan, extra, groups, Shown(A))
     part = len(shared) < max(map(len, prompts))
     return rows, f"on the {len(shared)} shared segments only" if part else ""
 
@@ -135,17 +136,8 @@ def _shared(a: Iterable[Prompt], b: Iterable[Prompt]) -> set[str]:
 
 def _kept(items: list[Answers], shared: set[str], name: str) -> list[Answers]:
     """Returns a side's answers to the shared prompts, under the side's name."""
-    result = []
-    for item in items:
-        kept = [
-            (prompt, answer)
-            for prompt, answer in zip(item.prompts, item.hypotheses, strict=True)
-            if prompt.id in shared
-        ]
-        if kept:
-            prompts, answers = [p for p, _ in kept], [h for _, h in kept]
-            result.append(replace(item, system=name, prompts=prompts, hypotheses=answers))
-    return result
+    kept = (replace(item.only(shared), system=name) for item in items)
+    return [item for item in kept if item.prompts]
 
 
 def _segments(side: Side, system: str, suite: str) -> SegmentScores:

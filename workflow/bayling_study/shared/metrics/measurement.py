@@ -7,8 +7,8 @@ product (``resampling``) and no text is read twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,12 @@ class Answers:
     hypotheses: list[Hypothesis]
     released: bool = False
 
+    def only(self, ids: Container[str]) -> Answers:
+        """Returns the answers to some of the prompts."""
+        rows = zip(self.prompts, self.hypotheses, strict=True)
+        kept = [(prompt, hypothesis) for prompt, hypothesis in rows if prompt.id in ids]
+        return replace(self, prompts=[p for p, _ in kept], hypotheses=[h for _, h in kept])
+
     def where(self, index: int) -> str:
         """Returns the place to name in an error about one segment."""
         return f"{self.path}: {self.prompts[index].id}"
@@ -128,15 +134,15 @@ class Options:
     spm: Path | None = None
 
 
-def quotient(top: Array, bottom: Array, scale: float = 1.0) -> Array:
-    """Returns ``scale * top / bottom``, and 0 where the denominator is 0."""
-    result = np.zeros(np.broadcast_shapes(np.shape(top), np.shape(bottom)))
+def quotient(top: Array, bottom: Array, scale: float = 1.0, empty: float = 0.0) -> Array:
+    """Returns ``scale * top / bottom``, and ``empty`` where the denominator is 0."""
+    result = np.full(np.broadcast_shapes(np.shape(top), np.shape(bottom)), empty, np.float64)
     return np.divide(scale * top, bottom, out=result, where=np.asarray(bottom) != 0)
 
 
 def percentage(sums: Array) -> Array:
-    """Combines the columns (part, whole) into a percentage."""
-    return quotient(sums[..., 0], sums[..., 1], 100.0)
+    """Combines the columns (part, whole) into a percentage; NaN where there is no whole."""
+    return quotient(sums[..., 0], sums[..., 1], 100.0, np.nan)
 
 
 def total(sums: Array) -> Array:
@@ -145,8 +151,8 @@ def total(sums: Array) -> Array:
 
 
 def mean(sums: Array) -> Array:
-    """Combines the columns (sum, number) into the mean."""
-    return quotient(sums[..., 0], sums[..., 1])
+    """Combines the columns (sum, number) into the mean; NaN of none."""
+    return quotient(sums[..., 0], sums[..., 1], empty=np.nan)
 
 
 def is_measured(found: Measurement) -> bool:
@@ -162,8 +168,7 @@ def rate(
     A segment without a whole (no constraint, no demand) has no value of its own.
     """
     statistics = np.array([parts, wholes], dtype=np.float64).T
-    segments = np.where(statistics[:, 1] != 0, percentage(statistics), np.nan)
-    return Measurement(metric, signature, statistics, percentage, segments, note)
+    return Measurement(metric, signature, statistics, percentage, percentage(statistics), note)
 
 
 def average(

@@ -12,7 +12,7 @@ holds this module to: p = (c + 1) / (samples + 1), two-sided.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,12 @@ from scipy.stats import binomtest
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.measurement import Array, Measurement
+
+Draw = Callable[[np.random.Generator, int, int], Array]
+"""Returns weights of segments, shape (samples, segments)."""
+BLOCK = 512
+"""Draws of one matrix product. A multiple of 32, for which numpy's generator gives the same
+random bits in parts as at once."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,11 @@ class Resampling:
     confidence: float
     seed: int
 
+    @property
+    def level(self) -> float:
+        """Probability of a mark where there is no difference."""
+        return round(1 - self.confidence, 10)
+
     def seed_of(self, purpose: str, suite: str, item: str) -> int:
         """Returns the seed of one purpose on one item; systems do not enter."""
         return derive_seed(self.seed, purpose, suite, item)
@@ -48,7 +59,7 @@ class Resampling:
         That p is 1 / (samples + 1), so ``tests / (samples + 1)`` must be below the level;
         with fewer samples no difference could be significant, however large.
         """
-        least = math.floor(round(tests / (1 - self.confidence), 6))
+        least = math.floor(round(tests / self.level, 6))
         return replace(self, samples=max(self.samples, least))
 
     @property
@@ -64,20 +75,41 @@ class Resampling:
 
 
 def bootstrap_weights(segments: int, samples: int, seed: int) -> Array:
-    """Returns how often each segment is drawn in each resample, shape (samples, segments).
+    """Returns how often each segment is drawn in each resample, shape (samples, segments)."""
+    return drawn_counts(np.random.default_rng(seed), samples, segments)
 
-    Segments are drawn with replacement (Koehn 2004), with sacreBLEU's generator calls.
+
+def drawn_counts(generator: np.random.Generator, samples: int, segments: int) -> Array:
+    """Draws segments with replacement (Koehn 2004), with sacreBLEU's generator calls.
+
+    Returns:
+        how often each was drawn in each resample, shape (samples, segments).
     """
-    drawn = np.random.default_rng(seed).choice(segments, size=(samples, segments), replace=True)
+    drawn = generator.choice(segments, size=(samples, segments), replace=True)
     drawn += np.arange(samples)[:, None] * segments
     counts = np.bincount(drawn.ravel(), minlength=samples * segments)
     return counts.reshape(samples, segments).astype(np.float64)
 
 
-def exchange_mask(segments: int, samples: int, seed: int) -> Array:
+def drawn_mask(generator: np.random.Generator, samples: int, segments: int) -> Array:
     """Returns random 0/1 choices of the segments that keep their system, (samples, segments)."""
-    drawn = np.random.default_rng(seed).integers(2, size=(samples, segments), dtype=bool)
+    drawn = generator.integers(2, size=(samples, segments), dtype=bool)
     return drawn.astype(np.float64)
+
+
+def drawn_sums(statistics: Sequence[Array], draw: Draw, plan: Resampling) -> list[Array]:
+    """Returns sums over drawn sets of segments, the same for all, (samples, columns) each.
+
+    Only ``BLOCK`` draws are in memory at a time; all statistics, (segments, columns) each,
+    are columns of one matrix.
+    """
+    matrix = np.hstack(statistics)
+    generator = np.random.default_rng(plan.seed)
+    sums = np.empty((plan.samples, matrix.shape[1]))
+    for start in range(0, plan.samples, BLOCK):
+        rows = sums[start : start + BLOCK]
+        np.matmul(draw(generator, len(rows), len(matrix)), matrix, out=rows)
+    return np.split(sums, np.cumsum([part.shape[1] for part in statistics])[:-1], axis=1)
 
 
 def resampled(measurement: Measurement, weights: Array) -> Array:
@@ -97,6 +129,20 @@ def finite(values: Array | Sequence[float], where: str | None = None) -> Array:
         what = f"{bad} of {array.size} values {'is' if bad == 1 else 'are'} no finite number"
         raise StudyError(what, where=where, fix="look for segments without a score")
     return array
+
+
+def defined(values: Array, where: str | None = None) -> Array:
+    """Returns resampled values without those that have nothing to divide by, which are NaN.
+
+    Such a test set has no value; any that one gave it would shift the interval.
+
+    Raises:
+        StudyError: none has a value, or one is infinite.
+    """
+    having = values[~np.isnan(values)]
+    if not having.size:
+        raise StudyError(f"none of {values.size} resamples has anything to divide by", where=where)
+    return finite(having, where)
 
 
 def interval(values: Array, confidence: float) -> tuple[float, float]:

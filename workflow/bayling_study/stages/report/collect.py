@@ -84,7 +84,7 @@ class Study:
     @cached_property
     def baseline(self) -> str:
         """The system against which the others are tested."""
-        return self.config.report.baseline or next(iter(self.config.systems))
+        return str(self.comparisons["method"]["baseline"])
 
     @cached_property
     def comparisons(self) -> dict[str, Any]:

@@ -42,22 +42,29 @@ def score_row(
     better = {meaning(score.metric).better for score in scores.values()}
     order = sorted(scores, key=lambda name: scores[name].value, reverse="lower" not in better)
     best = shown[order[0]] if len(set(shown.values())) > 1 and "neither" not in better else None
+    whole = max((score.n for score in scores.values()), default=0)
     return [
-        _cell(study, scores[name], decimals, shown[name] == best)
+        _cell(study, scores[name], decimals, shown[name] == best, whole)
         if name in scores
         else number(None)
         for name in systems
     ]
 
 
-def _cell(study: Study, score: Score, decimals: int, best: bool) -> Cell:
-    """Returns a score's cell: value and mark, interval below, link to its file."""
+def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> Cell:
+    """Returns a score's cell: value and mark, interval below, link to its file.
+
+    Where the paired test had fewer segments than the item, their number is below, too.
+    """
+    test = study.significance.between(score)
+    shared = test["n"] if test and counted(score.metric) == "segments" else whole
+    fewer = f"tested on {shared:,} of {whole:,} segments" if shared < whole else ""
     mark = study.significance.mark(score)
     better = f"{meaning(score.metric).better} is better"
     about = (better, score.signature, score.method, score.note)
     return Cell(
         f"{score.value:.{decimals}f} {mark}".rstrip(),
-        detail=interval(score, decimals),
+        detail="; ".join(filter(None, (interval(score, decimals), fewer))),
         strong=best,
         link=study.link(score),
         number=True,

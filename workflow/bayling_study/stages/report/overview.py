@@ -76,15 +76,17 @@ def _pivot(
         rows.append(table_row(item, *chain.from_iterable(values)))
     groups = [("", 1), *((metric, len(systems)) for metric in metrics)]
     columns = ["item", *(system for _ in metrics for system in systems)]
-    return Table(name, title, columns, rows, _tests(study), groups=groups)
+    return Table(name, title, columns, rows, _tests(study, scores[0].suite), groups=groups)
 
 
-def _tests(study: Study) -> str:
+def _tests(study: Study, suite: str) -> str:
     """Returns what marks, bold type and small numbers mean."""
-    method = study.comparisons["method"]
+    method, samples = study.comparisons["method"], study.significance.samples(suite)
+    if not samples:
+        return "Bold: best of the row. Below each value: its interval. Nothing was compared."
     return (
         f"Bold: best of the row. Below each value: its interval. ▲ ▼: significantly better or "
-        f"worse than {study.baseline} ({'; '.join(method['tests'])}; {method['samples']:,} "
-        f"samples; Holm's correction over all pairs of systems; {method['significant']}, "
+        f"worse than {study.baseline} ({'; '.join(method['tests'])}; {samples} samples; "
+        f"Holm's correction over the comparisons of a row and metric; {method['significant']}, "
         f"{method['level']}).{'' if method.get('averages') else ' Averages are not tested.'}"
     )

@@ -154,7 +154,9 @@ def _note(study: Study, scores: Iterable[Score]) -> str:
     chosen = list(scores)
     methods = sorted({score.method for score in chosen if score.method})
     signatures = sorted({score.signature for score in chosen if score.signature})
-    parts = [f"▲ ▼: significantly better or worse than {study.baseline}."]
+    samples = study.significance.samples(chosen[0].suite) if chosen else ""
+    tested = f", by {samples} samples" if samples else ""
+    parts = [f"▲ ▼: significantly better or worse than {study.baseline}{tested}."]
     parts += [f"Intervals: {'; '.join(methods)}."] if methods else []
     if len(signatures) > MANY_SIGNATURES:
         parts.append("Signatures: hover over a value, or open its score file.")

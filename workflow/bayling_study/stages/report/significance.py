@@ -30,6 +30,11 @@ class Significance:
         pair = frozenset({score.system, self.baseline})
         return self._rows.get((score.suite, score.item, score.metric, pair))
 
+    def samples(self, suite: str) -> str:
+        """Returns how many resamples the tests of a suite had, in words; empty without tests."""
+        found = {row["samples"] for key, row in self._rows.items() if key[0] == suite}
+        return " to ".join(f"{n:,}" for n in sorted({min(found), max(found)})) if found else ""
+
     def mark(self, score: Score) -> str:
         """Returns ``▲`` or ``▼`` where a system is significantly better or worse than it."""
         row = self.between(score)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bayling_study.config.suites import Suite
 from bayling_study.core.files import write_jsonl
 from bayling_study.core.records import Score, write_scores
@@ -24,6 +26,7 @@ from bayling_study.shared.metrics.measures import is_averaged, meaning
 from bayling_study.shared.metrics.resampling import (
     Resampling,
     bootstrap_weights,
+    defined,
     interval,
     resampled,
     wilson,
@@ -108,7 +111,7 @@ def _scores(
         low, high = (
             wilson(result.measurement, plan.confidence)
             if judged
-            else interval(result.resamples, plan.confidence)
+            else interval(defined(result.resamples, metric), plan.confidence)
         )
         scores.append(
             Score(
@@ -122,11 +125,18 @@ def _scores(
                 n=result.measurement.n,
                 signature=result.measurement.signature,
                 method=plan.wilson_method if judged else plan.method,
-                note=result.measurement.note,
+                note=_noted(result, judged),
                 chance=_at_chance(low, result.measurement.chance),
             )
         )
     return scores
+
+
+def _noted(result: Resampled, judged: bool) -> str:
+    """Returns the remarks on a score: the metric's own, and what its interval leaves out."""
+    empty = 0 if judged else int(np.isnan(result.resamples).sum())
+    left = f"interval without {empty} resamples that have nothing to divide by" if empty else ""
+    return "; ".join(filter(None, (result.measurement.note, left)))
 
 
 def _at_chance(low: float, level: float | None) -> bool:
@@ -171,7 +181,7 @@ def _mean(
     answers: Answers, name: str, members: list[Resampled], what: str, plan: Resampling
 ) -> Score:
     value, resamples = mean_of(members)
-    low, high = interval(resamples, plan.confidence)
+    low, high = interval(defined(resamples, name), plan.confidence)
     signatures = dict.fromkeys(member.measurement.signature for member in members)
     return Score(
         suite=answers.suite,

@@ -6,11 +6,16 @@
 Writes ``{"schema": 1, "method": {…}, "comparisons": […]}``. A comparison has
 ``suite, item, metric, signature, system_a, system_b, value_a, value_b, n``, the
 ``difference`` (a minus b) with its interval ``low, high``, the p-values
-``bootstrap`` and ``randomisation``, the same ``…_adjusted`` for the family, and
-``p_adjusted``, the larger of those two. The family of Holm's correction is all
-pairs of systems on one item and metric. ``q_table`` corrects for the many items
-of a suite; ``significant`` means that both are below the level. Averages over
-items are compared too.
+``bootstrap`` and ``randomisation``, the number of ``samples`` behind them, the same
+``…_adjusted`` for the family, and ``p_adjusted``, the larger of those two.
+
+Tested is what the report's tables show: each system with ``report.baseline`` (the first
+system where the key is not set) and each 8-bit system of ``--bases`` with its base; on
+items without answers of the baseline, all pairs. The
+``family`` of Holm's correction is a table's pairs on one item and metric. ``q_table``
+corrects for the many items of a suite; ``significant`` means that both are below the
+level. ``samples`` of the configuration are a minimum: a suite gets as many as it takes
+to mark a single difference. Averages over items are compared too.
 
 COMET only has segment scores: they are read from ``DIR/SYSTEM/SUITE.segments.jsonl``
 with ``--comet DIR`` and compared by their means.
@@ -18,8 +23,7 @@ with ``--comet DIR`` and compared by their means.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
@@ -47,14 +51,14 @@ from bayling_study.shared.metrics.measures import is_averaged
 from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.significance.pairs import (
-    PairTest,
-    average_tests,
+from bayling_study.stages.significance.families import (
+    Pair,
+    Shown,
     correct_table,
     corrected,
-    item_tests,
     method_statement,
 )
+from bayling_study.stages.significance.pairs import Average, item_tests
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,9 @@ def compare_suite(
     plan: Resampling,
     extra: dict[str, SegmentScores],
     groups: Mapping[str, list[str]],
+    shown: Shown,
 ) -> list[dict[str, Any]]:
-    """Tests all cli.pairs of systems on every item of a suite, and on averages over items.
+    """Tests the pairs of systems that are shown on every item of a suite, and on averages.
 
     Args:
         answered: system to its items.
@@ -105,22 +110,23 @@ def compare_suite(
         options, plan: as for scoring; each item gets a seed of its own.
         extra: system to further segment scores (COMET).
         groups: averages with their items; one is compared where all its items are.
+        shown: the pairs to compare, and how they are corrected.
     """
     items: dict[str, dict[str, Answers]] = {}
     for system, found in answered.items():
         for answers in found:
             items.setdefault(answers.item, {})[system] = answers
-    tests: dict[str, list[PairTest]] = {}
+    plan = shown.enough(plan, items.values())
+    sums = {name: Average() for name in groups}
     rows: list[dict[str, Any]] = []
-    averaged = {item for members in groups.values() for item in members}
     for item, systems in Progress("comparing", unit="items", over=items.items()):
-        if len(systems) < 2:
+        if not (pairs := shown.pairs(systems)):
             continue
         suite = next(iter(systems.values())).suite
         item_plan = replace(plan, seed=plan.seed_of("compare", suite, item))
         made = [
             test
-            for part in _on_shared_segments(systems)
+            for part in _on_shared_segments(systems, pairs)
             for test in item_tests(
                 {
                     system: {
@@ -131,15 +137,23 @@ def compare_suite(
                     for system, answers in part.items()
                 },
                 item_plan,
+                [pair for pair in pairs if {*pair} <= {*part}],
             )
         ]
-        rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan)]
-        if item in averaged:
-            tests[item] = [test for test in made if is_averaged(test.metric)]
-    return correct_table(rows, plan) + _averages(tests, groups, rows, plan)
+        rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan, shown)]
+        for name in (name for name, members in groups.items() if item in members):
+            sums[name].add([test for test in made if is_averaged(test.metric)])
+    return correct_table(rows, plan) + [
+        {"suite": suite, "item": name} | row
+        for name, average in sums.items()
+        if average.items == len(groups[name])  # all items were compared
+        for row in corrected(average.tests(), plan, shown)
+    ]
 
 
-def _on_shared_segments(systems: dict[str, Answers]) -> list[dict[str, Answers]]:
+def _on_shared_segments(
+    systems: dict[str, Answers], pairs: Collection[Pair]
+) -> list[dict[str, Answers]]:
     """Returns the systems to compare with each other, each time on the same segments.
 
     Systems that answered the same segments stay together, whole; any other two are cut to
@@ -148,36 +162,15 @@ def _on_shared_segments(systems: dict[str, Answers]) -> list[dict[str, Answers]]
     alike: dict[tuple[str, ...], dict[str, Answers]] = {}
     for system, answers in systems.items():
         alike.setdefault(tuple(p.id for p in answers.prompts), {})[system] = answers
-    parts = [part for part in alike.values() if len(part) > 1]
+    parts = [part for part in alike.values() if any({*pair} <= {*part} for pair in pairs)]
     for (ids, some), (others, more) in combinations(alike.items(), 2):
         if shared := set(ids) & set(others):
             parts += [
-                {name: _cut(systems[name], shared) for name in systems if name in (one, other)}
+                {name: systems[name].only(shared) for name in systems if name in (one, other)}
                 for one, other in product(some, more)
+                if (one, other) in pairs or (other, one) in pairs
             ]
     return parts
-
-
-def _cut(answers: Answers, ids: set[str]) -> Answers:
-    rows = zip(answers.prompts, answers.hypotheses, strict=True)
-    kept = [(prompt, hypothesis) for prompt, hypothesis in rows if prompt.id in ids]
-    return replace(answers, prompts=[p for p, _ in kept], hypotheses=[h for _, h in kept])
-
-
-def _averages(
-    tests: Mapping[str, list[PairTest]],
-    groups: Mapping[str, list[str]],
-    rows: list[dict[str, Any]],
-    plan: Resampling,
-) -> list[dict[str, Any]]:
-    """Compares the averages whose items were all compared."""
-    suite = rows[0]["suite"] if rows else ""
-    return [
-        {"suite": suite, "item": name} | row
-        for name, members in groups.items()
-        if all(item in tests for item in members)
-        for row in corrected(average_tests([tests[item] for item in members]), plan)
-    ]
 
 
 COMMAND_LINE = cli.command(
@@ -187,6 +180,7 @@ COMMAND_LINE = cli.command(
     generation=cli.GENERATION,
     systems=cli.option("names of systems in the config", required=True, nargs="+"),
     suites=cli.SUITES,
+    bases=cli.option("8-bit systems", nargs="*", default=[], metavar="SYSTEM=BASE"),
     comet=cli.path("folder of SYSTEM/SUITE.segments.jsonl", required=False),
     harness=cli.path("folder of SYSTEM with multiple-choice answers", required=False),
     judging=cli.path("folder of SYSTEM with a judge's reviews", required=False),
@@ -199,7 +193,7 @@ COMMAND_LINE = cli.command(
 def main() -> None:
     """Compares the systems that the command line names."""
     args = COMMAND_LINE.parse_args()
-    config = load_settings(args.settings, "study", "suites", "scoring")
+    config = load_settings(args.settings, "study", "suites", "scoring", "report")
     with run_record(
         args.record, "significance", "significance", config.study.name, args.code
     ) as run:
@@ -211,16 +205,17 @@ def main() -> None:
             run.input(f"generation/{system}", args.generation / system)
             if folder := folders.comet_folder(system):
                 run.input(f"comet/score/{system}", folder)
-        pairs = math.comb(len(args.systems), 2)
-        plan = plan_of(config).enough_for(pairs)
+        bases = dict(pair.split("=", 1) for pair in args.bases)
+        shown = Shown(config.report.baseline or args.systems[0], bases)
+        plan = plan_of(config)
         rows = [
             row
             for suite in args.suites
-            for row in _compare_named(config, suite, args.systems, folders, options, plan)
+            for row in _compare_named(config, suite, args.systems, folders, options, plan, shown)
         ]
         write_json(
             args.out,
-            {"schema": 1, "method": method_statement(plan), "comparisons": rows},
+            {"schema": 1, "method": method_statement(plan, shown), "comparisons": rows},
         )
         significant = sum(row["significant"] for row in rows)
         run.metrics({"comparisons": len(rows), "significant": significant})
@@ -234,6 +229,7 @@ def _compare_named(
     folders: Inputs,
     options: Options,
     plan: Resampling,
+    shown: Shown,
 ) -> list[dict[str, Any]]:
     """Reads a suite's prompts, hypotheses and further segment scores, and compares them."""
     kind = suite_kind(config, suite)
@@ -246,7 +242,7 @@ def _compare_named(
         system: read_segment_scores(folders.segment_files(system, suite)) for system in answered
     }
     groups = mean_groups(config.suites[suite], averages(prompts))
-    return compare_suite(answered, kind, options, plan, extra, groups)
+    return compare_suite(answered, kind, options, plan, extra, groups, shown)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""Which comparisons the report's tables show, and the corrections for their number.
+
+Holm's correction is over the comparisons of one table on one item and metric:
+every system with the baseline, and every 8-bit system with its base. Other
+pairs are tested only where the baseline has no answers, all of them. Many items
+of a suite are a second reason for marks by chance, which ``correct_table`` answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from bayling_study.shared.metrics.resampling import Resampling, benjamini_hochberg, holm
+from bayling_study.stages.significance.pairs import PairTest
+
+BASELINE, EXPORT, PAIRS = "baseline", "export", "pairs"
+"""Families: the suites' tables, those of 8-bit systems, and all pairs without a baseline."""
+Pair = tuple[str, str]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The pairs of systems that the report shows.
+
+    Attributes:
+        baseline: system with which all others are compared.
+        bases: 8-bit system to the system that it was made from.
+    """
+
+    baseline: str
+    bases: Mapping[str, str] = field(default_factory=dict)
+
+    def family(self, first: str, second: str) -> str:
+        """Returns the family of a pair; one in two tables counts in the larger, the baseline's."""
+        if self.baseline in (first, second):
+            return BASELINE
+        made = (self.bases.get(first) == second, self.bases.get(second) == first)
+        return EXPORT if any(made) else PAIRS
+
+    def pairs(self, systems: Collection[str]) -> list[Pair]:
+        """Returns the pairs to test among the systems that answered an item, in their order."""
+        every = combinations(systems, 2)
+        alone = self.baseline not in systems
+        return [pair for pair in every if alone or self.family(*pair) != PAIRS]
+
+    def enough(self, plan: Resampling, items: Iterable[Collection[str]]) -> Resampling:
+        """Returns the plan with samples enough that one difference in a whole suite can be marked.
+
+        Args:
+            plan: what was asked for, which is the least.
+            items: the systems that answered, for each item of the suite.
+        """
+        compared = [found for systems in items if (found := self.pairs(systems))]
+        sizes = [n for f in compared for n in Counter(self.family(*p) for p in f).values()]
+        return plan.enough_for(max(sizes, default=1) * max(1, len(compared)))
+
+
+def corrected(tests: Iterable[PairTest], plan: Resampling, shown: Shown) -> list[Row]:
+    """Returns the rows of one item, corrected by Holm over the family's pairs of each metric."""
+    rows = [test.row(plan) | {"family": shown.family(*test.systems)} for test in tests]
+    for members in _grouped(rows, "metric", "family"):
+        for test in ("bootstrap", "randomisation"):
+            for row, value in zip(members, holm([row[test] for row in members]), strict=True):
+                row[f"{test}_adjusted"] = value
+    for row in rows:
+        row["p_adjusted"] = max(row["bootstrap_adjusted"], row["randomisation_adjusted"])
+        row["significant"] = row["p_adjusted"] < plan.level
+    return rows
+
+
+def correct_table(rows: Iterable[Row], plan: Resampling) -> list[Row]:
+    """Adds ``q_table``, and takes the mark from rows that the whole table does not bear out.
+
+    A table of many directions would otherwise show false marks by their number
+    alone. The family is all items of a suite, for one metric and pair of systems.
+
+    Args:
+        rows: the rows of all items of one suite, without averages.
+        plan: gives the level.
+    """
+    result = [dict(row) for row in rows]
+    for members in _grouped(result, "metric", "system_a", "system_b"):
+        values = benjamini_hochberg([row["p_adjusted"] for row in members])
+        for row, value in zip(members, values, strict=True):
+            row |= {"q_table": value, "significant": row["significant"] and value < plan.level}
+    return result
+
+
+def _grouped(rows: Iterable[Row], *keys: str) -> Iterable[list[Row]]:
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups.values()
+
+
+def method_statement(plan: Resampling, shown: Shown) -> Row:
+    """Returns what a reader must know about the tests."""
+    return {
+        "tests": [
+            "paired bootstrap (Koehn 2004), two-sided",
+            "approximate randomisation (Riezler & Maxwell 2005), two-sided",
+        ],
+        "baseline": shown.baseline,
+        "samples": plan.samples,
+        "level": plan.level,
+        "p_value": "(c + 1) / (samples + 1), as in sacreBLEU 2.6",
+        "interval": "percentile bootstrap of the difference",
+        "correction": "Holm (1979), over the comparisons that a table shows of one item and "
+        f"metric: each system with {shown.baseline}; each other 8-bit system with its base; "
+        f"all pairs where {shown.baseline} has no answers",
+        "table": "Benjamini & Hochberg (1995), over all items of a suite, for each metric and "
+        "pair of systems (q_table); averages over items are families of their own",
+        "averages": "means of the items' independent resamples and exchanges",
+        "significant": "both corrected p-values and, for items, q_table are below the level",
+        "seed": plan.seed,
+    }
