@@ -61,10 +61,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def jobs_of(values: dict[str, Any], folder: Path) -> Jobs:
     """Returns the jobs of a study; nothing is run."""
+    path = folder / "every.yaml"
+    path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=2),
-            config_settings=ConfigSettings(config=copy.deepcopy(values)),
+            config_settings=ConfigSettings(configfiles=[path]),
             snakefile=ROOT / "Snakefile",
             workdir=folder,
         )
