@@ -8,6 +8,10 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import math
+import os
+import select
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -25,6 +29,8 @@ MACHINE_FAULTS = {
 }
 """Errors of the disk or of permissions: told in one line, since no code is at fault."""
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the work was saved, start the job again
+EXIT_UNREAD = 128 + signal.SIGPIPE
+"""Whoever read the output has left, as ``head`` does; the work may not be done."""
 
 
 Option = dict[str, Any]
@@ -42,6 +48,24 @@ class Actions(dict[str, tuple[str, Mapping[str, Option | OneOf]]]):
 def option(meaning: str, **more: Any) -> Option:
     """Describes an option that may be left out; with ``positional=True`` it has no name."""
     return {"help": meaning, **more}
+
+
+def number(
+    meaning: str, least: float = 1, kind: type[int] | type[float] = int, **more: Any
+) -> Option:
+    """Describes an option that is a number, finite and not below the least that makes sense."""
+
+    def within(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value < math.inf:
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what} from {least:g} on")
+        return value
+
+    return {"help": meaning, "type": within, **more}
 
 
 def path(meaning: str, **more: Any) -> Option:
@@ -62,7 +86,7 @@ SUITES = option("suites of the config", required=True, nargs="+", metavar="SUITE
 PROMPTS = path("folder of SUITE.jsonl")
 GENERATION = path("folder of SYSTEM/SUITE.jsonl")
 DOWNLOADS = option("the download of a source", action="append", default=[], metavar="ID=DIR")
-THREADS = option("CPU threads; default: OMP_NUM_THREADS", type=int)
+THREADS = number("CPU threads; default: OMP_NUM_THREADS")
 STUDY = path("results folder of the study")
 STUDY_CONFIG = path(
     "config of the study; later files override earlier ones", nargs="+", metavar="FILE"
@@ -146,13 +170,35 @@ def run_program(main: Callable[[], int | None]) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook = _masked_traceback
     try:
-        status = main()
+        status = _written(main)
     except StudyError as error:
         print(f"error: {without_credentials(error.render())}", file=sys.stderr)
         status = EXIT_USER_ERROR
     except OSError as error:
+        if error.errno == errno.EPIPE and _unread():
+            sys.exit(EXIT_UNREAD)
         if error.errno not in MACHINE_FAULTS:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = "a file" if error.filename is None else error.filename
+        print(f"error: {where}: {error.strerror}", file=sys.stderr)
         status = EXIT_USER_ERROR
     sys.exit(status or 0)
+
+
+def _written(main: Callable[[], int | None]) -> int | None:
+    """Runs ``main`` and sends off what it printed; the help of ``argparse`` too."""
+    try:
+        return main()
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _unread() -> bool:
+    """Tells whether nobody reads the output, and if so lets what is left of it go nowhere."""
+    output = select.poll()
+    output.register(sys.stdout, 0)
+    unread = any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
+    if unread:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return unread

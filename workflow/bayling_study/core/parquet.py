@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import NOT_JSON
 
 BATCH_ROWS = 1024
 
@@ -23,7 +24,7 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
     """Yields the rows of a Parquet file, with the values that JSON text stands for.
 
     Raises:
-        StudyError: the file is no Parquet, or text that stands for JSON is none.
+        StudyError: the file is no Parquet, is damaged, or text that stands for JSON is none.
     """
     number = 0
     try:
@@ -35,9 +36,12 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
                     for field in encoded:
                         row[field.name] = _value(row[field.name], field.type)
                     yield row
-    except pa.ArrowInvalid as error:
-        raise StudyError(f"not a Parquet file ({error})", where=path) from error
-    except json.JSONDecodeError as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if getattr(error, "errno", None) is not None:  # the disk's; of damage there is no number
+            raise
+        what = f"not a Parquet file ({str(error).strip()})"
+        raise StudyError(what, where=path) from error
+    except NOT_JSON as error:
         raise StudyError(f"text is not JSON ({error})", where=f"{path}: row {number}") from error
 
 
