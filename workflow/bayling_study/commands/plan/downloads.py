@@ -57,8 +57,8 @@ def downloads(layout: Layout) -> list[Download]:
         known = row.bytes or (lock.bytes if lock else None)
         shape = weights.get(source)
         origin = "" if known else "shape" if shape else "estimate"
-        local = source in layout.config.download.local or row.kind == "local"
-        state = "there" if layout.manifest(source).is_file() else "local" if local else "missing"
+        state = "local" if source in layout.config.download.local else "missing"
+        state = "there" if layout.manifest(source).is_file() else state
         result.append(Download(row, known or shape or typical_bytes(row, table), origin, state))
     return result
 
@@ -66,11 +66,11 @@ def downloads(layout: Layout) -> list[Download]:
 def typical_bytes(row: SourceRow, table: Iterable[SourceRow]) -> int | None:
     """Returns the mean size of those sources of a table that are like one, where any states it.
 
-    Like it are those of its kind, on the hub further told into models and data sets and
-    by whether weights are among the files; where none of them has a size, all that are not
-    models.
+    Like it are those of its kind, on the hub further told into models and data sets and by
+    whether weights are among the files; where none of them has a size, all that are not
+    models. A local folder is not copied and has none.
     """
-    sized = [other for other in table if other.bytes]
+    sized = [other for other in table if other.bytes and row.kind != "local"]
     near = [other.bytes for other in sized if _family(other) == _family(row)]
     rest = [other.bytes for other in sized if not other.location.startswith("models/")]
     found = [size for size in near or rest if size]

@@ -42,8 +42,8 @@ def download_table(sources: Sequence[Download]) -> str:
     guesses = [source.guessed for source in sources if source.guessed]
     if guesses:
         more = (
-            f", of it {decimal(sum(guesses))} in {len(guesses)} estimates, each the mean size of "
-            f"sources like it in the table{more}"
+            f", of it {decimal(sum(guesses))} estimated for {len(guesses)}, each at the mean "
+            f"size of sources like it in the table{more}"
         )
     title = f"Downloads (still to fetch: {decimal(left)}{more})"
     return table(title, ("source", "size", "state", "access", "licence"), rows)

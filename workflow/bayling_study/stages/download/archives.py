@@ -120,6 +120,11 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     return lambda name: regex.fullmatch(name) is not None
 
 
+def wanted(name: str, patterns: tuple[str, ...]) -> bool:
+    """Tells whether a path matches one of the patterns; no patterns want everything."""
+    return not patterns or any(matcher(pattern)(name) for pattern in patterns)
+
+
 def members(archive: Path) -> Iterator[Member]:
     """Yields the entries of a zip or tar archive in stored order."""
     if zipfile.is_zipfile(archive):

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, sha256_file
-from bayling_study.stages.download.archives import matcher, unpack
+from bayling_study.stages.download.archives import unpack
 from bayling_study.stages.download.clients import apt_packages, deb_contents, npm_archive
 from bayling_study.stages.download.hub import fetch_hub
 from bayling_study.stages.download.lock import content_differs
@@ -54,9 +54,8 @@ def fetch_url(request: DownloadRequest) -> Fetched:
     try:
         fetch(url, target, request.sha256, request.row.bytes, request.policy)
     except WrongHashError as error:
-        raise content_differs(
-            f"{error.what} by {{origin}}", url, request.row, request.out
-        ) from error
+        what = f"{error.what} by {{origin}}"
+        raise content_differs(what, url, request.row, request.out) from error
     return take_file(target, request)
 
 
@@ -223,11 +222,6 @@ def fetch_from_babel(request: DownloadRequest) -> Fetched:
     # Imported late: it reads all of CLDR's locales.
     import_module("bayling_study.stages.download.cldr").write_names(request)
     return many_files(request, request.revision)
-
-
-def wanted(name: str, patterns: tuple[str, ...]) -> bool:
-    """Tells whether a path matches one of the patterns; no patterns want everything."""
-    return not patterns or any(matcher(pattern)(name) for pattern in patterns)
 
 
 FETCHERS: dict[str, Callable[[DownloadRequest], Fetched]] = {

@@ -15,7 +15,8 @@ from pathlib import Path
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download import lock as locks
-from bayling_study.stages.download.fetchers import file_name, is_archive, take_file, wanted
+from bayling_study.stages.download.archives import wanted
+from bayling_study.stages.download.fetchers import file_name, is_archive, take_file
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.stages.download.request import DownloadRequest, Fetched
 
