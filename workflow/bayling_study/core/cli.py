@@ -10,6 +10,7 @@ import errno
 import logging
 import math
 import os
+import re
 import select
 import signal
 import sys
@@ -28,6 +29,8 @@ MACHINE_FAULTS = {
     *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO),
 }
 """Errors of the disk or of permissions: told in one line, since no code is at fault."""
+FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+RUST_ERROR = re.compile(r"\(os error (\d+)\)")
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the work was saved, start the job again
 EXIT_UNREAD = 128 + signal.SIGPIPE
 """Whoever read the output has left, as ``head`` does; the work may not be done."""
@@ -174,15 +177,29 @@ def run_program(main: Callable[[], int | None]) -> None:
     except StudyError as error:
         print(f"error: {without_credentials(error.render())}", file=sys.stderr)
         status = EXIT_USER_ERROR
-    except OSError as error:
-        if error.errno == errno.EPIPE and _unread():
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _unread():
             sys.exit(EXIT_UNREAD)
-        if error.errno not in MACHINE_FAULTS:
+        fault = machine_fault(error)
+        if not fault:
             raise
-        where = "a file" if error.filename is None else error.filename
-        print(f"error: {where}: {error.strerror}", file=sys.stderr)
+        print(f"error: {fault}", file=sys.stderr)
         status = EXIT_USER_ERROR
     sys.exit(status or 0)
+
+
+def machine_fault(error: BaseException) -> str:
+    """Returns which fault of the disk or of permissions is behind an error; nothing if none is.
+
+    Libraries in Rust tell it in their text alone, and torch raises another error over it.
+    """
+    told = RUST_ERROR.search(str(error))
+    number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+    if number in MACHINE_FAULTS:
+        where = getattr(error, "filename", None) or "a file"
+        return f"{where}: {os.strerror(number)}"
+    fault = machine_fault(error.__context__) if error.__context__ else ""
+    return fault if fault.endswith(FULL) else ""
 
 
 def _written(main: Callable[[], int | None]) -> int | None:
