@@ -178,13 +178,14 @@ def run_program(main: Callable[[], int | None]) -> None:
         print(f"error: {without_credentials(error.render())}", file=sys.stderr)
         status = EXIT_USER_ERROR
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and _unread():
-            sys.exit(EXIT_UNREAD)
+        unread = isinstance(error, BrokenPipeError) and _unread()
         fault = machine_fault(error)
-        if not fault:
+        if not (unread or fault):
             raise
-        print(f"error: {fault}", file=sys.stderr)
-        status = EXIT_USER_ERROR
+        _forget_output()
+        if fault:
+            print(f"error: {fault}", file=sys.stderr)
+        status = EXIT_UNREAD if unread else EXIT_USER_ERROR
     sys.exit(status or 0)
 
 
@@ -212,10 +213,15 @@ def _written(main: Callable[[], int | None]) -> int | None:
 
 
 def _unread() -> bool:
-    """Tells whether nobody reads the output, and if so lets what is left of it go nowhere."""
+    """Tells whether nobody reads the output."""
     output = select.poll()
     output.register(sys.stdout, 0)
-    unread = any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
-    if unread:
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
+
+
+def _forget_output() -> None:
+    """Lets output that cannot be written go nowhere, or Python would try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return unread
