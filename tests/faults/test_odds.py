@@ -112,7 +112,7 @@ def test_another_local_copy_names_its_lock(tmp_path):
     file.unlink()
     file.write_text("two\n")
     lock = tmp_path / "resources" / "sources.lock" / "odd-1.tsv"
-    told(download(tmp_path, file), "the lock of the first local copy says", f"rm {lock}")
+    told(download(tmp_path, file), "the lock of the first local copy says", f"rm -f {lock}")
     lock.unlink()
     assert download(tmp_path, file)[0] == 0
 

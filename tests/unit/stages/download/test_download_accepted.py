@@ -48,7 +48,7 @@ def test_another_local_copy_names_the_lock_and_the_command_that_accepts_it(site,
     assert "tampered" not in said
     assert "name an unchanged copy under download.local.set" in said
     command = said.rpartition("to take this content from now on: ")[2]
-    assert command.split()[:2] == ["rm", str(lock_path(out))]
+    assert command.split()[:3] == ["rm", "-f", str(lock_path(out))]
     subprocess.run(command, shell=True, check=True)
     ensure(source, out, copy_of(tmp_path, "two\n"))
     assert held(out) == "two\n"
@@ -81,7 +81,7 @@ def test_a_changed_upstream_is_suspicious_and_can_be_accepted(site, out, tmp_pat
         ensure(source, out, DownloadSection())
     said = caught.value.render()
     assert "tampered with" in said
-    assert f"rm {lock_path(out)}" in said
+    assert f"rm -f {lock_path(out)}" in said
 
 
 def test_what_the_table_pins_has_no_lock_to_remove(site, out, tmp_path):

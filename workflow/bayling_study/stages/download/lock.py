@@ -15,6 +15,7 @@ pinned sources too: a local folder that replaces a part of the source is held to
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def content_differs(what: str, where: Path | str, row: SourceRow, out: Path) -> 
         return StudyError(what.format(origin="config/sources.tsv"), where=where, fix=fix)
     if lock.origin and not copy:
         advice = "the local copy that came first was another one"
-    fix = f"{advice};\nto take this content from now on: rm {file} {listing_path(out)}"
+    accept = shlex.join(["rm", "-f", str(file), str(listing_path(out))])
+    fix = f"{advice};\nto take this content from now on: {accept}"
     origin = f"the lock of the first {lock.origin or 'download'}"
     return StudyError(what.format(origin=origin), where=where, fix=fix)
 
