@@ -16,7 +16,7 @@ rule download:
         operations=STUDY.operations(),
         code=STUDY.code("download"),
     params:
-        local=lambda wildcards: STUDY.config.download.local.get(wildcards.source, ""),
+        local=lambda wildcards: STUDY.local_state(wildcards.source),
         record=lambda wildcards: f"{STUDY.layout.resources}/runs/download/{wildcards.source}-{wildcards.row}.json",
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:

@@ -24,9 +24,7 @@ from bayling_study.shared.models import checkpoint_format
 LOOPBACK = "127.0.0.1"
 RUN = "from transformers.cli.transformers import main; main()"
 
-COMMAND_LINE = cli.command(
-    __name__, **MODEL, port=cli.option("port to listen on", type=int, default=8000)
-)
+COMMAND_LINE = cli.command(__name__, **MODEL, port=cli.number("port to listen on", default=8000))
 
 
 def main() -> None:

@@ -8,6 +8,11 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import math
+import os
+import re
+import select
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -24,7 +29,11 @@ MACHINE_FAULTS = {
     *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO),
 }
 """Errors of the disk or of permissions: told in one line, since no code is at fault."""
+FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+RUST_ERROR = re.compile(r"\(os error (\d+)\)")
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the work was saved, start the job again
+EXIT_UNREAD = 128 + signal.SIGPIPE
+"""Whoever read the output has left, as ``head`` does; the work may not be done."""
 
 
 Option = dict[str, Any]
@@ -42,6 +51,24 @@ class Actions(dict[str, tuple[str, Mapping[str, Option | OneOf]]]):
 def option(meaning: str, **more: Any) -> Option:
     """Describes an option that may be left out; with ``positional=True`` it has no name."""
     return {"help": meaning, **more}
+
+
+def number(
+    meaning: str, least: float = 1, kind: type[int] | type[float] = int, **more: Any
+) -> Option:
+    """Describes an option that is a number, finite and not below the least that makes sense."""
+
+    def within(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value < math.inf:
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what} from {least:g} on")
+        return value
+
+    return {"help": meaning, "type": within, **more}
 
 
 def path(meaning: str, **more: Any) -> Option:
@@ -62,7 +89,7 @@ SUITES = option("suites of the config", required=True, nargs="+", metavar="SUITE
 PROMPTS = path("folder of SUITE.jsonl")
 GENERATION = path("folder of SYSTEM/SUITE.jsonl")
 DOWNLOADS = option("the download of a source", action="append", default=[], metavar="ID=DIR")
-THREADS = option("CPU threads; default: OMP_NUM_THREADS", type=int)
+THREADS = number("CPU threads; default: OMP_NUM_THREADS")
 STUDY = path("results folder of the study")
 STUDY_CONFIG = path(
     "config of the study; later files override earlier ones", nargs="+", metavar="FILE"
@@ -146,13 +173,55 @@ def run_program(main: Callable[[], int | None]) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook = _masked_traceback
     try:
-        status = main()
+        status = _written(main)
     except StudyError as error:
         print(f"error: {without_credentials(error.render())}", file=sys.stderr)
         status = EXIT_USER_ERROR
-    except OSError as error:
-        if error.errno not in MACHINE_FAULTS:
+    except Exception as error:
+        unread = isinstance(error, BrokenPipeError) and _unread()
+        fault = machine_fault(error)
+        if not (unread or fault):
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        status = EXIT_USER_ERROR
+        _forget_output()
+        if fault:
+            print(f"error: {fault}", file=sys.stderr)
+        status = EXIT_UNREAD if unread else EXIT_USER_ERROR
     sys.exit(status or 0)
+
+
+def machine_fault(error: BaseException) -> str:
+    """Returns which fault of the disk or of permissions is behind an error; nothing if none is.
+
+    Libraries in Rust tell it in their text alone, and torch raises another error over it.
+    """
+    told = RUST_ERROR.search(str(error))
+    number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+    if number in MACHINE_FAULTS:
+        where = getattr(error, "filename", None) or "a file"
+        return f"{where}: {os.strerror(number)}"
+    fault = machine_fault(error.__context__) if error.__context__ else ""
+    return fault if fault.endswith(FULL) else ""
+
+
+def _written(main: Callable[[], int | None]) -> int | None:
+    """Runs ``main`` and sends off what it printed; the help of ``argparse`` too."""
+    try:
+        return main()
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _unread() -> bool:
+    """Tells whether nobody reads the output."""
+    output = select.poll()
+    output.register(sys.stdout, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
+
+
+def _forget_output() -> None:
+    """Lets output that cannot be written go nowhere, or Python would try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

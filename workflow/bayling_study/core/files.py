@@ -21,6 +21,8 @@ from typing import IO, Any
 from bayling_study.core.errors import StudyError
 
 CHUNK_BYTES = 1 << 20
+NOT_JSON = (ValueError, RecursionError)
+"""What is raised of text that is no JSON, is nested too deeply, or has a number too long."""
 FOREIGN = re.compile(
     r"(^|/)(\.snakemake_timestamp|\.nfs[0-9a-f]+|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini"
     r"|\.ipynb_checkpoints/.*)$"
@@ -140,13 +142,15 @@ def read_json(path: Path) -> Any:
     """Reads one JSON document.
 
     Raises:
-        StudyError: the file is absent, is not UTF-8 or is not JSON.
+        StudyError: the file is absent, is a folder, is not UTF-8 or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise StudyError("the file does not exist", where=path) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except IsADirectoryError as error:
+        raise StudyError("a folder is where the file should be", where=path) from error
+    except NOT_JSON as error:
         raise StudyError(f"the file is not valid JSON ({error})", where=path) from error
 
 
@@ -181,7 +185,7 @@ def read_jsonl(path: Path) -> Iterator[Any]:
         raise StudyError(
             f"not UTF-8 text ({error.reason})", where=f"{path}:{number + 1}"
         ) from error
-    except ValueError as error:
+    except NOT_JSON as error:
         raise StudyError(f"not a JSON row ({error})", where=f"{path}:{number}") from error
 
 

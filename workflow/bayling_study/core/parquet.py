@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import NOT_JSON
 
 BATCH_ROWS = 1024
 
@@ -23,7 +24,7 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
     """Yields the rows of a Parquet file, with the values that JSON text stands for.
 
     Raises:
-        StudyError: the file is no Parquet or damaged, or text that stands for JSON is none.
+        StudyError: the file is no Parquet, is damaged, or text that stands for JSON is none.
     """
     number = 0
     try:
@@ -35,11 +36,14 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
                     for field in encoded:
                         row[field.name] = _value(row[field.name], field.type)
                     yield row
-    except json.JSONDecodeError as error:
-        raise StudyError(f"text is not JSON ({error})", where=f"{path}: row {number}") from error
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+        if getattr(error, "errno", None) is not None:  # the disk's; of damage there is no number
+            raise
         where = f"{path}: after row {number}" if number else path
-        raise StudyError(f"not a Parquet file that can be read ({error})", where=where) from error
+        what = f"not a Parquet file that can be read ({str(error).strip()})"
+        raise StudyError(what, where=where) from error
+    except NOT_JSON as error:
+        raise StudyError(f"text is not JSON ({error})", where=f"{path}: row {number}") from error
 
 
 def _value(value: Any, kind: pa.DataType) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import NOT_JSON
 
 
 class RowLog:
@@ -61,7 +62,7 @@ def whole_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
     for line in content.split(b"\n")[:-1]:
         try:
             row = json.loads(line)
-        except ValueError:
+        except NOT_JSON:
             break
         if not isinstance(row, dict):
             break

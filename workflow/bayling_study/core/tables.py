@@ -22,6 +22,8 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
         raise StudyError("the table does not exist", where=path) from error
     except UnicodeDecodeError as error:
         raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
+    except OSError as error:  # a folder, or no permission
+        raise StudyError(f"the table cannot be read: {error.strerror}", where=path) from error
     expected = "\t".join(columns)
     if not lines or lines[0] != expected:
         raise StudyError(

@@ -23,6 +23,7 @@ from bayling_study.config.suites import (
 )
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.earlier import check_earlier
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.recorded import mark_outdated
@@ -31,7 +32,9 @@ from bayling_study.shared.sources.gates import check_gates
 from bayling_study.shared.sources.table import source_row
 from bayling_study.shared.tracking.code import ROOT, code_hash
 from bayling_study.shared.tracking.target import EXPERIMENT, chosen_uri
+from bayling_study.stages.download.archives import wanted
 
+HASHED_BYTES = 16 << 20
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
@@ -157,6 +160,24 @@ class Dag:
         os.environ["BAYLING_TRACKING"] = self.tracking_uri() if tracking.live else ""
         if tracking.experiment:
             os.environ[EXPERIMENT] = tracking.experiment
+
+    def local_state(self, source: str) -> str:
+        """Returns the path that stands for a source and a hash of what is there; else nothing.
+
+        A parameter of the download, so that what is made from a changed file is made again.
+        Of files above ``HASHED_BYTES``, size and time stand for the content.
+        """
+        row = self.layout.row(source)
+        path = self.config.download.local.get(source, row.location if row.kind == "local" else "")
+        root = Path(path).expanduser()
+        found = [root] if root.is_file() else root.rglob("*") if path else []
+        facts = {}
+        for file in filter(Path.is_file, found):
+            name, about = file.relative_to(root).as_posix(), file.stat()
+            if file == root or wanted(name, row.files):
+                small = about.st_size <= HASHED_BYTES
+                facts[name] = sha256_file(file) if small else [about.st_size, about.st_mtime_ns]
+        return f"{path} {sha256_json(facts)}" if path else ""
 
     def synthesis_workers(self, mixture: str) -> int:
         """Returns the processes that pay for a mixture; its bytes do not depend on them."""

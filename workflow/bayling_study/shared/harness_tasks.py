@@ -8,7 +8,6 @@ seam for that (``custom_dataset``): no hub, no cache, no data-set script.
 from __future__ import annotations
 
 import csv
-import json
 import logging
 from functools import cache
 from importlib import metadata
@@ -21,7 +20,7 @@ from jinja2 import TemplateError
 from bayling_study.config.multiple_choice import HarnessSuite
 from bayling_study.core import parquet
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_jsonl
+from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.lookup import look_up
 
 SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
@@ -215,14 +214,14 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     if suffix == ".jsonl":
         return list(read_jsonl(path))
     if suffix == ".csv":
-        with open(path, encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))
+        try:
+            with open(path, encoding="utf-8", newline="") as stream:
+                return list(csv.DictReader(stream))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise StudyError(f"not CSV in UTF-8 ({error})", where=path) from error
     if suffix != ".json":
         raise StudyError("not a .parquet, .jsonl, .json or .csv file", where=path)
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StudyError(f"not JSON: {error}", where=path) from error
+    rows = read_json(path)
     if not isinstance(rows, list):
         raise StudyError("not a list of rows", where=path)
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
 from bayling_study.shared import quantised
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def checkpoint_format(path: Path) -> str:
             where=path,
             fix="convert the checkpoint to safetensors; pickled weights are never loaded",
         )
-    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    config = read_json(path / "config.json")
     method = config.get("quantization_config", {}).get("quant_method")
     return "bitsandbytes" if method == "bitsandbytes" else "safetensors"
 

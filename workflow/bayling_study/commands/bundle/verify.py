@@ -25,13 +25,15 @@ def verify(folder: Path) -> dict[str, Any]:
         StudyError: the folder is no bundle, or files are missing or damaged.
     """
     about: dict[str, Any] = read_json(folder / LISTING)
-    if not isinstance(about, dict) or "files" not in about:
-        raise StudyError("not the list of a bundle", where=folder / LISTING)
-    wrong = [
-        name
-        for name, facts in about["files"].items()
-        if damage(folder / name, facts["bytes"], facts["sha256"])
-    ]
+    try:
+        files = {name: (facts["bytes"], facts["sha256"]) for name, facts in about["files"].items()}
+        whole = bool(files and about["study"])
+    except (TypeError, LookupError, AttributeError):
+        whole = False
+    if not whole:
+        fix = "unpack the bundle again, or carry it over again"
+        raise StudyError("not the list of a bundle's files", where=folder / LISTING, fix=fix)
+    wrong = [name for name, facts in files.items() if damage(folder / name, *facts)]
     if wrong:
         raise StudyError(
             f"{len(wrong)} of {len(about['files'])} files are missing or damaged, first {wrong[0]}",

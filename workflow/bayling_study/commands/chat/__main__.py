@@ -29,8 +29,8 @@ COMMAND_LINE = cli.command(
         "conversation template; needed with --checkpoint, a system has its own",
         choices=get_args(TemplateName),
     ),
-    answer_tokens=cli.option("longest answer", type=int, default=512),
-    temperature=cli.option("0 is greedy", type=float, default=0.0),
+    answer_tokens=cli.number("longest answer", default=512),
+    temperature=cli.number("0 is greedy", 0, float, default=0.0),
     precision=cli.option("default: the study's, else bf16", choices=["bf16", "fp16", "fp32"]),
     int8_compute=cli.option(
         "8-bit groupwise weights: streamed needs least memory, cached is faster",

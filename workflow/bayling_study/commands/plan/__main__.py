@@ -27,18 +27,19 @@ A100_TFLOPS = 312.0
 COMMAND_LINE = cli.command(
     __name__,
     study_config=cli.STUDY_CONFIG,
-    gpus=cli.option("GPUs of the cluster that trains", type=int),
+    gpus=cli.number("GPUs of the cluster that trains", least=0),
     gpu_gib=cli.option("memory of each of them in GiB", type=float),
     host_gib=cli.option(
         "host memory of each node in GiB (default: the profile's mem_mb of tuning)", type=float
     ),
     profile=cli.path("folder of the profile that will be used", required=False),
-    processes=cli.option("training processes on this machine", type=int),
-    teraflops=cli.option("bf16 peak of a device (A100: 312)", type=float, default=A100_TFLOPS),
-    utilisation=cli.option(
+    processes=cli.number("training processes on this machine"),
+    teraflops=cli.number("bf16 peak of a device (A100: 312)", 0.001, float, default=A100_TFLOPS),
+    utilisation=cli.number(
         "model FLOPs utilisation: share of the peak that 6 N operations per token reach; "
         "recomputed activations do not count (default: 0.4)",
-        type=float,
+        least=0.001,
+        kind=float,
         default=0.4,
     ),
 )

@@ -17,6 +17,7 @@ from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.memory import WEIGHT_BYTES
 from bayling_study.shared.sizing.shape import Shape
 
+TABLE_SIZES = "or write sizes that you know into the column bytes of download.manifest"
 BIGGER = "study: {results: /BIGGER/DISK/results, resources: /BIGGER/DISK/resources}"
 
 
@@ -30,6 +31,8 @@ class Need:
     scratch: int = 0
     saving: str = ""
     """A change of the config that makes it smaller."""
+    guessed: int = 0
+    """How much of what stays is the estimated size of downloads."""
 
 
 def disk_needs(
@@ -42,7 +45,8 @@ def disk_needs(
     resources = layout.resources
     fetch = sum(source.left for source in sources)
     archives = max((source.scratch for source in sources), default=0)
-    needs = [Need("download", resources, fetch, archives)]
+    guessed = sum(source.guessed for source in sources)
+    needs = [Need("download", resources, fetch, archives, guessed=guessed)]
     if not (layout.study / "corpora" / "parallel.parquet").exists():
         # Cleaned rows are about as large as the compressed files that they come from.
         read = set(layout.corpus_sources())
@@ -105,11 +109,14 @@ def check_disk(needs: Sequence[Need]) -> None:
         highest = peaks(group)
         worst = max(range(len(group)), key=highest.__getitem__)
         if highest[worst] > free:
+            guessed = sum(need.guessed for need in group)
+            doubt = f", of it {guessed / 1e9:.1f} GB by estimate" if guessed else ""
+            ways = [*(need.saving for need in group if need.saving), BIGGER]
             raise StudyError(
-                f"{highest[worst] / 1e9:.1f} GB are needed at the peak ({group[worst].stage}), "
-                f"{free / 1e9:.1f} GB are free",
+                f"{highest[worst] / 1e9:.1f} GB are needed at the peak ({group[worst].stage})"
+                f"{doubt}, {free / 1e9:.1f} GB are free",
                 where=folder,
-                fix="\n".join([*(need.saving for need in group if need.saving), BIGGER]),
+                fix="\n".join([*ways, *([TABLE_SIZES] if guessed else [])]),
             )
 
 

@@ -34,11 +34,17 @@ def gibibytes(size: float) -> str:
 
 
 def download_table(sources: Sequence[Download]) -> str:
-    """Renders the downloads; an unknown size says so and is not in the sum."""
+    """Renders the downloads; the sum says how much of it is estimated and what is not in it."""
     rows = [(s.row.id, _size(s), s.state, ACCESS[s.row.gated], s.row.licence) for s in sources]
     left = sum(source.left for source in sources)
     unknown = sum(source.bytes is None and source.state == "missing" for source in sources)
     more = f", and {unknown} of unknown size" if unknown else ""
+    guesses = [source.guessed for source in sources if source.guessed]
+    if guesses:
+        more = (
+            f", of it {decimal(sum(guesses))} estimated for {len(guesses)}, each at the mean "
+            f"size of sources like it in the table{more}"
+        )
     title = f"Downloads (still to fetch: {decimal(left)}{more})"
     return table(title, ("source", "size", "state", "access", "licence"), rows)
 
@@ -46,7 +52,8 @@ def download_table(sources: Sequence[Download]) -> str:
 def _size(source: Download) -> str:
     if source.bytes is None:
         return "unknown"
-    return ("about " if source.estimated else "") + decimal(source.bytes)
+    words = {"": "", "shape": "about ", "estimate": "estimate "}
+    return words[source.origin] + decimal(source.bytes)
 
 
 def model_table(models: Mapping[str, Model], group: int) -> str:

@@ -37,7 +37,7 @@ COMMAND_LINE = cli.command(
     study_config=cli.STUDY_CONFIG,
     profile=cli.path("folder of the profile"),
     sdm=cli.option("as for snakemake; else the profile's", choices=("conda", "apptainer")),
-    wait=cli.option("minutes that a probe may wait in the queue", type=float, default=15),
+    wait=cli.number("minutes that a probe may wait in the queue", 0, float, default=15),
 )
 
 

@@ -42,7 +42,7 @@ COMMAND_LINE = cli.command(
                 "study": cli.STUDY,
                 "suite": cli.option("suite of conversations", default="interactive"),
                 "systems": cli.option("names of the systems to rank", required=True, nargs="+"),
-                "items": cli.option("conversations to rank", type=int, default=60),
+                "items": cli.number("conversations to rank", default=60),
                 "seed": cli.option("of the draw", type=int, default=SEED),
                 "out": cli.path("folder to write"),
             },

@@ -26,8 +26,8 @@ FINISHED_SHOWN = 5
 COMMAND_LINE = cli.command(
     __name__,
     study_config=cli.STUDY_CONFIG,
-    watch=cli.option(
-        "seconds between two prints; without it, print once", type=float, metavar="SECONDS"
+    watch=cli.number(
+        "seconds between two prints; without it, print once", 0, float, metavar="SECONDS"
     ),
 )
 

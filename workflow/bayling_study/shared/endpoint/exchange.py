@@ -15,6 +15,7 @@ from typing import Any
 import openai
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import NOT_JSON
 from bayling_study.core.network import retry_after
 from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
@@ -111,7 +112,7 @@ class Connection:
             asked = request.most_tokens - request.max_tokens
             tokens = int(usage.get("completion_tokens", request.max_tokens))
             prompt_tokens = int(usage.get("prompt_tokens", asked))
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (*NOT_JSON, LookupError, TypeError, AttributeError, OverflowError):
             raise TryAgainError("the answer is not a chat completion") from None
         if not isinstance(text, str):
             raise TryAgainError("the answer is not a text")

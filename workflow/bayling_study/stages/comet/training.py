@@ -169,7 +169,12 @@ def save(model: RegressionMetric, folder: Path) -> None:
     version = {"pytorch-lightning_version": pytorch_lightning.__version__}
     content = {"state_dict": model.state_dict(), "hyper_parameters": values, **version}
     (folder / "checkpoints").mkdir()
-    torch.save(content, folder / "checkpoints" / "model.ckpt")
+    file = folder / "checkpoints" / "model.ckpt"
+    try:
+        torch.save(content, file)
+    except RuntimeError as error:  # torch tells of a failed write without its number
+        what = "the model could not be written: the disk is full or failed"
+        raise StudyError(what, where=file, fix="free some space and start again") from error
     text = yaml.safe_dump(values, sort_keys=True)
     (folder / "hparams.yaml").write_text(text, encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -70,23 +70,23 @@ def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
         return
     path = local.local_path(row, section.local)
     root = path if path and path.is_dir() else None
-    if intact(out, row, root):
+    if (root or not path) and intact(out, row, root):  # a file may be another one by now
         LOG.info("%s is complete", row.id)
         return
-    lock = locks.read_lock(locks.lock_path(out))
     if root:
         facts = local.take_local_folder(root, row)
-        known = locks.read_listing(locks.listing_path(out))
-        checked = local.check_local_folder(root, row, facts, lock, known)
+        checked = local.check_local_folder(root, row, facts, out)
         write_receipt(out, row, facts, "local", root=str(root), checked=checked)
         LOG.info("%s: %d files of %s; %s", row.id, len(facts), root, checked)
         return
     (out / MANIFEST).unlink(missing_ok=True)
+    lock = locks.read_lock(locks.lock_path(out))
     request = make_request(row, out, section, lock)
     fetched = local.take_local_file(path, request) if path else fetch_remote(request)
     pin = "table" if row.sha256 else "lock"
     if pin == "lock" and lock is None:
-        lock = locks.Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes)
+        origin = locks.LOCAL_COPY if path else ""
+        lock = locks.Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes, origin)
         locks.write_lock(locks.lock_path(out), lock)
     locks.write_listing(locks.listing_path(out), fetched.facts)
     write_receipt(out, row, fetched.facts, pin, revision=fetched.revision)

@@ -8,11 +8,13 @@ small archive cannot fill the disk.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import lzma
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -23,13 +25,18 @@ from typing import IO
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES
-from bayling_study.stages.download.receipt import FileFact
+from bayling_study.stages.download.receipt import FileFact, check_name
 
 EXPANSION_LIMIT = 50
 """Unpacked to packed size; text archives of the studies reach about 10."""
 ENCRYPTED = 0x1
 """Bit of a zip member's flags."""
 MINIMUM_LIMIT_BYTES = 64 << 20
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError),
+    *(ValueError, LookupError, NotImplementedError, struct.error),
+)
+"""What the libraries raise of archives with flipped bits, found by flipping some."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,11 @@ def unpack(
     limit = max(MINIMUM_LIMIT_BYTES, EXPANSION_LIMIT * archive.stat().st_size)
     try:
         facts = _unpack_members(archive, scratch, patterns, strip_top, limit)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except DAMAGED as error:
         raise StudyError(f"the archive is damaged ({error})", where=archive) from error
     except OSError as error:
-        if error.errno is not None:  # the disk's error; gzip and bzip2 give theirs no number
+        # Else the disk's; gzip and bzip2 give theirs no number, zip seeks to no place.
+        if error.errno not in (None, errno.EINVAL):
             raise
         raise StudyError(f"the archive is damaged ({error})", where=archive) from error
     else:
@@ -81,7 +89,7 @@ def _unpack_members(
     unmatched = {pattern for pattern, _ in wanted}
     facts: dict[str, FileFact] = {}
     for member in members(archive):
-        name = member.name.partition("/")[2] if strip_top else member.name
+        name = tidy(member.name.partition("/")[2] if strip_top else member.name)
         hits = {pattern for pattern, match in wanted if match(name)}
         if not hits or member.folder:
             continue
@@ -96,6 +104,11 @@ def _unpack_members(
     return list(facts.values())
 
 
+def tidy(name: str) -> str:
+    """Returns a name as the file system takes it: ``./x`` is ``x``, ``t//x`` is ``t/x``."""
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Returns a test for a glob on ``/``-separated paths.
 
@@ -105,6 +118,11 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     regex = re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.DOTALL)
     return lambda name: regex.fullmatch(name) is not None
+
+
+def wanted(name: str, patterns: tuple[str, ...]) -> bool:
+    """Tells whether a path matches one of the patterns; no patterns want everything."""
+    return not patterns or any(matcher(pattern)(name) for pattern in patterns)
 
 
 def members(archive: Path) -> Iterator[Member]:
@@ -151,13 +169,19 @@ def _refuse_unsafe(member: Member, name: str, archive: Path) -> None:
         raise StudyError(f"member {member.name!r} points outside the folder", where=archive)
     if not member.regular:
         raise StudyError(f"member {member.name!r} is a link or device", where=archive)
+    check_name(name, archive)
 
 
 def _write(member: Member, name: str, folder: Path, limit: int, archive: Path) -> FileFact:
     target = folder / name
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch(exist_ok=False)
+    except (FileExistsError, NotADirectoryError) as error:
+        what = f"another member is a folder or file where {name!r} would be"
+        raise StudyError(what, where=archive) from error
     digest, count = hashlib.sha256(), 0
-    with member.open() as source, open(target, "xb") as sink:
+    with member.open() as source, open(target, "wb") as sink:
         while chunk := source.read(CHUNK_BYTES):
             count += len(chunk)
             if count > limit:

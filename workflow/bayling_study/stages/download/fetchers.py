@@ -19,13 +19,14 @@ from urllib.parse import unquote, urlsplit
 from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, sha256_file
-from bayling_study.stages.download.archives import matcher, unpack
+from bayling_study.stages.download.archives import unpack
 from bayling_study.stages.download.clients import apt_packages, deb_contents, npm_archive
 from bayling_study.stages.download.hub import fetch_hub
+from bayling_study.stages.download.lock import content_differs
 from bayling_study.stages.download.package_index import fetch_package
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.stages.download.request import DownloadRequest, Fetched
-from bayling_study.stages.download.transfer import fetch
+from bayling_study.stages.download.transfer import WrongHashError, fetch
 
 ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".deb")
 TOP_FOLDER_KINDS = ("git", "pip-sdist", "npm", "apt")
@@ -50,7 +51,11 @@ def fetch_url(request: DownloadRequest) -> Fetched:
     """Kind ``url``: a file, or members of an archive."""
     url = request.mirrored(request.row.location)
     target = request.raw / file_name(url)
-    fetch(url, target, request.sha256, request.row.bytes, request.policy)
+    try:
+        fetch(url, target, request.sha256, request.row.bytes, request.policy)
+    except WrongHashError as error:
+        what = f"{error.what} by {{origin}}"
+        raise content_differs(what, url, request.row, request.out) from error
     return take_file(target, request)
 
 
@@ -183,12 +188,8 @@ def insist(actual: str, request: DownloadRequest, where: Path) -> None:
         StudyError: they differ.
     """
     if request.sha256 and actual != request.sha256:
-        origin = "config/sources.tsv" if request.row.sha256 else "the lock of the first download"
-        raise StudyError(
-            f"the content's sha256 is {actual}, but {origin} says {request.sha256}",
-            where=where,
-            fix="the upstream changed or was tampered with; do not use it unless you know why",
-        )
+        what = f"the content's sha256 is {actual}, but {{origin}} says {request.sha256}"
+        raise content_differs(what, where, request.row, request.out)
 
 
 def fetch_from_hub(request: DownloadRequest) -> Fetched:
@@ -221,11 +222,6 @@ def fetch_from_babel(request: DownloadRequest) -> Fetched:
     # Imported late: it reads all of CLDR's locales.
     import_module("bayling_study.stages.download.cldr").write_names(request)
     return many_files(request, request.revision)
-
-
-def wanted(name: str, patterns: tuple[str, ...]) -> bool:
-    """Tells whether a path matches one of the patterns; no patterns want everything."""
-    return not patterns or any(matcher(pattern)(name) for pattern in patterns)
 
 
 FETCHERS: dict[str, Callable[[DownloadRequest], Fetched]] = {

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.table import SourceRow
-from bayling_study.stages.download.fetchers import file_name, is_archive, take_file, wanted
-from bayling_study.stages.download.lock import Lock
+from bayling_study.stages.download import lock as locks
+from bayling_study.stages.download.archives import wanted
+from bayling_study.stages.download.fetchers import file_name, is_archive, take_file
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.stages.download.request import DownloadRequest, Fetched
 
@@ -62,18 +63,17 @@ def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
     return facts
 
 
-def check_local_folder(
-    root: Path, row: SourceRow, facts: list[FileFact], lock: Lock | None, known: list[FileFact]
-) -> str:
+def check_local_folder(root: Path, row: SourceRow, facts: list[FileFact], out: Path) -> str:
     """Compares a local folder's wanted files with all that is known of the source.
 
-    ``known`` are the files of an earlier verified download, if there was one. Returns for
-    the receipt ``local, checked``, ``local, N of M files checked`` or ``local, not checked``
-    where no hash of the content is known.
+    That is the table, and the lock and list of files of the earlier downloads to ``out``.
+    Returns for the receipt ``local, checked``, ``local, N of M files checked`` or
+    ``local, not checked`` where no hash of the content is known.
 
     Raises:
         StudyError: a file differs, or the folder cannot be a part of the source.
     """
+    lock, known = locks.read_lock(locks.lock_path(out)), locks.read_listing(locks.listing_path(out))
     expected = row.sha256 or (lock.sha256 if lock else "")
     if expected and row.kind in LISTED and listing_hash(facts) == expected:
         return CHECKED
@@ -82,27 +82,17 @@ def check_local_folder(
         hashes[file_name(row.location)] = expected
     for fact in facts:
         if hashes.get(fact.path, fact.sha256) != fact.sha256:
-            what = f"sha256 is {fact.sha256}, but that of the source is {hashes[fact.path]}"
-            raise _differs(what, root / fact.path, row)
+            what = f"sha256 is {fact.sha256}, that of the source {hashes[fact.path]} ({{origin}})"
+            raise locks.content_differs(what, root / fact.path, row, out)
     held = sum(fact.bytes for fact in facts)
     summed = lock is not None and row.kind in MANY_FILES and held >= lock.bytes
     if (expected and row.kind == "local") or (summed and not known):
-        what = f"its files are neither those with the hash {expected} nor a part of them"
-        raise _differs(what, root, row)
+        what = f"its files are neither those with the hash {expected} nor a part ({{origin}})"
+        raise locks.content_differs(what, root, row, out)
     agreed = sum(fact.path in hashes for fact in facts)
     if agreed == len(facts):
         return CHECKED
     return f"local, {agreed} of {len(facts)} files checked" if agreed else NOT_CHECKED
-
-
-def _differs(what: str, where: Path, row: SourceRow) -> StudyError:
-    origin = "config/sources.tsv" if row.sha256 else "the lock of the first download"
-    return StudyError(
-        f"{what} ({origin})",
-        where=where,
-        fix=f"name an unchanged copy under download.local.{row.id}, or remove that line to fetch "
-        f"the source;\nother content needs a row of its own in config/sources.tsv",
-    )
 
 
 def take_local_file(path: Path, request: DownloadRequest) -> Fetched:

@@ -6,21 +6,27 @@ resources folder with revision, hash and size, and every later download, also
 after the files were removed, must give the same. One file a source, because
 download jobs run side by side and must not write into a shared one.
 
+A file of the user's that stands for a source's upstream file locks it too; a further
+column ``origin`` then says so.
+
 Beside it ``ID-HASH.files.json`` lists the files of every verified download, of
 pinned sources too: a local folder that replaces a part of the source is held to it.
 """
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json, write_text
 from bayling_study.core.tables import read_table
+from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.receipt import FileFact
 
 COLUMNS = ("id", "revision", "sha256", "bytes")
+LOCAL_COPY = "local copy"
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,14 @@ class Lock:
         revision: the commit or hub revision that was resolved; may be empty.
         sha256: hash in the sense of the table's column.
         bytes: size of the transfer, or of all files for kinds of many files.
+        origin: ``local copy``, or nothing for a download.
     """
 
     id: str
     revision: str
     sha256: str
     bytes: int
+    origin: str = ""
 
 
 def lock_path(out: Path) -> Path:
@@ -53,19 +61,46 @@ def read_lock(path: Path) -> Lock | None:
     """
     if not path.exists():
         return None
-    rows = [cells for _, cells in read_table(path, COLUMNS)]
+    more = ("origin",) if LOCAL_COPY in path.read_text(encoding="utf-8", errors="replace") else ()
+    rows = [cells for _, cells in read_table(path, (*COLUMNS, *more))]
     if len(rows) != 1 or not rows[0]["bytes"].isdigit():
         raise StudyError(
             "not a lock file", where=path, fix="restore it, or remove it to lock the source anew"
         )
     row = rows[0]
-    return Lock(row["id"], row["revision"], row["sha256"], int(row["bytes"]))
+    return Lock(**row | {"bytes": int(row["bytes"])})  # type: ignore[arg-type]
 
 
 def write_lock(path: Path, lock: Lock) -> None:
     """Writes a lock atomically."""
-    values = asdict(lock)
-    write_text(path, "\t".join(COLUMNS) + "\n" + "\t".join(str(values[c]) for c in COLUMNS) + "\n")
+    values = {key: str(value) for key, value in asdict(lock).items() if value or key in COLUMNS}
+    write_text(path, "\t".join(values) + "\n" + "\t".join(values.values()) + "\n")
+
+
+def content_differs(what: str, where: Path | str, row: SourceRow, out: Path) -> StudyError:
+    """Returns the error of content that is not what the table or a source's lock says.
+
+    Of ``what``, ``{origin}`` becomes that which the content was compared with. The fix says
+    what to do with a copy of the user's, a download, and content that is another on purpose.
+    """
+    copy = isinstance(where, Path) and not where.is_relative_to(out)
+    advice = (
+        f"name an unchanged copy under download.local.{row.id}, or remove that line to fetch "
+        f"the source"
+        if copy
+        else "the upstream changed or was tampered with; do not use it unless you know why"
+    )
+    file = lock_path(out)
+    lock = None if row.sha256 else read_lock(file)
+    if lock is None:
+        fix = f"{advice};\nother content needs a row of its own in config/sources.tsv"
+        return StudyError(what.format(origin="config/sources.tsv"), where=where, fix=fix)
+    if lock.origin and not copy:
+        advice = "the local copy that came first was another one"
+    accept = shlex.join(["rm", "-f", str(file), str(listing_path(out))])
+    fix = f"{advice};\nto take this content from now on: {accept}"
+    origin = f"the lock of the first {lock.origin or 'download'}"
+    return StudyError(what.format(origin=origin), where=where, fix=fix)
 
 
 def listing_path(out: Path) -> Path:

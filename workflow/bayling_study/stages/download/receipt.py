@@ -15,6 +15,7 @@ from typing import Any
 from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_file, sha256_json, write_json
+from bayling_study.core.text.forms import storable
 from bayling_study.shared.sources.fetched import MANIFEST
 from bayling_study.shared.sources.table import SourceRow, row_hash
 
@@ -29,6 +30,16 @@ class FileFact:
     path: str
     sha256: str
     bytes: int
+
+
+def check_name(name: str, where: object) -> None:
+    """Refuses a file's name that no receipt can hold (``StudyError``)."""
+    if storable(name) != name:
+        raise StudyError(
+            f"the name {name!r} of a file is not UTF-8",
+            where=where,
+            fix="rename the file in a folder of your own, and name that under download.local",
+        )
 
 
 def listing_hash(files: Iterable[FileFact]) -> str:
@@ -50,6 +61,7 @@ def describe_files(root: Path) -> list[FileFact]:
             if not path.is_file():
                 raise StudyError("a link leads to nothing", where=path)
             relative = path.relative_to(root).as_posix()
+            check_name(relative, root)
             facts.append(FileFact(relative, sha256_file(path), path.stat().st_size))
     return sorted(facts)
 

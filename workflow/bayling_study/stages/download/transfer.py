@@ -67,6 +67,10 @@ class TransientError(Exception):
         self.pause = pause
 
 
+class WrongHashError(StudyError):
+    """The whole file came, and is not the one that was expected."""
+
+
 def fetch(
     url: str,
     target: Path,
@@ -245,7 +249,7 @@ class _Transfer:
         if self.resumed:
             self.resumed = False
             raise TransientError("the resumed file has a wrong hash; starting over", pause=0.0)
-        raise StudyError(
+        raise WrongHashError(
             f"the file's sha256 is {actual}, expected {self.sha256}",
             where=self.url,
             fix="the upstream file changed or was tampered with; do not use it unless you know why",

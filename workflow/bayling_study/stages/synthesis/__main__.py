@@ -79,7 +79,7 @@ COMMAND_LINE = cli.command(
         metavar="SUITE.jsonl",
     ),
     source_manifest=cli.DOWNLOADS,
-    workers=cli.option("processes", type=int, default=1),
+    workers=cli.number("processes", default=1),
     cache=cli.path("folder of a teacher's answers", required=False),
     out=cli.path("folder to write"),
 )

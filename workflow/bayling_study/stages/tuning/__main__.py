@@ -57,13 +57,13 @@ COMMAND_LINE = cli.command(
     licence=cli.option("of the foundation, where its files do not say"),
     checkpoints=cli.path("folder of work in progress"),
     out=cli.path("tuned checkpoint to write"),
-    processes=cli.option(
+    processes=cli.number(
         "worker processes of each node; 0: one for each GPU granted, without any just one",
-        type=int,
+        least=0,
         default=1,
     ),
-    threads=cli.option("cores granted on each node", type=int, default=1),
-    nodes=cli.option("nodes granted", type=int, default=1),
+    threads=cli.number("cores granted on each node", default=1),
+    nodes=cli.number("nodes granted", default=1),
     node_launcher=cli.option(
         "starts one task on each of several nodes: srun, or a whole command line", default="srun"
     ),

@@ -32,8 +32,8 @@ COMMAND_LINE = cli.command(
     __name__,
     job=cli.option("the job's file", positional=True, type=Path),
     rendezvous=cli.option("HOST:PORT of the first node", required=True),
-    nodes=cli.option("number of nodes", required=True, type=int),
-    processes=cli.option("processes of this node", required=True, type=int),
+    nodes=cli.number("number of nodes", required=True),
+    processes=cli.number("processes of this node", required=True),
     timeout=cli.option("seconds to wait for others", required=True, type=float),
     logs=cli.path("folder for this node's log", required=False),
 )

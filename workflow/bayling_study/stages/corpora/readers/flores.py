@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bayling_study.config.corpora import ParallelCorpus
+from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
 from bayling_study.stages.corpora.readers.aligned import block, segment
@@ -31,7 +32,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     pivot = locate(download, corpus.file(corpus.path, corpus.upstream_pivot))
     paths = [locate(download, corpus.file(corpus.path, name)) for name in corpus.targets.values()]
     files = paired([(path, _rows(path)) for path in [pivot, *paths]])
-    documents = list(_documents(pivot, files[0]))
+    documents = _documents(pivot, files[0])
     for row, texts in enumerate(zip(*files, strict=True), start=1):
         document = documents[row - 1] if documents else block(row)
         for language, other in zip(corpus.targets, texts[1:], strict=True):
@@ -45,12 +46,20 @@ def _rows(path: Path) -> list[FloresRow]:
     return [FloresRow(text) for _, text in lines(path)]
 
 
-def _documents(pivot: Path, rows: list[FloresRow]) -> Iterator[str]:
-    """Yields the article of each sentence, if the release says so."""
+def _documents(pivot: Path, rows: list[FloresRow]) -> list[str]:
+    """Returns the article of each sentence, if the release says so.
+
+    Raises:
+        StudyError: it says so of more or fewer sentences than there are.
+    """
     metadata = pivot.parent.parent / f"metadata_{pivot.parent.name}.tsv"
     if pivot.suffix in TABLES:
-        yield from (row.document for row in rows)
-    elif metadata.is_file():
-        for row, line in lines(metadata):
-            if row > 1:  # the first line names the columns; the first column is the URL
-                yield line.split("\t")[0]
+        return [row.document for row in rows]
+    if not metadata.is_file():
+        return []
+    # The first line names the columns; the first column is the URL.
+    found = [line.split("\t")[0] for row, line in lines(metadata) if row > 1]
+    if len(found) != len(rows):
+        what = f"{len(found)} articles of {len(rows)} sentences in {pivot.name}"
+        raise StudyError(what, where=metadata, fix="fetch the source again")
+    return found

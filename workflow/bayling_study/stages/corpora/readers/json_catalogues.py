@@ -57,7 +57,10 @@ def messages(file: Path) -> dict[str, str]:
     catalogue = read_json(file)
     if not isinstance(catalogue, dict):
         raise StudyError("the catalogue is not a JSON object", where=file)
-    return dict(_leaves(catalogue, "", file))
+    try:
+        return dict(_leaves(catalogue, "", file))
+    except RecursionError as error:
+        raise StudyError("the objects are nested too deeply", where=file) from error
 
 
 def _leaves(branch: dict[str, Any], prefix: str, file: Path) -> Iterator[tuple[str, str]]:

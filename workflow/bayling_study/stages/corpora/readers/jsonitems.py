@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from bayling_study.core import parquet
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import NOT_JSON
 from bayling_study.stages.corpora.readers.lines import lines
 
 BLOCK = 1 << 20
@@ -138,6 +139,8 @@ class _ArrayReader:
                 near = error.pos >= len(self._buffer) - NEAR_END
                 if not (cut or near) or not self._more():
                     raise self._wrong(f"not valid JSON ({error.msg})") from error
+            except NOT_JSON as error:
+                raise self._wrong(f"not valid JSON ({error})") from error
 
     def _peek(self) -> str:
         """Skips white space and returns the next character without taking it."""
