@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bayling_study.core.records import around
 from bayling_study.shared.metrics.aggregates import some_of
 from bayling_study.shared.metrics.measurement import Array, Measurement
 from bayling_study.shared.metrics.resampling import (
@@ -64,7 +65,6 @@ class PairTest:
         """Returns the row of the comparisons file, before any correction; all must be finite."""
         for values in (self.values, self.resamples, self.exchanges):
             finite(values, f"{self.metric} of {' and '.join(self.systems)}")
-        low, high = interval(self.resamples, plan.confidence)
         size = abs(self.difference)
         return {
             "metric": self.metric,
@@ -75,8 +75,7 @@ class PairTest:
             "value_b": self.values[1],
             "n": self.n,
             "difference": self.difference,
-            "low": low,
-            "high": high,
+            **around(self.difference, *interval(self.resamples, plan.confidence)),
             "bootstrap": paired_bootstrap(self.resamples, size),
             "randomisation": p_value(np.abs(self.exchanges), size),
         }
