@@ -111,7 +111,7 @@ def test_intervals_are_stretched_over_rounding_and_no_further(tmp_path):
 @pytest.mark.parametrize("bound", [float("nan"), float("inf")])
 def test_a_bound_that_is_no_number_is_never_written(tmp_path, bound):
     wrong = Score("s", "zh-en", "tuned", "bleu", 1.0, bound, 2.0, 9, "")
-    with pytest.raises(StudyError, match="bleu of zh-en is (nan|inf)"):
+    with pytest.raises(StudyError, match=f"bleu of zh-en is {bound}"):
         write_scores(tmp_path / "scores.json", [wrong])
     assert not (tmp_path / "scores.json").exists()
 
