@@ -110,8 +110,8 @@ def workflow_of(folder: Path) -> str:
 def is_ours(process: psutil.Process, folder: Path) -> bool:
     """Tells whether a workflow of this user in a folder started a process, by its environment."""
     try:
-        own = process.uids().real == os.getuid()
-        return own and process.environ().get(STARTED_BY) == workflow_of(folder)
+        marked = process.environ().get(STARTED_BY) == workflow_of(folder)
+        return marked and bool(process.uids().real == os.getuid())
     except psutil.Error as error:  # what has ended harms nobody; what hides may be anybody's
         return isinstance(error, psutil.NoSuchProcess)
 
