@@ -22,33 +22,28 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.dag.layout import Layout
 from bayling_study.stages.download.__main__ import ensure
+from helpers.bundles import as_folder, as_link, packed_study, unpacked
 from helpers.tiny import write_study
 
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of the miniature study; what it was made from is gone."""
-    folder = tmp_path_factory.mktemp("packed")
-    study = write_study(folder / "here")
-    config = load_config(study)
-    layout = Layout(config)
-    with pytest.raises(StudyError, match="not fetched yet: catalogues") as caught:
-        pack_study([study], folder / "tiny.tar")
-    assert caught.value.fix == "make fetch STUDY=tiny"
-    assert not (folder / "tiny.tar").exists()
-    for source in layout.used_sources():
-        ensure(layout.row(source), layout.download(source), config.download)
-    pack_study([study], folder / "tiny.tar")
-    shutil.rmtree(study.parent)
-    return folder / "tiny.tar"
+    return packed_study(tmp_path_factory.mktemp("packed"))
 
 
 @pytest.fixture
 def there(packed: Path, tmp_path: Path) -> Path:
     """The bundle as it is unpacked elsewhere."""
-    with tarfile.open(packed) as tar:
-        tar.extractall(tmp_path, filter="data")
-    return tmp_path / TOP
+    return unpacked(packed, tmp_path)
+
+
+def test_a_study_that_was_not_fetched_is_not_packed(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "here")
+    with pytest.raises(StudyError, match="not fetched yet: catalogues") as caught:
+        pack_study([study], tmp_path / "tiny.tar")
+    assert caught.value.fix == "make fetch STUDY=tiny"
+    assert not (tmp_path / "tiny.tar").exists()
 
 
 def test_the_list_covers_every_file_and_the_sources_are_found(
@@ -123,16 +118,6 @@ def test_extra_files_of_a_source_are_named_and_those_of_other_studies_are_not(th
     (source / "files" / "modeling.py").touch()
     name = (source / "files" / "modeling.py").relative_to(there).as_posix()
     assert wrong(there) == [f"{name} is extra: a job might import or run it"]
-
-
-def as_link(path: Path) -> None:
-    path.rename(path.with_name("elsewhere"))
-    path.symlink_to("elsewhere")
-
-
-def as_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
 
 
 WAYS = {
