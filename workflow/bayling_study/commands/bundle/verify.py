@@ -42,9 +42,8 @@ def read_listing(folder: Path) -> dict[str, Any]:
 
 def findings(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Returns how a folder differs from a bundle's files: a line for each path, sorted."""
-    found = {name: fault(folder / name, facts) for name, facts in files.items()} | extras(
-        folder, files
-    )
+    found = {name: fault(folder / name, facts) for name, facts in files.items()}
+    found |= extras(folder, files)
     return [f"{name} {what}" for name, what in sorted(found.items()) if what]
 
 
