@@ -37,7 +37,7 @@ export TOKENIZERS_PARALLELISM := false
 FOLDER = S=$$(python -m bayling_study.dag.folder --study-config $(FILES)) &&
 EXCLUSIVE = $(FOLDER) python -m bayling_study.dag.exclusive --study "$$S" $(if $(filter local,$(PROFILE)),,--keep-locks) --
 SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
-NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
+NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
@@ -84,8 +84,8 @@ bundle: envs ## pack the repository and the study's sources for a machine withou
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
 	@python -m bayling_study.commands.bundle --study-config $(FILES) --out "$(BUNDLE)"
 
-verify: ## compare an unpacked bundle with its list of hashes
-	@$(NEW_ENOUGH) && $(PYTHON) -m bayling_study.commands.bundle.verify .
+verify: ## compare an unpacked bundle with its list of hashes: damaged, missing and extra files
+	@$(NEW_ENOUGH) && $(PYTHON) -SPB -m bayling_study.commands.bundle.verify .
 
 dry-run: look ## list the jobs that a run would do
 	@$(FOLDER) $(SNAKEMAKE) --dry-run --quiet rules

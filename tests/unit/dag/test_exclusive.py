@@ -5,10 +5,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from bayling_study.core.errors import StudyError
+from bayling_study.dag.exclusive import STARTED_BY, end_jobs, is_ours, mend, workflow_of
 from helpers import ROOT
 
 WORKFLOW = ROOT / "workflow"
@@ -28,10 +31,15 @@ STAGE = ("bayling_study.stages.corpora", "--record", "r.json")
 WORKER = ("bayling_study.stages.tuning.worker", "results/one/work/tuning/tuned/1/job.json")
 
 
-def job_left_behind(folder: Path, words: tuple[str, ...] = STAGE) -> subprocess.Popen[str]:
-    """Returns a live process with the command line of a stage program."""
+def stage_at_work(
+    folder: Path, words: tuple[str, ...] = STAGE, started_by: Path | None = None
+) -> subprocess.Popen[str]:
+    """Returns a live process with the command line of a stage, of a folder's workflow or none."""
     command = [sys.executable, "-c", JOB, *words]
-    process = subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE)
+    marks = {STARTED_BY: workflow_of(started_by)} if started_by else {}
+    process = subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, env={**os.environ, **marks},
+    )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "at work\n"
     return process
@@ -60,7 +68,7 @@ def test_jobs_and_lock_of_a_killed_run_are_removed(tmp_path, words):
     stale = tmp_path / ".snakemake" / "locks" / "0.output.lock"
     stale.parent.mkdir(parents=True)
     stale.write_text("results/one/x\n")
-    job = job_left_behind(tmp_path, words)
+    job = stage_at_work(tmp_path, words, started_by=tmp_path)
     done = start(tmp_path, "echo", "ran")
     out, err = done.communicate(timeout=240)
     assert (done.returncode, out) == (0, "ran\n")
@@ -73,7 +81,7 @@ def test_jobs_and_lock_of_a_killed_run_are_removed(tmp_path, words):
 def test_jobs_of_other_folders_and_servers_are_left_alone(tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    job = job_left_behind(other)
+    job = stage_at_work(other, started_by=other)
     server = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)", "bayling_study.commands.serve"],
         cwd=tmp_path,
@@ -85,3 +93,75 @@ def test_jobs_of_other_folders_and_servers_are_left_alone(tmp_path):
     for process in (job, server):
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def at_work():
+    """Starts stages and ends those that the test leaves."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_one(folder: Path, **how: Any) -> subprocess.Popen[str]:
+        started.append(stage_at_work(folder, **how))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_stage_started_by_hand_is_left_alone_and_named(tmp_path, at_work):
+    stale = tmp_path / ".snakemake" / "locks" / "0.output.lock"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    left = at_work(tmp_path, started_by=tmp_path)
+    by_hand = at_work(tmp_path)
+    done = start(tmp_path, "echo", "ran")
+    out, err = done.communicate(timeout=240)
+    assert (done.returncode, out) == (2, "")
+    assert err.startswith(f"error: {tmp_path}: stages that no workflow of yours started")
+    assert f"at work: process {by_hand.pid}" in err
+    assert f"kill {by_hand.pid}" in err
+    assert [left.poll(), by_hand.poll(), stale.exists()] == [None, None, True]
+
+
+def test_the_mark_of_another_clone_or_machine_proves_nothing(tmp_path, at_work, monkeypatch):
+    other = at_work(tmp_path, started_by=tmp_path / "clone")
+    with pytest.raises(StudyError, match=f"process {other.pid}"):
+        mend(tmp_path)
+    own = psutil.Process(at_work(tmp_path, started_by=tmp_path).pid)
+    assert is_ours(own, tmp_path)
+    monkeypatch.setattr("platform.node", lambda: "another-machine")
+    assert not is_ours(own, tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start another user's process")
+def test_another_users_process_is_not_ended_for_its_mark(tmp_path):
+    marks = {STARTED_BY: workflow_of(tmp_path)}
+    theirs = subprocess.Popen(["/bin/sleep", "600"], cwd="/", env=marks, user=65534)
+    ours = subprocess.Popen(["/bin/sleep", "600"], cwd="/", env=marks)
+    found = [is_ours(psutil.Process(process.pid), tmp_path) for process in (theirs, ours)]
+    for process in (theirs, ours):
+        process.kill()
+        process.wait()
+    assert found == [False, True]
+
+
+def test_an_environment_that_cannot_be_read_proves_nothing(tmp_path, at_work, monkeypatch):
+    job = at_work(tmp_path, started_by=tmp_path)
+
+    def hidden(self: psutil.Process) -> dict[str, str]:
+        raise psutil.AccessDenied(self.pid)
+
+    monkeypatch.setattr(psutil.Process, "environ", hidden)
+    with pytest.raises(StudyError, match=f"process {job.pid}"):
+        mend(tmp_path)
+    assert job.poll() is None
+
+
+def test_a_number_that_another_process_has_by_now_is_not_ended(tmp_path, at_work):
+    job = at_work(tmp_path, started_by=tmp_path)
+    recycled = psutil.Process(job.pid)
+    recycled._create_time, recycled._ident = 1.0, (job.pid, 1.0)  # what ended had the same number
+    end_jobs([recycled], grace=0.2)
+    assert job.poll() is None

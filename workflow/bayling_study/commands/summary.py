@@ -35,7 +35,11 @@ def main() -> None:
     report, tracked = study / "report", study / "runs" / "mlflow.json"
     if not (report / "index.html").exists():
         raise StudyError("the study has no report yet", where=report, fix="make study")
-    print(table(report / "tables" / "summary.tsv"))
+    if (results := report / "tables" / "summary.tsv").exists():
+        print(table(results))
+    if (missing := report / "tables" / "missing.tsv").exists():
+        print(f"\nCaution: the report lacks these blocks ({study / 'logs' / 'report.log'}):")
+        print(table(missing))
     print(f"\nReport: {report / 'index.html'}")
     if tracked.exists() and "pending" in read_json(tracked):
         print("MLflow was not reached; `make track` sends the run records once it answers.")

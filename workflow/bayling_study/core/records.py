@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl, write_json, write_jsonl
+
+ROUNDING = 1e-9
+"""Difference of two numbers, relative and absolute, that binary rounding may make."""
 
 
 @dataclass(frozen=True)
@@ -188,16 +192,32 @@ def write_hypotheses(path: Path, hypotheses: Iterable[Hypothesis]) -> int:
     return write_jsonl(path, (asdict(hypothesis) for hypothesis in hypotheses))
 
 
+def around(value: float, low: float, high: float) -> dict[str, float]:
+    """Returns an interval as ``low`` and ``high``, stretched where it misses its value by rounding.
+
+    The resamples of a single segment are alike, but not to the last bit. What truly misses its
+    value (the bootstrap of BLEU has a bias) stays as it is.
+    """
+    near = partial(math.isclose, value, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    bounds = {"low": min(low, value) if near(low) else low}
+    return bounds | {"high": max(high, value) if near(high) else high}
+
+
 def write_scores(path: Path, scores: list[Score]) -> None:
-    """Writes a score file atomically.
+    """Writes a score file atomically, each interval ``around`` its value.
 
     Raises:
-        StudyError: a value is not a finite number; nothing is written then.
+        StudyError: a value or a bound is not a finite number; nothing is written then.
     """
+    rows = []
     for score in scores:
-        if not math.isfinite(score.value):
-            raise StudyError(f"{score.metric} of {score.item} is {score.value}", where=path)
-    write_json(path, {"schema": 1, "scores": [asdict(score) for score in scores]})
+        for number in (score.value, score.low, score.high):
+            if number is not None and not math.isfinite(number):
+                raise StudyError(f"{score.metric} of {score.item} is {number}", where=path)
+        rows.append(asdict(score))
+        if score.low is not None and score.high is not None:
+            rows[-1] |= around(score.value, score.low, score.high)
+    write_json(path, {"schema": 1, "scores": rows})
 
 
 def read_scores(path: Path) -> list[Score]:

@@ -7,14 +7,16 @@ jobs it had started: starting again would be refused, and unlocking by hand
 while such a job still writes would give a file two writers. This program holds
 a lock that the kernel drops with its process, ends the jobs that a killed run
 left (training saves itself first), removes Snakemake's stale lock, and becomes
-the command. It looks at this machine alone: jobs of a scheduler are its
-profile's affair (``make resume``).
+the command. A stage that somebody started by hand is no such job: it is left
+alone, and the run refused. It looks at this machine alone: jobs of a scheduler
+are its profile's affair (``make resume``).
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import sys
 import time
 from contextlib import suppress
@@ -29,6 +31,8 @@ LOCK = ".lock"
 SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
 WORKER = "bayling_study.stages.tuning.worker"
 """Processes of a training outlive its stage program while they save."""
+STARTED_BY = "BAYLING_WORKFLOW"
+"""Variable of a job's environment: the ``workflow_of`` that started it."""
 GRACE_SECONDS = 60.0
 """How long a job left behind may take to save itself before it is killed."""
 
@@ -98,6 +102,20 @@ def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
     return jobs, workflow
 
 
+def workflow_of(folder: Path) -> str:
+    """Returns what tells the jobs of workflows in a folder from all others."""
+    return f"{platform.node()}:{folder}"
+
+
+def is_ours(process: psutil.Process, folder: Path) -> bool:
+    """Tells whether a workflow of this user in a folder started a process, by its environment."""
+    try:
+        marked = process.environ().get(STARTED_BY) == workflow_of(folder)
+        return marked and bool(process.uids().real == os.getuid())
+    except psutil.Error as error:  # what has ended harms nobody; what hides may be anybody's
+        return isinstance(error, psutil.NoSuchProcess)
+
+
 def end_jobs(jobs: list[psutil.Process], grace: float = GRACE_SECONDS) -> None:
     """Asks jobs to end, waits, and kills those that do not."""
     for process in jobs:
@@ -107,7 +125,8 @@ def end_jobs(jobs: list[psutil.Process], grace: float = GRACE_SECONDS) -> None:
     while any(map(_at_work, jobs)) and time.monotonic() < end:
         time.sleep(0.1)
     for process in filter(_at_work, jobs):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _at_work(process: psutil.Process) -> bool:
@@ -119,10 +138,21 @@ def _at_work(process: psutil.Process) -> bool:
 
 
 def mend(folder: Path) -> None:
-    """Ends the jobs of a killed workflow in a folder and removes its stale lock."""
+    """Ends the jobs of a killed workflow in a folder and removes its stale lock.
+
+    Raises:
+        StudyError: a stage is at work that no workflow of this user here started; names it.
+    """
     jobs, workflow = processes_here(folder)
     if workflow:
         return  # another study's workflow is at work here: its jobs and locks are its own
+    foreign = [str(process.pid) for process in jobs if not is_ours(process, folder)]
+    if foreign:
+        raise StudyError(
+            f"stages that no workflow of yours started are at work: process {', '.join(foreign)}",
+            where=folder,
+            fix=f"wait for them, or end them: kill {' '.join(foreign)}",
+        )
     if jobs:
         print(f"a killed run left {len(jobs)} processes running: ending them", file=sys.stderr)
         end_jobs(jobs)

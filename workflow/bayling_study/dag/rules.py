@@ -25,6 +25,7 @@ from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSy
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.earlier import check_earlier
+from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
@@ -74,7 +75,8 @@ class Dag:
         return dag
 
     def start(self) -> None:
-        """Refuses a run that cannot end well, or ends with one clear message: before any job."""
+        """Marks the jobs as this workflow's, and refuses a run that cannot end well: before any."""
+        os.environ[STARTED_BY] = workflow_of(Path.cwd())
         try:
             check_gates(self.layout.missing_sources())
         except StudyError as error:

@@ -1,28 +1,38 @@
-"""Compares an unpacked bundle with its list of hashes.
+"""Compares an unpacked bundle with its list of hashes: damaged, missing and extra files.
 
-    python3 -m bayling_study.commands.bundle.verify .     # what `make verify` runs
+    python3 -SPB -m bayling_study.commands.bundle.verify .     # what `make verify` runs
 
-Standard library only: the machine that a bundle arrives on has no environment yet.
+A file that is not in the list might be imported by every job, or be read as a study. Standard
+library only: the machine that a bundle arrives on has no environment yet. With ``-SPB`` nothing
+else of the folder is imported, and no bytecode is left in it.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bayling_study.core import cli
 from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json
+from bayling_study.core.files import FOREIGN, read_json
 
 LISTING = "bundle.json"
+GROWS = re.compile(
+    r"(\.venv|\.snakemake|results|wheels)(/|$)|resources(/(?!download/)|$)|resources/download/[^/]*$"
+)
+"""What environments and studies add to; of the resources, the folders of sources stay the same."""
+EXIT_WRONG = 1
 
 
-def verify(folder: Path) -> dict[str, Any]:
-    """Compares an unpacked bundle with its list; returns what the list says of it.
+def read_listing(folder: Path) -> dict[str, Any]:
+    """Returns what an unpacked bundle's list says.
 
     Raises:
-        StudyError: the folder is no bundle, or files are missing or damaged.
+        StudyError: the folder is no bundle.
     """
     about: dict[str, Any] = read_json(folder / LISTING)
     try:
@@ -33,21 +43,68 @@ def verify(folder: Path) -> dict[str, Any]:
     if not whole:
         fix = "unpack the bundle again, or carry it over again"
         raise StudyError("not the list of a bundle's files", where=folder / LISTING, fix=fix)
-    wrong = [name for name, facts in files.items() if damage(folder / name, *facts)]
-    if wrong:
-        raise StudyError(
-            f"{len(wrong)} of {len(about['files'])} files are missing or damaged, first {wrong[0]}",
-            where=folder,
-            fix="unpack the bundle again, or carry it over again",
-        )
     return about
 
 
-def main() -> None:
-    """Verifies a folder and says what comes next."""
-    folder = cli.option("unpacked archive", positional=True, type=Path, nargs="?", default=Path())
-    about = verify(cli.command(__name__, folder=folder).parse_args().folder)
+def findings(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns how a folder differs from a bundle's files: a line for each path, sorted."""
+    found = {name: fault(folder / name, facts) for name, facts in files.items()}
+    found |= extras(folder, files)
+    return [f"{name} {what}" for name, what in sorted(found.items()) if what]
+
+
+def fault(path: Path, facts: Mapping[str, Any]) -> str:
+    """Returns how a file differs from what the list says of it, in words; nothing if not."""
+    if path.is_symlink() or path.is_dir():
+        return f"is a {'link' if path.is_symlink() else 'folder'} in place of a file"
+    if path.is_file() and not os.access(path, os.R_OK):
+        return "may not be read"
+    if path.is_file() and path.stat().st_mode & 0o002:
+        return "may be changed by everybody"
+    return damage(path, facts["bytes"], facts["sha256"])
+
+
+def extras(folder: Path, files: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what lies in a bundle's folders without being listed, and what each is.
+
+    Of a folder that is not the bundle's, only itself.
+    """
+    own = {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
+    found: dict[str, str] = {}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = Path(place).relative_to(folder)
+        for path in (here / name for name in [*folders, *names]):
+            name, link = path.as_posix(), (folder / path).is_symlink()
+            listed = name in files or name == LISTING or (name in own and not link)
+            if not (listed or GROWS.match(name) or FOREIGN.search(name)):
+                found[name] = f"is {_kind(name, link)}"
+        inside = own - found.keys()
+        folders[:] = [name for name in folders if (here / name).as_posix() in inside]
+    return found
+
+
+def _kind(name: str, link: bool) -> str:
+    if name.startswith("config/studies/"):
+        return "an extra study"
+    return "an extra link" if link else "extra: a job might import or run it"
+
+
+def main() -> int:
+    """Verifies a folder and says what is wrong, or what comes next."""
+    place = cli.option("unpacked archive", positional=True, type=Path, nargs="?", default=Path())
+    folder = cli.command(__name__, folder=place).parse_args().folder
+    about = read_listing(folder)
+    wrong = findings(folder, about["files"])
+    for line in wrong:
+        print(os.fsencode(line).decode(errors="backslashreplace"))
+    if wrong:
+        print(
+            f"error: {len(wrong)} paths differ from {folder / LISTING}\n"
+            "  fix: remove what is extra; unpack what is damaged or missing again"
+        )
+        return EXIT_WRONG
     print(f"{len(about['files'])} files are whole; next: make study STUDY={about['study']}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -17,15 +17,17 @@ from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.report.ablations import ablation_section
 from bayling_study.stages.report.blocks import PageSection
+from bayling_study.stages.report.cautions import missing_section
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import data_section
 from bayling_study.stages.report.exports import export_section
 from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
 from bayling_study.stages.report.overview import overview_section
 from bayling_study.stages.report.page import render
+from bayling_study.stages.report.published_table import read_published
 from bayling_study.stages.report.reproduction import summary_table, verdict_section
 from bayling_study.stages.report.results import result_sections
-from bayling_study.stages.report.verdicts import Verdict, write_verdicts
+from bayling_study.stages.report.verdicts import HEADING, Verdict, write_verdicts
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -34,39 +36,51 @@ COMMAND_LINE = cli.command(
     shared=cli.path("records of shared jobs", required=False, nargs="*", default=[]),
     out=cli.path("folder of the report"),
 )
+CHAPTERS = (
+    *(ablation_section, tuning_section, export_section),
+    *(data_section, jobs_section, environment_section),
+)
 
 
 def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     """Returns the chapters that have something to show."""
-    chapters = [
-        overview_section(study, verdicts),
-        verdict_section(study, verdicts),
-        *result_sections(study),
-        ablation_section(study),
-        tuning_section(study),
-        export_section(study),
-        data_section(study),
-        jobs_section(study),
-        environment_section(study),
-    ]
+    chapters = [overview_section(study, verdicts)]
+    with study.block("chapter: verdicts"):
+        chapters.append(verdict_section(study, verdicts))
+    chapters += result_sections(study)
+    for make in CHAPTERS:
+        with study.block(f"chapter: {make.__name__.removesuffix('_section')}"):
+            chapters.append(make(study))
     return [chapter for chapter in chapters if not chapter.empty]
 
 
 def write_report(study: Study, out: Path) -> list[PageSection]:
-    """Writes the page, its tables and figures, and the verdicts; returns the chapters."""
-    config = study.config
-    verdicts = write_verdicts(
-        out / "verdicts.tsv", study.scores, Path(config.report.published), config, study.systems
-    )
+    """Writes the page, its tables and figures, and the verdicts; returns the chapters.
+
+    A block that fails leaves all others: a first chapter and ``tables/missing.tsv`` name it.
+
+    Raises:
+        StudyError: there are no scores, or the table of published values is malformed.
+    """
+    config, scores, verdicts = study.config, study.scores, list[Verdict]()
+    published = read_published(Path(config.report.published))
+    write_text(out / "verdicts.tsv", HEADING)
+    with study.block("verdicts"):
+        verdicts = write_verdicts(out / "verdicts.tsv", scores, published, config, study.systems)
     sections = sections_of(study, verdicts)
     for folder in ("tables", "figures"):  # nothing of an earlier report may stay
         shutil.rmtree(out / folder, ignore_errors=True)
     for section in sections:
         for table in section.all_tables:
-            table.write(out / "tables")
+            with study.block(f"files of {table.name}"):
+                table.write(out / "tables")
         for figure in section.all_figures:
             figure.write(out / "figures")
-    write_text(out / "tables" / "summary.tsv", summary_table(study, verdicts).tsv())
+    with study.block("summary at the end of `make study`"):
+        write_text(out / "tables" / "summary.tsv", summary_table(study, verdicts).tsv())
+    if study.missing:
+        sections.insert(0, missing_section(study))
+        sections[0].tables[0].write(out / "tables")
     subtitle = f"Study {config.study.name}, seed {config.study.seed}"
     write_text(out / "index.html", render(config.study.title, subtitle, sections))
     return sections
@@ -85,6 +99,7 @@ def main() -> None:
             run.input(str(path.relative_to(arguments.study)), path)
         run.output("report", arguments.out)
         run.metrics({"tables": tables, "scores": len(study.scores)})
+        run.parameters({"missing": study.missing})
         run.artefact(arguments.out / "index.html")
         run.artefact(arguments.out / "verdicts.tsv")
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from bayling_study.core.records import Score
 from bayling_study.shared.corpus_tables import ODD
-from bayling_study.stages.report.blocks import Table, table_row
+from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import PARTS
 from bayling_study.stages.report.losses import notable
 from bayling_study.stages.report.metrics import counted, headline
+from bayling_study.stages.report.samples import shown
 
 FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
@@ -28,8 +29,19 @@ def warning_table(study: Study) -> Table:
     """Returns the warnings of a study."""
     sources = (few_segments, at_chance, zeros, answers, notable)
     more = (approximations, training, corpora, origins, jobs)
-    rows = [table_row(*caution) for source in (*sources, *more) for caution in source(study)]
+    rows = []
+    for source in (*sources, *more):
+        with study.block(f"read this first: {source.__name__.replace('_', ' ')}"):
+            rows += [table_row(*caution) for caution in source(study)]
     return Table("warnings", "Read this first", ["what", "why"], rows)
+
+
+def missing_section(study: Study) -> PageSection:
+    """Returns what the page lacks, and why; the caller puts it first."""
+    rows = [table_row(*map(shown, lack)) for lack in study.missing.items()]
+    note = "All other blocks are whole. The tracebacks are in the job's log, logs/report.log."
+    table = Table("missing", "Blocks that could not be made", ["block", "why"], rows, note)
+    return PageSection("missing", "Missing from this report", tables=[table])
 
 
 def few_segments(study: Study) -> Iterator[Caution]:

@@ -5,19 +5,24 @@ The report imports no stage: what it cannot read from a file it does not show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bayling_study.config.model import StudyConfig
+from bayling_study.core.cli import MACHINE_FAULTS
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.records import Prompt, Score, read_prompts, read_scores
 from bayling_study.shared.score_files import score_files
 from bayling_study.stages.report.published_table import ScoreKey
 from bayling_study.stages.report.significance import Significance
+
+log = logging.getLogger(__name__)
 
 UNFINISHED = ("report", "tracking")
 """Stages that still run, or have yet to run, when the report is made."""
@@ -27,21 +32,42 @@ UNFINISHED = ("report", "tracking")
 class Study:
     """A finished study, read lazily from its results folder.
 
-    ``shared`` are the run records of jobs whose outputs all studies share.
+    ``shared`` are the run records of jobs whose outputs all studies share; ``missing`` are the
+    blocks of the page that could not be made, each with the reason.
     """
 
     folder: Path
     config: StudyConfig
     shared: list[Path] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
     _outputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     _files: dict[ScoreKey, Path] = field(default_factory=dict)
 
+    @contextmanager
+    def block(self, name: str) -> Iterator[None]:
+        """Makes one block of the page: if that fails, the page lacks this block alone.
+
+        Hours of work must not end without a report for one figure of it; what is missing is in
+        ``missing``, and the traceback in the job's log.
+
+        Raises:
+            OSError, MemoryError: the machine is at fault, and other blocks would fail like this.
+        """
+        try:
+            yield
+        except Exception as error:
+            machine = isinstance(error, OSError) and error.errno in MACHINE_FAULTS
+            if machine or isinstance(error, MemoryError):
+                raise
+            log.exception("the report lacks this block: %s", name)
+            self.missing[name] = f"{type(error).__name__}: {error}"
+
     @cached_property
     def scores(self) -> list[Score]:
-        """All scores, in the order of suites, items and systems of the config."""
+        """All scores of the config's systems, in the order of suites, items and systems there."""
         found: list[Score] = []
         for path in score_files(self.folder):
-            rows = read_scores(path)
+            rows = [row for row in read_scores(path) if row.system in self.config.systems]
             self._files |= {_key(score): path for score in rows}
             found += rows
         if not found:
@@ -68,7 +94,7 @@ class Study:
             suites.index(score.suite) if score.suite in suites else len(suites),
             items.index(score.item) if score.item in items else len(items),
             score.item,
-            systems.index(score.system) if score.system in systems else len(systems),
+            systems.index(score.system),
         )
 
     def ordered(self, systems: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("svg")
 
@@ -124,13 +125,15 @@ def _panel(axes: Axes, items: Sequence[str], systems: Sequence[str], values: Bar
     for place, system in enumerate(systems):
         shift = (place - (len(systems) - 1) / 2) * width
         own = {x: values[i, system] for x, i in enumerate(items) if (i, system) in values}
-        below = [0 if low is None else value - low for value, low, _ in own.values()]
-        above = [0 if high is None else high - value for value, _, high in own.values()]
-        axes.bar(
-            [x + shift for x in own], [value for value, _, _ in own.values()], width * 0.92,
-            yerr=[below, above], error_kw={"elinewidth": 0.8, "alpha": 0.7}, label=system,
-            color=PALETTE[place % len(PALETTE)],
-        )  # fmt: skip
+        at, heights = [x + shift for x in own], [value for value, _, _ in own.values()]
+        colour = PALETTE[place % len(PALETTE)]
+        axes.bar(at, heights, width * 0.92, label=system, color=colour)
+        lows = [value if low is None else low for value, low, _ in own.values()]
+        highs = [value if high is None else high for value, _, high in own.values()]
+        # an interval may miss its value (the bootstrap of BLEU has a bias): its whisker does too
+        inside = np.clip(heights, lows, highs)
+        reach = [inside - lows, highs - inside]
+        axes.errorbar(at, inside, reach, fmt="none", ecolor="k", elinewidth=0.8, alpha=0.7)
     axes.set_xticks(range(len(items)), items)
     if not any(value for value, _, _ in values.values()):
         axes.set_ylim(0, 1)

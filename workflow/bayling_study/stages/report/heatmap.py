@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 
 from bayling_study.core.records import Score
 from bayling_study.stages.report.figures import STYLE, svg_of
@@ -64,8 +65,8 @@ def heat_map(scores: Sequence[Score], systems: Sequence[str]) -> str:
 
     Items that are no directions of a pivot are left out.
     """
-    wanted = set(directions_of(score.item for score in scores))
-    pivots = pivots_of(list(wanted))
+    wanted = directions_of(score.item for score in scores)
+    pivots = pivots_of(wanted)
     cells: Cells = {}
     ways: dict[str, None] = {}
     for score in scores:
@@ -91,23 +92,24 @@ def _sorted_rows(cells: Cells) -> list[str]:
 def _draw(cells: Cells, rows: list[str], columns: list[str]) -> str:
     blocks = math.ceil(len(rows) / BLOCK_ROWS)
     height = math.ceil(len(rows) / blocks)
-    top = max(cells.values(), default=1.0) or 1.0
+    low, top = min([0.0, *cells.values()]), max([0.0, *cells.values()])
+    scale = Normalize(low, top if top > low else 1.0)
     widest = max(0.42 * len(columns), 1.2)
     with pyplot.rc_context({**STYLE, "axes.grid": False, "font.size": 7}):
         figure, axes = pyplot.subplots(
             1, blocks, squeeze=False, figsize=(blocks * (widest + 0.9) + 0.6, 0.19 * height + 1.3)
         )
         for place, part in enumerate(axes[0]):
-            _block(part, cells, rows[place * height : (place + 1) * height], columns, top)
-        scale = pyplot.cm.ScalarMappable(pyplot.Normalize(0, top), COLOURS)
-        figure.colorbar(scale, ax=list(axes[0]), shrink=min(1.0, 2.5 / figure.get_figheight()))
+            _block(part, cells, rows[place * height : (place + 1) * height], columns, scale)
+        colours = pyplot.cm.ScalarMappable(scale, COLOURS)
+        figure.colorbar(colours, ax=list(axes[0]), shrink=min(1.0, 2.5 / figure.get_figheight()))
         return svg_of(figure)
 
 
-def _block(axes: Axes, cells: Cells, rows: list[str], columns: list[str], top: float) -> None:
+def _block(axes: Axes, cells: Cells, rows: list[str], columns: list[str], scale: Normalize) -> None:
     """Draws some of the rows; a cell without a value stays white."""
     grid = [[cells.get((row, column), math.nan) for column in columns] for row in rows]
-    axes.imshow(grid, cmap=COLOURS, vmin=0, vmax=top, aspect="auto")
+    axes.imshow(grid, cmap=COLOURS, norm=scale, aspect="auto")
     axes.set_xticks(range(len(columns)), columns, rotation=90)
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(rows)), rows)
@@ -123,6 +125,6 @@ def _block(axes: Axes, cells: Cells, rows: list[str], columns: list[str], top: f
         for x, column in enumerate(columns):
             value = cells.get((row, column))
             if value is not None:
-                red, green, blue, _ = colormaps[COLOURS](value / top)
+                red, green, blue, _ = colormaps[COLOURS](scale(value))
                 ink = "black" if red + green + blue > 1.4 else "white"
                 axes.text(x, y, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=6)

@@ -23,21 +23,23 @@ DECIMALS = 1
 
 def overview_section(study: Study, verdicts: Sequence[Verdict]) -> PageSection:
     """Returns what was run, the warnings, and the main numbers of every suite."""
-    section = PageSection("overview", "Overview", facts=_facts(study))
+    section = PageSection("overview", "Overview")
+    with study.block("overview: systems, suites and cost"):
+        section.facts = _facts(study)
     judged = [row for row in verdicts if row.published is not None]
-    if judged:
-        section.tables.append(first_verdicts(study, judged))
-    warnings = warning_table(study)
-    if warnings.rows:
-        section.tables.append(warnings)
-    if (lost := loss_table(study)).rows:
-        section.more["Cut or left out"] = [lost]
+    with study.block("overview: verdicts"):
+        section.tables += [first_verdicts(study, judged)] if judged else []
+    section.tables += [table for table in [warning_table(study)] if table.rows]
+    with study.block("overview: cut or left out"):
+        if (lost := loss_table(study)).rows:
+            section.more["Cut or left out"] = [lost]
     for suite in study.by_suite:
-        tables = main_tables(study, suite)
-        if study.published_only:
-            section.more[f"Main results: {suite}"] = tables
-        else:
-            section.tables += tables
+        with study.block(f"main results: {suite}"):
+            tables = main_tables(study, suite)
+            if study.published_only:
+                section.more[f"Main results: {suite}"] = tables
+            else:
+                section.tables += tables
     return section
 
 

@@ -31,25 +31,27 @@ def result_sections(study: Study) -> list[PageSection]:
     sections = []
     for suite, scores in study.by_suite.items():
         section = PageSection(f"suite-{suite}", f"Suite {suite}", _introduction(study, suite))
+        sections.append(section)
         metrics = dict.fromkeys(score.metric for score in scores)
         first = headline(metrics)
         panels = comet_and_bleu(scores, first)
-        for metric in first:
-            own = [score for score in scores if score.metric == metric]
-            _add_headline(section, study, suite, own, bars=metric not in panels)
         if panels:
-            title = f"{' and '.join(panels)} on {suite}, by direction"
-            section.figures.append(_bars(study, f"{suite}-comet-bleu", title, panels))
-        for metric in metrics:
-            if metric not in first:
-                family = f"More metrics: {metric.partition('.')[0]}"
-                table = metric_table(study, suite, metric, scores)
-                section.more.setdefault(family, []).append(table)
-        shown = {"Sample answers": samples(study, suite)}
-        worst_and_best = extremes(study, suite, first[0])
-        shown[f"Worst and best segments by {first[0]}"] = worst_and_best
-        section.samples = {title: groups for title, groups in shown.items() if groups}
-        sections.append(section)
+            with study.block(f"{suite}: bars of {' and '.join(panels)}"):
+                title = f"{' and '.join(panels)} on {suite}, by direction"
+                section.figures.append(_bars(study, f"{suite}-comet-bleu", title, panels))
+        for metric in dict.fromkeys([*first, *metrics]):
+            own = [score for score in scores if score.metric == metric]
+            with study.block(f"{suite}: table of {metric}"):
+                if metric in first:
+                    _add_headline(section, study, suite, own, bars=metric not in panels)
+                else:
+                    family = f"More metrics: {metric.partition('.')[0]}"
+                    table = metric_table(study, suite, metric, own)
+                    section.more.setdefault(family, []).append(table)
+        with study.block(f"{suite}: sample answers"):
+            shown = {"Sample answers": samples(study, suite)}
+            shown[f"Worst and best segments by {first[0]}"] = extremes(study, suite, first[0])
+            section.samples = {title: groups for title, groups in shown.items() if groups}
     return sections
 
 
@@ -68,9 +70,11 @@ def _add_headline(
     drawn = averages if many and directions else scores
     if drawn and bars:
         panels = {metric: {(s.item, s.system): (s.value, s.low, s.high) for s in drawn}}
-        table.figures.append(_bars(study, f"{suite}-{metric}", f"{metric} on {suite}", panels))
+        with study.block(f"{suite}: bars of {metric}"):
+            table.figures.append(_bars(study, f"{suite}-{metric}", f"{metric} on {suite}", panels))
     if len(directions) >= FEWEST_DIRECTIONS and pivots_of([*directions]):
-        table.figures.append(_language_map(study, suite, metric, scores))
+        with study.block(f"{suite}: map of {metric} by language"):
+            table.figures.append(_language_map(study, suite, metric, scores))
     if len(table.rows) <= MOST_ROWS:
         section.tables.append(table)
         return

@@ -23,11 +23,12 @@ from typing import Any
 from bayling_study.config import StudyConfig
 from bayling_study.core.files import write_text
 from bayling_study.core.records import Score
-from bayling_study.stages.report.published_table import Published, ScoreKey, read_published
+from bayling_study.stages.report.published_table import Published, ScoreKey
 from bayling_study.stages.report.whole_sets import whole_sizes
 
 COLUMNS = ["suite", "item", "system", "metric", "published", "decimals"]
 COLUMNS += ["ours", "low", "high", "n", "signature", "verdict", "reason"]
+HEADING = "\t".join(COLUMNS) + "\n"
 REPRODUCED, CLOSE, DIFFERS = "reproduced", "close", "differs"
 NOT_COMPARABLE, NO_VALUE = "not comparable", "no published value"
 
@@ -176,7 +177,7 @@ def _missing(known: Published, context: VerdictContext) -> str:
 def write_verdicts(
     path: Path,
     scores: Iterable[Score],
-    published: Path,
+    published: Iterable[Published],
     config: StudyConfig,
     systems: Mapping[str, Mapping[str, Any]],
 ) -> list[Verdict]:
@@ -184,9 +185,6 @@ def write_verdicts(
 
     The file is UTF-8 without quoting; ``systems`` is the content of each ``system.json``, for
     the reasons of absent items.
-
-    Raises:
-        StudyError: the table of published values is malformed.
     """
     kinds = {name: system.kind for name, system in config.systems.items()}
     absent = {
@@ -195,8 +193,7 @@ def write_verdicts(
         for row in system.get("absent", [])
     }
     context = VerdictContext(kinds, config.suites, absent, whole_sizes(config.suites))
-    rows = verdicts(scores, read_published(published), context)
-    table = [COLUMNS, *(row.cells() for row in rows)]
-    lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in table]
-    write_text(path, "\n".join(lines) + "\n")
+    rows = verdicts(scores, published, context)
+    lines = ["\t".join(" ".join(cell.split()) for cell in row.cells()) + "\n" for row in rows]
+    write_text(path, HEADING + "".join(lines))
     return rows

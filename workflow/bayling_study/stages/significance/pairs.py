@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bayling_study.core.records import around
 from bayling_study.shared.metrics.aggregates import some_of
 from bayling_study.shared.metrics.measurement import Array, Measurement
 from bayling_study.shared.metrics.resampling import (
@@ -81,8 +82,7 @@ class PairTest:
             "value_b": self.values[1],
             "n": self.n,
             "difference": self.difference,
-            "low": low,
-            "high": high,
+            **around(self.difference, low, high),
             "bootstrap": paired_bootstrap(resamples, size),
             "randomisation": p_value(np.abs(exchanges), size),
             "samples": min(len(resamples), len(exchanges)),
