@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bayling_study.core.records import Score
 from bayling_study.stages.report.blocks import Table, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.divergence import diverged
 from bayling_study.stages.report.losses import notable
 from bayling_study.stages.report.metrics import counted, headline
 
@@ -24,7 +25,7 @@ Caution = tuple[str, str]
 
 def warning_table(study: Study) -> Table:
     """Returns the warnings of a study."""
-    sources = (few_segments, at_chance, zeros, answers, notable)
+    sources = (diverged, few_segments, at_chance, zeros, answers, notable)
     more = (approximations, training, origins, jobs)
     rows = [table_row(*caution) for source in (*sources, *more) for caution in source(study)]
     return Table("warnings", "Read this first", ["what", "why"], rows)
