@@ -20,6 +20,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.shared.checkpoints.reading import stored_tensors
 from bayling_study.shared.checkpoints.tensorfile import StoredTensor
 
+AGAIN = "fetch or make the checkpoint again"
 NAMED = 5
 """Tensors that a message names."""
 
@@ -48,7 +49,7 @@ def load_whole(path: Path, **options: Any) -> Any:
         )
     except (OSError, ImportError, KeyError, ValueError) as error:
         what = f"transformers cannot load the checkpoint ({type(error).__name__}: {error})"
-        raise StudyError(what, where=path, fix="fetch or make the checkpoint again") from error
+        raise StudyError(what, where=path, fix=AGAIN) from error
     _check_report(found, path)
     return model
 
@@ -74,10 +75,15 @@ def _check_report(found: Mapping[str, Any], where: Path) -> None:
         )
 
 
-def check_weights(folder: Path) -> None:
+def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) -> None:
     """Checks a safetensors checkpoint: its names and shapes with its config.json, its values.
 
     Names and shapes come from the headers; values are read in blocks of 16 MiB.
+
+    Args:
+        folder: the checkpoint.
+        origin: what it was made from, if a message is to name that.
+        fix: what helps against values that are no numbers.
 
     Raises:
         StudyError: a shard is absent, a tensor is missing, superfluous or of another shape,
@@ -92,8 +98,8 @@ def check_weights(folder: Path) -> None:
     if bad:
         raise StudyError(
             f"{len(bad)} tensors hold NaN or infinite values: {_first(bad)}",
-            where=folder,
-            fix="fetch or make the checkpoint again",
+            where=origin or folder,
+            fix=fix,
         )
 
 

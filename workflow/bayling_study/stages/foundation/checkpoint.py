@@ -58,7 +58,7 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     model.save_pretrained(out, max_shard_size=SHARD_BYTES)
     tokenizer.save_pretrained(out)
     _make_readable(out)
-    check_weights(out)
+    check_weights(out, path)
     prove_equal(model.state_dict(), out)
     return {"parameters": float(sum(p.numel() for p in model.parameters())), **facts}
 

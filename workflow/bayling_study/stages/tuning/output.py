@@ -33,7 +33,7 @@ def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype
         model = assemble(job.foundation, weights, dtype)
         set_generation(model, tokenizer, job)
         model.save_pretrained(folder)
-        check_weights(folder)
+        check_weights(folder, Path(job.out), "lower tuning.learning_rate")
         tokenizer.save_pretrained(folder)
         write_json(folder / AUDIT, read_json(job.folder / AUDIT))
         (folder / "README.md").write_text(model_card(job), encoding="utf-8")
