@@ -87,7 +87,9 @@ def test_shards_are_checked_one_and_all(tmp_path: Path) -> None:
     shards = sorted(folder.glob("model-*.safetensors"))
     assert len(shards) > 2
     shards[1].unlink()
-    with pytest.raises(StudyError, match=rf"1 shard\(s\) of the index are missing: {shards[1].name}"):
+    with pytest.raises(
+        StudyError, match=rf"1 shard\(s\) of the index are missing: {shards[1].name}"
+    ):
         check_weights(folder)
 
 

@@ -1,4 +1,4 @@
-"""What the stage foundation refuses: broken weights and pickled ones, before anything is written."""
+"""The stage foundation refuses broken and pickled weights before anything is written."""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
             if hashes[name] != known[name]["target"]:
                 raise StudyError(f"the tensor {name!r} was not restored exactly", where=delta)
         copy_companions(delta, folder)
-        check_weights(folder, delta, "give the base that the delta was made from, or fetch both again")
+        check_weights(
+            folder, delta, "give the base that the delta was made from, or fetch both again"
+        )
     return {"tensors": float(len(entries)), "verified": float(len(exact))}
 
 
