@@ -40,7 +40,7 @@ from bayling_study.stages.tuning.schedule import learning_rate
 from bayling_study.stages.tuning.sequences import PackedSequence, build_sequence, sequence_loss
 
 STILL_STEPS = 10
-"""Steps in a row after which a gradient of exactly 0 ends the training; at its end one is enough."""
+"""Steps in a row after which a gradient of exactly 0 is a failure; at the end one is enough."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 
 
