@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared import quantised
+from bayling_study.shared.checkpoints.loading import load_whole
 
 log = logging.getLogger(__name__)
 
@@ -81,14 +82,12 @@ def load(path: Path, section: GenerationSection) -> Loaded:
 
 
 def _from_pretrained(path: Path, kind: str, dtype: torch.dtype, device: str) -> Any:
-    options: dict[str, Any] = {"use_safetensors": True}
+    options: dict[str, Any] = {}
     if kind == "gguf":
         options = {"gguf_file": next(iter(sorted(path.glob("*.gguf")))).name}
     if kind == "bitsandbytes":
         # It warns at every product that inputs are cast; the cast is meant.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         options["device_map"] = device
-    model = AutoModelForCausalLM.from_pretrained(
-        path, dtype=dtype, local_files_only=True, trust_remote_code=False, **options
-    )
+    model = load_whole(path, dtype=dtype, **options)
     return model if kind == "bitsandbytes" else model.to(device)

@@ -19,6 +19,7 @@ from bayling_study.shared.checkpoints.shards import shard_name
 from bayling_study.stages.deltas import arithmetic
 from bayling_study.stages.deltas.applying import apply_delta
 from bayling_study.stages.deltas.making import MANIFEST, make_delta
+from helpers.broken_weights import UP, poisoned, rewrite
 from helpers.training import chatml_tokenizer, tiny_model
 
 HALF_STEP = {torch.float16: 2**-11, torch.bfloat16: 2**-8}
@@ -201,3 +202,15 @@ def test_the_program_writes_a_record(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "again.record.json").read_text())
     assert record["state"] == "finished"
     assert set(record["inputs"]) == {"base", "delta"}
+
+
+@pytest.mark.parametrize("side", ["b", "d"])
+def test_a_sum_that_is_no_number_is_refused(tmp_path: Path, side: str) -> None:
+    """A released delta has no hashes, so only the sum tells that one of the two is broken."""
+    base, target = write(tmp_path / "b", torch.float16), write(tmp_path / "t", torch.float16, 0.01)
+    make_delta(base, target, tmp_path / "d")
+    (tmp_path / "d" / MANIFEST).unlink()
+    rewrite(tmp_path / side, poisoned(UP, float("nan")))
+    with pytest.raises(StudyError, match=f"1 tensors hold NaN or infinite values: {UP}"):
+        apply_delta(base, tmp_path / "d", tmp_path / "again")
+    assert not (tmp_path / "again").exists()

@@ -64,6 +64,20 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             the wrong shape.
     """
     model = skeleton(folder, torch.float32)
+    tied = tied_weights(model)
+    stored = stored_tensors(folder)
+    entries = {name: entry for name, entry in stored.items() if not name.endswith(RECOMPUTED)}
+    _drop_tied_copies(entries, tied)
+    check_shapes(stored_shapes(model), entries, folder)
+    return Checkpoint(folder, entries, model, tied)
+
+
+def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
+    """Returns where each tensor of a checkpoint is, in the order of the files.
+
+    Raises:
+        StudyError: a file is missing, truncated or contradicts itself or the index.
+    """
     files, indexed, reader = _weight_files(folder)
     entries: dict[str, StoredTensor] = {}
     for file in files:
@@ -73,11 +87,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             raise StudyError(f"the tensor {twice[0]!r} is stored twice", where=file)
         entries.update(found)
     _check_index(indexed, entries)
-    tied = tied_weights(model)
-    entries = {name: entry for name, entry in entries.items() if not name.endswith(RECOMPUTED)}
-    _drop_tied_copies(entries, tied)
-    check_shapes(stored_shapes(model), entries, folder)
-    return Checkpoint(folder, entries, model, tied)
+    return entries
 
 
 def _weight_files(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from bayling_study.core.errors import StudyError
 HEADER_LIMIT = 100_000_000
 """Largest header in bytes; the safetensors library's own limit."""
 LENGTH_BYTES = 8
+BLOCK = 16 << 20
+"""Bytes that are read at a time where a tensor need not be in memory whole."""
 ALIGNMENT = 8
 DTYPES = {
     "F64": torch.float64,
@@ -73,6 +75,20 @@ class StoredTensor:
             stream.seek(self.offset)
             _read_exactly(stream, memoryview(buffer.numpy()), self.file)
         return buffer.view(self.dtype).reshape(self.shape)
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Yields the values in blocks, each in the same memory as the one before.
+
+        Raises:
+            StudyError: the file ends before the tensor does.
+        """
+        buffer = torch.empty(min(BLOCK, self.nbytes), dtype=torch.uint8)
+        with open(self.file, "rb", buffering=0) as stream:
+            stream.seek(self.offset)
+            for start in range(0, self.nbytes, BLOCK):
+                part = buffer[: self.nbytes - start]
+                _read_exactly(stream, memoryview(part.numpy()), self.file)
+                yield part.view(self.dtype)
 
 
 def _read_exactly(stream: Any, view: memoryview, file: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, read_json
+from bayling_study.shared.checkpoints.loading import check_weights
 from bayling_study.shared.checkpoints.reading import open_checkpoint
 from bayling_study.shared.checkpoints.shards import copy_companions, tensor_hash, write_shards
 from bayling_study.stages.deltas import arithmetic
@@ -28,7 +29,7 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
         tensors, and how many of them were verified by a hash.
 
     Raises:
-        StudyError: the two do not fit together, or a hash differs.
+        StudyError: the two do not fit together, a hash differs, or sums are no numbers.
     """
     before, change = open_checkpoint(base), open_checkpoint(delta)
     check_fit(before, change)
@@ -53,6 +54,9 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
             if hashes[name] != known[name]["target"]:
                 raise StudyError(f"the tensor {name!r} was not restored exactly", where=delta)
         copy_companions(delta, folder)
+        check_weights(
+            folder, delta, "give the base that the delta was made from, or fetch both again"
+        )
     return {"tensors": float(len(entries)), "verified": float(len(exact))}
 
 

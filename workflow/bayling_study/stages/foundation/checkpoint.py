@@ -14,7 +14,7 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file
-from bayling_study.shared.checkpoints import tensorfile
+from bayling_study.shared.checkpoints.loading import check_weights, load_whole
 from bayling_study.stages.foundation.gguf_forward import check_forward
 from bayling_study.stages.foundation.gguf_header import read_header
 from bayling_study.stages.foundation.gguf_tokenizer import build_tokenizer
@@ -25,7 +25,12 @@ ARCHITECTURES = ("llama",)
 """GGUF architectures whose conversion is proven; the studies use Llama models only."""
 SHARD_BYTES = 4 << 30
 HUB_FILES = ("config.json", "tokenizer_config.json")
-WEIGHT_PATTERNS = ("*.safetensors", "pytorch_model*.bin")
+PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+CONVERT = (
+    "a source with safetensors, or convert it on a machine that holds nothing of value: "
+    "AutoModelForCausalLM.from_pretrained(DIR, dtype='auto').save_pretrained(OUT), the "
+    "tokenizer's files copied beside it"
+)
 SKIPPED_SUFFIXES = (".gguf", ".msgpack", ".h5", ".ot", ".onnx")
 
 
@@ -38,8 +43,8 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
 
     Raises:
         StudyError: the file is damaged or not of a supported architecture, something that
-            changes the model's answers would be lost, or the stored tensors do not read
-            back as they were written.
+            changes the model's answers would be lost, a weight is no number, or the stored
+            tensors do not read back as they were written.
     """
     header = read_header(path)
     architecture = header.metadata.get("general.architecture")
@@ -53,6 +58,7 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     model.save_pretrained(out, max_shard_size=SHARD_BYTES)
     tokenizer.save_pretrained(out)
     _make_readable(out)
+    check_weights(out, path)
     prove_equal(model.state_dict(), out)
     return {"parameters": float(sum(p.numel() for p in model.parameters())), **facts}
 
@@ -66,11 +72,8 @@ def _make_readable(folder: Path) -> None:
 def _dequantised(path: Path) -> Any:
     """Loads the model in fp32 and removes the traces of its quantised origin."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        path.parent, gguf_file=path.name, dtype=torch.float32
-    )
+    model = load_whole(path.parent, gguf_file=path.name, dtype=torch.float32)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.hf_quantizer = None
@@ -142,25 +145,25 @@ def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:
 def adopt_hub(source: Path, out: Path) -> dict[str, float]:
     """Places a hub-format checkpoint's files into ``out``, as hard links where possible.
 
-    ``.bin`` weights stay as they are: every reader here loads them with
-    ``weights_only``, which runs no code from the file.
+    Pickled weights beside safetensors are left out.
 
     Raises:
-        StudyError: a file that a checkpoint needs is missing, or is no safetensors file.
+        StudyError: a file that a checkpoint needs is missing, its weights are pickled, do not
+            fit config.json or are no numbers.
     """
     missing = [name for name in HUB_FILES if not (source / name).exists()]
-    weights = sorted({file for pattern in WEIGHT_PATTERNS for file in source.glob(pattern)})
-    if missing or not weights:
-        wanted = ", ".join([*missing, *([] if weights else ["*.safetensors or *.bin"])])
+    safe = any(source.glob("*.safetensors"))
+    pickled = sorted(file.name for file in source.iterdir() if file.suffix in PICKLED_SUFFIXES)
+    if pickled and not safe:
+        what = f"the weights are pickled ({pickled[0]}), which can run code when they are read"
+        raise StudyError(what, where=source, fix=CONVERT)
+    if missing or not safe:
+        wanted = ", ".join([*missing, *([] if safe else ["*.safetensors"])])
         raise StudyError(f"not a hub-format checkpoint, missing: {wanted}", where=source)
-    for file in weights:
-        if file.suffix == ".safetensors":
-            tensorfile.read_header(file)
-    safe = any(file.suffix == ".safetensors" for file in weights)
+    check_weights(source)
     total = 0
     for file in sorted(source.iterdir()):
-        redundant = safe and file.suffix == ".bin"
-        if file.is_file() and not redundant and file.suffix not in SKIPPED_SUFFIXES:
+        if file.is_file() and file.suffix not in (*PICKLED_SUFFIXES, *SKIPPED_SUFFIXES):
             link_file(file, out / file.name)
             total += file.stat().st_size
     return {"bytes": float(total)}

@@ -10,6 +10,7 @@ from bayling_study.shared.corpus_tables import ODD
 from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import PARTS
+from bayling_study.stages.report.divergence import diverged
 from bayling_study.stages.report.losses import notable
 from bayling_study.stages.report.metrics import counted, headline
 from bayling_study.stages.report.samples import shown
@@ -27,7 +28,7 @@ Caution = tuple[str, str]
 
 def warning_table(study: Study) -> Table:
     """Returns the warnings of a study."""
-    sources = (few_segments, at_chance, zeros, answers, notable)
+    sources = (diverged, few_segments, at_chance, zeros, answers, notable)
     more = (approximations, training, corpora, origins, jobs)
     rows = []
     for source in (*sources, *more):

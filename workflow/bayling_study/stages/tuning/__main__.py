@@ -31,7 +31,13 @@ from bayling_study.stages.tuning.follow import Reports
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import launch
 from bayling_study.stages.tuning.nodes import TIMEOUT_SECONDS, Nodes
-from bayling_study.stages.tuning.resources import check_grant, facts, memory_budget, settle
+from bayling_study.stages.tuning.resources import (
+    check_grant,
+    facts,
+    memory_budget,
+    settle,
+    uniform_loss,
+)
 
 OPERATIONAL = {
     *("checkpoint_minutes", "keep_checkpoints", "budget_minutes", "attempts"),
@@ -167,6 +173,7 @@ def prepare(
     budget = memory_budget(options.processes, options.processes // options.nodes)
     choice = settle(settings, options.foundation, budget, audit["tokens"] / audit["conversations"])
     run.parameters(facts(choice))
+    run.metrics({"uniform_loss": uniform_loss(options.foundation)})
     minutes = job_minutes(settings.budget_minutes, options.limit_minutes)
     job = TrainingJob(
         system=options.system,

@@ -11,6 +11,7 @@ depend on packing and on the number of processes. DeepSpeed's
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import deepspeed
@@ -20,6 +21,7 @@ from deepspeed.runtime.zero import GatheredParameters
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
+from bayling_study.shared.checkpoints.loading import load_whole
 from bayling_study.shared.sizing.memory import BUCKET, GATHERED
 from bayling_study.stages.tuning import adapters
 from bayling_study.stages.tuning.attention import Attention
@@ -75,11 +77,12 @@ def load_model(
     """Loads the foundation for training; an adapter starts from the seed.
 
     Raises:
-        StudyError: sequences are longer than the model's positions reach.
+        StudyError: sequences are longer than the model's positions reach, or the weights do
+            not fit config.json.
     """
     dtype = model_dtype(settings)
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        foundation,
+    model = load_whole(
+        Path(foundation),
         dtype=dtype,
         attn_implementation=attention,
         **adapters.load_options(settings.adapter, dtype),

@@ -10,6 +10,7 @@ import transformers
 
 from bayling_study.core.files import atomic_directory, read_json, write_json
 from bayling_study.shared import templates
+from bayling_study.shared.checkpoints.loading import check_weights
 from bayling_study.shared.token_set import AUDIT
 from bayling_study.stages.tuning.card import model_card
 from bayling_study.stages.tuning.job import TrainingJob
@@ -22,6 +23,9 @@ def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype
         job: names the foundation, the template and the folder.
         weights: all parameters of the model by name.
         dtype: their type, noted in the configuration.
+
+    Raises:
+        StudyError: weights are no numbers: the last step's change was too large.
     """
     tokenizer = transformers.AutoTokenizer.from_pretrained(job.foundation)
     tokenizer.chat_template = templates.chat_template(tokenizer, job.template)
@@ -29,6 +33,7 @@ def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype
         model = assemble(job.foundation, weights, dtype)
         set_generation(model, tokenizer, job)
         model.save_pretrained(folder)
+        check_weights(folder, Path(job.out), "lower tuning.learning_rate")
         tokenizer.save_pretrained(folder)
         write_json(folder / AUDIT, read_json(job.folder / AUDIT))
         (folder / "README.md").write_text(model_card(job), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,11 @@ def model_shape(foundation: Path) -> Shape | None:
         return Shape.from_config(read_json(foundation / "config.json"))
     except KeyError:
         return None
+
+
+def uniform_loss(foundation: Path) -> float:
+    """Returns the loss, in nats a token, of a model to which all tokens are equally likely."""
+    return math.log(read_json(foundation / "config.json")["vocab_size"])
 
 
 def settle(tuning: TuningSection, foundation: Path, budget: Budget, mean_length: float) -> Choice:

@@ -39,6 +39,8 @@ from bayling_study.stages.tuning.resources import model_shape
 from bayling_study.stages.tuning.schedule import learning_rate
 from bayling_study.stages.tuning.sequences import PackedSequence, build_sequence, sequence_loss
 
+STILL_STEPS = 10
+"""Steps in a row after which a gradient of exactly 0 is a failure; at the end one is enough."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 
 
@@ -76,6 +78,7 @@ class Worker:
         )
         self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
         self.signalled = False
+        self.still = 0
 
     def run(self) -> bool:
         """Trains to the last step and writes the result; returns false if stopped earlier."""
@@ -141,7 +144,8 @@ class Worker:
         """Does the optimiser step.
 
         Raises:
-            StudyError: the loss or the gradient is not finite; names the conversations.
+            StudyError: the loss or the gradient is not finite; names the conversations. Or the
+                gradient was exactly 0 for ``STILL_STEPS`` steps, or at the end.
         """
         self._check_finite(step, loss, "loss")
         rate = learning_rate(self.settings, step, self.schedule.steps)
@@ -150,6 +154,7 @@ class Worker:
         self.engine.step()
         norm = float(self.engine.get_global_grad_norm() or 0.0)
         self._check_finite(step, norm, "gradient norm")
+        self._check_moving(step, loss, norm)
         return self._numbers(step, loss, norm, rate)
 
     def _numbers(self, step: int, loss: float, norm: float, rate: float) -> StepNumbers:
@@ -177,6 +182,15 @@ class Worker:
             raise StudyError(
                 f"the {what} of step {step + 1} is {value}; its conversations: {', '.join(names)}",
                 fix="lower tuning.learning_rate, or look at these conversations",
+            )
+
+    def _check_moving(self, step: int, loss: float, norm: float) -> None:
+        self.still = 0 if norm else self.still + 1
+        if self.still == STILL_STEPS or (self.still and step + 1 == self.schedule.steps):
+            raise StudyError(
+                f"the gradient is exactly 0 since step {step + 2 - self.still}, at a loss of "
+                f"{loss:.4g} in step {step + 1}: the training has diverged",
+                fix="lower tuning.learning_rate, or set tuning.precision: fp32",
             )
 
     def _wants_stop(self) -> bool:

@@ -1,0 +1,116 @@
+"""Loads a checkpoint whole or not at all, and checks one without loading it.
+
+transformers 5.23 fills a tensor that it does not find with random numbers, warns and goes
+on. Here its own account of the loading decides, so that whatever it knows how to read
+(a tied output layer that is absent, rotary frequencies that are stored, names without the
+prefix of the model) stays readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.progress import Progress
+from bayling_study.shared.checkpoints.reading import stored_tensors
+from bayling_study.shared.checkpoints.tensorfile import StoredTensor
+
+AGAIN = "fetch or make the checkpoint again"
+NAMED = 5
+"""Tensors that a message names."""
+
+
+def load_whole(path: Path, **options: Any) -> Any:
+    """Loads a causal language model with transformers, without remote code or pickled weights.
+
+    Args:
+        path: the checkpoint's folder.
+        options: further arguments of ``from_pretrained``.
+
+    Raises:
+        StudyError: files and ``config.json`` differ in a tensor or its shape, or transformers
+            cannot load them; names the tensors.
+    """
+    safe = {} if "gguf_file" in options else {"use_safetensors": True}
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            path,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # they are counted instead, with all others
+            output_loading_info=True,
+            **safe,
+            **options,
+        )
+    except (OSError, ImportError, KeyError, ValueError) as error:
+        what = f"transformers cannot load the checkpoint ({type(error).__name__}: {error})"
+        raise StudyError(what, where=path, fix=AGAIN) from error
+    _check_report(found, path)
+    return model
+
+
+def _check_report(found: Mapping[str, Any], where: Path) -> None:
+    """Checks what transformers tells of a loading."""
+    shapes = [
+        f"{name} (stored {tuple(stored)}, needed {tuple(needed)})"
+        for name, stored, needed in sorted(found["mismatched_keys"])
+    ]
+    faults = {
+        "missing": sorted(found["missing_keys"]),
+        "of another shape": shapes,
+        "unknown to the architecture": sorted(found["unexpected_keys"]),
+        "not loaded": list(found["error_msgs"]),
+    }
+    told = [f"{len(names)} {what}: {_first(names)}" for what, names in faults.items() if names]
+    if told:
+        raise StudyError(
+            f"the weights do not fit config.json; tensors {'; '.join(told)}",
+            where=where,
+            fix="fetch the checkpoint again, or give the config.json that belongs to it",
+        )
+
+
+def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) -> None:
+    """Checks a safetensors checkpoint: its names and shapes with its config.json, its values.
+
+    Names and shapes come from the headers; values are read in blocks of 16 MiB.
+
+    Args:
+        folder: the checkpoint.
+        origin: what it was made from, if a message is to name that.
+        fix: what helps against values that are no numbers.
+
+    Raises:
+        StudyError: a shard is absent, a tensor is missing, superfluous or of another shape,
+            or holds values that are no numbers; names the tensors.
+    """
+    entries = stored_tensors(folder)
+    load_whole(folder, device_map="meta", dtype="auto")
+    floating = {name: entry for name, entry in entries.items() if entry.dtype.is_floating_point}
+    total = sum(entry.nbytes for entry in floating.values())
+    with Progress("checking weights", total, "B") as progress:
+        bad = [name for name, entry in floating.items() if not _is_finite(entry, progress)]
+    if bad:
+        raise StudyError(
+            f"{len(bad)} tensors hold NaN or infinite values: {_first(bad)}",
+            where=origin or folder,
+            fix=fix,
+        )
+
+
+def _is_finite(entry: StoredTensor, progress: Progress) -> bool:
+    """Looks at the extremes alone, which NaN takes over: 30 times as fast as ``isfinite``."""
+    finite = True
+    for block in entry.blocks():
+        finite = finite and bool(torch.isfinite(torch.stack(block.aminmax())).all())
+        progress.update(block.nbytes)
+    return finite
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
