@@ -129,7 +129,7 @@ def _pre_tokenizer(values: Any, where: Path) -> str:
 
 
 def _add_special(writer: Any, checkpoint: Path, spaced: bool) -> None:
-    """Adds special ids, what is put before a text (BOS; a blank if ``spaced``), and the template."""
+    """Adds special ids, BOS, the blank before a text if ``spaced``, and the chat template."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     for name in ("bos", "eos", "unk", "pad"):
         number = getattr(tokenizer, f"{name}_token_id")
