@@ -147,3 +147,12 @@ def test_what_llama_cpp_would_split_otherwise_is_refused(tmp_path, pre_tokenizer
     byte_level(tmp_path, pre_tokenizer, ignore_merges=ignores)
     with pytest.raises(StudyError, match="name for the pre-tokenizer"):
         export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+
+
+def test_scores_follow_merges_where_the_vocabulary_does_not():
+    """Llama-2's vocabulary begins with a run of blanks whose merge is among the last."""
+    tokens = ["<unk>", MARK * 2, "ab", "abc", MARK, "a"]
+    merges = [["a", "b"], ["ab", "c"], [MARK, MARK], ["a", "bc"]]
+    scores = gguf_tokenizer._scores(tokens, [2, 1, 1, 1, 1, 1], merges)
+    assert scores[:4] == [0.0, -2.0, 0.0, -1.0]
+    assert min(scores[1:4]) > max(scores[4:])
