@@ -1,22 +1,15 @@
-"""The terminal chat, driven through a pipe, and the server's command."""
+"""The terminal chat, driven through a pipe."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bayling_study.commands import serve
 from bayling_study.commands.chat import __main__ as program
 from bayling_study.commands.chat.conversation import ChatSession
 from bayling_study.commands.chat.system import build_command, find_system
@@ -134,20 +127,6 @@ def test_options_that_contradict_each_other(folders, talk_program):
         assert ended.value.code == 2
 
 
-def test_the_server_serves_a_system_of_a_study(study, monkeypatch):
-    called = []
-    monkeypatch.setattr(serve.os, "execve", lambda *arguments: called.append(arguments))
-    monkeypatch.setattr(serve, "is_serve_available", lambda: True)
-    monkeypatch.setattr(
-        sys, "argv", ["serve", "--study-config", str(study), "--system", "foundation"]
-    )
-    serve.main()
-    [(executable, command, environment)] = called
-    assert executable == sys.executable
-    assert str(Layout(load_config(study)).checkpoint("foundation").resolve()) in command
-    assert environment["HF_HUB_OFFLINE"] == "1"
-
-
 def test_the_chat_ends_with_its_input(folders):
     assert len(chat_through_a_pipe(folders / "model", [])) == 1
 
@@ -181,68 +160,3 @@ def test_a_question_that_cannot_fit_is_refused_and_forgotten(talk):
 def test_no_room_for_a_question_is_a_mistake(talk):
     with pytest.raises(StudyError, match="leave no room"):
         ChatSession(talk.model, talk.tokenizer, "foundation", 128, 128)
-
-
-def test_servers_listen_on_loopback_and_get_the_right_files(folders, monkeypatch):
-    monkeypatch.setattr(serve, "is_serve_available", lambda: True)
-    monkeypatch.setattr(serve.shutil, "which", lambda name: f"/bin/{name}")
-    address = ["--host", "127.0.0.1", "--port", "8123"]
-    command = serve.server_command(folders / "bitsandbytes", 8123)
-    assert command[-5:] == [str(folders / "bitsandbytes"), *address]
-    file = str(folders / "gguf" / "model-q8_0.gguf")
-    expected = ["/bin/llama-server", "-m", file, *address]
-    assert serve.server_command(folders / "gguf", 8123) == expected
-
-
-def test_the_server_says_what_it_cannot_load_or_lacks(folders, monkeypatch):
-    monkeypatch.setattr(serve, "is_serve_available", lambda: False)
-    monkeypatch.setattr(serve.shutil, "which", lambda name: None)
-    with pytest.raises(StudyError, match="groupwise"):
-        serve.server_command(folders / "groupwise", 8000)
-    with pytest.raises(StudyError, match="not a port"):
-        serve.server_command(folders / "model", 0)
-    with pytest.raises(StudyError, match="openai"):
-        serve.server_command(folders / "model", 8000)
-    with pytest.raises(StudyError, match="llama-server"):
-        serve.server_command(folders / "gguf", 8000)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not serve.is_serve_available(), reason="transformers serve needs openai")
-@pytest.mark.parametrize("name", ["model", "bitsandbytes"])
-def test_the_server_answers_over_http(folders, name):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "bayling_study.commands.serve", "--port", str(port)]
-    command += ["--checkpoint", str(folders / name)]
-    paths = os.pathsep.join([str(ROOT / "workflow"), os.environ.get("PYTHONPATH", "")])
-    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}) as server:
-        try:
-            reply = ask_server(port, str(folders / name), server)
-        finally:
-            server.terminate()
-    assert reply["choices"][0]["message"]["role"] == "assistant"
-    assert reply["usage"]["completion_tokens"] > 0
-
-
-def ask_server(port: int, model: str, server: subprocess.Popen[bytes]) -> Any:
-    """Sends one question, again and again until the server is up (at most four minutes)."""
-    messages = [{"role": "user", "content": "hello"}]
-    body = json.dumps({"model": model, "messages": messages, "max_tokens": 5}).encode()
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/chat/completions",
-        body,
-        {"Content-Type": "application/json"},
-    )
-    end = time.monotonic() + 240
-    while time.monotonic() < end:
-        assert server.poll() is None, f"the server ended with status {server.returncode}"
-        try:
-            with urllib.request.urlopen(request, timeout=240) as response:
-                return json.load(response)
-        except urllib.error.HTTPError:
-            raise
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(1)
-    raise AssertionError("the server did not start")

@@ -11,15 +11,17 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
+from bayling_study.stages.export import gguf_tokenizer
 from helpers.export_models import TEXT, export_tiny, save_tiny, tiny_model
 
 MARK = "▁"
 SPECIAL = ["<unk>", "<s>", "</s>"]
 
 
-def sentencepiece_like() -> PreTrainedTokenizerFast:
+def sentencepiece_like(marks: bool = True) -> PreTrainedTokenizerFast:
     """A BPE tokenizer as Llama's: byte fallback, pieces in the order of their merges."""
-    normalizer = normalizers.Sequence([normalizers.Prepend(MARK), normalizers.Replace(" ", MARK)])
+    steps = [normalizers.Prepend(MARK)] if marks else []
+    normalizer = normalizers.Sequence([*steps, normalizers.Replace(" ", MARK)])
     trained = Tokenizer(models.BPE())
     trained.normalizer = normalizer
     trained.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=80, show_progress=False))
@@ -98,3 +100,59 @@ def test_a_tokenizer_that_is_no_bpe_is_an_error(tmp_path):
     write_json(path, values)
     with pytest.raises(StudyError, match="WordLevel"):
         export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+
+
+@pytest.mark.parametrize("marks", [True, False])
+def test_the_blank_before_a_text_is_the_tokenizers_own(tmp_path, marks):
+    save_tiny(tmp_path / "model", tiny_model(vocab_size=400))
+    sentencepiece_like(marks).save_pretrained(tmp_path / "model")
+    export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+    assert fields(tmp_path / "out")["tokenizer.ggml.add_space_prefix"] is marks
+
+
+def byte_level(tmp_path, pre_tokenizer, **model):
+    save_tiny(tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer.json"
+    values = read_json(path)
+    values["pre_tokenizer"] = pre_tokenizer
+    values["model"] |= model
+    write_json(path, values)
+
+
+LLAMA3 = {
+    "type": "Sequence",
+    "pretokenizers": [
+        {
+            "type": "Split",
+            "pattern": {"Regex": gguf_tokenizer.LLAMA3},
+            "behavior": "Isolated",
+            "invert": False,
+        },
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+    ],
+}
+BLANK = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+
+
+def test_llama_3_has_its_name(tmp_path):
+    byte_level(tmp_path, LLAMA3, ignore_merges=True)
+    export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+    assert fields(tmp_path / "out")["tokenizer.ggml.pre"] == "llama-bpe"
+
+
+@pytest.mark.parametrize(
+    ("pre_tokenizer", "ignores"), [(LLAMA3, False), (BLANK, False), (BLANK, True)]
+)
+def test_what_llama_cpp_would_split_otherwise_is_refused(tmp_path, pre_tokenizer, ignores):
+    byte_level(tmp_path, pre_tokenizer, ignore_merges=ignores)
+    with pytest.raises(StudyError, match="name for the pre-tokenizer"):
+        export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+
+
+def test_scores_follow_merges_where_the_vocabulary_does_not():
+    """Llama-2's vocabulary begins with a run of blanks whose merge is among the last."""
+    tokens = ["<unk>", MARK * 2, "ab", "abc", MARK, "a"]
+    merges = [["a", "b"], ["ab", "c"], [MARK, MARK], ["a", "bc"]]
+    scores = gguf_tokenizer._scores(tokens, [2, 1, 1, 1, 1, 1], merges)
+    assert scores[:4] == [0.0, -2.0, 0.0, -1.0]
+    assert min(scores[1:4]) > max(scores[4:])

@@ -224,3 +224,30 @@ def run(program: str, *options: str) -> None:
         command, capture_output=True, text=True, env={"PYTHONPATH": str(WORKFLOW)}, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("template", ["bayling", "foundation"])
+def test_control_tokens_in_a_question_stay_text_as_in_generation(
+    folder: Path, template: Any
+) -> None:
+    from bayling_study.shared import templates
+    from bayling_study.shared.models import load
+    from bayling_study.stages.harness.model import StudyModel
+
+    loaded = load(folder / "model", SECTION)
+    asked = StudyModel(loaded, template, SECTION)
+    text = "a<|im_end|><|im_start|>b"
+    messages = [{"role": "user", "content": text}]
+    chat = asked.apply_chat_template(messages)
+    assert asked.tok_encode(chat) == templates.prompt_ids(loaded.tokenizer, template, messages)
+    context, choice = asked._encode_pair(chat, " <|im_end|>")
+    assert context + choice == asked.tok_encode(chat + " <|im_end|>")
+    control = loaded.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert control not in choice
+    assert control not in asked.tok_encode(text)
+    assert loaded.tokenizer.decode(asked.tok_encode(text)) == text
+
+
+def test_a_question_with_the_mark_of_a_span_is_refused(model: Any) -> None:
+    with pytest.raises(StudyError, match=r"U\+FDD0"):
+        model.apply_chat_template([{"role": "user", "content": "a\ufdd0b"}])

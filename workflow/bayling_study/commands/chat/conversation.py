@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from transformers import TextStreamer
-
+from bayling_study.commands.chat.writing import Writer, write
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import templates
-
-
-class Streamed(TextStreamer):  # type: ignore[misc]  # transformers is not type-checked
-    """Hands text on as soon as it can be decoded, and keeps it."""
-
-    def __init__(self, tokenizer: Any, emit: Callable[[str], None]) -> None:
-        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        self.emit = emit
-        self.text = ""
-
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-        """Takes the next piece of the answer."""
-        self.text += text
-        self.emit(text)
 
 
 class ChatSession:
@@ -87,20 +71,7 @@ class ChatSession:
         return messages
 
     def _generate(self, prompt: list[int], temperature: float, emit: Callable[[str], None]) -> str:
-        ids = torch.tensor([prompt], device=self.model.device)
         stops = templates.stop_ids(self.tokenizer, self.template)
-        sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
-        if temperature > 0:
-            sampling = {"do_sample": True, "temperature": temperature}
-        streamer = Streamed(self.tokenizer, emit)
-        with torch.inference_mode():
-            self.model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=self.answer_tokens,
-                eos_token_id=stops,
-                pad_token_id=stops[0],
-                streamer=streamer,
-                **sampling,
-            )
-        return streamer.text.strip()
+        writer = Writer(self.tokenizer, emit)
+        write(self.model, prompt, self.answer_tokens, stops, writer, temperature)
+        return writer.text.strip()

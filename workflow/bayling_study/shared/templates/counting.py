@@ -13,11 +13,11 @@ from typing import Any
 
 from bayling_study.config.systems import TemplateName
 from bayling_study.shared.templates.encoding import (
-    _spans,
     adds_bos,
     encode,
     marks_after_special,
     marks_start,
+    spans_of,
 )
 from bayling_study.shared.templates.spans import Message, Span, check_messages
 
@@ -36,7 +36,7 @@ def count_tokens(
         return [(len(ids), sum(mask)) for ids, mask in encoded]
     for messages in conversations:
         check_messages(messages, last="assistant")
-    spans = [_spans(template, messages, tokenizer) for messages in conversations]
+    spans = [spans_of(template, messages, tokenizer) for messages in conversations]
     texts, less = _texts(tokenizer, spans)
     before, backend.encode_special_tokens = backend.encode_special_tokens, True
     try:

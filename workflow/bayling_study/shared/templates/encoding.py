@@ -32,7 +32,7 @@ def render(template: TemplateName, messages: Sequence[Message], tokenizer: Any =
         tokenizer: gives the EOS token's text; without one it is ``</s>``.
     """
     eos = "</s>" if tokenizer is None else tokenizer.eos_token
-    spans = _spans(template, messages, tokenizer)
+    spans = spans_of(template, messages, tokenizer)
     return "".join(eos if span.text == EOS else span.text for span in spans)
 
 
@@ -124,7 +124,8 @@ def _is_marked(tokenizer: Any, number: int) -> bool:
     return bool(tokenizer.convert_ids_to_tokens(number).startswith("\u2581"))
 
 
-def _spans(template: TemplateName, messages: Sequence[Message], tokenizer: Any) -> list[Span]:
+def spans_of(template: TemplateName, messages: Sequence[Message], tokenizer: Any) -> list[Span]:
+    """Returns the text and the special tokens of a conversation, before tokenisation."""
     if template == "bayling":
         return bayling_pieces(messages)
     if template == "bayling-3":
@@ -137,12 +138,19 @@ def _spans(template: TemplateName, messages: Sequence[Message], tokenizer: Any) 
 def _tokenise(
     tokenizer: Any, template: TemplateName, messages: Sequence[Message]
 ) -> tuple[list[int], list[bool]]:
+    return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))
+
+
+def span_ids(
+    tokenizer: Any, template: TemplateName, spans: Sequence[Span]
+) -> tuple[list[int], list[bool]]:
+    """Returns ids and loss mask of the spans of a conversation, both of the same length."""
     ids: list[int] = []
     mask: list[bool] = []
     if template != "foundation" and adds_bos(tokenizer):
         ids, mask = [tokenizer.bos_token_id], [False]
     before: Span | None = None
-    for span in _spans(template, messages, tokenizer):
+    for span in spans:
         added = _span_ids(tokenizer, span, before)
         ids += added
         mask += [span.supervised] * len(added)

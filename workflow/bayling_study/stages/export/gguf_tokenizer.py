@@ -15,10 +15,16 @@ from transformers import AutoTokenizer
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
+from bayling_study.shared.templates.encoding import marks_start
 
 BYTE_LEVEL = "gpt2"
 SENTENCEPIECE = "llama"
 UNUSED = "[PAD{}]"
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Llama-3's pattern (its ``tokenizer.json``), which llama.cpp calls ``llama-bpe``."""
 
 
 def add_tokenizer(writer: Any, checkpoint: Path, vocabulary: int) -> None:
@@ -44,14 +50,14 @@ def add_tokenizer(writer: Any, checkpoint: Path, vocabulary: int) -> None:
     if model.get("byte_fallback"):
         writer.add_tokenizer_model(SENTENCEPIECE)
         writer.add_tokenizer_pre("default")
-        writer.add_token_scores(_scores(types))
+        writer.add_token_scores(_scores(tokens, types, model["merges"]))
     else:
         writer.add_tokenizer_model(BYTE_LEVEL)
         writer.add_tokenizer_pre(_pre_tokenizer(values, where))
         writer.add_token_merges([_merge(merge) for merge in model["merges"]])
     writer.add_token_list(tokens)
     writer.add_token_types(types)
-    _add_special(writer, checkpoint)
+    _add_special(writer, checkpoint, spaced=bool(model.get("byte_fallback")))
 
 
 def _tokens(values: Any, vocabulary: int, where: Path) -> tuple[list[str], list[int]]:
@@ -79,17 +85,18 @@ def _type(text: str, number: int, added: dict[int, Any], model: Any) -> int:
     return int(TokenType.NORMAL)
 
 
-def _scores(types: list[int]) -> list[float]:
+def _scores(tokens: list[str], types: list[int], merges: list[Any]) -> list[float]:
     """Returns SentencePiece BPE scores: minus the rank, as its trainer assigns them.
 
-    A BPE vocabulary lists its pieces in the order of their merges, so the rank
-    is the position among the ordinary pieces.
+    llama.cpp joins the neighbours whose piece has the highest score, so the
+    pieces rank as their first merges do; what no merge makes comes last.
     """
-    scores, rank = [], 0
-    for kind in types:
-        scores.append(-float(rank) if kind == TokenType.NORMAL else 0.0)
-        rank += kind == TokenType.NORMAL
-    return scores
+    made = dict.fromkeys(_merge(merge).replace(" ", "") for merge in merges)
+    rank = {text: number for number, text in enumerate(dict.fromkeys([*made, *tokens]))}
+    return [
+        -float(rank[text]) if kind == TokenType.NORMAL else 0.0
+        for text, kind in zip(tokens, types, strict=True)
+    ]
 
 
 def _merge(merge: Any) -> str:
@@ -102,10 +109,18 @@ def _pre_tokenizer(values: Any, where: Path) -> str:
     steps = node.get("pretokenizers", [node])
     kinds = [step.get("type") for step in steps]
     own_split = steps[-1].get("use_regex", True)
-    if kinds == ["ByteLevel"] and own_split:
+    # llama.cpp normalises no text and puts no blank before it, and its name decides
+    # whether a word of the vocabulary is taken without its merges.
+    plain = not values.get("normalizer") and not steps[-1].get("add_prefix_space")
+    whole_words = bool(values["model"].get("ignore_merges"))
+    if plain and kinds == ["ByteLevel"] and own_split and not whole_words:
         return "gpt-2"
-    if kinds == ["Digits", "ByteLevel"] and own_split and steps[0].get("individual_digits"):
+    digits = kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits")
+    if plain and digits and own_split and not whole_words:
         return "smollm"
+    split = kinds == ["Split", "ByteLevel"] and steps[0]["pattern"].get("Regex") == LLAMA3
+    if plain and split and not own_split and whole_words:
+        return "llama-bpe"
     raise StudyError(
         f"llama.cpp's name for the pre-tokenizer {kinds} is not known",
         where=where,
@@ -113,13 +128,15 @@ def _pre_tokenizer(values: Any, where: Path) -> str:
     )
 
 
-def _add_special(writer: Any, checkpoint: Path) -> None:
-    """Adds the ids of special tokens, whether BOS is prepended, and the chat template."""
+def _add_special(writer: Any, checkpoint: Path, spaced: bool) -> None:
+    """Adds special ids, BOS, the blank before a text if ``spaced``, and the chat template."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     for name in ("bos", "eos", "unk", "pad"):
         number = getattr(tokenizer, f"{name}_token_id")
         if number is not None:
             getattr(writer, f"add_{name}_token_id")(number)
+    if spaced:
+        writer.add_add_space_prefix(marks_start(tokenizer))
     plain = tokenizer("a").input_ids
     writer.add_add_bos_token(bool(plain) and plain[0] == tokenizer.bos_token_id)
     writer.add_add_eos_token(bool(plain) and plain[-1] == tokenizer.eos_token_id)

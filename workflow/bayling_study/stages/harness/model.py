@@ -1,25 +1,34 @@
 """A loaded system as a model of lm-evaluation-harness.
 
-Two things differ from the harness's own class: a batch is filled up to a number
+Three things differ from the harness's own class: a batch is filled up to a number
 of tokens, as in generation, where the harness takes a fixed number of rows
-whatever their length; and a chat is written in the study's conversation
-templates, which released BayLing tokenizers do not carry.
+whatever their length; a chat is written in the study's conversation templates,
+which released BayLing tokenizers do not carry; and the text of a question never
+becomes a control token, in a chat or outside, as in generation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from lm_eval.models.huggingface import HFLM
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
+from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded
+from bayling_study.shared.templates.encoding import span_ids, spans_of
+from bayling_study.shared.templates.spans import Span
 
 Continuation = tuple[tuple[str, str], list[int], list[int]]
 """A request of the harness: (context, continuation) as texts, then as token ids."""
+
+CUT, SPECIAL = "\ufdd0", "\ufdd1"
+"""What parts a chat's spans in the string that the harness handles, and what begins a special
+one: code points that Unicode leaves to programs and that no text may hold."""
 
 
 class StudyModel(HFLM):  # type: ignore[misc]
@@ -49,11 +58,41 @@ class StudyModel(HFLM):  # type: ignore[misc]
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        """Returns a chat in the system's template, up to where its answer begins."""
+        """Returns a chat in the system's template, up to where its answer begins.
+
+        The harness appends a choice to it and tokenises the whole, so the string
+        keeps where spans end and which of them are special.
+
+        Raises:
+            StudyError: a message holds one of the two code points that say so.
+        """
         messages: list[templates.Message] = [
             {"role": turn["role"], "content": turn["content"]} for turn in chat_history
         ]
-        return templates.render(self._template, messages, self.tokenizer)
+        if any(mark in turn["content"] for turn in messages for mark in (CUT, SPECIAL)):
+            raise StudyError(
+                "a question holds U+FDD0 or U+FDD1, which are no characters", where=self.task
+            )
+        spans = spans_of(self._template, messages, self.tokenizer)
+        parts = [f"{SPECIAL}{span.text}{CUT}" if span.special else span.text for span in spans]
+        return CUT.join(parts)
+
+    def tok_encode(
+        self,
+        string: str,
+        add_special_tokens: bool | None = None,
+        left_truncate_len: int | None = None,
+        **kwargs: Any,
+    ) -> list[int]:
+        """Returns a text's ids; only what the chat's template wrote becomes control tokens."""
+        if CUT in string:
+            parts = [part for part in string.split(CUT) if part]
+            spans = [Span(part.removeprefix(SPECIAL), part.startswith(SPECIAL)) for part in parts]
+            ids = span_ids(self.tokenizer, self._template, spans)[0]
+        else:
+            added = {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
+            ids = list(self.tokenizer(string, split_special_tokens=True, **added)["input_ids"])
+        return ids[-left_truncate_len:] if left_truncate_len else ids
 
     def _loglikelihood_tokens(
         self,

@@ -1,0 +1,101 @@
+"""Writes an answer piece by piece, for the terminal chat and the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from transformers import StoppingCriteria
+from transformers.generation.streamers import BaseStreamer
+
+UNFINISHED = "\ufffd"  # what a character decodes to before all of its bytes are there
+
+
+class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
+    """Hands text on as soon as it is final, and ends the answer before a stop text.
+
+    Args:
+        tokenizer: decodes the answer.
+        emit: takes each piece.
+        stops: texts that end the answer and do not belong to it.
+        cancelled: tells that nobody waits for the rest.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        emit: Callable[[str], object],
+        stops: Sequence[str] = (),
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._tokenizer, self._emit, self._stops, self._cancelled = (
+            tokenizer,
+            emit,
+            stops,
+            cancelled,
+        )
+        self._held = max(map(len, stops), default=1) - 1  # so many characters may begin a stop text
+        self._ids: list[int] | None = None
+        self.text, self.stopped = "", False
+
+    def put(self, value: Any) -> None:
+        """Takes the prompt, then each token."""
+        if self._ids is None:
+            self._ids = []
+        else:
+            self._ids += value.flatten().tolist()
+            self._hand_on()
+
+    def end(self) -> None:
+        """Hands on what is left."""
+        self._hand_on(last=True)
+
+    def _hand_on(self, last: bool = False) -> None:
+        text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        found = [at for at in map(text.find, self._stops) if at >= 0]
+        end = len(text) if last else max(0, len(text.rstrip(UNFINISHED)) - self._held)
+        piece = text[len(self.text) : min(found, default=end)]
+        if piece and not self.stopped:
+            self.text += piece
+            self._emit(piece)
+        self.stopped = self.stopped or bool(found)
+
+    def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
+        """Returns whether each row is to end, which transformers asks after each token."""
+        over = self.stopped or self._cancelled()
+        return torch.full((len(input_ids),), over, dtype=torch.bool, device=input_ids.device)
+
+
+def write(
+    model: Any,
+    prompt: Sequence[int],
+    limit: int,
+    ends: Sequence[int],
+    writer: Writer,
+    temperature: float,
+    top_p: float = 1.0,
+) -> list[int]:
+    """Lets a model answer; a temperature of 0 is greedy decoding.
+
+    Returns:
+        The answer's ids, with the one of ``ends`` that ended it.
+    """
+    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
+    if temperature > 0:
+        # Without a cut at the most likely tokens, as generation samples.
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    ids = torch.tensor([prompt], device=model.device)
+    with torch.inference_mode():
+        output = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=limit,
+            eos_token_id=ends,
+            pad_token_id=ends[0],
+            streamer=writer,
+            stopping_criteria=[writer],
+            **sampling,
+        )
+    answer: list[int] = output[0, len(prompt) :].tolist()
+    return answer
