@@ -86,6 +86,7 @@ def _run(job: GenerationJob) -> Answered:
     """The backends ``transformers`` and ``vllm``. Their imports take seconds."""
     import torch
 
+    from bayling_study.shared import templates
     from bayling_study.shared.templates.choice import template_of
     from bayling_study.stages.generation.engines import load_engine
     from bayling_study.stages.generation.running import Runner
@@ -104,7 +105,13 @@ def _run(job: GenerationJob) -> Answered:
         "format": engine.format,
         "checkpoint_sha256": sha256_path(options.checkpoint),
         **engine.packages,
+        "stops": {
+            str(number): engine.tokenizer.convert_ids_to_tokens(number)
+            for number in templates.stop_ids(engine.tokenizer, template)
+        },
     }
+    if template == "foundation" and templates.writes_date(engine.tokenizer):
+        details["template_date"] = f"{templates.DATE:%Y-%m-%d}"
     system = System(job.name, config.systems[job.name].kind, engine.name, details)
     job.run.parameters({"backend": engine.name, **details})
     job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])

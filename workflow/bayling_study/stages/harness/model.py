@@ -14,6 +14,7 @@ from lm_eval.models.huggingface import HFLM
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
+from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded
@@ -53,7 +54,11 @@ class StudyModel(HFLM):  # type: ignore[misc]
         messages: list[templates.Message] = [
             {"role": turn["role"], "content": turn["content"]} for turn in chat_history
         ]
-        return templates.render(self._template, messages, self.tokenizer)
+        try:
+            return templates.render(self._template, messages, self.tokenizer)
+        except StudyError as error:
+            where = f"{self.task or 'harness'}: {messages[-1]['content'][:60]!r}"
+            raise StudyError(error.what, where=where, fix=error.fix) from error
 
     def _loglikelihood_tokens(
         self,

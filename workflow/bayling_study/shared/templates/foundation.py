@@ -1,0 +1,133 @@
+"""Conversations in the chat template that a foundation's own tokenizer carries.
+
+The template is rendered with placeholders for the contents, which shows where each
+content stands without searching for its text. What is learnt of an answer begins
+where the prompt of generation ends, and ends with the special token behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from jinja2.exceptions import TemplateError
+
+from bayling_study.core.errors import StudyError
+from bayling_study.shared.templates.spans import Message, Span, merge_text
+
+# private-use characters: no template and no text contains them
+PLACEHOLDER, START = "\ue000{}\ue001", "\ue002"
+DATE = datetime(2024, 7, 26)
+"""The day that templates write as today: the one that Llama 3.1's writes where it knows none."""
+WHERE = "template: foundation"
+
+
+def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
+    """Returns the spans of the tokenizer's own chat template, with today pinned to ``DATE``.
+
+    Raises:
+        StudyError: the tokenizer has no template, or its template refuses the messages,
+            rewrites or leaves out contents, or begins a prompt's answer otherwise than a
+            finished conversation's.
+    """
+    wanted = _apply(tokenizer, messages)
+    held = [
+        {"role": message["role"], "content": PLACEHOLDER.format(number)}
+        for number, message in enumerate(messages)
+    ]
+    frame = _apply(tokenizer, held)
+    for message, place in zip(messages, held, strict=True):
+        if frame.count(place["content"]) != 1:
+            raise StudyError(
+                "the foundation's chat template leaves out or repeats the text of a message "
+                f"of the role {message['role']!r}",
+                where=WHERE,
+                fix="template: bayling",
+            )
+    frame = _mark_starts(tokenizer, frame, held)
+    for contents in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
+        spans = list(_fill(tokenizer, frame, contents))
+        if "".join(span.text for span in spans) == wanted:
+            return merge_text(spans)
+    raise StudyError("the foundation's chat template changes the text of messages", where=WHERE)
+
+
+def answer_end(tokenizer: Any, exchange: Sequence[Message]) -> str | None:
+    """Returns the special token that ends the last answer, if one does."""
+    held = [*exchange[:-1], {"role": "assistant", "content": PLACEHOLDER.format(0)}]
+    frame = _apply(tokenizer, held).replace(PLACEHOLDER.format(0), START + PLACEHOLDER.format(0))
+    ends = [
+        part.text for part in _fill(tokenizer, frame, ["b"]) if part.special and part.supervised
+    ]
+    return ends[0] if ends else None
+
+
+def writes_date(tokenizer: Any) -> bool:
+    """Returns whether the tokenizer's template writes today's date, which is pinned to ``DATE``."""
+    return "strftime_now" in str(tokenizer.chat_template)
+
+
+def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
+    if not tokenizer.chat_template:
+        raise StudyError(
+            "the foundation's tokenizer has no chat template", where=WHERE, fix="template: bayling"
+        )
+    try:
+        rendered = tokenizer.apply_chat_template(
+            [dict(message) for message in messages],
+            tokenize=False,
+            add_generation_prompt=messages[-1]["role"] == "user",
+            strftime_now=DATE.strftime,
+        )
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise StudyError(
+            f"the foundation's chat template refuses the turns {roles}: {error}",
+            where=WHERE,
+            fix="template: bayling, or conversations of the roles that the template knows",
+        ) from error
+    return str(rendered)
+
+
+def _mark_starts(tokenizer: Any, frame: str, held: Sequence[Message]) -> str:
+    """Puts ``START`` where each answer's prompt ends.
+
+    In a prompt's history, of which nothing is learnt, an answer that begins otherwise
+    than its prompt ended gets none.
+    """
+    for number in reversed(range(len(held))):
+        if held[number]["role"] != "assistant":
+            continue
+        prompt = _apply(tokenizer, held[:number])
+        if frame.startswith(prompt):
+            frame = prompt + START + frame[len(prompt) :]
+        elif held[-1]["role"] == "assistant":
+            raise StudyError(
+                "the foundation's chat template ends a prompt otherwise than it begins the answer "
+                f"of turn {number + 1} in a conversation: what is learnt would not be asked",
+                where=WHERE,
+                fix="template: bayling",
+            )
+    return frame
+
+
+def _fill(tokenizer: Any, frame: str, contents: Sequence[str]) -> Iterator[Span]:
+    """Cuts a rendered frame at starts, placeholders and special tokens; puts the contents in."""
+    added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    specials = sorted({*added, *tokenizer.all_special_tokens}, key=len, reverse=True)
+    cut = re.compile(f"({START}|\ue000\\d+\ue001|" + "|".join(map(re.escape, specials)) + ")")
+    parts = [part for part in cut.split(frame) if part]
+    learnt = said = False  # inside an answer; behind its content
+    for place, part in enumerate(parts):
+        if part == START:
+            learnt, said = True, False
+        elif part.startswith("\ue000"):
+            yield Span(contents[int(part[1:-1])], supervised=learnt)
+            # without a special token soon behind it, an answer ends with its content
+            said = learnt = learnt and any(end in specials for end in parts[place + 1 : place + 3])
+        else:
+            special = part in specials
+            yield Span(part, special, supervised=learnt)
+            learnt = learnt and not (said and special)
