@@ -28,7 +28,8 @@ TALK = [
 SYSTEM = {"role": "system", "content": "Be brief."}
 INST = (
     "{% for m in messages %}{% if m.role == 'user' %}{{ bos_token + '[INST] ' + m.content.strip() "
-    "+ ' [/INST]' }}{% else %}{{ ' ' + m.content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
+    "+ ' [/INST]' }}{% else %}{{ ' ' + m.content.strip() + ' ' + eos_token }}"
+    "{% endif %}{% endfor %}"
 )
 MISTRAL = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + m.content + "
@@ -117,6 +118,15 @@ def test_the_date_is_pinned() -> None:
     assert text.startswith("Today is 26 Jul 2024.\n")
     assert templates.writes_date(tokenizer)
     assert not templates.writes_date(chatml_tokenizer())
+    saved = carrying(chatml_tokenizer(), templates.chat_template(tokenizer, "foundation"))
+    own = saved.apply_chat_template(TALK[:1], add_generation_prompt=True, tokenize=False)
+    assert own == text
+
+
+def test_a_date_that_cannot_be_pinned_is_refused() -> None:
+    source = "{% set form = '%d' %}{{ strftime_now(form) }}" + TURNS + ASK
+    with pytest.raises(StudyError, match="cannot be pinned"):
+        templates.encode(carrying(chatml_tokenizer(), source), "foundation", TALK)
 
 
 ALTERNATE = "{% if messages|length > 2 %}{{ raise_exception('one turn only') }}{% endif %}"
@@ -156,8 +166,8 @@ def test_a_turn_that_ends_in_plain_text_is_learnt_up_to_its_content() -> None:
 
 LLAMA3 = (
     "{{ bos_token }}{% for m in messages %}{{ '<|start_header_id|>' + m.role + "
-    "'<|end_header_id|>\n\n' + m.content + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}"
-    "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+    "'<|end_header_id|>\n\n' + m.content + '<|eot_id|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
 
 

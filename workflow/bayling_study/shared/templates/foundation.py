@@ -21,6 +21,7 @@ from bayling_study.shared.templates.spans import Message, Span, merge_text
 PLACEHOLDER, START = "\ue000{}\ue001", "\ue002"
 DATE = datetime(2024, 7, 26)
 """The day that templates write as today: the one that Llama 3.1's writes where it knows none."""
+NOW = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
 WHERE = "template: foundation"
 
 
@@ -69,17 +70,35 @@ def writes_date(tokenizer: Any) -> bool:
     return "strftime_now" in str(tokenizer.chat_template)
 
 
-def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
+def pinned_template(tokenizer: Any) -> str:
+    """Returns the Jinja source of the tokenizer's template, which writes ``DATE`` as today.
+
+    Raises:
+        StudyError: the tokenizer has no template, or it writes a date in a form of its own.
+    """
     if not tokenizer.chat_template:
         raise StudyError(
             "the foundation's tokenizer has no chat template", where=WHERE, fix="template: bayling"
         )
+    source = NOW.sub(lambda call: repr(DATE.strftime(call[2])), tokenizer.get_chat_template())
+    if re.search(r"strftime_now\s*\(", source):
+        raise StudyError(
+            "the foundation's chat template writes today's date in a form that cannot be pinned: "
+            "the same study would give other ids tomorrow",
+            where=WHERE,
+            fix="template: bayling",
+        )
+    return source
+
+
+def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
+    source = pinned_template(tokenizer)
     try:
         rendered = tokenizer.apply_chat_template(
             [dict(message) for message in messages],
             tokenize=False,
             add_generation_prompt=messages[-1]["role"] == "user",
-            strftime_now=DATE.strftime,
+            chat_template=source,
         )
     except TemplateError as error:
         roles = ", ".join(message["role"] for message in messages)
