@@ -116,8 +116,9 @@ def test_the_date_is_pinned() -> None:
     tokenizer = carrying(chatml_tokenizer(), DATED)
     text = templates.render("foundation", TALK[:1], tokenizer)
     assert text.startswith("Today is 26 Jul 2024.\n")
-    assert templates.writes_date(tokenizer)
-    assert not templates.writes_date(chatml_tokenizer())
+    assert templates.pinned_date(tokenizer, "foundation") == {"template_date": "2024-07-26"}
+    assert templates.pinned_date(tokenizer, "bayling") == {}
+    assert templates.pinned_date(chatml_tokenizer(), "foundation") == {}
     saved = carrying(chatml_tokenizer(), templates.chat_template(tokenizer, "foundation"))
     own = saved.apply_chat_template(TALK[:1], add_generation_prompt=True, tokenize=False)
     assert own == text

@@ -97,8 +97,11 @@ def stop_ids(tokenizer: Any, template: TemplateName) -> list[int]:
     """
     specials = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
     specials |= set(tokenizer.all_special_ids)
-    ids = {tokenizer.eos_token_id, tokenizer.get_vocab().get(END_OF_TEXT), *_declared(tokenizer)}
-    ids &= specials
+    ids = specials & {
+        tokenizer.eos_token_id,
+        tokenizer.get_vocab().get(END_OF_TEXT),
+        *_declared(tokenizer),
+    }
     if template == "bayling-3":
         ids.add(_special_id(tokenizer, END_OF_TURN))
     if template == "foundation":
@@ -108,12 +111,12 @@ def stop_ids(tokenizer: Any, template: TemplateName) -> list[int]:
     return sorted(ids)
 
 
-def _declared(tokenizer: Any) -> set[int]:
+def _declared(tokenizer: Any) -> list[int]:
     """Returns the EOS ids that the checkpoint beside the tokenizer declares for generation."""
     path = Path(tokenizer.name_or_path) / "generation_config.json"
     known = bool(tokenizer.name_or_path) and path.is_file()  # one made in memory has no folder
     ids = read_json(path).get("eos_token_id") if known else None
-    return set(ids) if isinstance(ids, list) else {ids}
+    return list(ids) if isinstance(ids, list) else [] if ids is None else [ids]
 
 
 def adds_bos(tokenizer: Any) -> bool:

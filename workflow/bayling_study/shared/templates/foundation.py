@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2.exceptions import TemplateError
 
+from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.templates.spans import Message, Span, merge_text
 
@@ -22,7 +23,6 @@ PLACEHOLDER, START = "\ue000{}\ue001", "\ue002"
 DATE = datetime(2024, 7, 26)
 """The day that templates write as today: the one that Llama 3.1's writes where it knows none."""
 NOW = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
-WHERE = "template: foundation"
 
 
 def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
@@ -41,18 +41,20 @@ def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
     frame = _apply(tokenizer, held)
     for message, place in zip(messages, held, strict=True):
         if frame.count(place["content"]) != 1:
-            raise StudyError(
-                "the foundation's chat template leaves out or repeats the text of a message "
-                f"of the role {message['role']!r}",
-                where=WHERE,
-                fix="template: bayling",
+            raise _unfit(
+                f"leaves out or repeats the text of a message of the role {message['role']!r}"
             )
     frame = _mark_starts(tokenizer, frame, held)
     for contents in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
         spans = list(_fill(tokenizer, frame, contents))
         if "".join(span.text for span in spans) == wanted:
             return merge_text(spans)
-    raise StudyError("the foundation's chat template changes the text of messages", where=WHERE)
+    raise _unfit("changes the text of messages")
+
+
+def _unfit(what: str) -> StudyError:
+    what = f"the foundation's chat template {what}"
+    return StudyError(what, where="template: foundation", fix="template: bayling")
 
 
 def answer_end(tokenizer: Any, exchange: Sequence[Message]) -> str | None:
@@ -65,9 +67,10 @@ def answer_end(tokenizer: Any, exchange: Sequence[Message]) -> str | None:
     return ends[0] if ends else None
 
 
-def writes_date(tokenizer: Any) -> bool:
-    """Returns whether the tokenizer's template writes today's date, which is pinned to ``DATE``."""
-    return "strftime_now" in str(tokenizer.chat_template)
+def pinned_date(tokenizer: Any, template: TemplateName) -> dict[str, str]:
+    """Returns ``{"template_date": day}`` if the template writes today's date, for records."""
+    dated = template == "foundation" and "strftime_now" in str(tokenizer.chat_template)
+    return {"template_date": f"{DATE:%Y-%m-%d}"} if dated else {}
 
 
 def pinned_template(tokenizer: Any) -> str:
@@ -77,17 +80,10 @@ def pinned_template(tokenizer: Any) -> str:
         StudyError: the tokenizer has no template, or it writes a date in a form of its own.
     """
     if not tokenizer.chat_template:
-        raise StudyError(
-            "the foundation's tokenizer has no chat template", where=WHERE, fix="template: bayling"
-        )
+        raise _unfit("is missing: its tokenizer has no chat template")
     source = NOW.sub(lambda call: repr(DATE.strftime(call[2])), tokenizer.get_chat_template())
     if re.search(r"strftime_now\s*\(", source):
-        raise StudyError(
-            "the foundation's chat template writes today's date in a form that cannot be pinned: "
-            "the same study would give other ids tomorrow",
-            where=WHERE,
-            fix="template: bayling",
-        )
+        raise _unfit("writes today's date in a form that cannot be pinned to one day")
     return source
 
 
@@ -102,11 +98,7 @@ def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
         )
     except TemplateError as error:
         roles = ", ".join(message["role"] for message in messages)
-        raise StudyError(
-            f"the foundation's chat template refuses the turns {roles}: {error}",
-            where=WHERE,
-            fix="template: bayling, or conversations of the roles that the template knows",
-        ) from error
+        raise _unfit(f"refuses the turns {roles}: {error}") from error
     return str(rendered)
 
 
@@ -123,12 +115,7 @@ def _mark_starts(tokenizer: Any, frame: str, held: Sequence[Message]) -> str:
         if frame.startswith(prompt):
             frame = prompt + START + frame[len(prompt) :]
         elif held[-1]["role"] == "assistant":
-            raise StudyError(
-                "the foundation's chat template ends a prompt otherwise than it begins the answer "
-                f"of turn {number + 1} in a conversation: what is learnt would not be asked",
-                where=WHERE,
-                fix="template: bayling",
-            )
+            raise _unfit(f"ends a prompt otherwise than it begins the answer of turn {number + 1}")
     return frame
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import dataclass
+from typing import Any
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.systems import EndpointSystem, PublishedSystem
@@ -99,19 +100,16 @@ def _run(job: GenerationJob) -> Answered:
     template = template_of(config, job.name)
     hows = [decoding_of(config.suites[name]) for name in job.prompts]
     engine = load_engine(options.checkpoint, config.generation, hows)
-    details = {
+    stops = templates.stop_ids(engine.tokenizer, template)
+    details: dict[str, Any] = {
         "template": template,
         "precision": config.generation.precision,
         "format": engine.format,
         "checkpoint_sha256": sha256_path(options.checkpoint),
         **engine.packages,
-        "stops": {
-            str(number): engine.tokenizer.convert_ids_to_tokens(number)
-            for number in templates.stop_ids(engine.tokenizer, template)
-        },
+        **templates.pinned_date(engine.tokenizer, template),
+        "stops": {str(n): engine.tokenizer.convert_ids_to_tokens(n) for n in stops},
     }
-    if template == "foundation" and templates.writes_date(engine.tokenizer):
-        details["template_date"] = f"{templates.DATE:%Y-%m-%d}"
     system = System(job.name, config.systems[job.name].kind, engine.name, details)
     job.run.parameters({"backend": engine.name, **details})
     job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])

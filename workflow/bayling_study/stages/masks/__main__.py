@@ -70,8 +70,7 @@ def encode(
     rows, tokens = token_set.read_conversations(instructions), folder / token_set.TOKENS
     audit = encoding.encode_all(rows, tokenizer, template, max_length, tokens)
     audit["made_from"] = token_set.made_from(instructions, foundation, template, max_length)
-    if template == "foundation" and templates.writes_date(tokenizer):
-        audit["template_date"] = f"{templates.DATE:%Y-%m-%d}"
+    audit |= templates.pinned_date(tokenizer, template)
     rows = token_set.read_conversations(instructions, ["id", "recipe"])
     audit["samples"] = samples(rows, token_set.load(tokens), tokenizer)
     write_json(folder / token_set.AUDIT, audit)
