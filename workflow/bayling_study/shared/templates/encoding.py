@@ -22,7 +22,7 @@ from bayling_study.shared.templates.definitions import (
     bayling3_pieces,
     bayling_pieces,
 )
-from bayling_study.shared.templates.foundation import answer_end, foundation_spans
+from bayling_study.shared.templates.foundation import answer_ends, foundation_spans
 from bayling_study.shared.templates.spans import EOS, Message, Span, check_messages
 
 
@@ -97,17 +97,12 @@ def stop_ids(tokenizer: Any, template: TemplateName) -> list[int]:
     """
     specials = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
     specials |= set(tokenizer.all_special_ids)
-    ids = specials & {
-        tokenizer.eos_token_id,
-        tokenizer.get_vocab().get(END_OF_TEXT),
-        *_declared(tokenizer),
-    }
+    other = tokenizer.get_vocab().get(END_OF_TEXT)
+    ids = specials & {tokenizer.eos_token_id, other, *_declared(tokenizer)}
     if template == "bayling-3":
         ids.add(_special_id(tokenizer, END_OF_TURN))
     if template == "foundation":
-        exchange = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        end = answer_end(tokenizer, exchange)
-        ids |= {_special_id(tokenizer, end)} if end else set()
+        ids |= {_special_id(tokenizer, end) for end in answer_ends(tokenizer)}
     return sorted(ids)
 
 

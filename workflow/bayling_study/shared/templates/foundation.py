@@ -34,10 +34,7 @@ def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
             finished conversation's.
     """
     wanted = _apply(tokenizer, messages)
-    held = [
-        {"role": message["role"], "content": PLACEHOLDER.format(number)}
-        for number, message in enumerate(messages)
-    ]
+    held = [dict(m, content=PLACEHOLDER.format(n)) for n, m in enumerate(messages)]
     frame = _apply(tokenizer, held)
     for message, place in zip(messages, held, strict=True):
         if frame.count(place["content"]) != 1:
@@ -57,14 +54,12 @@ def _unfit(what: str) -> StudyError:
     return StudyError(what, where="template: foundation", fix="template: bayling")
 
 
-def answer_end(tokenizer: Any, exchange: Sequence[Message]) -> str | None:
-    """Returns the special token that ends the last answer, if one does."""
-    held = [*exchange[:-1], {"role": "assistant", "content": PLACEHOLDER.format(0)}]
-    frame = _apply(tokenizer, held).replace(PLACEHOLDER.format(0), START + PLACEHOLDER.format(0))
-    ends = [
-        part.text for part in _fill(tokenizer, frame, ["b"]) if part.special and part.supervised
-    ]
-    return ends[0] if ends else None
+def answer_ends(tokenizer: Any) -> list[str]:
+    """Returns the special token that ends an answer, or nothing if answers end in plain text."""
+    content = PLACEHOLDER.format(0)
+    talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": content}]
+    spans = _fill(tokenizer, _apply(tokenizer, talk).replace(content, START + content), ["b"])
+    return [span.text for span in spans if span.special and span.supervised]
 
 
 def pinned_date(tokenizer: Any, template: TemplateName) -> dict[str, str]:
