@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,9 @@ def test_outputs_tell_how_they_were_made(study: Study) -> None:
     assert system["backend"] == "transformers"
     assert system["details"]["template"] == "foundation"
     assert system["details"]["precision"] == "fp32"
+    tokenizer = AutoTokenizer.from_pretrained(study.checkpoint)
+    stops = {str(tokenizer.eos_token_id): tokenizer.eos_token}
+    assert stops.items() <= system["details"]["stops"].items()
     assert system["suites"]["beam"]["decoding"]["beams"] == 3
     assert system["suites"]["beam"]["clean_up"] == "newlines to spaces, strip"
     assert study.metrics()["answers_per_second"] > 0
@@ -147,6 +151,19 @@ def test_outputs_tell_how_they_were_made(study: Study) -> None:
     for row in study.all_hypotheses():
         assert all("\n" not in turn and turn == turn.strip() for turn in row.turns)
         assert set(row.finish) <= {"stop", "length"}
+
+
+def test_a_template_that_refuses_a_prompt_is_named_with_it(
+    study: Study,
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(study.checkpoint)
+    ask = "{% if messages|length > 2 %}{{ raise_exception('one turn only') }}{% endif %}"
+    tokenizer.chat_template = ask + tokenizer.chat_template
+    loaded = shutil.copytree(study.checkpoint, study.folder / "refusing")
+    tokenizer.save_pretrained(loaded)
+    with pytest.raises(StudyError, match="one turn only") as caught:
+        study.generate("foundation", "interactive", checkpoint=loaded)
+    assert caught.value.where == "prompt zh-en/1"
 
 
 def test_hypotheses_do_not_depend_on_batch_sizes(study: Study) -> None:

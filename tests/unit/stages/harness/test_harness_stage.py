@@ -117,6 +117,19 @@ def test_the_system_template_frames_the_question_where_the_suite_says_so(
     assert framed and all(text.count("### Response:") == 1 for text in framed)
 
 
+def test_a_template_that_refuses_a_question_is_named_with_it(folder: Path) -> None:
+    from bayling_study.shared.models import load
+    from bayling_study.stages.harness.model import StudyModel
+
+    model = StudyModel(load(folder / "model", SECTION), "foundation", SECTION)
+    model.tokenizer.chat_template = "{{ raise_exception('no system role') }}"
+    model.task = "belebele"
+    chat = [{"role": "system", "content": "Be."}, {"role": "user", "content": "Mi nu?"}]
+    with pytest.raises(StudyError, match="no system role") as caught:
+        model.apply_chat_template(chat)
+    assert caught.value.where == "belebele: 'Mi nu?'"
+
+
 def test_a_finished_task_is_taken_over_and_a_changed_one_is_not(
     model: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

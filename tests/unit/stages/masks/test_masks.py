@@ -131,12 +131,53 @@ def test_an_answer_that_does_not_end_where_generation_stops_is_named(
     assert caught.value.where == "conversation c7"
 
 
-def test_a_template_whose_turns_end_in_plain_text_teaches_no_stop(tmp_path: Path) -> None:
-    instructions, foundation = prepared(tmp_path)
+def carry(foundation: Path, template: str) -> None:
+    """Gives a foundation another chat template."""
     (foundation / "chat_template.jinja").unlink(missing_ok=True)
     path = foundation / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": template}))
+
+
+def test_a_template_that_refuses_a_conversation_is_named_with_it(tmp_path: Path) -> None:
+    instructions, foundation = prepared(tmp_path)
+    carry(foundation, "{{ raise_exception('no such roles') }}")
+    with pytest.raises(StudyError, match="no such roles") as caught:
+        encode(tmp_path, instructions, foundation, "foundation", 512)
+    assert "refuses the turns" in caught.value.what
+    assert "template: bayling" in str(caught.value.fix)
+
+
+def test_a_refused_system_turn_is_named_with_its_conversation(tmp_path: Path) -> None:
+    instructions, foundation = prepared(tmp_path)
+    rows = conversations(3)
+    rows[1]["messages"] = [{"role": "system", "content": "Be."}, *rows[1]["messages"]]
+    parquet.write_table(pa.Table.from_pylist(rows), instructions / "train.parquet")
+    guard = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    turns = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}"
+    end = "{{ '<|im_end|>' }}{% endfor %}"
+    ask = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    carry(foundation, guard + turns + end + ask)
+    with pytest.raises(StudyError, match="no system") as caught:
+        encode(tmp_path, instructions, foundation, "foundation", 512)
+    assert caught.value.where == "conversation c1"
+
+
+def test_a_pinned_date_is_in_the_audit(tmp_path: Path) -> None:
+    instructions, foundation = prepared(tmp_path)
+    turns = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}"
+    end = "{{ '<|im_end|>' }}{% endfor %}"
+    ask = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    carry(foundation, "{{ strftime_now('%d %B %Y') }}" + turns + end + ask)
+    audit = encode(tmp_path, instructions, foundation, "foundation", 512)
+    assert audit["template_date"] == "2024-07-26"
+    assert audit["samples"][0]["spans"][0]["text"].startswith("26 July 2024")
+
+
+def test_a_template_whose_turns_end_in_plain_text_teaches_no_stop(tmp_path: Path) -> None:
+    instructions, foundation = prepared(tmp_path)
     plain = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": plain}))
+    ask = "{% if add_generation_prompt %}assistant: {% endif %}"
+    carry(foundation, plain + ask)
     with pytest.raises(StudyError, match="does not stop") as caught:
         encode(tmp_path, instructions, foundation, "foundation", 512)
     assert caught.value.where == "conversation c0"

@@ -13,7 +13,9 @@ Templates are named by the configuration and never guessed from a path.
 """
 
 from bayling_study.shared.templates.encoding import encode, fit_turns, prompt_ids, render, stop_ids
+from bayling_study.shared.templates.foundation import pinned_date
 from bayling_study.shared.templates.jinja import chat_template
 from bayling_study.shared.templates.spans import Message
 
-__all__ = ["Message", "chat_template", "encode", "fit_turns", "prompt_ids", "render", "stop_ids"]
+__all__ = ["Message", "chat_template", "encode", "fit_turns", "pinned_date", "prompt_ids"]
+__all__ += ["render", "stop_ids"]

@@ -4,16 +4,13 @@
                 (from the authors' conversation module: ictnlp/BayLing,
                 ``bayling/conversation.py``).
 ``bayling-3``   the Llama-3 chat form with BayLing's system text.
-``foundation``  whatever chat template the foundation's own tokenizer carries.
+``foundation``  whatever chat template the foundation's own tokenizer carries (``foundation``).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from bayling_study.core.errors import StudyError
 from bayling_study.shared.templates.spans import EOS, Message, Span, merge_text, split_system
 
 V1_SYSTEM = (
@@ -23,7 +20,7 @@ V1_SYSTEM = (
 )
 V3_SYSTEM = "I am BayLing developed by the NLP Group of ICT/CAS."
 HEADER, HEADER_END, END_OF_TURN = "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
-PLACEHOLDER = "\ue000{}\ue001"  # private-use characters: no template and no text contains them
+END_OF_TEXT = "<|end_of_text|>"  # Llama-3's other end
 
 
 def bayling_pieces(messages: Sequence[Message]) -> list[Span]:
@@ -55,61 +52,3 @@ def bayling3_pieces(messages: Sequence[Message]) -> list[Span]:
 
 def _header(role: str) -> list[Span]:
     return [Span(HEADER, True), Span(role), Span(HEADER_END, True), Span("\n\n")]
-
-
-def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
-    """Returns the spans of the tokenizer's own chat template.
-
-    The template is rendered with placeholders for the contents, which shows
-    where each content stands without searching for its text. An answer is
-    supervised up to and with the special token that follows it.
-
-    Raises:
-        StudyError: the tokenizer has no template, or its template rewrites contents.
-    """
-    wanted = _apply(tokenizer, messages)
-    held = [
-        {"role": message["role"], "content": PLACEHOLDER.format(number)}
-        for number, message in enumerate(messages)
-    ]
-    frame = _apply(tokenizer, held)
-    for contents in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
-        spans = list(_fill(tokenizer, frame, messages, contents))
-        if "".join(span.text for span in spans) == wanted:
-            return merge_text(spans)
-    raise StudyError("the foundation's chat template changes the text of messages")
-
-
-def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
-    if not tokenizer.chat_template:
-        raise StudyError(
-            "the foundation's tokenizer has no chat template",
-            where="template: foundation",
-            fix="template: bayling",
-        )
-    rendered = tokenizer.apply_chat_template(
-        [dict(message) for message in messages],
-        tokenize=False,
-        add_generation_prompt=messages[-1]["role"] == "user",
-    )
-    return str(rendered)
-
-
-def _fill(
-    tokenizer: Any, frame: str, messages: Sequence[Message], contents: list[str]
-) -> Iterator[Span]:
-    """Cuts a rendered frame at placeholders and special tokens, and puts the contents in."""
-    added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
-    specials = sorted({*added, *tokenizer.all_special_tokens}, key=len, reverse=True)
-    cut = re.compile("(\ue000\\d+\ue001|" + "|".join(map(re.escape, specials)) + ")")
-    answer = False  # between an answer's content and the token that ends it
-    for part in filter(None, cut.split(frame)):
-        if part.startswith("\ue000"):
-            number = int(part[1:-1])
-            answer = messages[number]["role"] == "assistant"
-            yield Span(contents[number], supervised=answer)
-        elif part in specials:
-            yield Span(part, True, supervised=answer)
-            answer = False
-        else:
-            yield Span(part, supervised=answer)

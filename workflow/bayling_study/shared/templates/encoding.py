@@ -10,16 +10,19 @@ whose special ids coincide (the 7B release: BOS, EOS and unknown are all
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
 from bayling_study.shared.templates.definitions import (
+    END_OF_TEXT,
     END_OF_TURN,
     bayling3_pieces,
     bayling_pieces,
-    foundation_spans,
 )
+from bayling_study.shared.templates.foundation import answer_ends, foundation_spans
 from bayling_study.shared.templates.spans import EOS, Message, Span, check_messages
 
 
@@ -86,19 +89,29 @@ def fit_turns(
 def stop_ids(tokenizer: Any, template: TemplateName) -> list[int]:
     """Returns the ids that end an answer, in ascending order.
 
-    ``bayling-3`` stops at <|eot_id|> or the EOS. The authors' list also has id 2,
-    Llama-2's EOS, which is ``#`` in Llama-3's vocabulary: left out, because it
-    would cut an answer at its first Markdown heading.
+    They are the tokenizer's EOS, Llama-3's <|end_of_text|> (its files call either that or
+    <|eot_id|> the EOS, by their date), what ends the template's answers, and the special
+    tokens among the ids of the checkpoint's ``generation_config.json``. The authors' list
+    for BayLing 3 also has id 2, Llama-2's EOS, which is ``#`` in Llama-3's vocabulary: left
+    out, because it would cut an answer at its first Markdown heading.
     """
-    ids = {tokenizer.eos_token_id}
+    specials = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
+    specials |= set(tokenizer.all_special_ids)
+    other = tokenizer.get_vocab().get(END_OF_TEXT)
+    ids = specials & {tokenizer.eos_token_id, other, *_declared(tokenizer)}
     if template == "bayling-3":
         ids.add(_special_id(tokenizer, END_OF_TURN))
     if template == "foundation":
-        exchange = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        parts = foundation_spans(tokenizer, exchange)
-        ends = [part.text for part in parts if part.special and part.supervised]
-        ids |= {_special_id(tokenizer, end) for end in ends}
-    return sorted(number for number in ids if number is not None)
+        ids |= {_special_id(tokenizer, end) for end in answer_ends(tokenizer)}
+    return sorted(ids)
+
+
+def _declared(tokenizer: Any) -> list[int]:
+    """Returns the EOS ids that the checkpoint beside the tokenizer declares for generation."""
+    path = Path(tokenizer.name_or_path) / "generation_config.json"
+    known = bool(tokenizer.name_or_path) and path.is_file()  # one made in memory has no folder
+    ids = read_json(path).get("eos_token_id") if known else None
+    return list(ids) if isinstance(ids, list) else [] if ids is None else [ids]
 
 
 def adds_bos(tokenizer: Any) -> bool:

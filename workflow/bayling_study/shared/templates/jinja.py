@@ -19,6 +19,7 @@ from bayling_study.shared.templates.definitions import (
     V3_SYSTEM,
 )
 from bayling_study.shared.templates.encoding import adds_bos, marks_after_special, marks_start
+from bayling_study.shared.templates.foundation import pinned_template
 
 SYSTEM = (
     "{%- if messages[0]['role'] == 'system' -%}"
@@ -49,7 +50,7 @@ def chat_template(tokenizer: Any, template: TemplateName) -> str:
     ``add_generation_prompt`` changes nothing there.
     """
     if template == "foundation":
-        return str(tokenizer.chat_template)
+        return pinned_template(tokenizer)
     source, system = (V1, V1_SYSTEM) if template == "bayling" else (V3, V3_SYSTEM)
     names = {
         "DEFAULT": json.dumps(system),

@@ -36,12 +36,13 @@ class Span:
 
 
 def merge_text(spans: Iterable[Span]) -> list[Span]:
-    """Joins neighbouring untrained text, so that it is tokenised in one go as models expect."""
+    """Joins neighbouring text of one kind, so that it is tokenised in one go as models expect."""
     merged: list[Span] = []
     for span in spans:
-        plain = not (span.special or span.supervised)
-        if plain and merged and not (merged[-1].special or merged[-1].supervised):
-            merged[-1] = Span(merged[-1].text + span.text)
+        last = merged[-1] if merged else None
+        text = last and not (span.special or last.special)
+        if last and text and last.supervised == span.supervised:
+            merged[-1] = Span(last.text + span.text, supervised=span.supervised)
         else:
             merged.append(span)
     return merged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import dataclass
+from typing import Any
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.systems import EndpointSystem, PublishedSystem
@@ -86,6 +87,7 @@ def _run(job: GenerationJob) -> Answered:
     """The backends ``transformers`` and ``vllm``. Their imports take seconds."""
     import torch
 
+    from bayling_study.shared import templates
     from bayling_study.shared.templates.choice import template_of
     from bayling_study.stages.generation.engines import load_engine
     from bayling_study.stages.generation.running import Runner
@@ -98,12 +100,15 @@ def _run(job: GenerationJob) -> Answered:
     template = template_of(config, job.name)
     hows = [decoding_of(config.suites[name]) for name in job.prompts]
     engine = load_engine(options.checkpoint, config.generation, hows)
-    details = {
+    stops = templates.stop_ids(engine.tokenizer, template)
+    details: dict[str, Any] = {
         "template": template,
         "precision": config.generation.precision,
         "format": engine.format,
         "checkpoint_sha256": sha256_path(options.checkpoint),
         **engine.packages,
+        **templates.pinned_date(engine.tokenizer, template),
+        "stops": {str(n): engine.tokenizer.convert_ids_to_tokens(n) for n in stops},
     }
     system = System(job.name, config.systems[job.name].kind, engine.name, details)
     job.run.parameters({"backend": engine.name, **details})

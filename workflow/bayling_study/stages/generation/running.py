@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bayling_study.config.suites import Decoding, Suite
 from bayling_study.config.systems import TemplateName
+from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
@@ -87,7 +88,10 @@ class Runner:
         self, prompt: Prompt, journal: TurnJournal, turn: int, how: Decoding
     ) -> PromptTokens:
         messages = turns.conversation(prompt, journal.turns, turn)
-        ids = templates.prompt_ids(self.engine.tokenizer, self.template, messages)
+        try:
+            ids = templates.prompt_ids(self.engine.tokenizer, self.template, messages)
+        except StudyError as error:
+            raise StudyError(error.what, where=f"prompt {prompt.id}", fix=error.fix) from error
         return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
 
     def _entry(self, request: PromptTokens, answer: AnswerTokens, rule: str) -> Entry:

@@ -73,7 +73,11 @@ class StudyModel(HFLM):  # type: ignore[misc]
             raise StudyError(
                 "a question holds U+FDD0 or U+FDD1, which are no characters", where=self.task
             )
-        spans = spans_of(self._template, messages, self.tokenizer)
+        try:
+            spans = spans_of(self._template, messages, self.tokenizer)
+        except StudyError as error:
+            where = f"{self.task or 'harness'}: {messages[-1]['content'][:60]!r}"
+            raise StudyError(error.what, where=where, fix=error.fix) from error
         parts = [f"{SPECIAL}{span.text}{CUT}" if span.special else span.text for span in spans]
         return CUT.join(parts)
 

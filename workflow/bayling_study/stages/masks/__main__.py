@@ -19,7 +19,7 @@ from bayling_study.config.systems import TemplateName, TunedSystem
 from bayling_study.core import cli
 from bayling_study.core.files import atomic_directory, write_json
 from bayling_study.core.lookup import look_up_kind
-from bayling_study.shared import token_set
+from bayling_study.shared import templates, token_set
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.masks import encoding
 
@@ -70,6 +70,7 @@ def encode(
     rows, tokens = token_set.read_conversations(instructions), folder / token_set.TOKENS
     audit = encoding.encode_all(rows, tokenizer, template, max_length, tokens)
     audit["made_from"] = token_set.made_from(instructions, foundation, template, max_length)
+    audit |= templates.pinned_date(tokenizer, template)
     rows = token_set.read_conversations(instructions, ["id", "recipe"])
     audit["samples"] = samples(rows, token_set.load(tokens), tokenizer)
     write_json(folder / token_set.AUDIT, audit)

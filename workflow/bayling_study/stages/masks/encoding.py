@@ -76,7 +76,8 @@ def encode_all(
                 try:
                     kept = templates.fit_turns(tokenizer, template, row["messages"], max_length)
                 except StudyError as error:
-                    raise StudyError(error.what, where=f"conversation {row['id']}") from error
+                    where = f"conversation {row['id']}"
+                    raise StudyError(error.what, where=where, fix=error.fix) from error
                 ids, supervised = templates.encode(tokenizer, template, kept) if kept else ([], [])
                 if len(kept) < len(row["messages"]):
                     whole, _ = templates.encode(tokenizer, template, row["messages"])
