@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,21 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def study(tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return Study(tmp_path, checkpoint, monkeypatch)
+
+
+def test_what_the_checkpoint_asks_of_decoding_is_recorded_and_not_obeyed(
+    study: Study, tmp_path: Path
+) -> None:
+    assert "generation_config_set_aside" not in study.generate()["details"]
+    plain = [row.turns for row in study.all_hypotheses()]
+    asking = tmp_path / "asking"
+    shutil.copytree(study.checkpoint, asking)
+    asked = {"repetition_penalty": 1.9, "suppress_tokens": [9, 10]}
+    own = read_json(asking / "generation_config.json")
+    write_json(asking / "generation_config.json", {**own, **asked})
+    system = study.generate(checkpoint=asking)
+    assert system["details"]["generation_config_set_aside"] == asked
+    assert [row.turns for row in study.all_hypotheses()] == plain
 
 
 def test_outputs_tell_how_they_were_made(study: Study) -> None:

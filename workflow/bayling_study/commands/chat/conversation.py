@@ -91,7 +91,7 @@ class ChatSession:
         stops = templates.stop_ids(self.tokenizer, self.template)
         sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
         if temperature > 0:
-            sampling = {"do_sample": True, "temperature": temperature}
+            sampling = {"do_sample": True, "temperature": temperature, "top_k": 0}
         streamer = Streamed(self.tokenizer, emit)
         with torch.inference_mode():
             self.model.generate(

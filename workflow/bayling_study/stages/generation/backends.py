@@ -105,6 +105,8 @@ def _run(job: GenerationJob) -> Answered:
         "checkpoint_sha256": sha256_path(options.checkpoint),
         **engine.packages,
     }
+    if engine.set_aside:
+        details["generation_config_set_aside"] = engine.set_aside
     system = System(job.name, config.systems[job.name].kind, engine.name, details)
     job.run.parameters({"backend": engine.name, **details})
     job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])

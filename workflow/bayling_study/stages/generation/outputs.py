@@ -3,7 +3,8 @@
 ``system.json`` tells how the hypotheses were made. Its keys:
 
 - ``system``, ``kind``, ``backend``: name and kind in the config, and what produced the text;
-- ``details``: what identifies the system (template, precision, checkpoint hash, or release);
+- ``details``: what identifies the system (template, precision, checkpoint hash, or release),
+  and what the checkpoint's generation config asks for that was set aside;
 - ``sha256``: hash of ``details``, the system's identity;
 - ``items``: suite to the items that have hypotheses. A scorer reads those items only,
   for a partial release lacks some;
