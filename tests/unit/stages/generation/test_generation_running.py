@@ -30,7 +30,7 @@ from bayling_study.shared.models import checkpoint_format, load
 from bayling_study.shared.templates.choice import template_of
 from bayling_study.stages.export.__main__ import make_format
 from bayling_study.stages.export.job import export
-from bayling_study.stages.generation import engines
+from bayling_study.stages.generation import engines, running
 from bayling_study.stages.generation.__main__ import main as generate
 from helpers.tiny_model import save_checkpoint
 
@@ -163,6 +163,28 @@ def test_outputs_tell_how_they_were_made(study: Study) -> None:
     for row in study.all_hypotheses():
         assert all("\n" not in turn and turn == turn.strip() for turn in row.turns)
         assert set(row.finish) <= {"stop", "length"}
+
+
+def test_reasoning_of_a_model_that_is_run_here_is_told_apart(study: Study, tmp_path: Path) -> None:
+    assert not {"with_reasoning"} & set(study.generate()["suites"]["translation"])
+    plain = study.hypotheses("translation")
+    assert b"reasoning" not in (study.folder / "out/translation.jsonl").read_bytes()
+    thinking = tmp_path / "thinking"
+    shutil.copytree(study.checkpoint, thinking)
+    template = (thinking / "chat_template.jinja").read_text("utf-8")
+    begun = template.replace("assistant\n", "assistant\n<think>\n")
+    assert begun != template
+    (thinking / "chat_template.jinja").write_text(begun, "utf-8")
+    counts = study.generate(checkpoint=thinking)["suites"]["translation"]
+    rows = study.hypotheses("translation")
+    # The prompt begins the reasoning, and this model never ends it.
+    assert [row.turns for row in rows] == [[""]] * len(plain)
+    assert any(row.reasoning for row in rows)
+    assert counts["unfinished_reasoning"] == sum(bool(row.reasoning) for row in rows)
+    study.patch.setattr(running, "answer_text", lambda *_, cut: "Hm\n</think>\n\nGuten Tag")
+    study.generate(checkpoint=thinking, work=study.folder / "again")
+    found = [(row.turns, row.reasoning) for row in study.hypotheses("translation")]
+    assert found == [(["Guten Tag"], ["Hm"])] * len(plain)
 
 
 def test_hypotheses_do_not_depend_on_batch_sizes(study: Study) -> None:

@@ -6,25 +6,37 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import TextStreamer
+from transformers.generation.streamers import BaseStreamer
 
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates
+from bayling_study.shared import reasoning, templates
+from bayling_study.shared.answer_text import answer_text
 
 
-class Streamed(TextStreamer):  # type: ignore[misc]  # transformers is not type-checked
-    """Hands text on as soon as it can be decoded, and keeps it."""
+class Streamed(BaseStreamer):  # type: ignore[misc]  # transformers is not type-checked
+    """Hands text on as soon as no later token can change it, and keeps it."""
 
-    def __init__(self, tokenizer: Any, emit: Callable[[str], None]) -> None:
-        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        self.emit = emit
+    def __init__(self, tokenizer: Any, stops: list[int], emit: Callable[[str], None]) -> None:
+        self.tokenizer, self.stops, self.emit = tokenizer, stops, emit
+        self.ids: list[int] | None = None  # until the prompt has passed
         self.text = ""
 
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-        """Takes the next piece of the answer."""
-        self.text += text
-        self.emit(text)
+    def put(self, value: torch.Tensor) -> None:
+        """Takes the prompt, then token after token."""
+        self.ids = [] if self.ids is None else [*self.ids, *value.flatten().tolist()]
+        self._show(cut=True)
+
+    def end(self) -> None:
+        """Hands on what is left."""
+        self._show(cut=not self.ids or self.ids[-1] not in self.stops)
+
+    def _show(self, cut: bool) -> None:
+        ids = [number for number in self.ids or [] if number not in self.stops]
+        text = answer_text(self.tokenizer, ids, cut)
+        if text.startswith(self.text):
+            self.emit(text[len(self.text) :])
+            self.text = text
 
 
 class ChatSession:
@@ -57,7 +69,8 @@ class ChatSession:
     def ask(self, question: str, temperature: float, emit: Callable[[str], None]) -> int:
         """Asks the next question, hands on each piece of the answer as it comes, and keeps it.
 
-        A temperature of 0 is greedy decoding.
+        Reasoning is handed on too but not kept: later turns see answers alone. A temperature of
+        0 is greedy decoding.
 
         Returns:
             How many earlier exchanges were forgotten to make room.
@@ -92,7 +105,7 @@ class ChatSession:
         sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
         if temperature > 0:
             sampling = {"do_sample": True, "temperature": temperature, "top_k": 0}
-        streamer = Streamed(self.tokenizer, emit)
+        streamer = Streamed(self.tokenizer, stops, emit)
         with torch.inference_mode():
             self.model.generate(
                 ids,
@@ -103,4 +116,5 @@ class ChatSession:
                 streamer=streamer,
                 **sampling,
             )
-        return streamer.text.strip()
+        inside = reasoning.begun(self.tokenizer.decode(prompt))
+        return reasoning.split(streamer.text, inside)[1].strip()

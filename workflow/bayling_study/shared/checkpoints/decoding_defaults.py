@@ -21,7 +21,8 @@ def divided(own: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
     A key without a value, or that is false, asks for nothing and stays.
     """
-    kept, aside = {}, {}
+    kept: dict[str, Any] = {}
+    aside: dict[str, Any] = {}
     for key, value in own.items():
         stays = key in KEPT or key.startswith("_") or value is None or value is False
         (kept if stays else aside)[key] = value

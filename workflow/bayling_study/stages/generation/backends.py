@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import dataclass
+from typing import Any
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.systems import EndpointSystem, PublishedSystem
@@ -66,7 +67,8 @@ def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
     from bayling_study.shared.endpoint import Endpoint
     from bayling_study.stages.generation.remote import MeteredEndpoint
 
-    details = {"url": section.url, "model": section.model, "template": "the server's"}
+    body = section.model_dump(include={"limit_key", "extra_body"}, exclude_defaults=True)
+    details = {"url": section.url, "model": section.model, "template": "the server's", **body}
     system = System(job.name, section.kind, "endpoint", details)
     job.run.parameters(details)
     meter = Meter()
@@ -98,7 +100,7 @@ def _run(job: GenerationJob) -> Answered:
     template = template_of(config, job.name)
     hows = [decoding_of(config.suites[name]) for name in job.prompts]
     engine = load_engine(options.checkpoint, config.generation, hows)
-    details = {
+    details: dict[str, Any] = {
         "template": template,
         "precision": config.generation.precision,
         "format": engine.format,

@@ -123,12 +123,27 @@ def items_of(suite: SuiteAnswers) -> list[str]:
 
 
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
-    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty."""
+    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty.
+
+    Where the system thought before it answered, also how often it did, and how often no
+    answer followed: these are among the empty ones.
+    """
     rows = list(hypotheses)
-    return {
+    thought = [
+        turn
+        for row in rows
+        if row.reasoning
+        for turn, why in zip(row.turns, row.reasoning, strict=True)
+        if why
+    ]
+    numbers = {
         "hypotheses": len(rows),
         "turns": sum(len(row.turns) for row in rows),
         "tokens": sum(sum(row.tokens) for row in rows),
         "truncated": sum(row.finish.count("length") for row in rows),
         "empty": sum(not turn.strip() for row in rows for turn in row.turns),
     }
+    if thought:
+        numbers["with_reasoning"] = len(thought)
+        numbers["unfinished_reasoning"] = sum(not turn.strip() for turn in thought)
+    return numbers
