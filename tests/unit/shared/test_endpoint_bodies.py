@@ -21,6 +21,7 @@ from bayling_study.core.network import free_port, is_loopback
 from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint
 from bayling_study.shared.endpoint.exchange import Connection
 from bayling_study.stages.judging import local
+from bayling_study.stages.synthesis.teacher import EndpointTeacher
 from helpers.endpoint_server import Body, Server, completion, says, serving, status
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -109,6 +110,14 @@ def test_reasoning_is_told_apart(
     assert ask(server, tmp_path).parts == parts
     assert ask(server, tmp_path).parts == parts  # as it was kept on disk
     assert len(server.bodies) == 1
+
+
+def test_a_teacher_gives_answers_alone(server: Server, tmp_path: Path) -> None:
+    said = {"a": "<think>Hm</think> Ja ", "b": "<think>Hm, no", "c": " Nein ", "d": ""}
+    server.answer = lambda body, number: said[body["messages"][-1]["content"]]
+    with Endpoint(server.settings(), tmp_path / "answers.jsonl") as endpoint:
+        asked = [[{"role": "user", "content": name}] for name in said]
+        assert list(EndpointTeacher(endpoint).complete(asked)) == ["Ja", None, "Nein", ""]
 
 
 @pytest.mark.parametrize("name", PROXIES)
