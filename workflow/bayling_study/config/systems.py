@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints, field_validator
 
 from bayling_study.config.base import Name, Section
 
@@ -76,6 +76,12 @@ class PublishedSystem(Section):
     release (``vicuna-13b-1.1``, ``vicuna-13B-1.1``), so each is written out."""
 
 
+OWN_KEYS = ("model", "messages", "max_tokens", "max_completion_tokens", "n", "stream")
+"""Keys of a request that no configuration adds: the study's own, and other forms of answers."""
+DECODING_KEYS = ("temperature", "seed")
+"""Keys of a request that a suite's decoding decides, and that a server may refuse."""
+
+
 class EndpointSystem(Section):
     """A model behind an OpenAI-compatible server, local or remote.
 
@@ -93,6 +99,13 @@ class EndpointSystem(Section):
     key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of the environment variable that holds the key; none for a server without keys.
     The key itself is never written anywhere."""
+    limit_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """The key of a request that limits an answer's tokens: newer models of OpenAI refuse
+    ``max_tokens``, other servers know nothing else. Reasoning counts as part of an answer."""
+    extra_body: dict[str, JsonValue] = {}
+    """Keys added to each request (``{reasoning_effort: low}``, ``{chat_template_kwargs:
+    {enable_thinking: false}}``). ``temperature: null`` and ``seed: null`` leave out what a model
+    refuses, which then decodes as it likes."""
     evaluated: bool = True
     """Whether it answers the suites too; false for a server that only judges or teaches."""
     parallel: int = Field(default=4, gt=0)
@@ -111,6 +124,20 @@ class EndpointSystem(Section):
     backoff: float = Field(default=1.0, gt=0)
     """Seconds before the first retry, doubled each time; a server's ``Retry-After`` takes
     precedence."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _keep_what_the_study_says(cls, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Refuses keys that the study itself sends, or whose answers could not be read."""
+        own = [key for key in body if key in OWN_KEYS]
+        own += [key for key in DECODING_KEYS if body.get(key) is not None]
+        if own:
+            raise ValueError(
+                f"{', '.join(own)} cannot be set here: models, messages, limits and decoding are "
+                "keys of their own (model, limit_key, a suite's decoding); temperature and seed "
+                "can only be left out, by null"
+            )
+        return body
 
 
 System = Annotated[

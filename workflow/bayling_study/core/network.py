@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import time
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 
 def free_port() -> int:
@@ -12,6 +14,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_loopback(url: str) -> bool:
+    """Returns whether an address names this machine: ``localhost`` or a loopback number."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        number = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(number, "ipv4_mapped", None)
+    return (mapped or number).is_loopback
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:

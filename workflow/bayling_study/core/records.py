@@ -54,6 +54,7 @@ class Hypothesis:
         finish: why each turn ended: ``stop``, ``length`` or ``unknown``.
         provenance: hash of how it was made (system, template, backend, decoding, prompt file),
             which the system's ``system.json`` spells out under the same hash.
+        reasoning: what the system thought before each answer; written where it did.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Hypothesis:
     tokens: list[int]
     finish: list[str]
     provenance: str = ""
+    reasoning: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,9 @@ def by_item(prompts: Iterable[Prompt]) -> dict[str, list[Prompt]]:
 
 def write_hypotheses(path: Path, hypotheses: Iterable[Hypothesis]) -> int:
     """Writes hypotheses atomically; returns their number."""
-    return write_jsonl(path, (asdict(hypothesis) for hypothesis in hypotheses))
+    rows = (asdict(hypothesis).items() for hypothesis in hypotheses)
+    written = ({key: value for key, value in row if value or key != "reasoning"} for row in rows)
+    return write_jsonl(path, written)
 
 
 def around(value: float, low: float, high: float) -> dict[str, float]:
@@ -227,7 +231,7 @@ def read_scores(path: Path) -> list[Score]:
 
 def _rows(path: Path, kind: type) -> Iterator[dict[str, Any]]:
     names = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
-    needed = names - {"provenance"}
+    needed = names - {"provenance", "reasoning"}
     for number, row in enumerate(read_jsonl(path), start=1):
         if not isinstance(row, dict) or not needed <= set(row) <= names:
             raise StudyError(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared import quantised
+from bayling_study.shared.checkpoints.decoding_defaults import divided
 from bayling_study.shared.checkpoints.loading import load_whole
 
 log = logging.getLogger(__name__)
@@ -31,12 +32,14 @@ class Loaded:
         tokenizer: its tokenizer.
         format: ``safetensors``, ``groupwise``, ``bitsandbytes`` or ``gguf``.
         context: largest number of positions.
+        set_aside: what the checkpoint's generation config says of decoding and nothing obeys.
     """
 
     model: Any
     tokenizer: Any
     format: str
     context: int
+    set_aside: dict[str, Any] = field(default_factory=dict)
 
 
 def checkpoint_format(path: Path) -> str:
@@ -78,7 +81,10 @@ def load(path: Path, section: GenerationSection) -> Loaded:
     else:
         model = _from_pretrained(path, kind, dtype, device)
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    return Loaded(model.eval(), tokenizer, kind, int(model.config.max_position_embeddings))
+    kept, aside = divided(model.generation_config.to_diff_dict())
+    model.generation_config = GenerationConfig(**kept)
+    context = int(model.config.max_position_embeddings)
+    return Loaded(model.eval(), tokenizer, kind, context, aside)
 
 
 def _from_pretrained(path: Path, kind: str, dtype: torch.dtype, device: str) -> Any:

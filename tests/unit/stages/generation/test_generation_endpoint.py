@@ -44,6 +44,12 @@ def numbered(body: Body, number: int) -> str:
     return f" to {body['messages'][-1]['content']}\nof {len(body['messages'])} "
 
 
+def thinking(body: Body, number: int) -> str:
+    """Thinks before it answers, and does not come to an end in second turns."""
+    asked = body["messages"][-1]["content"]
+    return f"<think>\nHm {asked}" + ("" if asked.endswith(".1") else f"\n</think>\n\nto {asked}")
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving(numbered) as running:
@@ -94,6 +100,33 @@ def test_a_server_answers_all_suites(study: Study) -> None:
     assert row.provenance == system["suites"]["interactive"]["provenance"]
     record = read_json(study.folder / "record.json")
     assert record["metrics"]["endpoint.requests"] == 9 + 18
+
+
+def test_reasoning_is_kept_beside_the_answers_and_counted(study: Study) -> None:
+    plain = study.generate()
+    study.server.answer = thinking
+    (study.folder / "work" / "answers.jsonl").unlink()
+    system = study.generate()
+    [first, second, third] = (
+        study.hypotheses("interactive")[2],
+        *study.hypotheses("translation")[:2],
+    )
+    assert first.turns == ["to 2.0", "", "to 2.2"]
+    assert first.reasoning == ["Hm 2.0", "Hm 2.1", "Hm 2.2"]
+    assert (second.turns, third.reasoning) == (["to 0.0"], ["Hm 1.0"])
+    counts = system["suites"]["interactive"]
+    assert (counts["with_reasoning"], counts["unfinished_reasoning"], counts["empty"]) == (18, 6, 6)
+    assert not {"with_reasoning", "unfinished_reasoning"} & set(plain["suites"]["interactive"])
+    shown = [m["content"] for body in study.server.bodies for m in body["messages"]]
+    assert not [text for text in shown if "Hm" in text or "think" in text]
+
+
+def test_other_keys_of_a_request_are_recorded(study: Study) -> None:
+    body = {"limit_key": "max_completion_tokens", "extra_body": {"temperature": None}}
+    system = study.generate(**body)
+    assert {key: system["details"][key] for key in body} == body
+    assert system["suites"]["interactive"]["decoding"]["temperature"] is None
+    assert "max_completion_tokens" in study.server.bodies[0]
 
 
 def test_later_turns_see_earlier_answers(study: Study) -> None:

@@ -30,7 +30,7 @@ from bayling_study.shared.models import checkpoint_format, load
 from bayling_study.shared.templates.choice import template_of
 from bayling_study.stages.export.__main__ import make_format
 from bayling_study.stages.export.job import export
-from bayling_study.stages.generation import engines
+from bayling_study.stages.generation import engines, running
 from bayling_study.stages.generation.__main__ import main as generate
 from helpers.tiny_model import save_checkpoint
 
@@ -131,6 +131,21 @@ def study(tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return Study(tmp_path, checkpoint, monkeypatch)
 
 
+def test_what_the_checkpoint_asks_of_decoding_is_recorded_and_not_obeyed(
+    study: Study, tmp_path: Path
+) -> None:
+    assert "generation_config_set_aside" not in study.generate()["details"]
+    plain = [row.turns for row in study.all_hypotheses()]
+    asking = tmp_path / "asking"
+    shutil.copytree(study.checkpoint, asking)
+    asked = {"repetition_penalty": 1.9, "suppress_tokens": [9, 10]}
+    own = read_json(asking / "generation_config.json")
+    write_json(asking / "generation_config.json", {**own, **asked})
+    system = study.generate(checkpoint=asking)
+    assert system["details"]["generation_config_set_aside"] == asked
+    assert [row.turns for row in study.all_hypotheses()] == plain
+
+
 def test_outputs_tell_how_they_were_made(study: Study) -> None:
     system = study.generate()
     assert system["items"] == {suite: ["zh-en"] for suite in SUITES}
@@ -164,6 +179,28 @@ def test_a_template_that_refuses_a_prompt_is_named_with_it(
     with pytest.raises(StudyError, match="one turn only") as caught:
         study.generate("foundation", "interactive", checkpoint=loaded)
     assert caught.value.where == "prompt zh-en/1"
+
+
+def test_reasoning_of_a_model_that_is_run_here_is_told_apart(study: Study, tmp_path: Path) -> None:
+    assert not {"with_reasoning"} & set(study.generate()["suites"]["translation"])
+    plain = study.hypotheses("translation")
+    assert b"reasoning" not in (study.folder / "out/translation.jsonl").read_bytes()
+    thinking = tmp_path / "thinking"
+    shutil.copytree(study.checkpoint, thinking)
+    template = (thinking / "chat_template.jinja").read_text("utf-8")
+    begun = template.replace("assistant\n", "assistant\n<think>\n")
+    assert begun != template
+    (thinking / "chat_template.jinja").write_text(begun, "utf-8")
+    counts = study.generate(checkpoint=thinking)["suites"]["translation"]
+    rows = study.hypotheses("translation")
+    # The prompt begins the reasoning, and this model never ends it.
+    assert [row.turns for row in rows] == [[""]] * len(plain)
+    assert any(row.reasoning for row in rows)
+    assert counts["unfinished_reasoning"] == sum(bool(row.reasoning) for row in rows)
+    study.patch.setattr(running, "answer_text", lambda *_, cut: "Hm\n</think>\n\nGuten Tag")
+    study.generate(checkpoint=thinking, work=study.folder / "again")
+    found = [(row.turns, row.reasoning) for row in study.hypotheses("translation")]
+    assert found == [(["Guten Tag"], ["Hm"])] * len(plain)
 
 
 def test_hypotheses_do_not_depend_on_batch_sizes(study: Study) -> None:

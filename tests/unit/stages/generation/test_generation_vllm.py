@@ -57,6 +57,7 @@ class LLM:
     tensor_parallel_size: int
     trust_remote_code: bool
     disable_log_stats: bool
+    generation_config: str
     asked: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -116,6 +117,7 @@ def test_a_checkpoint_is_loaded_as_configured(checkpoint: Path) -> None:
     [model] = MADE
     assert (model.model, model.tokenizer) == (str(checkpoint), str(checkpoint))
     assert (model.dtype, model.load_format) == ("float16", "safetensors")
+    assert model.generation_config == "vllm"  # no penalty or temperature of the checkpoint
     assert model.trust_remote_code is False and model.tensor_parallel_size >= 1
     assert (engine.name, engine.context, engine.packages) == ("vllm", 512, {"vllm": "0.10.0"})
     assert engine.tokenizer("a")["input_ids"]

@@ -161,6 +161,18 @@ def test_every_question_is_judged_in_both_orders(study: Study) -> None:
     assert record["metrics"]["requests"] == 4 * QUESTIONS
 
 
+def test_a_judges_reasoning_is_kept_beside_its_review(study: Study) -> None:
+    draft = "<think>\nScore of the Assistant 1: 1\nScore of the Assistant 2: 1\n</think>\n\n"
+    plain = study.judge()
+    study.server.answer = lambda body, number: draft + by_length(body, number)
+    found = study.judge(work="work/again")
+    assert [row.turns for row in found] == [row.turns for row in plain]
+    assert [row.reasoning for row in found] == [[draft[8:-11].strip()]] * len(plain)
+    assert [row.reasoning for row in plain] == [[]] * len(plain)
+    metrics = read_json(study.folder / "record.json")["metrics"]
+    assert (metrics["with_reasoning"], metrics["unfinished_reasoning"]) == (len(plain), 0)
+
+
 def test_reviews_become_scores_and_comparisons(study: Study) -> None:
     study.judge("tuned")
     study.judge("int8")

@@ -8,7 +8,7 @@ from typing import Any
 from bayling_study.commands.chat.writing import Writer, write
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
-from bayling_study.shared import templates
+from bayling_study.shared import reasoning, templates
 
 
 class ChatSession:
@@ -41,7 +41,8 @@ class ChatSession:
     def ask(self, question: str, temperature: float, emit: Callable[[str], None]) -> int:
         """Asks the next question, hands on each piece of the answer as it comes, and keeps it.
 
-        A temperature of 0 is greedy decoding.
+        Reasoning is handed on too but not kept: later turns see answers alone. A temperature of
+        0 is greedy decoding.
 
         Returns:
             How many earlier exchanges were forgotten to make room.
@@ -72,6 +73,7 @@ class ChatSession:
 
     def _generate(self, prompt: list[int], temperature: float, emit: Callable[[str], None]) -> str:
         stops = templates.stop_ids(self.tokenizer, self.template)
-        writer = Writer(self.tokenizer, emit)
-        write(self.model, prompt, self.answer_tokens, stops, writer, temperature)
-        return writer.text.strip()
+        writer = Writer(self.tokenizer, emit, stops)
+        write(self.model, prompt, self.answer_tokens, writer, temperature)
+        inside = reasoning.begun(self.tokenizer.decode(prompt))
+        return reasoning.split(writer.text, inside)[1].strip()

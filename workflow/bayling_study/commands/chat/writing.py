@@ -9,7 +9,7 @@ import torch
 from transformers import StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
 
-UNFINISHED = "\ufffd"  # what a character decodes to before all of its bytes are there
+from bayling_study.shared.answer_text import answer_text
 
 
 class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
@@ -18,6 +18,7 @@ class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transform
     Args:
         tokenizer: decodes the answer.
         emit: takes each piece.
+        ends: ids that end the answer and do not belong to it.
         stops: texts that end the answer and do not belong to it.
         cancelled: tells that nobody waits for the rest.
     """
@@ -26,15 +27,13 @@ class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transform
         self,
         tokenizer: Any,
         emit: Callable[[str], object],
+        ends: Sequence[int],
         stops: Sequence[str] = (),
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._tokenizer, self._emit, self._stops, self._cancelled = (
-            tokenizer,
-            emit,
-            stops,
-            cancelled,
-        )
+        self.ends = list(ends)
+        self._tokenizer, self._emit = tokenizer, emit
+        self._stops, self._cancelled = stops, cancelled
         self._held = max(map(len, stops), default=1) - 1  # so many characters may begin a stop text
         self._ids: list[int] | None = None
         self.text, self.stopped = "", False
@@ -52,11 +51,13 @@ class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transform
         self._hand_on(last=True)
 
     def _hand_on(self, last: bool = False) -> None:
-        text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        ids = self._ids or []
+        over = bool(ids) and ids[-1] in self.ends
+        text = answer_text(self._tokenizer, [n for n in ids if n not in self.ends], cut=not over)
         found = [at for at in map(text.find, self._stops) if at >= 0]
-        end = len(text) if last else max(0, len(text.rstrip(UNFINISHED)) - self._held)
+        end = len(text) if last else max(0, len(text) - self._held)
         piece = text[len(self.text) : min(found, default=end)]
-        if piece and not self.stopped:
+        if piece and not self.stopped and text.startswith(self.text):
             self.text += piece
             self._emit(piece)
         self.stopped = self.stopped or bool(found)
@@ -71,7 +72,6 @@ def write(
     model: Any,
     prompt: Sequence[int],
     limit: int,
-    ends: Sequence[int],
     writer: Writer,
     temperature: float,
     top_p: float = 1.0,
@@ -79,7 +79,7 @@ def write(
     """Lets a model answer; a temperature of 0 is greedy decoding.
 
     Returns:
-        The answer's ids, with the one of ``ends`` that ended it.
+        The answer's ids, with the one of ``writer.ends`` that ended it.
     """
     sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
     if temperature > 0:
@@ -91,8 +91,8 @@ def write(
             ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=limit,
-            eos_token_id=ends,
-            pad_token_id=ends[0],
+            eos_token_id=writer.ends,
+            pad_token_id=writer.ends[0],
             streamer=writer,
             stopping_criteria=[writer],
             **sampling,

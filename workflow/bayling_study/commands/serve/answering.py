@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from queue import Queue
 from typing import Any
 
-import jinja2
 import torch
 
 from bayling_study.commands.chat.writing import Writer, write
@@ -54,10 +53,7 @@ class Answerer:
                 prompt and answer do not fit the model's context.
         """
         turns = [{"role": turn.role, "content": turn.text()} for turn in request.messages]
-        try:
-            ids = templates.prompt_ids(self.loaded.tokenizer, self.template, turns)
-        except jinja2.TemplateError as error:
-            raise StudyError(f"the chat template refuses it: {error}", where="messages") from error
+        ids = templates.prompt_ids(self.loaded.tokenizer, self.template, turns)
         room = self.loaded.context - len(ids)
         limit = request.limit() or max(1, min(DEFAULT_TOKENS, room))
         if limit > room:
@@ -70,7 +66,7 @@ class Answerer:
         pieces: Queue[str | Exception | None] = Queue()
         left = threading.Event()
         stops = question.request.stops()
-        writer = Writer(self.loaded.tokenizer, pieces.put, stops, left.is_set)
+        writer = Writer(self.loaded.tokenizer, pieces.put, self._ends, stops, left.is_set)
         threading.Thread(target=self._run, args=(question, writer, pieces), daemon=True).start()
         try:
             while (piece := pieces.get()) is not None:
@@ -89,7 +85,6 @@ class Answerer:
                     self.loaded.model,
                     question.ids,
                     question.limit,
-                    self._ends,
                     writer,
                     asked.temperature,
                     asked.top_p,

@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bayling_study.core.files import write_json
+from bayling_study.core.files import read_json, write_json
+from bayling_study.shared.checkpoints import decoding_defaults
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.tensorfile import build_header
 
@@ -127,10 +128,17 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 
 def copy_companions(source: Path, folder: Path) -> None:
-    """Copies what stands beside the weights: no code, no index, no manifest of a delta."""
+    """Copies what stands beside the weights: no code, no index, no manifest of a delta.
+
+    A generation config is copied without what it says of decoding (``decoding_defaults``).
+    """
     for file in sorted(source.iterdir()):
         wanted = file.suffix in COMPANIONS and not NOT_COPIED.fullmatch(file.name)
         if wanted and file.is_file():
             shutil.copyfile(file, folder / file.name)
+            if file.name == decoding_defaults.FILE:
+                kept, aside = decoding_defaults.divided(read_json(file))
+                if aside:
+                    write_json(folder / file.name, kept)
     if (source / TEMPLATES).is_dir():
         shutil.copytree(source / TEMPLATES, folder / TEMPLATES, dirs_exist_ok=True)

@@ -85,7 +85,7 @@ class Endpoint:
         under_way: dict[str, Future[ChatCompletion]] = {}
         try:
             for request in requests:
-                key = request.key(self.identity, self.settings.model)
+                key = request.key(self.identity, self.settings)
                 if key not in under_way:
                     under_way[key] = self._begin(key, request)
                 waiting.append(under_way[key])
@@ -126,7 +126,7 @@ class Endpoint:
             self._wait(self._pace.reserve())
             with self._spending.allowed(request):
                 try:
-                    answer = self._wire.send(request.body(self.settings.model), request)
+                    answer = self._wire.send(request.body(self.settings), request)
                 except TryAgainError as error:
                     self.journal.failed(key, error.reason)
                     reason, wait = error.reason, error.wait

@@ -13,10 +13,11 @@ import time
 from typing import Any
 
 import openai
+from httpx2 import HTTPTransport
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import NOT_JSON
-from bayling_study.core.network import retry_after
+from bayling_study.core.network import is_loopback, retry_after
 from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
@@ -59,7 +60,14 @@ class Connection:
         self._key = key
         self._timeout = timeout
         self._client = openai.OpenAI(
-            base_url=url, api_key=key or "none", max_retries=0, timeout=timeout
+            base_url=url,
+            api_key=key or "none",
+            max_retries=0,
+            timeout=timeout,
+            # A transport of its own keeps the client from the proxies of the environment.
+            http_client=openai.DefaultHttpxClient(transport=HTTPTransport())
+            if is_loopback(url)
+            else None,
         )
 
     def send(self, body: dict[str, Any], request: ChatRequest) -> ChatCompletion:
@@ -88,7 +96,9 @@ class Connection:
         end = time.monotonic() + self._timeout
         content = bytearray()
         create = self._client.chat.completions.with_streaming_response.create
-        with create(**body) as response:
+        own = {key: body[key] for key in ("model", "messages")}
+        rest = {key: value for key, value in body.items() if key not in own}
+        with create(**own, extra_body=rest) as response:  # which takes any server's keys
             try:
                 for piece in response.iter_bytes():
                     content += piece
@@ -107,19 +117,19 @@ class Connection:
         try:
             reply = json.loads(content)
             choice = reply["choices"][0]
-            text = choice["message"]["content"] or ""
+            text, thought = _told(choice["message"])
             usage = reply.get("usage") or {}
             asked = request.most_tokens - request.max_tokens
             tokens = int(usage.get("completion_tokens", request.max_tokens))
             prompt_tokens = int(usage.get("prompt_tokens", asked))
         except (*NOT_JSON, LookupError, TypeError, AttributeError, OverflowError):
             raise TryAgainError("the answer is not a chat completion") from None
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not isinstance(thought, str):
             raise TryAgainError("the answer is not a text")
         finish = FINISHES.get(str(choice.get("finish_reason")), "unknown")
-        # Lone surrogates become ?, and zeros go: the text must be one that UTF-8 can hold.
-        text = text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
-        return ChatCompletion(self.scrubbed(text), tokens, prompt_tokens, finish)
+        return ChatCompletion(
+            self._storable(text), tokens, prompt_tokens, finish, self._storable(thought)
+        )
 
     def _refusal(self, error: openai.APIStatusError) -> Exception:
         status = error.status_code
@@ -130,12 +140,41 @@ class Connection:
         return StudyError(
             f"the server refuses the request with status {status}: {self._message(error)}",
             where=self.url,
-            fix="check url, model and key_env of the system" if status in {401, 403, 404} else None,
+            fix="check url, model and key_env of the system"
+            if status in {401, 403, 404}
+            else _other_body(str(error.message)),
         )
 
     def _message(self, error: openai.APIStatusError) -> str:
         return self.scrubbed(" ".join(str(error.message).split()))[:SHOWN]
 
+    def _storable(self, text: str) -> str:
+        """Lone surrogates become ?, and zeros go: the text must be one that UTF-8 can hold."""
+        return self.scrubbed(text.encode("utf-8", "replace").decode("utf-8").replace("\0", ""))
+
     def scrubbed(self, text: str) -> str:
         """Returns a text without the key, which some servers repeat in their messages."""
         return text.replace(self._key, "[key]") if self._key else text
+
+
+def _told(message: dict[str, Any]) -> tuple[Any, Any]:
+    """Returns a message's text, and the reasoning that a server put beside it.
+
+    The field is ``reasoning_content`` (DeepSeek, SGLang, llama.cpp) or ``reasoning`` (vLLM since
+    0.11, Ollama, OpenRouter); Mistral sends parts of the types ``thinking`` and ``text``.
+    """
+    content = message["content"] or ""
+    thought = message.get("reasoning_content") or message.get("reasoning") or ""
+    if not isinstance(content, list):
+        return content, thought
+    inner = [part for part in content if part["type"] == "thinking"]
+    thought = "".join(piece["text"] for part in inner for piece in part["thinking"]) or thought
+    return "".join(part["text"] for part in content if part["type"] == "text"), thought
+
+
+def _other_body(message: str) -> str | None:
+    """Returns what to write where a server takes another body, as newer models do."""
+    if "max_completion_tokens" in message:
+        return "limit_key: max_completion_tokens"
+    refused = next((key for key in ("temperature", "seed") if key in message), None)
+    return f"extra_body: {{{refused}: null}}   (it is then not sent)" if refused else None

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.files import sha256_json
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared import reasoning
 
 Message = Mapping[str, str]
 """``{"role": "user", "content": "…"}``."""
@@ -34,19 +36,22 @@ class ChatRequest:
     seed: int | None = None
     attempt: int = 0
 
-    def body(self, model: str) -> dict[str, Any]:
-        """Returns the body of the request, as ``/chat/completions`` takes it."""
+    def body(self, system: EndpointSystem) -> dict[str, Any]:
+        """Returns the body of the request, as the system's ``/chat/completions`` takes it."""
         body: dict[str, Any] = {
-            "model": model,
+            "model": system.model,
             "messages": [dict(message) for message in self.messages],
-            "max_tokens": self.max_tokens,
+            system.limit_key: self.max_tokens,
             "temperature": self.temperature,
         }
-        return body if self.seed is None else {**body, "seed": self.seed}
+        if self.seed is not None:
+            body["seed"] = self.seed
+        body |= system.extra_body
+        return {key: value for key, value in body.items() if value is not None}
 
-    def key(self, server: str, model: str) -> str:
+    def key(self, server: str, system: EndpointSystem) -> str:
         """Returns the hash of all that decides the answer: server, body and attempt."""
-        return sha256_json([server, self.body(model), self.attempt])
+        return sha256_json([server, self.body(system), self.attempt])
 
     @property
     def most_tokens(self) -> int:
@@ -64,6 +69,7 @@ class ChatCompletion:
 
     Attributes:
         text: as it came; nothing is stripped.
+        thought: reasoning that the server sent apart from the text.
         tokens: tokens of the answer.
         prompt_tokens: tokens of the question. Where the server does not count, both are
             bounds: the request's ``max_tokens``, and the bytes of its messages.
@@ -74,6 +80,13 @@ class ChatCompletion:
     tokens: int
     prompt_tokens: int
     finish: str
+    thought: str = ""
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """Returns the reasoning, wherever it stood, and the answer alone."""
+        inner, answer = reasoning.split(self.text)
+        return "\n\n".join(filter(None, (self.thought, inner))), answer
 
 
 def request_seed(seed: int, *names: str) -> int:

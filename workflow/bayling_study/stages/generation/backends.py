@@ -67,7 +67,8 @@ def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
     from bayling_study.shared.endpoint import Endpoint
     from bayling_study.stages.generation.remote import MeteredEndpoint
 
-    details = {"url": section.url, "model": section.model, "template": "the server's"}
+    body = section.model_dump(include={"limit_key", "extra_body"}, exclude_defaults=True)
+    details = {"url": section.url, "model": section.model, "template": "the server's", **body}
     system = System(job.name, section.kind, "endpoint", details)
     job.run.parameters(details)
     meter = Meter()
@@ -110,6 +111,8 @@ def _run(job: GenerationJob) -> Answered:
         **templates.pinned_date(engine.tokenizer, template),
         "stops": {str(n): engine.tokenizer.convert_ids_to_tokens(n) for n in stops},
     }
+    if engine.set_aside:
+        details["generation_config_set_aside"] = engine.set_aside
     system = System(job.name, config.systems[job.name].kind, engine.name, details)
     job.run.parameters({"backend": engine.name, **details})
     job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])

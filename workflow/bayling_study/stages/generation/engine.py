@@ -31,6 +31,7 @@ class Engine:
         context: largest number of positions.
         batch_tokens, max_batch: how much one batch may hold.
         packages: versions of what decides the answers.
+        set_aside: what the checkpoint's generation config says of decoding and nothing obeys.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Engine:
     batch_tokens: int
     max_batch: int
     packages: dict[str, str] = field(default_factory=dict)
+    set_aside: dict[str, Any] = field(default_factory=dict)

@@ -38,6 +38,7 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
         batch_tokens=section.batch_tokens,
         max_batch=section.max_batch,
         packages={"transformers": transformers.__version__},
+        set_aside=loaded.set_aside,
     )
 
 

@@ -25,6 +25,7 @@ class Entry:
         tokens: tokens generated.
         finish: ``stop`` or ``length``.
         cut: prompt tokens dropped to fit the context.
+        reasoning: what the system thought before it answered; no part of ``text``.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Entry:
     tokens: int
     finish: str
     cut: int = 0
+    reasoning: str = ""
 
 
 class TurnJournal:

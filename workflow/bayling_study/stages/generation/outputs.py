@@ -3,7 +3,8 @@
 ``system.json`` tells how the hypotheses were made. Its keys:
 
 - ``system``, ``kind``, ``backend``: name and kind in the config, and what produced the text;
-- ``details``: what identifies the system (template, precision, checkpoint hash, or release);
+- ``details``: what identifies the system (template, precision, checkpoint hash, or release),
+  and what the checkpoint's generation config asks for that was set aside;
 - ``sha256``: hash of ``details``, the system's identity;
 - ``items``: suite to the items that have hypotheses. A scorer reads those items only,
   for a partial release lacks some;
@@ -122,12 +123,27 @@ def items_of(suite: SuiteAnswers) -> list[str]:
 
 
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
-    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty."""
+    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty.
+
+    Where the system thought before it answered, also how often it did, and how often no
+    answer followed: these are among the empty ones.
+    """
     rows = list(hypotheses)
-    return {
+    thought = [
+        turn
+        for row in rows
+        if row.reasoning
+        for turn, why in zip(row.turns, row.reasoning, strict=True)
+        if why
+    ]
+    numbers = {
         "hypotheses": len(rows),
         "turns": sum(len(row.turns) for row in rows),
         "tokens": sum(sum(row.tokens) for row in rows),
         "truncated": sum(row.finish.count("length") for row in rows),
         "empty": sum(not turn.strip() for row in rows for turn in row.turns),
     }
+    if thought:
+        numbers["with_reasoning"] = len(thought)
+        numbers["unfinished_reasoning"] = sum(not turn.strip() for turn in thought)
+    return numbers

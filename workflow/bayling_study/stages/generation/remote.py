@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayling_study.config.suites import Decoding, Suite
+from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
 from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint, request_seed
@@ -37,7 +38,11 @@ class MeteredEndpoint:
         answered: dict[int, dict[str, Entry]] = {}
         for turn in range(turns.number_of_turns(prompts.prompts)):
             answered[turn] = self._turn(prompts, answered, turn, how, rule)
-        details = {"decoding": served(how), "clean_up": rule, "prompts_cut": 0}
+        details = {
+            "decoding": served(how, self.endpoint.settings),
+            "clean_up": rule,
+            "prompts_cut": 0,
+        }
         hypotheses = turns.collect(prompts.prompts, answered)
         return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
 
@@ -68,13 +73,17 @@ class MeteredEndpoint:
         )
 
 
-def served(how: Decoding) -> dict[str, Any]:
+def served(how: Decoding, system: EndpointSystem) -> dict[str, Any]:
     """Returns the decoding that a server is asked for, where a suite wants ``how``."""
     asked = {**how.model_dump(mode="json"), "beams": 1}
+    if "temperature" in system.extra_body:
+        return {**asked, "temperature": None, "note": "sampled as the server likes"}
     if how.beams > 1:
         asked["note"] = f"temperature 0 instead of {how.beams} beams, which no server offers"
     return asked
 
 
 def _entry(prompt: Prompt, answer: ChatCompletion, rule: str) -> Entry:
-    return Entry(prompt.id, turns.clean_up(answer.text, rule), answer.tokens, answer.finish)
+    thought, text = answer.parts
+    text = turns.clean_up(text, rule)
+    return Entry(prompt.id, text, answer.tokens, answer.finish, reasoning=thought)

@@ -17,7 +17,8 @@ from bayling_study.core.files import sha256_json
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
-from bayling_study.shared import templates
+from bayling_study.shared import reasoning, templates
+from bayling_study.shared.answer_text import answer_text
 from bayling_study.stages.generation import turns
 from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 from bayling_study.stages.generation.decoding import AnswerTokens
@@ -28,6 +29,11 @@ from bayling_study.stages.generation.outputs import SuiteAnswers
 from bayling_study.stages.generation.prompts import PromptSet
 
 log = logging.getLogger(__name__)
+
+MARK_TOKENS = 32
+"""Tokens at a prompt's end in which a mark of reasoning shows, spelled in bytes or not."""
+TEXT_RULES = 2
+"""Raised when the text that is made of the same tokens changes: journals hold texts."""
 
 
 @dataclass
@@ -49,7 +55,7 @@ class Runner:
         """Returns the answers to one suite, going on from what the journal holds."""
         rule, decoding = turns.clean_up_rule(suite), turns.decoding_of(suite)
         how = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
-        key = sha256_json([self.system_sha256, prompts.sha256, how, self.seed])
+        key = sha256_json([self.system_sha256, prompts.sha256, how, self.seed, TEXT_RULES])
         journal = TurnJournal(self.work / f"{prompts.suite}.jsonl", key)
         try:
             for turn in range(turns.number_of_turns(prompts.prompts)):
@@ -95,7 +101,9 @@ class Runner:
         return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
 
     def _entry(self, request: PromptTokens, answer: AnswerTokens, rule: str) -> Entry:
-        text = self.engine.tokenizer.decode(answer.ids, skip_special_tokens=True)
-        return Entry(
-            request.id, turns.clean_up(text, rule), answer.tokens, answer.finish, cut=request.cut
-        )
+        tokenizer, finish = self.engine.tokenizer, answer.finish
+        whole = answer_text(tokenizer, answer.ids, cut=finish == "length")
+        inside = reasoning.begun(tokenizer.decode(request.ids[-MARK_TOKENS:]))
+        thought, text = reasoning.split(whole, inside)
+        text = turns.clean_up(text, rule)
+        return Entry(request.id, text, answer.tokens, finish, request.cut, thought)

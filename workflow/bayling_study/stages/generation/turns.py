@@ -65,9 +65,11 @@ def collect(prompts: list[Prompt], turns: Turns) -> list[Hypothesis]:
 
 def _hypothesis(prompt: Prompt, turns: Turns) -> Hypothesis:
     entries = [turns[turn][prompt.id] for turn in range(len(prompt.turns))]
+    thoughts = [entry.reasoning for entry in entries]
     return Hypothesis(
         prompt.id,
         turns=[entry.text for entry in entries],
         tokens=[entry.tokens for entry in entries],
         finish=[entry.finish for entry in entries],
+        reasoning=thoughts if any(thoughts) else [],
     )

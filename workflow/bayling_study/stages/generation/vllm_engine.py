@@ -21,6 +21,8 @@ from vllm.sampling_params import BeamSearchParams
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.checkpoints.decoding_defaults import FILE, divided
 from bayling_study.stages.generation.batching import PromptTokens
 from bayling_study.stages.generation.decoding import AnswerTokens, ended
 from bayling_study.stages.generation.engine import Engine
@@ -40,6 +42,7 @@ def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
         tensor_parallel_size=max(1, torch.cuda.device_count()),
         trust_remote_code=False,
         disable_log_stats=True,
+        generation_config="vllm",  # its own neutral defaults, not the checkpoint's
     )
     tokenizer = AutoTokenizer.from_pretrained(
         checkpoint, local_files_only=True, trust_remote_code=False
@@ -53,6 +56,7 @@ def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
         batch_tokens=1 << 40,
         max_batch=REQUESTS,
         packages={"vllm": vllm.__version__},
+        set_aside=divided(read_json(checkpoint / FILE) if (checkpoint / FILE).exists() else {})[1],
     )
 
 

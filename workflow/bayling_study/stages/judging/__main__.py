@@ -101,11 +101,14 @@ def _judge(config: StudyConfig, suite: JudgedSuite, options: Namespace) -> Itera
 
 
 def _counts(reviews: list[Review]) -> dict[str, float]:
+    thought = [review for review in reviews if review.reasoning]
     return {
         "reviews": len(reviews),
         "without_scores": sum(not review.valid for review in reviews),
         "attempts": sum(review.attempts for review in reviews),
         "truncated": sum(review.finish == "length" for review in reviews),
+        "with_reasoning": len(thought),
+        "unfinished_reasoning": sum(not review.text for review in thought),
     }
 
 

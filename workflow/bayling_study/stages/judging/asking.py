@@ -30,7 +30,10 @@ def ask(
         requests = [_request(pair, how, attempt, seed) for pair in waiting]
         answers = Progress("reviews", len(waiting), "answers", over=endpoint.complete(requests))
         for pair, answer in zip(waiting, answers, strict=True):
-            reviews[pair] = Review(pair.id, answer.text, answer.tokens, answer.finish, attempt + 1)
+            thought, text = answer.parts
+            reviews[pair] = Review(
+                pair.id, text, answer.tokens, answer.finish, attempt + 1, thought
+            )
         waiting = [pair for pair in pairs if not reviews[pair].valid]
         log.info(
             "attempt %d: %d of %d reviews state both scores",

@@ -33,6 +33,7 @@ class Review:
         tokens: tokens generated.
         finish: why it ended.
         attempts: how often the judge was asked.
+        reasoning: what the judge thought before; no part of ``text``.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Review:
     tokens: int
     finish: str
     attempts: int
+    reasoning: str = ""
 
     @property
     def valid(self) -> bool:
@@ -66,6 +68,12 @@ def pairs(
 
 def write_reviews(path: Path, reviews: Iterable[Review], provenance: str) -> None:
     """Writes the review file; ``provenance`` is the hash of what decided the reviews."""
-    write_hypotheses(
-        path, (Hypothesis(r.id, [r.text], [r.tokens], [r.finish], provenance) for r in reviews)
+    rows = (
+        Hypothesis(
+            *(r.id, [r.text], [r.tokens], [r.finish]),
+            provenance=provenance,
+            reasoning=[r.reasoning] if r.reasoning else [],
+        )
+        for r in reviews
     )
+    write_hypotheses(path, rows)

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 from bayling_study.config.systems import EndpointSystem
@@ -23,6 +24,10 @@ START_SECONDS = 1800.0
 ANSWER_SECONDS = 3600.0
 """How long one review may take on a processor."""
 LOOPBACK = "127.0.0.1"
+LOADING = 503
+"""Status by which llama.cpp's server says that it still loads the model."""
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""A proxy of the environment would answer in the place of a server that is not there."""
 
 
 @contextmanager
@@ -72,10 +77,12 @@ def await_server(server: subprocess.Popen[bytes], port: int, messages: Path) -> 
             last = messages.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
             raise StudyError("the judge's server ended: " + " / ".join(last), where=messages)
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/v1/models", timeout=5):
+            with DIRECT.open(f"http://{LOOPBACK}:{port}/v1/models", timeout=5):
                 return
-        except urllib.error.HTTPError:
-            return  # it answers, whatever it thinks of this address
-        except OSError:
-            time.sleep(0.5)
+        except urllib.error.HTTPError as error:
+            if error.code != LOADING:
+                return  # it answers, whatever it thinks of this address
+        except (OSError, HTTPException):
+            pass
+        time.sleep(0.5)
     raise StudyError(f"the judge's server did not start in {START_SECONDS:g} s", where=messages)

@@ -19,6 +19,12 @@ FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
 NOTABLE_SHARE = 0.05
 """Share of empty or cut answers from which a warning says so."""
+FAILINGS = (
+    ("empty", "empty answers", "scored as empty"),
+    ("truncated", "truncated answers", "cut at the token limit"),
+    ("unfinished_reasoning", "reasoning without an answer", "scored as empty; max_new_tokens"),
+)
+"""Count of ``system.json``, what it counts, and what follows."""
 NOT_IN_THE_PAPERS = ("schedule", "warmup_share", "precision", "gradient_clip", "zero_stage")
 """Settings of tuning that neither BayLing paper states."""
 
@@ -112,7 +118,7 @@ def zeros(study: Study) -> Iterator[Caution]:
 
 def answers(study: Study) -> Iterator[Caution]:
     """Warns of many empty or cut answers, and of items that are absent."""
-    for key, why in (("empty", "scored as empty"), ("truncated", "cut at the token limit")):
+    for key, what, why in FAILINGS:
         found = [
             f"{name} on {suite} {100 * facts[key] / facts['turns']:.0f} %"
             for name, system in study.systems.items()
@@ -120,7 +126,7 @@ def answers(study: Study) -> Iterator[Caution]:
             if facts.get("turns") and facts.get(key, 0) / facts["turns"] > NOTABLE_SHARE
         ]
         if found:
-            yield f"{key} answers: {', '.join(found)}", why
+            yield f"{what}: {', '.join(found)}", why
     for name, system in study.systems.items():
         if system.get("absent"):
             reasons = dict.fromkeys(row["reason"] for row in system["absent"])

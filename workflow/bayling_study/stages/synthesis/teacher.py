@@ -54,10 +54,12 @@ class EndpointTeacher:
         self._endpoint = endpoint
 
     def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
-        """Yields the answers; nothing for one that was cut at the limit."""
+        """Yields the answers without reasoning; nothing for one that was cut or never came."""
         asked = (ChatRequest(messages, ANSWER_TOKENS) for messages in requests)
         for answer in self._endpoint.complete(asked):
-            yield None if answer.finish == "length" else answer.text.strip()
+            thought, text = answer.parts
+            unfinished = answer.finish == "length" or (thought and not text)
+            yield None if unfinished else text.strip()
 
 
 def hired(

@@ -10,6 +10,7 @@ import transformers
 
 from bayling_study.core.files import atomic_directory, read_json, write_json
 from bayling_study.shared import templates
+from bayling_study.shared.checkpoints.decoding_defaults import divided
 from bayling_study.shared.checkpoints.loading import check_weights
 from bayling_study.shared.token_set import AUDIT
 from bayling_study.stages.tuning.card import model_card
@@ -65,4 +66,6 @@ def set_generation(model: Any, tokenizer: Any, job: TrainingJob) -> None:
     generation.bos_token_id = tokenizer.bos_token_id
     if tokenizer.pad_token_id is not None:
         generation.pad_token_id = tokenizer.pad_token_id
-    model.generation_config = generation
+    # What the foundation says of decoding is no part of what was tuned.
+    kept, _ = divided(generation.to_diff_dict())
+    model.generation_config = transformers.GenerationConfig(**kept)
