@@ -5,7 +5,10 @@
  *   SHIM_FAULT=readonly  files under SHIM_UNDER cannot be opened for writing
  *                        (neither means SHIM_LOGS and SHIM_RECORDS, so that one
  *                        can read what a stage said)
+ *   SHIM_FAULT=kill      the process is killed as soon as it has written more than
+ *                        SHIM_BYTES bytes to files under SHIM_UNDER
  *   SHIM_FAULT=clock     an hour is taken from the wall clock after a second
+ *   SHIM_FAULT=ahead     a day is added to it
  *
  * No privileges and no mount are needed, so the tests run wherever a C compiler is.
  */
@@ -13,6 +16,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +55,11 @@ static int descriptor_under(int descriptor) {
 
 /* Tells whether the disk is too full for so many more bytes; counts them if not. */
 static int no_room(int descriptor, size_t bytes) {
-    if (!fault_is("full") || !descriptor_under(descriptor)) return 0;
+    int kill = fault_is("kill");
+    if (!(kill || fault_is("full")) || !descriptor_under(descriptor)) return 0;
     const char *limit = getenv("SHIM_BYTES");
     if (written + (long long)bytes > (limit ? atoll(limit) : 0)) {
+        if (kill) raise(SIGKILL);
         errno = ENOSPC;
         return 1;
     }
@@ -111,12 +117,14 @@ int open64(const char *path, int flags, ...) { OPENER(open64, path); }
 int openat(int at, const char *path, int flags, ...) { OPENER(openat, at, path); }
 int openat64(int at, const char *path, int flags, ...) { OPENER(openat64, at, path); }
 
+/* Returns the seconds that the wall clock is behind, below zero where it is ahead. */
 static time_t lost_seconds(void) {
     static struct timespec first;
     struct timespec now;
     NEXT(clock_gettime)(CLOCK_MONOTONIC, &now);
     if (!first.tv_sec) first = now;
-    return fault_is("clock") && now.tv_sec > first.tv_sec + 1 ? 3600 : 0;
+    if (now.tv_sec <= first.tv_sec + 1) return 0;
+    return fault_is("clock") ? 3600 : fault_is("ahead") ? -86400 : 0;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *out) {

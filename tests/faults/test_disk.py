@@ -1,22 +1,11 @@
-"""A disk that is full or cannot be written, and a clock that goes back."""
-
-from pathlib import Path
+"""A disk that is full or cannot be written, and a clock that jumps."""
 
 import pytest
 
 from helpers.sandbox import STAGES, Sandbox
+from helpers.strikes import lay_over
 
 pytestmark = pytest.mark.long
-
-
-def lay_over(shim: Path, fault: str, sandbox: Sandbox) -> list[str]:
-    """Returns the lines that lay a machine's fault over a job; records and logs are spared."""
-    root, study = sandbox.root, sandbox.study
-    return [
-        f"export SHIM_FAULT={fault} SHIM_UNDER='{root}' SHIM_BYTES=64",
-        f"export SHIM_LOGS='{study}/logs' SHIM_RECORDS='{study}/runs'",
-        f"export LD_PRELOAD='{shim}'",
-    ]
 
 
 def fails_in_one_line(sandbox: Sandbox, stage: str, text: str) -> None:
@@ -52,11 +41,15 @@ def test_a_read_only_folder_is_named(reference, sandbox, shim, stage):
     assert sandbox.hash(target) == reference.hash(target)
 
 
-@pytest.mark.fault("the clock goes back an hour during {stage}")
-@pytest.mark.parametrize("stage", ["tuning", "generation"])
-def test_a_clock_that_goes_back_changes_nothing(reference, sandbox, shim, stage):
+JUMPS = {"back an hour": "clock", "ahead a day": "ahead"}
+
+
+@pytest.mark.fault("the clock goes {jump} during {stage}")
+@pytest.mark.parametrize("stage", ["tuning", "generation", "comet"])
+@pytest.mark.parametrize("jump", JUMPS)
+def test_a_clock_that_jumps_changes_nothing(reference, sandbox, shim, stage, jump):
     target = sandbox.drop(stage)
-    strike = sandbox.strike(stage, *lay_over(shim, "clock", sandbox))
+    strike = sandbox.strike(stage, *lay_over(shim, JUMPS[jump], sandbox))
     status, output = sandbox.run(target, **strike)
     assert status == 0, output[-3000:]
     assert sandbox.hash(target) == reference.hash(target)

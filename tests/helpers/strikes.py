@@ -14,6 +14,19 @@ SECONDS = 300.0
 """For what is waited for, on a machine that does more than this."""
 
 
+def lay_over(shim: Path, fault: str, sandbox: Sandbox, size: int = 64) -> list[str]:
+    """Returns the lines that lay a machine's fault over a job; records and logs are spared.
+
+    ``size`` is the bytes that a job may write before the fault, where it is one of writing.
+    """
+    root, study = sandbox.root, sandbox.study
+    return [
+        f"export SHIM_FAULT={fault} SHIM_UNDER='{root}' SHIM_BYTES={size}",
+        f"export SHIM_LOGS='{study}/logs' SHIM_RECORDS='{study}/runs'",
+        f"export LD_PRELOAD='{shim}'",
+    ]
+
+
 def slow_steps() -> dict[str, str]:
     """Returns the environment in which a training takes 2 s for each step after its first.
 
