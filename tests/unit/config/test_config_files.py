@@ -143,7 +143,7 @@ def test_names_that_folders_have_are_free_for_systems(name):
     assert list(parse_config({"systems": systems}).systems) == [name]
 
 
-@pytest.mark.parametrize("target", ["study", "dry-run", "clean", "why", "track", "ranking"])
+@pytest.mark.parametrize("target", ["dry-run", "clean", "why", "track", "ranking"])
 def test_make_lists_the_studies_and_makes_no_folder(target, tmp_path):
     if not (ROOT / ".venv" / "study" / "bin" / "python").exists():
         pytest.skip("the environment 'study' is missing: make envs")

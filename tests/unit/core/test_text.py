@@ -191,7 +191,8 @@ def test_tokens_cover_all_but_the_spaces(value: str) -> None:
 LETTERS = "aB1ß， _中国กาดี๒か\u3099é\u0301\u200c.-\n"
 
 
-@given(st.lists(st.text(alphabet=LETTERS, max_size=40), max_size=6))
+# The non-joiner is folded away there, and only there.
+@given(st.lists(st.text(alphabet=LETTERS.replace("\u200c", ""), max_size=40), max_size=6))
 def test_hashed_units_are_the_words_of_each_text(texts: list[str]) -> None:
     cut = units(texts)
     plain = [words(normalise(text)) for text in texts]

@@ -108,7 +108,7 @@ class Study:
         study = {"name": "test", "title": "Test", "seed": 5}
         scoring = {"bootstrap": {"samples": 50}}
         sections = {"study": study, "systems": systems, "suites": {"open": {**SUITE, **suite}}}
-        write_json(self.folder / "settings.json", {**sections, "scoring": scoring})
+        write_json(self.folder / "settings.json", {**sections, "scoring": scoring, "report": {}})
 
     def run(self, program: Callable[[], object], **options: Any) -> None:
         common = {"settings": "settings.json", "record": "record.json", "prompts": "prompts"}

@@ -227,9 +227,11 @@ def run_program(folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_program_writes_the_same_bytes_twice_and_datasets_reads_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write_corpora(tmp_path)
+    folder = tmp_path / "made"
+    folder.mkdir()
+    corpora = write_corpora(tmp_path / "corpora")
     for name in ("one", "two"):
-        run_program(folder, folder / name, monkeypatch)
+        run_program(corpora, folder / name, monkeypatch)
     for file in ("train.parquet", "audit.json", "README.md"):
         assert (folder / "one" / file).read_bytes() == (folder / "two" / file).read_bytes()
     assert {path.name for path in (folder / "one").iterdir()} == {

@@ -52,7 +52,7 @@ def served(checkpoint: Path, messages: Path) -> Iterator[EndpointSystem]:
             yield EndpointSystem(
                 kind="endpoint",
                 url=f"http://{LOOPBACK}:{port}/v1",
-                model=str(checkpoint.resolve()),
+                model=checkpoint.resolve().name,
                 parallel=1,
                 timeout=ANSWER_SECONDS,
             )
