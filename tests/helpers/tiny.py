@@ -158,6 +158,7 @@ def study(root: Path, name: str, sources: Path) -> dict:
                 {"source": "catalogues", "reader": "homeassistant", "languages": languages}
             ],
             "conversations": conversations,
+            "cleaning": {"max_foreign_share": 1},  # its words are invented
             "split": {"test_share": 0.3},
         },
         "synthesis": {
