@@ -35,12 +35,14 @@ LOCALES = (
 )
 """One of each script."""
 EACH, NAMES = 10, 6
+BLANK = "▁"
 JOINTS = (", ", " ", "  ", "\n", "\n\n", " – ", " (12,345) ", "\t", "; 3.14 ", "… ")
 OTHER_SIDE = """
 import json, sys, llama_cpp as c
 job = json.load(open(sys.argv[1]))
 c.llama_backend_init()
-c.llama_log_set(c.llama_log_callback(lambda *_: None), None)
+quiet = c.llama_log_callback(lambda *_: None)
+c.llama_log_set(quiet, None)
 options = c.llama_model_default_params()
 options.vocab_only = True
 model = c.llama_model_load_from_file(job["file"].encode(), options)
@@ -66,11 +68,23 @@ def texts() -> list[str]:
 
 
 def folder_of(source: Path, scratch: Path) -> Path:
-    """Returns a folder with ``tokenizer.json``, made from a GGUF file where it is one."""
+    """Returns a folder with ``tokenizer.json``, made from a GGUF file where it is one.
+
+    transformers reads vocabulary and merges of a GGUF file; what Llama-2's and Llama-3's own
+    files say beyond that is put back.
+    """
     if source.is_dir():
         return source
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-    tokenizer.save_pretrained(scratch)
+    AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(scratch)
+    path = scratch / "tokenizer.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if values["model"]["byte_fallback"]:
+        blank = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
+        steps = [{"type": "Prepend", "prepend": BLANK}, blank]
+        values |= {"normalizer": {"type": "Sequence", "normalizers": steps}, "pre_tokenizer": None}
+    else:
+        values["model"]["ignore_merges"] = True
+    path.write_text(json.dumps(values), encoding="utf-8")
     return scratch
 
 

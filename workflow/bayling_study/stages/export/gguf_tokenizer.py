@@ -3,6 +3,10 @@
 llama.cpp does not run the pre-tokenizer that a ``tokenizer.json`` describes; it
 has its own under a name. A pre-tokenizer without a name here is an error: the
 file would load, and split text in another way than the model was trained with.
+``tests/bench/llama_cpp_tokens.py`` compares the ids of 200 texts with llama.cpp's: all are equal
+for Llama-2's, Llama-3's and SmolLM2's vocabulary (llama-cpp-python 0.3.36). What a GGUF file
+cannot say: a ``Metaspace`` of the scheme ``first`` puts no second blank before a text that
+begins with one, and llama.cpp does.
 """
 
 from __future__ import annotations
