@@ -106,7 +106,7 @@ class ConversationCorpus(Section):
     language: str
     """Main language of the text."""
     strip_html: bool = False
-    """Remove HTML tags outside code blocks (for the uncleaned ShareGPT pages)."""
+    """Remove the tags of HTML's elements outside code (for the uncleaned ShareGPT pages)."""
 
 
 class Cleaning(Section):

@@ -19,6 +19,7 @@ from bayling_study.stages.corpora.readers import (
     sharegpt,
 )
 from bayling_study.stages.corpora.readers.exchanges import Draft
+from bayling_study.stages.corpora.readers.html_text import strip_html
 from bayling_study.stages.corpora.tally import CorpusTally
 from helpers.fitting_rows import fitting
 
@@ -225,6 +226,26 @@ class TestShareGpt:
         assert contents(self.one(tmp_path, row))[1][1] == answer
         stripped = contents(self.one(tmp_path, row, strip_html=True))[1][1]
         assert stripped == "Use <b>:\n\n```html\n<b>x</b>\n```\nDone"
+
+    @pytest.mark.parametrize(
+        ("text", "plain"),
+        [
+            ("What does `vector<int>` do?", "What does `vector<int>` do?"),
+            ("What does vector<int> do?", "What does vector<int> do?"),
+            ("In C#, List<object> is slow.", "In C#, List<object> is slow."),
+            ("Dear <your name>, a < b and c > d", "Dear <your name>, a < b and c > d"),
+            ("Write `<b>x</b>` or ``a ` <i>y</i>``.", "Write `<b>x</b>` or ``a ` <i>y</i>``."),
+            ("<b>bold</b> and `<b>`", "bold and `<b>`"),
+            ("~~~\n<p>x</p>\n~~~\n<p>y</p>", "~~~\n<p>x</p>\n~~~\ny\n"),
+            ("one<br>two<br/>three<hr class='x'>", "one\ntwo\nthree"),
+            ("<ul><li>one<li>two</ul>", "onetwo"),
+            ('<DIV class="a">Caf&eacute; &amp; bar</DIV>', "Café & bar\n"),
+            ("it costs `5 & 6 <b>bold</b>", "it costs `5 & 6 bold"),
+            ("an unclosed <b> stays", "an unclosed <b> stays"),
+        ],
+    )
+    def test_only_elements_of_html_go(self, text: str, plain: str) -> None:
+        assert strip_html(text) == plain
 
     def test_names_the_row_of_a_turn_without_text(self, tmp_path: Path) -> None:
         put(tmp_path, "s.json", [{"conversations": [{"from": "human"}]}])

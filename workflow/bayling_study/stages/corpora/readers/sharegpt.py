@@ -10,8 +10,6 @@ the turns ``messages``, with ``role`` and ``content``. A row may state a ``syste
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
 from bayling_study.stages.corpora.readers.exchanges import UNLEARNT, Draft, draft, framed, unlearnt
+from bayling_study.stages.corpora.readers.html_text import strip_html
 from bayling_study.stages.corpora.readers.jsonitems import object_of, read_items, text_of
 from bayling_study.stages.corpora.readers.locate import locate_all
 from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
@@ -30,9 +29,6 @@ ROLES = {
     **dict.fromkeys(("gpt", "chatgpt", "assistant", "bing", "bard"), "assistant"),
     "system": "system",
 }
-CODE_BLOCK = re.compile(r"(```.*?(?:```|\Z))", re.DOTALL)
-BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h[1-6]|pre)>", re.IGNORECASE)
-TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
 def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]:
@@ -80,11 +76,3 @@ def _turns(item: Any, clean: Callable[[str], str], roles: set[str], where: str) 
         bad = role == "assistant" and unlearnt(turn)
         messages.append(UNLEARNT if bad else Message(role, text.strip()))
     return framed(row, messages, where)
-
-
-def strip_html(text: str) -> str:
-    """Removes HTML tags and resolves character references outside fenced code blocks."""
-    parts = CODE_BLOCK.split(text)
-    for place in range(0, len(parts), 2):
-        parts[place] = html.unescape(TAG.sub("", BREAK.sub("\n", parts[place])))
-    return "".join(parts)
