@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bayling_study.config.loading import load_config
-from bayling_study.core.files import read_json, read_jsonl
+from bayling_study.core.files import read_json, read_jsonl, write_json
 from e2e.test_study import COMET, ROOT, prepare, records, run
 
 KEPT = {"without-interactive", "single-turn", "half"}
@@ -49,6 +49,8 @@ def ablations(root: Path) -> Path:
     values["report"]["baseline"] = "tuned"
     values["comet"] = {"embedded": None}
     write_questions(root)
+    for file in (root / "upstream").rglob("config.json"):  # a review does not fit into 512 tokens
+        write_json(file, read_json(file) | {"max_position_embeddings": 2048})
     values["suites"]["questions"] = {
         "kind": "judged", "source": "questions", "parts": ["singleturn.en"], "judge": "foundation",
         "baseline": "foundation", "attempts": 1,

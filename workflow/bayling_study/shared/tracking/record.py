@@ -176,7 +176,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _reference(path: Path, sha256: str | None) -> dict[str, Any]:
-    if sha256 is None and Path(path).is_dir():
+    if sha256 is None and not Path(path).is_file():
         files = file_hashes(path)
         return {"path": str(path), "sha256": sha256_listing(files), "files": files}
     return {"path": str(path), "sha256": sha256 or sha256_file(path)}
