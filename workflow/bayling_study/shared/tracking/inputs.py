@@ -36,7 +36,7 @@ def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None)
         StudyError: it changed since; names the file, and what puts it right.
     """
     whole = Path(path).resolve()
-    runs = next((parent / RUNS for parent in whole.parents if (parent / RUNS).is_dir()), None)
+    runs = records_above(whole)
     written = _written(runs) if runs else {}
     now = {whole / name: digest for name, digest in (files or {}).items()} | {whole: sha256}
     for file, digest in now.items():
@@ -112,6 +112,11 @@ def _written(runs: Path) -> dict[Path, tuple[str, Reference]]:
         found[output.path] = (output.sha256, output)
         found |= {output.path / name: (sha, output) for name, sha in output.files.items()}
     return found
+
+
+def records_above(path: Path) -> Path | None:
+    """Returns the nearest folder of run records above a resolved path, if there is one."""
+    return next((parent / RUNS for parent in path.parents if (parent / RUNS).is_dir()), None)
 
 
 def finished_outputs(runs: Path, but: Path | None = None) -> list[Reference]:

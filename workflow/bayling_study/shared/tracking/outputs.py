@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import landing
-from bayling_study.shared.tracking.inputs import RUNS, finished_outputs
+from bayling_study.shared.tracking.inputs import finished_outputs, records_above
 from bayling_study.shared.tracking.jobs import read_job, touches
 
 
@@ -44,7 +44,7 @@ def check_free(out: Path | None, record: Path) -> None:
     if out is None:
         return
     whole = landing(out).resolve()
-    runs = next((parent / RUNS for parent in whole.parents if (parent / RUNS).is_dir()), None)
+    runs = records_above(whole)
     for output in finished_outputs(runs, but=record.resolve()) if runs else []:
         if touches(output.path, whole):
             raise StudyError(
