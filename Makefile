@@ -42,7 +42,7 @@ NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) an
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: bundle verify why compare help study replay plan chat serve ranking fetch dry-run test test-faults lint ui track docs clean envs look lock preflight status resume test-slurm
+.PHONY: bundle verify why compare help study replay plan chat serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -98,6 +98,9 @@ test-slurm: envs ## run the miniature study on a real SLURM cluster on this mach
 
 test-faults: envs ## kill jobs, fill disks and damage files of whole workflows; ends with a table (about 50 minutes)
 	@python -m pytest tests/faults tests/e2e/test_mlflow_server.py -m ""
+
+findings: ## run the scripts of findings/ again: do libraries still do what they say? (ONLY=name)
+	@$(NEW_ENOUGH) && PYTHON=$(PYTHON) findings/run.sh $(ONLY)
 
 lint: envs ## ruff, mypy, snakefmt and snakemake --lint
 	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint
