@@ -10,7 +10,8 @@ import pytest
 
 from helpers.sandbox import COMET, Sandbox
 
-OUTCOMES = pytest.StashKey[dict[str, str]]()
+OUTCOMES = pytest.StashKey[dict[str, tuple[str, str, str]]]()
+"""Of each fault: the outcome of its test, what is expected, what was seen."""
 FEWEST = 100
 """Distinct faults that a full run tries, of 124; without a C compiler 18 are skipped."""
 
@@ -26,13 +27,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     if fault and (report.when == "call" or report.outcome != "passed"):
         callspec = getattr(item, "callspec", None)
         name = fault.args[0].format(**(callspec.params if callspec else {}))
-        item.config.stash[OUTCOMES][name] = report.outcome
+        told = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        seen = "as expected" if report.passed else told.strip().splitlines()[-1]
+        item.config.stash[OUTCOMES][name] = (report.outcome, expected(item), seen)
     return report
+
+
+def expected(item: pytest.Item) -> str:
+    """Returns what a test is named after, in words: what must happen."""
+    return getattr(item, "originalname", item.name).removeprefix("test_").replace("_", " ")
 
 
 def faults_run(config: pytest.Config) -> list[str]:
     """Returns the faults that were tried; one that was skipped was not."""
-    return [name for name, outcome in config.stash[OUTCOMES].items() if outcome != "skipped"]
+    return [name for name, (outcome, *_) in config.stash[OUTCOMES].items() if outcome != "skipped"]
 
 
 def is_full_run(config: pytest.Config) -> bool:
@@ -52,10 +60,9 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     outcomes = config.stash[OUTCOMES]
     if not outcomes:
         return
-    words = {"passed": "as expected", "failed": "NOT AS EXPECTED", "skipped": "skipped"}
-    terminalreporter.section("faults and outcomes")
-    for name, outcome in outcomes.items():
-        terminalreporter.write_line(f"  {words[outcome]:<16} {name}")
+    terminalreporter.section("faults: what was done, what is expected, what was seen")
+    for name, (outcome, wanted, seen) in outcomes.items():
+        terminalreporter.write_line(f"  {outcome.upper():<8} {name} | {wanted} | {seen}")
     count = len(faults_run(config))
     terminalreporter.write_line(f"  {count} distinct faults")
     if is_full_run(config) and count < FEWEST:
