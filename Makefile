@@ -64,7 +64,7 @@ status: look ## the progress of a study that runs here or elsewhere: jobs, train
 	@python -m bayling_study.commands.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
 
 resume: look ## after Snakemake was killed: cancel the jobs that it left in SLURM's queue, and continue
-	@$(FOLDER) python -m bayling_study.commands.status.cancel --study $(STUDY)
+	@$(FOLDER) python -m bayling_study.commands.status.cancel --study $(STUDY) --profile config/profiles/$(PROFILE) $(if $(filter yes,$(GONE)),--gone)
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
 

@@ -15,6 +15,7 @@ from bayling_study.commands.status.jobs import jobs
 from bayling_study.commands.status.training import trainings
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
+from helpers import ROOT
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 NOBODY = 2**22 + 1  # above Linux' largest process number
@@ -129,11 +130,32 @@ def test_only_the_studys_own_jobs_are_its_queue(tmp_path, squeue):
 def test_cancel_ends_exactly_these(tmp_path, squeue, monkeypatch, capfd):
     squeue(row("1", "bayling_tiny_uuid", tmp_path), row("9", "bayling_tiny2_x", tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["cancel", "--study", "tiny"])
+    profile = str(ROOT / "config" / "profiles" / "slurm")
+    monkeypatch.setattr("sys.argv", ["cancel", "--study", "tiny", "--profile", profile])
     cancel.main()
     text = capfd.readouterr().out
     assert "cancelling job 1 (tuning tuned)" in text and "1 jobs of tiny cancelled" in text
     assert "\n9\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("htcondor", "condor_q"),
+        ("sge", "qstat"),
+        ("lsf", "bjobs"),
+        ("generic", "the queue of your scheduler"),
+    ],
+)
+def test_what_cannot_be_cancelled_is_not_started_twice(tmp_path, monkeypatch, name, command):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    options = ["--study", "tiny", "--profile", str(ROOT / "config" / "profiles" / name)]
+    monkeypatch.setattr("sys.argv", ["cancel", *options])
+    with pytest.raises(StudyError, match="may still run") as caught:
+        cancel.main()
+    assert command in caught.value.render() and "GONE=yes" in caught.value.render()
+    monkeypatch.setattr("sys.argv", ["cancel", *options, "--gone"])
+    cancel.main()
 
 
 def test_without_slurm_there_is_no_queue(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from bayling_study.commands.plan import partitions
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.dag.profiles import Profile, ResourceRequest, evaluate, read_profile
+from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
 from bayling_study.shared.sizing.memory import TrainingMemory as Memory
 from bayling_study.shared.tracking.record import flatten
 from helpers import ROOT
@@ -91,15 +91,70 @@ def test_gpus_by_node_are_counted_for_the_job():
 
 
 @pytest.mark.parametrize(
-    ("value", "first"),
-    [("8000 * attempt", 8000), ("1 if attempt == 1 else 9", 1), ("gpu", "gpu"), (7, 7)],
+    ("written", "minutes"),
+    [
+        ("8000 * attempt", 8000),
+        ("1 if attempt == 1 else 9", 1),
+        ("8h", 480),
+        ("2d", 2880),
+        ("'90m'", 90),
+        ("max(10, 2 * threads)", 10),
+        ("input.size_mb", 0),
+        (7, 7),
+    ],
 )
-def test_resources_are_read_as_the_first_attempt_has_them(value, first):
-    assert evaluate(value, threads=4) == first
+def test_times_are_read_as_the_first_attempt_has_them(written, minutes):
+    asked = profile(**{"default-resources": {"runtime": written}}).request("x")
+    assert asked.minutes == minutes
 
 
-def test_default_resources_may_be_a_list():
-    assert profile(**{"default-resources": ["mem_mb=500"]}).request("x").mem_mb == 500
+@pytest.mark.parametrize(
+    ("name", "written", "mem_mb"),
+    [
+        ("mem", "500GB", 500_000),
+        ("mem_mib", 1024, 1073),
+        ("mem_mb", "min(8000 * attempt, 9000)", 8000),
+        ("htcondor_request_mem_mb", 700, 700),
+    ],
+)
+def test_memory_is_read_in_every_form_that_snakemake_takes(name, written, mem_mb):
+    assert profile(**{"default-resources": {name: written}}).request("x").mem_mb == mem_mb
+
+
+def test_lists_may_stand_for_mappings():
+    listed = {
+        "default-resources": ["mem_mb=500", "runtime=8h"],
+        "set-resources": ["tuning:mem_mb=900", "tuning:gpu=8"],
+        "set-threads": ["tuning=32"],
+    }
+    asked = profile(**listed)
+    assert (asked.request("x").mem_mb, asked.request("x").minutes) == (500, 480)
+    tuning = asked.request("tuning")
+    assert (tuning.mem_mb, tuning.gpus, tuning.cores, tuning.minutes) == (900, 8, 32, 480)
+
+
+def test_of_several_files_the_newest_that_this_snakemake_takes_counts(tmp_path):
+    for name, minutes in {"config.yaml": 1, "config.v8+.yaml": 8, "config.v9+.yaml": 9}.items():
+        (tmp_path / name).write_text(
+            f"executor: slurm\ndefault-resources: {{runtime: {minutes}}}\n"
+        )
+    (tmp_path / "config.v99+.yaml").write_text("executor: slurm\n")
+    assert read_profile(tmp_path).request("x").minutes == 9
+
+
+@pytest.mark.parametrize("written", ["1:30:00", "2.5", "0.5", "1:30"])
+def test_a_runtime_that_means_something_else_is_refused_with_its_line(tmp_path, written):
+    text = f"executor: slurm\ndefault-resources: {{mem_mb: 1, runtime: {written}}}\n"
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(StudyError, match=rf"runtime: {written} is no") as caught:
+        read_profile(tmp_path)
+    assert "config.yaml:2" in caught.value.render()
+
+
+def test_a_resource_that_snakemake_refuses_is_told():
+    wrong = profile(**{"default-resources": ["mem=1", "mem_mb=2"]})
+    with pytest.raises(StudyError, match="Snakemake cannot read it"):
+        wrong.request("x")
 
 
 def test_a_folder_without_a_profile_is_an_error(tmp_path):

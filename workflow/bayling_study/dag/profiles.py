@@ -1,14 +1,18 @@
 """What a Snakemake profile asks for, rule by rule.
 
 Only what the plan and the preflight need: the executor, and for each rule the
-partition, account, GPUs, nodes, cores, memory and time of an attempt.
+partition, account, GPUs, nodes, cores, memory and time of an attempt. Snakemake's own
+parser reads the files, so that ``runtime: 8h``, ``mem: 500GB``, lists in place of mappings
+and ``config.v9+.yaml`` mean here what they mean to the jobs.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +21,10 @@ import yaml
 from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.errors import StudyError
 
-NAMES = ("profile.yaml", "config.yaml", "config.v8+.yaml", "profile.v9+.yaml")
 COUNTED = re.compile(r"(?:\bn?gpus?|-gpu num)=(\d+)")
 """GPUs in Grid Engine's ``gpu=8`` and LSF's ``-gpu num=8``."""
+ODD_RUNTIME = re.compile(r"\bruntime\s*:\s*([\d.]*\d[:.]\d[\d:.]*)\s*(?=$|[,}#])", re.MULTILINE)
+"""``1:30:00``, which YAML reads as 5,400, and ``2.5``, which Snakemake reads as seconds."""
 GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")
 
 
@@ -52,9 +57,9 @@ class Profile:
 
     def request(self, rule: str, attempt: int = 1) -> ResourceRequest:
         """Returns what the jobs of a rule ask for in an attempt."""
-        asked = {**self._part("default-resources"), **self._part("set-resources").get(rule, {})}
-        cores = int(self._part("set-threads").get(rule, 1))
-        found = {name: evaluate(value, cores, attempt) for name, value in asked.items()}
+        asked = {**self._read["defaults"], **self._read["rules"].get(rule, {})}
+        cores = int(_value(self._read["threads"].get(rule), 1, attempt) or 1)
+        found = {name: _value(value, cores, attempt) for name, value in asked.items()}
         gpus, kind = _gpus(found), str(found.get("gpu_model") or "")
         nodes = int(found.get("nodes") or 1)
         gres = GRES.match(str(found.get("gres") or ""))
@@ -79,11 +84,26 @@ class Profile:
             found.setdefault(self.request(rule), []).append(rule)
         return found
 
-    def _part(self, key: str) -> dict[str, Any]:
-        found = self.values.get(key) or {}
-        if isinstance(found, Mapping):
-            return dict(found)
-        return dict(item.split("=", 1) for item in found)  # Snakemake's other form, a list
+    @cached_property
+    def _read(self) -> dict[str, Any]:
+        """Returns resources of all rules, of single ones, and threads, as Snakemake has them."""
+        from snakemake.cli import parse_set_resources, parse_set_threads
+        from snakemake.profiles import ProfileConfigFileParser
+        from snakemake.resources import Resources
+
+        text = io.StringIO(yaml.safe_dump(dict(self.values)))
+        text.name = str(self.folder / "config.yaml")
+        listed = ProfileConfigFileParser().parse(text)
+        try:
+            return {
+                "defaults": Resources.parse(
+                    listed.get("default-resources", []), allow_expressions=True
+                ),
+                "rules": parse_set_resources(listed.get("set-resources")),
+                "threads": parse_set_threads(listed.get("set-threads")),
+            }
+        except Exception as error:  # of many kinds, each with a text for people
+            raise StudyError(f"Snakemake cannot read it: {error}", where=self.folder) from error
 
 
 def read_profile(folder: Path) -> Profile:
@@ -92,10 +112,17 @@ def read_profile(folder: Path) -> Profile:
     Raises:
         StudyError: it holds no profile.
     """
-    path = next((folder / name for name in NAMES if (folder / name).is_file()), None)
-    if path is None:
+    from snakemake.cli import get_profile_dir
+
+    found = get_profile_dir(str(folder)) if folder.is_dir() else None
+    if found is None:
         what = "there is no profile in this folder"
         raise StudyError(what, where=folder, fix="config/profiles/slurm")
+    path = found[1]
+    if odd := ODD_RUNTIME.search(path.read_text(encoding="utf-8")):
+        line = path.read_text(encoding="utf-8").count("\n", 0, odd.start()) + 1
+        what = f"runtime: {odd[1]} is no number of minutes to Snakemake"
+        raise StudyError(what, where=f"{path}:{line}", fix="runtime: 90, or: runtime: 1.5h")
     values = read_yaml(path, yaml.SafeLoader)
     return Profile(folder, str(values.get("executor") or "local"), values)
 
@@ -110,15 +137,12 @@ def _gpus(found: Mapping[str, Any]) -> int:
     return int(counted[1]) if counted else 0
 
 
-def evaluate(value: Any, threads: int, attempt: int = 1) -> Any:
-    """Returns a resource as an attempt has it; ``8000 * attempt`` becomes 8000 in the first.
-
-    Snakemake itself evaluates such strings as Python; what is no expression is a word.
-    """
-    if not isinstance(value, str):
-        return value
-    names = {"attempt": attempt, "threads": threads, "min": min, "max": max}
+def _value(resource: Any, threads: int, attempt: int) -> Any:
+    """Returns a resource as an attempt has it; none where that depends on a job's input."""
+    if resource is None:
+        return None
+    job: dict[str, Any] = {"wildcards": None, "input": [], "rulename": "", "async_run": None}
     try:
-        return eval(value, {"__builtins__": {}}, names)
-    except Exception:  # a word such as a partition's name, or an expression of a job's input
-        return int(value) if value.isdigit() else value
+        return resource.evaluate(**job, attempt=attempt, threads=threads).value
+    except Exception:  # an expression of the input or of wildcards, which no plan knows
+        return None

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bayling_study.core.claims import claimed
 from bayling_study.core.credentials import masked
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import file_hashes, sha256_file, sha256_listing, write_json
@@ -113,12 +114,18 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
     """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``.
 
     Raises:
-        StudyError: the record or the output would replace what is not this job's, or other
-            code runs than the job was planned with.
+        StudyError: the record or the output would replace what is not this job's, other
+            code runs than the job was planned with, or the same job is at work elsewhere.
     """
     _check_code(code)
     check_record(path)
     check_free(_after(sys.argv, "--out"), path)
+    with claimed(Path(path)), _closed_record(path, stage, name, study, code) as record:
+        yield record
+
+
+@contextmanager
+def _closed_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
     record = RunRecord(path, stage, name, study, code)
     record.flush()
     record.usage = Usage()

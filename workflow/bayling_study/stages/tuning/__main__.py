@@ -25,7 +25,7 @@ from bayling_study.core.lookup import look_up_kind
 from bayling_study.shared import token_set
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.shared.tracking.record import RunRecord, run_record
-from bayling_study.stages.tuning import adapters, checkpoints, curriculum
+from bayling_study.stages.tuning import adapters, checkpoints, curriculum, kept
 from bayling_study.stages.tuning.encoded import adopt
 from bayling_study.stages.tuning.follow import Reports
 from bayling_study.stages.tuning.job import TrainingJob
@@ -98,16 +98,18 @@ def main() -> int:
         options.record, "tuning", options.system, config.study.name, options.code
     ) as run:
         job = prepare(options, config, system, begin, run)
-        reports = Reports(run, options.tracking_uri, config.tracking.flush_seconds)
-        try:
-            launch(job, each, reports.handle, granted_nodes(options))
-        finally:
-            reports.close()
-        if not reports.finished:
-            print("stopped before the last step; start again to continue", file=sys.stderr)
-            sys.exit(cli.EXIT_INTERRUPTED)
+        if not kept.hand_over(run, options.out, job.folder):
+            reports = Reports(run, options.tracking_uri, config.tracking.flush_seconds)
+            try:
+                launch(job, each, reports.handle, granted_nodes(options))
+            finally:
+                reports.close()
+            if not reports.finished:
+                print("stopped before the last step; start again to continue", file=sys.stderr)
+                sys.exit(cli.EXIT_INTERRUPTED)
         run.output("checkpoint", options.out)
         run.artefact(options.out / token_set.AUDIT)
+        kept.keep(run, options.out, job.folder)
     store = checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints)
     store.remove_all()
     return 0
