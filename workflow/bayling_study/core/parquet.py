@@ -48,9 +48,9 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
 
 def _plain(batch: pa.RecordBatch, path: Path) -> list[dict[str, Any]]:
     """Returns a batch's rows; what Python's dicts and numbers cannot hold is refused."""
-    names = batch.schema.names
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise StudyError(f"more than one column is called {twice[0]!r}", where=path)
+    for name in batch.schema.names:
+        if batch.schema.names.count(name) > 1:
+            raise StudyError(f"more than one column is called {name!r}", where=path)
     try:
         return list(batch.to_pylist(maps_as_pydicts="strict"))
     except UnicodeDecodeError:  # damage, a ValueError too
@@ -65,8 +65,8 @@ def _value(value: Any, kind: pa.DataType) -> Any:
         return json.loads(value)
     if isinstance(value, list):
         return [_value(item, kind.value_type) for item in value]
-    if isinstance(value, dict) and isinstance(kind, pa.MapType):
-        return {key: _value(item, kind.item_type) for key, item in value.items()}
     if isinstance(value, dict):
-        return {key: _value(item, kind.field(key).type) for key, item in value.items()}
+        of_map = isinstance(kind, pa.MapType)
+        kinds = {key: kind.item_type if of_map else kind.field(key).type for key in value}
+        return {key: _value(item, kinds[key]) for key, item in value.items()}
     return value

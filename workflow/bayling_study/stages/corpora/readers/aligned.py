@@ -58,8 +58,9 @@ def score(text: str, where: str) -> float:
         StudyError: the text is no number, or none that can be compared ("nan").
     """
     try:
-        if math.isfinite(rating := float(text)):
-            return rating
-        raise ValueError("not finite")
-    except ValueError as error:
-        raise StudyError(f"{text[:40]!r} is not a score", where=where) from error
+        rating = float(text)
+    except ValueError:
+        rating = math.nan
+    if not math.isfinite(rating):
+        raise StudyError(f"{text[:40]!r} is not a score", where=where)
+    return rating

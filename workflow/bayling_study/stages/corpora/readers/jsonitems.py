@@ -1,9 +1,9 @@
 """Reads the items of a large JSON file one at a time.
 
 Alpaca, ShareGPT and the ALMA files are one JSON array, up to 673 MB; BELLE's
-are JSON lines, whatever their ending; the hub's are Parquet. All are cut into
-objects here without holding the file: text, plain or compressed, is read in blocks,
-and an object is decoded as soon as it is whole.
+are JSON lines, whatever their ending; the hub's are Parquet. All are cut into objects
+here without holding the file: text, plain or compressed, is read in blocks, and an
+object is decoded as soon as it is whole.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from bayling_study.core import parquet
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import NOT_JSON
+from bayling_study.core.files import NOT_JSON, refuse_constant
 from bayling_study.stages.corpora.readers.lines import lines, opened
 
 BLOCK = 1 << 20
@@ -79,23 +79,16 @@ def _lines(path: Path) -> Iterator[Any]:
             yield StudyError(f"not a JSON row ({error})", where=f"{path}: row {number}")
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Returns an object; refused with a key twice, of which parsers take the first or the last."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    if len(found := dict(pairs)) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} occurs twice")
+        raise ValueError(f"the key {max(names, key=names.count)!r} occurs twice")
     return found
 
 
-STRICT = JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_once)
-LENIENT = JSONDecoder(parse_int=str)
-"""Finds the end of an item that is JSON, but has what ``STRICT`` or Python refuses."""
+STRICT = JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=_once)
+LENIENT = JSONDecoder(parse_int=str)  # finds the end of an item that ``STRICT`` refuses
 
 
 def _starts_with_object(path: Path) -> bool:
@@ -105,8 +98,7 @@ def _starts_with_object(path: Path) -> bool:
 
 def _array(path: Path) -> Iterator[Any]:
     with opened(path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig")
-        yield from _ArrayReader(text, path).items()
+        yield from _ArrayReader(io.TextIOWrapper(stream, encoding="utf-8-sig"), path).items()
 
 
 class _ArrayReader:
@@ -156,7 +148,7 @@ class _ArrayReader:
                     raise self._wrong(f"not valid JSON ({error.msg})") from error
             except RecursionError as error:
                 raise self._wrong(f"not valid JSON ({error})") from error
-            except ValueError as error:
+            except ValueError as error:  # JSON, but not to be trusted
                 decoder, odd = LENIENT, self._wrong(f"not a JSON row ({error})")
 
     def _peek(self) -> str:

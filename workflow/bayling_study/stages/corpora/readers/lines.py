@@ -22,9 +22,9 @@ from bayling_study.core.errors import StudyError
 
 LONGEST = 1 << 24
 """Bytes of the longest line that is believed; more means that the file is no text."""
-OPENERS: dict[str, Callable[[Path], Any]] = {
+OPENERS: dict[str, Callable[..., Any]] = {
     **{".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open},
-    ".zst": lambda path: io.BufferedReader(pa.input_stream(path)),
+    ".zst": lambda path, mode: io.BufferedReader(pa.input_stream(path)),
 }
 """How a compressed file is opened, by its suffix; all read on behind the first member or frame."""
 
@@ -62,7 +62,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         StudyError: the compression is damaged, found as it is read.
     """
     try:
-        with OPENERS.get(path.suffix, lambda path: open(path, "rb"))(path) as stream:
+        with OPENERS.get(path.suffix, open)(path, "rb") as stream:
             yield stream
     except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         if getattr(error, "errno", None) is not None:  # the disk's; of damage there is no number
