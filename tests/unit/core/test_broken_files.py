@@ -20,14 +20,14 @@ from bayling_study.core.tables import read_table
 from bayling_study.shared.harness_tasks import read_rows
 from bayling_study.stages.corpora.readers import flores
 from bayling_study.stages.corpora.readers.json_catalogues import messages
-from bayling_study.stages.corpora.readers.jsonitems import read_items
+from bayling_study.stages.corpora.readers.jsonitems import object_of, read_items
 
 DEEP = "[" * 10_000 + "]" * 10_000
 DIGITS = "9" * 5_000
 READERS: dict[str, Callable[[Path], Any]] = {
     "document": read_json,
     "rows": lambda path: list(read_jsonl(path)),
-    "items": lambda path: list(read_items(path)),
+    "items": lambda path: [object_of(row, str(path)) for _, row in read_items(path)],
     "task": read_rows,
 }
 

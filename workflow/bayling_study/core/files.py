@@ -178,7 +178,7 @@ def read_jsonl(path: Path) -> Iterator[Any]:
         with open(path, encoding="utf-8", newline="\n") as stream:
             for line in stream:
                 number += 1
-                yield json.loads(line, parse_constant=_refuse_constant)
+                yield json.loads(line, parse_constant=refuse_constant)
     except FileNotFoundError as error:
         raise StudyError("the file does not exist", where=path) from error
     except UnicodeDecodeError as error:
@@ -189,7 +189,8 @@ def read_jsonl(path: Path) -> Iterator[Any]:
         raise StudyError(f"not a JSON row ({error})", where=f"{path}:{number}") from error
 
 
-def _refuse_constant(name: str) -> float:
+def refuse_constant(name: str) -> float:
+    """Refuses (``ValueError``) NaN and the infinities, which JSON does not have."""
     raise ValueError(f"{name} is not a number")
 
 

@@ -31,12 +31,12 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=columns):
                 encoded = [field for field in batch.schema if "arrow.json" in str(field.type)]
-                for row in batch.to_pylist():
+                for row in _plain(batch, path):
                     number += 1
                     for field in encoded:
                         row[field.name] = _value(row[field.name], field.type)
                     yield row
-    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if getattr(error, "errno", None) is not None:  # the disk's; of damage there is no number
             raise
         where = f"{path}: after row {number}" if number else path
@@ -46,11 +46,27 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
         raise StudyError(f"text is not JSON ({error})", where=f"{path}: row {number}") from error
 
 
+def _plain(batch: pa.RecordBatch, path: Path) -> list[dict[str, Any]]:
+    """Returns a batch's rows; what Python's dicts and numbers cannot hold is refused."""
+    for name in batch.schema.names:
+        if batch.schema.names.count(name) > 1:
+            raise StudyError(f"more than one column is called {name!r}", where=path)
+    try:
+        return list(batch.to_pylist(maps_as_pydicts="strict"))
+    except UnicodeDecodeError:  # damage, a ValueError too
+        raise
+    except (ValueError, KeyError, OverflowError) as error:
+        what = f"a value cannot be read into Python ({error})"
+        raise StudyError(what, where=path, fix="cast its column to text, or drop it") from error
+
+
 def _value(value: Any, kind: pa.DataType) -> Any:
     if value is not None and isinstance(kind, pa.JsonType):
         return json.loads(value)
     if isinstance(value, list):
-        return [_value(item, kind.field(0).type) for item in value]
+        return [_value(item, kind.value_type) for item in value]
     if isinstance(value, dict):
-        return {key: _value(item, kind.field(key).type) for key, item in value.items()}
+        of_map = isinstance(kind, pa.MapType)
+        kinds = {key: kind.item_type if of_map else kind.field(key).type for key in value}
+        return {key: _value(item, kinds[key]) for key, item in value.items()}
     return value

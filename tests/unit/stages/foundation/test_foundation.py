@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -80,6 +81,16 @@ def test_hub_checkpoint_is_linked(tmp_path: Path) -> None:
     assert not (adopted / "pytorch_model.bin").exists()
     (out / "tokenizer_config.json").unlink()
     with pytest.raises(StudyError, match=r"missing: tokenizer_config\.json"):
+        make_checkpoint(out, tmp_path / "adopted")
+
+
+def test_a_tokenizer_that_splits_at_random_is_refused(tmp_path: Path) -> None:
+    out, _, _ = convert(tmp_path)
+    values = json.loads((out / "tokenizer.json").read_text(encoding="utf-8"))
+    assert values["model"]["dropout"] is None
+    values["model"]["dropout"] = 0.1
+    (out / "tokenizer.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(StudyError, match=r"tokenizer\.json: its dropout splits texts at random"):
         make_checkpoint(out, tmp_path / "adopted")
 
 

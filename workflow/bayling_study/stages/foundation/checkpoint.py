@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import link_file
+from bayling_study.core.files import link_file, read_json
 from bayling_study.shared.checkpoints.loading import check_weights, load_whole
 from bayling_study.stages.foundation.gguf_forward import check_forward
 from bayling_study.stages.foundation.gguf_header import read_header
@@ -149,7 +149,7 @@ def adopt_hub(source: Path, out: Path) -> dict[str, float]:
 
     Raises:
         StudyError: a file that a checkpoint needs is missing, its weights are pickled, do not
-            fit config.json or are no numbers.
+            fit config.json or are no numbers, or its tokenizer splits a text at random.
     """
     missing = [name for name in HUB_FILES if not (source / name).exists()]
     safe = any(source.glob("*.safetensors"))
@@ -161,6 +161,9 @@ def adopt_hub(source: Path, out: Path) -> dict[str, float]:
         wanted = ", ".join([*missing, *([] if safe else ["*.safetensors"])])
         raise StudyError(f"not a hub-format checkpoint, missing: {wanted}", where=source)
     check_weights(source)
+    vocabulary = source / "tokenizer.json"
+    if vocabulary.exists() and read_json(vocabulary)["model"].get("dropout"):
+        raise StudyError("its dropout splits texts at random", where=vocabulary, fix="null there")
     total = 0
     for file in sorted(source.iterdir()):
         if file.is_file() and file.suffix not in (*PICKLED_SUFFIXES, *SKIPPED_SUFFIXES):

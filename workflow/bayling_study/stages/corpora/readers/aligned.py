@@ -6,6 +6,8 @@ come from the same text, so a block of consecutive rows stands for a document.
 
 from __future__ import annotations
 
+import math
+
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
@@ -53,9 +55,12 @@ def score(text: str, where: str) -> float:
     """Returns the score of a mined pair.
 
     Raises:
-        StudyError: the text is no number.
+        StudyError: the text is no number, or none that can be compared ("nan").
     """
     try:
-        return float(text)
-    except ValueError as error:
-        raise StudyError(f"{text[:40]!r} is not a score", where=where) from error
+        rating = float(text)
+    except ValueError:
+        rating = math.nan
+    if not math.isfinite(rating):
+        raise StudyError(f"{text[:40]!r} is not a score", where=where)
+    return rating

@@ -1,14 +1,14 @@
 """Reads the items of a large JSON file one at a time.
 
 Alpaca, ShareGPT and the ALMA files are one JSON array, up to 673 MB; BELLE's
-are JSON lines, whatever their ending; the hub's are Parquet. All are cut into
-objects here without holding the file: text is read in blocks, and an object is
-decoded as soon as it is whole.
+are JSON lines, whatever their ending; the hub's are Parquet. All are cut into objects
+here without holding the file: text, plain or compressed, is read in blocks, and an
+object is decoded as soon as it is whole.
 """
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterator
 from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import IO, Any
 
 from bayling_study.core import parquet
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import NOT_JSON
-from bayling_study.stages.corpora.readers.lines import lines
+from bayling_study.core.files import NOT_JSON, refuse_constant
+from bayling_study.stages.corpora.readers.lines import lines, opened
 
 BLOCK = 1 << 20
 MAX_ITEM = 1 << 28
@@ -65,7 +65,7 @@ def optional_text(row: dict[str, Any], key: str, where: str) -> str:
 def _rows(path: Path) -> Iterator[Any]:
     if path.suffix == ".parquet":
         return parquet.rows(path)
-    if path.suffix == ".jsonl" or _starts_with_object(path):
+    if ".jsonl" in path.suffixes or _starts_with_object(path):
         return _lines(path)
     return _array(path)
 
@@ -74,24 +74,31 @@ def _lines(path: Path) -> Iterator[Any]:
     """Yields the rows of JSON lines; what cannot be read as the ``StudyError`` that says why."""
     for number, line in lines(path):
         try:
-            yield json.loads(line, parse_constant=_refuse_constant) if line.strip() else ""
-        except ValueError as error:
+            yield STRICT.decode(line) if line.strip() else ""
+        except NOT_JSON as error:
             yield StudyError(f"not a JSON row ({error})", where=f"{path}: row {number}")
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object; refused with a key twice, of which parsers take the first or the last."""
+    if len(found := dict(pairs)) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {max(names, key=names.count)!r} occurs twice")
+    return found
+
+
+STRICT = JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=_once)
+LENIENT = JSONDecoder(parse_int=str)  # finds the end of an item that ``STRICT`` refuses
 
 
 def _starts_with_object(path: Path) -> bool:
-    with open(path, "rb") as stream:
+    with opened(path) as stream:
         return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def _array(path: Path) -> Iterator[Any]:
-    with open(path, encoding="utf-8") as stream:
-        reader = _ArrayReader(stream, path)
-        yield from reader.items()
+    with opened(path) as stream:
+        yield from _ArrayReader(io.TextIOWrapper(stream, encoding="utf-8-sig"), path).items()
 
 
 class _ArrayReader:
@@ -100,7 +107,6 @@ class _ArrayReader:
     def __init__(self, stream: IO[str], path: Path) -> None:
         self._stream = stream
         self._path = path
-        self._decoder = JSONDecoder(parse_constant=self._refuse_constant)
         self._buffer = ""
         self._position = 0
         self._ended = False
@@ -130,17 +136,20 @@ class _ArrayReader:
             self._expect(",")
 
     def _item(self) -> Any:
+        decoder, odd = STRICT, None
         while True:
             try:
-                item, self._position = self._decoder.raw_decode(self._buffer, self._position)
-                return item
+                item, self._position = decoder.raw_decode(self._buffer, self._position)
+                return odd or item
             except JSONDecodeError as error:
                 cut = error.msg.startswith("Unterminated string")
                 near = error.pos >= len(self._buffer) - NEAR_END
                 if not (cut or near) or not self._more():
                     raise self._wrong(f"not valid JSON ({error.msg})") from error
-            except NOT_JSON as error:
+            except RecursionError as error:
                 raise self._wrong(f"not valid JSON ({error})") from error
+            except ValueError as error:  # JSON, but not to be trusted
+                decoder, odd = LENIENT, self._wrong(f"not a JSON row ({error})")
 
     def _peek(self) -> str:
         """Skips white space and returns the next character without taking it."""
@@ -174,9 +183,6 @@ class _ArrayReader:
             raise self._wrong(f"not UTF-8 text ({error.reason})") from error
         self._buffer, self._position = kept + block, 0
         return bool(block)
-
-    def _refuse_constant(self, name: str) -> float:
-        raise self._wrong(f"{name} is not a number")
 
     def _wrong(self, what: str) -> StudyError:
         return StudyError(what, where=f"{self._path}: row {self._row}")

@@ -6,16 +6,27 @@ split, and the two files of a pair would fall out of step.
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any
+
+import pyarrow as pa
 
 from bayling_study.core.errors import StudyError
 
 LONGEST = 1 << 24
 """Bytes of the longest line that is believed; more means that the file is no text."""
+OPENERS: dict[str, Callable[..., Any]] = {
+    **{".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open},
+    ".zst": lambda path, mode: io.BufferedReader(pa.input_stream(path)),
+}
+"""How a compressed file is opened, by its suffix; all read on behind the first member or frame."""
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -25,13 +36,10 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         StudyError: the file is not UTF-8 text, or its compression is damaged.
     """
     number = 0
-    try:
-        with _opened(path) as stream:
-            while line := stream.readline(LONGEST):
-                number += 1
-                yield number, _text(line, number, path)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise StudyError(f"the compressed file is damaged ({error})", where=path) from error
+    with opened(path) as stream:
+        while line := stream.readline(LONGEST):
+            number += 1
+            yield number, _text(line, number, path)
 
 
 def whole_text(path: Path) -> str:
@@ -46,10 +54,20 @@ def whole_text(path: Path) -> str:
         raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
 
 
-def _opened(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return open(path, "rb")
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a file for reading, unpacked where its suffix is of a compression.
+
+    Raises:
+        StudyError: the compression is damaged, found as it is read.
+    """
+    try:
+        with OPENERS.get(path.suffix, open)(path, "rb") as stream:
+            yield stream
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # the disk's; of damage there is no number
+            raise
+        raise StudyError(f"the compressed file is damaged ({error})", where=path) from error
 
 
 def _text(line: bytes, number: int, path: Path) -> str:

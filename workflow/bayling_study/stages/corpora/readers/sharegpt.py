@@ -57,9 +57,10 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]
 
 def _turns(item: Any, clean: Callable[[str], str], roles: set[str], where: str) -> list[Message]:
     """Returns the raw turns of a row, and adds the names of their roles to ``roles``."""
-    row = object_of(item, where)
-    names = ("role", "content") if "messages" in row else ("from", "value")
+    # Parquet has every key in every row: null where JSON lines would leave it out.
+    row = {key: value for key, value in object_of(item, where).items() if value is not None}
     turns = row.get("conversations", row.get("messages"))
+    names = ("from", "value") if "conversations" in row else ("role", "content")
     if not isinstance(turns, list):
         raise StudyError("the key 'conversations' is missing or not a list", where=where)
     if "chosen" in row:
