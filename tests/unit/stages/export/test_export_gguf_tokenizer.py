@@ -6,11 +6,20 @@ import json
 
 import gguf
 import pytest
-from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
+from bayling_study.shared import templates
 from bayling_study.stages.export import gguf_tokenizer
 from helpers.export_models import TEXT, export_tiny, save_tiny, tiny_model
 
@@ -156,3 +165,32 @@ def test_scores_follow_merges_where_the_vocabulary_does_not():
     scores = gguf_tokenizer._scores(tokens, [2, 1, 1, 1, 1, 1], merges)
     assert scores[:4] == [0.0, -2.0, 0.0, -1.0]
     assert min(scores[1:4]) > max(scores[4:])
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "bos", "templated", "expected"),
+    [
+        (True, True, True, True),
+        (False, True, True, False),  # a conversation opens with a BOS: no blank of llama.cpp's own
+        (False, True, False, True),  # plain text only: the start has its blank
+        (False, False, True, True),  # the template's first word is the start of the text
+    ],
+)
+def test_llama_cpp_puts_blanks_where_the_conversations_of_training_had_them(
+    tmp_path, everywhere, bos, templated, expected
+):
+    """llama.cpp puts one behind each special token where it puts one at the start."""
+    tokenizer = sentencepiece_like()
+    core = tokenizer.backend_tokenizer
+    if not everywhere:
+        core.normalizer = None
+        core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    if bos:
+        start = [("<s>", tokenizer.bos_token_id)]
+        core.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=start)
+    tokenizer.chat_template = templates.chat_template(tokenizer, "bayling") if templated else None
+    save_tiny(tmp_path / "model", tiny_model(vocab_size=400))
+    (tmp_path / "model" / "chat_template.jinja").unlink()
+    tokenizer.save_pretrained(tmp_path / "model")
+    export_tiny(tmp_path / "model", tmp_path / "out", "gguf")
+    assert fields(tmp_path / "out")["tokenizer.ggml.add_space_prefix"] is expected

@@ -56,6 +56,12 @@ def test_model_generates_with_the_stored_settings(tmp_path: Path) -> None:
     assert model.generate(**encoded, max_new_tokens=3).shape[1] <= 4
 
 
+def test_the_base_of_the_angles_is_where_version_4_looks_for_it(tmp_path: Path) -> None:
+    out, _, _ = convert(tmp_path, theta=50000.0)
+    config = json.loads((out / "config.json").read_text())
+    assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 50000.0
+
+
 def test_conversion_gives_the_same_bytes_again(tmp_path: Path) -> None:
     first, _, _ = convert(tmp_path / "one")
     second, _, _ = convert(tmp_path / "two")

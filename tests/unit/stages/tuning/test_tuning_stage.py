@@ -191,6 +191,8 @@ def test_the_result_is_a_checkpoint_that_others_can_use(tmp_path: Path) -> None:
     ids = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False)
     assert ids == templates.prompt_ids(tokenizer, "bayling", messages)
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    stored = json.loads((stage.out / "config.json").read_text())  # for transformers 4
+    assert stored["rope_theta"] == model.config.rope_parameters["rope_theta"]
     answer = model.generate(torch.tensor([ids]), max_new_tokens=3, do_sample=False)
     assert answer.shape[1] > len(ids)
     card = (stage.out / "README.md").read_text()

@@ -6,7 +6,8 @@ file would load, and split text in another way than the model was trained with.
 ``tests/bench/llama_cpp_tokens.py`` compares the ids of 200 texts with llama.cpp's: all are equal
 for Llama-2's, Llama-3's and SmolLM2's vocabulary (llama-cpp-python 0.3.36). What a GGUF file
 cannot say: a ``Metaspace`` of the scheme ``first`` puts no second blank before a text that
-begins with one, and llama.cpp does.
+begins with one, and llama.cpp does. Nor has it a word for a blank at the start of a text and
+none behind special tokens: llama.cpp puts one in both places or in neither (``_spaced``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from transformers import AutoTokenizer
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
-from bayling_study.shared.templates.encoding import marks_start
+from bayling_study.shared.templates.encoding import adds_bos, marks_after_special, marks_start
 
 BYTE_LEVEL = "gpt2"
 SENTENCEPIECE = "llama"
@@ -140,9 +141,19 @@ def _add_special(writer: Any, checkpoint: Path, spaced: bool) -> None:
         if number is not None:
             getattr(writer, f"add_{name}_token_id")(number)
     if spaced:
-        writer.add_add_space_prefix(marks_start(tokenizer))
+        writer.add_add_space_prefix(_spaced(tokenizer))
     plain = tokenizer("a").input_ids
     writer.add_add_bos_token(bool(plain) and plain[0] == tokenizer.bos_token_id)
     writer.add_add_eos_token(bool(plain) and plain[-1] == tokenizer.eos_token_id)
     if isinstance(tokenizer.chat_template, str):
         writer.add_chat_template(tokenizer.chat_template)
+
+
+def _spaced(tokenizer: Any) -> bool:
+    """Tells whether llama.cpp is to put a blank before a text and behind every special token.
+
+    Where the tokenizer has it at the start only, a conversation is right without it: its
+    template opens with a BOS, and writes the blank itself where the tokenizer would lose it.
+    """
+    templated = isinstance(tokenizer.chat_template, str) and adds_bos(tokenizer)
+    return marks_start(tokenizer) and (marks_after_special(tokenizer) or not templated)

@@ -15,6 +15,7 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, read_json
 from bayling_study.shared.checkpoints.loading import check_weights, load_whole
+from bayling_study.shared.checkpoints.older_readers import add_older_names
 from bayling_study.stages.foundation.gguf_forward import check_forward
 from bayling_study.stages.foundation.gguf_header import read_header
 from bayling_study.stages.foundation.gguf_tokenizer import build_tokenizer
@@ -57,6 +58,7 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     _set_tokens(model, tokenizer)
     model.save_pretrained(out, max_shard_size=SHARD_BYTES)
     tokenizer.save_pretrained(out)
+    add_older_names(out)
     _make_readable(out)
     check_weights(out, path)
     prove_equal(model.state_dict(), out)

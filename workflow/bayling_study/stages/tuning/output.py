@@ -12,6 +12,7 @@ from bayling_study.core.files import atomic_directory, read_json, write_json
 from bayling_study.shared import templates
 from bayling_study.shared.checkpoints.decoding_defaults import divided
 from bayling_study.shared.checkpoints.loading import check_weights
+from bayling_study.shared.checkpoints.older_readers import add_older_names
 from bayling_study.shared.token_set import AUDIT
 from bayling_study.stages.tuning.card import model_card
 from bayling_study.stages.tuning.job import TrainingJob
@@ -36,6 +37,7 @@ def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype
         model.save_pretrained(folder)
         check_weights(folder, Path(job.out), "lower tuning.learning_rate")
         tokenizer.save_pretrained(folder)
+        add_older_names(folder)
         write_json(folder / AUDIT, read_json(job.folder / AUDIT))
         (folder / "README.md").write_text(model_card(job), encoding="utf-8")
 
