@@ -175,3 +175,10 @@ def test_averages_are_compared_by_spbleu_and_by_what_only_some_languages_have(mo
     assert set(means) == METRICS
     assert means["off-target"]["signature"].startswith("mean of 1 of 2 items|")
     assert means["spbleu"]["signature"].startswith("mean of 2 items|")
+
+
+def test_serbian_in_latin_letters_is_identified():
+    """Both identifiers call Serbian in Latin letters Croatian, which counts as the same."""
+    texts = ["Sva ljudska bića rađaju se slobodna i jednaka u dostojanstvu i pravima.", GERMAN[0]]
+    assert identification.identifiers("qsr") == ["py3langid", "pycld2"]
+    assert identification.is_off(identification.votes(texts, "qsr")).tolist() == [False, True]

@@ -38,8 +38,8 @@ ALIKE = (
 )
 """Codes that count as one language: texts of one are regularly taken for the other's."""
 LABELS: dict[str, dict[str, str]] = {
-    "py3langid": {"ff": "fuv", "zht": "zh", "nb": "no"},
-    "pycld2": {"he": "iw", "jv": "jw", "zht": "zh-Hant", "nb": "no"},
+    "py3langid": {"ff": "fuv", "zht": "zh", "nb": "no", "qsr": "sr"},
+    "pycld2": {"he": "iw", "jv": "jw", "zht": "zh-Hant", "nb": "no", "qsr": "sr"},
 }
 """This project's codes to an identifier's, where they differ."""
 
