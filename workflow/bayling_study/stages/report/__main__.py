@@ -2,7 +2,7 @@
 
 ``OUT/index.html`` opens from disk and needs nothing beside it; ``tables/*.tsv``,
 ``tables/*.tex`` and ``figures/*.svg`` hold the same for use elsewhere; ``verdicts.tsv`` compares
-every score with the published value.
+every score with the published value, and ``verdict.json`` says in sentences what was found.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from bayling_study.core import cli
 from bayling_study.core.files import write_text
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking.record import run_record
+from bayling_study.shared.verdict import write_verdict
 from bayling_study.stages.report.ablations import ablation_section
 from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.cautions import missing_section
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.conclusion import conclusion
 from bayling_study.stages.report.data import data_section
+from bayling_study.stages.report.explanations import metrics_section
 from bayling_study.stages.report.exports import export_section
 from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
 from bayling_study.stages.report.overview import overview_section
@@ -51,7 +54,14 @@ def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     for make in CHAPTERS:
         with study.block(f"chapter: {make.__name__.removesuffix('_section')}"):
             chapters.append(make(study))
+    chapters.append(metrics_section(metrics_of(chapters)))
     return [chapter for chapter in chapters if not chapter.empty]
+
+
+def metrics_of(chapters: list[PageSection]) -> list[str]:
+    """Returns the metrics that heads of the page's tables explain."""
+    about = (table.about for chapter in chapters for table in chapter.all_tables)
+    return list(dict.fromkeys(name for found in about for name in found if " " not in name))
 
 
 def write_report(study: Study, out: Path) -> list[PageSection]:
@@ -67,6 +77,10 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
     write_text(out / "verdicts.tsv", HEADING)
     with study.block("verdicts"):
         verdicts = write_verdicts(out / "verdicts.tsv", scores, published, config, study.systems)
+    sentences: list[str] = []
+    with study.block("the verdict in sentences"):
+        sentences = conclusion(study, verdicts)
+    write_verdict(out, sentences)
     sections = sections_of(study, verdicts)
     for folder in ("tables", "figures"):  # nothing of an earlier report may stay
         shutil.rmtree(out / folder, ignore_errors=True)
@@ -82,7 +96,7 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
         sections.insert(0, missing_section(study))
         sections[0].tables[0].write(out / "tables")
     subtitle = f"Study {config.study.name}, seed {config.study.seed}"
-    write_text(out / "index.html", render(config.study.title, subtitle, sections))
+    write_text(out / "index.html", render(config.study.title, subtitle, sections, sentences))
     return sections
 
 

@@ -10,6 +10,7 @@ from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
+from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.losses import loss_table
 from bayling_study.stages.report.metrics import headline, score_row
 from bayling_study.stages.report.reproduction import first_verdicts
@@ -78,17 +79,19 @@ def _pivot(
         rows.append(table_row(item, *chain.from_iterable(values)))
     groups = [("", 1), *((metric, len(systems)) for metric in metrics)]
     columns = ["item", *(system for _ in metrics for system in systems)]
-    return Table(name, title, columns, rows, _tests(study, scores[0].suite), groups=groups)
+    about = {metric: explain(metric) for metric in metrics}
+    note = _tests(study, scores[0].suite)
+    return Table(name, title, columns, rows, note, groups=groups, about=about)
 
 
 def _tests(study: Study, suite: str) -> str:
     """Returns what marks, bold type and small numbers mean."""
     method, samples = study.comparisons["method"], study.significance.samples(suite)
     if not samples:
-        return "Bold: best of the row. Below each value: its interval. Nothing was compared."
+        return "Below each value: its interval. Nothing was compared."
     return (
-        f"Bold: best of the row. Below each value: its interval. ▲ ▼: significantly better or "
-        f"worse than {study.baseline} ({'; '.join(method['tests'])}; {samples} samples; "
+        f"Bold: the best, where tests tell it from every other value of the row. Below each value: "
+        f"its interval. ▲ ▼: significantly better or worse than {study.baseline} ({'; '.join(method['tests'])}; {samples} samples; "
         f"Holm's correction over the comparisons of a row and metric; {method['significant']}, "
         f"{method['level']}).{'' if method.get('averages') else ' Averages are not tested.'}"
     )

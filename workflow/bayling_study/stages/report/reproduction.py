@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from bayling_study.core.records import Score
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.metrics import HEADLINE, interval, score_row
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
@@ -34,7 +35,7 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
     section.tables = [verdict_counts(judged, "kind")]
     for suite, rows in by_suite(judged).items():
         body = [_row(study, row) for row in rows]
-        table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body)
+        table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body, about=_about(rows))
         section.more[f"{suite}: {len(rows)} published values"] = [table]
     return section
 
@@ -45,7 +46,11 @@ def first_verdicts(study: Study, verdicts: Sequence[Verdict]) -> Table:
         return verdict_counts(verdicts, "suite")
     rows = [table_row(row.key[0], *_row(study, row)) for row in verdicts]
     title = "Against the published values"
-    return Table("verdicts-first", title, ["suite", *COLUMNS], rows)
+    return Table("verdicts-first", title, ["suite", *COLUMNS], rows, about=_about(verdicts))
+
+
+def _about(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    return {metric: explain(metric) for metric in dict.fromkeys(row.key[3] for row in verdicts)}
 
 
 def by_suite(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:

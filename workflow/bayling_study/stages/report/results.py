@@ -9,6 +9,7 @@ from bayling_study.core.records import Score
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.heatmap import (
     FEWEST_DIRECTIONS,
     directions_of,
@@ -151,7 +152,8 @@ def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score])
         segments = number(max(score.n for score in row.values()))
         rows.append(table_row(item, segments, *score_row(study, row, systems)))
     columns = ["item", counted(metric), *systems]
-    return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen))
+    about = {metric: explain(metric)}
+    return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen), about=about)
 
 
 def _note(study: Study, scores: Iterable[Score]) -> str:
