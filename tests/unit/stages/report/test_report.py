@@ -43,12 +43,14 @@ def test_the_main_table_has_items_as_rows_and_marks_the_significantly_better(stu
     assert table.rows[0][2].link == "../scoring/tuned/translation.json"
 
 
-def tell(study: Study, *pairs: tuple[str, str], metric: str = "chrf2") -> Study:
+def tell(
+    study: Study, *pairs: tuple[str, str], metric: str = "chrf2", difference: float = -25.5
+) -> Study:
     """Returns the study with a significant test of zh-en for each pair of systems, and no other."""
     path = study.folder / "significance/comparisons.json"
     found = read_json(path)
-    first = found["comparisons"][0]
-    names = ({"system_a": a, "system_b": b, "metric": metric} for a, b in pairs)
+    first = found["comparisons"][0] | {"metric": metric, "difference": difference}
+    names = ({"system_a": a, "system_b": b} for a, b in pairs)
     write_json(path, found | {"comparisons": [first | pair for pair in names]})
     return Study(study.folder, study.config)
 
@@ -96,11 +98,11 @@ def test_the_smallest_is_best_where_less_is_better(study: Study) -> None:
         name: report_study.score(name, "unparseable", "zh-en", value)
         for name, value in (("foundation", 9.0), ("tuned", 2.0))
     }
-    told = tell(study, ("foundation", "tuned"), metric="unparseable")
+    told = tell(study, ("foundation", "tuned"), metric="unparseable", difference=7.0)
     cells = score_row(told, rows, ["foundation", "tuned", "tuned-int8"])
     assert [(cell.text, cell.strong) for cell in cells] == [
         ("9.00", False),
-        ("2.00", True),
+        ("2.00 ▲", True),
         ("–", False),
     ]
 

@@ -37,10 +37,8 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> list[str]:
     found = [] if study.published_only and reproduced else outcomes(study) + export_outcomes(study)
     if not (found or reproduced):
         found = ["No two systems of this study were compared, and no published value concerns it."]
-    limits = [*_limits(study)]
-    return reproduced * study.published_only + found + reproduced * (not study.published_only) + (
-        [f"Limits: {'; '.join(limits)}."] if limits else []
-    )
+    limits = "; ".join(_limits(study))
+    return [*found, *reproduced, *([f"Limits: {limits}."] if limits else [])]
 
 
 def _reproduction(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
@@ -78,8 +76,8 @@ def _limits(study: Study) -> Iterator[str]:
     """Yields what the sentences above cannot carry."""
     for what, _ in few_segments(study):
         yield what
-    own = [suite for suite in study.config.suites.values()]
-    if any(isinstance(suite, TranslationSuite | InteractiveSuite) for suite in own):
+    suites = study.config.suites.values()
+    if any(isinstance(suite, TranslationSuite | InteractiveSuite) for suite in suites):
         corpora = [c for c in study.config.corpora.parallel if c.role != "train"]
         kinds = dict.fromkeys(
             f"{TEXTS[c.reader]} ({c.source})" if c.reader in TEXTS else c.source for c in corpora

@@ -50,7 +50,7 @@ def explain(metric: str) -> str:
 
 
 def metrics_section(metrics: Iterable[str]) -> PageSection:
-    """Returns the table of all metrics of the page; parts that mean what the whole does are in it."""
+    """Returns the table of metrics; a part that means what the whole does has no row."""
     section = PageSection("metrics", "What the metrics mean")
     own = {known for known, _, _ in _rows()}
     rows = []

@@ -91,7 +91,7 @@ def _tests(study: Study, suite: str) -> str:
         return "Below each value: its interval. Nothing was compared."
     return (
         f"Bold: the best, where tests tell it from every other value of the row. Below each value: "
-        f"its interval. ▲ ▼: significantly better or worse than {study.baseline} ({'; '.join(method['tests'])}; {samples} samples; "
-        f"Holm's correction over the comparisons of a row and metric; {method['significant']}, "
-        f"{method['level']}).{'' if method.get('averages') else ' Averages are not tested.'}"
+        f"its interval. ▲ ▼: significantly better or worse than {study.baseline} "
+        f"({'; '.join(method['tests'])}; {samples} samples; Holm's correction over the "
+        f"comparisons of a row and metric; {method['significant']}, {method['level']}).{'' if method.get('averages') else ' Averages are not tested.'}"
     )
