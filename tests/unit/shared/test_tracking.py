@@ -46,6 +46,7 @@ from bayling_study.shared.tracking.usage import (
     read_gpus,
     read_rapl,
 )
+from bayling_study.shared.verdict import write_verdict
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,16 @@ def test_a_job_that_cannot_write_its_record_does_not_start(tmp_path):
         run_record(tmp_path / "runs" / "x" / "y.json", "x", "y", "demo", "c0de"),
     ):
         pytest.fail("the job began")
+
+
+def test_the_parent_run_is_described_by_the_verdict(study):
+    store = Store(default_uri(study), study)
+    store.finish([], [])
+    assert "mlflow.note.content" not in store.client.get_run(store.parent).data.tags
+    write_verdict(study / "report", ["tuned is better (t).", "Limits: few."])
+    store.finish([], [])
+    note = store.client.get_run(store.parent).data.tags["mlflow.note.content"]
+    assert note == "- tuned is better (t).\n- Limits: few."
 
 
 def test_sync_twice_changes_nothing(study):

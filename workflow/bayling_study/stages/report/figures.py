@@ -24,6 +24,10 @@ PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442",
     "#332288", "#882255", "#222222",
 )  # fmt: skip
+MOST_COLOURS = 6
+"""Systems up to which colours and a legend tell them apart; of more, each bar has its name."""
+ACROSS = 4
+"""Items side by side where each bar has its name."""
 LABEL_CHARACTERS = 11
 """Characters an inch that stand below an axis without touching each other."""
 STYLE = {
@@ -101,8 +105,11 @@ def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
 def score_bars(items: Sequence[str], systems: Sequence[str], panels: Panels) -> str:
     """Draws metrics above each other: a group of bars per item, a bar per system, with intervals.
 
-    Items are groups such as directions; bars that ``panels`` lacks stay empty.
+    Items are groups such as directions; bars that ``panels`` lacks stay empty. Of many systems
+    each item has a small figure of its own, in which every bar has its name and value.
     """
+    if len(systems) > MOST_COLOURS:
+        return _named_bars(items, systems, panels)
     with pyplot.rc_context(STYLE):
         across = min(11.0, max(7.2, 0.9 * len(items)))
         figure, grid = pyplot.subplots(
@@ -117,6 +124,45 @@ def score_bars(items: Sequence[str], systems: Sequence[str], panels: Panels) -> 
             pyplot.setp(lowest.get_xticklabels(), ha="right", rotation_mode="anchor")
         highest.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return svg_of(figure)
+
+
+def _named_bars(items: Sequence[str], systems: Sequence[str], panels: Panels) -> str:
+    """Draws lying bars, a small figure for each metric and item, with common scales of a metric."""
+    across = min(ACROSS, len(items))
+    down = -(-len(items) // across)
+    with pyplot.rc_context(STYLE):
+        height = down * len(panels) * (0.17 * len(systems) + 0.5)
+        figure, grid = pyplot.subplots(
+            down * len(panels), across, squeeze=False, figsize=(1.2 + 2.0 * across, height)
+        )
+        for place, (metric, values) in enumerate(panels.items()):
+            part = [axes for row in grid[place * down : (place + 1) * down] for axes in row]
+            known = [bound for found in values.values() for bound in found if bound is not None]
+            low, top = min([0.0, *known]), max([0.0, *known])
+            for number, (axes, item) in enumerate(zip(part, items, strict=False)):
+                _lying(axes, systems, [values.get((item, system)) for system in systems])
+                axes.set_title(f"{item}, {metric}", fontsize=9, loc="left")
+                axes.set_xlim(low, top + 0.22 * (top - low) or 1)
+                axes.tick_params(axis="y", length=0, labelleft=number % across == 0)
+            for axes in part[len(items) :]:
+                axes.axis("off")
+        figure.tight_layout()
+        return svg_of(figure)
+
+
+def _lying(axes: Axes, systems: Sequence[str], values: Sequence[Interval | None]) -> None:
+    """Draws one bar a system, its interval and its value; one without a value stays empty."""
+    for place, found in enumerate(values):
+        value, low, high = found or (0.0, None, None)
+        axes.barh(place, value, 0.72, color=PALETTE[0], alpha=0.75)
+        if low is not None and high is not None:
+            axes.plot([low, high], [place, place], color="k", linewidth=0.9)
+        text, end = f"{value:.1f}" if found else "–", (max(value, high or value, 0.0), place)
+        axes.annotate(text, end, (3, 0), textcoords="offset points", va="center", fontsize=7)
+    axes.set_yticks(range(len(systems)), systems, fontsize=8)
+    axes.set_ylim(len(systems) - 0.5, -0.5)
+    axes.tick_params(axis="x", labelsize=7)
+    axes.grid(visible=False, axis="y")
 
 
 def _panel(axes: Axes, items: Sequence[str], systems: Sequence[str], values: Bars) -> None:

@@ -89,9 +89,10 @@ def _tests(study: Study, suite: str) -> str:
     method, samples = study.comparisons["method"], study.significance.samples(suite)
     if not samples:
         return "Below each value: its interval. Nothing was compared."
+    averages = "" if method.get("averages") else " Averages are not tested."
     return (
         f"Bold: the best, where tests tell it from every other value of the row. Below each value: "
         f"its interval. ▲ ▼: significantly better or worse than {study.baseline} "
         f"({'; '.join(method['tests'])}; {samples} samples; Holm's correction over the "
-        f"comparisons of a row and metric; {method['significant']}, {method['level']}).{'' if method.get('averages') else ' Averages are not tested.'}"
+        f"comparisons of a row and metric; {method['significant']}, {method['level']}).{averages}"
     )
