@@ -17,7 +17,7 @@ from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts, cost_table
 from bayling_study.stages.report.data import add_audit
-from bayling_study.stages.report.figures import evaluation_losses, training_curve
+from bayling_study.stages.report.figures import evaluation_losses, score_bars, training_curve
 from bayling_study.stages.report.heatmap import directions_of, heat_map, pivots_of, place_of
 from bayling_study.stages.report.results import comet_and_bleu, result_sections
 from bayling_study.stages.report.samples import extremes
@@ -185,3 +185,34 @@ def test_a_score_that_was_derived_links_nowhere(study: Study) -> None:
     first = study.scores[0]
     assert study.link(first).startswith("../scoring/")
     assert study.link(replace(first, metric="derived")) == ""
+
+
+def texts_of(svg: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+
+
+def test_few_systems_are_told_by_colours_and_many_by_their_names() -> None:
+    systems = [f"system-{n}" for n in range(11)]
+    items = ["zh-en", "en-zh", "de-en", "en-de", "cs-en"]
+    values = {
+        (item, system): (10.0 * i + s + 0.25, 10.0 * i + s, 10.0 * i + s + 1)
+        for i, item in enumerate(items)
+        for s, system in enumerate(systems)
+    }
+    del values["cs-en", "system-3"]
+    shown = texts_of(score_bars(items, systems, {"bleu": values}))
+    assert [text for text in shown if text in systems] == systems * 2  # once a row of small figures
+    assert [text for text in shown if ", bleu" in text] == [f"{item}, bleu" for item in items]
+    assert "50.2" in shown and shown.count("–") == 1  # cs-en of system-10; the one without a value
+    few = texts_of(score_bars(items, systems[:6], {"bleu": values}))
+    assert [text for text in few if text in systems] == systems[:6]  # the legend
+    assert "50.2" not in few
+
+
+def test_named_bars_stand_on_zero_also_below_it_and_without_any_value() -> None:
+    systems = [f"system-{n}" for n in range(8)]
+    below = {("all", system): (-20.0, -25.0, -15.0) for system in systems}
+    assert texts_of(score_bars(["all"], systems, {"comet": below})).count("-20.0") == 8
+    zero = {("all", systems[0]): (0.0, None, None)}
+    shown = texts_of(score_bars(["all"], systems, {"win": zero}))
+    assert shown.count("–") == 7 and "0.0" in shown

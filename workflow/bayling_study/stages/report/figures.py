@@ -122,7 +122,8 @@ def score_bars(items: Sequence[str], systems: Sequence[str], panels: Panels) -> 
         if max(map(len, items)) * len(items) > LABEL_CHARACTERS * across:
             lowest.tick_params(axis="x", rotation=30)
             pyplot.setp(lowest.get_xticklabels(), ha="right", rotation_mode="anchor")
-        highest.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        # above, so that a phone shows it with the first bars
+        highest.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2)
         return svg_of(figure)
 
 
