@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.commands.share import contents, linked, pack
+from bayling_study.commands.share import linked, pack
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.report.__main__ import write_report
 from helpers import report_study
@@ -44,14 +44,16 @@ def test_the_same_report_is_the_same_zip(study: Path, tmp_path: Path) -> None:
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
-def test_other_pages_links_count_too_and_hidden_files_do_not(study: Path) -> None:
+def test_other_pages_links_count_too_and_hidden_files_do_not(study: Path, tmp_path: Path) -> None:
     (study / "report/answers.html").write_text(
         '<a href="../prompts/translation.jsonl#a">p</a> <a href="https://example.org/x">web</a>'
-        '<img src="data:image/png;base64,AA"><a href="#top">top</a>',
+        '<img src="data:image/png;base64,AA"><a href="#top">top</a>'
+        '<a href="index.html">back</a><script>const page = "<a href=\'gone\'>";</script>',
         encoding="utf-8",
     )
     (study / "report/.index.html.host.tmp").write_text("half a page")
-    names = contents(study)
+    pack(study, tmp_path / "small.zip")
+    names = zipfile.ZipFile(tmp_path / "small.zip").namelist()
     assert "small/prompts/translation.jsonl" in names and "small/report/answers.html" in names
     assert not any("tmp" in name for name in names)
 
@@ -59,9 +61,9 @@ def test_other_pages_links_count_too_and_hidden_files_do_not(study: Path) -> Non
 @pytest.mark.parametrize(
     ("link", "said"),
     [
-        ("../gone.json", "not there"),
-        ("../../secret", "outside the study"),
-        ("%2e%2e/%2e%2e/secret", "outside"),
+        ("../gone.json", "not in the study"),
+        ("../../secret", "not in the study"),
+        ("%2e%2e/%2e%2e/secret", "not in the study"),
     ],
 )
 def test_a_link_that_leads_nowhere_or_out_is_refused(

@@ -9,7 +9,7 @@ import pytest
 
 from bayling_study.commands import summary
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.verdict import read_verdict, write_verdict
+from bayling_study.shared.verdict import read_verdict
 from bayling_study.stages.report.__main__ import write_report
 from helpers import report_study
 
@@ -35,7 +35,7 @@ def test_the_verdict_comes_last_before_the_path(
         "45.25",
     ]
     assert " ".join(verdict.split()) == " ".join(read_verdict(tmp_path))
-    assert verdict.startswith("tuned is better than foundation on translation by chrF2")
+    assert verdict.startswith("tuned is better than foundation on translation: chrF2")
     assert max(map(len, verdict.splitlines())) <= summary.WIDTH
     assert path == f"Report: {tmp_path}/report/index.html"
 
@@ -50,7 +50,7 @@ def test_a_report_without_a_verdict_ends_with_its_path(
 
 @pytest.mark.parametrize("text", ["[]", '{"sentences": "one"}', '{"sentences": [1]}', "{}"])
 def test_a_damaged_verdict_is_named(tmp_path: Path, text: str) -> None:
-    write_verdict(tmp_path / "report", [])
+    (tmp_path / "report").mkdir()
     (tmp_path / "report/verdict.json").write_text(text)
     with pytest.raises(StudyError, match=r"verdict\.json: no list of sentences"):
         read_verdict(tmp_path)

@@ -46,7 +46,6 @@ from bayling_study.shared.tracking.usage import (
     read_gpus,
     read_rapl,
 )
-from bayling_study.shared.verdict import write_verdict
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +142,8 @@ def test_the_parent_run_is_described_by_the_verdict(study):
     store = Store(default_uri(study), study)
     store.finish([], [])
     assert "mlflow.note.content" not in store.client.get_run(store.parent).data.tags
-    write_verdict(study / "report", ["tuned is better (t).", "Limits: few."])
+    sentences = ["tuned is better (t).", "Limits: few."]
+    write_json(study / "report/verdict.json", {"sentences": sentences})
     store.finish([], [])
     note = store.client.get_run(store.parent).data.tags["mlflow.note.content"]
     assert note == "- tuned is better (t).\n- Limits: few."

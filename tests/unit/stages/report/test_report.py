@@ -193,7 +193,7 @@ def test_a_table_is_also_tsv_and_latex() -> None:
 
 
 def test_the_first_page_counts_jobs_and_time(study: Study) -> None:
-    facts = dict(overview_section(study, []).facts)
+    facts = dict(overview_section(study).facts)
     assert facts["jobs"] == "4, 0.3 minutes of work"
     assert facts["wall time"].startswith("0.3 minutes during which a job was running")
 

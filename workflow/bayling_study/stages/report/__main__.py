@@ -12,10 +12,10 @@ from pathlib import Path
 
 from bayling_study.config import load_settings
 from bayling_study.core import cli
-from bayling_study.core.files import write_text
+from bayling_study.core.files import write_json, write_text
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.shared.verdict import write_verdict
+from bayling_study.shared.verdict import VERDICT
 from bayling_study.stages.report.ablations import ablation_section
 from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.cautions import missing_section
@@ -47,21 +47,16 @@ CHAPTERS = (
 
 def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     """Returns the chapters that have something to show."""
-    chapters = [overview_section(study, verdicts)]
+    chapters = [overview_section(study)]
     with study.block("chapter: verdicts"):
         chapters.append(verdict_section(study, verdicts))
     chapters += result_sections(study)
     for make in CHAPTERS:
         with study.block(f"chapter: {make.__name__.removesuffix('_section')}"):
             chapters.append(make(study))
-    chapters.append(metrics_section(metrics_of(chapters)))
+    explained = [name for part in chapters for table in part.all_tables for name in table.about]
+    chapters.append(metrics_section(name for name in explained if " " not in name))
     return [chapter for chapter in chapters if not chapter.empty]
-
-
-def metrics_of(chapters: list[PageSection]) -> list[str]:
-    """Returns the metrics that heads of the page's tables explain."""
-    about = (table.about for chapter in chapters for table in chapter.all_tables)
-    return list(dict.fromkeys(name for found in about for name in found if " " not in name))
 
 
 def write_report(study: Study, out: Path) -> list[PageSection]:
@@ -80,7 +75,7 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
     sentences: list[str] = []
     with study.block("the verdict in sentences"):
         sentences = conclusion(study, verdicts)
-    write_verdict(out, sentences)
+    write_json(out / VERDICT, {"sentences": sentences})
     sections = sections_of(study, verdicts)
     for folder in ("tables", "figures"):  # nothing of an earlier report may stay
         shutil.rmtree(out / folder, ignore_errors=True)

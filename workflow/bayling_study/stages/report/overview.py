@@ -13,8 +13,6 @@ from bayling_study.stages.report.cost import cost_facts
 from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.losses import loss_table
 from bayling_study.stages.report.metrics import headline, score_row
-from bayling_study.stages.report.reproduction import first_verdicts
-from bayling_study.stages.report.verdicts import Verdict
 
 WIDEST = 12
 """Most columns of values of one table; wider ones become one table per metric."""
@@ -22,14 +20,11 @@ DECIMALS = 1
 """Decimals of the first page; the suites' own tables have two."""
 
 
-def overview_section(study: Study, verdicts: Sequence[Verdict]) -> PageSection:
+def overview_section(study: Study) -> PageSection:
     """Returns what was run, the warnings, and the main numbers of every suite."""
     section = PageSection("overview", "Overview")
     with study.block("overview: systems, suites and cost"):
         section.facts = _facts(study)
-    judged = [row for row in verdicts if row.published is not None]
-    with study.block("overview: verdicts"):
-        section.tables += [first_verdicts(study, judged)] if judged else []
     section.tables += [table for table in [warning_table(study)] if table.rows]
     with study.block("overview: cut or left out"):
         if (lost := loss_table(study)).rows:

@@ -13,8 +13,6 @@ from bayling_study.stages.report.metrics import HEADLINE, interval, score_row
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
 ORDER = (REPRODUCED, CLOSE, DIFFERS, NOT_COMPARABLE)
-FEW_VERDICTS = 40
-"""Verdicts up to which the first page shows each."""
 COLUMNS = ["item", "system", "metric", "published", "ours", "interval", "verdict", "reason"]
 
 
@@ -32,25 +30,13 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
         "Reproduced: equal at the printed decimals. Close: within the metric's tolerance. "
         "All rows, with signatures: verdicts.tsv beside this page."
     )
-    section.tables = [verdict_counts(judged, "kind")]
+    section.tables = [verdict_counts(judged, group) for group in ("suite", "kind")]
     for suite, rows in by_suite(judged).items():
         body = [_row(study, row) for row in rows]
-        table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body, about=_about(rows))
+        about = {metric: explain(metric) for metric in {row.key[3]: None for row in rows}}
+        table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body, about=about)
         section.more[f"{suite}: {len(rows)} published values"] = [table]
     return section
-
-
-def first_verdicts(study: Study, verdicts: Sequence[Verdict]) -> Table:
-    """Returns the verdicts of the first page: each where they are few, else counts by suite."""
-    if len(verdicts) > FEW_VERDICTS:
-        return verdict_counts(verdicts, "suite")
-    rows = [table_row(row.key[0], *_row(study, row)) for row in verdicts]
-    title = "Against the published values"
-    return Table("verdicts-first", title, ["suite", *COLUMNS], rows, about=_about(verdicts))
-
-
-def _about(verdicts: Iterable[Verdict]) -> dict[str, str]:
-    return {metric: explain(metric) for metric in dict.fromkeys(row.key[3] for row in verdicts)}
 
 
 def by_suite(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
