@@ -193,7 +193,8 @@ def test_a_replay_is_judged_by_what_is_published(tmp_path: Path) -> None:
     write_report(study, study.folder / "report")
     assert read_verdict(study.folder) == [
         "Of 2 comparable published values 1 are reproduced (equal at the printed decimals), 0 "
-        "close (within the metric's tolerance), 1 different (by more); 1 others cannot be compared.",
+        "close (within the metric's tolerance), 1 different (by more); 1 cannot "
+        "be compared.",
         "Different by more than the tolerance: translation de-en tuned chrf2 10.0, not 90.0.",
         "Limits: translation: items of 100 segments.",
     ]

@@ -40,7 +40,7 @@ def _reproduction(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
     yield (
         f"Of {comparable:,} comparable published values {found[REPRODUCED]:,} are reproduced "
         f"(equal at the printed decimals), {found[CLOSE]:,} close ({within}), {found[DIFFERS]:,} "
-        f"different (by more); {found[NOT_COMPARABLE]:,} others cannot be compared."
+        f"different (by more); {found[NOT_COMPARABLE]:,} cannot be compared."
     )
     differ = [
         f"{' '.join(row.key)} {score.value:.{known.decimals}f}, not {known.text}"
