@@ -141,7 +141,7 @@ def test_demands_of_all_directions_are_put_together(study: Study) -> None:
     rows = [row_of(item, 0.0, 50.0, metric=metric) for item in DIRECTIONS]
     assert told(study, *rows)[0] == (
         "tuned is better than foundation on translation: follow-up demands met (%) 1.0 → 45.0, "
-        f"better on 1 of 1 trained directions, better on 1 of 1 untrained directions {TESTS}."
+        f"better on 1 of 1 trained and 1 of 1 untrained directions {TESTS}."
     )
 
 
@@ -214,14 +214,14 @@ def test_released_outputs_that_nothing_is_published_on_are_compared(tmp_path: Pa
 
 
 def test_limits_name_the_kind_of_text_and_the_embedded_metric(study: Study) -> None:
-    source = {"source": "homeassistant", "reader": "homeassistant", "languages": ["zh", "de"]}
-    both = [source, {"source": "news", "reader": "tsv", "languages": ["de"]}]
-    values = study.config.model_dump(mode="json") | {"corpora": {"parallel": both}}
+    groups = dict.fromkeys(("homeassistant/zh", "homeassistant/de", "news/de"), {"rejected": {}})
+    write_json(study.folder / "corpora/report.json", {"parallel": {"groups": groups}})
     scores = [report_study.score("tuned", "comet-embedded", "zh-en", 1.0, n=500)]
     write_scores(study.folder / "scoring/tuned/translation.json", scores)
-    found = conclusion(Study(study.folder, StudyConfig.model_validate(values)), [])
-    assert "held-out interface text of homeassistant and text of news alone" in found[-1]
-    assert "comet-embedded is a small model of this study's own, not COMET" in found[-1]
+    limits = conclusion(Study(study.folder, study.config), [])[-1]
+    texts = "interface text of homeassistant, text of news"
+    assert f"; all parallel text of this study is {texts}; " in limits
+    assert "; comet-embedded is a small model of this study's own, not COMET; " in limits
 
 
 def test_the_verdict_is_a_file_and_the_first_thing_on_the_page(study: Study) -> None:

@@ -16,8 +16,8 @@ from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.outcomes import MOST_NAMED, outcomes
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
-TEXTS = {"homeassistant": "interface text", "po": "messages", "libreoffice": "help pages"}
-"""Readers whose format tells what kind of text it is."""
+INTERFACES = ("homeassistant", "homeassistant-all", "django", "mediawiki")
+"""Sources whose text is that of programs' interfaces: short, and of a narrow domain."""
 
 
 def conclusion(study: Study, verdicts: Sequence[Verdict]) -> list[str]:
@@ -56,11 +56,12 @@ def _limits(study: Study) -> Iterator[str]:
     """Yields what the sentences above cannot carry."""
     for what, _ in few_segments(study):
         yield what
+    groups = (study.corpora or {}).get("parallel", {}).get("groups", {})
+    sources = dict.fromkeys(group.partition("/")[0] for group in groups)
     suites = study.config.suites.values()
-    if any(isinstance(suite, TranslationSuite | InteractiveSuite) for suite in suites):
-        corpora = [c for c in study.config.corpora.parallel if c.role != "train"]
-        kinds = dict.fromkeys(f"{TEXTS.get(c.reader, 'text')} of {c.source}" for c in corpora)
-        yield from [f"held-out {' and '.join(kinds)} alone"] if kinds else []
+    if sources and any(isinstance(suite, TranslationSuite | InteractiveSuite) for suite in suites):
+        texts = (f"{'interface ' * (name in INTERFACES)}text of {name}" for name in sources)
+        yield f"all parallel text of this study is {', '.join(texts)}"
     if any(score.metric == "comet-embedded" for score in study.scores):
         yield "comet-embedded is a small model of this study's own, not COMET"
     if any(isinstance(system, TunedSystem) for system in study.config.systems.values()):

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bayling_study.config.systems import Int8System
 from bayling_study.shared.metrics.measures import is_better
 from bayling_study.stages.report.blocks import signed
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.explanations import title_of
+from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import HEADLINE, counted
 from bayling_study.stages.report.significance import difference, is_average, pair_of
 
@@ -50,7 +52,12 @@ def outcomes(study: Study) -> Iterator[str]:
     pairs: dict[tuple[str, str], list[Side]] = {}
     for side in _sides(study):
         pairs.setdefault((side.system, side.other), []).append(side)
-    for sides in pairs.values():
+    for (system, other), sides in pairs.items():
+        config = study.config.systems[system]
+        if isinstance(config, Int8System) and (system, config.base) in pairs.keys() - {
+            (system, other)
+        }:
+            continue  # what its base gained is said of the base
         for text in [*filter(None, (_found(study, side) for side in sides))] or [_nothing(sides)]:
             yield f"{text} ({names}, p < {method['level']} after correction)."
     for system, report in study.perplexities.items():
@@ -119,11 +126,17 @@ def _values(study: Study, side: Side, rows: Sequence[Row]) -> Iterator[str]:
 def _counts(study: Study, side: Side, rows: Sequence[Row]) -> Iterator[str]:
     """Yields on how many items the system is better and worse, untrained directions apart."""
     unseen = getattr(study.config.suites.get(side.suite), "zero_shot", ())
-    for name, group in {
-        "trained directions" if unseen else "items": [r for r in rows if r["item"] not in unseen],
-        "untrained directions": [row for row in rows if row["item"] in unseen],
-    }.items():
-        signs = [side.sign(row) for row in group]
-        for sign in ("better", "worse"):
-            if sign in signs:
-                yield f"{sign} on {signs.count(sign)} of {len(group)} {name}"
+    kinds = {
+        "un" * unknown: [r for r in rows if (r["item"] in unseen) == unknown]
+        for unknown in (False, True)
+    }
+    noun = "directions" if len(directions_of(row["item"] for row in rows)) == len(rows) else "items"
+    for sign in ("better", "worse"):
+        counts = {kind: [side.sign(row) for row in own].count(sign) for kind, own in kinds.items()}
+        found = [
+            f"{n} of {len(kinds[kind])}{f' {kind}trained' if unseen else ''}"
+            for kind, n in counts.items()
+            if n
+        ]
+        if found:
+            yield f"{sign} on {' and '.join(found)} {noun}"
