@@ -66,8 +66,8 @@ def grouped(study: Study, **averages: list[str]) -> None:
 
 def test_the_whole_verdict_of_a_small_study(study: Study) -> None:
     assert conclusion(study, []) == [
-        "tuned is better than foundation on translation: chrF2 zh-en 20.0 → 45.5, better on 1 of 1 "
-        f"trained directions {TESTS}.",
+        "tuned is better than foundation on translation: chrF2 20.0 → 45.5 (zh-en), better on 1 of "
+        f"1 trained directions {TESTS}.",
         f"tuned-int8 and tuned: 0 of 1 tests find a difference {TESTS}.",
         "The perplexity of tuned-int8 is not that of tuned: 12.500 → 12.625 (paired bootstrap over "
         "conversations, +0.100 to +0.150).",
@@ -80,8 +80,8 @@ def test_trained_and_untrained_directions_are_told_apart(study: Study) -> None:
     rows = [row_of("zh-en", 13.3, 33.9), row_of("de-en", 4.0, 5.0, significant=False)]
     averages = [averaged("trained-average", 13.3, 33.9), averaged("zero-shot-average", 4, 5, False)]
     assert told(study, *rows, *averages)[0] == (
-        "tuned is better than foundation on translation: chrF2 trained-average 13.3 → 33.9, better "
-        f"on 1 of 1 trained directions {TESTS}."
+        "tuned is better than foundation on translation: chrF2 13.3 → 33.9 (trained-average), "
+        f"better on 1 of 1 trained directions {TESTS}."
     )
 
 
@@ -89,31 +89,31 @@ def test_an_average_alone_may_be_significant(study: Study) -> None:
     grouped(study, first=["xx-en", "xx-en.low"], second=["xx-en"])
     rows = [row_of(item, 1.0, 2.0, significant=False) for item in DIRECTIONS]
     assert told(study, *rows, averaged("xx-en", 1.0, 2.0), averaged("xx-en.low", 1.0, 9.0))[0] == (
-        f"tuned is better than foundation on translation: chrF2 xx-en 1.0 → 2.0 {TESTS}."
+        f"tuned is better than foundation on translation: chrF2 1.0 → 2.0 (xx-en) {TESTS}."
     )
 
 
 def test_gains_and_losses_are_both_said(study: Study) -> None:
     rows = [row_of("zh-en", 10.0, 20.0), row_of("de-en", 20.0, 10.0)]
     assert told(study, *rows)[0] == (
-        "tuned is better and worse than foundation on translation: chrF2 zh-en 10.0 → 20.0, de-en "
-        "20.0 → 10.0, better on 1 of 1 trained directions, worse on 1 of 1 untrained directions "
-        f"{TESTS}."
+        "tuned is better and worse than foundation on translation: chrF2 10.0 → 20.0 (zh-en), "
+        "20.0 → 10.0 (de-en), better on 1 of 1 trained directions, worse on 1 of 1 untrained "
+        f"directions {TESTS}."
     )
 
 
 def test_a_loss_by_another_metric_is_not_hidden(study: Study) -> None:
     worse, better = row_of("de-en", 20.0, 10.0, metric="bleu"), row_of("zh-en", 10.0, 20.0)
     assert told(study, better, worse)[0] == (
-        "tuned is better and worse than foundation on translation: chrF2 zh-en 10.0 → 20.0, better "
-        f"on 1 of 1 trained directions; BLEU worse on 1 of 1 untrained directions {TESTS}."
+        "tuned is better and worse than foundation on translation: chrF2 10.0 → 20.0 (zh-en), "
+        f"better on 1 of 1 trained directions; BLEU worse on 1 of 1 untrained directions {TESTS}."
     )
 
 
 def test_another_metric_alone_may_have_found_something(study: Study) -> None:
     rows = [row_of("zh-en", 1.0, 2.0, significant=False), row_of("zh-en", 1.0, 2.0, metric="bleu")]
     assert told(study, *rows)[0] == (
-        "tuned is better than foundation on translation: BLEU zh-en 1.0 → 2.0, better on 1 of 1 "
+        "tuned is better than foundation on translation: BLEU 1.0 → 2.0 (zh-en), better on 1 of 1 "
         f"trained directions {TESTS}."
     )
 
@@ -121,7 +121,7 @@ def test_another_metric_alone_may_have_found_something(study: Study) -> None:
 def test_less_is_better_where_the_metric_says_so(study: Study) -> None:
     rows = [row_of("zh-en", 20.0, 10.0, metric="loss")]
     assert told(study, *rows)[0].startswith(
-        "tuned is better than foundation on translation: lost zh-en"
+        "tuned is better than foundation on translation: lost 20.0"
     )
 
 
@@ -156,7 +156,7 @@ def test_what_8_bits_cost_is_named_and_otherwise_bounded(study: Study) -> None:
     )
     lost = row_of("zh-en", 30.0, 20.0, **pair)
     assert told(study, lost, same[1])[0] == (
-        "tuned-int8 is worse than tuned on translation: chrF2 zh-en 30.0 → 20.0, worse on 1 of 1 "
+        "tuned-int8 is worse than tuned on translation: chrF2 30.0 → 20.0 (zh-en), worse on 1 of 1 "
         f"trained directions {TESTS}."
     )
 
@@ -214,7 +214,8 @@ def test_released_outputs_that_nothing_is_published_on_are_compared(tmp_path: Pa
 
 
 def test_limits_name_the_kind_of_text_and_the_embedded_metric(study: Study) -> None:
-    groups = dict.fromkeys(("homeassistant/zh", "homeassistant/de", "news/de"), {"rejected": {}})
+    names = ("homeassistant/zh", "homeassistant/de", "news/de")
+    groups = {name: {"rejected": {}} for name in names}
     write_json(study.folder / "corpora/report.json", {"parallel": {"groups": groups}})
     scores = [report_study.score("tuned", "comet-embedded", "zh-en", 1.0, n=500)]
     write_scores(study.folder / "scoring/tuned/translation.json", scores)
@@ -229,7 +230,7 @@ def test_the_verdict_is_a_file_and_the_first_thing_on_the_page(study: Study) -> 
     sentences = read_verdict(study.folder)
     assert len(sentences) == 4
     page = (study.folder / "report/index.html").read_text(encoding="utf-8")
-    first = page.index("tuned is better than foundation on translation: chrF2 zh-en 20.0 → 45.5")
+    first = page.index("tuned is better than foundation on translation: chrF2 20.0 → 45.5 (zh-en)")
     assert page.index("<h1>") < first < page.index("<nav")
 
 

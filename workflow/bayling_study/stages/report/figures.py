@@ -117,6 +117,7 @@ def score_bars(items: Sequence[str], systems: Sequence[str], values: Bars) -> st
             axes.set_yticks(range(len(systems)), systems, fontsize=8)
             axes.set_ylim(len(systems) - 0.5, -0.5)
             axes.tick_params(axis="x", labelsize=7)
+            axes.tick_params(axis="y", length=0)
             axes.grid(visible=False, axis="y")
         figure.tight_layout()
         return svg_of(figure)

@@ -39,10 +39,10 @@ class Side(NamedTuple):
         return "" if better is None or not row["significant"] else "better" if better else "worse"
 
     def change(self, row: Row) -> str:
-        """Returns item or average, the other system's value and the system's."""
+        """Returns the other system's value and the system's, and of which item or average."""
         values = f"{row['value_a']:.1f}", f"{row['value_b']:.1f}"
         sides = values if row["system_b"] == self.system else values[::-1]
-        return f"{row['item']} {' → '.join(sides)}"
+        return f"{' → '.join(sides)} ({row['item']})"
 
 
 def outcomes(study: Study) -> Iterator[str]:
