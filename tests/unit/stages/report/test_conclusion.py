@@ -200,6 +200,17 @@ def test_a_replay_is_judged_by_what_is_published(tmp_path: Path) -> None:
     ]
 
 
+def test_values_of_which_none_can_be_compared_are_counted(tmp_path: Path) -> None:
+    published = PUBLISHED.format("fr-en", "1.0").replace("chrf2", "gigabytes")
+    study = released(tmp_path / "study", published)
+    sections = write_report(study, study.folder / "report")
+    assert study.missing == {}
+    assert read_verdict(study.folder)[0].startswith("Of 0 comparable published values 0 are")
+    assert read_verdict(study.folder)[0].endswith("0 different (by more); 1 cannot be compared.")
+    (chapter,) = (section for section in sections if section.name == "verdicts")
+    assert list(chapter.more) == ["translation: 1 published values"]
+
+
 def test_of_many_values_that_differ_a_few_are_named(tmp_path: Path) -> None:
     rows = [PUBLISHED.format("de-en", "90.0").replace("tuned", s) for s in report_study.SYSTEMS]
     rows += [PUBLISHED.format("zh-en", "90.0").replace("tuned", s) for s in report_study.SYSTEMS]

@@ -34,7 +34,7 @@ def _reproduction(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
     """Yields how many published values are met, which are not, and how many cannot be compared."""
     found = Counter(row.verdict for row in judged)
     comparable = found[REPRODUCED] + found[CLOSE] + found[DIFFERS]
-    if not comparable:
+    if not judged:
         return
     within = f"within the metric's tolerance{'' if study.published_only else ' or our interval'}"
     yield (

@@ -33,7 +33,7 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
     section.tables = [verdict_counts(judged, group) for group in ("suite", "kind")]
     for suite, rows in by_suite(judged).items():
         body = [_row(study, row) for row in rows]
-        about = {metric: explain(metric) for metric in {row.key[3]: None for row in rows}}
+        about = {row.key[3]: explain(row.key[3]) for row in rows if row.score}
         table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body, about=about)
         section.more[f"{suite}: {len(rows)} published values"] = [table]
     return section
