@@ -18,6 +18,8 @@ PYTHON ?= $(firstword $(realpath $(STUDY_ENV)/bin/python) python3)
 export TORCH_OPTIONS ?=
 # The archive that `make bundle` writes.
 BUNDLE ?= $(STUDY).tar
+# The zip that `make share` writes.
+SHARE ?= $(STUDY)-report.zip
 
 STUDY_ENV := .venv/study
 FILES     := $(if $(filter embedded,$(STUDY)),config/config.yaml,config/studies/$(STUDY).yaml) $(CONFIG)
@@ -42,7 +44,7 @@ NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) an
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: bundle verify why compare help study replay plan chat serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
+.PHONY: share bundle verify why compare help study replay plan chat serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +78,9 @@ serve: look ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (S
 
 ranking: look ## a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
 	@$(FOLDER) python -m bayling_study.commands.ranking export --study "$$S" --systems $(SYSTEMS) --items $(ITEMS) --out "$$S/ranking"
+
+share: look ## one zip of the report with all that it links to (SHARE=file.zip)
+	@$(FOLDER) python -m bayling_study.commands.share --study "$$S" --out "$(SHARE)"
 
 fetch: envs ## download the study's sources only
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch

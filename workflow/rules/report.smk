@@ -17,6 +17,7 @@ rule report:
             caption="../report/verdicts.rst",
             category="Results",
         ),
+        f"{S}/report/verdict.json",
     log:
         f"{S}/logs/report.log",
     conda:

@@ -20,6 +20,7 @@ PRINTING = {
     "dag.folder": CONFIG,
     "commands.ranking": "--help",
     "commands.summary": "--help",
+    "commands.share": "--help",
 }
 
 

@@ -138,6 +138,17 @@ def test_a_job_that_cannot_write_its_record_does_not_start(tmp_path):
         pytest.fail("the job began")
 
 
+def test_the_parent_run_is_described_by_the_verdict(study):
+    store = Store(default_uri(study), study)
+    store.finish([], [])
+    assert "mlflow.note.content" not in store.client.get_run(store.parent).data.tags
+    sentences = ["tuned is better (t).", "Limits: few."]
+    write_json(study / "report/verdict.json", {"sentences": sentences})
+    store.finish([], [])
+    note = store.client.get_run(store.parent).data.tags["mlflow.note.content"]
+    assert note == "- tuned is better (t).\n- Limits: few."
+
+
 def test_sync_twice_changes_nothing(study):
     path = write_record(study)
     store = Store(default_uri(study), study)

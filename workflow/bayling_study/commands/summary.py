@@ -1,4 +1,4 @@
-"""The end of ``make study``: the main results on the terminal and the report's path.
+"""The end of ``make study``: the main results on the terminal, the verdict, the report's path.
 
 ``python -m bayling_study.commands.summary --study results/NAME``
 """
@@ -9,10 +9,15 @@ import csv
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from textwrap import fill
 
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
+from bayling_study.shared.verdict import read_verdict
+
+WIDTH = 96
+"""Characters of a line of the verdict."""
 
 
 def table(path: Path) -> str:
@@ -40,7 +45,8 @@ def main() -> None:
     if (missing := report / "tables" / "missing.tsv").exists():
         print(f"\nCaution: the report lacks these blocks ({study / 'logs' / 'report.log'}):")
         print(table(missing))
-    print(f"\nReport: {report / 'index.html'}")
+    lines = [fill(text, WIDTH, subsequent_indent="  ") for text in read_verdict(study)]
+    print("\n".join(["", *lines, "", f"Report: {report / 'index.html'}"]))
     if tracked.exists() and "pending" in read_json(tracked):
         print("MLflow was not reached; `make track` sends the run records once it answers.")
 

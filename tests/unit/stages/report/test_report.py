@@ -39,9 +39,36 @@ def test_the_main_table_has_items_as_rows_and_marks_the_significantly_better(stu
     (table,) = main_tables(study, "translation")
     assert table.headings == ["item", "chrf2 foundation", "chrf2 tuned", "chrf2 tuned-int8"]
     assert texts(table.rows[0]) == ["zh-en", "20.0", "45.5 ▲", "45.2"]
-    assert [cell.strong for cell in table.rows[0]] == [False, False, True, False]
     assert table.rows[0][2].detail == "44.5 to 46.5"
     assert table.rows[0][2].link == "../scoring/tuned/translation.json"
+
+
+def tell(
+    study: Study, *pairs: tuple[str, str], metric: str = "chrf2", difference: float = -25.5
+) -> Study:
+    """Returns the study with a significant test of zh-en for each pair of systems, and no other."""
+    path = study.folder / "significance/comparisons.json"
+    found = read_json(path)
+    first = found["comparisons"][0] | {"metric": metric, "difference": difference}
+    names = ({"system_a": a, "system_b": b} for a, b in pairs)
+    write_json(path, found | {"comparisons": [first | pair for pair in names]})
+    return Study(study.folder, study.config)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "bold"),
+    [
+        ([("foundation", "tuned")], False),
+        ([("foundation", "tuned"), ("foundation", "tuned-int8")], False),
+        ([("foundation", "tuned"), ("tuned", "tuned-int8")], True),
+        ([("tuned-int8", "tuned"), ("tuned", "foundation")], True),
+    ],
+)
+def test_the_best_is_bold_where_tests_tell_it_from_every_other(
+    study: Study, pairs: list[tuple[str, str]], bold: bool
+) -> None:
+    (table,) = main_tables(tell(study, *pairs), "translation")
+    assert [cell.strong for cell in table.rows[0]] == [False, False, bold, False]
 
 
 def test_nothing_is_bold_where_all_are_equal_and_a_missing_interval_is_left_out(
@@ -71,10 +98,11 @@ def test_the_smallest_is_best_where_less_is_better(study: Study) -> None:
         name: report_study.score(name, "unparseable", "zh-en", value)
         for name, value in (("foundation", 9.0), ("tuned", 2.0))
     }
-    cells = score_row(study, rows, ["foundation", "tuned", "tuned-int8"])
+    told = tell(study, ("foundation", "tuned"), metric="unparseable", difference=7.0)
+    cells = score_row(told, rows, ["foundation", "tuned", "tuned-int8"])
     assert [(cell.text, cell.strong) for cell in cells] == [
         ("9.00", False),
-        ("2.00", True),
+        ("2.00 ▲", True),
         ("–", False),
     ]
 
@@ -165,7 +193,7 @@ def test_a_table_is_also_tsv_and_latex() -> None:
 
 
 def test_the_first_page_counts_jobs_and_time(study: Study) -> None:
-    facts = dict(overview_section(study, []).facts)
+    facts = dict(overview_section(study).facts)
     assert facts["jobs"] == "4, 0.3 minutes of work"
     assert facts["wall time"].startswith("0.3 minutes during which a job was running")
 

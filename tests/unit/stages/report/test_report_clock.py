@@ -45,7 +45,7 @@ def test_time_in_which_jobs_run_side_by_side_counts_once_and_pauses_never() -> N
 
 
 def test_the_first_page_counts_the_studys_own_jobs(study: Study) -> None:
-    facts = dict(overview_section(study, []).facts)
+    facts = dict(overview_section(study).facts)
     assert facts["jobs"] == "4, 0.3 minutes of work"
     assert facts["wall time"].startswith("0.3 minutes")
     assert facts["shared downloads and models"].startswith("1, 10.0 minutes of work")

@@ -17,9 +17,9 @@ from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts, cost_table
 from bayling_study.stages.report.data import add_audit
-from bayling_study.stages.report.figures import evaluation_losses, training_curve
+from bayling_study.stages.report.figures import evaluation_losses, score_bars, training_curve
 from bayling_study.stages.report.heatmap import directions_of, heat_map, pivots_of, place_of
-from bayling_study.stages.report.results import comet_and_bleu, result_sections
+from bayling_study.stages.report.results import result_sections
 from bayling_study.stages.report.samples import extremes
 from helpers import report_study
 
@@ -78,20 +78,6 @@ def test_many_directions_get_a_map_and_a_folded_table_and_few_do_not(study: Stud
     (folded,) = (tables for title, tables in section.more.items() if "of all" in title)
     assert len(folded[0].rows) > len(LANGUAGES)
     assert [row[0].text for row in section.tables[0].rows] == ["average"]
-    assert not [
-        name for name in (f.name for f in section.all_figures) if name.endswith("comet-bleu")
-    ]
-
-
-def test_comet_stands_above_bleu_where_a_suite_has_both() -> None:
-    scores = [
-        score("tuned", item, 1.0, metric)
-        for item in ("de-en", "mean")
-        for metric in ("bleu", "comet")
-    ]
-    assert list(comet_and_bleu(scores, ["bleu", "comet"])) == ["comet", "bleu"]
-    assert list(comet_and_bleu(scores, ["bleu", "comet"])["bleu"]) == [("de-en", "tuned")]
-    assert comet_and_bleu(scores[:1], ["bleu"]) == {}
 
 
 def test_every_score_links_to_the_file_it_stands_in(study: Study) -> None:
@@ -185,3 +171,30 @@ def test_a_score_that_was_derived_links_nowhere(study: Study) -> None:
     first = study.scores[0]
     assert study.link(first).startswith("../scoring/")
     assert study.link(replace(first, metric="derived")) == ""
+
+
+def texts_of(svg: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+
+
+def test_every_bar_has_its_system_and_its_value() -> None:
+    systems = [f"system-{n}" for n in range(11)]
+    items = ["zh-en", "en-zh", "de-en", "en-de", "cs-en"]
+    values = {
+        (item, system): (10.0 * i + s + 0.25, 10.0 * i + s, 10.0 * i + s + 1)
+        for i, item in enumerate(items)
+        for s, system in enumerate(systems)
+    }
+    del values["cs-en", "system-3"]
+    shown = texts_of(score_bars(items, systems, values))
+    assert [text for text in shown if text in systems] == systems * 2  # once a row of small figures
+    assert [text for text in shown if text in items] == items
+    assert "50.2" in shown and shown.count("–") == 1  # cs-en of system-10; the one without a value
+
+
+def test_bars_stand_on_zero_also_below_it_and_without_any_value() -> None:
+    systems = [f"system-{n}" for n in range(8)]
+    below = {("all", system): (-20.0, -25.0, -15.0) for system in systems}
+    assert texts_of(score_bars(["all"], systems, below)).count("-20.0") == 8
+    shown = texts_of(score_bars(["all"], systems, {("all", systems[0]): (0.0, None, None)}))
+    assert shown.count("–") == 7 and "0.0" in shown

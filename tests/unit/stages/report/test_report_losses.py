@@ -41,7 +41,7 @@ def test_everything_that_was_counted_is_in_one_table(study: Study) -> None:
     write_json(study.folder / "generation/tuned/system.json", {"suites": suites})
     suites = {"exams": cut(10, 99)}
     write_json(study.folder / "harness/foundation/system.json", {"suites": suites})
-    [table] = overview_section(study, []).more["Cut or left out"]
+    [table] = overview_section(study).more["Cut or left out"]
     assert body(table) == [
         ["tuned", "training set", "cut at the end", "30", "1,000", "3.0 %", "4,321"],
         ["tuned", "training set", "left out as too long", "10", "1,000", "1.0 %", "9,000"],
@@ -63,5 +63,5 @@ def test_counts_of_earlier_results_have_no_tokens(study: Study) -> None:
     write_json(study.folder / "generation/tuned/system.json", {"suites": suites})
     found = [row[0] for row in body(warning_table(study))]
     assert "tuned, translation: 4 of 10 (40.0 %) cut at the front" in found
-    [table] = overview_section(study, []).more["Cut or left out"]
+    [table] = overview_section(study).more["Cut or left out"]
     assert [row[-1] for row in body(table)] == ["–"]

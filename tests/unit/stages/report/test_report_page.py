@@ -80,7 +80,9 @@ def test_verdicts_show_published_values_only(tmp_path: Path) -> None:
         "zh-en", "tuned", "chrf2", "45.5", "45.5", "44.50 to 46.50", "reproduced",
     ]  # fmt: skip
     assert texts(table.rows[1])[6] == "differs"
-    assert texts(section.tables[0].rows[-1]) == ["all", "1", "0", "1", "0"]
+    assert texts(section.tables[0].rows[0]) == ["translation", "1", "0", "1", "0"]
+    assert [texts(table.rows[-1]) for table in section.tables] == [["all", "1", "0", "1", "0"]] * 2
+    assert table.rows[0][4].link.endswith("scoring/tuned/translation.json")
     rows = (tmp_path / "report/verdicts.tsv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 9
 
@@ -95,17 +97,3 @@ def test_a_replay_prints_its_verdicts(tmp_path: Path) -> None:
     lines = (tmp_path / "report/tables/summary.tsv").read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("suite\treproduced\tclose\tdiffers")
     assert lines[1].split("\t")[0] == "translation"
-
-
-def test_the_first_page_has_few_verdicts_whole_and_many_as_counts(tmp_path: Path) -> None:
-    few = report_study.make(tmp_path / "few", PUBLISHED)
-    tables = chapter(write_report(few, tmp_path / "few/report"), "overview").tables
-    first = next(table for table in tables if table.name == "verdicts-first")
-    assert [row[-2].text for row in first.rows] == ["reproduced", "differs"]
-    assert first.rows[0][5].link.endswith("scoring/tuned/translation.json")
-    row = "translation\titem-{}\ttuned\tchrf2\t1.0\t1\tpublished\tTable 1\t\n"
-    many = report_study.make(tmp_path / "many", "".join(map(row.format, range(50))))
-    names = [
-        t.name for t in chapter(write_report(many, tmp_path / "many/report"), "overview").tables
-    ]
-    assert "verdict-counts-suite" in names and "verdicts-first" not in names

@@ -25,6 +25,7 @@ from bayling_study.shared.tracking import sending
 from bayling_study.shared.tracking.host import is_alive
 from bayling_study.shared.tracking.registry import register
 from bayling_study.shared.tracking.target import chosen_experiment, chosen_uri, default_uri
+from bayling_study.shared.verdict import read_verdict
 
 __all__ = ["Store", "chosen_uri", "default_uri", "reached", "runs_of", "state_of"]
 
@@ -220,7 +221,7 @@ class Store:
         self.client.set_terminated(run_id, status=state, end_time=end)
 
     def finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:
-        """Closes the parent run: its time span, its job counts and what people open first.
+        """Closes the parent run: its time span, its job counts, verdict and what people open first.
 
         While a job runs, the parent run does too and has no counts yet.
         """
@@ -236,6 +237,9 @@ class Store:
         for state in STATES:
             count = states.count(STATES[state])
             self.client.log_metric(self.parent, f"jobs_{state}", count, int(end * 1000), 0)
+        if sentences := read_verdict(self.study):
+            note = "\n".join(f"- {sentence}" for sentence in sentences)
+            self.client.set_tag(self.parent, "mlflow.note.content", note)
         for artefact in artefacts:
             self.client.log_artifact(self.parent, str(artefact))
         status = "FINISHED" if set(states) <= {"FINISHED"} else "FAILED"

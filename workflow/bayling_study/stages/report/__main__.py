@@ -2,7 +2,7 @@
 
 ``OUT/index.html`` opens from disk and needs nothing beside it; ``tables/*.tsv``,
 ``tables/*.tex`` and ``figures/*.svg`` hold the same for use elsewhere; ``verdicts.tsv`` compares
-every score with the published value.
+every score with the published value, and ``verdict.json`` says in sentences what was found.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from pathlib import Path
 
 from bayling_study.config import load_settings
 from bayling_study.core import cli
-from bayling_study.core.files import write_text
+from bayling_study.core.files import write_json, write_text
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking.record import run_record
+from bayling_study.shared.verdict import VERDICT
 from bayling_study.stages.report.ablations import ablation_section
 from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.cautions import missing_section
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.conclusion import conclusion
 from bayling_study.stages.report.data import data_section
+from bayling_study.stages.report.explanations import metrics_section
 from bayling_study.stages.report.exports import export_section
 from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
 from bayling_study.stages.report.overview import overview_section
@@ -44,13 +47,15 @@ CHAPTERS = (
 
 def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     """Returns the chapters that have something to show."""
-    chapters = [overview_section(study, verdicts)]
+    chapters = [overview_section(study)]
     with study.block("chapter: verdicts"):
         chapters.append(verdict_section(study, verdicts))
     chapters += result_sections(study)
     for make in CHAPTERS:
         with study.block(f"chapter: {make.__name__.removesuffix('_section')}"):
             chapters.append(make(study))
+    explained = [name for part in chapters for table in part.all_tables for name in table.about]
+    chapters.append(metrics_section(name for name in explained if " " not in name))
     return [chapter for chapter in chapters if not chapter.empty]
 
 
@@ -67,6 +72,10 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
     write_text(out / "verdicts.tsv", HEADING)
     with study.block("verdicts"):
         verdicts = write_verdicts(out / "verdicts.tsv", scores, published, config, study.systems)
+    sentences: list[str] = []
+    with study.block("the verdict in sentences"):
+        sentences = conclusion(study, verdicts)
+    write_json(out / VERDICT, {"sentences": sentences})
     sections = sections_of(study, verdicts)
     for folder in ("tables", "figures"):  # nothing of an earlier report may stay
         shutil.rmtree(out / folder, ignore_errors=True)
@@ -82,7 +91,7 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
         sections.insert(0, missing_section(study))
         sections[0].tables[0].write(out / "tables")
     subtitle = f"Study {config.study.name}, seed {config.study.seed}"
-    write_text(out / "index.html", render(config.study.title, subtitle, sections))
+    write_text(out / "index.html", render(config.study.title, subtitle, sections, sentences))
     return sections
 
 

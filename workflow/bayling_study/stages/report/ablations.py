@@ -15,6 +15,7 @@ from bayling_study.stages.report import figures
 from bayling_study.stages.report.averages import Average, add_averages, averages_of
 from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import headline
 
@@ -126,4 +127,5 @@ def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, floa
     columns += [f"{suite} {metric}" for suite, metric in means]
     note = "Settings: those that differ between the systems."
     note += " Scores: plain means over items, not tested here." if means else ""
-    return Table("ablations", "Tuned systems", columns, rows, note)
+    about = {f"{suite} {metric}": explain(metric) for suite, metric in means}
+    return Table("ablations", "Tuned systems", columns, rows, note, about=about)

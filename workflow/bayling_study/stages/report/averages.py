@@ -12,10 +12,11 @@ from typing import Any
 from bayling_study.core.records import Score
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.metrics import headline, score_row
-from bayling_study.stages.report.significance import difference_cell
+from bayling_study.stages.report.significance import MEAN, difference_cell
 
-MEAN, POOL = "mean of ", " items pooled"
+POOL = " items pooled"
 MOST_ROWS = 12
 """Averages up to which a suite's table is open; of more, it opens on demand."""
 
@@ -68,7 +69,8 @@ def _table(study: Study, suite: str, rows: dict[Average, dict[str, Score]]) -> T
         f"▲ ▼: significantly better or worse than {study.baseline}, where that was tested."
     )
     columns = ["average", "metric", *systems]
-    return Table(f"ablations-{suite}", f"Averages of {suite}", columns, body, note)
+    about = {metric: explain(metric) for _, metric in rows}
+    return Table(f"ablations-{suite}", f"Averages of {suite}", columns, body, note, about=about)
 
 
 def _tests(study: Study, suite: str, rows: dict[Average, dict[str, Score]]) -> Table:

@@ -47,7 +47,8 @@ class Cell:
 class Table:
     """A named table; ``name`` is also its files' name.
 
-    ``groups`` is a second heading above ``columns``: (title, number of columns).
+    ``groups`` is a second heading above ``columns``: (title, number of columns); ``about`` says
+    what a metric is that the title, a heading or a cell names.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Table:
     note: str = ""
     figures: list[Figure] = field(default_factory=list)
     groups: list[tuple[str, int]] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
 
     @property
     def headings(self) -> list[str]:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
-import numpy as np
 
 matplotlib.use("svg")
 
@@ -24,8 +23,8 @@ PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442",
     "#332288", "#882255", "#222222",
 )  # fmt: skip
-LABEL_CHARACTERS = 11
-"""Characters an inch that stand below an axis without touching each other."""
+ACROSS = 4
+"""Small figures side by side."""
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "bayling-study",  # same data, same bytes
@@ -37,8 +36,6 @@ Interval = tuple[float, float | None, float | None]
 """A value and the bounds of its interval."""
 Bars = dict[tuple[str, str], Interval]
 """(item, system) to value and interval."""
-Panels = dict[str, Bars]
-"""Metric to its bars."""
 
 
 def svg_of(figure: Figure) -> str:
@@ -98,46 +95,42 @@ def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
     return result
 
 
-def score_bars(items: Sequence[str], systems: Sequence[str], panels: Panels) -> str:
-    """Draws metrics above each other: a group of bars per item, a bar per system, with intervals.
+def score_bars(items: Sequence[str], systems: Sequence[str], values: Bars) -> str:
+    """Draws a small figure an item, such as a direction, all on one scale.
 
-    Items are groups such as directions; bars that ``panels`` lacks stay empty.
+    Each system has a lying bar with its interval, its name and its value, or its name alone.
     """
+    across = min(ACROSS, len(items))
+    down = -(-len(items) // across)
+    size = (1.2 + 2.0 * across, down * max(1.1, 0.17 * len(systems) + 0.5))
+    known = [bound for found in values.values() for bound in found if bound is not None]
+    low, top = min([0.0, *known]), max([0.0, *known])
     with pyplot.rc_context(STYLE):
-        across = min(11.0, max(7.2, 0.9 * len(items)))
-        figure, grid = pyplot.subplots(
-            len(panels), 1, squeeze=False, sharex=True, figsize=(across, 0.6 + 2.2 * len(panels))
-        )
-        for (axes,), (title, values) in zip(grid, panels.items(), strict=True):
-            _panel(axes, items, systems, values)
-            axes.set_ylabel(title)
-        lowest, highest = grid[-1][0], grid[0][0]
-        if max(map(len, items)) * len(items) > LABEL_CHARACTERS * across:
-            lowest.tick_params(axis="x", rotation=30)
-            pyplot.setp(lowest.get_xticklabels(), ha="right", rotation_mode="anchor")
-        highest.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        figure, grid = pyplot.subplots(down, across, squeeze=False, figsize=size, sharey=True)
+        for axes in grid.flat[len(items) :]:
+            axes.axis("off")
+        for axes, item in zip(grid.flat, items, strict=False):
+            for place, system in enumerate(systems):
+                _bar(axes, place, values.get((item, system)))
+            axes.set_title(item, fontsize=9, loc="left")
+            axes.set_xlim(low, top + 0.22 * (top - low) or 1)
+            axes.set_yticks(range(len(systems)), systems, fontsize=8)
+            axes.set_ylim(len(systems) - 0.5, -0.5)
+            axes.tick_params(axis="x", labelsize=7)
+            axes.tick_params(axis="y", length=0)
+            axes.grid(visible=False, axis="y")
+        figure.tight_layout()
         return svg_of(figure)
 
 
-def _panel(axes: Axes, items: Sequence[str], systems: Sequence[str], values: Bars) -> None:
-    """Draws the bars of one metric, their bounds (where there are some) as whiskers."""
-    width = 0.8 / len(systems)
-    for place, system in enumerate(systems):
-        shift = (place - (len(systems) - 1) / 2) * width
-        own = {x: values[i, system] for x, i in enumerate(items) if (i, system) in values}
-        at, heights = [x + shift for x in own], [value for value, _, _ in own.values()]
-        colour = PALETTE[place % len(PALETTE)]
-        axes.bar(at, heights, width * 0.92, label=system, color=colour)
-        lows = [value if low is None else low for value, low, _ in own.values()]
-        highs = [value if high is None else high for value, _, high in own.values()]
-        # an interval may miss its value (the bootstrap of BLEU has a bias): its whisker does too
-        inside = np.clip(heights, lows, highs)
-        reach = [inside - lows, highs - inside]
-        axes.errorbar(at, inside, reach, fmt="none", ecolor="k", elinewidth=0.8, alpha=0.7)
-    axes.set_xticks(range(len(items)), items)
-    if not any(value for value, _, _ in values.values()):
-        axes.set_ylim(0, 1)
-    axes.grid(visible=False, axis="x")
+def _bar(axes: Axes, place: int, found: Interval | None) -> None:
+    value, low, high = found or (0.0, None, None)
+    axes.barh(place, value, 0.72, color=PALETTE[0], alpha=0.75)
+    if low is not None and high is not None:
+        # an interval may miss its value (the bootstrap of BLEU has a bias): it is drawn as it is
+        axes.plot([low, high], [place, place], color="k", linewidth=0.9)
+    text, end = f"{value:.1f}" if found else "–", max(value, high or value, 0.0)
+    axes.annotate(text, (end, place), (3, 0), textcoords="offset points", va="center", fontsize=7)
 
 
 def bars(rows: Sequence[tuple[str, float]], label: str, unit: str) -> str:

@@ -34,17 +34,17 @@ def score_row(
 ) -> list[Cell]:
     """Returns the cells of one item and metric, one per system.
 
-    The best value is bold unless all are written alike or none counts as better; a mark
+    The best value is bold where tests tell it from every other one of the row; a mark
     tells where the paired tests found a difference from the baseline. A system without a
     score gets a dash; values and intervals have ``decimals``.
     """
-    shown = {name: f"{score.value:.{decimals}f}" for name, score in scores.items()}
     better = {meaning(score.metric).better for score in scores.values()}
     order = sorted(scores, key=lambda name: scores[name].value, reverse="lower" not in better)
-    best = shown[order[0]] if len(set(shown.values())) > 1 and "neither" not in better else None
+    apart = bool(order) and study.significance.apart(scores[order[0]], scores)
+    best = order[0] if apart and "neither" not in better else None
     whole = max((score.n for score in scores.values()), default=0)
     return [
-        _cell(study, scores[name], decimals, shown[name] == best, whole)
+        _cell(study, scores[name], decimals, name == best, whole)
         if name in scores
         else number(None)
         for name in systems

@@ -10,10 +10,9 @@ from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
+from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.losses import loss_table
 from bayling_study.stages.report.metrics import headline, score_row
-from bayling_study.stages.report.reproduction import first_verdicts
-from bayling_study.stages.report.verdicts import Verdict
 
 WIDEST = 12
 """Most columns of values of one table; wider ones become one table per metric."""
@@ -21,14 +20,11 @@ DECIMALS = 1
 """Decimals of the first page; the suites' own tables have two."""
 
 
-def overview_section(study: Study, verdicts: Sequence[Verdict]) -> PageSection:
+def overview_section(study: Study) -> PageSection:
     """Returns what was run, the warnings, and the main numbers of every suite."""
     section = PageSection("overview", "Overview")
     with study.block("overview: systems, suites and cost"):
         section.facts = _facts(study)
-    judged = [row for row in verdicts if row.published is not None]
-    with study.block("overview: verdicts"):
-        section.tables += [first_verdicts(study, judged)] if judged else []
     section.tables += [table for table in [warning_table(study)] if table.rows]
     with study.block("overview: cut or left out"):
         if (lost := loss_table(study)).rows:
@@ -78,17 +74,20 @@ def _pivot(
         rows.append(table_row(item, *chain.from_iterable(values)))
     groups = [("", 1), *((metric, len(systems)) for metric in metrics)]
     columns = ["item", *(system for _ in metrics for system in systems)]
-    return Table(name, title, columns, rows, _tests(study, scores[0].suite), groups=groups)
+    about = {metric: explain(metric) for metric in metrics}
+    note = _tests(study, scores[0].suite)
+    return Table(name, title, columns, rows, note, groups=groups, about=about)
 
 
 def _tests(study: Study, suite: str) -> str:
     """Returns what marks, bold type and small numbers mean."""
     method, samples = study.comparisons["method"], study.significance.samples(suite)
     if not samples:
-        return "Bold: best of the row. Below each value: its interval. Nothing was compared."
+        return "Below each value: its interval. Nothing was compared."
+    averages = "" if method.get("averages") else " Averages are not tested."
     return (
-        f"Bold: best of the row. Below each value: its interval. ▲ ▼: significantly better or "
-        f"worse than {study.baseline} ({'; '.join(method['tests'])}; {samples} samples; "
-        f"Holm's correction over the comparisons of a row and metric; {method['significant']}, "
-        f"{method['level']}).{'' if method.get('averages') else ' Averages are not tested.'}"
+        f"Bold: the best, where tests tell it from every other value of the row. Below each value: "
+        f"its interval. ▲ ▼: significantly better or worse than {study.baseline} "
+        f"({'; '.join(method['tests'])}; {samples} samples; Holm's correction over the "
+        f"comparisons of a row and metric; {method['significant']}, {method['level']}).{averages}"
     )

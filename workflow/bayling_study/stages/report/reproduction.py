@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 from bayling_study.core.records import Score
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.metrics import HEADLINE, interval, score_row
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
 ORDER = (REPRODUCED, CLOSE, DIFFERS, NOT_COMPARABLE)
-FEW_VERDICTS = 40
-"""Verdicts up to which the first page shows each."""
 COLUMNS = ["item", "system", "metric", "published", "ours", "interval", "verdict", "reason"]
 
 
@@ -31,21 +30,13 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
         "Reproduced: equal at the printed decimals. Close: within the metric's tolerance. "
         "All rows, with signatures: verdicts.tsv beside this page."
     )
-    section.tables = [verdict_counts(judged, "kind")]
+    section.tables = [verdict_counts(judged, group) for group in ("suite", "kind")]
     for suite, rows in by_suite(judged).items():
         body = [_row(study, row) for row in rows]
-        table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body)
+        about = {row.key[3]: explain(row.key[3]) for row in rows if row.score}
+        table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body, about=about)
         section.more[f"{suite}: {len(rows)} published values"] = [table]
     return section
-
-
-def first_verdicts(study: Study, verdicts: Sequence[Verdict]) -> Table:
-    """Returns the verdicts of the first page: each where they are few, else counts by suite."""
-    if len(verdicts) > FEW_VERDICTS:
-        return verdict_counts(verdicts, "suite")
-    rows = [table_row(row.key[0], *_row(study, row)) for row in verdicts]
-    title = "Against the published values"
-    return Table("verdicts-first", title, ["suite", *COLUMNS], rows)
 
 
 def by_suite(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:

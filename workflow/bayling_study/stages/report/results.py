@@ -9,6 +9,7 @@ from bayling_study.core.records import Score
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.heatmap import (
     FEWEST_DIRECTIONS,
     directions_of,
@@ -34,16 +35,11 @@ def result_sections(study: Study) -> list[PageSection]:
         sections.append(section)
         metrics = dict.fromkeys(score.metric for score in scores)
         first = headline(metrics)
-        panels = comet_and_bleu(scores, first)
-        if panels:
-            with study.block(f"{suite}: bars of {' and '.join(panels)}"):
-                title = f"{' and '.join(panels)} on {suite}, by direction"
-                section.figures.append(_bars(study, f"{suite}-comet-bleu", title, panels))
         for metric in dict.fromkeys([*first, *metrics]):
             own = [score for score in scores if score.metric == metric]
             with study.block(f"{suite}: table of {metric}"):
                 if metric in first:
-                    _add_headline(section, study, suite, own, bars=metric not in panels)
+                    _add_headline(section, study, suite, own)
                 else:
                     family = f"More metrics: {metric.partition('.')[0]}"
                     table = metric_table(study, suite, metric, own)
@@ -55,23 +51,17 @@ def result_sections(study: Study) -> list[PageSection]:
     return sections
 
 
-def _add_headline(
-    section: PageSection, study: Study, suite: str, scores: list[Score], bars: bool
-) -> None:
-    """Adds the table and figures of one metric, given its scores; very long tables are folded.
-
-    ``bars`` says whether the metric has bars of its own.
-    """
+def _add_headline(section: PageSection, study: Study, suite: str, scores: list[Score]) -> None:
+    """Adds the table and figures of one metric, given its scores; very long tables are folded."""
     metric = scores[0].metric
     table = metric_table(study, suite, metric, scores)
     directions = set(directions_of(score.item for score in scores))
     averages = [score for score in scores if score.item not in directions]
     many = len(table.rows) > MOST_BARS
     drawn = averages if many and directions else scores
-    if drawn and bars:
-        panels = {metric: {(s.item, s.system): (s.value, s.low, s.high) for s in drawn}}
+    if drawn:
         with study.block(f"{suite}: bars of {metric}"):
-            table.figures.append(_bars(study, f"{suite}-{metric}", f"{metric} on {suite}", panels))
+            table.figures.append(_bars(study, suite, drawn))
     if len(directions) >= FEWEST_DIRECTIONS and pivots_of([*directions]):
         with study.block(f"{suite}: map of {metric} by language"):
             table.figures.append(_language_map(study, suite, metric, scores))
@@ -96,24 +86,14 @@ def _language_map(study: Study, suite: str, metric: str, scores: Sequence[Score]
     return Figure(name, title, svg, caption)
 
 
-def comet_and_bleu(scores: Sequence[Score], first: Sequence[str]) -> figures.Panels:
-    """Returns COMET and BLEU by direction, the papers' main figure, where a suite has both."""
-    directions = set(directions_of(score.item for score in scores))
-    comet = next((metric for metric in first if metric.startswith("comet")), "")
-    if not {comet, "bleu"} <= set(first) or len(directions) > MOST_BARS:
-        return {}
-    panels: figures.Panels = {comet: {}, "bleu": {}}
-    for score in scores:
-        if score.metric in panels and score.item in directions:
-            value = (score.value, score.low, score.high)
-            panels[score.metric][score.item, score.system] = value
-    return panels if all(panels.values()) else {}
-
-
-def _bars(study: Study, name: str, title: str, panels: figures.Panels) -> Figure:
-    items = list(dict.fromkeys(item for rows in panels.values() for item, _ in rows))
-    systems = study.ordered(system for rows in panels.values() for _, system in rows)
-    return Figure(name, title, figures.score_bars(items, systems, panels))
+def _bars(study: Study, suite: str, scores: Sequence[Score]) -> Figure:
+    metric = scores[0].metric
+    svg = figures.score_bars(
+        list(dict.fromkeys(score.item for score in scores)),
+        study.ordered(score.system for score in scores),
+        {(score.item, score.system): (score.value, score.low, score.high) for score in scores},
+    )
+    return Figure(f"{suite}-{metric}", f"{metric} on {suite}", svg)
 
 
 def _introduction(study: Study, suite: str) -> str:
@@ -151,7 +131,8 @@ def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score])
         segments = number(max(score.n for score in row.values()))
         rows.append(table_row(item, segments, *score_row(study, row, systems)))
     columns = ["item", counted(metric), *systems]
-    return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen))
+    about = {metric: explain(metric)}
+    return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen), about=about)
 
 
 def _note(study: Study, scores: Iterable[Score]) -> str:

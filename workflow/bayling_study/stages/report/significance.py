@@ -15,6 +15,8 @@ from bayling_study.stages.report.blocks import Cell, signed
 
 COMPARISONS = "../significance/comparisons.json"
 BETTER, WORSE = "▲", "▼"
+MEAN = "mean of "
+"""How the signature of a plain mean over items begins."""
 KEYS = ("suite", "item", "metric")
 
 
@@ -25,10 +27,15 @@ class Significance:
         self.baseline = baseline
         self._rows = {(*(row[key] for key in KEYS), pair_of(row)): row for row in comparisons}
 
-    def between(self, score: Score) -> Mapping[str, Any] | None:
-        """Returns the test of a score's system against the baseline, or none."""
-        pair = frozenset({score.system, self.baseline})
+    def between(self, score: Score, other: str = "") -> Mapping[str, Any] | None:
+        """Returns the test of a score's system against another one (the baseline), or none."""
+        pair = frozenset({score.system, other or self.baseline})
         return self._rows.get((score.suite, score.item, score.metric, pair))
+
+    def apart(self, score: Score, others: Iterable[str]) -> bool:
+        """Tells whether tests tell a score's system from each of some others; not from none."""
+        tests = [self.between(score, other) for other in others if other != score.system]
+        return bool(tests) and all(test is not None and test["significant"] for test in tests)
 
     def samples(self, suite: str) -> str:
         """Returns how many resamples the tests of a suite had, in words; empty without tests."""
@@ -42,6 +49,11 @@ class Significance:
             return ""
         better = is_better(score.metric, difference(row, score.system)[0], 0)
         return "" if better is None else BETTER if better else WORSE
+
+
+def is_average(row: Mapping[str, Any]) -> bool:
+    """Tells whether a test is of an average over items, no row of a suite's table."""
+    return str(row.get("signature", "")).startswith(MEAN)
 
 
 def pair_of(row: Mapping[str, Any]) -> frozenset[str]:

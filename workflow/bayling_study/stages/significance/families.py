@@ -116,6 +116,7 @@ def method_statement(plan: Resampling, shown: Shown) -> Row:
         "table": "Benjamini & Hochberg (1995), over all items of a suite, for each metric and "
         "pair of systems (q_table); averages over items are families of their own",
         "averages": "means of the items' independent resamples and exchanges",
-        "significant": "both corrected p-values and, for items, q_table are below the level",
+        "significant": "both corrected p-values and, for items, the rate of false marks expected "
+        "among the suite's are below the level",
         "seed": plan.seed,
     }

@@ -1,0 +1,23 @@
+"""The verdict of a study: sentences that the report writes and others repeat."""
+
+from pathlib import Path
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+
+VERDICT = "verdict.json"
+"""Name of the file in the report's folder: ``{"sentences": ["…", …]}``."""
+
+
+def read_verdict(study: Path) -> list[str]:
+    """Returns the sentences of a study's report; none where it has none yet.
+
+    Raises:
+        StudyError: the file does not hold a list of sentences.
+    """
+    path = study / "report" / VERDICT
+    found = read_json(path) if path.exists() else {"sentences": []}
+    match found:
+        case {"sentences": [*sentences]} if all(isinstance(text, str) for text in sentences):
+            return sentences
+    raise StudyError("no list of sentences", where=path, fix="remove it and run `make study`")

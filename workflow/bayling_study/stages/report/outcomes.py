@@ -1,0 +1,142 @@
+"""What the paired tests found, in sentences: a system with the baseline, 8 bits with their base.
+
+Only what is significant is said of two systems; where nothing is, that is said, with the
+number of tests and the bounds of a mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bayling_study.config.systems import Int8System
+from bayling_study.shared.metrics.measures import is_better
+from bayling_study.stages.report.blocks import signed
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.explanations import title_of
+from bayling_study.stages.report.heatmap import directions_of
+from bayling_study.stages.report.metrics import HEADLINE, counted
+from bayling_study.stages.report.significance import difference, is_average, pair_of
+
+ORDER = ("satisfaction.follow-up", "constraint-rate", "comet", *HEADLINE)
+"""Metrics of the verdict: first what a suite is there to measure, whose values are said."""
+MOST_NAMED = 4
+"""Items that a sentence names with their values."""
+Row = Mapping[str, Any]
+
+
+class Side(NamedTuple):
+    """The tests of a system with another one on one suite: headline metric to rows."""
+
+    suite: str
+    system: str
+    other: str
+    tests: dict[str, list[Row]]
+
+    def sign(self, row: Row) -> str:
+        """Returns whether the system is significantly ``better`` or ``worse``, or nothing."""
+        better = is_better(row["metric"], difference(row, self.system)[0], 0)
+        return "" if better is None or not row["significant"] else "better" if better else "worse"
+
+    def change(self, row: Row) -> str:
+        """Returns the other system's value and the system's, and of which item or average."""
+        values = f"{row['value_a']:.1f}", f"{row['value_b']:.1f}"
+        sides = values if row["system_b"] == self.system else values[::-1]
+        return f"{' → '.join(sides)} ({row['item']})"
+
+
+def outcomes(study: Study) -> Iterator[str]:
+    """Yields what the tests found, a sentence a pair of systems and suite."""
+    method = study.comparisons["method"]
+    names = " and ".join(name.partition(" (")[0] for name in method["tests"])
+    pairs: dict[tuple[str, str], list[Side]] = {}
+    for side in _sides(study):
+        pairs.setdefault((side.system, side.other), []).append(side)
+    for (system, other), sides in pairs.items():
+        config = study.config.systems[system]
+        if isinstance(config, Int8System) and (system, config.base) in pairs.keys() - {
+            (system, other)
+        }:
+            continue  # what its base gained is said of the base
+        for text in [*filter(None, (_found(study, side) for side in sides))] or [_nothing(sides)]:
+            yield f"{text} ({names}, p < {method['level']} after correction)."
+    for system, report in study.perplexities.items():
+        base, export, change = report["base"], report["export"], report["difference"]
+        if change["low"] > 0 or change["high"] < 0:
+            yield (
+                f"The perplexity of {system} is not that of {base['system']}: "
+                f"{base['perplexity']:.3f} → {export['perplexity']:.3f} (paired bootstrap over "
+                f"conversations, {signed(change['low'], 3)} to {signed(change['high'], 3)})."
+            )
+
+
+def _sides(study: Study) -> Iterator[Side]:
+    """Yields every pair of systems that was tested on a suite, the one to compare with second."""
+    systems = study.config.systems
+    groups: dict[tuple[str, frozenset[str]], list[Row]] = {}
+    for row in study.comparisons["comparisons"]:
+        if row["metric"] in ORDER and pair_of(row) <= {*systems}:
+            groups.setdefault((row["suite"], pair_of(row)), []).append(row)
+    for (suite, pair), rows in groups.items():
+        last = [name for name in pair if getattr(systems[name], "base", None) in pair]
+        order = sorted(pair, key=lambda name: (name != study.baseline, name in last, name))
+        found = [metric for metric in dict.fromkeys(ORDER) if metric in {r["metric"] for r in rows}]
+        tests = {metric: [row for row in rows if row["metric"] == metric] for metric in found}
+        yield Side(suite, order[1], order[0], tests)
+
+
+def _nothing(sides: Sequence[Side]) -> str:
+    """Returns that no test found anything, and within which bounds the first mean lies."""
+    rows = [row for side in sides for found in side.tests.values() for row in found]
+    system, count = sides[0].system, sum(not is_average(row) for row in rows)
+    text = f"{system} and {sides[0].other}: 0 of {count} tests find a difference"
+    if row := next(filter(is_average, rows), None):
+        low, high = (signed(bound, 1) for bound in difference(row, system)[1:])
+        text += f"; {title_of(row['metric'])}, {row['item']}: {low} to {high}"
+    return text
+
+
+def _found(study: Study, side: Side) -> str:
+    """Returns what was found on one suite; empty where nothing was."""
+    signs = {side.sign(row) for rows in side.tests.values() for row in rows} - {""}
+    parts: list[str] = []
+    for metric, rows in side.tests.items():
+        shown = [*_values(study, side, rows)] if not parts else []
+        shown += _counts(study, side, [row for row in rows if not is_average(row)])
+        parts += [f"{title_of(metric)} {', '.join(shown)}"] if shown else []
+    verb = f"is {' and '.join(sorted(signs))} than"
+    return f"{side.system} {verb} {side.other} on {side.suite}: {'; '.join(parts)}" * bool(signs)
+
+
+def _values(study: Study, side: Side, rows: Sequence[Row]) -> Iterator[str]:
+    """Yields the values of averages; without any, those of all demands, or of some items."""
+    averages = [row for row in rows if is_average(row) and "." not in row["item"]]
+    found = [row for row in averages or rows if side.sign(row)]
+    if averages or counted(rows[0]["metric"]) == "segments" or len(found) < len(rows):
+        yield from map(side.change, found[:MOST_NAMED])
+        return
+    items, shares = {row["item"] for row in rows}, []
+    for system in (side.other, side.system):
+        every = (s for s in study.by_suite[side.suite] if s.metric == rows[0]["metric"])
+        own = [s for s in every if s.system == system and s.item in items]
+        shares.append(sum(s.value * s.n for s in own) / sum(s.n for s in own))
+    yield f"{shares[0]:.1f} → {shares[1]:.1f}"
+
+
+def _counts(study: Study, side: Side, rows: Sequence[Row]) -> Iterator[str]:
+    """Yields on how many items the system is better and worse, untrained directions apart."""
+    unseen = getattr(study.config.suites.get(side.suite), "zero_shot", ())
+    kinds = {
+        "un" * unknown: [r for r in rows if (r["item"] in unseen) == unknown]
+        for unknown in (False, True)
+    }
+    noun = "directions" if len(directions_of(row["item"] for row in rows)) == len(rows) else "items"
+    for sign in ("better", "worse"):
+        counts = {kind: [side.sign(row) for row in own].count(sign) for kind, own in kinds.items()}
+        found = [
+            f"{n} of {len(kinds[kind])}{f' {kind}trained' if unseen else ''}"
+            for kind, n in counts.items()
+            if n
+        ]
+        if found:
+            yield f"{sign} on {' and '.join(found)} {noun}"
