@@ -1,8 +1,8 @@
-"""Writes the report of a finished study: one page, tables, figures, verdicts.
+"""Writes the report of a finished study: two pages, tables, figures, verdicts.
 
-``OUT/index.html`` opens from disk and needs nothing beside it; ``tables/*.tsv``,
-``tables/*.tex`` and ``figures/*.svg`` hold the same for use elsewhere; ``verdicts.tsv`` compares
-every score with the published value.
+``OUT/index.html`` and ``OUT/answers.html``, all answers side by side, open from disk and need
+nothing beside them; ``tables/*.tsv``, ``tables/*.tex`` and ``figures/*.svg`` hold the same for use
+elsewhere; ``verdicts.tsv`` compares every score with the published value.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bayling_study.core.files import write_text
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.report.ablations import ablation_section
+from bayling_study.stages.report.answers import write_answers
 from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.cautions import missing_section
 from bayling_study.stages.report.collect import Study
@@ -78,6 +79,7 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
             figure.write(out / "figures")
     with study.block("summary at the end of `make study`"):
         write_text(out / "tables" / "summary.tsv", summary_table(study, verdicts).tsv())
+    write_answers(study, out / "answers.html")
     if study.missing:
         sections.insert(0, missing_section(study))
         sections[0].tables[0].write(out / "tables")
