@@ -21,6 +21,7 @@ from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.cautions import missing_section
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import data_section
+from bayling_study.stages.report.dialogues import dialogue_section
 from bayling_study.stages.report.exports import export_section
 from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
 from bayling_study.stages.report.overview import overview_section
@@ -46,6 +47,8 @@ CHAPTERS = (
 def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     """Returns the chapters that have something to show."""
     chapters = [overview_section(study, verdicts)]
+    with study.block("chapter: dialogues"):
+        chapters.append(dialogue_section(study))
     with study.block("chapter: verdicts"):
         chapters.append(verdict_section(study, verdicts))
     chapters += result_sections(study)

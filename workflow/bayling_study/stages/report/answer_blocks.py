@@ -17,7 +17,7 @@ from typing import Any
 from bayling_study.core.records import Prompt
 from bayling_study.core.text.words import words
 from bayling_study.stages.report.answer_demands import Demand, demands, outcome
-from bayling_study.stages.report.answer_scores import Values, segment_values
+from bayling_study.stages.report.answer_scores import segment_values
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.samples import shown
 
@@ -51,7 +51,7 @@ def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
     met = next((values[metric] for metric in MET if metric in values), {})
     rows = [
         _row(prompt, wanted[place], {s: given[s].get(prompt.id) for s in systems},
-             {s: met[s][place] for s in systems if s in met})
+             {s: _marks(met[s][place]) for s in systems if s in met})
         for place, prompt in enumerate(prompts)
     ]  # fmt: skip
     texts = list(_portions(rows))
@@ -85,30 +85,26 @@ def _index(prompts: Sequence[Prompt], wanted: Sequence[Sequence[Demand]]) -> dic
 
 
 def _row(
-    prompt: Prompt, wanted: Sequence[Demand], given: dict[str, Any], met: Values
+    prompt: Prompt, wanted: Sequence[Demand], given: dict[str, Any], met: dict[str, Any]
 ) -> dict[str, Any]:
-    """Returns the texts of a prompt: user, references, demands and, by system, answers."""
+    """Returns the texts of a prompt: user, references and, by system, answers and reasons."""
+    answers = {name: one["turns"] for name, one in given.items() if one}
     row: dict[str, Any] = {
         "user": [*map(shown, prompt.turns)],
         "references": [*map(shown, prompt.references)],
-        "demands": [[*map(shown, demand.asked)] for demand in wanted],
-        "answers": {name: [*map(shown, one["turns"])] for name, one in given.items() if one},
+        "answers": {name: [*map(shown, turns)] for name, turns in answers.items()},
     }
-    reasons = {
-        name: [_reasons(demand, turns, place, met[name]) for place, demand in enumerate(wanted)]
-        for name, one in given.items()
-        if one and name in met and len(turns := one["turns"]) == len(prompt.turns)
-    }
-    return row | ({"reasons": reasons} if wanted else {})
+    if wanted:
+        row["reasons"] = {
+            name: [outcome(wanted[turn], mark, turns, turn) for turn, mark in enumerate(met[name])]
+            for name, turns in answers.items()
+            if name in met
+        }
+    return row
 
 
-def _reasons(demand: Demand, turns: Sequence[str], place: int, met: Any) -> list[list[Any]] | None:
-    """Returns whether a turn's demand is met and, for each check, whether and why."""
-    mark = met[place] if isinstance(met, list) else met
-    if mark is None:
-        return None
-    found = outcome(demand, mark == 100, turns[place], turns[:place])
-    return [[int(mark == 100)], *([int(reason.holds), reason.found] for reason in found)]
+def _marks(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _portions(rows: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from bayling_study.core import languages
 from bayling_study.core.records import Prompt
 from bayling_study.shared.interactive.checks import Check
 from bayling_study.shared.interactive.reasons import Reason, asked, reasons
+from bayling_study.stages.report.samples import shown
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,36 @@ def demands(prompt: Prompt) -> list[Demand]:
     ]
 
 
-def _language(prompt: Prompt, demand: dict[str, object]) -> str:
+def _language(prompt: Prompt, demand: dict[str, Any]) -> str:
     """Returns the language that scoring looks for, which it does where a script is asked for."""
     if not any(check["type"] == "script" for check in demand["checks"]):
         return ""
     return languages.name(demand.get("target") or prompt.languages["target"])
 
 
-def outcome(demand: Demand, met: bool, answer: str, earlier: Sequence[str]) -> list[Reason]:
-    """Returns what an answer has of what is demanded, in the order of ``asked``.
+def outcome(
+    demand: Demand, met: float | None, answers: Sequence[str], turn: int
+) -> list[tuple[bool | None, str]]:
+    """Returns whether a demand is met and why: pairs of holds and text, the whole demand first.
 
-    ``met`` is what scoring found. It looks at the language last, and only where all checks hold:
-    there it alone decides, and elsewhere there is nothing to say of it.
+    Args:
+        demand: that of the turn.
+        met: what scoring found (100 where it is met); of none there is nothing to say.
+        answers: the system's answers of the conversation.
+        turn: number of the turn, from 0.
+
+    Scoring looks at the language last, and only where all checks hold: there it alone decides,
+    and elsewhere ``holds`` is none.
     """
-    found = reasons(demand.checks, answer, earlier)
-    found += [Reason(text in answer) for text in demand.fragments]
-    looked = bool(demand.language) and all(reason.holds for reason in found)
-    return found + [Reason(met)] * looked
+    if met is None:
+        return []
+    found = reasons(demand.checks, answers[turn], answers[:turn])
+    found += [Reason(text in answers[turn]) for text in demand.fragments]
+    looked = all(reason.holds for reason in found)
+    holds: list[bool | None] = [reason.holds for reason in found]
+    holds += [met == 100 if looked else None] * bool(demand.language)
+    remarks = [reason.found for reason in found] + ["" if looked else "not looked at"]
+    texts = [shown(f"{text}: {more}" if more else text)
+             for text, more in zip(demand.asked, remarks, strict=False)]  # fmt: skip
+    whole = "demand met" if met == 100 else "demand not met"
+    return [(met == 100, whole), *zip(holds, texts, strict=True)]

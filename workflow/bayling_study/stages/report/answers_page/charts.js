@@ -11,7 +11,7 @@ function histogram(found, chosen) {
   for (const value of values) bins[Math.round(value / step) + SIDE] += 1;
   const most = Math.max(...bins, 1);
   const figure = document.getElementById("histogram");
-  figure.firstElementChild.textContent = `Prompts by difference, ${chosen.b} less ${chosen.a}, in bins of ${step}`;
+  figure.firstElementChild.textContent = `Prompts by how much better ${chosen.b} is than ${chosen.a}, in bins of ${step}`;
   figure.children[1].replaceChildren(...bins.map((count, place) => {
     const bar = element("i");
     bar.style.height = `${(80 * count) / most}%`;
@@ -30,14 +30,16 @@ function bucket(value, ends) {
   return place < 0 ? `${from} or more` : from === ends[place] ? `${from}` : `${from} to ${ends[place]}`;
 }
 // A table of prompts, both means and their difference by what a row is labelled with.
-function grouped(title, found, labels, order) {
-  const groups = new Map(order.map((label) => [label, []]));
+function grouped(title, found, label, order) {
+  const groups = new Map(order.map((name) => [name, []]));
   for (const row of compared(found)) {
-    for (const label of labels(row)) groups.set(label, [...(groups.get(label) ?? []), row]);
+    const name = label(row);
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(row);
   }
-  const lines = [...groups].filter(([, rows]) => rows.length).map(([label, rows]) => {
-    const [a, b, difference] = ["a", "b", "difference"].map((name) => mean(rows.map((row) => row[name])));
-    return [label, `${rows.length}`, written(a), written(b), signed(difference)];
+  const lines = [...groups].filter(([, rows]) => rows.length).map(([name, rows]) => {
+    const [a, b, difference] = ["a", "b", "difference"].map((side) => mean(rows.map((row) => row[side])));
+    return [name, `${rows.length}`, written(a), written(b), signed(difference)];
   });
   return table([title, "prompts", "A", "B", "B better by"], lines);
 }
@@ -45,13 +47,15 @@ function table(headings, lines) {
   const row = (kind, cells) => element("tr", "", ...cells.map((cell, place) => element(kind, place ? "number" : "", cell)));
   return element("table", "", element("thead", "", row("th", headings)), element("tbody", "", ...lines.map((cells) => row("td", cells))));
 }
-function groups(found, chosen) {
+// The means of a demand are those of its own turns: `withDemand` gives the prompts so scored.
+function groups(found, chosen, withDemand) {
   const tables = [
-    grouped("words of the reference", found, (row) => [bucket(row.words, LENGTHS)], [0, ...LENGTHS.map((end) => end + 1)].map((value) => bucket(value, LENGTHS))),
-    grouped("words in no other reference", found, (row) => [bucket(row.rare, RARE)], [...RARE, RARE.at(-1) + 1].map((value) => bucket(value, RARE))),
-    grouped("direction or task", found, (row) => [row.item], []),
+    grouped("words of the reference", found, (row) => bucket(row.words, LENGTHS), [0, ...LENGTHS.map((end) => end + 1)].map((value) => bucket(value, LENGTHS))),
+    grouped("words in no other reference", found, (row) => bucket(row.rare, RARE), [...RARE, RARE.at(-1) + 1].map((value) => bucket(value, RARE))),
+    grouped("direction or task", found, (row) => row.item, []),
   ];
-  const kinds = (row) => new Set(row.kinds.filter((kind, turn) => counts(chosen, row.kinds, turn)));
-  if (found.some((row) => row.kinds.length)) tables.push(grouped("prompts with the demand", found, kinds, []));
+  const kinds = [...new Set(found.flatMap((row) => row.kinds.filter((_, turn) => counts(chosen, row.kinds, turn))))].sort();
+  const own = kinds.flatMap((kind) => withDemand(kind).map((row) => ({ ...row, kind })));
+  if (kinds.length) tables.push(grouped("demand", own, (row) => row.kind, kinds));
   document.getElementById("groups").replaceChildren(...tables);
 }

@@ -1,34 +1,33 @@
 // What is chosen, which prompts that leaves, and in which order.
 const form = document.getElementById("choice");
-const ORDERS = {
-  gain: "B better first", loss: "A better first", long: "long first", short: "short first",
-  low: "B worst first", given: "as in the suite",
-};
+const ORDERS = [
+  ["gain", "B better first"], ["loss", "A better first"], ["long", "long first"], ["short", "short first"],
+  ["low", "B worst first"], ["given", "as in the suite"],
+];
 const LATER = "later"; // all turns but the first, the only ones that a plain translation cannot meet
-function offer(name, values, wanted) {
-  const field = form.elements[name];
-  const known = Object.keys(values);
-  field.replaceChildren(...known.map((value) => new Option(values[value], value)));
+const ALL = ["", "all"];
+const same = (names) => [...new Set(names)].map((name) => [name, name]);
+function offer(name, choices, wanted) {
+  const field = form.elements.namedItem(name);
+  const known = choices.map(([value]) => value);
+  field.replaceChildren(...choices.map(([value, label]) => new Option(label, value)));
   field.value = known.includes(wanted) ? wanted : known[0];
   field.parentElement.hidden = known.length < 2;
 }
-const same = (names) => Object.fromEntries(names.map((name) => [name, name]));
 // Fills the fields with what the suite has; what was chosen before stays where it can.
 function offerAll(index, suite, rows, before) {
   const { systems } = suite;
   const base = systems.includes(index.baseline) ? index.baseline : systems[0];
-  const turns = Math.max(...rows.turns);
-  const numbers = Array.from({ length: turns }, (_, n) => [`${n + 1}`, `turn ${n + 1}`]);
-  const some = turns > 1 ? { [LATER]: "follow-ups", "": "all", ...Object.fromEntries(numbers) } : { "": "all" };
+  const turns = Array.from({ length: Math.max(...rows.turns) }, (_, turn) => [`${turn + 1}`, `turn ${turn + 1}`]);
   offer("suite", same(index.suites.map((one) => one.name)), suite.name);
   offer("a", same(systems), before.a ?? base);
   offer("b", same(systems), before.b ?? systems.find((name) => name !== base));
-  offer("metric", { ...same(suite.metrics), ...(suite.metrics.length ? {} : { "": "none" }) }, before.metric);
-  offer("item", { "": "all", ...same([...new Set(rows.item)]) }, before.item);
-  offer("turn", some, before.turn);
-  offer("kind", { "": "all", ...same([...new Set(rows.kinds.flat())].sort()) }, before.kind);
+  offer("metric", suite.metrics.length ? same(suite.metrics) : [["", "none"]], before.metric);
+  offer("item", [ALL, ...same(rows.item)], before.item);
+  offer("turn", turns.length > 1 ? [[LATER, "follow-ups"], ALL, ...turns] : [ALL], before.turn);
+  offer("kind", [ALL, ...same(rows.kinds.flat()).sort()], before.kind);
   offer("order", ORDERS, before.order);
-  form.elements.find.value = before.find ?? "";
+  form.elements.namedItem("find").value = before.find ?? "";
 }
 // Whether a turn of a prompt, counted from 0, is among those chosen.
 function counts(chosen, kinds, turn) {

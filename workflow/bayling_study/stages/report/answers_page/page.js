@@ -22,7 +22,9 @@ async function show(before) {
   if (outdated()) return;
   summary.textContent = summaryOf(found, rows.id.length, chosen);
   histogram(found, chosen);
-  groups(found, chosen);
+  const places = new Set(found.map((row) => row.place));
+  const withDemand = (kind) => choose(rows, scores, { ...chosen, kind }, lower).filter((row) => places.has(row.place));
+  groups(found, chosen, withDemand);
   for (const part of [form, document.getElementById("overview")]) part.hidden = false;
   shownNow = { suite, found: sorted(found, chosen.order, lower), chosen, count: 0 };
   document.getElementById("rows").replaceChildren();

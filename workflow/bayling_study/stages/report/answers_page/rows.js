@@ -45,20 +45,17 @@ function shownTurn(texts, turn, row, chosen) {
     const answer = texts.answers[system]?.[turn];
     const text = answer === undefined ? ["(no answer)"] : marked(answer, reference);
     const side = element("div", "", labelled(system, "", ...text));
-    const reasons = texts.reasons?.[system]?.[turn];
-    if (reasons) side.append(demandsMet(texts.demands[turn], reasons));
+    const reasons = texts.reasons?.[system]?.[turn] ?? [];
+    if (reasons.length) side.append(reasonList(reasons));
     return side;
   });
   place.append(element("div", "pair", ...pair));
   return place;
 }
-// The demand as a whole, then each thing it asks with a tick, a cross, or neither where nobody looked.
-function demandsMet(asked, [[met], ...reasons]) {
-  const lines = asked.map((text, place) => {
-    const [holds, found] = reasons[place] ?? [null, "not looked at"];
-    return element("li", holds === null ? "" : holds ? "yes" : "no", found ? `${text}: ${found}` : text);
-  });
-  return element("ul", "", element("li", met ? "yes" : "no", met ? "demand met" : "demand not met"), ...lines);
+// The demand as a whole, then each thing it asks, with a tick, a cross, or neither where nobody looked.
+function reasonList(reasons) {
+  const kind = (holds) => (holds === null ? "" : holds ? "yes" : "no");
+  return element("ul", "reasons", ...reasons.map(([holds, text]) => element("li", kind(holds), text)));
 }
 async function shownRow(suite, row, chosen) {
   const texts = await textsOf(suite, row.place);
