@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bayling_study.core import languages
+from bayling_study.core.records import ROUNDING
 from bayling_study.core.text.words import length, script_share, words
 from bayling_study.shared.interactive.checks import Check, compared_share, satisfied
 
 PARTS = {"answer": "of it is from", "earlier": "is left of", "both": "is as in"}
+
+
+def _script(code: str) -> str:
+    return str(languages.locale("en").scripts.get(code, code))
+
+
+def _percent(share: float) -> str:
+    """Returns a share as whole percent, cut: what is short of 80 % must not read as 80 %."""
+    return f"{int(100 * share + ROUNDING)} %"
 
 
 def _ordinal(place: int) -> str:
@@ -24,12 +35,12 @@ ASKED: dict[str, Callable[[Check], str]] = {
     "min-length": lambda check: f"at least {check['value']} {check['unit']}",
     "shorter": lambda _: "fewer words than before",
     "longer": lambda _: "more words than before",
-    "script": lambda check: f"written in the script {check['script']}",
+    "script": lambda check: f"in {_script(check['script'])} script",
     "upper-case": lambda _: "capitals only",
     "quoted": lambda _: "in quotation marks",
-    "similar": lambda check: f"at least {check['least']:.0%} as “{check['text']}”",
+    "similar": lambda check: f"at least {_percent(check['least'])} as “{check['text']}”",
     "keeps": lambda check: (
-        f"at least {check['least']:.0%} {PARTS[check.get('of', 'both')]} the previous answer"
+        f"at least {_percent(check['least'])} {PARTS[check.get('of', 'both')]} the previous answer"
         f"{', with the change' if check.get('replace') or check.get('remove') else ''}"
     ),
     "part": lambda check: f"is {_ordinal(check['sentence'])} of the previous answer",
@@ -48,16 +59,18 @@ FOUND: dict[str, Callable[[Check, str, Sequence[str]], str]] = {
     ),
     **dict.fromkeys(
         ("similar", "keeps", "part"),
-        lambda check, answer, before: f"{compared_share(check, answer, before):.0%}",
+        lambda check, answer, before: _percent(compared_share(check, answer, before)),
     ),
-    "script": lambda check, answer, _: f"{script_share(answer, check['script']):.0%} of its words",
+    "script": lambda check, answer, _: (
+        f"{_percent(script_share(answer, check['script']))} of its words"
+    ),
 }
 """Type of a check to what was counted in an answer, where it counts."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Whether one check holds, and what was found instead; nothing where the check counts nothing."""
+    """Whether one check holds, and what was counted instead where it counts anything."""
 
     holds: bool
     found: str = ""

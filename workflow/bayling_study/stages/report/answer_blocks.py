@@ -17,7 +17,7 @@ from typing import Any
 from bayling_study.core.records import Prompt
 from bayling_study.core.text.words import words
 from bayling_study.stages.report.answer_demands import Demand, demands, outcome
-from bayling_study.stages.report.answer_scores import segment_values
+from bayling_study.stages.report.answer_scores import Values, segment_values
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.samples import shown
 
@@ -48,14 +48,14 @@ def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
         return None
     values = segment_values(study, suite, prompts)
     wanted = [demands(prompt) for prompt in prompts]
-    met = next((values[metric] for metric in MET if metric in values), {})
+    met: Values = next((values[metric] for metric in MET if metric in values), {})
     rows = [
         _row(prompt, wanted[place], {s: given[s].get(prompt.id) for s in systems},
              {s: _marks(met[s][place]) for s in systems if s in met})
         for place, prompt in enumerate(prompts)
     ]  # fmt: skip
     texts = list(_portions(rows))
-    blocks = {f"rows {suite}": _index(prompts, wanted)}
+    blocks: dict[str, Any] = {f"rows {suite}": _index(prompts, wanted)}
     blocks |= {f"scores {suite} {metric}": found for metric, found in values.items()}
     blocks |= {f"texts {suite} {number}": block for number, block in enumerate(texts)}
     about = {"name": suite, "systems": systems, "metrics": [*values], "sizes": [*map(len, texts)]}

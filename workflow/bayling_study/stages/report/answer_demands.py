@@ -25,7 +25,10 @@ class Demand:
     @property
     def asked(self) -> list[str]:
         """Everything demanded, in words."""
-        texts = [*map(asked, self.checks), *(f"has “{text}” as it stands" for text in self.fragments)]
+        texts = [
+            *map(asked, self.checks),
+            *(f"has “{text}” as it stands" for text in self.fragments),
+        ]
         return texts + [f"{self.language}, not copied from the user"] * bool(self.language)
 
 

@@ -37,14 +37,18 @@ def write_answers(study: Study, path: Path) -> None:
         "lower": [metric for metric in metrics if meaning(metric).better == "lower"],
         "baseline": study.baseline,
     }
-    blocks = {"index": index}
-    for suite in suites:
-        blocks |= suite.blocks
+    blocks: dict[str, object] = {"index": index}
+    for made in suites:
+        blocks |= made.blocks
     packed = {name: _packed(block) for name, block in blocks.items()}
-    style = "".join((FOLDER / name).read_text("utf-8") for name in ("page.css", "answers_page/page.css"))
+    style = "".join(
+        (FOLDER / name).read_text("utf-8") for name in ("page.css", "answers_page/page.css")
+    )
     script = "".join((FOLDER / f"answers_page/{name}.js").read_text("utf-8") for name in SCRIPTS)
     title = study.config.study.title
-    write_text(path, render_page("answers_page/page.html", style, script, title=title, blocks=packed))
+    write_text(
+        path, render_page("answers_page/page.html", style, script, title=title, blocks=packed)
+    )
 
 
 def _packed(value: object) -> str:

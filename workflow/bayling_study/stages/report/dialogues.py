@@ -62,7 +62,10 @@ def _chosen(study: Study, suite: str, system: str, gains: Gains) -> list[Sample]
     found = []
     for title, value in wanted.items():
         equal = [prompt for prompt in prompts if change[prompt.id] == value]
+        if not equal:  # the only such prompt is shown already
+            continue
         prompt = min(equal, key=lambda one: abs(length[one.id] - usual))
+        prompts.remove(prompt)
         before, after = gains[prompt.id]
         name = f"{title}: {prompt.id}, {before:.1f} → {after:.1f}"
         found.append(replace(_judged(study, prompt, (study.baseline, system)), id=name))
@@ -77,7 +80,9 @@ def _judged(study: Study, prompt: Prompt, systems: Sequence[str]) -> Sample:
     for place, demand in enumerate(demands(prompt)):
         metric = "constraint-all" if demand.fragments else f"satisfaction.turn-{place + 1}"
         reasons = {
-            name: outcome(demand, study.segments(name, prompt.suite, metric).get(prompt.id), own, place)
+            name: outcome(
+                demand, study.segments(name, prompt.suite, metric).get(prompt.id), own, place
+            )
             for name, own in answers.items()
         }
         turns[place] = replace(turns[place], reasons=reasons)

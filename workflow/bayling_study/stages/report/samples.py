@@ -63,7 +63,9 @@ def sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
 
 def shown(text: str) -> str:
     """Returns a text fit for showing: not too long, nothing invisible in it."""
-    head = "".join(_visible(character) for character in text[:LONGEST_SHOWN])
+    head = text[:LONGEST_SHOWN]
+    if not head.replace("\n", " ").isprintable():  # which few texts are not; no loop for the others
+        head = "".join(map(_visible, head))
     if len(text) <= LONGEST_SHOWN:
         return head
     return f"{head} … ({len(text):,} characters; the first {LONGEST_SHOWN:,} are shown)"

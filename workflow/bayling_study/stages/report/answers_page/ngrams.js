@@ -6,12 +6,15 @@ const AT_ONCE = 500; // prompts counted before the page may answer the user agai
 const ALONE = "\\p{sc=Han}\\p{sc=Hira}\\p{sc=Kana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmr}\\p{sc=Mymr}\\p{sc=Tibt}";
 const WORD = new RegExp(`[${ALONE}]\\p{M}*|(?:(?![${ALONE}])[\\p{L}\\p{N}]\\p{M}*)+`, "gu");
 const wordsOf = (text) => text.match(WORD) ?? [];
-function ngrams(text) {
+// Counts a text's n-grams; of those that begin with an unknown one nothing longer can be known.
+function ngrams(text, known) {
   const words = wordsOf(text);
   const found = new Map();
-  for (let size = 1; size <= LONGEST; size += 1) {
-    for (let start = 0; start + size <= words.length; start += 1) {
-      const key = words.slice(start, start + size).join(" ");
+  for (let start = 0; start < words.length; start += 1) {
+    let key = "";
+    for (const word of words.slice(start, start + LONGEST)) {
+      key += key ? ` ${word}` : word;
+      if (known && !known.has(key)) break;
       found.set(key, (found.get(key) ?? 0) + 1);
     }
   }
@@ -19,13 +22,14 @@ function ngrams(text) {
 }
 // Adds for each n-gram of a reference how often each of two answers has it, at most as often as that.
 function addMatches(matches, reference, answers) {
-  const sides = answers.map(ngrams);
-  for (const [key, count] of ngrams(reference)) {
-    const found = sides.map((side) => Math.min(count, side.get(key) ?? 0));
-    if (!found[0] && !found[1]) continue;
-    const sum = matches.get(key) ?? [0, 0];
-    matches.set(key, [sum[0] + found[0], sum[1] + found[1]]);
-  }
+  const known = ngrams(reference);
+  answers.forEach((answer, side) => {
+    for (const [key, count] of ngrams(answer, known)) {
+      const sums = matches.get(key) ?? [0, 0];
+      sums[side] += Math.min(count, known.get(key));
+      matches.set(key, sums);
+    }
+  });
 }
 async function wonAndLost(suite, found, chosen, outdated) {
   const place = document.getElementById("ngrams").lastElementChild;
