@@ -1,5 +1,5 @@
 rule report:
-    """One self-contained page, tables and figures."""
+    """Two self-contained pages, tables and figures."""
     input:
         rules.significance.output,
         STUDY.comet_scores(),
@@ -17,6 +17,7 @@ rule report:
             caption="../report/verdicts.rst",
             category="Results",
         ),
+        f"{S}/report/answers.html",
     log:
         f"{S}/logs/report.log",
     conda:

@@ -10,11 +10,13 @@ from bayling_study.core.records import ROUNDING
 from bayling_study.core.text.words import length, script_share, words
 from bayling_study.shared.interactive.checks import Check, compared_share, satisfied
 
+HAN = {"Hans": "simplified Chinese", "Hant": "traditional Chinese"}
+"""Scripts whose name CLDR shortens so that it is clear only beside the language."""
 PARTS = {"answer": "of it is from", "earlier": "is left of", "both": "is as in"}
 
 
 def _script(code: str) -> str:
-    return str(languages.locale("en").scripts.get(code, code))
+    return HAN.get(code) or str(languages.locale("en").scripts.get(code, code))
 
 
 def _percent(share: float) -> str:

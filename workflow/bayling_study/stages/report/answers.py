@@ -32,11 +32,10 @@ def write_answers(study: Study, path: Path) -> None:
             found = answer_suite(study, suite)
             suites += [found] if found is not None else []
     metrics = dict.fromkeys(metric for suite in suites for metric in suite.about["metrics"])
-    index = {
-        "suites": [suite.about for suite in suites],
-        "lower": [metric for metric in metrics if meaning(metric).better == "lower"],
-        "baseline": study.baseline,
-    }
+    lower = [metric for metric in metrics if meaning(metric).better == "lower"]
+    index: dict[str, object] = {"suites": [suite.about for suite in suites], "lower": lower}
+    with study.block("answers: the baseline comes first"):
+        index["baseline"] = study.baseline
     blocks: dict[str, object] = {"index": index}
     for made in suites:
         blocks |= made.blocks
