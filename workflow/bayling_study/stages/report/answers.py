@@ -34,7 +34,7 @@ def write_answers(study: Study, path: Path) -> None:
     metrics = dict.fromkeys(metric for suite in suites for metric in suite.about["metrics"])
     lower = [metric for metric in metrics if meaning(metric).better == "lower"]
     index: dict[str, object] = {"suites": [suite.about for suite in suites], "lower": lower}
-    with study.block("answers: the baseline comes first"):
+    with study.block("answers: the baseline as first choice"):
         index["baseline"] = study.baseline
     blocks: dict[str, object] = {"index": index}
     for made in suites:
