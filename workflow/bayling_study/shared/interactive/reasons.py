@@ -2,77 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from bayling_study.core import languages
 from bayling_study.core.records import ROUNDING
 from bayling_study.core.text.words import length, script_share, words
 from bayling_study.shared.interactive.checks import Check, compared_share, satisfied
 
-HAN = {"Hans": "simplified Chinese", "Hant": "traditional Chinese"}
-"""Scripts whose name CLDR shortens so that it is clear only beside the language."""
-PARTS = {"answer": "of it is from", "earlier": "is left of", "both": "is as in"}
-
-
-def _script(code: str) -> str:
-    return HAN.get(code) or str(languages.locale("en").scripts.get(code, code))
-
-
-def _percent(share: float) -> str:
-    """Returns a share as whole percent, cut: what is short of 80 % must not read as 80 %."""
-    return f"{int(100 * share + ROUNDING)} %"
-
-
-def _ordinal(place: int) -> str:
-    return {0: "the first sentence", -1: "the last sentence"}.get(place, f"sentence {place + 1}")
-
-
-ASKED: dict[str, Callable[[Check], str]] = {
-    "contains": lambda check: f"has “{check['text']}”",
-    "excludes": lambda check: f"lacks “{check['text']}”",
-    "starts-with": lambda check: f"begins with “{check['text']}”",
-    "ends-with": lambda check: f"ends with “{check['text']}”",
-    "max-length": lambda check: f"at most {check['value']} {check['unit']}",
-    "min-length": lambda check: f"at least {check['value']} {check['unit']}",
-    "shorter": lambda _: "fewer words than before",
-    "longer": lambda _: "more words than before",
-    "script": lambda check: f"in {_script(check['script'])} script",
-    "upper-case": lambda _: "capitals only",
-    "quoted": lambda _: "in quotation marks",
-    "similar": lambda check: f"at least {_percent(check['least'])} as “{check['text']}”",
-    "keeps": lambda check: (
-        f"at least {_percent(check['least'])} {PARTS[check.get('of', 'both')]} the previous answer"
-        f"{', with the change' if check.get('replace') or check.get('remove') else ''}"
-    ),
-    "part": lambda check: f"is {_ordinal(check['sentence'])} of the previous answer",
-    "changed": lambda _: "differs from the previous answer",
+ASKED = {
+    "contains": "has “{text}”",
+    "excludes": "lacks “{text}”",
+    "starts-with": "begins with “{text}”",
+    "ends-with": "ends with “{text}”",
+    "max-length": "at most {value} {unit}",
+    "min-length": "at least {value} {unit}",
+    "shorter": "fewer words than before",
+    "longer": "more words than before",
+    "script": "in {script} script",
+    "upper-case": "capitals only",
+    "quoted": "in quotation marks",
+    "similar": "at least {least} as “{text}”",
+    "keeps": "at least {least} {of} the previous answer{change}",
+    "part": "is {sentence} of the previous answer",
+    "changed": "differs from the previous answer",
 }
 """Type of a check to what it asks of an answer."""
-
-FOUND: dict[str, Callable[[Check, str, Sequence[str]], str]] = {
-    **dict.fromkeys(
-        ("max-length", "min-length"),
-        lambda check, answer, _: f"{length(answer, check['unit'])} {check['unit']}",
-    ),
-    **dict.fromkeys(
-        ("shorter", "longer"),
-        lambda _, answer, before: f"{len(words(answer))} after {len(words(''.join(before[-1:])))}",
-    ),
-    **dict.fromkeys(
-        ("similar", "keeps", "part"),
-        lambda check, answer, before: _percent(compared_share(check, answer, before)),
-    ),
-    "script": lambda check, answer, _: (
-        f"{_percent(script_share(answer, check['script']))} of its words"
-    ),
-}
-"""Type of a check to what was counted in an answer, where it counts."""
+PARTS = {"answer": "of it is from", "earlier": "is left of", "both": "is as in"}
+HAN = {"Hans": "simplified Chinese", "Hant": "traditional Chinese"}
+"""Scripts whose name CLDR shortens so that it is clear only beside the language."""
 
 
-@dataclass(frozen=True)
-class Reason:
-    """Whether one check holds, and what was counted instead where it counts anything."""
+class Reason(NamedTuple):
+    """Whether a check holds, and what was counted instead where it counts anything."""
 
     holds: bool
     found: str = ""
@@ -80,10 +42,16 @@ class Reason:
 
 def asked(check: Check) -> str:
     """Returns in words what a check asks; of a type without words, its name and arguments."""
-    if check["type"] in ASKED:
-        return ASKED[check["type"]](check)
-    given = ", ".join(f"{key} {value}" for key, value in check.items() if key != "type")
-    return f"{check['type']} {given}".rstrip()
+    kind = check["type"]
+    if kind not in ASKED:
+        given = ", ".join(f"{key} {value}" for key, value in check.items() if key != "type")
+        return f"{kind} {given}".rstrip()
+    said: dict[str, Any] = check | {"of": PARTS[check.get("of", "both")]}
+    said["change"] = ", with the change" if check.get("replace") or check.get("remove") else ""
+    for key, worded in (("least", _percent), ("script", _script), ("sentence", _sentence)):
+        if key in check:
+            said[key] = worded(check[key])
+    return ASKED[kind].format_map(said)
 
 
 def reasons(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> list[Reason]:
@@ -94,13 +62,36 @@ def reasons(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> lis
     Raises:
         StudyError: the type of a check is unknown.
     """
-    return [_reason(check, answer, earlier) for check in checks]
+    held = [satisfied(check, answer, earlier) for check in checks]
+    return [
+        Reason(True) if holds else Reason(False, _found(check, answer, earlier))
+        for check, holds in zip(checks, held, strict=True)
+    ]
 
 
-def _reason(check: Check, answer: str, earlier: Sequence[str]) -> Reason:
-    if satisfied(check, answer, earlier):
-        return Reason(True)
+def _found(check: Check, answer: str, earlier: Sequence[str]) -> str:
     if not answer.strip():
-        return Reason(False, "the answer is empty")
-    found = FOUND.get(check["type"])
-    return Reason(False, found(check, answer, earlier) if found else "")
+        return "the answer is empty"
+    match check["type"]:
+        case "max-length" | "min-length":
+            return f"{length(answer, check['unit'])} {check['unit']}"
+        case "shorter" | "longer":
+            return f"{len(words(answer))} after {len(words(''.join(earlier[-1:])))}"
+        case "similar" | "keeps" | "part":
+            return _percent(compared_share(check, answer, earlier))
+        case "script":
+            return f"{_percent(script_share(answer, check['script']))} of its words"
+    return ""
+
+
+def _percent(share: float) -> str:
+    """Returns a share as whole percent, cut: what is short of 80 % must not read as 80 %."""
+    return f"{int(100 * share + ROUNDING)} %"
+
+
+def _script(code: str) -> str:
+    return HAN.get(code) or str(languages.locale("en").scripts.get(code, code))
+
+
+def _sentence(place: int) -> str:
+    return {0: "the first sentence", -1: "the last sentence"}.get(place, f"sentence {place + 1}")

@@ -69,9 +69,11 @@ def outcome(
     found += [Reason(text in answers[turn]) for text in demand.fragments]
     looked = all(reason.holds for reason in found)
     holds: list[bool | None] = [reason.holds for reason in found]
-    holds += [met == 100 if looked else None] * bool(demand.language)
-    remarks = [reason.found for reason in found] + ["" if looked else "not looked at"]
-    texts = [shown(f"{text}: {more}" if more else text)
-             for text, more in zip(demand.asked, remarks, strict=False)]  # fmt: skip
+    remarks = [reason.found for reason in found]
+    if demand.language:
+        holds.append(met == 100 if looked else None)
+        remarks.append("" if looked else "not looked at")
+    both = zip(demand.asked, remarks, strict=True)
+    texts = [shown(f"{text}: {remark}" if remark else text) for text, remark in both]
     whole = "demand met" if met == 100 else "demand not met"
     return [(met == 100, whole), *zip(holds, texts, strict=True)]
