@@ -122,6 +122,19 @@ def test_an_address_keeps_the_choice_and_a_phone_shows_it(window: Browser, page:
     assert width == PHONE[0]
 
 
+def test_one_system_without_scores_has_its_answers_shown(window: Browser, tmp_path: Path) -> None:
+    study = report_study.make(tmp_path / "study")
+    for name in ("foundation", "tuned-int8"):
+        (study.folder / f"generation/{name}/translation.jsonl").unlink()
+    for path in study.folder.glob("scoring/*/translation.segments.jsonl"):
+        path.unlink()
+    write_answers(study, tmp_path / "answers.html")
+    address = (tmp_path / "answers.html").as_uri()
+    _, summary, headings = window.evaluate(address, READY, SUMMARY, HEADINGS, size=DESK)
+    assert summary == "4 of 4 prompts; no score of both systems."
+    assert headings[0] == "zh-en/0"
+
+
 def test_hostile_answers_are_text_and_the_page_opens_without_errors(
     window: Browser, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bayling_study.core.files import write_jsonl
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses, write_prompts
 from bayling_study.stages.report.__main__ import write_report
 from bayling_study.stages.report.answer_blocks import answer_suite
@@ -118,6 +119,15 @@ def test_answers_by_likelihood_are_shown_too(tmp_path: Path) -> None:
     assert found.about["systems"] == ["foundation", "tuned", "tuned-int8"]
 
 
+def test_scores_of_a_judges_reviews_are_of_no_prompt(tmp_path: Path) -> None:
+    study = report_study.make(tmp_path)
+    for path in (tmp_path / "scoring").glob("*/translation.segments.jsonl"):
+        write_jsonl(path, [{"id": "zh-en/0/1", "metric": "win-share", "value": 100.0}])
+    found = answer_suite(study, "translation")
+    assert found is not None
+    assert found.about["metrics"] == []
+
+
 def test_a_suite_without_answers_is_no_suite_of_the_page(tmp_path: Path) -> None:
     study = report_study.make(tmp_path / "study")
     (study.folder / "generation").rename(tmp_path / "gone")
@@ -156,6 +166,7 @@ def test_the_main_page_unfolds_a_typical_dialogue_a_gain_and_a_loss(
         "Gain: de-en/0, 0.0 → 100.0",
         "Loss: de-en/1, 100.0 → 0.0",
     ]
+    assert "tuned is worse on 1 of 4 prompts" in dialogue_section(study).text
     assert shown[1].turns[1].reasons["tuned"][0] == (True, "demand met")
     write_report(study, tmp_path)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -166,5 +177,7 @@ def test_the_main_page_unfolds_a_typical_dialogue_a_gain_and_a_loss(
 
 def test_without_a_loss_none_is_shown(tmp_path: Path) -> None:
     study = report_study.make(tmp_path)
-    titles = [sample.id for sample in dialogue_section(study).open_samples]
+    section = dialogue_section(study)
+    assert "tuned is worse on 0 of 4 prompts" in section.text
+    titles = [sample.id for sample in section.open_samples]
     assert titles == ["Typical: zh-en/0, 0.0 → 0.0"]

@@ -25,7 +25,9 @@ def segment_values(study: Study, suite: str, prompts: Sequence[Prompt]) -> dict[
     """
     files = {name: study.segment_files(name, suite) for name in study.config.systems}
     found = {name: read_segment_scores(paths).values for name, paths in files.items() if paths}
-    names = dict.fromkeys(metric for own in found.values() for metric in own)
+    known = {prompt.id for prompt in prompts}  # a judge's reviews have ids of their own
+    pairs = (pair for own in found.values() for pair in own.items())
+    names = dict.fromkeys(metric for metric, rows in pairs if not known.isdisjoint(rows))
     parts = [metric for metric in names if OF_TURN.fullmatch(metric)]
     by_turn = {metric.partition(".")[0] for metric in parts}
     values: dict[str, Values] = {}

@@ -33,9 +33,11 @@ def dialogue_section(study: Study) -> PageSection:
         for system in others:
             gains = _gains(study, suite, metric, system)
             if gains:
+                worse = sum(after < before for before, after in gains.values())
                 section.text = (
                     f"{suite}: {study.baseline} and {system}, {metric} of single prompts. Typical "
-                    "is the middle difference of the two. The page of all answers has the others."
+                    f"is the middle difference of the two. {system} is worse on {worse:,} of "
+                    f"{len(gains):,} prompts; all are on the page of answers."
                 )
                 section.open_samples = _chosen(study, suite, system, gains)
                 return section

@@ -59,8 +59,8 @@ function reasonList(reasons) {
 }
 async function shownRow(suite, row, chosen) {
   const texts = await textsOf(suite, row.place);
-  const scores = element("b", direction(row.difference), signed(row.difference));
-  const both = `${chosen.metric} ${written(row.a)} → ${written(row.b)} `;
-  const heading = element("h2", "", `${row.id} · `, ...(chosen.metric ? [both, scores] : []));
+  const both = ` · ${chosen.metric} ${written(row.a)} → ${written(row.b)} `;
+  const scores = chosen.metric ? [both, element("b", direction(row.difference), signed(row.difference))] : [];
+  const heading = element("h2", "", row.id, ...scores);
   return element("article", "answer", heading, ...texts.user.map((_, turn) => shownTurn(texts, turn, row, chosen)));
 }
