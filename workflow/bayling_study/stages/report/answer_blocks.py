@@ -3,7 +3,7 @@
 Scores, lengths and demands are few numbers and come whole, so that the page sorts and counts
 without reading a text; texts come in blocks of ``BLOCK_BYTES``, of which it unpacks those it
 shows. In a block all systems' answers to a prompt stand together: they are alike, so that they
-compress to two thirds of what one block a system would take.
+compress to two thirds of what one block a system would take (texts of the replay).
 """
 
 from __future__ import annotations

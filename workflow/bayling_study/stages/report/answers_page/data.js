@@ -24,5 +24,8 @@ function element(name, kind, ...inside) {
   return made;
 }
 const written = (value) => (value === null ? "–" : value.toFixed(1));
-const signed = (value) => (value === null ? "–" : (value > 0 ? "+" : "") + value.toFixed(1).replace(/^-/, "−"));
+function signed(value) {
+  const text = written(value).replace(/^-/, "−");
+  return text === "−0.0" ? "0.0" : value > 0 && text !== "0.0" ? `+${text}` : text;
+}
 const direction = (value) => (value > 0 ? "up" : value < 0 ? "down" : "");

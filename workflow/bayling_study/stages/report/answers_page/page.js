@@ -28,8 +28,8 @@ async function show(before) {
   for (const part of [form, document.getElementById("overview")]) part.hidden = false;
   shownNow = { suite, found: sorted(found, chosen.order, lower), chosen, count: 0 };
   document.getElementById("rows").replaceChildren();
-  await more(outdated);
-  if (document.getElementById("ngrams").open) await wonAndLost(suite, found, chosen, outdated);
+  await more();
+  if (!outdated() && document.getElementById("ngrams").open) await wonAndLost(suite, found, chosen, outdated);
 }
 function summaryOf(found, all, { a, b, metric }) {
   const both = compared(found);
@@ -40,20 +40,26 @@ function summaryOf(found, all, { a, b, metric }) {
   const sides = `B better in ${count((d) => d > 0)}, A in ${count((d) => d < 0)}, equal in ${count((d) => d === 0)}`;
   return `${prompts}. Mean ${metric} of single prompts: A (${a}) ${written(first)}, B (${b}) ${written(second)}; B better by ${signed(difference)}. ${sides}. Nothing here is tested: the report has the tests.`;
 }
-async function more(outdated = () => false) {
+async function more() {
   const { suite, found, chosen, count } = shownNow;
   const next = found.slice(count, count + PAGE);
-  const made = await Promise.all(next.map((row) => shownRow(suite, row, chosen)));
-  if (outdated()) return;
   shownNow.count += next.length;
+  const made = await Promise.all(next.map((row) => shownRow(suite, row, chosen)));
+  if (shownNow.found !== found) return;
   document.getElementById("rows").append(...made);
   document.getElementById("more").hidden = shownNow.count >= found.length;
 }
 const given = () => Object.fromEntries(new FormData(form));
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("input", () => show(given()));
+// A browser that cannot unpack the data says so instead of showing nothing.
+function refresh(before) {
+  return show(before).catch((fault) => {
+    document.getElementById("summary").textContent = `The answers cannot be read (${fault}). The page needs DecompressionStream, which browsers have had since 2023.`;
+  });
+}
+form.addEventListener("input", () => refresh(given()));
 document.getElementById("more").addEventListener("click", () => more());
 document.getElementById("ngrams").addEventListener("toggle", (event) => {
-  if (event.target.open) show(given());
+  if (event.target.open) refresh(given());
 });
-show(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+refresh(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
