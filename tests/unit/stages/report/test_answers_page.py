@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bayling_study.core.files import write_jsonl
+from bayling_study.core.files import read_jsonl, write_jsonl
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses, write_prompts
 from bayling_study.stages.report.__main__ import write_report
 from bayling_study.stages.report.answer_blocks import answer_suite
@@ -173,6 +173,18 @@ def test_the_main_page_unfolds_a_typical_dialogue_a_gain_and_a_loss(
     assert '<li class="no">has “castle”</li>' in page
     assert '<a href="answers.html">' in page
     assert study.missing == {}
+
+
+def test_where_no_demand_was_lost_the_loss_is_of_a_first_answer(tmp_path: Path) -> None:
+    study = dialogue_study.make(tmp_path)
+    path = tmp_path / f"scoring/tuned/{SUITE}.segments.jsonl"
+    rows = list(read_jsonl(path))
+    for row in rows:
+        row["value"] = 100.0 if row["metric"] == "satisfaction.follow-up" else row["value"]
+    write_jsonl(path, rows)
+    section = dialogue_section(study)
+    assert "tuned is worse on 0 of 4 prompts" in section.text
+    assert section.open_samples[-1].id.startswith("Loss of chrf2.turn-1: de-en/1, 100.0 → ")
 
 
 def test_without_a_loss_none_is_shown(tmp_path: Path) -> None:
