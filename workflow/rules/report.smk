@@ -1,5 +1,5 @@
 rule report:
-    """One self-contained page, tables and figures."""
+    """Two self-contained pages, tables and figures."""
     input:
         rules.significance.output,
         STUDY.comet_scores(),
@@ -18,6 +18,7 @@ rule report:
             category="Results",
         ),
         f"{S}/report/verdict.json",
+        f"{S}/report/answers.html",
     log:
         f"{S}/logs/report.log",
     conda:

@@ -166,11 +166,11 @@ def test_a_block_that_fails_is_named_and_all_others_are_there(study, monkeypatch
 @pytest.mark.parametrize(
     ("damaged", "block"),
     [
-        ("scoring/tuned/translation.segments.jsonl", "translation: sample answers"),
+        ("scoring/tuned/translation.segments.jsonl", "answers of translation"),
         ("perplexity/tuned-int8.json", "chapter: export"),
         ("significance/comparisons.json", "main results: translation"),
         ("synthesis/default/audit.json", "chapter: data"),
-        ("generation/tuned/translation.jsonl", "translation: sample answers"),
+        ("generation/tuned/translation.jsonl", "answers of translation"),
     ],
 )
 def test_a_file_of_one_block_that_cannot_be_read_leaves_the_others(study, damaged, block):

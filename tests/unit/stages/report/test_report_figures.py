@@ -1,4 +1,4 @@
-"""Heat maps, stacked bars, ablations, cost, extremes and masks: what they show and when."""
+"""Heat maps, stacked bars, ablations, cost and masks: what they show and when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from bayling_study.stages.report.data import add_audit
 from bayling_study.stages.report.figures import evaluation_losses, score_bars, training_curve
 from bayling_study.stages.report.heatmap import directions_of, heat_map, pivots_of, place_of
 from bayling_study.stages.report.results import result_sections
-from bayling_study.stages.report.samples import extremes
 from helpers import report_study
 
 LANGUAGES = [a + b for a in "abcdefghij" for b in "mnopqrstuv"]
@@ -87,16 +86,6 @@ def test_every_score_links_to_the_file_it_stands_in(study: Study) -> None:
         cells = [c for row in table.rows for c in row[2:] if c.text != "–"]
         assert cells
         assert all((study.folder / "report" / c.link).resolve().is_file() for c in cells)
-
-
-def test_the_worst_and_best_segments_of_each_system_are_shown(study: Study) -> None:
-    groups = extremes(study, "translation", "chrf2")
-    assert list(groups)[:2] == ["foundation: worst", "foundation: best"]
-    assert groups["tuned: worst"][0].id == "zh-en/0: chrf2 0.0"
-    assert groups["tuned: best"][0].id == "de-en/1: chrf2 30.0"
-    ((_, spans),) = groups["tuned: worst"][0].turns[0].answers
-    assert [span.text for span in spans if span.new] == ["green "]
-    assert extremes(study, "translation", "no-such-metric") == {}
 
 
 def test_a_mask_example_marks_what_is_learnt_and_shows_what_is_hidden() -> None:

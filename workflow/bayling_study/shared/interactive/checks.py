@@ -71,24 +71,29 @@ def matched_share(one: str, other: str, of: str = "both") -> float:
     return common / total if total else 0.0
 
 
-def _keeps(check: Check, answer: str, earlier: Sequence[str]) -> bool:
-    """Compares with the previous answer after the change that was asked for."""
-    if not earlier:
-        return False
-    before = earlier[-1]
+def compared_share(check: Check, answer: str, earlier: Sequence[str]) -> float:
+    """Returns how much an answer shares with what ``similar``, ``keeps`` or ``part`` names.
+
+    That is the given text, the previous answer after the change that was asked for, or one
+    sentence of it; a share of words in order (0 to 1), 0 where there is no such thing.
+    """
+    if check["type"] == "similar":
+        return matched_share(answer, check["text"])
+    before = earlier[-1] if earlier else ""
+    if check["type"] == "part":
+        parts = sentences(before)
+        inside = -len(parts) <= check["sentence"] < len(parts)
+        return matched_share(answer, parts[check["sentence"]]) if inside else 0.0
     for old, new in check.get("replace", []):
         before = before.replace(old, new)
     for fragment in check.get("remove", []):
         answer = answer.replace(fragment, "")
     of = {"answer": "one", "earlier": "other", "both": "both"}[check.get("of", "both")]
-    return matched_share(answer, before, of) >= float(check["least"])
+    return matched_share(answer, before, of) if earlier else 0.0
 
 
-def _part(check: Check, answer: str, earlier: Sequence[str]) -> bool:
-    parts = sentences(earlier[-1]) if earlier else []
-    if not -len(parts) <= check["sentence"] < len(parts):
-        return False
-    return matched_share(answer, parts[check["sentence"]]) >= float(check["least"])
+def _shares(check: Check, answer: str, earlier: Sequence[str]) -> bool:
+    return compared_share(check, answer, earlier) >= float(check["least"])
 
 
 def _compared_length(answer: str, earlier: Sequence[str]) -> int:
@@ -113,9 +118,9 @@ RULES: dict[str, Rule] = {
         not any(letter.islower() and letter.upper() != letter for letter in answer)
     ),
     "quoted": lambda _, answer, __: answer.strip()[0] in QUOTES and answer.strip()[-1] in QUOTES,
-    "similar": lambda check, answer, _: matched_share(answer, check["text"]) >= check["least"],
-    "keeps": _keeps,
-    "part": _part,
+    "similar": _shares,
+    "keeps": _shares,
+    "part": _shares,
     "changed": lambda _, answer, earlier: (
         bool(earlier) and normalise(answer) != normalise(earlier[-1])
     ),

@@ -1,8 +1,9 @@
-"""Writes the report of a finished study: one page, tables, figures, verdicts.
+"""Writes the report of a finished study: two pages, tables, figures, verdicts.
 
-``OUT/index.html`` opens from disk and needs nothing beside it; ``tables/*.tsv``,
-``tables/*.tex`` and ``figures/*.svg`` hold the same for use elsewhere; ``verdicts.tsv`` compares
-every score with the published value, and ``verdict.json`` says in sentences what was found.
+``OUT/index.html`` and ``OUT/answers.html``, all answers side by side, open from disk and need
+nothing beside them; ``tables/*.tsv``, ``tables/*.tex`` and ``figures/*.svg`` hold the same for use
+elsewhere; ``verdicts.tsv`` compares every score with the published value, and ``verdict.json``
+says in sentences what was found.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.shared.verdict import VERDICT
 from bayling_study.stages.report.ablations import ablation_section
+from bayling_study.stages.report.answers import write_answers
 from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.cautions import missing_section
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.conclusion import conclusion
 from bayling_study.stages.report.data import data_section
+from bayling_study.stages.report.dialogues import dialogue_section
 from bayling_study.stages.report.explanations import metrics_section
 from bayling_study.stages.report.exports import export_section
 from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
@@ -48,6 +51,8 @@ CHAPTERS = (
 def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     """Returns the chapters that have something to show."""
     chapters = [overview_section(study)]
+    with study.block("chapter: dialogues"):
+        chapters.append(dialogue_section(study))
     with study.block("chapter: verdicts"):
         chapters.append(verdict_section(study, verdicts))
     chapters += result_sections(study)
@@ -87,6 +92,7 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
             figure.write(out / "figures")
     with study.block("summary at the end of `make study`"):
         write_text(out / "tables" / "summary.tsv", summary_table(study, verdicts).tsv())
+    write_answers(study, out / "answers.html")
     if study.missing:
         sections.insert(0, missing_section(study))
         sections[0].tables[0].write(out / "tables")

@@ -140,11 +140,16 @@ class MarkedText:
 
 @dataclass(frozen=True)
 class SampleTurn:
-    """What the user said, what was expected, and (system, answer) of every system."""
+    """What the user said, what was expected, and (system, answer) of every system.
+
+    ``reasons`` say by system whether the turn's demand is met: pairs of whether it holds, none
+    where nobody looked, and what.
+    """
 
     user: str
     reference: str
     answers: list[tuple[str, list[MarkedText]]]
+    reasons: dict[str, list[tuple[bool | None, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,7 @@ class PageSection:
 
     ``more`` holds tables that open on demand, by title; ``samples`` and ``masks`` hold examples
     in groups, by the title of the whole and of the group. In a mask, supervised text is marked.
+    ``open_samples`` are not folded.
     """
 
     name: str
@@ -170,6 +176,7 @@ class PageSection:
     more: dict[str, list[Table]] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
     samples: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
+    open_samples: list[Sample] = field(default_factory=list)
     masks: dict[str, dict[str, list[list[MarkedText]]]] = field(default_factory=dict)
     facts: list[tuple[str, str]] = field(default_factory=list)
 
@@ -186,8 +193,8 @@ class PageSection:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to show."""
-        shown = (self.text, self.facts, self.all_tables, self.figures, self.samples, self.masks)
-        return not any(shown)
+        shown = (self.text, self.facts, self.all_tables, self.figures)
+        return not any((*shown, self.open_samples, self.samples, self.masks))
 
 
 def table_row(*values: object) -> list[Cell]:

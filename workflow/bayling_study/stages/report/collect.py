@@ -202,11 +202,14 @@ class Study:
 
     def segments(self, system: str, suite: str, metric: str) -> dict[str, float]:
         """Returns a system's segment scores of a metric by prompt id; empty without any."""
-        name = f"{suite}.segments.jsonl"
-        folders = (self.folder / "scoring", self.folder / "comet" / "score")
-        paths = [folder / system / name for folder in folders]
-        rows = (row for path in paths if path.is_file() for row in read_jsonl(path))
+        rows = (row for path in self.segment_files(system, suite) for row in read_jsonl(path))
         return {row["id"]: row["value"] for row in rows if row["metric"] == metric}
+
+    def segment_files(self, system: str, suite: str) -> list[Path]:
+        """Returns the files with a system's segment scores, of the scorers and of COMET."""
+        folders = (self.folder / "scoring", self.folder / "comet" / "score")
+        paths = [folder / system / f"{suite}.segments.jsonl" for folder in folders]
+        return [path for path in paths if path.is_file()]
 
     def prompts(self, suite: str) -> list[Prompt]:
         """Returns a suite's prompts."""
@@ -216,8 +219,9 @@ class Study:
         """Returns a system's hypotheses by prompt id; empty where it has none for the suite."""
         key = (system, suite)
         if key not in self._outputs:
-            path = self.folder / "generation" / system / f"{suite}.jsonl"
-            rows = read_jsonl(path) if path.exists() else []
+            folders = (self.folder / "generation", self.folder / "harness")
+            paths = [folder / system / f"{suite}.jsonl" for folder in folders]
+            rows = (row for path in paths if path.exists() for row in read_jsonl(path))
             self._outputs[key] = {row["id"]: row for row in rows}
         return self._outputs[key]
 

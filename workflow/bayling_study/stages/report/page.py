@@ -1,7 +1,7 @@
-"""The page itself: sections in, one self-contained HTML file out.
+"""The pages themselves: sections or data in, one self-contained HTML file out.
 
 All text is escaped by Jinja; only the figures, which matplotlib made and
-escaped, go in as they are. The page's policy forbids every script but its own.
+escaped, go in as they are. A page's policy forbids every script but its own.
 """
 
 from __future__ import annotations
@@ -24,18 +24,29 @@ SHOWN = 8
 def render(
     title: str, subtitle: str, sections: list[PageSection], sentences: Sequence[str] = ()
 ) -> str:
-    """Returns the page as HTML text; ``sentences`` are the verdict, the first thing on it."""
-    loader = FileSystemLoader(FOLDER)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    """Returns the report's page as HTML text; ``sentences`` are the verdict, the first thing on it."""
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
-    digest = hashlib.sha256(script.encode()).digest()
-    return environment.get_template("page.html").render(
+    style = (FOLDER / "page.css").read_text(encoding="utf-8")
+    return render_page(
+        "page.html",
+        style,
+        script,
         title=title,
         subtitle=subtitle,
+        sections=sections,
         sentences=sentences[:SHOWN],
         more=sentences[SHOWN:],
-        sections=sections,
-        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
+    )
+
+
+def render_page(template: str, style: str, script: str, **values: object) -> str:
+    """Returns a page from a template of this folder, with its style and its only script."""
+    loader = FileSystemLoader(FOLDER)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    digest = hashlib.sha256(script.encode()).digest()
+    return environment.get_template(template).render(
+        **values,
+        style=Markup(style),
         script=Markup(script),
         script_hash=Markup(base64.b64encode(digest).decode()),
     )

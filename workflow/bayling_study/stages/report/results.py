@@ -17,7 +17,7 @@ from bayling_study.stages.report.heatmap import (
     pivots_of,
 )
 from bayling_study.stages.report.metrics import counted, headline, score_row
-from bayling_study.stages.report.samples import extremes, samples
+from bayling_study.stages.report.samples import samples
 
 MANY_SIGNATURES = 4
 """More than this many signatures are left to the cells' hints."""
@@ -45,9 +45,8 @@ def result_sections(study: Study) -> list[PageSection]:
                     table = metric_table(study, suite, metric, own)
                     section.more.setdefault(family, []).append(table)
         with study.block(f"{suite}: sample answers"):
-            shown = {"Sample answers": samples(study, suite)}
-            shown[f"Worst and best segments by {first[0]}"] = extremes(study, suite, first[0])
-            section.samples = {title: groups for title, groups in shown.items() if groups}
+            found = samples(study, suite)
+            section.samples = {"Sample answers": found} if found else {}
     return sections
 
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import replace
 from difflib import SequenceMatcher
 
 from bayling_study.core.records import Prompt
 from bayling_study.stages.report.blocks import MarkedText, Sample, SampleTurn
 from bayling_study.stages.report.collect import Study
 
-EXTREMES = 3
-"""Worst and best segments that are shown of each system."""
 LONGEST_SHOWN = 2000
 """Characters of a text that are shown."""
 MOST_SAMPLES = 150
@@ -49,38 +46,12 @@ def samples(study: Study, suite: str) -> dict[str, list[Sample]]:
             given = {name: study.answers(name, suite) for name in study.config.systems}
             answers = {n: a[prompt.id]["turns"] for n, a in given.items() if prompt.id in a}
             if answers:
-                group.append(_sample(prompt, answers))
+                group.append(sample(prompt, answers))
     return {item: group for item, group in groups.items() if group}
 
 
-def extremes(study: Study, suite: str, metric: str) -> dict[str, list[Sample]]:
-    """Returns each system's worst and best segments of a suite, by system.
-
-    They are ordered by the metric, larger being better; among equals the longer reference comes
-    first: it says more than one word.
-    """
-    prompts = {prompt.id: prompt for prompt in study.prompts(suite)}
-    length = {name: sum(map(len, prompt.references)) for name, prompt in prompts.items()}
-    groups: dict[str, list[Sample]] = {}
-    for system in study.config.systems:
-        values = study.segments(system, suite, metric)
-        known = [name for name in values if name in prompts]
-        worst = sorted(known, key=lambda name: (values[name], -length[name]))[:EXTREMES]
-        best = sorted(known, key=lambda name: (-values[name], -length[name]))[:EXTREMES]
-        given = study.answers(system, suite)
-        for title, chosen in ((f"{system}: worst", worst), (f"{system}: best", best)):
-            groups[title] = [
-                replace(
-                    _sample(prompts[name], {system: given[name]["turns"]}),
-                    id=f"{name}: {metric} {values[name]:.1f}",
-                )
-                for name in chosen
-                if name in given
-            ]
-    return {title: found for title, found in groups.items() if found}
-
-
-def _sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
+def sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
+    """Returns a prompt with answers by system, their words marked against the references."""
     turns = []
     for place, user in enumerate(prompt.turns):
         reference = prompt.references[place] if place < len(prompt.references) else ""
@@ -92,7 +63,9 @@ def _sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
 
 def shown(text: str) -> str:
     """Returns a text fit for showing: not too long, nothing invisible in it."""
-    head = "".join(_visible(character) for character in text[:LONGEST_SHOWN])
+    head = text[:LONGEST_SHOWN]
+    if not head.replace("\n", " ").isprintable():  # which few texts are not; no loop for the others
+        head = "".join(map(_visible, head))
     if len(text) <= LONGEST_SHOWN:
         return head
     return f"{head} … ({len(text):,} characters; the first {LONGEST_SHOWN:,} are shown)"
