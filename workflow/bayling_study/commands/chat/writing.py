@@ -1,4 +1,4 @@
-"""Writes an answer piece by piece, for the terminal chat and the server."""
+"""Writes an answer piece by piece, for the terminal chat, the server and the page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers import StoppingCriteria
+from transformers import (
+    LogitsProcessor,
+    StoppingCriteria,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 from transformers.generation.streamers import BaseStreamer
 
 from bayling_study.shared.answer_text import answer_text
@@ -68,6 +73,28 @@ class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transform
         return torch.full((len(input_ids),), over, dtype=torch.bool, device=input_ids.device)
 
 
+class Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+    """Makes the likeliest token a random one, drawn with a generator of its own.
+
+    transformers draws with the process's generator, which answers that are written at once
+    would take from each other. The least of exponential variables divided by the
+    probabilities is a draw from them (Gumbel-max).
+    """
+
+    def __init__(self, temperature: float, top_p: float, seed: int | None, device: Any) -> None:
+        self._shapes = [TemperatureLogitsWarper(temperature), TopPLogitsWarper(top_p)]
+        self._generator = torch.Generator(device)
+        self._generator.seed() if seed is None else self._generator.manual_seed(seed)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Returns the scores of the next token, the drawn one's the highest."""
+        scores = scores.float()
+        for shape in self._shapes:
+            scores = shape(input_ids, scores)
+        drawn = torch.empty_like(scores).exponential_(generator=self._generator)
+        return scores - drawn.clamp_(min=torch.finfo(scores.dtype).tiny).log()
+
+
 def write(
     model: Any,
     prompt: Sequence[int],
@@ -75,16 +102,15 @@ def write(
     writer: Writer,
     temperature: float,
     top_p: float = 1.0,
+    seed: int | None = None,
 ) -> list[int]:
     """Lets a model answer; a temperature of 0 is greedy decoding.
 
     Returns:
         The answer's ids, with the one of ``writer.ends`` that ended it.
     """
-    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
-    if temperature > 0:
-        # Without a cut at the most likely tokens, as generation samples.
-        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    # Without a cut at the most likely tokens, as generation samples.
+    drawing = [Draw(temperature, top_p, seed, model.device)] if temperature > 0 else []
     ids = torch.tensor([prompt], device=model.device)
     with torch.inference_mode():
         output = model.generate(
@@ -95,7 +121,10 @@ def write(
             pad_token_id=writer.ends[0],
             streamer=writer,
             stopping_criteria=[writer],
-            **sampling,
+            logits_processor=drawing,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
         )
     answer: list[int] = output[0, len(prompt) :].tolist()
     return answer

@@ -1,57 +1,92 @@
-"""The two addresses of the server, and answers and errors in OpenAI's forms."""
+"""The addresses of the server, and answers and errors in OpenAI's forms."""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from bayling_study.commands.serve.answering import Answerer, Question
-from bayling_study.commands.serve.request import parse
+from bayling_study.commands.chat.answering import Answerer, Question
+from bayling_study.commands.serve.guard import guards
+from bayling_study.commands.serve.request import ChatRequest, parse
 from bayling_study.core.errors import StudyError
 
-# Pages of other sites reach a loopback address under a name of theirs.
-HOSTS = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+Answerers = Mapping[str, Answerer]
+"""Models by the names that clients know them by; the first answers who names none."""
 
 
-def application(answerer: Answerer, name: str) -> Starlette:
-    """Returns the server of one model, which clients know by ``name``."""
+def application(
+    answerers: Answerers, cors: bool = False, more: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """Returns the server of some models.
+
+    Args:
+        answerers: the models.
+        cors: whether pages of other servers on this machine may ask, too.
+        more: addresses beside OpenAI's.
+    """
+    entries = [
+        {"id": name, "object": "model", "created": 0, "owned_by": "bayling-study"}
+        for name in answerers
+    ]
 
     def models(request: Request) -> Response:
-        entry = {"id": name, "object": "model", "created": 0, "owned_by": "bayling-study"}
-        return JSONResponse({"object": "list", "data": [entry]})
+        return JSONResponse({"object": "list", "data": entries})
+
+    def model(request: Request) -> Response:
+        name = request.path_params["name"]
+        found = next((entry for entry in entries if entry["id"] == name), None)
+        return JSONResponse(found) if found else _error(404, _unknown(answerers, name))
 
     async def chat(request: Request) -> Response:
-        return await run_in_threadpool(_chat, answerer, name, await request.body())
+        return await run_in_threadpool(_chat, answerers, await request.body())
 
     routes = [
         Route("/v1/models", models),
+        Route("/v1/models/{name}", model),
         Route("/v1/chat/completions", chat, methods=["POST"]),
     ]
-    return Starlette(routes=routes, middleware=[HOSTS])
+    return Starlette(routes=[*routes, *more], middleware=guards(cors))
 
 
-def _chat(answerer: Answerer, name: str, body: bytes) -> Response:
+def _unknown(answerers: Answerers, name: str | None) -> str:
+    return f"the models served here are {', '.join(map(repr, answerers))}, not {name!r}"
+
+
+def asked_for(answerers: Answerers, body: bytes) -> tuple[str, Question, ChatRequest]:
+    """Returns the model's name, the question and the request.
+
+    Raises:
+        StudyError: the request is wrong, or it does not fit the model.
+        LookupError: another model is asked for.
+    """
+    asked = parse(body, ChatRequest)
+    name = asked.model or next(iter(answerers))
+    if name not in answerers:
+        raise LookupError(_unknown(answerers, name))
+    return name, answerers[name].accept(asked.question()), asked
+
+
+def _chat(answerers: Answerers, body: bytes) -> Response:
     try:
-        asked = parse(body)
-        if asked.model not in (None, name):
-            return _error(404, f"the model served here is {name!r}, not {asked.model!r}")
-        question = answerer.question(asked)
+        name, question, asked = asked_for(answerers, body)
+    except LookupError as error:
+        return _error(404, str(error))
     except StudyError as error:
         return _error(400, error.render())
+    answerer = answerers[name]
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
     if asked.stream:
-        lines = _events(answerer, question, head)
+        counted = asked.stream_options is not None and asked.stream_options.include_usage
+        lines = _events(answerer, question, head, counted)
         return StreamingResponse(lines, media_type="text/event-stream")
     try:
         text = "".join(answerer.pieces(question))
@@ -63,7 +98,9 @@ def _chat(answerer: Answerer, name: str, body: bytes) -> Response:
     return JSONResponse(head | whole)
 
 
-def _events(answerer: Answerer, question: Question, head: dict[str, Any]) -> Iterator[str]:
+def _events(
+    answerer: Answerer, question: Question, head: dict[str, Any], counted: bool
+) -> Iterator[str]:
     """Yields the chunks of an answer as server-sent events."""
 
     def chunk(delta: dict[str, str], finish: str | None = None) -> str:
@@ -78,8 +115,7 @@ def _events(answerer: Answerer, question: Question, head: dict[str, Any]) -> Ite
         yield _event(_told(500, str(error)))
         return
     yield chunk({}, question.finish)
-    options = question.request.stream_options
-    if options and options.include_usage:
+    if counted:
         counts = {"choices": [], "usage": _usage(question)}
         yield _event(head | {"object": "chat.completion.chunk"} | counts)
     yield "data: [DONE]\n\n"
