@@ -89,6 +89,37 @@ class Browser:
         """
         return asyncio.run(self._wait_for(address, wanted, picture))
 
+    def evaluate(
+        self, address: str, *scripts: str, size: tuple[int, int], picture: Path | None = None
+    ) -> list[Any]:
+        """Opens a page and returns what each script gives in it, one after the other.
+
+        Args:
+            address: of the page.
+            scripts: expressions; of a promise, what it gives. Its values must be JSON.
+            size: width and height of the window in pixels of CSS.
+            picture: where a picture of the window goes at the end.
+        """
+        return asyncio.run(self._evaluate(address, scripts, size, picture))
+
+    async def _evaluate(
+        self, address: str, scripts: Sequence[str], size: tuple[int, int], picture: Path | None
+    ) -> list[Any]:
+        async with aiohttp.ClientSession() as session:
+            async with session.put(f"{self._address}/json/new?about:blank") as answer:
+                page = await answer.json()
+            async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as tab:
+                window = {"width": size[0], "height": size[1], "deviceScaleFactor": 1}
+                shape = {**window, "mobile": size[0] < 600}
+                await _ask(tab, "Emulation.setDeviceMetricsOverride", shape)
+                await _ask(tab, "Page.navigate", {"url": address})
+                results = [await _value_of(tab, script) for script in scripts]
+                if picture is not None:
+                    data = (await _ask(tab, "Page.captureScreenshot", {}))["data"]
+                    picture.write_bytes(base64.b64decode(data))
+            async with session.get(f"{self._address}/json/close/{page['id']}"):
+                return results
+
     async def _wait_for(self, address: str, wanted: Sequence[str], picture: Path | None) -> str:
         async with aiohttp.ClientSession() as session:
             place = f"{self._address}/json/new?{quote(address, safe='')}"
@@ -110,6 +141,14 @@ async def _ask(tab: Any, method: str, parameters: dict[str, Any]) -> dict[str, A
         answer = await tab.receive_json(timeout=SECONDS)
         if answer.get("id") == 1:
             return dict(answer["result"])
+
+
+async def _value_of(tab: Any, script: str) -> Any:
+    """Returns what an expression gives in a page; a fault in it fails the test."""
+    asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
+    answer = await _ask(tab, "Runtime.evaluate", asked)
+    assert "exceptionDetails" not in answer, answer
+    return answer["result"].get("value")
 
 
 async def _shown(tab: Any, address: str, wanted: Sequence[str]) -> str:
