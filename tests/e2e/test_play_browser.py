@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from bayling_study.commands.chat.answering import Answerer
-from bayling_study.commands.play.about import about
-from bayling_study.commands.play.page import routes
+from bayling_study.commands.play.page import about, routes
 from bayling_study.commands.play.votes import Votes
 from bayling_study.commands.ranking.sheet import rank_columns
 from bayling_study.commands.serve.app import application
@@ -89,7 +88,7 @@ def address(study: Path, results: Path, tmp_path_factory: pytest.TempPathFactory
         answerers[name] = Answerer(loaded, template)
     votes = Votes(results, dict.fromkeys(SYSTEMS, "hash"), config.study.seed)
     votes.check()
-    told = about(config, Layout(config))
+    told = about(config)
     with serving(application(answerers, more=routes(answerers, told, votes))) as found:
         yield found
 
@@ -227,11 +226,7 @@ def test_blind_votes_become_a_sheet_and_scores(
     text = (folder / "sheet.csv").read_text(encoding="utf-8-sig")
     [row] = csv.DictReader(io.StringIO(text, newline=""))
     assert row["conversation"] == "[1] =Hello\n[2] Again"
-    ranks = [
-        row[f"{a}_{n}"]
-        for a in ("translation", "instruction_following", "multi_turn")
-        for n in (1, 2)
-    ]
+    ranks = [row[column] for column in rank_columns(2)]
     assert ranks == ["1", "2", "2", "1", "1", "1"]
     scores = read_scores(results / "ranking/scores/play-foundation-tuned.json")
     share = {(s.item, s.system): s.value for s in scores if s.metric == "first-place-share"}

@@ -9,8 +9,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 
 from bayling_study.commands.chat.options import chosen
-from bayling_study.commands.play.about import about
-from bayling_study.commands.play.page import routes
+from bayling_study.commands.play.page import about, routes
 from bayling_study.commands.play.votes import Votes
 from bayling_study.commands.serve.app import application
 from bayling_study.commands.serve.running import LOOPBACK, PORT, loaded, serve
@@ -43,12 +42,11 @@ def main() -> None:
         what = f"{len(models)} system(s) to compare"
         raise StudyError(what, where="--systems", fix=f'SYSTEMS="foundation tuned", at most {MOST}')
     config = load_config(*options.study_config)
-    layout = Layout(config)
-    told = about(config, layout)
+    told = about(config)
 
     def made() -> Starlette:
         hashes = {name: sha256_path(model.checkpoint) for name, model in models}
-        votes = Votes(layout.study, hashes, config.study.seed)
+        votes = Votes(Layout(config).study, hashes, config.study.seed)
         votes.check()
         answerers = loaded(models)
         return application(answerers, more=routes(answerers, told, votes))

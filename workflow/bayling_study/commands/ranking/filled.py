@@ -42,7 +42,7 @@ def read_sheet(path: Path, key: Key) -> Ranks:
     Raises:
         StudyError: a column, a row or a rank is missing, repeated or impossible.
     """
-    rows = read_cells(path)
+    rows = _rows(path)
     wanted = ["item", *rank_columns(len(key.systems))]
     header = rows[0] if rows else []
     for column in wanted:
@@ -62,12 +62,7 @@ def read_sheet(path: Path, key: Key) -> Ranks:
     return ranks
 
 
-def read_cells(path: Path) -> list[list[str]]:
-    """Returns all cells of a sheet as a spreadsheet program may have saved it.
-
-    Raises:
-        StudyError: there is no such file, or it is not UTF-8 text.
-    """
+def _rows(path: Path) -> list[list[str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:

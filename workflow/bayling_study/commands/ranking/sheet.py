@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +36,15 @@ Fill every rank column, change nothing else, and save as CSV.
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A conversation, the systems in the order of the answer columns, and each one's answers."""
+    """A conversation, the systems in the order of the answer columns, and each one's answers.
+
+    ``ranks`` are those that are known already, in the order of ``rank_columns``.
+    """
 
     prompt: Prompt
     order: list[str]
     answers: list[list[str]]
+    ranks: Sequence[int] = ()
 
 
 def draw_rows(
@@ -94,38 +98,22 @@ def write_sheet(folder: Path, rows: Sequence[SheetRow], about: Mapping[str, obje
     is what the key says besides the orders (study, suite, seed).
     """
     systems = len(rows[0].order)
-    write_cells(folder, [header(systems), *(cells(n, row) for n, row in enumerate(rows, start=1))])
+    columns = [*FIRST_COLUMNS, *(f"answer_{n}" for n in range(1, systems + 1))]
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow([*columns, *rank_columns(systems)])
+    empty = [""] * len(rank_columns(systems))
+    for number, row in enumerate(rows, start=1):
+        cells = [str(number), _numbered(row.prompt.turns), *map(_numbered, row.answers)]
+        writer.writerow([*map(defused, cells), *(row.ranks or empty)])
+    write_text(folder / "sheet.csv", "\ufeff" + stream.getvalue())
     instructions = INSTRUCTIONS.format(items=len(rows), systems=systems)
     write_text(folder / "INSTRUCTIONS.txt", instructions)
-    orders = {str(number): order(row) for number, row in enumerate(rows, start=1)}
+    orders = {
+        str(number): {"prompt": row.prompt.id, "order": row.order}
+        for number, row in enumerate(rows, start=1)
+    }
     write_json(folder / "key.json", {"schema": 1, **about, "rows": orders})
-
-
-def header(systems: int) -> list[str]:
-    """Returns the names of all columns."""
-    answers = [f"answer_{number}" for number in range(1, systems + 1)]
-    return [*FIRST_COLUMNS, *answers, *rank_columns(systems)]
-
-
-def cells(
-    number: int, row: SheetRow, ranks: Mapping[str, Sequence[int]] | None = None
-) -> list[str]:
-    """Returns a row's cells; the ranks of each ability are in the order of the answers."""
-    texts = [str(number), _numbered(row.prompt.turns), *map(_numbered, row.answers)]
-    given = [str(rank) for ability in ABILITIES for rank in ranks[ability]] if ranks else []
-    return [*map(defused, texts), *(given or [""] * len(rank_columns(len(row.order))))]
-
-
-def order(row: SheetRow) -> dict[str, object]:
-    """Returns what the key says of a row."""
-    return {"prompt": row.prompt.id, "order": row.order}
-
-
-def write_cells(folder: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Writes ``sheet.csv``, the columns' names being the first row."""
-    stream = io.StringIO(newline="")
-    csv.writer(stream).writerows(rows)
-    write_text(folder / "sheet.csv", "\ufeff" + stream.getvalue())
 
 
 def defused(cell: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from bayling_study.commands.chat.answering import Answerer, Question
 from bayling_study.commands.serve.guard import guards
@@ -23,6 +24,10 @@ Answerers = Mapping[str, Answerer]
 """Models by the names that clients know them by; the first answers who names none."""
 
 
+class NotServedError(StudyError):
+    """Another model is asked for."""
+
+
 def application(
     answerers: Answerers, cors: bool = False, more: Sequence[BaseRoute] = ()
 ) -> Starlette:
@@ -31,20 +36,17 @@ def application(
     Args:
         answerers: the models.
         cors: whether pages of other servers on this machine may ask, too.
-        more: addresses beside OpenAI's.
+        more: addresses beside OpenAI's; the ``StudyError`` that one raises is told to the client.
     """
-    entries = [
-        {"id": name, "object": "model", "created": 0, "owned_by": "bayling-study"}
-        for name in answerers
-    ]
+
+    def entry(name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": 0, "owned_by": "bayling-study"}
 
     def models(request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": entries})
+        return JSONResponse({"object": "list", "data": [entry(name) for name in answerers]})
 
     def model(request: Request) -> Response:
-        name = request.path_params["name"]
-        found = next((entry for entry in entries if entry["id"] == name), None)
-        return JSONResponse(found) if found else _error(404, _unknown(answerers, name))
+        return JSONResponse(entry(_served(answerers, request.path_params["name"])))
 
     async def chat(request: Request) -> Response:
         return await run_in_threadpool(_chat, answerers, await request.body())
@@ -54,11 +56,14 @@ def application(
         Route("/v1/models/{name}", model),
         Route("/v1/chat/completions", chat, methods=["POST"]),
     ]
-    return Starlette(routes=[*routes, *more], middleware=guards(cors))
+    told: dict[Any, Any] = {StudyError: _refused}
+    return Starlette(routes=[*routes, *more], middleware=guards(cors), exception_handlers=told)
 
 
-def _unknown(answerers: Answerers, name: str | None) -> str:
-    return f"the models served here are {', '.join(map(repr, answerers))}, not {name!r}"
+def _served(answerers: Answerers, name: str) -> str:
+    if name in answerers:
+        return name
+    raise NotServedError(f"the models served here are {', '.join(map(repr, answerers))}, not {name!r}")
 
 
 def asked_for(answerers: Answerers, body: bytes) -> tuple[str, Question, ChatRequest]:
@@ -66,28 +71,20 @@ def asked_for(answerers: Answerers, body: bytes) -> tuple[str, Question, ChatReq
 
     Raises:
         StudyError: the request is wrong, or it does not fit the model.
-        LookupError: another model is asked for.
+        NotServedError: another model is asked for.
     """
     asked = parse(body, ChatRequest)
-    name = asked.model or next(iter(answerers))
-    if name not in answerers:
-        raise LookupError(_unknown(answerers, name))
+    name = _served(answerers, asked.model or next(iter(answerers)))
     return name, answerers[name].accept(asked.question()), asked
 
 
 def _chat(answerers: Answerers, body: bytes) -> Response:
-    try:
-        name, question, asked = asked_for(answerers, body)
-    except LookupError as error:
-        return _error(404, str(error))
-    except StudyError as error:
-        return _error(400, error.render())
+    name, question, asked = asked_for(answerers, body)
     answerer = answerers[name]
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
     if asked.stream:
         counted = asked.stream_options is not None and asked.stream_options.include_usage
-        lines = _events(answerer, question, head, counted)
-        return StreamingResponse(lines, media_type="text/event-stream")
+        return Events(_events(answerer, question, head, counted))
     try:
         text = "".join(answerer.pieces(question))
     except Exception as error:  # the model's fault, such as no memory, goes to the client
@@ -98,9 +95,24 @@ def _chat(answerers: Answerers, body: bytes) -> Response:
     return JSONResponse(head | whole)
 
 
+class Events(StreamingResponse):
+    """Server-sent events; when nobody reads them any more, the answer ends at once."""
+
+    def __init__(self, lines: Generator[str]) -> None:
+        super().__init__(lines, media_type="text/event-stream")
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._lines.close()
+
+
 def _events(
     answerer: Answerer, question: Question, head: dict[str, Any], counted: bool
-) -> Iterator[str]:
+) -> Generator[str]:
     """Yields the chunks of an answer as server-sent events."""
 
     def chunk(delta: dict[str, str], finish: str | None = None) -> str:
@@ -137,6 +149,10 @@ def _usage(question: Question) -> dict[str, int]:
 def _told(status: int, message: str) -> dict[str, Any]:
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"error": {"message": message, "type": kind, "param": None, "code": status}}
+
+
+def _refused(request: Request, error: StudyError) -> Response:
+    return _error(404 if isinstance(error, NotServedError) else 400, error.render())
 
 
 def _error(status: int, message: str) -> Response:

@@ -7,6 +7,7 @@ lets point there (the host tells), or straight (the origin tells).
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -21,22 +22,16 @@ LOOPBACK_PAGE = re.compile(rf"https?://({'|'.join(map(re.escape, NAMES))})(:\d+)
 
 
 class OriginGuard:
-    """Refuses what a page of another origin asks for.
+    """Refuses what a page of another origin asks for, unless it is ``welcome``."""
 
-    Args:
-        app: what is guarded.
-        others: whether pages of other servers on this machine are welcome.
-    """
-
-    def __init__(self, app: ASGIApp, others: bool) -> None:
-        self.app, self.others = app, others
+    def __init__(self, app: ASGIApp, welcome: re.Pattern[str] | None) -> None:
+        self.app, self.welcome = app, welcome
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands a request on, or answers 403."""
         headers = Headers(scope=scope) if scope["type"] == "http" else {}
-        origin = headers.get("origin")
-        own = f"http://{headers.get('host')}"
-        if origin in (None, own) or (self.others and LOOPBACK_PAGE.fullmatch(origin)):
+        origin, own = headers.get("origin"), f"http://{headers.get('host')}"
+        if origin in (None, own) or (self.welcome and self.welcome.fullmatch(origin)):
             await self.app(scope, receive, send)
         else:
             refused = PlainTextResponse("a page of another origin may not ask", 403)
@@ -45,12 +40,9 @@ class OriginGuard:
 
 def guards(cors: bool) -> list[Middleware]:
     """Returns what stands before the server; ``cors`` lets other loopback pages ask and read."""
-    pages = LOOPBACK_PAGE.pattern
-    sharing = Middleware(
-        CORSMiddleware, allow_origin_regex=pages, allow_methods=["*"], allow_headers=["*"]
-    )
+    how: dict[str, Any] = {"allow_methods": ["*"], "allow_headers": ["*"]}
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=NAMES, www_redirect=False),
-        Middleware(OriginGuard, others=cors),
-        *([sharing] if cors else []),
+        Middleware(OriginGuard, welcome=LOOPBACK_PAGE if cors else None),
+        *([Middleware(CORSMiddleware, allow_origin_regex=LOOPBACK_PAGE.pattern, **how)] * cors),
     ]
