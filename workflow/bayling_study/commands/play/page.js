@@ -162,8 +162,9 @@ function show() {
   at("panes").replaceChildren(...state.panes.map((pane) => pane.part));
   const hidden = !state.revealed && state.turns.length > 0;
   at("vote").hidden = !hidden;
+  at("panes").classList.toggle("voting", hidden);
   const able = hidden && ready() && state.turns.length > 1;
-  at("vote").firstElementChild.textContent = able || state.turns.length > 1 ? "Which is better?" : "Which is better? You can vote from the second turn on.";
+  at("early").hidden = state.turns.length > 1;
   for (const choice of at("abilities").querySelectorAll("button")) {
     choice.disabled = !able;
     choice.setAttribute("aria-pressed", String(state.best[choice.dataset.ability] === Number(choice.value)));
