@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from bayling_study.commands.chat import answering
-from bayling_study.commands.chat.answering import Answerer, Question
-from bayling_study.commands.chat.writing import Draw, Writer
+from bayling_study.commands.chat.answering import Answerer
+from bayling_study.commands.chat.writing import Draw, Question, Writer
 from bayling_study.commands.serve import __main__ as program
 from bayling_study.commands.serve import running
 from bayling_study.commands.serve.app import application

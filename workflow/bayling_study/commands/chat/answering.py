@@ -4,44 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from itertools import groupby
 from queue import Queue
 from typing import Any
 
-from bayling_study.commands.chat.writing import Writer, write
+from bayling_study.commands.chat.writing import Question, Writer, write
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded
 
 DEFAULT_TOKENS = 512
-
-
-@dataclass
-class Question:
-    """A conversation that waits for its next answer; a model fills in the rest.
-
-    Attributes:
-        messages: the turns, the last one the user's.
-        limit: most tokens of the answer; nothing is ``DEFAULT_TOKENS``, or what there is room for.
-        temperature: 0 is greedy.
-        top_p: share of the probability that is drawn from.
-        seed: of the draw; nothing is a new one every time.
-        stops: texts that end the answer and do not belong to it.
-        ids: the prompt's ids.
-        tokens: tokens generated so far, with the one that ended the answer.
-        finish: ``stop`` or ``length``.
-    """
-
-    messages: Sequence[templates.Message]
-    limit: int | None = None
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int | None = None
-    stops: Sequence[str] = ()
-    ids: list[int] = field(default_factory=list)
-    tokens: int = 0
-    finish: str = "length"
 
 
 class Answerer:
@@ -62,14 +35,10 @@ class Answerer:
 
     def prompt(self, messages: Sequence[templates.Message]) -> list[tuple[str, bool]]:
         """Returns the exact text that is sent, in runs of text and of special tokens (true)."""
-        tokenizer, runs = self.loaded.tokenizer, list[tuple[list[int], bool]]()
-        specials = {*tokenizer.all_special_ids}
-        specials |= {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
-        for number in self.ids(messages):
-            if not runs or runs[-1][1] != (number in specials):
-                runs.append(([], number in specials))
-            runs[-1][0].append(number)
-        return [(str(tokenizer.decode(ids)), special) for ids, special in runs]
+        tokenizer = self.loaded.tokenizer
+        specials = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
+        runs = groupby(self.ids(messages), {*specials, *tokenizer.all_special_ids}.__contains__)
+        return [(str(tokenizer.decode([*ids])), special) for special, ids in runs]
 
     def accept(self, question: Question) -> Question:
         """Fills in a question's ids and limit, and returns it.
@@ -106,15 +75,7 @@ class Answerer:
     def _run(self, question: Question, writer: Writer, pieces: Queue[Any]) -> None:
         try:
             with self._turn:
-                answer = write(
-                    self.loaded.model,
-                    question.ids,
-                    question.limit or 0,
-                    writer,
-                    question.temperature,
-                    question.top_p,
-                    question.seed,
-                )
+                answer = write(self.loaded.model, question, writer)
             question.tokens = len(answer)
             question.finish = "stop" if writer.stopped or answer[-1] in self._ends else "length"
             pieces.put(None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bayling_study.commands.chat.answering import Answerer, Question
+from bayling_study.commands.chat.answering import Answerer
+from bayling_study.commands.chat.writing import Question
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import reasoning, templates
 

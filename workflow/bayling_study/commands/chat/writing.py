@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,7 +15,35 @@ from transformers import (
 )
 from transformers.generation.streamers import BaseStreamer
 
+from bayling_study.shared import templates
 from bayling_study.shared.answer_text import answer_text
+
+
+@dataclass
+class Question:
+    """A conversation that waits for its next answer; a model fills in the rest.
+
+    Attributes:
+        messages: the turns, the last one the user's.
+        limit: most tokens of the answer; nothing is what the answerer usually gives.
+        temperature: 0 is greedy.
+        top_p: share of the probability that is drawn from.
+        seed: of the draw; nothing is a new one every time.
+        stops: texts that end the answer and do not belong to it.
+        ids: the prompt's ids.
+        tokens: tokens generated so far, with the one that ended the answer.
+        finish: ``stop`` or ``length``.
+    """
+
+    messages: Sequence[templates.Message]
+    limit: int | None = None
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stops: Sequence[str] = ()
+    ids: list[int] = field(default_factory=list)
+    tokens: int = 0
+    finish: str = "length"
 
 
 class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
@@ -95,36 +124,28 @@ class Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
         return scores - drawn.clamp_(min=torch.finfo(scores.dtype).tiny).log()
 
 
-def write(
-    model: Any,
-    prompt: Sequence[int],
-    limit: int,
-    writer: Writer,
-    temperature: float,
-    top_p: float = 1.0,
-    seed: int | None = None,
-) -> list[int]:
-    """Lets a model answer; a temperature of 0 is greedy decoding.
+def write(model: Any, question: Question, writer: Writer) -> list[int]:
+    """Lets a model answer a question whose ids and limit are known.
 
     Returns:
         The answer's ids, with the one of ``writer.ends`` that ended it.
     """
-    # Without a cut at the most likely tokens, as generation samples.
-    drawing = [Draw(temperature, top_p, seed, model.device)] if temperature > 0 else []
-    ids = torch.tensor([prompt], device=model.device)
+    how = question.temperature, question.top_p, question.seed, model.device
+    ids = torch.tensor([question.ids], device=model.device)
     with torch.inference_mode():
         output = model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
-            max_new_tokens=limit,
+            max_new_tokens=question.limit,
             eos_token_id=writer.ends,
             pad_token_id=writer.ends[0],
             streamer=writer,
             stopping_criteria=[writer],
-            logits_processor=drawing,
+            # Without a cut at the most likely tokens, as generation samples.
+            logits_processor=[Draw(*how)] if question.temperature > 0 else [],
             do_sample=False,
             temperature=None,
             top_p=None,
         )
-    answer: list[int] = output[0, len(prompt) :].tolist()
+    answer: list[int] = output[0, len(question.ids) :].tolist()
     return answer

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from bayling_study.commands.chat.answering import Answerer, Question
+from bayling_study.commands.chat.answering import Answerer
+from bayling_study.commands.chat.writing import Question
 from bayling_study.commands.serve.guard import guards
 from bayling_study.commands.serve.request import ChatRequest, parse
 from bayling_study.core.errors import StudyError
@@ -63,7 +64,9 @@ def application(
 def _served(answerers: Answerers, name: str) -> str:
     if name in answerers:
         return name
-    raise NotServedError(f"the models served here are {', '.join(map(repr, answerers))}, not {name!r}")
+    raise NotServedError(
+        f"the models served here are {', '.join(map(repr, answerers))}, not {name!r}"
+    )
 
 
 def asked_for(answerers: Answerers, body: bytes) -> tuple[str, Question, ChatRequest]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bayling_study.commands.chat.answering import Question
+from bayling_study.commands.chat.writing import Question
 from bayling_study.core.errors import StudyError
 
 Text = Annotated[str, Field(min_length=1)]
