@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -26,9 +28,11 @@ from bayling_study.commands.serve import running
 from bayling_study.commands.serve.app import application
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.core.errors import StudyError
+from bayling_study.core.network import free_port
 from bayling_study.shared import templates
 from bayling_study.shared.answer_text import answer_text
 from bayling_study.shared.models import load
+from helpers import ROOT
 from helpers.export_models import export_tiny, save_tiny
 from helpers.talking import serving
 from helpers.tiny_model import save_checkpoint
@@ -379,3 +383,19 @@ def test_a_port_is_claimed_on_loopback_before_the_model_is_loaded(folders, monke
             program.main()
     with running.claimed(port) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_an_interrupt_ends_the_server_without_a_fuss(folders):
+    command = [sys.executable, "-m", "bayling_study.commands.serve", "--port", str(free_port())]
+    server = subprocess.Popen(
+        [*command, "--checkpoint", str(folders / "model")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow")},
+    )
+    assert server.stdout is not None
+    assert "model model" in server.stdout.readline()
+    server.send_signal(signal.SIGINT)
+    errors = server.communicate(timeout=60)[1]
+    assert (server.returncode, "Traceback" in errors) == (0, False)

@@ -200,7 +200,7 @@ async function cast() {
   try {
     const found = await (await post("play/votes", vote)).json();
     const shares = found.shares.map(([ability, system, value]) => `${ability.replaceAll("-", " ")}: ${system} ${value.toFixed(0)} %`);
-    at("tally").textContent = `First places after ${found.votes} vote(s). ${shares.join("; ")}`;
+    at("tally").textContent = `This conversation is over; begin a new one. First places after ${found.votes} vote(s): ${shares.join("; ")}`;
     Object.assign(state, { revealed: true, voted: true });
   } catch (error) {
     at("tally").textContent = error.message;

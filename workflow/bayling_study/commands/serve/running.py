@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -44,8 +45,12 @@ def serve(port: int, application: Callable[[], Starlette], greeting: str) -> Non
     with claimed(port) as listener:
         app = application()
         listener.listen()
-        print(greeting, flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        with suppress(KeyboardInterrupt):  # the way to end it
+            print(greeting, flush=True)
+            server.run(sockets=[listener])
 
 
 def claimed(port: int) -> socket.socket:
