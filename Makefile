@@ -5,11 +5,11 @@ CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 CONFIG ?=
 # A folder of config/profiles/: local, slurm, …
 PROFILE ?= local
-# For `make chat` and `make serve`: a system of the study; for `make plan`: the cluster that trains.
+# For `make chat` and `make serve` (several, if you like): a system of the study; for `make plan`: the cluster that trains.
 SYSTEM ?= tuned
 PORT   ?= 8000
 PLAN   ?=
-# For `make ranking`: the systems to rank, and how many conversations.
+# For `make play` and `make ranking`: the systems to compare; for the latter, how many conversations.
 SYSTEMS ?= foundation tuned
 ITEMS   ?= 60
 # What builds environments, Python 3.11 or newer: the interpreter below the present one, if any.
@@ -44,7 +44,7 @@ NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) an
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: share bundle verify why compare help study replay plan chat serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
+.PHONY: share bundle verify why compare help study replay plan chat play serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -73,8 +73,11 @@ resume: look ## after Snakemake was killed: cancel the jobs that it left in SLUR
 chat: look ## chat with a system of the study in the terminal (SYSTEM=NAME)
 	@python -m bayling_study.commands.chat --study-config $(FILES) --system "$(SYSTEM)"
 
-serve: look ## OpenAI-compatible server for a system on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000)
-	@python -m bayling_study.commands.serve --study-config $(FILES) --system "$(SYSTEM)" --port $(PORT)
+play: look ## talk to systems side by side and vote, on a page of http://127.0.0.1:8000 (SYSTEMS="foundation tuned")
+	@python -m bayling_study.commands.play --study-config $(FILES) --systems $(SYSTEMS) --port $(PORT)
+
+serve: look ## OpenAI-compatible server for systems on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000 CORS=yes)
+	@python -m bayling_study.commands.serve --study-config $(FILES) --system $(SYSTEM) --port $(PORT) $(if $(CORS),--cors)
 
 ranking: look ## a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
 	@$(FOLDER) python -m bayling_study.commands.ranking export --study "$$S" --systems $(SYSTEMS) --items $(ITEMS) --out "$$S/ranking"

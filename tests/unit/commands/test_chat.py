@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bayling_study.commands.chat import __main__ as program
+from bayling_study.commands.chat.answering import Answerer
 from bayling_study.commands.chat.conversation import ChatSession
 from bayling_study.commands.chat.system import build_command, find_system
 from bayling_study.config import load_config
@@ -35,7 +36,7 @@ def folders(tmp_path_factory):
 @pytest.fixture
 def talk(folders):
     loaded = load(folders / "model", GenerationSection(precision="fp32"))
-    return ChatSession(loaded.model, loaded.tokenizer, "foundation", loaded.context, 6)
+    return ChatSession(Answerer(loaded, "foundation"), 6)
 
 
 def chat_through_a_pipe(folder: Path, lines: list[str], *extra: str) -> list[str]:
@@ -147,7 +148,7 @@ def test_answers_stream_and_become_part_of_the_next_prompt(talk):
 def test_old_exchanges_make_room(talk):
     forgotten = [talk.ask("tell me more about it", 0.0, lambda text: None) for _ in range(6)]
     assert forgotten[0] == 0 and sum(forgotten) > 0
-    assert len(talk._ids(talk._with("x"))) <= talk.prompt_tokens + 40
+    assert len(talk.answerer.ids(talk._with("x"))) <= talk.prompt_tokens + 40
     assert talk.messages[0]["role"] == "user"
 
 
@@ -159,4 +160,4 @@ def test_a_question_that_cannot_fit_is_refused_and_forgotten(talk):
 
 def test_no_room_for_a_question_is_a_mistake(talk):
     with pytest.raises(StudyError, match="leave no room"):
-        ChatSession(talk.model, talk.tokenizer, "foundation", 128, 128)
+        ChatSession(talk.answerer, talk.answerer.loaded.context)

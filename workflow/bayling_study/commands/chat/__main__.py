@@ -12,6 +12,7 @@ import logging
 import sys
 from typing import get_args
 
+from bayling_study.commands.chat.answering import DEFAULT_TOKENS, Answerer
 from bayling_study.commands.chat.conversation import ChatSession
 from bayling_study.commands.chat.options import MODEL, chosen
 from bayling_study.config.evaluation import GenerationSection
@@ -29,7 +30,7 @@ COMMAND_LINE = cli.command(
         "conversation template; needed with --checkpoint, a system has its own",
         choices=get_args(TemplateName),
     ),
-    answer_tokens=cli.number("longest answer", default=512),
+    answer_tokens=cli.number("longest answer", default=DEFAULT_TOKENS),
     temperature=cli.number("0 is greedy", 0, float, default=0.0),
     precision=cli.option("default: the study's, else bf16", choices=["bf16", "fp16", "fp32"]),
     int8_compute=cli.option(
@@ -44,7 +45,7 @@ def main() -> None:
     """Loads the model and talks until the input ends."""
     options = COMMAND_LINE.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    model = chosen(options)
+    [(_, model)] = chosen(options, [options.system])
     template = options.template or model.template
     if template is None:
         raise StudyError("which conversation template does it use?", fix="--template bayling")
@@ -53,9 +54,7 @@ def main() -> None:
     if options.precision:
         changes["precision"] = options.precision
     loaded = load(model.checkpoint, section.model_copy(update=changes))
-    session = ChatSession(
-        loaded.model, loaded.tokenizer, template, loaded.context, options.answer_tokens
-    )
+    session = ChatSession(Answerer(loaded, template), options.answer_tokens)
     print(f"{model.checkpoint.name} ({loaded.format}). {HELP}", flush=True)
     while (line := read_line()) is not None:
         if not respond(session, line.strip(), options.temperature):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from bayling_study.commands.chat.writing import Writer, write
-from bayling_study.config.systems import TemplateName
+from bayling_study.commands.chat.answering import Answerer
+from bayling_study.commands.chat.writing import Question
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import reasoning, templates
 
@@ -14,18 +13,15 @@ from bayling_study.shared import reasoning, templates
 class ChatSession:
     """The turns so far, user and assistant in turn, and the model that answers them."""
 
-    def __init__(
-        self, model: Any, tokenizer: Any, template: TemplateName, context: int, answer_tokens: int
-    ) -> None:
+    def __init__(self, answerer: Answerer, answer_tokens: int) -> None:
+        context = answerer.loaded.context
         if answer_tokens >= context:
             raise StudyError(
                 f"the model has {context} positions, {answer_tokens} of them for the answer "
                 "leave no room for a question",
                 where="--answer-tokens",
             )
-        self.model = model
-        self.tokenizer = tokenizer
-        self.template: TemplateName = template
+        self.answerer = answerer
         self.prompt_tokens = context - answer_tokens
         self.answer_tokens = answer_tokens
         self.messages: list[templates.Message] = []
@@ -36,7 +32,7 @@ class ChatSession:
 
     def prompt(self, question: str) -> str:
         """Returns the exact text, special tokens included, that a question would send."""
-        return str(self.tokenizer.decode(self._ids(self._with(question))))
+        return "".join(text for text, _ in self.answerer.prompt(self._with(question)))
 
     def ask(self, question: str, temperature: float, emit: Callable[[str], None]) -> int:
         """Asks the next question, hands on each piece of the answer as it comes, and keeps it.
@@ -52,28 +48,29 @@ class ChatSession:
         """
         before = len(self.messages)
         messages = self._fitting(question)
-        answer = self._generate(self._ids(messages), temperature, emit)
+        answer = self._generate(messages, temperature, emit)
         self.messages = [*messages, {"role": "assistant", "content": answer}]
         return (before + 2 - len(self.messages)) // 2
 
     def _with(self, question: str) -> list[templates.Message]:
         return [*self.messages, {"role": "user", "content": question}]
 
-    def _ids(self, messages: list[templates.Message]) -> list[int]:
-        return templates.prompt_ids(self.tokenizer, self.template, messages)
-
     def _fitting(self, question: str) -> list[templates.Message]:
         """Drops the oldest exchanges until the prompt leaves room for an answer."""
         messages = self._with(question)
-        while len(self._ids(messages)) > self.prompt_tokens:
+        while len(self.answerer.ids(messages)) > self.prompt_tokens:
             if len(messages) == 1:
                 raise StudyError(f"the question is longer than {self.prompt_tokens} tokens")
             messages = messages[2:]
         return messages
 
-    def _generate(self, prompt: list[int], temperature: float, emit: Callable[[str], None]) -> str:
-        stops = templates.stop_ids(self.tokenizer, self.template)
-        writer = Writer(self.tokenizer, emit, stops)
-        write(self.model, prompt, self.answer_tokens, writer, temperature)
-        inside = reasoning.begun(self.tokenizer.decode(prompt))
-        return reasoning.split(writer.text, inside)[1].strip()
+    def _generate(
+        self, messages: list[templates.Message], temperature: float, emit: Callable[[str], None]
+    ) -> str:
+        question = self.answerer.accept(Question(messages, self.answer_tokens, temperature))
+        text = ""
+        for piece in self.answerer.pieces(question):
+            emit(piece)
+            text += piece
+        inside = reasoning.begun(self.answerer.loaded.tokenizer.decode(question.ids))
+        return reasoning.split(text, inside)[1].strip()

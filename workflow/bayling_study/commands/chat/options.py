@@ -1,4 +1,4 @@
-"""What the chat's and the server's command lines share: which model is meant.
+"""What the command lines of chat, server and page share: which models are meant.
 
 Either a system of a study by name (``--study-config FILES --system NAME``) or
 any checkpoint folder (``--checkpoint DIR``).
@@ -7,6 +7,8 @@ any checkpoint folder (``--checkpoint DIR``).
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
 from bayling_study.commands.chat.system import ChatModel, find_system
 from bayling_study.core import cli
@@ -22,18 +24,20 @@ MODEL = {
 """The options that choose a model."""
 
 
-def chosen(options: Namespace) -> ChatModel:
-    """Returns the model that the options choose.
+def chosen(options: Namespace, systems: Sequence[str | None]) -> list[tuple[str, ChatModel]]:
+    """Returns the models that the options choose, each once, with the names that clients use.
 
     Raises:
-        StudyError: the options contradict each other, or the system cannot be chatted with.
+        StudyError: the options contradict each other, or a system cannot be chatted with.
     """
+    names = list(dict.fromkeys(name or "" for name in systems))
     if options.study_config:
-        return find_system(options.study_config, options.system or "")
-    if options.system:
+        return [(name, find_system(options.study_config, name)) for name in names]
+    if any(names):
         raise StudyError(
             "a system's name has a meaning only within a study",
             where="--system",
-            fix=f"--study-config config/config.yaml --system {options.system}",
+            fix=f"--study-config config/config.yaml --system {' '.join(names)}",
         )
-    return ChatModel(options.checkpoint, None, None)
+    folder: Path = options.checkpoint
+    return [(folder.resolve().name, ChatModel(folder, None, None))]

@@ -1,15 +1,49 @@
-"""Writes an answer piece by piece, for the terminal chat and the server."""
+"""Writes an answer piece by piece, for the terminal chat, the server and the page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import StoppingCriteria
+from transformers import (
+    LogitsProcessor,
+    StoppingCriteria,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 from transformers.generation.streamers import BaseStreamer
 
+from bayling_study.shared import templates
 from bayling_study.shared.answer_text import answer_text
+
+
+@dataclass
+class Question:
+    """A conversation that waits for its next answer; a model fills in the rest.
+
+    Attributes:
+        messages: the turns, the last one the user's.
+        limit: most tokens of the answer; nothing is what the answerer usually gives.
+        temperature: 0 is greedy.
+        top_p: share of the probability that is drawn from.
+        seed: of the draw; nothing is a new one every time.
+        stops: texts that end the answer and do not belong to it.
+        ids: the prompt's ids.
+        tokens: tokens generated so far, with the one that ended the answer.
+        finish: ``stop`` or ``length``.
+    """
+
+    messages: Sequence[templates.Message]
+    limit: int | None = None
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stops: Sequence[str] = ()
+    ids: list[int] = field(default_factory=list)
+    tokens: int = 0
+    finish: str = "length"
 
 
 class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
@@ -68,34 +102,50 @@ class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transform
         return torch.full((len(input_ids),), over, dtype=torch.bool, device=input_ids.device)
 
 
-def write(
-    model: Any,
-    prompt: Sequence[int],
-    limit: int,
-    writer: Writer,
-    temperature: float,
-    top_p: float = 1.0,
-) -> list[int]:
-    """Lets a model answer; a temperature of 0 is greedy decoding.
+class Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+    """Makes the likeliest token a random one, drawn with a generator of its own.
+
+    transformers draws with the process's generator, which answers that are written at once
+    would take from each other. The least of exponential variables divided by the
+    probabilities is a draw from them (Gumbel-max).
+    """
+
+    def __init__(self, temperature: float, top_p: float, seed: int | None, device: Any) -> None:
+        self._shapes = [TemperatureLogitsWarper(temperature), TopPLogitsWarper(top_p)]
+        self._generator = torch.Generator(device)
+        self._generator.seed() if seed is None else self._generator.manual_seed(seed)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Returns the scores of the next token, the drawn one's the highest."""
+        scores = scores.float()
+        for shape in self._shapes:
+            scores = shape(input_ids, scores)
+        drawn = torch.empty_like(scores).exponential_(generator=self._generator)
+        return scores - drawn.clamp_(min=torch.finfo(scores.dtype).tiny).log()
+
+
+def write(model: Any, question: Question, writer: Writer) -> list[int]:
+    """Lets a model answer a question whose ids and limit are known.
 
     Returns:
         The answer's ids, with the one of ``writer.ends`` that ended it.
     """
-    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
-    if temperature > 0:
-        # Without a cut at the most likely tokens, as generation samples.
-        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
-    ids = torch.tensor([prompt], device=model.device)
+    how = question.temperature, question.top_p, question.seed, model.device
+    ids = torch.tensor([question.ids], device=model.device)
     with torch.inference_mode():
         output = model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
-            max_new_tokens=limit,
+            max_new_tokens=question.limit,
             eos_token_id=writer.ends,
             pad_token_id=writer.ends[0],
             streamer=writer,
             stopping_criteria=[writer],
-            **sampling,
+            # Without a cut at the most likely tokens, as generation samples.
+            logits_processor=[Draw(*how)] if question.temperature > 0 else [],
+            do_sample=False,
+            temperature=None,
+            top_p=None,
         )
-    answer: list[int] = output[0, len(prompt) :].tolist()
+    answer: list[int] = output[0, len(question.ids) :].tolist()
     return answer

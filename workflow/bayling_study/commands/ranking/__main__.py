@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 
 from bayling_study.commands.ranking.filled import Key, read_sheet
-from bayling_study.commands.ranking.results import scores
+from bayling_study.commands.ranking.results import scores, write_found
 from bayling_study.commands.ranking.sheet import ABILITIES, draw_rows, write_sheet
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
@@ -26,9 +26,7 @@ from bayling_study.core.records import (
     Score,
     read_hypotheses,
     read_prompts,
-    write_scores,
 )
-from bayling_study.shared.score_files import PEOPLE
 
 SEED = 20230619
 """The default study seed."""
@@ -105,9 +103,7 @@ def analyse_sheets(options: argparse.Namespace) -> None:
     for ability in ABILITIES:
         _print_ability([s for s in found if s.item == ability.replace("_", "-")])
     if options.study:
-        path = options.study / PEOPLE / f"{key.suite}.json"
-        write_scores(path, found)
-        print(f"written: {path}")
+        print(f"written: {write_found(options.study, key, found)}")
 
 
 def _print_ability(rows: list[Score]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,9 @@ from scipy.stats import rankdata
 
 from bayling_study.commands.ranking.filled import Key, Ranks
 from bayling_study.commands.ranking.sheet import ABILITIES
-from bayling_study.core.records import Score
+from bayling_study.core.records import Score, write_scores
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.score_files import PEOPLE
 
 SAMPLES = 1000
 CONFIDENCE = 0.95
@@ -50,6 +52,13 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
                 )  # fmt: skip
                 found.append(score)
     return found
+
+
+def write_found(study: Path, key: Key, found: list[Score]) -> Path:
+    """Adds scores to those of a study, which the next report shows; returns their file."""
+    path = study / PEOPLE / f"{key.suite}.json"
+    write_scores(path, found)
+    return path
 
 
 def places(ranks: dict[str, dict[str, int]], key: Key) -> Array:

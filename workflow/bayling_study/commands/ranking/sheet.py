@@ -36,11 +36,15 @@ Fill every rank column, change nothing else, and save as CSV.
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A conversation, the systems in the order of the answer columns, and each one's answers."""
+    """A conversation, the systems in the order of the answer columns, and each one's answers.
+
+    ``ranks`` are those that are known already, in the order of ``rank_columns``.
+    """
 
     prompt: Prompt
     order: list[str]
     answers: list[list[str]]
+    ranks: Sequence[int] = ()
 
 
 def draw_rows(
@@ -101,7 +105,7 @@ def write_sheet(folder: Path, rows: Sequence[SheetRow], about: Mapping[str, obje
     empty = [""] * len(rank_columns(systems))
     for number, row in enumerate(rows, start=1):
         cells = [str(number), _numbered(row.prompt.turns), *map(_numbered, row.answers)]
-        writer.writerow([*map(defused, cells), *empty])
+        writer.writerow([*map(defused, cells), *(row.ranks or empty)])
     write_text(folder / "sheet.csv", "\ufeff" + stream.getvalue())
     instructions = INSTRUCTIONS.format(items=len(rows), systems=systems)
     write_text(folder / "INSTRUCTIONS.txt", instructions)

@@ -1,70 +1,54 @@
-"""Starts an OpenAI-compatible server for a system of a study, on this machine only.
+"""Starts an OpenAI-compatible server for systems of a study, on this machine only.
 
-It answers ``/v1/models`` and ``/v1/chat/completions`` on the loopback address. A
-system is asked in its own conversation template; a bare checkpoint in the chat
-template that its tokenizer carries, unless ``--template`` names another.
+It answers ``/v1/models`` and ``/v1/chat/completions`` on the loopback address, where a
+system has the name that the study gives it. It is asked in its own conversation template;
+a bare checkpoint in the chat template that its tokenizer carries, unless ``--template``
+names another.
 """
 
 from __future__ import annotations
 
-import socket
-import sys
+import json
+import shlex
 from typing import get_args
 
-import uvicorn
-
 from bayling_study.commands.chat.options import MODEL, chosen
-from bayling_study.commands.serve.answering import Answerer
 from bayling_study.commands.serve.app import application
-from bayling_study.config.evaluation import GenerationSection
+from bayling_study.commands.serve.running import LOOPBACK, PORT, loaded, serve
 from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
-from bayling_study.core.errors import StudyError
-from bayling_study.shared.models import load
-
-LOOPBACK = "127.0.0.1"
 
 COMMAND_LINE = cli.command(
     __name__,
-    **MODEL,
+    model=MODEL["model"],
+    system=cli.option("names of systems of the study", nargs="+", default=[None]),
     template=cli.option(
         "conversation template of a --checkpoint; default: the one its tokenizer carries",
         choices=get_args(TemplateName),
     ),
-    port=cli.number("port to listen on", default=8000),
+    port=PORT,
+    cors=cli.option("let pages of other servers on this machine ask", action="store_true"),
 )
 
 
 def main() -> None:
-    """Loads the model and answers until the process is ended."""
+    """Loads the models and answers until the process is ended."""
     options = COMMAND_LINE.parse_args()
-    model = chosen(options)
-    name = options.system or model.checkpoint.resolve().name
-    with claimed(options.port) as listener:
-        loaded = load(model.checkpoint, model.section or GenerationSection())
-        answerer = Answerer(loaded, options.template or model.template or "foundation")
-        server = uvicorn.Server(uvicorn.Config(application(answerer, name), log_level="warning"))
-        print(f"http://{LOOPBACK}:{options.port}/v1, model {name}", file=sys.stderr, flush=True)
-        server.run(sockets=[listener])
+    models = chosen(options, options.system)
+    names = [name for name, _ in models]
+    serve(
+        options.port,
+        lambda: application(loaded(models, options.template), options.cors),
+        greeting(f"http://{LOOPBACK}:{options.port}/v1", names),
+    )
 
 
-def claimed(port: int) -> socket.socket:
-    """Returns a socket of the loopback address, before any model is loaded.
-
-    Raises:
-        StudyError: the port is no port, or another program has it.
-    """
-    if not 1 <= port <= 65535:
-        raise StudyError(f"{port} is not a port", where="--port", fix="--port 8000")
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((LOOPBACK, port))
-    except OSError as error:
-        listener.close()
-        what = f"cannot listen on port {port}: {error.strerror}"
-        raise StudyError(what, where="--port", fix="choose another port") from error
-    return listener
+def greeting(address: str, names: list[str]) -> str:
+    """Returns the address, the models' names and a request to try."""
+    messages = [{"role": "user", "content": "Translate into German: Good morning!"}]
+    body = shlex.quote(json.dumps({"model": names[0], "messages": messages}))
+    request = f"curl {address}/chat/completions -H 'Content-Type: application/json' -d {body}"
+    return f"{address}, model {' and '.join(names)}; try\n{request}"
 
 
 if __name__ == "__main__":

@@ -1,58 +1,93 @@
-"""The two addresses of the server, and answers and errors in OpenAI's forms."""
+"""The addresses of the server, and answers and errors in OpenAI's forms."""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
-from bayling_study.commands.serve.answering import Answerer, Question
-from bayling_study.commands.serve.request import parse
+from bayling_study.commands.chat.answering import Answerer
+from bayling_study.commands.chat.writing import Question
+from bayling_study.commands.serve.guard import guards
+from bayling_study.commands.serve.request import ChatRequest, parse
 from bayling_study.core.errors import StudyError
 
-# Pages of other sites reach a loopback address under a name of theirs.
-HOSTS = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+Answerers = Mapping[str, Answerer]
+"""Models by the names that clients know them by; the first answers who names none."""
 
 
-def application(answerer: Answerer, name: str) -> Starlette:
-    """Returns the server of one model, which clients know by ``name``."""
+class NotServedError(StudyError):
+    """Another model is asked for."""
+
+
+def application(
+    answerers: Answerers, cors: bool = False, more: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """Returns the server of some models.
+
+    Args:
+        answerers: the models.
+        cors: whether pages of other servers on this machine may ask, too.
+        more: addresses beside OpenAI's; the ``StudyError`` that one raises is told to the client.
+    """
+
+    def entry(name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": 0, "owned_by": "bayling-study"}
 
     def models(request: Request) -> Response:
-        entry = {"id": name, "object": "model", "created": 0, "owned_by": "bayling-study"}
-        return JSONResponse({"object": "list", "data": [entry]})
+        return JSONResponse({"object": "list", "data": [entry(name) for name in answerers]})
+
+    def model(request: Request) -> Response:
+        return JSONResponse(entry(_served(answerers, request.path_params["name"])))
 
     async def chat(request: Request) -> Response:
-        return await run_in_threadpool(_chat, answerer, name, await request.body())
+        return await run_in_threadpool(_chat, answerers, await request.body())
 
     routes = [
         Route("/v1/models", models),
+        Route("/v1/models/{name}", model),
         Route("/v1/chat/completions", chat, methods=["POST"]),
     ]
-    return Starlette(routes=routes, middleware=[HOSTS])
+    told: dict[Any, Any] = {StudyError: _refused}
+    return Starlette(routes=[*routes, *more], middleware=guards(cors), exception_handlers=told)
 
 
-def _chat(answerer: Answerer, name: str, body: bytes) -> Response:
-    try:
-        asked = parse(body)
-        if asked.model not in (None, name):
-            return _error(404, f"the model served here is {name!r}, not {asked.model!r}")
-        question = answerer.question(asked)
-    except StudyError as error:
-        return _error(400, error.render())
+def _served(answerers: Answerers, name: str) -> str:
+    if name in answerers:
+        return name
+    raise NotServedError(
+        f"the models served here are {', '.join(map(repr, answerers))}, not {name!r}"
+    )
+
+
+def asked_for(answerers: Answerers, body: bytes) -> tuple[str, Question, ChatRequest]:
+    """Returns the model's name, the question and the request.
+
+    Raises:
+        StudyError: the request is wrong, or it does not fit the model.
+        NotServedError: another model is asked for.
+    """
+    asked = parse(body, ChatRequest)
+    name = _served(answerers, asked.model or next(iter(answerers)))
+    return name, answerers[name].accept(asked.question()), asked
+
+
+def _chat(answerers: Answerers, body: bytes) -> Response:
+    name, question, asked = asked_for(answerers, body)
+    answerer = answerers[name]
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
     if asked.stream:
-        lines = _events(answerer, question, head)
-        return StreamingResponse(lines, media_type="text/event-stream")
+        counted = asked.stream_options is not None and asked.stream_options.include_usage
+        return Events(_events(answerer, question, head, counted))
     try:
         text = "".join(answerer.pieces(question))
     except Exception as error:  # the model's fault, such as no memory, goes to the client
@@ -63,7 +98,24 @@ def _chat(answerer: Answerer, name: str, body: bytes) -> Response:
     return JSONResponse(head | whole)
 
 
-def _events(answerer: Answerer, question: Question, head: dict[str, Any]) -> Iterator[str]:
+class Events(StreamingResponse):
+    """Server-sent events; when nobody reads them any more, the answer ends at once."""
+
+    def __init__(self, lines: Generator[str]) -> None:
+        super().__init__(lines, media_type="text/event-stream")
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._lines.close()
+
+
+def _events(
+    answerer: Answerer, question: Question, head: dict[str, Any], counted: bool
+) -> Generator[str]:
     """Yields the chunks of an answer as server-sent events."""
 
     def chunk(delta: dict[str, str], finish: str | None = None) -> str:
@@ -78,8 +130,7 @@ def _events(answerer: Answerer, question: Question, head: dict[str, Any]) -> Ite
         yield _event(_told(500, str(error)))
         return
     yield chunk({}, question.finish)
-    options = question.request.stream_options
-    if options and options.include_usage:
+    if counted:
         counts = {"choices": [], "usage": _usage(question)}
         yield _event(head | {"object": "chat.completion.chunk"} | counts)
     yield "data: [DONE]\n\n"
@@ -101,6 +152,10 @@ def _usage(question: Question) -> dict[str, int]:
 def _told(status: int, message: str) -> dict[str, Any]:
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"error": {"message": message, "type": kind, "param": None, "code": status}}
+
+
+def _refused(request: Request, error: StudyError) -> Response:
+    return _error(404 if isinstance(error, NotServedError) else 400, error.render())
 
 
 def _error(status: int, message: str) -> Response:

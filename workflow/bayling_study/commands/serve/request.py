@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bayling_study.commands.chat.writing import Question
 from bayling_study.core.errors import StudyError
 
-DEFAULT_TOKENS = 512
 Text = Annotated[str, Field(min_length=1)]
 
 
 class Strict(BaseModel):
-    """A part of the request; unknown keys are errors."""
+    """A part of the request; unknown keys are errors, and null is as if the key were not there."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        kept = isinstance(value, dict)
+        return {key: one for key, one in value.items() if one is not None} if kept else value
 
 
 class TextPart(Strict):
@@ -25,17 +31,25 @@ class TextPart(Strict):
     text: Text
 
 
-class Turn(Strict):
-    """One message of the conversation."""
+Content = Text | Annotated[list[TextPart], Field(min_length=1)]
 
-    role: Literal["system", "user", "assistant"]
-    content: Text | Annotated[list[TextPart], Field(min_length=1)]
 
-    def text(self) -> str:
-        """Returns the content as one string."""
-        if isinstance(self.content, str):
-            return self.content
-        return "".join(part.text for part in self.content)
+class Asking(Strict):
+    """What is said to the model."""
+
+    role: Literal["system", "user"]
+    content: Content
+
+
+class Answer(Strict):
+    """What the model said, which may have been nothing."""
+
+    role: Literal["assistant"]
+    content: Literal[""] | Content
+
+
+Turn = Annotated[Asking | Answer, Field(discriminator="role")]
+"""One message of the conversation."""
 
 
 class StreamOptions(Strict):
@@ -60,23 +74,29 @@ class ChatRequest(Strict):
     n: Literal[1] = 1
     user: str | None = None
 
-    def stops(self) -> list[str]:
-        """Returns the texts that end an answer."""
-        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+    def question(self) -> Question:
+        """Returns what the model is asked."""
+        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        limit = self.max_completion_tokens or self.max_tokens
+        turns = [{"role": turn.role, "content": _text(turn.content)} for turn in self.messages]
+        return Question(turns, limit, self.temperature, self.top_p, self.seed, stops)
 
-    def limit(self) -> int | None:
-        """Returns the longest answer in tokens that the client wants."""
-        return self.max_completion_tokens or self.max_tokens
+
+def _text(content: str | list[TextPart]) -> str:
+    return content if isinstance(content, str) else "".join(part.text for part in content)
 
 
-def parse(body: bytes) -> ChatRequest:
-    """Returns the checked request.
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def parse(body: bytes, kind: type[Body]) -> Body:
+    """Returns the checked body of a request.
 
     Raises:
         StudyError: names the first key that is wrong.
     """
     try:
-        return ChatRequest.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise StudyError(first["msg"], where=".".join(map(str, first["loc"])) or None) from error

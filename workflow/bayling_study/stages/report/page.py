@@ -24,7 +24,7 @@ SHOWN = 8
 def render(
     title: str, subtitle: str, sections: list[PageSection], sentences: Sequence[str] = ()
 ) -> str:
-    """Returns the report's page as HTML text; ``sentences`` are the verdict, the first thing on it."""
+    """Returns the page as HTML text; ``sentences`` are the verdict, the first thing on it."""
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
     style = (FOLDER / "page.css").read_text(encoding="utf-8")
     return render_page(
