@@ -3,8 +3,6 @@
 ``python -m bayling_study.commands.summary --study results/NAME``
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Sequence
 from itertools import zip_longest

@@ -4,8 +4,6 @@
 ``load_settings`` reads the part of it that one stage was given.
 """
 
-from __future__ import annotations
-
 from bayling_study.config.base import Section
 from bayling_study.config.loading import load_config, load_settings
 from bayling_study.config.model import StudyConfig

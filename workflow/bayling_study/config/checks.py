@@ -4,8 +4,6 @@ What one field alone can say is in the models; what only data can say (does a
 direction have text?) is left to the stages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from bayling_study.config import conditions, names

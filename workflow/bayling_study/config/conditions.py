@@ -1,7 +1,5 @@
 """Conditions on single values of a config; each raises one ``StudyError`` that names the key."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Iterable, Mapping
 

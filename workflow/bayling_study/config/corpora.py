@@ -1,7 +1,5 @@
 """Section ``corpora``: which upstream data is read, cleaned and split."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field

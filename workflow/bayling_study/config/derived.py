@@ -4,8 +4,6 @@ The result is whole and stands by itself, so that a job's settings need not hold
 the base, and a change of the base reruns what derives from it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -5,8 +5,6 @@
 what the documentation says is what the code accepts.
 """
 
-from __future__ import annotations
-
 import json
 import types
 import typing

@@ -1,7 +1,5 @@
 """Sections ``export``, ``generation``, ``scoring`` and ``report``."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

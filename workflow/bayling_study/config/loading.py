@@ -5,8 +5,6 @@ carries its content's hash, so that a job reruns exactly when one of its own
 sections changes.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

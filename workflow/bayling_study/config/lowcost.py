@@ -1,7 +1,5 @@
 """Parts of the section ``tuning`` for small machines and for the order of languages."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

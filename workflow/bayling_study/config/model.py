@@ -1,7 +1,5 @@
 """The whole configuration and the checks that span sections."""
 
-from __future__ import annotations
-
 from bayling_study.config.base import Name, Section
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.evaluation import (

@@ -1,7 +1,5 @@
 """Suites of multiple-choice questions, scored by likelihood through lm-evaluation-harness."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints

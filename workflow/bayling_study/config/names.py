@@ -5,8 +5,6 @@ importing what they name (which needs Parquet and tokenizers). A unit test
 compares each with its register.
 """
 
-from __future__ import annotations
-
 import ast
 from functools import cache
 from pathlib import Path

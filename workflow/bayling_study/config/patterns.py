@@ -1,7 +1,5 @@
 """Directions by pattern: ``en-*`` is from English into every other language of the corpora."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 ANY = "*"

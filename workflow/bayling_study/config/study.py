@@ -1,7 +1,5 @@
 """Sections ``study``, ``environments``, ``download`` and ``tracking``."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +29,7 @@ class StudySection(Section):
     """Folder of downloads and foundation checkpoints, shared by all studies."""
 
     @model_validator(mode="after")
-    def _apart(self) -> StudySection:
+    def _apart(self) -> "StudySection":
         """`make clean` removes a study's results and never what is shared."""
         study = Path(os.path.normpath(Path(self.results) / self.name))
         shared = Path(os.path.normpath(self.resources))
@@ -101,7 +99,7 @@ class TrackingSection(Section):
     workspace path, such as ``/Shared/bayling``."""
 
     @model_validator(mode="after")
-    def _databricks_path(self) -> TrackingSection:
+    def _databricks_path(self) -> "TrackingSection":
         path = (self.experiment or "").startswith("/")
         if (self.uri or "").startswith("databricks") and not path:
             raise ValueError(

@@ -1,7 +1,5 @@
 """Section ``suites``: test sets with their prompts, decoding and metrics."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field

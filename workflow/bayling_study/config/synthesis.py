@@ -1,7 +1,5 @@
 """Section ``synthesis``: mixtures of instruction recipes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 

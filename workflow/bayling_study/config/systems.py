@@ -1,7 +1,5 @@
 """Section ``systems``: what answers prompts."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, StringConstraints, field_validator

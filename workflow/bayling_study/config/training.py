@@ -1,7 +1,5 @@
 """Checks of a tuned system's hyper-parameters that span keys."""
 
-from __future__ import annotations
-
 from typing import cast
 
 from pydantic import ValidationError

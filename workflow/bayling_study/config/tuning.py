@@ -1,7 +1,5 @@
 """Section ``tuning``: full fine-tuning with DeepSpeed."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -76,7 +74,7 @@ class TuningSection(Section):
     is asked for more often are then used again, and some of the other not at all."""
 
     @model_validator(mode="after")
-    def _rows_hold_a_conversation(self) -> TuningSection:
+    def _rows_hold_a_conversation(self) -> "TuningSection":
         """A packed sequence must hold the longest conversation, and so must a step."""
         for key in ("micro_batch_tokens", "batch_tokens"):
             value = getattr(self, key)

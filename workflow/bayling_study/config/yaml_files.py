@@ -5,8 +5,6 @@ and ``1:30`` for 90, and lets the second of two equal keys win silently. Here ea
 these is an error with its line and the text to write.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

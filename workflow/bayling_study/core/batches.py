@@ -1,7 +1,5 @@
 """Batches of texts of similar length under a token budget."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 

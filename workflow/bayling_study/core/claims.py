@@ -6,8 +6,6 @@ POSIX's, which network file systems carry from node to node where they have lock
 Standard library only.
 """
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

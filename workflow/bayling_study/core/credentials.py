@@ -1,7 +1,5 @@
 """Secrets in addresses and texts: none may stand in a configuration, log or record."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit

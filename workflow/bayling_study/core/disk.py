@@ -3,8 +3,6 @@
 Standard library only: the COMET environment uses this module too.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -6,8 +6,6 @@ Stage programs print it without a traceback and exit with status 2
 traceback.
 """
 
-from __future__ import annotations
-
 
 class StudyError(Exception):
     """A mistake in the input, the configuration or the machine, told in one message.

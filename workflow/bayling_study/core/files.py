@@ -4,8 +4,6 @@ Everything is written under a temporary name in the same folder, synced to disk
 and renamed. Standard library only: the COMET environment uses this module too.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

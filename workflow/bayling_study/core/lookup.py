@@ -4,8 +4,6 @@ Registers of the code and sections of the config are looked up alike, so that a
 misspelt name always ends in the same message.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar

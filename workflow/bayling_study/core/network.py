@@ -1,7 +1,5 @@
 """Small facts of networking. Standard library only."""
 
-from __future__ import annotations
-
 import socket
 import time
 from email.utils import parsedate_to_datetime

@@ -4,8 +4,6 @@
 row has other keys than the rest, at the top or inside lists and structs.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

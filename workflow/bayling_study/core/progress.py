@@ -5,8 +5,6 @@ is reckoned from the mean rate since the start. What an earlier attempt did
 counts as done and not for the rate.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

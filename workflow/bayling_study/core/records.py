@@ -4,8 +4,6 @@ Each is a JSON-lines file; the fields are the contract between stages, which
 meet in files and never import each other. Standard library only.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field

@@ -5,8 +5,6 @@ cut off when the file is opened again, so the next row starts on a clean line.
 One process at a time may hold a log. Standard library only.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

@@ -1,7 +1,5 @@
 """Random choices that depend on the study's seed and on a name, and on nothing else."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 

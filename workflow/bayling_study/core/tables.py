@@ -1,7 +1,5 @@
 """Tables that people edit: tab-separated, the columns named in the first line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -10,8 +10,6 @@ ends. All users of the machine share the locks. Who waits first is served first,
 also when it waits for all cards. Standard library only.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import re

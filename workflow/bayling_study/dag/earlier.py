@@ -1,7 +1,5 @@
 """Results of earlier versions, whose folders had other names: never mixed with new ones."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError

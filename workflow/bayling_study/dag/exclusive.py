@@ -12,8 +12,6 @@ alone, and the run refused. It looks at this machine alone: jobs of a scheduler
 are its profile's affair (``make resume``).
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import platform

@@ -3,8 +3,6 @@
 ``python -m bayling_study.dag.folder --study-config config/config.yaml``
 """
 
-from __future__ import annotations
-
 from bayling_study.config import load_config
 from bayling_study.core import cli
 from bayling_study.dag.layout import Layout

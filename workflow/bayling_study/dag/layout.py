@@ -4,8 +4,6 @@ The workflow's rules ask this module for paths; stage programs are given paths
 and never ask.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path

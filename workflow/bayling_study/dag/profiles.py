@@ -6,8 +6,6 @@ parser reads the files, so that ``runtime: 8h``, ``mem: 500GB``, lists in place 
 and ``config.v9+.yaml`` mean here what they mean to the jobs.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterable, Mapping

@@ -7,8 +7,6 @@ lie with the results and say the same: what they show to be outdated gets a
 modification time before all others, which Snakemake understands everywhere.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Rules hold no logic; it is here, where it is typed and tested without Snakemake.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys
@@ -56,7 +54,7 @@ class Dag:
     @classmethod
     def open(
         cls, files: Iterable[Path], given: Mapping[str, Any], sdm: Collection[str] = ()
-    ) -> Dag:
+    ) -> "Dag":
         """Reads the configuration that Snakemake was given, or ends with one clear message.
 
         The files are read again: Snakemake has merged them already, with what YAML hides.

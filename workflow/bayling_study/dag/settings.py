@@ -10,8 +10,6 @@ Snakemake runs no job again because a resource changed.
 the jobs that run again with a written table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path

@@ -6,8 +6,6 @@ Decoders say otherwise: where bytes are a fallback (SentencePiece), one byte too
 few makes a U+FFFD of each byte of the run, which may be a whole answer in Tibetan.
 """
 
-from __future__ import annotations
-
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The two types that all readers produce, and their Parquet schemas."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The tables of FLORES+ and of the hub's FLORES-200 give a sentence the same ``id`
 all languages; a table that was sorted keeps its ids, not its places.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ the harness's. Only where the rows come from is replaced, by the harness's own
 seam for that (``custom_dataset``): no hub, no cache, no data-set script.
 """
 
-from __future__ import annotations
-
 import csv
 import logging
 from functools import cache

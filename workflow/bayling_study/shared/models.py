@@ -1,7 +1,5 @@
 """Loading a checkpoint: safetensors, 8-bit in three formats, no remote code."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path

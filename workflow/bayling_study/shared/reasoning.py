@@ -4,8 +4,6 @@ A server that knows its model does this itself and sends the reasoning in a fiel
 of its own; others, and models that are run here, write both into one text.
 """
 
-from __future__ import annotations
-
 TAGS = (
     ("<think>", "</think>"),  # DeepSeek-R1, Qwen3, QwQ, GLM-4.5, MiniMax, Hunyuan, Nemotron, Phi-4
     ("<thinking>", "</thinking>"),  # models prompted or tuned to it

@@ -1,7 +1,5 @@
 """Reviews of two assistants' answers: what a judge is asked, and how its scores are read."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from itertools import zip_longest

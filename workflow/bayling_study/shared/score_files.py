@@ -1,7 +1,5 @@
 """Where the score files of a study are: of the scorers, of COMET and of people."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 PEOPLE = "ranking/scores"

@@ -3,8 +3,6 @@
 The stage ``masks`` writes the arrays once; every process of a training maps them into memory.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence

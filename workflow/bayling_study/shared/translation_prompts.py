@@ -6,8 +6,6 @@ own language (``languages.name``). Test sets ask in these words alone; training
 conversations mostly do (``interactive.wordings``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bayling_study.core import languages

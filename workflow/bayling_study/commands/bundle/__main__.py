@@ -12,8 +12,6 @@ for a network. Environments are not in it: their locks are, for
 ``PIP_NO_INDEX=1 PIP_FIND_LINKS=$PWD/wheels make envs`` there.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.commands.bundle.archive import archive_bytes, list_contents, write

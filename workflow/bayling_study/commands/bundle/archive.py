@@ -6,8 +6,6 @@ compressed: weights and archives would not shrink, and any tar program can
 unpack it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

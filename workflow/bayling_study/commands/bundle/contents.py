@@ -5,8 +5,6 @@ of the user's, and without the paths of this machine: on the other one the
 sources lie in ``resources`` beside the code.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Iterator

@@ -7,8 +7,6 @@ library only: the machine that a bundle arrives on has no environment yet. With 
 else of the folder is imported, and no bytecode is left in it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

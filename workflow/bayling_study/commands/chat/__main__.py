@@ -6,8 +6,6 @@ be sent for TEXT, ``/help`` lists the commands, ``/quit`` (or end of input) ends
 Ctrl-C stops an answer; the question is then forgotten.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from typing import get_args

@@ -1,7 +1,5 @@
 """Answers with a loaded model, piece by piece, one request at a time."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import groupby

@@ -1,7 +1,5 @@
 """A conversation with a loaded model: turns in, streamed answers out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from bayling_study.commands.chat.answering import Answerer

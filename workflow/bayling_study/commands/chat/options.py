@@ -4,8 +4,6 @@ Either a system of a study by name (``--study-config FILES --system NAME``) or
 any checkpoint folder (``--checkpoint DIR``).
 """
 
-from __future__ import annotations
-
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path

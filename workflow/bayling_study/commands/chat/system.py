@@ -1,7 +1,5 @@
 """Finds a study's system on disk: its checkpoint, its template, its generation settings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Writes an answer piece by piece, for the terminal chat, the server and the page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -8,8 +8,6 @@ and written (``index.html``, ``tables/*.tsv``) are what differs in configuration
 and environment, and every score that both have, with paired tests on the shared segments.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

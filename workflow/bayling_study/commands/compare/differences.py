@@ -1,7 +1,5 @@
 """What differs in how two sides were made: configuration, code, data and environment."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

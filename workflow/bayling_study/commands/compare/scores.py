@@ -5,8 +5,6 @@ bootstrap and approximate randomisation). Only prompts with the same id, turns
 and references count; only metrics with the same signature are tested.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What is compared: a study, or one of its systems with everything behind it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

@@ -6,8 +6,6 @@ and ``--gpu-gib`` that machine is this one. Nine tenths of a memory may be plann
 as in the training itself.
 """
 
-from __future__ import annotations
-
 from bayling_study.commands.plan import partitions, tables
 from bayling_study.commands.plan.disk import check_disk, disk_needs
 from bayling_study.commands.plan.downloads import downloads

@@ -7,8 +7,6 @@ sound. Activations and the CUDA context come on top; they depend on the batch
 and are not in these numbers.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bayling_study.shared.sizing.shape import Shape

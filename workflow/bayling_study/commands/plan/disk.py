@@ -1,7 +1,5 @@
 """How much disk each stage needs at its peak, and whether it is free."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a study downloads: sizes, licences, what is gated, what is there already."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

@@ -8,8 +8,6 @@ which do not count. So the share of the peak that goes with them is the model FL
 utilisation, as training reports it (``sizing.speed``, which also counts attention).
 """
 
-from __future__ import annotations
-
 from bayling_study.commands.plan.arithmetic import HALF, memory
 from bayling_study.config.tuning import TuningSection
 from bayling_study.shared.sizing.memory import OPTIMIZER_BYTES, trained_parameters

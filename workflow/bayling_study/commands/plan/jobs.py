@@ -1,7 +1,5 @@
 """How many jobs a study has, by rule; a test holds this to Snakemake's own dry run."""
 
-from __future__ import annotations
-
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.dag.rules import Dag
 

@@ -1,7 +1,5 @@
 """The machine or the cluster that a study is planned for."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bayling_study.commands.plan.training import Tuning

@@ -6,8 +6,6 @@ operations (``formulas``), or from tokens per second where any study on this dis
 has trained the same foundation in the same way on such a device.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import statistics

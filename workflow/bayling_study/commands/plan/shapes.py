@@ -5,8 +5,6 @@ that their owners publish. It only serves the plan: once a foundation is
 downloaded, its own file counts.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,5 @@
 """The plan as text: one small table a topic."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent
 

@@ -1,7 +1,5 @@
 """What tuning a system will take: tokens, operations, hours and memory."""
 
-from __future__ import annotations
-
 import statistics
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +30,7 @@ class Tuning:
     flops: float
     memory: TrainingMemory
     settings: TuningSection
-    measured: MeasuredTraining | None
+    measured: "MeasuredTraining | None"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ The same prompt goes to all of them. In blind mode the page hides who answers wh
 have voted; votes are kept as a sheet of ``ranking``, and the next report shows them.
 """
 
-from __future__ import annotations
-
 from starlette.applications import Starlette
 
 from bayling_study.commands.chat.options import chosen

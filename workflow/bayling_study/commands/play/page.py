@@ -1,7 +1,5 @@
 """The page, what it is told of the study, and the addresses that it asks beside the server's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

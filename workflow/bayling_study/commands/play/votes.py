@@ -1,7 +1,5 @@
 """Votes of the page, kept as a filled sheet of ``ranking`` and as scores that the report shows."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -8,8 +8,6 @@ environments, GPUs and network. For other profiles the same look at this machine
 Ends with status 1 if a check failed; each says what to change.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Judges what probes found."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass

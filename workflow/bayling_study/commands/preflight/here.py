@@ -1,7 +1,5 @@
 """Checks the machine that Snakemake runs on: disk, quota, tracking store, network for downloads."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit

@@ -5,8 +5,6 @@
 Judges nothing: that is done where the preflight was started (``checks``).
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

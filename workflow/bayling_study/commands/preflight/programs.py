@@ -1,7 +1,5 @@
 """Whether an interpreter's packages import and its compilers compile: tried, not looked up."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

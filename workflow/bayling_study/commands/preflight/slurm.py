@@ -1,7 +1,5 @@
 """Asks SLURM: does the queue answer, would it take our jobs, what do its nodes see."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """How much of a disk the study will fill, and how much of it this user may fill."""
 
-from __future__ import annotations
-
 import getpass
 import re
 import subprocess

@@ -10,8 +10,6 @@ first two. ``analyse`` prints the result and, with --study, adds it to the
 study's scores, which the next report shows.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Reading sheets that annotators have filled; every mistake is told with its row and column."""
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ class Key:
     """Row number to the systems in the order of its answer columns."""
 
     @classmethod
-    def read(cls, path: Path) -> Key:
+    def read(cls, path: Path) -> "Key":
         """Reads ``key.json``."""
         value = read_json(path)
         orders = {number: row["order"] for number, row in value["rows"].items()}

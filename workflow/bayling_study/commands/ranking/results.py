@@ -1,7 +1,5 @@
 """What the ranks say: shares of first places, mean ranks, and how far annotators agree."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path

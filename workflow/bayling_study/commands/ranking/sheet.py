@@ -1,7 +1,5 @@
 """The sheet that annotators fill: one row per conversation, the systems in hidden order."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Mapping, Sequence

@@ -6,8 +6,6 @@ a bare checkpoint in the chat template that its tokenizer carries, unless ``--te
 names another.
 """
 
-from __future__ import annotations
-
 import json
 import shlex
 from typing import get_args

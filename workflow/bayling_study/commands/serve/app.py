@@ -1,7 +1,5 @@
 """The addresses of the server, and answers and errors in OpenAI's forms."""
 
-from __future__ import annotations
-
 import json
 import time
 import uuid

@@ -4,8 +4,6 @@ A page of any site can send requests to a loopback address: under a name of its 
 lets point there (the host tells), or straight (the origin tells).
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

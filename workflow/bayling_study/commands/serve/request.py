@@ -1,7 +1,5 @@
 """What a client may ask for, checked before any work: a key that means nothing here is refused."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator

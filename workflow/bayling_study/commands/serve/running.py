@@ -1,7 +1,5 @@
 """Loads models and serves them on the loopback address until the process is ended."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress

@@ -6,8 +6,6 @@ Reads files only, so it works from any machine that sees the results folder.
 ``--watch SECONDS`` prints again and again.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from pathlib import Path

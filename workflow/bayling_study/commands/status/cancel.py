@@ -6,8 +6,6 @@ first. ``make resume`` runs this, then Snakemake. Waits until the jobs are gone.
 other schedulers it cannot tell a study's jobs from others, and says how to look.
 """
 
-from __future__ import annotations
-
 import subprocess
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The jobs of a study, from their run records."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

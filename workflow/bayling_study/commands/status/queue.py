@@ -5,8 +5,6 @@ study's name, and every job its working folder: both together tell a study's
 jobs from all others of the same user.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

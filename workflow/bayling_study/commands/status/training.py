@@ -1,7 +1,5 @@
 """How far a training is: from its run record and the reports beside its checkpoints."""
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ Every job is printed with its command, hashes and MLflow run; every file is hash
 again, and what no longer matches is said at the end (exit status 1).
 """
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import textwrap

@@ -4,8 +4,6 @@ Every file that a job names is hashed again and compared with what the job read
 or wrote, and every reader with the writer before it.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field
 from pathlib import Path

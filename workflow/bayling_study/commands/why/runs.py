@@ -1,7 +1,5 @@
 """From run records to MLflow's runs and back, by the id that both carry."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path

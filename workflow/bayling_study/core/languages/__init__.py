@@ -5,8 +5,6 @@ written here. Codes are ISO 639 (``zh``, ``de``, ``yue``) and those of ``LOCALES
 The languages of FLORES-101 are in ``languages.flores``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import cast

@@ -19,8 +19,6 @@ Sources of the table:
 * XLM-R: fairseq, ``examples/xlmr/README.md``; its Kurdish, ``ku``, is Kurmanji.
 """
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """The forms in which texts are stored, compared and found in each other."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import lru_cache

@@ -5,8 +5,6 @@ A``), and CLDR names most scripts alike; ``NAMES`` lists the others. Full-width 
 half-width forms belong to the script that they are forms of.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import cache, lru_cache

@@ -12,8 +12,6 @@ there is no telling where a word ends, so each character counts as one. For both
   two (*l'eau*, *dogs' home*), and a quotation mark looks the same.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

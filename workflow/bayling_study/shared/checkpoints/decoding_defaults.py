@@ -6,8 +6,6 @@ temperature) would reach some ways of decoding and not others: transformers'
 ``generate`` takes every key that the caller leaves open from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ on. Here its own account of the loading decides, so that whatever it knows how t
 prefix of the model) stays readable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

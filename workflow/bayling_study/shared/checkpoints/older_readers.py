@@ -5,8 +5,6 @@ transformers 5 writes the base of the rotary angles inside ``rope_parameters`` a
 whatever reads ``rope_theta`` from ``config.json`` itself. Version 5 reads both names.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.core.files import read_json, write_json

@@ -5,8 +5,6 @@ No weight is read here, nothing is ever executed (``.bin`` goes through
 ``torch.load(weights_only=True)``), and files are opened for reading only.
 """
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from collections.abc import Callable

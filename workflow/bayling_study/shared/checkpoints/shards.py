@@ -4,8 +4,6 @@ Where each tensor goes is known before the first byte is written, so tensors may
 come in any order, as it suits their source, and only one is in memory at a time.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re

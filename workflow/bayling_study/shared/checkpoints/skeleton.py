@@ -4,8 +4,6 @@ The checkpoint's own ``config.json`` decides; no code that lies beside a
 checkpoint is ever run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

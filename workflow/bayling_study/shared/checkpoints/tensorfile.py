@@ -8,8 +8,6 @@ kernel wants it back. Exports promise a small resident set, so bytes are read
 into buffers here, and the header is checked before anything else is believed.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import struct

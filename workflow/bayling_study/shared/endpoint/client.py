@@ -1,7 +1,5 @@
 """Asking a server many things at once, in order, without paying twice or too much."""
 
-from __future__ import annotations
-
 import logging
 import os
 import threading
@@ -58,7 +56,7 @@ class Endpoint:
         self._slots = Slots(settings.parallel)
         self._stop = threading.Event()
 
-    def __enter__(self) -> Endpoint:
+    def __enter__(self) -> "Endpoint":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,8 +5,6 @@ answer is read piece by piece, so that the deadline also ends a server that
 sends a byte now and then.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import time

@@ -6,8 +6,6 @@ the rows say was spent counts for a budget, so a job that is started again has
 the rest of its budget and not a new one.
 """
 
-from __future__ import annotations
-
 import threading
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whose turn it is when only so many requests may go at once, and when the next may go."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque

@@ -1,7 +1,5 @@
 """The budget of a job: how many requests and tokens it may still spend."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Requests and answers of an endpoint."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

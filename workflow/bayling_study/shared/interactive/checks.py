@@ -24,8 +24,6 @@ An empty answer satisfies nothing. Letter case, spacing and Unicode
 compatibility forms never decide, except for ``upper-case``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from typing import Any

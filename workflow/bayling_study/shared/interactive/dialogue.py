@@ -1,7 +1,5 @@
 """Building a dialogue: a plan of demands, a segment that has material, verified turns."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,7 +40,7 @@ class Rejections:
         if sample and len(kept) < SAMPLES:
             kept.append(sample)
 
-    def merge(self, other: Rejections) -> None:
+    def merge(self, other: "Rejections") -> None:
         """Adds what another one counted; its examples come after this one's."""
         self.counts.update(other.counts)
         for reason, samples in other.samples.items():

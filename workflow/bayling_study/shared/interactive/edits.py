@@ -1,7 +1,5 @@
 """Demands that change the translation in one place and keep all the rest."""
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.shared.interactive.checks import Check

@@ -1,7 +1,5 @@
 """Demands of later turns that ask for less, more, another sentence or another form."""
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.core import languages

@@ -6,8 +6,6 @@ Computational Linguistics 22(1)). It gives demands real terms to ask for,
 also in Chinese, where a random run of characters would cut words.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice

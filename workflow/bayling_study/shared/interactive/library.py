@@ -5,8 +5,6 @@ have been used as often; with the same rows and seed the draws are the same on
 every machine.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping

@@ -10,8 +10,6 @@ One pass over ``terms.parquet`` keeps the entries whose words the block has;
 memory is bounded by the block's vocabulary.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Demands of a first turn: a plain request, or one that comes with a condition."""
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.core import languages

@@ -8,8 +8,6 @@ This is the form of the examples in BayLing's README (an attribute is added, an
 addressee changed, the rest repeated).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

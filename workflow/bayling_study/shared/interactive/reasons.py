@@ -1,7 +1,5 @@
 """Why a demand is met or not: what each check asks, and what the answer has instead."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -6,8 +6,6 @@ nothing when the scene has no material for it. ``fits`` tells beforehand whether
 a segment has material, so that rare kinds find their segments.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random

@@ -1,7 +1,5 @@
 """The small types of interactive translation: segment, scene, step, dialogue."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import NamedTuple
 

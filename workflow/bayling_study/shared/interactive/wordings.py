@@ -7,8 +7,6 @@ translated. ``{language}`` is the name of the language to translate into, in the
 user's language.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from random import Random
 

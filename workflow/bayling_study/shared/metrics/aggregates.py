@@ -8,8 +8,6 @@ them (the off-target rate of a language that no identifier knows) is averaged
 over the others, and says so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 

@@ -7,8 +7,6 @@ definition: what is found of it too (a product name, a text too odd to identify)
 against no answer. On short texts identifiers err; there both must vote against.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bayling_study.shared.interactive.checks import matched_share

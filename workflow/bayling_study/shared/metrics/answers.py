@@ -1,7 +1,5 @@
 """Reading what a system answered, item by item, and measuring it by the suite's kind."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.config import StudyConfig

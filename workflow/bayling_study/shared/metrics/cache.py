@@ -6,8 +6,6 @@ programs that score one system and those that compare several. Entries are
 written whole under their final name, so concurrent jobs only repeat work.
 """
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ the case-folded rate forgives letter case. BLEU and chrF are measured beside it,
 since an answer that only lists the fragments would meet them all.
 """
 
-from __future__ import annotations
-
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import translation
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate

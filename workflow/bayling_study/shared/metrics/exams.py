@@ -17,8 +17,6 @@ Beside the accuracy stand the share of answers that could not be read, and the
 gold ceiling: the accuracy when each gold answer itself is given as the output.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ prompts stage knows why (trained or zero-shot, script, resources); whoever
 scores, COMET's environment included, only has to read. Standard library only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from bayling_study.core.records import Prompt

@@ -12,8 +12,6 @@ references, which are right by definition: it is what the method finds where
 nothing is wrong.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

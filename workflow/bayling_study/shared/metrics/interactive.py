@@ -11,8 +11,6 @@ translation, and a system that meets nothing else meets most of them. A rate's n
 number of demands. Paired tests resample conversations, not turns.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any

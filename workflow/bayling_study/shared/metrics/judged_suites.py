@@ -5,8 +5,6 @@ review each). Their ids are those of the questions with ``/1`` where the system
 under test was shown first and ``/2`` where it was shown second.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from bayling_study.config.suites import JudgedSuite, Suite

@@ -7,8 +7,6 @@ has between them, else what follows the last equals sign, else the last number.
 Two answers are equal when their normalised LaTeX strings are.
 """
 
-from __future__ import annotations
-
 import re
 
 PREFIXES = ("The answer is therefore", "答案是")

@@ -5,8 +5,6 @@ resampled test set is then a weighted sum, so a thousand of them are one matrix
 product (``resampling``) and no text is read twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,7 +74,7 @@ class Answers:
     hypotheses: list[Hypothesis]
     released: bool = False
 
-    def only(self, ids: Container[str]) -> Answers:
+    def only(self, ids: Container[str]) -> "Answers":
         """Returns the answers to some of the prompts."""
         rows = zip(self.prompts, self.hypotheses, strict=True)
         kept = [(prompt, hypothesis) for prompt, hypothesis in rows if prompt.id in ids]

@@ -3,8 +3,6 @@
 What has no row in ``measures.tsv`` is neither scored nor shown: more TER is not better.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path

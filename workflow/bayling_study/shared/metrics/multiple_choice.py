@@ -7,8 +7,6 @@ with intervals and paired tests like all others. A question of k choices is
 guessed right once in k times; questions may differ in k.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path

@@ -4,8 +4,6 @@ U+095C and U+0921 with U+093C are one letter (Unicode annex 15), yet no formula 
 them. Files keep their own text; released outputs are compared as they are.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace

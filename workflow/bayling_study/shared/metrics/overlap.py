@@ -9,8 +9,6 @@ combination of sums follows sacreBLEU 2.6 (``metrics/bleu.py``,
 An empty hypothesis is scored as empty and counted in the note.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 

@@ -9,8 +9,6 @@ Conventions are those of sacreBLEU 2.6 (``significance.py``), which a test
 holds this module to: p = (c + 1) / (samples + 1), two-sided.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -53,7 +51,7 @@ class Resampling:
         """Returns the seed of one purpose on one item; systems do not enter."""
         return derive_seed(self.seed, purpose, suite, item)
 
-    def enough_for(self, tests: int) -> Resampling:
+    def enough_for(self, tests: int) -> "Resampling":
         """Returns the plan with samples enough that the smallest p passes Holm over ``tests``.
 
         That p is 1 / (samples + 1), so ``tests / (samples + 1)`` must be below the level;

@@ -1,7 +1,5 @@
 """Segment scores that another program computed (COMET), as measurements."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -12,8 +12,6 @@ Text after a next question is not read, nor is what is denied ("not A but C"). A
 else is unparseable, which is counted: a list of options without a conclusion, a refusal.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

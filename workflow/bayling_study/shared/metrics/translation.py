@@ -7,8 +7,6 @@ other, and the pieces are handed to sacreBLEU as tokens. A test holds the values
 to sacreBLEU's own tokenizer ``flores101``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache

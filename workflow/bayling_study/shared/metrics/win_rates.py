@@ -14,8 +14,6 @@ state them: such a question is ``unjudged``, counts in no other metric, and keep
 its place among the segments, so that systems stay paired by question.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from statistics import fmean
 

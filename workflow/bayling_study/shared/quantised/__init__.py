@@ -6,8 +6,6 @@ Export writes these files; generation, perplexity, harness and the chat read the
     model = load(Path("results/embedded/export/tuned-int8"), torch.bfloat16, "cached")
 """
 
-from __future__ import annotations
-
 from bayling_study.shared.quantised.groupwise import GroupwiseLinear, dequantise, quantise
 from bayling_study.shared.quantised.layout import QUANTISATION_FILE, is_groupwise
 from bayling_study.shared.quantised.loading import load

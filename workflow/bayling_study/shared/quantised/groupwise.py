@@ -15,8 +15,6 @@ group at the end of a row is short; the zeros that pad it in the paper's code
 change neither its maximum nor its values, so they are not stored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import torch
@@ -119,7 +117,7 @@ class GroupwiseLinear(nn.Module):  # type: ignore[misc]  # torch is not type-che
         """Describes the layer in the printed model."""
         return f"{self.in_features}, {self.out_features}, group={self.group}"
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GroupwiseLinear:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "GroupwiseLinear":
         """Moves with the model between devices, but keeps the steps in fp32 when it is cast."""
         scale = self.scale
         super()._apply(fn, recurse)

@@ -18,8 +18,6 @@ which does not know the scheme stops instead of starting from random weights.
 and ``files`` (name to ``{bytes, sha256}``).
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any

@@ -7,8 +7,6 @@ matrix is rebuilt once, which needs the memory of a 16-bit model and runs at
 its speed.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal
 

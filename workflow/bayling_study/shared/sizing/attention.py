@@ -1,7 +1,5 @@
 """Which attention kernel ``attention: auto`` is; the memory of a sequence depends on it."""
 
-from __future__ import annotations
-
 EAGER_LENGTH = 512
 """Longest packed sequence for which eager attention is used on the CPU. With SmolLM2-135M, bf16,
 one thread, three steps of sequences of up to 512 tokens took 16, 1 and 20 % less time than with

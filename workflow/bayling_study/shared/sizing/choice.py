@@ -6,8 +6,6 @@ fits counts; sequences are then packed as long as the rest of the memory holds, 
 the attention kernel gains from that.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from dataclasses import dataclass

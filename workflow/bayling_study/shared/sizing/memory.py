@@ -40,8 +40,6 @@ allocator holds on to: with sequences of many lengths the C library's heap on th
 took a third more.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bayling_study.config.lowcost import Adapter

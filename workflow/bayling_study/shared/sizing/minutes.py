@@ -1,7 +1,5 @@
 """How long one job of a chain trains before it saves and leaves the rest to the next one."""
 
-from __future__ import annotations
-
 LIMIT_MARGIN = 0.05
 """Share of a job's time limit that is kept for the last checkpoint and for the start."""
 

@@ -1,7 +1,5 @@
 """The numbers of a Llama-like model that decide its size."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +19,7 @@ class Shape:
     tied: bool = False
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Shape:
+    def from_config(cls, config: Mapping[str, Any]) -> "Shape":
         """Reads the shape from the values of a ``config.json``."""
         heads = config["num_attention_heads"]
         return cls(

@@ -12,8 +12,6 @@ the gradient of its input passes through, one of its own is not made) and the
 adapters' thin matrices 6. Attention has no weights and costs the same.
 """
 
-from __future__ import annotations
-
 from bayling_study.shared.sizing.shape import Shape
 
 TRAINED = 6

@@ -5,8 +5,6 @@ the upstream files. A source that the config replaces by a local folder is not
 copied: its manifest names that folder under the key ``root``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

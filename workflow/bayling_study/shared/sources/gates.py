@@ -5,8 +5,6 @@ an account has accepted them only the download shows; that there is no token at
 all is known now.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

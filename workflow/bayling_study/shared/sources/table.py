@@ -6,8 +6,6 @@ download (``bayling_study.stages.download.lock``). The workflow reads the table 
 it is parsed, so this module imports nothing heavy.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -71,7 +69,7 @@ class SourceRow(Section):
         return patterns
 
     @model_validator(mode="after")
-    def _complete(self) -> SourceRow:
+    def _complete(self) -> "SourceRow":
         if self.kind in PINNED_KINDS and not (self.revision and self.sha256 and self.bytes):
             raise ValueError(f"kind {self.kind} needs revision, sha256 and bytes")
         if self.kind in VERSIONED_KINDS and not self.revision:

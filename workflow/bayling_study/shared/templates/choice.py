@@ -1,7 +1,5 @@
 """Which conversation template a system answers in."""
 
-from __future__ import annotations
-
 from bayling_study.config import StudyConfig
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TemplateName
 from bayling_study.core.errors import StudyError

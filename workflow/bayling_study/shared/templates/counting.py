@@ -6,8 +6,6 @@ batch go to it in one call, and only lengths come back. The result is the same:
 a test compares them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

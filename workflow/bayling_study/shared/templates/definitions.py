@@ -7,8 +7,6 @@
 ``foundation``  whatever chat template the foundation's own tokenizer carries (``foundation``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bayling_study.shared.templates.spans import EOS, Message, Span, merge_text, split_system

@@ -7,8 +7,6 @@ whose special ids coincide (the 7B release: BOS, EOS and unknown are all
 ``</s>``) are treated correctly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ content stands without searching for its text. What is learnt of an answer begin
 where the prompt of generation ends, and ends with the special token behind it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime

@@ -5,8 +5,6 @@ library uses. It renders a string and tokenises it as a whole; a test asserts th
 this gives the ids of ``chat.encoding``.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

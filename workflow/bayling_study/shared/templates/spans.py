@@ -6,8 +6,6 @@ special span is one token of the vocabulary. Spans end where an answer starts
 and ends, the only two places where training and generation must agree.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Reads ``STUDY/runs/*/*.json``; writes the MLflow store and, where asked for, a
 small file that says what was sent.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

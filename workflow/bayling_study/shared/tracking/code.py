@@ -9,8 +9,6 @@ name carries their hash; records, messages, command lines and progress never
 reach a result.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 from functools import cache

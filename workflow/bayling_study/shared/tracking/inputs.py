@@ -6,8 +6,6 @@ record of the job that wrote it, and the files of a source with its manifest.
 Standard library only: the COMET environment uses this module too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path

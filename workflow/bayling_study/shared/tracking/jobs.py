@@ -7,8 +7,6 @@ understood from any working folder, and after it was moved or renamed.
 Standard library only: the COMET environment uses this module too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -5,8 +5,6 @@ A store that cannot be reached is reported once and tried again, ever more
 rarely; whatever is missing at the end is sent when the study is synced.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import threading

@@ -6,8 +6,6 @@ there is not doubled (MLflow keys points by name, step, time and value), and a
 repeated job replaces the run of its earlier attempt.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import time

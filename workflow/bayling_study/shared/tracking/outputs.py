@@ -5,8 +5,6 @@ replace what another job made, nor what it reads itself. Standard library only:
 the COMET environment uses this module too.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError

@@ -6,8 +6,6 @@ record, also of a job that was killed. Standard library only: the COMET
 environment uses this module too.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 import uuid

@@ -7,8 +7,6 @@ model card. A model that is made again gets a new version, and the alias
 ``current`` moves to it; syncing again changes nothing.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What of a run record goes into its MLflow run: tags, points, values, parameters, inputs."""
 
-from __future__ import annotations
-
 import posixpath
 import re
 import shlex

@@ -5,8 +5,6 @@ The workflow knows both from the configuration, and the sync leaves them in
 track``, ``make why``) read them there, lest a study end up in two places.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

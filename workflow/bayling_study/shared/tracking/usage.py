@@ -10,8 +10,6 @@ Energy and GPUs are the machine's while the job runs, not the job's share: of
 jobs that run side by side on one machine, each counts all of it.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import shutil

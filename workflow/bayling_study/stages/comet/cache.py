@@ -10,8 +10,6 @@ runs can share a cache, also on a network file system without locks, and a kille
 half entry. Two runs that compute the same entry write the same value.
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 import uuid

@@ -12,8 +12,6 @@ unbabel-comet writes and publishes it. Two things are added here:
   builds tensors and plain values but runs no code.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How well a model ranks held-out damage."""
 
-from __future__ import annotations
-
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Training and held-out rows: aligned segments, each damaged once in a known way."""
 
-from __future__ import annotations
-
 import csv
 import random
 from collections import defaultdict

@@ -7,8 +7,6 @@ kinds are the ways in which weak systems fail: lost, wrong or misplaced words, e
 run-on text, repetition, another language, the source untranslated, another sentence, nothing.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ path in the checkpoint; and a weight that the file lacks is an error, where unba
 ``strict=False`` would leave it random.
 """
 
-from __future__ import annotations
-
 import inspect
 import pickle
 from importlib import metadata

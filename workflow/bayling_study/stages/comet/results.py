@@ -1,7 +1,5 @@
 """Score files: means of items and of averages over items, with intervals, and segments' scores."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -7,8 +7,6 @@ are left out. Texts are stripped at both ends, as the program ``comet-score`` do
 are brought to NFC, as for the other metrics; released outputs are scored as they are.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

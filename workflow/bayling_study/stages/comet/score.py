@@ -5,8 +5,6 @@ Writes ``OUT/SYSTEM/SUITE.json`` (mean and interval of each item) and
 ``python -m bayling_study.stages.comet.score --help``.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import time

@@ -6,8 +6,6 @@ vector depends on the text alone: it is computed once, wherever the text occurs,
 own ``get_sentence_embedding``, and the vectors are combined by its own ``estimate``.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any

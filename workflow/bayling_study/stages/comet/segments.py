@@ -10,8 +10,6 @@ with the same pivot sentence, so that they can be kept on one side of a split.
         --corpora S/corpora --out S/work/comet/segments.jsonl
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path

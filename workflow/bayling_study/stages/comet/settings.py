@@ -5,8 +5,6 @@ COMET environment does not have; so values are taken as they are and only their 
 checked.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from pathlib import Path
 

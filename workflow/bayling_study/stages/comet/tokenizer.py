@@ -1,7 +1,5 @@
 """The encoder of the embedded model: a small XLM-R shape and its own tokenizer."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable
 from pathlib import Path

@@ -8,8 +8,6 @@ checkpoint folder (``checkpoints/model.ckpt``, ``hparams.yaml``, ``encoder/``,
 ``correlation.json``). ``python -m bayling_study.stages.comet.training --help``.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

@@ -4,8 +4,6 @@ The report counts rows read, kept and rejected by source, language and reason,
 with samples of each reason, and tells how the documents were split.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

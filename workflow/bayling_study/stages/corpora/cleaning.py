@@ -6,8 +6,6 @@ judged once. The filters with a name (``Filter`` in the config) can be switched
 off; those with a limit are tuned by it.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import lru_cache

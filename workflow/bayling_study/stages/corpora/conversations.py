@@ -1,7 +1,5 @@
 """From upstream dialogues to ``conversations.parquet``: drop what is unusable or repeated."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -6,8 +6,6 @@ language (Interlingua), with the two languages exchanged at least 79 %. Term lis
 of CLDR's Danish names, 85 % are taken for another language.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from bayling_study.core.errors import StudyError

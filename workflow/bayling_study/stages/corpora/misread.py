@@ -1,7 +1,5 @@
 """Finds text whose UTF-8 was read in another encoding ("fÃ¼r", "РџСЂРёРІРµС‚", "浣犲ソ")."""
 
-from __future__ import annotations
-
 import codecs
 import re
 import unicodedata

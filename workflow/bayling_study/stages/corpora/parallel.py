@@ -7,8 +7,6 @@ marks what the others give away of the test rows. Training rows come first in
 the result, in the readers' order, then the test rows that are left.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path

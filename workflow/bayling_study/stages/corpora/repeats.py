@@ -6,8 +6,6 @@ rows of a key but the first are repeated. What stays in memory is one bit a row.
 ``write_distinct`` writes a table without them in two passes, over a scratch file.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
@@ -60,7 +58,7 @@ class Repeats:
             stream.write(np.array(self._waiting[bucket], dtype=ENTRY).tobytes())
         self._waiting[bucket].clear()
 
-    def find(self) -> RepeatedRows:
+    def find(self) -> "RepeatedRows":
         """Returns the repeated rows."""
         bits = np.zeros(self._rows // 8 + 1, dtype=np.uint8)
         for bucket, file in enumerate(self._files):

@@ -10,8 +10,6 @@ translation, or most of its word 6-grams are in a training row. It works in one
 pass over the training rows, and its memory depends on the test rows alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from bayling_study.core.seeds import derive_seed

@@ -1,7 +1,5 @@
 """Writes Parquet in small batches, with the same bytes for the same rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,7 @@ class TableWriter:
         if len(self._rows) >= BATCH_ROWS:
             self._flush()
 
-    def __enter__(self) -> TableWriter:
+    def __enter__(self) -> "TableWriter":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,5 @@
 """Counts what happened to rows, with a few samples of each reason to look at."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """From term lists to ``terms.parquet``: no empty, untranslated or repeated terms."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path

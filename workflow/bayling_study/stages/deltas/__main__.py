@@ -7,8 +7,6 @@ All are checkpoints in the hub's format; what is written is safetensors. Needs
 the disk space of the result and the memory of the largest tensor.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Restores a target from its base and a delta, ours or a released one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

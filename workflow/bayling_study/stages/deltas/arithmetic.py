@@ -7,8 +7,6 @@ is off by at most half a step of the stored delta plus half a step of the
 target's own type. Whether and by how much is measured when a delta is made.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Which tensors of a base and of a target belong together."""
 
-from __future__ import annotations
-
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
 

@@ -1,7 +1,5 @@
 """Makes a delta: target minus base for every tensor, with a manifest that proves the way back."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any

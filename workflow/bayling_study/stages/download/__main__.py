@@ -6,8 +6,6 @@ an interrupted one goes on; a damaged one is fetched again. Run as
 ``python -m bayling_study.stages.download --help``.
 """
 
-from __future__ import annotations
-
 import logging
 import shutil
 import time

@@ -6,8 +6,6 @@ folder or is a link or device is an error. The total is limited, so that a
 small archive cannot fill the disk.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import lzma

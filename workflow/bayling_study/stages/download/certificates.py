@@ -4,8 +4,6 @@ Networks that inspect traffic present certificates of their own, which only
 the site's own list knows. Trying again does not help; naming that list does.
 """
 
-from __future__ import annotations
-
 import os
 
 from bayling_study.core.errors import StudyError

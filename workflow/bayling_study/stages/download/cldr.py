@@ -6,8 +6,6 @@ the names of territories, languages and currencies by their codes. The same
 version of Babel gives the same bytes.
 """
 
-from __future__ import annotations
-
 from importlib.metadata import version
 
 from babel import Locale, localedata

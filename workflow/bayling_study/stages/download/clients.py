@@ -5,8 +5,6 @@ proxies and signatures that the machine is set up for. Nothing is installed and
 no package script runs: the archive is unpacked here, for its data.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -4,8 +4,6 @@ A fetcher brings the wanted files into ``request.files`` and says what they
 are. It may be killed at any time and is then simply called again.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -7,8 +7,6 @@ commit once: it is noted before the transfer starts, so that an interrupted
 download goes on with the same one, and then locked.
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 from pathlib import Path

@@ -8,8 +8,6 @@ for the file that would have been fetched (the wheel, the archive, the data
 file) and must have its hash.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError

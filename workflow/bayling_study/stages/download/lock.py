@@ -13,8 +13,6 @@ Beside it ``ID-HASH.files.json`` lists the files of every verified download, of
 pinned sources too: a local folder that replaces a part of the source is held to it.
 """
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -11,8 +11,6 @@ A wheel that cannot be fetched this way (an index with credentials in pip's own
 configuration, say) is fetched by ``pip download``, still checked by hash.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import re

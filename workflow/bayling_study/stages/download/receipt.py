@@ -4,8 +4,6 @@ It is written last, so a folder with a receipt is a complete download. A
 receipt is believed only after the files were hashed again.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

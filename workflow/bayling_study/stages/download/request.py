@@ -1,7 +1,5 @@
 """What a fetcher is asked for and what it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -7,8 +7,6 @@ server, a stalled or dripping one) is tried again with growing pauses, or the
 pause that ``Retry-After`` asks for; what will not pass is a ``StudyError`` at once.
 """
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

@@ -6,8 +6,6 @@ short card. The folder appears whole or not at all; an interrupted export starts
 again from scratch (7B takes under a minute).
 """
 
-from __future__ import annotations
-
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.systems import Int8System
 from bayling_study.core import cli

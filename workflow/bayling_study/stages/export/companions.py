@@ -1,7 +1,5 @@
 """What an export says of itself beside the weights: precision in the config, a short card."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

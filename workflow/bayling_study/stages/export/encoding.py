@@ -4,8 +4,6 @@ A matrix is worked on in blocks of rows that fit a processor's cache; the blocks
 errors are summed in double precision.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass

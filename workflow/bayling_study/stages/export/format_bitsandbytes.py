@@ -17,8 +17,6 @@ original with ``load_in_8bit`` and saving would give. As there, the output
 layer and the embeddings stay as they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

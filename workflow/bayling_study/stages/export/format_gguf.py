@@ -7,8 +7,6 @@ and key projections are permuted. Tokenizer and chat template are inside.
 The package ``gguf`` (llama.cpp's own) makes header, names and blocks.
 """
 
-from __future__ import annotations
-
 import math
 import tempfile
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ stays in 16 bits, once. (Quantising it as well, as the authors' load-time
 switch does, would store those values twice and add half the embedding's size.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

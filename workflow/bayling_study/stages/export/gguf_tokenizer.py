@@ -10,8 +10,6 @@ begins with one, and llama.cpp does. Nor has it a word for a blank at the start 
 none behind special tokens: llama.cpp puts one in both places or in neither (``_spaced``).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

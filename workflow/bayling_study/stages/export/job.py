@@ -1,7 +1,5 @@
 """Runs an export: read a tensor, encode it, write it; the folder appears whole or not at all."""
 
-from __future__ import annotations
-
 import errno
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What an 8-bit format must know of a checkpoint, and the shards that it is laid out in."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

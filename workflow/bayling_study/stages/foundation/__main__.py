@@ -6,8 +6,6 @@ downloads are dequantised (``checkpoint.convert_gguf``), hub-format downloads
 are linked. Run as ``python -m bayling_study.stages.foundation --help``.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

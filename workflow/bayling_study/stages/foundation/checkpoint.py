@@ -5,8 +5,6 @@ safetensors; a folder that already is a hub checkpoint is checked and linked.
 The same input gives the same bytes.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ without a word: a scaling of the rotary positions, a bias, a scale of the logits
 tensor it fills with random numbers. Names and defaults are those of llama.cpp's ``llama``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -7,8 +7,6 @@ cannot be true. Format: the GGUF specification of the ggml project, versions 2
 and 3, little-endian.
 """
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 from math import prod

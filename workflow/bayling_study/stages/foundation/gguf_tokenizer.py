@@ -7,8 +7,6 @@ every text although the file says not to, and the splitting of digits that the
 entries, and what is not known is refused rather than guessed.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from pathlib import Path

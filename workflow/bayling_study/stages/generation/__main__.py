@@ -6,8 +6,6 @@ killed job is started again with the same command and goes on from its journals
 in WORK.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 

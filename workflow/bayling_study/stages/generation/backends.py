@@ -1,7 +1,5 @@
 """Where a system's answers come from: a checkpoint, a server, or a release."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from dataclasses import dataclass
 from typing import Any

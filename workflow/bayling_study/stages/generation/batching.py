@@ -7,8 +7,6 @@ with does not depend on its batch: padding is masked, positions start at the
 first real token, and all rows of a batch have the same answer limit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 

@@ -12,8 +12,6 @@ falls. A prompt's answer thus depends on its own seed and on nothing else in
 the batch. There is no top-k or nucleus cut.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What an engine is: token ids in, token ids out."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass, field
 from typing import Any, Protocol

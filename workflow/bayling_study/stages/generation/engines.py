@@ -1,7 +1,5 @@
 """Which engine runs a checkpoint, and how it is loaded."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 from importlib.util import find_spec

@@ -5,8 +5,6 @@ the answers, then one row per batch, synced before the next batch starts. A log
 with another key is started over.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """How fast generation runs, for the run record and for the progress meter."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

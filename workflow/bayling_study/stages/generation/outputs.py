@@ -13,8 +13,6 @@
   the system and of all that decides a suite's answers, which every hypothesis carries too;
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A suite's prompts as the generation stage holds them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ class PromptSet:
     sha256: str
 
     @classmethod
-    def load(cls, folder: Path, suite: str) -> PromptSet:
+    def load(cls, folder: Path, suite: str) -> "PromptSet":
         """Reads ``FOLDER/SUITE.jsonl``."""
         path = folder / f"{suite}.jsonl"
         return cls(suite, read_prompts(path), sha256_file(path))

@@ -5,8 +5,6 @@ What is there is converted, item by item and only whole; what is not is listed
 with its reason.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.config.suites import Suite

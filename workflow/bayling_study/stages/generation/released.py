@@ -13,8 +13,6 @@ Rows carry no prompt id (reviews apart): the line number is the link, so a
 file with a line too few or too many is refused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

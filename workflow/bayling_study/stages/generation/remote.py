@@ -6,8 +6,6 @@ The endpoint's cache is the journal, so a job that was killed asks only what is
 missing.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 Every finished batch is in the journal before the next one starts.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from dataclasses import dataclass

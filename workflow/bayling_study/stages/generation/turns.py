@@ -4,8 +4,6 @@ All first turns of a suite are answered before any second turn, so that batches
 stay full; turn k sees the system's own earlier answers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from bayling_study.config.suites import Decoding, Suite

@@ -6,8 +6,6 @@ are only what one kill can lose. Answers are not bit-equal to those of
 transformers: kernels and, in beam search, the algorithm differ.
 """
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,8 +6,6 @@ Writes ``OUT/SUITE.jsonl`` (the chosen answers, as hypotheses),
 again with the same command and goes on behind the last finished task in WORK.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

@@ -4,8 +4,6 @@ A finished task is a file in the work folder, written whole and keyed by all
 that decides it, so a job that was killed goes on with the next task.
 """
 
-from __future__ import annotations
-
 import logging
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path

@@ -7,8 +7,6 @@ which released BayLing tokenizers do not carry; and the text of a question never
 becomes a control token, in a chat or outside, as in generation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ Writes ``OUT``: one review per question and order. Reviews that have come are ke
 WORK: a job that was killed, or whose budget ended, asks only for what is missing.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 from argparse import Namespace

@@ -1,7 +1,5 @@
 """Asking the judge until it states both scores, a limited number of times."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 

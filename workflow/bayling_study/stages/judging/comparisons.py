@@ -1,7 +1,5 @@
 """What is put before the judge, and what it said."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

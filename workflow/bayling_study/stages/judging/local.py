@@ -1,7 +1,5 @@
 """A judge of this study, served on loopback while the stage works."""
 
-from __future__ import annotations
-
 import logging
 import subprocess
 import sys

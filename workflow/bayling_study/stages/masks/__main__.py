@@ -6,8 +6,6 @@ encoded conversations (``tokens/``) and ``mask_audit.json``: counts, lengths, wh
 was cut or left out, and for each recipe a conversation with its supervised text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ Nothing is padded and nothing is guessed from text: the mask comes from
 memory does not grow with them.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -118,8 +116,8 @@ class _Tally:
     """What is known of the conversations encoded so far."""
 
     names: list[str] = field(default_factory=list)
-    lengths: array[int] = field(default_factory=lambda: array("q"))
-    supervised: array[int] = field(default_factory=lambda: array("q"))
+    lengths: "array[int]" = field(default_factory=lambda: array("q"))
+    supervised: "array[int]" = field(default_factory=lambda: array("q"))
     recipes: Counter[str] = field(default_factory=Counter)
     truncated: list[tuple[str, int]] = field(default_factory=list)
     dropped: list[tuple[str, int]] = field(default_factory=list)

@@ -6,8 +6,6 @@ and how often both models find the same token most probable. One model is in
 memory at a time; both read the same tokens in the same batches.
 """
 
-from __future__ import annotations
-
 import argparse
 import gc
 from pathlib import Path

@@ -7,8 +7,6 @@ both systems share every resample, which is what makes the difference's
 interval a paired one.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,6 @@ draw is taken over all suites together. An earlier turn is answered by its
 reference (teacher forcing), so that both systems read the same text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a model thinks of given answers: the log-probability and the rank of every token."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -9,8 +9,6 @@ Each kind of suite has a builder module of the same name (``translation``,
 reads files only: the study's corpora or an unpacked download.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The builder is the module of this package that is named after the suite's kind;
 it is imported only when its kind is asked for.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections import Counter
 from typing import Protocol, cast

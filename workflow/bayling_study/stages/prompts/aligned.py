@@ -6,8 +6,6 @@ training side only those that terms are learnt from. The readers of a direction
 (``interactive.library``) find in the kept rows what they would find in the file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any

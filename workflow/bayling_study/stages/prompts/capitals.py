@@ -8,8 +8,6 @@ behind three solved lines, so it needs no translated wording. Wrong answers and
 examples depend on the country alone: all languages ask the same.
 """
 
-from __future__ import annotations
-
 from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path

@@ -4,8 +4,6 @@ The sources are those of WMT22 in another order; each comes with one to three
 fragments of its reference that the translation must contain.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -8,8 +8,6 @@ Labels are those of microsoft/AGIEval at 3680910 (2023-06-05), the ones the
 paper scored with; a commit three days later changes some of them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal
 

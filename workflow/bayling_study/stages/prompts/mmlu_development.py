@@ -5,8 +5,6 @@ examples to show, the five development items of each of 57 subjects of a
 translated MMLU: 285 real questions per language, without the hub.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What every collection of multiple-choice questions gives."""
 
-from __future__ import annotations
-
 import string
 from dataclasses import dataclass
 from typing import Any

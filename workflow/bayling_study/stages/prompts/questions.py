@@ -6,8 +6,6 @@ function that returns a language's questions; here they are drawn and become
 prompts, which the stage ``harness`` has answered by likelihood.
 """
 
-from __future__ import annotations
-
 from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt

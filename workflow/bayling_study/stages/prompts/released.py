@@ -1,7 +1,5 @@
 """Reading the rows of released test sets, of which a copy may be partial."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Iterable
 from pathlib import Path

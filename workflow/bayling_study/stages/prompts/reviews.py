@@ -5,8 +5,6 @@ so the prompts are built from the review files themselves; ``review_prompts`` ha
 wording, which the authors did not release.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -6,8 +6,6 @@ the last message is the question with its lettered answers, ``ideal`` the
 letter in brackets. 19,733 questions of 3 to 5 answers.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

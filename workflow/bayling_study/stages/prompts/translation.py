@@ -7,8 +7,6 @@ languages that are both aligned to the pivot (``de-fr`` over English) are joined
 on the pivot text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

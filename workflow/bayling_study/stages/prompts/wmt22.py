@@ -5,8 +5,6 @@ a line), the same text under other names. References are the organisers'
 reference A, except for cs-en and en-cs where it is B, in both.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.config.names import WMT22_DIRECTIONS

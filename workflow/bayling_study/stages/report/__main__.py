@@ -6,8 +6,6 @@ elsewhere; ``verdicts.tsv`` compares every score with the published value, and `
 says in sentences what was found.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Several tuned systems beside each other: what differs between them, and what it did."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean

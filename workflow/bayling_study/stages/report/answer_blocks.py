@@ -6,8 +6,6 @@ shows. In a block all systems' answers to a prompt stand together: they are alik
 compress to two thirds of what one block a system would take (texts of the replay).
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The demands of a prompt, and what each answer has of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What scoring wrote of single segments, in the form that the page of answers reads."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,6 @@ gzip and written in base64, which the browser's ``DecompressionStream`` unpacks 
 looked at. The page has no text of the data in its markup.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

@@ -4,8 +4,6 @@ An average says of itself that it is one: a plain mean by its signature, items
 put together by its note (``scoring.aggregates``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ A table knows how it looks as TSV, as LaTeX and as HTML cells; the page template
 only places it.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re
@@ -56,7 +54,7 @@ class Table:
     columns: list[str]
     rows: list[list[Cell]]
     note: str = ""
-    figures: list[Figure] = field(default_factory=list)
+    figures: "list[Figure]" = field(default_factory=list)
     groups: list[tuple[str, int]] = field(default_factory=list)
     about: dict[str, str] = field(default_factory=dict)
 

@@ -1,7 +1,5 @@
 """What a careful reader should know before trusting a number."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 

@@ -4,8 +4,6 @@ A study is often stopped and gone on with days later, and shares downloads with
 studies of last year: the time between would be most of every time axis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

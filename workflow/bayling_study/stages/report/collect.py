@@ -3,8 +3,6 @@
 The report imports no stage: what it cannot read from a file it does not show.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ Every sentence names its test, and what is not significant is not said. They are
 thing on the page, the last of ``make study``, and MLflow's description of the study.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 

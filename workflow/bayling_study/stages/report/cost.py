@@ -1,7 +1,5 @@
 """What a study cost: time, processor and GPU hours, energy where the machine measures it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where the data came from and what became of it: sources, corpora, training sets."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Three prompts of the main page, unfolded: a typical one, the largest gain, the largest loss."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median_low

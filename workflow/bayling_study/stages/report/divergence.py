@@ -1,7 +1,5 @@
 """Trainings that ended without having learnt: told by the loss curves of the run records."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from statistics import fmean
 

@@ -4,8 +4,6 @@
 which way is better and on what scale, and more for parts with a meaning of their own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The chapter about 8-bit systems: size, rounding error, and what it does to the scores."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Sections about how the results came to be: training, jobs, versions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

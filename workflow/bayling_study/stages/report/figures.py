@@ -4,8 +4,6 @@ Colours come from a palette that colour-blind readers can tell apart (Okabe and
 Ito 2008, then Tol 2021); text stays text, so that a page with figures can be searched.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ of its own past the boxes between; lines that a longer path implies are left out
 networkx finds the layers and the implied lines; it has no order of rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import networkx

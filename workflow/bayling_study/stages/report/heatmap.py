@@ -5,8 +5,6 @@ partners): ``→en`` holds translations into English, ``en→`` those out of it.
 Colours are Matplotlib's ``cividis``, made for colour-blind readers.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """What did not fit and was cut or left out: of training conversations, prompts and questions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What the report knows about metrics: which come first, how they are written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from bayling_study.core.records import Score

@@ -4,8 +4,6 @@ Only what is significant is said of two systems; where nothing is, that is said,
 number of tests and the bounds of a mean.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 

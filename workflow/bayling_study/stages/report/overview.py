@@ -1,7 +1,5 @@
 """The report's first page: what was run, the main results, what to know before trusting them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import chain
 

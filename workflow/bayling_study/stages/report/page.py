@@ -4,8 +4,6 @@ All text is escaped by Jinja; only the figures, which matplotlib made and
 escaped, go in as they are. A page's policy forbids every script but its own.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Sequence

@@ -9,8 +9,6 @@ Its ``kind`` says what a value is worth:
 - ``not-recomputable``: published, but the data behind it was not released.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The chapter that compares scores with published values, and the table of ``make study``."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """Sections about results: per suite the score tables with intervals and marks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from bayling_study.config.suites import Suite, TranslationSuite, Wmt22Suite

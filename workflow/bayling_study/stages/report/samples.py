@@ -4,8 +4,6 @@ Answers are other people's text: long ones are cut, and control characters,
 which could hide or reorder what a reader sees, are written out.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from difflib import SequenceMatcher

@@ -4,8 +4,6 @@ A mark needs both tests (paired bootstrap and approximate randomisation) below
 the level after Holm's correction, which is what ``significant`` says there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

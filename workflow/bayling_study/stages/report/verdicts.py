@@ -12,8 +12,6 @@ Values that this project recomputed, or that were quoted from memory, get a
 verdict too, and the reason says what they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -3,8 +3,6 @@
 The table has WMT22 (Kocmi et al. 2022), AGIEval v1 (at 3680910), BayLing-80 and averages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -6,8 +6,6 @@ whole, or not at all when one answer cannot be scored. Only items that the
 system has are scored.
 """
 
-from __future__ import annotations
-
 from argparse import Namespace
 from pathlib import Path
 

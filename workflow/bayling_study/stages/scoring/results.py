@@ -1,7 +1,5 @@
 """Score files: values with intervals, and every segment's value beside them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path

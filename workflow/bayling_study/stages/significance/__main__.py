@@ -21,8 +21,6 @@ COMET only has segment scores: they are read from ``DIR/SYSTEM/SUITE.segments.js
 with ``--comet DIR`` and compared by their means.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, product

@@ -6,8 +6,6 @@ pairs are tested only where the baseline has no answers, all of them. Many items
 of a suite are a second reason for marks by chance, which ``correct_table`` answers.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ metrics of the item. An average over items is tested with the means of its
 items' resamples and exchanges, which are independent of each other.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

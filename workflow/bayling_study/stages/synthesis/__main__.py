@@ -6,8 +6,6 @@ card with licences). ``datasets.load_dataset(OUT)`` reads it. No text of the sui
 whose prompts are given gets in. The bytes do not depend on ``--workers``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial

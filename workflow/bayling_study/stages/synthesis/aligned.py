@@ -12,8 +12,6 @@ Blocks depend on the corpora, the mixture and the seed alone, so their number an
 content are the same for any number of workers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property

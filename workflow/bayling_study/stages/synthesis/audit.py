@@ -14,8 +14,6 @@ Keys of ``audit.json`` besides the counts ``by_…``:
 | ``mask_samples`` | recipe to samples ``{"spans": [[text, supervised], …]}`` in training order: the text of each token and whether the loss counts it |
 """  # noqa: E501
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise

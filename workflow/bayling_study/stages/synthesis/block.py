@@ -4,8 +4,6 @@ Everything that decides a block's content is in the job and in the context, whic
 is the same for all: a worker adds nothing, so any number of them gives the same.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -120,7 +118,7 @@ class BlockCounts:
     rows: int = 0
     listed: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: BlockCounts) -> None:
+    def add(self, other: "BlockCounts") -> None:
         """Adds what another block reports; blocks come in their order."""
         for stage, found in other.rejections.items():
             self.rejections.setdefault(stage, Rejections()).merge(found)

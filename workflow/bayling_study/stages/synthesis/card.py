@@ -1,7 +1,5 @@
 """The data card: ``README.md`` in the form that Hugging Face data sets have."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Dividing a whole number of conversations: over recipes, directions and blocks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 

@@ -15,8 +15,6 @@ The tests are held as sorted 64-bit hashes (``hashing``): 14 bytes an n-gram, so
 that 100 languages of FLORES need some 30 MB.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -110,7 +108,7 @@ class Contamination:
         np.savez(path, **arrays)  # type: ignore[arg-type]
 
     @classmethod
-    def read(cls, path: Path) -> Contamination:
+    def read(cls, path: Path) -> "Contamination":
         """Returns what ``save`` wrote."""
         made = cls({})
         with np.load(path, allow_pickle=False) as arrays:

@@ -6,8 +6,6 @@ does. What each folding changed is summed up, so that the audit can name what wa
 where the sums of two equal n-grams differ, they were not equal before.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """The gate: what enters the training set, and counts of what does not."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -58,7 +56,7 @@ class Removed:
     rows: Counter[str] = field(default_factory=Counter)
     conversations: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: Removed) -> None:
+    def add(self, other: "Removed") -> None:
         """Adds another count to this one."""
         self.rows.update(other.rows)
         self.conversations.update(other.conversations)

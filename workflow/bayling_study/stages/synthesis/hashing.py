@@ -8,8 +8,6 @@ odd and so has an inverse modulo 2^64 (Karp and Rabin 1987, in the form of
 prefix hashes). The values depend on nothing but the text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple

@@ -5,8 +5,6 @@ a row of the corpora and one a conversation, a worker one block, the last pass o
 bucket.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor

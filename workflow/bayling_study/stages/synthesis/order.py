@@ -8,8 +8,6 @@ by side, whichever blocks made it. Memory holds one bucket (an external bucket
 sort).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

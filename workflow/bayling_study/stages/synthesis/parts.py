@@ -1,7 +1,5 @@
 """What several recipes share: drawing a segment, wording a request, one turn of a demand."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The plan of a mixture: which block makes how many conversations of what."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace

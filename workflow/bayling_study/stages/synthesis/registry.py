@@ -7,8 +7,6 @@ edited to add one: the folder is searched, and the configuration knows the names
 that its modules register.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module

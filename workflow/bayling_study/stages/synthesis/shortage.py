@@ -5,8 +5,6 @@ another block has made too, of which only the first stays (``order.merge``).
 Both are missing. Memory: 8 bytes per conversation.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path

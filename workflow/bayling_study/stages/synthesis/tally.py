@@ -1,7 +1,5 @@
 """Counts of what is in a training set, taken from its rows as they are written."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from typing import Any
 

@@ -5,8 +5,6 @@ the client and asked only once. Each is verified by the recipe that asked; what
 fails is rejected with its reason and never mended.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass

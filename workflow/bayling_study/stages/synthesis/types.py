@@ -1,7 +1,5 @@
 """The row of a training set and its Parquet schema."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 

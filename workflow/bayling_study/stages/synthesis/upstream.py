@@ -6,8 +6,6 @@ that order until the quota is full. What a group could not fill the others fill
 in a further round.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ verifies. SIGTERM, SIGUSR1 and the end of ``tuning.budget_minutes`` save and end
 with status 75: start the same command again.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

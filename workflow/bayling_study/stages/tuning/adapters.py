@@ -6,8 +6,6 @@ NF4. PEFT puts the layers in; everything after training sees ordinary weights,
 because ``final_tensors`` names and merges them one by one.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

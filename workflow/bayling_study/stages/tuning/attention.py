@@ -7,8 +7,6 @@ the borders from the restarting positions and calls its varlen kernel; it
 therefore knows no shared start.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """The model card that lies beside the weights."""
 
-from __future__ import annotations
-
 import yaml
 
 from bayling_study.stages.tuning.job import TrainingJob

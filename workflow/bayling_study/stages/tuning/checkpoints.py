@@ -8,8 +8,6 @@ find that out. The newest one that verifies is used, damaged ones are renamed
 step is derived from the seed, the step and the process.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Sequence

@@ -12,8 +12,6 @@ mixture's own. If it is not, one group would have to be used more often than the
 other: refused, unless ``tuning.curriculum_repeats`` allows it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ in bf16, ones added 1,000 times give 256 (torch 2.13 on a CPU; the CUDA kernel a
 in the weight's type). Frequent tokens, those of a template, would learn too little.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Takes the encoded training set of the stage ``masks`` into a training's own folder."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

@@ -9,8 +9,6 @@ depend on packing and on the number of processes. DeepSpeed's
 ``managed_gradient_accumulation: false`` leaves the end of a step to the caller.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

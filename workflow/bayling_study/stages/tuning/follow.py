@@ -1,7 +1,5 @@
 """What the stage program does with the first worker's reports: the run record and MLflow."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

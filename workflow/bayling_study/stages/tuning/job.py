@@ -5,8 +5,6 @@ the stage program follows the file. Training therefore never waits for a
 tracking server or a run record.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time
@@ -81,7 +79,7 @@ class TrainingJob:
         write_json(self.file, asdict(self))
 
     @staticmethod
-    def read(path: Path) -> TrainingJob:
+    def read(path: Path) -> "TrainingJob":
         """Reads a job."""
         return TrainingJob(**read_json(path))
 

@@ -7,8 +7,6 @@ links take no room while the model stands; a second job with the same settings, 
 takes the model from there at once, with the measurements of the training that made it.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

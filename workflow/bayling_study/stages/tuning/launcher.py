@@ -7,8 +7,6 @@ takes: torch would give its workers 30 seconds at SIGTERM and would die of SIGUS
 and a scheduler sends both to every process of a job. What ends it is SIGHUP.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re

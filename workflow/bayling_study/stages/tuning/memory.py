@@ -8,8 +8,6 @@ step cost more in page faults than it was worth. Keeping large blocks on the hea
 step, but took 5.7 GiB after ten steps in place of 3.6 GiB.
 """
 
-from __future__ import annotations
-
 import ctypes
 import sys
 from pathlib import Path

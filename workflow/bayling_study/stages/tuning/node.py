@@ -6,8 +6,6 @@ the terminal and, with ``--logs``, to ``node-RANK.log``, which later attempts
 append to.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -8,8 +8,6 @@ rendezvous, is named in an error after ``timeout`` seconds; torch alone would
 wait for half an hour and then name nobody.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

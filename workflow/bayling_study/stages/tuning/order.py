@@ -5,8 +5,6 @@ processes. ``Schedule`` lays the epochs behind each other and cuts steps from
 this stream.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from bayling_study.core.seeds import generator

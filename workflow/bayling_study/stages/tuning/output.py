@@ -1,7 +1,5 @@
 """The tuned checkpoint in the hub's format: weights, tokenizer, chat template, card."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

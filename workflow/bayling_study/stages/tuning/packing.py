@@ -11,8 +11,6 @@ tokens, any packing and any number of processes gives the same step.
 A sequence is as long as its conversations together, so there is no padding at all.
 """
 
-from __future__ import annotations
-
 import bisect
 import heapq
 import itertools

@@ -1,7 +1,5 @@
 """A training process among others: its device, its group, its right to write."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Numbers while training runs: what a step did and how fast."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 
@@ -52,7 +50,7 @@ class Utilisation:
     @staticmethod
     def of(
         shape: Shape | None, precision: str, processes: int, adapter: Adapter | None = None
-    ) -> Utilisation | None:
+    ) -> "Utilisation | None":
         """Returns it for this machine's GPU, or none: no number is better than a guessed one.
 
         Args:

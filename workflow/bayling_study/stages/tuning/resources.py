@@ -1,7 +1,5 @@
 """The granted processes and memory, and the settings that follow from them."""
 
-from __future__ import annotations
-
 import logging
 import math
 from dataclasses import asdict

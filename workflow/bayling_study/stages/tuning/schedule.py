@@ -1,7 +1,5 @@
 """The learning rate as a function of the step, so that a resumed run needs no state."""
 
-from __future__ import annotations
-
 import math
 
 from bayling_study.config.tuning import TuningSection

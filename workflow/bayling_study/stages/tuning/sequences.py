@@ -9,8 +9,6 @@ a token is supervised, which saves most of its cost with a large vocabulary; log
 are compared in fp32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -17,8 +17,6 @@ here use attributes of DeepSpeed 0.19.8 that another version may rename; each sa
 which, and what would go wrong. ``test_tuning_stage`` and ``test_tuning_paths`` run them.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ processes agree, in the same all-reduce that sums the loss, on whether to save
 and whether to stop, so that a signal to one of them stops all at the same step.
 """
 
-from __future__ import annotations
-
 import os
 
 LAUNCHER = os.getppid()  # before the slow imports: a launcher that dies meanwhile is noticed

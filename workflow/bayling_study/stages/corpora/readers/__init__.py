@@ -7,8 +7,6 @@ file that is not what the format says is refused (``StudyError``). Whether a row
 worth keeping is decided later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Most parallel text comes as rows without documents. Neighbouring rows mostly
 come from the same text, so a block of consecutive rows stands for a document.
 """
 
-from __future__ import annotations
-
 import math
 
 from bayling_study.config.corpora import ParallelCorpus

@@ -9,8 +9,6 @@ instruction on a line of its own. LLaMA-Factory's form may add a ``system`` text
 and a ``history`` of earlier pairs of instruction and answer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path

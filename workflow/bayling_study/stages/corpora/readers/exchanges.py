@@ -1,7 +1,5 @@
 """Turns upstream dialogues into user and assistant turns in alternation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -9,8 +9,6 @@ FLORES-200 (``zho_Hans/devtest-00000-of-00001.parquet``) calls them ``sentence``
 ``URL``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -7,8 +7,6 @@ objects whose leaves are texts; the same key path means the same message in
 placeholder filter rejects and counts them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Angle brackets are no markup by themselves: ``vector<int>``, ``a < b > c``, ``<your name>``.
 """
 
-from __future__ import annotations
-
 import html
 import re
 

@@ -6,8 +6,6 @@ language's files (``mediawiki/**/i18n/**/{language}.json``); a file is a
 document, the same for all languages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

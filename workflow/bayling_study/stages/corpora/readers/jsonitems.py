@@ -6,8 +6,6 @@ here without holding the file: text, plain or compressed, is read in blocks, and
 object is decoded as soon as it is whole.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from json import JSONDecodeError, JSONDecoder

@@ -4,8 +4,6 @@ A term list gives words and names with their translations, for demands that
 name a word and for recipes that exchange single words.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

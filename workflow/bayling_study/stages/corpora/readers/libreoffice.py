@@ -6,8 +6,6 @@ in every language, and a heading or paragraph has the same ``id`` (``hd_id…``,
 document.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path

@@ -4,8 +4,6 @@ Only ``\n`` ends a line: mined text holds other characters at which Python would
 split, and the two files of a pair would fall out of step.
 """
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import io

@@ -1,7 +1,5 @@
 """Finds a file or folder inside a download."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError

@@ -6,8 +6,6 @@ Mined collections add ``NLLB.en-sw.scores`` with the margin of LASER's
 similarity, one per line, and are sorted by it.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice, zip_longest

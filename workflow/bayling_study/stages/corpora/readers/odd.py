@@ -1,7 +1,5 @@
 """Rows that do not fit their format, where each stands alone: the reader goes on without them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 

@@ -3,8 +3,6 @@
 Form: a JSON array or JSON lines of ``{"translation": {"zh": …, "en": …}}``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path

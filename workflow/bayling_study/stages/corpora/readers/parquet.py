@@ -4,8 +4,6 @@ A column ``translation`` is a struct with one text per language, or JSON; the fi
 pair are ``de-en/train-00000-of-00001.parquet``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path

@@ -7,8 +7,6 @@ translations, and messages with plural forms are left out, because forms and
 English do not correspond one to one. Babel parses the format.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterator

@@ -8,8 +8,6 @@ revisions hold the page's HTML; a turn without text has ``null``. Newer sets cal
 the turns ``messages``, with ``role`` and ``content``. A row may state a ``system`` text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path

@@ -5,8 +5,6 @@ row of two empty cells between documents; mined collections (NLLB) add scores
 and more. The config says what the columns are. Rows are not quoted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path

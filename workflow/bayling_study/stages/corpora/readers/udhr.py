@@ -7,8 +7,6 @@ same article where both languages divide the article alike. An article is a
 document.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path

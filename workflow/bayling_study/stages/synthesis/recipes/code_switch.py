@@ -8,8 +8,6 @@ it where the config names some (``interactive.listed``). A switched word is alwa
 one that the sentence's own translation has.
 """
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.core.text.forms import occurrences

@@ -6,8 +6,6 @@ aligned text gives, is in the target language. So the skill that an instruction
 teaches in one language is asked for in another.
 """
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.core.text.forms import occurrences

@@ -1,7 +1,5 @@
 """Upstream instructions and dialogues as they are."""
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.stages.synthesis.registry import Workshop, recipe

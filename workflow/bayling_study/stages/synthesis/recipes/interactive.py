@@ -1,7 +1,5 @@
 """Interactive translation: a request, then turns that each add a demand."""
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.stages.synthesis.registry import Workshop, recipe

@@ -5,8 +5,6 @@ language it knows best. Here the pivot text is the human one by which two other
 languages are aligned, so both parts of the answer are true translations.
 """
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.core import languages

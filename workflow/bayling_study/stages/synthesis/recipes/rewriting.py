@@ -6,8 +6,6 @@ plausible: in the right script, of about the same length, with the names kept,
 changed, and yet about the same thing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random

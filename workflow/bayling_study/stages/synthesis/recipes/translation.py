@@ -3,8 +3,6 @@
 The latter is BayLing's constrained translation, with one to three words.
 """
 
-from __future__ import annotations
-
 from random import Random
 
 from bayling_study.stages.synthesis.parts import single_turn
