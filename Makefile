@@ -8,6 +8,7 @@ PROFILE ?= local
 # For `make chat` and `make serve` (several, if you like): a system of the study; for `make plan`: the cluster that trains.
 SYSTEM ?= tuned
 PORT   ?= 8000
+UI_PORT := $(if $(filter command environment,$(firstword $(origin PORT))),$(PORT),5000)
 PLAN   ?=
 # For `make play` and `make ranking`: the systems to compare; for the latter, how many conversations.
 SYSTEMS ?= foundation tuned
@@ -46,97 +47,98 @@ JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
 .PHONY: share bundle verify why compare help study replay plan chat play serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
 
-help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+help: ## develop: this list
+	@for group in run look cluster develop; do echo "$$group"; \
+	awk -F ":.*## $$group: " '/^[a-z-]+:.*## / && NF > 1 {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST)); done
 	@echo "  Variables: STUDY=$(STUDY)  CONFIG=more.yaml  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
-study: envs ## run the study to its report (STUDY=NAME for another one)
+study: envs ## run: run the study to its report (STUDY=NAME for another one)
 	@$(EXCLUSIVE) $(SNAKEMAKE) && python -m bayling_study.commands.summary --study "$$S"
 
-replay: ## score all released outputs and compare with the published values
+replay: ## run: score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay
 
-plan: look ## what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
+plan: look ## look: what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
 	@python -m bayling_study.commands.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile config/profiles/$(PROFILE)) $(PLAN)
 
-preflight: look ## check the place that PROFILE=slurm (or another) sends jobs to
+preflight: look ## cluster: check the place that PROFILE=slurm (or another) sends jobs to
 	@python -m bayling_study.commands.preflight --study-config $(FILES) --profile config/profiles/$(PROFILE)
 
-status: look ## the progress of a study that runs here or elsewhere: jobs, training, queue (WATCH=10)
+status: look ## look: the progress of a study that runs here or elsewhere: jobs, training, queue (WATCH=10)
 	@python -m bayling_study.commands.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
 
-resume: look ## after Snakemake was killed: cancel the jobs that it left in SLURM's queue, and continue
+resume: look ## run: after Snakemake was killed: cancel the jobs that it left in SLURM's queue, and continue
 	@$(FOLDER) python -m bayling_study.commands.status.cancel --study $(STUDY) --profile config/profiles/$(PROFILE) $(if $(filter yes,$(GONE)),--gone)
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
 
-chat: look ## chat with a system of the study in the terminal (SYSTEM=NAME)
+chat: look ## look: chat with a system of the study in the terminal (SYSTEM=NAME)
 	@python -m bayling_study.commands.chat --study-config $(FILES) --system "$(SYSTEM)"
 
-play: look ## talk to systems side by side and vote, on a page of http://127.0.0.1:8000 (SYSTEMS="foundation tuned")
+play: look ## look: talk to systems side by side and vote, on a page of http://127.0.0.1:8000 (SYSTEMS="foundation tuned")
 	@python -m bayling_study.commands.play --study-config $(FILES) --systems $(SYSTEMS) --port $(PORT)
 
-serve: look ## OpenAI-compatible server for systems on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000 CORS=yes)
+serve: look ## look: OpenAI-compatible server for systems on http://127.0.0.1:8000 (SYSTEM=NAME PORT=8000 CORS=yes)
 	@python -m bayling_study.commands.serve --study-config $(FILES) --system $(SYSTEM) --port $(PORT) $(if $(CORS),--cors)
 
-ranking: look ## a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
+ranking: look ## look: a blind sheet on which people rank systems (SYSTEMS="foundation tuned" ITEMS=60)
 	@$(FOLDER) python -m bayling_study.commands.ranking export --study "$$S" --systems $(SYSTEMS) --items $(ITEMS) --out "$$S/ranking"
 
-share: look ## one zip of the report with all that it links to (SHARE=file.zip)
+share: look ## look: one zip of the report with all that it links to (SHARE=file.zip)
 	@$(FOLDER) python -m bayling_study.commands.share --study "$$S" --out "$(SHARE)"
 
-fetch: envs ## download the study's sources only
+fetch: envs ## run: download the study's sources only
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
 
-bundle: envs ## pack the repository and the study's sources for a machine without a network
+bundle: envs ## cluster: pack the repository and the study's sources for a machine without a network
 	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
 	@python -m bayling_study.commands.bundle --study-config $(FILES) --out "$(BUNDLE)"
 
-verify: ## compare an unpacked bundle with its list of hashes: damaged, missing and extra files
+verify: ## cluster: compare an unpacked bundle with its list of hashes: damaged, missing and extra files
 	@$(NEW_ENOUGH) && $(PYTHON) -SPB -m bayling_study.commands.bundle.verify .
 
-dry-run: look ## list the jobs that a run would do
+dry-run: look ## look: list the jobs that a run would do
 	@$(FOLDER) $(SNAKEMAKE) --dry-run --quiet rules
 
-test: envs ## run all tests
+test: envs ## develop: run all tests
 	@python -m pytest
 
-test-slurm: envs ## run the miniature study on a real SLURM cluster on this machine (root)
+test-slurm: envs ## cluster: run the miniature study on a real SLURM cluster on this machine (root)
 	@cd tests && python -m slurm
 
-test-faults: envs ## kill jobs, fill disks and damage files of whole workflows; ends with a table (about 50 minutes)
+test-faults: envs ## develop: kill jobs, fill disks and damage files of whole workflows; ends with a table (about 50 minutes)
 	@python -m pytest tests/faults tests/e2e/test_mlflow_server.py -m ""
 
-findings: ## run the scripts of findings/ again: do libraries still do what they say? (ONLY=name)
+findings: ## develop: run the scripts of findings/ again: do libraries still do what they say? (ONLY=name)
 	@$(NEW_ENOUGH) && PYTHON=$(PYTHON) findings/run.sh $(ONLY)
 
-lint: envs ## ruff, mypy, snakefmt and snakemake --lint
+lint: envs ## develop: ruff, mypy, snakefmt and snakemake --lint
 	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint
 
-ui: look ## open the study's MLflow pages on http://127.0.0.1:5000
-	@$(FOLDER) mlflow ui --backend-store-uri "sqlite:///$$(realpath "$$S")/mlflow.db" --host 127.0.0.1 --port 5000
+ui: look ## look: the study's MLflow pages on http://127.0.0.1:5000 (PORT=5000)
+	@$(FOLDER) echo "http://127.0.0.1:$(UI_PORT)/#/experiments  (Ctrl-C ends it)" && MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "sqlite:///$$(realpath "$$S")/mlflow.db" --host 127.0.0.1 --port $(UI_PORT)
 
-why: look ## where a number comes from, verified (FILE=results/… or RUN=MLflow-id, VERIFY=no)
+why: look ## look: where a number comes from, verified (FILE=results/… or RUN=MLflow-id, VERIFY=no)
 	@$(FOLDER) python -m bayling_study.commands.why $(if $(RUN),--study "$$S" --run "$(RUN)",$(if $(FILE),"$(FILE)")) $(if $(filter no,$(VERIFY)),--no-verify)
 
-compare: look ## two studies or systems side by side (A=embedded:tuned B=results/other:tuned OUT=folder)
+compare: look ## look: two studies or systems side by side (A=embedded:tuned B=results/other:tuned OUT=folder)
 	@$(FOLDER) python -m bayling_study.commands.compare --results "$$(dirname "$$S")" $(if $(OUT),--out "$(OUT)") -- "$(A)" "$(B)"
 
-track: look ## bring MLflow up to date with the study's run records
+track: look ## look: bring MLflow up to date with the study's run records
 	@$(FOLDER) python -m bayling_study.shared.tracking --study "$$S"
 
-docs: envs ## rewrite the generated schema and reference of the configuration
+docs: envs ## develop: rewrite the generated schema and reference of the configuration
 	@python -m bayling_study.config.document --write
 
-clean: look ## remove the study's results (never resources/)
+clean: look ## run: remove the study's results (never resources/)
 	@$(FOLDER) echo "rm -rf $$S" && rm -rf -- "$$S"
 
 # Builds nothing where the locks are what is installed already; see envs/build.py.
-envs: ## build the environments in .venv, if they differ from their locks
+envs: ## develop: build the environments in .venv, if they differ from their locks
 	@$(NEW_ENOUGH) && $(PYTHON) envs/build.py study comet
 
 look:
 	@$(NEW_ENOUGH) && $(PYTHON) envs/build.py --look study
 
-lock: look ## rewrite envs/ from the packages that are installed in .venv
+lock: look ## develop: rewrite envs/ from the packages that are installed in .venv
 	@python envs/relock.py

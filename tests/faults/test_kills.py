@@ -52,6 +52,8 @@ def test_a_stage_killed_while_it_writes_starts_again(reference, sandbox, shim, s
     target = sandbox.drop(stage)
     made = reference.root / target
     files = [path for path in made.rglob("*") if path.is_file()] if made.is_dir() else [made]
+    if stage == "foundation":  # weights that fit are linked, not written
+        files = [path for path in files if path.suffix != ".safetensors"]
     half = sum(path.stat().st_size for path in files) // 2
     strike = sandbox.strike(stage, *lay_over(shim, "kill", sandbox, half))
     status, output = sandbox.run(target, **strike)

@@ -47,10 +47,10 @@ S = f"results/{NAME}"
 STAGES = {
     "foundation": Stage("resources/foundation/*", "stages.foundation", "foundation/*"),
     "corpora": Stage(f"{S}/corpora/parallel.parquet", "stages.corpora", "corpora"),
+    "prompts": Stage(f"{S}/prompts/translation.jsonl", "stages.prompts", "prompts/translation"),
     "synthesis": Stage(
         f"{S}/synthesis/default/train.parquet", "stages.synthesis", "synthesis/default"
     ),
-    "prompts": Stage(f"{S}/prompts/translation.jsonl", "stages.prompts", "prompts/translation"),
     "masks": Stage(f"{S}/masks/tuned", "stages.masks", "masks/tuned"),
     "tuning": Stage(f"{S}/tuning/tuned", "stages.tuning", "tuning/tuned"),
     "export": Stage(f"{S}/export/tuned-int8", "stages.export", "export/tuned-int8"),
