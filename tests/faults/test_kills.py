@@ -1,5 +1,6 @@
 """Jobs and workflows that are killed, stopped or started twice, in each stage."""
 
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -138,3 +139,16 @@ def test_a_job_without_memory_fails_and_can_be_repeated(reference, sandbox, stag
     assert not (sandbox.root / target).exists()
     assert sandbox.run(target)[0] == 0
     assert sandbox.hash(target) == reference.hash(target)
+
+
+@pytest.mark.fault("a second training job, for which Snakemake deleted the finished model")
+def test_a_finished_model_is_handed_over_and_not_trained_again(reference, sandbox):
+    target = f"{S}/tuning/tuned"
+    events = next(sandbox.study.glob("work/tuning/tuned/*/events.jsonl"))
+    trained = events.read_bytes()
+    shutil.rmtree(sandbox.root / target)
+    status, output = sandbox.run(target)
+    assert status == 0, output[-3000:]
+    assert "taken from there" in sandbox.log("tuning")
+    assert sandbox.hash(target) == reference.hash(target)
+    assert events.read_bytes() == trained

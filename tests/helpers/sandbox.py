@@ -148,6 +148,9 @@ class Sandbox:
         target = self.target(stage)
         path = self.root / target
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if stage == "tuning":  # a finished model is kept for a second job
+            for kept in self.study.glob("work/tuning/*/*/finished"):
+                shutil.rmtree(kept)
         return target
 
     def hash(self, target: str) -> str:
