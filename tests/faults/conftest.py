@@ -13,7 +13,7 @@ from helpers.sandbox import COMET, Sandbox
 OUTCOMES = pytest.StashKey[dict[str, tuple[str, str, str]]]()
 """Of each fault: the outcome of its test, what is expected, what was seen."""
 FEWEST = 200
-"""Distinct faults that a full run tries, of 257; without a C compiler 36 are skipped."""
+"""Distinct faults that a full run tries, of 256; without a C compiler 35 are skipped."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -57,10 +57,10 @@ STAGES = {
     "perplexity": Stage(f"{S}/perplexity/tuned-int8.json", "stages.perplexity", "perplexity/*"),
     "generation": Stage(f"{S}/generation/tuned", "stages.generation", "generation/tuned"),
     "scoring": Stage(f"{S}/scoring/tuned", "stages.scoring", "scoring/tuned"),
+    "comet": Stage(f"{S}/comet/training", "stages.comet.training", "comet/training"),
     "significance": Stage(
         f"{S}/significance/comparisons.json", "stages.significance", "significance"
     ),
-    "comet": Stage(f"{S}/comet/training", "stages.comet.training", "comet/training"),
     "report": Stage(f"{S}/report/verdicts.tsv", "stages.report", "report"),
 }
 """The stages that write what a study is made of, in the order of the DAG."""
