@@ -21,6 +21,7 @@ import pytest
 
 from bayling_study.core.cli import EXIT_INTERRUPTED
 from bayling_study.core.errors import StudyError
+from bayling_study.stages.tuning import kept
 from bayling_study.stages.tuning.__main__ import COMMAND_LINE, identify
 from bayling_study.stages.tuning.launcher import EXTENSIONS, environment
 from bayling_study.stages.tuning.processes import sole_writer
@@ -127,5 +128,6 @@ def test_the_lock_of_a_killed_compilation_is_removed(tmp_path: Path) -> None:
     lock.parent.mkdir(parents=True)
     lock.touch()
     shutil.rmtree(stage.out)
+    shutil.rmtree(folder / kept.FOLDER)
     subprocess.run(stage.command, env=stage.environment, check=True, timeout=600)
     assert not lock.exists()
