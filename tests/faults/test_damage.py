@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -50,14 +51,19 @@ def test_damage_is_named_before_anything_is_made_from_it(reference, sandbox, wha
     assert sandbox.hash(target) == reference.hash(target)
 
 
-@pytest.mark.fault("{way} in a source after it was fetched")
-@pytest.mark.parametrize("way", WAYS)
-def test_a_damaged_source_is_named(reference, sandbox, way):
+def read_once(sandbox: Sandbox) -> tuple[str, Path]:
+    """Makes the corpora from upstream files of its own; returns their target and a catalogue."""
     upstream = sandbox.own_upstream()
     target = sandbox.drop("corpora")
     assert sandbox.run(target)[0] == 0
+    return target, next(upstream.glob("catalogues/**/de.json"))
+
+
+@pytest.mark.fault("{way} in a source after it was fetched")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_damaged_source_is_named(reference, sandbox, way):
+    target, catalogue = read_once(sandbox)
     sandbox.drop("corpora")
-    catalogue = next(upstream.glob("catalogues/**/de.json"))
     WAYS[way](catalogue)
     status, output = sandbox.run(target, "--allowed-rules", "corpora")
     assert status != 0, output[-3000:]
@@ -69,11 +75,8 @@ def test_a_damaged_source_is_named(reference, sandbox, way):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_changed_local_source_is_read_again_or_refused(reference, sandbox, way):
     """Nobody can tell a flipped bit of one's own file from an edit; what follows is made anew."""
-    upstream = sandbox.own_upstream()
-    target = sandbox.drop("corpora")
-    assert sandbox.run(target)[0] == 0
+    target, catalogue = read_once(sandbox)
     before = sandbox.hash(target)
-    catalogue = next(upstream.glob("catalogues/**/de.json"))
     WAYS[way](catalogue)
     status, output = sandbox.run(target)
     assert "Params have changed" in output and "rule corpora:" in output

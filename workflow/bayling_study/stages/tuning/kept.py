@@ -10,6 +10,7 @@ takes the model from there at once, with the measurements of the training that m
 import logging
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,7 @@ def keep(run: RunRecord, out: Path, folder: Path) -> None:
         shutil.rmtree(older)
     files: dict[str, str] = run.data["outputs"]["checkpoint"]["files"]
     try:
-        with atomic_directory(folder / FOLDER) as links:
-            for name in files:
-                (links / name).parent.mkdir(parents=True, exist_ok=True)
-                os.link(out / name, links / name)
+        _link(files, out, folder / FOLDER)
     except OSError as error:
         log.warning("%s: not kept as hard links: %s", out, error)
         return
@@ -51,10 +49,7 @@ def hand_over(run: RunRecord, out: Path, folder: Path) -> bool:
     facts: dict[str, Any] = read_json(folder / FACTS)
     if facts["code"] != run.data["code"] or facts["files"] != file_hashes(links):
         return False
-    with atomic_directory(out) as made:
-        for name in facts["files"]:
-            (made / name).parent.mkdir(parents=True, exist_ok=True)
-            os.link(links / name, made / name)
+    _link(facts["files"], links, out)
     run.data.update({key: facts[key] for key in CARRIED})
     run.parameters({"taken_from": str(links)})
     log.warning(
@@ -63,3 +58,11 @@ def hand_over(run: RunRecord, out: Path, folder: Path) -> bool:
         links,
     )
     return True
+
+
+def _link(names: Iterable[str], source: Path, target: Path) -> None:
+    """Makes ``target`` a folder of hard links to files of ``source``; whole or not at all."""
+    with atomic_directory(target) as made:
+        for name in names:
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            os.link(source / name, made / name)
