@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bayling_study.config.model import StudyConfig
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.table import COLUMNS, read_sources, row_hash, source_row
 from helpers import ROOT
@@ -29,6 +30,10 @@ def table(path: Path, *rows: dict[str, str]) -> Path:
     lines = ["\t".join(COLUMNS), *("\t".join(row.values()) for row in rows)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def of_table(path: Path) -> StudyConfig:
+    return StudyConfig.model_validate({"download": {"manifest": str(path)}})
 
 
 def test_the_real_table_is_valid_and_packages_are_pinned() -> None:
@@ -85,12 +90,12 @@ def test_wrong_header_wrong_width_and_double_id_are_named(tmp_path: Path) -> Non
 
 def test_unknown_source_gets_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="write 'catalogue' instead"):
-        source_row(table(tmp_path / "s.tsv", GOOD | {"id": "catalogue"}), "catalogu")
+        source_row(of_table(table(tmp_path / "s.tsv", GOOD | {"id": "catalogue"})), "catalogu")
 
 
 def test_row_hash_follows_the_bytes_and_nothing_else(tmp_path: Path) -> None:
     def hash_of(**changes: str) -> str:
-        return row_hash(source_row(table(tmp_path / "s.tsv", {**GOOD, **changes}), "set"))
+        return row_hash(read_sources(table(tmp_path / "s.tsv", {**GOOD, **changes}))["set"])
 
     assert len(hash_of()) == 8
     assert hash_of(note="new words", licence="MIT", used_by="") == hash_of()

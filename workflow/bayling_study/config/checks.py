@@ -4,7 +4,7 @@ What one field alone can say is in the models; what only data can say (does a
 direction have text?) is left to the stages.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
@@ -15,6 +15,7 @@ from bayling_study.config.suites import (
     EXAM_TASKS,
     ConstrainedSuite,
     ExamsSuite,
+    FileSuite,
     FloresSuite,
     InteractiveSuite,
     JudgedSuite,
@@ -116,11 +117,11 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
     for field in ("shares", "recipe_max_tokens"):
         for recipe in getattr(mixture, field):
             require("recipe", recipe, recipes, f"{key}.{field}")
-    conditions.sums_to_one(mixture.shares.values(), f"{key}.shares")
+    conditions.sums_to_one(mixture.shares, f"{key}.shares")
     patterns = {*mixture.directions, *mixture.exclude}
     _check_directions((p for p in patterns if "*" not in p), available, f"{key}.directions")
     if mixture.directions:
-        conditions.sums_to_one(mixture.directions.values(), f"{key}.directions")
+        conditions.sums_to_one(mixture.directions, f"{key}.directions")
     elif directed := [n for n, share in mixture.shares.items() if share and recipes[n]]:
         raise StudyError(
             f"the recipe {directed[0]!r} needs directions",
@@ -193,6 +194,10 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         _check_zero_shot(suite, config, f"{key}.zero_shot")
     if isinstance(suite, FloresSuite):
         _check_flores(suite, key)
+    if isinstance(suite, FileSuite):
+        for direction in suite.directions:
+            conditions.direction(direction, f"{key}.directions")
+        _check_pattern(suite.files, ("direction", "language"), f"{key}.files")
     if isinstance(suite, InteractiveSuite):
         _check_dialogues(suite.demands, suite.turns, key)
         if suite.instruction_languages:
@@ -227,6 +232,18 @@ def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
 def evaluated(config: StudyConfig) -> list[str]:
     """Returns the systems that answer the suites: all but servers that only judge or teach."""
     return [name for name, system in config.systems.items() if getattr(system, "evaluated", True)]
+
+
+def _check_pattern(pattern: str, parts: Sequence[str], key: str) -> None:
+    """Checks that a pattern of paths names its parts, and differs between both sides."""
+    try:
+        both = [pattern.format(**dict.fromkeys(parts, side)) for side in ("a", "b")]
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        fix = " and ".join(f"{{{part}}}" for part in parts)
+        raise StudyError(f"{pattern!r} is no pattern", where=key, fix=f"{fix} alone") from error
+    if "{language}" not in pattern or both[0].startswith("/") or ".." in both[0].split("/"):
+        fix = "a path inside the source, such as {direction}.{language}"
+        raise StudyError(f"{pattern!r} does not tell the two sides", where=key, fix=fix)
 
 
 def _check_flores(suite: FloresSuite, key: str) -> None:

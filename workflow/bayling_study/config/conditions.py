@@ -9,13 +9,19 @@ from bayling_study.core.errors import StudyError
 SHARE_TOLERANCE = 1e-6
 
 
-def sums_to_one(shares: Iterable[float], key: str) -> None:
-    """Checks that shares add up to 1; the fix holds them scaled so that they do."""
-    values = list(shares)
-    total = math.fsum(values)
+def sums_to_one(shares: Mapping[str, float], key: str) -> None:
+    """Checks that shares add up to 1.
+
+    The message names every key with its share, for a file's table is laid over that of the file
+    below; the fix holds all of them scaled.
+    """
+    total = math.fsum(shares.values())
     if abs(total - 1) > SHARE_TOLERANCE:
-        scaled = ", ".join(f"{value / total:.4f}" for value in values) if total else "1.0"
-        raise StudyError(f"shares add up to {total:g}, not 1", where=key, fix=scaled)
+        table = {name: f"{value / (total or 1):.4g}" for name, value in shares.items()}
+        scaled = ", ".join(f"{name}: {value}" for name, value in table.items())
+        given = ", ".join(f"{name}: {value:g}" for name, value in shares.items())
+        what = f"shares add up to {total:g}, not 1: {{{given}}}, together with the files below"
+        raise StudyError(what, where=key, fix=f"{{{scaled}}}; `NAME: null` takes a key back")
 
 
 def can_choose(weights: Mapping[str, float] | Mapping[int, float], key: str) -> None:

@@ -1,5 +1,10 @@
 """The whole configuration and the checks that span sections."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import model_validator
+
 from bayling_study.config.base import Name, Section
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.evaluation import (
@@ -10,6 +15,7 @@ from bayling_study.config.evaluation import (
     ReportSection,
     ScoringSection,
 )
+from bayling_study.config.sources import Source, with_named_models
 from bayling_study.config.study import (
     DownloadSection,
     EnvironmentsSection,
@@ -33,6 +39,10 @@ class StudyConfig(Section):
     """Ready-made interpreters."""
     download: DownloadSection = DownloadSection()
     """How sources are fetched, and what replaces them."""
+    sources: dict[Name, Source] = {}
+    """Sources of one's own beside the table's, by name (``{mine: {kind: local, location: DIR,
+    licence: CC0-1.0}}``); the keys are the table's columns. They join the table and replace none
+    of its rows."""
     corpora: CorporaSection = CorporaSection()
     """Upstream data: read, cleaned and split."""
     synthesis: SynthesisSection = SynthesisSection()
@@ -57,6 +67,11 @@ class StudyConfig(Section):
     """What the report shows."""
     tracking: TrackingSection = TrackingSection()
     """How run records reach MLflow."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_models(cls, values: Any) -> Any:
+        return with_named_models(values) if isinstance(values, Mapping) else values
 
     def tuning_of(self, system: str) -> TuningSection:
         """Returns the hyper-parameters of a tuned system: the section with its own keys laid over.

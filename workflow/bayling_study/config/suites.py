@@ -104,6 +104,23 @@ class Wmt22Suite(Section):
     """Beam search of width 5 by default, as in BayLing's translation script."""
 
 
+class FileSuite(Section):
+    """A test set of one's own as it is: every line of its files, uncleaned, in their order."""
+
+    kind: Literal["file"]
+    source: Name
+    """Source that holds the files."""
+    files: str = "{direction}.{language}"
+    """Path inside the source of one side of a direction, with one segment per line: ``zh-en.zh``
+    and ``zh-en.en``."""
+    directions: list[Direction] = Field(min_length=1)
+    """Directions translated, each with files of its own."""
+    prompt_language: Literal["en", "zh"] = "en"
+    """Language of the instruction."""
+    decoding: Decoding = Decoding()
+    """Beam search of width 5 by default, as in BayLing's translation script."""
+
+
 class ConstrainedSuite(Section):
     """The released lexically constrained translation sets."""
 
@@ -198,6 +215,7 @@ Suite = Annotated[
     | FloresSuite
     | InteractiveSuite
     | Wmt22Suite
+    | FileSuite
     | ConstrainedSuite
     | ExamsSuite
     | ReviewsSuite

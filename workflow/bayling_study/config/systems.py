@@ -15,7 +15,8 @@ class FoundationSystem(Section):
 
     kind: Literal["foundation"]
     source: Name
-    """Id of the model's row in the source manifest."""
+    """Id of a source: of a row of the table, or of an entry of ``sources``; or the model's own
+    place, ``/path/of/it`` or ``org/name@revision`` on the hub."""
     template: TemplateName = "foundation"
     """How conversations become text: ``foundation`` is the chat template of the model's own
     tokenizer, ``bayling`` and ``bayling-3`` those of the papers' models."""
@@ -68,9 +69,12 @@ class PublishedSystem(Section):
     kind: Literal["published"]
     source: Name
     """Id of the source that holds the outputs."""
-    folders: dict[Literal["wmt22", "constrained", "exams", "reviews"], str]
+    folders: dict[
+        Literal["wmt22", "constrained", "exams", "reviews", "file", "flores", "translation"], str
+    ]
     """Suite kind to the folder, inside the source, that holds this system's outputs; a
-    kind that is not named was never released for it. Folder names differ in the
+    kind that is not named was never released for it. Of the last three a folder holds plain text,
+    ``zh-en.txt`` with one line per segment in the order of the suite. Folder names differ in the
     release (``vicuna-13b-1.1``, ``vicuna-13B-1.1``), so each is written out."""
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from bayling_study.config.checks import evaluated
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
+from bayling_study.config.sources import NAMED_BY
 from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
 from bayling_study.config.systems import (
     DeltaSystem,
@@ -22,7 +23,8 @@ from bayling_study.config.systems import (
     TunedSystem,
 )
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.sources.table import SourceRow, row_hash, source_row
+from bayling_study.core.lookup import look_up
+from bayling_study.shared.sources.table import SourceRow, known_sources, row_hash, source_row
 
 MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
 DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
@@ -50,7 +52,7 @@ class Layout:
 
     def row(self, source: str) -> SourceRow:
         """Returns a source's row of the table."""
-        return source_row(Path(self.config.download.manifest), source)
+        return source_row(self.config, source)
 
     def manifest(self, source: str) -> Path:
         """Returns the file that says a source is complete and verified."""
@@ -217,14 +219,17 @@ class Layout:
         Raises:
             StudyError: names the key, what is missing and what to write.
         """
-        manifest = Path(self.config.download.manifest)
-        for source in self.used_sources():
-            source_row(manifest, source)
-        for source, path in self.config.download.local.items():
-            source_row(manifest, source)
-            if not Path(path).exists():
-                where = f"download.local.{source}: {path}"
-                raise StudyError("the path does not exist", where=where)
+        known = known_sources(self.config)
+        for source in (*self.used_sources(), *self.config.download.local):
+            look_up("source", source, known, f"{self.config.download.manifest} and sources")
+        paths = {f"download.local.{key}": path for key, path in self.config.download.local.items()}
+        for source, own in self.config.sources.items():
+            if own.kind == "local" and not self.manifest(source).is_file():
+                key = own.note.removeprefix(NAMED_BY) if own.note.startswith(NAMED_BY) else ""
+                paths[key or f"sources.{source}.location"] = own.location
+        for where, path in paths.items():
+            if not Path(path).expanduser().exists():
+                raise StudyError("the path does not exist", where=f"{where}: {path}")
         comet, published = self.config.comet.path, self.config.report.published
         for key, file in (("comet.path", comet), ("report.published", published)):
             if file is not None and not Path(file).is_file():

@@ -14,6 +14,7 @@ from bayling_study.config import StudyConfig
 from bayling_study.config.loading import load_config
 from bayling_study.config.suites import (
     DIRECTED,
+    FileSuite,
     FloresSuite,
     JudgedSuite,
     TranslationSuite,
@@ -28,7 +29,6 @@ from bayling_study.dag.layout import Layout
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
 from bayling_study.shared.sources.gates import check_gates
-from bayling_study.shared.sources.table import source_row
 from bayling_study.shared.tracking.code import ROOT, code_hash
 from bayling_study.shared.tracking.target import EXPERIMENT, chosen_uri
 from bayling_study.stages.download.archives import wanted
@@ -186,7 +186,7 @@ class Dag:
     def licence_option(self, system: str) -> str:
         """Returns the option that names the licence of what a tuned system starts from."""
         base = self.config.systems[self.layout.base(system)]
-        row = source_row(Path(self.config.download.manifest), base.source)  # type: ignore[union-attr]
+        row = self.layout.row(base.source)  # type: ignore[union-attr]
         return f"--licence {shlex.quote(row.licence)}" if row.licence else ""
 
     def harness_sources(self) -> str:
@@ -277,7 +277,7 @@ class Dag:
 
     def comet_suites(self) -> list[str]:
         """Returns the suites whose answers are translations of a single segment."""
-        fitting = TranslationSuite | Wmt22Suite | FloresSuite
+        fitting = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
         return [name for name, suite in self.config.suites.items() if isinstance(suite, fitting)]
 
     def comet_model(self) -> list[str]:

@@ -52,7 +52,7 @@ SEEDLESS = ("masks", "export")
 
 OPERATIONAL = (
     "study.title",
-    "download",
+    *("download", "sources"),
     *(f"tuning.{key}" for key in ("attempts", "budget_minutes", "checkpoint_minutes")),
     *("tuning.keep_checkpoints", "tuning.device"),
     *(f"systems.*.{key}" for key in ("parallel", "requests_per_minute", "request_budget")),

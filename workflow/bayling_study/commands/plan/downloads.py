@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean
 
 from bayling_study.commands.plan.arithmetic import HALF
 from bayling_study.commands.plan.shapes import foundation_model
+from bayling_study.config.sources import PINNED_KINDS
 from bayling_study.config.systems import FoundationSystem
 from bayling_study.dag.layout import Layout
-from bayling_study.shared.sources.table import PINNED_KINDS, SourceRow, read_sources
+from bayling_study.shared.sources.table import SourceRow, known_sources
 from bayling_study.stages.download.lock import lock_path, read_lock
 
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".gguf")
@@ -47,7 +47,7 @@ class Download:
 def downloads(layout: Layout) -> list[Download]:
     """Returns all sources of a study, in the order of use."""
     weights = _weight_bytes(layout)
-    table = read_sources(Path(layout.config.download.manifest)).values()
+    table = known_sources(layout.config).values()
     result = []
     for source in layout.used_sources():
         row = layout.row(source)

@@ -27,7 +27,7 @@ from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.sources.fetched import files_root
 
 MEASURES = {
-    **dict.fromkeys(("translation", "wmt22"), translation.measure),
+    **dict.fromkeys(("translation", "wmt22", "file"), translation.measure),
     "flores": translation.measure_flores,
     "constrained": constraints.measure,
     "exams": exams.measure,

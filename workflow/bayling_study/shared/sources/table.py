@@ -1,4 +1,4 @@
-"""The table of upstream sources, ``config/sources.tsv``: reading, checking, hashing.
+"""Upstream sources, of ``config/sources.tsv`` and of the configuration: reading, hashing.
 
 One tab-separated line a source, columns as in ``COLUMNS``. The table pins what
 is known; a source whose sha256 is not known here is locked at its first
@@ -6,86 +6,33 @@ download (``bayling_study.stages.download.lock``). The workflow reads the table 
 it is parsed, so this module imports nothing heavy.
 """
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import get_args
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
-from bayling_study.config.base import Name, Section
+from bayling_study.config.base import Name
+from bayling_study.config.model import StudyConfig
+from bayling_study.config.sources import Kind, Source
 from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json
 from bayling_study.core.lookup import closest, look_up
 from bayling_study.core.tables import read_table
 
-Kind = Literal[
-    "pip-wheel", "pip-sdist", "url", "git", "hub", "sacrebleu", "apt", "npm", "babel", "local"
-]
 IDENTITY = ("id", "kind", "location", "revision", "files", "sha256")
 """Columns that decide the fetched bytes; a change of any other refetches nothing."""
-PINNED_KINDS = ("pip-wheel", "pip-sdist")
-"""Kinds whose archive must be hash-pinned in the table: an index may serve anything."""
-VERSIONED_KINDS = ("apt", "npm", "babel")
-"""Kinds that name a package's version; what that version holds is locked at first."""
 ROW_HASH_DIGITS = 8
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 
-
-class SourceRow(Section):
-    """One upstream source."""
+class SourceRow(Source):
+    """A source and its name."""
 
     id: Name
     """What the configuration calls it, and the first part of its folder's name."""
-    kind: Kind
-    location: str = Field(min_length=1)
-    """Package, address, repository address, ``models/OWNER/NAME``, test set or path, by kind."""
-    revision: str = ""
-    """Version, commit or hub revision; empty on the hub means locked at the first download."""
-    files: tuple[str, ...] = ()
-    """Patterns of members to keep, relative to the archive's top; empty keeps all.
-    ``*`` crosses no ``/``, ``**`` does."""
-    sha256: Sha256 = ""
-    """Of the archive or single file; for kinds of many files (git, hub, sacrebleu, a local
-    folder) of their listing, see ``bayling_study.stages.download.receipt.listing_hash``."""
-    bytes: int | None = Field(default=None, gt=0)
-    """Size of the transfer: exact and insisted on for packages and ``url``, else an estimate."""
-    licence: str = Field(min_length=1)
-    """Name of the licence as the report shows it; ``unknown`` where nobody states one."""
-    gated: bool = False
-    """Whether the host wants terms accepted and a token."""
-    used_by: tuple[str, ...] = ()
-    """Studies that may read it; a remark for people."""
-    note: str = ""
-    """What else a reader of the table should know."""
-
-    @field_validator("files")
-    @classmethod
-    def _relative(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            if pattern.startswith("/") or ".." in pattern.split("/"):
-                raise ValueError(f"pattern {pattern!r} must stay inside the archive")
-        return patterns
-
-    @model_validator(mode="after")
-    def _complete(self) -> "SourceRow":
-        if self.kind in PINNED_KINDS and not (self.revision and self.sha256 and self.bytes):
-            raise ValueError(f"kind {self.kind} needs revision, sha256 and bytes")
-        if self.kind in VERSIONED_KINDS and not self.revision:
-            raise ValueError(f"kind {self.kind} needs a version as revision")
-        if self.kind == "git" and not re.fullmatch(r"[0-9a-f]{7,40}", self.revision):
-            raise ValueError("kind git needs a commit id of 7 to 40 hex digits as revision")
-        if self.kind == "hub" and not re.fullmatch(
-            r"(models|datasets)/[\w.-]+/[\w.-]+", self.location
-        ):
-            raise ValueError("kind hub needs a location models/OWNER/NAME or datasets/OWNER/NAME")
-        if self.kind == "url" and not re.match(r"https?://", self.location):
-            raise ValueError("kind url needs an http or https address as location")
-        return self
 
 
-COLUMNS = tuple(SourceRow.model_fields)
+COLUMNS = ("id", *Source.model_fields)
 
 
 def read_sources(path: Path) -> dict[str, SourceRow]:
@@ -103,13 +50,30 @@ def read_sources(path: Path) -> dict[str, SourceRow]:
     return rows
 
 
-def source_row(path: Path, source: str) -> SourceRow:
+def known_sources(config: StudyConfig) -> dict[str, SourceRow]:
+    """Returns the table's rows, then the configuration's own sources, by id.
+
+    Raises:
+        StudyError: the table is wrong, or one of its ids stands in the configuration too.
+    """
+    path = Path(config.download.manifest)
+    rows = read_sources(path)
+    for name, source in config.sources.items():
+        if name in rows:
+            fix = f"another name, or a copy of it by download.local: {{{name}: PATH}}"
+            raise StudyError(f"{path} has a source of that name", where=f"sources.{name}", fix=fix)
+        rows[name] = SourceRow(id=name, **source.model_dump())
+    return rows
+
+
+def source_row(config: StudyConfig, source: str) -> SourceRow:
     """Returns one source's row.
 
     Raises:
-        StudyError: the table is wrong or has no such source.
+        StudyError: the table is wrong, or neither it nor the configuration has such a source.
     """
-    return look_up("source", source, read_sources(path), path)
+    where = f"{config.download.manifest} and sources"
+    return look_up("source", source, known_sources(config), where)
 
 
 def row_hash(row: SourceRow) -> str:

@@ -35,7 +35,7 @@ COMMAND_LINE = cli.command(
     __name__,
     **cli.JOB,
     operations=cli.OPERATIONS,
-    source=cli.option("id of a row of config/sources.tsv", required=True),
+    source=cli.option("id of a source", required=True),
     out=cli.path("folder to write"),
 )
 
@@ -44,7 +44,7 @@ def main() -> None:
     """Fetches the source, or finds that it is there."""
     options = COMMAND_LINE.parse_args()
     settings = load_settings(None, "download", operations=options.operations)
-    row = source_row(Path(settings.download.manifest), options.source)
+    row = source_row(settings, options.source)
     with run_record(options.record, "download", row.id, SHARED, options.code) as run:
         run.parameters({"source": row.model_dump(mode="json", exclude={"note"})})
         start = time.monotonic()

@@ -1,8 +1,9 @@
-r"""Readers of the BayLing release's output files, one for each kind of suite.
+r"""Readers of released output files, one for each kind of suite.
 
-Layout at ictnlp/BayLing 8f6ecb9, below each system's folder:
+Layout below each system's folder, of all but one's own that of ictnlp/BayLing 8f6ecb9:
 
 - translation: ``A-B.hypo`` or ``A-B.zh_prompt.hypo``, one segment per line;
+- outputs of one's own: ``A-B.txt``, one segment per line;
 - constrained: ``hypo.A-B.B.jsonl`` or ``hypo.A-B.B.zh_prompt.jsonl``, the input rows
   with ``hypo`` added;
 - exams: ``predict.MODEL.TASK.zero-shot.jsonl``, rows ``{text, usage, finish_reason}`` or
@@ -63,7 +64,7 @@ class Reader:
 
 def configured_items(suite: suites.Suite) -> list[str]:
     """Returns the items that a suite of released data asks for; nothing for other kinds."""
-    if isinstance(suite, suites.Wmt22Suite | suites.ConstrainedSuite):
+    if isinstance(suite, suites.DIRECTED | suites.FileSuite):
         return suite.directions
     if isinstance(suite, suites.ExamsSuite):
         return suite.tasks
@@ -151,6 +152,7 @@ def _text(value: object, where: str, name: str) -> str:
 
 READERS = {
     "wmt22": Reader("{item}{mark}.hypo", _translations),
+    **dict.fromkeys(("file", "flores", "translation"), Reader("{item}.txt", _translations)),
     "constrained": Reader("hypo.{item}.{target}{mark}.jsonl", _constrained),
     "exams": Reader("predict.*.{item}.zero-shot.jsonl", _exams),
     "reviews": Reader("{judged}.vs.{item}.jsonl", _reviews),

@@ -12,7 +12,7 @@ from bayling_study.core.records import Hypothesis, Prompt
 from bayling_study.shared.templates import Message
 from bayling_study.stages.generation.journal import Entry
 
-ONE_LINE_KINDS = frozenset({"translation", "interactive", "wmt22", "flores", "constrained"})
+ONE_LINE_KINDS = frozenset({"translation", "interactive", "wmt22", "file", "flores", "constrained"})
 """Suites whose answers are translations: newlines become spaces, as in the authors' script."""
 
 Turns = Mapping[int, Mapping[str, Entry]]

@@ -8,6 +8,7 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.lookup import require
+from bayling_study.shared.sources.fetched import read_segments
 
 log = logging.getLogger(__name__)
 
@@ -44,3 +45,18 @@ def item_rows(suite: str, item: str, path: Path) -> list[tuple[str, Any]]:
     if not rows:
         raise StudyError("the file is empty", where=path)
     return rows
+
+
+def aligned_lines(source: Path, reference: Path) -> list[tuple[str, str]]:
+    """Returns the pairs of source and reference segments of two files of lines.
+
+    Raises:
+        StudyError: they differ in their number of lines; names the first that is too many.
+    """
+    left, right = read_segments(source), read_segments(reference)
+    if len(left) != len(right):
+        raise StudyError(
+            f"{len(right)} lines, but {source.name} has {len(left)}",
+            where=f"{reference}:{min(len(left), len(right)) + 1}",
+        )
+    return list(zip(left, right, strict=True))

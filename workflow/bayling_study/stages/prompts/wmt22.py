@@ -9,11 +9,10 @@ from pathlib import Path
 
 from bayling_study.config.names import WMT22_DIRECTIONS
 from bayling_study.config.suites import Wmt22Suite
-from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
-from bayling_study.shared.sources.fetched import files_root, read_segments
+from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
-from bayling_study.stages.prompts.released import check_known, is_present
+from bayling_study.stages.prompts.released import aligned_lines, check_known, is_present
 from bayling_study.stages.prompts.translation import segment_prompt, trained_average
 
 REFERENCES = Path("exp/translation_benchmark/reference")
@@ -39,7 +38,7 @@ def build(name: str, suite: Wmt22Suite, context: PromptContext) -> list[Prompt]:
             meta = {"prompt_language": suite.prompt_language, "averages": averages}
             prompts += [
                 segment_prompt(name, f"{direction}/{number}", texts, suite.prompt_language, meta)
-                for number, texts in enumerate(_aligned(source, reference), start=1)
+                for number, texts in enumerate(aligned_lines(source, reference), start=1)
             ]
     return prompts
 
@@ -49,14 +48,3 @@ def _files(root: Path, direction: str) -> tuple[Path, Path]:
     released = (root / REFERENCES).is_dir()
     stem = REFERENCES / direction.replace("-", "") if released else Path(direction)
     return root / f"{stem}.src", root / f"{stem}.ref"
-
-
-def _aligned(source: Path, reference: Path) -> list[tuple[str, str]]:
-    """Returns the pairs of source and reference segments."""
-    left, right = read_segments(source), read_segments(reference)
-    if len(left) != len(right):
-        raise StudyError(
-            f"{len(right)} lines, but {source.name} has {len(left)}",
-            where=f"{reference}:{min(len(left), len(right)) + 1}",
-        )
-    return list(zip(left, right, strict=True))
