@@ -2,6 +2,7 @@
 
 comet_probe.py reference FOLDER ROWS OUT          load_from_checkpoint and predict
 comet_probe.py ours FOLDER ROWS OUT BUDGET...     one list of scores a token budget
+comet_probe.py classes FOLDER ROWS                checkpoints of all classes, and their scores
 comet_probe.py comet-score ARGUMENTS...           the program comet-score, kept in fp32
 """
 
@@ -26,20 +27,67 @@ def reference(folder: str, rows: str, out: str) -> None:
     Path(out).write_text(json.dumps(result.scores), encoding="utf-8")
 
 
-def ours(folder: str, rows: str, out: str, *budgets: str) -> None:
+def ours(folder: str, rows: str, out: str, *budgets: str, precision: str = "fp32") -> None:
     from bayling_study.stages.comet.cache import Cache, Triple
     from bayling_study.stages.comet.checkpoint import find_checkpoint
+    from bayling_study.stages.comet.joint import JointScorer
     from bayling_study.stages.comet.model import load_model
     from bayling_study.stages.comet.scorer import Scorer
 
-    model = load_model(find_checkpoint(Path(folder)), "fp32")
+    checkpoint = find_checkpoint(Path(folder))
+    model = load_model(checkpoint, precision)
+    kind = Scorer if checkpoint.identifier == "regression_metric" else JointScorer
     samples = json.loads(Path(rows).read_text(encoding="utf-8"))
     triples = [Triple(row["src"], row["mt"], row["ref"]) for row in samples]
     found = []
     for budget in budgets:
         with tempfile.TemporaryDirectory() as cache:
-            found.append(Scorer(model, Cache(Path(cache)), int(budget)).score(triples))
+            found.append(kind(model, Cache(Path(cache)), int(budget)).score(triples))
     Path(out).write_text(json.dumps(found), encoding="utf-8")
+
+
+CLASSES: dict[str, tuple[str, dict[str, object]]] = {
+    "regression": ("regression_metric", {}),
+    "referenceless": ("referenceless_regression_metric", {}),
+    "kiwi": ("unified_metric", {"input_segments": ["mt", "src"]}),
+    "unified": ("unified_metric", {"input_segments": ["mt", "src", "ref"]}),
+    "xcomet": ("xcomet_metric", {"word_layer": 1}),
+}
+
+
+def classes(folder: str, rows: str) -> None:
+    """Writes a random checkpoint of each class, and beside it its scores and unbabel-comet's."""
+    for name, (kind, own) in CLASSES.items():
+        place = Path(folder).absolute() / name
+        random(place, kind, own)
+        reference(str(place), rows, f"{place}/reference.json")
+        ours(str(place), rows, f"{place}/ours.json", "1", "1000000")
+        ours(str(place), rows, f"{place}/bf16.json", "1000000", precision="bf16")
+
+
+def random(folder: Path, kind: str, own: dict[str, object]) -> None:
+    """Writes a checkpoint of a class as unbabel-comet does, with an encoder of two layers."""
+    import torch
+    import yaml
+    from comet.models import str2model
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
+    from bayling_study.stages.comet.tokenizer import train_tokenizer
+
+    torch.manual_seed(5)
+    (folder / "checkpoints").mkdir(parents=True)
+    os.chdir(folder)
+    texts = [f"{a}{b} {c}" for a in "abcdefgh" for b in "aeiou" for c in ("the red", "THE RIVER")]
+    pieces = len(train_tokenizer(texts, 60, Path("encoder")))
+    shape = {"num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 64}
+    config = XLMRobertaConfig(pieces, 32, max_position_embeddings=514, type_vocab_size=1, **shape)
+    XLMRobertaModel(config, add_pooling_layer=False).save_pretrained("encoder")
+    named = {"encoder_model": "XLM-RoBERTa", "pretrained_model": "encoder"}
+    model = str2model[kind](**named, **own, hidden_sizes=[16, 8], local_files_only=True)
+    found = {**model.hparams, "train_data": [], "validation_data": []}
+    content = {"state_dict": model.state_dict(), "hyper_parameters": found}
+    torch.save({**content, "pytorch-lightning_version": "2.0"}, "checkpoints/model.ckpt")
+    Path("hparams.yaml").write_text(yaml.safe_dump(found), encoding="utf-8")
 
 
 def comet_score() -> None:
@@ -55,4 +103,4 @@ if __name__ == "__main__":
     if command == "comet-score":
         comet_score()
     else:
-        {"reference": reference, "ours": ours}[command](*sys.argv[1:])
+        {"reference": reference, "ours": ours, "classes": classes}[command](*sys.argv[1:])

@@ -52,6 +52,7 @@ rule comet_score:
         [f"{S}/generation/{system}" for system in STUDY.layout.evaluated()],
         model=STUDY.comet_model(),
         encoder=STUDY.comet_encoder(),
+        more=list(STUDY.comet_more().values()),
         prompts=STUDY.layout.prompts(),
     output:
         directory(f"{S}/comet/score"),
@@ -77,10 +78,12 @@ rule comet_score:
         encoder=lambda wildcards, input: (
             f"--encoder {input.encoder}" if input.encoder else ""
         ),
+        more=" ".join("=".join(pair) for pair in STUDY.comet_more().items()),
     shell:
         "{resources.devices} {resources.python} -m bayling_study.stages.comet.score"
         " --settings {params.settings} --operations {resources.operations}"
         " --record {params.record} --code {params.code} --model {input.model}"
         " --prompts {params.study}/prompts --generation {params.study}/generation"
         " --systems {params.systems} --suites {params.suites} --cache {params.cache} {params.encoder}"
+        " {params.more}"
         " --out {output} > {log} 2>&1"

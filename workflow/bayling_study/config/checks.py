@@ -50,6 +50,13 @@ def check_study(config: StudyConfig, where: object) -> None:
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
     _check_files(config, where)
+    comet = config.comet
+    if comet.more and not (comet.source or comet.path or comet.embedded):
+        fix = "comet: {source: wmt22-comet-da, encoder: xlm-roberta-large, more: …}"
+        raise StudyError("more adds to a first model", where=f"{where}: comet.more", fix=fix)
+    if comet.source in comet.more:
+        what = f"{comet.source} is comet.source already"
+        raise StudyError(what, where=f"{where}: comet.more", fix="remove it")
     if config.report.baseline is not None:
         key = f"{where}: report.baseline"
         require("system that answers", config.report.baseline, evaluated(config), key)

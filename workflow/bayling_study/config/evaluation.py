@@ -78,6 +78,11 @@ class CometSection(Section):
     encoder: Name | None = None
     """Id of the source that holds the encoder's configuration and tokenizer, which a released
     checkpoint names (``xlm-roberta-large``) but does not contain."""
+    more: dict[Name, Name | None] = {}
+    """Further checkpoints, by their sources' ids, each with the source of its encoder or with null
+    where it holds it: ``{xcomet-xl: xlm-roberta-xl, wmt22-cometkiwi-da: infoxlm-large}``. Of the
+    classes regression (with or without references), unified and XCOMET; their scores are called
+    ``comet-SOURCE``."""
     embedded: EmbeddedComet | None = None
     """Train a small model instead of using a released one."""
     batch_tokens: int = Field(default=4096, gt=0)

@@ -188,7 +188,8 @@ class Layout:
             *(source for suite in self.config.suites for source in self.suite_sources(suite)),
         ]
         comet = self.config.comet
-        used += [s for s in (comet.source, comet.encoder, self.config.scoring.spm) if s]
+        more = (*comet.more, *comet.more.values())
+        used += [s for s in (comet.source, comet.encoder, *more, self.config.scoring.spm) if s]
         return list(dict.fromkeys(used))
 
     def missing_sources(self) -> list[SourceRow]:

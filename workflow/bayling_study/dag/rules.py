@@ -289,6 +289,13 @@ class Dag:
             return [str(self.layout.manifest(comet.source))]
         return [f"{self.layout.study}/comet/training"] if comet.embedded else []
 
+    def comet_more(self) -> dict[str, str]:
+        """Returns the options that name further checkpoints and encoders, and their files."""
+        pairs = self.config.comet.more.items()
+        named = [("--more", source, source) for source, _ in pairs]
+        named += [("--encoders", source, encoder) for source, encoder in pairs if encoder]
+        return {f"{key} {name}": str(self.layout.manifest(of)) for key, name, of in named}
+
     def comet_encoder(self) -> list[str]:
         """Returns the source of the encoder's files, where the checkpoint does not hold them."""
         encoder = self.config.comet.encoder

@@ -26,7 +26,13 @@ from bayling_study.shared.sources.fetched import MANIFEST, files_root
 MARKER = "embedded.json"
 """File beside ``hparams.yaml`` that says the model is a study's own, and what its files hash to."""
 
-SUPPORTED_CLASS = "regression_metric"
+METRICS = {
+    "regression_metric": "comet",
+    "referenceless_regression_metric": "comet-referenceless",
+    "unified_metric": "comet-unified",
+    "xcomet_metric": "comet-xcomet",
+}
+"""Model classes of unbabel-comet that give a segment a score, and what their scores are called."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,12 @@ class CometCheckpoint:
         file: the weights, ``X/checkpoints/model.ckpt``.
         encoder: folder of the encoder's configuration and tokenizer, or none if only the hub's
             local cache can have them.
+        source: id of its source, where several models score and each needs a name of its own.
     """
 
     file: Path
     encoder: Path | None
+    source: str = ""
 
     @property
     def folder(self) -> Path:
@@ -49,8 +57,17 @@ class CometCheckpoint:
 
     @property
     def metric(self) -> str:
-        """``comet-embedded`` for a study's own model, else ``comet``; never decided by a user."""
-        return "comet-embedded" if (self.folder / MARKER).exists() else "comet"
+        """``comet-embedded`` for a study's own model; of a list's further models ``comet-SOURCE``;
+        else what the model's class says, so that only a regression model is called ``comet``."""
+        if (self.folder / MARKER).exists():
+            return "comet-embedded"
+        named = f"comet-{self.source.replace('.', '-')}" if self.source else ""
+        return named or METRICS[self.identifier]
+
+    @property
+    def identifier(self) -> str:
+        """The model's class as unbabel-comet calls it, a key of ``METRICS``."""
+        return str(self.hparams["class_identifier"])
 
     @cached_property
     def hparams(self) -> dict[str, Any]:
@@ -65,12 +82,12 @@ class CometCheckpoint:
         except (OSError, yaml.YAMLError) as error:
             raise StudyError(f"not a COMET checkpoint ({error})", where=path) from error
         found = values.get("class_identifier") if isinstance(values, dict) else None
-        if found != SUPPORTED_CLASS:
+        if found not in METRICS:
             raise StudyError(
                 f"the model's class is {found!r}",
                 where=path,
-                fix=f"a checkpoint of class {SUPPORTED_CLASS} (source, hypothesis, reference), "
-                "such as Unbabel/wmt22-comet-da",
+                fix=f"a checkpoint of one of the classes {', '.join(METRICS)}, "
+                "such as Unbabel/wmt22-comet-da or Unbabel/XCOMET-XL",
             )
         return dict(values)
 
@@ -128,12 +145,12 @@ def _folder(path: Path) -> Path:
     return files_root(path.parent) if path.name == MANIFEST else path
 
 
-def find_checkpoint(model: Path, encoder: Path | None = None) -> CometCheckpoint:
+def find_checkpoint(model: Path, encoder: Path | None = None, source: str = "") -> CometCheckpoint:
     """Finds the checkpoint at a path.
 
     ``model`` is the ``.ckpt`` file or a folder with exactly one ``checkpoints/*.ckpt``,
     ``encoder`` a folder with its ``config.json`` and tokenizer files; the ``manifest.json``
-    of a download stands for its folder.
+    of a download stands for its folder. A further model is named by its ``source``.
 
     Raises:
         StudyError: nothing, or more than one checkpoint, is there.
@@ -151,4 +168,4 @@ def find_checkpoint(model: Path, encoder: Path | None = None) -> CometCheckpoint
     chosen = encoder or (beside if beside.is_dir() else None)
     if chosen is not None and not (chosen / "config.json").exists():
         raise StudyError("no config.json in the encoder's folder", where=chosen)
-    return CometCheckpoint(file=file, encoder=chosen)
+    return CometCheckpoint(file, chosen, source)

@@ -1,4 +1,4 @@
-"""Loading a COMET regression model without running anything from the file.
+"""Loading a COMET model without running anything from the file.
 
 The same class and the same hyper-parameters as ``comet.load_from_checkpoint``, with three
 differences: the file is read with ``weights_only``; the encoder's folder replaces the absolute
@@ -12,15 +12,15 @@ from importlib import metadata
 from typing import Any
 
 import torch
-from comet.models import RegressionMetric
+from comet.models import CometModel, str2model
 
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.comet.checkpoint import SUPPORTED_CLASS, CometCheckpoint
+from bayling_study.stages.comet.checkpoint import CometCheckpoint
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def load_model(checkpoint: CometCheckpoint, precision: str) -> RegressionMetric:
+def load_model(checkpoint: CometCheckpoint, precision: str) -> CometModel:
     """Builds the model, ready for inference on a GPU if one was granted, else on the CPU.
 
     ``fp32`` is COMET's own definition. ``fp16`` runs everything in half precision, as the program
@@ -43,6 +43,9 @@ def load_model(checkpoint: CometCheckpoint, precision: str) -> RegressionMetric:
         model.half()
     else:
         model.encoder.to(DTYPES[precision])
+        for head in (model.estimator, getattr(model, "hidden2tag", None)):
+            if head is not None:
+                head.register_forward_pre_hook(lambda _, given: tuple(x.float() for x in given))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.to(device).eval()
 
@@ -65,20 +68,21 @@ def read_weights(checkpoint: CometCheckpoint) -> dict[str, Any]:
         ) from error
 
 
-def build(checkpoint: CometCheckpoint, hyper_parameters: dict[str, Any]) -> RegressionMetric:
+def build(checkpoint: CometCheckpoint, hyper_parameters: dict[str, Any]) -> CometModel:
     """Returns an untrained model of the checkpoint's shape, without a network.
 
     Raises:
         StudyError: the encoder's configuration or tokenizer is not on this machine.
     """
-    known = inspect.signature(RegressionMetric.__init__).parameters
+    kind = str2model[checkpoint.identifier]
+    known = inspect.signature(kind.__init__).parameters
     values = {key: value for key, value in hyper_parameters.items() if key in known}
     values |= {"train_data": [], "validation_data": []}
     values |= {"load_pretrained_weights": False, "local_files_only": True}
     if checkpoint.encoder is not None:
         values["pretrained_model"] = str(checkpoint.encoder)
     try:
-        return RegressionMetric(**values)
+        return kind(**values)
     except OSError as error:
         raise StudyError(
             f"the encoder {values['pretrained_model']!r} is not on this machine",
@@ -92,7 +96,7 @@ def signature(checkpoint: CometCheckpoint, precision: str) -> str:
     parts = {
         "metric": checkpoint.metric,
         "model": checkpoint.hash[:16],
-        "class": SUPPORTED_CLASS,
+        "class": checkpoint.identifier,
         "precision": precision,
         "unbabel-comet": metadata.version("unbabel-comet"),
     }

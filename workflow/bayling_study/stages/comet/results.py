@@ -120,13 +120,19 @@ def _score(
 
 
 def write_results(
-    folder: Path, suite: str, scores: list[Score], segments: list[Scorable], values: list[float]
+    folder: Path,
+    suite: str,
+    segments: list[Scorable],
+    models: list[tuple[list[Score], list[float]]],
 ) -> None:
-    """Writes ``SUITE.json`` and ``SUITE.segments.jsonl`` into a system's folder."""
-    metric = scores[0].metric
+    """Writes ``SUITE.json`` and ``SUITE.segments.jsonl`` into a system's folder.
+
+    ``models`` has each model's scores and the values of the ``segments``.
+    """
     rows = (
-        {"id": segment.id, "metric": metric, "value": value}
+        {"id": segment.id, "metric": scores[0].metric, "value": value}
+        for scores, values in models
         for segment, value in zip(segments, values, strict=True)
     )
-    write_scores(folder / f"{suite}.json", scores)
+    write_scores(folder / f"{suite}.json", [score for scores, _ in models for score in scores])
     write_jsonl(folder / f"{suite}.segments.jsonl", rows)

@@ -1,4 +1,4 @@
-"""COMET of all systems and suites in one model load; runs in the COMET environment.
+"""COMET of all systems and suites with each model loaded once; runs in the COMET environment.
 
 Writes ``OUT/SYSTEM/SUITE.json`` (mean and interval of each item) and
 ``OUT/SYSTEM/SUITE.segments.jsonl`` (one score per segment).
@@ -13,11 +13,12 @@ from pathlib import Path
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory
-from bayling_study.core.records import Prompt
+from bayling_study.core.records import Prompt, Score
 from bayling_study.shared.metrics.groups import averages
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.comet.cache import Cache
 from bayling_study.stages.comet.checkpoint import CometCheckpoint, find_checkpoint
+from bayling_study.stages.comet.joint import JointScorer
 from bayling_study.stages.comet.model import load_model, signature
 from bayling_study.stages.comet.results import item_scores, write_results
 from bayling_study.stages.comet.scorable import Scorable, is_covered, read_segments, read_suites
@@ -34,6 +35,8 @@ COMMAND_LINE = cli.command(
     operations=cli.OPERATIONS,
     model=cli.path("checkpoint file or folder"),
     encoder=cli.path("folder of the encoder's config and tokenizer", required=False),
+    more=cli.option("a further model", action="append", default=[], metavar="SOURCE=PATH"),
+    encoders=cli.option("its encoder", action="append", default=[], metavar="SOURCE=PATH"),
     prompts=cli.PROMPTS,
     generation=cli.GENERATION,
     systems=cli.option("names of systems in the config", required=True, nargs="+"),
@@ -55,7 +58,10 @@ def score(options: argparse.Namespace) -> None:
         StudyError: the checkpoint, a prompt set or a hypothesis file cannot be used.
     """
     settings = read_score_settings(options.settings, options.operations)
-    checkpoint = find_checkpoint(options.model, options.encoder)
+    checkpoints = [find_checkpoint(options.model, options.encoder)]
+    encoders = cli.pairs(options.encoders, "--encoders")
+    for source, path in cli.pairs(options.more, "--more").items():
+        checkpoints.append(find_checkpoint(path, encoders.get(source), source))
     with run_record(options.record, "comet", "score", settings.study, options.code) as run:
         suites = read_suites(options.prompts, options.suites)
         if not suites:
@@ -65,26 +71,30 @@ def score(options: argparse.Namespace) -> None:
                 fix="name a translation suite, or set comet to nothing",
             )
         skipped = [suite for suite in options.suites if suite not in suites]
-        _note(run, options, settings, checkpoint, skipped)
+        _note(run, options, settings, checkpoints, skipped)
         systems = {
             system: read_system(options.generation / system, suites) for system in options.systems
         }
-        scorer = open_scorer(checkpoint, settings, options.cache)
-        try:
-            values = _score_all(scorer, systems)
-        finally:
-            scorer.cache.flush()
-        seconds = max(scorer.encoding_seconds, 1e-9)
-        run.metrics({"texts_encoded": scorer.encoded, "texts_per_second": scorer.encoded / seconds})
         groups = {name: averages(filter(is_covered, rows)) for name, rows in suites.items()}
-        _write(run, options.out, systems, values, checkpoint, settings, groups)
+        found: Found = {}
+        encoded, seconds = 0, 1e-9
+        for checkpoint in checkpoints:
+            scorer = open_scorer(checkpoint, settings, options.cache)
+            try:
+                values = _score_all(scorer, systems)
+            finally:
+                scorer.cache.flush()
+            encoded, seconds = encoded + scorer.encoded, seconds + scorer.encoding_seconds
+            _collect(found, systems, values, checkpoint, settings, groups)
+        run.metrics({"texts_encoded": encoded, "texts_per_second": encoded / seconds})
+        _write(run, options.out, systems, found)
 
 
 def _note(
     run: RunRecord,
     options: argparse.Namespace,
     settings: CometSettings,
-    checkpoint: CometCheckpoint,
+    checkpoints: list[CometCheckpoint],
     skipped: list[str],
 ) -> None:
     for suite in skipped:
@@ -94,12 +104,13 @@ def _note(
             "systems": " ".join(options.systems),
             "suites": " ".join(options.suites),
             "skipped": " ".join(skipped),
-            "signature": signature(checkpoint, settings.precision),
+            "signature": " ; ".join(signature(c, settings.precision) for c in checkpoints),
             "batch_tokens": settings.batch_tokens,
-            "verified_against": checkpoint.verify(),
+            "verified_against": " ; ".join(checkpoint.verify() for checkpoint in checkpoints),
         }
     )
-    run.input("model", checkpoint.file)
+    for checkpoint in checkpoints:
+        run.input(f"model/{checkpoint.source}".rstrip("/"), checkpoint.file)
     run.input("prompts", options.prompts)
     for system in options.systems:
         run.input(f"generation/{system}", options.generation / system)
@@ -117,7 +128,8 @@ def open_scorer(checkpoint: CometCheckpoint, settings: CometSettings, cache: Pat
     model = load_model(checkpoint, settings.precision)
     name = signature(checkpoint, settings.precision).replace("|", "_").replace(":", "-")
     LOG.info("model on %s after %.1f s", model.device, time.monotonic() - start)
-    return Scorer(model, Cache(cache / name), settings.batch_tokens)
+    kind = Scorer if checkpoint.identifier == "regression_metric" else JointScorer
+    return kind(model, Cache(cache / name), settings.batch_tokens)
 
 
 def _score_all(
@@ -146,25 +158,35 @@ def _score_all(
     return values
 
 
-def _write(
-    run: RunRecord,
-    out: Path,
+Found = dict[tuple[str, str], list[tuple[list[Score], list[float]]]]
+"""(system, suite) to the scores and the segments' values of each model."""
+
+
+def _collect(
+    found: Found,
     systems: dict[str, dict[str, list[Scorable]]],
     values: dict[tuple[str, str], list[float]],
     checkpoint: CometCheckpoint,
     settings: CometSettings,
     groups: dict[str, dict[str, list[str]]],
 ) -> None:
-    metric = checkpoint.metric
+    """Adds one model's scores."""
     text = f"{signature(checkpoint, settings.precision)}|scale:{SCALE}"
+    for (system, suite), raw in values.items():
+        scores = [SCALE * value for value in raw]
+        names = (suite, system, checkpoint.metric)
+        rows = item_scores(systems[system][suite], scores, names, text, settings, groups[suite])
+        found.setdefault((system, suite), []).append((rows, scores))
+
+
+def _write(
+    run: RunRecord, out: Path, systems: dict[str, dict[str, list[Scorable]]], found: Found
+) -> None:
     with atomic_directory(out) as folder:
-        for (system, suite), raw in values.items():
-            segments = systems[system][suite]
-            scores = [SCALE * value for value in raw]
-            names = (suite, system, metric)
-            rows = item_scores(segments, scores, names, text, settings, groups[suite])
-            write_results(folder / system, suite, rows, segments, scores)
-            run.metrics({f"{metric}/{system}/{suite}/{row.item}": row.value for row in rows})
+        for (system, suite), models in found.items():
+            write_results(folder / system, suite, systems[system][suite], models)
+            rows = [row for scores, _ in models for row in scores]
+            run.metrics({f"{row.metric}/{system}/{suite}/{row.item}": row.value for row in rows})
     run.output("scores", out)
 
 

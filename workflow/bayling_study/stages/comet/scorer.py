@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from comet.models import RegressionMetric
+from comet.models import CometModel
 
 from bayling_study.core.batches import length_batches
 from bayling_study.core.progress import Progress
@@ -25,11 +25,11 @@ class Scorer:
     """A loaded model, its cache and its batch size.
 
     Attributes:
-        encoded: number of texts that this run had to encode.
+        encoded: number of texts (of ``JointScorer`` triples) that this run had to encode.
         encoding_seconds: time spent on that.
     """
 
-    def __init__(self, model: RegressionMetric, cache: Cache, batch_tokens: int) -> None:
+    def __init__(self, model: CometModel, cache: Cache, batch_tokens: int) -> None:
         self.model = model
         self.cache = cache
         self.batch_tokens = batch_tokens
@@ -41,9 +41,12 @@ class Scorer:
         known = self.cache.scores
         missing = [row for row in dict.fromkeys(triples) if text_key(*row) not in known]
         if missing:
-            vectors = self._vectors(missing)
-            self.cache.add("scores", self._estimates(missing, vectors))
+            self.cache.add("scores", self._computed(missing))
         return [float(self.cache.scores[text_key(*triple)]) for triple in triples]
+
+    def _computed(self, triples: Sequence[Triple]) -> dict[bytes, Any]:
+        """Returns the score of each triple, by its key."""
+        return self._estimates(triples, self._vectors(triples))
 
     def _vectors(self, triples: Sequence[Triple]) -> dict[str, Any]:
         """Returns the vector of each distinct text, from the cache or the encoder."""
