@@ -25,7 +25,13 @@ FILES = {
     "own-copies": (
         "my-data/homeassistant/README",
         "my-data/wmt22-comet-da/checkpoints/model.ckpt",
-    )
+    ),
+    "own": (
+        "my-data/text/README",
+        "my-data/tests/README",
+        "my-data/outputs/README",
+        "my-data/model/README",
+    ),
 }
 """Example to the files of the user's own that it names; a path that is absent is refused."""
 
@@ -38,6 +44,7 @@ ADDS = {
     "judged": {"judging": 2},
     "lora": {"tuning": 2, "masks": 2, "scoring": 2},
     "mined-text": {"download": 3},
+    "own": {"generation_elsewhere": 1, "foundation": 1, "prompts": 1, "comet_training": -1},
     "own-copies": {"comet_training": -1, "comet_segments": -1},
     "released-delta": {"deltas_apply": 1, "foundation": 1},
     "released-tests": {"prompts": 4},
@@ -46,6 +53,7 @@ ADDS = {
 
 NEVER_SET = {
     "StudySection.results": "make looks for a study in results/; only snakemake by hand may differ",
+    "ScoringSection.metrics": "the metrics are modules of one's own, and none is shipped",
     "ReviewsSuite.decoding": "the reviews are released, so nothing is generated",
     "ReviewsSuite.source": "the released reviews are in one source",
     "ReviewsSuite.judged": "the release has reviews of one system",

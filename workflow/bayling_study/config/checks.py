@@ -4,7 +4,7 @@ What one field alone can say is in the models; what only data can say (does a
 direction have text?) is left to the stages.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
@@ -49,6 +49,8 @@ def check_study(config: StudyConfig, where: object) -> None:
     _check_systems(config, f"{where}: systems")
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
+    for metric in config.scoring.metrics:
+        require("metric", metric, names.metrics(), f"{where}: scoring.metrics")
     _check_files(config, where)
     comet = config.comet
     if comet.more and not (comet.source or comet.path or comet.embedded):
@@ -158,7 +160,7 @@ def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], k
         if name in names.PLAIN_OPENINGS:
             what = f"{name!r} opens conversations by itself"
             raise StudyError(what, where=f"{key}.demands", fix="remove its weight")
-        require("demand", name, names.DEMANDS, f"{key}.demands")
+        require("demand", name, names.demands(), f"{key}.demands")
     if demands:
         conditions.can_choose(demands, f"{key}.demands")
     for count in turns:
@@ -204,7 +206,6 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     if isinstance(suite, FileSuite):
         for direction in suite.directions:
             conditions.direction(direction, f"{key}.directions")
-        _check_pattern(suite.files, ("direction", "language"), f"{key}.files")
     if isinstance(suite, InteractiveSuite):
         _check_dialogues(suite.demands, suite.turns, key)
         if suite.instruction_languages:
@@ -239,18 +240,6 @@ def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
 def evaluated(config: StudyConfig) -> list[str]:
     """Returns the systems that answer the suites: all but servers that only judge or teach."""
     return [name for name, system in config.systems.items() if getattr(system, "evaluated", True)]
-
-
-def _check_pattern(pattern: str, parts: Sequence[str], key: str) -> None:
-    """Checks that a pattern of paths names its parts, and differs between both sides."""
-    try:
-        both = [pattern.format(**dict.fromkeys(parts, side)) for side in ("a", "b")]
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        fix = " and ".join(f"{{{part}}}" for part in parts)
-        raise StudyError(f"{pattern!r} is no pattern", where=key, fix=f"{fix} alone") from error
-    if "{language}" not in pattern or both[0].startswith("/") or ".." in both[0].split("/"):
-        fix = "a path inside the source, such as {direction}.{language}"
-        raise StudyError(f"{pattern!r} does not tell the two sides", where=key, fix=fix)
 
 
 def _check_flores(suite: FloresSuite, key: str) -> None:

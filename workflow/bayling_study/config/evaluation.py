@@ -78,8 +78,8 @@ class CometSection(Section):
     encoder: Name | None = None
     """Id of the source that holds the encoder's configuration and tokenizer, which a released
     checkpoint names (``xlm-roberta-large``) but does not contain."""
-    more: dict[Name, Name | None] = {}
-    """Further checkpoints, by their sources' ids, each with the source of its encoder or with null
+    more: dict[Name, Name | Literal[""]] = {}
+    """Further checkpoints, by their sources' ids, each with the source of its encoder or with ""
     where it holds it: ``{xcomet-xl: xlm-roberta-xl, wmt22-cometkiwi-da: infoxlm-large}``. Of the
     classes regression (with or without references), unified and XCOMET; their scores are called
     ``comet-SOURCE``."""
@@ -119,6 +119,8 @@ class ScoringSection(Section):
     of kind ``flores``; none leaves spBLEU out."""
     off_target: bool = True
     """Whether translations are checked for their language, by two identifiers."""
+    metrics: list[Name] = []
+    """Further metrics of translations, registered in modules of ``shared/metrics/own``."""
     tokenizers: dict[str, Annotated[list[BleuTokenizer], Field(min_length=1)]] = {}
     """Target language to sacreBLEU tokenizers that replace the usual one (``zh`` for Chinese,
     ``ja-mecab`` for Japanese, ``char`` without spaces, 13a elsewhere; the reasons are

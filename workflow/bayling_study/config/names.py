@@ -6,11 +6,17 @@ compares each with its register.
 """
 
 import ast
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-RECIPE_FOLDERS = [Path(__file__).parents[1] / "stages" / "synthesis" / "recipes"]
-"""Where recipes are; a module that is put there is known without further edits."""
+_PACKAGE = Path(__file__).parents[1]
+RECIPE_FOLDERS = [_PACKAGE / "stages" / "synthesis" / "recipes"]
+DEMAND_FOLDERS = [_PACKAGE / "shared" / "interactive" / "own"]
+METRIC_FOLDERS = [_PACKAGE / "shared" / "metrics" / "own"]
+"""Where recipes, further demands and further metrics are; a module that is put there is known
+without further edits."""
 
 
 def recipes() -> dict[str, bool]:
@@ -18,20 +24,39 @@ def recipes() -> dict[str, bool]:
 
     They are read from the decorators ``@recipe("NAME", directed=…)`` of the source.
     """
-    files = sorted(path for folder in RECIPE_FOLDERS for path in folder.glob("*.py"))
-    return {name: directed for path in files for name, directed in _registered(path)}
+    found = _registered(RECIPE_FOLDERS, "recipe")
+    return {name: bool(options.get("directed", True)) for name, options in found.items()}
+
+
+def demands() -> list[str]:
+    """Returns ``DEMANDS`` and those of ``@demand("NAME")`` in ``DEMAND_FOLDERS``."""
+    return [*DEMANDS, *_registered(DEMAND_FOLDERS, "demand")]
+
+
+def metrics() -> dict[str, dict[str, Any]]:
+    """Returns the metrics of ``@metric("NAME", …)`` in ``METRIC_FOLDERS`` with what is stated."""
+    return _registered(METRIC_FOLDERS, "metric")
+
+
+def _registered(folders: Iterable[Path], decorator: str) -> dict[str, dict[str, Any]]:
+    files = sorted(path for folder in folders for path in folder.glob("*.py"))
+    calls = [call for path in files for call in _decorators(path)]
+    return {
+        ast.literal_eval(call.args[0]): {
+            item.arg: item.value.value
+            for item in call.keywords
+            if item.arg and isinstance(item.value, ast.Constant)
+        }
+        for call in calls
+        if getattr(call.func, "id", "") == decorator
+    }
 
 
 @cache
-def _registered(path: Path) -> list[tuple[str, bool]]:
-    found = []
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        for call in getattr(node, "decorator_list", []):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "recipe":
-                options = {item.arg: item.value for item in call.keywords}
-                directed = options.get("directed", ast.Constant(True))
-                found.append((ast.literal_eval(call.args[0]), bool(ast.literal_eval(directed))))
-    return found
+def _decorators(path: Path) -> list[ast.Call]:
+    nodes = ast.parse(path.read_text(encoding="utf-8")).body
+    found = [call for node in nodes for call in getattr(node, "decorator_list", [])]
+    return [call for call in found if isinstance(call, ast.Call)]
 
 
 PLAIN_OPENINGS = ("translate", "translate-part")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from bayling_study.config.base import Direction, Name, Section
 from bayling_study.config.judge_prompt import INSTRUCTION
@@ -110,7 +110,7 @@ class FileSuite(Section):
     kind: Literal["file"]
     source: Name
     """Source that holds the files."""
-    files: str = "{direction}.{language}"
+    files: Annotated[str, StringConstraints(pattern=r"\{language\}")] = "{direction}.{language}"
     """Path inside the source of one side of a direction, with one segment per line: ``zh-en.zh``
     and ``zh-en.en``."""
     directions: list[Direction] = Field(min_length=1)

@@ -8,7 +8,8 @@ from random import Random
 from typing import TypeVar
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.interactive import edits, follow, openings
+from bayling_study.core.plugins import import_all
+from bayling_study.shared.interactive import edits, follow, openings, own
 from bayling_study.shared.interactive.checks import verify
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.registry import DEMANDS, Demand, demand_named
@@ -18,6 +19,7 @@ Key = TypeVar("Key")
 
 REGISTERED_BY = (edits, follow, openings)
 """Modules whose import fills the register."""
+import_all(own)
 
 ATTEMPTS = 60
 """Plans tried for one dialogue before its material counts as exhausted."""

@@ -48,7 +48,9 @@ def options_of(config: StudyConfig, cache: Path | None, spm: Path | None = None)
         code: [*names] for code, names in config.scoring.tokenizers.items()
     }
     model = None if spm is None else files_root(spm) / translation.MODEL
-    return Options(tokenizers, StatisticsCache(cache), config.scoring.off_target, model)
+    scoring = config.scoring
+    known = StatisticsCache(cache), scoring.off_target, model, tuple(scoring.metrics)
+    return Options(tokenizers, *known)
 
 
 def plan_of(config: StudyConfig) -> Resampling:

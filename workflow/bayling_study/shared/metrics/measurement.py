@@ -124,12 +124,14 @@ class Options:
         cache: where statistics that are slow to compute are kept.
         off_target: whether the language of translations is identified.
         spm: spBLEU's SentencePiece model, or none.
+        own: names of further metrics, of ``shared/metrics/own``.
     """
 
     tokenizers: dict[str, list[str]] = field(default_factory=dict)
     cache: StatisticsCache = field(default_factory=StatisticsCache)
     off_target: bool = True
     spm: Path | None = None
+    own: tuple[str, ...] = ()
 
 
 def quotient(top: Array, bottom: Array, scale: float = 1.0, empty: float = 0.0) -> Array:

@@ -1,12 +1,15 @@
 """What every measure means: which way is better, its scale, and whether it is averaged.
 
-What has no row in ``measures.tsv`` is neither scored nor shown: more TER is not better.
+What has no row in ``measures.tsv`` and is not registered with ``@metric`` is neither scored nor
+shown: more TER is not better.
 """
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
+from bayling_study.config.names import metrics
 from bayling_study.core.errors import StudyError
 from bayling_study.core.tables import read_table
 
@@ -23,11 +26,12 @@ class Measure:
     averaged: bool
 
 
-def _stated(where: str, row: dict[str, str]) -> Measure:
+def _stated(where: str, row: dict[str, Any]) -> Measure:
     better, scale, averaged = row["better"], row["scale"], row["averaged"]
-    if better not in ("higher", "lower", "neither") or averaged not in ("yes", "no") or not scale:
-        raise StudyError("the row states no direction, or not whether to average", where=where)
-    return Measure(better, scale, averaged == "yes")
+    averaged = {"yes": True, "no": False}.get(averaged, averaged)
+    if better not in ("higher", "lower", "neither") or averaged not in (True, False) or not scale:
+        raise StudyError("it states no direction or scale, or not whether to average", where=where)
+    return Measure(better, scale, averaged)
 
 
 MEASURES = {
@@ -47,8 +51,10 @@ def meaning(metric: str) -> Measure:
     for known, measure in MEASURES.items():
         if fnmatchcase(name, known):
             return measure
+    if name in (stated := metrics()):
+        return _stated(name, {"averaged": True, "scale": "", "better": "", **stated[name]})
     what = f"it is not stated whether a higher {name!r} is better"
-    raise StudyError(what, where=metric, fix=f"write a row of shared/metrics/{TABLE.name}")
+    raise StudyError(what, where=metric, fix=f"a row of shared/metrics/{TABLE.name}")
 
 
 def is_better(metric: str, value: float, other: float) -> bool | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.metrics import identification, overlap
+from bayling_study.shared.metrics import identification, overlap, own
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
 from bayling_study.shared.metrics.one_form import one_form
 
@@ -25,7 +25,8 @@ MODEL = "sacrebleu_tokenizer_spm.model"
 @one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns what every translation of single segments is measured by."""
-    return [*overlap.measure(answers, options), *identification.measure(answers, options)]
+    parts = (overlap, identification, own)
+    return [found for part in parts for found in part.measure(answers, options)]
 
 
 @one_form

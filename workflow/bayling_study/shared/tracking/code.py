@@ -16,6 +16,8 @@ from pathlib import Path
 
 PACKAGE = "bayling_study"
 ROOT = Path(__file__).resolve().parents[3]
+PLUGINS = "own"
+"""Packages of that name import all of their modules by themselves."""
 NEUTRAL = {
     *(ROOT / PACKAGE / "config", ROOT / PACKAGE / "shared" / "tracking"),
     *(ROOT / PACKAGE / "core" / name for name in ("errors.py", "cli.py", "progress.py")),
@@ -119,5 +121,5 @@ def _resolve(name: str) -> set[Path]:
         return set()
     base = ROOT / Path(*name.split("."))
     if base.is_dir():
-        return {base / "__init__.py"} & set(base.iterdir())
+        return set(base.glob("*.py" if base.name == PLUGINS else "__init__.py"))
     return {file for file in (base.with_suffix(".py"),) if file.exists()}

@@ -21,7 +21,8 @@ def build(name: str, suite: FileSuite, context: PromptContext) -> list[Prompt]:
     prompts = []
     for direction in suite.directions:
         sides = direction.split("-")
-        paths = [root / suite.files.format(direction=direction, language=one) for one in sides]
+        files = suite.files.replace("{direction}", direction)
+        paths = [root / files.replace("{language}", side) for side in sides]
         for number, texts in enumerate(aligned_lines(paths[0], paths[1]), start=1):
             place = f"{direction}/{number}"
             prompts.append(segment_prompt(name, place, texts, suite.prompt_language, meta))

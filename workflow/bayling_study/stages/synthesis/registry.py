@@ -9,15 +9,15 @@ that its modules register.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
-from pkgutil import iter_modules
 from random import Random
 from typing import Any
 
 from bayling_study.config.synthesis import Mixture
 from bayling_study.core.lookup import look_up
+from bayling_study.core.plugins import import_all
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
+from bayling_study.stages.synthesis import recipes
 from bayling_study.stages.synthesis.teacher import Teacher, TeacherQuestion
 from bayling_study.stages.synthesis.types import Instruction
 
@@ -90,9 +90,7 @@ def recipe(
 
 def load_recipes() -> dict[str, Recipe]:
     """Imports every module of the folder of recipes and returns the register."""
-    folder = import_module("bayling_study.stages.synthesis.recipes")
-    for module in iter_modules(folder.__path__):
-        import_module(f"{folder.__name__}.{module.name}")
+    import_all(recipes)
     return RECIPES
 
 

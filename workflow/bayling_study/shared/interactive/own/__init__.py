@@ -1,0 +1,1 @@
+"""Demands of one's own: each module registers functions with ``@demand``; see ``registry``."""

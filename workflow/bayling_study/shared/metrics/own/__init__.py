@@ -1,0 +1,54 @@
+"""Metrics of one's own: each module registers functions with ``@metric``.
+
+A study computes those that ``scoring.metrics`` names, on suites of translations of single
+segments. Intervals, tests and tables are those of every other metric.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.lookup import look_up
+from bayling_study.core.plugins import import_all
+from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+
+Make = Callable[[Answers, Options], Measurement]
+METRICS: dict[str, Make] = {}
+"""All registered metrics by name."""
+
+
+def metric(name: str, *, better: str, scale: str, averaged: bool = True) -> Callable[[Make], Make]:
+    """Registers a function that measures one item's answers.
+
+    The arguments are written out, not computed, for the configuration and ``measures`` read them
+    from the source: ``better`` (``higher``, ``lower`` or ``neither``), the ``scale`` in words,
+    and whether the plain mean over items is reported.
+    """
+
+    def register(make: Make) -> Make:
+        METRICS[name] = make
+        return make
+
+    return register
+
+
+def measure(answers: Answers, options: Options) -> list[Measurement]:
+    """Returns the metrics that the study names.
+
+    Raises:
+        StudyError: one is not registered, or has not one row of statistics per answer.
+    """
+    if options.own:
+        import_all(sys.modules[__name__])
+    return [_measured(name, answers, options) for name in options.own]
+
+
+def _measured(name: str, answers: Answers, options: Options) -> Measurement:
+    found = look_up("metric", name, METRICS, "scoring.metrics")(answers, options)
+    if len(found.statistics) != len(answers.prompts):
+        what = f"{len(found.statistics)} rows of statistics for {len(answers.prompts)} answers"
+        raise StudyError(what, where=f"metric {name}", fix="one row per answer, in their order")
+    return replace(found, metric=name)
