@@ -45,7 +45,7 @@ NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) an
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: share bundle verify why compare help study replay plan chat play serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
+.PHONY: share bundle verify why compare help study replay plan chat play serve ranking publish fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
 
 help: ## develop: this list
 	@for group in run look cluster develop; do echo "$$group"; \

@@ -90,10 +90,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(files: dict[str, bytes], tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+def served(
+    files: dict[str, bytes], tls: ssl.SSLContext | None = None, kind: type[Handler] = Handler
+) -> Iterator[Site]:
     """Serves ``files`` while the block runs, over HTTPS if there is a context for it."""
     site = Site(files)
-    handler = type("BoundHandler", (Handler,), {"site": site})
+    handler = type("BoundHandler", (kind,), {"site": site})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     if tls is not None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from bayling_study.core.files import write_json
@@ -45,6 +46,44 @@ def answer(handler: Handler) -> None:
     handler.end_headers()
     if handler.command != "HEAD":
         handler.wfile.write(body)
+
+
+def receive(handler: Handler) -> None:
+    """Plays the hub that is uploaded to; what was sent is kept in ``site.files`` by its path.
+
+    A site with the etag ``refuse`` refuses every card.
+    """
+    path = urlsplit(handler.path).path
+    body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+    handler.site.ranges.append(f"{handler.command} {path}")
+    handler.site.files[path] = body
+    created = {"url": f"{handler.site.url}/org/name"}
+    answers: dict[str, Any] = {"validate-yaml": {}, "create": created}
+    last = path.rsplit("/", 1)[-1]
+    page = f"{handler.site.url}/org/name/commit/{COMMIT}"
+    status, found = 200, answers.get(last, {"commitOid": COMMIT, "commitUrl": page})
+    if last == "validate-yaml" and handler.site.etag == "refuse":
+        status, found = 400, {"error": "license is none that is known"}
+    if "/preupload/" in path:
+        names = [file["path"] for file in json.loads(body)["files"]]
+        ways = {"uploadMode": "regular", "shouldIgnore": False}
+        found = {"files": [{"path": name, **ways} for name in names]}
+    sent = json.dumps(found).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(sent)))
+    handler.end_headers()
+    handler.wfile.write(sent)
+
+
+class Receiver(Handler):
+    """The handler of such a hub."""
+
+    def do_GET(self) -> None:  # noqa: N802
+        receive(self)
+
+    def do_POST(self) -> None:  # noqa: N802
+        receive(self)
 
 
 def run(

@@ -4,8 +4,6 @@ A model may also be named where it is used: ``source: /path`` or ``source: org/n
 stands for a source of its own (``with_named_models``).
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Registers that modules of a folder fill when they are imported."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType

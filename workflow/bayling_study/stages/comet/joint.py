@@ -5,8 +5,6 @@ used again; referenceless ones leave the reference out. Both prepare and predict
 ``prepare_sample`` and ``predict_step``: XCOMET's score counts the error spans that it finds, too.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import Any

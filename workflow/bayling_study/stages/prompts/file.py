@@ -1,7 +1,5 @@
 """Suite kind ``file``: a test set of one's own as it is, two files of lines per direction."""
 
-from __future__ import annotations
-
 from bayling_study.config.suites import FileSuite
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root

@@ -2,6 +2,7 @@
 
 import yaml
 
+from bayling_study.shared.cards import licence_keys
 from bayling_study.stages.tuning.job import TrainingJob
 
 METHODS = {
@@ -22,7 +23,7 @@ def model_card(job: TrainingJob) -> str:
     card = job.card
     header: dict[str, object] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
     if card.get("licence"):
-        header["license"] = card["licence"]
+        header |= licence_keys(card["licence"])
     if card.get("languages"):
         header["language"] = card["languages"]
     audit = card["audit"]

@@ -4,8 +4,6 @@ A study computes those that ``scoring.metrics`` names, on suites of translations
 segments. Intervals, tests and tables are those of every other metric.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import replace

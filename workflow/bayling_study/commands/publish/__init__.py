@@ -1,0 +1,1 @@
+"""Publishing a tuned system: gathered, checked, and uploaded to a model hub."""

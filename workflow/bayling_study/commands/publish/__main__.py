@@ -1,0 +1,107 @@
+"""Gathers a tuned system with its model card, checks both, and uploads them to a model hub.
+
+``--dry`` stops before the network. The hub is the one that HF_ENDPOINT names, or its default; a
+new repository is private until its owner opens it.
+"""
+
+import os
+from pathlib import Path
+
+from bayling_study.config import load_config
+from bayling_study.config.systems import TunedSystem
+from bayling_study.core import cli
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import atomic_directory
+from bayling_study.core.lookup import look_up_kind
+from bayling_study.dag.layout import Layout
+
+WRITE_TOKEN = "run `hf auth login` with a token that may write there"
+COMMAND_LINE = cli.command(
+    __name__,
+    study_config=cli.STUDY_CONFIG,
+    system=cli.option("name of a tuned system", required=True),
+    repo=cli.option("repository on the hub, ORG/NAME", required=True),
+    base=cli.option("the foundation's name on the hub, ORG/NAME, if its source is not there"),
+    dry=cli.option("gather and check only", action="store_true"),
+)
+
+
+def main() -> None:
+    """Runs the command."""
+    options = COMMAND_LINE.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1" if options.dry else "0"  # before the library reads it
+    layout = Layout(load_config(*options.study_config))
+    folder = gather(layout, options.system, options.repo, options.base)
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    for name, size in (sizes | {f"in {folder}": sum(sizes.values())}).items():
+        print(f"{size:>15,}  {name}")
+    if not options.base and "base_model" not in (folder / "README.md").read_text(encoding="utf-8"):
+        print("the card names no base_model, which the source does not tell: BASE=org/name")
+    if not options.dry:
+        print(upload(folder, options.repo))
+
+
+def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
+    """Fills ``results/STUDY/publish/SYSTEM`` with links to the checkpoint's files and its card.
+
+    Raises:
+        StudyError: the system is not tuned, is not there, or may only be passed on as a
+            difference; a name is none that a hub takes.
+    """
+    from bayling_study.commands.publish.card import model_card
+
+    for key, name in (("REPO", repo), ("BASE", base)):
+        _check_name(key, name)
+    tuned = look_up_kind(TunedSystem, "tuned system", system, layout.config.systems, "SYSTEM")
+    if tuned.delta:
+        what = f"{system} is written as a difference, for its base may not be passed on"
+        made = layout.study / "deltas" / "made" / system
+        raise StudyError(what, where=f"systems.{system}.delta", fix=f"hf upload {repo} {made}")
+    checkpoint = layout.checkpoint(system)
+    if not (checkpoint / "config.json").is_file():
+        raise StudyError("the system is not trained yet", where=checkpoint, fix="make study")
+    card = model_card(layout, system, repo, base)
+    out = layout.study / "publish" / system
+    with atomic_directory(out) as scratch:
+        for file in sorted(checkpoint.iterdir()):
+            if file.is_file() and file.name != "README.md":
+                (scratch / file.name).symlink_to(file.resolve())
+        card.save(scratch / "README.md")
+    return out
+
+
+def _check_name(key: str, name: str | None) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        if name is not None:
+            validate_repo_id(name)
+            if "/" not in name:
+                raise HFValidationError(f"{name!r} has no owner")
+    except HFValidationError as error:
+        raise StudyError(str(error), where=key, fix=f"{key}=org/name") from error
+
+
+def upload(folder: Path, repo: str) -> str:
+    """Lets the hub check the card, then uploads the folder; returns the commit's address.
+
+    Raises:
+        StudyError: there is no token, the hub refuses the card or the files, or is not reached.
+    """
+    from huggingface_hub import HfApi, ModelCard
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        ModelCard.load(folder / "README.md").validate()
+        api = HfApi()
+        api.create_repo(repo, private=True, exist_ok=True)
+        return str(api.upload_folder(repo_id=repo, folder_path=folder).commit_url)
+    except (HfHubHTTPError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        what = f"the hub did not take it: {reason}"
+        raise StudyError(what, where=repo, fix=WRITE_TOKEN) from error
+
+
+if __name__ == "__main__":
+    cli.run_program(main)
