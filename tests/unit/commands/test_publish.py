@@ -50,6 +50,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     study = tmp_path / "results" / "embedded"
     save_checkpoint(study / "tuning" / "tuned")
+    (study / "tuning" / "tuned" / ".snakemake_timestamp").touch()
     (study / "tuning" / "tuned" / "README.md").write_text(OWN_CARD, encoding="utf-8")
     write_scores(study / "scoring" / "tuned" / "translation.json", SCORES)
     write_scores(study / "comet" / "score" / "tuned" / "translation.json", COMET)
@@ -199,6 +200,7 @@ def test_a_dry_run_asks_no_hub_and_an_upload_sends_every_file(place: Path) -> No
         row["value"]["path"]: row["value"] for row in map(json.loads, lines) if row["key"] == "file"
     }
     folder = place / "results/embedded/publish/tuned"
+    assert ".snakemake_timestamp" not in sent
     assert set(sent) == {path.name for path in folder.iterdir()} >= {"README.md", "config.json"}
     assert all(base64.b64decode(v["content"]) == (folder / k).read_bytes() for k, v in sent.items())
 

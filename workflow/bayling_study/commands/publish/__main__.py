@@ -64,7 +64,7 @@ def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
     out = layout.study / "publish" / system
     with atomic_directory(out) as scratch:
         for file in sorted(checkpoint.iterdir()):
-            if file.is_file() and file.name != "README.md":
+            if file.is_file() and file.name != "README.md" and not file.name.startswith("."):
                 (scratch / file.name).symlink_to(file.resolve())
         card.save(scratch / "README.md")
     return out
