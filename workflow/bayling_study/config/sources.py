@@ -58,7 +58,7 @@ class Source(Section):
         return patterns
 
     @model_validator(mode="after")
-    def _complete(self) -> Source:
+    def _complete(self) -> "Source":
         if self.kind in PINNED_KINDS and not (self.revision and self.sha256 and self.bytes):
             raise ValueError(f"kind {self.kind} needs revision, sha256 and bytes")
         if self.kind in VERSIONED_KINDS and not self.revision:
