@@ -90,10 +90,21 @@ def test_the_card_is_what_the_hub_reads(place: Path) -> None:
     assert len(found) == 5
     assert results[0].metric_args == {"signature": "sig|a", "n": 9}
     assert ModelCard(str(card)).data.to_dict() == data.to_dict()
-    assert "chrF rose. 8 bits lost nothing." in card.text
+    assert "\n- chrF rose.\n- 8 bits lost nothing.\n\n## Use\n" in card.text
     assert "| translation | zh-en | chrf2 | 43.60 | 42.60 to 44.60 | 9 |" in card.text
     assert "| homeassistant | homeassistant | Apache-2.0 |" in card.text
     assert card.text.endswith("## Data\n\n120 conversations.\n")
+
+
+def test_a_study_without_a_report_has_a_card_without_a_verdict(place: Path) -> None:
+    (place / "results/embedded/report/verdict.json").unlink()
+    assert "\n# name\n\n## Use\n" in card_of(place).text
+
+
+def test_a_damaged_verdict_is_told(place: Path) -> None:
+    write_json(place / "results/embedded/report/verdict.json", {"sentences": "chrF rose."})
+    with pytest.raises(StudyError, match="no list of sentences"):
+        card_of(place)
 
 
 def test_hub_sources_are_named_by_their_hub_names(place: Path) -> None:
@@ -212,3 +223,10 @@ def test_a_card_that_the_hub_refuses_is_not_uploaded(place: Path) -> None:
     assert result.returncode == 2
     assert "the hub did not take it" in result.stderr
     assert "/api/repos/create" not in hub.files
+
+
+def test_a_hub_that_is_not_there_is_told_in_one_line(place: Path) -> None:
+    result = published(place, "http://127.0.0.1:9")
+    assert result.returncode == 2, result.stderr
+    assert "org/name: the hub did not take it: " in result.stderr
+    assert "Traceback" not in result.stderr

@@ -15,7 +15,6 @@ from bayling_study.core.files import atomic_directory
 from bayling_study.core.lookup import look_up_kind
 from bayling_study.dag.layout import Layout
 
-WRITE_TOKEN = "run `hf auth login` with a token that may write there"
 COMMAND_LINE = cli.command(
     __name__,
     study_config=cli.STUDY_CONFIG,
@@ -35,7 +34,7 @@ def main() -> None:
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     for name, size in (sizes | {f"in {folder}": sum(sizes.values())}).items():
         print(f"{size:>15,}  {name}")
-    if not options.base and "base_model" not in (folder / "README.md").read_text(encoding="utf-8"):
+    if "\nbase_model:" not in (folder / "README.md").read_text(encoding="utf-8"):
         print("the card names no base_model, which the source does not tell: BASE=org/name")
     if not options.dry:
         print(upload(folder, options.repo))
@@ -50,7 +49,7 @@ def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
     """
     from bayling_study.commands.publish.card import model_card
 
-    for key, name in (("REPO", repo), ("BASE", base)):
+    for key, name in {"REPO": repo, **({"BASE": base} if base else {})}.items():
         _check_name(key, name)
     tuned = look_up_kind(TunedSystem, "tuned system", system, layout.config.systems, "SYSTEM")
     if tuned.delta:
@@ -63,22 +62,21 @@ def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
     card = model_card(layout, system, repo, base)
     out = layout.study / "publish" / system
     with atomic_directory(out) as scratch:
-        for file in sorted(checkpoint.iterdir()):
-            if file.is_file() and file.name != "README.md" and not file.name.startswith("."):
+        for file in checkpoint.glob("[!.]*"):
+            if file.is_file() and file.name != "README.md":
                 (scratch / file.name).symlink_to(file.resolve())
         card.save(scratch / "README.md")
     return out
 
 
-def _check_name(key: str, name: str | None) -> None:
+def _check_name(key: str, name: str) -> None:
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils._validators import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id
 
     try:
-        if name is not None:
-            validate_repo_id(name)
-            if "/" not in name:
-                raise HFValidationError(f"{name!r} has no owner")
+        validate_repo_id(name)
+        if "/" not in name:
+            raise HFValidationError(f"{name!r} has no owner")
     except HFValidationError as error:
         raise StudyError(str(error), where=key, fix=f"{key}=org/name") from error
 
@@ -90,17 +88,18 @@ def upload(folder: Path, repo: str) -> str:
         StudyError: there is no token, the hub refuses the card or the files, or is not reached.
     """
     from huggingface_hub import HfApi, ModelCard
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HTTPError
 
     try:
         ModelCard.load(folder / "README.md").validate()
         api = HfApi()
         api.create_repo(repo, private=True, exist_ok=True)
         return str(api.upload_folder(repo_id=repo, folder_path=folder).commit_url)
-    except (HfHubHTTPError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        what = f"the hub did not take it: {reason}"
-        raise StudyError(what, where=repo, fix=WRITE_TOKEN) from error
+    except (HTTPError, ValueError, OSError) as error:
+        reason = f"{error}".strip() or type(error).__name__
+        what = f"the hub did not take it: {reason.splitlines()[0]}"
+        fix = "run `hf auth login` with a token that may write there"
+        raise StudyError(what, where=repo, fix=fix) from error
 
 
 if __name__ == "__main__":
