@@ -47,8 +47,7 @@ class PromptContext:
         Raises:
             StudyError: the program was started without it.
         """
-        if source not in self.downloads:
-            raise StudyError(
-                f"the suite needs the download of {source!r}", fix=f"--download {source}=DIR"
-            )
-        return self.downloads[source]
+        if source in self.downloads:
+            return self.downloads[source]
+        what = f"the suite needs the download of {source!r}"
+        raise StudyError(what, fix=f"--download {source}=DIR")

@@ -7,13 +7,12 @@ fragments of its reference that the translation must contain.
 from pathlib import Path
 from typing import Any
 
-from bayling_study.config.names import CONSTRAINED_DIRECTIONS
 from bayling_study.config.suites import ConstrainedSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
-from bayling_study.stages.prompts.released import check_known, item_rows
+from bayling_study.stages.prompts.released import item_rows
 from bayling_study.stages.prompts.translation import segment_prompt
 
 FOLDER = Path("data/constrained_translation")
@@ -27,10 +26,8 @@ def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Pr
     message.
 
     Raises:
-        StudyError: a direction was not released, a file is empty or a row is
-            malformed; names file and line.
+        StudyError: a file is empty or a row is malformed; names file and line.
     """
-    check_known("direction", suite.directions, CONSTRAINED_DIRECTIONS, f"suites.{name}.directions")
     folder = files_root(context.need_download(suite.source)) / FOLDER
     prompts: list[Prompt] = []
     for direction in suite.directions:

@@ -16,7 +16,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
-from bayling_study.stages.prompts.released import check_known, item_rows
+from bayling_study.stages.prompts.released import item_rows
 
 FOLDER = "data/v1"
 AnswerRule = Literal["single", "set", "math"]
@@ -63,9 +63,8 @@ def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
     skipped with a message.
 
     Raises:
-        StudyError: a task is not one of the paper's 18, or a row is malformed.
+        StudyError: a row is malformed.
     """
-    check_known("exam", suite.tasks, TASKS, f"suites.{name}.tasks")
     folder = files_root(context.need_download(suite.source)) / FOLDER
     prompts: list[Prompt] = []
     for task in suite.tasks:

@@ -1,26 +1,14 @@
 """Reading the rows of released test sets, of which a copy may be partial."""
 
 import logging
-from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
-from bayling_study.core.lookup import require
 from bayling_study.shared.sources.fetched import read_segments
 
 log = logging.getLogger(__name__)
-
-
-def check_known(kind: str, items: Iterable[str], known: Collection[str], where: str) -> None:
-    """Checks that the release knows all items that the config names.
-
-    Raises:
-        StudyError: it does not know one of them.
-    """
-    for item in items:
-        require(f"released {kind}", item, known, where)
 
 
 def is_present(suite: str, item: str, *paths: Path) -> bool:

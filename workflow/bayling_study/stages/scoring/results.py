@@ -12,7 +12,6 @@ from bayling_study.core.files import write_jsonl
 from bayling_study.core.records import Score, write_scores
 from bayling_study.shared.metrics.aggregates import (
     Resampled,
-    mean_groups,
     mean_of,
     pool,
     pool_groups,
@@ -44,7 +43,7 @@ def score_suite(
         items: the items that the system has.
         suite: the suite's section.
         options, plan: what the configuration lets a scorer choose.
-        groups: averages with their items, as the prompts name them.
+        groups: averages with their items (``aggregates.mean_groups``).
 
     Returns:
         the scores of all items and aggregates, and one row ``{id, metric, value}`` for
@@ -63,7 +62,7 @@ def score_suite(
         scores += _scores(answers, answers.item, measured[answers.item], plan)
     if items:
         scores += _pooled(items[0], suite, measured, plan)
-        scores += _means(items[0], mean_groups(suite, groups), measured, plan)
+        scores += _means(items[0], groups, measured, plan)
     return scores, rows
 
 

@@ -1,12 +1,17 @@
-"""The text of a page of HTML, as early revisions of ShareGPT hold it, and nothing else taken.
+"""Pages of HTML: as trees, and as early revisions of ShareGPT hold them, in the midst of text.
 
 Angle brackets are no markup by themselves: ``vector<int>``, ``a < b > c``, ``<your name>``.
 """
 
 import html
 import re
+from pathlib import Path
+from typing import Any
 
+from lxml.html import HTMLParser, document_fromstring
 from lxml.html.defs import empty_tags, tags
+
+from bayling_study.core.errors import StudyError
 
 CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 """Markdown's code: fenced blocks and what stands between equal runs of backticks."""
@@ -17,6 +22,21 @@ UNENDED = frozenset(
     {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup"}
 )
 """Elements that need no end tag (HTML standard, section 13.1.2.4)."""
+
+
+def page_tree(path: Path) -> Any:
+    """Returns the root of a file's tree, an element of ``lxml.html``; an empty file has no text.
+
+    Raises:
+        StudyError: the file is not UTF-8.
+    """
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
+    parser = HTMLParser(encoding="utf-8", huge_tree=True)
+    return document_fromstring(content + b"<p></p>", parser=parser)  # it refuses an empty one
 
 
 def strip_html(text: str) -> str:

@@ -7,14 +7,13 @@ document.
 """
 
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.readers.aligned import segment
-from bayling_study.stages.corpora.readers.lines import whole_text
+from bayling_study.stages.corpora.readers.html_text import page_tree
 from bayling_study.stages.corpora.readers.locate import locate
 
 DEFAULT_PATH = "usr/share/libreoffice/help/{language}/text"
@@ -51,33 +50,9 @@ def paragraphs(path: Path) -> dict[str, str]:
     Raises:
         StudyError: the file is not UTF-8.
     """
-    parser = _Page()
-    parser.feed(whole_text(path))
-    return parser.paragraphs
-
-
-class _Page(HTMLParser):
-    """Collects the text of the elements that have an id of a paragraph."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.paragraphs: dict[str, str] = {}
-        self._name = ""
-        self._tag = ""
-        self._text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        name = dict(attrs).get("id") or ""
-        if name.startswith(IDS) and not self._name:
-            self._name, self._tag, self._text = name, tag, []
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._name and tag == self._tag:
-            text = " ".join("".join(self._text).split())
-            if text:
-                self.paragraphs[self._name] = text
-            self._name = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._name:
-            self._text.append(data)
+    found = {}
+    for element in page_tree(path).xpath("//*[@id]"):
+        text = " ".join(element.text_content().split())
+        if text and element.get("id").startswith(IDS):
+            found[element.get("id")] = text
+    return found

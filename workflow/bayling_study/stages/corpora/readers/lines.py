@@ -40,18 +40,6 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, _text(line, number, path)
 
 
-def whole_text(path: Path) -> str:
-    """Returns the text of a small file.
-
-    Raises:
-        StudyError: the file is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise StudyError(f"not UTF-8 text ({error.reason})", where=path) from error
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Opens a file for reading, unpacked where its suffix is of a compression.

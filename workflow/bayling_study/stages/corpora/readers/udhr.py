@@ -8,14 +8,13 @@ document.
 """
 
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.readers.aligned import segment
-from bayling_study.stages.corpora.readers.lines import whole_text
+from bayling_study.stages.corpora.readers.html_text import page_tree
 from bayling_study.stages.corpora.readers.locate import locate
 
 DEFAULT_PATH = "declaration/{language}.html"
@@ -48,43 +47,14 @@ def articles(path: Path) -> dict[str, list[str]]:
     Raises:
         StudyError: the file is not UTF-8 or not of this form.
     """
-    parser = _Declaration()
-    parser.feed(whole_text(path))
-    if not parser.articles:
+    found: dict[str, list[str]] = {}
+    for part in page_tree(path).iter("header", "article"):
+        number = "0" if part.tag == "header" else part.get("data-number")
+        # an item of a list mostly holds its text as a paragraph
+        for paragraph in part.xpath(".//*[self::p or self::li][not(.//p or .//li)]"):
+            text = paragraph.text_content().strip()
+            if number and text:
+                found.setdefault(number, []).append(text)
+    if not found:
         raise StudyError("the file has no article with paragraphs", where=path)
-    return parser.articles
-
-
-class _Declaration(HTMLParser):
-    """Collects the texts of paragraphs under their article's number."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.articles: dict[str, list[str]] = {}
-        self._number = ""
-        self._text: list[str] | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "header":
-            self._number = "0"
-        elif tag == "article":
-            self._number = dict(attrs).get("data-number") or ""
-        elif tag in ("p", "li") and self._number:
-            self._end()
-            self._text = []
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("p", "li"):
-            self._end()
-        elif tag in ("header", "article"):
-            self._number = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._text is not None:
-            self._text.append(data)
-
-    def _end(self) -> None:
-        text = "".join(self._text or []).strip()
-        if text:
-            self.articles.setdefault(self._number, []).append(text)
-        self._text = None
+    return found
