@@ -30,9 +30,8 @@ def reference(folder: str, rows: str, out: str) -> None:
 def ours(folder: str, rows: str, out: str, *budgets: str, precision: str = "fp32") -> None:
     from bayling_study.stages.comet.cache import Cache, Triple
     from bayling_study.stages.comet.checkpoint import find_checkpoint
-    from bayling_study.stages.comet.joint import JointScorer
     from bayling_study.stages.comet.model import load_model
-    from bayling_study.stages.comet.scorer import Scorer
+    from bayling_study.stages.comet.scorer import JointScorer, Scorer
 
     checkpoint = find_checkpoint(Path(folder))
     model = load_model(checkpoint, precision)

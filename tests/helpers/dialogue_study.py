@@ -9,8 +9,9 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.core.files import write_json
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses, write_prompts
 from bayling_study.shared.metrics.answers import options_of, plan_of, read_answers
+from bayling_study.shared.score_files import write_suite
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.scoring.results import score_suite, write_suite
+from bayling_study.stages.scoring.results import score_suite
 
 SUITE = "talks"
 GOOD = ["The red house is very old.", "The red castle is very old."]

@@ -75,11 +75,9 @@ def _check_files(config: StudyConfig, where: object) -> None:
     for suite, file in made:
         other = owners.setdefault(file, suite)
         if other != suite:
-            raise StudyError(
-                f"files of the suites {other!r} and {suite!r} would have one name, {file}",
-                where=f"{where}: suites.{suite}",
-                fix="another name for one of them",
-            )
+            what = f"files of the suites {other!r} and {suite!r} would have one name, {file}"
+            fix = "another name for one of them"
+            raise StudyError(what, where=f"{where}: suites.{suite}", fix=fix)
 
 
 def _check_corpora(corpora: CorporaSection, key: str) -> None:
@@ -95,11 +93,9 @@ def _check_corpora(corpora: CorporaSection, key: str) -> None:
     )
     cleaning = corpora.cleaning
     if cleaning.min_words > cleaning.max_words:
-        raise StudyError(
-            f"{cleaning.min_words} is more than max_words, so every segment would be rejected",
-            where=f"{key}.cleaning.min_words",
-            fix=f"at most {cleaning.max_words}",
-        )
+        what = f"{cleaning.min_words} is more than max_words, so every segment would be rejected"
+        fix = f"at most {cleaning.max_words}"
+        raise StudyError(what, where=f"{key}.cleaning.min_words", fix=fix)
 
 
 def _languages(config: StudyConfig) -> set[str]:
@@ -114,11 +110,9 @@ def _check_directions(directions: Iterable[str], available: set[str], key: str) 
         conditions.direction(direction, key)
         for code in direction.split("-"):
             if code not in available:
-                raise StudyError(
-                    f"{direction} needs {code!r}, which no parallel corpus has",
-                    where=key,
-                    fix=f"remove {direction}, or add {code} to a corpus of corpora.parallel",
-                )
+                what = f"{direction} needs {code!r}, which no parallel corpus has"
+                fix = f"remove {direction}, or add {code} to a corpus of corpora.parallel"
+                raise StudyError(what, where=key, fix=fix)
 
 
 def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
@@ -132,11 +126,9 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
     if mixture.directions:
         conditions.sums_to_one(mixture.directions, f"{key}.directions")
     elif directed := [n for n, share in mixture.shares.items() if share and recipes[n]]:
-        raise StudyError(
-            f"the recipe {directed[0]!r} needs directions",
-            where=f"{key}.directions",
-            fix="directions: {zh-en: 0.5, en-zh: 0.5}",
-        )
+        what = f"the recipe {directed[0]!r} needs directions"
+        fix = "directions: {zh-en: 0.5, en-zh: 0.5}"
+        raise StudyError(what, where=f"{key}.directions", fix=fix)
     for code in mixture.general_languages:
         conditions.language(code, f"{key}.general_languages")
     if mixture.general_languages:

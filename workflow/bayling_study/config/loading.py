@@ -65,11 +65,9 @@ def _check_name(values: Mapping[str, Any], name: str, path: object) -> None:
     section = values.get("study")
     named = section.get("name", name) if isinstance(section, Mapping) else name
     if named != name:
-        raise StudyError(
-            f"study.name is {named!r}, and a study is called as its file is: {name!r}",
-            where=path,
-            fix=f"leave out study.name, or copy the study to config/studies/{named}.yaml",
-        )
+        what = f"study.name is {named!r}, and a study is called as its file is: {name!r}"
+        fix = f"leave out study.name, or copy the study to config/studies/{named}.yaml"
+        raise StudyError(what, where=path, fix=fix)
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,17 +60,13 @@ def check_curriculum(tuning: TuningSection, where: str) -> None:
         return
     ends = [phase.until for phase in phases]
     if ends != sorted(set(ends)) or ends[-1] != 1.0:
-        raise StudyError(
-            f"the phases end at {', '.join(f'{end:g}' for end in ends)}",
-            where=f"{where}.curriculum",
-            fix=f"ascending ends, the last one 1.0: curriculum: {_spread(phases)}",
-        )
+        what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
+        fix = f"ascending ends, the last one 1.0: curriculum: {_spread(phases)}"
+        raise StudyError(what, where=f"{where}.curriculum", fix=fix)
     if tuning.batch_tokens is not None:
-        raise StudyError(
-            "phases are shares of conversations, so a step must be a number of conversations",
-            where=f"{where}.batch_tokens",
-            fix=f"batch: {tuning.batch}, without batch_tokens",
-        )
+        what = "phases are shares of conversations, so a step must be a number of conversations"
+        fix = f"batch: {tuning.batch}, without batch_tokens"
+        raise StudyError(what, where=f"{where}.batch_tokens", fix=fix)
 
 
 def _spread(phases: list[Phase]) -> str:

@@ -1,6 +1,11 @@
-"""Where the score files of a study are: of the scorers, of COMET and of people."""
+"""The score files of a study: of the scorers, of COMET and of people. Standard library only."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from bayling_study.core.files import write_jsonl
+from bayling_study.core.records import Score, write_scores
 
 PEOPLE = "ranking/scores"
 """Where what people said of the systems goes."""
@@ -17,3 +22,11 @@ def score_files_of(study: Path, system: str) -> list[Path]:
     """Returns the score files of one system that jobs wrote; people's hold all systems."""
     folders = (study / "scoring" / system, study / "comet" / "score" / system)
     return [path for folder in folders for path in sorted(folder.glob("*.json"))]
+
+
+def write_suite(
+    folder: Path, suite: str, scores: list[Score], rows: Iterable[dict[str, Any]]
+) -> None:
+    """Writes ``SUITE.json``, and ``SUITE.segments.jsonl`` of ``{id, metric, value}``."""
+    write_scores(folder / f"{suite}.json", scores)
+    write_jsonl(folder / f"{suite}.segments.jsonl", rows)

@@ -18,9 +18,10 @@ from bayling_study.core.batches import length_batches
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.core.records import Hypothesis, Prompt, read_scores, write_hypotheses
+from bayling_study.shared.score_files import write_suite
 from bayling_study.stages.comet.cache import Cache, Triple, text_key
 from bayling_study.stages.comet.checkpoint import MARKER, find_checkpoint
-from bayling_study.stages.comet.results import item_scores, resampled_means, write_results
+from bayling_study.stages.comet.results import item_scores, resampled_means
 from bayling_study.stages.comet.scorable import Scorable, read_segments, scorable
 from bayling_study.stages.comet.settings import (
     CometSettings,
@@ -190,7 +191,7 @@ def test_item_scores_are_means_with_an_interval(tmp_path: Path) -> None:
     groups = {"average": ["de-en", "zh-en"], "others": ["ru-en", "zh-en"]}
     names = ("s", "x", "comet")
     scores = item_scores(segments, [0.2, 0.9, 0.4], names, "sig", SETTINGS, groups)
-    write_results(tmp_path, "s", scores, segments, [0.2, 0.9, 0.4])
+    write_suite(tmp_path, "s", scores, [{"id": "1", "metric": "comet", "value": 0.9}])
     first, second, average = read_scores(tmp_path / "s.json")
     assert (first.item, first.n, first.value) == ("de-en", 2, pytest.approx(0.3))
     assert (first.low, first.high) == (pytest.approx(0.2), pytest.approx(0.4))
@@ -199,7 +200,7 @@ def test_item_scores_are_means_with_an_interval(tmp_path: Path) -> None:
     assert (average.item, average.n, average.value) == ("average", 3, pytest.approx(0.6))
     assert (average.low, average.high) == (pytest.approx(0.55), pytest.approx(0.65))
     lines = (tmp_path / "s.segments.jsonl").read_text().splitlines()
-    assert json.loads(lines[1]) == {"id": "1", "metric": "comet", "value": 0.9}
+    assert json.loads(lines[0]) == {"id": "1", "metric": "comet", "value": 0.9}
 
 
 @pytest.mark.parametrize("kind", ["model", "published"])

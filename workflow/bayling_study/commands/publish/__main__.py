@@ -71,7 +71,7 @@ def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
 
 def _check_name(key: str, name: str) -> None:
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(name)
@@ -88,7 +88,7 @@ def upload(folder: Path, repo: str) -> str:
         StudyError: there is no token, the hub refuses the card or the files, or is not reached.
     """
     from huggingface_hub import HfApi, ModelCard
-    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     try:
         ModelCard.load(folder / "README.md").validate()

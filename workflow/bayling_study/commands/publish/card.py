@@ -35,6 +35,7 @@ def model_card(layout: Layout, system: str, repo: str, base: str | None) -> Mode
     source = layout.row(layout.system(layout.base(system), FoundationSystem).source)
     used = [layout.row(name) for name in layout.corpus_sources()]
     hub_base = source.location.removeprefix("models/") if source.kind == "hub" else None
+    named = licence_keys(source.licence)
     data = ModelCardData(
         model_name=repo.rpartition("/")[2],
         base_model=base or hub_base,
@@ -45,7 +46,8 @@ def model_card(layout: Layout, system: str, repo: str, base: str | None) -> Mode
         pipeline_tag="text-generation",
         tags=["translation", "bayling-study"],
         eval_results=[_result(score) for score in scores] or None,
-        **licence_keys(source.licence),
+        license=named["license"],
+        license_name=named.get("license_name"),
     )
     own = (layout.study / "tuning" / system / "README.md").read_text(encoding="utf-8")
     card: ModelCard = ModelCard.from_template(

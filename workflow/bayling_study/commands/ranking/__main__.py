@@ -11,20 +11,13 @@ study's scores, which the next report shows.
 """
 
 import argparse
-from pathlib import Path
 
 from bayling_study.commands.ranking.filled import Key, read_sheet
 from bayling_study.commands.ranking.results import scores, write_found
 from bayling_study.commands.ranking.sheet import ABILITIES, draw_rows, write_sheet
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
-from bayling_study.core.records import (
-    Hypothesis,
-    Prompt,
-    Score,
-    read_hypotheses,
-    read_prompts,
-)
+from bayling_study.core.records import Hypothesis, Score, read_hypotheses, read_prompts
 
 SEED = 20230619
 """The default study seed."""
@@ -75,18 +68,14 @@ def export_sheet(options: argparse.Namespace) -> None:
         what = "there is a sheet already, and its key would be lost"
         raise StudyError(what, where=options.out, fix="--out NEW")
     prompts = read_prompts(options.study / "prompts" / f"{options.suite}.jsonl")
-    answers = {
-        system: _answers(options.study / "generation" / system / f"{options.suite}.jsonl", prompts)
-        for system in dict.fromkeys(options.systems)
-    }
+    answers: dict[str, dict[str, Hypothesis]] = {}
+    for system in options.systems:
+        path = options.study / "generation" / system / f"{options.suite}.jsonl"
+        answers[system] = {row.id: row for row in read_hypotheses(path, prompts)}
     rows = draw_rows(prompts, answers, options.items, options.seed)
     about = {"suite": options.suite, "seed": options.seed, "systems": list(answers)}
     write_sheet(options.out, rows, about)
     print(f"{options.out}: {len(rows)} conversations, {len(answers)} systems; keep key.json apart")
-
-
-def _answers(path: Path, prompts: list[Prompt]) -> dict[str, Hypothesis]:
-    return {row.id: row for row in read_hypotheses(path, prompts)}
 
 
 def analyse_sheets(options: argparse.Namespace) -> None:

@@ -45,11 +45,9 @@ def read_sheet(path: Path, key: Key) -> Ranks:
     header = rows[0] if rows else []
     for column in wanted:
         if header.count(column) != 1:
-            raise StudyError(
-                f"the column {column} is there {header.count(column)} times",
-                where=f"{path}: row 1",
-                fix="the header row of sheet.csv, unchanged",
-            )
+            what = f"the column {column} is there {header.count(column)} times"
+            fix = "the header row of sheet.csv, unchanged"
+            raise StudyError(what, where=f"{path}: row 1", fix=fix)
     ranks: Ranks = {ability: {} for ability in ABILITIES}
     for number, cells in enumerate(rows[1:], start=2):
         if any(cell.strip() for cell in cells):

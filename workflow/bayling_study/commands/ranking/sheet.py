@@ -66,11 +66,9 @@ def draw_rows(
             groups.setdefault(prompt.item, []).append(prompt)
     available = sum(map(len, groups.values()))
     if count > available:
-        raise StudyError(
-            f"{available} conversations of two or more turns have answers of all systems",
-            where=f"--items {count}",
-            fix=f"--items {available}" if available else "another suite",
-        )
+        what = f"{available} conversations of two or more turns have answers of all systems"
+        fix = f"--items {available}" if available else "another suite"
+        raise StudyError(what, where=f"--items {count}", fix=fix)
     for item, group in groups.items():
         generator(seed, "ranking", item).shuffle(group)
     longest = max(map(len, groups.values()), default=0)

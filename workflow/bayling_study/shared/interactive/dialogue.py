@@ -78,11 +78,9 @@ class Director:
         """
         made = self.find(direction, rng)
         if made is None:
-            raise StudyError(
-                "no interactive conversation can be made",
-                where=direction,
-                fix="more aligned text, other demands or fewer turns",
-            )
+            what = "no interactive conversation can be made"
+            fix = "more aligned text, other demands or fewer turns"
+            raise StudyError(what, where=direction, fix=fix)
         return made
 
     def find(self, direction: str, rng: Random) -> Dialogue | None:

@@ -118,11 +118,9 @@ def _rule(answers: Answers) -> Rule:
     names = {prompt.meta.get("answer_rule") for prompt in answers.prompts}
     name = names.pop()
     if names or name not in RULES:
-        raise StudyError(
-            f"the answer rule of {answers.item!r} is {name!r}",
-            where=answers.where(0),
-            fix=f"one of: {', '.join(RULES)}, the same for all questions of an exam",
-        )
+        what = f"the answer rule of {answers.item!r} is {name!r}"
+        fix = f"one of: {', '.join(RULES)}, the same for all questions of an exam"
+        raise StudyError(what, where=answers.where(0), fix=fix)
     return RULES[name]
 
 

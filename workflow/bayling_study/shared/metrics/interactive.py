@@ -84,11 +84,8 @@ def _judge(answers: Answers, index: int) -> list[CheckedTurn]:
     demands: list[dict[str, Any]] = prompt.meta.get("demands", [])
     sizes = {len(demands), len(prompt.references), len(given)}
     if len(sizes) != 1:
-        raise StudyError(
-            f"{len(given)} answers, {len(prompt.references)} references, {len(demands)} demands",
-            where=answers.where(index),
-            fix="one of each for every turn",
-        )
+        what = f"{len(given)} answers, {len(prompt.references)} references, {len(demands)} demands"
+        raise StudyError(what, where=answers.where(index), fix="one of each for every turn")
     turns = []
     for position, demand in enumerate(demands):
         checks = demand["checks"]

@@ -138,11 +138,9 @@ def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
     for index, (prompt, review) in enumerate(reviews):
         scores = parse_released(review) if strict else parse_scores(review)
         if scores is None and strict:
-            raise StudyError(
-                "the review states no score for one of the assistants",
-                where=answers.where(index),
-                fix='lines such as "Score of the Assistant 1: 8"',
-            )
+            what = "the review states no score for one of the assistants"
+            fix = 'lines such as "Score of the Assistant 1: 8"'
+            raise StudyError(what, where=answers.where(index), fix=fix)
         key = str(prompt.meta.get("question_id", prompt.id))
         category = str(prompt.meta.get("category", ""))
         question = questions.setdefault(key, QuestionReviews(category))

@@ -26,11 +26,9 @@ def files_root(download: Path) -> Path:
     manifest = read_json(download / MANIFEST)
     root = Path(manifest["root"]) if manifest.get("root") else download / "files"
     if not root.is_dir():
-        raise StudyError(
-            "the folder of the source's files does not exist",
-            where=root,
-            fix="correct download.local in the config, or fetch the source again",
-        )
+        what = "the folder of the source's files does not exist"
+        fix = "correct download.local in the config, or fetch the source again"
+        raise StudyError(what, where=root, fix=fix)
     return root
 
 
@@ -61,8 +59,6 @@ def numbered_segments(path: Path) -> Iterator[tuple[int, str]]:
         try:
             yield number, line.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise StudyError(
-                f"not UTF-8 text ({error.reason})",
-                where=f"{path}:{number}",
-                fix="convert the file to UTF-8",
-            ) from error
+            what = f"not UTF-8 text ({error.reason})"
+            fix = "convert the file to UTF-8"
+            raise StudyError(what, where=f"{path}:{number}", fix=fix) from error

@@ -100,11 +100,9 @@ def _row(cells: dict[str, str], where: str) -> SourceRow:
         finding = error.errors()[0]
         column = str(finding["loc"][0]) if finding["loc"] else "kind"
         reason = finding["msg"].removeprefix("Value error, ")
-        raise StudyError(
-            f"{without_credentials(cells.get(column, ''))!r}: {reason}",
-            where=f"{where}, column {column}",
-            fix=_fix(column, cells.get(column, "")),
-        ) from error
+        what = f"{without_credentials(cells.get(column, ''))!r}: {reason}"
+        fix = _fix(column, cells.get(column, ""))
+        raise StudyError(what, where=f"{where}, column {column}", fix=fix) from error
 
 
 def _items(cell: str) -> tuple[str, ...]:

@@ -158,11 +158,9 @@ def find_checkpoint(model: Path, encoder: Path | None = None, source: str = "") 
     model, encoder = _folder(model), encoder and _folder(encoder)
     files = [model] if model.is_file() else sorted(model.rglob("checkpoints/*.ckpt"))
     if len(files) != 1:
-        raise StudyError(
-            f"{len(files)} checkpoints found, one expected",
-            where=model,
-            fix="the path of a file X/checkpoints/model.ckpt with X/hparams.yaml beside it",
-        )
+        what = f"{len(files)} checkpoints found, one expected"
+        fix = "the path of a file X/checkpoints/model.ckpt with X/hparams.yaml beside it"
+        raise StudyError(what, where=model, fix=fix)
     file = files[0].absolute()
     beside = file.parents[1] / "encoder"
     chosen = encoder or (beside if beside.is_dir() else None)

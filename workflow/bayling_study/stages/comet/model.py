@@ -61,11 +61,9 @@ def read_weights(checkpoint: CometCheckpoint) -> dict[str, Any]:
     try:
         return dict(torch.load(checkpoint.file, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
-        raise StudyError(
-            f"cannot be read as plain weights ({str(error).splitlines()[0]})",
-            where=checkpoint.file,
-            fix="a checkpoint that holds only tensors, numbers and text; nothing else is loaded",
-        ) from error
+        what = f"cannot be read as plain weights ({str(error).splitlines()[0]})"
+        fix = "a checkpoint that holds only tensors, numbers and text; nothing else is loaded"
+        raise StudyError(what, where=checkpoint.file, fix=fix) from error
 
 
 def build(checkpoint: CometCheckpoint, hyper_parameters: dict[str, Any]) -> CometModel:
@@ -84,11 +82,9 @@ def build(checkpoint: CometCheckpoint, hyper_parameters: dict[str, Any]) -> Come
     try:
         return kind(**values)
     except OSError as error:
-        raise StudyError(
-            f"the encoder {values['pretrained_model']!r} is not on this machine",
-            where=checkpoint.file,
-            fix="--encoder DIR, a folder with its config.json and tokenizer files",
-        ) from error
+        what = f"the encoder {values['pretrained_model']!r} is not on this machine"
+        fix = "--encoder DIR, a folder with its config.json and tokenizer files"
+        raise StudyError(what, where=checkpoint.file, fix=fix) from error
 
 
 def signature(checkpoint: CometCheckpoint, precision: str) -> str:

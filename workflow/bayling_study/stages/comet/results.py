@@ -1,14 +1,12 @@
-"""Score files: means of items and of averages over items, with intervals, and segments' scores."""
+"""Means of items and of averages over items, with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayling_study.core.files import write_jsonl
-from bayling_study.core.records import Score, write_scores
+from bayling_study.core.records import Score
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.one_form import MARK
 from bayling_study.stages.comet.scorable import Scorable
@@ -117,22 +115,3 @@ def _score(
     method = f"bootstrap of segments, {settings.samples} samples, {settings.confidence:.0%}"
     what = suite, item, system, metric
     return Score(*what, found.value, low, high, found.n, signature + found.form, method, note)
-
-
-def write_results(
-    folder: Path,
-    suite: str,
-    segments: list[Scorable],
-    models: list[tuple[list[Score], list[float]]],
-) -> None:
-    """Writes ``SUITE.json`` and ``SUITE.segments.jsonl`` into a system's folder.
-
-    ``models`` has each model's scores and the values of the ``segments``.
-    """
-    rows = (
-        {"id": segment.id, "metric": scores[0].metric, "value": value}
-        for scores, values in models
-        for segment, value in zip(segments, values, strict=True)
-    )
-    write_scores(folder / f"{suite}.json", [score for scores, _ in models for score in scores])
-    write_jsonl(folder / f"{suite}.segments.jsonl", rows)

@@ -9,25 +9,28 @@ import argparse
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory
 from bayling_study.core.records import Prompt, Score
 from bayling_study.shared.metrics.groups import averages
+from bayling_study.shared.score_files import write_suite
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.comet.cache import Cache
 from bayling_study.stages.comet.checkpoint import CometCheckpoint, find_checkpoint
-from bayling_study.stages.comet.joint import JointScorer
 from bayling_study.stages.comet.model import load_model, signature
-from bayling_study.stages.comet.results import item_scores, write_results
+from bayling_study.stages.comet.results import item_scores
 from bayling_study.stages.comet.scorable import Scorable, is_covered, read_segments, read_suites
-from bayling_study.stages.comet.scorer import Scorer
+from bayling_study.stages.comet.scorer import JointScorer, Scorer
 from bayling_study.stages.comet.settings import CometSettings, read_score_settings
 
 LOG = logging.getLogger(__name__)
 SCALE = 100
 """The papers' tables give COMET times 100; ``comet-score`` prints it on its own scale."""
+Found = dict[tuple[str, str], tuple[list[Score], list[dict[str, Any]]]]
+"""(system, suite) to the scores of all models and the segments' rows."""
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -65,11 +68,9 @@ def score(options: argparse.Namespace) -> None:
     with run_record(options.record, "comet", "score", settings.study, options.code) as run:
         suites = read_suites(options.prompts, options.suites)
         if not suites:
-            raise StudyError(
-                "no suite has single-turn prompts with a source_text and a reference",
-                where="--suites",
-                fix="name a translation suite, or set comet to nothing",
-            )
+            what = "no suite has single-turn prompts with a source_text and a reference"
+            fix = "name a translation suite, or set comet to nothing"
+            raise StudyError(what, where="--suites", fix=fix)
         skipped = [suite for suite in options.suites if suite not in suites]
         _note(run, options, settings, checkpoints, skipped)
         systems = {
@@ -87,7 +88,11 @@ def score(options: argparse.Namespace) -> None:
             encoded, seconds = encoded + scorer.encoded, seconds + scorer.encoding_seconds
             _collect(found, systems, values, checkpoint, settings, groups)
         run.metrics({"texts_encoded": encoded, "texts_per_second": encoded / seconds})
-        _write(run, options.out, systems, found)
+        with atomic_directory(options.out) as folder:
+            for (system, suite), (scores, rows) in found.items():
+                write_suite(folder / system, suite, scores, rows)
+                run.metrics({f"{s.metric}/{system}/{suite}/{s.item}": s.value for s in scores})
+        run.output("scores", options.out)
 
 
 def _note(
@@ -158,10 +163,6 @@ def _score_all(
     return values
 
 
-Found = dict[tuple[str, str], list[tuple[list[Score], list[float]]]]
-"""(system, suite) to the scores and the segments' values of each model."""
-
-
 def _collect(
     found: Found,
     systems: dict[str, dict[str, list[Scorable]]],
@@ -171,23 +172,14 @@ def _collect(
     groups: dict[str, dict[str, list[str]]],
 ) -> None:
     """Adds one model's scores."""
-    text = f"{signature(checkpoint, settings.precision)}|scale:{SCALE}"
+    text, metric = f"{signature(checkpoint, settings.precision)}|scale:{SCALE}", checkpoint.metric
     for (system, suite), raw in values.items():
-        scores = [SCALE * value for value in raw]
-        names = (suite, system, checkpoint.metric)
-        rows = item_scores(systems[system][suite], scores, names, text, settings, groups[suite])
-        found.setdefault((system, suite), []).append((rows, scores))
-
-
-def _write(
-    run: RunRecord, out: Path, systems: dict[str, dict[str, list[Scorable]]], found: Found
-) -> None:
-    with atomic_directory(out) as folder:
-        for (system, suite), models in found.items():
-            write_results(folder / system, suite, systems[system][suite], models)
-            rows = [row for scores, _ in models for row in scores]
-            run.metrics({f"{row.metric}/{system}/{suite}/{row.item}": row.value for row in rows})
-    run.output("scores", out)
+        own, segments = [SCALE * value for value in raw], systems[system][suite]
+        scores, rows = found.setdefault((system, suite), ([], []))
+        names = suite, system, metric
+        scores += item_scores(segments, own, names, text, settings, groups[suite])
+        pairs = zip(segments, own, strict=True)
+        rows += [{"id": part.id, "metric": metric, "value": value} for part, value in pairs]
 
 
 if __name__ == "__main__":

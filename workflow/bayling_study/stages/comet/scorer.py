@@ -1,9 +1,12 @@
-"""Scores of many systems that share sources and references, each text encoded once.
+"""Scores of many systems that share sources and references, each text or triple computed once.
 
 A COMET regression model encodes source, hypothesis and reference apart with one encoder and
 feeds the three pooled vectors to a small network (``RegressionMetric.forward``). So a text's
 vector depends on the text alone: it is computed once, wherever the text occurs, by the model's
 own ``get_sentence_embedding``, and the vectors are combined by its own ``estimate``.
+
+Other classes read a segment's texts together (XCOMET, CometKiwi) or leave the reference out. They
+prepare and predict by their own code: XCOMET's score counts the error spans that it finds, too.
 """
 
 import time
@@ -105,6 +108,31 @@ class Scorer:
                 found = self.model.estimate(*columns).score.float().cpu().numpy()
             scores |= {text_key(*row): score for row, score in zip(part, found, strict=True)}
         return scores
+
+
+class JointScorer(Scorer):
+    """A loaded model of any class but ``regression_metric``; each triple is computed once, ever."""
+
+    def _computed(self, triples: Sequence[Triple]) -> dict[bytes, Any]:
+        start = time.monotonic()
+        columns = [self._tokens(column) for column in zip(*triples, strict=True)]
+        lengths = [sum(map(len, texts)) for texts in zip(*columns, strict=True)]
+        scores: dict[bytes, Any] = {}
+        with Progress("scoring", len(triples), "segments") as progress:
+            for batch in length_batches(lengths, self.batch_tokens):
+                rows = [triples[index] for index in batch]
+                scores |= zip((text_key(*row) for row in rows), self._scores(rows), strict=True)
+                progress.update(len(batch))
+        self.encoded += len(triples)
+        self.encoding_seconds += time.monotonic() - start
+        return scores
+
+    def _scores(self, rows: Sequence[Triple]) -> Any:
+        samples = [{"src": r.source, "mt": r.hypothesis, "ref": r.reference} for r in rows]
+        inputs = self.model.prepare_sample(samples, stage="predict")
+        inputs = self.model.transfer_batch_to_device(inputs, self.model.device, 0)
+        with torch.inference_mode():
+            return self.model.predict_step(inputs)["scores"].float().cpu().numpy()
 
 
 def _stack(texts: Iterable[str], vectors: dict[str, Any]) -> torch.Tensor:

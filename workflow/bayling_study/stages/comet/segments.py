@@ -67,11 +67,9 @@ def draw(
         source, target = direction.split("-")
         pivots = [pivot for pivot, texts in translations.items() if {source, target} <= set(texts)]
         if not pivots:
-            raise StudyError(
-                f"no training-side segments for {direction}",
-                where="comet.embedded",
-                fix="corpora with both languages, or a suite without this direction",
-            )
+            what = f"no training-side segments for {direction}"
+            fix = "corpora with both languages, or a suite without this direction"
+            raise StudyError(what, where="comet.embedded", fix=fix)
         chance = generator(seed, "comet-data", direction)
         chosen = chance.sample(pivots, min(each, len(pivots)))
         rows.append([_row(translations[pivot], pivot, direction) for pivot in chosen])

@@ -38,11 +38,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> XLMR
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise StudyError(
-            f"no tokenizer of {vocabulary} pieces can be trained ({error})",
-            where="comet.embedded.vocabulary",
-            fix="a larger vocabulary",
-        ) from error
+        what = f"no tokenizer of {vocabulary} pieces can be trained ({error})"
+        fix = "a larger vocabulary"
+        raise StudyError(what, where="comet.embedded.vocabulary", fix=fix) from error
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "sentencepiece.bpe.model"
     file.write_bytes(model.getvalue())

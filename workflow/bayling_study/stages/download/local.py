@@ -37,11 +37,9 @@ def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
         return None
     path = Path(text).expanduser().absolute()
     if not path.exists():
-        raise StudyError(
-            f"the path {text} does not exist",
-            where=f"download.local.{row.id}",
-            fix="correct the path in the config, or remove the line to fetch the source",
-        )
+        what = f"the path {text} does not exist"
+        fix = "correct the path in the config, or remove the line to fetch the source"
+        raise StudyError(what, where=f"download.local.{row.id}", fix=fix)
     return path
 
 
@@ -53,11 +51,9 @@ def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
     """
     facts = [fact for fact in describe_files(root) if wanted(fact.path, row.files)]
     if not facts:
-        raise StudyError(
-            f"no file matches {'; '.join(row.files) or 'anything'}",
-            where=root,
-            fix=f"download.local.{row.id} must name a folder in the upstream layout",
-        )
+        what = f"no file matches {'; '.join(row.files) or 'anything'}"
+        fix = f"download.local.{row.id} must name a folder in the upstream layout"
+        raise StudyError(what, where=root, fix=fix)
     return facts
 
 
@@ -100,9 +96,7 @@ def take_local_file(path: Path, request: DownloadRequest) -> Fetched:
         StudyError: the hash is wrong, the archive unusable, or the source has many files.
     """
     if request.row.kind in MANY_FILES:
-        raise StudyError(
-            f"a source of kind {request.row.kind} has many files, but {path} is one file",
-            where=f"download.local.{request.row.id}",
-            fix="name the folder that holds its files in the upstream layout",
-        )
+        what = f"a source of kind {request.row.kind} has many files, but {path} is one file"
+        fix = "name the folder that holds its files in the upstream layout"
+        raise StudyError(what, where=f"download.local.{request.row.id}", fix=fix)
     return take_file(path, request)

@@ -96,11 +96,9 @@ def fetch(
             raise StudyError(str(error), where=url, fix=ADVICE) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise StudyError(
-            f"the disk is full after {transfer.have() / 1e9:.2f} GB of {target.name}",
-            where=target.parent,
-            fix="free some space and start again; the transfer continues where it stopped",
-        ) from error
+        what = f"the disk is full after {transfer.have() / 1e9:.2f} GB of {target.name}"
+        fix = "free some space and start again; the transfer continues where it stopped"
+        raise StudyError(what, where=target.parent, fix=fix) from error
 
 
 def is_there(target: Path, sha256: str, expected_bytes: int | None) -> bool:
@@ -118,20 +116,20 @@ def is_there(target: Path, sha256: str, expected_bytes: int | None) -> bool:
     return False
 
 
+@dataclass
 class _Transfer:
     """One file on its way; ``run`` tries until it is there."""
 
-    def __init__(
-        self, url: str, target: Path, sha256: str, expected_bytes: int | None, policy: Policy
-    ) -> None:
-        self.url = url
-        self.target = target
-        self.sha256 = sha256
-        self.expected_bytes = expected_bytes
-        self.policy = policy
-        self.part = target.with_name(f"{target.name}.part")
-        self.etag = target.with_name(f"{target.name}.part.etag")
-        self.stalled = 0
+    url: str
+    target: Path
+    sha256: str
+    expected_bytes: int | None
+    policy: Policy
+    stalled: int = 0
+
+    def __post_init__(self) -> None:
+        self.part = self.target.with_name(f"{self.target.name}.part")
+        self.etag = self.target.with_name(f"{self.target.name}.part.etag")
         self.resumed = self.have() > 0  # may be a whole file of an earlier, unverified attempt
 
     def have(self) -> int:
@@ -230,11 +228,9 @@ class _Transfer:
     def _refuse_wrong_size(self, total: int | None) -> None:
         if self.expected_bytes is not None and total not in (None, self.expected_bytes):
             self._discard()
-            raise StudyError(
-                f"the server's file has {total} bytes where {self.expected_bytes} were expected",
-                where=self.url,
-                fix="the upstream file changed or the address is wrong; see the source's row",
-            )
+            what = f"the server's file has {total} bytes where {self.expected_bytes} were expected"
+            fix = "the upstream file changed or the address is wrong; see the source's row"
+            raise StudyError(what, where=self.url, fix=fix)
 
     def _check(self) -> None:
         """Compares size and hash; a resumed transfer that went wrong is begun again once."""
@@ -284,11 +280,9 @@ def check_status(response: requests.Response, url: str) -> None:
             fix="check the network's proxy or firewall, or fetch the file by other means and "
             "name it under download.local in the config",
         )
-    raise StudyError(
-        f"the server does not have the file (HTTP {status})",
-        where=url,
-        fix="check the source's row, or set download.mirrors or download.local in the config",
-    )
+    what = f"the server does not have the file (HTTP {status})"
+    fix = "check the source's row, or set download.mirrors or download.local in the config"
+    raise StudyError(what, where=url, fix=fix)
 
 
 def asked_pause(response: requests.Response) -> float | None:

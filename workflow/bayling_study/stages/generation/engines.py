@@ -57,15 +57,11 @@ def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> s
         fits = kind == "safetensors" and all(how.beams == 1 for how in hows)
         return "vllm" if installed and fits and torch.cuda.is_available() else "transformers"
     if not installed:
-        raise StudyError(
-            "vllm is not installed in this environment",
-            where="generation.backend: vllm",
-            fix="pip install vllm, on a machine with a GPU; or\nbackend: transformers",
-        )
+        what = "vllm is not installed in this environment"
+        fix = "pip install vllm, on a machine with a GPU; or\nbackend: transformers"
+        raise StudyError(what, where="generation.backend: vllm", fix=fix)
     if kind != "safetensors":
-        raise StudyError(
-            f"vllm does not run checkpoints in the format {kind} here",
-            where="generation.backend: vllm",
-            fix="backend: auto   (8-bit systems then run in transformers)",
-        )
+        what = f"vllm does not run checkpoints in the format {kind} here"
+        fix = "backend: auto   (8-bit systems then run in transformers)"
+        raise StudyError(what, where="generation.backend: vllm", fix=fix)
     return "vllm"

@@ -57,11 +57,9 @@ def align(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Hypot
     if rows[0].key is not None:
         rows = _by_key(prompts, rows, path)
     if len(rows) != len(prompts):
-        raise StudyError(
-            f"{len(rows)} lines, but the test set has {len(prompts)}",
-            where=f"{path}:{min(len(rows), len(prompts)) + 1}",
-            fix="a hypothesis file has one line per segment, in the order of the test set",
-        )
+        what = f"{len(rows)} lines, but the test set has {len(prompts)}"
+        fix = "a hypothesis file has one line per segment, in the order of the test set"
+        raise StudyError(what, where=f"{path}:{min(len(rows), len(prompts)) + 1}", fix=fix)
     return [_hypothesis(prompt, row) for prompt, row in zip(prompts, rows, strict=True)]
 
 

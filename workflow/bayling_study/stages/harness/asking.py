@@ -132,11 +132,9 @@ def _task(suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> tuple
     for prompt, number in zip(prompts, numbers, strict=True):
         same = number < len(docs) and task.doc_to_choice(docs[number]) == prompt.meta["choices"]
         if not same:
-            raise StudyError(
-                "the source's question is not the prompt's",
-                where=f"{prompt.suite}: {prompt.id}",
-                fix="make the prompts again: remove results/STUDY/prompts",
-            )
+            what = "the source's question is not the prompt's"
+            fix = "make the prompts again: remove results/STUDY/prompts"
+            raise StudyError(what, where=f"{prompt.suite}: {prompt.id}", fix=fix)
     return task, numbers
 
 

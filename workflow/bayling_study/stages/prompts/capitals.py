@@ -41,11 +41,8 @@ def questions(language: str, seed: int) -> list[ExamQuestion]:
     names = _names(language)
     asked = [code for code in names if not _leaks(*names[code], languages.is_unspaced(language))]
     if len(asked) < FEWEST:
-        raise StudyError(
-            f"CLDR gives {len(asked)} questions about capitals in {language!r}, not {FEWEST}",
-            where="suites.SUITE.languages",
-            fix="another language",
-        )
+        what = f"CLDR gives {len(asked)} questions about capitals in {language!r}, not {FEWEST}"
+        raise StudyError(what, where="suites.SUITE.languages", fix="another language")
     return [_question(code, names, seed) for code in asked]
 
 

@@ -32,11 +32,9 @@ def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt
     for item in expanded(name, suite):
         task = load_task(item, suite, root)
         if task.OUTPUT_TYPE != "multiple_choice":
-            raise StudyError(
-                f"{item} is a task of kind {task.OUTPUT_TYPE!r}",
-                where=f"suites.{name}.tasks",
-                fix="multiple-choice tasks; what a system writes is judged by other suites",
-            )
+            what = f"{item} is a task of kind {task.OUTPUT_TYPE!r}"
+            fix = "multiple-choice tasks; what a system writes is judged by other suites"
+            raise StudyError(what, where=f"suites.{name}.tasks", fix=fix)
         docs = task.eval_docs
         averages = ["average"]
         for group, patterns in suite.groups.items():

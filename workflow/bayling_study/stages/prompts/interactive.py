@@ -63,11 +63,9 @@ def _conversations(
         found.setdefault(tuple(step.user for step in made.steps), made)
         if len(found) == suite.conversations:
             return list(found.values())
-    raise StudyError(
-        f"only {len(found)} of {suite.conversations} different conversations can be made",
-        where=direction,
-        fix="fewer conversations, or a larger corpora.split.test_share",
-    )
+    what = f"only {len(found)} of {suite.conversations} different conversations can be made"
+    fix = "fewer conversations, or a larger corpora.split.test_share"
+    raise StudyError(what, where=direction, fix=fix)
 
 
 def _prompt(name: str, direction: str, number: int, made: Dialogue) -> Prompt:

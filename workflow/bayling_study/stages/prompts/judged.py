@@ -73,10 +73,7 @@ def _chosen(
     if limit is None:
         return prompts
     if limit > len(prompts):
-        raise StudyError(
-            f"{prompts[0].item} has {len(prompts)} questions",
-            where=f"suites.{name}.limit: {limit}",
-            fix=f"limit: {len(prompts)}",
-        )
+        what = f"{prompts[0].item} has {len(prompts)} questions"
+        raise StudyError(what, where=f"suites.{name}.limit: {limit}", fix=f"limit: {len(prompts)}")
     places = generator(context.seed, "suites", name).sample(range(len(prompts)), limit)
     return [prompts[place] for place in sorted(places)]

@@ -36,11 +36,9 @@ def _questions(
     if suite.collection == "capitals":
         return capitals.questions(language, context.seed)
     if suite.source is None:
-        raise StudyError(
-            f"the collection {suite.collection!r} is read from a source",
-            where=f"suites.{name}.source",
-            fix="source: evals" if suite.collection == "school-exams" else "source: lm-eval",
-        )
+        what = f"the collection {suite.collection!r} is read from a source"
+        fix = "source: evals" if suite.collection == "school-exams" else "source: lm-eval"
+        raise StudyError(what, where=f"suites.{name}.source", fix=fix)
     root = files_root(context.need_download(suite.source))
     if suite.collection == "school-exams":
         return school_exams.questions(language, root)

@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bayling_study.config.suites import Suite
-from bayling_study.core.files import write_jsonl
-from bayling_study.core.records import Score, write_scores
+from bayling_study.core.records import Score
 from bayling_study.shared.metrics.aggregates import (
     Resampled,
     mean_of,
@@ -66,12 +64,6 @@ def score_suite(
     return scores, rows
 
 
-def write_suite(folder: Path, suite: str, scores: list[Score], rows: list[dict[str, Any]]) -> None:
-    """Writes ``SUITE.json`` and ``SUITE.segments.jsonl``."""
-    write_scores(folder / f"{suite}.json", scores)
-    write_jsonl(folder / f"{suite}.segments.jsonl", rows)
-
-
 def _segment_rows(answers: Answers, results: list[Measurement]) -> Iterator[dict[str, Any]]:
     """Yields the values of single segments, for metrics that have one for each prompt."""
     for measurement in results:
@@ -104,28 +96,17 @@ def _scores(
     scores = []
     for metric, result in measured.items():
         meaning(metric)  # no score without a stated direction
-        judged = result.measurement.judged and result.measurement.n > 0
+        found = result.measurement
+        judged = found.judged and found.n > 0
         low, high = (
-            wilson(result.measurement, plan.confidence)
+            wilson(found, plan.confidence)
             if judged
             else interval(defined(result.resamples, metric), plan.confidence)
         )
-        scores.append(
-            Score(
-                suite=answers.suite,
-                item=item,
-                system=answers.system,
-                metric=metric,
-                value=result.measurement.value,
-                low=low,
-                high=high,
-                n=result.measurement.n,
-                signature=result.measurement.signature,
-                method=plan.wilson_method if judged else plan.method,
-                note=_noted(result, judged),
-                chance=_at_chance(low, result.measurement.chance),
-            )
-        )
+        method = plan.wilson_method if judged else plan.method
+        about = found.signature, method, _noted(result, judged), _at_chance(low, found.chance)
+        what = answers.suite, item, answers.system, metric
+        scores.append(Score(*what, found.value, low, high, found.n, *about))
     return scores
 
 
@@ -180,20 +161,11 @@ def _mean(
     value, resamples = mean_of(members)
     low, high = interval(defined(resamples, name), plan.confidence)
     signatures = dict.fromkeys(member.measurement.signature for member in members)
-    return Score(
-        suite=answers.suite,
-        item=name,
-        system=answers.system,
-        metric=members[0].measurement.metric,
-        value=value,
-        low=low,
-        high=high,
-        n=sum(len(member.measurement.statistics) for member in members),
-        signature=f"mean of {what}|{' & '.join(signatures)}",
-        method=plan.method,
-        note=f"plain mean of {what}",
-        chance=_at_chance(low, _mean_chance(members)),
-    )
+    signature, note = f"mean of {what}|{' & '.join(signatures)}", f"plain mean of {what}"
+    n = sum(len(member.measurement.statistics) for member in members)
+    chance = _at_chance(low, _mean_chance(members))
+    names = answers.suite, name, answers.system, members[0].measurement.metric
+    return Score(*names, value, low, high, n, signature, plan.method, note, chance)
 
 
 def _mean_chance(members: list[Resampled]) -> float | None:

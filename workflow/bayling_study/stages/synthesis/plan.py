@@ -65,11 +65,9 @@ class BlockPlan:
                 continue
             fitting = {d: share for d, share in directions.items() if recipe.fits(d)}
             if count and not fitting:
-                raise StudyError(
-                    f"the recipe {name!r} finds no fitting direction",
-                    where="directions",
-                    fix="directions: {zh-en: 1}, or one that the recipe can be made for",
-                )
+                what = f"the recipe {name!r} finds no fitting direction"
+                fix = "directions: {zh-en: 1}, or one that the recipe can be made for"
+                raise StudyError(what, where="directions", fix=fix)
             result += [Portion(name, d, n) for d, n in apportion(count, fitting).items()]
         self.wanted = {"/".join(filter(None, (p.recipe, p.direction))): p.count for p in result}
         return result
@@ -80,11 +78,9 @@ class BlockPlan:
         shares = spread(mixture.directions, *found, mixture.temperature)
         for direction, share in shares.items():
             if share and not self._rows.size(direction):
-                raise StudyError(
-                    "the corpora have no training segment of this direction",
-                    where=f"directions.{direction}",
-                    fix="add a parallel corpus with these languages, or remove the direction",
-                )
+                what = "the corpora have no training segment of this direction"
+                fix = "add a parallel corpus with these languages, or remove the direction"
+                raise StudyError(what, where=f"directions.{direction}", fix=fix)
         return shares
 
     def _aligned(self, portions: list[Portion], seed: int) -> list[BlockJob]:

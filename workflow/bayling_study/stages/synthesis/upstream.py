@@ -76,11 +76,9 @@ def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]
     result: dict[int, int] = {}
     for language, part in apportion(count, languages or {ANY: 1.0}).items():
         if part and languages and not left[language]:
-            raise StudyError(
-                f"no upstream conversation is in {language!r}",
-                where="general_languages",
-                fix="another language, or a source in it under corpora.conversations",
-            )
+            what = f"no upstream conversation is in {language!r}"
+            fix = "another language, or a source in it under corpora.conversations"
+            raise StudyError(what, where="general_languages", fix=fix)
         result |= divided(made, language, part)
     return result
 

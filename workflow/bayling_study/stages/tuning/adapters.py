@@ -66,11 +66,9 @@ def check_targets(adapter: Adapter, model: Any) -> None:
     }
     unknown = sorted(set(adapter.targets) - found)
     if unknown:
-        raise StudyError(
-            f"the foundation has no linear layers called {', '.join(unknown)}",
-            where="tuning.adapter.targets",
-            fix=f"targets: [{', '.join(sorted(found))}]",
-        )
+        what = f"the foundation has no linear layers called {', '.join(unknown)}"
+        fix = f"targets: [{', '.join(sorted(found))}]"
+        raise StudyError(what, where="tuning.adapter.targets", fix=fix)
 
 
 def check_installed() -> None:

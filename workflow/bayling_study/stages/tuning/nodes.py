@@ -117,11 +117,9 @@ class Rendezvous:
     def _check(self, rank: int, node: dict[str, Any], some: bool) -> None:
         """Refuses a node that has fewer GPUs than processes, or none where others have some."""
         if some and node["gpus"] < self.processes:
-            raise StudyError(
-                f"it was given {node['gpus']} GPUs for {self.processes} processes",
-                where=f"node {rank} ({node['host']})",
-                fix="ask for as many GPUs on every node: gres in place of gpu in the profile",
-            )
+            what = f"it was given {node['gpus']} GPUs for {self.processes} processes"
+            fix = "ask for as many GPUs on every node: gres in place of gpu in the profile"
+            raise StudyError(what, where=f"node {rank} ({node['host']})", fix=fix)
 
     def _missing(self, came: dict[int, dict[str, Any]]) -> StudyError:
         granted = granted_hosts()
@@ -153,11 +151,9 @@ def join(endpoint: str, rank: int, gpus: int, port: int, timeout: float) -> str:
     try:
         store = TCPStore(host, int(number), is_master=False, timeout=patience)
     except (DistError, RuntimeError) as error:
-        raise StudyError(
-            f"the first node does not answer within {timeout:g} s",
-            where=f"{me}: {endpoint}",
-            fix="let compute nodes reach each other over TCP (firewall, host names)",
-        ) from error
+        what = f"the first node does not answer within {timeout:g} s"
+        fix = "let compute nodes reach each other over TCP (firewall, host names)"
+        raise StudyError(what, where=f"{me}: {endpoint}", fix=fix) from error
     store.set(f"node/{rank}", json.dumps({"host": node_name(), "gpus": gpus, "port": port}))
     try:
         return str(store.get("go").decode())

@@ -169,11 +169,9 @@ def check_batch(
     if processes < 1:
         raise StudyError("training needs at least one process", where="--processes")
     if batch_tokens is None and processes > batch:
-        raise StudyError(
-            f"a batch of {batch} conversations cannot feed {processes} processes",
-            where="tuning.batch",
-            fix=f"batch: {processes}, or grant {batch} processes",
-        )
+        what = f"a batch of {batch} conversations cannot feed {processes} processes"
+        fix = f"batch: {processes}, or grant {batch} processes"
+        raise StudyError(what, where="tuning.batch", fix=fix)
     if batch_tokens is not None and processes * longest > batch_tokens:
         most = batch_tokens // longest
         fewer = f", or grant {most} processes" if most else ""

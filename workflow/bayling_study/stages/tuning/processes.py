@@ -60,11 +60,9 @@ def sole_writer(job: TrainingJob, patience: float = LOCK_SECONDS) -> Iterator[No
     try:
         lock.acquire(timeout=patience, poll_interval=0.2)
     except Timeout as error:
-        raise StudyError(
-            f"another training run has been writing here for {patience:g} s",
-            where=job.folder,
-            fix="wait for it, or end its processes (tuning.worker)",
-        ) from error
+        what = f"another training run has been writing here for {patience:g} s"
+        fix = "wait for it, or end its processes (tuning.worker)"
+        raise StudyError(what, where=job.folder, fix=fix) from error
     try:
         yield
     finally:

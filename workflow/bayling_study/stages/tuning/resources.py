@@ -36,11 +36,8 @@ def check_device(device: str, processes: int) -> None:
     if device == "cuda" and count == 0:
         raise StudyError("no GPU was granted", where="tuning.device: cuda", fix="device: auto")
     if count and processes > count:
-        raise StudyError(
-            f"{count} GPUs cannot hold {processes} processes",
-            where="--processes",
-            fix=f"--processes {count}",
-        )
+        what = f"{count} GPUs cannot hold {processes} processes"
+        raise StudyError(what, where="--processes", fix=f"--processes {count}")
 
 
 def check_grant(tuning: TuningSection, local: int, nodes: int) -> None:

@@ -194,11 +194,9 @@ def _read(stored: list[Stored], shard: StateShard, key: str, folder: Path) -> to
                 ]
             found += last - first
     if found != shard.count:
-        raise StudyError(
-            f"the checkpoint lacks part of {shard.name}:{key}",
-            where=folder,
-            fix=f"delete {folder.parent} to start from the beginning",
-        )
+        what = f"the checkpoint lacks part of {shard.name}:{key}"
+        fix = f"delete {folder.parent} to start from the beginning"
+        raise StudyError(what, where=folder, fix=fix)
     return values
 
 

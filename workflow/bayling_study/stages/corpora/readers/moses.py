@@ -42,11 +42,8 @@ def _pairs(
     rated = (score(text, f"{scores}:{row}") for row, text in lines(scores)) if scores else None
     for one, two in zip_longest(lines(first), lines(second)):
         if one is None or two is None:
-            raise StudyError(
-                f"{first.name} and {second.name} have different numbers of lines",
-                where=second.parent,
-                fix="fetch the source again",
-            )
+            what = f"{first.name} and {second.name} have different numbers of lines"
+            raise StudyError(what, where=second.parent, fix="fetch the source again")
         rating = next(rated, None) if rated else None
         if rated and rating is None:
             raise StudyError("there are fewer scores than lines", where=scores)

@@ -35,11 +35,9 @@ def _columns(corpus: ParallelCorpus, upstream: str) -> dict[str, int]:
     columns = {name: place for place, name in enumerate(names) if name != "-"}
     for name in (corpus.upstream_pivot, upstream):
         if name not in columns:
-            raise StudyError(
-                f"no column is called {name!r}",
-                where="corpora.parallel.columns",
-                fix=f"columns: [{corpus.upstream_pivot}, {upstream}]",
-            )
+            what = f"no column is called {name!r}"
+            fix = f"columns: [{corpus.upstream_pivot}, {upstream}]"
+            raise StudyError(what, where="corpora.parallel.columns", fix=fix)
     return columns
 
 
