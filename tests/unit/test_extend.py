@@ -108,6 +108,32 @@ def test_own_text_is_read(place: Path) -> None:
     assert pairs == [("A red house.", "一座红房子。"), ("A train.", "一列火车。")]
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"location": "my-data/absent"}, r"sources\.my-text\.location: .*does not exist"),
+        (
+            {"files": ["*.none"]},
+            r"no file matches \*\.none\n  fix: correct sources\.my-text\.files",
+        ),
+        ({"kind": "locl"}, r"sources\.my-text\.kind: .*write 'local' instead"),
+        ({"licence": None}, r"sources\.my-text\.licence: Field required"),
+    ],
+)
+def test_a_wrong_source_is_told_by_its_key(
+    place: Path, changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(StudyError, match=reason):
+        fetched(configured(place, "Data", sources={"my-text": changes}), "my-text")
+
+
+def test_a_folder_that_is_gone_is_told_by_its_key(place: Path) -> None:
+    config = configured(place, "Data")
+    (place / "my-data" / "text").rename(place / "elsewhere")
+    with pytest.raises(StudyError, match=r"sources\.my-text\.location: the path my-data/text does"):
+        fetched(config, "my-text")
+
+
 def test_a_model_is_named_by_its_place(place: Path) -> None:
     config = configured(place, "A model")
     mine, hubs = (Layout(config).row(config.systems[name].source) for name in ("mine", "hubs"))
@@ -262,12 +288,46 @@ def test_a_metric_without_a_direction_or_with_rows_too_few_is_refused(
     text = blocks("A metric", "python")[0]
     added(monkeypatch, module, own_metrics, "METRIC_FOLDERS")
     (module / "ter.py").write_text(text.replace('better="lower"', 'better="less"'))
-    with pytest.raises(StudyError, match="ter: it states no direction"):
-        meaning("ter")
+    with pytest.raises(StudyError, match=r"@metric\('ter'\): it states no direction"):
+        configured(place, "A metric")
     (module / "ter.py").write_text(text.replace("edits, words)\n", "edits[1:], words[1:])\n"))
+    names._decorators.cache_clear()
     config = configured(place, "A metric")
     with pytest.raises(StudyError, match="1 rows of statistics for 2 answers"):
         measure(answered("one", "two"), "translation", options_of(config, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("def ter(:\n", r"plugins/ter\.py: not a module of Python"),
+        ("@metric(NAME)\ndef ter(a, b): ...\n", r"ter\.py:1: @metric names nothing"),
+        ("@metric()\ndef ter(a, b): ...\n", r"ter\.py:1: @metric names nothing"),
+        ("@own.metric('tre')\ndef ter(a, b): ...\n", "write 'tre' instead|one of: tre"),
+        ("@metric('ter', better=BEST, scale='x')\ndef ter(a, b): ...\n", "states no direction"),
+    ],
+)
+def test_a_module_that_cannot_be_read_is_told_before_any_job(
+    place: Path, module: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    added(monkeypatch, module, own_metrics, "METRIC_FOLDERS")
+    (module / "ter.py").write_text(text, encoding="utf-8")
+    with pytest.raises(StudyError, match=reason):
+        configured(place, "A metric")
+
+
+def test_a_metric_of_a_name_that_is_taken_is_refused(
+    place: Path, module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added(monkeypatch, module, own_metrics, "METRIC_FOLDERS")
+    text = blocks("A metric", "python")[0]
+    (module / "ter.py").write_text(text.replace('"ter"', '"bleu-own"'), encoding="utf-8")
+    with pytest.raises(StudyError, match="'bleu-own' is a metric of every study"):
+        configured(place, "A metric", scoring={"metrics": ["bleu-own"]})
+    (module / "ter.py").write_text(text + "\n", encoding="utf-8")
+    names._decorators.cache_clear()
+    with pytest.raises(StudyError, match=r"scoring\.metrics: 'ter' occurs twice"):
+        configured(place, "A metric", scoring={"metrics": ["ter", "ter"]})
 
 
 def test_several_comets(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,7 @@ def check_study(config: StudyConfig, where: object) -> None:
         _check_suite(suite, config, f"{where}: suites.{name}")
     for metric in config.scoring.metrics:
         require("metric", metric, names.metrics(), f"{where}: scoring.metrics")
+    conditions.distinct(config.scoring.metrics, f"{where}: scoring.metrics")
     _check_files(config, where)
     comet = config.comet
     if comet.more and not (comet.source or comet.path or comet.embedded):

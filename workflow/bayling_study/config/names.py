@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bayling_study.core.errors import StudyError
+
 _PACKAGE = Path(__file__).parents[1]
 RECIPE_FOLDERS = [_PACKAGE / "stages" / "synthesis" / "recipes"]
 DEMAND_FOLDERS = [_PACKAGE / "shared" / "interactive" / "own"]
@@ -40,21 +42,24 @@ def metrics() -> dict[str, dict[str, Any]]:
 
 def _registered(folders: Iterable[Path], decorator: str) -> dict[str, dict[str, Any]]:
     files = sorted(path for folder in folders for path in folder.glob("*.py"))
-    calls = [call for path in files for call in _decorators(path)]
-    return {
-        ast.literal_eval(call.args[0]): {
-            item.arg: item.value.value
-            for item in call.keywords
-            if item.arg and isinstance(item.value, ast.Constant)
-        }
-        for call in calls
-        if getattr(call.func, "id", "") == decorator
-    }
+    calls = [(path, call) for path in files for call in _decorators(path)]
+    found: dict[str, dict[str, Any]] = {}
+    for file, call in calls:
+        if decorator == getattr(call.func, "id", getattr(call.func, "attr", "")):
+            if not call.args or not isinstance(getattr(call.args[0], "value", None), str):
+                what, place = f"@{decorator} names nothing", f"{file}:{call.lineno}"
+                raise StudyError(what, where=place, fix=f'@{decorator}("NAME", …), written out')
+            options = {item.arg or "": getattr(item.value, "value", None) for item in call.keywords}
+            found[call.args[0].value] = options  # type: ignore[attr-defined]
+    return found
 
 
 @cache
 def _decorators(path: Path) -> list[ast.Call]:
-    nodes = ast.parse(path.read_text(encoding="utf-8")).body
+    try:
+        nodes = ast.parse(path.read_text(encoding="utf-8")).body
+    except (SyntaxError, ValueError) as error:
+        raise StudyError(f"not a module of Python ({error})", where=path) from error
     found = [call for node in nodes for call in getattr(node, "decorator_list", [])]
     return [call for call in found if isinstance(call, ast.Call)]
 

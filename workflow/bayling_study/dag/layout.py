@@ -24,6 +24,7 @@ from bayling_study.config.systems import (
 )
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import look_up
+from bayling_study.shared.metrics.measures import check_own
 from bayling_study.shared.sources.table import SourceRow, known_sources, row_hash, source_row
 
 MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
@@ -220,6 +221,7 @@ class Layout:
         Raises:
             StudyError: names the key, what is missing and what to write.
         """
+        check_own(self.config.scoring.metrics, "scoring.metrics")
         known = known_sources(self.config)
         for source in (*self.used_sources(), *self.config.download.local):
             look_up("source", source, known, f"{self.config.download.manifest} and sources")

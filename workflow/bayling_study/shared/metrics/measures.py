@@ -4,6 +4,7 @@ What has no row in ``measures.tsv`` and is not registered with ``@metric`` is ne
 shown: more TER is not better.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -27,8 +28,8 @@ class Measure:
 
 
 def _stated(where: str, row: dict[str, Any]) -> Measure:
-    better, scale, averaged = row["better"], row["scale"], row["averaged"]
-    averaged = {"yes": True, "no": False}.get(averaged, averaged)
+    better, scale, averaged = (row.get(name) for name in ("better", "scale", "averaged"))
+    averaged = {"yes": True, "no": False}.get(str(averaged), averaged)
     if better not in ("higher", "lower", "neither") or averaged not in (True, False) or not scale:
         raise StudyError("it states no direction or scale, or not whether to average", where=where)
     return Measure(better, scale, averaged)
@@ -52,7 +53,7 @@ def meaning(metric: str) -> Measure:
         if fnmatchcase(name, known):
             return measure
     if name in (stated := metrics()):
-        return _stated(name, {"averaged": True, "scale": "", "better": "", **stated[name]})
+        return _stated(f"@metric({name!r})", {"averaged": True} | stated[name])
     what = f"it is not stated whether a higher {name!r} is better"
     raise StudyError(what, where=metric, fix=f"a row of shared/metrics/{TABLE.name}")
 
@@ -66,3 +67,16 @@ def is_better(metric: str, value: float, other: float) -> bool | None:
 def is_averaged(metric: str) -> bool:
     """Tells whether a metric's mean over items is reported; not of its parts (``.``)."""
     return meaning(metric).averaged and "." not in metric
+
+
+def check_own(names: Iterable[str], where: str) -> None:
+    """Checks that further metrics state what they mean, under names that nothing else has.
+
+    Raises:
+        StudyError: one does not, or has the name of a measure of the table.
+    """
+    for name in names:
+        if any(fnmatchcase(name, known) for known in MEASURES):
+            what = f"{name!r} is a metric of every study"
+            raise StudyError(what, where=where, fix=f"@metric of another name than {name!r}")
+        meaning(name)

@@ -65,6 +65,10 @@ def score(options: argparse.Namespace) -> None:
     encoders = cli.pairs(options.encoders, "--encoders")
     for source, path in cli.pairs(options.more, "--more").items():
         checkpoints.append(find_checkpoint(path, encoders.get(source), source))
+    metrics = [checkpoint.metric for checkpoint in checkpoints]
+    if twice := [name for name in metrics if metrics.count(name) > 1]:
+        what = f"the scores of two models would be called {twice[0]}"
+        raise StudyError(what, where="comet.more", fix="another name for one of the sources")
     with run_record(options.record, "comet", "score", settings.study, options.code) as run:
         suites = read_suites(options.prompts, options.suites)
         if not suites:

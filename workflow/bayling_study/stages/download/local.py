@@ -39,7 +39,8 @@ def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
     if not path.exists():
         what = f"the path {text} does not exist"
         fix = "correct the path in the config, or remove the line to fetch the source"
-        raise StudyError(what, where=f"download.local.{row.id}", fix=fix)
+        where = f"download.local.{row.id}" if row.id in overrides else f"sources.{row.id}.location"
+        raise StudyError(what, where=where, fix=fix)
     return path
 
 
@@ -53,6 +54,7 @@ def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
     if not facts:
         what = f"no file matches {'; '.join(row.files) or 'anything'}"
         fix = f"download.local.{row.id} must name a folder in the upstream layout"
+        fix = f"correct sources.{row.id}.files" if row.kind == "local" else fix
         raise StudyError(what, where=root, fix=fix)
     return facts
 
