@@ -168,7 +168,7 @@ def test_a_test_set_and_outputs_are_taken_as_they_are(place: Path) -> None:
     config = configured(place, "A test set, as it is", "Outputs of another system")
     suite = config.suites["news"]
     downloads = {source: fetched(config, source) for source in ("my-tests", "my-outputs")}
-    prompts = builder("file").build("news", suite, PromptContext("t", 1, None, downloads))
+    prompts = builder("file")("news", suite, PromptContext("t", 1, None, downloads))
     texts = [(prompt.meta["source_text"], *prompt.references) for prompt in prompts]
     assert texts[1] == ("", "An empty source.") and len(texts) == 3
     assert prompts[0].languages == {"source": "zh", "target": "en"}

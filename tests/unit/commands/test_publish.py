@@ -143,6 +143,7 @@ def test_the_example_of_the_card_runs(place: Path) -> None:
     ("system", "repo", "values", "reason"),
     [
         ("tuned", "name", {}, "REPO: 'name' has no owner"),
+        ("tuned", "", {}, "REPO: .*org/name"),
         ("tuned", "org/na me", {}, "REPO: .*org/name"),
         ("foundation", "org/name", {}, "no tuned system is called 'foundation'"),
         ("tuned", "org/name", {"systems": {"tuned": {"delta": True}}}, "may not be passed on"),

@@ -28,9 +28,8 @@ def can_choose(weights: Mapping[str, float] | Mapping[int, float], key: str) -> 
     """Checks that a draw by these weights is possible: none negative and some positive."""
     for name, weight in weights.items():
         if not (math.isfinite(weight) and weight >= 0):
-            raise StudyError(
-                f"the weight {weight:g} is not a number of at least 0", where=f"{key}.{name}"
-            )
+            what = f"the weight {weight:g} is not a number of at least 0"
+            raise StudyError(what, where=f"{key}.{name}")
     if not any(weights.values()):
         raise StudyError("nothing has a weight above 0", where=key, fix="a weight such as 1.0")
 

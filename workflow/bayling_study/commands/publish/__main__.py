@@ -5,6 +5,7 @@ new repository is private until its owner opens it.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from bayling_study.config import load_config
@@ -49,8 +50,7 @@ def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
     """
     from bayling_study.commands.publish.card import model_card
 
-    for key, name in {"REPO": repo, **({"BASE": base} if base else {})}.items():
-        _check_name(key, name)
+    _check_names({"REPO": repo} | ({"BASE": base} if base else {}))
     tuned = look_up_kind(TunedSystem, "tuned system", system, layout.config.systems, "SYSTEM")
     if tuned.delta:
         what = f"{system} is written as a difference, for its base may not be passed on"
@@ -69,16 +69,17 @@ def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
     return out
 
 
-def _check_name(key: str, name: str) -> None:
+def _check_names(names: Mapping[str, str]) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-    try:
-        validate_repo_id(name)
-        if "/" not in name:
-            raise HFValidationError(f"{name!r} has no owner")
-    except HFValidationError as error:
-        raise StudyError(str(error), where=key, fix=f"{key}=org/name") from error
+    for key, name in names.items():
+        try:
+            validate_repo_id(name)
+            if "/" not in name:
+                raise HFValidationError(f"{name!r} has no owner")
+        except HFValidationError as error:
+            raise StudyError(str(error), where=key, fix=f"{key}=org/name") from error
 
 
 def upload(folder: Path, repo: str) -> str:

@@ -112,7 +112,8 @@ class CometCheckpoint:
         if (self.folder / MARKER).exists():
             expected = read_json(self.folder / MARKER)["files"]
             for name, sha256 in expected.items():
-                _compare(self.folder / name, sha256)
+                file = self.folder / name
+                _insist(file, file.is_file() and sha256_file(file) == sha256)
             return MARKER
         for root in (self.folder, *self.folder.parents[:2]):
             manifest = root / MANIFEST
@@ -124,21 +125,14 @@ class CometCheckpoint:
     def _verify_download(self, manifest: Path) -> None:
         for row in read_json(manifest)["files"]:
             if row["path"].endswith(self.file.relative_to(self.folder).as_posix()):
-                if self.weights_hash != row["sha256"]:
-                    _differs(self.file)
-                return
+                return _insist(self.file, self.weights_hash == row["sha256"])
         raise StudyError(f"{self.file.name} is not in its manifest", where=manifest)
 
 
-def _compare(path: Path, sha256: str) -> None:
-    if not path.is_file() or sha256_file(path) != sha256:
-        _differs(path)
-
-
-def _differs(path: Path) -> None:
-    raise StudyError(
-        "the file is not the one in its manifest", where=path, fix="download or train it again"
-    )
+def _insist(path: Path, same: bool) -> None:
+    if not same:
+        what, fix = "the file is not the one in its manifest", "download or train it again"
+        raise StudyError(what, where=path, fix=fix)
 
 
 def _folder(path: Path) -> Path:

@@ -35,10 +35,8 @@ def load_model(checkpoint: CometCheckpoint, precision: str) -> CometModel:
     model = build(checkpoint, content["hyper_parameters"])
     found = model.load_state_dict(content["state_dict"], strict=False)
     if found.missing_keys:
-        raise StudyError(
-            f"{len(found.missing_keys)} weights are missing, first {found.missing_keys[0]}",
-            where=checkpoint.file,
-        )
+        what = f"{len(found.missing_keys)} weights are missing, first {found.missing_keys[0]}"
+        raise StudyError(what, where=checkpoint.file)
     if precision == "fp16":
         model.half()
     else:

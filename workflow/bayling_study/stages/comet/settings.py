@@ -75,13 +75,11 @@ def read_score_settings(path: Path, operations: Path) -> CometSettings:
     values = read_json(path)
     try:
         study, bootstrap = values["study"], values["scoring"]["bootstrap"]
-        return CometSettings(
-            study=study["name"],
-            seed=study["seed"],
-            batch_tokens=read_json(operations)["comet"]["batch_tokens"],
-            precision=values["comet"]["precision"],
-            samples=bootstrap["samples"],
-            confidence=bootstrap["confidence"],
+        batch, precision = (
+            read_json(operations)["comet"]["batch_tokens"],
+            values["comet"]["precision"],
         )
+        resampling = bootstrap["samples"], bootstrap["confidence"]
+        return CometSettings(study["name"], study["seed"], batch, precision, *resampling)
     except KeyError as error:
         raise StudyError(f"the key {error} is missing", where=path) from error

@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES
@@ -61,21 +62,8 @@ def run_client(
         )
     shutil.rmtree(request.raw, ignore_errors=True)
     request.raw.mkdir(parents=True)
-    try:
-        result = subprocess.run(
-            command,
-            cwd=request.raw,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=CLIENT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StudyError(
-            f"{command[0]} did not finish in time", where=f"source {row.id}"
-        ) from error
+    environment = {"LC_ALL": "C.UTF-8"}
+    result = run(command, command[0], CLIENT_SECONDS, environment, cwd=request.raw, text=True)
     found = sorted(request.raw.glob(pattern))
     if result.returncode != 0 or len(found) != count:
         reason = " ".join(result.stderr.strip().splitlines()[-2:])
@@ -86,6 +74,22 @@ def run_client(
             f"name the file under download.local.{row.id} in the config",
         )
     return found
+
+
+def run(
+    command: Sequence[str], name: str, seconds: int, environment: dict[str, str], **more: Any
+) -> subprocess.CompletedProcess[Any]:
+    """Runs a program that can ask no questions, with its output kept.
+
+    Raises:
+        StudyError: it did not end in time.
+    """
+    own = {**more, "env": {**os.environ, **environment}, "stdin": subprocess.DEVNULL}
+    try:
+        return subprocess.run(command, capture_output=True, timeout=seconds, check=False, **own)
+    except subprocess.TimeoutExpired as error:
+        fix = "check the network and how it is set up (pip config list, proxies); start again"
+        raise StudyError(f"{name} did not end within {seconds} s", fix=fix) from error
 
 
 def deb_contents(package: Path) -> Path:

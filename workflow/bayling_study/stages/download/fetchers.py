@@ -4,9 +4,7 @@ A fetcher brings the wanted files into ``request.files`` and says what they
 are. It may be killed at any time and is then simply called again.
 """
 
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -18,7 +16,7 @@ from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, sha256_file
 from bayling_study.stages.download.archives import unpack
-from bayling_study.stages.download.clients import apt_packages, deb_contents, npm_archive
+from bayling_study.stages.download.clients import apt_packages, deb_contents, npm_archive, run
 from bayling_study.stages.download.hub import fetch_hub
 from bayling_study.stages.download.lock import content_differs
 from bayling_study.stages.download.package_index import fetch_package
@@ -93,24 +91,14 @@ def echo_side(request: DownloadRequest, pair: str, side: str) -> bytes:
         StudyError: sacreBLEU does not know the set or cannot download it.
     """
     command = [sys.executable, "-m", "sacrebleu", "-t", request.row.location, "-l", pair]
-    environment = {**os.environ, "SACREBLEU": str(request.raw.absolute()), "PYTHONUTF8": "1"}
-    try:
-        result = subprocess.run(
-            [*command, "--echo", side],
-            capture_output=True,
-            env=environment,
-            timeout=SACREBLEU_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StudyError(
-            "sacreBLEU's download did not finish in time", where=request.row.location
-        ) from error
+    environment = {"SACREBLEU": str(request.raw.absolute()), "PYTHONUTF8": "1"}
+    result = run([*command, "--echo", side], "sacreBLEU", SACREBLEU_SECONDS, environment)
     if result.returncode != 0 or not result.stdout:
         reason = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         what = f"sacreBLEU cannot give {pair} ({' '.join(reason)})"
         fix = f"set download.local.{request.row.id} to a folder with {pair}.src and {pair}.ref"
         raise StudyError(what, where=request.row.location, fix=fix)
-    return result.stdout
+    return bytes(result.stdout)
 
 
 def take_file(path: Path, request: DownloadRequest) -> Fetched:

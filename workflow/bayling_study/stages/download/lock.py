@@ -62,9 +62,8 @@ def read_lock(path: Path) -> Lock | None:
     more = ("origin",) if LOCAL_COPY in path.read_text(encoding="utf-8", errors="replace") else ()
     rows = [cells for _, cells in read_table(path, (*COLUMNS, *more))]
     if len(rows) != 1 or not rows[0]["bytes"].isdigit():
-        raise StudyError(
-            "not a lock file", where=path, fix="restore it, or remove it to lock the source anew"
-        )
+        what = "not a lock file"
+        raise StudyError(what, where=path, fix="restore it, or remove it to lock the source anew")
     row = rows[0]
     return Lock(**row | {"bytes": int(row["bytes"])})  # type: ignore[arg-type]
 

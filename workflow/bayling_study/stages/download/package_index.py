@@ -12,7 +12,6 @@ configuration, say) is fetched by ``pip download``, still checked by hash.
 """
 
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -24,6 +23,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file
 from bayling_study.shared.sources.table import SourceRow
+from bayling_study.stages.download.clients import run
 from bayling_study.stages.download.transfer import Policy, fetch
 
 LOG = logging.getLogger(__name__)
@@ -148,14 +148,6 @@ def run_pip(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     Raises:
         StudyError: pip did not end in ``PIP_SECONDS``.
     """
-    environment = {**os.environ, "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     command = [sys.executable, "-m", "pip", *arguments]
-    try:
-        return subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=PIP_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StudyError(
-            f"pip {arguments[0]} did not end within {PIP_SECONDS} s",
-            fix="check the network and pip's configuration (pip config list)",
-        ) from error
+    environment = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return run(command, f"pip {arguments[0]}", PIP_SECONDS, environment, text=True)

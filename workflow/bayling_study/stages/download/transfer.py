@@ -293,10 +293,8 @@ def asked_pause(response: requests.Response) -> float | None:
     """
     seconds = retry_after(response.headers.get("Retry-After"))
     if seconds is not None and seconds > LONGEST_PAUSE_SECONDS:
-        raise StudyError(
-            f"the server asks to come back in {seconds:.0f} seconds",
-            fix="start again then; the transfer continues where it stopped",
-        )
+        what = f"the server asks to come back in {seconds:.0f} seconds"
+        raise StudyError(what, fix="start again then; the transfer continues where it stopped")
     return seconds
 
 

@@ -50,9 +50,8 @@ def make_checkpoint(files: Path, out: Path) -> dict[str, float]:
     if configs:
         return adopt_hub(configs[0].parent, out)
     if len(ggufs) != 1:
-        raise StudyError(
-            f"expected one GGUF file or a config.json, found {len(ggufs)}", where=files
-        )
+        what = f"expected one GGUF file or a config.json, found {len(ggufs)}"
+        raise StudyError(what, where=files)
     return convert_gguf(ggufs[0], out)
 
 

@@ -82,7 +82,6 @@ def _by_key(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Rel
 def _hypothesis(prompt: Prompt, row: Released) -> Hypothesis:
     expected = prompt.meta.get("source_text")
     if row.source is not None and row.source.strip() != str(expected).strip():
-        raise StudyError(
-            f"the row translates {row.source!r}, but the test set has {expected!r}", where=row.where
-        )
+        what = f"the row translates {row.source!r}, but the test set has {expected!r}"
+        raise StudyError(what, where=row.where)
     return Hypothesis(prompt.id, [row.text], [row.tokens], [row.finish])

@@ -68,9 +68,8 @@ class StudyModel(HFLM):  # type: ignore[misc]
             {"role": turn["role"], "content": turn["content"]} for turn in chat_history
         ]
         if any(mark in turn["content"] for turn in messages for mark in (CUT, SPECIAL)):
-            raise StudyError(
-                "a question holds U+FDD0 or U+FDD1, which are no characters", where=self.task
-            )
+            what = "a question holds U+FDD0 or U+FDD1, which are no characters"
+            raise StudyError(what, where=self.task)
         try:
             spans = spans_of(self._template, messages, self.tokenizer)
         except StudyError as error:

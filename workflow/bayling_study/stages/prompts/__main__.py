@@ -6,7 +6,7 @@ it is imported only when its kind is asked for.
 
 import importlib
 from collections import Counter
-from typing import Protocol, cast
+from collections.abc import Callable
 
 from bayling_study.config import load_settings
 from bayling_study.config.suites import Suite
@@ -17,17 +17,11 @@ from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.prompts import PromptContext
 
 
-class Builder(Protocol):
-    """The one function of a builder module."""
-
-    def build(self, name: str, suite: Suite, context: PromptContext) -> list[Prompt]:
-        """Returns the suite's prompts in their order."""
-        ...
-
-
-def builder(kind: str) -> Builder:
-    """Returns the builder module of a kind of suite, which the config has already checked."""
-    return cast(Builder, importlib.import_module(f"bayling_study.stages.prompts.{kind}"))
+def builder(kind: str) -> Callable[[str, Suite, PromptContext], list[Prompt]]:
+    """Returns what makes the prompts of a kind of suite, which the config has already checked."""
+    build: Callable[[str, Suite, PromptContext], list[Prompt]]
+    build = importlib.import_module(f"bayling_study.stages.prompts.{kind}").build
+    return build
 
 
 COMMAND_LINE = cli.command(
@@ -55,7 +49,7 @@ def main() -> None:
             run.input(source, folder)
         if options.corpora is not None:
             run.input("corpora", options.corpora)
-        prompts = builder(suite.kind).build(options.suite, suite, context)
+        prompts = builder(suite.kind)(options.suite, suite, context)
         write_prompts(options.out, prompts)
         run.metrics({"prompts": len(prompts)})
         run.metrics({f"prompts.{item}": n for item, n in Counter(p.item for p in prompts).items()})

@@ -43,8 +43,6 @@ def aligned_lines(source: Path, reference: Path) -> list[tuple[str, str]]:
     """
     left, right = read_segments(source), read_segments(reference)
     if len(left) != len(right):
-        raise StudyError(
-            f"{len(right)} lines, but {source.name} has {len(left)}",
-            where=f"{reference}:{min(len(left), len(right)) + 1}",
-        )
+        what = f"{len(right)} lines, but {source.name} has {len(left)}"
+        raise StudyError(what, where=f"{reference}:{min(len(left), len(right)) + 1}")
     return list(zip(left, right, strict=True))

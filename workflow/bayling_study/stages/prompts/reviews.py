@@ -59,6 +59,5 @@ def _judge_turn(row: dict[str, Any], where: str) -> str:
         answers = row["system1"]["response"], row["system2"]["response"]
         return review_prompt(row["question"], *answers)
     except (KeyError, TypeError) as error:
-        raise StudyError(
-            "question and responses of both systems must be texts or lists of texts", where=where
-        ) from error
+        what = "question and responses of both systems must be texts or lists of texts"
+        raise StudyError(what, where=where) from error

@@ -87,9 +87,8 @@ def load_model(
     )
     reach = getattr(model.config, "max_position_embeddings", None)
     if reach is not None and settings.max_length > reach:
-        raise StudyError(
-            f"the foundation has {reach} positions", where="tuning.max_length", fix=f"{reach}"
-        )
+        what = f"the foundation has {reach} positions"
+        raise StudyError(what, where="tuning.max_length", fix=f"{reach}")
     model.config.use_cache = False
     sum_in_fp32(model)
     if settings.gradient_checkpointing:

@@ -172,9 +172,8 @@ def node_rank() -> int:
     for name in RANK_VARIABLES:
         if os.environ.get(name, "").isdigit():
             return int(os.environ[name])
-    raise StudyError(
-        "nothing says which node this is", where="environment", fix=f"export {RANK_VARIABLES[0]}=0"
-    )
+    what = "nothing says which node this is"
+    raise StudyError(what, where="environment", fix=f"export {RANK_VARIABLES[0]}=0")
 
 
 def node_name() -> str:

@@ -7,6 +7,7 @@ object is decoded as soon as it is whole.
 """
 
 import io
+import re
 from collections.abc import Iterator
 from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
@@ -18,6 +19,7 @@ from bayling_study.core.files import NOT_JSON, refuse_constant
 from bayling_study.stages.corpora.readers.lines import lines, opened
 
 BLOCK = 1 << 20
+VISIBLE = re.compile(r"\S")
 MAX_ITEM = 1 << 28
 """Characters of the largest item that is believed; more means that the file is broken."""
 NEAR_END = 16
@@ -157,13 +159,12 @@ class _ArrayReader:
 
     def _rest(self) -> bool:
         """Skips white space and tells whether anything is left of the file."""
-        while True:
-            while self._position < len(self._buffer):
-                if not self._buffer[self._position].isspace():
-                    return True
-                self._position += 1
+        while not (found := VISIBLE.search(self._buffer, self._position)):
+            self._position = len(self._buffer)
             if not self._more():
                 return False
+        self._position = found.start()
+        return True
 
     def _expect(self, character: str) -> None:
         if self._peek() != character:
