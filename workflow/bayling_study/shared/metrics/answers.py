@@ -5,13 +5,7 @@ from pathlib import Path
 from bayling_study.config import StudyConfig
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import look_up
-from bayling_study.core.records import (
-    Prompt,
-    by_item,
-    check_owner,
-    items_present,
-    read_hypotheses,
-)
+from bayling_study.core.records import Prompt, by_item, check_owner, items_present, read_hypotheses
 from bayling_study.shared.metrics import (
     constraints,
     exams,

@@ -8,13 +8,7 @@ import numpy as np
 
 from bayling_study.config.suites import Suite
 from bayling_study.core.records import Score
-from bayling_study.shared.metrics.aggregates import (
-    Resampled,
-    mean_of,
-    pool,
-    pool_groups,
-    some_of,
-)
+from bayling_study.shared.metrics.aggregates import Resampled, mean_of, pool, pool_groups, some_of
 from bayling_study.shared.metrics.answers import measure
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
 from bayling_study.shared.metrics.measures import is_averaged, meaning
