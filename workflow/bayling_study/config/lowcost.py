@@ -6,10 +6,7 @@ from pydantic import Field
 
 from bayling_study.config.base import Section, Share
 
-LINEAR_LAYERS = [
-    *("q_proj", "k_proj", "v_proj", "o_proj"),
-    *("gate_proj", "up_proj", "down_proj"),
-]
+LINEAR_LAYERS = [*("q_proj", "k_proj", "v_proj", "o_proj"), *("gate_proj", "up_proj", "down_proj")]
 """Every linear layer of a Llama block. Dettmers et al. 2023 (QLoRA, section 4) found that
 adapters on all of them are what full fine-tuning's quality needs, more than their rank."""
 

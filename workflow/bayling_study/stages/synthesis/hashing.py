@@ -17,14 +17,7 @@ import numpy.typing as npt
 
 from bayling_study.core.text.scripts import is_unspaced_character
 from bayling_study.core.text.words import MARKS
-from bayling_study.stages.synthesis.folding import (
-    GONE,
-    Changes,
-    Codes,
-    cased,
-    changes,
-    table,
-)
+from bayling_study.stages.synthesis.folding import GONE, Changes, Codes, cased, changes, table
 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
