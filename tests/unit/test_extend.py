@@ -100,6 +100,19 @@ def test_every_section_has_a_test_here() -> None:
     assert [s for s in sections if f'"{s}"' not in tested] == []
 
 
+def test_the_example_of_the_readme_is_valid(place: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (text,) = re.findall(
+        r"^```yaml\n(# mine\.yaml.*?)^```$", readme, flags=re.DOTALL | re.MULTILINE
+    )
+    (place / "mine.yaml").write_text(text, encoding="utf-8")
+    layout = Layout(load_config(place / "mine.yaml"))
+    layout.check()
+    assert "my-tests" in layout.used_sources()
+    assert layout.config.suites["news"].kind == "file"
+    assert layout.row(layout.config.systems["mine"].source).location == "./my-data/model"
+
+
 def test_own_text_is_read(place: Path) -> None:
     config = configured(place, "Data")
     *_, corpus = config.corpora.parallel
