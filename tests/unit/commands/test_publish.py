@@ -101,6 +101,14 @@ def test_a_study_without_a_report_has_a_card_without_a_verdict(place: Path) -> N
     assert "\n# name\n\n## Use\n" in card_of(place).text
 
 
+def test_what_the_card_lacks_is_told(place: Path) -> None:
+    for file in (place / "results/embedded").rglob("*.json"):
+        if file.parent.name != "tuned" or file.name == "translation.json":
+            file.unlink()
+    told = published(place, "http://127.0.0.1:9", "--dry").stdout
+    assert re.findall("the card has no (.*?),", told) == ["base_model", "verdict", "scores"]
+
+
 def test_a_damaged_verdict_is_told(place: Path) -> None:
     write_json(place / "results/embedded/report/verdict.json", {"sentences": "chrF rose."})
     with pytest.raises(StudyError, match="no list of sentences"):
@@ -203,6 +211,7 @@ def test_a_dry_run_asks_no_hub_and_an_upload_sends_every_file(place: Path) -> No
         assert dry.returncode == 0, dry.stderr
         assert not hub.ranges
         assert "model.safetensors" in dry.stdout and "BASE=org/name" in dry.stdout
+        assert "has no verdict" not in dry.stdout and "has no scores" not in dry.stdout
         result = published(place, hub.url, "--base", "o/base")
         assert result.returncode == 0, result.stderr
         created = json.loads(hub.files["/api/repos/create"])

@@ -15,7 +15,6 @@ from test_comet_program import (
     write_settings,
 )
 
-from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl, write_json
 from bayling_study.core.records import (
     Hypothesis,
@@ -24,7 +23,6 @@ from bayling_study.core.records import (
     write_hypotheses,
     write_prompts,
 )
-from bayling_study.stages.comet.checkpoint import find_checkpoint
 
 pytestmark = [
     pytest.mark.slow,
@@ -102,9 +100,20 @@ def test_a_list_of_models_gives_each_its_own_metric(models: Path, tmp_path: Path
     assert scores[1].value == pytest.approx(sum(values[6:]) / 6)
 
 
-def test_a_ranking_model_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "model.ckpt").touch()
-    (tmp_path / "hparams.yaml").write_text("class_identifier: ranking_metric\n")
-    with pytest.raises(StudyError, match="class is 'ranking_metric'"):
-        find_checkpoint(tmp_path).metric  # noqa: B018
+def test_two_models_whose_scores_would_have_one_name_are_refused(
+    models: Path, tmp_path: Path
+) -> None:
+    write_settings(tmp_path)
+    files = {name: tmp_path / name for name in ("prompts", "generation", "cache", "out")}
+    result = comet(
+        "score",
+        tmp_path,
+        operations=tmp_path / "operations.json",
+        model=models / "xcomet",
+        systems=["one"],
+        suites=["news"],
+        more=f"xcomet={models / 'kiwi'}",
+        **files,
+    )
+    assert result.returncode == 2
+    assert "comet.more: the scores of two models would be called comet-xcomet" in result.stderr

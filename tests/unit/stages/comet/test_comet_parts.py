@@ -116,8 +116,8 @@ def test_checkpoint_hash_sees_weights_settings_and_encoder(tmp_path: Path) -> No
 
 
 def test_other_model_classes_are_refused(tmp_path: Path) -> None:
-    folder = checkpoint_folder(tmp_path, kind="unified_metric")
-    with pytest.raises(StudyError, match="the model's class is 'unified_metric'"):
+    folder = checkpoint_folder(tmp_path, kind="ranking_metric")
+    with pytest.raises(StudyError, match="the model's class is 'ranking_metric'"):
         _ = find_checkpoint(folder).hparams
 
 

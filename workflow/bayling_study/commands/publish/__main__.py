@@ -16,6 +16,12 @@ from bayling_study.core.files import atomic_directory
 from bayling_study.core.lookup import look_up_kind
 from bayling_study.dag.layout import Layout
 
+HINTS = {
+    "\nbase_model: ": "base_model, which the foundation's source does not tell: BASE=org/name",
+    "\n## What the study found\n": "verdict, which the report gives: make study",
+    "\nmodel-index:\n": "scores, which the study has not yet: make study",
+}
+"""A part of the card, and what to do where it is missing."""
 COMMAND_LINE = cli.command(
     __name__,
     study_config=cli.STUDY_CONFIG,
@@ -35,8 +41,10 @@ def main() -> None:
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     for name, size in (sizes | {f"in {folder}": sum(sizes.values())}).items():
         print(f"{size:>15,}  {name}")
-    if "\nbase_model:" not in (folder / "README.md").read_text(encoding="utf-8"):
-        print("the card names no base_model, which the source does not tell: BASE=org/name")
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for part, missing in HINTS.items():
+        if part not in card:
+            print(f"the card has no {missing}")
     if not options.dry:
         print(upload(folder, options.repo))
 
