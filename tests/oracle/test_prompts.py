@@ -73,7 +73,7 @@ def context(oracle: Path, tmp_path_factory: pytest.TempPathFactory) -> PromptCon
     for name in ("bayling-release", "agieval"):
         downloads[name] = tmp_path_factory.mktemp(name)
         write_json(downloads[name] / "manifest.json", {"root": str(oracle / name)})
-    return PromptContext("oracle", 1, None, downloads)
+    return PromptContext(1, None, downloads)
 
 
 @pytest.fixture(scope="module")

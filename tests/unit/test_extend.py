@@ -140,6 +140,12 @@ def test_a_wrong_source_is_told_by_its_key(
         fetched(configured(place, "Data", sources={"my-text": changes}), "my-text")
 
 
+def test_a_copy_elsewhere_replaces_a_folder_that_is_not_here(place: Path) -> None:
+    (place / "my-data" / "text").rename(place / "elsewhere")
+    config = configured(place, "Data", download={"local": {"my-text": "elsewhere"}})
+    assert files_root(fetched(config, "my-text")) == place / "elsewhere"
+
+
 def test_a_folder_that_is_gone_is_told_by_its_key(place: Path) -> None:
     config = configured(place, "Data")
     (place / "my-data" / "text").rename(place / "elsewhere")
@@ -181,7 +187,7 @@ def test_a_test_set_and_outputs_are_taken_as_they_are(place: Path) -> None:
     config = configured(place, "A test set, as it is", "Outputs of another system")
     suite = config.suites["news"]
     downloads = {source: fetched(config, source) for source in ("my-tests", "my-outputs")}
-    prompts = builder("file")("news", suite, PromptContext("t", 1, None, downloads))
+    prompts = builder("file")("news", suite, PromptContext(1, None, downloads))
     texts = [(prompt.meta["source_text"], *prompt.references) for prompt in prompts]
     assert texts[1] == ("", "An empty source.") and len(texts) == 3
     assert prompts[0].languages == {"source": "zh", "target": "en"}

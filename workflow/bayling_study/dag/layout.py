@@ -223,13 +223,15 @@ class Layout:
         """
         check_own(self.config.scoring.metrics, "scoring.metrics")
         known = known_sources(self.config)
-        for source in (*self.used_sources(), *self.config.download.local):
+        local = self.config.download.local
+        for source in (*self.used_sources(), *local):
             look_up("source", source, known, f"{self.config.download.manifest} and sources")
-        paths = {f"download.local.{key}": path for key, path in self.config.download.local.items()}
+        paths = {f"download.local.{key}": path for key, path in local.items()}
         for source, own in self.config.sources.items():
-            if own.kind == "local" and not self.manifest(source).is_file():
-                key = own.note.removeprefix(NAMED_BY) if own.note.startswith(NAMED_BY) else ""
-                paths[key or f"sources.{source}.location"] = own.location
+            if own.kind == "local" and source not in local and not self.manifest(source).is_file():
+                named = own.note.startswith(NAMED_BY)
+                key = own.note.removeprefix(NAMED_BY) if named else f"sources.{source}.location"
+                paths[key] = own.location
         for where, path in paths.items():
             if not Path(path).expanduser().exists():
                 raise StudyError("the path does not exist", where=f"{where}: {path}")

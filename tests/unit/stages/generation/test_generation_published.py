@@ -75,7 +75,7 @@ class Study:
         write_json(folder / "settings.json", CONFIG)
         roots = {"bayling-release": self.release, "agieval": folder / "agieval"}
         downloads = {name: download(folder / "dl" / name, root) for name, root in roots.items()}
-        context = PromptContext("test", 1, None, downloads)
+        context = PromptContext(1, None, downloads)
         for name, suite in StudyConfig.model_validate(CONFIG).suites.items():
             prompts = builder(suite.kind)(name, suite, context)
             write_prompts(folder / "prompts" / f"{name}.jsonl", prompts)

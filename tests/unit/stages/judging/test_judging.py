@@ -266,7 +266,7 @@ def test_bayling_80_and_mt_bench_are_read(tmp_path: Path) -> None:
     write_jsonl(bench / "files" / judged.MT_BENCH, rows)
     for folder in (release, bench):
         write_json(folder / "manifest.json", {})
-    context = PromptContext("test", 3, downloads={"bayling-release": release, "bench": bench})
+    context = PromptContext(3, downloads={"bayling-release": release, "bench": bench})
     suite = JudgedSuite.model_validate(
         {**SUITE, "parts": ["singleturn.zh", "multiturn.en"], "limit": 2}
     )
@@ -303,7 +303,7 @@ def test_malformed_questions(tmp_path: Path, row: Any, message: str) -> None:
     write_json(tmp_path / "manifest.json", {})
     suite = JudgedSuite.model_validate({**SUITE, "parts": ["multiturn.en"]})
     with pytest.raises(StudyError, match=message) as caught:
-        judged.build("open", suite, PromptContext("t", 1, downloads={"bayling-release": tmp_path}))
+        judged.build("open", suite, PromptContext(1, downloads={"bayling-release": tmp_path}))
     assert f"{path}:2" in str(caught.value)
 
 

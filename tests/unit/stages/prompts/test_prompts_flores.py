@@ -27,7 +27,7 @@ def context(tmp_path: Path) -> PromptContext:
     for language in flores_languages():
         lines = [f"{language.code} {number}" for number in range(12)]
         (folder / f"{language.flores101}.devtest").write_text("\n".join(lines) + "\n")
-    return PromptContext("t", 5, downloads={"flores": tmp_path})
+    return PromptContext(5, downloads={"flores": tmp_path})
 
 
 def test_every_language_goes_both_ways_with_every_pivot_once() -> None:
@@ -72,7 +72,7 @@ def test_tables_of_the_newer_release_are_read(tmp_path: Path) -> None:
         write_jsonl(tmp_path / "files" / "devtest" / f"{code}.jsonl", [{"text": f"{code} 0"}])
     changes = {"files": "devtest/{flores200}.jsonl", "languages": ["de"]}
     prompts = build(
-        "f", SMALL.model_copy(update=changes), PromptContext("t", 1, None, {"flores": tmp_path})
+        "f", SMALL.model_copy(update=changes), PromptContext(1, None, {"flores": tmp_path})
     )
     assert len(prompts) == 6 and prompts[0].references[0] == "eng_Latn 0"
 
@@ -83,7 +83,7 @@ def from_tables(folder: Path, **rows: list[dict[str, object]]) -> list[Prompt]:
     for code, table in rows.items():
         write_jsonl(folder / "files" / "devtest" / f"{code}.jsonl", table)
     changes = {"files": "devtest/{flores200}.jsonl", "languages": ["de"], "pivots": ["en"]}
-    context = PromptContext("t", 1, None, {"flores": folder})
+    context = PromptContext(1, None, {"flores": folder})
     return build("f", SMALL.model_copy(update=changes), context)
 
 

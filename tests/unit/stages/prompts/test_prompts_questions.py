@@ -111,16 +111,16 @@ def test_a_language_without_city_names_is_refused() -> None:
 
 def test_questions_become_prompts_by_language(tmp_path: Path) -> None:
     suite = QuestionsSuite(kind="questions", collection="capitals", languages=["en", "de"], limit=5)
-    prompts = build("s", suite, PromptContext("t", 3))
+    prompts = build("s", suite, PromptContext(3))
     assert [p.item for p in prompts] == ["en"] * 5 + ["de"] * 5
     assert all(p.references == [p.meta["choices"][p.meta["gold"]]] for p in prompts)
-    assert build("s", suite, PromptContext("t", 3)) == prompts
+    assert build("s", suite, PromptContext(3)) == prompts
 
 
 def test_a_collection_without_its_source_or_language_is_told(tmp_path: Path) -> None:
     suite = QuestionsSuite(kind="questions", collection="school-exams", languages=["de"])
     with pytest.raises(StudyError, match="read from a source"):
-        build("s", suite, PromptContext("t", 1))
+        build("s", suite, PromptContext(1))
     write_json(tmp_path / "manifest.json", {})
     (tmp_path / "files").mkdir()
     for collection in ("school-exams", "mmlu-development"):
@@ -129,7 +129,7 @@ def test_a_collection_without_its_source_or_language_is_told(tmp_path: Path) -> 
             build(
                 "s",
                 suite.model_copy(update=changed),
-                PromptContext("t", 1, downloads={"x": tmp_path}),
+                PromptContext(1, downloads={"x": tmp_path}),
             )
 
 

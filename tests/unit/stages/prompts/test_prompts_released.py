@@ -41,7 +41,7 @@ def context(tmp_path: Path, release: Path) -> PromptContext:
     write_agieval(tmp_path / "agieval")
     names = {"bayling-release": release, "agieval": tmp_path / "agieval"}
     downloads = {name: download(tmp_path / "dl" / name, root) for name, root in names.items()}
-    return PromptContext("test", 1, None, downloads)
+    return PromptContext(1, None, downloads)
 
 
 WMT22 = Wmt22Suite(kind="wmt22", directions=["zh-en", "en-cs"])
@@ -70,7 +70,7 @@ def test_wmt22_is_the_same_from_sacrebleus_files(context: PromptContext, tmp_pat
     write_text(folder / "files" / "zh-en.src", "\n".join(SOURCES) + "\n")
     write_text(folder / "files" / "zh-en.ref", "\n".join(REFERENCES) + "\n")
     suite = WMT22.model_copy(update={"source": "wmt22"})
-    made = wmt22.build("w", suite, PromptContext("t", 1, downloads={"wmt22": folder}))
+    made = wmt22.build("w", suite, PromptContext(1, downloads={"wmt22": folder}))
     assert made == wmt22.build("w", WMT22, context)
     assert made[0].meta["averages"] == ["trained-average"]
 
@@ -146,7 +146,7 @@ def test_reviews_with_a_question_twice(context: PromptContext, release: Path) ->
 def test_a_source_that_lacks_everything_gives_no_prompts(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     folder = download(tmp_path / "dl", tmp_path / "empty")
-    context = PromptContext("test", 1, None, {"bayling-release": folder, "agieval": folder})
+    context = PromptContext(1, None, {"bayling-release": folder, "agieval": folder})
     assert wmt22.build("w", WMT22, context) == []
     assert constrained.build("c", ConstrainedSuite(kind="constrained"), context) == []
     assert exams.build("e", EXAMS, context) == []

@@ -50,7 +50,7 @@ def suite(**values: object) -> TranslationSuite:
 
 
 def context(corpora: Path | None, seed: int = 1) -> PromptContext:
-    return PromptContext("study", seed, corpora)
+    return PromptContext(seed, corpora)
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,11 @@ class PromptContext:
     """What a builder may look at besides its own section of the config.
 
     Attributes:
-        study_name: name of the study, for messages.
         seed: the study's seed; derive one for each purpose with ``seeds.generator``.
         corpora: folder of the corpora stage's output, where the suite needs it.
         downloads: source id to the folder of its download.
     """
 
-    study_name: str
     seed: int
     corpora: Path | None = None
     downloads: dict[str, Path] = field(default_factory=dict)

@@ -40,7 +40,7 @@ def main() -> None:
     config = load_settings(options.settings, "study", "suites")
     suite = look_up("suite", options.suite, config.suites, "suites")
     downloads = cli.pairs(options.download, "--download")
-    context = PromptContext(config.study.name, config.study.seed, options.corpora, downloads)
+    context = PromptContext(config.study.seed, options.corpora, downloads)
     with run_record(
         options.record, "prompts", options.suite, config.study.name, options.code
     ) as run:
