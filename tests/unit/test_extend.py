@@ -363,7 +363,7 @@ def test_several_comets(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("comet", "reason"),
     [
         ({"source": None, "embedded": None}, "more adds to a first model"),
-        ({"source": "xcomet-xl"}, "xcomet-xl is comet.source already"),
+        ({"source": "xcomet-xl"}, "comet.more: 'xcomet-xl' occurs twice"),
         ({"more": {"xcomet-x": ""}}, "no source is called 'xcomet-x'"),
     ],
 )

@@ -57,9 +57,7 @@ def check_study(config: StudyConfig, where: object) -> None:
     if comet.more and not (comet.source or comet.path or comet.embedded):
         fix = "comet: {source: wmt22-comet-da, encoder: xlm-roberta-large, more: …}"
         raise StudyError("more adds to a first model", where=f"{where}: comet.more", fix=fix)
-    if comet.source in comet.more:
-        what = f"{comet.source} is comet.source already"
-        raise StudyError(what, where=f"{where}: comet.more", fix="remove it")
+    conditions.distinct([str(comet.source), *comet.more], f"{where}: comet.source and comet.more")
     if config.report.baseline is not None:
         key = f"{where}: report.baseline"
         require("system that answers", config.report.baseline, evaluated(config), key)
