@@ -200,6 +200,35 @@ def test_a_test_set_and_outputs_are_taken_as_they_are(place: Path) -> None:
     assert all(score.n == 3 for score in scores if score.metric == "chrf2")
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".zh", ".en", ".txt"))])
+def test_files_of_windows_are_the_same_text(place: Path, name: str) -> None:
+    file = place / "my-data" / name
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    test_a_test_set_and_outputs_are_taken_as_they_are(place)
+
+
+def test_a_folder_may_be_named_after_the_suite(place: Path) -> None:
+    (place / "my-data/outputs/other").rename(place / "my-data/outputs/news-other")
+    folders = {"other": {"folders": {"file": "{suite}-other"}}}
+    sections = "A test set, as it is", "Outputs of another system"
+    config = configured(place, *sections, systems=folders)
+    suite, other = config.suites["news"], config.systems["other"]
+    downloads = {source: fetched(config, source) for source in ("my-tests", "my-outputs")}
+    prompts = builder("file")("news", suite, PromptContext(1, None, downloads))
+    given = convert(
+        other, files_root(downloads["my-outputs"]), suite, PromptSet("news", prompts, "")
+    )  # type: ignore[arg-type]
+    assert [row.turns for row in given.hypotheses] == [["A house red."], ["Nothing"], ["A train."]]
+    assert given.absent == []
+
+
+@pytest.mark.parametrize("files", ["/tmp/{direction}.{language}", "../{direction}.{language}"])
+def test_a_test_set_outside_its_source_is_refused(place: Path, files: str) -> None:
+    changed = {"news": {"files": files}}
+    with pytest.raises(StudyError, match=r"suites\.news\.files: .* leaves the source"):
+        configured(place, "A test set, as it is", suites=changed)
+
+
 @pytest.mark.parametrize(
     ("file", "text", "reason"),
     [

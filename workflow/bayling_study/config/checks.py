@@ -195,6 +195,9 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     if isinstance(suite, FloresSuite):
         _check_flores(suite, key)
     if isinstance(suite, FileSuite):
+        if suite.files.startswith("/") or ".." in suite.files.split("/"):
+            what = f"{suite.files!r} leaves the source"
+            raise StudyError(what, where=f"{key}.files", fix="a path inside it")
         for direction in suite.directions:
             conditions.direction(direction, f"{key}.directions")
     if isinstance(suite, InteractiveSuite):

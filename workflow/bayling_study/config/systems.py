@@ -74,7 +74,8 @@ class PublishedSystem(Section):
     ]
     """Suite kind to the folder, inside the source, that holds this system's outputs; a
     kind that is not named was never released for it. Of the last three a folder holds plain text,
-    ``zh-en.txt`` with one line per segment in the order of the suite. Folder names differ in the
+    ``zh-en.txt`` with one line per segment in the order of the suite; ``{suite}`` in a folder's
+    name stands for the suite's. Folder names differ in the
     release (``vicuna-13b-1.1``, ``vicuna-13B-1.1``), so each is written out."""
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
@@ -71,8 +72,7 @@ def draw_rows(
         raise StudyError(what, where=f"--items {count}", fix=fix)
     for item, group in groups.items():
         generator(seed, "ranking", item).shuffle(group)
-    longest = max(map(len, groups.values()), default=0)
-    in_turn = [group[n] for n in range(longest) for group in groups.values() if n < len(group)]
+    in_turn = [prompt for row in zip_longest(*groups.values()) for prompt in row if prompt]
     return [_row(prompt, answers, seed) for prompt in in_turn[:count]]
 
 

@@ -70,11 +70,7 @@ RULES = {
     ),
 }
 """A prompt's ``meta["answer_rule"]`` to the rule."""
-STATED = Rule(
-    "exam|rule:stated-letters|version:1",
-    stated_letters,
-    lambda found, gold: found == letter_set(gold),
-)
+STATED = Rule("exam|rule:stated-letters|version:1", stated_letters, RULES["set"].right)
 
 
 @one_form

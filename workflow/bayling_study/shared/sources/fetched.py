@@ -45,6 +45,15 @@ def read_segments(path: Path) -> list[str]:
     return [text for _, text in numbered_segments(path)]
 
 
+def own_segments(path: Path) -> list[str]:
+    """Reads one's own file as ``read_segments`` does, without the marks of Windows' programs.
+
+    They begin a file with a byte order mark and end lines with ``\\r\\n``.
+    """
+    lines = [text.removesuffix("\r") for text in read_segments(path)]
+    return [lines[0].removeprefix("\ufeff"), *lines[1:]]
+
+
 def numbered_segments(path: Path) -> Iterator[tuple[int, str]]:
     """Yields line number (from 1) and text of every segment; see ``read_segments``."""
     try:

@@ -11,7 +11,7 @@ with the same pivot sentence, so that they can be kept on one side of a split.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -33,11 +33,8 @@ DrawnRow = dict[str, str | bool]
 
 def wanted_directions(config: StudyConfig) -> list[str]:
     """Returns the directions of all suites of translation segments, without repetition."""
-    found: dict[str, None] = {}
-    for suite in config.suites.values():
-        if isinstance(suite, DIRECTED):
-            found |= dict.fromkeys(suite.directions)
-    return list(found)
+    suites = [suite for suite in config.suites.values() if isinstance(suite, DIRECTED)]
+    return list(dict.fromkeys(direction for suite in suites for direction in suite.directions))
 
 
 def read_translations(corpora: Path, languages: set[str]) -> Translations:
@@ -73,7 +70,7 @@ def draw(
         chance = generator(seed, "comet-data", direction)
         chosen = chance.sample(pivots, min(each, len(pivots)))
         rows.append([_row(translations[pivot], pivot, direction) for pivot in chosen])
-    return list(_interleaved(rows))[:count]
+    return [row for turn in zip_longest(*rows) for row in turn if row][:count]
 
 
 def _row(texts: dict[str, str], pivot: str, direction: str) -> DrawnRow:
@@ -87,11 +84,6 @@ def _row(texts: dict[str, str], pivot: str, direction: str) -> DrawnRow:
         "spaced": not is_unspaced(target),
         "group": sha256_json(pivot)[:16],
     }
-
-
-def _interleaved(lists: list[list[DrawnRow]]) -> Iterator[DrawnRow]:
-    for index in range(max(map(len, lists))):
-        yield from (rows[index] for rows in lists if index < len(rows))
 
 
 COMMAND_LINE = cli.command(

@@ -25,8 +25,7 @@ def build(
     """Makes the corpora folder, whole or not at all, and returns the report."""
     sources = [corpus.source for corpus in section.parallel]
     sources += [corpus.source for corpus in section.conversations]
-    sources += [lexicon.source for lexicon in section.lexicons]
-    for source in sources:
+    for source in (*sources, *(lexicon.source for lexicon in section.lexicons)):
         if source not in downloads:
             raise StudyError(f"the source {source!r} is not given", fix=f"--download {source}=DIR")
     lexicons = CorpusTally()

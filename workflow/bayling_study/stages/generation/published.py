@@ -5,6 +5,7 @@ What is there is converted, item by item and only whole; what is not is listed
 with its reason.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from bayling_study.config.suites import Suite
@@ -22,10 +23,11 @@ def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSe
     Raises:
         StudyError: a file does not match its prompts line by line; names file and line.
     """
+    folders = {str(k): at.replace("{suite}", prompts.suite) for k, at in system.folders.items()}
     hypotheses: list[Hypothesis] = []
     absent: list[Absent] = []
     for item, item_prompts in prompts.by_item(configured_items(suite)).items():
-        found = _outputs(system, root, suite, item)
+        found = _outputs(folders, root, suite, item)
         if isinstance(found, str):
             absent.append(Absent(prompts.suite, item, found))
         elif not item_prompts:
@@ -36,11 +38,11 @@ def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSe
     return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details, absent)
 
 
-def _outputs(system: PublishedSystem, root: Path, suite: Suite, item: str) -> Path | str:
+def _outputs(folders: Mapping[str, str], root: Path, suite: Suite, item: str) -> Path | str:
     """Returns the file of one item, or the reason why there is none."""
     if suite.kind not in READERS:
         return f"no outputs were released for suites of kind {suite.kind}"
-    folder = next((path for kind, path in system.folders.items() if kind == suite.kind), None)
+    folder = folders.get(suite.kind)
     if folder is None:
         return "not released for this system"
     if not (root / folder).is_dir():

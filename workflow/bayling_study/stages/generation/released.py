@@ -22,7 +22,7 @@ from typing import Any
 from bayling_study.config import suites
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
-from bayling_study.shared.sources.fetched import numbered_segments
+from bayling_study.shared.sources.fetched import numbered_segments, own_segments
 
 FINISHES = {"stop": "stop", "length": "length"}
 
@@ -106,6 +106,11 @@ def _translations(path: Path) -> Iterator[Released]:
         yield Released(f"{path}:{number}", text)
 
 
+def _own(path: Path) -> Iterator[Released]:
+    for number, text in enumerate(own_segments(path), start=1):
+        yield Released(f"{path}:{number}", text)
+
+
 def _constrained(path: Path) -> Iterator[Released]:
     for where, row in _rows(path):
         yield Released(where, _text(row.get("hypo"), where, "hypo"), source=row.get("src"))
@@ -152,7 +157,7 @@ def _text(value: object, where: str, name: str) -> str:
 
 READERS = {
     "wmt22": Reader("{item}{mark}.hypo", _translations),
-    **dict.fromkeys(("file", "flores", "translation"), Reader("{item}.txt", _translations)),
+    **dict.fromkeys(("file", "flores", "translation"), Reader("{item}.txt", _own)),
     "constrained": Reader("hypo.{item}.{target}{mark}.jsonl", _constrained),
     "exams": Reader("predict.*.{item}.zero-shot.jsonl", _exams),
     "reviews": Reader("{judged}.vs.{item}.jsonl", _reviews),

@@ -2,7 +2,7 @@
 
 from bayling_study.config.suites import FileSuite
 from bayling_study.core.records import Prompt
-from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.sources.fetched import files_root, own_segments
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import aligned_lines
 from bayling_study.stages.prompts.translation import segment_prompt
@@ -21,7 +21,7 @@ def build(name: str, suite: FileSuite, context: PromptContext) -> list[Prompt]:
         sides = direction.split("-")
         files = suite.files.replace("{direction}", direction)
         paths = [root / files.replace("{language}", side) for side in sides]
-        for number, texts in enumerate(aligned_lines(paths[0], paths[1]), start=1):
+        for number, texts in enumerate(aligned_lines(paths[0], paths[1], own_segments), start=1):
             place = f"{direction}/{number}"
             prompts.append(segment_prompt(name, place, texts, suite.prompt_language, meta))
     return prompts

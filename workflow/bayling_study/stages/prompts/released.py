@@ -1,6 +1,7 @@
 """Reading the rows of released test sets, of which a copy may be partial."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,15 @@ def item_rows(suite: str, item: str, path: Path) -> list[tuple[str, Any]]:
     return rows
 
 
-def aligned_lines(source: Path, reference: Path) -> list[tuple[str, str]]:
+def aligned_lines(
+    source: Path, reference: Path, read: Callable[[Path], list[str]] = read_segments
+) -> list[tuple[str, str]]:
     """Returns the pairs of source and reference segments of two files of lines.
 
     Raises:
         StudyError: they differ in their number of lines; names the first that is too many.
     """
-    left, right = read_segments(source), read_segments(reference)
+    left, right = read(source), read(reference)
     if len(left) != len(right):
         what = f"{len(right)} lines, but {source.name} has {len(left)}"
         raise StudyError(what, where=f"{reference}:{min(len(left), len(right)) + 1}")

@@ -72,16 +72,9 @@ def _resample(
     suite: str, item: str, results: list[Measurement], plan: Resampling
 ) -> dict[str, Resampled]:
     seed = plan.seed_of("bootstrap", suite, item)
-    weights = {
-        segments: bootstrap_weights(segments, plan.samples, seed)
-        for segments in {len(measurement.statistics) for measurement in results}
-    }
-    return {
-        measurement.metric: Resampled(
-            measurement, resampled(measurement, weights[len(measurement.statistics)])
-        )
-        for measurement in results
-    }
+    sizes = {len(one.statistics) for one in results}
+    drawn = {size: bootstrap_weights(size, plan.samples, seed) for size in sizes}
+    return {m.metric: Resampled(m, resampled(m, drawn[len(m.statistics)])) for m in results}
 
 
 def _scores(
@@ -123,10 +116,7 @@ def _pooled(
     for name, items in pool_groups(suite).items():
         if not all(item in measured for item in items):
             continue
-        members = [
-            {metric: result.measurement for metric, result in measured[item].items()}
-            for item in items
-        ]
+        members = [{m: found.measurement for m, found in measured[item].items()} for item in items]
         scores += _scores(answers, name, _resample(answers.suite, name, pool(members), plan), plan)
     return scores
 
