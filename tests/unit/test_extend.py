@@ -169,6 +169,7 @@ def test_a_model_is_named_by_its_place(place: Path) -> None:
         ("./my-data/absent", "systems.mine.source: ./my-data/absent: the path does not exist"),
         ("my-data/model@1@2", "neither a path"),
         ("a/b/c", "neither a path"),
+        ("my-data/model", "source: ./my-data/model, or my-data/model@main of the hub"),
         ("smollm", "no source is called 'smollm'"),
     ],
 )

@@ -21,6 +21,7 @@ PINNED_KINDS = ("pip-wheel", "pip-sdist")
 VERSIONED_KINDS = ("apt", "npm", "babel")
 """Kinds that name a package's version; what that version holds is locked at first."""
 
+ON_HUB = r"(models|datasets)/[\w.-]+/[\w.-]+"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 
 
@@ -65,9 +66,7 @@ class Source(Section):
             raise ValueError(f"kind {self.kind} needs a version as revision")
         if self.kind == "git" and not re.fullmatch(r"[0-9a-f]{7,40}", self.revision):
             raise ValueError("kind git needs a commit id of 7 to 40 hex digits as revision")
-        if self.kind == "hub" and not re.fullmatch(
-            r"(models|datasets)/[\w.-]+/[\w.-]+", self.location
-        ):
+        if self.kind == "hub" and not re.fullmatch(ON_HUB, self.location):
             raise ValueError("kind hub needs a location models/OWNER/NAME or datasets/OWNER/NAME")
         if self.kind == "url" and not re.match(r"https?://", self.location):
             raise ValueError("kind url needs an http or https address as location")

@@ -228,10 +228,14 @@ class Layout:
             look_up("source", source, known, f"{self.config.download.manifest} and sources")
         paths = {f"download.local.{key}": path for key, path in local.items()}
         for source, own in self.config.sources.items():
+            named = own.note.startswith(NAMED_BY)
+            key = own.note.removeprefix(NAMED_BY) if named else f"sources.{source}.location"
             if own.kind == "local" and source not in local and not self.manifest(source).is_file():
-                named = own.note.startswith(NAMED_BY)
-                key = own.note.removeprefix(NAMED_BY) if named else f"sources.{source}.location"
                 paths[key] = own.location
+            place = own.location.removeprefix("models/")
+            if named and own.kind == "hub" and not own.revision and Path(place).exists():
+                what, fix = f"{place} is here, and may be a name on the hub", f"./{place}"
+                raise StudyError(what, where=key, fix=f"source: {fix}, or {place}@main of the hub")
         for where, path in paths.items():
             if not Path(path).expanduser().exists():
                 raise StudyError("the path does not exist", where=f"{where}: {path}")

@@ -87,10 +87,8 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     gold = [_gold(answers, index) for index in range(len(answers.prompts))]
     ceiling = [_marked(rule, rule.extract(key), key) for key in gold]
     note = f"{int(sum(ceiling))}/{len(gold)}"
-    found = [
-        *_rates(answers, rule, gold),
-        rate("gold-ceiling", rule.signature, ceiling, [1.0] * len(gold), note),
-    ]
+    highest = rate("gold-ceiling", rule.signature, ceiling, [1.0] * len(gold), note)
+    found = [*_rates(answers, rule, gold), highest]
     own = not answers.released and rule is not RULES["math"]
     return [*found, *_rates(answers, STATED, gold, "-stated")] if own else found
 

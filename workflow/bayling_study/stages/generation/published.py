@@ -42,8 +42,7 @@ def _outputs(folders: Mapping[str, str], root: Path, suite: Suite, item: str) ->
     """Returns the file of one item, or the reason why there is none."""
     if suite.kind not in READERS:
         return f"no outputs were released for suites of kind {suite.kind}"
-    folder = folders.get(suite.kind)
-    if folder is None:
+    if (folder := folders.get(suite.kind)) is None:
         return "not released for this system"
     if not (root / folder).is_dir():
         return f"no folder {folder}"
