@@ -162,9 +162,8 @@ class Sample:
 class PageSection:
     """A chapter of the page.
 
-    ``more`` holds tables that open on demand, by title; ``samples`` and ``masks`` hold examples
-    in groups, by the title of the whole and of the group. In a mask, supervised text is marked.
-    ``open_samples`` are not folded.
+    ``more`` holds tables that open on demand, by title; ``masks`` hold examples in groups, by the
+    title of the whole and of the group. In a mask, supervised text is marked.
     """
 
     name: str
@@ -173,8 +172,7 @@ class PageSection:
     tables: list[Table] = field(default_factory=list)
     more: dict[str, list[Table]] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
-    samples: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
-    open_samples: list[Sample] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     masks: dict[str, dict[str, list[list[MarkedText]]]] = field(default_factory=dict)
     facts: list[tuple[str, str]] = field(default_factory=list)
 
@@ -192,7 +190,7 @@ class PageSection:
     def empty(self) -> bool:
         """Whether there is nothing to show."""
         shown = (self.text, self.facts, self.all_tables, self.figures)
-        return not any((*shown, self.open_samples, self.samples, self.masks))
+        return not any((*shown, self.samples, self.masks))
 
 
 def table_row(*values: object) -> list[Cell]:
