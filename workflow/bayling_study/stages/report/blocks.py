@@ -81,9 +81,10 @@ class Table:
         ]
 
     def latex(self) -> str:
-        """Returns the table for LaTeX's ``booktabs``, without the details."""
+        """Returns the table for LaTeX, whose packages a comment names, without the details."""
         first = self.rows[0] if self.rows else [Cell("")] * len(self.columns)
-        lines = ["\\begin{tabular}{" + "".join("r" if c.number else "l" for c in first) + "}"]
+        lines = ["% \\usepackage{booktabs,amssymb}"]
+        lines += ["\\begin{tabular}{" + "".join("r" if c.number else "l" for c in first) + "}"]
         lines += ["\\toprule", _latex_row([Cell(name) for name in self.headings]), "\\midrule"]
         lines += [_latex_row(row) for row in self.rows]
         return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
@@ -96,9 +97,10 @@ class Table:
 
 LATEX = {
     "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
-    "▲": "$\\blacktriangle$", "▼": "$\\blacktriangledown$", **{c: f"\\{c}" for c in "&%$#_{}"},
+    "\n": " ", "[": "{[}", "▲": "$\\blacktriangle$", "▼": "$\\blacktriangledown$",
+    **{c: f"\\{c}" for c in "&%$#_{}"},
 }  # fmt: skip
-"""Characters that LaTeX reads as commands, to what prints them."""
+"""Characters that LaTeX reads as commands, to what prints them; ``[`` behind a row's end is one."""
 
 
 def _latex_row(cells: list[Cell]) -> str:
