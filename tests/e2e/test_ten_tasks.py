@@ -22,30 +22,36 @@ from helpers.browser import BROWSER, NO_BROWSER, Browser, Press
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
 
+HERE, PLAY, MLFLOW = (f"test_{name}.py" for name in ("ten_tasks", "play_browser", "mlflow_browser"))
 TASKS = {
-    "find whether it worked": "test_ten_tasks.py::test_whether_it_worked",
-    "find the largest loss": "test_ten_tasks.py::test_the_largest_loss",
-    "why was this demand not met": "test_ten_tasks.py::test_why_a_demand_was_not_met",
-    "compare two systems on zh-en": "test_ten_tasks.py::test_two_systems_on_zh_en",
-    "find the perplexity": "test_ten_tasks.py::test_the_perplexity",
-    "open it on a phone": "test_ten_tasks.py::test_all_of_it_on_a_phone",
-    "copy a table to LaTeX": "test_ten_tasks.py::test_a_table_for_latex",
-    "talk and vote": "test_play_browser.py::test_talking_and_voting_with_the_mouse",
-    "find the run in MLflow": "test_mlflow_browser.py::test_the_studys_runs_are_listed",
-    "load the registered model": "test_mlflow_browser.py::test_the_models_page_leads_to_its_data_card",
+    "find whether it worked": (HERE, "test_whether_it_worked"),
+    "find the largest loss": (HERE, "test_the_largest_loss"),
+    "why was this demand not met": (HERE, "test_why_a_demand_was_not_met"),
+    "compare two systems on zh-en": (HERE, "test_two_systems_on_zh_en"),
+    "find the perplexity": (HERE, "test_the_perplexity"),
+    "open it on a phone": (HERE, "test_all_of_it_on_a_phone"),
+    "copy a table to LaTeX": (HERE, "test_a_table_for_latex"),
+    "talk and vote": (PLAY, "test_talking_and_voting_with_the_mouse"),
+    "find the run in MLflow": (MLFLOW, "test_the_studys_runs_are_listed"),
+    "load the registered model": (MLFLOW, "test_the_models_page_leads_to_its_data_card"),
 }
-"""Each task and the test that walks it."""
+"""Each task, and the file and name of the test that walks it."""
 DESK, PHONE = (1400, 900), (390, 844)
-LOADED = """new Promise((done) =>
-  document.readyState === "complete" ? done(innerWidth) : addEventListener("load", () => done(innerWidth)))"""
+LOADED = """new Promise((done) => {
+  if (document.readyState === "complete") done(innerWidth);
+  else addEventListener("load", () => done(innerWidth));
+})"""
 ON_SCREEN = """[...document.querySelectorAll("h1, h2, h3, li, p, th, td, summary, figcaption")]
-  .filter((part) => part.checkVisibility())
-  .filter((part) => (({ top, bottom, left, right }) =>
-    top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth)(part.getBoundingClientRect()))
+  .filter((part) => {
+    const { top, bottom, left, right } = part.getBoundingClientRect();
+    const inside = top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth;
+    return inside && part.checkVisibility();
+  })
   .map((part) => part.textContent.trim().replace(/\\s+/g, " "))"""
 """The texts that can be read without scrolling."""
 ANSWERS = """new Promise((done) => {
-  const look = () => document.querySelector("article") ? done(document.title) : setTimeout(look, 20);
+  const there = () => document.querySelector("article");
+  const look = () => there() ? done(document.title) : setTimeout(look, 20);
   look();
 })"""
 FIRST_ANSWER = """(() => {
@@ -111,16 +117,14 @@ def walk(
 
 
 def test_each_task_has_its_test() -> None:
-    places = [place.split("::") for place in TASKS.values()]
-    folder = Path(__file__).parent
     known = {
         (file, node.name)
-        for file in {file for file, _ in places}
-        for node in ast.parse((folder / file).read_text(encoding="utf-8")).body
+        for file in (HERE, PLAY, MLFLOW)
+        for node in ast.parse(Path(__file__).with_name(file).read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef)
     }
-    assert len(places) == 10
-    assert {(file, name) for file, name in places} - known == set()
+    assert len(TASKS) == 10
+    assert {*TASKS.values()} - known == set()
 
 
 def test_whether_it_worked(walk: Callable[..., list[Any]], scores: str) -> None:
@@ -157,7 +161,8 @@ def test_two_systems_on_zh_en(walk: Callable[..., list[Any]], scores: str) -> No
     row = """(() => {
       const table = [...document.querySelectorAll("figure.table")]
         .find((one) => one.innerText.startsWith("Main results: translation"));
-      const row = [...table.querySelectorAll("tbody tr")].find((one) => one.cells[0].innerText === "zh-en");
+      const rows = [...table.querySelectorAll("tbody tr")];
+      const row = rows.find((one) => one.cells[0].innerText === "zh-en");
       return [...row.cells].map((cell) => cell.innerText.split("\\n")[0]);
     })()"""
     values, *_, summary = walk(
@@ -192,14 +197,17 @@ def test_all_of_it_on_a_phone(walk: Callable[..., list[Any]], scores: str) -> No
 
 def test_a_table_for_latex(walk: Callable[..., list[Any]], scores: str) -> None:
     copied = """new Promise((done) => {
-      const look = () => [...document.querySelectorAll("span")].some((one) => one.innerText === "Copied.")
+      const said = () => [...document.querySelectorAll("span")].map((one) => one.innerText);
+      const look = () => said().includes("Copied.")
         ? done(navigator.clipboard.readText()) : setTimeout(look, 20);
       look();
     })"""
     marked = "String(document.getSelection()) || document.activeElement.value"
-    _, _, text, shown = walk(scores, Press("Overview"), Press("LaTeX"), copied, marked)
+    link = Press("LaTeX", within="Main results: translation")
+    _, text, shown = walk(scores, link, copied, marked)
     assert text == shown
     assert_tabular(text)
+    assert "zh-en & 20.0 & 45.5 $\\blacktriangle$ & 45.2 \\\\" in text.splitlines()
 
 
 def assert_tabular(text: str) -> None:

@@ -29,11 +29,13 @@ PICTURES = ("--screenshot", "--print-to-pdf")
 """Options that make a file of a page instead of printing its elements."""
 WINDOW = "--window-size=1400,1000"
 SECONDS = 120
-FIND = """((text) => {
+FIND = """((text, within) => {
   const parts = "a, button, summary, label, select, input, textarea, th, td";
   const named = (one) => [one.textContent.trim(), one.placeholder, one.getAttribute("aria-label")];
-  const all = [...document.querySelectorAll(parts)].filter((one) => named(one).includes(text));
-  const one = all.find((part) => part.checkVisibility({ visibilityProperty: true }));
+  const fits = (one) => named(one).includes(text)
+    && one.parentElement.textContent.trim().startsWith(within)
+    && one.checkVisibility({ visibilityProperty: true });
+  const one = [...document.querySelectorAll(parts)].find(fits);
   if (!one) return null;
   one.scrollIntoView({ block: "center" });
   const { left, top, width, height } = one.getBoundingClientRect();
@@ -45,7 +47,22 @@ FIND = """((text) => {
 
 
 class Press(str):
-    """A step of ``Browser.evaluate``: a click of the mouse on what shows this text, once it does."""
+    """A step of ``Browser.evaluate``: a click of the mouse on what shows this text, once it does.
+
+    ``within`` is how the text around it begins, where several things show the same.
+    """
+
+    within: str
+
+    def __new__(cls, text: str, within: str = "") -> Press:
+        """Returns the step."""
+        made = super().__new__(cls, text)
+        made.within = within
+        return made
+
+
+class Type(str):
+    """A step of ``Browser.evaluate``: this text, written where the cursor is."""
 
 
 def browse(
@@ -114,8 +131,8 @@ class Browser:
 
         Args:
             address: of the page.
-            scripts: expressions; of a promise, what it gives. Its values must be JSON. Of a
-                ``Press`` that is where the mouse was.
+            scripts: expressions; of a promise, what it gives. Its values must be JSON. Or steps
+                of a hand: ``Press``, which gives where the mouse was, and ``Type``.
             size: width and height of the window in pixels of CSS.
             picture: where a picture of the window goes at the end.
         """
@@ -164,11 +181,12 @@ async def _ask(tab: Any, method: str, parameters: dict[str, Any]) -> dict[str, A
             return dict(answer["result"])
 
 
-async def _pressed(tab: Any, text: str) -> Any:
+async def _pressed(tab: Any, what: Press) -> Any:
     """Clicks on what shows a text, as a hand does: where another thing lies above it, it fails."""
+    told = f"{json.dumps(what)}, {json.dumps(what.within)}"
     end = time.monotonic() + SECONDS / 4
-    while (place := await _value_of(tab, f"{FIND}({json.dumps(text)})")) is None:
-        assert time.monotonic() < end, f"nothing to press shows {text!r}"
+    while (place := await _value_of(tab, f"{FIND}({told})")) is None:
+        assert time.monotonic() < end, f"nothing to press shows {told}"
         await asyncio.sleep(0.05)
     mouse = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
     for event in ("mousePressed", "mouseReleased"):
@@ -179,7 +197,9 @@ async def _pressed(tab: Any, text: str) -> Any:
 async def _value_of(tab: Any, script: str) -> Any:
     """Returns what an expression gives in a page; a fault in it fails the test."""
     if isinstance(script, Press):
-        return await _pressed(tab, str(script))
+        return await _pressed(tab, script)
+    if isinstance(script, Type):
+        return await _ask(tab, "Input.insertText", {"text": script})
     asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
     answer = await _ask(tab, "Runtime.evaluate", asked)
     assert "exceptionDetails" not in answer, answer
