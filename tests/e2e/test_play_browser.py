@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +19,11 @@ from bayling_study.commands.ranking.sheet import rank_columns
 from bayling_study.commands.serve.app import application
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
-from bayling_study.core.files import read_json
+from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.records import read_scores
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.models import load
-from helpers.browser import BROWSER, NO_BROWSER, Browser
+from helpers.browser import BROWSER, NO_BROWSER, Browser, Press, Type
 from helpers.talking import serving
 from helpers.tiny import write_study
 from helpers.tiny_model import save_checkpoint
@@ -233,6 +234,30 @@ def test_blind_votes_become_a_sheet_and_scores(
     assert share["translation", order[0]] == 100
     assert share["instruction-following", order[1]] == 100
     assert share["multi-turn", "tuned"] == 50
+
+
+def test_talking_and_voting_with_the_mouse(
+    browser: Browser, address: str, results: Path, tmp_path: Path
+) -> None:
+    folder = Path(os.environ.get("BAYLING_PICTURES") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    talk = [Press("Blind"), Press("Your prompt"), Type("Hello"), Press("Send"), "quiet()"]
+    more = [Press("shorter"), Press("Send"), "quiet().then(() => shown('.user'))"]
+    best = [("Right, complete", "A"), ("Does what is asked", "B"), ("Keeps what", "alike")]
+    votes = [Press(choice, within=asked) for asked, choice in best]
+    status = "document.querySelector('[role=status]').innerText"
+    *_, said, _, _, _, _, names, tally = walked(
+        browser, address, *talk, *more, *votes, Press("Vote and reveal"),
+        f"until(() => /after/.test({status})).then(() => shown('header h2'))", status,
+        picture=folder / "talking-and-voting.png",
+    )  # fmt: skip
+    assert said == ["Hello", "Keep only the first sentence."] * 2
+    assert sorted(names) == SYSTEMS
+    assert re.search(r"after \d+ vote", tally)
+    rows = read_jsonl(results / "ranking/play-foundation-tuned/votes.jsonl")
+    *_, last = rows
+    assert last["order"] == names
+    assert last["best"] == {"translation": 0, "instruction_following": 1, "multi_turn": -1}
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])

@@ -189,7 +189,7 @@ def test_every_score_leads_back_to_its_sources_and_all_hashes_match(study):
             {"generation"},
         ),
         ({"tuning": {"learning_rate": 5e-4}}, {"tuning", "export", "generation"}, {"synthesis"}),
-        ({"report": {"samples": 2}}, {"report", "track"}, {"significance", "scoring"}),
+        ({"report": {"rejected_samples": 2}}, {"report", "track"}, {"significance", "scoring"}),
         (
             {"systems": {"second": {"kind": "tuned", "base": "foundation", "mixture": "default"}}},
             {"tuning", "generation", "significance"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import shutil
 import signal
@@ -28,6 +29,40 @@ PICTURES = ("--screenshot", "--print-to-pdf")
 """Options that make a file of a page instead of printing its elements."""
 WINDOW = "--window-size=1400,1000"
 SECONDS = 120
+FIND = """((text, within) => {
+  const parts = "a, button, summary, label, select, input, textarea, th, td";
+  const named = (one) => [one.textContent.trim(), one.placeholder, one.getAttribute("aria-label")];
+  const fits = (one) => named(one).includes(text)
+    && one.parentElement.textContent.trim().startsWith(within)
+    && one.checkVisibility({ visibilityProperty: true });
+  const one = [...document.querySelectorAll(parts)].find(fits);
+  if (!one) return null;
+  one.scrollIntoView({ block: "center" });
+  const { left, top, width, height } = one.getBoundingClientRect();
+  const [x, y] = [left + width / 2, top + height / 2];
+  const hit = document.elementFromPoint(x, y);
+  return hit && (one.contains(hit) || hit.contains(one)) ? [x, y] : null;
+})"""
+"""Finds what a text names and can be pressed: the place of its middle, or nothing."""
+
+
+class Press(str):
+    """A step of ``Browser.evaluate``: a click of the mouse on what shows this text, once it does.
+
+    ``within`` is how the text around it begins, where several things show the same.
+    """
+
+    within: str
+
+    def __new__(cls, text: str, within: str = "") -> Press:
+        """Returns the step."""
+        made = super().__new__(cls, text)
+        made.within = within
+        return made
+
+
+class Type(str):
+    """A step of ``Browser.evaluate``: this text, written where the cursor is."""
 
 
 def browse(
@@ -96,7 +131,8 @@ class Browser:
 
         Args:
             address: of the page.
-            scripts: expressions; of a promise, what it gives. Its values must be JSON.
+            scripts: expressions; of a promise, what it gives. Its values must be JSON. Or steps
+                of a hand: ``Press``, which gives where the mouse was, and ``Type``.
             size: width and height of the window in pixels of CSS.
             picture: where a picture of the window goes at the end.
         """
@@ -112,6 +148,8 @@ class Browser:
                 window = {"width": size[0], "height": size[1], "deviceScaleFactor": 1}
                 shape = {**window, "mobile": size[0] < 600}
                 await _ask(tab, "Emulation.setDeviceMetricsOverride", shape)
+                asked = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+                await _ask(tab, "Browser.grantPermissions", asked)
                 await _ask(tab, "Page.navigate", {"url": address})
                 results = [await _value_of(tab, script) for script in scripts]
                 if picture is not None:
@@ -143,8 +181,25 @@ async def _ask(tab: Any, method: str, parameters: dict[str, Any]) -> dict[str, A
             return dict(answer["result"])
 
 
+async def _pressed(tab: Any, what: Press) -> Any:
+    """Clicks on what shows a text, as a hand does: where another thing lies above it, it fails."""
+    told = f"{json.dumps(what)}, {json.dumps(what.within)}"
+    end = time.monotonic() + SECONDS / 4
+    while (place := await _value_of(tab, f"{FIND}({told})")) is None:
+        assert time.monotonic() < end, f"nothing to press shows {told}"
+        await asyncio.sleep(0.05)
+    mouse = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
+    for event in ("mousePressed", "mouseReleased"):
+        await _ask(tab, "Input.dispatchMouseEvent", {"type": event, **mouse})
+    return place
+
+
 async def _value_of(tab: Any, script: str) -> Any:
     """Returns what an expression gives in a page; a fault in it fails the test."""
+    if isinstance(script, Press):
+        return await _pressed(tab, script)
+    if isinstance(script, Type):
+        return await _ask(tab, "Input.insertText", {"text": script})
     asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
     answer = await _ask(tab, "Runtime.evaluate", asked)
     assert "exceptionDetails" not in answer, answer

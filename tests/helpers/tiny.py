@@ -212,5 +212,5 @@ def study(root: Path, name: str, sources: Path) -> dict:
             }
         },
         "scoring": {"bootstrap": {"samples": 100}},
-        "report": {"baseline": "foundation", "samples": 1},
+        "report": {"baseline": "foundation"},
     }

@@ -138,5 +138,3 @@ class ReportSection(Section):
     """Table of published values, against which the report gives verdicts."""
     rejected_samples: int = Field(default=5, ge=0)
     """Rejected segments of the corpora shown for each reason; 20 are kept."""
-    samples: int = Field(default=5, ge=0)
-    """Sample hypotheses shown per suite and item."""

@@ -160,7 +160,7 @@ def test_the_page_is_the_same_each_time_and_has_no_text_of_others_in_it(tmp_path
 def test_the_main_page_unfolds_a_typical_dialogue_a_gain_and_a_loss(
     study: Study, tmp_path: Path
 ) -> None:
-    shown = dialogue_section(study).open_samples
+    shown = dialogue_section(study).samples
     assert [sample.id for sample in shown] == [
         "Typical: de-en/2, 0.0 → 0.0",
         "Gain: de-en/0, 0.0 → 100.0",
@@ -184,12 +184,12 @@ def test_where_no_demand_was_lost_the_loss_is_of_a_first_answer(tmp_path: Path) 
     write_jsonl(path, rows)
     section = dialogue_section(study)
     assert "tuned is worse on 0 of 4 prompts" in section.text
-    assert section.open_samples[-1].id.startswith("Loss of chrf2.turn-1: de-en/1, 100.0 → ")
+    assert section.samples[-1].id.startswith("Loss of chrf2.turn-1: de-en/1, 100.0 → ")
 
 
 def test_without_a_loss_none_is_shown(tmp_path: Path) -> None:
     study = report_study.make(tmp_path)
     section = dialogue_section(study)
     assert "tuned is worse on 0 of 4 prompts" in section.text
-    titles = [sample.id for sample in section.open_samples]
+    titles = [sample.id for sample in section.samples]
     assert titles == ["Typical: zh-en/0, 0.0 → 0.0"]

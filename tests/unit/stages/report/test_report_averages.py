@@ -14,7 +14,7 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.core.files import read_json, write_json
 from bayling_study.core.records import Score, write_scores
 from bayling_study.stages.report.ablations import ablation_section, sizes_of
-from bayling_study.stages.report.blocks import Table
+from bayling_study.stages.report.blocks import Cell
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import headline, score_row
 from helpers import report_study
@@ -63,44 +63,54 @@ def study(tmp_path: Path) -> Study:
     return Study(made.folder, StudyConfig.model_validate(values))
 
 
-def texts(table: Table) -> dict[str, list[str]]:
-    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+def column(study: Study, name: str) -> dict[str, Cell]:
+    """Returns a column of the table of tuned systems by system."""
+    (table,) = ablation_section(study).tables
+    return {row[0].text: row[table.columns.index(name)] for row in table.rows}
 
 
 def test_averages_have_intervals_links_and_marks(study: Study) -> None:
-    _, table = ablation_section(study).tables
-    assert table.columns == ["average", "metric", "foundation", "tuned", "small"]
-    (row,) = table.rows
-    assert [cell.text for cell in row] == ["average", "chrf2", "20.00", "45.00 ▲", "30.00"]
-    assert row[3].detail == "44.00 to 46.00"
-    assert row[3].link == "../scoring/tuned/translation.json"
-    assert "boot" in table.note
+    cells = column(study, "translation chrf2, average")
+    assert {name: cell.text for name, cell in cells.items()} == {
+        "tuned": "45.00 ▲",
+        "small": "30.00",
+    }
+    assert cells["tuned"].detail == "44.00 to 46.00"
+    assert cells["tuned"].link == "../scoring/tuned/translation.json"
+    assert "boot" in cells["tuned"].hint.splitlines()
 
 
-def test_the_tests_against_the_baseline_are_shown_from_the_systems_side(study: Study) -> None:
-    (table,) = ablation_section(study).more["translation: differences from foundation"]
-    cells = {row[2].text: row[3:] for row in table.rows}
-    assert [cell.text for cell in cells["tuned"]] == ["+25.00", "0.0020", "yes"]
-    assert cells["tuned"][0].detail == "+24.00 to +26.00"
-    assert [cell.text for cell in cells["small"]] == ["+10.00", "0.0020", "no"]
-    assert cells["small"][0].link == "../significance/comparisons.json"
+def test_a_value_says_what_the_tests_found_from_its_systems_side(study: Study) -> None:
+    cells = column(study, "translation chrf2, average")
+    found = {name: cell.hint.splitlines()[-1] for name, cell in cells.items()}
+    assert found == {
+        "tuned": "minus foundation: +25.00 (+24.00 to +26.00), p = 0.0020 after correction",
+        "small": "minus foundation: +10.00 (-1.00 to +21.00), p = 0.0020 after correction",
+    }
 
 
 def test_the_plain_mean_stays_where_there_is_no_average(study: Study) -> None:
-    table = ablation_section(study).tables[0]
-    assert table.columns[-1] == "translation bleu"
+    assert column(study, "translation bleu")["small"].text == "15.00"
+    (table,) = ablation_section(study).tables
     assert "translation chrf2" not in table.columns
-    assert texts(table)["small"][-1] == "15.00"
-    assert "not tested here" in table.note
+    assert "plain means over items, not tested" in table.note
 
 
-def test_many_averages_are_folded(study: Study) -> None:
-    many = [average("tuned", float(n), item=f"group-{n}") for n in range(20)]
+def test_a_plain_mean_stands_beside_an_average_that_a_system_lacks(study: Study) -> None:
+    path = study.folder / "scoring" / "small" / "translation.json"
+    write_scores(path, [report_study.score("small", "chrf2", "zh-en", 30.0)])
+    study = Study(study.folder, study.config)
+    assert column(study, "translation chrf2, average")["small"].text == "–"
+    assert column(study, "translation chrf2")["small"].text == "30.00"
+
+
+def test_averages_of_groups_are_left_to_the_suites_tables(study: Study) -> None:
+    names = ["xx-en", "xx-en.low", "xx-en.Cyrl"]
+    many = [average("tuned", 9.0, item=name) for name in names]
     write_scores(study.folder / "scoring" / "tuned" / "translation.json", many)
-    section = ablation_section(Study(study.folder, study.config))
-    assert [table.name for table in section.tables] == ["ablations"]
-    ((table,),) = (tables for title, tables in section.more.items() if "Averages" in title)
-    assert len(table.rows) == 21  # the others' too
+    (table,) = ablation_section(Study(study.folder, study.config)).tables
+    shown = [name for name in table.columns if name.startswith("translation chrf2, ")]
+    assert shown == ["translation chrf2, average", "translation chrf2, xx-en"]
 
 
 def test_models_of_other_sizes_are_drawn_over_their_parameters(study: Study) -> None:

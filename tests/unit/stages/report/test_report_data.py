@@ -18,7 +18,6 @@ from bayling_study.stages.report.data import (
     data_section,
     rejected_samples,
 )
-from bayling_study.stages.report.samples import samples
 from helpers import report_study
 
 AUDIT = {
@@ -146,12 +145,6 @@ def test_the_terminal_table_is_aligned(tmp_path: Path) -> None:
     lines = aligned(path).splitlines()
     assert lines[1] == "-----------  ------"
     assert lines[2].index("1.0") == lines[3].index("20.0")
-
-
-def test_a_system_without_answers_for_a_suite_is_left_out_of_the_samples(study: Study) -> None:
-    (study.folder / "generation/foundation/translation.jsonl").unlink()
-    sample = samples(study, "translation")["zh-en"][0]
-    assert [system for system, _ in sample.turns[0].answers] == ["tuned", "tuned-int8"]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from bayling_study.core.records import Score
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.tracking.record import flatten
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.averages import Average, add_averages, averages_of
-from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.heatmap import directions_of
-from bayling_study.stages.report.metrics import headline
+from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.significance import MEAN
 
 FEWEST = 2
 SIZES = ("conversations", "supervised_tokens", "steps", "loss")
@@ -24,6 +24,7 @@ OTHER_MODEL = 1.1
 """Factor between the largest and the smallest model from which they differ in size; added words
 of a vocabulary make less."""
 
+POOL = " items pooled"
 Means = tuple[str, str]
 """A suite and a metric."""
 
@@ -35,9 +36,7 @@ def ablation_section(study: Study) -> PageSection:
     if len(tuned) < FEWEST:
         return section
     means = means_of(study, tuned)
-    averages = averages_of(study, study.ordered([*tuned, study.baseline]))
-    section.tables.append(_table(study, tuned, without_averages(means, averages)))
-    add_averages(section, study, averages)
+    section.tables.append(_table(study, tuned, means))
     label, sizes = sizes_of(study, tuned)
     points = {}
     for (suite, metric), values in means.items():
@@ -93,15 +92,43 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, floa
     return result
 
 
-def without_averages(
-    means: dict[Means, dict[str, float]], averages: dict[str, dict[Average, dict[str, Score]]]
-) -> dict[Means, dict[str, float]]:
-    """Returns the plain means of systems that scoring made no average for."""
-    covered: dict[Means, set[str]] = {}
-    for suite, rows in averages.items():
-        for (_, metric), scores in rows.items():
-            covered.setdefault((suite, metric), set()).update(scores)
-    return {key: values for key, values in means.items() if set(values) - covered.get(key, set())}
+def averages_of(study: Study, tuned: Sequence[str]) -> dict[Means, dict[str, dict[str, Score]]]:
+    """Returns averages of headline metrics that scoring resampled: name to system to score.
+
+    Those of groups of languages (``script.Latn``) are left to the suites' tables.
+    """
+    result: dict[Means, dict[str, dict[str, Score]]] = {}
+    for suite, scores in study.by_suite.items():
+        first = headline(score.metric for score in scores)
+        for score in scores:
+            if score.metric in first and score.system in tuned and is_average(score):
+                found = result.setdefault((suite, score.metric), {})
+                found.setdefault(score.item, {})[score.system] = score
+    return result
+
+
+def is_average(score: Score) -> bool:
+    """Tells whether a score is over several items, with the resamples of them all.
+
+    An average says so itself: a plain mean by its signature, pooled items by their note
+    (``scoring.aggregates``).
+    """
+    whole = score.signature.startswith(MEAN) or score.note.endswith(POOL)
+    return whole and score.low is not None and "." not in score.item
+
+
+def _scores(
+    study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]
+) -> dict[str, list[Cell]]:
+    """Returns columns of averages and, where a system has none, of plain means."""
+    averages, columns = averages_of(study, tuned), dict[str, list[Cell]]()
+    for place, values in means.items():
+        found, title = averages.get(place, {}), " ".join(place)
+        for item, row in found.items():
+            columns[f"{title}, {item}"] = score_row(study, row, tuned)
+        if not values.keys() <= {name for row in found.values() for name in row}:
+            columns[title] = [number(values.get(name), 2) for name in tuned]
+    return columns
 
 
 def _metric(study: Study, name: str, metric: str) -> float | None:
@@ -113,17 +140,20 @@ def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, floa
     settings = {name: flatten(study.config.systems[name].model_dump(mode="json")) for name in tuned}
     keys = dict.fromkeys(key for values in settings.values() for key in values)
     varied = [k for k in keys if len({str(v.get(k)) for v in settings.values()}) > 1]
+    scores = _scores(study, tuned, means)
     rows = [
         table_row(
             *(name, *(settings[name].get(key, "–") for key in varied)),
             *(number(_metric(study, name, key), 3 if key == "loss" else 0) for key in SIZES),
-            *(number(values.get(name), 2) for values in means.values()),
+            *(cells[place] for cells in scores.values()),
         )
-        for name in tuned
+        for place, name in enumerate(tuned)
     ]
-    columns = ["system", *varied, *(key.replace("_", " ") for key in SIZES)]
-    columns += [f"{suite} {metric}" for suite, metric in means]
-    note = "Settings: those that differ between the systems."
-    note += " Scores: plain means over items, not tested here." if means else ""
-    about = {f"{suite} {metric}": explain(metric) for suite, metric in means}
+    columns = ["system", *varied, *(key.replace("_", " ") for key in SIZES), *scores]
+    note = (
+        "Settings: those that differ between the systems. Averages have intervals, and ▲ ▼ where "
+        f"they are significantly better or worse than {study.baseline}; scores without an "
+        "interval are plain means over items, not tested."
+    )
+    about = {name: explain(name.split()[1].rstrip(",")) for name in scores}
     return Table("ablations", "Tuned systems", columns, rows, note, about=about)

@@ -81,9 +81,10 @@ class Table:
         ]
 
     def latex(self) -> str:
-        """Returns the table for LaTeX's ``booktabs``, without the details."""
+        """Returns the table for LaTeX, whose packages a comment names, without the details."""
         first = self.rows[0] if self.rows else [Cell("")] * len(self.columns)
-        lines = ["\\begin{tabular}{" + "".join("r" if c.number else "l" for c in first) + "}"]
+        lines = ["% \\usepackage{booktabs,amssymb}"]
+        lines += ["\\begin{tabular}{" + "".join("r" if c.number else "l" for c in first) + "}"]
         lines += ["\\toprule", _latex_row([Cell(name) for name in self.headings]), "\\midrule"]
         lines += [_latex_row(row) for row in self.rows]
         return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
@@ -96,9 +97,10 @@ class Table:
 
 LATEX = {
     "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
-    "▲": "$\\blacktriangle$", "▼": "$\\blacktriangledown$", **{c: f"\\{c}" for c in "&%$#_{}"},
+    "\n": " ", "[": "{[}", "▲": "$\\blacktriangle$", "▼": "$\\blacktriangledown$",
+    **{c: f"\\{c}" for c in "&%$#_{}"},
 }  # fmt: skip
-"""Characters that LaTeX reads as commands, to what prints them."""
+"""Characters that LaTeX reads as commands, to what prints them; ``[`` behind a row's end is one."""
 
 
 def _latex_row(cells: list[Cell]) -> str:
@@ -162,9 +164,8 @@ class Sample:
 class PageSection:
     """A chapter of the page.
 
-    ``more`` holds tables that open on demand, by title; ``samples`` and ``masks`` hold examples
-    in groups, by the title of the whole and of the group. In a mask, supervised text is marked.
-    ``open_samples`` are not folded.
+    ``more`` holds tables that open on demand, by title; ``masks`` hold examples in groups, by the
+    title of the whole and of the group. In a mask, supervised text is marked.
     """
 
     name: str
@@ -173,8 +174,7 @@ class PageSection:
     tables: list[Table] = field(default_factory=list)
     more: dict[str, list[Table]] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
-    samples: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
-    open_samples: list[Sample] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     masks: dict[str, dict[str, list[list[MarkedText]]]] = field(default_factory=dict)
     facts: list[tuple[str, str]] = field(default_factory=list)
 
@@ -192,7 +192,7 @@ class PageSection:
     def empty(self) -> bool:
         """Whether there is nothing to show."""
         shown = (self.text, self.facts, self.all_tables, self.figures)
-        return not any((*shown, self.open_samples, self.samples, self.masks))
+        return not any((*shown, self.samples, self.masks))
 
 
 def table_row(*values: object) -> list[Cell]:

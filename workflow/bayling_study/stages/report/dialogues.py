@@ -40,11 +40,11 @@ def dialogue_section(study: Study) -> PageSection:
                     f"{len(gains):,} prompts; all are on the page of answers."
                 )
                 ways: dict[str, Way] = {"Typical": median_low, "Gain": max, "Loss": min}
-                section.open_samples = _chosen(study, suite, pair, gains, ways)
+                section.samples = _chosen(study, suite, pair, gains, ways)
                 if not worse:
                     first = _gains(study, suite, FIRST_ANSWER, system)
                     way: dict[str, Way] = {f"Loss of {FIRST_ANSWER}": min}
-                    section.open_samples += _chosen(study, suite, pair, first, way)
+                    section.samples += _chosen(study, suite, pair, first, way)
                 return section
     return section
 

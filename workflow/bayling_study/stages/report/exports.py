@@ -27,7 +27,8 @@ TOTALS = {
 
 def export_section(study: Study) -> PageSection:
     """Returns the sizes and errors of 8-bit systems and the change of every headline score."""
-    section = PageSection("export", "8-bit export")
+    also = " and perplexity" if study.perplexities else ""
+    section = PageSection("export", f"8-bit export{also}")
     for system, report in study.exports.items():
         section.tables.append(_total_table(system, report.get("total", {})))
         if system in study.perplexities:

@@ -1,11 +1,13 @@
 """What the report knows about metrics: which come first, how they are written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from bayling_study.core.records import Score
 from bayling_study.shared.metrics.measures import meaning
-from bayling_study.stages.report.blocks import Cell, number
+from bayling_study.stages.report.blocks import Cell, number, signed
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.significance import difference
 
 HEADLINE = (
     *("chrf2", "bleu", "spbleu", "comet", "comet-embedded", "constraint-rate"),
@@ -59,7 +61,8 @@ def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> 
     fewer = f"tested on {shared:,} of {whole:,} segments" if shared < whole else ""
     mark = study.significance.mark(score)
     better = f"{meaning(score.metric).better} is better"
-    about = (better, score.signature, score.method, score.note)
+    against = _against(study.baseline, test, score) if test else ""
+    about = (better, score.signature, score.method, score.note, against)
     return Cell(
         f"{score.value:.{decimals}f} {mark}".rstrip(),
         detail="; ".join(filter(None, (interval(score, decimals), fewer))),
@@ -68,6 +71,13 @@ def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> 
         number=True,
         hint="\n".join(filter(None, about)),
     )
+
+
+def _against(baseline: str, test: Mapping[str, Any], score: Score) -> str:
+    """Returns what the paired tests say of a score and the baseline's."""
+    value, low, high = map(signed, difference(test, score.system))
+    p = f", p = {test['p_adjusted']:.4f} after correction" if "p_adjusted" in test else ""
+    return f"minus {baseline}: {value} ({low} to {high}){p}"
 
 
 def interval(score: Score, decimals: int = 2) -> str:

@@ -27,6 +27,30 @@ for (const table of document.querySelectorAll("table.sortable")) {
     heading.firstElementChild.addEventListener("click", () => sortBy(table, heading, headings));
   }
 }
+// Shows a table's LaTeX below its title, selected, and copies it where the browser lets a page do
+// so; a second press takes it away.
+async function offerLatex(link) {
+  const open = link.parentElement.querySelector("textarea");
+  if (open) return void open.parentElement.remove();
+  const field = document.createElement("textarea");
+  const said = document.createElement("span");
+  field.value = link.dataset.latex;
+  field.readOnly = true;
+  field.setAttribute("aria-label", "LaTeX of this table");
+  const offered = document.createElement("div");
+  offered.className = "latex";
+  offered.append(field, said);
+  link.parentElement.append(offered);
+  field.select();
+  const copied = navigator.clipboard?.writeText(field.value) ?? Promise.reject();
+  said.textContent = await copied.then(() => "Copied.", () => "Selected: copy it with Ctrl-C.");
+}
+for (const link of document.querySelectorAll("a[data-latex]")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    offerLatex(link);
+  });
+}
 // Paper cannot be unfolded.
 addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details")) part.open = true;

@@ -15,7 +15,6 @@ from bayling_study.stages.report.heatmap import (
     pivots_of,
 )
 from bayling_study.stages.report.metrics import counted, headline, score_row
-from bayling_study.stages.report.samples import samples
 
 MANY_SIGNATURES = 4
 """More than this many signatures are left to the cells' hints."""
@@ -42,9 +41,6 @@ def result_sections(study: Study) -> list[PageSection]:
                     family = f"More metrics: {metric.partition('.')[0]}"
                     table = metric_table(study, suite, metric, own)
                     section.more.setdefault(family, []).append(table)
-        with study.block(f"{suite}: sample answers"):
-            found = samples(study, suite)
-            section.samples = {"Sample answers": found} if found else {}
     return sections
 
 

@@ -1,4 +1,4 @@
-"""Sample answers beside their references, with the differing words marked.
+"""Answers beside their references, with the differing words marked.
 
 Answers are other people's text: long ones are cut, and control characters,
 which could hide or reorder what a reader sees, are written out.
@@ -10,12 +10,9 @@ from difflib import SequenceMatcher
 
 from bayling_study.core.records import Prompt
 from bayling_study.stages.report.blocks import MarkedText, Sample, SampleTurn
-from bayling_study.stages.report.collect import Study
 
 LONGEST_SHOWN = 2000
 """Characters of a text that are shown."""
-MOST_SAMPLES = 150
-"""Prompts of a suite that are shown, so that the page stays fast to open."""
 LONGEST_COMPARED = 400
 """Words of a text that are compared; the time grows with the square."""
 FEWEST_COMPARED = 3
@@ -27,25 +24,6 @@ JOINERS = "\u200c\u200d"
 CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 WORDS = re.compile(rf"[{CJK}]\s*|[^\s{CJK}]+\s*|\s+")
 """A Chinese, Japanese or Korean character or another language's word, with the space after it."""
-
-
-def samples(study: Study, suite: str) -> dict[str, list[Sample]]:
-    """Returns the first prompts of each item with every system's answers, by item.
-
-    A suite with very many items shows fewer of each, and of the first items only.
-    """
-    groups: dict[str, list[Sample]] = {}
-    prompts = study.prompts(suite)
-    items = list(dict.fromkeys(prompt.item for prompt in prompts))[:MOST_SAMPLES]
-    each = min(study.config.report.samples, max(1, MOST_SAMPLES // max(1, len(items))))
-    for prompt in prompts:
-        group = groups.setdefault(prompt.item, [])
-        if prompt.item in items and len(group) < each:
-            given = {name: study.answers(name, suite) for name in study.config.systems}
-            answers = {n: a[prompt.id]["turns"] for n, a in given.items() if prompt.id in a}
-            if answers:
-                group.append(sample(prompt, answers))
-    return {item: group for item, group in groups.items() if group}
 
 
 def sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
