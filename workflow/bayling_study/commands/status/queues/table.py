@@ -1,0 +1,55 @@
+"""How the jobs of a study are found and ended, a row for each scheduler that can tell them.
+
+To add one: a module with ``jobs(study, folder)`` that returns exactly the jobs of a study and a
+folder, those that are just ending too, and a row here under the name of its executor plugin.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.commands.status.queues import htcondor, slurm
+from bayling_study.commands.status.queues.queued import Queued
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """A scheduler in whose queue a study's jobs can be told from all others.
+
+    ``jobs`` asks for those of a study and a folder, with the program ``asks``; ``ends`` is the
+    command that takes their numbers; within ``seconds`` they are gone; ``why`` tells of one that
+    is not.
+    """
+
+    asks: str
+    jobs: Callable[[str, Path], list[Queued]]
+    ends: tuple[str, ...]
+    why: str
+    seconds: float = 120.0
+
+
+SCHEDULERS = {
+    "slurm": Scheduler("squeue", slurm.jobs, ("scancel",), "scontrol show job NUMBER"),
+    # A job that is asked to end has the pool's vacate time for it: 600 s by default.
+    "htcondor": Scheduler(
+        "condor_q", htcondor.jobs, ("condor_rm",), "condor_q -better-analyze NUMBER", 900.0
+    ),
+}
+"""Executor plugin to its scheduler."""
+LOOK = {
+    "sge": "qstat, qdel NUMBER",
+    "lsf": "bjobs, bkill NUMBER",
+    "kubernetes": "kubectl get jobs, kubectl delete job NAME",
+}
+"""Other executors to the commands with which a person finds and ends what a dead Snakemake left."""
+
+
+def queued(study: str, folder: Path) -> list[Queued] | None:
+    """Returns a study's jobs in the queues that this machine knows; none where it knows none.
+
+    Raises:
+        StudyError: a scheduler is here and does not answer.
+    """
+    here = [one for one in SCHEDULERS.values() if shutil.which(one.asks)]
+    return [job for one in here for job in one.jobs(study, folder)] if here else None
