@@ -13,6 +13,7 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
+from bayling_study.dag import htcondor
 from bayling_study.dag.rules import Dag
 
 SDM = {str(name) for name in workflow.deployment_settings.deployment_method}
@@ -82,3 +83,6 @@ rule fetch:
     """Downloads only."""
     input:
         [STUDY.layout.manifest(source) for source in STUDY.layout.used_sources()],
+
+
+htcondor.complete(workflow.rules, STUDY.config.study.name)

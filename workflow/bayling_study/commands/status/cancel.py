@@ -35,14 +35,14 @@ def main() -> None:
             the study's jobs from others and nobody has said that it holds none.
     """
     options = COMMAND_LINE.parse_args()
-    executor = read_profile(options.profile).executor
-    scheduler = SCHEDULERS.get(executor)
+    profile = read_profile(options.profile)
+    executor, scheduler = profile.executor, SCHEDULERS.get(profile.executor)
     if options.gone or executor == "local":
         print("no queue is asked")
-    elif scheduler is None:
+    elif scheduler is None or (scheduler.mark and not profile.marks(scheduler.mark)):
         raise StudyError(
             f"jobs of a dead Snakemake may still run, and those of {executor} cannot be told "
-            "from others",
+            f"from others{f' without {scheduler.mark} in default-resources' if scheduler else ''}",
             where=options.profile,
             fix=f"{LOOK.get(executor, 'look into the queue of your scheduler')}; when none of "
             "this study is left: make resume … GONE=yes",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bayling_study.commands.status.queues import htcondor, slurm
 from bayling_study.commands.status.queues.queued import Queued
+from bayling_study.dag.htcondor import MARKED
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Scheduler:
 
     ``jobs`` asks for those of a study and a folder, with the program ``asks``; ``ends`` is the
     command that takes their numbers; within ``seconds`` they are gone; ``why`` tells of one that
-    is not.
+    is not. Without the default resource ``mark`` in a profile nothing could be told apart.
     """
 
     asks: str
@@ -27,22 +28,29 @@ class Scheduler:
     ends: tuple[str, ...]
     why: str
     seconds: float = 120.0
+    mark: str = ""
 
 
 SCHEDULERS = {
     "slurm": Scheduler("squeue", slurm.jobs, ("scancel",), "scontrol show job NUMBER"),
     # A job that is asked to end has the pool's vacate time for it: 600 s by default.
     "htcondor": Scheduler(
-        "condor_q", htcondor.jobs, ("condor_rm",), "condor_q -better-analyze NUMBER", 900.0
+        asks="condor_q",
+        jobs=htcondor.jobs,
+        ends=("condor_rm",),
+        why="condor_q -better-analyze NUMBER",
+        seconds=900.0,
+        mark=MARKED,
     ),
 }
 """Executor plugin to its scheduler."""
 LOOK = {
+    "htcondor": "condor_q -nobatch, condor_rm NUMBER",
     "sge": "qstat, qdel NUMBER",
     "lsf": "bjobs, bkill NUMBER",
     "kubernetes": "kubectl get jobs, kubectl delete job NAME",
 }
-"""Other executors to the commands with which a person finds and ends what a dead Snakemake left."""
+"""Executors to the commands with which a person finds and ends what a dead Snakemake left."""
 
 
 def queued(study: str, folder: Path) -> list[Queued] | None:
