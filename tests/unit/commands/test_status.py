@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.commands.status import cancel, queue
-from bayling_study.commands.status.__main__ import _lines_of, duration
+from bayling_study.commands.status import cancel
+from bayling_study.commands.status.__main__ import _lines_of
 from bayling_study.commands.status.jobs import jobs
+from bayling_study.commands.status.queues import slurm
+from bayling_study.commands.status.queues.table import SCHEDULERS, queued
+from bayling_study.commands.status.times import duration
 from bayling_study.commands.status.training import trainings
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
@@ -123,7 +126,7 @@ def test_only_the_studys_own_jobs_are_its_queue(tmp_path, squeue):
         row("3", "bayling_tiny_uuid", tmp_path / "clone"),
         row("4", "somebody", tmp_path),
     )
-    found = queue.queued("tiny", tmp_path)
+    found = queued("tiny", tmp_path)
     assert [(job.number, job.rule) for job in found] == [("1", "tuning tuned")]
 
 
@@ -141,7 +144,6 @@ def test_cancel_ends_exactly_these(tmp_path, squeue, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("htcondor", "condor_q"),
         ("sge", "qstat"),
         ("lsf", "bjobs"),
         ("generic", "the queue of your scheduler"),
@@ -160,18 +162,25 @@ def test_what_cannot_be_cancelled_is_not_started_twice(tmp_path, monkeypatch, na
 
 def test_without_slurm_there_is_no_queue(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert queue.queued("tiny", tmp_path) is None
+    assert queued("tiny", tmp_path) is None
+
+
+def test_where_the_queue_cannot_be_asked_nothing_is_taken_for_gone(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StudyError, match="no such program here") as caught:
+        cancel.cancel("tiny", SCHEDULERS["slurm"])
+    assert "squeue" in caught.value.render()
 
 
 def test_a_queue_that_does_not_answer_is_an_error_not_an_empty_queue(tmp_path, squeue):
     (tmp_path / "bin" / "squeue").write_text("#!/bin/sh\necho no controller >&2; exit 1\n")
     with pytest.raises(StudyError, match="no controller"):
-        queue.queued("tiny", tmp_path)
+        queued("tiny", tmp_path)
 
 
 @pytest.mark.parametrize(("name", "start"), [("replay-7b", "replay-7b"), ("a.b", "a-b")])
 def test_names_of_jobs_are_as_the_plugin_allows(name, start):
-    assert queue.job_name(name) == f"bayling_{start}"
+    assert slurm.job_name(name) == f"bayling_{start}"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (200, "3:20 min"), (7500, "2:05 h")])

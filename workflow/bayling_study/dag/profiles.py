@@ -82,6 +82,10 @@ class Profile:
             found.setdefault(self.request(rule), []).append(rule)
         return found
 
+    def marks(self, resource: str) -> bool:
+        """Tells whether every job has a resource."""
+        return resource in self._read["defaults"]
+
     @cached_property
     def _read(self) -> dict[str, Any]:
         """Returns resources of all rules, of single ones, and threads, as Snakemake has them."""

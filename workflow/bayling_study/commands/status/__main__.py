@@ -12,7 +12,9 @@ from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.commands.status.jobs import ORDER, StartedJob, jobs
-from bayling_study.commands.status.queue import Queued, queued
+from bayling_study.commands.status.queues.queued import Queued
+from bayling_study.commands.status.queues.table import queued
+from bayling_study.commands.status.times import duration
 from bayling_study.commands.status.training import TrainingStatus, trainings
 from bayling_study.config import load_config
 from bayling_study.core import cli
@@ -49,7 +51,7 @@ def status(dag: Dag) -> list[str]:
         queue, trouble = queued(name, Path.cwd()), ""
     except StudyError as error:
         queue, trouble = None, f"queue: {error.render()}"
-    # A machine with squeue need not be the one that the study runs on.
+    # A machine with a queue need not be the one that the study runs on.
     alive = {job.number for job in queue} if queue else None
     found = jobs(dag.layout.study, dag.layout.shared_records(), alive)
     total = sum(job_counts(dag).values()) - (dag.layout.study / "runs" / "mlflow.json").is_file()
@@ -102,16 +104,6 @@ def _queue_line(job: Queued) -> str:
     where = f"on {job.nodes}" if job.nodes else f"waits ({job.reason})"
     state = f"{job.state.lower():10} {job.time} of {job.limit}"
     return f"  {job.number:8} {job.rule:32} {state} {where}"
-
-
-def duration(seconds: float) -> str:
-    """Returns a time as people say it: ``45 s``, ``3:20 min`` or ``2:05 h``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ PACKAGES = (
     *("bitsandbytes", "datasets", "deepspeed", "gguf", "numpy", "sacrebleu", "safetensors"),
     *("tokenizers", "torch", "transformers", "unbabel-comet"),
 )
-SCHEDULER_JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
-"""Variables in which SLURM, PBS, LSF and Grid Engine name the running job."""
+SCHEDULER_JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "CONDOR_JOB", "JOB_ID")
+"""Variables that name the running job: of SLURM, PBS, LSF, our profile of HTCondor, Grid Engine."""
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 

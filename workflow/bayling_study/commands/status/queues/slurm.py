@@ -1,0 +1,39 @@
+"""The jobs of a study in SLURM's queue.
+
+The profile gives Snakemake's jobs a name that begins with ``PREFIX`` and the
+study's name, and every job its working folder: both together tell a study's
+jobs from all others of the same user.
+"""
+
+import re
+from pathlib import Path
+
+from bayling_study.commands.status.queues.queued import Queued, answer
+
+PREFIX = "bayling"
+FIELDS = ("%i", "%j", "%T", "%M", "%l", "%N", "%r", "%Z", "%k")
+"""squeue's number, name, state, time, limit, nodes, reason, folder and comment of a job."""
+
+
+def job_name(study: str) -> str:
+    """Returns how the names of a study's jobs begin; the plugin allows letters, digits, ``_-``."""
+    return f"{PREFIX}_{re.sub('[^A-Za-z0-9_-]', '-', study)}"[:50]
+
+
+def jobs(study: str, folder: Path) -> list[Queued]:
+    """Returns this user's jobs of a study that Snakemake runs in a folder.
+
+    Raises:
+        StudyError: SLURM does not answer.
+    """
+    found = []
+    told = answer("squeue", "--me", "--noheader", "--format", "\x1f".join(FIELDS))
+    for line in told.splitlines():
+        values = line.split("\x1f")
+        if len(values) != len(FIELDS):
+            continue
+        number, name, state, time, limit, nodes, reason, where, comment = values
+        if name.startswith(f"{job_name(study)}_") and Path(where) == folder.resolve():
+            rule = comment.removeprefix("rule_").replace("_wildcards_", " ")
+            found.append(Queued(number, rule, state, time, limit, nodes, reason))
+    return found
