@@ -47,20 +47,18 @@ class Spending:
                 self._change.notify_all()
 
     def _exceeded(self, request: ChatRequest) -> StudyError | None:
-        spent = {"request_budget": self._journal.requests, "token_budget": self._journal.tokens}
-        aside = {"request_budget": self._requests, "token_budget": self._tokens}
-        cost = {"request_budget": 1, "token_budget": request.most_tokens}
-        for name, used in spent.items():
+        journal = self._journal
+        for unit, used, aside, cost in (
+            ("request", journal.requests, self._requests, 1),
+            ("token", journal.tokens, self._tokens, request.most_tokens),
+        ):
+            name = f"{unit}_budget"
             budget = getattr(self._settings, name)
-            if budget is not None and used + aside[name] + cost[name] > budget:
-                return self._message(name, used, cost[name], budget)
+            if budget is not None and used + aside + cost > budget:
+                return StudyError(
+                    f"the budget is spent: {used:,} of {budget:,} {unit}s are used and the next "
+                    f"request can take {cost:,}",
+                    where=f"{self._where}.{name}",
+                    fix=f"a larger {name}; answers so far are kept and cost nothing again",
+                )
         return None
-
-    def _message(self, name: str, used: int, cost: int, budget: int) -> StudyError:
-        unit = "requests" if name == "request_budget" else "tokens"
-        return StudyError(
-            f"the budget is spent: {used:,} of {budget:,} {unit} are used and the next request "
-            f"can take {cost:,}",
-            where=f"{self._where}.{name}",
-            fix=f"a larger {name}; answers so far are kept and cost nothing again",
-        )
