@@ -1,9 +1,7 @@
 """Writes one system's hypotheses to all given suites: OUT/SUITE.jsonl and OUT/system.json.
 
-A system with a checkpoint is run (one model load for all suites), one behind a
-server is asked, a published one is converted from the release it names. A
-killed job is started again with the same command and goes on from its journals
-in WORK.
+A checkpoint is loaded once for all suites. A killed job is started again with the same command
+and goes on from its journals in WORK.
 """
 
 import signal

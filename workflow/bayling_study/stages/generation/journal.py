@@ -1,8 +1,7 @@
 """Finished batches on disk, so that a killed job loses at most one of them.
 
-One row log a suite (``rowlog``): a header with the key of everything that decides
-the answers, then one row per batch, synced before the next batch starts. A log
-with another key is started over.
+One row log a suite (``rowlog``): a header with the key of everything that decides the answers,
+then one row per batch. A log with another key is started over.
 """
 
 from collections.abc import Iterator

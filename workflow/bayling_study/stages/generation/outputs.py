@@ -6,11 +6,10 @@
 - ``details``: what identifies the system (template, precision, checkpoint hash, or release),
   and what the checkpoint's generation config asks for that was set aside;
 - ``sha256``: hash of ``details``, the system's identity;
-- ``items``: suite to the items that have hypotheses. A scorer reads those items only,
-  for a partial release lacks some;
+- ``items``: suite to the items that have hypotheses, the only ones that a scorer reads;
 - ``absent``: ``{suite, item, reason}`` of every configured item without hypotheses;
 - ``suites``: suite to decoding, clean-up, numbers and file hashes; ``provenance`` is the hash of
-  the system and of all that decides a suite's answers, which every hypothesis carries too;
+  the system and of all that decides a suite's answers, which every hypothesis carries too.
 """
 
 from collections.abc import Iterable
@@ -72,8 +71,7 @@ class System:
 def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers]) -> None:
     """Writes the output folder; it appears whole or not at all.
 
-    Nothing that depends on time goes there (the rates are in the run record): the
-    same config gives the same bytes.
+    Nothing there depends on time (the rates are in the run record).
 
     Raises:
         StudyError: hypotheses and prompts do not match.
@@ -127,13 +125,8 @@ def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
     answer followed: these are among the empty ones.
     """
     rows = list(hypotheses)
-    thought = [
-        turn
-        for row in rows
-        if row.reasoning
-        for turn, why in zip(row.turns, row.reasoning, strict=True)
-        if why
-    ]
+    pairs = (zip(row.turns, row.reasoning, strict=True) for row in rows if row.reasoning)
+    thought = [turn for some in pairs for turn, why in some if why]
     numbers = {
         "hypotheses": len(rows),
         "turns": sum(len(row.turns) for row in rows),

@@ -1,8 +1,7 @@
 """The ``published`` backend: released outputs become hypotheses; nothing is run.
 
-A release may be a partial copy, and no system has outputs for everything.
-What is there is converted, item by item and only whole; what is not is listed
-with its reason.
+No system has outputs for everything. What is there is converted, by whole items; what is not
+is listed with its reason.
 """
 
 from pathlib import Path
