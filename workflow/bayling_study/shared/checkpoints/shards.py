@@ -87,16 +87,13 @@ def write_index(folder: Path, files: Sequence[WeightFile]) -> None:
 def write_shards(
     source: Checkpoint, dtypes: Mapping[str, torch.dtype], make: Maker, folder: Path
 ) -> dict[str, str]:
-    """Writes new tensors in the shards of a checkpoint.
+    """Writes new tensors in the shards of a checkpoint; returns the SHA-256 of each one's bytes.
 
     Args:
         source: whose names, shapes and files are kept.
         dtypes: type of each tensor to be written.
         make: computes a tensor.
         folder: an existing folder.
-
-    Returns:
-        SHA-256 of the bytes of each tensor.
     """
     held: dict[str, list[Spec]] = {}
     for name, entry in source.entries.items():

@@ -59,8 +59,7 @@ def read_quantisation(folder: Path) -> Quantisation:
     """Reads the description of a groupwise checkpoint.
 
     Raises:
-        StudyError: it is absent, of another scheme or schema, or names a file
-            outside the folder.
+        StudyError: it is absent, of another scheme or schema, or names a file elsewhere.
     """
     where = folder / QUANTISATION_FILE
     values = read_json(where)

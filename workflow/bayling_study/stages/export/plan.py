@@ -1,5 +1,6 @@
 """What an 8-bit format must know of a checkpoint, and the shards that it is laid out in."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Protocol
 
 from torch import Tensor
 
+from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, lay_out, spec_bytes
-from bayling_study.stages.export.encoding import Encoded
+from bayling_study.shared.checkpoints.skeleton import linear_weights
+from bayling_study.stages.export.encoding import Encoded, encode_kept, kept_dtype
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,52 @@ class Format(Protocol):
 
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes what stands beside the weight files."""
+
+
+class SafetensorsFormat(ABC):
+    """What formats in safetensors share: linear layers go to 8 bits, everything else is kept.
+
+    Args:
+        checkpoint: what is exported.
+        precision: of wider floats that are kept, see ``kept_dtype``.
+        limit: most tensor bytes of a shard.
+    """
+
+    stem = "model"
+    """Start of the weight files' names."""
+
+    def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
+        self.checkpoint, self.precision, self.limit = checkpoint, precision, limit
+        stored = checkpoint.entries
+        self.quantised = [name for name in linear_weights(checkpoint.model) if name in stored]
+
+    def plan(self) -> list[Shard]:
+        """Returns the shards, tensors in the order of the checkpoint's files."""
+        chosen = frozenset(self.quantised)
+        sources = [
+            (
+                name,
+                self.parts(name, entry.shape)
+                if name in chosen
+                else [(name, kept_dtype(entry.dtype, self.precision), entry.shape)],
+            )
+            for name, entry in self.checkpoint.entries.items()
+        ]
+        return safetensors_plan(sources, self.stem, self.limit)
+
+    def encode(self, name: str, value: Tensor) -> Encoded:
+        """Quantises a linear layer's weight; keeps everything else."""
+        if name in self.quantised:
+            return self.quantise(name, value)
+        return encode_kept(name, value, kept_dtype(value.dtype, self.precision))
+
+    @abstractmethod
+    def parts(self, name: str, shape: tuple[int, ...]) -> list[Spec]:
+        """Returns the stored tensors of a quantised matrix."""
+
+    @abstractmethod
+    def quantise(self, name: str, value: Tensor) -> Encoded:
+        """Encodes a matrix, its tensors in the order of ``parts``."""
 
 
 def safetensors_plan(
