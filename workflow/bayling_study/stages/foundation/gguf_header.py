@@ -1,10 +1,8 @@
 """Reads a GGUF file's header with every length checked before it is believed.
 
-The conversion libraries trust the counts and lengths in a header; a damaged or
-hostile file would make them allocate without bound or read past the end. This
-reader walks the header once, bounded by the file's own size, and refuses what
-cannot be true. Format: the GGUF specification of the ggml project, versions 2
-and 3, little-endian.
+The conversion libraries trust the counts and lengths in a header; a damaged or hostile file
+would make them allocate without bound or read past the end. Format: the GGUF specification of
+the ggml project, versions 2 and 3, little-endian.
 """
 
 import struct
@@ -52,11 +50,6 @@ class GgufHeader:
 
     metadata: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights in all tensors."""
-        return sum(prod(shape) for shape in self.shapes.values())
 
 
 def read_header(path: Path) -> GgufHeader:
