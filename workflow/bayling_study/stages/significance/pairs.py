@@ -1,8 +1,7 @@
 """Paired tests of two systems on one item and on averages over items.
 
-The resampled test sets and the random exchanges are shared by all systems and
-metrics of the item. An average over items is tested with the means of its
-items' resamples and exchanges, which are independent of each other.
+The resampled test sets and the random exchanges are shared by all systems and metrics of the
+item; those of an average are the means of its items', which are independent of each other.
 """
 
 from collections import Counter
