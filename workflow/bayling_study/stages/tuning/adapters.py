@@ -1,9 +1,8 @@
 """Low-rank adapters: attached to the foundation, trained alone, merged into the weights.
 
-LoRA (Hu et al. 2021, arXiv 2106.09685) learns ``B·A·alpha/rank`` beside a frozen
-weight; QLoRA (Dettmers et al. 2023, arXiv 2305.14314) keeps that weight in 4-bit
-NF4. PEFT puts the layers in; everything after training sees ordinary weights,
-because ``final_tensors`` names and merges them one by one.
+LoRA (Hu et al. 2021, arXiv 2106.09685) learns ``B·A·alpha/rank`` beside a frozen weight; QLoRA
+(Dettmers et al. 2023, arXiv 2305.14314) keeps that weight in 4-bit NF4. PEFT puts the layers in;
+everything after training sees ordinary weights (``final_tensors``).
 """
 
 import importlib.util
@@ -32,8 +31,7 @@ BASE = ".base_layer."
 def check(adapter: Adapter | None, foundation: str) -> None:
     """Checks, before anything is encoded or loaded, that an adapter can be trained here.
 
-    On a GPU the 4-bit form itself is tried by the workers: this program would keep a
-    context on the card for as long as they train.
+    On a GPU the workers try the 4-bit form: this program would keep a context on the card.
 
     Raises:
         StudyError: a target is no layer of the foundation, or bitsandbytes is not
@@ -149,8 +147,8 @@ def load_options(adapter: Adapter | None, dtype: torch.dtype) -> dict[str, Any]:
 def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
     """Puts adapters into a model, in place, and freezes everything else.
 
-    An adapter starts as no change (B is zero); A is drawn from the study's seed,
-    so that all processes and a resumed run start from the same one.
+    An adapter starts as no change (B is zero); A is drawn from the study's seed, the same for all
+    processes and after a resumption.
 
     Raises:
         StudyError: a target is no layer of the model.
@@ -211,8 +209,7 @@ def final_tensors(model: Any) -> Iterator[FinalTensor]:
 def merged(layer: Any) -> Tensor:
     """Returns a layer's weight with its adapter added, in fp32; a 4-bit weight is dequantised.
 
-    That is the weight the adapter was trained beside: with QLoRA the rounded
-    one, not the foundation's.
+    So it is the weight that the adapter was trained beside: with QLoRA the rounded one.
     """
     base = layer.base_layer.weight
     state = getattr(base, "quant_state", None)

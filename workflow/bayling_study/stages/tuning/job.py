@@ -1,8 +1,7 @@
 """What the stage program tells its worker processes, and what they tell back.
 
-The job is one JSON file. Reports are JSON lines that the first worker appends;
-the stage program follows the file. Training therefore never waits for a
-tracking server or a run record.
+The job is one JSON file. Reports are JSON lines that the first worker appends and the stage
+program follows, so training never waits for a tracking server or a run record.
 """
 
 import json
@@ -92,11 +91,7 @@ def report(path: Path, kind: str, **values: Any) -> None:
 
 
 class Follower:
-    """Reads reports as they come.
-
-    Args:
-        path: the file; it need not exist yet.
-    """
+    """Reads reports as they come; the file need not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

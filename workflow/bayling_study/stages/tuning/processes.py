@@ -48,10 +48,8 @@ def start_processes() -> None:
 def sole_writer(job: TrainingJob, patience: float = LOCK_SECONDS) -> Iterator[None]:
     """Holds the checkpoint folder against a second run.
 
-    Workers whose launcher was killed save after their step and end, so they are waited for.
-
-    Args:
-        patience: seconds to wait.
+    Workers whose launcher was killed save after their step and end, so they are waited for, for
+    ``patience`` seconds.
 
     Raises:
         StudyError: another run still writes there.

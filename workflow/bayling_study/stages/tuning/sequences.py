@@ -1,12 +1,10 @@
 """A packed sequence as tensors, and its loss.
 
-Every conversation in a sequence sees only itself: positions restart at zero, and the
-attention mask is causal inside a conversation and closed between them. Tokens
-that all conversations start with (a template's system text) stand once at the
-sequence's start, seen by all: causal attention makes them the same in each, so this
-changes no number and saves their copies. The output layer is computed only where
-a token is supervised, which saves most of its cost with a large vocabulary; logits
-are compared in fp32.
+Positions restart at zero in every conversation, and the attention mask is causal inside a
+conversation and closed between them. Tokens that all conversations start with (a template's
+system text) stand once at the sequence's start, seen by all: causal attention makes them the same
+in each, so this changes no number and saves their copies. The output layer is computed only where
+a token is supervised, which saves most of its cost; logits are compared in fp32.
 """
 
 from collections.abc import Sequence
@@ -53,10 +51,7 @@ def build_sequence(
 ) -> PackedSequence:
     """Lays conversations (ids and mask) behind each other; none gives a sequence without a loss.
 
-    Args:
-        conversations: ids and mask of each.
-        device: of the tensors.
-        prefix: number of first tokens that are the same in all and are to stand once.
+    The first ``prefix`` tokens, which are the same in all, stand once.
     """
     if not conversations:
         return _empty_sequence(device)
