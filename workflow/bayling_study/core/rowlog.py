@@ -1,8 +1,6 @@
 """An append-only file of JSON rows that survives a kill at any byte.
 
-Every row is on disk when ``append`` returns. A last line that a kill tore is
-cut off when the file is opened again, so the next row starts on a clean line.
-One process at a time may hold a log. Standard library only.
+A last line that a kill tore is cut off when the file is opened again. Standard library only.
 """
 
 import fcntl
@@ -16,13 +14,9 @@ from bayling_study.core.files import NOT_JSON
 
 
 class RowLog:
-    """An open log.
+    """An open log; the file and its folder are made if they are not there.
 
-    Args:
-        path: the file; it and its folder are made if they are not there.
-
-    Attributes:
-        rows: what the file held when it was opened, in order.
+    ``rows`` is what the file held when it was opened, in order.
 
     Raises:
         StudyError: another process has the log open.

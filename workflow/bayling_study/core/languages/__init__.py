@@ -1,8 +1,7 @@
 """Facts about languages: names, scripts, and the choices that follow from them.
 
-Names and scripts come from CLDR through Babel; only what CLDR cannot know is
-written here. Codes are ISO 639 (``zh``, ``de``, ``yue``) and those of ``LOCALES``.
-The languages of FLORES-101 are in ``languages.flores``.
+They come from CLDR through Babel; only what CLDR cannot know is written here. Codes are ISO 639
+(``zh``, ``de``, ``yue``) and those of ``LOCALES``.
 """
 
 from collections.abc import Mapping
@@ -66,10 +65,9 @@ def locale(code: str) -> Locale:
 def name(code: str, language: str = "en") -> str:
     """Returns a language's name in English or Chinese, as the papers' prompts write it.
 
-    Chinese prompts say ``英文`` and ``德文`` where CLDR says ``英语`` and ``德语``
-    (ictnlp/BayLing, README examples), so a final ``语`` of a two-character name
-    becomes ``文``.
-    Not of a Chinese language: 吴语 is spoken, and all of them are written 中文.
+    Chinese prompts say ``英文`` and ``德文`` where CLDR says ``英语`` and ``德语`` (ictnlp/BayLing,
+    README examples), so a final ``语`` of a two-character name becomes ``文``. Not of a Chinese
+    language: 吴语 is spoken, and all of them are written 中文.
 
     Raises:
         StudyError: the code is unknown.

@@ -62,8 +62,8 @@ def mask_spans(
 ) -> list[list[Any]]:
     """Returns a conversation's tokens as ``[text, supervised]``.
 
-    Tokens that only together are a character stand together: both have the same
-    mask, since the mask changes only where an answer begins and ends.
+    Tokens that only together are a character stand together: the mask changes only where an
+    answer begins and ends.
     """
     ids, mask = templates.encode(tokenizer, template, messages)
     spans: list[list[Any]] = []

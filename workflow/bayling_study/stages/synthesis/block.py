@@ -1,7 +1,6 @@
 """Makes one block of work: the conversations of its portions, gated, in a file of their own.
 
-Everything that decides a block's content is in the job and in the context, which
-is the same for all: a worker adds nothing, so any number of them gives the same.
+Job and context decide a block's content: any number of workers gives the same.
 """
 
 from collections import Counter
@@ -55,8 +54,7 @@ class BlockJob:
         explored: see ``Library``.
         upstream: conversations to take, of ``BlockContext.conversations``.
         out: file to write.
-        seen: of a job that makes up for others: file of the keys of all that was made
-            before it, from its own rows too.
+        seen: file of the keys of all that was made before a job that makes up for others.
         uses: file of the draws of its rows, where other jobs may have the same rows.
     """
 
@@ -108,8 +106,7 @@ class BlockCounts:
         uses: how often each number of draws of one aligned row occurred; of rows that another
             job had before, what changed.
         rows: clean aligned rows of its own that no other job had.
-        listed: entries of term lists that the rows had both sides of, by upstream source;
-            those of several blocks count in each.
+        listed: entries of term lists that a block had both sides of, by upstream source.
     """
 
     rejections: dict[str, Rejections] = field(default_factory=dict)
@@ -130,10 +127,9 @@ class BlockCounts:
 
 @dataclass(kw_only=True)
 class Result(BlockCounts):
-    """What a block made.
+    """What a block made, in the file ``path``.
 
     Attributes:
-        path: its conversations.
         made: conversations by recipe.
         keys: keys of the conversations (``Accepted.key``) by recipe and direction.
         taken: upstream conversations used up.

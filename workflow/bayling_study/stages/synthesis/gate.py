@@ -30,12 +30,9 @@ SHOWN = 200
 class Accepted:
     """An accepted conversation.
 
-    Attributes:
-        instruction: the conversation.
-        key: hash of its text and the mixture's seed; it gives the final order, in
-            which the same text twice stands side by side.
-        tokens: tokens in the mixture's template; nothing if they were not counted.
-        supervised: those that the loss counts, ends of turns included; likewise.
+    ``key`` is the hash of its text and the mixture's seed: it gives the final order, in which the
+    same text twice stands side by side. ``tokens`` are those in the mixture's template and
+    ``supervised`` those that the loss counts, ends of turns included, if they were counted.
     """
 
     instruction: Instruction
@@ -46,12 +43,7 @@ class Accepted:
 
 @dataclass
 class Removed:
-    """What decontamination took out, by suite.
-
-    Attributes:
-        rows: aligned rows.
-        conversations: finished conversations, upstream ones included.
-    """
+    """What decontamination took out by suite: aligned rows, and finished conversations."""
 
     rows: Counter[str] = field(default_factory=Counter)
     conversations: Counter[str] = field(default_factory=Counter)
@@ -65,8 +57,8 @@ class Removed:
 class Gate:
     """Checks conversations for repetition, length and the text of tests.
 
-    The mixture sets template and limits, its seed decides the final order. ``known`` holds
-    the sorted keys of what other gates let in, which counts as repeated.
+    The mixture's seed decides the final order. ``known`` holds the sorted keys of what other
+    gates let in, which counts as repeated.
     """
 
     def __init__(

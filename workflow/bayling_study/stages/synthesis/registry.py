@@ -1,10 +1,8 @@
 """The register of recipes: what a mixture's ``shares`` name.
 
-A recipe is one small module of ``synthesis/recipes``. It registers a function
-that makes one conversation at a time from the workshop's material, or returns
-nothing when a draw leads nowhere; it is then asked again. Nothing else has to be
-edited to add one: the folder is searched, and the configuration knows the names
-that its modules register.
+A recipe is one small module of ``synthesis/recipes``. It registers a function that makes one
+conversation at a time, or returns nothing when a draw leads nowhere; it is then asked again. The
+folder is searched, and the configuration knows the names that its modules register.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +25,6 @@ class Workshop:
     """What recipes work with.
 
     Attributes:
-        mixture: the section of the config.
         library: aligned training segments; all recipes share its draws, so that
             no segment is used twice before all were used once.
         director: makes interactive dialogues.
@@ -54,10 +51,8 @@ class Recipe:
 
     Attributes:
         name: as the config writes it.
-        make: makes a conversation.
         directed: made for each direction; others get an empty one.
-        taught: returns a question for the mixture's teacher; left out, and counted,
-            without one.
+        taught: returns a question for the mixture's teacher; left out and counted without one.
         fits: tells the directions that it can be made for.
     """
 

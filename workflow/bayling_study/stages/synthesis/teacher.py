@@ -1,8 +1,7 @@
 """A teacher: a model that writes what aligned text cannot give (a paraphrase, a style).
 
-Its answers cost money or hours, so they are asked for in bulk, kept on disk by
-the client and asked only once. Each is verified by the recipe that asked; what
-fails is rejected with its reason and never mended.
+Its answers cost money or hours, so they are asked for in bulk, kept on disk by the client and
+asked only once. The recipe that asked verifies each; what fails is rejected and never mended.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,12 +29,7 @@ class Teacher(Protocol):
 
 @dataclass(frozen=True)
 class TeacherQuestion:
-    """What a recipe asks the teacher.
-
-    Attributes:
-        messages: the question.
-        finish: makes the conversation from the answer, or tells why it cannot be used.
-    """
+    """What a recipe asks; ``finish`` makes the conversation of the answer, or says why not."""
 
     messages: Messages
     finish: Callable[[str], Instruction | str]
