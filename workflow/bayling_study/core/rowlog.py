@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import NOT_JSON
@@ -26,7 +26,12 @@ class RowLog:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = open(path, "a+b")  # noqa: SIM115 - closed by close()
-        hold(self._stream, path, "another process is writing this file")
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._stream.close()
+            what = "another process is writing this file"
+            raise StudyError(what, where=path, fix="wait for it or stop it") from error
         self._stream.seek(0)
         self.rows, whole = whole_rows(self._stream.read())
         self._stream.truncate(whole)
@@ -61,16 +66,3 @@ def whole_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
         rows.append(row)
         length += len(line) + 1
     return rows, length
-
-
-def hold(stream: IO[Any], path: Path, what: str) -> None:
-    """Locks an open file for as long as it stays open, or closes it.
-
-    Raises:
-        StudyError: another process holds it; begins with ``what`` and names ``path``.
-    """
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        stream.close()
-        raise StudyError(what, where=path, fix="wait for it or stop it") from error

@@ -4,7 +4,6 @@ They come from CLDR through Babel; only what CLDR cannot know is written here. C
 (``zh``, ``de``, ``yue``) and those of ``LOCALES``.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from typing import cast
 
@@ -27,16 +26,11 @@ CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
 """Names that the papers' Chinese prompts use where CLDR has another one."""
 
 
-@cache
-def _names(language: str) -> Mapping[str, str]:
-    return cast(Mapping[str, str], Locale.parse(language).languages)
-
-
 def _display_name(code: str, language: str) -> str | None:
     """Returns CLDR's name of a language, also of one that it has no other data of (``umb``)."""
-    tag = LOCALES.get(code, code)
-    if tag in _names(language):
-        return _names(language)[tag]
+    tag, names = LOCALES.get(code, code), locale(language).languages
+    if tag in names:
+        return str(names[tag])
     try:
         return cast("str | None", Locale.parse(tag).get_display_name(language))
     except (UnknownLocaleError, ValueError) as error:

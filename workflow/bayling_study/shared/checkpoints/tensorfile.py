@@ -5,10 +5,9 @@ this process's memory until the kernel wants it back. Exports promise a small re
 only checks the header here, and bytes are read into buffers.
 """
 
-import json
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,39 +116,8 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
     except FileNotFoundError as error:
         raise StudyError("the shard does not exist", where=file) from error
     except SafetensorError as error:
-        what = f"no safetensors file, or it is truncated or changed ({error})"
+        what = f"not a safetensors file, or truncated or changed ({error})"
         raise StudyError(what, where=file) from error
     except KeyError as error:
         raise StudyError(f"tensors of the type {error} are not read", where=file) from error
     return entries
-
-
-def build_header(
-    tensors: Sequence[tuple[str, torch.dtype, tuple[int, ...]]], metadata: Mapping[str, str]
-) -> tuple[bytes, dict[str, int]]:
-    """Lays out a safetensors file.
-
-    Wider types come first, as the library writes them, so that every tensor is
-    aligned to its own element size.
-
-    Returns:
-        The bytes that open the file, and each tensor's offset from the file's start.
-    """
-    entries: dict[str, Any] = {"__metadata__": dict(metadata)}
-    offsets: dict[str, int] = {}
-    end = 0
-    for name, dtype, shape in sorted(tensors, key=lambda item: (-item[1].itemsize, item[0])):
-        size = math.prod(shape) * dtype.itemsize
-        entries[name] = {
-            "dtype": DTYPE_NAMES[dtype],
-            "shape": list(shape),
-            "data_offsets": [end, end + size],
-        }
-        offsets[name] = end
-        end += size
-    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    start = LENGTH_BYTES + len(text)
-    return struct.pack("<Q", len(text)) + text, {
-        name: start + offset for name, offset in offsets.items()
-    }

@@ -1,6 +1,7 @@
-"""The budget of a job: how many requests and tokens it may still spend."""
+"""When the next request may go, and whether the budget of requests and tokens bears it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,32 @@ from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.endpoint.journal import AnswerJournal
 from bayling_study.shared.endpoint.types import ChatRequest
+
+
+class Pace:
+    """Spaces requests evenly, and holds all of them when the server asks for a pause.
+
+    Args:
+        per_minute: largest number of requests per minute; none sets no limit.
+    """
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._interval = 60.0 / per_minute if per_minute else 0.0
+        self._next = time.monotonic()
+        self._lock = threading.Lock()
+
+    def reserve(self) -> float:
+        """Takes the next moment at which a request may be sent; returns the seconds until then."""
+        with self._lock:
+            now = time.monotonic()
+            moment = max(now, self._next)
+            self._next = moment + self._interval
+            return moment - now
+
+    def hold(self, seconds: float) -> None:
+        """Lets no request out for a while; those that wait already are not held."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
 
 
 class Spending:

@@ -10,8 +10,7 @@ from bayling_study.shared.checkpoints.loading import check_weights
 from bayling_study.shared.checkpoints.reading import open_checkpoint
 from bayling_study.shared.checkpoints.shards import copy_companions, tensor_hash, write_shards
 from bayling_study.stages.deltas import arithmetic
-from bayling_study.stages.deltas.fitting import check_fit
-from bayling_study.stages.deltas.making import DTYPES, MANIFEST
+from bayling_study.stages.deltas.making import DTYPES, MANIFEST, check_fit
 
 
 def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:

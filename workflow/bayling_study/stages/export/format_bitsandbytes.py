@@ -27,9 +27,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, copy_companions, write_index
 from bayling_study.shared.quantised.groupwise import LEVELS
-from bayling_study.stages.export.companions import amend_config, write_card
 from bayling_study.stages.export.encoding import Block, Encoded, encode_matrix
-from bayling_study.stages.export.plan import SafetensorsFormat
+from bayling_study.stages.export.plan import SafetensorsFormat, write_card
 
 CARD = """
 LLM.int8 weights for transformers with bitsandbytes, on CPU or GPU:
@@ -67,8 +66,7 @@ class BitsAndBytesFormat(SafetensorsFormat):
         """Writes config and index, and copies the tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
         quantisation = BitsAndBytesConfig(load_in_8bit=True).to_dict()
-        values = {"quantization_config": quantisation}
-        amend_config(self.checkpoint, folder, self.precision, values)
+        self.amend_config(folder, quantization_config=quantisation)
         write_index(folder, files)
         write_card(folder, "8-bit weights (LLM.int8)", CARD)
 

@@ -20,10 +20,9 @@ from torch import Tensor
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import WeightFile, copy_companions
-from bayling_study.stages.export.companions import write_card
 from bayling_study.stages.export.encoding import Block, Encoded, encode_kept, encode_matrix
 from bayling_study.stages.export.gguf_tokenizer import add_tokenizer
-from bayling_study.stages.export.plan import Shard
+from bayling_study.stages.export.plan import Shard, write_card
 
 ARCHITECTURE = "llama"
 FILE = "model-q8_0.gguf"

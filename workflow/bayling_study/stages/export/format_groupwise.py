@@ -16,9 +16,8 @@ from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, copy_companions
 from bayling_study.shared.quantised.groupwise import dequantise, group_count, quantise
 from bayling_study.shared.quantised.layout import INT8, SCALE, Quantisation
-from bayling_study.stages.export.companions import amend_config, write_card
 from bayling_study.stages.export.encoding import Block, Encoded, encode_matrix
-from bayling_study.stages.export.plan import SafetensorsFormat
+from bayling_study.stages.export.plan import SafetensorsFormat, write_card
 
 CARD = """
 8-bit weights in groups of {group} input columns with one fp32 step each:
@@ -57,7 +56,7 @@ class GroupwiseFormat(SafetensorsFormat):
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes ``quantization.json`` and copies config and tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
-        amend_config(self.checkpoint, folder, self.precision, {})
+        self.amend_config(folder)
         facts = {
             file.name: {"bytes": file.size, "sha256": sha256_file(folder / file.name)}
             for file in files

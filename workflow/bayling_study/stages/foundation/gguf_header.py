@@ -22,20 +22,8 @@ MAX_DIMENSIONS = 4
 MAX_STRING_BYTES = 16 << 20
 MAX_ARRAY_DEPTH = 2
 
-# Value type number -> struct code, from the specification.
-SCALARS = {
-    0: "B",
-    1: "b",
-    2: "H",
-    3: "h",
-    4: "I",
-    5: "i",
-    6: "f",
-    7: "?",
-    10: "Q",
-    11: "q",
-    12: "d",
-}
+SCALARS = dict(zip((*range(8), 10, 11, 12), "BbHhIif?Qqd", strict=True))
+"""Number of a value's type to its ``struct`` code, from the specification."""
 STRING, ARRAY = 8, 9
 
 

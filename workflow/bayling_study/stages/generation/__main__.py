@@ -13,8 +13,7 @@ from bayling_study.core.lookup import require
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.generation.backends import GenerationJob, answer
 from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import SuiteAnswers, counts, write_outputs
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, counts, write_outputs
 
 COMMAND_LINE = cli.command(
     __name__,

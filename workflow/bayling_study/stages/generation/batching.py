@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PromptTokens:
-    """One answer to be generated.
+    """One answer to be generated, to the prompt ``id``.
 
     Attributes:
-        id: the prompt's id.
         ids: token ids of the conversation so far.
         limit: most new tokens.
         cut: tokens dropped from the prompt's start to fit the context.

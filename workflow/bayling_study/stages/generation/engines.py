@@ -26,10 +26,9 @@ Decode = Callable[
 
 @dataclass(frozen=True)
 class Engine:
-    """A loaded checkpoint.
+    """A loaded checkpoint: ``transformers`` or ``vllm``.
 
     Attributes:
-        name: ``transformers`` or ``vllm``.
         format: of the checkpoint's files.
         context: most positions.
         batch_tokens, max_batch: how much one batch may hold.

@@ -10,8 +10,7 @@ from bayling_study.config.suites import Suite
 from bayling_study.config.systems import PublishedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Hypothesis, Prompt
-from bayling_study.stages.generation.outputs import Absent, SuiteAnswers
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import Absent, PromptSet, SuiteAnswers
 from bayling_study.stages.generation.released import READERS, Released, configured_items, find, read
 
 
@@ -32,7 +31,7 @@ def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSe
         else:
             hypotheses += align(item_prompts, read(suite.kind, found), found)
     details = {"decoding": None, "clean_up": "none (as released)"}
-    return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details, absent)
+    return SuiteAnswers(prompts, hypotheses, details, absent)
 
 
 def _outputs(system: PublishedSystem, root: Path, suite: Suite, item: str) -> Path | str:

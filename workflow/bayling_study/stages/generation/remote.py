@@ -16,8 +16,7 @@ from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint,
 from bayling_study.stages.generation import turns
 from bayling_study.stages.generation.journal import Entry
 from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import SuiteAnswers
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers
 
 
 @dataclass
@@ -37,7 +36,7 @@ class MeteredEndpoint:
         decoding = served(how, self.endpoint.settings)
         details = {"decoding": decoding, "clean_up": rule, "prompts_cut": 0}
         hypotheses = turns.collect(prompts.prompts, answered)
-        return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
+        return SuiteAnswers(prompts, hypotheses, details)
 
     def _turn(
         self, prompts: PromptSet, answered: turns.Turns, turn: int, how: Decoding, rule: str

@@ -20,8 +20,7 @@ from bayling_study.stages.generation.decoding import AnswerTokens
 from bayling_study.stages.generation.engines import Engine
 from bayling_study.stages.generation.journal import Entry, TurnJournal
 from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import SuiteAnswers
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class Runner:
         cut = [e.cut for turn in journal.turns.values() for e in turn.values() if e.cut]
         details = {**how, "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
         hypotheses = turns.collect(prompts.prompts, journal.turns)
-        return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
+        return SuiteAnswers(prompts, hypotheses, details)
 
     def _turn(
         self, journal: TurnJournal, prompts: PromptSet, turn: int, how: Decoding, rule: str

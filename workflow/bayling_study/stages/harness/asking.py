@@ -25,10 +25,9 @@ ChoiceSuite = HarnessSuite | QuestionsSuite
 
 @dataclass(frozen=True)
 class MarkedAnswer:
-    """One answered question.
+    """One answered question, by its prompt's id.
 
     Attributes:
-        id: the prompt's id.
         choice: the most likely choice, as text.
         likelihoods: logarithm of each choice's probability after the question.
         metrics: the harness's marks by its names (``acc``, ``acc_norm``), 0 or 1.

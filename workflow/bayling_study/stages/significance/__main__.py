@@ -80,9 +80,8 @@ class Inputs:
 
     def segment_files(self, system: str, suite: str) -> list[Path]:
         """Returns the file with COMET's segment scores of a system, if there is one."""
-        folder = self.comet_folder(system)
-        file = folder / f"{suite}.segments.jsonl" if folder else None
-        return [file] if file and file.exists() else []
+        folders = filter(None, [self.comet_folder(system)])
+        return [f for folder in folders if (f := folder / f"{suite}.segments.jsonl").exists()]
 
 
 def compare_suite(

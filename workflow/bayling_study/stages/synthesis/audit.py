@@ -46,7 +46,7 @@ def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict
         **({"listed_terms": sorted_counts(made.listed)} if made.listed else {}),
         "rejected": {stage: _rejected(found) for stage, found in made.rejections.items()},
         "contamination": {
-            suite: {kind: counts[suite] for kind, counts in vars(made.removed).items()}
+            suite: {kind: counts[suite] for kind, counts in made.removed.items()}
             for suite in made.suites
         },
         "duplicates": _duplicates(made),

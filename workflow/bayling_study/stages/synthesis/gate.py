@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -41,19 +41,6 @@ class Accepted:
     supervised: int | None
 
 
-@dataclass
-class Removed:
-    """What decontamination took out by suite: aligned rows, and finished conversations."""
-
-    rows: Counter[str] = field(default_factory=Counter)
-    conversations: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: "Removed") -> None:
-        """Adds another count to this one."""
-        self.rows.update(other.rows)
-        self.conversations.update(other.conversations)
-
-
 class Gate:
     """Checks conversations for repetition, length and the text of tests.
 
@@ -77,7 +64,7 @@ class Gate:
         self._seen: set[int] = set()
         self._known = np.empty(0, np.uint64) if known is None else known
         self.rejections = Rejections()
-        self.removed = Removed()
+        self.removed: Counter[str] = Counter()  # by suite
 
     def admit(self, made: Sequence[Instruction]) -> list[Accepted]:
         """Returns those that pass, measured, in their order; counts the others by reason."""
@@ -130,7 +117,7 @@ class Gate:
             if first is None:
                 result.append(row)
             else:
-                self.removed.conversations[first.suite] += 1
+                self.removed[first.suite] += 1
                 self._reject(row.instruction, first.reason)
         return result
 

@@ -27,7 +27,7 @@ from bayling_study.stages.synthesis.decontamination import Contamination
 from bayling_study.stages.synthesis.order import buckets_for, merge
 from bayling_study.stages.synthesis.plan import BlockPlan
 from bayling_study.stages.synthesis.tally import MixtureTally
-from bayling_study.stages.synthesis.teacher import Teacher
+from bayling_study.stages.synthesis.teacher import EndpointTeacher
 
 SMALL = 20_000
 """Conversations up to which starting workers takes longer than it saves."""
@@ -66,7 +66,7 @@ class MixtureTask:
     corpora: Path
     tests: Mapping[str, Iterable[str]]
     load_tokenizer: Callable[[], Any]
-    teacher: Teacher | None = None
+    teacher: EndpointTeacher | None = None
     workers: int = 1
 
     @cached_property

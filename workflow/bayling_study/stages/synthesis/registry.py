@@ -16,7 +16,7 @@ from bayling_study.config.synthesis import Mixture
 from bayling_study.core.lookup import look_up
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
-from bayling_study.stages.synthesis.teacher import Teacher, TeacherQuestion
+from bayling_study.stages.synthesis.teacher import EndpointTeacher, TeacherQuestion
 from bayling_study.stages.synthesis.types import Instruction
 
 
@@ -37,7 +37,7 @@ class Workshop:
     library: Library
     director: Director
     general: Iterator[Mapping[str, Any]]
-    teacher: Teacher | None = None
+    teacher: EndpointTeacher | None = None
     rejections: Rejections = field(default_factory=Rejections)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
@@ -18,13 +17,6 @@ from bayling_study.stages.synthesis.types import Instruction
 
 Messages = Sequence[dict[str, str]]
 """Chat messages that end with the user's."""
-
-
-class Teacher(Protocol):
-    """Answers questions."""
-
-    def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
-        """Yields one answer per question in their order; nothing where none could be had."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,7 @@ class EndpointTeacher:
 
 def hired(
     name: str | None, systems: Mapping[str, object], cache: Path | None, stack: ExitStack
-) -> Teacher | None:
+) -> EndpointTeacher | None:
     """Returns the teacher that a system of the config is, or none where none is named.
 
     Its answers go to the folder ``cache``; ``stack`` closes its connections.

@@ -9,6 +9,7 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from bayling_study.config.lowcost import Adapter
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.checkpoints.skeleton import skeleton
 
 ADAPTER = "default"
 """PEFT's name of an adapter; a model here has one."""
@@ -39,9 +41,7 @@ def check(adapter: Adapter | None, foundation: str) -> None:
     """
     if adapter is None:
         return
-    config = transformers.AutoConfig.from_pretrained(foundation)
-    with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config)
+    model = skeleton(Path(foundation), torch.float32)
     check_targets(adapter, model)
     if adapter.kind == "qlora":
         check_installed()
@@ -56,12 +56,7 @@ def check_targets(adapter: Adapter, model: Any) -> None:
     Raises:
         StudyError: names the targets that are not, and what there is.
     """
-    output = model.get_output_embeddings()
-    found = {
-        name.rpartition(".")[2]
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not output
-    }
+    found = {name.rpartition(".")[2] for name in block_layers(model)}
     unknown = sorted(set(adapter.targets) - found)
     if unknown:
         raise StudyError(
@@ -69,6 +64,13 @@ def check_targets(adapter: Adapter, model: Any) -> None:
             where="tuning.adapter.targets",
             fix=f"targets: [{', '.join(sorted(found))}]",
         )
+
+
+def block_layers(model: Any) -> dict[str, torch.nn.Linear]:
+    """Returns the linear layers inside a model's blocks by name."""
+    linear = {n: one for n, one in model.named_modules() if isinstance(one, torch.nn.Linear)}
+    output = model.get_output_embeddings()
+    return {name: layer for name, layer in linear.items() if layer is not output}
 
 
 def check_installed() -> None:
@@ -110,10 +112,8 @@ def check_blocks(model: Any) -> None:
     Raises:
         StudyError: names such a layer.
     """
-    output = model.get_output_embeddings()
-    for name, module in model.named_modules():
-        linear = isinstance(module, torch.nn.Linear) and module is not output
-        if linear and module.in_features % BLOCK:
+    for name, module in block_layers(model).items():
+        if module.in_features % BLOCK:
             raise StudyError(
                 f"{name} has rows of {module.in_features}, no multiple of {BLOCK}, which "
                 "bitsandbytes cannot take in 4 bits on a CPU",
@@ -174,12 +174,9 @@ def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
 
 @dataclass(frozen=True)
 class FinalTensor:
-    """A tensor of the result.
+    """A tensor of the result, by the foundation's name.
 
-    Attributes:
-        name: as in the foundation.
-        parts: parameters it is made from, which ZeRO-3 has to gather first.
-        value: returns it, once they are gathered.
+    ZeRO-3 has to gather the ``parts`` that it is made from; then ``value`` returns it.
     """
 
     name: str

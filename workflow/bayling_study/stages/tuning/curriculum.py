@@ -40,7 +40,6 @@ class Curriculum:
         phases: the configured phases, ascending.
         flags: for each conversation whether it is non-English.
         total: conversations of the whole run, to which ``until`` refers.
-        seed: of the study.
         repeats: whether the groups may be used unequally often.
 
     Raises:

@@ -22,10 +22,8 @@ class TrainingJob:
     """One training run.
 
     Attributes:
-        system: name of the tuned system.
         tuning: the config section ``tuning`` as plain values.
         template: conversation template.
-        seed: of the study.
         foundation, work, out: folders of the foundation, of checkpoints, of the result.
         code: hash of the stage's code.
         deadline: Unix time at which to save and stop, or none.

@@ -33,7 +33,6 @@ class Nodes:
     """The nodes of one training.
 
     Attributes:
-        count: how many.
         threads: cores that each may use.
         launcher: program that starts one task on each: ``srun``, or a whole command line.
         logs: folder that keeps each node's output, or none.

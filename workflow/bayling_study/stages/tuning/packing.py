@@ -31,13 +31,10 @@ class Schedule:
         batch: conversations per step.
         batch_tokens: tokens per step on average, in place of ``batch``; at least the longest
             conversation, so that no step is empty.
-        epochs: passes over the conversations.
         max_steps: upper bound of the number of steps, or none.
         capacity: tokens of a sequence at most.
         prefixes: first tokens of each conversation that it shares with all others of the same
             number and that a sequence holds once; none means no sharing.
-        processes: number of processes.
-        seed: of the study.
         order: of the conversations in each epoch; none means shuffled.
 
     Raises:

@@ -54,16 +54,13 @@ def sole_writer(job: TrainingJob, patience: float = LOCK_SECONDS) -> Iterator[No
     Raises:
         StudyError: another run still writes there.
     """
-    lock = FileLock(job.folder / "lock")
     try:
-        lock.acquire(timeout=patience, poll_interval=0.2)
+        held = FileLock(job.folder / "lock").acquire(timeout=patience, poll_interval=0.2)
     except Timeout as error:
         raise StudyError(
             f"another training run has been writing here for {patience:g} s",
             where=job.folder,
             fix="wait for it, or end its processes (tuning.worker)",
         ) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

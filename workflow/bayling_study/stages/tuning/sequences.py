@@ -26,8 +26,7 @@ class PackedSequence:
     Attributes:
         tokens: int64 [1, length] ids; at least one token.
         positions: int64 [1, length], restarting at each conversation.
-        segments: int64 [length] number of the conversation in the sequence; ``SHARED`` for the
-            start that all of them have in common.
+        segments: int64 [length] number of the conversation, or ``SHARED`` for their common start.
         keep: int64 [supervised] positions whose next token is supervised.
         targets: int64 [supervised] those next tokens.
         real: number of tokens computed for conversations, shared ones once.
