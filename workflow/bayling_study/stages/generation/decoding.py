@@ -13,6 +13,7 @@ decides an answer. There is no top-k or nucleus cut.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -84,8 +85,9 @@ def ended(row: list[int], stops: set[int]) -> AnswerTokens:
 def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, Tensor]:
     """Returns ids and attention mask, both ``(rows, longest)``, padding in front."""
     flat = [torch.tensor(row, dtype=torch.long) for row in rows]
-    ids = pad_sequence(flat, True, fill, "left")
-    mask = pad_sequence([torch.ones_like(row) for row in flat], True, 0, "left")
+    padded = partial(pad_sequence, batch_first=True, padding_side="left")
+    ids = padded(flat, padding_value=fill)
+    mask = padded([torch.ones_like(row) for row in flat])
     return ids.to(device), mask.to(device)
 
 

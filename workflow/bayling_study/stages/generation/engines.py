@@ -1,4 +1,4 @@
-"""Which engine runs a checkpoint: what takes token ids and gives token ids."""
+"""Engines, which take token ids and give token ids, and which of them runs a checkpoint."""
 
 import random
 from collections.abc import Callable, Iterable

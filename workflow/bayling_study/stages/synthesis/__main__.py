@@ -2,8 +2,8 @@
 
 Produces OUT/train.parquet (id, recipe, source, direction, languages, messages),
 OUT/audit.json (counts, lengths, rejections, mask samples) and OUT/README.md (data card with
-licences). No text of the suites whose prompts are given gets in. The bytes do not depend on
-``--workers``.
+licences); ``datasets.load_dataset(OUT)`` reads it. No text of the suites whose prompts are given
+gets in. The bytes do not depend on ``--workers``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
