@@ -1,4 +1,4 @@
-"""Safetensors files, read and written one tensor at a time with plain file reads.
+"""Safetensors files, read one tensor at a time with plain file reads.
 
 The usual library maps the whole file into memory; every page that was touched then counts as
 this process's memory until the kernel wants it back. Exports promise a small resident set, so it

@@ -131,8 +131,8 @@ class Rows:
 class AlignedBlock:
     """Rows that one worker makes conversations from, by ascending number.
 
-    Over ``companions``, rows of other languages, some of them are joined; ``sizes`` are the
-    segments of each direction.
+    ``companions`` are rows of other languages over which some of them are joined; ``sizes`` are
+    the segments of each direction.
     """
 
     rows: Integers
