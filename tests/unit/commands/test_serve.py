@@ -20,7 +20,7 @@ import openai
 import pytest
 import torch
 
-from bayling_study.commands.chat import answering
+from bayling_study.commands.chat import answering, system
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.commands.chat.writing import Draw, Question, Writer
 from bayling_study.commands.serve import __main__ as program
@@ -372,7 +372,7 @@ def test_every_format_of_a_checkpoint_is_served(folders, name):
 def test_a_port_is_claimed_on_loopback_before_the_model_is_loaded(folders, monkeypatch):
     with pytest.raises(StudyError, match="not a port"):
         running.claimed(0)
-    monkeypatch.setattr(running, "load", None)
+    monkeypatch.setattr(system, "load", None)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -88,14 +88,14 @@ def test_answers_come_in_the_order_of_requests(server: Server, cache: Path) -> N
 def test_one_at_a_time_means_in_the_callers_order(
     server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill = Endpoint._fill
+    ask_one = Endpoint._ask
 
-    def late(self: Endpoint, *job: Any) -> None:
-        """Some threads are slow to start."""
-        time.sleep(0.1 if job[-1].messages[-1]["content"] in "048" else 0)
-        fill(self, *job)
+    def late(self: Endpoint, key: str, request: ChatRequest) -> ChatCompletion:
+        """Some requests are slow to start."""
+        time.sleep(0.1 if request.messages[-1]["content"] in "048" else 0)
+        return ask_one(self, key, request)
 
-    monkeypatch.setattr(Endpoint, "_fill", late)
+    monkeypatch.setattr(Endpoint, "_ask", late)
     ask(server.settings(parallel=1), cache, *"0123456789")
     assert asked(server) == list("0123456789")
     assert server.busiest == 1

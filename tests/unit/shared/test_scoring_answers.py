@@ -10,6 +10,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import constraints, exams, math_answers, win_rates
 from bayling_study.shared.metrics.aggregates import pool
 from bayling_study.shared.metrics.measurement import Options
+from bayling_study.shared.reasoning import TAGS
 from bayling_study.shared.review_prompts import parse_scores
 from helpers.scoring_cases import answers, values
 
@@ -165,6 +166,14 @@ def test_review_scores(text: str, scores: tuple[float, float] | None) -> None:
 )
 def test_forms_in_which_judges_state_a_score(one: str, score: float) -> None:
     assert parse_scores(f"{one}\nScore of the Assistant 2: 4") == (score, 4)
+
+
+@pytest.mark.parametrize(("start", "end"), TAGS)
+def test_scores_in_a_judges_draft_do_not_count(start: str, end: str) -> None:
+    draft = f"{start}Score of the Assistant 1: 2\nScore of the Assistant 2: 3"
+    assert parse_scores(draft) is None
+    assert parse_scores(f"{draft}{end}\nBoth are good.") is None
+    assert parse_scores(f"{draft}{end}\n{REVIEW.format(8, 7.5)}") == (8, 7.5)
 
 
 @pytest.mark.parametrize(

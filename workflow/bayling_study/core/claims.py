@@ -1,9 +1,8 @@
 """One living job for one result: a lock that the kernel drops with its process.
 
-A workflow that was killed, or that a person started beside another, may send a job a second
-time while the first still runs on some node: both would write the same files. The lock is
-POSIX's, which network file systems carry from node to node where they have locks at all.
-Standard library only.
+A workflow that was killed, or that a person started beside another, may send a job a second time
+while the first still runs on some node. The lock is POSIX's, which network file systems carry
+from node to node where they have locks at all.
 """
 
 import fcntl

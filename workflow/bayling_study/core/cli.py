@@ -95,12 +95,10 @@ STUDY_CONFIG = path(
 
 
 def command(module: str, /, **options: Option | OneOf | Actions) -> argparse.ArgumentParser:
-    """Returns the command line of a program, which is called and explained as its module is.
+    """Returns the command line of the program with this ``__name__``, explained as its module is.
 
-    Args:
-        module: its ``__name__``.
-        options: ``base_checkpoint=path(…)`` is ``--base-checkpoint``; of sub-commands,
-            the key says where the chosen one goes.
+    ``base_checkpoint=path(…)`` is ``--base-checkpoint``; of sub-commands, the key says where the
+    chosen one goes.
     """
     program = sys.modules[module]
     name = program.__spec__.name if program.__spec__ else module
@@ -163,8 +161,8 @@ def _masked_traceback(
 def run_program(main: Callable[[], int | None]) -> None:
     """Runs a stage's ``main`` and ends the process with its status.
 
-    A ``StudyError``, a full disk or a missing permission is printed without a
-    traceback and ends with status 2. No log line or traceback shows a secret.
+    A ``StudyError``, a full disk or a missing permission is printed without a traceback and ends
+    with status 2. No log line or traceback shows a secret.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Masking("%(asctime)s %(name)s: %(message)s"))

@@ -16,13 +16,9 @@ def bytes_in(folder: Path) -> int:
 
 
 def check_space(folder: Path, needed: int, what: str, fix: str) -> None:
-    """Refuses to begin what the disk cannot hold.
+    """Refuses to begin what the disk of an existing folder cannot hold.
 
-    Args:
-        folder: an existing folder on the disk.
-        needed: bytes still to be written.
-        what: needs them; begins the message.
-        fix: what to do about it.
+    ``needed`` are bytes still to be written; ``what`` needs them and begins the message.
 
     Raises:
         StudyError: fewer bytes are free.
@@ -39,10 +35,7 @@ def check_space(folder: Path, needed: int, what: str, fix: str) -> None:
 def damage(path: Path, size: int | None, sha256: str) -> str:
     """Returns how a file differs from what was noted of it, in words; nothing if it does not.
 
-    Args:
-        path: the file.
-        size: its bytes, if they are known.
-        sha256: its hash, if it is known.
+    ``size`` in bytes and ``sha256`` are compared where they are known.
     """
     if not path.is_file():
         return "is missing"

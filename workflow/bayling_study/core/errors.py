@@ -1,9 +1,7 @@
 """The one exception that users are meant to see.
 
-A ``StudyError`` says what is wrong, where, and what to write or do instead.
-Stage programs print it without a traceback and exit with status 2
-(see ``bayling_study.core.cli``). Anything else that escapes is a bug and keeps its
-traceback.
+Stage programs print a ``StudyError`` without a traceback and exit with status 2
+(``bayling_study.core.cli``). Anything else that escapes is a bug and keeps its traceback.
 """
 
 

@@ -1,7 +1,7 @@
 """Reading and writing files so that a reader never sees half a file.
 
-Everything is written under a temporary name in the same folder, synced to disk
-and renamed. Standard library only: the COMET environment uses this module too.
+Everything is written under a temporary name in the same folder, synced and renamed. Standard
+library only: the COMET environment uses this module too.
 """
 
 import hashlib
@@ -180,9 +180,8 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise StudyError("the file does not exist", where=path) from error
     except UnicodeDecodeError as error:
-        raise StudyError(
-            f"not UTF-8 text ({error.reason})", where=f"{path}:{number + 1}"
-        ) from error
+        where = f"{path}:{number + 1}"
+        raise StudyError(f"not UTF-8 text ({error.reason})", where=where) from error
     except NOT_JSON as error:
         raise StudyError(f"not a JSON row ({error})", where=f"{path}:{number}") from error
 

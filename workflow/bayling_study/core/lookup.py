@@ -1,8 +1,4 @@
-"""Finding what a name stands for, or telling what to write instead.
-
-Registers of the code and sections of the config are looked up alike, so that a
-misspelt name always ends in the same message.
-"""
+"""Finding what a name stands for, or telling what to write instead, always in the same message."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -27,11 +23,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 def require(kind: str, name: str, known: Iterable[str], where: object = None) -> None:
     """Checks that a name is known.
 
-    Args:
-        kind: what the name should stand for, in the singular (``demand``).
-        name: as it was written.
-        known: the names there are.
-        where: file or key in which it was written.
+    ``kind`` is what it should stand for, in the singular (``demand``); ``where`` the file or key
+    in which it was written.
 
     Raises:
         StudyError: it is not known; says the near one to write, or all there are.

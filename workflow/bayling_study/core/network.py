@@ -30,9 +30,7 @@ def is_loopback(url: str) -> bool:
 def retry_after(value: str | None, now: float | None = None) -> float | None:
     """Returns the seconds that a ``Retry-After`` header asks for (RFC 9110: a number or a date).
 
-    Args:
-        value: of the header, if there is one; none or nonsense asks for nothing.
-        now: Unix time; the present if none.
+    None or nonsense asks for nothing. ``now`` is Unix time; the present if none.
     """
     if not value:
         return None

@@ -1,7 +1,6 @@
-"""The rows that stages hand to each other: prompts, hypotheses and scores.
+"""The rows that stages hand to each other: prompts, hypotheses and scores, in JSON-lines files.
 
-Each is a JSON-lines file; the fields are the contract between stages, which
-meet in files and never import each other. Standard library only.
+The fields are the contract between stages, which never import each other. Standard library only.
 """
 
 import math
@@ -76,7 +75,7 @@ class Score:
         signature: everything that decides the value (metric version and options).
         method: how the interval was computed.
         note: a remark for the reader, such as the number of empty hypotheses.
-        chance: whether guessing would do as well: the interval reaches down to what it gives.
+        chance: whether guessing would do as well: the interval reaches down to that.
     """
 
     suite: str
@@ -138,16 +137,10 @@ def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
 
 
 def items_present(outputs: Path, suite: str, prompts: list[Prompt]) -> set[str]:
-    """Returns the items of a suite that a system has answers to.
+    """Returns the items of a suite that a system has answers to, given all its prompts.
 
-    They are what its ``system.json`` declares, or else the items with a
-    hypothesis. Every item is whole: ``read_hypotheses`` refuses one with some
-    prompts missing.
-
-    Args:
-        outputs: the system's output folder, with ``SUITE.jsonl`` and ``system.json``.
-        suite: the suite's name.
-        prompts: all prompts of the suite.
+    They are what ``system.json`` in its output folder declares, or else the items with a
+    hypothesis. Every item is whole: ``read_hypotheses`` refuses one with some prompts missing.
 
     Raises:
         StudyError: nothing is declared and there is no hypothesis.

@@ -1,28 +1,22 @@
 """An append-only file of JSON rows that survives a kill at any byte.
 
-Every row is on disk when ``append`` returns. A last line that a kill tore is
-cut off when the file is opened again, so the next row starts on a clean line.
-One process at a time may hold a log. Standard library only.
+A last line that a kill tore is cut off when the file is opened again. Standard library only.
 """
 
 import fcntl
 import json
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import NOT_JSON
 
 
 class RowLog:
-    """An open log.
+    """An open log; the file and its folder are made if they are not there.
 
-    Args:
-        path: the file; it and its folder are made if they are not there.
-
-    Attributes:
-        rows: what the file held when it was opened, in order.
+    ``rows`` is what the file held when it was opened, in order.
 
     Raises:
         StudyError: another process has the log open.
@@ -32,7 +26,12 @@ class RowLog:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = open(path, "a+b")  # noqa: SIM115 - closed by close()
-        hold(self._stream, path, "another process is writing this file")
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._stream.close()
+            what = "another process is writing this file"
+            raise StudyError(what, where=path, fix="wait for it or stop it") from error
         self._stream.seek(0)
         self.rows, whole = whole_rows(self._stream.read())
         self._stream.truncate(whole)
@@ -67,16 +66,3 @@ def whole_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
         rows.append(row)
         length += len(line) + 1
     return rows, length
-
-
-def hold(stream: IO[Any], path: Path, what: str) -> None:
-    """Locks an open file for as long as it stays open, or closes it.
-
-    Raises:
-        StudyError: another process holds it; begins with ``what`` and names ``path``.
-    """
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        stream.close()
-        raise StudyError(what, where=path, fix="wait for it or stop it") from error

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from bayling_study.config.judge_prompt import INSTRUCTION
+from bayling_study.shared import reasoning
 
 NOTHING = "(nothing)"
 """Shown for a turn that one side does not have."""
@@ -28,10 +29,6 @@ OTHER = re.compile(
     re.IGNORECASE,
 )
 """What makes a number no score of the scale: a range, a fraction, per cent, another scale."""
-REASONING = re.compile(
-    r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)|\A.*</(?:think|thinking|reasoning)>", re.DOTALL
-)
-"""A judge's draft, also one that is unfinished or whose opening tag its template wrote."""
 LOWEST, HIGHEST = 1, 10  # of ``judge_prompt``
 
 ORDERS = (False, True)
@@ -65,10 +62,10 @@ def parse_scores(review: str) -> tuple[float, float] | None:
     """Returns the scores of Assistant 1 and 2, or none if either is not stated.
 
     A score that is stated again later in the review replaces the earlier one, also by
-    none where that is no score of the scale (a range, 80, 4/5). Drafts in ``<think>`` do not count.
+    none where that is no score of the scale (a range, 80, 4/5). No draft counts (``reasoning``).
     """
     found: dict[str, float | None] = {}
-    for assistant, number, rest in SCORE.findall(REASONING.sub("", review)):
+    for assistant, number, rest in SCORE.findall(reasoning.split(review)[1]):
         score = float(re.sub("[,٫]", ".", number))
         read = LOWEST <= score <= HIGHEST and not OTHER.match(rest)
         found[assistant] = score if read else None

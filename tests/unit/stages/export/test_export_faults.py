@@ -74,19 +74,20 @@ def test_a_shard_that_grew_is_refused(model):
 def test_a_header_length_that_lies_is_refused_without_reading_it(model, length):
     with open(model / "model.safetensors", "r+b") as stream:
         stream.write(struct.pack("<Q", length))
-    refused(model, "header length")
+    refused(model, "header too large|invalid JSON in header")
 
 
 @pytest.mark.parametrize(
     ("entry", "text"),
     [
-        ({"dtype": "F16", "shape": [2**40, 2**40], "data_offsets": [0, 8]}, "contradicts"),
-        ({"dtype": "F16", "shape": [-2, -2], "data_offsets": [0, 8]}, "contradicts"),
-        ({"dtype": "F16", "shape": [True, 4], "data_offsets": [0, 8]}, "contradicts"),
-        ({"dtype": "F8_X", "shape": [4], "data_offsets": [0, 8]}, "cannot be read"),
-        ({"shape": [4]}, "cannot be read"),
-        ([1, 2], "cannot be read"),
-        ({"dtype": "F16", "shape": [4], "data_offsets": [8, 16]}, "gap"),
+        ({"dtype": "F16", "shape": [2**40, 2**40], "data_offsets": [0, 8]}, "overflow"),
+        ({"dtype": "F16", "shape": [-2, -2], "data_offsets": [0, 8]}, "integer `-2`"),
+        ({"dtype": "F16", "shape": [True, 4], "data_offsets": [0, 8]}, "boolean `true`"),
+        ({"dtype": "F8_X", "shape": [4], "data_offsets": [0, 8]}, "unknown variant `F8_X`"),
+        ({"dtype": "F8_E4M3", "shape": [16], "data_offsets": [0, 16]}, "type 'F8_E4M3' are not"),
+        ({"shape": [4]}, "missing field `dtype`"),
+        ([1, 2], "expected string or map"),
+        ({"dtype": "F16", "shape": [4], "data_offsets": [8, 16]}, "invalid offset"),
     ],
 )
 def test_a_malicious_header_entry_is_refused(model, entry, text):
@@ -98,7 +99,7 @@ def test_a_malicious_header_entry_is_refused(model, entry, text):
 @pytest.mark.parametrize("header", [b"[1]", b"\xff\xfe", b"{" * 5000, b'{"a":'])
 def test_a_header_that_is_no_json_mapping_is_refused(model, header):
     (model / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
-    refused(model, "header is not")
+    refused(model, "invalid (JSON|UTF-8) in header")
 
 
 def test_an_index_cannot_point_outside_its_folder(sharded):

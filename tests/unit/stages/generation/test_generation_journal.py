@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.generation.journal import Entry, TurnJournal, locked
+from bayling_study.stages.generation.journal import Entry, TurnJournal
 
 
 def entry(name: str) -> Entry:
@@ -69,9 +69,9 @@ def test_a_journal_torn_in_its_header_starts_over(tmp_path: Path, content: bytes
     assert reopened(tmp_path / "j") == {}
 
 
-def test_two_jobs_never_write_the_same_folder(tmp_path: Path) -> None:
-    refused = pytest.raises(StudyError, match="another generation job")
-    with locked(tmp_path), refused, locked(tmp_path):
-        pass
-    with locked(tmp_path):
-        pass
+def test_two_jobs_never_write_the_same_journal(tmp_path: Path) -> None:
+    first = TurnJournal(tmp_path / "j", "key")
+    with pytest.raises(StudyError, match="another process is writing this file"):
+        TurnJournal(tmp_path / "j", "key")
+    first.close()
+    TurnJournal(tmp_path / "j", "key").close()

@@ -1,6 +1,5 @@
-"""Chatting with a system of a study: a terminal chat, and an OpenAI-compatible server.
+"""Chatting with a system of a study in a terminal; serve and play use its models and answers, too.
 
-Not a stage: nothing is measured and nothing is written. It loads models as
-generation does and renders prompts as tuning does, so that what people try here
-is what the report scored.
+Not a stage: nothing is measured or written. Models load as in generation, prompts are rendered
+as in tuning, so that what people try is what the report scored.
 """

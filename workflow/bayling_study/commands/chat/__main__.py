@@ -1,29 +1,27 @@
 """Opens a terminal chat with a system of a study or any local checkpoint, in 16 or 8 bits.
 
-Type a question and press return; the answer appears while it is written.
-``/reset`` forgets the conversation, ``/prompt TEXT`` shows what the model would
-be sent for TEXT, ``/help`` lists the commands, ``/quit`` (or end of input) ends.
-Ctrl-C stops an answer; the question is then forgotten.
+Answers appear while they are written. ``/reset`` forgets the conversation, ``/prompt TEXT``
+shows what would be sent for TEXT, ``/quit`` (or end of input) ends. Ctrl-C stops an answer; the
+question is then forgotten.
 """
 
 import logging
 import sys
 from typing import get_args
 
-from bayling_study.commands.chat.answering import DEFAULT_TOKENS, Answerer
+from bayling_study.commands.chat.answering import DEFAULT_TOKENS
 from bayling_study.commands.chat.conversation import ChatSession
-from bayling_study.commands.chat.options import MODEL, chosen
-from bayling_study.config.evaluation import GenerationSection
+from bayling_study.commands.chat.system import MODEL, chosen, loaded
 from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.models import load
 
 HELP = "/reset  forget the conversation   /prompt TEXT  show the prompt for TEXT   /quit  end"
 
 COMMAND_LINE = cli.command(
     __name__,
-    **MODEL,
+    model=MODEL,
+    system=cli.option("name of a system of the study"),
     template=cli.option(
         "conversation template; needed with --checkpoint, a system has its own",
         choices=get_args(TemplateName),
@@ -43,17 +41,14 @@ def main() -> None:
     """Loads the model and talks until the input ends."""
     options = COMMAND_LINE.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    [(_, model)] = chosen(options, [options.system])
-    template = options.template or model.template
-    if template is None:
+    [(_, model)] = models = chosen(options, [options.system])
+    if not (options.template or model.template):
         raise StudyError("which conversation template does it use?", fix="--template bayling")
-    section = model.section or GenerationSection()
-    changes = {"int8_compute": options.int8_compute}
-    if options.precision:
-        changes["precision"] = options.precision
-    loaded = load(model.checkpoint, section.model_copy(update=changes))
-    session = ChatSession(Answerer(loaded, template), options.answer_tokens)
-    print(f"{model.checkpoint.name} ({loaded.format}). {HELP}", flush=True)
+    changes = {"precision": options.precision} if options.precision else {}
+    changes["int8_compute"] = options.int8_compute
+    [answerer] = loaded(models, options.template, **changes).values()
+    session = ChatSession(answerer, options.answer_tokens)
+    print(f"{model.checkpoint.name} ({answerer.loaded.format}). {HELP}", flush=True)
     while (line := read_line()) is not None:
         if not respond(session, line.strip(), options.temperature):
             break

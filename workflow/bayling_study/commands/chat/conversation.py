@@ -46,7 +46,13 @@ class ChatSession:
         """
         before = len(self.messages)
         messages = self._fitting(question)
-        answer = self._generate(messages, temperature, emit)
+        asked = self.answerer.accept(Question(messages, self.answer_tokens, temperature))
+        text = ""
+        for piece in self.answerer.pieces(asked):
+            emit(piece)
+            text += piece
+        inside = reasoning.begun(self.answerer.loaded.tokenizer.decode(asked.ids))
+        answer = reasoning.split(text, inside)[1].strip()
         self.messages = [*messages, {"role": "assistant", "content": answer}]
         return (before + 2 - len(self.messages)) // 2
 
@@ -61,14 +67,3 @@ class ChatSession:
                 raise StudyError(f"the question is longer than {self.prompt_tokens} tokens")
             messages = messages[2:]
         return messages
-
-    def _generate(
-        self, messages: list[templates.Message], temperature: float, emit: Callable[[str], None]
-    ) -> str:
-        question = self.answerer.accept(Question(messages, self.answer_tokens, temperature))
-        text = ""
-        for piece in self.answerer.pieces(question):
-            emit(piece)
-            text += piece
-        inside = reasoning.begun(self.answerer.loaded.tokenizer.decode(question.ids))
-        return reasoning.split(text, inside)[1].strip()

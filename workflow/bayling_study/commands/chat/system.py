@@ -1,27 +1,49 @@
-"""Finds a study's system on disk: its checkpoint, its template, its generation settings."""
+"""Which models chat, server and page talk to: systems of a study, or a checkpoint folder."""
 
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bayling_study.commands.chat.answering import Answerer
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
+from bayling_study.shared.models import load
 from bayling_study.shared.templates.choice import template_of
 
-EMBEDDED = "config.yaml"
-"""File name of the default study, which ``make`` calls ``embedded``."""
+MODEL = cli.OneOf(checkpoint=cli.path("folder of the model"), study_config=cli.STUDY_CONFIG)
+"""The options that say where a model is."""
 
 
 @dataclass(frozen=True)
 class ChatModel:
-    """A model to chat with: its checkpoint, and what a study says of it (a bare folder nothing)."""
+    """A model to chat with, and what a study says of it; of a bare folder, nothing."""
 
     checkpoint: Path
-    template: TemplateName | None
-    section: GenerationSection | None
+    template: TemplateName | None = None
+    section: GenerationSection | None = None
+
+
+def chosen(options: Namespace, systems: Sequence[str | None]) -> list[tuple[str, ChatModel]]:
+    """Returns the models that the options choose, each once, with the names that clients use.
+
+    Raises:
+        StudyError: the options contradict each other, or a system cannot be chatted with.
+    """
+    names = list(dict.fromkeys(name or "" for name in systems))
+    if options.study_config:
+        return [(name, find_system(options.study_config, name)) for name in names]
+    if any(names):
+        raise StudyError(
+            "a system's name has a meaning only within a study",
+            where="--system",
+            fix=f"--study-config config/config.yaml --system {' '.join(names)}",
+        )
+    return [(options.checkpoint.resolve().name, ChatModel(options.checkpoint))]
 
 
 def find_system(files: Sequence[Path], name: str) -> ChatModel:
@@ -54,7 +76,22 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
 
 
 def build_command(files: Sequence[Path]) -> str:
-    """Returns the ``make`` call that builds a study, given its config files."""
-    name = "embedded" if files[0].name == EMBEDDED else files[0].stem
+    """Returns the ``make`` call that builds a study; it calls the default one ``embedded``."""
+    name = "embedded" if files[0].name == "config.yaml" else files[0].stem
     extra = f' CONFIG="{" ".join(map(str, files[1:]))}"' if files[1:] else ""
     return f"make study STUDY={name}{extra}"
+
+
+def loaded(
+    models: Iterable[tuple[str, ChatModel]], template: TemplateName | None = None, **changes: str
+) -> dict[str, Answerer]:
+    """Loads models, with changes of the config section ``generation``.
+
+    Each has its own template unless one is named; a bare folder its tokenizer's chat template.
+    """
+    result = {}
+    for name, model in models:
+        section = (model.section or GenerationSection()).model_copy(update=changes)
+        own = template or model.template or "foundation"
+        result[name] = Answerer(load(model.checkpoint, section), own)
+    return result

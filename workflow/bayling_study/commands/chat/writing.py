@@ -28,7 +28,7 @@ class Question:
         top_p: share of the probability that is drawn from.
         seed: of the draw; nothing is a new one every time.
         stops: texts that end the answer and do not belong to it.
-        ids: the prompt's ids.
+        ids: the prompt's.
         tokens: tokens generated so far, with the one that ended the answer.
         finish: ``stop`` or ``length``.
     """
@@ -47,12 +47,8 @@ class Question:
 class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
     """Hands text on as soon as it is final, and ends the answer before a stop text.
 
-    Args:
-        tokenizer: decodes the answer.
-        emit: takes each piece.
-        ends: ids that end the answer and do not belong to it.
-        stops: texts that end the answer and do not belong to it.
-        cancelled: tells that nobody waits for the rest.
+    ``ends`` are ids and ``stops`` texts that end the answer and do not belong to it; ``cancelled``
+    tells that nobody waits for the rest.
     """
 
     def __init__(

@@ -41,10 +41,8 @@ class Vote(Strict):
 class Votes:
     """The votes on some models of a study, in its folder ``ranking``.
 
-    Attributes:
-        study: the study's results.
-        models: the systems' names with the hashes of their checkpoints.
-        seed: of the resampling.
+    ``study`` are its results, ``models`` the systems' names with the hashes of their checkpoints;
+    ``seed`` is of the resampling.
     """
 
     study: Path

@@ -10,15 +10,15 @@ import json
 import shlex
 from typing import get_args
 
-from bayling_study.commands.chat.options import MODEL, chosen
+from bayling_study.commands.chat.system import MODEL, chosen, loaded
 from bayling_study.commands.serve.app import application
-from bayling_study.commands.serve.running import LOOPBACK, PORT, loaded, serve
+from bayling_study.commands.serve.running import LOOPBACK, PORT, serve
 from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
 
 COMMAND_LINE = cli.command(
     __name__,
-    model=MODEL["model"],
+    model=MODEL,
     system=cli.option("names of systems of the study", nargs="+", default=[None]),
     template=cli.option(
         "conversation template of a --checkpoint; default: the one its tokenizer carries",

@@ -32,10 +32,8 @@ def application(
 ) -> Starlette:
     """Returns the server of some models.
 
-    Args:
-        answerers: the models.
-        cors: whether pages of other servers on this machine may ask, too.
-        more: addresses beside OpenAI's; the ``StudyError`` that one raises is told to the client.
+    With ``cors``, pages of other servers on this machine may ask, too. ``more`` are addresses
+    beside OpenAI's; a ``StudyError`` that one raises is told to the client.
     """
 
     def entry(name: str) -> dict[str, Any]:

@@ -1,37 +1,17 @@
-"""Loads models and serves them on the loopback address until the process is ended."""
+"""Serves an application on the loopback address until the process is ended."""
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
 import uvicorn
 from starlette.applications import Starlette
 
-from bayling_study.commands.chat.answering import Answerer
-from bayling_study.commands.chat.system import ChatModel
-from bayling_study.config.evaluation import GenerationSection
-from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.models import load
 
 LOOPBACK = "127.0.0.1"
 PORT = cli.number("port to listen on", default=8000)
-
-
-def loaded(
-    models: Iterable[tuple[str, ChatModel]], template: TemplateName | None = None
-) -> dict[str, Answerer]:
-    """Loads models, each with its own template unless one is named; a bare checkpoint has its
-    tokenizer's chat template.
-    """
-    return {
-        name: Answerer(
-            load(model.checkpoint, model.section or GenerationSection()),
-            template or model.template or "foundation",
-        )
-        for name, model in models
-    }
 
 
 def serve(port: int, application: Callable[[], Starlette], greeting: str) -> None:

@@ -1,11 +1,9 @@
 """Facts about languages: names, scripts, and the choices that follow from them.
 
-Names and scripts come from CLDR through Babel; only what CLDR cannot know is
-written here. Codes are ISO 639 (``zh``, ``de``, ``yue``) and those of ``LOCALES``.
-The languages of FLORES-101 are in ``languages.flores``.
+They come from CLDR through Babel; only what CLDR cannot know is written here. Codes are ISO 639
+(``zh``, ``de``, ``yue``) and those of ``LOCALES``.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from typing import cast
 
@@ -28,16 +26,11 @@ CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
 """Names that the papers' Chinese prompts use where CLDR has another one."""
 
 
-@cache
-def _names(language: str) -> Mapping[str, str]:
-    return cast(Mapping[str, str], Locale.parse(language).languages)
-
-
 def _display_name(code: str, language: str) -> str | None:
     """Returns CLDR's name of a language, also of one that it has no other data of (``umb``)."""
-    tag = LOCALES.get(code, code)
-    if tag in _names(language):
-        return _names(language)[tag]
+    tag, names = LOCALES.get(code, code), locale(language).languages
+    if tag in names:
+        return str(names[tag])
     try:
         return cast("str | None", Locale.parse(tag).get_display_name(language))
     except (UnknownLocaleError, ValueError) as error:
@@ -66,10 +59,9 @@ def locale(code: str) -> Locale:
 def name(code: str, language: str = "en") -> str:
     """Returns a language's name in English or Chinese, as the papers' prompts write it.
 
-    Chinese prompts say ``英文`` and ``德文`` where CLDR says ``英语`` and ``德语``
-    (ictnlp/BayLing, README examples), so a final ``语`` of a two-character name
-    becomes ``文``.
-    Not of a Chinese language: 吴语 is spoken, and all of them are written 中文.
+    Chinese prompts say ``英文`` and ``德文`` where CLDR says ``英语`` and ``德语`` (ictnlp/BayLing,
+    README examples), so a final ``语`` of a two-character name becomes ``文``. Not of a Chinese
+    language: 吴语 is spoken, and all of them are written 中文.
 
     Raises:
         StudyError: the code is unknown.

@@ -1,21 +1,15 @@
 """The languages of FLORES-101: codes, scripts, resource classes, coverage by other resources.
 
-BayLing 2 translates between English or Chinese and all of them, so recipes,
-suites and reports ask here which languages there are. Names come from CLDR
-through Babel (``languages.name``) and scripts from the FLORES-200 code; what
-neither knows is one line of ``flores.tsv``.
-
-Sources of the table:
+Sources of the table, ``flores.tsv``:
 
 * languages and FLORES-101 codes: facebookresearch/flores,
   ``previous_releases/flores101/README.md``, "List of Languages";
 * FLORES-200 codes: the same repository, ``flores200/README.md`` at commit 3f26fb0 (its map
   from FLORES-101's codes has all but ``kea`` and ``slv``, which its list of languages has);
-* resource classes: Goyal et al., "The FLORES-101 Evaluation Benchmark"
-  (arXiv 2106.03193), which counts sentence pairs with English in OPUS:
-  ``very low`` below 100 thousand, ``low`` below 1 million, ``mid`` below 100
-  million, ``high`` above. Its table was not at hand when this file was
-  written: the classes group tables of a report and decide nothing else;
+* resource classes: Goyal et al., "The FLORES-101 Evaluation Benchmark" (arXiv 2106.03193),
+  which counts sentence pairs with English in OPUS: ``very low`` below 100 thousand, ``low``
+  below 1 million, ``mid`` below 100 million, ``high`` above. Its table was not at hand when this
+  file was written: the classes group tables of a report and decide nothing else;
 * XLM-R: fairseq, ``examples/xlmr/README.md``; its Kurdish, ``ku``, is Kurmanji.
 """
 
@@ -34,12 +28,10 @@ class FloresLanguage:
     """One language of FLORES-101.
 
     Attributes:
-        code: as this project writes it in directions (ISO 639; ``zht`` is Chinese
-            in traditional script).
+        code: as in directions (ISO 639; ``zht`` is Chinese in traditional script).
         flores101: name of its files in FLORES-101, ``zho_simpl``.
         flores200: its code in FLORES-200, FLORES+ and NLLB, ``zho_Hans``.
-        resources: how much text OPUS has that is aligned with English: ``high``, ``mid``,
-            ``low`` or ``very low``.
+        resources: how much text OPUS has that is aligned with English.
         in_xlmr: whether XLM-R, COMET's encoder, was trained on it; scores of
             COMET for other languages mean little.
     """

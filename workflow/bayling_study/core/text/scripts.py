@@ -1,8 +1,8 @@
 """The one table of scripts: whose a letter is, and which are written without spaces.
 
-A Unicode character name begins with the name of its script (``CYRILLIC SMALL LETTER
-A``), and CLDR names most scripts alike; ``NAMES`` lists the others. Full-width and
-half-width forms belong to the script that they are forms of.
+A Unicode character name begins with that of its script (``CYRILLIC SMALL LETTER A``), and CLDR
+names most scripts alike; ``NAMES`` lists the others. Full-width and half-width forms belong to the
+script that they are forms of.
 """
 
 import re

@@ -87,20 +87,16 @@ def columns(text: str) -> int:
 def script_share(text: str, script: str) -> float:
     """Returns the share of words that are written in an ISO 15924 script (0 to 1).
 
-    A word's first letter decides; numbers count for no script and are left out. Words
-    are counted rather than letters, so that a product name in a Chinese sentence weighs
-    as much as a syllable. A text without letters has the share 0.
+    A word's first letter decides; numbers count for no script. Words are counted rather than
+    letters, so that a product name in a Chinese sentence weighs as much as a syllable. A text
+    without letters has the share 0.
     """
     own = script_names(script)
     if text.isascii():  # what most pivots are
         return float("LATIN" in own and ASCII_LETTER.search(text) is not None)
-    firsts = [script_name(word[0]) or _first_script(word) for word in words(text)]
+    firsts = [next(filter(None, map(script_name, word)), "") for word in words(text)]
     names = [name for name in firsts if name]
     return sum(name in own for name in names) / len(names) if names else 0.0
-
-
-def _first_script(word: str) -> str:
-    return next(filter(None, map(script_name, word)), "")
 
 
 def sentences(text: str) -> list[str]:

@@ -26,9 +26,7 @@ NAMED = 5
 def load_whole(path: Path, **options: Any) -> Any:
     """Loads a causal language model with transformers, without remote code or pickled weights.
 
-    Args:
-        path: the checkpoint's folder.
-        options: further arguments of ``from_pretrained``.
+    ``options`` are further arguments of ``from_pretrained``.
 
     Raises:
         StudyError: files and ``config.json`` differ in a tensor or its shape, or transformers
@@ -76,12 +74,9 @@ def _check_report(found: Mapping[str, Any], where: Path) -> None:
 def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) -> None:
     """Checks a safetensors checkpoint: its names and shapes with its config.json, its values.
 
-    Names and shapes come from the headers; values are read in blocks of 16 MiB.
-
-    Args:
-        folder: the checkpoint.
-        origin: what it was made from, if a message is to name that.
-        fix: what helps against values that are no numbers.
+    Names and shapes come from the headers; values are read in blocks of 16 MiB. ``origin`` is what
+    it was made from, if a message is to name that; ``fix``, what helps against values that are no
+    numbers.
 
     Raises:
         StudyError: a shard is absent, a tensor is missing, superfluous or of another shape,

@@ -1,8 +1,7 @@
 """Opens a checkpoint in the hub's format and tells where each tensor's bytes are.
 
-Safetensors with or without an index, or ``.bin`` files in PyTorch's zip format.
-No weight is read here, nothing is ever executed (``.bin`` goes through
-``torch.load(weights_only=True)``), and files are opened for reading only.
+Safetensors with or without an index, or ``.bin`` files in PyTorch's zip format. No weight is
+read here, and nothing is ever executed (``.bin`` goes through ``torch.load(weights_only=True)``).
 """
 
 import pickle
@@ -57,9 +56,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """Opens a checkpoint and checks it against its architecture.
 
     Raises:
-        StudyError: a file is missing, truncated or contradicts itself, the
-            architecture is unknown, or a tensor is missing, superfluous or of
-            the wrong shape.
+        StudyError: a file is missing, truncated or contradicts itself, the architecture is
+            unknown, or a tensor is missing, superfluous or of the wrong shape.
     """
     model = skeleton(folder, torch.float32)
     tied = tied_weights(model)
@@ -84,7 +82,9 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
         if twice:
             raise StudyError(f"the tensor {twice[0]!r} is stored twice", where=file)
         entries.update(found)
-    _check_index(indexed, entries)
+    for name, file in indexed.items():
+        if name not in entries or entries[name].file != file:
+            raise StudyError(f"the index promises the tensor {name!r} here", where=file)
     return entries
 
 
@@ -119,12 +119,6 @@ def _read_index(path: Path) -> dict[str, Path]:
             fix="fetch the checkpoint again",
         )
     return {tensor: path.parent / name for tensor, name in mapping.items()}
-
-
-def _check_index(indexed: dict[str, Path], entries: dict[str, StoredTensor]) -> None:
-    for name, file in indexed.items():
-        if name not in entries or entries[name].file != file:
-            raise StudyError(f"the index promises the tensor {name!r} here", where=file)
 
 
 def read_pickled(file: Path) -> dict[str, StoredTensor]:

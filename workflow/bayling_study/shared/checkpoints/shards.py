@@ -5,12 +5,15 @@ come in any order, as it suits their source, and only one is in memory at a time
 """
 
 import hashlib
+import json
 import math
 import re
 import shutil
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +21,7 @@ from torch import Tensor
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.checkpoints import decoding_defaults
 from bayling_study.shared.checkpoints.reading import Checkpoint
-from bayling_study.shared.checkpoints.tensorfile import build_header
+from bayling_study.shared.checkpoints.tensorfile import ALIGNMENT, DTYPE_NAMES
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -38,7 +41,6 @@ class WeightFile:
     """The layout of a weight file.
 
     Attributes:
-        name: of the file.
         header: what opens it.
         offsets: first byte of each tensor, from the start of the file.
         size: bytes of the whole file.
@@ -64,10 +66,23 @@ class WeightFile:
 
 
 def lay_out(name: str, specs: Sequence[Spec]) -> WeightFile:
-    """Returns the layout of a safetensors file that holds the given tensors."""
-    header, offsets = build_header(specs, {"format": "pt"})
-    offsets = {spec[0]: offsets[spec[0]] for spec in specs}
-    return WeightFile(name, header, offsets, len(header) + sum(map(spec_bytes, specs)))
+    """Returns the layout of a safetensors file that holds the given tensors.
+
+    Wider types come first, as the library writes them, so that every tensor is aligned to its
+    own element size.
+    """
+    entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for spec in sorted(specs, key=lambda spec: (-spec[1].itemsize, spec[0])):
+        tensor, dtype, shape = spec
+        first, end = end, end + spec_bytes(spec)
+        facts = {"dtype": DTYPE_NAMES[dtype], "shape": list(shape), "data_offsets": [first, end]}
+        entries[tensor] = facts
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    header = struct.pack("<Q", len(text)) + text
+    offsets = {one: len(header) + entries[one]["data_offsets"][0] for one, _, _ in specs}
+    return WeightFile(name, header, offsets, len(header) + end)
 
 
 def spec_bytes(spec: Spec) -> int:
@@ -87,16 +102,13 @@ def write_index(folder: Path, files: Sequence[WeightFile]) -> None:
 def write_shards(
     source: Checkpoint, dtypes: Mapping[str, torch.dtype], make: Maker, folder: Path
 ) -> dict[str, str]:
-    """Writes new tensors in the shards of a checkpoint.
+    """Writes new tensors in the shards of a checkpoint; returns the SHA-256 of each one's bytes.
 
     Args:
         source: whose names, shapes and files are kept.
         dtypes: type of each tensor to be written.
         make: computes a tensor.
         folder: an existing folder.
-
-    Returns:
-        SHA-256 of the bytes of each tensor.
     """
     held: dict[str, list[Spec]] = {}
     for name, entry in source.entries.items():

@@ -24,8 +24,7 @@ def skeleton(checkpoint: Path, dtype: torch.dtype) -> Any:
     Buffers that are computed and not stored (rotary frequencies) are real.
 
     Raises:
-        StudyError: ``config.json`` is absent or broken, or names an
-            architecture that the installed transformers does not have.
+        StudyError: ``config.json`` is absent or broken, or names an unknown architecture.
     """
     where = checkpoint / "config.json"
     values = read_json(where)

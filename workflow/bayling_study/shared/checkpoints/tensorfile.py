@@ -1,29 +1,25 @@
-"""Safetensors files, read and written one tensor at a time with plain file reads.
+"""Safetensors files, read one tensor at a time with plain file reads.
 
-The format: 8 bytes with the header's length (little endian), a JSON header
-``{name: {dtype, shape, data_offsets}, "__metadata__": {str: str}}``, then the
-tensors' bytes without gaps. The usual library maps the whole file into memory;
-every page that was touched then counts as this process's memory until the
-kernel wants it back. Exports promise a small resident set, so bytes are read
-into buffers here, and the header is checked before anything else is believed.
+The usual library maps the whole file into memory; every page that was touched then counts as
+this process's memory until the kernel wants it back. Exports promise a small resident set, so it
+only checks the header here, and bytes are read into buffers.
 """
 
-import json
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bayling_study.core.errors import StudyError
 
-HEADER_LIMIT = 100_000_000
-"""Largest header in bytes; the safetensors library's own limit."""
 LENGTH_BYTES = 8
+"""What opens a file: the header's length, little endian."""
 BLOCK = 16 << 20
 """Bytes that are read at a time where a tensor need not be in memory whole."""
 ALIGNMENT = 8
@@ -101,95 +97,27 @@ def _read_exactly(stream: Any, view: memoryview, file: Path) -> None:
 def read_header(file: Path) -> dict[str, StoredTensor]:
     """Reads where each tensor of a safetensors file is.
 
+    The library checks that the header is whole and that the tensors follow each other without
+    gap or overlap up to the file's end, so their sizes give their places.
+
     Raises:
-        StudyError: the file is absent, its header is too long, not JSON or
-            contradicts itself, or its tensors do not fill the file exactly.
+        StudyError: the file is absent or no safetensors file, is truncated or changed, or has a
+            type that torch's models are not stored in.
     """
+    entries: dict[str, StoredTensor] = {}
     try:
-        size = file.stat().st_size
-        with open(file, "rb") as stream:
-            header, start = _header(stream, size, file)
+        with safe_open(file, "np") as stream, open(file, "rb") as plain:
+            end = LENGTH_BYTES + struct.unpack("<Q", plain.read(LENGTH_BYTES))[0]
+            for name in stream.offset_keys():
+                part = stream.get_slice(name)
+                dtype, shape = DTYPES[part.get_dtype()], tuple(part.get_shape())
+                entries[name] = StoredTensor(file, dtype, shape, end)
+                end += entries[name].nbytes
     except FileNotFoundError as error:
         raise StudyError("the shard does not exist", where=file) from error
-    entries = {
-        name: _stored_tensor(file, name, entry, start)
-        for name, entry in header.items()
-        if name != "__metadata__"
-    }
-    _check_cover(file, entries, start, size)
+    except SafetensorError as error:
+        what = f"not a safetensors file, or truncated or changed ({error})"
+        raise StudyError(what, where=file) from error
+    except KeyError as error:
+        raise StudyError(f"tensors of the type {error} are not read", where=file) from error
     return entries
-
-
-def _header(stream: Any, size: int, file: Path) -> tuple[dict[str, Any], int]:
-    prefix = stream.read(LENGTH_BYTES)
-    length = struct.unpack("<Q", prefix)[0] if len(prefix) == LENGTH_BYTES else -1
-    if not 2 <= length <= min(HEADER_LIMIT, size - LENGTH_BYTES):
-        raise StudyError(
-            f"not a safetensors file: header length {length}, file size {size}", where=file
-        )
-    try:
-        header = json.loads(stream.read(length).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise StudyError("the safetensors header is not JSON", where=file) from error
-    if not isinstance(header, dict):
-        raise StudyError("the safetensors header is not a mapping", where=file)
-    return header, LENGTH_BYTES + length
-
-
-def _stored_tensor(file: Path, name: str, entry: Any, start: int) -> StoredTensor:
-    try:
-        first, last = entry["data_offsets"]
-        shape = tuple(entry["shape"])
-        dtype = DTYPES[entry["dtype"]]
-        whole = all(type(number) is int and number >= 0 for number in (*shape, first, last))
-    except (KeyError, TypeError, ValueError) as error:
-        raise StudyError(f"the header's entry {name!r} cannot be read", where=file) from error
-    stored = StoredTensor(file, dtype, shape, start + first) if whole else None
-    if stored is None or last - first != stored.nbytes:
-        raise StudyError(f"the header's entry {name!r} contradicts itself", where=file)
-    return stored
-
-
-def _check_cover(file: Path, entries: Mapping[str, StoredTensor], start: int, size: int) -> None:
-    """The tensors must follow each other without gap or overlap up to the file's end."""
-    end = start
-    for entry in sorted(entries.values(), key=lambda item: (item.offset, item.nbytes)):
-        if entry.offset != end:
-            raise StudyError("the tensors overlap or leave a gap", where=file)
-        end += entry.nbytes
-    if end != size:
-        raise StudyError(
-            f"the file has {size} bytes, its header describes {end}: it is truncated or changed",
-            where=file,
-        )
-
-
-def build_header(
-    tensors: Sequence[tuple[str, torch.dtype, tuple[int, ...]]], metadata: Mapping[str, str]
-) -> tuple[bytes, dict[str, int]]:
-    """Lays out a safetensors file.
-
-    Wider types come first, as the library writes them, so that every tensor is
-    aligned to its own element size.
-
-    Returns:
-        The bytes that open the file, and each tensor's offset from the file's start.
-    """
-    entries: dict[str, Any] = {"__metadata__": dict(metadata)}
-    offsets: dict[str, int] = {}
-    end = 0
-    for name, dtype, shape in sorted(tensors, key=lambda item: (-item[1].itemsize, item[0])):
-        size = math.prod(shape) * dtype.itemsize
-        entries[name] = {
-            "dtype": DTYPE_NAMES[dtype],
-            "shape": list(shape),
-            "data_offsets": [end, end + size],
-        }
-        offsets[name] = end
-        end += size
-    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    start = LENGTH_BYTES + len(text)
-    return struct.pack("<Q", len(text)) + text, {
-        name: start + offset for name, offset in offsets.items()
-    }

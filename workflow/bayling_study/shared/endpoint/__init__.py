@@ -4,10 +4,8 @@
     for answer in endpoint.complete(ChatRequest([{"role": "user", "content": text}], 256) ...):
         ...
 
-``Endpoint`` (``client``) asks; ``journal`` keeps every answer on disk, so that
-nothing is paid twice; ``pace`` holds the rate; ``exchange`` is one request over
-the wire. The key is read from the environment variable that the configuration
-names, and goes nowhere but into the request's header.
+The key is read from the environment variable that the configuration names, and goes nowhere
+but into the request's header.
 """
 
 from bayling_study.shared.endpoint.client import Endpoint

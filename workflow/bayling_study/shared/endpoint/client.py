@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from queue import SimpleQueue
 
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
 from bayling_study.shared.endpoint.exchange import Connection, TryAgainError
 from bayling_study.shared.endpoint.journal import AnswerJournal
-from bayling_study.shared.endpoint.pace import Pace, Slots
-from bayling_study.shared.endpoint.spending import Spending
+from bayling_study.shared.endpoint.spending import Pace, Spending
 from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
 log = logging.getLogger(__name__)
@@ -35,8 +35,7 @@ class Endpoint:
         settings: the system's section of the configuration.
         cache: file of the answers; only one process at a time may use it.
         where: key of the section, for messages, such as ``systems.judge``.
-        identity: what answers are cached for; the address unless given, which is needed for a
-            server whose address changes.
+        identity: what answers are cached for: the address, unless that changes.
 
     Raises:
         StudyError: the environment lacks the key, or another process holds the cache.
@@ -53,8 +52,12 @@ class Endpoint:
         self._wire = Connection(settings.url, key, settings.timeout)
         self._pace = Pace(settings.requests_per_minute)
         self._spending = Spending(settings, self.journal, where)
-        self._slots = Slots(settings.parallel)
+        self._line: SimpleQueue[tuple[Future[ChatCompletion], str, ChatRequest] | None]
+        self._line = SimpleQueue()
         self._stop = threading.Event()
+        for _ in range(settings.parallel):
+            # A daemon: an interrupted job need not wait for a server that hangs.
+            threading.Thread(target=self._work, daemon=True).start()
 
     def __enter__(self) -> "Endpoint":
         return self
@@ -65,6 +68,8 @@ class Endpoint:
     def close(self) -> None:
         """Stops what is under way and closes file and connections."""
         self._stop.set()
+        for _ in range(self.settings.parallel):
+            self._line.put(None)
         self.journal.close()
         self._wire.close()
 
@@ -98,25 +103,22 @@ class Endpoint:
             raise
 
     def _begin(self, key: str, request: ChatRequest) -> Future[ChatCompletion]:
-        """Returns the answer to come; a thread of its own fetches it unless the cache has it."""
+        """Returns the answer to come; it joins the line unless the cache has it."""
         future: Future[ChatCompletion] = Future()
         known = self.journal.find(key)
-        if known is not None:
+        if known is None:
+            self._line.put((future, key, request))
+        else:
             future.set_result(known)
-            return future
-        # A daemon: an interrupted job need not wait for a server that hangs.
-        job = (future, self._slots.ask(), key, request)
-        threading.Thread(target=self._fill, args=job, daemon=True).start()
         return future
 
-    def _fill(
-        self, future: Future[ChatCompletion], turn: threading.Event, key: str, request: ChatRequest
-    ) -> None:
-        try:
-            with self._slots.held(turn):
+    def _work(self) -> None:
+        """Answers the requests of the line, one after the other."""
+        for future, key, request in iter(self._line.get, None):
+            try:
                 future.set_result(self._ask(key, request))
-        except BaseException as error:
-            future.set_exception(error)
+            except BaseException as error:
+                future.set_exception(error)
 
     def _ask(self, key: str, request: ChatRequest) -> ChatCompletion:
         """Sends a request until it is answered."""

@@ -1,8 +1,7 @@
 """One request over the wire: an answer, a reason to try again, or the end.
 
-``openai`` makes the connection; retries are the caller's, who counts them. The
-answer is read piece by piece, so that the deadline also ends a server that
-sends a byte now and then.
+Retries are the caller's, who counts them. The answer is read piece by piece, so that the
+deadline also ends a server that sends a byte now and then.
 """
 
 import json
@@ -33,9 +32,8 @@ SHOWN = 300
 class TryAgainError(Exception):
     """The request brought no answer, but may if it is sent again.
 
-    Attributes:
-        reason: what happened, in a few words, without any part of the answer.
-        wait: seconds that the server asked to wait, or none.
+    ``reason`` says in a few words what happened, without any part of the answer; ``wait`` are
+    seconds that the server asked to wait, or none.
     """
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
@@ -49,7 +47,7 @@ class Connection:
 
     Args:
         url: base address, such as ``http://127.0.0.1:8000/v1``.
-        key: the key, or an empty text where the server wants none.
+        key: empty where the server wants none.
         timeout: seconds that one answer may take.
     """
 
@@ -135,16 +133,14 @@ class Connection:
             return TryAgainError(
                 f"status {status}", retry_after(error.response.headers.get("retry-after"))
             )
+        message = self.scrubbed(" ".join(str(error.message).split()))[:SHOWN]
         return StudyError(
-            f"the server refuses the request with status {status}: {self._message(error)}",
+            f"the server refuses the request with status {status}: {message}",
             where=self.url,
             fix="check url, model and key_env of the system"
             if status in {401, 403, 404}
             else _other_body(str(error.message)),
         )
-
-    def _message(self, error: openai.APIStatusError) -> str:
-        return self.scrubbed(" ".join(str(error.message).split()))[:SHOWN]
 
     def _storable(self, text: str) -> str:
         """Lone surrogates become ?, and zeros go: the text must be one that UTF-8 can hold."""

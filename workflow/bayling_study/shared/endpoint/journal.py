@@ -1,9 +1,8 @@
 """Every answer of an endpoint on disk, and what was spent on them.
 
-An append-only file (``rowlog``) with a row an answer, ``{"key": …, "answer": {…}}``,
-and a row a request that brought none, ``{"key": …, "failed": REASON}``. What
-the rows say was spent counts for a budget, so a job that is started again has
-the rest of its budget and not a new one.
+A row log (``rowlog``) with ``{"key": …, "answer": {…}}`` for an answer and ``{"key": …,
+"failed": REASON}`` for a request that brought none. What the rows spent counts for the budget,
+so a job that is started again has the rest of its budget and not a new one.
 """
 
 import threading

@@ -1,6 +1,7 @@
-"""The budget of a job: how many requests and tokens it may still spend."""
+"""When the next request may go, and whether the budget of requests and tokens bears it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,32 @@ from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.endpoint.journal import AnswerJournal
 from bayling_study.shared.endpoint.types import ChatRequest
+
+
+class Pace:
+    """Spaces requests evenly, and holds all of them when the server asks for a pause.
+
+    Args:
+        per_minute: largest number of requests per minute; none sets no limit.
+    """
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._interval = 60.0 / per_minute if per_minute else 0.0
+        self._next = time.monotonic()
+        self._lock = threading.Lock()
+
+    def reserve(self) -> float:
+        """Takes the next moment at which a request may be sent; returns the seconds until then."""
+        with self._lock:
+            now = time.monotonic()
+            moment = max(now, self._next)
+            self._next = moment + self._interval
+            return moment - now
+
+    def hold(self, seconds: float) -> None:
+        """Lets no request out for a while; those that wait already are not held."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
 
 
 class Spending:
@@ -47,20 +74,18 @@ class Spending:
                 self._change.notify_all()
 
     def _exceeded(self, request: ChatRequest) -> StudyError | None:
-        spent = {"request_budget": self._journal.requests, "token_budget": self._journal.tokens}
-        aside = {"request_budget": self._requests, "token_budget": self._tokens}
-        cost = {"request_budget": 1, "token_budget": request.most_tokens}
-        for name, used in spent.items():
+        journal = self._journal
+        for unit, used, aside, cost in (
+            ("request", journal.requests, self._requests, 1),
+            ("token", journal.tokens, self._tokens, request.most_tokens),
+        ):
+            name = f"{unit}_budget"
             budget = getattr(self._settings, name)
-            if budget is not None and used + aside[name] + cost[name] > budget:
-                return self._message(name, used, cost[name], budget)
+            if budget is not None and used + aside + cost > budget:
+                return StudyError(
+                    f"the budget is spent: {used:,} of {budget:,} {unit}s are used and the next "
+                    f"request can take {cost:,}",
+                    where=f"{self._where}.{name}",
+                    fix=f"a larger {name}; answers so far are kept and cost nothing again",
+                )
         return None
-
-    def _message(self, name: str, used: int, cost: int, budget: int) -> StudyError:
-        unit = "requests" if name == "request_budget" else "tokens"
-        return StudyError(
-            f"the budget is spent: {used:,} of {budget:,} {unit} are used and the next request "
-            f"can take {cost:,}",
-            where=f"{self._where}.{name}",
-            fix=f"a larger {name}; answers so far are kept and cost nothing again",
-        )

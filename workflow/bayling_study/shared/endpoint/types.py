@@ -22,10 +22,10 @@ class ChatRequest:
 
     Attributes:
         messages: the conversation so far; the last one is the user's.
-        max_tokens: largest number of tokens of the answer.
+        max_tokens: most tokens of the answer.
         temperature: 0 asks for the most probable tokens.
         seed: for servers that can repeat a sample; it is part of the cache's key.
-        attempt: another number asks the same question anew, instead of taking the cached answer.
+        attempt: another number asks anew, instead of taking the cached answer.
     """
 
     messages: Sequence[Message]

@@ -1,5 +1,1 @@
-"""Interactive translation: demands, the conversations made of them, and their checks.
-
-Used by synthesis (training conversations), prompts (test conversations) and
-scoring (constraint satisfaction).
-"""
+"""Interactive translation: demands, the conversations made of them, and their checks."""

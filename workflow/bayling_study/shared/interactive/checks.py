@@ -1,10 +1,8 @@
 """What a demand asks of an answer, as data that code can check.
 
-A check is a JSON object with a ``type`` and its arguments. The same function
-verifies every synthesised conversation and scores every system's answer, so
-that training and test mean the same by "satisfied". ``earlier`` holds the
-answers of the same conversation before this one: in synthesis the written
-ones, in scoring the system's own.
+A check is a JSON object with a ``type`` and its arguments. The same function verifies every
+synthesised conversation and scores every system's answer. ``earlier`` holds the answers of the
+same conversation before this one: in synthesis the written ones, in scoring the system's own.
 
 | type | arguments | satisfied when the answer |
 |---|---|---|
@@ -20,8 +18,8 @@ ones, in scoring the system's own.
 | ``part`` | sentence, least | is that sentence of the previous answer |
 | ``changed`` | – | differs from the previous answer |
 
-An empty answer satisfies nothing. Letter case, spacing and Unicode
-compatibility forms never decide, except for ``upper-case``.
+An empty answer satisfies nothing. Letter case, spacing and Unicode compatibility forms never
+decide, except for ``upper-case``.
 """
 
 from collections.abc import Callable, Sequence

@@ -9,16 +9,13 @@ from typing import TypeVar
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.plugins import import_all
-from bayling_study.shared.interactive import edits, follow, openings, own
+from bayling_study.shared.interactive import edits, follow, openings, own  # noqa: F401 - registers
 from bayling_study.shared.interactive.checks import verify
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.registry import DEMANDS, Demand, demand_named
 from bayling_study.shared.interactive.types import Dialogue, Scene, Step
 
 Key = TypeVar("Key")
-
-REGISTERED_BY = (edits, follow, openings)
-"""Modules whose import fills the register."""
 import_all(own)
 
 ATTEMPTS = 60
@@ -76,12 +73,13 @@ class Director:
         Raises:
             StudyError: no plan finds material in this direction.
         """
-        made = self.find(direction, rng)
-        if made is None:
-            what = "no interactive conversation can be made"
-            fix = "more aligned text, other demands or fewer turns"
-            raise StudyError(what, where=direction, fix=fix)
-        return made
+        if made := self.find(direction, rng):
+            return made
+        raise StudyError(
+            "no interactive conversation can be made",
+            where=direction,
+            fix="more aligned text, other demands or fewer turns",
+        )
 
     def find(self, direction: str, rng: Random) -> Dialogue | None:
         """Returns a verified dialogue, or nothing if no plan finds material."""
@@ -99,10 +97,8 @@ class Director:
         first = demand_named(choose(self._weights, rng))
         if size < 2 and not first.opens:
             return None
-        if first.opens:
-            opening, later = first, []
-        else:
-            opening, later = demand_named(first.after or "translate"), [first]
+        opening = first if first.opens else demand_named(first.after or "translate")
+        later = [] if first.opens else [first]
         while len(later) < size - 1:
             later.append(demand_named(choose(self._weights, rng)))
         later.sort(key=lambda item: (item.after == "", item.ends))
@@ -155,13 +151,12 @@ def weights_of(demands: Mapping[str, float]) -> dict[str, float]:
 def fault(step: Step, earlier: list[str], changes: bool) -> str:
     """Returns what is wrong with a turn, or an empty text.
 
-    The answer must pass every check of its turn, and where the demand asks for
-    a change the previous answer must not pass them all already.
+    The answer must pass every check of its turn; where the demand asks for a change, the previous
+    answer must not pass them all already.
     """
     results = verify(step.checks, step.answer, earlier)
     if not all(results):
-        failed = step.checks[results.index(False)]
-        return f"fails {failed['type']}"
+        return f"fails {step.checks[results.index(False)]['type']}"
     if changes and earlier and all(verify(step.checks, earlier[-1], earlier)):
         return "met by the previous answer"
     return ""

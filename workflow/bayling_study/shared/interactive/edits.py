@@ -28,14 +28,6 @@ def _exchanges(library: Library, segment: DirectedPair) -> list[Edit]:
     return [edit for edit in library.edits(segment) if edit.target_old and edit.target_new]
 
 
-def _additions(library: Library, segment: DirectedPair) -> list[Edit]:
-    return [edit for edit in library.edits(segment) if not edit.target_old and edit.before]
-
-
-def _removals(library: Library, segment: DirectedPair) -> list[Edit]:
-    return [edit for edit in library.edits(segment) if not edit.target_new]
-
-
 @drawing_demand("replace-words", _exchanges)
 def replace_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks to exchange words of the translation; the partner's translation is the answer."""
@@ -55,7 +47,9 @@ def revise_source(scene: Scene, edit: Edit, rng: Random) -> Step | None:
     return Step("revise-source", user, edit.other.target_text, checks, edit.other)
 
 
-@drawing_demand("add-words", _additions)
+@drawing_demand(
+    "add-words", lambda lib, seg: [e for e in lib.edits(seg) if not e.target_old and e.before]
+)
 def add_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks to insert words at a place."""
     user = word("add-words", scene.instruction, rng, new=edit.target_new, before=edit.before)
@@ -63,7 +57,7 @@ def add_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     return Step("add-words", user, edit.other.target_text, checks, edit.other)
 
 
-@drawing_demand("drop-words", _removals)
+@drawing_demand("drop-words", lambda lib, seg: [e for e in lib.edits(seg) if not e.target_new])
 def drop_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks to leave words out."""
     user = word("drop-words", scene.instruction, rng, old=edit.target_old)

@@ -1,9 +1,8 @@
 """Words and their translations, learnt from the aligned text itself.
 
-The Dice coefficient of "word occurs on one side" and "fragment occurs on the
-other" finds terms that are translated consistently (Smadja et al. 1996,
-Computational Linguistics 22(1)). It gives demands real terms to ask for,
-also in Chinese, where a random run of characters would cut words.
+The Dice coefficient of "word occurs on one side" and "fragment occurs on the other" finds terms
+that are translated consistently (Smadja et al. 1996, Computational Linguistics 22(1)), also in
+Chinese, where a random run of characters would cut words.
 """
 
 from collections import Counter, defaultdict
@@ -60,13 +59,11 @@ class PairLexicon:
             if fragment and occurrences(target_text, fragment) == 1:
                 term = LexiconTerm(written(source_text, word), written(target_text, fragment))
                 found.setdefault(normalise(term.target), term)
-        terms = list(found.values())
-        return [term for term in terms if not any(_inside(term, other) for other in terms)]
-
-
-def _inside(term: LexiconTerm, other: LexiconTerm) -> bool:
-    """Tells whether a term is only a part of another one."""
-    return term != other and occurrences(other.target, term.target) > 0
+        return [  # without what is only a part of another term
+            term
+            for term in found.values()
+            if not any(occurrences(t.target, term.target) for t in found.values() if t != term)
+        ]
 
 
 def _fragments(text: str, longest: int) -> list[str]:

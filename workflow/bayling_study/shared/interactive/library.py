@@ -1,8 +1,7 @@
 """The material of demands: all aligned segments of one side of the split, indexed.
 
-Segments are drawn so that none is used again before all others of its pool
-have been used as often; with the same rows and seed the draws are the same on
-every machine.
+Segments are drawn so that none is used again before all others of its pool have been used as
+often; with the same rows and seed the draws are the same on every machine.
 """
 
 import heapq
@@ -60,7 +59,7 @@ class Library:
 
     Args:
         rows: rows of ``parallel.parquet``, already of one split.
-        directions: directions that conversations may have; others are never made.
+        directions: directions that conversations may have.
         seed: decides the order of draws.
         lexicon_rows: rows to learn terms from, the same ones unless given.
         explored: segments of each direction in which demands look for material (terms,
@@ -148,12 +147,14 @@ class Library:
     def terms(self, segment: DirectedPair) -> list[LexiconTerm]:
         """Returns the terms of a segment that both its texts have, in the order of the source.
 
-        They are those that are translated consistently (see ``lexicon``) and those of term
-        lists (see ``listed``).
+        They are translated consistently (see ``lexicon``) or from term lists (see ``listed``).
         """
         if segment not in self._terms:
             texts = segment.source_text, segment.target_text
-            learnt = self._lexicon(segment.direction).terms(*texts)
+            if segment.direction not in self._lexicons:
+                rows = _segments(self._lexicon_rows, segment.direction, {})
+                self._lexicons[segment.direction] = PairLexicon(rows[: self._explored])
+            learnt = self._lexicons[segment.direction].terms(*texts)
             terms = self._lists.get(segment.direction)
             listed = terms.terms(*texts) if terms else []
             self._terms[segment] = joined(learnt, listed, segment.source_text)
@@ -167,12 +168,6 @@ class Library:
         lists = {name: TermList(self.segments(name)[: self._explored]) for name in self.directions}
         self.listed = read_lists(self._term_lists, lists)
         return lists
-
-    def _lexicon(self, direction: str) -> PairLexicon:
-        if direction not in self._lexicons:
-            rows = _segments(self._lexicon_rows, direction, {})
-            self._lexicons[direction] = PairLexicon(rows[: self._explored])
-        return self._lexicons[direction]
 
     @cached_property
     def _brands(self) -> dict[str, list[str]]:

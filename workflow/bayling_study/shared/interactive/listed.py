@@ -1,13 +1,11 @@
 """Words and names of term lists (MUSE, CC-CEDICT, CLDR), as far as a text has them.
 
-A list knows words that are too rare to be learnt from the aligned text. It also
-has senses that a sentence does not mean, so an entry counts only where a
-sentence and its own human translation have its two sides, each exactly once:
-what is asked for is then what the answer has, and nothing is invented.
+A list knows words that are too rare to be learnt, and senses that a sentence does not mean. So an
+entry counts only where a sentence and its own human translation have its two sides, each exactly
+once: nothing is invented.
 
-Lists are long (MUSE: 100,000 pairs a language) and a block of text is short.
-One pass over ``terms.parquet`` keeps the entries whose words the block has;
-memory is bounded by the block's vocabulary.
+Lists are long (MUSE: 100,000 pairs a language) and a block of text is short. One pass over
+``terms.parquet`` keeps the entries whose words the block has.
 """
 
 from collections import Counter
@@ -114,15 +112,11 @@ def joined(
         return learnt
     result = list(learnt)
     for term in sorted(listed, key=lambda term: -len(term.source)):
-        if not any(_overlap(term, other) for other in result):
+        sides = (pair for other in result for pair in zip(term, other, strict=True))
+        if not any(occurrences(a, b) or occurrences(b, a) for a, b in sides):
             result.append(term)
     text = normalise(source_text)
     return sorted(result, key=lambda term: text.find(normalise(term.source)))
-
-
-def _overlap(one: LexiconTerm, other: LexiconTerm) -> bool:
-    sides = zip(one, other, strict=True)
-    return any(occurrences(a, b) or occurrences(b, a) for a, b in sides)
 
 
 def read_lists(path: Path, lists: Mapping[str, TermList]) -> Counter[str]:

@@ -111,16 +111,12 @@ def _has_draft(library: Library, segment: DirectedPair) -> bool:
 def correct_draft(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Shows a translation with a wrong or a missing word, which must be put right.
 
-    The draft is the user's and never trained on: either the translation of a
-    minimal pair (a fluent sentence with one wrong block), or the reference
-    without one of its terms.
+    The draft is the user's and never trained on: the translation of a minimal pair (a fluent
+    sentence with one wrong block), or the reference without one of its terms.
     """
     segment = scene.segment
-    wrong = [
-        (edit.other.target_text, edit.target_old)
-        for edit in library.edits(segment)
-        if edit.target_old
-    ]
+    edits = [edit for edit in library.edits(segment) if edit.target_old]
+    wrong = [(edit.other.target_text, edit.target_old) for edit in edits]
     missing = [
         (_without(segment.target_text, term.target), term.target)
         for term in library.terms(segment)

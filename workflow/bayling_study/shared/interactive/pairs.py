@@ -1,11 +1,10 @@
 """Minimal pairs: two segments that differ in one place on both sides.
 
-"Username of your device" and "Password of your device", whose translations also
-differ in one block only. Such a pair is a demand with a true answer: the user
-asks for the one block to be changed, and the human translation of the other
-segment shows how, agreement and case endings included, with all else kept.
-This is the form of the examples in BayLing's README (an attribute is added, an
-addressee changed, the rest repeated).
+"Username of your device" and "Password of your device", whose translations also differ in one
+block only. Such a pair is a demand with a true answer: the user asks for the one block to be
+changed, and the human translation of the other segment shows how, agreement and case endings
+included. This is the form of the examples in BayLing's README (an attribute is added, an addressee
+changed, the rest repeated).
 """
 
 from collections.abc import Sequence
@@ -46,11 +45,8 @@ POWERS = np.cumprod(np.concatenate(([np.uint64(1)], np.full(511, BASE, np.uint64
 class Edit(NamedTuple):
     """How a segment differs from a partner; an empty old or new block is an addition or a removal.
 
-    Attributes:
-        other: the partner.
-        source_old, source_new: the blocks of the source texts.
-        target_old, target_new: the blocks of the translations.
-        before: the words of the translation that stand in front of the block.
+    ``source_…`` are the blocks of the source texts, ``target_…`` those of the translations;
+    ``before`` are the words of the translation that stand in front of the block.
     """
 
     other: DirectedPair
@@ -64,10 +60,9 @@ class Edit(NamedTuple):
 class MinimalPairs:
     """Finds the partners of each segment of one direction.
 
-    Two segments are partners when a frame of both, the source text less one
-    block, is the same. Frames are compared by 64-bit hashes in one sorted array;
-    ``difference`` looks at the texts themselves, so a collision could only cost a
-    comparison.
+    Two segments are partners when a frame of both, the source text less one block, is the same.
+    Frames are compared by 64-bit hashes; ``difference`` looks at the texts themselves, so a
+    collision could only cost a comparison.
     """
 
     def __init__(self, segments: Sequence[DirectedPair]) -> None:
@@ -152,7 +147,8 @@ def _blocks(one: str, other: str) -> _Blocks:
     while tail < shortest - head and words_left[-1 - tail] == words_right[-1 - tail]:
         tail += 1
     kept = (head + tail) / max(len(left), len(right), 1)
-    lone = any(_is_lone(tokens, head, tail) for tokens in (words_left, words_right))
+    ones = (w for w in (words_left, words_right) if len(w) - head - tail == 1)
+    lone = any(is_unspaced_character(tokens[head]) for tokens in ones)
     if lone and head and is_unspaced_character(words_left[head - 1]):
         head -= 1
     old = _cut(one, left[head : len(left) - tail])
@@ -160,10 +156,6 @@ def _blocks(one: str, other: str) -> _Blocks:
     inside = any(_in_compound(t, p, head, tail) for t, p in ((one, left), (other, right)))
     added = lone and not (old and new)
     return _Blocks(old, new, _anchor(one, left, head), kept, inside or added)
-
-
-def _is_lone(tokens: Tokens, head: int, tail: int) -> bool:
-    return len(tokens) - head - tail == 1 and is_unspaced_character(tokens[head])
 
 
 def _in_compound(text: str, places: list[tuple[int, int]], head: int, tail: int) -> bool:

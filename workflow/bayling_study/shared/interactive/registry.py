@@ -1,9 +1,7 @@
 """The register of demands.
 
-A demand is a function that, given the scene, makes the next turn: what the user
-writes, the answer that satisfies it and the checks that prove it. It returns
-nothing when the scene has no material for it. ``fits`` tells beforehand whether
-a segment has material, so that rare kinds find their segments.
+A demand is a function that, given the scene, makes the next turn: what the user writes, the answer
+that satisfies it and the checks that prove it; nothing when the scene has no material for it.
 """
 
 from collections.abc import Callable, Sequence

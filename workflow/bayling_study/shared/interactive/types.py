@@ -33,8 +33,7 @@ class Step:
 
     Attributes:
         kind: name of the demand.
-        user: what the user writes.
-        answer: the answer that satisfies it, from aligned text.
+        user, answer: what the user writes, and what satisfies it, from aligned text.
         checks: what decides whether an answer satisfies it.
         segment: what is translated from now on, with its present translation.
         whole: the full segment where ``segment`` is only its first sentence.

@@ -1,10 +1,8 @@
 """What the user writes, in English and Chinese, several ways for each demand.
 
-They stand in ``wordings.yaml`` and are this project's own, except for the first of
-``translate`` and ``include``: those are BayLing's released prompts
-(``bayling_study.shared.translation_prompts``), with which its test sets were
-translated. ``{language}`` is the name of the language to translate into, in the
-user's language.
+They stand in ``wordings.yaml`` and are this project's own, except for the first of ``translate``
+and ``include``: BayLing's released prompts (``bayling_study.shared.translation_prompts``), with
+which its test sets were translated. ``{language}`` is the name of the language to translate into.
 """
 
 from pathlib import Path
@@ -16,11 +14,8 @@ from bayling_study.core import languages
 from bayling_study.shared.translation_prompts import CONSTRAINTS, TRANSLATION
 
 PAPER_SHARE = 0.6
-"""Share of the first wording where a list begins with the paper's own prompt.
-
-The test sets use that prompt, so a model must know it well; the other wordings
-keep it from knowing only that one.
-"""
+"""Share of the first wording where a list begins with the paper's own prompt, which the test
+sets use; the others keep a model from knowing only that one."""
 
 PAPER_KINDS = frozenset({"translate", "include"})
 

@@ -1,6 +1,5 @@
 """The paper's 8-bit scheme: its arithmetic, its files and its loader.
 
-Export writes these files; generation, perplexity, harness and the chat read them.
 ``load`` is what a reader needs::
 
     model = load(Path("results/embedded/export/tuned-int8"), torch.bfloat16, "cached")

@@ -1,18 +1,16 @@
 """Symmetric 8-bit weights in groups, as BayLing's ``--load-8bit`` computes them.
 
-The paper's scheme: the columns (input dimension) of a weight matrix are cut
-into groups of 256; each group of each row is scaled so that its largest
-magnitude becomes 127, and rounded. The authors keep ``127 / max|w|`` in the
-weight's own precision, which is infinite for a group of zeros and, in fp16,
-for every group whose largest magnitude is under about 0.0019 (127 / 65504):
+The paper's scheme: the columns (input dimension) of a weight matrix are cut into groups of 256;
+each group of each row is scaled so that its largest magnitude becomes 127, and rounded. The
+authors keep ``127 / max|w|`` in the weight's own precision, which is infinite for a group of
+zeros and, in fp16, for every group whose largest magnitude is under about 0.0019 (127 / 65504):
 such a group is silently turned into zeros.
 
-Here the scale is the step ``max|w| / 127`` in fp32 and is multiplied, never
-divided by, when the weight is rebuilt. It cannot overflow, a group of zeros has
-step 0 and is exact, and the smallest groups that fp16 or bf16 can hold keep
-their values. The price is 2 more bytes for 256 values, 0.8 % of the file. A
-group at the end of a row is short; the zeros that pad it in the paper's code
-change neither its maximum nor its values, so they are not stored.
+Here the scale is the step ``max|w| / 127`` in fp32, by which values are multiplied. It cannot
+overflow, a group of zeros has step 0 and is exact, and the smallest groups that fp16 or bf16 can
+hold keep their values. The price is 2 more bytes for 256 values, 0.8 % of the file. The zeros
+that pad the short group at the end of a row in the paper's code change neither its maximum nor
+its values, so they are not stored.
 """
 
 from collections.abc import Callable, Iterator
@@ -82,8 +80,7 @@ def _padded(weight: Tensor, group: int) -> Tensor:
 class GroupwiseLinear(nn.Module):  # type: ignore[misc]  # torch is not type-checked
     """A linear layer that keeps its weight in 8 bits and rebuilds it while it multiplies.
 
-    The weight is rebuilt a block of rows at a time, so that even the output
-    layer never exists whole in 16 bits.
+    It does so a block of rows at a time: even the output layer never exists whole in 16 bits.
 
     Attributes:
         int8: buffer, int8 ``(out, in)``.

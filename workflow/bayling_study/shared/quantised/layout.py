@@ -6,16 +6,15 @@
     groupwise-00001-of-00002.safetensors, …
     config.json, tokenizer files, chat template, generation_config.json: as in the original
 
-A quantised matrix ``X.weight`` of shape ``(out, in)`` is two tensors:
-``X.weight.int8`` (int8, ``(out, in)``) and ``X.weight.scale`` (fp32,
-``(out, ceil(in / group))``); weight = int8 times the scale of its group.
-Everything else keeps its name. A tied output layer is the embedding and is not
-stored. The weight files are not called ``model*.safetensors``, so that a loader
-which does not know the scheme stops instead of starting from random weights.
+A quantised matrix ``X.weight`` of shape ``(out, in)`` is two tensors: ``X.weight.int8`` (int8,
+``(out, in)``) and ``X.weight.scale`` (fp32, ``(out, ceil(in / group))``); weight = int8 times the
+scale of its group. Everything else keeps its name. A tied output layer is the embedding and is
+not stored. As the weight files are not called ``model*.safetensors``, a loader which does not know
+the scheme stops instead of starting from random weights.
 
-``quantization.json``: ``scheme`` ("groupwise"), ``schema`` (1), ``bits`` (8),
-``group_size``, ``quantised`` (names of the matrices), ``tied`` (name to name)
-and ``files`` (name to ``{bytes, sha256}``).
+``quantization.json``: ``scheme`` ("groupwise"), ``schema`` (1), ``bits`` (8), ``group_size``,
+``quantised`` (names of the matrices), ``tied`` (name to name), ``files`` (name to ``{bytes,
+sha256}``).
 """
 
 from dataclasses import asdict, dataclass
@@ -59,8 +58,7 @@ def read_quantisation(folder: Path) -> Quantisation:
     """Reads the description of a groupwise checkpoint.
 
     Raises:
-        StudyError: it is absent, of another scheme or schema, or names a file
-            outside the folder.
+        StudyError: it is absent, of another scheme or schema, or names a file elsewhere.
     """
     where = folder / QUANTISATION_FILE
     values = read_json(where)

@@ -1,17 +1,16 @@
 """Loads a groupwise 8-bit checkpoint into a transformers model, tensor by tensor.
 
-The model is built without weights and filled from the files. At no time does a
-16-bit copy of the model exist in ``streamed`` mode: its linear layers keep 8
-bits and rebuild their weight while they multiply. In ``cached`` mode each
-matrix is rebuilt once, which needs the memory of a 16-bit model and runs at
-its speed.
+The model is built without weights and filled from the files. In ``streamed`` mode no 16-bit copy
+ever exists: linear layers keep 8 bits and rebuild their weight while they multiply. In
+``cached`` mode each matrix is rebuilt once: the memory and the speed of a 16-bit model.
 """
 
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from accelerate.utils import set_module_tensor_to_device  # type: ignore[import-untyped]
+from torch import nn
 from transformers import GenerationConfig
 
 from bayling_study.shared.checkpoints.skeleton import check_shapes, skeleton
@@ -68,7 +67,7 @@ def load(
         _fill_matrix(model, name, entries, description.group_size, dtype, mode, device)
     for name, entry in entries.items():
         if not name.endswith((INT8, SCALE)):
-            _set(model, name, _cast(entry.read(), dtype).to(device))
+            set_module_tensor_to_device(model, name, device, entry.read())
     model.tie_weights()
     if (path / "generation_config.json").exists():
         model.generation_config = GenerationConfig.from_pretrained(path)
@@ -110,18 +109,4 @@ def _fill_matrix(
     weight = torch.empty(values.shape, dtype=dtype, device=values.device)
     for rows in row_blocks(*values.shape):
         weight[rows] = dequantise(values[rows], scale[rows], group, dtype)
-    _set(model, name, weight)
-
-
-def _set(model: nn.Module, name: str, value: Tensor) -> None:
-    """Puts a tensor in place of a parameter or buffer of the empty model."""
-    owner, _, attribute = name.rpartition(".")
-    module = model.get_submodule(owner)
-    if attribute in module._buffers:
-        module._buffers[attribute] = value
-    else:
-        module._parameters[attribute] = nn.Parameter(value, requires_grad=False)
-
-
-def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
-    return value.to(dtype) if value.is_floating_point() else value
+    set_module_tensor_to_device(model, name, device, weight)

@@ -6,10 +6,8 @@
     stops = templates.stop_ids(tokenizer, "bayling")               # token ids that end an answer
     text = templates.render("bayling", messages)                   # the prompt as a string
 
-A template turns messages into spans (``spans``), and only spans are
-tokenised, never the joined text. The mask therefore follows from the spans and
-cannot drift from the ids, and a prompt is an exact prefix of its training form.
-Templates are named by the configuration and never guessed from a path.
+A template turns messages into spans (``spans``), and only spans are tokenised, never the joined
+text. So the mask cannot drift from the ids, and a prompt is an exact prefix of its training form.
 """
 
 from bayling_study.shared.templates.encoding import encode, fit_turns, prompt_ids, render, stop_ids

@@ -1,7 +1,6 @@
 """The templates: messages to spans.
 
-``bayling``     BayLing v1, also used for the Llama-2 based BayLing 2 models
-                (from the authors' conversation module: ictnlp/BayLing,
+``bayling``     BayLing v1, also of the Llama-2 based BayLing 2 models (ictnlp/BayLing,
                 ``bayling/conversation.py``).
 ``bayling-3``   the Llama-3 chat form with BayLing's system text.
 ``foundation``  whatever chat template the foundation's own tokenizer carries (``foundation``).

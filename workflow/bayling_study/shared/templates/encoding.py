@@ -1,10 +1,9 @@
 """Spans to token ids and mask, for training and for generation.
 
-What a tokenizer puts in front by itself (a BOS or nothing) stands once at the
-start; a chat template that writes its own BOS (``foundation``) gets no second
-one. Nothing here compares ids with the BOS, EOS or padding id, so tokenizers
-whose special ids coincide (the 7B release: BOS, EOS and unknown are all
-``</s>``) are treated correctly.
+What a tokenizer puts in front by itself (a BOS or nothing) stands once at the start; a chat
+template that writes its own BOS (``foundation``) gets no second one. Nothing here compares ids
+with the BOS, EOS or padding id, so tokenizers whose special ids coincide (the 7B release: BOS,
+EOS and unknown are all ``</s>``) are treated correctly.
 """
 
 from collections.abc import Sequence
@@ -27,10 +26,7 @@ from bayling_study.shared.templates.spans import EOS, Message, Span, check_messa
 def render(template: TemplateName, messages: Sequence[Message], tokenizer: Any = None) -> str:
     """Returns the conversation as one string, without a BOS that the tokenizer adds itself.
 
-    Args:
-        template: template name.
-        messages: the turns; if the last one is the user's, the string is a prompt.
-        tokenizer: gives the EOS token's text; without one it is ``</s>``.
+    If the last message is the user's, it is a prompt. Without a tokenizer, EOS is ``</s>``.
     """
     eos = "</s>" if tokenizer is None else tokenizer.eos_token
     spans = spans_of(template, messages, tokenizer)
@@ -46,7 +42,7 @@ def prompt_ids(tokenizer: Any, template: TemplateName, messages: Sequence[Messag
         StudyError: the messages do not alternate or do not end with the user.
     """
     check_messages(messages, last="user")
-    return _tokenise(tokenizer, template, messages)[0]
+    return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))[0]
 
 
 def encode(
@@ -61,7 +57,7 @@ def encode(
         StudyError: the messages do not alternate or do not end with the assistant.
     """
     check_messages(messages, last="assistant")
-    return _tokenise(tokenizer, template, messages)
+    return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))
 
 
 def fit_turns(
@@ -144,12 +140,6 @@ def spans_of(template: TemplateName, messages: Sequence[Message], tokenizer: Any
     if tokenizer is None:
         raise StudyError("the template 'foundation' needs the foundation's tokenizer")
     return foundation_spans(tokenizer, messages)
-
-
-def _tokenise(
-    tokenizer: Any, template: TemplateName, messages: Sequence[Message]
-) -> tuple[list[int], list[bool]]:
-    return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))
 
 
 def span_ids(

@@ -1,8 +1,7 @@
 """The templates once more, as Jinja chat templates for a checkpoint's tokenizer.
 
-A tuned checkpoint must work with ``apply_chat_template``, which every server and
-library uses. It renders a string and tokenises it as a whole; a test asserts that
-this gives the ids of ``chat.encoding``.
+A tuned checkpoint must work with ``apply_chat_template``, which tokenises a rendered string as a
+whole; a test asserts that this gives the ids of ``encoding``.
 """
 
 import json

@@ -1,9 +1,8 @@
 """The parts of a templated conversation, and the check that messages are well formed.
 
-A conversation becomes a list of spans. A text span is tokenised as plain text:
-a ``</s>`` or ``<|im_end|>`` that a user typed stays text and ends nothing. A
-special span is one token of the vocabulary. Spans end where an answer starts
-and ends, the only two places where training and generation must agree.
+A text span is tokenised as plain text: a ``</s>`` or ``<|im_end|>`` that a user typed ends
+nothing. A special span is one token of the vocabulary. Spans end where an answer starts and
+ends, the only two places where training and generation must agree.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +19,9 @@ EOS = "\0eos"
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text or one special token.
+    """A run of text, or one special token by its name (``EOS`` for the tokenizer's own).
 
-    Attributes:
-        text: plain text, or the special token's name (``EOS`` for the tokenizer's own).
-        special: the span is one token of the vocabulary.
-        supervised: the loss counts the span's tokens.
+    ``supervised`` tells that the loss counts its tokens.
     """
 
     text: str

@@ -1,7 +1,6 @@
 """Restores a target from its base and a delta, ours or a released one."""
 
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -11,17 +10,15 @@ from bayling_study.shared.checkpoints.loading import check_weights
 from bayling_study.shared.checkpoints.reading import open_checkpoint
 from bayling_study.shared.checkpoints.shards import copy_companions, tensor_hash, write_shards
 from bayling_study.stages.deltas import arithmetic
-from bayling_study.stages.deltas.fitting import check_fit
-from bayling_study.stages.deltas.making import DTYPES, MANIFEST
+from bayling_study.stages.deltas.making import DTYPES, MANIFEST, check_fit
 
 
 def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
     """Writes base plus delta as an ordinary checkpoint; it appears whole or not at all.
 
-    A delta of our own carries hashes: base and delta must be the ones it was made
-    from and with, and a target that can be restored exactly must come back so. A
-    released delta has none, so only names and shapes are checked; its target then
-    has the delta's own type, as with the authors' script.
+    A delta of our own carries hashes: base and delta must be the ones it was made from and with,
+    and a target that can be restored exactly must come back so. A released delta has none: names
+    and shapes are checked, and its target has the delta's own type, as with the authors' script.
 
     Returns:
         tensors, and how many of them were verified by a hash.
@@ -31,7 +28,8 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
     """
     before, change = open_checkpoint(base), open_checkpoint(delta)
     check_fit(before, change)
-    known = _manifest(delta)
+    manifest = delta / MANIFEST
+    known = dict(read_json(manifest)["tensors"]) if manifest.exists() else {}
     entries = change.entries
     dtypes = {
         name: DTYPES[known[name]["dtype"]] if known else entry.dtype
@@ -52,15 +50,9 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
             if hashes[name] != known[name]["target"]:
                 raise StudyError(f"the tensor {name!r} was not restored exactly", where=delta)
         copy_companions(delta, folder)
-        check_weights(
-            folder, delta, "give the base that the delta was made from, or fetch both again"
-        )
+        fix = "give the base that the delta was made from, or fetch both again"
+        check_weights(folder, delta, fix)
     return {"tensors": float(len(entries)), "verified": float(len(exact))}
-
-
-def _manifest(delta: Path) -> dict[str, dict[str, Any]]:
-    path = delta / MANIFEST
-    return dict(read_json(path)["tensors"]) if path.exists() else {}
 
 
 def _check(expected: str, tensor: Tensor, what: str, where: Path) -> None:

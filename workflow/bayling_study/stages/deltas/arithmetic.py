@@ -1,10 +1,9 @@
 """Differences of tensors and their sums, in fp32, block by block.
 
-How exact: the sum in fp32 of a base and a delta stored in fp32 gives every
-16-bit target back bit by bit, but for elements more than 2^16 times smaller than
-the base's. With a delta in 16 bits (fp16 as the authors released it) an element
-is off by at most half a step of the stored delta plus half a step of the
-target's own type. Whether and by how much is measured when a delta is made.
+The sum in fp32 of a base and a delta stored in fp32 gives every 16-bit target back bit by bit,
+but for elements more than 2^16 times smaller than the base's. With a delta in 16 bits (fp16 as
+the authors released it) an element is off by at most half a step of the stored delta plus half a
+step of the target's own type. Whether and by how much is measured when a delta is made.
 """
 
 from collections.abc import Iterator
@@ -21,10 +20,8 @@ BLOCK = 1 << 22
 class Loss:
     """What is lost when a target is restored from its delta.
 
-    Attributes:
-        inexact: elements that differ from the target.
-        largest: largest difference.
-        infinite: elements of the delta that its type cannot hold.
+    ``inexact`` elements differ from the target, by ``largest`` at most; the delta's type cannot
+    hold ``infinite`` ones.
     """
 
     inexact: int

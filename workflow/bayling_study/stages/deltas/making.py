@@ -9,10 +9,9 @@ from torch import Tensor
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
-from bayling_study.shared.checkpoints.reading import open_checkpoint
+from bayling_study.shared.checkpoints.reading import Checkpoint, open_checkpoint
 from bayling_study.shared.checkpoints.shards import copy_companions, tensor_hash, write_shards
 from bayling_study.stages.deltas import arithmetic
-from bayling_study.stages.deltas.fitting import check_fit
 
 MANIFEST = "delta.json"
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
@@ -32,10 +31,7 @@ Not a model by itself. The weights are those of the tuned model minus those of i
 def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[str, float]:
     """Writes the delta folder; it appears whole or not at all.
 
-    Args:
-        base, target: checkpoints in the hub's format.
-        out: folder to write.
-        kind: type of the delta, a key of ``DTYPES``.
+    ``base`` and ``target`` are checkpoints in the hub's format, ``kind`` a key of ``DTYPES``.
 
     Returns:
         tensors, elements, elements that the way back changes, and by how much at most.
@@ -102,3 +98,36 @@ def _write_card(folder: Path, base: str, facts: dict[str, float]) -> None:
         header, _, text = text[4:].partition("\n---\n")
         header = f"---\n{header}\n---\n\n"
     card.write_text(f"{header}{notice}\n{text.lstrip()}".rstrip() + "\n", encoding="utf-8")
+
+
+def check_fit(base: Checkpoint, other: Checkpoint) -> None:
+    """Checks that another checkpoint (a target or a delta) has the base's tensors.
+
+    Embedding and output layer may have more rows than the base: words that were
+    added to the vocabulary.
+
+    Raises:
+        StudyError: names the first tensor that is only on one side or of another shape.
+    """
+    alone = sorted(set(base.entries) ^ set(other.entries))
+    if alone:
+        side = base if alone[0] in base.entries else other
+        raise StudyError(f"only one side has the tensor {alone[0]!r}", where=side.folder)
+    vocabulary = vocabulary_tensors(other)
+    for name, entry in other.entries.items():
+        mine = base.entries[name].shape
+        longer = entry.shape[0] >= mine[0] and entry.shape[1:] == mine[1:]
+        if entry.shape != mine and not (name in vocabulary and longer):
+            raise StudyError(
+                f"the tensor {name!r} has the shape {entry.shape}, the base has {mine}",
+                where=other.folder,
+                fix="give the base that the model was tuned from",
+            )
+
+
+def vocabulary_tensors(checkpoint: Checkpoint) -> set[str]:
+    """Returns the names of the tensors with a row for each word."""
+    model = checkpoint.model
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    named = model.named_modules()
+    return {f"{name}.weight" for name, module in named if any(module is one for one in layers)}

@@ -1,9 +1,8 @@
 """Writes the 8-bit export of a checkpoint.
 
-Produces ``--out`` with the weights in the format of the system, config and
-tokenizer, ``error.json`` (rounding error of each tensor and in total) and a
-short card. The folder appears whole or not at all; an interrupted export starts
-again from scratch (7B takes under a minute).
+Produces ``--out`` with the weights in the format of the system, config, tokenizer,
+``error.json`` (rounding error of each tensor and in total) and a short card, whole or not at
+all; an interrupted export starts again from scratch (7B takes under a minute).
 """
 
 from bayling_study.config import StudyConfig, load_settings

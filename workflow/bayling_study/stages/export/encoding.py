@@ -27,7 +27,7 @@ class Block:
     Attributes:
         parts: the tensors that go to disk, rows first.
         rebuilt: fp32 ``(rows, columns)``, what a reader of the file will see.
-        levels: the int8 values, to count those at the end of the range.
+        levels: the int8 values.
     """
 
     parts: tuple[Tensor, ...]
@@ -45,8 +45,7 @@ class TensorError:
         values: number of values.
         error_square, weight_square: sums of squares of the error and of the original.
         max_error: largest absolute error of a value.
-        saturated: number of values at the end of the range (±127); each group
-            has at least one by construction, none is ever clipped.
+        saturated: values at ±127; each group has at least one, none is ever clipped.
         bytes: size on disk.
     """
 
@@ -84,7 +83,8 @@ def encode_matrix(name: str, weight: Tensor, codec: Callable[[Tensor], Block]) -
         difference = original - block.rebuilt
         error_square += _square(name, difference)
         max_error = max(max_error, _magnitude(difference))
-        saturated += _at_the_end(block.levels)
+        # numpy counts ten times faster than a tensor's ``sum``
+        saturated += int(np.count_nonzero(np.abs(block.levels.numpy()) == LEVELS))
         columns.append(list(block.parts))
     blobs = [torch.cat(parts) for parts in zip(*columns, strict=True)]
     size = sum(blob.nbytes for blob in blobs)
@@ -144,11 +144,6 @@ def _square(name: str, values: Tensor) -> float:
     return norm**2
 
 
-def _at_the_end(levels: Tensor) -> int:
-    """Counts the values at ±127; numpy does it ten times faster than a tensor's ``sum``."""
-    return int(np.count_nonzero(np.abs(levels.numpy()) == LEVELS))
-
-
 def _magnitude(values: Tensor) -> float:
     return float(values.abs().max()) if values.numel() else 0.0
 
@@ -162,32 +157,32 @@ def summary(errors: Iterable[TensorError]) -> dict[str, float]:
     rows = list(errors)
     quantised = [row for row in rows if row.quantised]
     values = sum(row.values for row in quantised)
+    stored, half = sum(row.bytes for row in rows), sum(row.values for row in rows) * FP16_BYTES
     return {
         "tensors": len(rows),
         "quantised_tensors": len(quantised),
         "relative_error": _relative(quantised),
         "max_error": max((row.max_error for row in quantised), default=0.0),
         "saturated_share": sum(row.saturated for row in quantised) / max(1, values),
-        "bytes": sum(row.bytes for row in rows),
-        "bytes_fp16": sum(row.values for row in rows) * FP16_BYTES,
-        "size_share": sum(row.bytes for row in rows)
-        / max(1, sum(row.values for row in rows) * FP16_BYTES),
+        "bytes": stored,
+        "bytes_fp16": half,
+        "size_share": stored / max(1, half),
     }
 
 
 def error_report(errors: Iterable[TensorError]) -> dict[str, Any]:
     """Returns the content of ``error.json``: totals, then one row per tensor."""
     rows = list(errors)
-    return {"schema": 1, "total": summary(rows), "tensors": [_row(row) for row in rows]}
-
-
-def _row(error: TensorError) -> dict[str, Any]:
-    derived = {
-        "relative_error": _relative([error]),
-        "saturated_share": error.saturated / max(1, error.values),
-        "bytes_fp16": error.values * FP16_BYTES,
-    }
-    return asdict(error) | derived
+    tensors = [
+        asdict(row)
+        | {
+            "relative_error": _relative([row]),
+            "saturated_share": row.saturated / max(1, row.values),
+            "bytes_fp16": row.values * FP16_BYTES,
+        }
+        for row in rows
+    ]
+    return {"schema": 1, "total": summary(rows), "tensors": tensors}
 
 
 def _relative(errors: list[TensorError]) -> float:

@@ -1,9 +1,8 @@
 """Format ``gguf``: Q8_0 for llama.cpp and everything built on it, in one file.
 
-Matrices become Q8_0 (32 columns share one fp16 scale; rows whose width is no
-multiple of 32 stay fp16), vectors fp32. llama.cpp rotates neighbouring columns
-where transformers rotates the two halves of a head, so the rows of the query
-and key projections are permuted. Tokenizer and chat template are inside.
+Matrices become Q8_0 (32 columns share one fp16 scale; rows whose width is no multiple of 32 stay
+fp16), vectors fp32. llama.cpp rotates neighbouring columns where transformers rotates the two
+halves of a head, so the rows of the query and key projections are permuted.
 The package ``gguf`` (llama.cpp's own) makes header, names and blocks.
 """
 
@@ -21,10 +20,9 @@ from torch import Tensor
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import WeightFile, copy_companions
-from bayling_study.stages.export.companions import write_card
 from bayling_study.stages.export.encoding import Block, Encoded, encode_kept, encode_matrix
 from bayling_study.stages.export.gguf_tokenizer import add_tokenizer
-from bayling_study.stages.export.plan import Shard
+from bayling_study.stages.export.plan import Shard, write_card
 
 ARCHITECTURE = "llama"
 FILE = "model-q8_0.gguf"
@@ -124,18 +122,12 @@ def _check_architecture(checkpoint: Checkpoint) -> None:
     config = checkpoint.model.config
     where = checkpoint.folder / "config.json"
     if config.model_type != ARCHITECTURE:
-        raise StudyError(
-            f"GGUF export knows the architecture 'llama', not {config.model_type!r}",
-            where=where,
-            fix="format: groupwise",
-        )
+        what = f"GGUF export knows the architecture 'llama', not {config.model_type!r}"
+        raise StudyError(what, where=where, fix="format: groupwise")
     scaling = config.rope_parameters.get("rope_type", "default")
     if scaling != "default":
-        raise StudyError(
-            f"GGUF export does not know rope scaling {scaling!r}",
-            where=where,
-            fix="format: groupwise",
-        )
+        what = f"GGUF export does not know rope scaling {scaling!r}"
+        raise StudyError(what, where=where, fix="format: groupwise")
 
 
 def _kind(shape: tuple[int, ...]) -> Kind:

@@ -1,8 +1,7 @@
 """Format ``groupwise``: the paper's scheme in plain safetensors (see ``quantised.layout``).
 
-All linear layers go to 8 bits, the output layer included; embeddings and norms
-are kept. An output layer that is tied to the embedding *is* the embedding: it
-stays in 16 bits, once. (Quantising it as well, as the authors' load-time
+All linear layers go to 8 bits, the output layer included. One that is tied to the embedding *is*
+the embedding and stays in 16 bits, once. (Quantising it as well, as the authors' load-time
 switch does, would store those values twice and add half the embedding's size.)
 """
 
@@ -15,18 +14,10 @@ from torch import Tensor
 from bayling_study.core.files import sha256_file
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, copy_companions
-from bayling_study.shared.checkpoints.skeleton import linear_weights
 from bayling_study.shared.quantised.groupwise import dequantise, group_count, quantise
 from bayling_study.shared.quantised.layout import INT8, SCALE, Quantisation
-from bayling_study.stages.export.companions import amend_config, write_card
-from bayling_study.stages.export.encoding import (
-    Block,
-    Encoded,
-    encode_kept,
-    encode_matrix,
-    kept_dtype,
-)
-from bayling_study.stages.export.plan import Shard, safetensors_plan
+from bayling_study.stages.export.encoding import Block, Encoded, encode_matrix
+from bayling_study.stages.export.plan import SafetensorsFormat, write_card
 
 CARD = """
 8-bit weights in groups of {group} input columns with one fp32 step each:
@@ -39,38 +30,23 @@ weight = int8 × scale. Layout and loader: `bayling_study.shared.quantised`.
 """
 
 
-class GroupwiseFormat:
-    """Plans, encodes and describes a groupwise export."""
+class GroupwiseFormat(SafetensorsFormat):
+    """Plans, encodes and describes an export with steps for ``group`` columns each."""
+
+    stem = "groupwise"
 
     def __init__(self, checkpoint: Checkpoint, group: int, precision: str, limit: int) -> None:
-        self.checkpoint = checkpoint
+        super().__init__(checkpoint, precision, limit)
         self.group = group
-        self.precision = precision
-        self.limit = limit
-        stored = set(checkpoint.entries)
-        self.quantised = [name for name in linear_weights(checkpoint.model) if name in stored]
-        self._quantised = frozenset(self.quantised)
 
-    def plan(self) -> list[Shard]:
-        """Returns the shards, tensors in the order of the checkpoint's files."""
-        sources = [(name, self._specs(name)) for name in self.checkpoint.entries]
-        return safetensors_plan(sources, "groupwise", self.limit)
+    def parts(self, name: str, shape: tuple[int, ...]) -> list[Spec]:
+        """Returns steps and values."""
+        steps = (shape[0], group_count(shape[1], self.group))
+        return [(name + SCALE, torch.float32, steps), (name + INT8, torch.int8, shape)]
 
-    def _specs(self, name: str) -> list[Spec]:
-        entry = self.checkpoint.entries[name]
-        if name not in self._quantised:
-            return [(name, kept_dtype(entry.dtype, self.precision), entry.shape)]
-        rows, columns = entry.shape
-        return [
-            (name + SCALE, torch.float32, (rows, group_count(columns, self.group))),
-            (name + INT8, torch.int8, (rows, columns)),
-        ]
-
-    def encode(self, name: str, value: Tensor) -> Encoded:
-        """Quantises a linear layer's weight; keeps everything else."""
-        if name in self._quantised:
-            return encode_matrix(name, value, self._codec)
-        return encode_kept(name, value, kept_dtype(value.dtype, self.precision))
+    def quantise(self, name: str, value: Tensor) -> Encoded:
+        """Encodes a matrix, its tensors in the order of ``parts``."""
+        return encode_matrix(name, value, self._codec)
 
     def _codec(self, block: Tensor) -> Block:
         levels, scale = quantise(block, self.group)
@@ -80,7 +56,7 @@ class GroupwiseFormat:
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
         """Writes ``quantization.json`` and copies config and tokenizer."""
         copy_companions(self.checkpoint.folder, folder)
-        amend_config(self.checkpoint, folder, self.precision, {})
+        self.amend_config(folder)
         facts = {
             file.name: {"bytes": file.size, "sha256": sha256_file(folder / file.name)}
             for file in files

@@ -1,13 +1,12 @@
 """Puts a tokenizer into a GGUF file, from ``tokenizer.json``.
 
-llama.cpp does not run the pre-tokenizer that a ``tokenizer.json`` describes; it
-has its own under a name. A pre-tokenizer without a name here is an error: the
-file would load, and split text in another way than the model was trained with.
-``tests/bench/llama_cpp_tokens.py`` compares the ids of 200 texts with llama.cpp's: all are equal
-for Llama-2's, Llama-3's and SmolLM2's vocabulary (llama-cpp-python 0.3.36). What a GGUF file
-cannot say: a ``Metaspace`` of the scheme ``first`` puts no second blank before a text that
-begins with one, and llama.cpp does. Nor has it a word for a blank at the start of a text and
-none behind special tokens: llama.cpp puts one in both places or in neither (``_spaced``).
+llama.cpp does not run the pre-tokenizer of a ``tokenizer.json``; it has its own under a name.
+One without a name here is an error: the file would load, and split text otherwise than the model
+was trained with. ``tests/bench/llama_cpp_tokens.py`` compares the ids of 200 texts with
+llama.cpp's: all are equal for Llama-2's, Llama-3's and SmolLM2's vocabulary (llama-cpp-python
+0.3.36). What a GGUF file cannot say: a ``Metaspace`` of the scheme ``first`` puts no second
+blank before a text that begins with one, and llama.cpp does. Nor has it a word for a blank at
+the start of a text and none behind special tokens: it has one in both or in neither (``_spaced``).
 """
 
 from pathlib import Path
@@ -33,10 +32,7 @@ LLAMA3 = (
 def add_tokenizer(writer: Any, checkpoint: Path, vocabulary: int) -> None:
     """Adds vocabulary, merges or scores, special tokens and chat template.
 
-    Args:
-        writer: the ``gguf.GGUFWriter``.
-        checkpoint: folder with ``tokenizer.json``.
-        vocabulary: rows of the embedding; ids without a token are marked unused.
+    ``vocabulary`` is the number of the embedding's rows; ids without a token are marked unused.
 
     Raises:
         StudyError: there is no ``tokenizer.json``, it is no BPE, its

@@ -22,18 +22,10 @@ SPARE_BYTES = 64 << 20
 
 
 def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
-    """Exports a checkpoint to ``out``.
+    """Exports a checkpoint to ``out``; returns the error report, as written to ``error.json``.
 
     An interrupted export starts from scratch: one takes seconds to minutes, and
     what stood at ``out`` before stays until the new folder is complete.
-
-    Args:
-        checkpoint: what to export; it is only read.
-        form: the format.
-        out: folder to make; an earlier one is replaced at the end.
-
-    Returns:
-        The error report, as written to ``error.json``.
 
     Raises:
         StudyError: a tensor cannot be exported, or the disk is too small or fills up.
@@ -41,7 +33,8 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     shards = form.plan()
     files = [shard.file for shard in shards]
     out.parent.mkdir(parents=True, exist_ok=True)
-    _drop_leftovers(out)
+    for leftover in out.parent.glob(f".{out.name}.*.tmp"):  # of killed attempts
+        shutil.rmtree(leftover)
     needed = sum(file.size for file in files) + SPARE_BYTES
     check_space(out.parent, needed, "the export", "make room or write somewhere else")
     errors: dict[str, TensorError] = {}
@@ -58,11 +51,8 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise StudyError(
-            f"the disk is full ({error.strerror})",
-            where=out.parent,
-            fix="make room and start again",
-        ) from error
+        what = f"the disk is full ({error.strerror})"
+        raise StudyError(what, where=out.parent, fix="make room and start again") from error
     return report
 
 
@@ -83,9 +73,3 @@ def _parts(
         yield from zip(names, encoded.blobs, strict=True)
         errors[source] = encoded.error
         progress.update(entry.nbytes)
-
-
-def _drop_leftovers(out: Path) -> None:
-    """Removes the scratch folders of attempts that were killed; each may hold gigabytes."""
-    for folder in out.parent.glob(f".{out.name}.*.tmp"):
-        shutil.rmtree(folder)

@@ -1,14 +1,21 @@
 """What an 8-bit format must know of a checkpoint, and the shards that it is laid out in."""
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
+from bayling_study.core.files import read_json, write_json, write_text
+from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, lay_out, spec_bytes
-from bayling_study.stages.export.encoding import Encoded
+from bayling_study.shared.checkpoints.skeleton import linear_weights
+from bayling_study.stages.export.encoding import Encoded, encode_kept, kept_dtype
+
+DTYPE_NAMES = {torch.float16: "float16", torch.bfloat16: "bfloat16", torch.float32: "float32"}
 
 
 @dataclass(frozen=True)
@@ -37,31 +44,70 @@ class Format(Protocol):
         """Writes what stands beside the weight files."""
 
 
-def safetensors_plan(
-    sources: Iterable[tuple[str, Sequence[Spec]]], stem: str, limit: int
-) -> list[Shard]:
-    """Lays tensors out in safetensors shards of at most ``limit`` bytes (or one tensor).
+class SafetensorsFormat(ABC):
+    """What formats in safetensors share: linear layers go to 8 bits, everything else is kept.
 
     Args:
-        sources: each source tensor with the tensors it becomes, in reading order.
-        stem: start of the file names.
-        limit: largest number of tensor bytes in a shard.
+        checkpoint: what is exported.
+        precision: of wider floats that are kept, see ``kept_dtype``.
+        limit: most tensor bytes of a shard, or one tensor.
     """
-    groups: list[dict[str, Sequence[Spec]]] = [{}]
-    used = 0
-    for source, specs in sources:
-        size = sum(map(spec_bytes, specs))
-        if groups[-1] and used + size > limit:
-            groups.append({})
-            used = 0
-        groups[-1][source] = specs
-        used += size
-    shards = []
-    for number, group in enumerate(groups, start=1):
-        suffix = "" if len(groups) == 1 else f"-{number:05d}-of-{len(groups):05d}"
-        file = lay_out(
-            f"{stem}{suffix}.safetensors", [spec for specs in group.values() for spec in specs]
-        )
-        names = {source: [name for name, _, _ in specs] for source, specs in group.items()}
-        shards.append(Shard(file, names))
-    return shards
+
+    stem = "model"
+    """Start of the weight files' names."""
+
+    def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
+        self.checkpoint, self.precision, self.limit = checkpoint, precision, limit
+        stored = checkpoint.entries
+        self.quantised = [name for name in linear_weights(checkpoint.model) if name in stored]
+
+    def plan(self) -> list[Shard]:
+        """Returns the shards, tensors in the order of the checkpoint's files."""
+        chosen = frozenset(self.quantised)
+        groups: list[dict[str, list[Spec]]] = [{}]
+        used = 0
+        for name, entry in self.checkpoint.entries.items():
+            kept = [(name, kept_dtype(entry.dtype, self.precision), entry.shape)]
+            specs = self.parts(name, entry.shape) if name in chosen else kept
+            size = sum(map(spec_bytes, specs))
+            if groups[-1] and used + size > self.limit:
+                groups.append({})
+                used = 0
+            groups[-1][name] = specs
+            used += size
+        shards = []
+        for number, group in enumerate(groups, start=1):
+            suffix = "" if len(groups) == 1 else f"-{number:05d}-of-{len(groups):05d}"
+            specs = [spec for parts in group.values() for spec in parts]
+            file = lay_out(f"{self.stem}{suffix}.safetensors", specs)
+            names = {source: [name for name, _, _ in parts] for source, parts in group.items()}
+            shards.append(Shard(file, names))
+        return shards
+
+    def encode(self, name: str, value: Tensor) -> Encoded:
+        """Quantises a linear layer's weight; keeps everything else."""
+        if name in self.quantised:
+            return self.quantise(name, value)
+        return encode_kept(name, value, kept_dtype(value.dtype, self.precision))
+
+    def amend_config(self, folder: Path, **values: Any) -> None:
+        """Sets keys of the copied ``config.json``, and the precision of most kept tensors."""
+        config = read_json(folder / "config.json")
+        config.pop("torch_dtype", None)
+        dtypes = [entry.dtype for entry in self.checkpoint.entries.values()]
+        kept = [kept_dtype(dtype, self.precision) for dtype in dtypes if dtype.is_floating_point]
+        config |= {"dtype": DTYPE_NAMES[max(set(kept), key=kept.count)], **values}
+        write_json(folder / "config.json", config)
+
+    @abstractmethod
+    def parts(self, name: str, shape: tuple[int, ...]) -> list[Spec]:
+        """Returns the stored tensors of a quantised matrix."""
+
+    @abstractmethod
+    def quantise(self, name: str, value: Tensor) -> Encoded:
+        """Encodes a matrix, its tensors in the order of ``parts``."""
+
+
+def write_card(folder: Path, title: str, text: str) -> None:
+    """Writes the folder's README."""
+    write_text(folder / "README.md", f"# {title}\n\n{text.strip()}\n")

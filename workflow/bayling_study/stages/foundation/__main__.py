@@ -1,9 +1,8 @@
 """Makes a foundation system's checkpoint from its download.
 
-Produces a folder that transformers loads without further help: safetensors
-weights, tokenizer with chat template, config and generation config. GGUF
-downloads are dequantised (``checkpoint.convert_gguf``), hub-format downloads
-are linked. Run as ``python -m bayling_study.stages.foundation --help``.
+Produces a folder that transformers loads without further help: safetensors weights, tokenizer
+with chat template, config and generation config. GGUF downloads are dequantised, hub-format
+downloads are linked.
 """
 
 import os

@@ -14,6 +14,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, read_json
 from bayling_study.shared.checkpoints.loading import check_weights, load_whole
 from bayling_study.shared.checkpoints.older_readers import add_older_names
+from bayling_study.shared.checkpoints.reading import stored_tensors
 from bayling_study.stages.foundation.gguf_forward import check_forward
 from bayling_study.stages.foundation.gguf_header import read_header
 from bayling_study.stages.foundation.gguf_tokenizer import build_tokenizer
@@ -37,8 +38,8 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     """Writes the hub-format checkpoint of a GGUF file to the folder ``out``.
 
     Returns:
-        parameters, bytes a weight, and the relative error (Frobenius norm of the
-        difference over norm of the dequantised fp32 weights) of both 16-bit types.
+        parameters, bytes a weight, and the relative error (Frobenius norm of the difference over
+        norm of the dequantised fp32 weights) of both 16-bit types.
 
     Raises:
         StudyError: the file is damaged or not of a supported architecture, something that
@@ -57,16 +58,11 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     model.save_pretrained(out, max_shard_size=SHARD_BYTES)
     tokenizer.save_pretrained(out)
     add_older_names(out)
-    _make_readable(out)
+    for file in out.iterdir():  # safetensors writes for the owner alone
+        file.chmod(0o644)
     check_weights(out, path)
     prove_equal(model.state_dict(), out)
     return {"parameters": float(sum(p.numel() for p in model.parameters())), **facts}
-
-
-def _make_readable(folder: Path) -> None:
-    """Gives the files ordinary permissions; safetensors writes for the owner alone."""
-    for file in folder.iterdir():
-        file.chmod(0o644)
 
 
 def _dequantised(path: Path) -> Any:
@@ -85,9 +81,8 @@ def _dequantised(path: Path) -> Any:
 def _to_storage_type(model: Any) -> dict[str, float]:
     """Rounds the weights to the 16-bit type that loses less.
 
-    fp16 has three more bits of precision than bf16 and less range; dequantised
-    weights of a small model lie well inside it. A weight out of fp16's range
-    makes its error infinite, and bf16 is taken.
+    fp16 has three more bits of precision than bf16 and less range; weights of a small model lie
+    well inside it. One that does not makes its error infinite, and bf16 is taken.
     """
     import torch
 
@@ -112,32 +107,21 @@ def _set_tokens(model: Any, tokenizer: Any) -> None:
     """Makes config and generation config agree with the tokenizer; decoding is greedy."""
     from transformers import GenerationConfig
 
-    ids = {
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
+    ids = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     for key, value in ids.items():
         setattr(model.config, key, value)
     model.generation_config = GenerationConfig(do_sample=False, **ids)
 
 
 def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:
-    """Reloads a checkpoint from disk and compares every tensor bit by bit.
+    """Reads a checkpoint from disk and compares every tensor bit by bit.
 
     Raises:
-        StudyError: a tensor is missing, or differs in type, shape or value.
+        StudyError: a tensor differs in type, shape or value.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    loaded = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").state_dict()
-    if set(loaded) != set(expected):
-        what = f"tensors differ after reload: {sorted(set(loaded) ^ set(expected))[:5]}"
-        raise StudyError(what, where=folder)
-    for name, tensor in expected.items():
-        same_type = loaded[name].dtype == tensor.dtype
-        if not same_type or not torch.equal(loaded[name], tensor):
+    for name, entry in stored_tensors(folder).items():
+        tensor = expected[name]
+        if entry.dtype != tensor.dtype or not entry.read().equal(tensor):
             raise StudyError(f"tensor {name} differs after reload", where=folder)
 
 

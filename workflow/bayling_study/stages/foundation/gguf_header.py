@@ -1,10 +1,8 @@
 """Reads a GGUF file's header with every length checked before it is believed.
 
-The conversion libraries trust the counts and lengths in a header; a damaged or
-hostile file would make them allocate without bound or read past the end. This
-reader walks the header once, bounded by the file's own size, and refuses what
-cannot be true. Format: the GGUF specification of the ggml project, versions 2
-and 3, little-endian.
+The conversion libraries trust the counts and lengths in a header; a damaged or hostile file
+would make them allocate without bound or read past the end. Format: the GGUF specification of
+the ggml project, versions 2 and 3, little-endian.
 """
 
 import struct
@@ -24,20 +22,8 @@ MAX_DIMENSIONS = 4
 MAX_STRING_BYTES = 16 << 20
 MAX_ARRAY_DEPTH = 2
 
-# Value type number -> struct code, from the specification.
-SCALARS = {
-    0: "B",
-    1: "b",
-    2: "H",
-    3: "h",
-    4: "I",
-    5: "i",
-    6: "f",
-    7: "?",
-    10: "Q",
-    11: "q",
-    12: "d",
-}
+SCALARS = dict(zip((*range(8), 10, 11, 12), "BbHhIif?Qqd", strict=True))
+"""Number of a value's type to its ``struct`` code, from the specification."""
 STRING, ARRAY = 8, 9
 
 
@@ -52,11 +38,6 @@ class GgufHeader:
 
     metadata: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights in all tensors."""
-        return sum(prod(shape) for shape in self.shapes.values())
 
 
 def read_header(path: Path) -> GgufHeader:

@@ -1,10 +1,9 @@
 """Builds a hub-format tokenizer from the vocabulary inside a GGUF file.
 
-General converters get three things wrong for the models used here: the end of
-a turn (it must be the token that GGUF names as EOS), a BOS put in front of
-every text although the file says not to, and the splitting of digits that the
-``pre`` entry asks for. The tokenizer is therefore built from the file's own
-entries, and what is not known is refused rather than guessed.
+General converters get three things wrong for the models used here: the end of a turn (the token
+that GGUF names as EOS), a BOS in front of every text although the file says not to, and the
+splitting of digits that ``pre`` asks for. So the file's own entries are used, and what is not
+known is refused rather than guessed.
 """
 
 import logging
@@ -53,9 +52,8 @@ def build_tokenizer(metadata: Mapping[str, Any], where: Path) -> Any:
 def _pad_token(metadata: Mapping[str, Any], tokens: list[str], eos: str) -> str:
     """Returns a padding token other than EOS where one exists.
 
-    Trainers that mask by the padding id would hide the end of every answer if
-    both were the same token; the unknown token of a byte-level vocabulary
-    never occurs in encoded text and takes its place.
+    Trainers that mask by the padding id would hide the end of every answer if both were the same;
+    the unknown token of a byte-level vocabulary never occurs in encoded text and takes its place.
     """
     for key in ("padding_token_id", "unknown_token_id"):
         number = metadata.get(f"tokenizer.ggml.{key}")

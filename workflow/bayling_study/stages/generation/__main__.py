@@ -1,9 +1,7 @@
 """Writes one system's hypotheses to all given suites: OUT/SUITE.jsonl and OUT/system.json.
 
-A system with a checkpoint is run (one model load for all suites), one behind a
-server is asked, a published one is converted from the release it names. A
-killed job is started again with the same command and goes on from its journals
-in WORK.
+A checkpoint is loaded once for all suites. A killed job is started again with the same command
+and goes on from its journals in WORK.
 """
 
 import signal
@@ -15,8 +13,7 @@ from bayling_study.core.lookup import require
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.generation.backends import GenerationJob, answer
 from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import SuiteAnswers, counts, write_outputs
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, counts, write_outputs
 
 COMMAND_LINE = cli.command(
     __name__,

@@ -10,10 +10,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
-from bayling_study.stages.generation.journal import locked
 from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import SuiteAnswers, System
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, System
 from bayling_study.stages.generation.published import convert
 from bayling_study.stages.generation.turns import decoding_of
 
@@ -41,8 +39,7 @@ def answer(job: GenerationJob) -> Answered:
     section = job.config.systems[job.name]
     if isinstance(section, PublishedSystem):
         return _convert(job, section)
-    with locked(job.options.work):
-        return _ask(job, section) if isinstance(section, EndpointSystem) else _run(job)
+    return _ask(job, section) if isinstance(section, EndpointSystem) else _run(job)
 
 
 def _convert(job: GenerationJob, section: PublishedSystem) -> Answered:

@@ -1,9 +1,7 @@
-"""Which prompts are decoded together.
+"""Which prompts are decoded together: those of similar length, the longest first.
 
-Prompts are sorted by length, longest first, so that a batch holds little
-padding and the batch that needs most memory comes at the start. A batch is
-filled up to a number of tokens and a number of rows. What a prompt is answered
-with does not depend on its batch: padding is masked, positions start at the
+So a batch holds little padding, and the one that needs most memory comes at the start. What a
+prompt is answered with does not depend on its batch: padding is masked, positions start at the
 first real token, and all rows of a batch have the same answer limit.
 """
 
@@ -13,13 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PromptTokens:
-    """One answer to be generated.
+    """One answer to be generated, to the prompt ``id``.
 
     Attributes:
-        id: the prompt's id.
         ids: token ids of the conversation so far.
-        limit: largest number of new tokens.
-        cut: number of tokens dropped from the prompt's start to fit the context.
+        limit: most new tokens.
+        cut: tokens dropped from the prompt's start to fit the context.
     """
 
     id: str
@@ -31,10 +28,9 @@ class PromptTokens:
 def fit_context(name: str, ids: list[int], max_new: int, context: int) -> PromptTokens:
     """Returns the request for a prompt, made to fit into the model's context.
 
-    An answer may use what the prompt leaves of the context, and half of
-    ``max_new`` (or of the context) is always kept for it: a longer prompt loses
-    tokens at its start, where FastChat, which the authors' scripts build on,
-    cuts too.
+    An answer may use what the prompt leaves of the context; half of ``max_new`` (or of the
+    context) is kept for it: a longer prompt loses tokens at its start, where FastChat, which
+    the authors' scripts build on, cuts too.
     """
     reserved = max(1, min(max_new, context) // 2)
     cut = max(0, len(ids) + reserved - context)

@@ -1,24 +1,24 @@
-"""Decoding of one batch: greedy, sampling, or beam search.
+"""Decoding of one batch: greedy, sampling, or transformers' beam search.
 
-Greedy decoding and sampling have their own loop, for two reasons. A row that has
-ended leaves the batch there: on a CPU a step costs nearly as much as it has rows,
-and translations of one batch differ in length. And what all prompts of a batch
-begin with (a template's system text, the words of an instruction) is computed
-once. Beam search is transformers' own.
+Greedy decoding and sampling have their own loop. A row that has ended leaves the batch there:
+on a CPU a step costs nearly as much as it has rows, and translations differ in length. And what
+all prompts of a batch begin with (a template's system text, the words of an instruction) is
+computed once.
 
-Sampling draws one uniform number a token from a generator that belongs to the
-prompt, and takes the token in whose interval of the cumulative distribution it
-falls. A prompt's answer thus depends on its own seed and on nothing else in
-the batch. There is no top-k or nucleus cut.
+Sampling draws one uniform number a token from a generator that belongs to the prompt, and takes
+the token in whose interval of the cumulative distribution it falls; so nothing else in the batch
+decides an answer. There is no top-k or nucleus cut.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, GenerationConfig
 
 from bayling_study.config.suites import Decoding
@@ -56,8 +56,8 @@ def decode(
 ) -> list[AnswerTokens]:
     """Returns the answers to a batch of requests with one common limit, in its order.
 
-    The model is one of transformers in evaluation mode; ``stops`` are the ids that end an
-    answer; ``seeds`` has a generator for each request, used only when sampling.
+    ``model`` is in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a
+    generator for each request, used only when sampling.
 
     Raises:
         StudyError: the decoding asks for beams and sampling at once.
@@ -84,12 +84,10 @@ def ended(row: list[int], stops: set[int]) -> AnswerTokens:
 
 def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, Tensor]:
     """Returns ids and attention mask, both ``(rows, longest)``, padding in front."""
-    width = max(len(row) for row in rows)
-    ids = torch.full((len(rows), width), fill, dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for number, row in enumerate(rows):
-        ids[number, width - len(row) :] = torch.tensor(row)
-        mask[number, width - len(row) :] = 1
+    flat = [torch.tensor(row, dtype=torch.long) for row in rows]
+    padded = partial(pad_sequence, batch_first=True, padding_side="left")
+    ids = padded(flat, padding_value=fill)
+    mask = padded([torch.ones_like(row) for row in flat])
     return ids.to(device), mask.to(device)
 
 

@@ -1,9 +1,12 @@
-"""Which engine runs a checkpoint, and how it is loaded."""
+"""Engines, which take token ids and give token ids, and which of them runs a checkpoint."""
 
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -12,8 +15,36 @@ from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.models import checkpoint_format, load
-from bayling_study.stages.generation.decoding import decode
-from bayling_study.stages.generation.engine import Engine
+from bayling_study.stages.generation.batching import PromptTokens
+from bayling_study.stages.generation.decoding import AnswerTokens, decode
+
+Decode = Callable[
+    [list[PromptTokens], Decoding, list[int], list[random.Random]], list[AnswerTokens]
+]
+"""Answers a batch of requests with one common limit, in its order; see ``decoding.decode``."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A loaded checkpoint: ``transformers`` or ``vllm``.
+
+    Attributes:
+        format: of the checkpoint's files.
+        context: most positions.
+        batch_tokens, max_batch: how much one batch may hold.
+        packages: versions of what decides the answers.
+        set_aside: what the checkpoint's generation config says of decoding and nothing obeys.
+    """
+
+    name: str
+    format: str
+    tokenizer: Any
+    context: int
+    decode: Decode
+    batch_tokens: int
+    max_batch: int
+    packages: dict[str, str] = field(default_factory=dict)
+    set_aside: dict[str, Any] = field(default_factory=dict)
 
 
 def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Decoding]) -> Engine:
@@ -43,9 +74,8 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:
     """Returns the engine for a checkpoint's format and the suites' decodings.
 
-    ``auto`` takes vllm where it is installed, there is a GPU, the checkpoint is
-    not quantised and no suite asks for beams: vllm's beam search is another one
-    than that of transformers, which the papers used.
+    ``auto`` takes vllm where it and a GPU are there, the checkpoint is not quantised and no suite
+    asks for beams: vllm's beam search is another one than transformers', which the papers used.
 
     Raises:
         StudyError: vllm is asked for and is not installed, or does not know the format.

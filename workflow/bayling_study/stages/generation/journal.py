@@ -1,24 +1,20 @@
 """Finished batches on disk, so that a killed job loses at most one of them.
 
-One row log a suite (``rowlog``): a header with the key of everything that decides
-the answers, then one row per batch, synced before the next batch starts. A log
-with another key is started over.
+One row log a suite (``rowlog``): a header with the key of everything that decides the answers,
+then one row per batch. A log with another key is started over.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bayling_study.core.rowlog import RowLog, hold
+from bayling_study.core.rowlog import RowLog
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One answered turn.
+    """One answered turn of the prompt ``id``.
 
     Attributes:
-        id: the prompt's id.
         text: the answer, cleaned up as the suite asks.
         tokens: tokens generated.
         finish: ``stop`` or ``length``.
@@ -65,16 +61,3 @@ class TurnJournal:
 
     def _take(self, turn: int, entries: list[Entry]) -> None:
         self.answers(turn).update({entry.id: entry for entry in entries})
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds a folder against a second job, such as an orphan that a scheduler left running.
-
-    Raises:
-        StudyError: another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w", encoding="utf-8") as stream:
-        hold(stream, folder, "another generation job is writing here")
-        yield

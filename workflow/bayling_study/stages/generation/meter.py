@@ -7,10 +7,7 @@ from dataclasses import dataclass
 class Meter:
     """What this process generated; answers reused from a journal do not count.
 
-    Attributes:
-        answers: number of answers (turns).
-        tokens: tokens generated.
-        seconds: time spent decoding, without loading and tokenising.
+    ``answers`` are turns; ``seconds`` those of decoding, without loading and tokenising.
     """
 
     answers: int = 0

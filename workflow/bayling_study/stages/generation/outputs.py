@@ -6,11 +6,10 @@
 - ``details``: what identifies the system (template, precision, checkpoint hash, or release),
   and what the checkpoint's generation config asks for that was set aside;
 - ``sha256``: hash of ``details``, the system's identity;
-- ``items``: suite to the items that have hypotheses. A scorer reads those items only,
-  for a partial release lacks some;
+- ``items``: suite to the items that have hypotheses, the only ones that a scorer reads;
 - ``absent``: ``{suite, item, reason}`` of every configured item without hypotheses;
 - ``suites``: suite to decoding, clean-up, numbers and file hashes; ``provenance`` is the hash of
-  the system and of all that decides a suite's answers, which every hypothesis carries too;
+  the system and of all that decides a suite's answers, which every hypothesis carries too.
 """
 
 from collections.abc import Iterable
@@ -19,11 +18,38 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.files import atomic_directory, sha256_file, sha256_json, write_json
-from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, write_hypotheses
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    by_item,
+    read_hypotheses,
+    read_prompts,
+    write_hypotheses,
+)
 
 SYSTEM_FILE = "system.json"
 HASH_DIGITS = 16
 """Length of ``provenance``: 64 bits tell the systems of a study apart."""
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """The prompts of one suite in their file's order, with the file's hash."""
+
+    suite: str
+    prompts: list[Prompt]
+    sha256: str
+
+    @classmethod
+    def load(cls, folder: Path, suite: str) -> "PromptSet":
+        """Reads ``FOLDER/SUITE.jsonl``."""
+        path = folder / f"{suite}.jsonl"
+        return cls(suite, read_prompts(path), sha256_file(path))
+
+    def by_item(self, expected: Iterable[str]) -> dict[str, list[Prompt]]:
+        """Returns the prompts by item; an expected item without prompts has an empty list."""
+        empty: dict[str, list[Prompt]] = {item: [] for item in expected}
+        return empty | by_item(self.prompts)
 
 
 @dataclass(frozen=True)
@@ -41,14 +67,12 @@ class SuiteAnswers:
 
     Attributes:
         prompts: all prompts of the suite.
-        prompts_sha256: hash of the prompt file.
         hypotheses: in prompt order; whole items only.
         details: how they were made (decoding, clean-up, counts).
         absent: configured items without hypotheses.
     """
 
-    prompts: list[Prompt]
-    prompts_sha256: str
+    prompts: PromptSet
     hypotheses: list[Hypothesis]
     details: dict[str, Any] = field(default_factory=dict)
     absent: list[Absent] = field(default_factory=list)
@@ -72,8 +96,7 @@ class System:
 def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers]) -> None:
     """Writes the output folder; it appears whole or not at all.
 
-    Nothing that depends on time goes there (the rates are in the run record): the
-    same config gives the same bytes.
+    Nothing there depends on time (the rates are in the run record).
 
     Raises:
         StudyError: hypotheses and prompts do not match.
@@ -101,15 +124,15 @@ def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers])
 def _write_suite(folder: Path, name: str, suite: SuiteAnswers, system: System) -> dict[str, Any]:
     """Writes and reads back one suite's hypotheses; returns its entry in ``system.json``."""
     path = folder / f"{name}.jsonl"
-    provenance = sha256_json([system.sha256, suite.prompts_sha256, suite.details])[:HASH_DIGITS]
+    provenance = sha256_json([system.sha256, suite.prompts.sha256, suite.details])[:HASH_DIGITS]
     write_hypotheses(path, (replace(row, provenance=provenance) for row in suite.hypotheses))
     answered = set(items_of(suite))
-    read_hypotheses(path, [prompt for prompt in suite.prompts if prompt.item in answered])
+    read_hypotheses(path, [prompt for prompt in suite.prompts.prompts if prompt.item in answered])
     return {
         "provenance": provenance,
         **suite.details,
         **counts(suite.hypotheses),
-        "prompts_sha256": suite.prompts_sha256,
+        "prompts_sha256": suite.prompts.sha256,
         "sha256": sha256_file(path),
     }
 
@@ -117,7 +140,7 @@ def _write_suite(folder: Path, name: str, suite: SuiteAnswers, system: System) -
 def items_of(suite: SuiteAnswers) -> list[str]:
     """Returns the items that have hypotheses, in prompt order."""
     answered = {hypothesis.id for hypothesis in suite.hypotheses}
-    return list(dict.fromkeys(p.item for p in suite.prompts if p.id in answered))
+    return list(dict.fromkeys(p.item for p in suite.prompts.prompts if p.id in answered))
 
 
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
@@ -127,13 +150,8 @@ def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
     answer followed: these are among the empty ones.
     """
     rows = list(hypotheses)
-    thought = [
-        turn
-        for row in rows
-        if row.reasoning
-        for turn, why in zip(row.turns, row.reasoning, strict=True)
-        if why
-    ]
+    pairs = (zip(row.turns, row.reasoning, strict=True) for row in rows if row.reasoning)
+    thought = [turn for some in pairs for turn, why in some if why]
     numbers = {
         "hypotheses": len(rows),
         "turns": sum(len(row.turns) for row in rows),

@@ -1,8 +1,7 @@
 """The ``published`` backend: released outputs become hypotheses; nothing is run.
 
-A release may be a partial copy, and no system has outputs for everything.
-What is there is converted, item by item and only whole; what is not is listed
-with its reason.
+No system has outputs for everything. What is there is converted, by whole items; what is not
+is listed with its reason.
 """
 
 from collections.abc import Mapping
@@ -12,8 +11,7 @@ from bayling_study.config.suites import Suite
 from bayling_study.config.systems import PublishedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Hypothesis, Prompt
-from bayling_study.stages.generation.outputs import Absent, SuiteAnswers
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import Absent, PromptSet, SuiteAnswers
 from bayling_study.stages.generation.released import READERS, Released, configured_items, find, read
 
 
@@ -35,7 +33,7 @@ def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSe
         else:
             hypotheses += align(item_prompts, read(suite.kind, found), found)
     details = {"decoding": None, "clean_up": "none (as released)"}
-    return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details, absent)
+    return SuiteAnswers(prompts, hypotheses, details, absent)
 
 
 def _outputs(folders: Mapping[str, str], root: Path, suite: Suite, item: str) -> Path | str:

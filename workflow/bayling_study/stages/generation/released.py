@@ -29,11 +29,9 @@ FINISHES = {"stop": "stop", "length": "length"}
 
 @dataclass(frozen=True)
 class Released:
-    """One released answer.
+    """One released answer, found at the file and line ``where``.
 
     Attributes:
-        where: file and line.
-        text: the answer.
         tokens: number of tokens generated, 0 where not released.
         finish: ``stop``, ``length`` or ``unknown``.
         key: the prompt's number in its item, where the row has one.

@@ -1,9 +1,7 @@
 """The ``endpoint`` backend: a server answers all suites, turn by turn.
 
-The server has its own conversation template, and no beam search: where a suite
-asks for beams, the most probable tokens are asked for, and the record says so.
-The endpoint's cache is the journal, so a job that was killed asks only what is
-missing.
+The server has its own template and no beam search: where a suite asks for beams, the most
+probable tokens are asked for, and the record says so. The endpoint's cache is the journal.
 """
 
 import time
@@ -18,8 +16,7 @@ from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint,
 from bayling_study.stages.generation import turns
 from bayling_study.stages.generation.journal import Entry
 from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import SuiteAnswers
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers
 
 
 @dataclass
@@ -36,13 +33,10 @@ class MeteredEndpoint:
         answered: dict[int, dict[str, Entry]] = {}
         for turn in range(turns.number_of_turns(prompts.prompts)):
             answered[turn] = self._turn(prompts, answered, turn, how, rule)
-        details = {
-            "decoding": served(how, self.endpoint.settings),
-            "clean_up": rule,
-            "prompts_cut": 0,
-        }
+        decoding = served(how, self.endpoint.settings)
+        details = {"decoding": decoding, "clean_up": rule, "prompts_cut": 0}
         hypotheses = turns.collect(prompts.prompts, answered)
-        return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
+        return SuiteAnswers(prompts, hypotheses, details)
 
     def _turn(
         self, prompts: PromptSet, answered: turns.Turns, turn: int, how: Decoding, rule: str

@@ -1,7 +1,4 @@
-"""Running a checkpoint: one loaded engine answers all suites, turn by turn.
-
-Every finished batch is in the journal before the next one starts.
-"""
+"""A loaded engine answers all suites, turn by turn; a journal has each batch before the next."""
 
 import logging
 import time
@@ -20,11 +17,10 @@ from bayling_study.shared.answer_text import answer_text
 from bayling_study.stages.generation import turns
 from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 from bayling_study.stages.generation.decoding import AnswerTokens
-from bayling_study.stages.generation.engine import Engine
+from bayling_study.stages.generation.engines import Engine
 from bayling_study.stages.generation.journal import Entry, TurnJournal
 from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import SuiteAnswers
-from bayling_study.stages.generation.prompts import PromptSet
+from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +32,9 @@ TEXT_RULES = 2
 
 @dataclass
 class Runner:
-    """A loaded engine with all that its answers depend on.
+    """A loaded engine with all that its answers depend on; the study's seed is for sampling.
 
-    ``system_sha256`` is part of the key of the journals, whose folder is ``work``; the
-    study's seed is for sampling.
+    ``system_sha256`` is part of the key of the journals, whose folder is ``work``.
     """
 
     engine: Engine
@@ -63,7 +58,7 @@ class Runner:
         cut = [e.cut for turn in journal.turns.values() for e in turn.values() if e.cut]
         details = {**how, "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
         hypotheses = turns.collect(prompts.prompts, journal.turns)
-        return SuiteAnswers(prompts.prompts, prompts.sha256, hypotheses, details)
+        return SuiteAnswers(prompts, hypotheses, details)
 
     def _turn(
         self, journal: TurnJournal, prompts: PromptSet, turn: int, how: Decoding, rule: str

@@ -58,16 +58,11 @@ def conversation(prompt: Prompt, turns: Turns, turn: int) -> list[Message]:
 
 def collect(prompts: list[Prompt], turns: Turns) -> list[Hypothesis]:
     """Puts the turns of every prompt together, in prompt order."""
-    return [_hypothesis(prompt, turns) for prompt in prompts]
-
-
-def _hypothesis(prompt: Prompt, turns: Turns) -> Hypothesis:
-    entries = [turns[turn][prompt.id] for turn in range(len(prompt.turns))]
-    thoughts = [entry.reasoning for entry in entries]
-    return Hypothesis(
-        prompt.id,
-        turns=[entry.text for entry in entries],
-        tokens=[entry.tokens for entry in entries],
-        finish=[entry.finish for entry in entries],
-        reasoning=thoughts if any(thoughts) else [],
-    )
+    found = []
+    for prompt in prompts:
+        entries = [turns[turn][prompt.id] for turn in range(len(prompt.turns))]
+        texts, tokens = [e.text for e in entries], [e.tokens for e in entries]
+        finish, thoughts = [e.finish for e in entries], [e.reasoning for e in entries]
+        reasoning = thoughts if any(thoughts) else []
+        found.append(Hypothesis(prompt.id, texts, tokens, finish, reasoning=reasoning))
+    return found

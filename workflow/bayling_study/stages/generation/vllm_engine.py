@@ -1,9 +1,8 @@
-"""The ``vllm`` engine: a thin map from requests to vLLM's ``LLM`` and back.
+"""The ``vllm`` engine: a thin map from requests to vLLM's ``LLM`` and back, in token ids.
 
-Prompts go in as token ids, so templates and stop rules are the project's own;
-answers come out as token ids. vLLM batches by itself, so this project's batches
-are only what one kill can lose. Answers are not bit-equal to those of
-transformers: kernels and, in beam search, the algorithm differ.
+So templates and stop rules are the project's own. vLLM batches by itself: the batches here are
+only what one kill can lose. Answers are not bit-equal to those of transformers: kernels and, in
+beam search, the algorithm differ.
 """
 
 import random
@@ -23,7 +22,7 @@ from bayling_study.core.files import read_json
 from bayling_study.shared.checkpoints.decoding_defaults import FILE, divided
 from bayling_study.stages.generation.batching import PromptTokens
 from bayling_study.stages.generation.decoding import AnswerTokens, ended
-from bayling_study.stages.generation.engine import Engine
+from bayling_study.stages.generation.engines import Engine
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 REQUESTS = 512
@@ -62,9 +61,7 @@ def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
 class VllmDecoder:
     """Decodes batches with a loaded ``LLM``.
 
-    Attributes:
-        model: vLLM's ``LLM``.
-        end: the tokenizer's own end token, the only one that vLLM's beam search knows.
+    ``end`` is the tokenizer's own end token, the only one that vLLM's beam search knows.
     """
 
     model: Any

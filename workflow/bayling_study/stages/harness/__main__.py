@@ -1,9 +1,8 @@
 """Has one system answer all suites of multiple-choice questions.
 
-Writes ``OUT/SUITE.jsonl`` (the chosen answers, as hypotheses),
-``OUT/SUITE.marks.jsonl`` (``{id, metrics, likelihoods}``) and
-``OUT/system.json``. One model load for all suites; a killed job is started
-again with the same command and goes on behind the last finished task in WORK.
+Writes ``OUT/SUITE.jsonl`` (the chosen answers, as hypotheses), ``OUT/SUITE.marks.jsonl``
+(``{id, metrics, likelihoods}``) and ``OUT/system.json``. A killed job is started again with the
+same command and goes on behind the last finished task in WORK.
 """
 
 import argparse
@@ -11,7 +10,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
@@ -102,20 +100,14 @@ def _answers(
         suite = look_up("suite", name, config.suites, "--suites")
         if not isinstance(suite, HarnessSuite | QuestionsSuite):
             raise StudyError(f"{name} is a suite of kind {suite.kind!r}", where="--suites")
-        root = _root(suite, downloads)
+        root = None
+        if isinstance(suite, HarnessSuite):
+            root = files_root(look_up("download", suite.source, downloads, "--download"))
         groups = by_item(rows)
         answered[name] = {item: asker.item(name, suite, own, root) for item, own in groups.items()}
         run.metrics(_rates(name, answered[name]))
     run.metrics({"seconds": round(time.monotonic() - started, 1)})
     return answered, details
-
-
-def _root(suite: HarnessSuite | QuestionsSuite, downloads: dict[str, Path]) -> Path | None:
-    """Returns the files that a harness suite's tasks are read from."""
-    if not isinstance(suite, HarnessSuite):
-        return None
-    folder = look_up("download", suite.source, downloads, "--download")
-    return files_root(folder)
 
 
 def _rates(suite: str, items: dict[str, Any]) -> dict[str, float]:
@@ -146,17 +138,11 @@ def _write(
         for name, items in answered.items():
             marked = {row.id: row for found in items.values() for row in found.marked}
             rows = [marked[prompt.id] for prompt in prompts[name]]
-            write_hypotheses(
-                scratch / f"{name}.jsonl",
-                (Hypothesis(row.id, [row.choice], [0], ["stop"]) for row in rows),
-            )
-            write_jsonl(
-                scratch / f"{name}.marks.jsonl",
-                (
-                    {"id": row.id, "metrics": row.metrics, "likelihoods": row.likelihoods}
-                    for row in rows
-                ),
-            )
+            chosen = (Hypothesis(row.id, [row.choice], [0], ["stop"]) for row in rows)
+            write_hypotheses(scratch / f"{name}.jsonl", chosen)
+            keys = ("id", "metrics", "likelihoods")
+            marks = ({key: getattr(row, key) for key in keys} for row in rows)
+            write_jsonl(scratch / f"{name}.marks.jsonl", marks)
         write_json(
             scratch / "system.json",
             {

@@ -25,10 +25,9 @@ ChoiceSuite = HarnessSuite | QuestionsSuite
 
 @dataclass(frozen=True)
 class MarkedAnswer:
-    """One answered question.
+    """One answered question, by its prompt's id.
 
     Attributes:
-        id: the prompt's id.
         choice: the most likely choice, as text.
         likelihoods: logarithm of each choice's probability after the question.
         metrics: the harness's marks by its names (``acc``, ``acc_norm``), 0 or 1.
@@ -54,11 +53,7 @@ class Item:
 class ExaminedSystem:
     """A system with all that its answers depend on.
 
-    Attributes:
-        model: the system as the harness asks it.
-        identity: hash of what the system is.
-        seed: the study's seed, for the choice of examples.
-        work: folder of finished tasks.
+    ``identity`` is the hash of what it is, ``seed`` the study's, ``work`` has finished tasks.
     """
 
     model: StudyModel
@@ -69,11 +64,7 @@ class ExaminedSystem:
     def item(self, name: str, suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> Item:
         """Returns the answers to one item of a suite, from the work folder if they are there.
 
-        Args:
-            name: the suite's name.
-            suite: its section.
-            prompts: the item's prompts.
-            root: files of the source of a suite of kind ``harness``.
+        ``prompts`` are the item's; ``root`` has the files of a suite of kind ``harness``.
 
         Raises:
             StudyError: the source no longer holds the questions that the prompts were made of.

@@ -1,10 +1,8 @@
 """A loaded system as a model of lm-evaluation-harness.
 
-Three things differ from the harness's own class: a batch is filled up to a number
-of tokens, as in generation, where the harness takes a fixed number of rows
-whatever their length; a chat is written in the study's conversation templates,
-which released BayLing tokenizers do not carry; and the text of a question never
-becomes a control token, in a chat or outside, as in generation.
+Three things differ from the harness's own class: a batch is filled up to a number of tokens, not
+of rows; a chat is written in the study's templates, which released BayLing tokenizers do not
+carry; and the text of a question never becomes a control token, as in generation.
 """
 
 from collections.abc import Iterator
@@ -30,13 +28,7 @@ one: code points that Unicode leaves to programs and that no text may hold."""
 
 
 class StudyModel(HFLM):  # type: ignore[misc]
-    """A system that the harness can ask.
-
-    Args:
-        loaded: model and tokenizer.
-        template: the system's conversation template, for suites that ask in it.
-        section: limits of a batch.
-    """
+    """A system that the harness can ask; ``section`` limits batches, ``template`` is for chats."""
 
     def __init__(self, loaded: Loaded, template: TemplateName, section: GenerationSection) -> None:
         super().__init__(
@@ -121,14 +113,9 @@ class StudyModel(HFLM):  # type: ignore[misc]
 def batches(requests: list[Continuation], batch_tokens: int, max_batch: int) -> Iterator[list[int]]:
     """Yields numbers of requests to score together, longest first.
 
-    Choices of one token that share their context are one row of the model's
-    input (the harness reads them off the same output), so rows are counted by
-    what the model is given.
-
-    Args:
-        requests: the harness's requests.
-        batch_tokens: tokens that a batch may hold, padding included; one row is always taken.
-        max_batch: most rows in a batch.
+    Choices of one token that share their context are one row of the model's input (the harness
+    reads them off the same output). A batch has at most ``max_batch`` rows and ``batch_tokens``
+    tokens, padding included; one row is always taken.
     """
     order = sorted(range(len(requests)), key=lambda n: (-len(_row(requests[n])), _row(requests[n])))
     batch: list[int] = []

@@ -10,12 +10,7 @@ from bayling_study.shared.review_prompts import ORDERS, parse_scores, review_id,
 
 @dataclass(frozen=True)
 class PairwisePrompt:
-    """One question with two systems' answers, in one order.
-
-    Attributes:
-        id: id of its review.
-        text: the judge's prompt.
-    """
+    """One question with two systems' answers, in one order: id of its review, and the prompt."""
 
     id: str
     text: str
@@ -26,10 +21,8 @@ class Review:
     """What the judge said of a pair, the last time it was asked.
 
     Attributes:
-        id: the pair's id.
-        text: the review.
-        tokens: tokens generated.
-        finish: why it ended.
+        id: the pair's.
+        tokens, finish: tokens generated, and why it ended.
         attempts: how often the judge was asked.
         reasoning: what the judge thought before; no part of ``text``.
     """

@@ -32,9 +32,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def served(checkpoint: Path, messages: Path) -> Iterator[EndpointSystem]:
     """Serves a checkpoint; yields the section of an endpoint that reaches it.
 
-    Args:
-        checkpoint: folder of the model.
-        messages: file for the server's own messages.
+    The server's own messages go to the file ``messages``.
 
     Raises:
         StudyError: the server ended by itself, or did not start in time.

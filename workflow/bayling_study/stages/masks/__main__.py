@@ -1,9 +1,8 @@
 """Encodes a training set and audits its loss mask: ``python -m bayling_study.stages.masks``.
 
-A job of its own before training: it needs no GPU, and a conversation that has
-nothing to learn ends the study before one is granted. Writes to ``--out`` the
-encoded conversations (``tokens/``) and ``mask_audit.json``: counts, lengths, what
-was cut or left out, and for each recipe a conversation with its supervised text.
+A job before training: it needs no GPU, and a conversation that has nothing to learn ends the
+study before one is granted. Writes to ``--out`` the encoded conversations (``tokens/``) and
+``mask_audit.json``: counts, lengths, what was cut or left out, and a sample of each recipe.
 """
 
 from collections.abc import Iterable
@@ -41,14 +40,9 @@ def main() -> None:
         run.input("synthesis", options.synthesis)
         run.input("foundation", options.foundation)
         with atomic_directory(options.out) as folder:
-            audit = encode(
-                folder,
-                options.synthesis,
-                options.foundation,
-                system.template,
-                config.tuning.max_length,
-            )
-        run.parameters({"template": system.template, "max_length": config.tuning.max_length})
+            template, length = system.template, config.tuning.max_length
+            audit = encode(folder, options.synthesis, options.foundation, template, length)
+        run.parameters({"template": template, "max_length": length})
         run.metrics({key: value for key, value in audit.items() if isinstance(value, int | float)})
         run.output("tokens", options.out)
         run.artefact(options.out / token_set.AUDIT)

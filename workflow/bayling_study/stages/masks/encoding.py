@@ -1,8 +1,7 @@
 """Conversations to one flat array of token ids with a loss mask, and its audit.
 
-Nothing is padded and nothing is guessed from text: the mask comes from
-``bayling_study.shared.templates`` together with the ids. Tokens go to disk as they come, so that
-memory does not grow with them.
+Nothing is padded or guessed from text: ``templates`` gives the mask together with the ids.
+Tokens go to disk as they come, so that memory does not grow with them.
 """
 
 from array import array
@@ -65,11 +64,10 @@ def encode_all(
     """
     made, stops = _Tally(), templates.stop_ids(tokenizer, template)
     with atomic_directory(path) as folder:
-        tokens, mask = (
-            _Array(folder / "tokens.npy", np.int32),
-            _Array(folder / "mask.npy", np.bool_),
-        )
-        with closing(tokens), closing(mask):
+        with (
+            closing(_Array(folder / "tokens.npy", np.int32)) as tokens,
+            closing(_Array(folder / "mask.npy", np.bool_)) as mask,
+        ):
             for row in Progress("encoding", unit="conversations", over=rows):
                 try:
                     kept = templates.fit_turns(tokenizer, template, row["messages"], max_length)

@@ -1,8 +1,5 @@
 """Tests the difference of every pair of systems on every item, and says which are significant.
 
-    python -m bayling_study.stages.significance --settings F --record R --prompts DIR
-        --generation DIR --systems A B … --suites S … [--harness DIR] --out FILE
-
 Writes ``{"schema": 1, "method": {…}, "comparisons": […]}``. A comparison has
 ``suite, item, metric, signature, system_a, system_b, value_a, value_b, n``, the
 ``difference`` (a minus b) with its interval ``low, high``, the p-values
@@ -11,14 +8,11 @@ Writes ``{"schema": 1, "method": {…}, "comparisons": […]}``. A comparison ha
 
 Tested is what the report's tables show: each system with ``report.baseline`` (the first
 system where the key is not set) and each 8-bit system of ``--bases`` with its base; on
-items without answers of the baseline, all pairs. The
-``family`` of Holm's correction is a table's pairs on one item and metric. ``q_table``
-corrects for the many items of a suite; ``significant`` means that both are below the
-level. ``samples`` of the configuration are a minimum: a suite gets as many as it takes
-to mark a single difference. Averages over items are compared too.
-
-COMET only has segment scores: they are read from ``DIR/SYSTEM/SUITE.segments.jsonl``
-with ``--comet DIR`` and compared by their means.
+items without answers of the baseline, all pairs. The ``family`` of Holm's correction is a
+table's pairs on one item and metric. ``q_table`` corrects for the many items of a suite;
+``significant`` means that both are below the level. ``samples`` of the configuration are a
+minimum: a suite gets as many as it takes to mark a single difference. Averages over items are
+compared too, and COMET's segment scores (``--comet``) by their means.
 """
 
 from collections.abc import Collection, Mapping
@@ -86,9 +80,8 @@ class Inputs:
 
     def segment_files(self, system: str, suite: str) -> list[Path]:
         """Returns the file with COMET's segment scores of a system, if there is one."""
-        folder = self.comet_folder(system)
-        file = folder / f"{suite}.segments.jsonl" if folder else None
-        return [file] if file and file.exists() else []
+        folders = filter(None, [self.comet_folder(system)])
+        return [f for folder in folders if (f := folder / f"{suite}.segments.jsonl").exists()]
 
 
 def compare_suite(
@@ -211,10 +204,8 @@ def main() -> None:
             for suite in args.suites
             for row in _compare_named(config, suite, args.systems, folders, options, plan, shown)
         ]
-        write_json(
-            args.out,
-            {"schema": 1, "method": method_statement(plan, shown), "comparisons": rows},
-        )
+        found = {"schema": 1, "method": method_statement(plan, shown), "comparisons": rows}
+        write_json(args.out, found)
         significant = sum(row["significant"] for row in rows)
         run.metrics({"comparisons": len(rows), "significant": significant})
         run.output("comparisons", args.out)

@@ -1,9 +1,8 @@
 """Which comparisons the report's tables show, and the corrections for their number.
 
-Holm's correction is over the comparisons of one table on one item and metric:
-every system with the baseline, and every 8-bit system with its base. Other
-pairs are tested only where the baseline has no answers, all of them. Many items
-of a suite are a second reason for marks by chance, which ``correct_table`` answers.
+Holm's correction is over the comparisons of one table on one item and metric: every system with
+the baseline, and every 8-bit system with its base; all pairs where the baseline has no answers.
+Many items of a suite are a second reason for marks by chance, which ``correct_table`` answers.
 """
 
 from collections import Counter
@@ -49,9 +48,7 @@ class Shown:
     def enough(self, plan: Resampling, items: Iterable[Collection[str]]) -> Resampling:
         """Returns the plan with samples enough that one difference in a whole suite can be marked.
 
-        Args:
-            plan: what was asked for, which is the least.
-            items: the systems that answered, for each item of the suite.
+        ``plan`` is the least; ``items`` has the systems that answered each item of the suite.
         """
         compared = [found for systems in items if (found := self.pairs(systems))]
         sizes = [n for f in compared for n in Counter(self.family(*p) for p in f).values()]
@@ -74,12 +71,8 @@ def corrected(tests: Iterable[PairTest], plan: Resampling, shown: Shown) -> list
 def correct_table(rows: Iterable[Row], plan: Resampling) -> list[Row]:
     """Adds ``q_table``, and takes the mark from rows that the whole table does not bear out.
 
-    A table of many directions would otherwise show false marks by their number
-    alone. The family is all items of a suite, for one metric and pair of systems.
-
-    Args:
-        rows: the rows of all items of one suite, without averages.
-        plan: gives the level.
+    A table of many directions would otherwise show false marks by their number alone. The family
+    is all items of a suite (``rows``, without averages), for one metric and pair of systems.
     """
     result = [dict(row) for row in rows]
     for members in _grouped(result, "metric", "system_a", "system_b"):

@@ -1,8 +1,7 @@
 """Paired tests of two systems on one item and on averages over items.
 
-The resampled test sets and the random exchanges are shared by all systems and
-metrics of the item. An average over items is tested with the means of its
-items' resamples and exchanges, which are independent of each other.
+The resampled test sets and the random exchanges are shared by all systems and metrics of the
+item; those of an average are the means of its items', which are independent of each other.
 """
 
 from collections import Counter
@@ -92,15 +91,10 @@ def item_tests(
     plan: Resampling,
     pairs: Sequence[tuple[str, str]],
 ) -> list[PairTest]:
-    """Tests pairs of systems on one item.
+    """Tests pairs of systems on one item; the seed of ``plan`` must be the item's own.
 
-    Args:
-        systems: system to its measurements by metric.
-        plan: resamples and level; the seed must be the item's own.
-        pairs: the systems to compare.
-
-    Returns:
-        one test for each metric and pair that has it on equally many segments.
+    ``systems`` are their measurements by metric. Returns one test for each metric and pair that
+    has it on equally many segments.
     """
     measured = {
         (metric, name): result

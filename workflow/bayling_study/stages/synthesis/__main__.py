@@ -1,9 +1,9 @@
 """Writes one mixture's training set.
 
 Produces OUT/train.parquet (id, recipe, source, direction, languages, messages),
-OUT/audit.json (counts, lengths, rejections, mask samples) and OUT/README.md (data
-card with licences). ``datasets.load_dataset(OUT)`` reads it. No text of the suites
-whose prompts are given gets in. The bytes do not depend on ``--workers``.
+OUT/audit.json (counts, lengths, rejections, mask samples) and OUT/README.md (data card with
+licences); ``datasets.load_dataset(OUT)`` reads it. No text of the suites whose prompts are given
+gets in. The bytes do not depend on ``--workers``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,8 +43,7 @@ def licences_of(manifests: dict[str, Path]) -> dict[str, str]:
 
 
 def suite_texts(prompts: Iterable[Path]) -> dict[str, Iterator[str]]:
-    """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on, to be
-    taken once; they are read from the file as they are asked for."""
+    """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on, read once."""
     return {path.stem: held_out_texts(path) for path in prompts}
 
 

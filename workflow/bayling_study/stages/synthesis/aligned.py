@@ -1,18 +1,16 @@
 """Which aligned rows a mixture uses, and how they are cut into blocks of work.
 
-A block holds all material that its conversations are made from: rows of one or
-a few languages, in file order so that neighbours stay together. Small corpora
-are one block. A language with more rows than a block holds is cut into several;
-of one with more rows than its directions need, whole documents are drawn. For a
-direction between two languages without the pivot (Chinese to French, both
-aligned to English) the rows of the second language that share a pivot text with
-the block come along.
+A block holds all material that its conversations are made from: rows of one or a few languages,
+in file order so that neighbours stay together. Small corpora are one block. A language with more
+rows than a block holds is cut into several; of one with more rows than its directions need,
+whole documents are drawn. For a direction between two languages without the pivot (Chinese to
+French, both aligned to English) the rows of the second language that share a pivot text with the
+block come along.
 
-Blocks depend on the corpora, the mixture and the seed alone, so their number and
-content are the same for any number of workers.
+Blocks depend on the corpora, the mixture and the seed alone, not on the number of workers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -38,9 +36,7 @@ COLUMNS = ["lang_a", "lang_b", "text_a", "document", "split"]
 class Rows:
     """An index of the training rows of ``parallel.parquet``: three numbers a row, no text.
 
-    Attributes:
-        path: the file.
-        languages: codes, in the order in which they occur.
+    ``languages`` are codes, in the order in which they occur.
     """
 
     def __init__(self, path: Path) -> None:
@@ -133,12 +129,10 @@ class Rows:
 
 @dataclass
 class AlignedBlock:
-    """Rows that one worker makes conversations from.
+    """Rows that one worker makes conversations from, by ascending number.
 
-    Attributes:
-        rows: numbers of the block's own rows, ascending.
-        companions: rows of other languages over which some of them are joined.
-        sizes: segments of each direction in the block.
+    ``companions`` are rows of other languages over which some of them are joined; ``sizes`` are
+    the segments of each direction.
     """
 
     rows: Integers
@@ -152,7 +146,10 @@ def blocks(rows: Rows, wanted: Mapping[str, int], seed: int) -> list[AlignedBloc
     owners = _owners(rows, wanted)
     least = max(MIN_ROWS, BLOCK_ROWS // max(1, len(owners)))
     for owner, directions in owners.items():
-        for own in _chunks(_chosen(rows, owner, directions, least, seed)):
+        chosen = _chosen(rows, owner, directions, least, seed)
+        for own in np.array_split(chosen, max(1, -(-len(chosen) // BLOCK_ROWS))):
+            if not len(own):
+                continue
             last = result[-1] if result else None
             block = _block(rows, own, directions)
             if last is not None and len(last.rows) + len(own) <= BLOCK_ROWS:
@@ -188,19 +185,10 @@ def _chosen(
         material = rows.direct(direction)
         if not len(material):
             material = rows.joined(rows.of(owner), rows.owner(direction)[1])
-        chosen.append(_drawn(rows, material, max(least, round(MARGIN * count)), seed))
+        keys = mix(rows.documents[material] ^ np.uint64(seed))  # which decides their order
+        order = np.argsort(keys, kind="stable")
+        chosen.append(material[order[: max(least, round(MARGIN * count))]])
     return np.unique(np.concatenate(chosen))
-
-
-def _drawn(rows: Rows, material: Integers, count: int, seed: int) -> Integers:
-    """Returns about so many rows: documents in an order that the seed decides."""
-    keys = mix(rows.documents[material] ^ np.uint64(seed))
-    return material[np.argsort(keys, kind="stable")[:count]]
-
-
-def _chunks(chosen: Integers) -> Iterator[Integers]:
-    parts = -(-len(chosen) // BLOCK_ROWS)
-    yield from (part for part in np.array_split(chosen, max(1, parts)) if len(part))
 
 
 def _block(rows: Rows, own: Integers, directions: Iterable[str]) -> AlignedBlock:

@@ -46,7 +46,7 @@ def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict
         **({"listed_terms": sorted_counts(made.listed)} if made.listed else {}),
         "rejected": {stage: _rejected(found) for stage, found in made.rejections.items()},
         "contamination": {
-            suite: {kind: counts[suite] for kind, counts in vars(made.removed).items()}
+            suite: {kind: counts[suite] for kind, counts in made.removed.items()}
             for suite in made.suites
         },
         "duplicates": _duplicates(made),
@@ -62,8 +62,8 @@ def mask_spans(
 ) -> list[list[Any]]:
     """Returns a conversation's tokens as ``[text, supervised]``.
 
-    Tokens that only together are a character stand together: both have the same
-    mask, since the mask changes only where an answer begins and ends.
+    Tokens that only together are a character stand together: the mask changes only where an
+    answer begins and ends.
     """
     ids, mask = templates.encode(tokenizer, template, messages)
     spans: list[list[Any]] = []

@@ -1,7 +1,6 @@
 """Makes one block of work: the conversations of its portions, gated, in a file of their own.
 
-Everything that decides a block's content is in the job and in the context, which
-is the same for all: a worker adds nothing, so any number of them gives the same.
+Job and context decide a block's content: any number of workers gives the same.
 """
 
 from collections import Counter
@@ -21,11 +20,11 @@ from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.gate import Accepted, Gate, Removed
+from bayling_study.stages.synthesis.gate import Accepted, Gate
 from bayling_study.stages.synthesis.hashing import Hashes
 from bayling_study.stages.synthesis.order import write_block
 from bayling_study.stages.synthesis.registry import Recipe, Workshop, recipe_named
-from bayling_study.stages.synthesis.teacher import Teacher, TeacherQuestion
+from bayling_study.stages.synthesis.teacher import EndpointTeacher, TeacherQuestion
 from bayling_study.stages.synthesis.types import Instruction
 from bayling_study.stages.synthesis.upstream import Conversations, UpstreamBlock
 
@@ -55,8 +54,7 @@ class BlockJob:
         explored: see ``Library``.
         upstream: conversations to take, of ``BlockContext.conversations``.
         out: file to write.
-        seen: of a job that makes up for others: file of the keys of all that was made
-            before it, from its own rows too.
+        seen: file of the keys of all that was made before a job that makes up for others.
         uses: file of the draws of its rows, where other jobs may have the same rows.
     """
 
@@ -104,16 +102,17 @@ class BlockCounts:
 
     Attributes:
         rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
-        removed: what decontamination took out.
+        removed: ``rows`` and ``conversations`` that decontamination took out, by suite.
         uses: how often each number of draws of one aligned row occurred; of rows that another
             job had before, what changed.
         rows: clean aligned rows of its own that no other job had.
-        listed: entries of term lists that the rows had both sides of, by upstream source;
-            those of several blocks count in each.
+        listed: entries of term lists that a block had both sides of, by upstream source.
     """
 
     rejections: dict[str, Rejections] = field(default_factory=dict)
-    removed: Removed = field(default_factory=Removed)
+    removed: dict[str, Counter[str]] = field(
+        default_factory=lambda: {"rows": Counter(), "conversations": Counter()}
+    )
     uses: Counter[int] = field(default_factory=Counter)
     rows: int = 0
     listed: Counter[str] = field(default_factory=Counter)
@@ -122,7 +121,8 @@ class BlockCounts:
         """Adds what another block reports; blocks come in their order."""
         for stage, found in other.rejections.items():
             self.rejections.setdefault(stage, Rejections()).merge(found)
-        self.removed.add(other.removed)
+        for kind, counts in other.removed.items():
+            self.removed[kind].update(counts)
         self.uses.update(other.uses)
         self.rows += other.rows
         self.listed.update(other.listed)
@@ -130,10 +130,9 @@ class BlockCounts:
 
 @dataclass(kw_only=True)
 class Result(BlockCounts):
-    """What a block made.
+    """What a block made, in the file ``path``.
 
     Attributes:
-        path: its conversations.
         made: conversations by recipe.
         keys: keys of the conversations (``Accepted.key``) by recipe and direction.
         taken: upstream conversations used up.
@@ -145,7 +144,9 @@ class Result(BlockCounts):
     taken: int = 0
 
 
-def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = None) -> Result:
+def make_block(
+    job: BlockJob, context: BlockContext, teacher: EndpointTeacher | None = None
+) -> Result:
     """Makes a block's conversations and writes them; earlier jobs may have had the same rows."""
     result = Result(path=job.out)
     seed = seeds.derive_seed(context.seed, context.name)
@@ -171,7 +172,7 @@ def make_block(job: BlockJob, context: BlockContext, teacher: Teacher | None = N
     write_block(job.out, rows, context.buckets)
     result.rejections |= {"demands": director.rejections, "mixture": gate.rejections}
     gate.rejections.merge(workshop.rejections)
-    result.removed.add(gate.removed)
+    result.removed["conversations"].update(gate.removed)
     result.uses = Counter(library.uses.values())
     result.uses.subtract(Counter((earlier or {}).values()))
     if job.uses:
@@ -206,7 +207,7 @@ def _library(job: BlockJob, context: BlockContext, result: Result, counted: bool
             kept.append(row)
             result.rows += counted and row["own"]
         elif counted and row["own"]:
-            result.removed.rows[hit.suite] += 1
+            result.removed["rows"][hit.suite] += 1
             cleaning.add(hit.reason, f"{row['text_a']} | {row['text_b']}")
     directions = list(dict.fromkeys(p.direction for p in job.portions if p.direction))
     seed = seeds.derive_seed(context.seed, "block", str(job.number))

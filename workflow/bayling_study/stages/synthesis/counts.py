@@ -33,12 +33,11 @@ def spread(
 ) -> dict[str, float]:
     """Returns the share of each direction, patterns such as ``en-*`` taken apart.
 
-    A pattern's share is divided over the directions that it matches in proportion
-    to their aligned rows to the power of 1 / ``temperature`` (Arivazhagan et al. 2019,
-    Massively Multilingual Neural Machine Translation in the Wild, section 5.2: 1 keeps the
-    proportions of the corpora, 5 is their choice, more comes near equal shares).
-    A direction that the mixture also names by itself is none of the pattern's, nor are
-    those that are ``excluded`` or have no rows.
+    A pattern's share is divided over the directions that it matches in proportion to their
+    aligned rows to the power of 1 / ``temperature`` (Arivazhagan et al. 2019, Massively
+    Multilingual Neural Machine Translation in the Wild, section 5.2: 1 keeps the proportions of
+    the corpora, 5 is their choice, more comes near equal shares). Directions that the mixture
+    also names by itself, that are ``excluded`` or have no rows are none of the pattern's.
     """
     codes = sorted(available)
     never = {name for pattern in excluded for name in matching(pattern, codes)}

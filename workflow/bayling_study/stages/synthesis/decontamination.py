@@ -1,18 +1,16 @@
 """Keeps every test of the study out of its training data.
 
-A training text is contaminated when it equals a test text (case, spacing,
-punctuation and other spellings apart, see ``folding``) or shares an n-gram with
-one: 13 words of a test text that has so many, 8 words of a shorter one (the
-lengths of GPT-3's and of PaLM's overlap analysis), and 6 of one that has 6 or 7,
-which is found inside an instruction too. In scripts without spaces an n-gram is
-counted in characters, at 1.6 for one English word, the ratio of this project's
-Chinese text to its English. A test text that is shorter still can only be
-contaminated as a whole, for three or four words in a row are phrases that anybody
-writes, and one of one or two words (the letter of an exam's answer, a term) not
-at all.
+A training text is contaminated when it equals a test text (case, spacing, punctuation and other
+spellings apart, see ``folding``) or shares an n-gram with one: 13 words of a test text that has
+so many, 8 words of a shorter one (the lengths of GPT-3's and of PaLM's overlap analysis), and 6
+of one that has 6 or 7, which is found inside an instruction too. In scripts without spaces an
+n-gram is counted in characters, at 1.6 for one English word, the ratio of this project's Chinese
+text to its English. A shorter test text can only be contaminated as a whole, for three or four
+words in a row are phrases that anybody writes, and one of one or two words (the letter of an
+exam's answer, a term) not at all.
 
-The tests are held as sorted 64-bit hashes (``hashing``): 14 bytes an n-gram, so
-that 100 languages of FLORES need some 30 MB.
+The tests are held as sorted 64-bit hashes (``hashing``), 14 bytes an n-gram: 100 languages of
+FLORES need some 30 MB.
 """
 
 from collections import Counter
@@ -20,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -81,9 +79,8 @@ class _Grams:
 class Contamination:
     """What the tests hold.
 
-    Args:
-        tests: suite to its texts, sources and references alike; a text of several
-            suites counts for the first.
+    ``tests`` has each suite's texts, sources and references alike; a text of several suites
+    counts for the first.
     """
 
     def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
@@ -95,7 +92,7 @@ class Contamination:
                     found[order].append((hashes, number, changes))
         self._load(list(tests), {order: _joined(parts) for order, parts in found.items()})
 
-    def _load(self, suites: list[str], grams: Mapping[int, tuple[Hashes, Bytes, Changes]]) -> None:
+    def _load(self, suites: list[str], grams: Mapping[int, Sequence[Any]]) -> None:
         self.suites = suites
         self._grams = {order: _Grams(*parts) for order, parts in grams.items()}
 
@@ -111,16 +108,10 @@ class Contamination:
     def read(cls, path: Path) -> "Contamination":
         """Returns what ``save`` wrote."""
         made = cls({})
-        with np.load(path, allow_pickle=False) as arrays:
-            grams = {
-                order: (
-                    arrays[f"hashes.{order}"],
-                    arrays[f"suites.{order}"],
-                    arrays[f"changes.{order}"],
-                )
-                for order in (WHOLE, *ORDERS)
-            }
-            made._load([str(name) for name in arrays["suites"]], grams)
+        with np.load(path, allow_pickle=False) as found:
+            kinds = ("hashes", "suites", "changes")
+            grams = {n: [found[f"{kind}.{n}"] for kind in kinds] for n in (WHOLE, *ORDERS)}
+            made._load([str(name) for name in found["suites"]], grams)
         return made
 
     def find(self, texts: Sequence[str]) -> list[Overlap | None]:
@@ -134,10 +125,8 @@ class Contamination:
                 continue
             reason = f"shares a {order}-gram with a test text" if order else "equals a test text"
             starts, ends = starts[places], ends[places]
-            owners, changed = (
-                numbers[cut.texts[starts]],
-                changes - cut.changes(starts, ends, not order),
-            )
+            owners = numbers[cut.texts[starts]]
+            changed = changes - cut.changes(starts, ends, not order)
             for place, suite, change in zip(owners, suites, changed, strict=True):
                 result[place] = result[place] or Overlap(self.suites[suite], reason + named(change))
         return result
@@ -162,9 +151,8 @@ def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers, I
     runs = Runs(cut.hashes)
     sizes = np.bincount(cut.texts, minlength=count)
     ends = np.cumsum(sizes)
-    worth = np.bincount(
-        cut.texts, np.where(cut.wide, 1 / CHARACTERS_PER_WORD, 1.0), minlength=count
-    )
+    weights = np.where(cut.wide, 1 / CHARACTERS_PER_WORD, 1.0)
+    worth = np.bincount(cut.texts, weights, minlength=count)
     ends, sizes = ends[worth >= MIN_WHOLE], sizes[worth >= MIN_WHOLE]
     starts = ends - sizes
     yield WHOLE, runs.hashes(starts, ends) + sizes.astype(np.uint64), starts, ends
@@ -192,11 +180,9 @@ def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]
 def held_out_texts(path: Path) -> Iterator[str]:
     """Yields what must not be trained of a suite's prompts, once each: sources and references.
 
-    Where a prompt does not tell its source text, the user's turns are taken, less
-    the lines that every tenth such turn of the suite has too: the frame of an
-    exam's question is no test text. The file is read twice, a line at a time, since
-    FLORES repeats a text in hundreds of directions; memory holds a hash of each
-    distinct text and line.
+    Where a prompt does not tell its source text, the user's turns are taken, less the lines that
+    every tenth such turn of the suite has too: the frame of an exam's question is no test text.
+    The file is read twice, a line at a time; memory holds a hash of each distinct text and line.
 
     Raises:
         StudyError: a row lacks a field.
@@ -213,12 +199,8 @@ def held_out_texts(path: Path) -> Iterator[str]:
     common = {line for line, n in lines.items() if n >= max(10, turns / 10)}
     for prompt in stream_prompts(path) if turns else ():
         if not prompt.meta.get("source_text"):
-            yield from _unseen((_less(turn, common) for turn in prompt.turns), seen)
-
-
-def _less(text: str, lines: set[int]) -> str:
-    """Returns a text without some lines, which are known by their digests."""
-    return "\n".join(line for line in text.split("\n") if _digest(line) not in lines)
+            kept = ((s for s in t.split("\n") if _digest(s) not in common) for t in prompt.turns)
+            yield from _unseen(map("\n".join, kept), seen)
 
 
 def _unseen(texts: Iterable[str], seen: set[int]) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """The folded form in which training data and tests are compared: other spellings of one text.
 
-A table gives each character its one form, or none where people leave it out as often. Both
-sides are folded, so what is levelled too far costs no match: Russian becomes Latin as Serbian
-does. What each folding changed is summed up, so that the audit can name what was caught by it:
-where the sums of two equal n-grams differ, they were not equal before.
+A table gives each character its one form, or none where people leave it out as often. Both sides
+are folded, so what is levelled too far costs no match: Russian becomes Latin as Serbian does. What
+each folding changed is summed up: where the sums of two equal n-grams differ, they were not equal
+before, and the audit can name what was caught by it.
 """
 
 import html

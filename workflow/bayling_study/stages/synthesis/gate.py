@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -30,12 +30,9 @@ SHOWN = 200
 class Accepted:
     """An accepted conversation.
 
-    Attributes:
-        instruction: the conversation.
-        key: hash of its text and the mixture's seed; it gives the final order, in
-            which the same text twice stands side by side.
-        tokens: tokens in the mixture's template; nothing if they were not counted.
-        supervised: those that the loss counts, ends of turns included; likewise.
+    ``key`` is the hash of its text and the mixture's seed: it gives the final order, in which the
+    same text twice stands side by side. ``tokens`` are those in the mixture's template and
+    ``supervised`` those that the loss counts, ends of turns included, if they were counted.
     """
 
     instruction: Instruction
@@ -44,29 +41,11 @@ class Accepted:
     supervised: int | None
 
 
-@dataclass
-class Removed:
-    """What decontamination took out, by suite.
-
-    Attributes:
-        rows: aligned rows.
-        conversations: finished conversations, upstream ones included.
-    """
-
-    rows: Counter[str] = field(default_factory=Counter)
-    conversations: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: "Removed") -> None:
-        """Adds another count to this one."""
-        self.rows.update(other.rows)
-        self.conversations.update(other.conversations)
-
-
 class Gate:
     """Checks conversations for repetition, length and the text of tests.
 
-    The mixture sets template and limits, its seed decides the final order. ``known`` holds
-    the sorted keys of what other gates let in, which counts as repeated.
+    The mixture's seed decides the final order. ``known`` holds the sorted keys of what other
+    gates let in, which counts as repeated.
     """
 
     def __init__(
@@ -85,7 +64,7 @@ class Gate:
         self._seen: set[int] = set()
         self._known = np.empty(0, np.uint64) if known is None else known
         self.rejections = Rejections()
-        self.removed = Removed()
+        self.removed: Counter[str] = Counter()  # by suite
 
     def admit(self, made: Sequence[Instruction]) -> list[Accepted]:
         """Returns those that pass, measured, in their order; counts the others by reason."""
@@ -138,7 +117,7 @@ class Gate:
             if first is None:
                 result.append(row)
             else:
-                self.removed.conversations[first.suite] += 1
+                self.removed[first.suite] += 1
                 self._reject(row.instruction, first.reason)
         return result
 

@@ -1,11 +1,9 @@
 """64-bit hashes of many texts at once: of whole texts, of their words and of word n-grams.
 
-Decontamination compares every n-gram of the training data with every one of the
-tests, which in Python loops would take longer than all the rest. Here a batch of
-texts becomes one array of characters. A polynomial over prefix sums gives the
-hash of any run of it with one subtraction and one product, since the base is
-odd and so has an inverse modulo 2^64 (Karp and Rabin 1987, in the form of
-prefix hashes). The values depend on nothing but the text.
+Comparing n-grams of the training data with those of the tests in Python loops would take longer
+than all the rest. Here a batch of texts becomes one array of characters. A polynomial over prefix
+sums gives the hash of any run of it with one subtraction and one product, since the base is odd
+and so has an inverse modulo 2^64 (Karp and Rabin 1987, in the form of prefix hashes).
 """
 
 from collections.abc import Sequence

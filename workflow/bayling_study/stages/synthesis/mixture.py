@@ -1,8 +1,7 @@
 """Making a mixture: planned as blocks, made by any number of workers, put in one order.
 
-Memory hardly grows with the number of conversations: the plan holds a few numbers
-a row of the corpora and one a conversation, a worker one block, the last pass one
-bucket.
+Memory hardly grows with the number of conversations: the plan holds a few numbers a row of the
+corpora and one a conversation, a worker one block, the last pass one bucket.
 """
 
 import multiprocessing
@@ -28,7 +27,7 @@ from bayling_study.stages.synthesis.decontamination import Contamination
 from bayling_study.stages.synthesis.order import buckets_for, merge
 from bayling_study.stages.synthesis.plan import BlockPlan
 from bayling_study.stages.synthesis.tally import MixtureTally
-from bayling_study.stages.synthesis.teacher import Teacher
+from bayling_study.stages.synthesis.teacher import EndpointTeacher
 
 SMALL = 20_000
 """Conversations up to which starting workers takes longer than it saves."""
@@ -40,10 +39,7 @@ OWN_TESTS = "corpora (test side)"
 class FinishedMixture(block.BlockCounts):
     """A finished mixture, with the counts of all its blocks.
 
-    Attributes:
-        tally: what is in it.
-        wanted: conversations asked for, by ``RECIPE/DIRECTION``.
-        suites: names of the suites that were kept out.
+    ``wanted`` are the conversations asked for, by ``RECIPE/DIRECTION``; ``suites`` were kept out.
     """
 
     tally: MixtureTally
@@ -57,7 +53,7 @@ class MixtureTask:
 
     Attributes:
         name: the mixture's name, part of every seed.
-        seed: the study's seed.
+        seed: the study's.
         corpora: folder of the corpora stage.
         tests: suite to its texts, for decontamination; taken once.
         load_tokenizer: makes the foundation's tokenizer; called in each worker.
@@ -70,7 +66,7 @@ class MixtureTask:
     corpora: Path
     tests: Mapping[str, Iterable[str]]
     load_tokenizer: Callable[[], Any]
-    teacher: Teacher | None = None
+    teacher: EndpointTeacher | None = None
     workers: int = 1
 
     @cached_property
@@ -89,12 +85,9 @@ class MixtureTask:
 
 
 def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
-    """Makes a mixture; the same task gives the same bytes, whatever its ``workers``.
+    """Makes a mixture in the Parquet file ``out``; its bytes do not depend on ``workers``.
 
-    Args:
-        task: what to make.
-        out: Parquet file to write.
-        scratch: an empty folder for the work in between; about 1.5 kB a conversation.
+    ``scratch`` is an empty folder for the work in between; about 1.5 kB a conversation.
 
     Raises:
         StudyError: the config names a recipe, demand or direction that gives nothing.

@@ -1,11 +1,9 @@
 """The final order: blocks are written apart, then shuffled together within bounded memory.
 
-Each block's rows are sorted by a key, a hash of the conversation's text and the
-seed, and cut into buckets of the key's range, a record batch each. The last pass
-reads one bucket of all blocks, sorts it and writes it. So the order is random,
-the same for any number of workers, and the same conversation twice stands side
-by side, whichever blocks made it. Memory holds one bucket (an external bucket
-sort).
+Each block's rows are sorted by a key, a hash of the conversation's text and the seed, and cut into
+buckets of the key's range, a record batch each. The last pass reads one bucket of all blocks,
+sorts it and writes it (an external bucket sort). So the order is random, the same for any number
+of workers, and the same conversation twice stands side by side, whichever blocks made it.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,9 +66,14 @@ def merge(
     ``seen`` is given each bucket's rows as written, with all columns of ``WORK``, and the
     rows left out because an earlier one has the same text.
     """
+
+    def batch(path: Path, bucket: int) -> pa.RecordBatch:
+        with pa.OSFile(str(path)) as file:
+            return pa.ipc.open_file(file).get_batch(bucket)
+
     with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
         for bucket in range(buckets):
-            table = pa.Table.from_batches([_batch(path, bucket) for path in blocks], schema=WORK)
+            table = pa.Table.from_batches([batch(path, bucket) for path in blocks], schema=WORK)
             order = np.argsort(table["key"].to_numpy(), kind="stable")
             table = table.take(order)
             keys = table["key"].to_numpy()
@@ -79,8 +82,3 @@ def merge(
             kept = table.filter(pc.invert(pa.array(again)))
             seen(kept, table.filter(pa.array(again)))
             writer.write_table(kept.select(SCHEMA.names), row_group_size=GROUP_ROWS)
-
-
-def _batch(path: Path, bucket: int) -> pa.RecordBatch:
-    with pa.OSFile(str(path)) as file:
-        return pa.ipc.open_file(file).get_batch(bucket)

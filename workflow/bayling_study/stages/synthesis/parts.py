@@ -43,11 +43,8 @@ def written(
 ) -> tuple[str, str]:
     """Returns the language of the user's words, drawn, and one of its wordings, filled in.
 
-    Args:
-        wordings: instruction language to wordings, with ``{language}`` for the target's name.
-        target: code of the language of the answer.
-        pivot: code of a second language, ``{pivot}`` in the wordings.
-        values: what else a wording names.
+    ``wordings`` have ``{language}`` for the name of the answer's language (``target``) and
+    ``{pivot}`` for that of a second one; ``values`` are what else they name.
     """
     chosen = choose(workshop.mixture.instruction_languages, rng)
     values["language"] = languages.name(target, chosen)

@@ -23,10 +23,8 @@ found in one serves several kinds of demand. A study of one block explores all o
 class BlockPlan:
     """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones.
 
-    The seed is the mixture's; blocks go to the folder ``scratch``.
-
-    Attributes:
-        wanted: conversations asked for, by ``RECIPE/DIRECTION``.
+    The seed is the mixture's; blocks go to ``scratch``. ``wanted`` are the conversations asked
+    for, by ``RECIPE/DIRECTION``.
 
     Raises:
         StudyError: a recipe or direction gives nothing.

@@ -1,10 +1,8 @@
 """The register of recipes: what a mixture's ``shares`` name.
 
-A recipe is one small module of ``synthesis/recipes``. It registers a function
-that makes one conversation at a time from the workshop's material, or returns
-nothing when a draw leads nowhere; it is then asked again. Nothing else has to be
-edited to add one: the folder is searched, and the configuration knows the names
-that its modules register.
+A recipe is one small module of ``synthesis/recipes``. It registers a function that makes one
+conversation at a time, or returns nothing when a draw leads nowhere; it is then asked again. The
+folder is searched, and the configuration knows the names that its modules register.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +16,7 @@ from bayling_study.core.plugins import import_all
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.synthesis import recipes
-from bayling_study.stages.synthesis.teacher import Teacher, TeacherQuestion
+from bayling_study.stages.synthesis.teacher import EndpointTeacher, TeacherQuestion
 from bayling_study.stages.synthesis.types import Instruction
 
 
@@ -27,7 +25,6 @@ class Workshop:
     """What recipes work with.
 
     Attributes:
-        mixture: the section of the config.
         library: aligned training segments; all recipes share its draws, so that
             no segment is used twice before all were used once.
         director: makes interactive dialogues.
@@ -40,7 +37,7 @@ class Workshop:
     library: Library
     director: Director
     general: Iterator[Mapping[str, Any]]
-    teacher: Teacher | None = None
+    teacher: EndpointTeacher | None = None
     rejections: Rejections = field(default_factory=Rejections)
 
 
@@ -54,10 +51,8 @@ class Recipe:
 
     Attributes:
         name: as the config writes it.
-        make: makes a conversation.
         directed: made for each direction; others get an empty one.
-        taught: returns a question for the mixture's teacher; left out, and counted,
-            without one.
+        taught: returns a question for the mixture's teacher; left out and counted without one.
         fits: tells the directions that it can be made for.
     """
 

@@ -1,8 +1,7 @@
 """What blocks did not make, so that others can: shortfalls, and what two blocks made alike.
 
-A block's material runs out before its quota, or it makes a conversation that
-another block has made too, of which only the first stays (``order.merge``).
-Both are missing. Memory: 8 bytes per conversation.
+A block's material runs out before its quota, or it makes a conversation that another has made
+too, of which only the first stays (``order.merge``). Memory: 8 bytes per conversation.
 """
 
 from collections import Counter, defaultdict
@@ -23,10 +22,8 @@ and indexed again for them."""
 class Want(NamedTuple):
     """A sort of conversation that can be made in several blocks.
 
-    Attributes:
-        recipe: its recipe.
-        direction: empty for undirected recipes.
-        language: of the upstream conversations; empty for all languages and for aligned text.
+    ``direction`` is empty for undirected recipes, ``language`` (of upstream conversations) for
+    all languages and for aligned text.
     """
 
     recipe: str

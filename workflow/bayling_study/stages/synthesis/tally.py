@@ -15,11 +15,8 @@ SAMPLES = 2
 class MixtureTally:
     """Counts rows, one table after the other; memory does not grow with their number.
 
-    Args:
-        sample: lengths are taken of one in so many rows, those whose key it divides.
-
     Attributes:
-        conversations: rows.
+        sample: lengths are taken of one in so many rows, those whose key it divides.
         duplicates: rows left out because another one has the same text, by recipe.
         counts: name of a count to its values.
         lengths: recipe to the number of counted conversations of each length in tokens.

@@ -1,15 +1,13 @@
 """A teacher: a model that writes what aligned text cannot give (a paraphrase, a style).
 
-Its answers cost money or hours, so they are asked for in bulk, kept on disk by
-the client and asked only once. Each is verified by the recipe that asked; what
-fails is rejected with its reason and never mended.
+Its answers cost money or hours, so they are asked for in bulk, kept on disk by the client and
+asked only once. The recipe that asked verifies each; what fails is rejected and never mended.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
@@ -21,21 +19,9 @@ Messages = Sequence[dict[str, str]]
 """Chat messages that end with the user's."""
 
 
-class Teacher(Protocol):
-    """Answers questions."""
-
-    def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
-        """Yields one answer per question in their order; nothing where none could be had."""
-
-
 @dataclass(frozen=True)
 class TeacherQuestion:
-    """What a recipe asks the teacher.
-
-    Attributes:
-        messages: the question.
-        finish: makes the conversation from the answer, or tells why it cannot be used.
-    """
+    """What a recipe asks; ``finish`` makes the conversation of the answer, or says why not."""
 
     messages: Messages
     finish: Callable[[str], Instruction | str]
@@ -62,7 +48,7 @@ class EndpointTeacher:
 
 def hired(
     name: str | None, systems: Mapping[str, object], cache: Path | None, stack: ExitStack
-) -> Teacher | None:
+) -> EndpointTeacher | None:
     """Returns the teacher that a system of the config is, or none where none is named.
 
     Its answers go to the folder ``cache``; ``stack`` closes its connections.

@@ -44,11 +44,6 @@ class Instruction:
         return {name: getattr(self, name) for name in SCHEMA.names}
 
 
-def exchange(user: str, answer: str) -> list[Message]:
-    """Returns the two messages of one turn."""
-    return [{"role": "user", "content": user}, {"role": "assistant", "content": answer}]
-
-
 def instruction_of(
     recipe: str,
     direction: str,
@@ -69,7 +64,11 @@ def instruction_of(
         source="+".join(sorted({step.segment.corpus for step in turns})),
         direction=direction,
         languages=sorted(found | {step.segment.target for step in turns}),
-        messages=[message for step in turns for message in exchange(step.user, step.answer)],
+        messages=[
+            {"role": role, "content": text}
+            for step in turns
+            for role, text in (("user", step.user), ("assistant", step.answer))
+        ],
         demands=list(demands),
         instruction=instruction,
     )

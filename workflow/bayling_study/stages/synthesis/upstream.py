@@ -1,9 +1,8 @@
 """Which upstream conversations a mixture uses, row group by row group.
 
-Every conversation gets a place in an order that only the seed decides. Each row
-group has a quota, in proportion to its conversations; its worker takes them in
-that order until the quota is full. What a group could not fill the others fill
-in a further round.
+Every conversation gets a place in an order that only the seed decides. Each row group has a
+quota, in proportion to its conversations; its worker takes them in that order. What a group could
+not fill the others fill in a further round.
 """
 
 from collections import Counter
@@ -27,13 +26,9 @@ TAKEN = 512
 
 @dataclass(frozen=True)
 class UpstreamBlock:
-    """Conversations of one language in one row group.
+    """Conversations of one language (or, with none named, of all) in one row group.
 
-    Attributes:
-        group: number of the row group.
-        language: code, or nothing for all languages.
-        rows: places in the row group, in the order in which they are taken.
-        taken: how many of them are used up.
+    ``rows`` are places in it, in the order in which they are taken; ``taken`` of them are used up.
     """
 
     group: int

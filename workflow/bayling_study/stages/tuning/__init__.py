@@ -1,8 +1,6 @@
 """Full fine-tuning: instructions and a foundation to a tuned checkpoint.
 
-``encoded`` takes over what the stage ``masks`` encoded, ``packing`` decides which
-conversations a step learns from and in which sequences, ``sequences`` computes a
-sequence's loss, ``schedule`` gives a step's learning rate, ``engine`` is
-DeepSpeed, ``checkpoints`` keeps the work, ``worker`` is one training process,
-``launcher`` runs them, ``output`` writes the result.
+``__main__`` prepares a job, ``launcher`` runs its processes (``worker``). ``packing`` decides what
+a step learns from, ``sequences`` computes the loss, ``engine`` is DeepSpeed, ``checkpoints`` keeps
+the work, ``output`` writes the result.
 """

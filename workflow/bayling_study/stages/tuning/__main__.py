@@ -1,11 +1,10 @@
 """Tunes a foundation: ``python -m bayling_study.stages.tuning``.
 
-Reads ``--foundation`` (a checkpoint in the hub's format) and ``train.parquet``
-of ``--synthesis``; writes the tuned checkpoint to ``--out`` when the last
-step is done, and nothing there before. Work in progress lies in
-``--checkpoints``: a second start goes on from the newest checkpoint that
-verifies. SIGTERM, SIGUSR1 and the end of ``tuning.budget_minutes`` save and end
-with status 75: start the same command again.
+Reads ``--foundation`` (a checkpoint in the hub's format) and ``train.parquet`` of
+``--synthesis``; writes the tuned checkpoint to ``--out`` when the last step is done, and nothing
+there before. A second start goes on from the newest checkpoint in ``--checkpoints`` that
+verifies. SIGTERM, SIGUSR1 and the end of ``tuning.budget_minutes`` save and end with status 75:
+start the same command again.
 """
 
 import argparse
@@ -38,15 +37,8 @@ from bayling_study.stages.tuning.resources import (
 )
 
 OPERATIONAL = {
-    *("checkpoint_minutes", "keep_checkpoints", "budget_minutes", "attempts"),
-    *(
-        "zero_stage",
-        "offload",
-        "micro_batch_tokens",
-        "attention",
-        "gradient_checkpointing",
-        "device",
-    ),
+    *("checkpoint_minutes", "keep_checkpoints", "budget_minutes", "attempts", "zero_stage"),
+    *("offload", "micro_batch_tokens", "attention", "gradient_checkpointing", "device"),
 }
 """Settings that change when and how work is done and, but for rounding, not what is learnt."""
 
@@ -91,6 +83,13 @@ def main() -> int:
     each = options.processes or granted_processes()
     check_grant(config.tuning, each, options.nodes)
     options.processes = each * options.nodes
+    nodes = Nodes(
+        options.nodes,
+        options.threads,
+        options.node_launcher,
+        options.node_logs,
+        options.node_seconds,
+    )
     adapters.check(config.tuning.adapter, str(options.foundation))
     with run_record(
         options.record, "tuning", options.system, config.study.name, options.code
@@ -99,7 +98,7 @@ def main() -> int:
         if not kept.hand_over(run, options.out, job.folder):
             reports = Reports(run, options.tracking_uri, config.tracking.flush_seconds)
             try:
-                launch(job, each, reports.handle, granted_nodes(options))
+                launch(job, each, reports.handle, nodes)
             finally:
                 reports.close()
             if not reports.finished:
@@ -113,17 +112,6 @@ def main() -> int:
     return 0
 
 
-def granted_nodes(options: argparse.Namespace) -> Nodes:
-    """Returns the nodes that the options describe."""
-    return Nodes(
-        count=options.nodes,
-        threads=options.threads,
-        launcher=options.node_launcher,
-        logs=options.node_logs,
-        timeout=options.node_seconds,
-    )
-
-
 def granted_processes() -> int:
     """Returns the GPUs that were granted on this node; without any, one process takes all cores.
 
@@ -135,17 +123,6 @@ def granted_processes() -> int:
     return int(torch.cuda.device_count()) or 1
 
 
-def note_inputs(options: argparse.Namespace, run: RunRecord) -> None:
-    """Notes what the job reads before it reads it, so that damage is named first.
-
-    Raises:
-        StudyError: something is not what its job wrote.
-    """
-    run.input("synthesis", options.synthesis)
-    run.input("foundation", options.foundation)
-    run.input("masks", options.masks)
-
-
 def prepare(
     options: argparse.Namespace,
     config: StudyConfig,
@@ -153,9 +130,14 @@ def prepare(
     begin: float,
     run: RunRecord,
 ) -> TrainingJob:
-    """Takes the encoded conversations over, notes inputs in the run record and writes the job."""
+    """Takes the encoded conversations over, notes inputs in the run record and writes the job.
+
+    Raises:
+        StudyError: an input is not what its job wrote, or does not fit.
+    """
     settings = config.tuning
-    note_inputs(options, run)
+    for name in ("synthesis", "foundation", "masks"):  # before they are read: damage is named first
+        run.input(name, getattr(options, name))
     identity = identify(config, system, options)
     folder = options.checkpoints / identity[:12]
     folder.mkdir(parents=True, exist_ok=True)
@@ -226,12 +208,9 @@ def tell_others(folder: Path, own: Path) -> None:
 def licence(foundation: Path) -> str | None:
     """Returns the licence that the foundation's model card names in its header, if any."""
     card = foundation / "README.md"
-    if not card.exists():
-        return None
-    for line in card.read_text(encoding="utf-8").splitlines():
-        if line.startswith("license:"):
-            return line.partition(":")[2].strip()
-    return None
+    lines = card.read_text(encoding="utf-8").splitlines() if card.exists() else []
+    found = (line.partition(":")[2].strip() for line in lines if line.startswith("license:"))
+    return next(found, None)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """Low-rank adapters: attached to the foundation, trained alone, merged into the weights.
 
-LoRA (Hu et al. 2021, arXiv 2106.09685) learns ``B·A·alpha/rank`` beside a frozen
-weight; QLoRA (Dettmers et al. 2023, arXiv 2305.14314) keeps that weight in 4-bit
-NF4. PEFT puts the layers in; everything after training sees ordinary weights,
-because ``final_tensors`` names and merges them one by one.
+LoRA (Hu et al. 2021, arXiv 2106.09685) learns ``B·A·alpha/rank`` beside a frozen weight; QLoRA
+(Dettmers et al. 2023, arXiv 2305.14314) keeps that weight in 4-bit NF4. PEFT puts the layers in;
+everything after training sees ordinary weights (``final_tensors``).
 """
 
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from bayling_study.config.lowcost import Adapter
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.checkpoints.skeleton import skeleton
 
 ADAPTER = "default"
 """PEFT's name of an adapter; a model here has one."""
@@ -32,8 +33,7 @@ BASE = ".base_layer."
 def check(adapter: Adapter | None, foundation: str) -> None:
     """Checks, before anything is encoded or loaded, that an adapter can be trained here.
 
-    On a GPU the 4-bit form itself is tried by the workers: this program would keep a
-    context on the card for as long as they train.
+    On a GPU the workers try the 4-bit form: this program would keep a context on the card.
 
     Raises:
         StudyError: a target is no layer of the foundation, or bitsandbytes is not
@@ -41,9 +41,7 @@ def check(adapter: Adapter | None, foundation: str) -> None:
     """
     if adapter is None:
         return
-    config = transformers.AutoConfig.from_pretrained(foundation)
-    with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config)
+    model = skeleton(Path(foundation), torch.float32)
     check_targets(adapter, model)
     if adapter.kind == "qlora":
         check_installed()
@@ -58,17 +56,19 @@ def check_targets(adapter: Adapter, model: Any) -> None:
     Raises:
         StudyError: names the targets that are not, and what there is.
     """
-    output = model.get_output_embeddings()
-    found = {
-        name.rpartition(".")[2]
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not output
-    }
+    found = {name.rpartition(".")[2] for name in block_layers(model)}
     unknown = sorted(set(adapter.targets) - found)
     if unknown:
         what = f"the foundation has no linear layers called {', '.join(unknown)}"
         fix = f"targets: [{', '.join(sorted(found))}]"
         raise StudyError(what, where="tuning.adapter.targets", fix=fix)
+
+
+def block_layers(model: Any) -> dict[str, torch.nn.Linear]:
+    """Returns the linear layers inside a model's blocks by name."""
+    linear = {n: one for n, one in model.named_modules() if isinstance(one, torch.nn.Linear)}
+    output = model.get_output_embeddings()
+    return {name: layer for name, layer in linear.items() if layer is not output}
 
 
 def check_installed() -> None:
@@ -110,10 +110,8 @@ def check_blocks(model: Any) -> None:
     Raises:
         StudyError: names such a layer.
     """
-    output = model.get_output_embeddings()
-    for name, module in model.named_modules():
-        linear = isinstance(module, torch.nn.Linear) and module is not output
-        if linear and module.in_features % BLOCK:
+    for name, module in block_layers(model).items():
+        if module.in_features % BLOCK:
             raise StudyError(
                 f"{name} has rows of {module.in_features}, no multiple of {BLOCK}, which "
                 "bitsandbytes cannot take in 4 bits on a CPU",
@@ -147,8 +145,8 @@ def load_options(adapter: Adapter | None, dtype: torch.dtype) -> dict[str, Any]:
 def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
     """Puts adapters into a model, in place, and freezes everything else.
 
-    An adapter starts as no change (B is zero); A is drawn from the study's seed,
-    so that all processes and a resumed run start from the same one.
+    An adapter starts as no change (B is zero); A is drawn from the study's seed, the same for all
+    processes and after a resumption.
 
     Raises:
         StudyError: a target is no layer of the model.
@@ -174,12 +172,9 @@ def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
 
 @dataclass(frozen=True)
 class FinalTensor:
-    """A tensor of the result.
+    """A tensor of the result, by the foundation's name.
 
-    Attributes:
-        name: as in the foundation.
-        parts: parameters it is made from, which ZeRO-3 has to gather first.
-        value: returns it, once they are gathered.
+    ZeRO-3 has to gather the ``parts`` that it is made from; then ``value`` returns it.
     """
 
     name: str
@@ -209,8 +204,7 @@ def final_tensors(model: Any) -> Iterator[FinalTensor]:
 def merged(layer: Any) -> Tensor:
     """Returns a layer's weight with its adapter added, in fp32; a 4-bit weight is dequantised.
 
-    That is the weight the adapter was trained beside: with QLoRA the rounded
-    one, not the foundation's.
+    So it is the weight that the adapter was trained beside: with QLoRA the rounded one.
     """
     base = layer.base_layer.weight
     state = getattr(base, "quant_state", None)

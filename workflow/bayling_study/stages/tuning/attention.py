@@ -1,10 +1,8 @@
 """Attention that stays inside a conversation, for each kernel.
 
-``eager`` and ``sdpa`` take a mask in full form. ``flex`` (torch's flex attention)
-takes it as a function and skips blocks that are closed, which needs a GPU and
-compiles once. ``flash`` (the package flash-attn) takes none: transformers reads
-the borders from the restarting positions and calls its varlen kernel; it
-therefore knows no shared start.
+``eager`` and ``sdpa`` take a mask in full form. ``flex`` (torch's flex attention) takes it as a
+function and skips closed blocks, which needs a GPU and compiles once. ``flash`` (flash-attn) takes
+none and knows no shared start: transformers reads the borders from the restarting positions.
 """
 
 import importlib.util
@@ -60,12 +58,8 @@ def attention_mask(segments: torch.Tensor, attention: Attention, dtype: torch.dt
     """Returns what makes attention causal inside a conversation and closed between them.
 
     SDPA takes truth values [1, 1, length, length], eager attention takes 0 and the
-    lowest number, flex attention a ``BlockMask``, flash attention nothing.
-
-    Args:
-        segments: int64 [length] conversation of each token.
-        attention: kernel.
-        dtype: compute precision.
+    lowest number of ``dtype``, flex attention a ``BlockMask``, flash attention nothing.
+    ``segments`` is int64 [length], the conversation of each token.
     """
     if attention == "flash_attention_2":
         return None

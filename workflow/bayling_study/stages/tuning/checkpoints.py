@@ -1,11 +1,10 @@
 """Checkpoints that verify.
 
-A checkpoint is a folder ``step-00000120`` with the files of ``states`` and a manifest.
-It is written as ``.step-00000120.tmp``, synced and renamed, so that a folder of
-the final name is complete unless the disk lied; the manifest's sizes and hashes
-find that out. The newest one that verifies is used, damaged ones are renamed
-``damaged-…`` and reported. Random states need no file: every random choice of a
-step is derived from the seed, the step and the process.
+A checkpoint is a folder ``step-00000120`` with the files of ``states`` and a manifest. It is
+written as ``.step-00000120.tmp``, synced and renamed, so it is complete unless the disk lied; the
+manifest's sizes and hashes find that out. The newest one that verifies is used, damaged ones are
+renamed ``damaged-…`` and reported. Random states need no file: every random choice of a step is
+derived from the seed, the step and the process.
 """
 
 import os
@@ -38,7 +37,7 @@ class Manifest:
     Attributes:
         step: optimiser steps done.
         position: conversations consumed from the stream of all epochs.
-        processes: number of processes that wrote it; as many or others can go on from it.
+        processes: that wrote it; as many or others can go on from it.
         seed: from which the random states of every step are derived.
         data, code: hashes of the encoded conversations and of the code.
         files: all files but this manifest.
@@ -54,12 +53,7 @@ class Manifest:
 
 
 class Checkpoints:
-    """The checkpoints of one training run.
-
-    Args:
-        folder: holds them and nothing else of that prefix.
-        keep: number of newest checkpoints that are kept.
-    """
+    """The checkpoints of one training run, of which the ``keep`` newest stay."""
 
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder = folder
@@ -96,8 +90,7 @@ class Checkpoints:
     def newest(self, data: str) -> tuple[Manifest | None, list[str]]:
         """Returns the newest checkpoint that verifies, and what was set aside and why.
 
-        Args:
-            data: hash of the encoded conversations; a checkpoint of others is set aside.
+        One whose conversations do not have the hash ``data`` is set aside.
         """
         notes: list[str] = []
         for path in reversed(self.all()):
@@ -125,18 +118,13 @@ def name(step: int) -> str:
 def seal(folder: Path, part: int = 0, parts: int = 1) -> list[StoredFile]:
     """Syncs and hashes every ``parts``-th file of a folder, so that processes can share this."""
     stored = []
-    for path in files_of(folder)[part::parts]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    for path in sorted(files)[part::parts]:
         with open(path, "rb") as stream:
             os.fsync(stream.fileno())
         relative = path.relative_to(folder).as_posix()
         stored.append(StoredFile(relative, path.stat().st_size, sha256_file(path)))
     return stored
-
-
-def files_of(folder: Path) -> list[Path]:
-    """Returns the files of a checkpoint in a fixed order, without its manifest."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    return sorted(files)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -1,15 +1,13 @@
 """A curriculum over the language mix: how many non-English conversations each phase learns.
 
-PolyLM (arXiv 2307.06018) raises the share of non-English
-text from 30 to 60 % over its training. Here a conversation counts as
-non-English when it teaches to answer in another language than English.
+PolyLM (arXiv 2307.06018) raises the share of non-English text from 30 to 60 % over its training.
+Here a conversation counts as non-English when it teaches to answer in another language.
 
-The stream of conversations is cut into phases. Inside a phase the two groups
-alternate evenly, so that every step has the phase's share; each group is a
-stream of its own seeded permutations, one behind the other. So every
-conversation is used ``epochs`` times, if the phases' mean share is the
-mixture's own. If it is not, one group would have to be used more often than the
-other: refused, unless ``tuning.curriculum_repeats`` allows it.
+The stream of conversations is cut into phases. Inside a phase the two groups alternate evenly, so
+that every step has the phase's share; each group is a stream of its own seeded permutations. So
+every conversation is used ``epochs`` times, if the phases' mean share is the mixture's own. If it
+is not, one group would have to be used more often than the other: refused, unless
+``tuning.curriculum_repeats`` allows it.
 """
 
 import hashlib
@@ -27,7 +25,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_file
 from bayling_study.core.seeds import generator
 from bayling_study.shared.token_set import TokenSet
-from bayling_study.stages.tuning.order import Order, shuffled
+from bayling_study.stages.tuning.schedule import Order, shuffled
 
 KEY = "tuning.curriculum"
 FLAGS = "non_english.npy"
@@ -42,12 +40,10 @@ class Curriculum:
         phases: the configured phases, ascending.
         flags: for each conversation whether it is non-English.
         total: conversations of the whole run, to which ``until`` refers.
-        seed: of the study.
         repeats: whether the groups may be used unequally often.
 
     Raises:
-        StudyError: the mean share is not the mixture's and must be, or a group that
-            is asked for is empty.
+        StudyError: the mean share is not the mixture's and must be, or a group is missing.
     """
 
     def __init__(
@@ -76,8 +72,8 @@ class Curriculum:
     def order(self, epoch: int) -> list[int]:
         """Returns the conversations of the ``epoch``-th slice of the stream, by index.
 
-        A slice is as long as there are conversations. With phases of unequal
-        shares a conversation can be in one twice and in another not at all.
+        A slice is as long as there are conversations; with phases of unequal shares one can be
+        in it twice and another not at all.
         """
         places = np.arange(epoch * self.count, (epoch + 1) * self.count + 1)
         before = self.non_english(places)
@@ -217,12 +213,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Fixes the order of a run before it starts; returns what the run record says of it.
 
-    Args:
-        folder: the job's, where the workers find the groups of the curriculum.
-        instructions: folder of the mixture.
-        tokens: its encoded conversations.
-        settings: the config section ``tuning``.
-        seed: of the study.
+    The workers find the groups of the curriculum in the job's ``folder``; ``instructions`` is the
+    folder of the mixture, ``tokens`` its encoded conversations.
 
     Raises:
         StudyError: the curriculum does not fit the mixture.

@@ -10,12 +10,9 @@ from bayling_study.shared.token_set import AUDIT, TOKENS
 
 
 def adopt(masks: Path, folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
-    """Takes an earlier job's encoding into a training job's folder; returns the audit.
+    """Takes what the stage ``masks`` wrote into a training job's folder; returns the audit.
 
-    Args:
-        masks: what the program wrote.
-        folder: of the training job.
-        expected: ``made_from`` of the training job.
+    ``expected`` is ``made_from`` of the training job.
 
     Raises:
         StudyError: it was made from other data, another tokenizer or with other settings.

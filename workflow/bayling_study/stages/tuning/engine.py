@@ -1,12 +1,10 @@
 """The DeepSpeed engine and the model in it.
 
-Why ``deepspeed.initialize`` and not the Trainer: a step here is a number of
-conversations, packed into however many sequences they need, so the number of
-backward passes changes from step to step. The Trainer draws a fixed
-``gradient_accumulation_steps`` of batches (transformers 5.23,
-``Trainer.get_batch_samples``), which would fix sequences instead and make the steps
-depend on packing and on the number of processes. DeepSpeed's
-``managed_gradient_accumulation: false`` leaves the end of a step to the caller.
+Why ``deepspeed.initialize`` and not the Trainer: a step here is a number of conversations, in
+however many sequences they need, so the number of backward passes changes from step to step. The
+Trainer draws a fixed ``gradient_accumulation_steps`` of batches (transformers 5.23,
+``Trainer.get_batch_samples``): steps would depend on packing and on the number of processes.
+DeepSpeed's ``managed_gradient_accumulation: false`` leaves the end of a step to the caller.
 """
 
 from pathlib import Path
@@ -30,16 +28,12 @@ EPSILON = 1e-8
 
 
 def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
-    """Returns DeepSpeed's configuration.
+    """Returns DeepSpeed's configuration; neither stage nor offload may be ``auto``.
 
-    Gradients are summed in fp32 over the sequences of a step also in bf16 training.
-    The caller divides by the supervised tokens, so DeepSpeed must not divide by the
-    number of sequences: accumulation stays at 1 and is not managed. The bucket is
-    allocated at every backward pass, so its size counts on the CPU too: with
-    DeepSpeed's 500 million values the system cleared 1 GB of pages each time.
-
-    Args:
-        settings: with a stage and an offload, neither of them ``auto``.
+    Gradients are summed in fp32 over the sequences of a step also in bf16 training. The caller
+    divides by the supervised tokens, so accumulation stays at 1 and is not managed. The bucket is
+    allocated at every backward pass, on the CPU too: with DeepSpeed's 500 million values the
+    system cleared 1 GB of pages each time.
     """
     zero: dict[str, Any] = {
         "stage": settings.zero_stage,

@@ -9,28 +9,24 @@ log = logging.getLogger(__name__)
 
 
 class Reports:
-    """Carries reports into the run record and, if asked for, to a live MLflow run.
+    """Carries reports into the run record and, given a tracking URI, to a live MLflow run.
 
-    Args:
-        run: the stage's run record.
-        uri: tracking URI of live metrics, or none.
-        flush_seconds: time between two transfers.
+    ``flush_seconds`` is the time between two transfers.
     """
 
     def __init__(self, run: RunRecord, uri: str | None, flush_seconds: float) -> None:
         self.run = run
         self.finished = False
         self._points: dict[int, dict[str, Any]] = {}
-        self._live = None
-        if uri is not None:
-            self._live = open_live(uri, run, flush_seconds)
+        self._live = None if uri is None else open_live(uri, run, flush_seconds)
 
     def handle(self, event: dict[str, Any]) -> None:
         """Takes one report. Those of earlier attempts come first and end with a new ``started``."""
         kind = event["event"]
         self.finished = kind == "finished"
         if kind == "step":
-            self._step(event)
+            self._points[event["step"]] = {key: event[key] for key in ("step", "time", "values")}
+            self._rewrite()
         elif kind == "started":
             self._points = {s: p for s, p in self._points.items() if s <= event["step"]}
             self._rewrite()
@@ -49,11 +45,6 @@ class Reports:
         self.run.flush()
         if self._live is not None:
             self._live.close()
-
-    def _step(self, event: dict[str, Any]) -> None:
-        point = {"step": event["step"], "time": event["time"], "values": event["values"]}
-        self._points[event["step"]] = point
-        self._rewrite()
 
     def _rewrite(self) -> None:
         """Sets the curve: a step that was done again after a kill replaces its first value."""

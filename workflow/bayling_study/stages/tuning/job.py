@@ -1,8 +1,7 @@
 """What the stage program tells its worker processes, and what they tell back.
 
-The job is one JSON file. Reports are JSON lines that the first worker appends;
-the stage program follows the file. Training therefore never waits for a
-tracking server or a run record.
+The job is one JSON file. Reports are JSON lines that the first worker appends and the stage
+program follows, so training never waits for a tracking server or a run record.
 """
 
 import json
@@ -23,10 +22,8 @@ class TrainingJob:
     """One training run.
 
     Attributes:
-        system: name of the tuned system.
         tuning: the config section ``tuning`` as plain values.
         template: conversation template.
-        seed: of the study.
         foundation, work, out: folders of the foundation, of checkpoints, of the result.
         code: hash of the stage's code.
         deadline: Unix time at which to save and stop, or none.
@@ -92,11 +89,7 @@ def report(path: Path, kind: str, **values: Any) -> None:
 
 
 class Follower:
-    """Reads reports as they come.
-
-    Args:
-        path: the file; it need not exist yet.
-    """
+    """Reads reports as they come; the file need not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,10 +1,10 @@
 """Finished weights, kept as hard links beside the work in progress.
 
 Snakemake deletes a job's declared folder before the job starts. A job that a cluster's queue
-starts a second time, because the first Snakemake was killed and a new one knew nothing of
-its jobs, would so delete the finished model and train it again from its first step. The
-links take no room while the model stands; a second job with the same settings, data and code
-takes the model from there at once, with the measurements of the training that made it.
+starts a second time, because a new Snakemake knew nothing of a killed one's jobs, would so delete
+the finished model and train it again. The links take no room while the model stands; a second job
+with the same settings, data and code takes the model from there at once, with the measurements
+of the training that made it.
 """
 
 import logging

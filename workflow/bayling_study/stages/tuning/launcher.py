@@ -1,10 +1,10 @@
 """Starts the worker processes, follows them, and ends them together.
 
-torch.distributed.run starts the workers: it ends all of them when one dies and
-says which. It is shielded from the signals that ask to stop, which reach training
-through the stop file alone, so that a checkpoint can be finished however long it
-takes: torch would give its workers 30 seconds at SIGTERM and would die of SIGUSR1,
-and a scheduler sends both to every process of a job. What ends it is SIGHUP.
+torch.distributed.run starts the workers: it ends all of them when one dies and says which. It is
+shielded from the signals that ask to stop, which reach training through the stop file alone, so
+that a checkpoint can be finished however long it takes: torch would give its workers 30 seconds
+at SIGTERM and would die of SIGUSR1, and a scheduler sends both to every process of a job. What
+ends it is SIGHUP.
 """
 
 import ctypes
@@ -45,7 +45,7 @@ def launch(
 
     Args:
         job: what to train; its file must have been written.
-        processes: number of worker processes, of each node where there are several.
+        processes: workers, of each node where there are several.
         handle: called with each report of the first worker, also those of earlier attempts.
         nodes: the nodes to train on; none means this one.
 
@@ -96,12 +96,8 @@ def launch(
 def torchrun(job: Path, processes: int, master: str, nodes: int = 1, rank: int = 0) -> list[str]:
     """Returns the command line of torch.distributed.run for one node's processes.
 
-    Args:
-        job: the job's file.
-        processes: of this node.
-        master: ``HOST:PORT`` at which the processes of all nodes meet.
-        nodes: how many there are.
-        rank: which of them this one is.
+    ``master`` is the ``HOST:PORT`` at which the processes of all ``nodes`` meet; ``rank`` says
+    which of them this one is.
     """
     host, _, port = master.rpartition(":")
     return [
@@ -116,9 +112,7 @@ def torchrun(job: Path, processes: int, master: str, nodes: int = 1, rank: int =
 def environment(processes: int, folder: Path) -> dict[str, str]:
     """Returns the workers' environment: the granted cores shared out, the hub switched off.
 
-    Args:
-        processes: workers of this node.
-        folder: of the training job; what DeepSpeed compiles (with offload) is kept there.
+    What DeepSpeed compiles (with offload) is kept in the training job's ``folder``.
     """
     values = dict(os.environ)
     values.setdefault("TORCH_EXTENSIONS_DIR", str((folder / EXTENSIONS).resolve()))
@@ -133,11 +127,7 @@ def environment(processes: int, folder: Path) -> dict[str, str]:
 
 
 class Echo(threading.Thread):
-    """Passes the workers' terminal output on and remembers its end.
-
-    Args:
-        stream: the workers' standard error.
-    """
+    """Passes the workers' standard error on and remembers its end."""
 
     def __init__(self, stream: IO[str]) -> None:
         super().__init__(daemon=True)
@@ -183,8 +173,7 @@ def end(process: subprocess.Popen[str]) -> None:
 def shield() -> None:
     """Makes a starting launcher deaf to stop signals, but lets it end when this program dies.
 
-    Linux sends it SIGHUP then, so that nothing trains on alone. Workers inherit the
-    deafness until they have handlers of their own.
+    Linux sends it SIGHUP then. Workers inherit the deafness until they have handlers of their own.
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -1,14 +1,14 @@
 """A process's memory: checked against the plan, and given back where it is free.
 
-Sequences differ in length, so on CPU every step asks for blocks of other sizes, and
-glibc's heap keeps growing round the holes: with SmolLM2-135M from 3.6 to
-4.9 GiB a process in forty steps. Trimming the heap stops that; doing it at every
-step cost more in page faults than it was worth. Keeping large blocks on the heap
-(MALLOC_MMAP_THRESHOLD_ of 1 GiB) saved 0.7 of 6.4 seconds of processor time a
-step, but took 5.7 GiB after ten steps in place of 3.6 GiB.
+Sequences differ in length, so on CPU every step asks for blocks of other sizes, and glibc's heap
+grows round the holes: with SmolLM2-135M from 3.6 to 4.9 GiB a process in forty steps. Trimming
+it stops that; at every step it cost more in page faults than it was worth. Keeping large blocks
+on the heap (MALLOC_MMAP_THRESHOLD_ of 1 GiB) saved 0.7 of 6.4 seconds of processor time a step,
+but took 5.7 GiB after ten steps in place of 3.6 GiB.
 """
 
 import ctypes
+import os
 import sys
 from pathlib import Path
 
@@ -39,14 +39,9 @@ def release_free_memory() -> bool:
 class MemoryCheck:
     """Compares the formula of the memory plan with what training took.
 
-    Make it before the model is loaded: on the CPU, what the libraries take by then
-    is in no formula. What they take later (0.2 GiB) is in the measured number.
-
-    Args:
-        shape: of the model, or none where it is not known.
-        tuning: the settings, without ``auto``.
-        processes: number of processes.
-        attention: kernel, by transformers' name.
+    Make it before the model is loaded: on the CPU, what the libraries take by then is in no
+    formula. What they take later (0.2 GiB) is in the measured number. ``shape`` is none where it
+    is not known, ``tuning`` has no ``auto``, ``attention`` is the kernel by transformers' name.
     """
 
     def __init__(
@@ -78,8 +73,5 @@ class MemoryCheck:
 
 def resident_bytes() -> int:
     """Returns the memory that this process holds now; 1 where the system does not tell."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 1
-    marks = (line.split() for line in status.read_text().splitlines())
-    return next((int(words[1]) * 1024 for words in marks if words[:1] == ["VmRSS:"]), 1)
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else 1

@@ -1,9 +1,7 @@
 """One node's part of a training: ``python -m bayling_study.stages.tuning.node JOB``.
 
-Started by the scheduler on every node (``tuning.nodes``). Meets the others,
-then runs torch.distributed.run for this node's processes. Its output goes on to
-the terminal and, with ``--logs``, to ``node-RANK.log``, which later attempts
-append to.
+Started by the scheduler on every node (``tuning.nodes``). Its output goes on to the terminal and,
+with ``--logs``, to ``node-RANK.log``, which later attempts append to.
 """
 
 import subprocess
@@ -39,10 +37,12 @@ COMMAND_LINE = cli.command(
 
 def main() -> int:
     """Meets the others and runs this node's processes; returns their status."""
+    import torch
+
     options = COMMAND_LINE.parse_args()
-    rank = node_rank()
+    rank, gpus = node_rank(), int(torch.cuda.device_count())
     with log_file(options.logs, rank) as log, stop_on_signal(TrainingJob.read(options.job)):
-        master = join(options.rendezvous, rank, visible_gpus(), free_port(), options.timeout)
+        master = join(options.rendezvous, rank, gpus, free_port(), options.timeout)
         tell(log, f"node {rank} of {options.nodes}, {node_name()}: master is {master}")
         command = torchrun(options.job, options.processes, master, options.nodes, rank)
         status = run(command, environment(options.processes, options.job.parent), log)
@@ -68,13 +68,6 @@ def run(command: list[str], environment: dict[str, str], log: IO[str] | None) ->
     finally:
         end(process)
     return process.wait()
-
-
-def visible_gpus() -> int:
-    """Returns how many GPUs this node was given."""
-    import torch
-
-    return int(torch.cuda.device_count())
 
 
 def tell(log: IO[str] | None, line: str) -> None:

@@ -1,10 +1,9 @@
 """Training on several nodes: who takes part, where they rendezvous, who is missing.
 
-The stage program runs on the first node of the allocation. It opens the
-rendezvous (a TCP store of torch) and has the scheduler start one ``tuning.node`` on
-each node. Each reports there; when all have, all start torch.distributed.run
-with the first node as master. A node that does not come, or cannot reach the
-rendezvous, is named in an error after ``timeout`` seconds; torch alone would
+The stage program runs on the first node of the allocation. It opens the rendezvous (a TCP store
+of torch) and has the scheduler start one ``tuning.node`` on each node. When all have reported
+there, all start torch.distributed.run with the first node as master. A node that does not come,
+or cannot reach the rendezvous, is named in an error after ``timeout`` seconds; torch alone would
 wait for half an hour and then name nobody.
 """
 
@@ -34,7 +33,6 @@ class Nodes:
     """The nodes of one training.
 
     Attributes:
-        count: how many.
         threads: cores that each may use.
         launcher: program that starts one task on each: ``srun``, or a whole command line.
         logs: folder that keeps each node's output, or none.
@@ -67,9 +65,7 @@ class Nodes:
 class Rendezvous:
     """Where the nodes report; lives in the stage program on the first node.
 
-    Args:
-        nodes: who is awaited.
-        processes: worker processes of each node.
+    ``processes`` are the workers of each node.
     """
 
     def __init__(self, nodes: Nodes, processes: int) -> None:

@@ -19,10 +19,7 @@ from bayling_study.stages.tuning.job import TrainingJob
 def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> None:
     """Writes the result folder; it appears whole or not at all.
 
-    Args:
-        job: names the foundation, the template and the folder.
-        weights: all parameters of the model by name.
-        dtype: their type, noted in the configuration.
+    ``weights`` are all parameters of the model by name; the configuration notes their ``dtype``.
 
     Raises:
         StudyError: weights are no numbers: the last step's change was too large.

@@ -1,12 +1,10 @@
 """The fixed batch: which conversations a step learns from, and in which sequences.
 
-The order of conversations is a stream: one permutation an epoch (``order``), one
-behind the other. A step takes the next ``batch`` conversations of that stream,
-or, with a batch in tokens, those that start in the stream's next
-``batch_tokens`` tokens. Neither depends on the number of processes. Only then a
-step's conversations are packed into sequences and the sequences given to processes, and
-because attention never crosses a conversation and the loss is summed over
-tokens, any packing and any number of processes gives the same step.
+The stream of conversations is one permutation an epoch (``schedule.Order``), one behind the
+other. A step takes its next ``batch`` conversations or, with a batch in tokens, those that start
+in its next ``batch_tokens`` tokens. Only then they are packed into sequences and given to
+processes: as attention never crosses a conversation and the loss is summed over tokens, any
+packing and any number of processes gives the same step.
 
 A sequence is as long as its conversations together, so there is no padding at all.
 """
@@ -18,7 +16,7 @@ import math
 from collections.abc import Sequence
 
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.tuning.order import Order, shuffled
+from bayling_study.stages.tuning.schedule import Order, shuffled
 
 Packed = list[int]
 """Indices of the conversations in one packed sequence; empty where it only keeps processes in
@@ -33,13 +31,10 @@ class Schedule:
         batch: conversations per step.
         batch_tokens: tokens per step on average, in place of ``batch``; at least the longest
             conversation, so that no step is empty.
-        epochs: passes over the conversations.
         max_steps: upper bound of the number of steps, or none.
         capacity: tokens of a sequence at most.
         prefixes: first tokens of each conversation that it shares with all others of the same
             number and that a sequence holds once; none means no sharing.
-        processes: number of processes.
-        seed: of the study.
         order: of the conversations in each epoch; none means shuffled.
 
     Raises:
@@ -157,11 +152,7 @@ def check_batch(
 ) -> None:
     """Checks that every process gets a conversation in every step.
 
-    Args:
-        batch: conversations per step.
-        processes: number of processes.
-        batch_tokens: tokens per step, in place of ``batch``.
-        longest: tokens of the longest conversation.
+    A step has ``batch`` conversations or ``batch_tokens`` tokens, a conversation ``longest``.
 
     Raises:
         StudyError: tells the nearest values that work.
@@ -186,8 +177,7 @@ def check_batch(
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     """Packs items into sequences of at most ``capacity`` tokens: longest first, into the fullest.
 
-    Returns:
-        The positions of the items of each sequence, sequences in the order they were opened.
+    Returns the positions of the items of each sequence, sequences in the order they were opened.
 
     Raises:
         StudyError: an item is longer than a sequence.

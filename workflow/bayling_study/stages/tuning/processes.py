@@ -48,22 +48,17 @@ def start_processes() -> None:
 def sole_writer(job: TrainingJob, patience: float = LOCK_SECONDS) -> Iterator[None]:
     """Holds the checkpoint folder against a second run.
 
-    Workers whose launcher was killed save after their step and end, so they are waited for.
-
-    Args:
-        patience: seconds to wait.
+    Workers whose launcher was killed save after their step and end, so they are waited for, for
+    ``patience`` seconds.
 
     Raises:
         StudyError: another run still writes there.
     """
-    lock = FileLock(job.folder / "lock")
     try:
-        lock.acquire(timeout=patience, poll_interval=0.2)
+        held = FileLock(job.folder / "lock").acquire(timeout=patience, poll_interval=0.2)
     except Timeout as error:
         what = f"another training run has been writing here for {patience:g} s"
         fix = "wait for it, or end its processes (tuning.worker)"
         raise StudyError(what, where=job.folder, fix=fix) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

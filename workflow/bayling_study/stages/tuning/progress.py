@@ -37,10 +37,8 @@ class StepNumbers:
 class Utilisation:
     """Model FLOPs utilisation, where the peak of the devices is known.
 
-    Attributes:
-        shape: of the model.
-        teraflops: dense bf16 peak of all devices together.
-        adapters: parameters of the adapters, where only those are trained.
+    ``teraflops`` is the dense bf16 peak of all devices together, ``adapters`` the parameters of
+    the adapters, where only those are trained.
     """
 
     shape: Shape
@@ -53,11 +51,8 @@ class Utilisation:
     ) -> "Utilisation | None":
         """Returns it for this machine's GPU, or none: no number is better than a guessed one.
 
-        Args:
-            shape: of the model.
-            precision: the setting; peaks are those of bf16.
-            processes: one for each GPU.
-            adapter: the setting; frozen weights take fewer operations.
+        Peaks are those of bf16; ``processes`` have a GPU each; frozen weights beside an adapter
+        take fewer operations.
         """
         import torch
 
@@ -78,13 +73,7 @@ class Utilisation:
 
 
 class TrainingMeter:
-    """Turns steps into metrics and shows them with the progress.
-
-    Args:
-        steps: number of steps of the whole run.
-        done: steps that earlier attempts did.
-        utilisation: how to compute it, or none.
-    """
+    """Turns steps into metrics and shows them with the progress; earlier attempts ``done`` some."""
 
     def __init__(self, steps: int, done: int, utilisation: Utilisation | None = None) -> None:
         self.utilisation = utilisation

@@ -23,11 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def check_device(device: str, processes: int) -> None:
-    """Checks that the granted GPUs fit the configuration.
-
-    Args:
-        device: the setting.
-        processes: processes of this machine.
+    """Checks that the granted GPUs fit the setting ``device`` and the processes of this machine.
 
     Raises:
         StudyError: GPUs are asked for and there are none, or fewer than processes.
@@ -41,12 +37,7 @@ def check_device(device: str, processes: int) -> None:
 
 
 def check_grant(tuning: TuningSection, local: int, nodes: int) -> None:
-    """Checks, before anything is read, that the granted processes can share a step.
-
-    Args:
-        tuning: the settings.
-        local: processes of each node.
-        nodes: number of nodes.
+    """Checks, before anything is read, that ``local`` processes of each node can share a step.
 
     Raises:
         StudyError: tells the nearest values that work.
@@ -80,12 +71,7 @@ def settle(tuning: TuningSection, foundation: Path, budget: Budget, mean_length:
     """Returns the settings without ``auto``, by the memory plan.
 
     Settings that were written out count even where the plan finds them too large; it says so.
-
-    Args:
-        tuning: the settings.
-        foundation: the checkpoint to start from.
-        budget: the memory that it may use.
-        mean_length: tokens of a conversation on average.
+    ``mean_length`` are the tokens of a conversation on average.
 
     Raises:
         StudyError: nothing that ``auto`` may become fits, or the shape is not known.

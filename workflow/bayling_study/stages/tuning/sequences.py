@@ -1,12 +1,10 @@
 """A packed sequence as tensors, and its loss.
 
-Every conversation in a sequence sees only itself: positions restart at zero, and the
-attention mask is causal inside a conversation and closed between them. Tokens
-that all conversations start with (a template's system text) stand once at the
-sequence's start, seen by all: causal attention makes them the same in each, so this
-changes no number and saves their copies. The output layer is computed only where
-a token is supervised, which saves most of its cost with a large vocabulary; logits
-are compared in fp32.
+Positions restart at zero in every conversation, and the attention mask is causal inside a
+conversation and closed between them. Tokens that all conversations start with (a template's
+system text) stand once at the sequence's start, seen by all: causal attention makes them the same
+in each, so this changes no number and saves their copies. The output layer is computed only where
+a token is supervised, which saves most of its cost; logits are compared in fp32.
 """
 
 from collections.abc import Sequence
@@ -28,8 +26,7 @@ class PackedSequence:
     Attributes:
         tokens: int64 [1, length] ids; at least one token.
         positions: int64 [1, length], restarting at each conversation.
-        segments: int64 [length] number of the conversation in the sequence; ``SHARED`` for the
-            start that all of them have in common.
+        segments: int64 [length] number of the conversation, or ``SHARED`` for their common start.
         keep: int64 [supervised] positions whose next token is supervised.
         targets: int64 [supervised] those next tokens.
         real: number of tokens computed for conversations, shared ones once.
@@ -53,10 +50,7 @@ def build_sequence(
 ) -> PackedSequence:
     """Lays conversations (ids and mask) behind each other; none gives a sequence without a loss.
 
-    Args:
-        conversations: ids and mask of each.
-        device: of the tensors.
-        prefix: number of first tokens that are the same in all and are to stand once.
+    The first ``prefix`` tokens, which are the same in all, stand once.
     """
     if not conversations:
         return _empty_sequence(device)

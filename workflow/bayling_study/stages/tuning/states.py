@@ -1,20 +1,18 @@
 """Training states on disk, readable by any number of processes and at any ZeRO stage.
 
-ZeRO gives each process a shard of every parameter's fp32 weight and of Adam's
-two moments. Each process writes its own shards, in parallel, with the
-parameter's name and the offset in it; each process reads back whatever covers the
-shards it owns then. DeepSpeed's own checkpoints are bound to the number of
-processes, and its universal form is a second copy made by a separate program;
-both are pickles, these files are safetensors.
+ZeRO gives each process a shard of every parameter's fp32 weight and of Adam's two moments. Each
+process writes its own shards, with the parameter's name and the offset in it, and reads back
+whatever covers the shards it owns then. DeepSpeed's own checkpoints are bound to the number of
+processes, and its universal form is a second copy made by a separate program; both are pickles,
+these files are safetensors.
 
-The 16-bit weights are not stored: ZeRO casts them from the fp32 weights after
-every step, and so does ``load``. Parameters that are not trained are the
-foundation's.
+The 16-bit weights are not stored: ZeRO casts them from the fp32 weights after every step, and so
+does ``load``. Parameters that are not trained are the foundation's.
 
-DeepSpeed has no public way to read or set a process's own states at stages 1 and
-2, nor to give states to an optimiser before its first step. So five functions
-here use attributes of DeepSpeed 0.19.8 that another version may rename; each says
-which, and what would go wrong. ``test_tuning_stage`` and ``test_tuning_paths`` run them.
+DeepSpeed has no public way to read or set a process's own states at stages 1 and 2, nor to give
+states to an optimiser before its first step. So five functions here use attributes of DeepSpeed
+0.19.8 that another version may rename; each says which, and what would go wrong.
+``test_tuning_stage`` and ``test_tuning_paths`` run them.
 """
 
 import json
@@ -46,13 +44,7 @@ FILE_BYTES = 1 << 29
 
 @dataclass(frozen=True)
 class StateShard:
-    """The part of a parameter that this process owns.
-
-    Attributes:
-        name: of the parameter.
-        parameter: it.
-        start, count: offset and number of elements of the flattened parameter; of at least one.
-    """
+    """The part of a parameter that this process owns: ``count`` elements of it, flattened."""
 
     name: str
     parameter: Any
@@ -151,12 +143,9 @@ class Stored:
 
 
 def load(engine: Any, folder: Path, step: int) -> None:
-    """Sets all states from the files of any number of processes.
+    """Sets all states from the files that ``save`` of any number of processes wrote.
 
-    Args:
-        engine: after its start, before its first step.
-        folder: what ``save`` of all processes wrote.
-        step: optimiser steps done, which Adam corrects its moments by.
+    ``engine`` has started and made no step; Adam corrects its moments by the ``step`` done.
 
     Raises:
         StudyError: part of a parameter is in no file.

@@ -1,8 +1,7 @@
 """One process of a training run: ``python -m bayling_study.stages.tuning.worker JOB``.
 
-Started by ``launcher`` through torch.distributed.run. After every step all
-processes agree, in the same all-reduce that sums the loss, on whether to save
-and whether to stop, so that a signal to one of them stops all at the same step.
+After every step all processes agree, in the all-reduce that sums the loss, on whether to save and
+whether to stop, so that a signal to one of them stops all at the same step.
 """
 
 import os
@@ -91,7 +90,9 @@ class Worker:
             if self.device.type == "cpu" and step % TRIM_STEPS == 0:
                 release_free_memory()
             if progress is not None:
-                self._report(progress, numbers)
+                metrics = progress.metrics(numbers)
+                progress.show(metrics)
+                report(self.job.events, "step", step=numbers.step, values=metrics)
             last = step + 1 == self.schedule.steps
             if stop or save or last:
                 self._save(step + 1)
@@ -201,11 +202,6 @@ class Worker:
     def _wants_save(self, saved: float) -> bool:
         minutes = (time.monotonic() - saved) / 60
         return self.rank == 0 and minutes >= self.settings.checkpoint_minutes
-
-    def _report(self, progress: TrainingMeter, numbers: StepNumbers) -> None:
-        metrics = progress.metrics(numbers)
-        progress.show(metrics)
-        report(self.job.events, "step", step=numbers.step, values=metrics)
 
     def _check_space(self) -> None:
         if self.rank == 0:

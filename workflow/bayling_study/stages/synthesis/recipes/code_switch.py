@@ -1,11 +1,9 @@
 """Code-switching restoration: a sentence with some words in another language is restored.
 
-The auxiliary task of code-switching restore for machine translation
-(CSR4mBART): words of a sentence are switched to another language by a
-bilingual lexicon, and the model writes the sentence as it was. The lexicon is
-learnt from the aligned text itself (``interactive.lexicon``), and term lists add to
-it where the config names some (``interactive.listed``). A switched word is always
-one that the sentence's own translation has.
+The auxiliary task of code-switching restore for machine translation (CSR4mBART): words of a
+sentence are switched by a bilingual lexicon, here learnt from the aligned text itself
+(``interactive.lexicon``) and from term lists where the config names some
+(``interactive.listed``). A switched word is always one that the sentence's own translation has.
 """
 
 from random import Random

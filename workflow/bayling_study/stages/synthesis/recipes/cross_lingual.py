@@ -1,9 +1,7 @@
 """Cross-lingual transfer: a task on a text in one language, answered in another.
 
-A general instruction (continue, pick a sentence, fill a gap) is worded in
-English or Chinese, its text is in the source language, and the answer, which
-aligned text gives, is in the target language. So the skill that an instruction
-teaches in one language is asked for in another.
+A general instruction (continue, pick a sentence, fill a gap) is worded in English or Chinese, its
+text is in the source language, and the answer, which aligned text gives, in the target language.
 """
 
 from random import Random
