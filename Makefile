@@ -118,8 +118,8 @@ findings: ## develop: run the scripts of findings/ again: do libraries still do 
 lint: envs ## develop: ruff, mypy, snakefmt and snakemake --lint
 	@ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint
 
-ui: look ## look: the study's MLflow pages on http://127.0.0.1:5000 (PORT=5000)
-	@$(FOLDER) echo "http://127.0.0.1:$(UI_PORT)/#/experiments  (Ctrl-C ends it)" && MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "sqlite:///$$(realpath "$$S")/mlflow.db" --host 127.0.0.1 --port $(UI_PORT)
+ui: look ## look: the study's MLflow pages on http://127.0.0.1:5000 (PORT=5000; ALL=1: all studies in one store)
+	@$(FOLDER) python -m bayling_study.commands.ui --study "$$S" --port $(UI_PORT) $(if $(ALL),--all)
 
 why: look ## look: where a number comes from, verified (FILE=results/… or RUN=MLflow-id, VERIFY=no)
 	@$(FOLDER) python -m bayling_study.commands.why $(if $(RUN),--study "$$S" --run "$(RUN)",$(if $(FILE),"$(FILE)")) $(if $(filter no,$(VERIFY)),--no-verify)

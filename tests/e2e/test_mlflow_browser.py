@@ -59,7 +59,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     store = Store(default_uri(study), study)
     for path in sorted((study / "runs").glob("*/*.json")):
         store.sync(path)
-    store.finish([], [])
+    store.finish([])
     server = MlflowServer(default_uri(study), study / "server")
     server.start()
     yield server

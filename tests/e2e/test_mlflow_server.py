@@ -165,6 +165,6 @@ def test_a_locked_sqlite_store_is_waited_for(tmp_path: Path) -> None:
     assert time.monotonic() - begin > 5
     release.join()
     assert store.sync(record.path) is False
-    assert len(store.jobs()) == 1
-    history = store.client.get_metric_history(store.jobs()[0].info.run_id, "loss")
+    assert len(store.runs("job")) == 1
+    history = store.client.get_metric_history(store.runs("job")[0].info.run_id, "loss")
     assert [(point.step, point.value) for point in history] == [(0, 0.5)]

@@ -116,7 +116,7 @@ def test_an_mlflow_run_leads_to_the_same_chain(study, monkeypatch, capsys):
     store = Store(default_uri(study), study)
     for found in study_jobs(study):
         store.sync(found.file)
-    ids = {run.data.tags["bayling.job"]: run.info.run_id for run in store.jobs()}
+    ids = {run.data.tags["bayling.job"]: run.info.run_id for run in store.runs("job")}
     _, by_file = ask(monkeypatch, capsys, study / "scoring/tuned/t.json")
     status, by_run = ask(
         monkeypatch, capsys, "--study", study, "--run", ids["scoring/tuned"], "--no-verify"

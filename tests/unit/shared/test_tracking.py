@@ -26,6 +26,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.tracking.__main__ import main as track
 from bayling_study.shared.tracking.host import git_commit, is_alive
+from bayling_study.shared.tracking.jobs import read_job
 from bayling_study.shared.tracking.live import LiveRun
 from bayling_study.shared.tracking.mlflow_store import (
     Store,
@@ -140,11 +141,11 @@ def test_a_job_that_cannot_write_its_record_does_not_start(tmp_path):
 
 def test_the_parent_run_is_described_by_the_verdict(study):
     store = Store(default_uri(study), study)
-    store.finish([], [])
+    store.finish([])
     assert "mlflow.note.content" not in store.client.get_run(store.parent).data.tags
     sentences = ["tuned is better (t).", "Limits: few."]
     write_json(study / "report/verdict.json", {"sentences": sentences})
-    store.finish([], [])
+    store.finish([])
     note = store.client.get_run(store.parent).data.tags["mlflow.note.content"]
     assert note == "- tuned is better (t).\n- Limits: few."
 
@@ -419,7 +420,7 @@ def test_syncing_a_running_job_doubles_nothing(study):
         record["host"]["peak_memory_bytes"] = kept
         write_json(path, record)
         assert store.sync(path) is True
-        store.finish([read_json(path)], [])
+        store.finish([read_job(path)])
         run = child_runs(study)[1][0]
         assert run.data.metrics == {"loss": 1 / 3}
         assert run.data.params["tuning.learning_rate"] == "2e-05"
@@ -427,7 +428,7 @@ def test_syncing_a_running_job_doubles_nothing(study):
         assert store.client.get_run(store.parent).info.status == "RUNNING"
     write_json(path, read_json(path) | {"state": "finished", "end": 1010.0})
     assert store.sync(path) is True
-    store.finish([read_json(path)], [])
+    store.finish([read_job(path)])
     client, (run,) = child_runs(study)
     for metric in ("system/cpu_percent", "seconds", "energy_cpu_kwh", "final_loss"):
         assert len(client.get_metric_history(run.info.run_id, metric)) == 1, metric

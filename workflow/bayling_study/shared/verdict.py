@@ -1,4 +1,4 @@
-"""The verdict of a study: sentences that the report writes and others repeat."""
+"""What comes first of a study: the verdict in sentences, and the headline metrics."""
 
 from pathlib import Path
 
@@ -7,6 +7,11 @@ from bayling_study.core.files import read_json
 
 VERDICT = "verdict.json"
 """Name of the file in the report's folder: ``{"sentences": ["…", …]}``."""
+HEADLINE = (
+    *("chrf2", "bleu", "spbleu", "comet", "comet-embedded", "constraint-rate"),
+    *("satisfaction.follow-up", "accuracy", "accuracy-stated", "win", "tie", "loss", "score-ratio"),
+)
+"""Metrics of the first page, of ``make study``'s table and of MLflow's run, in this order."""
 
 
 def read_verdict(study: Path) -> list[str]:

@@ -21,8 +21,8 @@ from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.metrics.measures import is_better, meaning
+from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, table_row
-from bayling_study.stages.report.metrics import HEADLINE
 from bayling_study.stages.report.page import render
 from bayling_study.stages.report.significance import BETTER, WORSE
 

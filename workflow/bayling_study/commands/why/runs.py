@@ -10,6 +10,7 @@ from bayling_study.shared.tracking.jobs import RecordedJob
 from bayling_study.shared.tracking.mlflow_store import runs_of
 from bayling_study.shared.tracking.target import target_of
 
+NAME = "mlflow.runName"
 NOTHING = "not in MLflow (make track)"
 
 
@@ -25,7 +26,7 @@ class RunIds:
 
     @cached_property
     def _runs(self) -> dict[str, str] | str:
-        """Job's uid to run id (the study's own run under no uid), or why there are none."""
+        """Job's uid, or ``system/NAME`` or ``study/NAME``, to run id; or why there are none."""
         local = self._target.uri.removeprefix("sqlite:///")
         if local != self._target.uri and not Path(local).is_file():
             return NOTHING  # asking would create the store
@@ -33,24 +34,26 @@ class RunIds:
             runs = runs_of(self._target.uri, self._study, self._target.experiment)
         except StudyError as error:
             return f"unknown: {error.what}"
-        return {run.data.tags.get("bayling.uid", ""): str(run.info.run_id) for run in runs}
+        found = ((run.data.tags, str(run.info.run_id)) for run in runs)
+        kind = "bayling.kind"
+        return {tags.get("bayling.uid", f"{tags[kind]}/{tags[NAME]}"): run for tags, run in found}
 
     def of(self, record: Mapping[str, Any]) -> str:
         """Returns the run id of a record, or why there is none."""
         return self._runs if isinstance(self._runs, str) else self._runs.get(record["uid"], NOTHING)
 
     def job(self, run_id: str, jobs: list[RecordedJob]) -> RecordedJob:
-        """Returns the job of a run; of the study's own run, its report.
+        """Returns the job of a run: of the study's own, its report; of a system's, its scores.
 
         Raises:
             StudyError: the store has no such run, or its record is gone.
         """
         if isinstance(self._runs, str):
             raise StudyError(f"no MLflow runs: {self._runs}", where=self._study)
-        if run_id == self._runs.get(""):
-            wanted = [job for job in jobs if job.record["stage"] == "report"]
-        else:
-            wanted = [job for job in jobs if self._runs.get(job.record["uid"]) == run_id]
+        what = next((what for what, run in self._runs.items() if run == run_id), "")
+        kind, _, name = what.partition("/")
+        title = {"study": "report/report", "system": f"scoring/{name}"}.get(kind)
+        wanted = [job for job in jobs if what == job.record["uid"] or title == job.title]
         if not wanted:
             known = ", ".join(sorted(self._runs.values())[:3])
             raise StudyError(

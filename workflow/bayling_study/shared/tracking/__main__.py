@@ -5,14 +5,13 @@ small file that says what was sent.
 """
 
 import sys
-from pathlib import Path
 
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json, write_json
-from bayling_study.shared.tracking.jobs import study_jobs
-from bayling_study.shared.tracking.mlflow_store import Store
-from bayling_study.shared.tracking.target import Target, target_of
+from bayling_study.core.files import write_json
+from bayling_study.shared.tracking.jobs import read_job, study_jobs
+from bayling_study.shared.tracking.mlflow_store import send_study
+from bayling_study.shared.tracking.target import target_of
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -34,12 +33,14 @@ COMMAND_LINE = cli.command(
 def main() -> None:
     """Syncs every record of a study and closes the study's own run."""
     arguments = COMMAND_LINE.parse_args()
-    paths = [job.file for job in study_jobs(arguments.study)]
-    paths += [path for path in arguments.shared if path.resolve() not in map(Path.resolve, paths)]
+    jobs = study_jobs(arguments.study)
+    known = {job.file.resolve() for job in jobs}
+    jobs += [read_job(path) for path in arguments.shared if path.resolve() not in known]
     target = target_of(arguments.study, arguments.uri, arguments.experiment)
-    answer = {"experiment": target.experiment, "runs": len(paths), "uri": target.configured}
+    answer = {"experiment": target.experiment, "runs": len(jobs), "uri": target.configured}
     try:
-        sync(arguments.study, paths, target)
+        sent = send_study(arguments.study, jobs, target)
+        print(f"MLflow: {len(jobs)} runs, {sent} sent or changed", file=sys.stderr)
     except StudyError as error:
         if not arguments.later:
             raise
@@ -47,19 +48,6 @@ def main() -> None:
         answer |= {"pending": error.what}
     if arguments.out:
         write_json(arguments.out, answer)
-
-
-def sync(study: Path, paths: list[Path], target: Target) -> None:
-    """Sends every record that changed and closes the study's own run.
-
-    Raises:
-        StudyError: the store cannot be reached.
-    """
-    store = Store(target.uri, study, target.experiment)
-    sent = sum(store.sync(path) for path in paths)
-    pages = [study / "report" / name for name in ("index.html", "verdicts.tsv")]
-    store.finish([read_json(path) for path in paths], [page for page in pages if page.exists()])
-    print(f"MLflow: {len(paths)} runs, {sent} sent or changed", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run records into MLflow: one parent run a study, one child run a job.
+"""Run records into MLflow: one parent run a study, one child run a job and one a system.
 
 The record on disk is the truth and MLflow a view of it, so that everything
 here may be repeated: a job's run is found by its tags, a point that is already
@@ -6,28 +6,27 @@ there is not doubled (MLflow keys points by name, step, time and value), and a
 repeated job replaces the run of its earlier attempt.
 """
 
-import logging
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock
 
 from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json, sha256_json
+from bayling_study.core.files import sha256_json
 from bayling_study.shared.tracking import sending
 from bayling_study.shared.tracking.host import is_alive
+from bayling_study.shared.tracking.jobs import RecordedJob, read_job
 from bayling_study.shared.tracking.registry import register
-from bayling_study.shared.tracking.target import chosen_experiment, chosen_uri, default_uri
-from bayling_study.shared.verdict import read_verdict
+from bayling_study.shared.tracking.study_runs import Ended, StudyRuns
+from bayling_study.shared.tracking.target import Target, chosen_experiment, chosen_uri, default_uri
 
-__all__ = ["Store", "chosen_uri", "default_uri", "reached", "runs_of", "state_of"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Store", "chosen_uri", "default_uri", "reached", "runs_of", "send_study"]
+__all__ += ["state_of"]
 
 STATES = {
     "finished": "FINISHED",
@@ -36,10 +35,9 @@ STATES = {
     "running": "RUNNING",
 }
 RUNNING = STATES["running"]
-PATIENCE = 120.0
-"""Seconds to wait for an sqlite store that another program has locked."""
-
-Result = TypeVar("Result")
+PARENT = "mlflow.parentRunId"
+DIGEST = "bayling.digest"
+"""Tag that names what a run holds; a run that lacks it has yet to be filled."""
 
 
 @contextmanager
@@ -88,7 +86,7 @@ def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[A
             return []
         runs = find_runs(client, experiment.experiment_id, {})
     parents = {r.info.run_id for r in runs if r.data.tags.get("mlflow.runName") == study.name}
-    family = [(run, {run.info.run_id, run.data.tags.get("mlflow.parentRunId")}) for run in runs]
+    family = [(run, {run.info.run_id, run.data.tags.get(PARENT)}) for run in runs]
     return [run for run, own in family if own & parents]
 
 
@@ -96,38 +94,24 @@ class Store:
     """A study's experiment in an MLflow store; its default name: see ``chosen_experiment``.
 
     A lock in the results folder keeps two jobs from creating the store, the experiment or the
-    parent run twice. For a locked sqlite store it waits ``patience`` seconds.
+    parent run twice. For an sqlite store that another program has locked, MLflow waits.
 
     Raises:
         StudyError: the store cannot be reached.
     """
 
-    def __init__(
-        self, uri: str, study: Path, experiment: str | None = None, patience: float = PATIENCE
-    ) -> None:
+    def __init__(self, uri: str, study: Path, experiment: str | None = None) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
 
-        self.uri, self.study, self.patience = uri, study, patience
+        self.uri, self.study = uri, study
         self.name = chosen_experiment(experiment, study)
+        self.own_tags = {"bayling.kind": "study", "mlflow.runName": study.name}
         with reached(self.uri), self._lock():
-            self.client = self._patiently(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
-            self.experiment = self._patiently(self._experiment)
-            self.parent = self._patiently(self._parent)
-
-    def _patiently(self, action: Callable[[], Result]) -> Result:
-        """Repeats an action, which may be repeated, while the sqlite store is locked."""
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import OperationalError
-
-        end = time.monotonic() + self.patience
-        while True:
-            try:
-                return action()
-            except (MlflowException, OperationalError) as error:
-                if "database is locked" not in str(error) or time.monotonic() > end:
-                    raise
-                time.sleep(0.5)
+            self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            self.experiment = self._experiment()
+            found = [str(run.info.run_id) for run in self._find(self.own_tags)]
+            self.parent = found[0] if found else self._created(self.own_tags)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -136,30 +120,34 @@ class Store:
             yield
 
     def _experiment(self) -> str:
+        """Returns the experiment's id; a local one of a study that was moved is made anew."""
         found = self.client.get_experiment_by_name(self.name)
-        if found is not None:
-            return str(found.experiment_id)
         local = self.uri.startswith("sqlite:")
         location = (self.study.resolve() / "mlflow-artefacts").as_uri() if local else None
+        if found and found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        if found and location in (None, found.artifact_location):
+            return str(found.experiment_id)
+        if found:
+            self.client.rename_experiment(found.experiment_id, f"{self.name} {uuid4().hex[:8]}")
+            self.client.delete_experiment(found.experiment_id)
         kind = {"mlflow.experimentKind": "custom_model_development"}  # opens on runs and curves
         created = self.client.create_experiment(self.name, artifact_location=location, tags=kind)
         return str(created)
 
-    def _parent(self) -> str:
-        tags = {"bayling.kind": "study", "mlflow.runName": self.study.name}
-        found = self._find(tags) or [self.client.create_run(self.experiment, tags=tags)]
-        return str(found[0].info.run_id)
+    def _created(self, tags: Mapping[str, str], **about: Any) -> str:
+        return str(self.client.create_run(self.experiment, tags=tags, **about).info.run_id)
 
     def _find(self, tags: Mapping[str, str]) -> list[Any]:
         return find_runs(self.client, self.experiment, tags)
 
-    def jobs(self) -> list[Any]:
-        """Returns the runs of all jobs of the study."""
-        return self._patiently(lambda: self._find({"mlflow.parentRunId": self.parent}))
+    def runs(self, kind: str) -> list[Any]:
+        """Returns the study's runs of a kind: ``job`` or ``system``."""
+        return self._find({"bayling.kind": kind, PARENT: self.parent})
 
     def run_of(self, record: Mapping[str, Any]) -> str:
         """Returns the id of the run of a job's current attempt; earlier attempts' runs go."""
-        job = {"bayling.job": sending.job_of(record), "mlflow.parentRunId": self.parent}
+        job = {"bayling.job": sending.job_of(record), PARENT: self.parent}
         run_id = ""
         with self._lock():
             for run in self._find(job):
@@ -167,13 +155,11 @@ class Store:
                     run_id = str(run.info.run_id)
                 else:
                     self.client.delete_run(run.info.run_id)
-            return run_id or self._create(record)
-
-    def _create(self, record: Mapping[str, Any]) -> str:
-        tags = {**sending.tags_of(record), "mlflow.parentRunId": self.parent}
-        about = {"start_time": int(record["start"] * 1000), "run_name": sending.job_of(record)}
-        created = self.client.create_run(self.experiment, tags=tags, **about)
-        return str(created.info.run_id)
+            if not run_id:
+                tags = {**sending.tags_of(record), "mlflow.runName": job["bayling.job"]}
+                tags[PARENT] = self.parent
+                run_id = self._created(tags, start_time=int(record["start"] * 1000))
+            return run_id
 
     def sync(self, path: Path) -> bool:
         """Brings one record's run up to date; returns whether anything was sent.
@@ -182,66 +168,83 @@ class Store:
             StudyError: the store failed; what was sent before that stays.
         """
         with reached(self.uri):
-            return self._patiently(lambda: self._sync(path))
+            return self._sync(read_job(path))
 
-    def _sync(self, path: Path) -> bool:
-        record = read_json(path)
-        run_id, state = self.run_of(record), state_of(record)
+    def _sync(self, job: RecordedJob) -> bool:
+        run_id, state = self.run_of(job.record), state_of(job.record)
         # The state with it: a killed process leaves its record as it was.
-        digest = sha256_json([sending.VERSION, state, record])
-        if self.client.get_run(run_id).data.tags.get("bayling.digest") == digest:
+        digest = sha256_json([sending.VERSION, state, job.record])
+        if self.client.get_run(run_id).data.tags.get(DIGEST) == digest:
             return False
-        self._send(run_id, path, record)
+        self._send(run_id, job)
         if state == RUNNING:
             self.client.update_run(run_id, status=state)
         else:
-            self._send_end(run_id, path, record, state)
-        self.client.set_tag(run_id, "bayling.digest", digest)
+            self._send_end(run_id, job, state)
+        self.client.set_tag(run_id, DIGEST, digest)
         return True
 
-    def _send(self, run_id: str, path: Path, record: Mapping[str, Any]) -> None:
+    def _send(self, run_id: str, job: RecordedJob) -> None:
         """Sends what stays as it is while a job goes on: sending it again doubles nothing."""
-        sending.send_points(self.client, run_id, record["history"])
-        sending.send_parameters(self.client, run_id, record)
-        sending.send_inputs(self.client, run_id, record)
-        self.client.set_tag(run_id, "mlflow.note.content", sending.note_of(record, path))
+        sending.send_points(self.client, run_id, job.record["history"])
+        sending.send_parameters(self.client, run_id, sending.parameters_of(job.record))
+        sending.send_inputs(self.client, run_id, job.record)
+        note = sending.note_of(job.record, job.file)
+        self.client.set_tag(run_id, "mlflow.note.content", note)
 
-    def _send_end(self, run_id: str, path: Path, record: Mapping[str, Any], state: str) -> None:
+    def _send_end(self, run_id: str, job: RecordedJob, state: str) -> None:
         """Sends what is final once a job has ended, samples too: a long job's are thinned."""
-        end = int((record["end"] or path.stat().st_mtime) * 1000)
-        sending.send_points(self.client, run_id, sending.usage_points(record))
-        sending.send_values(self.client, run_id, record, end)
-        for artefact in [*record["artefacts"], str(path)]:
-            if Path(artefact).is_file():
-                self.client.log_artifact(run_id, artefact)
-        if record["state"] == "finished":
-            register(self.client, self.experiment, run_id, record, self.jobs())
+        end = int((job.record["end"] or job.file.stat().st_mtime) * 1000)
+        sending.send_points(self.client, run_id, sending.usage_points(job.record))
+        sending.send_values(self.client, run_id, job.record, end)
+        for artefact in [*job.artefacts(), job.file]:
+            if artefact.is_file():
+                self.client.log_artifact(run_id, str(artefact))
+        register(self.client, self.experiment, run_id, job, self.runs("job"))
         self.client.set_terminated(run_id, status=state, end_time=end)
 
-    def finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:
-        """Closes the parent run: its time span, its job counts, verdict and what people open first.
+    def put(
+        self, tags: Mapping[str, str], content: object, fill: Callable[[str], None], about: Ended
+    ) -> str:
+        """Returns the run of some tags that holds some content; ``fill`` sends it, if it must.
 
-        While a job runs, the parent run does too and has no counts yet.
+        A run with other content is replaced, and its children move to the new one: MLflow takes
+        no parameter, metric or row of a table back.
         """
-        with reached(self.uri):
-            self._patiently(lambda: self._finish(records, artefacts))
+        digest = sha256_json([sending.VERSION, content])
+        with self._lock():
+            found = {str(run.info.run_id): run.data.tags.get(DIGEST) for run in self._find(tags)}
+            run_id = next((run for run, held in found.items() if held == digest), "")
+            if not run_id:
+                run_id = self._created(tags, start_time=about.start)
+                fill(run_id)
+                self.client.set_tag(run_id, DIGEST, digest)
+                self.client.set_terminated(run_id, status=about.state, end_time=about.end)
+            for old in found.keys() - {run_id}:
+                for child in self._find({PARENT: old}):
+                    self.client.set_tag(child.info.run_id, PARENT, run_id)
+                self.client.delete_run(old)
+        return run_id
 
-    def _finish(self, records: list[Mapping[str, Any]], artefacts: list[Path]) -> None:
-        states = [state_of(record) for record in records]
-        if RUNNING in states:
-            self.client.update_run(self.parent, status=RUNNING)
-            return
-        end = max((record["end"] or record["start"] for record in records), default=0.0)
-        for state in STATES:
-            count = states.count(STATES[state])
-            self.client.log_metric(self.parent, f"jobs_{state}", count, int(end * 1000), 0)
-        if sentences := read_verdict(self.study):
-            note = "\n".join(f"- {sentence}" for sentence in sentences)
-            self.client.set_tag(self.parent, "mlflow.note.content", note)
-        for artefact in artefacts:
-            self.client.log_artifact(self.parent, str(artefact))
+    def finish(self, jobs: Sequence[RecordedJob]) -> None:
+        """Closes the study's run and makes those of its systems, as ``StudyRuns`` has them.
+
+        While a job runs, the parent run does too, and nothing else is sent.
+
+        Raises:
+            StudyError: the store failed, or a file of the study is malformed.
+        """
+        states = [state_of(job.record) for job in jobs]
+        starts = [job.record["start"] for job in jobs]
+        ends = [job.record["end"] or job.record["start"] for job in jobs]
         status = "FINISHED" if set(states) <= {"FINISHED"} else "FAILED"
-        self.client.set_terminated(self.parent, status=status, end_time=int(end * 1000))
+        span = int(min(starts, default=0) * 1000), int(max(ends, default=0) * 1000)
+        counts = {f"jobs_{state}": float(states.count(name)) for state, name in STATES.items()}
+        with reached(self.uri):
+            if RUNNING in states:
+                self.client.update_run(self.parent, status=RUNNING)
+            else:
+                StudyRuns(self, jobs, Ended(*span, status)).send(counts)
 
 
 def state_of(record: Mapping[str, Any]) -> str:
@@ -249,3 +252,15 @@ def state_of(record: Mapping[str, Any]) -> str:
     if record["state"] == "running" and not is_alive(record["host"]):
         return "KILLED"
     return STATES[record["state"]]
+
+
+def send_study(study: Path, jobs: Sequence[RecordedJob], target: Target) -> int:
+    """Sends what changed of a study; returns how many records that were.
+
+    Raises:
+        StudyError: the store failed, or a file of the study is malformed.
+    """
+    store = Store(target.uri, study, target.experiment)
+    sent = sum(store.sync(job.file) for job in jobs)
+    store.finish(jobs)
+    return sent

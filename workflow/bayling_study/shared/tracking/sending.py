@@ -10,7 +10,7 @@ from typing import Any
 
 from bayling_study.core.files import sha256_json
 
-VERSION = 3
+VERSION = 4
 """Of what is sent; with a new one, runs that are there already get what they lack."""
 METRICS_A_CALL = 1000  # limits of MLflow's log_batch
 PARAMETERS_A_CALL = 100
@@ -65,6 +65,12 @@ def tags_of(record: Record) -> dict[str, str]:
     }
 
 
+def parameters_of(record: Record) -> dict[str, Any]:
+    """Returns a job's parameters and the versions of its packages."""
+    versions = {f"version.{name}": version for name, version in record["packages"].items()}
+    return {**record["parameters"], **versions}
+
+
 def note_of(record: Record, path: Path) -> str:
     """Returns the run's description: the way back from its page to its files, as Markdown."""
     lines = [f"Run record: `{path}`", "", "| | file | SHA-256 |", "|---|---|---|"]
@@ -107,15 +113,25 @@ def send_values(client: Any, run_id: str, record: Record, end: int) -> None:
     for part, joules in record.get("usage", {}).get("energy_joules", {}).items():
         values[f"energy_{part}_kwh"] = joules / 3.6e6
     final = {key: value for key, value in values.items() if key not in curves}
-    send_points(client, run_id, [{"step": 0, "time": end / 1000, "values": final}])
+    send_final(client, run_id, final, end)
 
 
-def send_parameters(client: Any, run_id: str, record: Record) -> None:
-    """Sends parameters and package versions that the run does not have yet."""
+def send_final(client: Any, run_id: str, values: Mapping[str, float], end: int) -> None:
+    """Sends values that have no curve, at the time ``end`` (ms)."""
+    send_points(client, run_id, [{"step": 0, "time": end / 1000, "values": values}])
+
+
+def send_note(client: Any, run_id: str, text: Sequence[str], links: Sequence[str]) -> None:
+    """Sends a run's description, Markdown: lines of text, and links in a line below."""
+    if text or links:
+        note = "\n\n".join(filter(None, ["\n".join(text), " · ".join(links)]))
+        client.set_tag(run_id, "mlflow.note.content", note)
+
+
+def send_parameters(client: Any, run_id: str, values: Mapping[str, Any]) -> None:
+    """Sends parameters that the run does not have yet."""
     from mlflow.entities import Param
 
-    versions = {f"version.{name}": version for name, version in record["packages"].items()}
-    values = {**record["parameters"], **versions}
     rows = [Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in values.items()]
     known = client.get_run(run_id).data.params
     for batch in chunks((row for row in rows if row.key not in known), PARAMETERS_A_CALL):

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.metrics import HEADLINE
 from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
 DECIMALS = 2

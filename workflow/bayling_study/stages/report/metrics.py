@@ -5,15 +5,11 @@ from typing import Any
 
 from bayling_study.core.records import Score
 from bayling_study.shared.metrics.measures import meaning
+from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import Cell, number, signed
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import difference
 
-HEADLINE = (
-    *("chrf2", "bleu", "spbleu", "comet", "comet-embedded", "constraint-rate"),
-    *("satisfaction.follow-up", "accuracy", "accuracy-stated", "win", "tie", "loss", "score-ratio"),
-)
-"""Metrics of the first page and of ``make study``'s table, in this order."""
 COUNTED = {"satisfaction": "demands", "satisfaction-all": "conversations"}
 """What the n of a metric counts where that is not segments."""
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from bayling_study.config.systems import Int8System
 from bayling_study.shared.metrics.measures import is_better
+from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import signed
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.explanations import title_of
 from bayling_study.stages.report.heatmap import directions_of
-from bayling_study.stages.report.metrics import HEADLINE, counted
+from bayling_study.stages.report.metrics import counted
 from bayling_study.stages.report.significance import difference, is_average, pair_of
 
 ORDER = ("satisfaction.follow-up", "constraint-rate", "comet", *HEADLINE)

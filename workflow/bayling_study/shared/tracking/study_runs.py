@@ -1,0 +1,141 @@
+"""The study's own run, parent of all, and one run a system: what people open first in MLflow."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bayling_study.core.files import read_json, sha256_file
+from bayling_study.core.records import Score, read_scores
+from bayling_study.shared.score_files import score_files
+from bayling_study.shared.tracking import sending
+from bayling_study.shared.tracking.jobs import RecordedJob
+from bayling_study.shared.tracking.record import flatten
+from bayling_study.shared.tracking.registry import model_of, registered_name
+from bayling_study.shared.tracking.tables import evaluation_tables
+from bayling_study.shared.verdict import HEADLINE, read_verdict
+
+if TYPE_CHECKING:
+    from bayling_study.shared.tracking.mlflow_store import Store
+
+PAGES = {"index.html": "report", "answers.html": "all answers", "verdicts.tsv": "verdicts"}
+"""Files of the report's folder that the study's run holds, and what they are called there."""
+SCORERS = ("scoring", "comet")
+"""Stages whose metrics are the scores, which are read from their files."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """When a run began and ended (ms since 1970), and how, in MLflow's words."""
+
+    start: int
+    end: int
+    state: str
+
+
+@dataclass
+class StudyRuns:
+    """What a study's run and its systems' runs hold; ``jobs`` are all jobs, none of which runs."""
+
+    store: "Store"
+    jobs: Sequence[RecordedJob]
+    ended: Ended
+
+    def send(self, counts: dict[str, float]) -> None:
+        """Sends the systems' runs, then the parent with its numbers of jobs by state."""
+        systems = {name: self._send_system(name) for name in self.scores}
+        for run in self.store.runs("system"):
+            if run.info.run_id not in systems.values():
+                self.store.client.delete_run(run.info.run_id)
+        found = (self.store.study / "report" / name for name in PAGES)
+        pages = [page for page in found if page.is_file()]
+        verdict = [f"- {sentence}" for sentence in read_verdict(self.store.study)]
+        values = counts | {
+            f"{name}/{_key(score)}": score.value
+            for name, scores in self.scores.items()
+            for score in scores
+            if score.metric in HEADLINE
+        }
+
+        def fill(run: str) -> None:
+            sending.send_final(self.store.client, run, values, self.ended.end)
+            sending.send_parameters(self.store.client, run, flatten(self.settings))
+            links = [self._link(PAGES[page.name], f"{run}/artifacts/{page.name}") for page in pages]
+            links += [self._link(name, system) for name, system in systems.items()]
+            sending.send_note(self.store.client, run, verdict, [*links, *_models(self.jobs)])
+            for page in pages:
+                self.store.client.log_artifact(run, str(page))
+
+        states = sorted((job.record["uid"], job.record["state"]) for job in self.jobs)
+        content = [states, values, verdict, [*map(sha256_file, pages)], systems]
+        self.store.parent = self.store.put(self.store.own_tags, content, fill, self.ended)
+
+    def _send_system(self, system: str) -> str:
+        """Sends a system's scores, tables, and what its jobs' records hold; returns its run."""
+        made = [job for job in self.jobs if job.record["name"] == system]
+        others = [job for job in made if job.record["stage"] not in SCORERS]
+        scores = self.scores[system]
+        values = dict(_prefixed(others, "metrics")) | {_key(row): row.value for row in scores}
+        runs = {run.data.tags["bayling.job"]: run.info.run_id for run in self.store.runs("job")}
+
+        def fill(run: str) -> None:
+            sending.send_final(self.store.client, run, values, self.ended.end)
+            sending.send_parameters(self.store.client, run, dict(_prefixed(made, "parameters")))
+            links = [self._link(job.title, runs[job.title]) for job in made if job.title in runs]
+            sending.send_note(self.store.client, run, [], [*links, *_models(made)])
+            for file, table in evaluation_tables(self.store.study, system, scores):
+                self.store.client.log_table(run, table, file)
+
+        tags = {"bayling.kind": "system", "mlflow.runName": system}
+        tags["mlflow.parentRunId"] = self.store.parent
+        content = [[asdict(row) for row in scores], values, [runs.get(job.title) for job in made]]
+        return self.store.put(tags, content, fill, replace(self.ended, state="FINISHED"))
+
+    def _link(self, text: str, run: str) -> str:
+        """Returns a link to a run, or to something below its page."""
+        return f"[{text}](#/experiments/{self.store.experiment}/runs/{run})"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The sections of the configuration that jobs ran with, as they stood in their settings.
+
+        The report's come first; a section in which other jobs differ (``tuning`` of two systems)
+        is left to the systems' runs.
+        """
+        files = {job.title: job.settings() for job in self.jobs}
+        order = sorted(files.items(), key=lambda item: item[0] != "report/report")
+        found = [read_json(file.path) for _, file in order if file and file.path.is_file()]
+        merged: dict[str, Any] = {}
+        disputed: set[str] = set()
+        for own in found:
+            disputed |= {name for name in own if merged.get(name, own[name]) != own[name]}
+            merged = own | merged
+        return {key: merged[key] for key in merged if key in found[0] or key not in disputed}
+
+    @cached_property
+    def scores(self) -> dict[str, list[Score]]:
+        """The scores of each system of the report; of all systems where there is none yet."""
+        known = self.settings.get("systems")
+        found: dict[str, list[Score]] = {}
+        for score in (row for path in score_files(self.store.study) for row in read_scores(path)):
+            if known is None or score.system in known:
+                found.setdefault(score.system, []).append(score)
+        return found
+
+
+def _key(score: Score) -> str:
+    return f"{score.suite}.{score.item}.{score.metric}"
+
+
+def _prefixed(jobs: Sequence[RecordedJob], part: str) -> Iterator[tuple[str, Any]]:
+    """Yields metrics or parameters of records, each with its stage in front."""
+    for job in jobs:
+        stage = job.record["stage"]
+        for key, value in job.record[part].items():
+            yield key if key.startswith(f"{stage}.") else f"{stage}.{key}", value
+
+
+def _models(jobs: Sequence[RecordedJob]) -> list[str]:
+    """Returns links to the registered models that jobs made."""
+    names = [registered_name(job) for job in jobs if model_of(job)]
+    return [f"[model {name}](#/models/{name})" for name in names]
