@@ -9,6 +9,7 @@ passed.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -16,13 +17,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from clusters import scenes, tree
 from clusters.tools import output, wait
+from helpers import ROOT
 
 MARK = "BaylingStudy"
+WRAPPER = ROOT / "config" / "profiles" / "htcondor" / "job.sh"
 
 PLUGINS = ("snakemake-executor-plugin-htcondor==0.3.0", "htcondor==25.14.1")
 GPUS = 8
@@ -60,6 +64,7 @@ PREEMPT = ($(PREEMPT)) || $(OWNER_BACK)
 WANT_SUSPEND = False
 NUM_CPUS = 64
 MEMORY = 600000
+MODIFY_REQUEST_EXPR_REQUESTMEMORY = RequestMemory
 SLOT_TYPE_1 = 100%
 SLOT_TYPE_1_PARTITIONABLE = TRUE
 NUM_SLOTS_TYPE_1 = 1
@@ -86,8 +91,14 @@ class Condor:
         # A held job is removed sooner, and jobs have as much of the machine's disk as there is.
         "default-resources": {"held_seconds": 20, "disk_mb": 100},
     }
-    short = {"corpora": {"mem_mb": "150 if attempt == 1 else 4000"}}
-    retried = "memory"
+    # Python alone takes more than 100 MB; synthesis takes longer than five seconds; a node
+    # that does not see the wrapper cannot start a job.
+    short = {
+        "corpora": {"mem_mb": "100 if attempt == 1 else 4000"},
+        "synthesis": {"allowed_execute_duration": "5 if attempt == 1 else 3600"},
+        "masks": {"job_wrapper": f"'/nowhere' if attempt == 1 else '{WRAPPER}'"},
+    }
+    retried = {"corpora": "memory", "synthesis": "duration", "masks": "/nowhere"}
 
     def start(self) -> None:
         """Starts all daemons; returns when the machine is in the pool."""
@@ -141,20 +152,10 @@ class Condor:
             process.kill()
         wait(lambda: self.running("tuning") == "", "the end of the job", 600)
 
-    def history(self) -> list[tuple[str, str, str]]:
-        """Returns rule, end and what was asked for of each job that was, in order."""
-        names = ("JobBatchName", "ClusterId", "ExitCode", "NumJobStarts", "LastHoldReason")
-        asked = ("RequestMemory", "RequestDisk", "RequestGPUs", "AllowedExecuteDuration")
-        rows = []
-        for line in _query("condor_history", MARKED, *names, *asked).splitlines():
-            name, number, code, starts, held, *given = line.split("\t")
-            rule = name.rpartition("-")[0]
-            end = f"exit {code}" if code != "undefined" else held.partition(".")[0]
-            pairs = zip(given, UNITS, strict=True)
-            words = [f"{value} {unit}" for value, unit in pairs if value != "undefined"]
-            end = f"{end}, {starts} starts" if starts != "1" else end
-            rows.append((int(number), (rule, end, ", ".join(words))))
-        return [row for _, row in sorted(rows)]
+    def history(self) -> list[scenes.PastJob]:
+        """Returns all jobs that have ended, in the order of submission."""
+        rows = json.loads(output("condor_history", "-constraint", MARKED, "-json") or "[]")
+        return [_past(row) for row in sorted(rows, key=lambda row: row["ClusterId"])]
 
     @staticmethod
     def _owner(back: bool) -> None:
@@ -163,7 +164,24 @@ class Condor:
 
 
 MARKED = f"{MARK} =!= undefined"
-UNITS = ("MB", "KB of disk", "GPUs", "s")
+ASKED = {
+    "RequestMemory": "MB",
+    "RequestDisk": "KB of disk",
+    "RequestGPUs": "GPUs",
+    "AllowedExecuteDuration": "s",
+}
+
+
+def _past(job: dict[str, Any]) -> scenes.PastJob:
+    end = job.get("LastHoldReason") or job.get("HoldReason") or f"exit {job.get('ExitCode')}"
+    starts = job.get("NumJobStarts", 0)
+    return scenes.PastJob(
+        rule=job["JobBatchName"].rpartition("-")[0],
+        end=f"{end}, {starts} starts" if starts > 1 else end,
+        asked=", ".join(f"{job[name]} {unit}" for name, unit in ASKED.items() if name in job),
+        sent=job["QDate"],
+        gone=job["EnteredCurrentStatus"],
+    )
 
 
 def _query(program: str, constraint: str, *names: str) -> str:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,20 @@ from clusters.table import Table
 from clusters.tools import read, wait
 from helpers import ROOT
 
+EPOCHS = 24  # a training long enough to be disturbed three times
+TRAINING = "bayling_study.stages.tuning"
+
+
+@dataclass(frozen=True)
+class PastJob:
+    """A job that has ended: its rule, how it ended, what it had asked for, two Unix times."""
+
+    rule: str
+    end: str
+    asked: str
+    sent: float
+    gone: float
+
 
 class Pool(Protocol):
     """A scheduler with its nodes, started for the test."""
@@ -27,9 +42,9 @@ class Pool(Protocol):
     quick: dict[str, Any]
     """Keys of the profile that make waiting short."""
     short: dict[str, dict[str, Any]]
-    """Resources of a job of ``corpora`` whose first attempt has too little memory."""
-    retried: str
-    """What ``history`` says of that attempt."""
+    """Rule to resources with which its job's first attempt cannot succeed."""
+    retried: dict[str, str]
+    """The same rules to a word in what ``history`` says of that attempt."""
 
     def start(self) -> None:
         """Returns when the nodes take jobs."""
@@ -49,8 +64,8 @@ class Pool(Protocol):
     def fail(self, number: str) -> None:
         """Pulls the plug of the node that runs a job; it starts again."""
 
-    def history(self) -> list[tuple[str, str, str]]:
-        """Returns rule, end and what was asked for of each job that was, in order."""
+    def history(self) -> list[PastJob]:
+        """Returns all jobs that have ended, in the order of submission."""
 
 
 def play(pool: Pool, folder: Path) -> int:
@@ -60,14 +75,15 @@ def play(pool: Pool, folder: Path) -> int:
     table = Table(folder)
     with table.point("the pool starts"):
         pool.start()
-    study = Study(folder / "study", pool.name, pool.quick)
+    study = Study(folder / "study", pool.name, pool.quick, EPOCHS)
     study.local()
     reference = study.hashes()
     print(f"undisturbed, on this machine: {len(reference)} files", flush=True)
     study.forget_results()
     checked(pool, study, table)
     disturbed(pool, study, table, reference)
-    print("\n".join("  ".join(row) for row in pool.history()))
+    rows = [f"{job.rule:14} {job.end:44} {job.asked}" for job in pool.history()]
+    table.show("jobs in the order of submission", "\n".join(rows))
     print(f"{time.monotonic() - begin:.0f} s in all")
     return table.end()
 
@@ -102,10 +118,11 @@ def disturbed(pool: Pool, study: Study, table: Table, reference: dict[str, str])
     run = killed(pool, study, run, options, table)
     with table.point("Snakemake killed with -9 and started again finishes the study"):
         assert run.wait() == 0, read(run.log)[-2000:]
-    with table.point("a job over its memory is sent again with more"):
-        seen = [row[1:] for row in pool.history() if row[0] == "corpora"]
-        assert len(seen) == 2 and pool.retried in seen[0][0], seen
-        table.note("; ".join(": ".join(row) for row in seen))
+    for rule, word in pool.retried.items():
+        with table.point(f"{word}: the job is gone before it is sent again, and then succeeds"):
+            first, second = (job for job in pool.history() if job.rule == rule)
+            assert word in first.end and first.gone <= second.sent, (first, second)
+            table.note("; ".join(f"{job.end}: {job.asked}" for job in (first, second)))
     with table.point("results are bit-equal to those of the undisturbed run"):
         compare(reference, study.hashes())
         table.note(f"{len(reference)} files")
@@ -130,9 +147,6 @@ def killed(pool: Pool, study: Study, run: Run, options: list[str], table: Table)
     unlock = study.start("unlock", *options, "--unlock")
     assert unlock.wait(240) == 0
     return study.start("resumed", *options)
-
-
-TRAINING = "bayling_study.stages.tuning"
 
 
 def program(study: Study, *arguments: str) -> str:

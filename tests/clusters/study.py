@@ -18,7 +18,7 @@ import yaml
 from clusters.tools import wait
 from helpers import ROOT, tiny
 
-EPOCHS = 60  # a training long enough to be disturbed four times
+EPOCHS = 60  # a training long enough to be disturbed six times
 TIMES = ("runs", "logs", "work", "settings", "report", "mlflow.db", ".mlflow.lock", ".lock")
 TIMES += ("mlflow-artefacts",)
 """What holds times, or follows from run records that do; all else must be equal."""
@@ -31,9 +31,12 @@ class Study:
         folder: made here.
         scheduler: name of the shipped profile.
         quick: keys of the profile that make waiting short.
+        epochs: of the training, 7.5 steps each.
     """
 
-    def __init__(self, folder: Path, scheduler: str, quick: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, scheduler: str, quick: dict[str, Any], epochs: int = EPOCHS
+    ) -> None:
         self.folder, self.scheduler, self.quick = folder, scheduler, quick
         folder.mkdir(parents=True)
         for name in ("config", ".venv"):
@@ -41,7 +44,7 @@ class Study:
         self.config = tiny.write_study(folder)
         values = yaml.safe_load(self.config.read_text())
         values["comet"] = {"embedded": None}
-        values["tuning"] |= {"epochs": EPOCHS, "checkpoint_minutes": 0.05, "attempts": 12}
+        values["tuning"] |= {"epochs": epochs, "checkpoint_minutes": 0.05, "attempts": 12}
         values["tracking"] = {"live": False}
         self.config.write_text(yaml.safe_dump(values))
         self.results = folder / "results" / "tiny"

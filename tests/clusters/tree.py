@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from clusters.tools import loopback, run
 from helpers import ROOT
@@ -43,14 +44,14 @@ def enter(tree: Path, folder: Path, plugins: tuple[str, ...]) -> int:
         (folder / name).mkdir(parents=True)
     site = folder / "up" / SITE.relative_to("/")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site)]
-    run(*pip, *plugins)
+    subprocess.run([*pip, *plugins], check=True, stderr=subprocess.DEVNULL)
     unshare = ["unshare", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child"]
     command = [*unshare, sys.executable, *sys.orig_argv[1:]]
     where = {STAGE: "mounts", "BAYLING_TREE": str(tree), "BAYLING_FOLDER": str(folder)}
     return subprocess.run(command, env={**os.environ, **where}).returncode
 
 
-def furnish() -> None:
+def furnish() -> NoReturn:
     """Mounts the tree in these namespaces, and goes on in it as an ordinary user."""
     tree, folder = Path(os.environ["BAYLING_TREE"]), Path(os.environ["BAYLING_FOLDER"])
     root = folder / "root"
@@ -78,4 +79,5 @@ def furnish() -> None:
     environment |= {STAGE: "inside", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
     command = ["chroot", f"--userspec={NUMBER}:{NUMBER}", str(root)]
     command += ["env", "--chdir", str(ROOT / "tests"), sys.executable, *sys.orig_argv[1:]]
-    os.execvpe(command[0], command, environment)
+    # Not by exec: a change of user would undo that this process ends with the one outside.
+    sys.exit(subprocess.run(command, env=environment).returncode)
