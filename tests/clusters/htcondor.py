@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,8 @@ class Condor:
         """Kills the machine's daemon with all that runs below it; condor_master starts it again."""
         (startd,) = (p for p in psutil.process_iter() if p.name() == "condor_startd")
         for process in (startd, *startd.children(recursive=True)):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # ended with its parent
+                process.kill()
         wait(lambda: self.running("tuning") == "", "the end of the job", 600)
 
     def history(self) -> list[scenes.PastJob]:
