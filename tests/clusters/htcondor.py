@@ -89,8 +89,12 @@ class Condor:
     name = "htcondor"
     quick = {
         "htcondor-shared-fs-prefixes": str(tree.HOME),
-        # A held job is removed sooner, and jobs have as much of the machine's disk as there is.
-        "default-resources": {"held_seconds": 20, "disk_mb": 100},
+        "default-resources": {
+            "held_seconds": 20,
+            "disk_mb": 100,
+            # A dead machine is waited for 40 minutes by default.
+            "htcondor_submit_job_lease_duration": 45,
+        },
     }
     # Python alone takes more than 100 MB; synthesis takes longer than five seconds; a node
     # that does not see the wrapper cannot start a job.
@@ -152,7 +156,6 @@ class Condor:
         for process in (startd, *startd.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):  # ended with its parent
                 process.kill()
-        wait(lambda: self.running("tuning") == "", "the end of the job", 600)
 
     def history(self) -> list[scenes.PastJob]:
         """Returns all jobs that have ended, in the order of submission."""

@@ -107,14 +107,19 @@ def disturbed(pool: Pool, study: Study, table: Table, reference: dict[str, str])
     with table.point("a preempted training saves, and goes on at the step where it was"):
         starts = len(study.events("started"))
         pool.preempt(pool.running("tuning"))
-        wait(lambda: len(study.events("started")) > starts, "another start", 300)
+        study.started_again(starts)
         done = study.steps_before(starts)
         assert study.events("started")[starts]["step"] == done, (done, study.events("started"))
         table.note(f"step {done}")
     study.trained_on()
     with table.point("a node fails under a training, which goes on from its newest checkpoint"):
+        starts = len(study.events("started"))
         pool.fail(pool.running("tuning"))
-        study.trained_on()
+        study.started_again(starts)
+        done, kept = study.steps_before(starts), study.events("started")[starts]["step"]
+        assert 0 < kept <= done, (kept, done)
+        table.note(f"killed at step {done}, went on from {kept}")
+    study.trained_on()
     run = killed(pool, study, run, options, table)
     with table.point("Snakemake killed with -9 and started again finishes the study"):
         assert run.wait() == 0, read(run.log)[-2000:]

@@ -85,6 +85,10 @@ class Study:
         """Returns the newest step of the training in progress."""
         return max((event.get("step", 0) for event in self.events("step")), default=0)
 
+    def started_again(self, starts: int) -> None:
+        """Waits until the training has started more often than so many times."""
+        wait(lambda: len(self.events("started")) > starts, "another start", 600)
+
     def steps_before(self, start: int) -> int:
         """Returns the newest step that was done before a start of the training, from 0."""
         end = self.events("started")[start]["time"]
