@@ -42,10 +42,10 @@ EXCLUSIVE = $(FOLDER) python -m bayling_study.dag.exclusive --study "$$S" $(if $
 SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
 NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
-WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(filter slurm,$(PROFILE)),$(JOB_NAME))
+WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -ls '^executor: *slurm' config/profiles/$(PROFILE)/config*.yaml),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: share bundle verify why compare help study replay plan chat play serve ranking publish fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm
+.PHONY: share bundle verify verify-sources why compare help study replay plan chat play serve ranking publish fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm test-htcondor test-gridengine
 
 help: ## develop: this list
 	@for group in run look cluster develop; do echo "$$group"; \
@@ -67,7 +67,7 @@ preflight: look ## cluster: check the place that PROFILE=slurm (or another) send
 status: look ## look: the progress of a study that runs here or elsewhere: jobs, training, queue (WATCH=10)
 	@python -m bayling_study.commands.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
 
-resume: look ## run: after Snakemake was killed: cancel the jobs that it left in SLURM's queue, and continue
+resume: look ## run: after Snakemake was killed: cancel the jobs that it left in the scheduler's queue, and continue
 	@$(FOLDER) python -m bayling_study.commands.status.cancel --study $(STUDY) --profile config/profiles/$(PROFILE) $(if $(filter yes,$(GONE)),--gone)
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
@@ -108,6 +108,9 @@ test: envs ## develop: run all tests
 
 test-slurm: envs ## cluster: run the miniature study on a real SLURM cluster on this machine (root)
 	@cd tests && python -m slurm
+
+test-htcondor: envs ## cluster: the same on a real HTCondor pool (root; mmdebstrap, or TREE=folder of Debian sid with condor)
+	@cd tests && python -m clusters.htcondor $(if $(TREE),--tree "$(abspath $(TREE))")
 
 test-faults: envs ## develop: kill jobs, fill disks and damage files of whole workflows; ends with a table (about 50 minutes)
 	@python -m pytest tests/faults tests/e2e/test_mlflow_server.py -m ""

@@ -65,13 +65,14 @@ def main() -> int:
 
 def play(folder: Path) -> int:
     """Plays all scenes on one cluster."""
+    from clusters.scenes import package_path
+    from clusters.study import Study
+    from clusters.table import Table
     from slurm import scenes
     from slurm.cluster import Cluster
-    from slurm.study import Study
-    from slurm.table import Table
 
     os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
-    scenes.package_path()
+    package_path()
     begin = time.monotonic()
     cluster = Cluster(folder / "cluster")
     table = Table(folder)
@@ -79,7 +80,7 @@ def play(folder: Path) -> int:
         cluster.start()
     scenes.counted(table)
     scenes.offline(table)
-    study = Study(folder / "study")
+    study = Study(folder / "study", "slurm", {"slurm-init-seconds-before-status-checks": 2})
     study.local()
     reference = study.hashes()
     print(f"undisturbed, on this machine: {len(reference)} files", flush=True)

@@ -10,21 +10,18 @@ nodes on one host (``-N``); each is the first process of a namespace, so that
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
-import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
+
+from clusters.tools import loopback, output, read, run, wait
 
 NODES = ("n1", "n2")
 GPUS = 8  # devices a node: null devices, scheduled and counted like any
 PORT = 17827
 HOST = "login"
-SET_FLAGS, SET_ADDRESS, IFF_UP = 0x8914, 0x8916, 1
 MARK = "BAYLING_SLURM_NAMESPACE"
 
 SLURM_CONF = """\
@@ -190,38 +187,4 @@ def private_machine(folder: Path) -> None:
     hosts.write_text(f"127.0.0.1 localhost {HOST} {' '.join(NODES)}\n")
     run("mount", "--bind", str(hosts), "/etc/hosts")
     run("mount", "-t", "tmpfs", "tmpfs", "/etc/slurm")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
-        # Requests of linux/sockios.h. A name resolves (AI_ADDRCONFIG) only on a machine that
-        # has an address other than 127.0.0.1, so loopback gets a second one.
-        fcntl.ioctl(device, SET_FLAGS, struct.pack("16sh", b"lo", IFF_UP))
-        address = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton("10.99.0.1"))
-        fcntl.ioctl(device, SET_ADDRESS, struct.pack("16s16s", b"lo:1", address))
-
-
-def wait(ready: Callable[[], object], what: str, seconds: float = 240) -> None:
-    """Waits until something is true.
-
-    Raises:
-        TimeoutError: it does not become true in time.
-    """
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.3)
-
-
-def output(*command: str) -> str:
-    """Returns what a command prints, errors included."""
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.stdout + done.stderr
-
-
-def run(*command: str) -> None:
-    """Runs a command that must succeed."""
-    subprocess.run(command, check=True)
-
-
-def read(path: Path) -> str:
-    """Returns a file's text; nothing if it is not there yet."""
-    return path.read_text(errors="replace") if path.exists() else ""
+    loopback()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
-import psutil
 import yaml
 
-from slurm.cluster import GPUS, NODES, Cluster, output, read, wait
-from slurm.study import ROOT, Run, Study, accounted, await_job, job, node_of
-from slurm.table import Table
+from clusters.scenes import (
+    compare,
+    configured,
+    forget,
+    hang,
+    program,
+)
+from clusters.study import Run, Study
+from clusters.table import Table
+from clusters.tools import output, read, wait
+from slurm.cluster import GPUS, NODES, Cluster
+from slurm.jobs import accounted, await_job, job, node_of
 
 PREFIX = "bayling_tiny"
 LEAN = {
@@ -26,13 +29,6 @@ LEAN = {
 }
 """First attempts that cannot succeed: Python alone takes more than 150 MB; one minute is too
 short for a job that hangs."""
-
-
-def program(study: Study, *arguments: str) -> str:
-    """Returns what a program of the package prints, run in the study's folder."""
-    command = [sys.executable, "-m", *arguments]
-    done = subprocess.run(command, cwd=study.folder, capture_output=True, text=True)
-    return done.stdout + done.stderr
 
 
 def disturbed(cluster: Cluster, study: Study, table: Table, reference: dict[str, str]) -> None:
@@ -80,17 +76,6 @@ def disturbed(cluster: Cluster, study: Study, table: Table, reference: dict[str,
     check_once(study, table)
     with table.point("results are bit-equal to those of the undisturbed run"):
         compare(reference, study.hashes())
-
-
-def hang(module: str) -> None:
-    """Stops a job's program for good, as a dead file server does."""
-
-    def found() -> list[psutil.Process]:
-        known = psutil.process_iter(["cmdline"])
-        return [p for p in known if module in (p.info["cmdline"] or [])]
-
-    wait(found, f"a process of {module}", 240)
-    found()[0].send_signal(signal.SIGSTOP)
 
 
 def again(study: Study, number: str) -> None:
@@ -147,12 +132,6 @@ def check_once(study: Study, table: Table) -> None:
         table.note(f"tuning {trained[-1][2]} on {trained[-1][1]}")
 
 
-def compare(reference: dict[str, str], found: dict[str, str]) -> None:
-    """Names every file that differs."""
-    wrong = [name for name in reference | found if reference.get(name) != found.get(name)]
-    assert not wrong, f"{len(wrong)} of {len(reference)} files differ: {', '.join(wrong[:5])}"
-
-
 def chained(study: Study, table: Table, reference: dict[str, str]) -> None:
     """Trains in jobs that are too short for the whole."""
     forget(study)
@@ -193,12 +172,6 @@ def trainings() -> list[list[str]]:
     return [row for row in accounted("JobID,Comment") if "rule_tuning" in row[1]]
 
 
-def forget(study: Study) -> None:
-    """Removes the trained system, so that it is trained anew; its inputs stay."""
-    for name in ("tuning/tuned", "work/tuning"):
-        shutil.rmtree(study.results / name, ignore_errors=True)
-
-
 def counted(table: Table) -> None:
     """Asks for more GPUs than there are, and for all of them three times."""
     with table.point("GPUs are counted: too many refused, a third job waits for cards"):
@@ -235,14 +208,3 @@ def preflight(study: Study, table: Table) -> None:
         text = program(study, "bayling_study.commands.preflight", *options, bad)
         table.show("preflight of a wrong profile", text)
         assert "partition" in text and "fix:" in text and "0 failed" not in text, text
-
-
-def configured(study: Study) -> list[str]:
-    """Returns the option that names the study."""
-    return ["--study-config", str(study.config)]
-
-
-def package_path() -> None:
-    """Lets programs that the test starts find the package."""
-    os.environ["PYTHONPATH"] = str(ROOT / "workflow")
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -126,7 +126,7 @@ def test_only_the_studys_own_jobs_are_its_queue(tmp_path, squeue):
         row("3", "bayling_tiny_uuid", tmp_path / "clone"),
         row("4", "somebody", tmp_path),
     )
-    found = queued("tiny", tmp_path)
+    found = slurm.jobs("tiny", tmp_path)
     assert [(job.number, job.rule) for job in found] == [("1", "tuning tuned")]
 
 
@@ -162,7 +162,7 @@ def test_what_cannot_be_cancelled_is_not_started_twice(tmp_path, monkeypatch, na
 
 def test_without_slurm_there_is_no_queue(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert queued("tiny", tmp_path) is None
+    assert queued("tiny", tmp_path) == (None, [])
 
 
 def test_where_the_queue_cannot_be_asked_nothing_is_taken_for_gone(tmp_path, monkeypatch):
@@ -172,10 +172,15 @@ def test_where_the_queue_cannot_be_asked_nothing_is_taken_for_gone(tmp_path, mon
     assert "squeue" in caught.value.render()
 
 
-def test_a_queue_that_does_not_answer_is_an_error_not_an_empty_queue(tmp_path, squeue):
+def test_a_queue_that_does_not_answer_is_an_error_not_an_empty_queue(tmp_path, squeue, monkeypatch):
     (tmp_path / "bin" / "squeue").write_text("#!/bin/sh\necho no controller >&2; exit 1\n")
     with pytest.raises(StudyError, match="no controller"):
-        queued("tiny", tmp_path)
+        slurm.jobs("tiny", tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/bin")
+    assert queued("tiny", tmp_path) == (None, ["queue: squeue: no controller"])
+    (tmp_path / "bin" / "condor_q").write_text("#!/bin/sh\n")  # another that has no job of it
+    (tmp_path / "bin" / "condor_q").chmod(stat.S_IRWXU)
+    assert queued("tiny", tmp_path) == ([], ["queue: squeue: no controller"])
 
 
 @pytest.mark.parametrize(("name", "start"), [("replay-7b", "replay-7b"), ("a.b", "a-b")])

@@ -18,7 +18,6 @@ from bayling_study.commands.status.times import duration
 from bayling_study.commands.status.training import TrainingStatus, trainings
 from bayling_study.config import load_config
 from bayling_study.core import cli
-from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
 
 FINISHED_SHOWN = 5
@@ -47,17 +46,14 @@ def main() -> None:
 def status(dag: Dag) -> list[str]:
     """Returns the lines to print."""
     name = dag.config.study.name
-    try:
-        queue, trouble = queued(name, Path.cwd()), ""
-    except StudyError as error:
-        queue, trouble = None, f"queue: {error.render()}"
+    queue, troubles = queued(name, Path.cwd())
     # A machine with a queue need not be the one that the study runs on.
     alive = {job.number for job in queue} if queue else None
     found = jobs(dag.layout.study, dag.layout.shared_records(), alive)
     total = sum(job_counts(dag).values()) - (dag.layout.study / "runs" / "mlflow.json").is_file()
     lines = [f"{dag.config.study.title} ({name}), {time.strftime('%Y-%m-%d %H:%M:%S')}"]
     lines.append(_summary(found, total))
-    lines += [trouble] if trouble else []
+    lines += troubles
     lines += [_training_line(training) for training in trainings(dag.layout.study)]
     lines += _job_lines(found)
     if queue:

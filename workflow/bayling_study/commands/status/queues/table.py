@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bayling_study.commands.status.queues import gridengine, htcondor, slurm
 from bayling_study.commands.status.queues.queued import Queued
+from bayling_study.core.errors import StudyError
 from bayling_study.dag.htcondor import MARKED
 
 
@@ -57,11 +58,18 @@ LOOK = {
 """Executors to the commands with which a person finds and ends what a dead Snakemake left."""
 
 
-def queued(study: str, folder: Path) -> list[Queued] | None:
-    """Returns a study's jobs in the queues that this machine knows; none where it knows none.
+def queued(study: str, folder: Path) -> tuple[list[Queued] | None, list[str]]:
+    """Returns a study's jobs in the queues that this machine knows, and what went wrong.
 
-    Raises:
-        StudyError: a scheduler is here and does not answer.
+    No list of jobs where it knows no queue or none answers.
     """
-    here = [one for one in SCHEDULERS.values() if shutil.which(one.asks)]
-    return [job for one in here for job in one.jobs(study, folder)] if here else None
+    jobs, answered, troubles = [], False, []
+    for scheduler in SCHEDULERS.values():
+        if shutil.which(scheduler.asks) is None:
+            continue
+        try:
+            jobs += scheduler.jobs(study, folder)
+            answered = True
+        except StudyError as error:
+            troubles.append(f"queue: {error.render()}")
+    return jobs if answered else None, troubles

@@ -15,10 +15,10 @@ from typing import Any
 
 import yaml
 
+from clusters.tools import wait
 from helpers import ROOT, tiny
-from slurm.cluster import output, wait
 
-EPOCHS = 60  # a training long enough to be disturbed four times
+EPOCHS = 60  # a training long enough to be disturbed six times
 TIMES = ("runs", "logs", "work", "settings", "report", "mlflow.db", ".mlflow.lock", ".lock")
 TIMES += ("mlflow-artefacts",)
 """What holds times, or follows from run records that do; all else must be equal."""
@@ -29,30 +29,37 @@ class Study:
 
     Args:
         folder: made here.
+        scheduler: name of the shipped profile.
+        quick: keys of the profile that make waiting short.
+        epochs: of the training, 7.5 steps each.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, scheduler: str, quick: dict[str, Any], epochs: int = EPOCHS
+    ) -> None:
+        self.folder, self.scheduler, self.quick = folder, scheduler, quick
         folder.mkdir(parents=True)
         for name in ("config", ".venv"):
             (folder / name).symlink_to(ROOT / name)
         self.config = tiny.write_study(folder)
         values = yaml.safe_load(self.config.read_text())
         values["comet"] = {"embedded": None}
-        values["tuning"] |= {"epochs": EPOCHS, "checkpoint_minutes": 0.05, "attempts": 12}
+        values["tuning"] |= {"epochs": epochs, "checkpoint_minutes": 0.05, "attempts": 12}
         values["tracking"] = {"live": False}
         self.config.write_text(yaml.safe_dump(values))
         self.results = folder / "results" / "tiny"
 
     def profile(self, name: str, **resources: dict[str, Any]) -> Path:
-        """Writes the shipped SLURM profile with fewer cores, quicker polls and some resources."""
-        shipped = ROOT / "config" / "profiles" / "slurm" / "config.yaml"
+        """Writes the shipped profile with fewer cores, quicker polls and some resources."""
+        shipped = ROOT / "config" / "profiles" / self.scheduler / "config.yaml"
         values = yaml.safe_load(shipped.read_text())
         values["set-resources"]["tuning"]["processes"] = 1
         for rule, changes in resources.items():
             values["set-resources"].setdefault(rule, {}).update(changes)
         values |= {"set-threads": {"tuning": 1}, "latency-wait": 20}
-        values |= {"slurm-init-seconds-before-status-checks": 2}
+        quick = dict(self.quick)
+        values["default-resources"] |= quick.pop("default-resources", {})
+        values |= quick
         path = self.folder / f"profile-{name}"
         path.mkdir(exist_ok=True)
         (path / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
@@ -77,6 +84,15 @@ class Study:
     def steps(self) -> int:
         """Returns the newest step of the training in progress."""
         return max((event.get("step", 0) for event in self.events("step")), default=0)
+
+    def started_again(self, starts: int) -> None:
+        """Waits until the training has started more often than so many times."""
+        wait(lambda: len(self.events("started")) > starts, "another start", 600)
+
+    def steps_before(self, start: int) -> int:
+        """Returns the newest step that was done before a start of the training, from 0."""
+        end = self.events("started")[start]["time"]
+        return max(event["step"] for event in self.events("step") if event["time"] < end)
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Returns the training's reports of a kind, of all attempts."""
@@ -136,27 +152,3 @@ class Run:
         """Ends Snakemake as the machine would: at once, its jobs unaware."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-
-
-def job(rule: str, state: str = "RUNNING") -> str:
-    """Returns the number of a rule's newest job in a state; empty without one."""
-    lines = output("squeue", "-h", "-o", "%i|%T|%k", "--sort=-i").splitlines()
-    rows = [line.split("|") for line in lines]
-    return next((row[0] for row in rows if row[1] == state and f"rule_{rule}" in row[2]), "")
-
-
-def await_job(rule: str, state: str = "RUNNING") -> str:
-    """Waits for a rule's job; returns its number."""
-    wait(lambda: job(rule, state), f"a job of rule {rule} to be {state}", 240)
-    return job(rule, state)
-
-
-def node_of(number: str) -> str:
-    """Returns the node that a job runs on."""
-    return output("squeue", "-h", "-j", number, "-o", "%N").strip()
-
-
-def accounted(fields: str) -> list[list[str]]:
-    """Returns all jobs of the cluster from its accounting database, requeued attempts too."""
-    rows = output("sacct", "-n", "-X", "-P", "-D", "--starttime=now-2hours", f"--format={fields}")
-    return [line.split("|") for line in rows.splitlines()]
