@@ -4,7 +4,6 @@ from bayling_study.dag.layout import one_of
 # A retry inside a scheduler's allocation would get no more memory or time, so
 # remote jobs leave retries to the profile.
 RETRIES = 0 if workflow.remote_exec else 2
-TUNING_RETRIES = 0 if workflow.remote_exec else STUDY.config.tuning.attempts - 1
 # Under a scheduler the profile's set-threads decides; `workflow.cores` would then be an error.
 ALL_CORES = workflow.resource_settings.cores or 1
 # A scheduler deals out GPUs and enforces a job's runtime; on one machine jobs take free cards.
@@ -13,3 +12,9 @@ ON_SCHEDULER = workflow.remote_exec or not workflow.local_exec
 SCHEDULED = str(int(ON_SCHEDULER))
 ONE_GPU = "" if ON_SCHEDULER else on_free_cards("1")
 ALL_GPUS = "" if ON_SCHEDULER else on_free_cards("all")
+# Inside a job of a scheduler nothing is retried; `attempts: auto` follows from the time limit.
+TUNING_RETRIES = (
+    0
+    if workflow.remote_exec
+    else STUDY.tuning_attempts(workflow.resource_settings if ON_SCHEDULER else None) - 1
+)

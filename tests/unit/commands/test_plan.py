@@ -17,14 +17,15 @@ from bayling_study.commands.plan import __main__ as program
 from bayling_study.commands.plan import disk, formulas, machine, training
 from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.shapes import PUBLISHED, foundation_model
 from bayling_study.config import load_config
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
+from bayling_study.dag import chain
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.dag.rules import Dag
+from bayling_study.dag.shapes import PUBLISHED, foundation_model
 from bayling_study.shared.sizing import memory
 from bayling_study.shared.sizing.choice import Budget
 from bayling_study.shared.sizing.shape import Shape
@@ -78,11 +79,11 @@ def test_operations_are_6_a_parameter_and_token_and_4_where_it_is_frozen():
     shape = PUBLISHED["llama-7b"]
     for recompute in (False, True):  # model FLOPs: what is computed again does not count
         tuning = TuningSection(gradient_checkpointing=recompute)
-        assert formulas.training_flops(shape, tuning, 1e9) == 6 * shape.parameters() * 1e9
+        assert chain.training_flops(shape, tuning, 1e9) == 6 * shape.parameters() * 1e9
     lora = TuningSection.model_validate({"adapter": {"kind": "lora", "rank": 16}})
     expected = (4 * shape.parameters() + 6 * 39_976_960) * 1e9
-    assert formulas.training_flops(shape, lora, 1e9) == pytest.approx(expected)
-    assert formulas.hours(312e12 * 3600, 312, 0.5) == pytest.approx(2)
+    assert chain.training_flops(shape, lora, 1e9) == pytest.approx(expected)
+    assert chain.hours(312e12 * 3600, 312, 0.5) == pytest.approx(2)
 
 
 def test_a_checkpoint_has_12_bytes_a_trained_parameter():
@@ -217,10 +218,10 @@ def test_a_cluster_is_described_whole_or_not(gpus, gib):
 
 def test_tokens_are_counted_where_the_mixture_exists(study):
     layout = Layout(load_config(study))
-    assert training.mixture_tokens(layout, "tuned") == (120 * 448, False)
+    assert chain.mixture_tokens(layout, "tuned") == (120 * 448, False)
     record = layout.study / "runs" / "synthesis" / "default.json"
     write_json(record, {"metrics": {"tokens.real": 1234}})
-    assert training.mixture_tokens(layout, "tuned") == (1234.0, True)
+    assert chain.mixture_tokens(layout, "tuned") == (1234.0, True)
 
 
 def test_a_measured_run_is_used(study):

@@ -1,20 +1,14 @@
 """What profiles ask for: every shipped one can be read, and says how jobs are bounded."""
 
 import json
-import os
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from bayling_study.commands.plan import partitions
-from bayling_study.commands.plan.training import Tuning
-from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
-from bayling_study.shared.sizing.memory import TrainingMemory as Memory
-from bayling_study.shared.tracking.record import flatten
 from helpers import ROOT
 
 SHIPPED = sorted((ROOT / "config" / "profiles").iterdir())
@@ -160,99 +154,6 @@ def test_a_resource_that_snakemake_refuses_is_told():
 def test_a_folder_without_a_profile_is_an_error(tmp_path):
     with pytest.raises(StudyError, match="no profile"):
         read_profile(tmp_path)
-
-
-def test_jobs_by_partition():
-    asked = {"tuning": {"slurm_partition": "gpu", "gpu": 8, "runtime": 480}}
-    text = partitions.partition_tables(
-        profile(**{"set-resources": asked, "default-resources": {"slurm_partition": "cpu"}}),
-        {"download": 3, "corpora": 1, "tuning": 2},
-    )
-    lines = [line.split() for line in text.splitlines()]
-    assert ["(here)", "3", "0"] in lines and ["cpu", "1", "0"] in lines
-    assert ["gpu", "2", "128"] in lines
-
-
-A100 = "NVIDIA A100-SXM4-80GB"
-
-
-class Trainings:
-    """A study whose neighbours have trained, as far as the plan of hours asks."""
-
-    def __init__(self, folder: Path) -> None:
-        self.study = folder / "this"
-        self.config = self
-        self.tuning = TuningSection(attempts=7)
-        self.written = TuningSection(budget_minutes=100)
-
-    def base(self, system: str) -> str:
-        return "foundation"
-
-    def checkpoint(self, system: str) -> Path:
-        return Path("resources/foundation/llama-1234")
-
-    def tuning_of(self, system: str) -> TuningSection:
-        return self.written
-
-    def record(self, name, speed, device, processes=2, foundation="llama-1234", **settings):
-        """Writes a run record, newer than those before."""
-        path = self.study.parent / name / "runs" / "tuning" / "tuned.json"
-        path.parent.mkdir(parents=True)
-        section = TuningSection.model_validate(settings).model_dump(mode="json")
-        parameters = {"processes": processes, **flatten({"tuning": section})}
-        parameters |= {"device": device} if device else {}
-        record = {
-            "inputs": {"foundation": {"path": f"resources/foundation/{foundation}"}},
-            "parameters": parameters,
-            "history": [{"values": {"real_tokens_per_second": speed}}],
-        }
-        path.write_text(json.dumps(record))
-        age = len(list(self.study.parent.glob("*")))
-        os.utime(path, (age, age))
-
-    def rate(self, **asked) -> float | None:
-        found = partitions.similar(self, "tuned", ResourceRequest(**asked))
-        return None if found is None else found.tokens_per_second
-
-
-def test_a_measured_rate_is_of_the_same_foundation_device_and_settings(tmp_path):
-    made = Trainings(tmp_path)
-    made.record("one", 900.0, A100)
-    made.record("other", 100.0, A100, foundation="other-5678")
-    made.record("thin", 200.0, A100, adapter={"kind": "lora"})
-    made.record("exact", 300.0, A100, precision="fp32")
-    made.record("unnamed", 400.0, None)
-    made.record("cores", 20.0, "cpu", processes=1)
-    assert made.rate(gpus=8) == made.rate(gpus=8, gpu_type="a100") == 450.0
-    assert made.rate(gpus=8, gpu_type="h100") is None
-    assert made.rate() == 20.0
-    made.written = TuningSection.model_validate({"adapter": {"kind": "lora"}})
-    assert made.rate(gpus=8) == 100.0
-
-
-def test_the_rate_of_as_many_processes_comes_before_a_newer_one(tmp_path):
-    made = Trainings(tmp_path)
-    made.record("eight", 800.0, A100, processes=8)
-    made.record("two", 240.0, A100)
-    made.record("four", 420.0, A100, processes=4)
-    assert made.rate(gpus=8) == 100.0
-    assert made.rate(gpus=16) == 105.0  # the newest
-
-
-@pytest.mark.parametrize(
-    ("budget", "limit", "jobs"), [(None, 100, 3), (50.0, 100, 4), (None, 0, 1), (500.0, 0, 1)]
-)
-def test_a_chain_has_the_jobs_that_stop_before_limit_and_budget(tmp_path, budget, limit, jobs):
-    """Two hundred minutes in jobs of 95, for 5 % of the limit are kept, or of the budget."""
-    made = Trainings(tmp_path)
-    made.written = TuningSection(budget_minutes=budget)
-    made.record("one", 2 * 8.0, A100)
-    tokens = 8.0 * 8 * 200 * 60
-    job = Tuning("tuned", tokens, True, 1.0, Memory(0, 0, 0, 0), made.written, None)
-    asked = profile(**{"set-resources": {"tuning": {"gpu": 8, "runtime": limit}}})
-    line = partitions.training_hours(made, [job], asked, 312, 0.4).splitlines()[-1]
-    assert re.split(r"  +", line.strip())[:4] == ["tuned", "26.7", "3.3", f"{jobs} of 7"]
-    assert f"2 x {A100}" in line
 
 
 def test_the_generic_profile_names_its_status_script():

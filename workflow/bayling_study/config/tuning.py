@@ -1,6 +1,6 @@
 """Section ``tuning``: full fine-tuning with DeepSpeed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -60,9 +60,11 @@ class TuningSection(Section):
     budget_minutes: float | None = Field(default=None, gt=0)
     """Wall-clock minutes after which a job saves and ends with a status that is retried. On a
     cluster 95 % of the job's own time limit (its resource ``runtime``) are such a budget anyway."""
-    attempts: int = Field(default=3, ge=1)
+    attempts: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Consecutive jobs that one training may take, each continuing from the last one's checkpoint:
-    a training of five days in jobs of eight hours needs 15, and some in reserve."""
+    a training of five days in jobs of eight hours needs 15, and some in reserve. ``auto``: the jobs
+    that the plan finds for the profile's time limit, half as many again where no run has measured
+    the speed, and two that may fail; without a limit three."""
     adapter: Adapter | None = None
     """Low-rank adapters; none is full fine-tuning as in the papers."""
     curriculum: list[Phase] = []

@@ -55,25 +55,7 @@ class Profile:
 
     def request(self, rule: str, attempt: int = 1) -> ResourceRequest:
         """Returns what the jobs of a rule ask for in an attempt."""
-        asked = {**self._read["defaults"], **self._read["rules"].get(rule, {})}
-        cores = int(_value(self._read["threads"].get(rule), 1, attempt) or 1)
-        found = {name: _value(value, cores, attempt) for name, value in asked.items()}
-        gpus, kind = _gpus(found), str(found.get("gpu_model") or "")
-        nodes = int(found.get("nodes") or 1)
-        gres = GRES.match(str(found.get("gres") or ""))
-        if gres:
-            gpus, kind = int(gres[2] or 1) * nodes, gres[1] or ""
-        return ResourceRequest(
-            partition=str(found.get("slurm_partition") or ""),
-            account=str(found.get("slurm_account") or ""),
-            gpus=gpus,
-            gpu_type=kind,
-            per_node=bool(gres),
-            nodes=nodes,
-            cores=int(found.get("cpus_per_task") or cores),
-            mem_mb=int(found.get("htcondor_request_mem_mb") or found.get("mem_mb") or 0),
-            minutes=int(found.get("runtime") or 0),
-        )
+        return request(self._read, rule, attempt)
 
     def requests(self, rules: Iterable[str]) -> dict[ResourceRequest, list[str]]:
         """Returns the different requests of some rules, each with its rules."""
@@ -106,6 +88,48 @@ class Profile:
             }
         except Exception as error:  # of many kinds, each with a text for people
             raise StudyError(f"Snakemake cannot read it: {error}", where=self.folder) from error
+
+
+def request(read: Mapping[str, Any], rule: str, attempt: int = 1) -> ResourceRequest:
+    """Returns what the jobs of a rule ask for in an attempt.
+
+    Args:
+        read: Snakemake's resources: ``defaults``, those of ``rules``, and their ``threads``.
+        rule: its name.
+        attempt: from 1 on.
+    """
+    asked = {**read["defaults"], **read["rules"].get(rule, {})}
+    cores = int(_value(read["threads"].get(rule), 1, attempt) or 1)
+    found = {name: _value(value, cores, attempt) for name, value in asked.items()}
+    gpus, kind = _gpus(found), str(found.get("gpu_model") or "")
+    nodes = int(found.get("nodes") or 1)
+    gres = GRES.match(str(found.get("gres") or ""))
+    if gres:
+        gpus, kind = int(gres[2] or 1) * nodes, gres[1] or ""
+    return ResourceRequest(
+        partition=str(found.get("slurm_partition") or ""),
+        account=str(found.get("slurm_account") or ""),
+        gpus=gpus,
+        gpu_type=kind,
+        per_node=bool(gres),
+        nodes=nodes,
+        cores=int(found.get("cpus_per_task") or cores),
+        mem_mb=int(found.get("htcondor_request_mem_mb") or found.get("mem_mb") or 0),
+        minutes=int(found.get("runtime") or 0),
+    )
+
+
+def running_request(settings: Any, rule: str) -> ResourceRequest:
+    """Returns what a rule's jobs ask for under the resource settings of a running Snakemake."""
+    from snakemake.resources import Resources
+
+    rules = settings.overwrite_resources.items()
+    read = {
+        "defaults": Resources.from_mapping(settings.default_resources or {}),
+        "rules": {name: Resources.from_mapping(values) for name, values in rules},
+        "threads": {},
+    }
+    return request(read, rule)
 
 
 def read_profile(folder: Path) -> Profile:

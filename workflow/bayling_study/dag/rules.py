@@ -23,9 +23,11 @@ from bayling_study.config.suites import (
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
+from bayling_study.dag.chain import attempts
 from bayling_study.dag.earlier import check_earlier
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.layout import Layout
+from bayling_study.dag.profiles import ResourceRequest, running_request
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
 from bayling_study.shared.sources.gates import check_gates
@@ -186,6 +188,12 @@ class Dag:
                 small = about.st_size <= HASHED_BYTES
                 facts[name] = sha256_file(file) if small else [about.st_size, about.st_mtime_ns]
         return f"{path} {sha256_json(facts)}" if path else ""
+
+    def tuning_attempts(self, limits: Any) -> int:
+        """Returns the jobs that a training may take under a scheduler's limits, Snakemake's
+        resource settings; none where there is no scheduler."""
+        asked = ResourceRequest() if limits is None else running_request(limits, "tuning")
+        return attempts(self.layout, asked)
 
     def synthesis_workers(self, mixture: str) -> int:
         """Returns the processes that pay for a mixture; its bytes do not depend on them."""

@@ -1,26 +1,32 @@
 """Prints what a study will cost: downloads, disk, memory, device hours and jobs.
 
 Starts nothing. Ends with an error that says what to change when the disk, or
-the memory of the machine that trains, cannot hold the study. Without ``--gpus``
-and ``--gpu-gib`` that machine is this one. Nine tenths of a memory may be planned,
-as in the training itself.
+the memory of the machine that trains, cannot hold the study, or a training takes more
+jobs than it may. Without ``--gpus`` and ``--gpu-gib`` that machine is this one; where it
+has no GPU, the time here follows from a measurement of two seconds, made once. Nine
+tenths of a memory may be planned, as in the training itself.
 """
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
 
 from bayling_study.commands.plan import partitions, tables
 from bayling_study.commands.plan.disk import check_disk, disk_needs
-from bayling_study.commands.plan.downloads import downloads
+from bayling_study.commands.plan.downloads import Download, downloads
+from bayling_study.commands.plan.here import here_table
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.machine import check_memory, machine
-from bayling_study.commands.plan.shapes import study_models
-from bayling_study.commands.plan.training import tuning_plan
+from bayling_study.commands.plan.machine import GIBIBYTE, check_memory, gpu_here, machine
+from bayling_study.commands.plan.probe import speed
+from bayling_study.commands.plan.training import Tuning, tuning_plan
+from bayling_study.commands.plan.work import Work
 from bayling_study.config import load_config
 from bayling_study.config.systems import FoundationSystem, TunedSystem
 from bayling_study.core import cli
-from bayling_study.dag.profiles import read_profile
+from bayling_study.dag.chain import A100_TFLOPS, UTILISATION, attempts, chain
+from bayling_study.dag.profiles import Profile, read_profile
 from bayling_study.dag.rules import Dag
-
-A100_TFLOPS = 312.0
-"""Dense bf16 peak of one NVIDIA A100, from its data sheet."""
+from bayling_study.dag.shapes import study_models
+from bayling_study.shared.sizing.shape import Shape
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -32,13 +38,13 @@ COMMAND_LINE = cli.command(
     ),
     profile=cli.path("folder of the profile that will be used", required=False),
     processes=cli.number("training processes on this machine"),
-    teraflops=cli.number("bf16 peak of a device (A100: 312)", 0.001, float, default=A100_TFLOPS),
+    teraflops=cli.number("bf16 peak of a device (default: an A100's 312)", 0.001, float),
     utilisation=cli.number(
         "model FLOPs utilisation: share of the peak that 6 N operations per token reach; "
         "recomputed activations do not count (default: 0.4)",
         least=0.001,
         kind=float,
-        default=0.4,
+        default=UTILISATION,
     ),
 )
 
@@ -48,40 +54,71 @@ def main() -> None:
     options = COMMAND_LINE.parse_args()
     config = load_config(*options.study_config)
     dag = Dag(config)
-    layout = dag.layout
+    layout, counts = dag.layout, job_counts(dag)
     layout.check()
     models = study_models(layout)
     shapes = {name: model.shape for name, model in models.items()}
     sources = downloads(layout)
     needs = disk_needs(layout, sources, shapes)
-    tuned = [(name, shapes[name]) for name in layout.names(TunedSystem)]
+    tuned = {name: shapes[name] for name in layout.names(TunedSystem)}
     profile = None if options.profile is None else read_profile(options.profile)
     asked = None if profile is None else profile.request("tuning")
     described = (options.gpus, options.gpu_gib, options.processes, options.host_gib)
     where = machine(*described, asked) if tuned else None
     tunings = [
         tuning_plan(layout, name, shape, where.budget)
-        for name, shape in tuned
+        for name, shape in tuned.items()
         if where is not None and shape is not None
     ]
     print(f"{config.study.title} ({config.study.name})\n")
-    print(tables.download_table(sources))
+    print(tables.download_table(sources) + tables.gate_table(sources))
     foundations = {name: models[name] for name in layout.names(FoundationSystem)}
     if foundations:
         print(tables.model_table(foundations, config.export.group_size))
     if tunings and where is not None:
-        print(tables.training_table(tunings, options.teraflops, options.utilisation))
+        peak = (options.teraflops or A100_TFLOPS) if where.device_bytes else None
+        print(tables.training_table(tunings, peak, options.utilisation))
         print(f"Training is planned for: {where.name}\n")
     print(tables.disk_table(needs))
-    print(tables.job_table(job_counts(dag)), flush=True)
+    print(tables.job_table(counts), flush=True)
     if profile is not None:
-        print(partitions.partition_tables(profile, job_counts(dag)))
-        share = options.utilisation
-        print(partitions.training_hours(layout, tunings, profile, options.teraflops, share))
+        on_cluster(dag, profile, tuned, options)
+    elif options.gpus is None and not gpu_here():
+        print(time_here(dag, shapes, sources, tunings), flush=True)
     check_disk(needs)
     for tuning in tunings:
         if where is not None:
             check_memory(where, tuning)
+
+
+def on_cluster(
+    dag: Dag, profile: Profile, tuned: Mapping[str, Shape | None], options: Namespace
+) -> None:
+    """Prints what a profile's cluster gives each job, and refuses trainings of too many jobs."""
+    asked = profile.request("tuning")
+    chains = {
+        name: chain(dag.layout, name, shape, asked, options.teraflops, options.utilisation)
+        for name, shape in tuned.items()
+        if shape is not None
+    }
+    allowed = attempts(dag.layout, asked)
+    print(partitions.partition_tables(profile, job_counts(dag), chains))
+    print(partitions.chain_table(chains, allowed), flush=True)
+    partitions.check_attempts(chains, allowed)
+
+
+def time_here(
+    dag: Dag,
+    shapes: Mapping[str, Shape | None],
+    sources: Sequence[Download],
+    tunings: Sequence[Tuning],
+) -> str:
+    """Returns the table of minutes on the cores of this machine."""
+    here, used = speed(), set(dag.layout.corpus_sources())
+    size = sum(source.bytes or 0 for source in sources if source.row.id in used)
+    jobs = Work(dag, shapes, here).jobs(size)
+    need = max((tuning.memory.resident for tuning in tunings), default=0) / GIBIBYTE
+    return here_table(dag.layout.study, jobs, job_counts(dag), here, need)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from pathlib import Path
 from bayling_study.commands.plan.arithmetic import HALF
 from bayling_study.commands.plan.downloads import Download
 from bayling_study.commands.plan.formulas import TOKEN_BYTES, checkpoint_bytes, export_bytes
-from bayling_study.commands.plan.training import mixture_tokens
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.core.errors import StudyError
+from bayling_study.dag.chain import mixture_tokens
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.memory import WEIGHT_BYTES
 from bayling_study.shared.sizing.shape import Shape

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import mean
 
 from bayling_study.commands.plan.arithmetic import HALF
-from bayling_study.commands.plan.shapes import foundation_model
 from bayling_study.config.sources import PINNED_KINDS
 from bayling_study.config.systems import FoundationSystem
 from bayling_study.dag.layout import Layout
+from bayling_study.dag.shapes import foundation_model
 from bayling_study.shared.sources.table import SourceRow, known_sources
 from bayling_study.stages.download.lock import lock_path, read_lock
 

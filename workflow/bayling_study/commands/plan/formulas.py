@@ -1,39 +1,18 @@
-"""The formulas of the plan. Bytes and floating-point operations, from shapes and settings.
+"""Sizes of files by formula, from shapes and settings.
 
-Memory while training is in ``bayling_study.shared.sizing``, for the training uses it too.
-Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models": 6
-operations per parameter and token. These are model FLOPs, what the model needs; a
-device that recomputes activations executes up to a third more (hardware FLOPs),
-which do not count. So the share of the peak that goes with them is the model FLOPs
-utilisation, as training reports it (``sizing.speed``, which also counts attention).
+Memory while training is in ``bayling_study.shared.sizing``, for the training uses it too;
+its operations and hours are in ``bayling_study.dag.chain``.
 """
 
 from bayling_study.commands.plan.arithmetic import HALF, memory
 from bayling_study.config.tuning import TuningSection
 from bayling_study.shared.sizing.memory import OPTIMIZER_BYTES, trained_parameters
 from bayling_study.shared.sizing.shape import Shape
-from bayling_study.shared.sizing.speed import FROZEN, TRAINED
 
 FILE_SCALE_BYTES = 4
 """Our groupwise files keep scales in fp32."""
 TOKEN_BYTES = 9
 """A training token on disk: 4 of text, 4 of its number, 1 of the mask."""
-
-
-def training_flops(shape: Shape, tuning: TuningSection, tokens: float) -> float:
-    """Returns the model FLOPs of training on ``tokens``: 6 a parameter and token.
-
-    With adapters 4 for the frozen parameters and 6 for the adapters' own.
-    """
-    if tuning.adapter is None:
-        return TRAINED * shape.parameters() * tokens
-    own = trained_parameters(shape, tuning)
-    return (FROZEN * shape.parameters() + TRAINED * own) * tokens
-
-
-def hours(flops: float, teraflops: float, utilisation: float) -> float:
-    """Returns the device hours of model FLOPs at a peak rate and a model FLOPs utilisation."""
-    return flops / (teraflops * 1e12 * utilisation) / 3600
 
 
 def checkpoint_bytes(shape: Shape, tuning: TuningSection) -> int:

@@ -1,6 +1,7 @@
 """The machine or the cluster that a study is planned for."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.core.errors import StudyError
@@ -10,6 +11,8 @@ from bayling_study.shared.sizing.host import host_bytes
 
 GIBIBYTE = 1 << 30
 MEGABYTE = 10**6
+GPU_FILES = ("nvidia[0-9]*", "nvidiactl", "kfd", "dxg")
+"""Files in /dev of the drivers of NVIDIA, of AMD, and of Windows' Linux."""
 NOT_CHECKED = "host memory unknown and not checked: --host-gib 500"
 
 
@@ -73,12 +76,19 @@ def _granted(host_gib: float | None, asked: ResourceRequest | None) -> tuple[int
     return None, NOT_CHECKED
 
 
+def gpu_here() -> bool:
+    """Tells whether there may be a GPU: by the files of its driver, for torch takes a second."""
+    return any(any(Path("/dev").glob(pattern)) for pattern in GPU_FILES)
+
+
 def this_machine(processes: int | None, host_gib: float | None = None) -> Machine:
     """Returns this machine: its GPUs, or its host where it has none."""
-    import torch
-
     host = host_bytes() if host_gib is None else int(host_gib * GIBIBYTE)
-    count = torch.cuda.device_count()
+    count = 0
+    if gpu_here():
+        import torch
+
+        count = torch.cuda.device_count()
     if count:
         memory = min(torch.cuda.get_device_properties(n).total_memory for n in range(count))
         name = f"this machine, {count} GPUs of {memory / GIBIBYTE:.0f} GiB"

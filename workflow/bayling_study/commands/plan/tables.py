@@ -6,11 +6,13 @@ from textwrap import indent
 from bayling_study.commands.plan.arithmetic import GIBIBYTE, memory
 from bayling_study.commands.plan.disk import Need, peaks
 from bayling_study.commands.plan.downloads import Download
-from bayling_study.commands.plan.formulas import FILE_SCALE_BYTES, hours
-from bayling_study.commands.plan.shapes import Model
+from bayling_study.commands.plan.formulas import FILE_SCALE_BYTES
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.commands.summary import aligned
+from bayling_study.dag.chain import hours
+from bayling_study.dag.shapes import Model
 from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sources.gates import TOKEN_ADVICE, has_token, page
 
 CACHE_TOKENS = 2048
 ACCESS = {True: "gated", False: "open"}
@@ -47,6 +49,14 @@ def download_table(sources: Sequence[Download]) -> str:
     return table(title, ("source", "size", "state", "access", "licence"), rows)
 
 
+def gate_table(sources: Sequence[Download]) -> str:
+    """Renders the gated sources and where their terms are; of the token only whether it is set."""
+    rows = [(s.row.id, page(s.row), s.row.licence, s.state) for s in sources if s.row.gated]
+    token = "a token is set" if has_token() else f"no token is set: {TOKEN_ADVICE}"
+    title = f"Gated sources ({token}; its account must accept the terms of each on the hub's page)"
+    return table(title, ("source", "page", "terms", "state"), rows) if rows else ""
+
+
 def _size(source: Download) -> str:
     if source.bytes is None:
         return "unknown"
@@ -74,28 +84,36 @@ def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:
     return (f"{shape.parameters():,}", *map(gibibytes, sizes))
 
 
-def training_table(tunings: Sequence[Tuning], teraflops: float, utilisation: float) -> str:
-    """Renders tuning jobs: by formula for a stated device, and as measured where they ran."""
+def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: float) -> str:
+    """Renders tuning jobs: by formula for a stated device, and as measured where they ran.
+
+    Args:
+        tunings: the jobs.
+        teraflops: peak of a device; none where processes share the cores of this machine.
+        share: of the peak that training reaches.
+    """
     rows = []
     for tuning in tunings:
         need, chosen = tuning.memory, tuning.settings
         tokens = ("" if tuning.measured_tokens else "<= ") + f"{tuning.tokens:,.0f}"
-        took = f"{hours(tuning.flops, teraflops, utilisation):.3g} h"
+        took = f"{hours(tuning.flops, teraflops, share):.3g} h" if teraflops else "see below"
         settings = (f"{chosen.zero_stage}, {chosen.offload}", f"{chosen.micro_batch_tokens}")
-        parts = map(gibibytes, (need.states, need.activations, need.buffers, need.host))
+        whole = need.device if teraflops else need.resident
+        parts = map(gibibytes, (need.states, need.activations, need.buffers, whole, need.host))
         job = (tuning.system, tokens, f"{tuning.flops:.2e}", took)
         rows.append((*job, *settings, *parts, *_measured(tuning)))
     header = (
         *("system", "tokens", "model FLOPs", "device hours"),
         *("ZeRO stage, offload", "packed length"),
-        *("states", "activations", "buffers", "on the host"),
+        *("states", "activations", "buffers", "in all", "on the host"),
         *("measured", "measured time", "measured memory"),
     )
-    title = (
-        f"Tuning (6 N tokens; device hours at {utilisation:.0%} model FLOPs utilisation "
-        f"of {teraflops:g} TFLOP/s; "
-        "memory of each process, without libraries and reserves)"
-    )
+    title = "Tuning (6 N tokens; memory of each process, in all with its libraries)"
+    if teraflops:
+        title = (
+            f"Tuning (6 N tokens; device hours at {share:.0%} model FLOPs utilisation of "
+            f"{teraflops:g} TFLOP/s; memory of each process, without libraries and reserves)"
+        )
     return table(title, header, rows)
 
 

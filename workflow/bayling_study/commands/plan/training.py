@@ -4,10 +4,10 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
-from bayling_study.commands.plan.formulas import training_flops
 from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.files import read_json
+from bayling_study.dag.chain import mixture_tokens, training_flops
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.attention import attention_kernel
 from bayling_study.shared.sizing.choice import Budget, choose
@@ -42,21 +42,6 @@ class MeasuredTraining:
     processes: int
     memory_gib: float
     """The largest of the first process, on its device or resident."""
-
-
-def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
-    """Returns the tokens of a tuned system's mixture, and whether they are counted.
-
-    They come from the synthesis run record; without one, every conversation is
-    taken to be as long as the mixture allows.
-    """
-    name = layout.system(system, TunedSystem).mixture
-    record = layout.study / "runs" / "synthesis" / f"{name}.json"
-    tokens = read_json(record)["metrics"].get("tokens.real") if record.is_file() else None
-    if tokens is not None:
-        return float(tokens), True
-    mixture = layout.config.synthesis.mixtures[name]
-    return float(mixture.conversations * mixture.max_tokens), False
 
 
 def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tuning:

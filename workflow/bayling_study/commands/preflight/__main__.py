@@ -24,6 +24,7 @@ from bayling_study.commands.preflight.probe import TOKEN
 from bayling_study.config import load_config
 from bayling_study.core import cli
 from bayling_study.core.files import read_json, write_text
+from bayling_study.dag.chain import attempts
 from bayling_study.dag.devices import cards
 from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
 from bayling_study.dag.rules import Dag, use_this_interpreter
@@ -111,7 +112,7 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
 
 def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
     """Asks for the training's last job: in a chain each one is an attempt and asks for more."""
-    last = profile.request("tuning", dag.config.tuning.attempts)
+    last = profile.request("tuning", attempts(dag.layout, profile.request("tuning")))
     if "tuning" in job_counts(dag) and last != profile.request("tuning"):
         yield slurm.accepts(last, ["tuning, last attempt"])
 

@@ -11,6 +11,8 @@ from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import reachable
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
+from bayling_study.shared.sources.gates import check_gates, page
+from bayling_study.shared.sources.table import SourceRow
 
 
 def here(dag: Dag) -> Iterator[Outcome]:
@@ -19,6 +21,7 @@ def here(dag: Dag) -> Iterator[Outcome]:
     yield disk(dag, planned)
     yield from quota(dag, planned)
     yield tracking(dag)
+    yield from gates(dag.layout.missing_sources())
     missing = [one for one in downloads(dag.layout) if one.state == "missing"]
     if not missing:
         yield ok("downloads", "all sources are present")
@@ -26,6 +29,21 @@ def here(dag: Dag) -> Iterator[Outcome]:
         if missing and not reachable(url):
             fix = "run make fetch where there is a network, or download.mirrors / download.local"
             yield failed("downloads", f"cannot reach {urlsplit(url).hostname} from here", fix)
+
+
+def gates(missing: Sequence[SourceRow]) -> Iterator[Outcome]:
+    """Tells of the gated sources still to be fetched: their terms, and whether a token is set."""
+    gated = ", ".join(f"{row.id} ({page(row)}, {row.licence})" for row in missing if row.gated)
+    try:
+        check_gates(missing)
+    except StudyError as error:
+        yield failed("gated sources", error.what, error.fix or "")
+    else:
+        if gated:
+            found = (
+                f"a token is set; whether its account has accepted the terms shows then: {gated}"
+            )
+            yield note("gated sources", found, "accept them on the page of each on the hub")
 
 
 def addresses(dag: Dag) -> list[str]:

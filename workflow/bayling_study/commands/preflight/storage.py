@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bayling_study.commands.plan.disk import Need, disk_needs, existing, peaks
 from bayling_study.commands.plan.downloads import downloads
-from bayling_study.commands.plan.shapes import study_models
 from bayling_study.dag.rules import Dag
+from bayling_study.dag.shapes import study_models
 
 MINIMUM = 10**9
 """Bytes that must be free whatever the plan says: logs, run records, reports."""

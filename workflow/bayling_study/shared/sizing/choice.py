@@ -44,12 +44,13 @@ class Budget:
 
     def holds(self, need: TrainingMemory) -> bool:
         """Tells whether every process fits."""
-        host = self.local * need.host
-        if self.device is None:
-            host += self.local * need.device
-        elif need.device > USABLE * self.device:
+        if self.device is not None and need.device > USABLE * self.device:
             return False
-        return self.host is None or host <= USABLE * self.host
+        return self.host is None or self.on_host(need) <= USABLE * self.host
+
+    def on_host(self, need: TrainingMemory) -> int:
+        """Returns what the processes of a machine need of its memory."""
+        return self.local * (need.resident if self.device is None else need.host)
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,8 @@ def shortfall(need: TrainingMemory, budget: Budget) -> str | None:
     """Returns what is needed and what there is, where that is too little."""
     if budget.holds(need):
         return None
-    host = budget.local * need.host
+    host = budget.on_host(need)
     if budget.device is None:
-        host += budget.local * need.device
         what = f"all processes need {_gib(host)}, the machine has {_gib(budget.host or 0)}"
     elif need.device > USABLE * budget.device:
         what = (

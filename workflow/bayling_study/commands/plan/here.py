@@ -1,0 +1,69 @@
+"""The table of what each stage takes on this machine, beside what its jobs took."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bayling_study.commands.plan.arithmetic import GIBIBYTE
+from bayling_study.commands.plan.probe import Speed
+from bayling_study.commands.plan.tables import table
+from bayling_study.commands.plan.work import Job, schedule
+from bayling_study.core.files import read_json
+
+NO_WORK = ("foundation", "track")
+"""Rules that link and send what others made: seconds, not counted."""
+
+
+def here_table(
+    study: Path, jobs: Sequence[Job], counts: Mapping[str, int], speed: Speed, memory_gib: float
+) -> str:
+    """Renders minutes by rule, their sum on all cores, and what finished run records say.
+
+    Args:
+        study: its results.
+        jobs: whose time is known or not.
+        counts: rule to jobs, of all rules.
+        speed: of this machine.
+        memory_gib: that training takes.
+    """
+    rows, unknown, records = [], 0, [record for job in jobs for record in _finished(study, job)]
+    for rule, count in counts.items():
+        mine = [job for job in jobs if job.rule == rule]
+        seconds = [job.seconds for job in mine if job.seconds is not None]
+        known = len(seconds) == count or rule in NO_WORK
+        unknown += 0 if known or rule == "download" else count - len(seconds)
+        took = [record for job in mine for record in _finished(study, job)]
+        planned = (
+            _minutes(sum(seconds)) if known else "network" if rule == "download" else "unknown"
+        )
+        gib = f"{memory_gib:.1f} GiB" if rule == "tuning" else ""
+        rows.append((rule, str(count), planned, gib, *_measured(took)))
+    begin = min((record["start"] for record in records), default=0.0)
+    whole = _minutes(max(record["end"] for record in records) - begin) if records else "-"
+    more = f", without {unknown} job(s) of unknown length" if unknown else ""
+    total = _minutes(schedule(list(jobs), speed.cores))
+    rows.append(("all, jobs side by side", str(len(jobs)), total, "", whole, ""))
+    header = ("rule", "jobs", "minutes", "memory", "measured minutes", "measured memory")
+    title = (
+        f"Time on this machine: {speed.cores} cores of {speed.products / 1e9:.0f} GFLOP/s in large "
+        f"bf16 products, {speed.steps / 1e9:.0f} in single steps{more}; downloads come on top"
+    )
+    return table(title, header, rows)
+
+
+def _finished(study: Path, job: Job) -> list[dict[str, Any]]:
+    path = job.record(study)
+    record = read_json(path) if path.is_file() else {}
+    return [record] if record.get("state") == "finished" else []
+
+
+def _measured(records: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    if not records:
+        return "-", "-"
+    peak = max(record["host"].get("peak_memory_bytes", 0) for record in records)
+    took = sum(record["end"] - record["start"] for record in records)
+    return _minutes(took), f"{peak / GIBIBYTE:.1f} GiB"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}"

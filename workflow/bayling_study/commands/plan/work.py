@@ -1,0 +1,231 @@
+"""How long a study takes on the cores of this machine: work of each job by its measured speed.
+
+Models' work is counted in operations of matrix products, everything else in turns of a
+loop of plain Python (``probe``). The shares and turns were measured with the embedded study
+on two cores of an AMD EPYC of 2024 (processor time, torch 2.13).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayling_study.commands.plan.probe import Speed
+from bayling_study.config.suites import InteractiveSuite, TranslationSuite
+from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
+from bayling_study.dag.chain import mixture_tokens
+from bayling_study.dag.rules import Dag
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.speed import model_flops
+
+MILLION = 1e6
+START = {"plain": 4 * MILLION, "model": 30 * MILLION, "tuning": 80 * MILLION}
+"""Turns until a job works: Python alone, with torch and transformers, with training's processes."""
+TURNS = {"corpora": 0.7, "synthesis": 36e3, "masks": 2e3, "conversation": 0.2e6, "comet": 11e3,
+         "scoring": 6e3}  # fmt: skip
+"""Turns per byte of sources, conversation (of a mixture or a suite), COMET's row, answer."""
+TRAINED_SHARE = 0.32
+"""Of the products' speed on all cores that training reaches, optimiser and all."""
+READ_SHARE = 0.53
+"""Of the products' speed that reading and writing answers reach."""
+FILLED = 0.68
+"""Tokens of a conversation per token that its recipe may have, before they are counted."""
+SHARED = 0.7
+"""Of a mixture's tokens, those that training computes: a shared start stands once a sequence."""
+SUPERVISED = 0.23
+PROMPT_TOKENS = {"translation": 80, "interactive": 125}
+ANSWER_TOKENS = {"foundation": 40, "tuned": 20}
+"""Tokens of an answer, at most the suite's limit: untuned models go on."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: what it waits for (``rule/name``), the cores it holds, and its seconds if known."""
+
+    rule: str
+    name: str
+    needs: tuple[str, ...]
+    seconds: float | None
+    cores: int = 1
+
+    @property
+    def key(self) -> str:
+        """Returns how other jobs name it."""
+        return f"{self.rule}/{self.name}"
+
+    def record(self, study: Path) -> Path:
+        """Returns the place of its run record."""
+        stage = self.rule.partition("_")[0]
+        return study / "runs" / stage / f"{self.name}.json"
+
+
+class Work:
+    """The jobs of a study on one machine, as far as their work is known."""
+
+    def __init__(self, dag: Dag, shapes: Mapping[str, Shape | None], speed: Speed) -> None:
+        self.layout, self.config, self.speed = dag.layout, dag.config, speed
+        self.shapes, self.comet = shapes, bool(dag.comet_scores())
+        corpora = any(self.layout.suite_needs_corpora(suite) for suite in self.config.suites)
+        self.text = ["corpora/corpora"] if corpora or self.layout.names(TunedSystem) else []
+
+    def jobs(self, corpus_bytes: int) -> list[Job]:
+        """Returns all jobs but downloads, whose time is the network's."""
+        layout, suites = self.layout, self.config.suites
+        prompts = [f"prompts/{suite}" for suite in suites]
+        found = [self._plain("corpora", "corpora", [], TURNS["corpora"] * corpus_bytes)]
+        found = found if self.text else []
+        made = [self._conversations(suite) for suite in suites]
+        found += [
+            self._plain("prompts", suite, self.text, TURNS["conversation"] * (count or 0))
+            for suite, count in zip(suites, made, strict=True)
+        ]
+        found += self._comet_training()
+        for name in layout.with_model():
+            found += self._model(name, prompts)
+        answered = [f"generation/{name}" for name in layout.with_model()]
+        answers = sum(self._answers(suite)[0] or 0 for suite in layout.generated_suites())
+        scored = [
+            self._plain("scoring", name, answered, TURNS["scoring"] * answers)
+            for name in layout.evaluated()
+        ]
+        if self.comet:
+            model = ["comet_training/training"] if self.config.comet.embedded else []
+            seconds = 0.0 if model else None  # a released model's size is not known here
+            scored.append(self._job("comet_score", "score", [*answered, *model], seconds, "model"))
+        found += scored
+        found.append(self._plain("significance", "significance", [job.key for job in scored], 0))
+        found.append(self._plain("report", "report", ["significance/significance"], 0))
+        return list({job.key: job for job in found}.values())
+
+    def _job(
+        self, rule: str, name: str, needs: list[str], seconds: float | None, start: str,
+        cores: int = 1,
+    ) -> Job:  # fmt: skip
+        begin = START[start] / self.speed.python
+        return Job(rule, name, tuple(needs), None if seconds is None else begin + seconds, cores)
+
+    def _plain(self, rule: str, name: str, needs: list[str], turns: float) -> Job:
+        start = "model" if rule in ("synthesis", "masks") else "plain"
+        return self._job(rule, name, needs, turns / self.speed.python, start)
+
+    def _comet_training(self) -> list[Job]:
+        embedded = self.config.comet.embedded
+        if not self.comet or embedded is None:
+            return []
+        turns = TURNS["comet"] * embedded.rows * embedded.epochs
+        seconds = turns / self.speed.python
+        return [
+            self._plain("comet_segments", "segments", self.text, 0),
+            self._job("comet_training", "training", ["comet_segments/segments"], seconds, "model"),
+        ]
+
+    def _model(self, name: str, prompts: list[str]) -> list[Job]:
+        """Returns the jobs that make a system and let it answer."""
+        shape = self.shapes[name]
+        system, needs, found = self.config.systems[name], list(prompts), []
+        if isinstance(system, TunedSystem):
+            mixture = system.mixture
+            turns = {rule: TURNS[rule] * self._mixture(name)[0] for rule in ("synthesis", "masks")}
+            found = [
+                self._plain("synthesis", mixture, [*self.text, *prompts], turns["synthesis"]),
+                self._plain("masks", name, [f"synthesis/{mixture}"], turns["masks"]),
+                self._job("tuning", name, [f"masks/{name}"], self._training(name, shape), "tuning",
+                          self.speed.cores),
+            ]  # fmt: skip
+            needs.append(f"tuning/{name}")
+        elif isinstance(system, Int8System):
+            base = [f"tuning/{system.base}"]
+            found = [
+                self._job("export", name, base, 0.0, "model"),
+                self._job("perplexity", name, [f"export/{name}"], self._reading(shape), "model"),
+            ]
+            needs.append(f"export/{name}")
+        seconds = self._answering(name, shape)
+        return [*found, self._job("generation", name, needs, seconds, "model")]
+
+    def _mixture(self, name: str) -> tuple[int, float]:
+        """Returns a mixture's conversations, and its tokens as counted or as expected."""
+        mixture = self.config.synthesis.mixtures[self.layout.system(name, TunedSystem).mixture]
+        tokens, counted = mixture_tokens(self.layout, name)
+        if not counted:
+            limits = mixture.recipe_max_tokens
+            each = sum(
+                share * min(limits.get(recipe, mixture.max_tokens), mixture.max_tokens)
+                for recipe, share in mixture.shares.items()
+            )
+            tokens = FILLED * mixture.conversations * each
+        return mixture.conversations, tokens
+
+    def _training(self, name: str, shape: Shape | None) -> float | None:
+        if shape is None:
+            return None
+        tuning, (count, tokens) = self.config.tuning_of(name), self._mixture(name)
+        most = tuning.max_steps * tuning.batch / count if tuning.max_steps else tuning.epochs
+        tokens *= min(tuning.epochs, most)
+        pairs = tokens * tokens / count
+        work = model_flops(shape, round(SHARED * tokens), round(SUPERVISED * tokens), round(pairs))
+        work *= 4 / 3 if tuning.gradient_checkpointing else 1
+        return work / (self.speed.products * self.speed.cores * TRAINED_SHARE)
+
+    def _conversations(self, suite: str) -> int | None:
+        """Returns the prompts of a suite; none where only its source tells them."""
+        found = self.config.suites[suite]
+        made = self.layout.prompts([suite])[0]
+        if made.is_file():
+            return made.read_bytes().count(b"\n")
+        if isinstance(found, TranslationSuite):
+            return len(found.directions) * found.segments
+        if isinstance(found, InteractiveSuite):
+            return len(found.directions) * found.conversations
+        return None
+
+    def _answers(self, suite: str) -> tuple[float | None, int]:
+        """Returns a suite's answers and the tokens of a prompt."""
+        found, count = self.config.suites[suite], self._conversations(suite)
+        turns = 1.0
+        if isinstance(found, InteractiveSuite):
+            turns = sum(n * w for n, w in found.turns.items()) / sum(found.turns.values())
+        return None if count is None else count * turns, PROMPT_TOKENS.get(found.kind, 125)
+
+    def _answering(self, name: str, shape: Shape | None) -> float | None:
+        if shape is None:
+            return None
+        seconds = 0.0
+        kind = "foundation" if isinstance(self.config.systems[name], FoundationSystem) else "tuned"
+        for suite in self.layout.generated_suites():
+            count, prompt = self._answers(suite)
+            how = getattr(self.config.suites[suite], "decoding", None)
+            if count is None or how is None:
+                return None
+            written = min(ANSWER_TOKENS[kind], how.max_new_tokens)
+            blocks = shape.layers * sum(out * inner for out, inner in shape.block().values())
+            read = 2 * blocks * prompt / self.speed.products
+            step = 2 * shape.parameters() * written / self.speed.steps
+            seconds += count * how.beams * (read + step) / READ_SHARE
+        return seconds
+
+    def _reading(self, shape: Shape | None) -> float | None:
+        """Returns the seconds in which two models read the conversations of ``perplexity``."""
+        if shape is None:
+            return None
+        tokens = self.config.perplexity.conversations * PROMPT_TOKENS["interactive"]
+        return 2 * 2 * shape.parameters() * tokens / (self.speed.products * READ_SHARE)
+
+
+def schedule(jobs: list[Job], cores: int) -> float:
+    """Returns the seconds of all jobs when each starts once its inputs and its cores are free.
+
+    Jobs start in their order; one of unknown length takes none.
+    """
+    ends: dict[str, float] = {}
+    waiting, running, now = list(jobs), dict[str, Job](), 0.0
+    names = {job.key for job in jobs}
+    while waiting or running:
+        for job in list(waiting):
+            busy = sum(other.cores for other in running.values())
+            if set(job.needs) & names <= set(ends) - set(running) and busy + job.cores <= cores:
+                waiting.remove(job)
+                running[job.key] = job
+                ends[job.key] = now + (job.seconds or 0.0)
+        now = min(ends[key] for key in running)
+        running = {key: job for key, job in running.items() if ends[key] > now}
+    return now

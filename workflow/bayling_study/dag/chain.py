@@ -1,0 +1,197 @@
+"""How long a training takes on a cluster, and so in how many jobs, one after the other.
+
+Device hours follow from its operations, at a stated share of a device's peak, or from
+tokens per second where any study on this disk has trained the same foundation in the
+same way on such a device.
+"""
+
+import math
+import re
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.systems import TunedSystem
+from bayling_study.config.tuning import TuningSection
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.dag.layout import Layout
+from bayling_study.dag.profiles import ResourceRequest
+from bayling_study.dag.shapes import study_models
+from bayling_study.shared.sizing.choice import CORES
+from bayling_study.shared.sizing.memory import trained_parameters
+from bayling_study.shared.sizing.minutes import job_minutes
+from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.speed import FROZEN, TRAINED
+
+A100_TFLOPS = 312.0
+"""Dense bf16 peak of one NVIDIA A100, from its data sheet."""
+CORES_TFLOPS = 0.05
+"""What a job without a GPU is taken to reach at most: a modest node's cores. Matrix products of
+one core with bf16 instructions reached 0.4 (AMD EPYC of 2024), those of one without far less."""
+UTILISATION = 0.4
+"""Model FLOPs utilisation: the share of the peak that 6 N operations per token reach."""
+SLOWER = 1.5
+"""Jobs that ``attempts: auto`` allows for each planned one, for a rate that nobody measured."""
+FAILING = 2
+"""Jobs that it allows to fail."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What a training of the same foundation measured, as its run record says."""
+
+    tokens_per_second: float
+    """Real tokens of one process, median over the steps."""
+    processes: int
+    device: str
+    record: Path
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A training as jobs of a cluster: hours of all devices and by the clock, and their basis."""
+
+    device_hours: float
+    hours: float
+    jobs: int
+    basis: str
+    measured: bool
+    minutes: float | None
+    """Of a job; none without a limit."""
+
+    @property
+    def allowed(self) -> int:
+        """Returns the jobs that ``attempts: auto`` allows."""
+        return int(self.jobs * (1 if self.measured else SLOWER)) + FAILING
+
+
+def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
+    """Returns the tokens of a tuned system's mixture, and whether they are counted.
+
+    They come from the synthesis run record; without one, every conversation is
+    taken to be as long as the mixture allows.
+    """
+    name = layout.system(system, TunedSystem).mixture
+    record = layout.study / "runs" / "synthesis" / f"{name}.json"
+    tokens = read_json(record)["metrics"].get("tokens.real") if record.is_file() else None
+    if tokens is not None:
+        return float(tokens), True
+    mixture = layout.config.synthesis.mixtures[name]
+    return float(mixture.conversations * mixture.max_tokens), False
+
+
+def training_flops(shape: Shape, tuning: TuningSection, tokens: float) -> float:
+    """Returns the model FLOPs of training on ``tokens``: 6 a parameter and token.
+
+    With adapters 4 for the frozen parameters and 6 for the adapters' own (Kaplan et al. 2020,
+    "Scaling Laws for Neural Language Models"). What a device computes again does not count.
+    """
+    if tuning.adapter is None:
+        return TRAINED * shape.parameters() * tokens
+    own = trained_parameters(shape, tuning)
+    return (FROZEN * shape.parameters() + TRAINED * own) * tokens
+
+
+def hours(flops: float, teraflops: float, utilisation: float) -> float:
+    """Returns the device hours of model FLOPs at a peak rate and a model FLOPs utilisation."""
+    return flops / (teraflops * 1e12 * utilisation) / 3600
+
+
+def chain(
+    layout: Layout,
+    system: str,
+    shape: Shape,
+    asked: ResourceRequest,
+    teraflops: float | None = None,
+    share: float = UTILISATION,
+) -> Chain:
+    """Returns the jobs of a training that asks for such resources.
+
+    Args:
+        layout: of the study.
+        system: a tuned system; its own ``budget_minutes`` counts.
+        shape: of its model.
+        asked: what the profile asks for each job; the time limit is in it.
+        teraflops: peak of a device, where nothing was measured (an A100's, or that of cores).
+        share: of the peak that training reaches.
+    """
+    tuning = layout.config.tuning_of(system)
+    tokens = mixture_tokens(layout, system)[0] * tuning.epochs
+    rate = similar(layout, system, asked)
+    if rate is None:
+        teraflops = teraflops or (A100_TFLOPS if asked.gpus else CORES_TFLOPS)
+        spent = hours(training_flops(shape, tuning, tokens), teraflops, share)
+        basis = f"6 N tokens at {share:.0%} of {teraflops:g} TFLOP/s"
+    else:
+        spent = tokens / rate.tokens_per_second / 3600
+        basis = f"measured: {rate.tokens_per_second:.0f} tokens/s per process, "
+        basis += f"{rate.processes} x {rate.device} ({rate.record})"
+    wall = spent / max(asked.gpus, 1)
+    minutes = job_minutes(tuning.budget_minutes, asked.minutes)
+    jobs = 1 if minutes is None else max(1, math.ceil(wall * 60 / minutes))
+    return Chain(spent, wall, jobs, basis, rate is not None, minutes)
+
+
+def attempts(layout: Layout, asked: ResourceRequest) -> int:
+    """Returns the jobs that each training of a study may take: all are jobs of one rule.
+
+    ``auto`` is what the longest needs, and some in reserve; of a model whose shape is not
+    known, one.
+    """
+    written = layout.config.tuning.attempts
+    if written != "auto":
+        return written
+    models = study_models(layout)
+    shapes = {name: models[name].shape for name in layout.names(TunedSystem)}
+    found = [(name, shape) for name, shape in shapes.items() if shape is not None]
+    chains = [chain(layout, name, shape, asked) for name, shape in found]
+    return max((one.allowed for one in chains), default=1 + FAILING)
+
+
+def similar(layout: Layout, system: str, asked: ResourceRequest) -> Rate | None:
+    """Returns a rate that any study measured for such a training, or none.
+
+    The foundation must be the same (its folder carries the hash of its source, so
+    that equal names are equal models), and the precision, recomputation and kind of adapter.
+    The device must be of the profile's GPU type, any GPU where it names none, and
+    cores where it asks for no GPU. Of several the one with as many processes as the
+    profile has counts, and then the newest; of another number the rate of a
+    process is taken to be the same, which leaves out what they send each other.
+    """
+    foundation = layout.checkpoint(layout.base(system)).name
+    settings = layout.config.tuning_of(system)
+    records = layout.study.parent.glob("*/runs/tuning/*.json")
+    newest = sorted(records, key=lambda path: path.stat().st_mtime, reverse=True)
+    rates = (_rate(path, foundation, settings) for path in newest)
+    found = [rate for rate in rates if rate is not None and _suits(rate.device, asked)]
+    return min(found, key=lambda rate: rate.processes != max(asked.gpus, 1), default=None)
+
+
+def _suits(device: str, asked: ResourceRequest) -> bool:
+    """Tells whether a device is what the profile asks for: ``a100`` is in ``NVIDIA A100-…``."""
+    if not asked.gpus or device == CORES:
+        return not asked.gpus and device == CORES
+    wanted = re.split(r"[-_ ]+", asked.gpu_type.lower()) if asked.gpu_type else []
+    return set(wanted) <= {"nvidia", *re.split(r"[-_ ]+", device.lower())}
+
+
+def _rate(path: Path, foundation: str, settings: TuningSection) -> Rate | None:
+    try:
+        record: dict[str, Any] = read_json(path)
+        made_from = record["inputs"]["foundation"]["path"]
+        parameters = record["parameters"]
+        device, processes = str(parameters["device"]), int(parameters["processes"])
+        speeds = [point["values"]["real_tokens_per_second"] for point in record["history"]]
+    except (StudyError, KeyError):  # a record of a job that did not come so far, or an older one
+        return None
+    manner = {  # what decides the speed of a device
+        "tuning.precision": settings.precision,
+        "tuning.gradient_checkpointing": settings.gradient_checkpointing,
+        "tuning.adapter.kind": None if settings.adapter is None else settings.adapter.kind,
+    }
+    same = all(parameters.get(key) == value for key, value in manner.items())
+    if Path(made_from).name != foundation or not speeds or not same:
+        return None
+    return Rate(statistics.median(speeds) / processes, processes, device, path)
