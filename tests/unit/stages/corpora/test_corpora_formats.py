@@ -248,6 +248,17 @@ class TestFlores:
         (row,) = read(files, "flores", path="dev/{language}.jsonl", languages=languages)
         assert (row.text_a, row.text_b, row.document) == ("One.", "一。", "src/dev/u1")
 
+    @pytest.mark.parametrize("code", ["zho_Hans", "cmn_Hans"])
+    @pytest.mark.parametrize("written", ["zho_Hans", "cmn_Hans"])
+    def test_codes_that_flores_plus_renamed_are_read_by_either(
+        self, files: Path, code: str, written: str
+    ) -> None:
+        for name, sentence in (("eng_Latn", "One."), (code, "一。")):
+            self.put_rows(files, name, {"id": 1, "text": sentence})
+        languages = {"en": "eng_Latn", "zh": written}
+        (row,) = read(files, "flores", path="dev/{language}.jsonl", languages=languages)
+        assert (row.text_a, row.text_b) == ("One.", "一。")
+
     def put_rows(self, files: Path, code: str, *rows: dict[str, Any]) -> None:
         put(files, f"dev/{code}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 

@@ -87,6 +87,37 @@ def from_tables(folder: Path, **rows: list[dict[str, object]]) -> list[Prompt]:
     return build("f", SMALL.model_copy(update=changes), context)
 
 
+@pytest.mark.parametrize(
+    ("language", "older", "newer"),
+    [
+        ("zh", "zho_Hans", "cmn_Hans"),
+        ("zht", "zho_Hant", "cmn_Hant"),
+        ("et", "est_Latn", "ekk_Latn"),
+        ("tl", "tgl_Latn", "fil_Latn"),
+    ],
+)
+def test_languages_that_flores_plus_renamed_are_found_by_either_code(
+    tmp_path: Path, language: str, older: str, newer: str
+) -> None:
+    changes = {"files": "{flores200}.jsonl", "languages": [language], "pivots": ["en"]}
+    suite = SMALL.model_copy(update=changes)
+
+    def sources(*codes: str) -> set[str]:
+        folder = tmp_path / "+".join(codes)
+        write_json(folder / "manifest.json", {})
+        for code in ("eng_Latn", *codes):
+            write_jsonl(folder / "files" / f"{code}.jsonl", [{"text": code}])
+        prompts = build("f", suite, PromptContext("t", 1, None, {"flores": folder}))
+        return {prompt.meta["source_text"] for prompt in prompts}
+
+    assert sources(older) == {"eng_Latn", older}
+    assert sources(newer) == {"eng_Latn", newer}
+    assert sources(older, newer) == {"eng_Latn", older}
+    with pytest.raises(StudyError, match="does not exist") as caught:
+        sources()
+    assert f"{older}.jsonl" in str(caught.value)
+
+
 @pytest.mark.parametrize("column", ["text", "sentence"])
 def test_rows_are_paired_by_their_ids(tmp_path: Path, column: str) -> None:
     english = [{"id": 7, column: "Seven"}, {"id": 8, column: "Eight"}]

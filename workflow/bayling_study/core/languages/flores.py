@@ -21,6 +21,13 @@ from pathlib import Path
 from bayling_study.core.lookup import look_up
 
 TABLE = Path(__file__).with_suffix(".tsv")
+RENAMED = {
+    "zho_Hans": "cmn_Hans",
+    "zho_Hant": "cmn_Hant",
+    "est_Latn": "ekk_Latn",
+    "tgl_Latn": "fil_Latn",
+}
+"""FLORES-200 codes that FLORES+ writes otherwise (its README, "Language coverage")."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class FloresLanguage:
     Attributes:
         code: as in directions (ISO 639; ``zht`` is Chinese in traditional script).
         flores101: name of its files in FLORES-101, ``zho_simpl``.
-        flores200: its code in FLORES-200, FLORES+ and NLLB, ``zho_Hans``.
+        flores200: its code in FLORES-200 and NLLB, ``zho_Hans``; see ``spellings``.
         resources: how much text OPUS has that is aligned with English.
         in_xlmr: whether XLM-R, COMET's encoder, was trained on it; scores of
             COMET for other languages mean little.
@@ -65,3 +72,10 @@ def flores(code: str) -> FloresLanguage:
         StudyError: FLORES-101 does not have it.
     """
     return look_up("FLORES-101 language", code, {item.code: item for item in flores_languages()})
+
+
+def spellings(code: str) -> tuple[str, ...]:
+    """Returns the names that a language's files may bear: the given one, then FLORES+'s own or,
+    for one of FLORES+'s, the older one."""
+    either = RENAMED | {new: old for old, new in RENAMED.items()}
+    return (code, either[code]) if code in either else (code,)

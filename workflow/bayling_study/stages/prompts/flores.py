@@ -9,7 +9,7 @@ one suite: one file of prompts, one job per system.
 from pathlib import Path
 
 from bayling_study.config.suites import FloresSuite
-from bayling_study.core.languages.flores import FloresLanguage, flores, flores_languages
+from bayling_study.core.languages.flores import FloresLanguage, flores, flores_languages, spellings
 from bayling_study.core.records import Prompt
 from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
 from bayling_study.shared.sources.fetched import files_root, read_segments
@@ -59,7 +59,12 @@ def _languages(suite: FloresSuite) -> list[FloresLanguage]:
 
 
 def _path(root: Path, pattern: str, language: FloresLanguage) -> Path:
-    return root / pattern.format(flores101=language.flores101, flores200=language.flores200)
+    """Returns a language's file, by whichever of its codes the source has one."""
+    paths = [
+        root / pattern.format(flores101=language.flores101, flores200=code)
+        for code in spellings(language.flores200)
+    ]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def _rows(path: Path) -> list[FloresRow]:

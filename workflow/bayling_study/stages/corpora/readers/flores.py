@@ -10,10 +10,12 @@ FLORES-200 (``zho_Hans/devtest-00000-of-00001.parquet``) calls them ``sentence``
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
+from bayling_study.core.languages.flores import spellings
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
 from bayling_study.stages.corpora.readers.aligned import block, segment
@@ -27,8 +29,9 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     Raises:
         StudyError: a file is absent, or the files do not have the same sentences.
     """
-    pivot = locate(download, corpus.file(corpus.path, corpus.upstream_pivot))
-    paths = [locate(download, corpus.file(corpus.path, name)) for name in corpus.targets.values()]
+    pivot, *paths = (
+        _file(download, corpus, name) for name in (corpus.upstream_pivot, *corpus.targets.values())
+    )
     files = paired([(path, _rows(path)) for path in [pivot, *paths]])
     documents = _documents(pivot, files[0])
     for row, texts in enumerate(zip(*files, strict=True), start=1):
@@ -36,6 +39,18 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         for language, other in zip(corpus.targets, texts[1:], strict=True):
             both = texts[0].text, other.text
             yield segment(corpus, language, pivot.parent.name, row, document, *both)
+
+
+def _file(download: Path, corpus: ParallelCorpus, code: str) -> Path:
+    """Returns a language's file; FLORES+ has renamed some (``flores.RENAMED``).
+
+    Raises:
+        StudyError: the download has it by neither name; the error has the configured one.
+    """
+    for name in spellings(code):
+        with suppress(StudyError):
+            return locate(download, corpus.file(corpus.path, name))
+    return locate(download, corpus.file(corpus.path, code))
 
 
 def _rows(path: Path) -> list[FloresRow]:
