@@ -8,6 +8,8 @@ import sys
 import time
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import (
@@ -99,6 +101,32 @@ def test_the_hash_of_a_folder_sees_names_and_contents(tmp_path):
     time.sleep(0.01)
     (folder / "a").touch()
     assert sha256_path(folder) == first
+
+
+def test_files_of_a_folder_get_the_permissions_of_new_files(tmp_path):
+    private, program, theirs = (tmp_path / name for name in ("private", "program", "theirs"))
+    for path, mode in ((private, 0o600), (program, 0o711), (theirs, 0o600)):
+        path.write_text("x")
+        path.chmod(mode)
+    mask = os.umask(0o027)
+    try:
+        with atomic_directory(tmp_path / "model") as folder:
+            private.rename(folder / "sub")
+            program.rename(folder / "program")
+            os.link(theirs, folder / "hard")
+            (folder / "soft").symlink_to(theirs)
+    finally:
+        os.umask(mask)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.parent.glob("model/*")}
+    assert modes == {"sub": 0o640, "program": 0o751, "hard": 0o600, "soft": 0o600}
+
+
+def test_weights_of_a_result_are_for_those_who_may_read_the_rest(tmp_path):
+    with atomic_directory(tmp_path / "model") as folder:
+        save_file({"w": torch.ones(2)}, folder / "model.safetensors")
+        write_text(folder / "config.json", "{}")
+    modes = {path.stat().st_mode for path in (tmp_path / "model").iterdir()}
+    assert len(modes) == 1
 
 
 def test_a_link_is_followed(tmp_path):

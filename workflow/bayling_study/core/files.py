@@ -98,11 +98,22 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         yield scratch
         for file in scratch.rglob("*"):
             if file.is_file():
-                with open(file, "rb") as stream:
-                    os.fsync(stream.fileno())
+                _settle(file, scratch.stat().st_mode & 0o666)
         _swap_in(scratch, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _settle(file: Path, usual: int) -> None:
+    """Brings a file to the disk, with the permissions that new files get here.
+
+    safetensors 0.8 writes for the owner alone. A link may be a file of the user's: it stays.
+    """
+    with open(file, "rb") as stream:
+        os.fsync(stream.fileno())
+    facts = file.lstat()
+    if facts.st_nlink == 1 and facts.st_mode & usual != usual:
+        file.chmod(facts.st_mode & 0o777 | usual)
 
 
 def _swap_in(scratch: Path, path: Path) -> None:
