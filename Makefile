@@ -85,7 +85,7 @@ ranking: look ## look: a blind sheet on which people rank systems (SYSTEMS="foun
 	@$(FOLDER) python -m bayling_study.commands.ranking export --study "$$S" --systems $(SYSTEMS) --items $(ITEMS) --out "$$S/ranking"
 
 publish: look ## run: a tuned system and its model card to a model hub (REPO=org/name DRY=yes BASE=org/name)
-	@python -m bayling_study.commands.publish --study-config $(FILES) --system "$(SYSTEM)" --repo "$(REPO)" $(if $(BASE),--base "$(BASE)") $(if $(DRY),--dry)
+	@python -m bayling_study.commands.publish --study-config $(FILES) --system "$(SYSTEM)" --repo "$(REPO)" $(if $(BASE),--base "$(BASE)") $(if $(filter-out no,$(DRY)),--dry)
 
 share: look ## look: one zip of the report with all that it links to (SHARE=file.zip)
 	@$(FOLDER) python -m bayling_study.commands.share --study "$$S" --out "$(SHARE)"
