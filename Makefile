@@ -45,7 +45,7 @@ NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) an
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -ls '^executor: *slurm' config/profiles/$(PROFILE)/config*.yaml),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: share bundle verify verify-sources why compare help study replay plan chat play serve ranking publish fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm test-htcondor test-gridengine
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## develop: this list
 	@for group in run look cluster develop; do echo "$$group"; \
@@ -132,6 +132,9 @@ compare: look ## look: two studies or systems side by side (A=embedded:tuned B=r
 
 track: look ## look: bring MLflow up to date with the study's run records
 	@$(FOLDER) python -m bayling_study.shared.tracking --study "$$S"
+
+pictures: look ## develop: README's pictures again, from the study's report and models (Chromium)
+	@PYTHONPATH="$(PYTHONPATH):tests" python -m helpers.pictures --study-config $(FILES) --systems $(SYSTEMS) --out config/pictures
 
 docs: envs ## develop: rewrite the generated schema and reference of the configuration
 	@python -m bayling_study.config.document --write

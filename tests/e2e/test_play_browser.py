@@ -125,6 +125,19 @@ def test_what_people_and_models_write_is_never_markup(
     assert found == [[[hostile] * 2, [hostile] * 2], "0Talk to systems", SYSTEMS]
 
 
+def test_nothing_can_be_sent_before_the_page_knows_its_systems(
+    browser: Browser, address: str
+) -> None:
+    sendable = "!new DOMParser().parseFromString(text, 'text/html').getElementById('send').disabled"
+    found = walked(
+        browser,
+        address,
+        f"fetch('/').then((reply) => reply.text()).then((text) => {sendable})",
+        "!document.getElementById('send').disabled",
+    )
+    assert found == [False, True]
+
+
 def test_answers_say_how_long_they_took(browser: Browser, address: str) -> None:
     [told] = walked(browser, address, "say('Hello').then(() => shown('.talk small'))")
     assert len(told) == 2

@@ -34,7 +34,7 @@ FIND = """((text, within) => {
   const named = (one) => [one.textContent.trim(), one.placeholder, one.getAttribute("aria-label")];
   const fits = (one) => named(one).includes(text)
     && one.parentElement.textContent.trim().startsWith(within)
-    && one.checkVisibility({ visibilityProperty: true });
+    && one.checkVisibility({ visibilityProperty: true }) && !one.disabled;
   const one = [...document.querySelectorAll(parts)].find(fits);
   if (!one) return null;
   one.scrollIntoView({ block: "center" });

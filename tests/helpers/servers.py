@@ -71,7 +71,7 @@ def postgres() -> Iterator[str]:
     with open(folder / "log", "w") as log:
         server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
-        _wait_for_port(port, server)
+        wait_for_port(port, server)
         yield f"postgresql://mlflow@127.0.0.1:{port}/postgres"
     finally:
         server.terminate()
@@ -79,7 +79,8 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
+def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Waits until a server listens on a port of loopback."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.poll() is None:
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.commands.play import __main__ as program
@@ -35,6 +36,22 @@ from helpers.tiny import write_study
 
 MODELS = {"tuned": "1", "foundation": "2"}
 BEST = {"translation": 0, "instruction_following": 1, "multi_turn": -1}
+
+
+@pytest.mark.parametrize(("threads", "systems", "each"), [(8, 2, 4), (8, 3, 2), (2, 4, 1)])
+def test_systems_that_answer_together_share_the_cores(
+    threads: int, systems: int, each: int
+) -> None:
+    before, found = torch.get_num_threads(), list[int]()
+    try:
+        torch.set_num_threads(threads)
+        program.share_cores(systems)
+        asking = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        asking.start()
+        asking.join()
+    finally:
+        torch.set_num_threads(before)
+    assert found == [each]
 
 
 def vote(**more: Any) -> Vote:
