@@ -104,7 +104,7 @@ test: envs ## develop: run all tests
 	@python -m pytest
 
 test-slurm: envs ## cluster: run the miniature study on a real SLURM cluster on this machine (root)
-	@cd tests && python -m slurm
+	@cd tests && python -m slurm $(if $(TREE),--tree "$(abspath $(TREE))")
 
 test-htcondor: envs ## cluster: the same on a real HTCondor pool (root; mmdebstrap, or TREE=folder of Debian sid with condor)
 	@cd tests && python -m clusters.htcondor $(if $(TREE),--tree "$(abspath $(TREE))")
