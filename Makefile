@@ -49,7 +49,7 @@ JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
 help: ## develop: this list
 	@for group in run look cluster develop; do echo "$$group"; \
-	awk -F ":.*## $$group: " '/^[a-z-]+:.*## / && NF > 1 {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST)); done
+	awk -F ":.*## $$group: " '/^[a-z-]+:.*## / && NF > 1 {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST)); done
 	@echo "  Variables: STUDY=$(STUDY)  CONFIG=more.yaml  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
 study: envs ## run: run the study to its report (STUDY=NAME for another one)
@@ -107,7 +107,7 @@ test: envs ## develop: run all tests
 	@python -m pytest
 
 test-slurm: envs ## cluster: run the miniature study on a real SLURM cluster on this machine (root)
-	@cd tests && python -m slurm
+	@cd tests && python -m slurm $(if $(TREE),--tree "$(abspath $(TREE))")
 
 test-htcondor: envs ## cluster: the same on a real HTCondor pool (root; mmdebstrap, or TREE=folder of Debian sid with condor)
 	@cd tests && python -m clusters.htcondor $(if $(TREE),--tree "$(abspath $(TREE))")

@@ -1,4 +1,4 @@
-"""A Debian tree with a scheduler, and a program inside it as an ordinary user.
+"""A Debian tree with a scheduler, and a program inside it.
 
 A scheduler of Debian sid needs a newer libc than this machine may have. So it lives in a tree of
 its own (mmdebstrap), in which the repository and its environments appear under their own
@@ -33,26 +33,29 @@ def build(folder: Path, *packages: str) -> Path:
     listed = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Codename: bookworm"]
     mirrors = subprocess.run(listed, capture_output=True, text=True).stdout.split()
     names = ",".join((*PACKAGES, *packages))
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={names}", "sid"]
+    dated = '--aptopt=Acquire::Check-Valid-Until "false"'  # a mirror may be a snapshot
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", dated, f"--include={names}", "sid"]
     run(*command, str(folder), *mirrors[:1])
     return folder
 
 
-def enter(tree: Path, folder: Path, plugins: tuple[str, ...]) -> int:
+def enter(tree: Path, folder: Path, plugins: tuple[str, ...] = (), user: int = NUMBER) -> int:
     """Runs this program again inside a tree, with packages of Python; returns its status."""
     for name in ("up", "work", "root"):
         (folder / name).mkdir(parents=True)
     site = folder / "up" / SITE.relative_to("/")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site)]
-    subprocess.run([*pip, *plugins], check=True, stderr=subprocess.DEVNULL)
+    if plugins:
+        subprocess.run([*pip, *plugins], check=True, stderr=subprocess.DEVNULL)
     unshare = ["unshare", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child"]
     command = [*unshare, sys.executable, *sys.orig_argv[1:]]
     where = {STAGE: "mounts", "BAYLING_TREE": str(tree), "BAYLING_FOLDER": str(folder)}
+    where["BAYLING_USER"] = str(user)
     return subprocess.run(command, env={**os.environ, **where}).returncode
 
 
 def furnish() -> NoReturn:
-    """Mounts the tree in these namespaces, and goes on in it as an ordinary user."""
+    """Mounts the tree in these namespaces, and goes on in it as a user."""
     tree, folder = Path(os.environ["BAYLING_TREE"]), Path(os.environ["BAYLING_FOLDER"])
     root = folder / "root"
     layers = f"lowerdir={tree},upperdir={folder}/up,workdir={folder}/work"
@@ -77,7 +80,8 @@ def furnish() -> NoReturn:
     python = f"{SITE}{os.pathsep}{ROOT / 'workflow'}"
     environment = {"HOME": str(HOME), "USER": USER, "PATH": paths, "PYTHONPATH": python}
     environment |= {STAGE: "inside", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = ["chroot", f"--userspec={NUMBER}:{NUMBER}", str(root)]
+    user = os.environ["BAYLING_USER"]
+    command = ["chroot", f"--userspec={user}:{user}", str(root)]
     command += ["env", "--chdir", str(ROOT / "tests"), sys.executable, *sys.orig_argv[1:]]
     # Not by exec: a change of user would undo that this process ends with the one outside.
     sys.exit(subprocess.run(command, env=environment).returncode)

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from clusters import tree
+
 PACKAGES = {
     "slurmctld": "slurmctld",
     "slurmd": "slurmd",
@@ -48,9 +50,16 @@ def main() -> int:
     """Starts the cluster, plays the scenes, returns 0 if every point was shown."""
     parser = argparse.ArgumentParser(prog="python -m slurm", description=__doc__)
     parser.add_argument("--keep", type=Path, help="folder for everything; default: removed")
+    parser.add_argument("--tree", type=Path, help="a tree of Debian with SLURM; not changed")
     options = parser.parse_args()
     if os.geteuid():
         sys.exit("error: namespaces and munge need root")
+    stage = os.environ.get(tree.STAGE)
+    if options.tree and stage is None:
+        with tempfile.TemporaryDirectory(prefix="bayling-slurm-") as folder:
+            return tree.enter(options.tree, Path(folder), user=0)
+    if stage == "mounts":
+        tree.furnish()
     install()
     from slurm import cluster
 

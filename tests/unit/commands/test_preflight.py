@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from bayling_study.commands.preflight import __main__ as preflight
-from bayling_study.commands.preflight import checks, htcondor, probe, slurm
+from bayling_study.commands.preflight import checks, here, probe, slurm
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.config import load_config
 from bayling_study.dag import rules as study_dag
@@ -224,7 +224,7 @@ def test_what_htcondor_hides_from_jobs_is_named(folder, monkeypatch):
     layout = SimpleNamespace(study=Path(folder), resources=Path("/home/lab/resources"))
     monkeypatch.chdir("/")
     monkeypatch.setattr("sys.prefix", "/home/lab/.venv/study")
-    (outcome,) = htcondor.folders(SimpleNamespace(layout=layout))
+    (outcome,) = here.hidden(SimpleNamespace(layout=layout))
     assert outcome.level == "FAILED" and f"study.results: {folder}" in outcome.found
 
 
@@ -233,11 +233,5 @@ def test_htcondor_reads_the_environment_and_the_working_folder_too(monkeypatch, 
     (tmp_path / "linked").symlink_to("/tmp")
     monkeypatch.chdir("/tmp")
     monkeypatch.setattr("sys.prefix", str(tmp_path / "linked" / "env"))
-    found = [outcome.found for outcome in htcondor.folders(SimpleNamespace(layout=layout))]
+    found = [outcome.found for outcome in here.hidden(SimpleNamespace(layout=layout))]
     assert [text.partition(":")[0] for text in found] == ["this folder", "Python's environment"]
-
-
-def test_a_pool_that_does_not_answer_fails(program):
-    program("condor_q", "Failed to fetch ads: no schedd", 1)
-    outcome = htcondor.queue()
-    assert outcome.level == "FAILED" and "no schedd" in outcome.found

@@ -1,6 +1,5 @@
 """A study's jobs in HTCondor's queue, and how they are ended."""
 
-import json
 import os
 import stat
 
@@ -12,9 +11,9 @@ from bayling_study.commands.status.queues.table import SCHEDULERS
 from bayling_study.core.errors import StudyError
 from helpers import ROOT
 
-MINE = {"ClusterId": 7, "ProcId": 0, "JobBatchName": "tuning-12", "JobStatus": 2}
-RUNS = {"RemoteHost": "slot1_1@n1", "JobCurrentStartDate": 0, "AllowedExecuteDuration": 28800}
-HELD = {"ClusterId": 8, "ProcId": 0, "JobBatchName": "comet_score-3", "JobStatus": 5}
+MINE = "7.0\ttuning\trunning\t40\t8:00:00\tslot1_1@n1\tin turn\n"
+HELD = "8.0\tcomet_score\theld\t0\t2:00:00\t\tmemory\tusage\nexceeded\n"
+REMOVED = MINE.replace("running", "removed")
 
 
 @pytest.fixture
@@ -32,8 +31,8 @@ def pool(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/bin:/usr/bin")
     monkeypatch.chdir(tmp_path)
 
-    def write(*jobs: dict) -> None:
-        answer.write_text(json.dumps(jobs) if jobs else "")  # condor_q prints nothing for none
+    def write(*jobs: str) -> None:
+        answer.write_text("".join(jobs))
 
     write()
     return write
@@ -48,34 +47,34 @@ HTCONDOR = ("--profile", str(ROOT / "config" / "profiles" / "htcondor"))
 
 
 def test_the_queue_is_asked_for_one_study_in_one_folder(tmp_path, pool):
-    pool(MINE | RUNS, HELD | {"HoldReason": "memory usage exceeded request_memory"})
+    pool(MINE, HELD)
     jobs = htcondor.jobs('ti"ny', tmp_path)
     assert [(job.number, job.rule, job.state) for job in jobs] == [
         ("7.0", "tuning", "running"),
         ("8.0", "comet_score", "held"),
     ]
-    assert jobs[0].nodes == "slot1_1@n1" and jobs[0].limit == "8:00 h"
-    assert not jobs[1].nodes and jobs[1].reason == "memory usage exceeded request_memory"
+    assert jobs[0].nodes == "slot1_1@n1" and jobs[0].limit == "8:00:00"
+    assert not jobs[1].nodes and jobs[1].reason == "memory\tusage"
     words = (tmp_path / "asked").read_text().splitlines()
     constraint = words[words.index("-constraint") + 1]
     assert constraint == f'BaylingStudy =?= "ti\\"ny" && Iwd =?= "{tmp_path.resolve()}"'
 
 
 def test_resume_removes_exactly_these(pool, monkeypatch, capfd):
-    pool(MINE | RUNS, HELD)
+    pool(MINE, HELD)
     resume(monkeypatch, *HTCONDOR)
     text = capfd.readouterr().out
     assert "removed 7.0 8.0\n" in text and "2 jobs of tiny cancelled" in text
 
 
 def test_resume_waits_until_a_removed_job_has_ended(tmp_path, pool, monkeypatch, capfd):
-    pool(MINE | RUNS)
+    pool(MINE)
     (tmp_path / "bin" / "condor_rm").write_text("#!/bin/sh\n")  # it still saves
     waits = []
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
-        pool(*([MINE | {"JobStatus": 3}] if len(waits) < 3 else []))
+        pool(*([REMOVED] if len(waits) < 3 else []))
 
     monkeypatch.setattr("time.sleep", sleep)
     resume(monkeypatch, *HTCONDOR)
@@ -83,7 +82,7 @@ def test_resume_waits_until_a_removed_job_has_ended(tmp_path, pool, monkeypatch,
 
 
 def test_resume_ends_with_an_error_where_a_job_stays(tmp_path, pool, monkeypatch):
-    pool(MINE | {"JobStatus": 3})
+    pool(REMOVED)
     (tmp_path / "bin" / "condor_rm").write_text("#!/bin/sh\n")
     times = iter(range(0, 10_000, 400))
     monkeypatch.setattr("time.monotonic", lambda: float(next(times)))

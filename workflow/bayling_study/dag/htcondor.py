@@ -1,8 +1,7 @@
 """What HTCondor is told of a study's jobs beside what its profile says.
 
-Its executor plugin (0.3.0) reads memory, disk, time and GPUs only from resources with names of
-its own, gives jobs no mark of a study, and forgets a held job while HTCondor keeps it. So a
-profile whose default resources name ``MARKED`` gets all of it here, for each rule.
+Its executor plugin (0.3.0) knows memory, disk, time and GPUs only by names of its own, marks no
+job, and forgets a held one while HTCondor keeps it.
 """
 
 from collections.abc import Iterable
@@ -21,9 +20,6 @@ OWN_NAMES = {
 }
 """Snakemake's resource to the plugin's, and what it is multiplied by: minutes to seconds."""
 WRAPPER = ROOT.parent / "config" / "profiles" / "htcondor" / "job.sh"
-REMOVAL = "htcondor_submit_periodic_remove"
-HELD = "held_seconds"
-BY_A_PERSON = 1  # HoldReasonCode of condor_hold
 
 
 def complete(rules: Iterable[Any], study: str) -> None:
@@ -35,13 +31,14 @@ def complete(rules: Iterable[Any], study: str) -> None:
         asked = rule.resources
         if MARKED not in asked:
             continue
+        known = {name: value for name, value in OWN_NAMES.items() if name in asked}
+        found = {own: _times(asked[name], by) for name, (own, by) in known.items()}
+        found["job_wrapper"] = str(WRAPPER)
+        if "held_seconds" in asked:
+            found["htcondor_submit_periodic_remove"] = removal(asked["held_seconds"].value)
+        for name in found.keys() - set(asked):
+            asked[name] = found[name]
         asked[MARKED] = study
-        for name, (own, factor) in OWN_NAMES.items():
-            if name in asked and own not in asked:
-                asked[own] = _times(asked[name], factor)
-        for name, value in (("job_wrapper", str(WRAPPER)), (REMOVAL, removal(asked.get(HELD)))):
-            if value and name not in asked:
-                asked[name] = value
 
 
 def _times(resource: Any, factor: int) -> Any:
@@ -54,14 +51,12 @@ def _times(resource: Any, factor: int) -> Any:
     return evaluate
 
 
-def removal(held: Any) -> str:
-    """Returns the rule by which HTCondor removes a job that was held for some seconds.
+def removal(seconds: int) -> str:
+    """Returns the rule by which HTCondor removes a job that has been held for some seconds.
 
     Only then the plugin counts it as failed, and the next attempt starts: never beside a job
-    that is still ending, or that may be released. What a person holds stays. The text begins and
-    ends inside quotes, since the plugin writes it between two: it takes every text for a string.
+    that is still ending, or that may be released. What a person holds (code 1) stays. The text
+    begins and ends inside quotes, since the plugin takes every text for a string and adds them.
     """
-    if held is None:
-        return ""
-    long = f"time() - EnteredCurrentStatus > {held.value}"
-    return f'" == "" && JobStatus == 5 && HoldReasonCode =!= {BY_A_PERSON} && {long} && "" == "'
+    held = f"JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > {seconds}"
+    return f'" == "" && {held} && "" == "'

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.commands.plan.partitions import HERE_RULES
-from bayling_study.commands.preflight import checks, here, htcondor, programs, slurm, storage
+from bayling_study.commands.preflight import checks, here, programs, slurm, storage
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import TOKEN
 from bayling_study.config import load_config
@@ -74,8 +74,7 @@ def outcomes(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
         yield from on_this_machine(dag, sdm)
     else:
         if profile.executor == "htcondor":
-            yield htcondor.queue()
-            yield from htcondor.folders(dag)
+            yield from here.hidden(dag)
         yield note(
             f"executor {profile.executor}",
             "what its queue would take is not checked; what follows is about this machine",

@@ -1,7 +1,9 @@
 """Checks the machine that Snakemake runs on: disk, quota, tracking store, network for downloads."""
 
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from bayling_study.commands.plan.disk import BIGGER, Need, check_disk, existing
@@ -13,6 +15,9 @@ from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sources.gates import check_gates, page
 from bayling_study.shared.sources.table import SourceRow
+
+HIDDEN = (Path("/tmp"), Path("/var/tmp"))
+"""HTCondor's default MOUNT_UNDER_SCRATCH: each job has folders of its own in their places."""
 
 
 def here(dag: Dag) -> Iterator[Outcome]:
@@ -100,3 +105,13 @@ def tracking(dag: Dag) -> Outcome:
         return ok("tracking", f"{host} answers")
     fix = "tracking.uri; leave it out for a file of the study and send it later (make track)"
     return failed("tracking", f"{host} does not answer", fix)
+
+
+def hidden(dag: Dag) -> Iterator[Outcome]:
+    """Names each folder of the study that HTCondor's jobs would not see."""
+    needed = {"study.results": dag.layout.study, "study.resources": dag.layout.resources}
+    needed |= {"this folder": Path.cwd(), "Python's environment": Path(sys.prefix)}
+    for name, folder in needed.items():
+        if any(folder.resolve().is_relative_to(place) for place in HIDDEN):
+            what = f"{name}: {folder} is hidden from jobs, which get a /tmp of their own"
+            yield failed("shared files", what, "a folder that all nodes share: not below /tmp")

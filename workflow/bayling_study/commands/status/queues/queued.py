@@ -1,7 +1,6 @@
 """A job in a scheduler's queue, and the question that a queue is asked."""
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bayling_study.core.errors import StudyError
@@ -30,20 +29,13 @@ def answer(*command: str) -> str:
     """Returns what a scheduler's command prints.
 
     Raises:
-        StudyError: it is not here, does not answer in time, or with an error.
+        StudyError: it is not here, does not answer in ``SECONDS``, or with an error.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
-    except FileNotFoundError as error:
-        what, fix = "there is no such program here", "ask where the study was started"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        what, fix = f"cannot be asked: {error}", "ask where the study was started"
         raise StudyError(what, where=command[0], fix=fix) from error
-    except subprocess.TimeoutExpired as error:
-        raise StudyError(f"the queue did not answer in {SECONDS} s", where=command[0]) from error
     if done.returncode:
         raise StudyError(done.stderr.strip() or "no answer", where=command[0])
     return done.stdout
-
-
-def end(command: Sequence[str], jobs: Sequence[Queued]) -> None:
-    """Asks a scheduler to end jobs; one that has ended by itself meanwhile is no error."""
-    subprocess.run([*command, *(job.number for job in jobs)], check=False)

@@ -1,8 +1,4 @@
-"""How the jobs of a study are found and ended, a row for each scheduler that can tell them.
-
-To add one: a module with ``jobs(study, folder)`` that returns exactly the jobs of a study and a
-folder, those that are just ending too, and a row here under the name of its executor plugin.
-"""
+"""How the jobs of a study are found and ended, a row for each scheduler that can tell them."""
 
 import shutil
 from collections.abc import Callable
@@ -19,9 +15,9 @@ from bayling_study.dag.htcondor import MARKED
 class Scheduler:
     """A scheduler in whose queue a study's jobs can be told from all others.
 
-    ``jobs`` asks for those of a study and a folder, with the program ``asks``; ``ends`` is the
-    command that takes their numbers; within ``seconds`` they are gone; ``why`` tells of one that
-    is not. Without the default resource ``mark`` in a profile nothing could be told apart.
+    The program ``asks`` tells of the ``jobs`` of a study and a folder, those that are just ending
+    too; ``ends`` takes their numbers, within ``seconds`` they are gone, ``why`` tells of one that
+    is not. Without the default resource ``mark`` of a profile none would be found.
     """
 
     asks: str
@@ -32,21 +28,13 @@ class Scheduler:
     mark: str = ""
 
 
+POOL = ("condor_q", htcondor.jobs, ("condor_rm",), "condor_q -better-analyze NUMBER")
 SCHEDULERS = {
     "slurm": Scheduler("squeue", slurm.jobs, ("scancel",), "scontrol show job NUMBER"),
-    # A job that is asked to end has the pool's vacate time for it: 600 s by default.
-    "htcondor": Scheduler(
-        asks="condor_q",
-        jobs=htcondor.jobs,
-        ends=("condor_rm",),
-        why="condor_q -better-analyze NUMBER",
-        seconds=900.0,
-        mark=MARKED,
-    ),
+    # A training that is told to end saves first, in the pool's vacate time: 600 s by default.
+    "htcondor": Scheduler(*POOL, seconds=900.0, mark=MARKED),
     # PBS has a `qstat` too, of another kind, and no `qconf`.
-    "sge": Scheduler(
-        asks="qconf", jobs=gridengine.jobs, ends=("qdel",), why="qstat -j NUMBER", mark="sge_extra"
-    ),
+    "sge": Scheduler("qconf", gridengine.jobs, ("qdel",), "qstat -j NUMBER", mark="sge_extra"),
 }
 """Executor plugin to its scheduler."""
 LOOK = {
@@ -59,17 +47,13 @@ LOOK = {
 
 
 def queued(study: str, folder: Path) -> tuple[list[Queued] | None, list[str]]:
-    """Returns a study's jobs in the queues that this machine knows, and what went wrong.
-
-    No list of jobs where it knows no queue or none answers.
-    """
+    """Returns a study's jobs in the queues that answer here, none if none does, and errors."""
     jobs, answered, troubles = [], False, []
     for scheduler in SCHEDULERS.values():
-        if shutil.which(scheduler.asks) is None:
-            continue
         try:
-            jobs += scheduler.jobs(study, folder)
-            answered = True
+            if shutil.which(scheduler.asks):
+                jobs += scheduler.jobs(study, folder)
+                answered = True
         except StudyError as error:
             troubles.append(f"queue: {error.render()}")
     return jobs if answered else None, troubles
