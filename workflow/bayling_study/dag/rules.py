@@ -34,6 +34,7 @@ from bayling_study.shared.tracking.target import EXPERIMENT, chosen_uri
 from bayling_study.stages.download.archives import wanted
 
 HASHED_BYTES = 16 << 20
+STUDY_NAME = "BAYLING_STUDY"
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
@@ -75,6 +76,7 @@ class Dag:
     def start(self) -> None:
         """Marks the jobs as this workflow's, and refuses a run that cannot end well: before any."""
         os.environ[STARTED_BY] = workflow_of(Path.cwd())
+        os.environ[STUDY_NAME] = self.config.study.name  # for marks in a scheduler's queue
         try:
             check_gates(self.layout.missing_sources())
         except StudyError as error:
