@@ -161,7 +161,8 @@ class Cluster:
 
     def _counted(self) -> None:
         """Tells the master what there is: hosts with GPUs and memory, queues, an environment."""
-        known = re.sub(r"^(h_vmem .*<= +YES +)NO", r"\1YES", output("qconf", "-sc"), flags=re.M)
+        memory = r"^(h_vmem .*<= +YES +)NO( +)0"
+        known = re.sub(memory, r"\1YES\g<2>2G", output("qconf", "-sc"), flags=re.M)
         run("qconf", "-Mc", self._written("complexes", known + COMPLEXES))
         run("qconf", "-Ap", self._written("environment", ENVIRONMENT))
         for host in HOSTS:

@@ -1,5 +1,6 @@
 rule download:
     """One source of the manifest, verified; partial files survive a failure."""
+    localrule: True
     output:
         f"{STUDY.layout.resources}/download/{{source}}-{{row}}/manifest.json",
     log:

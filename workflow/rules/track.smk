@@ -1,5 +1,6 @@
 rule track:
     """Every run record into MLflow, by one writer."""
+    localrule: True
     input:
         rules.report.output,
     output:

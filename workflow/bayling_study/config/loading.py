@@ -25,6 +25,11 @@ ROOT = Path(__file__).resolve().parents[3]
 """The repository's root."""
 DEFAULT_CONFIG = Path("config/config.yaml")
 """The embedded study."""
+SHIPPED = (
+    *(("download", "manifest"), ("report", "published")),
+    *(("environments", "comet_python"), ("environments", "container")),
+)
+"""Keys that name files of the repository, unless a study has its own."""
 
 
 def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyConfig:
@@ -50,6 +55,24 @@ def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyCo
         merged = merge(merged, with_extended(values))
     merged = merge(merged, {"study": {"name": name}})
     return parse_config(merged, where=", ".join(str(path) for path in paths) or "config")
+
+
+def load_values(values: Mapping[str, Any]) -> StudyConfig:
+    """Reads the configuration that another workflow gives this one as its module.
+
+    As the first file of ``load_config`` it is a study, or laid over the embedded one; but it may
+    name itself, and has no file after which it could be named.
+
+    Raises:
+        StudyError: the values do not pass.
+    """
+    whole = dict(values)
+    if not {"study", "extends"} & set(whole):
+        whole["extends"] = str(DEFAULT_CONFIG)
+    named = whole.get("extends") or DEFAULT_CONFIG
+    first = named[0] if isinstance(named, list) and named else named
+    below = {"study": {"name": study_name(Path(str(first)))}}
+    return parse_config(merge(below, whole), where="config of the module")
 
 
 def study_name(path: Path) -> str:
@@ -136,7 +159,22 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
     whole = resolve(values)
     config = _validated(whole, where)
     _refuse_switches(whole, config.model_dump(), where)
+    config = _with_shipped(config)
     check_study(config, where)
+    return config
+
+
+def _with_shipped(config: StudyConfig) -> StudyConfig:
+    """Returns the configuration with the repository's own files where they are.
+
+    Their paths are relative to its root, and the working folder may be another workflow's.
+    """
+    for name, key in SHIPPED:
+        section = getattr(config, name)
+        path = getattr(section, key)
+        if not Path(path).exists() and (ROOT / path).exists():
+            moved = section.model_copy(update={key: str(ROOT / path)})
+            config = config.model_copy(update={name: moved})
     return config
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig
-from bayling_study.config.loading import load_config
+from bayling_study.config.loading import load_config, load_values
 from bayling_study.config.suites import (
     DIRECTED,
     FloresSuite,
@@ -35,6 +35,7 @@ from bayling_study.stages.download.archives import wanted
 
 HASHED_BYTES = 16 << 20
 STUDY_NAME = "BAYLING_STUDY"
+"""Variable by which profiles mark jobs in a scheduler's queue."""
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
@@ -54,21 +55,27 @@ class Dag:
 
     @classmethod
     def open(
-        cls, files: Iterable[Path], given: Mapping[str, Any], sdm: Collection[str] = ()
+        cls,
+        files: Iterable[Path],
+        given: Mapping[str, Any],
+        sdm: Collection[str] = (),
+        module: bool = False,
     ) -> "Dag":
         """Reads the configuration that Snakemake was given, or ends with one clear message.
 
         The files are read again: Snakemake has merged them already, with what YAML hides.
+        Of a ``module`` there are none, and ``given`` is all that another workflow says.
         """
         use_this_interpreter()
         try:
             container = "apptainer" in sdm and "conda" not in sdm
-            config = load_config(*files, given=given)
+            config = load_values(given) if module else load_config(*files, given=given)
             dag = cls(config, programs=not sdm, container=container)
             dag.layout.check()
             check_earlier(dag.layout.study, dag.layout.resources)
             dag.check_environment()
             dag.export_tracking()
+            os.environ[STUDY_NAME] = config.study.name
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
         return dag
@@ -76,7 +83,6 @@ class Dag:
     def start(self) -> None:
         """Marks the jobs as this workflow's, and refuses a run that cannot end well: before any."""
         os.environ[STARTED_BY] = workflow_of(Path.cwd())
-        os.environ[STUDY_NAME] = self.config.study.name  # for marks in a scheduler's queue
         try:
             check_gates(self.layout.missing_sources())
         except StudyError as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayling_study.commands.status.queues import htcondor, slurm
+from bayling_study.commands.status.queues import gridengine, htcondor, slurm
 from bayling_study.commands.status.queues.queued import Queued
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.htcondor import MARKED
@@ -42,6 +42,10 @@ SCHEDULERS = {
         why="condor_q -better-analyze NUMBER",
         seconds=900.0,
         mark=MARKED,
+    ),
+    # PBS has a `qstat` too, of another kind, and no `qconf`.
+    "sge": Scheduler(
+        asks="qconf", jobs=gridengine.jobs, ends=("qdel",), why="qstat -j NUMBER", mark="sge_extra"
     ),
 }
 """Executor plugin to its scheduler."""
