@@ -34,8 +34,6 @@ from bayling_study.shared.tracking.target import EXPERIMENT, chosen_uri
 from bayling_study.stages.download.archives import wanted
 
 HASHED_BYTES = 16 << 20
-STUDY_NAME = "BAYLING_STUDY"
-"""Variable by which profiles mark jobs in a scheduler's queue."""
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
@@ -75,7 +73,8 @@ class Dag:
             check_earlier(dag.layout.study, dag.layout.resources)
             dag.check_environment()
             dag.export_tracking()
-            os.environ[STUDY_NAME] = config.study.name
+            # By which profiles mark jobs in a scheduler's queue and find scripts.
+            os.environ |= {"BAYLING_STUDY": config.study.name, "BAYLING_ROOT": str(ROOT.parent)}
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
         return dag

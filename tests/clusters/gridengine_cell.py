@@ -14,10 +14,10 @@ import socket
 import subprocess
 from pathlib import Path
 
-from slurm.cluster import HOST, output, run, wait
+from clusters.tools import output, run, wait
 
 HOSTS = {"n1": "10.99.0.2", "n2": "10.99.0.3"}
-MASTER = "10.99.0.1"
+HOST, MASTER = "login", "10.99.0.1"
 GPUS = 8
 PACKAGES = ("master", "exec", "client", "common")
 LIBRARY = "libjemalloc2"
@@ -71,7 +71,7 @@ QUEUES = {
 """A job in ``urgent.q`` suspends those of ``gpu.q`` on its host."""
 
 
-class Cluster:
+class Cell:
     """The daemons and the hosts, inside the namespaces that ``slurm.cluster.enter`` makes.
 
     Args:
