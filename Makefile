@@ -112,6 +112,9 @@ test-slurm: envs ## cluster: run the miniature study on a real SLURM cluster on 
 test-htcondor: envs ## cluster: the same on a real HTCondor pool (root; mmdebstrap, or TREE=folder of Debian sid with condor)
 	@cd tests && python -m clusters.htcondor $(if $(TREE),--tree "$(abspath $(TREE))")
 
+test-gridengine: envs ## cluster: the same on a real Grid Engine (root; Debian 12)
+	@cd tests && python -m clusters.gridengine
+
 test-faults: envs ## develop: kill jobs, fill disks and damage files of whole workflows; ends with a table (about 50 minutes)
 	@python -m pytest tests/faults tests/e2e/test_mlflow_server.py -m ""
 

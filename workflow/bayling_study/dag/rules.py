@@ -77,7 +77,8 @@ class Dag:
             check_earlier(dag.layout.study, dag.layout.resources)
             dag.check_environment()
             dag.export_tracking()
-            os.environ[STUDY_NAME] = config.study.name
+            # By which profiles mark jobs in a scheduler's queue and find scripts.
+            os.environ |= {STUDY_NAME: config.study.name, "BAYLING_ROOT": str(ROOT.parent)}
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
         return dag
