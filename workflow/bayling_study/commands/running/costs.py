@@ -75,6 +75,10 @@ class Costs:
         speed = TRAINING if rule == "tuning" else ANSWERING
         return STARTS.get(rule, 1.0) + EACH.get(rule, 0.0) * work + operations / speed
 
+    def measured(self) -> bool:
+        """Tells whether this machine has run a model of the study before."""
+        return any(stage in MODELS for stage, _ in self.before)
+
     def _operations(self, rule: str, name: str, work: float) -> float:
         """Returns the floating-point operations of a job that runs a model."""
         config = self.layout.config

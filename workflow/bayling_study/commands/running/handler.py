@@ -3,14 +3,15 @@
 What is hidden here stands in Snakemake's own log file, which a plugin leaves as it is.
 """
 
-from __future__ import annotations
-
 import logging
+import shutil
 import sys
 import threading
 import time
-from typing import Any, TextIO
+from pathlib import Path
+from typing import TextIO
 
+from snakemake.logging import logger
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -22,14 +23,7 @@ CHATTER = (
     "Group jobs:", "Complete log", "Job rate limit", "Touching output file", "DAG of jobs",
 )  # fmt: skip
 """How Snakemake's messages begin that say nothing of this study; a new one of its is shown."""
-
-HIDDEN = {
-    LogEvent.SHELLCMD, LogEvent.JOB_STARTED, LogEvent.GROUP_INFO, LogEvent.PROGRESS,
-    LogEvent.RULEGRAPH, LogEvent.RESOURCES_INFO, LogEvent.WORKFLOW_STARTED, LogEvent.RUN_INFO,
-    LogEvent.JOB_INFO, LogEvent.JOB_FINISHED,
-}  # fmt: skip
-"""Events that are told in other words, or not at all."""
-
+TROUBLE = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR)
 LIVE_SECONDS = 2.0
 QUIET_SECONDS = 600.0
 """How long a log may say nothing while a job runs, so that one sees that it does."""
@@ -41,22 +35,19 @@ class LogHandler(LogHandlerBase):
     On a terminal the last line changes: what runs, for how long, how far it is.
     """
 
+    writes_to_stream = True
+    writes_to_file = has_filter = has_formatter = False
+    needs_rulegraph = True
+
     def __post_init__(self) -> None:
         self.stream: TextIO = sys.stdout if self.common_settings.stdout else sys.stderr
         self.run = Run()
-        self._live = self.stream.isatty()
-        self._drawn = self._troubled = False
+        self._live, self._drawn = self.stream.isatty(), False
+        self._troubled = False
         self._said = time.monotonic()
         self._stop = threading.Event()
         self._writing = threading.RLock()
-        self._watch = threading.Thread(target=self._keep_watch, name="lines", daemon=True)
-        self._watch.start()
-
-    writes_to_stream = True
-    writes_to_file = False
-    has_filter = False
-    has_formatter = False
-    needs_rulegraph = False
+        threading.Thread(target=self._keep_watch, name="lines", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows a record, or what it means for the run."""
@@ -66,17 +57,19 @@ class LogHandler(LogHandlerBase):
         except Exception:  # a message that is not understood must not end the thread of messages
             self.handleError(record)
             line = self.format(record)
-        if event in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR):
-            self._troubled = True
-        if not line and self._matters(event, record):
+        self._troubled |= event in TROUBLE or record.levelno >= logging.ERROR
+        if event is LogEvent.RUN_INFO:
+            line += "".join(f"\nSnakemake's own words: {path}" for path in log_files())
+        elif not line and self._matters(record):
             line = self.format(record)
         if line:
             self.say(line)
 
-    def _matters(self, event: Any, record: logging.LogRecord) -> bool:
-        if record.levelno >= logging.WARNING:
+    def _matters(self, record: logging.LogRecord) -> bool:
+        event = getattr(record, "event", None)
+        if record.levelno >= logging.WARNING or event in TROUBLE:
             return True
-        if event in HIDDEN or record.levelno < logging.INFO:
+        if event is not None or record.levelno < logging.INFO:
             return False
         # After an error, "Trying to restart job" and the log's name are no chatter.
         return self._troubled or not record.getMessage().strip().startswith(CHATTER)
@@ -90,22 +83,20 @@ class LogHandler(LogHandlerBase):
 
     def _keep_watch(self) -> None:
         while not self._stop.wait(LIVE_SECONDS):
-            quiet = time.monotonic() - self._said > QUIET_SECONDS
-            if not (self._live or quiet) or not (text := self.run.state()):
-                continue
-            if self._live:
-                self._draw(text)
-            else:
-                self.say(text)
+            if self._live or time.monotonic() - self._said > QUIET_SECONDS:
+                self._show(self.run.state())
 
-    def _draw(self, text: str) -> None:
-        from shutil import get_terminal_size
-
+    def _show(self, text: str) -> None:
+        """Shows the present state, if there is any: on a terminal in the line that changes."""
         with self._writing:
-            if not self._stop.is_set():
-                self.stream.write(f"\r\x1b[K{text[: get_terminal_size().columns - 1]}")
-                self.stream.flush()
-                self._drawn = True
+            if not text or self._stop.is_set():
+                return
+            if not self._live:
+                self.say(text)
+                return
+            self.stream.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
+            self.stream.flush()
+            self._drawn = True
 
     def close(self) -> None:
         """Ends the watching thread and takes the changing line away."""
@@ -116,3 +107,10 @@ class LogHandler(LogHandlerBase):
                 self.stream.flush()
                 self._drawn = False
         super().close()
+
+
+def log_files() -> list[str]:
+    """Returns the files that Snakemake writes everything into."""
+    files = (handler for handler in logger.handlers if isinstance(handler, logging.FileHandler))
+    paths = (Path(file.baseFilename) for file in files)
+    return [str(p.relative_to(Path.cwd()) if p.is_relative_to(Path.cwd()) else p) for p in paths]

@@ -1,32 +1,25 @@
 """A run as Snakemake's messages tell it: jobs that wait, run and have ended, and the time left."""
 
-from __future__ import annotations
-
-import re
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from bayling_study.commands.running import lines
-from bayling_study.commands.running.costs import HEAVY, NEEDS, Costs
+from bayling_study.commands.running.costs import MODELS, Costs
 from bayling_study.commands.running.estimate import Estimate, Running
-from bayling_study.commands.status.training import trainings
+from bayling_study.commands.running.meters import Meter, read_meter, told
 from bayling_study.config import load_config
 from bayling_study.dag.devices import cards
 from bayling_study.dag.rules import Dag
 
 TARGETS = ("study", "fetch")
 """Rules of the Snakefile that do nothing themselves and are not counted."""
-METER = re.compile(r"\d{4}-\d\d-\d\d [\d:]{8} (.+ (?:left|/s\S*))$")
-"""A line of ``core.progress`` in a job's log."""
-TAIL = 4096
-STALE = 20.0
-"""Seconds after which a training is asked again how long it takes."""
+KEYS = ("system", "suite", "mixture", "source")
+"""Wildcards that tell a rule's jobs apart; others, such as a hash, are for paths."""
 
 
 class Run:
@@ -40,104 +33,109 @@ class Run:
         self._lock = threading.RLock()
         self._files: list[Path] = []
         self._cores: int | None = None
-        self._study: Path | None = None
-        self._estimate: Estimate | None = None
+        self._needs: dict[str, set[str]] = defaultdict(set)
+        self._costs: Costs | None = None
+        self._estimate = Estimate(lambda rule, name: 0.0, {}, MODELS)
         self._logs: dict[int, Path] = {}
-        self._told: tuple[float, dict[str, float]] = (0.0, {})
-        self._does = {
-            LogEvent.WORKFLOW_STARTED: self._opened,
-            LogEvent.RESOURCES_INFO: self._granted,
-            LogEvent.RUN_INFO: self._counted,
-            LogEvent.JOB_INFO: self._begun,
-            LogEvent.JOB_FINISHED: self._ended,
-            LogEvent.JOB_ERROR: self._failed,
-        }
 
     def take(self, event: Any, message: Mapping[str, Any]) -> str:
         """Notes a message; returns the line that it is worth, or nothing."""
-        note = self._does.get(event)
         with self._lock:
-            return note(message) or "" if note is not None else ""
+            match event:
+                case LogEvent.WORKFLOW_STARTED:
+                    self._files = [Path(path) for path in message.get("configfiles", [])]
+                case LogEvent.RESOURCES_INFO:
+                    self._cores = message.get("cores") or self._cores
+                case LogEvent.RULEGRAPH:
+                    for link in message["rulegraph"]["links"]:
+                        self._needs[link["targetrule"]].add(link["sourcerule"])
+                case LogEvent.RUN_INFO:
+                    return self._planned(message["stats"])
+                case LogEvent.JOB_INFO:
+                    self._begun(message)
+                case LogEvent.JOB_FINISHED if message["job_id"] in self._estimate.running:
+                    return self._ended(message["job_id"])
+                case LogEvent.JOB_ERROR:
+                    self._estimate.fail(message["jobid"])
+            return ""
 
-    def _opened(self, message: Mapping[str, Any]) -> None:
-        self._files = [Path(path) for path in message.get("configfiles", [])]
-
-    def _granted(self, message: Mapping[str, Any]) -> None:
-        self._cores = message.get("cores", self._cores)
-
-    def _counted(self, message: Mapping[str, Any]) -> str:
-        stats = {rule: n for rule, n in message["stats"].items() if rule not in (*TARGETS, "total")}
-        self.total, self.done = sum(stats.values()), 0
-        dag = Dag(load_config(*self._files))
-        self._study = dag.layout.study
+    def _planned(self, stats: Mapping[str, int]) -> str:
+        jobs = {rule: n for rule, n in stats.items() if rule not in (*TARGETS, "total")}
+        self.total, self.done = sum(jobs.values()), 0
+        self._costs = Costs(Dag(load_config(*self._files)))
         # A scheduler's machines and a GPU have speeds of their own: models tell them.
-        known = self._cores is not None and not cards()
-        self._estimate = Estimate(Costs(dag), self._cores, HEAVY, known, Counter(stats), NEEDS)
-        left = lines.to_go(self._left(self._estimate))
-        return f"{self.total} jobs" + (f"; {left}" if left else "")
+        known = self._cores is not None and not cards() or self._costs.measured()
+        self._estimate = Estimate(
+            self._costs, self._costs.names, MODELS, self._cores, known, Counter(jobs), self._needs
+        )
+        return f"{self.total} job{'s' * (self.total != 1)}{to_go(self._left())}"
 
     def _begun(self, message: Mapping[str, Any]) -> None:
-        if message["rule_name"] in TARGETS or self._estimate is None:
+        if message["rule_name"] in TARGETS:
             return
-        number, name = message["jobid"], lines.name_of(message["wildcards"] or {})
+        wildcards = message["wildcards"] or {}
+        name = " ".join(str(wildcards[key]) for key in KEYS if key in wildcards)
         job = Running(message["rule_name"], name, time.time(), message["threads"] or 1)
-        self._estimate.begin(number, job)
+        self._estimate.begin(message["jobid"], job)
         if message["log"]:
-            self._logs[number] = Path(message["log"][0])
+            self._logs[message["jobid"]] = Path(message["log"][0])
 
-    def _ended(self, message: Mapping[str, Any]) -> str | None:
-        if self._estimate is None or message["job_id"] not in self._estimate.running:
-            return None
+    def _ended(self, number: int) -> str:
         now = time.time()
-        job = self._estimate.end(message["job_id"], now)
+        job = self._estimate.end(number, now)
         self.done += 1
-        left = self._left(self._estimate)
-        return lines.ended(self.done, self.total, _title(job), now - job.start, left)
-
-    def _failed(self, message: Mapping[str, Any]) -> None:
-        if self._estimate is not None:
-            self._estimate.fail(message["jobid"])
+        rest = to_go(self._left()) if self.done < self.total else ""
+        return f"{self._count()} {_title(job)}, {clock(now - job.start)}{rest}"
 
     def state(self) -> str:
         """Returns what runs now, how far it is, and what is left; nothing while nothing runs."""
         with self._lock:
-            if self._estimate is None or not self._estimate.running:
-                return ""
-            jobs = [
-                f"{_title(job)} {lines.clock(time.time() - job.start)}{self._meter(number)}"
-                for number, job in self._estimate.running.items()
-            ]
-            text = f"[{self.done}/{self.total}] running: {', '.join(jobs)}"
-            left = lines.to_go(self._left(self._estimate))
-            return f"{text}; {left}" if left else text
+            running = self._estimate.running
+            jobs = [self._shown(number, job) for number, job in running.items()]
+            listed = f"{self._count()} running: {', '.join(jobs)}"
+            return f"{listed}{to_go(self._left())}" if jobs else ""
 
-    def _left(self, estimate: Estimate) -> float | None:
-        told = self._trainings()
-        known = {
-            number: told[job.name]
-            for number, job in estimate.running.items()
-            if job.rule == "tuning" and job.name in told
-        }
-        return estimate.left(time.time(), known)
+    def _count(self) -> str:
+        return f"[{self.done:{len(str(self.total))}}/{self.total}]"
 
-    def _trainings(self) -> dict[str, float]:
-        """Returns the seconds left of trainings that have done a step, as they say themselves."""
-        asked, told = self._told
-        if self._study is not None and time.time() - asked > STALE:
-            told = {one.system: one.seconds_left for one in trainings(self._study) if one.age < 600}
-            self._told = (time.time(), told)
-        return told
+    def _shown(self, number: int, job: Running) -> str:
+        meter = self._meter(number, job)
+        words = f" ({meter.words})" if meter else ""
+        return f"{_title(job)} {clock(time.time() - job.start)}{words}"
 
-    def _meter(self, number: int) -> str:
-        log = self._logs.get(number)
-        if log is None or not log.is_file():
-            return ""
-        with open(log, "rb") as stream:
-            stream.seek(max(0, log.stat().st_size - TAIL))
-            text = stream.read().decode(errors="replace")
-        found = [match[1] for line in text.splitlines() if (match := METER.match(line))]
-        return f" ({found[-1]})" if found else ""
+    def _meter(self, number: int, job: Running) -> Meter | None:
+        """Returns what the log of a running job tells, if it is of this attempt."""
+        found = read_meter(self._logs[number]) if number in self._logs else None
+        return found if found and found.time >= int(job.start) else None
+
+    def _left(self) -> float | None:
+        if self._costs is None:
+            return None
+        now, rest = time.time(), {}
+        for number, job in self._estimate.running.items():
+            if meter := self._meter(number, job):
+                whole = self._costs.counted(job.rule, job.name)
+                rest[number] = told(meter, whole, now)
+        return self._estimate.left(now, rest)
 
 
 def _title(job: Running) -> str:
     return f"{job.rule} {job.name}".rstrip()
+
+
+def clock(seconds: float) -> str:
+    """Returns a time as on a clock: ``4:05`` or ``2:04:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def to_go(seconds: float | None) -> str:
+    """Returns what is left in words, no finer than it is known; nothing where it is not."""
+    if seconds is None:
+        return ""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "; less than a minute to go"
+    shown = f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"; about {shown} to go"
