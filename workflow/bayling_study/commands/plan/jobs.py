@@ -50,3 +50,13 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
 def job_counts(dag: Dag) -> dict[str, int]:
     """Returns rule to its number of jobs in a run from nothing."""
     return {rule: len(jobs) for rule, jobs in job_names(dag).items()}
+
+
+def record_of(rule: str, name: str) -> tuple[str, str]:
+    """Returns stage and name under which a job keeps its run record."""
+    stage, _, part = rule.partition("_")
+    if stage == "deltas":
+        return stage, f"{'applied' if part == 'apply' else 'made'}-{name}"
+    if stage == "judging":
+        return stage, "-".join(reversed(name.split(" ")))
+    return stage, part if stage == "comet" else name or stage

@@ -1,14 +1,15 @@
 """How long the rest of a run takes: what is expected of its jobs, corrected by those that ended.
 
-Jobs that are left are dealt out to the cores in the order of the rules, as Snakemake does it. A job
-is expected to take what ``costs`` says, times how much longer than that finished jobs took: of its
-rule, else of its kind.
+Jobs that are left are dealt out to the cores, the shortest first. A job is expected to take what
+``costs`` says, times how much longer than that finished jobs took: of its rule, else of its kind.
 """
 
 import heapq
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 INERTIA = 10.0
 """Expected seconds that finished jobs must outweigh before they count more than what they correct:
@@ -18,9 +19,6 @@ OVERDUE = 0.25
 WIDE = ("tuning",)
 """Rules whose jobs take every core."""
 
-Expected = Callable[[str, str], float]
-"""Rule and name of a job to the seconds that it is expected to take."""
-
 
 @dataclass(frozen=True)
 class Running:
@@ -29,26 +27,26 @@ class Running:
     rule: str
     name: str
     start: float
-    threads: int
+    threads: float
 
 
 @dataclass
 class Estimate:
     """What is known of a run.
 
+    ``expected`` are the seconds of a job by rule and name; ``known`` tells whether it knows those
+    of ``models``, the rules whose speed says nothing of the others', before any of them has ended.
     ``names`` are the jobs of each rule in a run from nothing, ``waiting`` the number of those that
-    are to run. ``cores`` is none where a scheduler has more than anyone counts. ``models`` are the
-    rules that run models, whose speed says nothing of the others'; ``known`` tells whether
-    ``expected`` knows it before any of them has ended. ``needs`` are the rules before each rule.
+    are to run, ``needs`` the rules before each. A scheduler has more cores than anyone counts.
     """
 
-    expected: Expected
+    expected: Callable[[str, str], float]
     names: Mapping[str, list[str]]
     models: Collection[str]
-    cores: int | None = None
+    cores: float = float("inf")
     known: bool = True
     waiting: Counter[str] = field(default_factory=Counter)
-    needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    needs: Mapping[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     running: dict[int, Running] = field(default_factory=dict)
     finished: list[tuple[Running, float, float]] = field(default_factory=list)
     """Job, seconds expected and seconds taken."""
@@ -74,46 +72,40 @@ class Estimate:
 
         ``told`` are the shares done and the seconds left of jobs that tell them themselves.
         """
-        ends, waiting = [], {}
-        for number, job in self.running.items():
-            rest = self._rest(job, now - job.start, *told.get(number, (0.0, 0.0)))
-            if rest is None:
-                return None
-            ends.append((rest, job.rule, job.threads))
-        for rule, count in (+self.waiting).items():
-            if (factor := self._factor(rule)) is None:
-                return None
-            waiting[rule] = [seconds * factor for seconds in self._waiting(rule, count)]
-        return self._dealt_out(waiting, ends)
+        ends = [
+            (self._rest(job, now - job.start, *told.get(number, (0.0, 0.0))), job.rule, job.threads)
+            for number, job in self.running.items()
+        ]
+        waiting = {rule: self._waiting(rule, count) for rule, count in (+self.waiting).items()}
+        unknown = map(math.isnan, [*(end[0] for end in ends), *chain(*waiting.values())])
+        return None if any(unknown) else self._dealt_out(waiting, ends)
 
-    def _rest(self, job: Running, passed: float, share: float, told: float) -> float | None:
+    def _rest(self, job: Running, passed: float, share: float, told: float) -> float:
         """Returns the seconds that a job still runs; what it tells counts as it has done more."""
-        factor = self._factor(job.rule)
-        if factor is None:
-            return told if share else None
-        rest = self.expected(job.rule, job.name) * factor - passed
+        rest = self.expected(job.rule, job.name) * self._factor(job.rule) - passed
         if not share:
             return max(rest, OVERDUE * passed)
-        return share * told + (1 - share) * (rest if rest > 0 else told)
+        return share * told + (1 - share) * (rest if rest > 0 else told)  # told where not a number
 
     def _waiting(self, rule: str, count: int) -> list[float]:
-        """Returns the expected seconds of jobs that wait: of all that may be meant, the mean."""
-        begun = {job.name for job in self.running.values() if job.rule == rule}
-        begun |= {job.name for job, *_ in self.finished if job.rule == rule}
+        """Returns the seconds of jobs that wait: of all that may be meant, the mean."""
+        jobs = [*self.running.values(), *(job for job, *_ in self.finished)]
+        begun = {job.name for job in jobs if job.rule == rule}
         names = [name for name in self.names.get(rule, []) if name not in begun] or [""]
-        seconds = [self.expected(rule, name) for name in names]
+        factor = self._factor(rule)
+        seconds = [self.expected(rule, name) * factor for name in names]
         return seconds if len(seconds) == count else [sum(seconds) / len(seconds)] * count
 
-    def _factor(self, rule: str) -> float | None:
-        """Returns how much longer than expected jobs of a rule take; none where nobody can say."""
+    def _factor(self, rule: str) -> float:
+        """Returns how much longer than expected jobs of a rule take; not a number if unknown."""
         heavy = rule in self.models
         alike = [job for job in self.finished if (job[0].rule in self.models) == heavy]
         if heavy and not alike and not self.known:
-            return None
+            return math.nan
         return _ratio((job for job in alike if job[0].rule == rule), _ratio(alike, 1.0))
 
     def _dealt_out(
-        self, waiting: dict[str, list[float]], ends: list[tuple[float, str, int]]
+        self, waiting: dict[str, list[float]], ends: list[tuple[float, str, float]]
     ) -> float:
         """Returns when the last job ends if each starts once what it needs and a core are there.
 
@@ -127,17 +119,14 @@ class Estimate:
             if not ready and not ends:
                 ready = [next(iter(waiting))]  # rules that need each other: jobs do not
             for seconds, rule in sorted((s, rule) for rule in ready for s in waiting[rule]):
-                wide = self.cores if rule in WIDE and self.cores else 1
-                if self._free(ends) >= wide:
-                    heapq.heappush(ends, (now + seconds, rule, wide))
+                held = min(self.cores, 1e9) if rule in WIDE else 1
+                if sum(end[2] for end in ends) + held <= self.cores:
+                    heapq.heappush(ends, (now + seconds, rule, held))
                     waiting[rule].remove(seconds)
             waiting = {rule: jobs for rule, jobs in waiting.items() if jobs}
             if ends:
                 now = heapq.heappop(ends)[0]
         return now
-
-    def _free(self, ends: Iterable[tuple[float, str, int]]) -> float:
-        return float("inf") if self.cores is None else self.cores - sum(held for *_, held in ends)
 
 
 def _ratio(jobs: Iterable[tuple[Running, float, float]], before: float) -> float:

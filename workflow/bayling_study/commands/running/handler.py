@@ -19,11 +19,12 @@ from bayling_study.commands.running.run import Run
 
 CHATTER = (
     "Assuming unrestricted shared filesystem", "Building DAG of jobs", "Using shell:",
-    "Conda environments:", "Singularity containers:", "Select jobs to execute", "Execute ",
-    "Group jobs:", "Complete log", "Job rate limit", "Touching output file", "DAG of jobs",
+    "Using profile", "Conda environments:", "Singularity containers:", "Select jobs to execute",
+    "Execute ", "Group jobs:", "Complete log", "Job rate limit", "Touching output file",
 )  # fmt: skip
 """How Snakemake's messages begin that say nothing of this study; a new one of its is shown."""
 TROUBLE = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR)
+ERASE = "\r\x1b[K"
 LIVE_SECONDS = 2.0
 QUIET_SECONDS = 600.0
 """How long a log may say nothing while a job runs, so that one sees that it does."""
@@ -69,43 +70,35 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         if record.levelno >= logging.WARNING or event in TROUBLE:
             return True
-        if event is not None or record.levelno < logging.INFO:
-            return False
         # After an error, "Trying to restart job" and the log's name are no chatter.
-        return self._troubled or not record.getMessage().strip().startswith(CHATTER)
+        chatter = not self._troubled and record.getMessage().strip().startswith(CHATTER)
+        return event is None and record.levelno == logging.INFO and not chatter
 
-    def say(self, text: str) -> None:
-        """Writes lines, above the one that changes."""
+    def say(self, text: str, end: str = "\n") -> None:
+        """Writes lines above the one that changes, or with another ``end`` the one that does."""
         with self._writing:
-            self.stream.write(("\r\x1b[K" if self._drawn else "") + text + "\n")
-            self.stream.flush()
-            self._drawn, self._said = False, time.monotonic()
+            if not self._stop.is_set() or end:
+                self.stream.write(f"{ERASE if self._drawn else ''}{text}{end}")
+                self.stream.flush()
+                self._drawn, self._said = not end, time.monotonic()
 
     def _keep_watch(self) -> None:
         while not self._stop.wait(LIVE_SECONDS):
-            if self._live or time.monotonic() - self._said > QUIET_SECONDS:
-                self._show(self.run.state())
-
-    def _show(self, text: str) -> None:
-        """Shows the present state, if there is any: on a terminal in the line that changes."""
-        with self._writing:
-            if not text or self._stop.is_set():
-                return
-            if not self._live:
+            quiet = time.monotonic() - self._said > QUIET_SECONDS
+            if not (self._live or quiet) or not (text := self.run.state()):
+                continue
+            if self._live:
+                self.say(text[: shutil.get_terminal_size().columns - 1], end="")
+            else:
                 self.say(text)
-                return
-            self.stream.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
-            self.stream.flush()
-            self._drawn = True
 
     def close(self) -> None:
         """Ends the watching thread and takes the changing line away."""
         with self._writing:
             self._stop.set()
             if self._drawn:
-                self.stream.write("\r\x1b[K")
+                self.stream.write(ERASE)
                 self.stream.flush()
-                self._drawn = False
         super().close()
 
 

@@ -32,7 +32,7 @@ class Run:
         self.total = self.done = 0
         self._lock = threading.RLock()
         self._files: list[Path] = []
-        self._cores: int | None = None
+        self._cores = float("inf")
         self._needs: dict[str, set[str]] = defaultdict(set)
         self._costs: Costs | None = None
         self._estimate = Estimate(lambda rule, name: 0.0, {}, MODELS)
@@ -51,7 +51,7 @@ class Run:
                         self._needs[link["targetrule"]].add(link["sourcerule"])
                 case LogEvent.RUN_INFO:
                     return self._planned(message["stats"])
-                case LogEvent.JOB_INFO:
+                case LogEvent.JOB_INFO if message["rule_name"] not in TARGETS:
                     self._begun(message)
                 case LogEvent.JOB_FINISHED if message["job_id"] in self._estimate.running:
                     return self._ended(message["job_id"])
@@ -62,23 +62,21 @@ class Run:
     def _planned(self, stats: Mapping[str, int]) -> str:
         jobs = {rule: n for rule, n in stats.items() if rule not in (*TARGETS, "total")}
         self.total, self.done = sum(jobs.values()), 0
-        self._costs = Costs(Dag(load_config(*self._files)))
+        self._costs = costs = Costs(Dag(load_config(*self._files)))
         # A scheduler's machines and a GPU have speeds of their own: models tell them.
-        known = self._cores is not None and not cards() or self._costs.measured()
+        here = self._cores < float("inf") and not cards()
+        known = here or any(stage in MODELS for stage, _ in costs.before)
         self._estimate = Estimate(
-            self._costs, self._costs.names, MODELS, self._cores, known, Counter(jobs), self._needs
+            costs, costs.names, MODELS, self._cores, known, Counter(jobs), self._needs
         )
         return f"{self.total} job{'s' * (self.total != 1)}{to_go(self._left())}"
 
     def _begun(self, message: Mapping[str, Any]) -> None:
-        if message["rule_name"] in TARGETS:
-            return
         wildcards = message["wildcards"] or {}
         name = " ".join(str(wildcards[key]) for key in KEYS if key in wildcards)
         job = Running(message["rule_name"], name, time.time(), message["threads"] or 1)
         self._estimate.begin(message["jobid"], job)
-        if message["log"]:
-            self._logs[message["jobid"]] = Path(message["log"][0])
+        self._logs[message["jobid"]] = Path((message["log"] or [""])[0])
 
     def _ended(self, number: int) -> str:
         now = time.time()
@@ -90,33 +88,28 @@ class Run:
     def state(self) -> str:
         """Returns what runs now, how far it is, and what is left; nothing while nothing runs."""
         with self._lock:
-            running = self._estimate.running
-            jobs = [self._shown(number, job) for number, job in running.items()]
+            jobs = []
+            for number, job in self._estimate.running.items():
+                meter = self._meter(number, job)
+                words = f" ({meter.words})" if meter else ""
+                jobs.append(f"{_title(job)} {clock(time.time() - job.start)}{words}")
             listed = f"{self._count()} running: {', '.join(jobs)}"
             return f"{listed}{to_go(self._left())}" if jobs else ""
 
     def _count(self) -> str:
         return f"[{self.done:{len(str(self.total))}}/{self.total}]"
 
-    def _shown(self, number: int, job: Running) -> str:
-        meter = self._meter(number, job)
-        words = f" ({meter.words})" if meter else ""
-        return f"{_title(job)} {clock(time.time() - job.start)}{words}"
-
     def _meter(self, number: int, job: Running) -> Meter | None:
         """Returns what the log of a running job tells, if it is of this attempt."""
-        found = read_meter(self._logs[number]) if number in self._logs else None
+        found = read_meter(self._logs[number])
         return found if found and found.time >= int(job.start) else None
 
     def _left(self) -> float | None:
-        if self._costs is None:
-            return None
         now, rest = time.time(), {}
         for number, job in self._estimate.running.items():
-            if meter := self._meter(number, job):
-                whole = self._costs.counted(job.rule, job.name)
-                rest[number] = told(meter, whole, now)
-        return self._estimate.left(now, rest)
+            if self._costs and (meter := self._meter(number, job)):
+                rest[number] = told(meter, self._costs.counted(job.rule, job.name), now)
+        return self._estimate.left(now, rest) if self._costs else None
 
 
 def _title(job: Running) -> str:
@@ -135,7 +128,5 @@ def to_go(seconds: float | None) -> str:
     if seconds is None:
         return ""
     minutes = round(seconds / 60)
-    if minutes < 1:
-        return "; less than a minute to go"
     shown = f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"; about {shown} to go"
+    return f"; about {shown} to go" if minutes else "; less than a minute to go"
