@@ -60,7 +60,9 @@ help: ## develop: this list
 
 study: envs ## run: run the study to its report (STUDY=NAME for another one, VERBOSE=1, NOTIFY=command)
 	@{ $(EXCLUSIVE) $(SNAKEMAKE) $(LINES) && python -m bayling_study.commands.summary --study "$$S"; }; \
-	status=$$?; $(if $(value NOTIFY),NOTIFY=$(QUOTED) python -m bayling_study.commands.notify --study "$${S:-$(STUDY)}" --status $$status;) exit $$status
+	status=$$?; $(if $(value NOTIFY),BAYLING_STUDY="$$S" BAYLING_STATUS=$$status \
+	BAYLING_OUTCOME=$$([ $$status = 0 ] && echo finished || echo failed) BAYLING_REPORT="$$S/report/index.html" \
+	sh -c $(QUOTED) || echo "NOTIFY: the command ended with exit status $$?" >&2;) exit $$status
 
 replay: ## run: score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay

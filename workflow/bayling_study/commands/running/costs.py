@@ -1,19 +1,21 @@
-"""What a job is expected to take: as long as on this machine before, else by formulas.
+"""What a job is expected to take: as long as on this machine before, else by ``costs.tsv``.
 
-The formulas are of two idle cores without a GPU: what a job takes to start, which is all that it
-takes in the miniature study of the tests, and its work, that of models by their parameters as in
-``make plan``. What ends in a run corrects both; see ``estimate``.
+The table is of two idle cores. ``start`` are the seconds of a job of the tests' miniature study,
+which has next to no work; ``each`` those of a piece of work in the embedded study (2.5 ms a token
+are the 399 tokens a second of ``dag.rules``), with a ``model`` for as many parameters as there.
+``metric`` of a run record says how much work it was, ``meters`` how many count all of it. What
+ends in a run corrects every number; see ``estimate``.
 """
 
+import csv
 import os
 import platform
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from bayling_study.commands.plan.formulas import training_flops
 from bayling_study.commands.plan.jobs import job_names, record_of
-from bayling_study.commands.plan.shapes import study_models
+from bayling_study.commands.plan.shapes import PUBLISHED, study_models
 from bayling_study.commands.plan.training import mixture_tokens
 from bayling_study.config.systems import Int8System
 from bayling_study.core.errors import StudyError
@@ -21,28 +23,14 @@ from bayling_study.core.files import read_json
 from bayling_study.core.records import stream_prompts
 from bayling_study.dag.rules import Dag
 
-MODELS = ("tuning", "generation", "harness", "judging", "perplexity", "comet_score", "export")
+with open(Path(__file__).with_suffix(".tsv"), encoding="utf-8", newline="") as stream:
+    TABLE = {row["rule"]: row for row in csv.DictReader(stream, dialect="excel-tab")}
+OTHERS = {"start": "1", "each": "0", "work": "", "metric": "", "meters": "0"}
+MODELS = {rule for rule, row in TABLE.items() if row["model"] == "yes"}
 """Rules that run models: a GPU makes them faster and leaves the others as they are."""
-TRAINING, ANSWERING = 3.2e11, 1.1e11
-"""Operations a second: 399 tokens a second train the embedded study's model (``dag.rules``), and
-the 1,038 turns of its suites take two and a half minutes."""
-TURN_TOKENS = 64
-"""Tokens of a turn; ``max_new_tokens`` is a limit and no forecast."""
+PARAMETERS = PUBLISHED["smollm2"].parameters()
 INT8 = 1.5
 """How much longer an 8-bit system answers on cores, which rebuild its matrices."""
-COMET = 5.6e8
-"""Parameters of the released COMET models, those of XLM-R large."""
-SECONDS = {
-    "synthesis": (5, 5e-3), "masks": (3, 3e-3), "tuning": (13, 0), "export": (3, 0),
-    "generation": (4, 0), "harness": (4, 0), "judging": (4, 0), "perplexity": (4, 0),
-    "scoring": (1, 3e-4), "significance": (1, 1e-5), "comet_training": (5, 1.5e-3),
-    "comet_score": (4, 3e-4), "report": (2, 0), "track": (3, 0),
-}  # fmt: skip
-"""Of a job, and of each conversation, row of an epoch or turn in it; of other rules one."""
-RECORDED = {"generation": "answers", "perplexity": "n", "tuning": "tokens"} | dict.fromkeys(
-    ("masks", "synthesis"), "conversations"
-)
-"""Metric of a stage's run record that says how much work it was."""
 SUITE = 1000
 """Prompts of a suite that is not written yet."""
 
@@ -66,45 +54,38 @@ class Costs:
         work = self.work(rule, name)
         if before := self.before.get(record_of(rule, name)):
             return before[0] * (work / before[1] if before[1] else 1.0)
-        start, each = SECONDS.get(rule, (1.0, 0.0))
-        speed = TRAINING if rule == "tuning" else ANSWERING
-        return start + each * work + self._operations(rule, name, work) / speed
-
-    def _operations(self, rule: str, name: str, work: float) -> float:
-        """Returns the floating-point operations of a job that runs a model."""
-        config, shape = self.layout.config, self._shapes.get(name.partition(" ")[0])
-        if rule == "comet_score":
-            return 0.0 if config.comet.embedded else 2 * COMET * TURN_TOKENS * work
-        if shape is None or rule not in MODELS or rule == "export":
-            return 0.0
-        if rule == "tuning":
-            return training_flops(shape, config.tuning_of(name), work)
-        models = INT8 if name in self.layout.names(Int8System) else 1.0
-        models += rule == "perplexity"  # the base reads the same
-        return 2.0 * shape.parameters() * TURN_TOKENS * work * models
+        row, shape = TABLE.get(rule, OTHERS), self._shapes.get(name.partition(" ")[0])
+        size = shape.parameters() / PARAMETERS if shape and rule in MODELS else 1.0
+        size *= INT8 if name in self.layout.names(Int8System) else 1.0
+        return float(row["start"]) + float(row["each"]) * work * size
 
     def counted(self, rule: str, name: str) -> float:
         """Returns what all meters of a job count together; 0 where that is for them to say."""
-        times = {"generation": 1, "generation_elsewhere": 1, "perplexity": 2}.get(rule, 0)
-        return times * self.work(rule, name)
+        return int(TABLE.get(rule, OTHERS)["meters"]) * self.work(rule, name)
 
     def work(self, rule: str, name: str) -> float:
-        """Returns how much a job has to do: tokens, conversations, rows or turns."""
+        """Returns how much a job has to do, in the unit of the table."""
         config, layout = self.layout.config, self.layout
-        if rule == "tuning":
-            return mixture_tokens(layout, name)[0] * config.tuning_of(name).epochs
-        if rule in ("masks", "synthesis"):
-            mixture = layout.instructions(name).name if rule == "masks" else name
-            return config.synthesis.mixtures[mixture].conversations
-        if rule == "perplexity":
-            return config.perplexity.conversations
-        if rule == "comet_training" and config.comet.embedded:
-            return config.comet.embedded.rows * config.comet.embedded.epochs
-        suites = {"harness": layout.knowledge_suites(), "judging": [name.partition(" ")[2]]}
-        answered = _turns(layout.prompts(suites.get(rule, layout.generated_suites())))
-        both = rule == "judging"  # orders of the two answers
-        all_systems = rule in ("significance", "comet_score")
-        return answered * (1 + both) * (len(layout.evaluated()) if all_systems else 1)
+        match TABLE.get(rule, OTHERS)["work"]:
+            case "tokens":
+                return mixture_tokens(layout, name)[0] * config.tuning_of(name).epochs
+            case "instructions":
+                mixture = layout.instructions(name).name if rule == "masks" else name
+                return config.synthesis.mixtures[mixture].conversations
+            case "conversations":
+                return config.perplexity.conversations
+            case "rows" if config.comet.embedded:
+                return config.comet.embedded.rows * config.comet.embedded.epochs
+            case "questions":
+                return _turns(layout.prompts(layout.knowledge_suites()))
+            case "turns":
+                suites = (
+                    [name.partition(" ")[2]] if rule == "judging" else layout.generated_suites()
+                )
+                return _turns(layout.prompts(suites))
+            case "answers":
+                return _turns(layout.prompts()) * len(layout.evaluated())
+        return 0.0
 
 
 def _turns(files: Iterable[Path]) -> int:
@@ -123,10 +104,9 @@ def _before(records: Iterable[Path]) -> Iterator[tuple[tuple[str, str], tuple[fl
         try:
             record = read_json(path)
             ours = (record["host"]["name"], record["host"]["cores"]) == here
-            work = record["metrics"].get(RECORDED.get(record["stage"]), 0.0)
+            work = record["metrics"].get(TABLE.get(record["stage"], OTHERS)["metric"], 0.0)
             work *= record["parameters"].get("tuning.epochs", 1)
             if ours and record["state"] == "finished":
-                job = (record["stage"], record["name"])
-                yield job, (record["end"] - record["start"], work)
+                yield (record["stage"], record["name"]), (record["end"] - record["start"], work)
         except (StudyError, KeyError, TypeError):  # somebody's notes, or an older version's
             continue

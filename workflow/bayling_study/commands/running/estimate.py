@@ -118,7 +118,7 @@ class Estimate:
             ready = [rule for rule in waiting if not self.needs[rule] & (busy - {rule})]
             if not ready and not ends:
                 ready = [next(iter(waiting))]  # rules that need each other: jobs do not
-            for seconds, rule in sorted((s, rule) for rule in ready for s in waiting[rule]):
+            for seconds, rule in sorted((s, name) for name in ready for s in waiting[name]):
                 held = min(self.cores, 1e9) if rule in WIDE else 1
                 if sum(end[2] for end in ends) + held <= self.cores:
                     heapq.heappush(ends, (now + seconds, rule, held))

@@ -1,13 +1,15 @@
-"""What a running job's own meter tells, from the lines of ``core.progress`` in its log."""
+"""What a running job's own meters tell, from the lines of ``core.progress`` in its log."""
 
 import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\d [\d:]{8}) (?:(?P<job>[^:]+): )?(?P<what>[^:]+): (?P<state>.+)$")
-COUNT = re.compile(r"(\d+) of (\d+) \S+ in (?:(\d+):)?(\d+):(\d+)")
-LEFT = re.compile(r"(?:(\d+):)?(\d+):(\d+) left$")
+CLOCK = r"(?:(\d+):)?(\d+):(\d+)"
+LINE = re.compile(
+    rf"(\d{{4}}-\d\d-\d\d [\d:]{{8}}) (?:.+: )?(.+: (\d+) of (\d+) \S+ in {CLOCK},.*)$"
+)
+LEFT = re.compile(rf"{CLOCK} left$")
 TAIL = 1 << 20
 """Bytes of a log that are read, its last."""
 
@@ -16,7 +18,7 @@ TAIL = 1 << 20
 class Meter:
     """The meters of a log: what all have done of all that they count, in how many seconds.
 
-    ``left`` are the seconds that the last one still needed at ``time`` (Unix), as its ``words`` say.
+    ``left`` are the seconds that the last one still needed at ``time`` (Unix), as ``words`` say.
     """
 
     done: int
@@ -26,6 +28,17 @@ class Meter:
     time: float
     words: str
 
+    def told(self, whole: float, now: float) -> tuple[float, float]:
+        """Returns which share of a job is done and the seconds that the rest takes from now.
+
+        ``whole`` is what all its meters will count; where that is not more than what they count
+        so far, the last one's own words hold.
+        """
+        whole, left = max(whole, self.total), self.left
+        if whole > self.total:
+            left = (whole - self.done) * self.seconds / max(self.done, 1)
+        return self.done / max(whole, 1), max(0.0, left - (now - self.time))
+
 
 def read_meter(log: Path) -> Meter | None:
     """Returns what the meters of a log say; none where it has none that count to an end."""
@@ -33,37 +46,21 @@ def read_meter(log: Path) -> Meter | None:
         return None
     with open(log, "rb") as stream:
         stream.seek(max(0, log.stat().st_size - TAIL))
-        text = stream.read().decode(errors="replace")
-    counts: dict[str, tuple[int, int, float]] = {}
-    left = when = 0.0
-    words = ""
-    for found in map(LINE.match, text.splitlines()):
-        if found and (count := COUNT.match(found["state"])):
-            counts[found["what"]] = int(count[1]), int(count[2]), _seconds(*count.groups("0")[2:])
-            rest = LEFT.search(found["state"])
-            left = _seconds(*rest.groups("0")) if rest else 0.0
-            when = time.mktime(time.strptime(found["time"], "%Y-%m-%d %H:%M:%S"))
-            words = f"{found['what']}: {found['state']}"
-    if not counts:
+        lines = stream.read().decode(errors="replace").splitlines()
+    found = {line[2].rpartition(": ")[0]: line for line in map(LINE.match, lines) if line}
+    if not found:
         return None
-    done, total, spent = map(sum, zip(*counts.values(), strict=True))
-    return Meter(int(done), int(total), spent, left, when, words)
+    last = [line for line in map(LINE.match, lines) if line][-1]
+    left = LEFT.search(last[0])
+    return Meter(
+        sum(int(line[3]) for line in found.values()),
+        sum(int(line[4]) for line in found.values()),
+        sum(_seconds(*line.groups("0")[4:]) for line in found.values()),
+        _seconds(*left.groups("0")) if left else 0.0,
+        time.mktime(time.strptime(last[1], "%Y-%m-%d %H:%M:%S")),
+        last[2],
+    )
 
 
 def _seconds(hours: str, minutes: str, rest: str) -> float:
     return 3600.0 * int(hours) + 60 * int(minutes) + int(rest)
-
-
-def told(meter: Meter, whole: float, now: float) -> tuple[float, float]:
-    """Returns which share of a job is done and the seconds that the rest takes.
-
-    Args:
-        meter: what its meters say.
-        whole: what all its meters will count; where that is not more than what they count so
-            far, the last one's own words hold.
-        now: the present (Unix).
-    """
-    whole, left = max(whole, meter.total), meter.left
-    if whole > meter.total:
-        left = (whole - meter.done) * meter.seconds / max(meter.done, 1)
-    return (meter.done / whole if whole else 0.0), max(0.0, left - (now - meter.time))

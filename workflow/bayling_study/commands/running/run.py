@@ -11,7 +11,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from bayling_study.commands.running.costs import MODELS, Costs
 from bayling_study.commands.running.estimate import Estimate, Running
-from bayling_study.commands.running.meters import Meter, read_meter, told
+from bayling_study.commands.running.meters import Meter, read_meter
 from bayling_study.config import load_config
 from bayling_study.dag.devices import cards
 from bayling_study.dag.rules import Dag
@@ -108,7 +108,7 @@ class Run:
         now, rest = time.time(), {}
         for number, job in self._estimate.running.items():
             if self._costs and (meter := self._meter(number, job)):
-                rest[number] = told(meter, self._costs.counted(job.rule, job.name), now)
+                rest[number] = meter.told(self._costs.counted(job.rule, job.name), now)
         return self._estimate.left(now, rest) if self._costs else None
 
 
