@@ -1,6 +1,7 @@
 """The machine or the cluster that a study is planned for."""
 
 from dataclasses import dataclass
+from glob import glob
 
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.core.errors import StudyError
@@ -10,6 +11,8 @@ from bayling_study.shared.sizing.host import host_bytes
 
 GIBIBYTE = 1 << 30
 MEGABYTE = 10**6
+GPU_FILES = ("/dev/nvidia*", "/dev/kfd", "/dev/dxg")
+"""Devices of which one is there where torch finds a GPU: NVIDIA's, AMD's and WSL's."""
 NOT_CHECKED = "host memory unknown and not checked: --host-gib 500"
 
 
@@ -75,16 +78,22 @@ def _granted(host_gib: float | None, asked: ResourceRequest | None) -> tuple[int
 
 def this_machine(processes: int | None, host_gib: float | None = None) -> Machine:
     """Returns this machine: its GPUs, or its host where it has none."""
-    import torch
-
     host = host_bytes() if host_gib is None else int(host_gib * GIBIBYTE)
-    count = torch.cuda.device_count()
-    if count:
-        memory = min(torch.cuda.get_device_properties(n).total_memory for n in range(count))
+    memories = gpu_bytes() if any(map(glob, GPU_FILES)) else []
+    if count := len(memories):
+        memory = min(memories)
         name = f"this machine, {count} GPUs of {memory / GIBIBYTE:.0f} GiB"
-        return Machine(processes or count, int(memory), host, name)
+        return Machine(processes or count, memory, host, name)
     name = f"this machine, no GPU, {processes or 1} process(es), {host / GIBIBYTE:.0f} GiB"
     return Machine(processes or 1, None, host, name)
+
+
+def gpu_bytes() -> list[int]:
+    """Returns the memory of each GPU that torch finds, whose import takes seconds."""
+    import torch
+
+    cards = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [int(card.total_memory) for card in cards]
 
 
 def check_memory(where: Machine, tuning: Tuning) -> None:

@@ -1,6 +1,8 @@
 """From run records to MLflow's runs and back, by the id that both carry."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,11 @@ from bayling_study.shared.tracking.mlflow_store import runs_of
 from bayling_study.shared.tracking.target import target_of
 
 NOTHING = "not in MLflow (make track)"
+TAGS = """
+SELECT tags.run_uuid, tags.key, tags.value FROM tags JOIN runs USING (run_uuid)
+JOIN experiments USING (experiment_id)
+WHERE experiments.name = ? AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC
+"""
 
 
 class RunIds:
@@ -26,9 +33,12 @@ class RunIds:
     @cached_property
     def _runs(self) -> dict[str, str] | str:
         """Job's uid to run id (the study's own run under no uid), or why there are none."""
-        local = self._target.uri.removeprefix("sqlite:///")
-        if local != self._target.uri and not Path(local).is_file():
-            return NOTHING  # asking would create the store
+        local = Path(self._target.uri.removeprefix("sqlite:///"))
+        if self._target.uri.startswith("sqlite:"):
+            if not local.is_file():
+                return NOTHING  # asking would create the store
+            with suppress(sqlite3.Error):  # of another version: MLflow knows
+                return _read(local, self._target.experiment, self._study.name)
         try:
             runs = runs_of(self._target.uri, self._study, self._target.experiment)
         except StudyError as error:
@@ -59,3 +69,17 @@ class RunIds:
                 fix=f"a run id such as {known}" if known else "make track",
             )
         return wanted[0]
+
+
+def _read(store: Path, experiment: str, study: str) -> dict[str, str]:
+    """Returns what ``runs_of`` finds, without MLflow's client, whose import takes seconds."""
+    with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        rows = connection.execute(TAGS, (experiment,)).fetchall()
+    tags: dict[str, dict[str, str]] = {}
+    for run, key, value in rows:
+        tags.setdefault(run, {})[key] = value
+    parents = {run for run, own in tags.items() if own.get("mlflow.runName") == study}
+    family = {
+        run: own for run, own in tags.items() if {run, own.get("mlflow.parentRunId")} & parents
+    }
+    return {own.get("bayling.uid", ""): run for run, own in family.items()}
