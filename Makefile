@@ -15,6 +15,10 @@ SYSTEMS ?= foundation tuned
 ITEMS   ?= 60
 # What builds environments, Python 3.11 or newer: the interpreter below the present one, if any.
 PYTHON ?= $(firstword $(realpath $(STUDY_ENV)/bin/python) python3)
+# A command that `make study` runs at its end, with the outcome in BAYLING_… variables, which
+# are the shell's to expand and not make's.
+NOTIFY ?=
+QUOTED = '$(subst ','\'',$(value NOTIFY))'
 # Options for installing torch, for example another index of its CPU or CUDA builds.
 export TORCH_OPTIONS ?=
 # The archive that `make bundle` writes.
@@ -39,6 +43,8 @@ export TOKENIZERS_PARALLELISM := false
 # Where the results are is for the configuration to say; what is wrong in it is said here, first.
 FOLDER = S=$$(python -m bayling_study.dag.folder --study-config $(FILES)) &&
 EXCLUSIVE = $(FOLDER) python -m bayling_study.dag.exclusive --study "$$S" $(if $(filter local,$(PROFILE)),,--keep-locks) --
+# One line a job (VERBOSE=1: all of Snakemake's words, which its log file has anyway).
+LINES = $(if $(VERBOSE),,--logger lines)
 SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
 NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
@@ -52,8 +58,11 @@ help: ## develop: this list
 	awk -F ":.*## $$group: " '/^[a-z-]+:.*## / && NF > 1 {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST)); done
 	@echo "  Variables: STUDY=$(STUDY)  CONFIG=more.yaml  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
-study: envs ## run: run the study to its report (STUDY=NAME for another one)
-	@$(EXCLUSIVE) $(SNAKEMAKE) && python -m bayling_study.commands.summary --study "$$S"
+study: envs ## run: run the study to its report (STUDY=NAME for another one, VERBOSE=1, NOTIFY=command)
+	@{ $(EXCLUSIVE) $(SNAKEMAKE) $(LINES) && python -m bayling_study.commands.summary --study "$$S"; }; \
+	status=$$?; $(if $(value NOTIFY),BAYLING_STUDY="$$S" BAYLING_STATUS=$$status \
+	BAYLING_OUTCOME=$$([ $$status = 0 ] && echo finished || echo failed) BAYLING_REPORT="$$S/report/index.html" \
+	sh -c $(QUOTED) || echo "NOTIFY: the command ended with exit status $$?" >&2;) exit $$status
 
 replay: ## run: score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay
@@ -91,10 +100,10 @@ share: look ## look: one zip of the report with all that it links to (SHARE=file
 	@$(FOLDER) python -m bayling_study.commands.share --study "$$S" --out "$(SHARE)"
 
 fetch: envs ## run: download the study's sources only
-	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
+	@$(EXCLUSIVE) $(SNAKEMAKE) $(LINES) fetch
 
 bundle: envs ## cluster: pack the repository and the study's sources for a machine without a network
-	@$(EXCLUSIVE) $(SNAKEMAKE) fetch
+	@$(EXCLUSIVE) $(SNAKEMAKE) $(LINES) fetch
 	@python -m bayling_study.commands.bundle --study-config $(FILES) --out "$(BUNDLE)"
 
 verify: ## cluster: compare an unpacked bundle with its list of hashes: damaged, missing and extra files

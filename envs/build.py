@@ -109,7 +109,7 @@ def run(environment: Environment, command: list[str], log: Path, lock: int, star
             try:
                 process.wait(SECONDS)
             except subprocess.TimeoutExpired:
-                say(f"{environment.name}: {progress(environment.folder, log, start)}")
+                say(f"{environment.name}: {progress(environment, log, start)}")
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)  # with pip's own children
@@ -119,12 +119,21 @@ def run(environment: Environment, command: list[str], log: Path, lock: int, star
         raise BuildError(f"{environment.shown} could not be built; all of pip's words: {log}")
 
 
-def progress(folder: Path, log: Path, start: float) -> str:
-    """Returns how far a build is: time, packages in place, pip's last words."""
+def progress(environment: Environment, log: Path, start: float) -> str:
+    """Returns how far a build is: time, packages of all, rate, time left, pip's last words.
+
+    pip collects all packages before it installs the first, which is the shorter part.
+    """
     minutes = (time.monotonic() - start) / 60
-    packages = len(list(folder.glob("lib/python*/site-packages/*.dist-info")))
-    words = log.read_text(errors="replace").strip().rpartition("\n")[2].partition(" (from")[0]
-    return f"{minutes:.0f} min, {packages} packages in place; {words.strip()[:70]}"
+    installed = len(list(environment.folder.glob("lib/python*/site-packages/*.dist-info")))
+    words = log.read_text(errors="replace")
+    collected = words.count("\nCollecting ") + words.startswith("Collecting ")
+    total = max(environment.files[0].read_text(encoding="utf-8").count("=="), collected)
+    rate = collected / max(minutes, 1 / 60)
+    left = f", {rate:.0f} a minute, {(total - collected) / rate:.0f} min left" if rate else ""
+    counts = f"{collected} of {total} packages collected{left}; {installed} installed"
+    last = words.strip().rpartition("\n")[2].partition(" (from")[0].strip()[:70]
+    return f"{minutes:.0f} min, {counts}; {last}"
 
 
 def ensure(environments: list[Environment]) -> None:

@@ -30,7 +30,7 @@ rule generation:
         " --operations {resources.operations}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " {params.source} --prompts {params.prompts} --suites {params.suites}"
-        " --threads {threads} --work {params.work} --out {output} 2>&1 | tee {log}"
+        " --threads {threads} --work {params.work} --out {output} > {log} 2>&1"
 
 
 # Answers of an endpoint or a release need no GPU: a rule of its own, for profiles to say so.

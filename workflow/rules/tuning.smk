@@ -34,7 +34,7 @@ rule tuning:
         instructions=lambda wildcards, input: Path(input.instructions).parent,
         logs=lambda wildcards: f"{S}/logs/tuning/{wildcards.system}-nodes",
         licence=lambda wildcards: STUDY.licence_option(wildcards.system),
-    # A scheduler signals every process of a job; the shell and tee must outlive the last save.
+    # A scheduler signals every process of a job; the shell must outlive the last save.
     shell:
         "trap '' TERM USR1; {resources.devices} python -m bayling_study.stages.tuning"
         " --settings {params.settings} --operations {resources.operations}"
@@ -43,5 +43,4 @@ rule tuning:
         " --masks {input.masks} {params.licence} --checkpoints {params.checkpoints} --out {output}"
         " --nodes {resources.nodes} --processes {resources.processes} --threads {threads}"
         " --node-launcher '{resources.node_launcher}' --node-logs {params.logs}"
-        " --limit-minutes $(({resources.runtime} * {resources.scheduled}))"
-        " 2>&1 | tee {log}"
+        " --limit-minutes $(({resources.runtime} * {resources.scheduled})) > {log} 2>&1"

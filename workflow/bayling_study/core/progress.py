@@ -37,6 +37,8 @@ class Progress(tqdm):  # type: ignore[misc]
     """
 
     monitor_interval = 0  # tqdm's watching thread: jobs fork, and every update looks at the clock
+    job = ""
+    """What the process is at, such as ``generation tuned``: stands before each meter's name."""
     _lock = RLock()  # in place of tqdm's, which starts a process to watch its semaphore
 
     def __init__(
@@ -52,7 +54,7 @@ class Progress(tqdm):  # type: ignore[misc]
         self._logs = ExitStack()
         super().__init__(
             over,
-            desc=what,
+            desc=f"{self.job}: {what}" if self.job else what,
             total=total,
             unit=unit if unit == "B" else f" {unit}",
             unit_scale=unit == "B",

@@ -11,6 +11,7 @@ from typing import Any
 
 from bayling_study.commands.compare.sides import Side
 from bayling_study.config.model import StudyConfig
+from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt, Score, read_prompts
 from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.shared.metrics.answers import MEASURES, options_of, plan_of, read_answers
@@ -67,7 +68,7 @@ def _of_systems(a: Side, first: str, b: Side, second: str) -> list[ScorePair]:
     theirs = {(s.suite, s.item, s.metric): s for s in b.scores(second)}
     both = [key for key in ours if key in theirs]
     alike = {key for key in both if ours[key].signature == theirs[key].signature}
-    title = first if first == second else f"{first} / {second}"
+    title = Progress.job = first if first == second else f"{first} / {second}"
     tested: dict[Key, dict[str, Any]] = {}
     notes: dict[str, str] = {}
     for suite in dict.fromkeys(key[0] for key in both):

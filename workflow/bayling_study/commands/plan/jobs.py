@@ -1,41 +1,62 @@
-"""How many jobs a study has, by rule; a test holds this to Snakemake's own dry run."""
+"""The jobs of a study, by rule; a test holds their number to Snakemake's own dry run."""
 
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.dag.rules import Dag
 
 
-def job_counts(dag: Dag) -> dict[str, int]:
-    """Returns rule to number of jobs of a run from nothing, without the rules that do nothing."""
+def job_names(dag: Dag) -> dict[str, list[str]]:
+    """Returns rule to its jobs in a run from nothing, without the rules that do nothing.
+
+    A job is named after what it is for: a source, suite, mixture or system, or a system and a
+    suite. The only job of a rule has no name.
+    """
     layout, config = dag.layout, dag.config
-    tuned = layout.names(TunedSystem)
-    exports = len(layout.names(Int8System))
-    mixtures = {layout.instructions(name) for name in tuned}
+    tuned, exports = layout.names(TunedSystem), layout.names(Int8System)
+    mixtures = list(dict.fromkeys(layout.instructions(name).name for name in tuned))
     drawn = [suite for suite in config.suites if layout.suite_needs_corpora(suite)]
     comet = bool(dag.comet_scores())
     given = config.comet.path or config.comet.source  # a checkpoint that somebody made
     embedded = comet and config.comet.embedded is not None and not given
-    counts = {
-        "download": len(layout.used_sources()),
-        "foundation": len({layout.foundation(name) for name in layout.names(FoundationSystem)}),
-        "corpora": int(bool(mixtures or drawn or embedded)),
-        "synthesis": len(mixtures),
-        "prompts": len(config.suites),
-        "masks": len(tuned),
-        "tuning": len(tuned),
-        "deltas_apply": len(layout.names(DeltaSystem)),
-        "deltas_make": len(layout.deltas()),
+    foundations = (layout.system(n, FoundationSystem) for n in layout.names(FoundationSystem))
+    answering = layout.evaluated()
+    judged = [f"{name} {suite}" for name in answering for suite in layout.judged_suites(name)]
+    names = {
+        "download": layout.used_sources(),
+        "foundation": list(dict.fromkeys(system.source for system in foundations)),
+        "corpora": [""] * bool(mixtures or drawn or embedded),
+        "synthesis": mixtures,
+        "prompts": list(config.suites),
+        "masks": tuned,
+        "tuning": tuned,
+        "deltas_apply": layout.names(DeltaSystem),
+        "deltas_make": [folder.name for folder in layout.deltas()],
         "export": exports,
         "perplexity": exports,
-        "generation": len(layout.with_model()),
-        "generation_elsewhere": len(layout.without_model()),
-        "harness": len(layout.harness(*layout.evaluated())),
-        "judging": sum(len(layout.reviews(system)) for system in layout.evaluated()),
-        "scoring": len(layout.evaluated()),
-        "significance": 1,
-        "comet_segments": int(embedded),
-        "comet_training": int(embedded),
-        "comet_score": int(comet),
-        "report": 1,
-        "track": 1,
+        "generation": layout.with_model(),
+        "generation_elsewhere": layout.without_model(),
+        "harness": [folder.name for folder in layout.harness(*answering)],
+        "judging": judged,
+        "scoring": answering,
+        "significance": [""],
+        "comet_segments": [""] * embedded,
+        "comet_training": [""] * embedded,
+        "comet_score": [""] * comet,
+        "report": [""],
+        "track": [""],
     }
-    return {rule: count for rule, count in counts.items() if count}
+    return {rule: jobs for rule, jobs in names.items() if jobs}
+
+
+def job_counts(dag: Dag) -> dict[str, int]:
+    """Returns rule to its number of jobs in a run from nothing."""
+    return {rule: len(jobs) for rule, jobs in job_names(dag).items()}
+
+
+def record_of(rule: str, name: str) -> tuple[str, str]:
+    """Returns stage and name under which a job keeps its run record."""
+    stage, _, part = rule.partition("_")
+    if stage == "deltas":
+        return stage, f"{'applied' if part == 'apply' else 'made'}-{name}"
+    if stage == "judging":
+        return stage, "-".join(reversed(name.split(" ")))
+    return stage, part if stage == "comet" else name or stage

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from bayling_study.commands.ranking.filled import Key, Ranks
 from bayling_study.commands.ranking.sheet import ABILITIES
@@ -61,6 +60,8 @@ def write_found(study: Path, key: Key, found: list[Score]) -> Path:
 
 def places(ranks: dict[str, dict[str, int]], key: Key) -> Array:
     """Returns the places that ranks mean, from 1, (rows, systems); equal ones share theirs."""
+    from scipy.stats import rankdata  # takes a second, and a sheet needs none
+
     given = [[ranks[item][system] for system in key.systems] for item in key.orders]
     return np.asarray(rankdata(given, axis=1))
 

@@ -9,18 +9,22 @@ Reads files only, so it works from any machine that sees the results folder.
 import time
 from collections import Counter
 from pathlib import Path
+from textwrap import fill
 
-from bayling_study.commands.plan.jobs import job_counts
+from bayling_study.commands.plan.jobs import job_names, record_of
 from bayling_study.commands.status.jobs import ORDER, StartedJob, jobs
 from bayling_study.commands.status.queues.queued import Queued
 from bayling_study.commands.status.queues.table import queued
 from bayling_study.commands.status.times import duration
 from bayling_study.commands.status.training import TrainingStatus, trainings
+from bayling_study.commands.summary import WIDTH
 from bayling_study.config import load_config
 from bayling_study.core import cli
 from bayling_study.dag.rules import Dag
+from bayling_study.shared.verdict import read_verdict
 
-FINISHED_SHOWN = 5
+TRACKED = Path("runs") / "mlflow.json"
+"""What the job that tracks leaves in a study; it keeps no record of its own."""
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -50,21 +54,42 @@ def status(dag: Dag) -> list[str]:
     # A machine with a queue need not be the one that the study runs on.
     alive = {job.number for job in queue} if queue else None
     found = jobs(dag.layout.study, dag.layout.shared_records(), alive)
-    total = sum(job_counts(dag).values()) - (dag.layout.study / "runs" / "mlflow.json").is_file()
+    coming = to_come(dag, found)
     lines = [f"{dag.config.study.title} ({name}), {time.strftime('%Y-%m-%d %H:%M:%S')}"]
-    lines.append(_summary(found, total))
+    tracked = (dag.layout.study / TRACKED).is_file()
+    lines.append(_summary(found, coming, tracked))
     lines += troubles
     lines += [_training_line(training) for training in trainings(dag.layout.study)]
     lines += _job_lines(found)
+    lines += [fill(f"to come: {', '.join(coming)}", WIDTH, subsequent_indent="  ")] * bool(coming)
     if queue:
         lines += ["queue:", *(_queue_line(job) for job in queue)]
-    return lines
+    return lines if coming else [*lines, *_end(dag.layout.study)]
 
 
-def _summary(found: list[StartedJob], total: int) -> str:
+def to_come(dag: Dag, found: list[StartedJob]) -> list[str]:
+    """Returns the titles of the jobs that have not begun."""
+    started = {job.title for job in found}
+    started |= {"track/track"} if (dag.layout.study / TRACKED).is_file() else set()
+    # The folder of a foundation carries a hash, which its record's name has too.
+    started |= {title.rpartition("-")[0] for title in started if title.startswith("foundation/")}
+    jobs = ((rule, name) for rule, names in job_names(dag).items() for name in names)
+    titles = ("/".join(record_of(rule, name)) for rule, name in jobs)
+    return [title for title in titles if title not in started]
+
+
+def _summary(found: list[StartedJob], coming: list[str], tracked: bool) -> str:
     counts = Counter(job.state for job in found)
+    counts["finished"] += tracked
     parts = [f"{counts[state]} {state}" for state in reversed(ORDER) if counts[state]]
-    return ", ".join([*parts, f"{max(0, total - len(found))} to come"])
+    return f"{counts.total() + len(coming)} jobs: {', '.join([*parts, f'{len(coming)} to come'])}"
+
+
+def _end(study: Path) -> list[str]:
+    """Returns the result and where the report is, as ``make study`` ends with them."""
+    report = study / "report" / "index.html"
+    verdict = [fill(text, WIDTH, subsequent_indent="  ") for text in read_verdict(study)]
+    return [*verdict, f"Report: {report}"] if report.is_file() else []
 
 
 def _training_line(training: TrainingStatus) -> str:
@@ -78,11 +103,8 @@ def _training_line(training: TrainingStatus) -> str:
 def _job_lines(found: list[StartedJob]) -> list[str]:
     lines = []
     for state in ORDER:
-        of_state = [job for job in found if job.state == state]
-        shown = of_state[-FINISHED_SHOWN:] if state == "finished" else of_state
-        if shown:
-            lines.append(f"{state}:" if shown == of_state else f"{state}, the last {len(shown)}:")
-            lines += [line for job in shown for line in _lines_of(job)]
+        shown = [line for job in found if job.state == state for line in _lines_of(job)]
+        lines += [f"{state}:", *shown] if shown else []
     return lines
 
 

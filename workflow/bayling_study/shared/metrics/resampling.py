@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
@@ -155,6 +154,8 @@ def wilson(measurement: Measurement, confidence: float) -> tuple[float, float]:
 
     A bootstrap of 0 of 5 or 5 of 5 has no width. Judgements count as independent.
     """
+    from scipy.stats import binomtest  # takes a second, which looking at results need not
+
     met, asked = (round(total) for total in measurement.statistics.sum(axis=0).tolist())
     found = binomtest(met, asked).proportion_ci(confidence, method="wilson")
     return 100 * float(found.low), 100 * float(found.high)

@@ -44,7 +44,12 @@ def _content(path: Path) -> bytes:
     """Returns what of a file can change a result: of a module, its tree without words about it."""
     if path.suffix != ".py":
         return path.read_bytes()
-    return _plain(ast.parse(path.read_text(encoding="utf-8"))).encode()
+    return _plain(_tree(path)).encode()
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _plain(node: object) -> str:
@@ -105,7 +110,7 @@ def _imports(path: Path) -> set[Path]:
     if path.suffix != ".py":
         return set()
     found: set[Path] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):

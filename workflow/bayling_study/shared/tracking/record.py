@@ -18,6 +18,7 @@ from bayling_study.core.claims import claimed
 from bayling_study.core.credentials import masked
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import file_hashes, sha256_file, sha256_listing, write_json
+from bayling_study.core.progress import Progress
 from bayling_study.shared.tracking import host
 from bayling_study.shared.tracking.code import PACKAGE, code_hash
 from bayling_study.shared.tracking.inputs import check_input
@@ -125,6 +126,7 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
 @contextmanager
 def _closed_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
     record = RunRecord(path, stage, name, study, code)
+    Progress.job = stage if name == stage else f"{stage} {name}"
     record.flush()
     record.usage = Usage()
     try:

@@ -92,7 +92,8 @@ def _opinions(
     loaded = load(checkpoint, config.generation)
     template = template_of(config, system)
     conversations = encode(prompts, loaded.tokenizer, template, loaded.context)
-    return conversations, opinions(loaded.model, conversations, config.generation.batch_tokens)
+    limit = config.generation.batch_tokens
+    return conversations, opinions(loaded.model, conversations, limit, checkpoint.name)
 
 
 def _metrics(result: dict[str, Any]) -> dict[str, float]:

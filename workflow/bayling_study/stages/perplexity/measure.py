@@ -30,7 +30,7 @@ class Opinion:
 
 
 def opinions(
-    model: Any, conversations: Sequence[ConversationTokens], batch_tokens: int
+    model: Any, conversations: Sequence[ConversationTokens], batch_tokens: int, name: str = "model"
 ) -> list[Opinion]:
     """Reads all conversations, longest first, and returns the opinions in their order.
 
@@ -38,10 +38,11 @@ def opinions(
         model: transformers model in evaluation mode.
         conversations: what to read.
         batch_tokens: tokens of a batch, padding included; one conversation is always taken.
+        name: the model's, for the meter.
     """
     capacity = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
     found: dict[int, Opinion] = {}
-    with Progress("perplexity", len(conversations), "conversations") as progress:
+    with Progress(f"opinions of {name}", len(conversations), "conversations") as progress:
         for batch in length_batches([len(item.ids) for item in conversations], capacity):
             read = _read(model, [conversations[position] for position in batch])
             found.update(zip(batch, read, strict=True))

@@ -110,7 +110,9 @@ def compare_suite(
     plan = shown.enough(plan, items.values())
     sums = {name: Average() for name in groups}
     rows: list[dict[str, Any]] = []
-    for item, systems in Progress("comparing", unit="items", over=items.items()):
+    suites = {answers.suite for found in answered.values() for answers in found}
+    what = f"comparing {', '.join(sorted(suites))}"
+    for item, systems in Progress(what, unit="items", over=items.items()):
         if not (pairs := shown.pairs(systems)):
             continue
         suite = next(iter(systems.values())).suite

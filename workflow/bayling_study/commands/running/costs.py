@@ -1,0 +1,112 @@
+"""What a job is expected to take: as long as on this machine before, else by ``costs.tsv``.
+
+The table is of two idle cores. ``start`` are the seconds of a job of the tests' miniature study,
+which has next to no work; ``each`` those of a piece of work in the embedded study (2.5 ms a token
+are the 399 tokens a second of ``dag.rules``), with a ``model`` for as many parameters as there.
+``metric`` of a run record says how much work it was, ``meters`` how many count all of it. What
+ends in a run corrects every number; see ``estimate``.
+"""
+
+import csv
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from bayling_study.commands.plan.jobs import job_names, record_of
+from bayling_study.config.systems import Int8System
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.core.records import stream_prompts
+from bayling_study.dag.chain import mixture_tokens
+from bayling_study.dag.rules import Dag
+from bayling_study.dag.shapes import PUBLISHED, study_models
+
+with open(Path(__file__).with_suffix(".tsv"), encoding="utf-8", newline="") as stream:
+    TABLE = {row["rule"]: row for row in csv.DictReader(stream, dialect="excel-tab")}
+OTHERS = {"start": "1", "each": "0", "work": "", "metric": "", "meters": "0"}
+MODELS = {rule for rule, row in TABLE.items() if row["model"] == "yes"}
+"""Rules that run models: a GPU makes them faster and leaves the others as they are."""
+PARAMETERS = PUBLISHED["smollm2"].parameters()
+INT8 = 1.5
+"""How much longer an 8-bit system answers on cores, which rebuild its matrices."""
+SUITE = 1000
+"""Prompts of a suite that is not written yet."""
+
+
+class Costs:
+    """Expected seconds of a study's jobs, by rule and name as in ``plan.jobs``.
+
+    ``before`` holds seconds and work of jobs that this machine has done for the study, as their
+    records stand now: a job that starts again writes over its own.
+    """
+
+    def __init__(self, dag: Dag) -> None:
+        self.layout = dag.layout
+        self.names = job_names(dag)
+        self._shapes = {name: model.shape for name, model in study_models(dag.layout).items()}
+        records = [*dag.layout.study.glob("runs/*/*.json"), *dag.layout.shared_records()]
+        self.before = dict(_before(records))
+
+    def __call__(self, rule: str, name: str) -> float:
+        """Returns the seconds that a job is expected to take."""
+        work = self.work(rule, name)
+        if before := self.before.get(record_of(rule, name)):
+            return before[0] * (work / before[1] if before[1] else 1.0)
+        row, shape = TABLE.get(rule, OTHERS), self._shapes.get(name.partition(" ")[0])
+        size = shape.parameters() / PARAMETERS if shape and rule in MODELS else 1.0
+        size *= INT8 if name in self.layout.names(Int8System) else 1.0
+        return float(row["start"]) + float(row["each"]) * work * size
+
+    def counted(self, rule: str, name: str) -> float:
+        """Returns what all meters of a job count together; 0 where that is for them to say."""
+        return int(TABLE.get(rule, OTHERS)["meters"]) * self.work(rule, name)
+
+    def work(self, rule: str, name: str) -> float:
+        """Returns how much a job has to do, in the unit of the table."""
+        config, layout = self.layout.config, self.layout
+        match TABLE.get(rule, OTHERS)["work"]:
+            case "tokens":
+                return mixture_tokens(layout, name)[0] * config.tuning_of(name).epochs
+            case "instructions":
+                mixture = layout.instructions(name).name if rule == "masks" else name
+                return config.synthesis.mixtures[mixture].conversations
+            case "conversations":
+                return config.perplexity.conversations
+            case "rows" if config.comet.embedded:
+                return config.comet.embedded.rows * config.comet.embedded.epochs
+            case "questions":
+                return _turns(layout.prompts(layout.knowledge_suites()))
+            case "turns":
+                suites = (
+                    [name.partition(" ")[2]] if rule == "judging" else layout.generated_suites()
+                )
+                return _turns(layout.prompts(suites))
+            case "answers":
+                return _turns(layout.prompts()) * len(layout.evaluated())
+        return 0.0
+
+
+def _turns(files: Iterable[Path]) -> int:
+    return sum(_of_file(p, p.stat().st_mtime) if p.is_file() else SUITE for p in files)
+
+
+@cache
+def _of_file(path: Path, _: float) -> int:
+    return sum(len(prompt.turns) for prompt in stream_prompts(path))
+
+
+def _before(records: Iterable[Path]) -> Iterator[tuple[tuple[str, str], tuple[float, float]]]:
+    """Yields stage and name, seconds and work of finished jobs of this machine."""
+    here = platform.node(), len(os.sched_getaffinity(0))
+    for path in records:
+        try:
+            record = read_json(path)
+            ours = (record["host"]["name"], record["host"]["cores"]) == here
+            work = record["metrics"].get(TABLE.get(record["stage"], OTHERS)["metric"], 0.0)
+            work *= record["parameters"].get("tuning.epochs", 1)
+            if ours and record["state"] == "finished":
+                yield (record["stage"], record["name"]), (record["end"] - record["start"], work)
+        except (StudyError, KeyError, TypeError):  # somebody's notes, or an older version's
+            continue
