@@ -133,8 +133,9 @@ def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:
 
     loaded = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").state_dict()
     if set(loaded) != set(expected):
-        what = f"tensors differ after reload: {sorted(set(loaded) ^ set(expected))[:5]}"
-        raise StudyError(what, where=folder)
+        raise StudyError(
+            f"tensors differ after reload: {sorted(set(loaded) ^ set(expected))[:5]}", where=folder
+        )
     for name, tensor in expected.items():
         same_type = loaded[name].dtype == tensor.dtype
         if not same_type or not torch.equal(loaded[name], tensor):
