@@ -21,7 +21,7 @@ def test_nothing_about_a_measure_has_a_default() -> None:
 
 @pytest.mark.parametrize(("better", "averaged"), [("", "yes"), ("high", "no"), ("lower", "")])
 def test_a_row_that_leaves_something_open_is_refused(better: str, averaged: str) -> None:
-    with pytest.raises(StudyError, match="x:2: the row states no direction"):
+    with pytest.raises(StudyError, match="x:2: it states no direction"):
         measures._stated("x:2", {"better": better, "scale": "0 to 1", "averaged": averaged})
 
 
