@@ -12,7 +12,8 @@ from typing import get_args
 
 from bayling_study.commands.chat.options import MODEL, chosen
 from bayling_study.commands.serve.app import application
-from bayling_study.commands.serve.running import LOOPBACK, PORT, loaded, serve
+from bayling_study.commands.serve.guard import LOOPBACK
+from bayling_study.commands.serve.running import PORT, loaded, serve
 from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
 
