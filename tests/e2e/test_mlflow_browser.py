@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from bayling_study.shared.tracking.mlflow_store import Store, default_uri
+from bayling_study.shared.tracking.mlflow_store import Store
 from bayling_study.shared.tracking.record import RunRecord
+from bayling_study.shared.tracking.target import default_uri
 from helpers.browser import BROWSER, NO_BROWSER, Browser
 from helpers.servers import MlflowServer
 

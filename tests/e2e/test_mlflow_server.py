@@ -20,8 +20,9 @@ import pytest
 from mlflow import MlflowClient
 
 from bayling_study.core.files import read_json
-from bayling_study.shared.tracking.mlflow_store import Store, default_uri
+from bayling_study.shared.tracking.mlflow_store import Store
 from bayling_study.shared.tracking.record import RunRecord
+from bayling_study.shared.tracking.target import default_uri
 from helpers import ROOT
 from helpers.servers import MlflowServer, postgres, why_no_postgres
 

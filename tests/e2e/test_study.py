@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from bayling_study.core.files import read_json, sha256_path
 from bayling_study.core.records import read_scores
-from bayling_study.shared.tracking.mlflow_store import default_uri
+from bayling_study.shared.tracking.target import default_uri
 from helpers import ROOT
 from helpers.tiny import write_study
 

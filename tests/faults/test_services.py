@@ -20,7 +20,8 @@ import pytest
 import yaml
 
 from bayling_study.core.files import read_json
-from bayling_study.shared.tracking.mlflow_store import default_uri, runs_of
+from bayling_study.shared.tracking.mlflow_store import runs_of
+from bayling_study.shared.tracking.target import default_uri
 from helpers.sandbox import NAME, S, Sandbox
 
 pytestmark = pytest.mark.long

@@ -55,11 +55,12 @@ def main() -> int:
 
 def play(folder: Path) -> int:
     """Plays all scenes on one cluster."""
+    from slurm.table import Table
+
     from gridengine import scenes
     from gridengine.cluster import Cluster
     from gridengine.study import GridStudy
     from slurm.scenes import package_path
-    from slurm.table import Table
 
     package_path()
     os.environ["PYTHONPATH"] += f"{os.pathsep}{folder / 'plugin'}"

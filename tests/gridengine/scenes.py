@@ -7,13 +7,13 @@ import time
 from collections import Counter
 
 import psutil
+from slurm.study import Run
+from slurm.table import Table
 
 from gridengine.cluster import GPUS, HOSTS, Cluster
 from gridengine.study import THREADS, GridStudy, accounted, await_job, host_of, jobs
 from slurm.cluster import output, read, wait
 from slurm.scenes import compare, configured, program
-from slurm.study import Run
-from slurm.table import Table
 
 LEAN = {"corpora": {"mem_mb": "100 if attempt == 1 else 4000"}}
 """A first attempt that cannot succeed: Python alone maps more than 100 MB."""
@@ -133,7 +133,5 @@ def accounts(table: Table) -> None:
         assert {row.host for row in rows} == {*HOSTS}
         table.note(trained[0].asked)
     with table.point("finished work is not repeated"):
-        done = Counter(
-            row.rule for row in rows if not row.status and row.failed.split()[0] == "0"
-        )
+        done = Counter(row.rule for row in rows if not row.status and row.failed.split()[0] == "0")
         table.note(f"{sum(done.values())} jobs of {len(done)} rules")

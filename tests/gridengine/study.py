@@ -10,11 +10,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import yaml
+from slurm.study import Study
 
 from gridengine.cluster import GPUS
 from helpers import ROOT
 from slurm.cluster import output, wait
-from slurm.study import Study
 
 THREADS = 2
 TRAINING = ["--set-resources", "tuning:processes=1", "--set-threads", f"tuning={THREADS}"]

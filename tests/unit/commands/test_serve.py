@@ -24,7 +24,7 @@ from bayling_study.commands.chat import answering, system
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.commands.chat.writing import Draw, Question, Writer
 from bayling_study.commands.serve import __main__ as program
-from bayling_study.commands.serve import running
+from bayling_study.commands.serve import guard
 from bayling_study.commands.serve.app import application
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.core.errors import StudyError
@@ -371,7 +371,7 @@ def test_every_format_of_a_checkpoint_is_served(folders, name):
 
 def test_a_port_is_claimed_on_loopback_before_the_model_is_loaded(folders, monkeypatch):
     with pytest.raises(StudyError, match="not a port"):
-        running.claimed(0)
+        guard.claimed(0)
     monkeypatch.setattr(system, "load", None)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -381,7 +381,7 @@ def test_a_port_is_claimed_on_loopback_before_the_model_is_loaded(folders, monke
         monkeypatch.setattr(sys, "argv", arguments)
         with pytest.raises(StudyError, match=f"port {port}"):
             program.main()
-    with running.claimed(port) as listener:
+    with guard.claimed(port) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
 
 

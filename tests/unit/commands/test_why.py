@@ -10,8 +10,9 @@ from bayling_study.commands.why.__main__ import main
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.shared.tracking.jobs import study_jobs
-from bayling_study.shared.tracking.mlflow_store import Store, default_uri
+from bayling_study.shared.tracking.mlflow_store import Store
 from bayling_study.shared.tracking.record import RunRecord
+from bayling_study.shared.tracking.target import default_uri
 
 
 def job(root: Path, record: str, stage: str, name: str, inputs: dict, outputs: dict) -> Path:

@@ -30,14 +30,12 @@ from bayling_study.shared.tracking.jobs import read_job
 from bayling_study.shared.tracking.live import LiveRun
 from bayling_study.shared.tracking.mlflow_store import (
     Store,
-    chosen_uri,
-    default_uri,
     reached,
     state_of,
 )
 from bayling_study.shared.tracking.record import RunRecord, flatten, run_record
 from bayling_study.shared.tracking.sending import allowed
-from bayling_study.shared.tracking.target import target_of
+from bayling_study.shared.tracking.target import chosen_uri, default_uri, target_of
 from bayling_study.shared.tracking.usage import (
     MOST_SAMPLES,
     Usage,
@@ -200,6 +198,7 @@ def test_two_processes_create_one_store_and_one_parent(study):
     program = (
         "import sys; from pathlib import Path;"
         "from bayling_study.shared.tracking.mlflow_store import *;"
+        "from bayling_study.shared.tracking.target import default_uri;"
         "s = Path(sys.argv[1]); print(Store(default_uri(s), s).parent)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -5,18 +5,17 @@
 
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 from urllib.parse import quote
 
+from bayling_study.commands.serve.guard import LOOPBACK, claimed
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.tracking.jobs import study_jobs
 from bayling_study.shared.tracking.mlflow_store import reached, send_study
 from bayling_study.shared.tracking.target import Target, default_uri, target_of
 
-LOOPBACK = "127.0.0.1"
 COMMAND_LINE = cli.command(
     __name__,
     study=cli.STUDY,
@@ -33,7 +32,7 @@ def main() -> None:
     if target.uri.startswith("http") and not arguments.all:
         print(f"{target.uri}/#/{runs_page(target.uri, [target.experiment])}")
         return
-    check_port(arguments.port)
+    claimed(arguments.port).close()  # a port that is taken is said now
     names = [target.experiment]
     if arguments.all:
         target, names = together(study.parent)
@@ -79,21 +78,6 @@ def runs_page(uri: str, names: list[str]) -> str:
     if len(ids) == 1:
         return f"experiments/{ids[0]}/runs"
     return f"compare-experiments/s?experiments={quote(json.dumps(ids))}"
-
-
-def check_port(port: int) -> None:
-    """Checks that nothing listens on a port.
-
-    Raises:
-        StudyError: the port is no port, or another program has it.
-    """
-    try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((LOOPBACK, port))
-    except (OSError, OverflowError) as error:
-        what = f"cannot listen on port {port}: {error}"
-        raise StudyError(what, where="--port", fix="make ui PORT=5001") from error
 
 
 if __name__ == "__main__":

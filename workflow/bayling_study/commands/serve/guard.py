@@ -5,6 +5,7 @@ lets point there (the host tells), or straight (the origin tells).
 """
 
 import re
+import socket
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -14,7 +15,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-NAMES = ["127.0.0.1", "localhost"]
+from bayling_study.core.errors import StudyError
+
+LOOPBACK = "127.0.0.1"
+NAMES = [LOOPBACK, "localhost"]
 LOOPBACK_PAGE = re.compile(rf"https?://({'|'.join(map(re.escape, NAMES))})(:\d+)?")
 """Origins of pages that servers on this machine gave."""
 
@@ -44,3 +48,22 @@ def guards(cors: bool) -> list[Middleware]:
         Middleware(OriginGuard, welcome=LOOPBACK_PAGE if cors else None),
         *([Middleware(CORSMiddleware, allow_origin_regex=LOOPBACK_PAGE.pattern, **how)] * cors),
     ]
+
+
+def claimed(port: int) -> socket.socket:
+    """Returns a socket of the loopback address.
+
+    Raises:
+        StudyError: the port is no port, or another program has it.
+    """
+    if not 1 <= port <= 65535:
+        raise StudyError(f"{port} is not a port", where="--port", fix="--port 8000")
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError as error:
+        listener.close()
+        what = f"cannot listen on port {port}: {error.strerror}"
+        raise StudyError(what, where="--port", fix="choose another port") from error
+    return listener

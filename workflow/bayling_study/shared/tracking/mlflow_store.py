@@ -22,17 +22,12 @@ from bayling_study.shared.tracking import sending
 from bayling_study.shared.tracking.host import is_alive
 from bayling_study.shared.tracking.jobs import RecordedJob, read_job
 from bayling_study.shared.tracking.registry import register
-from bayling_study.shared.tracking.study_runs import Ended, StudyRuns
-from bayling_study.shared.tracking.target import Target, chosen_experiment, chosen_uri, default_uri
-
-__all__ = ["Store", "chosen_uri", "default_uri", "reached", "runs_of", "send_study"]
-__all__ += ["state_of"]
+from bayling_study.shared.tracking.study_runs import StudyRuns
+from bayling_study.shared.tracking.target import Target, chosen_experiment
 
 STATES = {
-    "finished": "FINISHED",
-    "failed": "FAILED",
-    "interrupted": "KILLED",
-    "running": "RUNNING",
+    **{"finished": "FINISHED", "failed": "FAILED"},
+    **{"interrupted": "KILLED", "running": "RUNNING"},
 }
 RUNNING = STATES["running"]
 PARENT = "mlflow.parentRunId"
@@ -120,15 +115,16 @@ class Store:
             yield
 
     def _experiment(self) -> str:
-        """Returns the experiment's id; a local one of a study that was moved is made anew."""
+        """Returns the experiment's id; one that was deleted, or whose study moved, is made anew."""
         found = self.client.get_experiment_by_name(self.name)
         local = self.uri.startswith("sqlite:")
         location = (self.study.resolve() / "mlflow-artefacts").as_uri() if local else None
-        if found and found.lifecycle_stage == "deleted":
-            self.client.restore_experiment(found.experiment_id)
-        if found and location in (None, found.artifact_location):
+        active = found is not None and found.lifecycle_stage == "active"
+        if active and location in (None, found.artifact_location):
             return str(found.experiment_id)
-        if found:
+        if found is not None:
+            if not active:  # what is in the bin takes no other name
+                self.client.restore_experiment(found.experiment_id)
             self.client.rename_experiment(found.experiment_id, f"{self.name} {uuid4().hex[:8]}")
             self.client.delete_experiment(found.experiment_id)
         kind = {"mlflow.experimentKind": "custom_model_development"}  # opens on runs and curves
@@ -204,8 +200,9 @@ class Store:
         self.client.set_terminated(run_id, status=state, end_time=end)
 
     def put(
-        self, tags: Mapping[str, str], content: object, fill: Callable[[str], None], about: Ended
-    ) -> str:
+        self, tags: Mapping[str, str], content: object, fill: Callable[[str], None],
+        state: str, span: tuple[int, int],
+    ) -> str:  # fmt: skip
         """Returns the run of some tags that holds some content; ``fill`` sends it, if it must.
 
         A run with other content is replaced, and its children move to the new one: MLflow takes
@@ -216,10 +213,10 @@ class Store:
             found = {str(run.info.run_id): run.data.tags.get(DIGEST) for run in self._find(tags)}
             run_id = next((run for run, held in found.items() if held == digest), "")
             if not run_id:
-                run_id = self._created(tags, start_time=about.start)
+                run_id = self._created(tags, start_time=span[0])
                 fill(run_id)
                 self.client.set_tag(run_id, DIGEST, digest)
-                self.client.set_terminated(run_id, status=about.state, end_time=about.end)
+                self.client.set_terminated(run_id, status=state, end_time=span[1])
             for old in found.keys() - {run_id}:
                 for child in self._find({PARENT: old}):
                     self.client.set_tag(child.info.run_id, PARENT, run_id)
@@ -244,7 +241,7 @@ class Store:
             if RUNNING in states:
                 self.client.update_run(self.parent, status=RUNNING)
             else:
-                StudyRuns(self, jobs, Ended(*span, status)).send(counts)
+                StudyRuns(self, jobs, span).send(status, counts)
 
 
 def state_of(record: Mapping[str, Any]) -> str:

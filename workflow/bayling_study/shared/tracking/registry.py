@@ -23,8 +23,6 @@ STAGES = {"tuning": "checkpoint", "export": "checkpoint"}
 ALIAS = "current"
 CARD = "README.md"
 FOLDER = "model"
-TASK = "llm/v1/chat"
-"""MLflow's name for a model that is given messages and answers as OpenAI's API does."""
 OWN = ("groupwise", "gguf")
 """Formats of exports that ``mlflow.transformers`` does not read; our ``flavour`` does."""
 TOKENIZER = (
@@ -105,12 +103,12 @@ def _send_folder(client: Any, run_id: str, record: Mapping[str, Any], output: Re
 
 def _flavours(weights: str, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Returns how MLflow loads a model, in the keys that ``mlflow.transformers`` itself writes."""
-    python = {"python_version": record["packages"]["python"]}
+    python = {"python_version": record["packages"]["python"], "config": flavour.CALLED}
     if record["parameters"].get("format") in OWN:
         code = {"code": str(ROOT), "data": weights}
         return {"python_function": {"loader_module": flavour.__name__, **code, **python}}
     described = {
-        "task": "text-generation", "inference_task": TASK,
+        **flavour.CHAT,
         "instance_type": "TextGenerationPipeline", "pipeline_model_type": "AutoModelForCausalLM",
         "source_model_name": weights, "local_base_model_path": weights,
         "components": ["tokenizer"], "tokenizer_type": "AutoTokenizer",

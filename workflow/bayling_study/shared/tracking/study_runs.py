@@ -1,7 +1,7 @@
 """The study's own run, parent of all, and one run a system: what people open first in MLflow."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,25 +24,19 @@ SCORERS = ("scoring", "comet")
 """Stages whose metrics are the scores, which are read from their files."""
 
 
-@dataclass(frozen=True)
-class Ended:
-    """When a run began and ended (ms since 1970), and how, in MLflow's words."""
-
-    start: int
-    end: int
-    state: str
-
-
 @dataclass
 class StudyRuns:
-    """What a study's run and its systems' runs hold; ``jobs`` are all jobs, none of which runs."""
+    """What a study's run and its systems' runs hold; ``jobs`` are all jobs, none of which runs.
+
+    ``span`` is when the first began and the last ended, in ms since 1970.
+    """
 
     store: "Store"
     jobs: Sequence[RecordedJob]
-    ended: Ended
+    span: tuple[int, int]
 
-    def send(self, counts: dict[str, float]) -> None:
-        """Sends the systems' runs, then the parent with its numbers of jobs by state."""
+    def send(self, state: str, counts: dict[str, float]) -> None:
+        """Sends the systems' runs, then the parent: its state, its numbers of jobs by state."""
         systems = {name: self._send_system(name) for name in self.scores}
         for run in self.store.runs("system"):
             if run.info.run_id not in systems.values():
@@ -58,7 +52,7 @@ class StudyRuns:
         }
 
         def fill(run: str) -> None:
-            sending.send_final(self.store.client, run, values, self.ended.end)
+            sending.send_final(self.store.client, run, values, self.span[1])
             sending.send_parameters(self.store.client, run, flatten(self.settings))
             links = [self._link(PAGES[page.name], f"{run}/artifacts/{page.name}") for page in pages]
             links += [self._link(name, system) for name, system in systems.items()]
@@ -68,7 +62,7 @@ class StudyRuns:
 
         states = sorted((job.record["uid"], job.record["state"]) for job in self.jobs)
         content = [states, values, verdict, [*map(sha256_file, pages)], systems]
-        self.store.parent = self.store.put(self.store.own_tags, content, fill, self.ended)
+        self.store.parent = self.store.put(self.store.own_tags, content, fill, state, self.span)
 
     def _send_system(self, system: str) -> str:
         """Sends a system's scores, tables, and what its jobs' records hold; returns its run."""
@@ -79,7 +73,7 @@ class StudyRuns:
         runs = {run.data.tags["bayling.job"]: run.info.run_id for run in self.store.runs("job")}
 
         def fill(run: str) -> None:
-            sending.send_final(self.store.client, run, values, self.ended.end)
+            sending.send_final(self.store.client, run, values, self.span[1])
             sending.send_parameters(self.store.client, run, dict(_prefixed(made, "parameters")))
             links = [self._link(job.title, runs[job.title]) for job in made if job.title in runs]
             sending.send_note(self.store.client, run, [], [*links, *_models(made)])
@@ -89,7 +83,7 @@ class StudyRuns:
         tags = {"bayling.kind": "system", "mlflow.runName": system}
         tags["mlflow.parentRunId"] = self.store.parent
         content = [[asdict(row) for row in scores], values, [runs.get(job.title) for job in made]]
-        return self.store.put(tags, content, fill, replace(self.ended, state="FINISHED"))
+        return self.store.put(tags, content, fill, "FINISHED", self.span)
 
     def _link(self, text: str, run: str) -> str:
         """Returns a link to a run, or to something below its page."""
@@ -97,20 +91,13 @@ class StudyRuns:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The sections of the configuration that jobs ran with, as they stood in their settings.
+        """The configuration as the report has it: systems, suites, seed; none without a report.
 
-        The report's come first; a section in which other jobs differ (``tuning`` of two systems)
-        is left to the systems' runs.
+        What decides a job alone, such as ``tuning``, is among the parameters of its system.
         """
-        files = {job.title: job.settings() for job in self.jobs}
-        order = sorted(files.items(), key=lambda item: item[0] != "report/report")
-        found = [read_json(file.path) for _, file in order if file and file.path.is_file()]
-        merged: dict[str, Any] = {}
-        disputed: set[str] = set()
-        for own in found:
-            disputed |= {name for name in own if merged.get(name, own[name]) != own[name]}
-            merged = own | merged
-        return {key: merged[key] for key in merged if key in found[0] or key not in disputed}
+        found = [job.settings() for job in self.jobs if job.record["stage"] == "report"]
+        files = [file.path for file in found if file and file.path.is_file()]
+        return read_json(files[0]) if files else {}
 
     @cached_property
     def scores(self) -> dict[str, list[Score]]:

@@ -12,7 +12,6 @@ from bayling_study.shared.score_files import score_folders
 
 Columns = dict[str, list[Any]]
 """Name of a column to its values, as ``mlflow.log_table`` takes a table."""
-BETWEEN_TURNS = "\n\n"
 
 
 def evaluation_tables(
@@ -20,39 +19,31 @@ def evaluation_tables(
 ) -> Iterator[tuple[str, Columns]]:
     """Yields the file and content of each table: ``scores.json``, and of each suite the answers.
 
-    A row of ``answers/SUITE.json`` is a prompt: its turns, references and answers, and a column
-    for every segment score that the scorers or COMET gave it (none where they gave it none).
+    A row of ``answers/SUITE.json`` is a prompt: its turns, references and answers, with blank
+    lines between turns, and a column for every segment score that it has, or has none of.
 
     Raises:
         StudyError: a file of the study is malformed.
     """
     yield "scores.json", _columns([asdict(score) for score in scores])
     for suite in dict.fromkeys(score.suite for score in scores):
+        folders = [study / stage / system for stage in ("generation", "harness")]
+        files = [path for folder in folders if (path := folder / f"{suite}.jsonl").is_file()]
         prompts = study / "prompts" / f"{suite}.jsonl"
-        answers = _answers(study, system, suite)
-        if answers and prompts.is_file():
-            segments = read_segment_scores(
-                path for folder in score_folders(study, system)
-                if (path := folder / f"{suite}.segments.jsonl").is_file()
-            ).values  # fmt: skip
-            rows = [
-                {
-                    "id": prompt.id, "item": prompt.item,
-                    "prompt": BETWEEN_TURNS.join(prompt.turns),
-                    "reference": BETWEEN_TURNS.join(prompt.references),
-                    "answer": BETWEEN_TURNS.join(answers[prompt.id]),
-                    **{metric: found.get(prompt.id) for metric, found in segments.items()},
-                }
-                for prompt in read_prompts(prompts) if prompt.id in answers
-            ]  # fmt: skip
+        if files and prompts.is_file():
+            answers = {row["id"]: row["turns"] for path in files for row in read_jsonl(path)}
+            found = [f / f"{suite}.segments.jsonl" for f in score_folders(study, system)]
+            segments = read_segment_scores(filter(Path.is_file, found)).values
+            rows = []
+            for prompt in (p for p in read_prompts(prompts) if p.id in answers):
+                row = {"id": prompt.id, "item": prompt.item, "prompt": _text(prompt.turns)}
+                row |= {"reference": _text(prompt.references), "answer": _text(answers[prompt.id])}
+                rows.append(row | {name: own.get(prompt.id) for name, own in segments.items()})
             yield f"answers/{suite}.json", _columns(rows)
 
 
-def _answers(study: Path, system: str, suite: str) -> dict[str, list[str]]:
-    """Returns a system's answers by prompt id, written or chosen; empty without any."""
-    paths = [study / stage / system / f"{suite}.jsonl" for stage in ("generation", "harness")]
-    rows = (row for path in paths if path.is_file() for row in read_jsonl(path))
-    return {row["id"]: row["turns"] for row in rows}
+def _text(turns: Sequence[str]) -> str:
+    return "\n\n".join(turns)
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> Columns:
