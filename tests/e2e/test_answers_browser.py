@@ -102,6 +102,14 @@ def test_turn_demand_and_search_choose_what_is_counted(window: Browser, page: st
     assert nothing == "0 of 4 prompts; no score of both systems."
 
 
+def test_the_better_system_of_two_is_said_whichever_stands_first(
+    window: Browser, page: str
+) -> None:
+    other = f"{page}#a=tuned&b=foundation"
+    _, summary = window.evaluate(other, READY, SUMMARY, size=DESK)
+    assert "A (tuned) 50.0, B (foundation) 37.5; A better by +12.5." in summary
+
+
 def test_means_by_group_and_words_in_a_row_won(window: Browser, page: str) -> None:
     _, groups, ngrams = window.evaluate(
         f"{page}#kind=fuller", READY, open_part("#groups"), open_part("#ngrams div"), size=DESK

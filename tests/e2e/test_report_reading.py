@@ -12,6 +12,8 @@ from helpers.browser import BROWSER, NO_BROWSER, Browser
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
 
+SMALLEST = 8
+"""Pixels of a phone's screen below which a text is no more than a trace."""
 PHONE, DESK = (390, 844), (1400, 900)
 LOADED = """new Promise((done) => {
   if (document.readyState === "complete") done(true);
@@ -65,6 +67,20 @@ def test_the_first_number_is_on_the_first_screen(
     assert found["text"] == "20."
     assert 0 < found["top"] < found["bottom"] < lowest
     assert found["right"] <= size[0]
+
+
+def test_the_smallest_text_of_a_figure_can_be_read_on_a_phone(page: str, browser: Browser) -> None:
+    script = """[...document.querySelectorAll("figure.drawing")]
+      .filter((figure) => figure.checkVisibility())
+      .map((figure) => [...figure.querySelectorAll("svg text")]
+        .map((text) => text.getBoundingClientRect().height))
+      .map((heights) => Math.min(...heights))"""
+    _, heights, wide = browser.evaluate(
+        page, LOADED, script, "document.documentElement.scrollWidth", size=PHONE
+    )
+    assert len(heights) > 3
+    assert min(heights) >= SMALLEST
+    assert wide == PHONE[0]
 
 
 @pytest.mark.parametrize("table", ["#table-main-translation", "#table-translation-chrf2"])

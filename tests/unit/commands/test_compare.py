@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.commands.compare.__main__ import main
+from bayling_study.commands.compare.__main__ import main, mark
 from bayling_study.commands.compare.differences import differences
 from bayling_study.commands.compare.scores import pairs
 from bayling_study.commands.compare.sides import side_of
@@ -22,6 +22,7 @@ from bayling_study.core.records import (
 )
 from bayling_study.dag.settings import Settings
 from bayling_study.shared.tracking.record import RunRecord
+from bayling_study.stages.report.significance import difference
 
 GOOD, BAD = "the green house stands near the river", "house the a of of"
 SEGMENTS = 30
@@ -84,30 +85,31 @@ def test_what_differs_and_the_score_that_got_better_are_reported(results):
     assert found["config", "tuning.learning_rate"] == ("2e-05", "0.0001")
     assert not [what for kind, what in found if kind in ("code", "environment") and "tuned" in what]
     (pair,) = pairs(a, b)
-    assert (pair.system, pair.n, pair.significant, pair.note) == ("tuned", SEGMENTS, True, "")
+    assert (pair.system, pair.test["n"], mark(pair), pair.note) == ("tuned", SEGMENTS, "▲", "")
     assert pair.b == pytest.approx(100.0) and pair.a < 60
-    assert pair.low > 0
+    assert difference(pair.test, "B")[1] > 0
 
 
 def test_two_systems_of_one_study(results):
     (pair,) = pairs(side_of("one:tuned", results), side_of("one:other", results))
     assert pair.system == "tuned / other"
-    assert pair.significant and pair.b > pair.a
+    assert mark(pair) == "▲" and pair.b > pair.a
 
 
 def test_equal_answers_are_not_told_apart(results):
     (pair,) = pairs(side_of("one:other", results), side_of("two:tuned", results))
-    assert (pair.a, pair.significant, pair.p) == (pair.b, False, 1.0)
+    assert (pair.a, pair.test["significant"], pair.test["p_adjusted"]) == (pair.b, False, 1.0)
+    assert mark(pair) == ""
 
 
 def test_only_shared_segments_are_tested(tmp_path):
     make(tmp_path, "one", {"tuned": BAD})
     make(tmp_path, "two", {"tuned": GOOD}, shift=10)
     (pair,) = pairs(side_of("one", tmp_path), side_of("two", tmp_path))
-    assert (pair.n, pair.note) == (20, "on the 20 shared segments only")
+    assert (pair.test["n"], pair.note) == (20, "on the 20 shared segments only")
     make(tmp_path, "three", {"tuned": GOOD}, shift=SEGMENTS)
     (pair,) = pairs(side_of("one", tmp_path), side_of("three", tmp_path))
-    assert (pair.n, pair.p, pair.note) == (0, None, "no shared segments")
+    assert (pair.test, pair.note) == (None, "no shared segments")
 
 
 def test_the_program_prints_and_writes_the_comparison(results, monkeypatch, capsys):

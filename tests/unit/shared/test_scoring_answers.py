@@ -9,6 +9,7 @@ import pytest
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import constraints, exams, math_answers, win_rates
 from bayling_study.shared.metrics.aggregates import pool
+from bayling_study.shared.metrics.answers import measure
 from bayling_study.shared.metrics.measurement import Options
 from bayling_study.shared.reasoning import TAGS
 from bayling_study.shared.review_prompts import parse_scores
@@ -257,7 +258,7 @@ def test_a_judge_that_never_states_scores() -> None:
 def test_one_order_judged_has_values_but_no_consistency() -> None:
     meta = [{"question_id": 1, "swapped": s, "judge": "j", "baseline": "b"} for s in (False, True)]
     texts = [REVIEW.format(8, 4), "?"]
-    result = values(win_rates.measure_judged(answers(texts, [[]] * 2, meta), Options()))
+    result = values(measure(answers(texts, [[]] * 2, meta), "judged", Options()))
     assert (result["win-share"], result["score-ratio"], result["unjudged"]) == (100, 200, 0)
     assert "consistent-share" not in result
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from bayling_study.commands.compare.__main__ import mark
-from bayling_study.commands.compare.scores import ScorePair
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.files import read_json, write_json
 from bayling_study.core.records import Score, write_scores
@@ -17,6 +15,7 @@ from bayling_study.stages.report.ablations import ablation_section, sizes_of
 from bayling_study.stages.report.blocks import Cell
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.significance import mark_of
 from helpers import report_study
 
 SYSTEMS = {"foundation": 20.0, "tuned": 45.0, "small": 30.0}
@@ -139,9 +138,8 @@ def test_more_ties_are_neither_better_nor_worse(study: Study) -> None:
         ("45.00", False),
         ("30.00", False),
     ]
-    names = ("translation", "all", "tie", "tuned", 1.0, 9.0)
-    pair = ScorePair(*names, n=80, p=0.001, significant=True)
-    assert mark(pair) == ""
+    assert test["significant"]
+    assert mark_of(test, "tuned") == mark_of(test, "foundation") == ""
 
 
 def test_the_smallest_mean_rank_is_the_best(study: Study) -> None:

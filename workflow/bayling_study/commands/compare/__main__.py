@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bayling_study.commands.compare.differences import Difference, differences
-from bayling_study.commands.compare.scores import ScorePair, pairs
+from bayling_study.commands.compare.scores import B, ScorePair, pairs
 from bayling_study.commands.compare.sides import Side, side_of
 from bayling_study.commands.summary import aligned
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
-from bayling_study.shared.metrics.measures import is_better, meaning
+from bayling_study.shared.metrics.measures import meaning
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, table_row
 from bayling_study.stages.report.page import render
-from bayling_study.stages.report.significance import BETTER, WORSE
+from bayling_study.stages.report.significance import BETTER, WORSE, difference, mark_of
 
 METHOD = (
     "Difference: B minus A, with the interval of the paired bootstrap. ▲ ▼: B is significantly "
@@ -81,25 +81,22 @@ def score_table(scores: Sequence[ScorePair], only: Sequence[str] = ()) -> Table:
 
 
 def _row(pair: ScorePair) -> list[Cell]:
-    bounds = ""
-    if pair.low is not None and pair.high is not None:
-        bounds = f"{signed(pair.low)} to {signed(pair.high)}"
-    difference = f"{signed(pair.b - pair.a)} {mark(pair)}".rstrip()
+    bounds, p, segments = "", number(None), number(None)
+    if pair.test:
+        bounds = " to ".join(map(signed, difference(pair.test, B)[1:]))
+        p = number(max(pair.test["p_adjusted"], pair.test.get("q_table", 0.0)), 3)
+        segments = number(pair.test["n"])
+    change = f"{signed(pair.b - pair.a)} {mark(pair)}".rstrip()
     return table_row(
         *(pair.suite, pair.item, pair.metric, pair.system),
-        *(number(pair.a, 2), number(pair.b, 2)),
-        Cell(difference, detail=bounds, number=True),
-        *(number(pair.p, 3), number(pair.n or None)),
-        pair.note,
+        *(number(pair.a, 2), number(pair.b, 2), Cell(change, detail=bounds, number=True)),
+        *(p, segments, pair.note),
     )
 
 
 def mark(pair: ScorePair) -> str:
     """Returns ``▲`` or ``▼`` where B is significantly better or worse than A."""
-    better = is_better(pair.metric, pair.b, pair.a)
-    if not pair.significant or better is None:
-        return ""
-    return BETTER if better else WORSE
+    return mark_of(pair.test, B) if pair.test else ""
 
 
 def verdict(scores: Sequence[ScorePair]) -> str:
@@ -107,7 +104,7 @@ def verdict(scores: Sequence[ScorePair]) -> str:
     first = [pair for pair in scores if pair.metric in HEADLINE]
     if not first:
         return "The sides have no score in common."
-    tested = [pair for pair in first if pair.n and meaning(pair.metric).better != "neither"]
+    tested = [pair for pair in first if pair.test and meaning(pair.metric).better != "neither"]
     marks = Counter(mark(pair) for pair in tested)
     return (
         f"{len(first)} headline scores in common, {len(tested)} tested: B is significantly better "

@@ -5,7 +5,7 @@ bootstrap and approximate randomisation). Only prompts with the same id, turns
 and references count; only metrics with the same signature are tested.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,9 +32,8 @@ Key = tuple[str, str, str]
 class ScorePair:
     """One metric on one item of both sides: of a system, or of two as ``a / b``.
 
-    The values are on the ``n`` shared segments where there was a test (else ``n`` is 0 and the
-    note says why); ``low`` and ``high`` bound the difference, b minus a; ``p`` is the largest of
-    the corrected p-values.
+    The values are on the shared segments where there was a test of ``A`` and ``B``; else the note
+    says why there was none.
     """
 
     suite: str
@@ -43,11 +42,7 @@ class ScorePair:
     system: str
     a: float
     b: float
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    p: float | None = None
-    significant: bool = False
+    test: Mapping[str, Any] | None = None
     note: str = ""
 
 
@@ -87,10 +82,7 @@ def _pair(
     if test is None:
         note = "different signatures" if not alike else (note or "not tested")
         return ScorePair(*key, system, a.value, b.value, note=note)
-    return ScorePair(
-        *key, system, test["value_a"], test["value_b"], -test["high"], -test["low"], test["n"],
-        max(test["p_adjusted"], test.get("q_table", 0.0)), test["significant"], note,
-    )  # fmt: skip
+    return ScorePair(*key, system, test["value_a"], test["value_b"], test, note)
 
 
 def _tests(

@@ -26,7 +26,6 @@ from bayling_study.shared.metrics.measurement import (
     Options,
     average,
     count,
-    is_measured,
     percentage,
     rate,
 )
@@ -94,7 +93,7 @@ def measure_judged(answers: Answers, options: Options) -> list[Measurement]:
     found = [*_measurements(questions, signature), *_orders(signature, questions)]
     return [
         # Without a judgement there is nothing to count or divide by: absent, not zero.
-        *(one for one in found if any(q.pairs for q in questions) and is_measured(one)),
+        *(one for one in found if any(q.pairs for q in questions)),
         rate("unjudged", signature, unjudged, [1.0] * len(questions)),
     ]
 

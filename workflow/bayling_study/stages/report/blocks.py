@@ -125,6 +125,12 @@ class Figure:
         """The figure for a page that holds others: its ids are its own."""
         return re.sub(r'(\bid="|href="#|url\(#)', rf"\1{self.name}--", self.svg)
 
+    @property
+    def least(self) -> float:
+        """The width in pixels at which the smallest text can be read: 1.1 a point of the figure."""
+        box = re.search(r'viewBox="\S+ \S+ (\S+)', self.svg)
+        return round(1.1 * float(box[1])) if box else 0
+
     def write(self, folder: Path) -> None:
         """Writes ``NAME.svg``."""
         write_text(folder / f"{self.name}.svg", self.svg)

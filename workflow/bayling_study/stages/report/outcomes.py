@@ -8,14 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bayling_study.config.systems import Int8System
-from bayling_study.shared.metrics.measures import is_better
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import signed
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.explanations import title_of
 from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import counted
-from bayling_study.stages.report.significance import difference, is_average, pair_of
+from bayling_study.stages.report.significance import (
+    BETTER,
+    WORSE,
+    difference,
+    is_average,
+    mark_of,
+    pair_of,
+)
 
 ORDER = ("satisfaction.follow-up", "constraint-rate", "comet", *HEADLINE)
 """Metrics of the verdict: first what a suite is there to measure, whose values are said."""
@@ -34,8 +40,7 @@ class Side(NamedTuple):
 
     def sign(self, row: Row) -> str:
         """Returns whether the system is significantly ``better`` or ``worse``, or nothing."""
-        better = is_better(row["metric"], difference(row, self.system)[0], 0)
-        return "" if better is None or not row["significant"] else "better" if better else "worse"
+        return {BETTER: "better", WORSE: "worse"}.get(mark_of(row, self.system), "")
 
     def change(self, row: Row) -> str:
         """Returns the other system's value and the system's, and of which item or average."""

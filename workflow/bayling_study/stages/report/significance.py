@@ -43,10 +43,7 @@ class Significance:
     def mark(self, score: Score) -> str:
         """Returns ``▲`` or ``▼`` where a system is significantly better or worse than it."""
         row = self.between(score)
-        if row is None or score.system == self.baseline or not row["significant"]:
-            return ""
-        better = is_better(score.metric, difference(row, score.system)[0], 0)
-        return "" if better is None else BETTER if better else WORSE
+        return mark_of(row, score.system) if row else ""
 
 
 def is_average(row: Mapping[str, Any]) -> bool:
@@ -57,6 +54,12 @@ def is_average(row: Mapping[str, Any]) -> bool:
 def pair_of(row: Mapping[str, Any]) -> frozenset[str]:
     """Returns the two systems that a test compares."""
     return frozenset({row["system_a"], row["system_b"]})
+
+
+def mark_of(row: Mapping[str, Any], system: str) -> str:
+    """Returns ``▲`` or ``▼`` where a test finds a system better or worse than the other one."""
+    better = is_better(row["metric"], difference(row, system)[0], 0) if row["significant"] else None
+    return "" if better is None else BETTER if better else WORSE
 
 
 def difference(row: Mapping[str, Any], system: str) -> tuple[float, float, float]:

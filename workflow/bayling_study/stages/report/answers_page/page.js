@@ -38,7 +38,7 @@ function summaryOf(found, all, { a, b, metric }) {
   const prompts = `${found.length} of ${all} prompts`;
   if (!both.length) return `${prompts}; no score of both systems.`;
   const sides = `B better in ${count((d) => d > 0)}, A in ${count((d) => d < 0)}, equal in ${count((d) => d === 0)}`;
-  return `${prompts}. Mean ${metric} of single prompts: A (${a}) ${written(first)}, B (${b}) ${written(second)}; B better by ${signed(difference)}. ${sides}. Nothing here is tested: the report has the tests.`;
+  return `${prompts}. Mean ${metric} of single prompts: A (${a}) ${written(first)}, B (${b}) ${written(second)}; ${difference < 0 ? "A" : "B"} better by ${signed(Math.abs(difference))}. ${sides}. Nothing here is tested: the report has the tests.`;
 }
 async function more() {
   const { suite, found, chosen, count } = shownNow;
