@@ -153,7 +153,13 @@ class Cell:
         standard = (SHARED / "default-configuration").read_text()
         changed = {key: value.format(folder=self.folder) for key, value in CHANGED.items()}
         tool = str(PROGRAMS / "spooldefaults")
-        run(str(PROGRAMS / "spoolinit"), "berkeleydb", "libspoolb", f"{self.folder}/database", "init")
+        run(
+            str(PROGRAMS / "spoolinit"),
+            "berkeleydb",
+            "libspoolb",
+            f"{self.folder}/database",
+            "init",
+        )
         run(tool, "configuration", self._written("configuration", edited(standard, changed)))
         run(tool, "complexes", str(SHARED / "util/resources/centry"))
         run(tool, "usersets", str(SHARED / "util/resources/usersets"))

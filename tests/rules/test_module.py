@@ -101,7 +101,9 @@ def test_the_whole_study_is_planned_under_other_names(study):
     assert f"local {[f'bayling_{name}' for name in own]}" in text, text
 
 
-@pytest.mark.parametrize("config", ["", "study: {results: out}\nextends: config/studies/replay.yaml"])
+@pytest.mark.parametrize(
+    "config", ["", "study: {results: out}\nextends: config/studies/replay.yaml"]
+)
 def test_shipped_studies_are_found_from_another_folder(tmp_path, config):
     (tmp_path / "mine.yaml").write_text(config or "tuning: {epochs: 2}\n")
     write_caller(tmp_path, f'"{ROOT / "Snakefile"}"', "mine.yaml")
