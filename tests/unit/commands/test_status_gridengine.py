@@ -31,7 +31,8 @@ def cell(tmp_path, monkeypatch):
     """A qstat as that of Grid Engine 8.1.9 answers; qdel empties the queue."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / "bash").symlink_to("/bin/bash")  # Snakemake, which reads profiles, looks for it
+    for needed in ("bash", "which"):  # by Snakemake, which reads profiles
+        (folder / needed).symlink_to(f"/usr/bin/{needed}")
     programs = {
         "qconf": "exit 0",
         "qstat": f'case "$1" in -j) /bin/cat {folder}/text ;; *) /bin/cat {folder}/xml ;; esac',
