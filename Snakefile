@@ -87,18 +87,18 @@ onstart:
 rule study:
     """Everything: report and tracking of the configured study."""
     default_target: True
-    localrule: True
     input:
         f"{S}/report/index.html",
         f"{S}/runs/mlflow.json",
         STUDY.layout.deltas(),
+    localrule: True
 
 
 rule fetch:
     """Downloads only."""
-    localrule: True
     input:
         [STUDY.layout.manifest(source) for source in STUDY.layout.used_sources()],
+    localrule: True
 
 
 htcondor.complete(workflow.rules, STUDY.config.study.name)

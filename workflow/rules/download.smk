@@ -1,6 +1,5 @@
 rule download:
     """One source of the manifest, verified; partial files survive a failure."""
-    localrule: True
     output:
         f"{STUDY.layout.resources}/download/{{source}}-{{row}}/manifest.json",
     log:
@@ -8,6 +7,7 @@ rule download:
     wildcard_constraints:
         row="[0-9a-f]{8}",
     retries: RETRIES
+    localrule: True
     conda:
         "../../envs/study.yaml"
     resources:

@@ -1,12 +1,12 @@
 rule track:
     """Every run record into MLflow, by one writer."""
-    localrule: True
     input:
         rules.report.output,
     output:
         f"{S}/runs/mlflow.json",
     log:
         f"{S}/logs/tracking.log",
+    localrule: True
     conda:
         "../../envs/study.yaml"
     resources:
