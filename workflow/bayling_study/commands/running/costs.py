@@ -21,7 +21,7 @@ from bayling_study.core.files import read_json
 from bayling_study.core.records import stream_prompts
 from bayling_study.dag.chain import mixture_tokens
 from bayling_study.dag.rules import Dag
-from bayling_study.dag.shapes import PUBLISHED, study_models
+from bayling_study.dag.shapes import PUBLISHED, foundation_model, foundation_of
 
 with open(Path(__file__).with_suffix(".tsv"), encoding="utf-8", newline="") as stream:
     TABLE = {row["rule"]: row for row in csv.DictReader(stream, dialect="excel-tab")}
@@ -45,7 +45,6 @@ class Costs:
     def __init__(self, dag: Dag) -> None:
         self.layout = dag.layout
         self.names = job_names(dag)
-        self._shapes = {name: model.shape for name, model in study_models(dag.layout).items()}
         records = [*dag.layout.study.glob("runs/*/*.json"), *dag.layout.shared_records()]
         self.before = dict(_before(records))
 
@@ -54,10 +53,17 @@ class Costs:
         work = self.work(rule, name)
         if before := self.before.get(record_of(rule, name)):
             return before[0] * (work / before[1] if before[1] else 1.0)
-        row, shape = TABLE.get(rule, OTHERS), self._shapes.get(name.partition(" ")[0])
-        size = shape.parameters() / PARAMETERS if shape and rule in MODELS else 1.0
-        size *= INT8 if name in self.layout.names(Int8System) else 1.0
+        row = TABLE.get(rule, OTHERS)
+        size = self._size(name.partition(" ")[0]) if rule in MODELS else 1.0
         return float(row["start"]) + float(row["each"]) * work * size
+
+    def _size(self, system: str) -> float:
+        """Returns how much longer a system takes than the embedded study's, as far as known."""
+        if system not in self.layout.config.systems or not self.layout.with_model(system):
+            return 1.0
+        model = foundation_model(self.layout, foundation_of(self.layout.config, system))
+        size = model.shape.parameters() / PARAMETERS if model.shape else 1.0
+        return size * (INT8 if system in self.layout.names(Int8System) else 1.0)
 
     def counted(self, rule: str, name: str) -> float:
         """Returns what all meters of a job count together; 0 where that is for them to say."""

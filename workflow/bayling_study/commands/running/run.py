@@ -69,7 +69,7 @@ class Run:
         self._estimate = Estimate(
             costs, costs.names, MODELS, self._cores, known, Counter(jobs), self._needs
         )
-        return f"{self.total} job{'s' * (self.total != 1)}{to_go(self._left())}"
+        return f"{self.total} job{'s' * (self.total != 1)}{to_go(self.left())}"
 
     def _begun(self, message: Mapping[str, Any]) -> None:
         wildcards = message["wildcards"] or {}
@@ -82,7 +82,7 @@ class Run:
         now = time.time()
         job = self._estimate.end(number, now)
         self.done += 1
-        rest = to_go(self._left()) if self.done < self.total else ""
+        rest = to_go(self.left()) if self.done < self.total else ""
         return f"{self._count()} {_title(job)}, {clock(now - job.start)}{rest}"
 
     def state(self) -> str:
@@ -94,7 +94,7 @@ class Run:
                 words = f" ({meter.words})" if meter else ""
                 jobs.append(f"{_title(job)} {clock(time.time() - job.start)}{words}")
             listed = f"{self._count()} running: {', '.join(jobs)}"
-            return f"{listed}{to_go(self._left())}" if jobs else ""
+            return f"{listed}{to_go(self.left())}" if jobs else ""
 
     def _count(self) -> str:
         return f"[{self.done:{len(str(self.total))}}/{self.total}]"
@@ -104,7 +104,8 @@ class Run:
         found = read_meter(self._logs[number])
         return found if found and found.time >= int(job.start) else None
 
-    def _left(self) -> float | None:
+    def left(self) -> float | None:
+        """Returns the seconds until the run ends; none where nobody can say."""
         now, rest = time.time(), {}
         for number, job in self._estimate.running.items():
             if self._costs and (meter := self._meter(number, job)):
