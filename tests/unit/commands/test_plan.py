@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bayling_study.commands.plan import __main__ as program
-from bayling_study.commands.plan import disk, formulas, machine, training
+from bayling_study.commands.plan import disk, formulas, machine, tables, training
 from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.config import load_config
@@ -114,6 +114,19 @@ def test_shapes_come_from_the_checkpoint_first(study, tmp_path):
     assert model.shape.hidden == 32
     embedded = Layout(load_config(STUDIES["embedded"]))
     assert foundation_model(embedded, "foundation").shape == PUBLISHED["smollm2"]
+
+
+def test_a_model_as_large_as_a_known_one_is_taken_for_it_and_marked():
+    layout = Layout(load_config(ROOT / "config" / "studies" / "bayling-2-8b.yaml"))
+    released = foundation_model(layout, "released")
+    assert released.shape == PUBLISHED["llama-3-8b-instruct"] and released.origin == "estimate"
+    assert foundation_model(layout, "foundation").origin == "table"
+
+
+def test_systems_of_unknown_shape_are_named_and_not_silently_left_out(study, monkeypatch, capsys):
+    text = run(monkeypatch, capsys, "--study-config", study, "--gpus", 1, "--gpu-gib", 80)
+    assert "Not in the numbers of training, disk and time: foundation, tuned" in text
+    assert tables.unknown_shapes({"foundation": PUBLISHED["smollm2"]}) == ""
 
 
 def test_a_local_copy_tells_the_shape_and_is_not_fetched(study, tmp_path):

@@ -1,8 +1,9 @@
 """The shape of a study's models: from ``config.json`` where it is at hand, else from a table.
 
 The table holds the foundations of the BayLing papers, from the ``config.json``
-that their owners publish. It only serves the plan: once a foundation is
-downloaded, its own file counts.
+that their owners publish. A model that is not in it is taken to be like one whose
+weights are as large. This only serves the plan: once a foundation is downloaded, its
+own file counts.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ PUBLISHED = {
     "llama-3-8b-instruct": Shape(4096, 32, 32, 8, 128, 14336, 128256),
 }
 """Source id to shape."""
+ALIKE = 0.05
+"""Share by which a stated size may differ from that of a known shape's weights in 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Model:
     """A foundation as far as it is known: the numbers of its ``config.json``, and their origin."""
 
     shape: Shape | None
-    origin: Literal["config.json", "table", "unknown"]
+    origin: Literal["config.json", "table", "estimate", "unknown"]
 
 
 def foundation_of(config: StudyConfig, system: str) -> str:
@@ -52,6 +55,10 @@ def foundation_model(layout: Layout, system: str) -> Model:
             return Model(Shape.from_config(read_json(folder / "config.json")), "config.json")
     if source in PUBLISHED:
         return Model(PUBLISHED[source], "table")
+    size = layout.row(source).bytes or 0
+    for shape in PUBLISHED.values():
+        if abs(size / (2 * shape.parameters()) - 1) < ALIKE:
+            return Model(shape, "estimate")
     return Model(None, "unknown")
 
 

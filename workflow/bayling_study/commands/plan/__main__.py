@@ -79,7 +79,7 @@ def main() -> None:
         peak = (options.teraflops or A100_TFLOPS) if where.device_bytes else None
         print(tables.training_table(tunings, peak, options.utilisation))
         print(f"Training is planned for: {where.name}\n")
-    print(tables.disk_table(needs))
+    print(tables.disk_table(needs) + tables.unknown_shapes(shapes))
     print(tables.job_table(counts), flush=True)
     if profile is not None:
         on_cluster(dag, profile, tuned, options)

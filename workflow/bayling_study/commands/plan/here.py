@@ -10,8 +10,8 @@ from bayling_study.commands.plan.tables import table
 from bayling_study.commands.plan.work import Job, schedule
 from bayling_study.core.files import read_json
 
-NO_WORK = ("foundation", "track")
-"""Rules that link and send what others made: seconds, not counted."""
+NO_WORK = ("foundation",)
+"""Rules that link what others made."""
 
 
 def here_table(

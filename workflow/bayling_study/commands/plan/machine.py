@@ -76,9 +76,9 @@ def _granted(host_gib: float | None, asked: ResourceRequest | None) -> tuple[int
     return None, NOT_CHECKED
 
 
-def gpu_here() -> bool:
+def gpu_here(devices: Path = Path("/dev")) -> bool:
     """Tells whether there may be a GPU: by the files of its driver, for torch takes a second."""
-    return any(any(Path("/dev").glob(pattern)) for pattern in GPU_FILES)
+    return any(any(devices.glob(pattern)) for pattern in GPU_FILES)
 
 
 def this_machine(processes: int | None, host_gib: float | None = None) -> Machine:

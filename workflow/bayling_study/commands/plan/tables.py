@@ -108,7 +108,7 @@ def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: fl
         *("states", "activations", "buffers", "in all", "on the host"),
         *("measured", "measured time", "measured memory"),
     )
-    title = "Tuning (6 N tokens; memory of each process, in all with its libraries)"
+    title = "Tuning (6 N tokens; memory of each process, in all with libraries and a torn heap)"
     if teraflops:
         title = (
             f"Tuning (6 N tokens; device hours at {share:.0%} model FLOPs utilisation of "
@@ -133,6 +133,17 @@ def disk_table(needs: Sequence[Need]) -> str:
     ]
     title = "Disk (still to be written; peak: all that stays so far and the stage's own scratch)"
     return table(title, ("stage", "stays", "scratch", "peak"), rows)
+
+
+def unknown_shapes(shapes: Mapping[str, Shape | None]) -> str:
+    """Says which systems are in no sum, for nothing tells the shape of their model yet."""
+    names = ", ".join(name for name, shape in shapes.items() if shape is None)
+    if not names:
+        return ""
+    return (
+        f"Not in the numbers of training, disk and time: {names}, whose model's shape is not "
+        "known before it is fetched (make fetch)\n"
+    )
 
 
 def job_table(counts: dict[str, int]) -> str:

@@ -1,7 +1,8 @@
 """What tuning a system will take: tokens, operations, hours and memory."""
 
+import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bayling_study.config.systems import TunedSystem
@@ -11,7 +12,7 @@ from bayling_study.dag.chain import mixture_tokens, training_flops
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.attention import attention_kernel
 from bayling_study.shared.sizing.choice import Budget, choose
-from bayling_study.shared.sizing.memory import TrainingMemory, packed_length
+from bayling_study.shared.sizing.memory import TrainingMemory, heap_holes, packed_length
 from bayling_study.shared.sizing.shape import Shape
 
 
@@ -58,8 +59,11 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tu
     gpu = budget.device is not None
     kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
     choice = choose(shape, written, budget, kernel, step)
-    before = measured(layout, system)
-    return Tuning(system, tokens, counted, flops, choice.need, choice.tuning, before)
+    need, before = choice.need, measured(layout, system)
+    if not gpu:
+        steps = min(tokens / step, written.max_steps or math.inf)
+        need = replace(need, holes=heap_holes(need, steps))
+    return Tuning(system, tokens, counted, flops, need, choice.tuning, before)
 
 
 def measured(layout: Layout, system: str) -> MeasuredTraining | None:

@@ -20,19 +20,22 @@ from bayling_study.shared.sizing.speed import model_flops
 MILLION = 1e6
 START = {"plain": 4 * MILLION, "model": 30 * MILLION, "tuning": 80 * MILLION}
 """Turns until a job works: Python alone, with torch and transformers, with training's processes."""
-TURNS = {"corpora": 0.7, "synthesis": 36e3, "masks": 2e3, "conversation": 0.2e6, "comet": 11e3,
-         "scoring": 6e3}  # fmt: skip
-"""Turns per byte of sources, conversation (of a mixture or a suite), COMET's row, answer."""
+TURNS = {"corpora": 0.8, "synthesis": 36e3, "masks": 2e3, "interactive": 0.2e6, "comet": 11e3,
+         "scoring": 6e3, "end": 10e3}  # fmt: skip
+"""Turns per byte of sources, conversation (of a mixture; of an interactive suite), COMET's row, and
+per answer in scoring and in each stage at the end."""
 TRAINED_SHARE = 0.32
 """Of the products' speed on all cores that training reaches, optimiser and all."""
 READ_SHARE = 0.53
 """Of the products' speed that reading and writing answers reach."""
 FILLED = 0.68
 """Tokens of a conversation per token that its recipe may have, before they are counted."""
-SHARED = 0.7
+SHARED = 0.72
 """Of a mixture's tokens, those that training computes: a shared start stands once a sequence."""
 SUPERVISED = 0.23
 PROMPT_TOKENS = {"translation": 80, "interactive": 125}
+READ_TOKENS = 100
+"""Of a conversation of ``perplexity``."""
 ANSWER_TOKENS = {"foundation": 40, "tuned": 20}
 """Tokens of an answer, at most the suite's limit: untuned models go on."""
 
@@ -75,8 +78,8 @@ class Work:
         found = found if self.text else []
         made = [self._conversations(suite) for suite in suites]
         found += [
-            self._plain("prompts", suite, self.text, TURNS["conversation"] * (count or 0))
-            for suite, count in zip(suites, made, strict=True)
+            self._plain("prompts", name, self.text, TURNS.get(suite.kind, 0) * (count or 0))
+            for (name, suite), count in zip(suites.items(), made, strict=True)
         ]
         found += self._comet_training()
         for name in layout.with_model():
@@ -92,8 +95,10 @@ class Work:
             seconds = 0.0 if model else None  # a released model's size is not known here
             scored.append(self._job("comet_score", "score", [*answered, *model], seconds, "model"))
         found += scored
-        found.append(self._plain("significance", "significance", [job.key for job in scored], 0))
-        found.append(self._plain("report", "report", ["significance/significance"], 0))
+        needs, end = [job.key for job in scored], TURNS["end"] * answers
+        found.append(self._plain("significance", "significance", needs, end))
+        found.append(self._plain("report", "report", ["significance/significance"], end))
+        found.append(self._job("track", "track", ["report/report"], 0.0, "model"))
         return list({job.key: job for job in found}.values())
 
     def _job(
@@ -207,7 +212,7 @@ class Work:
         """Returns the seconds in which two models read the conversations of ``perplexity``."""
         if shape is None:
             return None
-        tokens = self.config.perplexity.conversations * PROMPT_TOKENS["interactive"]
+        tokens = self.config.perplexity.conversations * READ_TOKENS
         return 2 * 2 * shape.parameters() * tokens / (self.speed.products * READ_SHARE)
 
 

@@ -20,7 +20,7 @@ from bayling_study.commands.running.run import Run
 CHATTER = (
     "Assuming unrestricted shared filesystem", "Building DAG of jobs", "Using shell:",
     "Using profile", "Conda environments:", "Singularity containers:", "Select jobs to execute",
-    "Execute ", "Group jobs:", "Complete log", "Job rate limit", "Touching output file",
+    "Execute ", "Group jobs:", "Job rate limit", "Touching output file",
 )  # fmt: skip
 """How Snakemake's messages begin that say nothing of this study; a new one of its is shown."""
 TROUBLE = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR)
@@ -43,8 +43,7 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         self.stream: TextIO = sys.stdout if self.common_settings.stdout else sys.stderr
         self.run = Run()
-        self._live, self._drawn = self.stream.isatty(), False
-        self._troubled = False
+        self._drawn = self._troubled = False
         self._said = time.monotonic()
         self._stop = threading.Event()
         self._writing = threading.RLock()
@@ -70,8 +69,8 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         if record.levelno >= logging.WARNING or event in TROUBLE:
             return True
-        # After an error, "Trying to restart job" and the log's name are no chatter.
-        chatter = not self._troubled and record.getMessage().strip().startswith(CHATTER)
+        known = CHATTER if self._troubled else (*CHATTER, "Complete log")
+        chatter = record.getMessage().strip().startswith(known)
         return event is None and record.levelno == logging.INFO and not chatter
 
     def say(self, text: str, end: str = "\n") -> None:
@@ -84,10 +83,10 @@ class LogHandler(LogHandlerBase):
 
     def _keep_watch(self) -> None:
         while not self._stop.wait(LIVE_SECONDS):
-            quiet = time.monotonic() - self._said > QUIET_SECONDS
-            if not (self._live or quiet) or not (text := self.run.state()):
+            live, quiet = self.stream.isatty(), time.monotonic() - self._said > QUIET_SECONDS
+            if not (live or quiet) or not (text := self.run.state()):
                 continue
-            if self._live:
+            if live:
                 self.say(text[: shutil.get_terminal_size().columns - 1], end="")
             else:
                 self.say(text)

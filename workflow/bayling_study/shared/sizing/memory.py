@@ -35,11 +35,11 @@ bytes per parameter of a process's share:
   (``grad_partitions_flat_buffer``, 791) and the one that Adam reads (1338 to 1342): 20;
   with ``offload: all`` the 16-bit weights too (906): 22 in bf16.
 
-Neither the libraries nor the CUDA context are in these numbers, nor what an
-allocator holds on to: with sequences of many lengths the C library's heap on the CPU
-took a third more.
+Neither the libraries nor the CUDA context are in these numbers, nor, unless asked for
+(``heap_holes``), what an allocator holds on to.
 """
 
+import math
 from dataclasses import dataclass
 
 from bayling_study.config.lowcost import Adapter
@@ -53,9 +53,13 @@ OPTIMIZER_BYTES = 12
 """fp32 master weights and Adam's two moments."""
 FOUR_BITS = 0.5 + 4 / 64
 """Bytes of a weight in NF4 with an fp32 constant for each block of 64 (QLoRA)."""
-LIBRARIES = 640 << 20
-"""Bytes of Python, torch, transformers and DeepSpeed in a process that trains on cores: 0.4 GiB
-before the model is loaded, 0.2 GiB later (VmRSS; torch 2.13, DeepSpeed 0.19)."""
+LIBRARIES = 410 << 20
+"""Bytes of Python, torch, transformers and DeepSpeed in a process, before its model is loaded."""
+HOLES = 0.2
+"""Bytes of the C library's heap that no one uses, per byte of activations and root of the number
+of steps, in a process that trains on cores: its sequences ask for blocks of ever other sizes. With
+SmolLM2-135M (1.1 GiB of activations) a process held 3.8 to 4.1 GiB after one step, 5.0 and 5.1
+after 24, 5.4 after 50 and 6.3 after 125; beyond that nothing was measured."""
 BUCKET = 1 << 25
 """Gradients that DeepSpeed sums over processes at a time."""
 GATHERED = 1 << 28
@@ -73,17 +77,19 @@ class TrainingMemory:
         activations: of one packed sequence, with its logits.
         buffers: DeepSpeed's.
         host: states that DeepSpeed keeps in host memory.
+        holes: of the heap, once the training has run (``heap_holes``).
     """
 
     states: int
     activations: int
     buffers: int
     host: int
+    holes: int = 0
 
     @property
     def device(self) -> int:
         """Returns the bytes on the device."""
-        return self.states + self.activations + self.buffers
+        return self.states + self.activations + self.buffers + self.holes
 
     @property
     def resident(self) -> int:
@@ -137,6 +143,11 @@ def training_memory(
         buffers += second if offload == "none" else 0
     live = activations(shape, tuning, attention, supervised)
     return TrainingMemory(states, live, buffers, host)
+
+
+def heap_holes(need: TrainingMemory, steps: float) -> int:
+    """Returns the bytes that a process on cores holds for nothing after so many steps."""
+    return round(HOLES * need.activations * math.sqrt(steps))
 
 
 def _offloaded(stage: int, trained: int, size: int, processes: int) -> tuple[int, int]:
