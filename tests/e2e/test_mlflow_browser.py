@@ -5,22 +5,42 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from bayling_study.shared.tracking.mlflow_store import Store
+from bayling_study.core.files import write_json, write_text
+from bayling_study.core.network import free_port
+from bayling_study.core.records import (
+    Hypothesis,
+    Prompt,
+    Score,
+    write_hypotheses,
+    write_prompts,
+    write_scores,
+)
+from bayling_study.shared.tracking.jobs import study_jobs
+from bayling_study.shared.tracking.mlflow_store import send_study
 from bayling_study.shared.tracking.record import RunRecord
-from bayling_study.shared.tracking.target import default_uri
+from bayling_study.shared.tracking.target import target_of
+from helpers import ROOT
 from helpers.browser import BROWSER, NO_BROWSER, Browser
-from helpers.servers import MlflowServer
+from helpers.servers import START_SECONDS
 
 PICTURES = os.environ.get("BAYLING_PICTURES")
 STEPS = 12
+SOURCE, SAID = "房子是红色的。", "The house is red."
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER),
@@ -49,35 +69,80 @@ def write_study(study: Path) -> None:
     tuning.data["usage"] = {"samples": samples, "gpus": 0, "energy_joules": {}}
     tuning.close("finished")
     scoring = RunRecord(study / "runs/scoring/tuned.json", "scoring", "tuned", "small", "c0")
-    scoring.metrics({"translation.zh-en.chrf2": 43.5})
+    prompts = [Prompt(f"zh-en/{n}", "translation", "zh-en", {}, [SOURCE], [SAID]) for n in range(3)]
+    write_prompts(study / "prompts/translation.jsonl", prompts)
+    answers = [Hypothesis(prompt.id, [SAID], [3], ["stop"]) for prompt in prompts]
+    write_hypotheses(study / "generation/tuned/translation.jsonl", answers)
+    score = Score("translation", "zh-en", "tuned", "chrf2", 43.5, 41.0, 46.0, 3, "chrf2|v:1")
+    write_scores(study / "scoring/tuned/translation.json", [score])
+    scoring.output("scores", study / "scoring" / "tuned")
     scoring.close("finished")
+    write_json(study / "report/verdict.json", {"sentences": ["tuned is better by chrF (t)."]})
+    write_text(study / "report/answers.html", f"<p>{SAID}</p>")
+
+
+@dataclass
+class Pages:
+    """What ``make ui`` serves: the address that it printed, and the server's own."""
+
+    address: str
+    uri: str
+
+
+@contextmanager
+def shown(study: Path, *options: str) -> Iterator[Pages]:
+    """Runs the command of ``make ui`` until its pages are no longer needed."""
+    port = free_port()
+    command = [sys.executable, "-m", "bayling_study.commands.ui", "--study", str(study)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    with open(study / "ui.log", "w") as log:
+        server = subprocess.Popen(
+            [*command, "--port", str(port), *options],
+            stdout=subprocess.PIPE, stderr=log, env=environment, text=True, start_new_session=True,
+        )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[0]
+        uri = f"http://127.0.0.1:{port}"
+        end = time.monotonic() + START_SECONDS
+        while not answers(f"{uri}/health"):
+            assert server.poll() is None and time.monotonic() < end, (study / "ui.log").read_text()
+            time.sleep(0.3)
+        yield Pages(address, uri)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address, timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     study = tmp_path_factory.mktemp("pages") / "small"
     write_study(study)
-    store = Store(default_uri(study), study)
-    for path in sorted((study / "runs").glob("*/*.json")):
-        store.sync(path)
-    store.finish([])
-    server = MlflowServer(default_uri(study), study / "server")
-    server.start()
-    yield server
-    server.stop()
+    send_study(study, study_jobs(study), target_of(study))
+    with shown(study) as pages:
+        yield pages
 
 
 @pytest.fixture(scope="module")
-def runs(pages: MlflowServer) -> dict[str, str]:
-    """Returns the address of each job's page, and the experiment's."""
+def runs(pages: Pages) -> dict[str, str]:
+    """Returns the address of each job's page, of ``system/NAME``, and the experiment's."""
     client = MlflowClient(tracking_uri=pages.uri)
     experiment = client.get_experiment_by_name("small").experiment_id
-    found = client.search_runs([experiment])
     place = f"experiments/{experiment}/runs"
-    jobs = {
-        r.data.tags["bayling.job"]: r.info.run_id for r in found if "bayling.job" in r.data.tags
-    }
-    return {"": place} | {job: f"{place}/{run}" for job, run in jobs.items()}
+    found = {"": place}
+    for run in client.search_runs([experiment]):
+        kind = run.data.tags["bayling.kind"]
+        name = f"{run.info.run_name}" if kind == "job" else f"{kind}/{run.info.run_name}"
+        found[name] = f"{place}/{run.info.run_id}"
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -88,21 +153,52 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def look(pages: MlflowServer, browser: Browser) -> Callable[..., str]:
+def look(pages: Pages, browser: Browser) -> Callable[..., str]:
     """Returns what shows a page once all that is wanted is there."""
 
-    def shown(page: str, name: str, *wanted: str) -> str:
+    def looked(page: str, name: str, *wanted: str) -> str:
         picture = None
         if PICTURES:
             Path(PICTURES).mkdir(parents=True, exist_ok=True)
             picture = Path(PICTURES) / f"{name}.png"
         return browser.wait_for(f"{pages.uri}/#/{page}", wanted, picture)
 
-    return shown
+    return looked
 
 
-def test_the_studys_runs_are_listed(look, runs):
-    look(runs[""], "runs", "matching runs", ">small<", "<strong>4</strong>")
+def test_the_printed_page_lists_the_runs(look, runs, pages):
+    assert pages.address == f"{pages.uri}/#/{runs['']}"
+    look(runs[""], "runs", "matching runs", ">small<", "<strong>5</strong>")
+
+
+def test_the_tuned_systems_chrf_is_found_from_the_studys_run(look, runs):
+    link = f'href="#/{runs["system/tuned"]}"'
+    look(runs["study/small"], "study", "tuned is better by chrF (t).", link)
+    look(
+        runs["system/tuned"], "system", "translation.zh-en.chrf2", ">43.5<", "#/models/small.tuned"
+    )
+
+
+def test_a_systems_answers_are_a_table(look, runs):
+    table = f"{runs['system/tuned']}/artifacts/answers/translation.json"
+    look(table, "answers", SOURCE, SAID, "reference", "zh-en/2")
+
+
+def test_the_page_of_answers_opens(look, runs):
+    look(f"{runs['study/small']}/artifacts/answers.html", "page", "answers.html", "<iframe")
+
+
+def test_nothing_is_told_to_others(pages):
+    address = f"{pages.uri}/ajax-api/3.0/mlflow/ui-telemetry"
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        assert json.load(answer)["disable_ui_telemetry"] is True
+
+
+def test_all_studies_are_compared_on_one_page(browser, tmp_path):
+    for name in ("small", "other"):
+        write_study(tmp_path / name)
+    with shown(tmp_path / "small", "--all") as pages:
+        browser.wait_for(pages.address, ["matching runs", ">small<", ">other<"])
 
 
 def test_a_job_says_where_its_files_are(look, runs):
