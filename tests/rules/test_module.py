@@ -101,15 +101,21 @@ def test_the_whole_study_is_planned_under_other_names(study):
     assert f"local {[f'bayling_{name}' for name in own]}" in text, text
 
 
-@pytest.mark.parametrize(
-    "config", ["", "study: {results: out}\nextends: config/studies/replay.yaml"]
-)
-def test_shipped_studies_are_found_from_another_folder(tmp_path, config):
-    (tmp_path / "mine.yaml").write_text(config or "tuning: {epochs: 2}\n")
+def test_values_without_a_study_are_laid_over_the_embedded_one(tmp_path):
+    (tmp_path / "mine.yaml").write_text("tuning: {epochs: 2}\n")
     write_caller(tmp_path, f'"{ROOT / "Snakefile"}"', "mine.yaml")
-    code, text = snakemake(tmp_path, "bayling_study", "--dry-run")
-    assert code == 0, text
-    assert ("out/replay/report/index.html" if config else "results/embedded/report") in text, text
+    code, text = snakemake(tmp_path, "bayling_report", "--dry-run")
+    assert code == 0 and "results/embedded/report/index.html" in text, text
+    assert str(ROOT / "config" / "published.tsv") in text
+
+
+def test_the_manuals_example_runs_and_names_its_study(tmp_path):
+    manual = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    section = manual.partition("## From another workflow")[2]
+    example = section.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "Snakefile").write_text(example.replace("/path/to/bayling-study", str(ROOT)))
+    code, text = snakemake(tmp_path, "table.txt", "--dry-run")
+    assert code == 0 and "results/mine/report/index.html" in text, text
     assert str(ROOT / "config" / "published.tsv") in text
 
 
