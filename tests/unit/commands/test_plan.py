@@ -178,7 +178,7 @@ def test_memory_that_is_too_small_is_refused():
     def plan(**settings: object) -> training.Tuning:
         section = TuningSection.model_validate({"offload": "none", **settings})
         need = memory.training_memory(PUBLISHED["llama-13b"], section, 8)
-        return training.Tuning("tuned", 1.0, True, 1.0, need, section, None)
+        return training.Tuning("tuned", 1.0, True, 1.0, need, section)
 
     large = machine.machine(8, 80, None)
     machine.check_memory(large, plan(zero_stage=3))
@@ -199,7 +199,7 @@ def test_the_plan_accepts_what_the_job_accepts(share):
     """Nine tenths of a memory may be planned, of a GPU's and of the host's."""
     section = TuningSection(zero_stage=3, offload="optimizer")
     need = memory.training_memory(PUBLISHED["llama-7b"], section, 2)
-    tuning = training.Tuning("tuned", 1.0, True, 1.0, need, section, None)
+    tuning = training.Tuning("tuned", 1.0, True, 1.0, need, section)
     plenty = 1 << 50
     for device, host in ((need.device / share, plenty), (plenty, 2 * need.host / share)):
         where = machine.Machine(2, int(device), int(host), "two GPUs")
@@ -235,20 +235,6 @@ def test_tokens_are_counted_where_the_mixture_exists(study):
     record = layout.study / "runs" / "synthesis" / "default.json"
     write_json(record, {"metrics": {"tokens.real": 1234}})
     assert chain.mixture_tokens(layout, "tuned") == (1234.0, True)
-
-
-def test_a_measured_run_is_used(study):
-    layout = Layout(load_config(study))
-    assert training.measured(layout, "tuned") is None
-    points = [
-        {"step": step, "values": {"real_tokens_per_second": rate, "memory_gib": 1.0 + step}}
-        for step, rate in enumerate([100.0, 300.0, 200.0])
-    ]
-    record = {"history": points, "parameters": {"processes": 2}, "host": {"name": "box"}}
-    write_json(layout.study / "runs" / "tuning" / "tuned.json", record)
-    assert training.measured(layout, "tuned") == training.MeasuredTraining(200.0, 2, 3.0)
-    write_json(layout.study / "runs" / "tuning" / "tuned.json", record | {"history": []})
-    assert training.measured(layout, "tuned") is None
 
 
 @pytest.mark.parametrize("name", ["embedded", "replay"])

@@ -85,7 +85,7 @@ def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:
 
 
 def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: float) -> str:
-    """Renders tuning jobs: by formula for a stated device, and as measured where they ran.
+    """Renders tuning jobs, by formula for a stated device.
 
     Args:
         tunings: the jobs.
@@ -101,12 +101,11 @@ def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: fl
         whole = need.device if teraflops else need.resident
         parts = map(gibibytes, (need.states, need.activations, need.buffers, whole, need.host))
         job = (tuning.system, tokens, f"{tuning.flops:.2e}", took)
-        rows.append((*job, *settings, *parts, *_measured(tuning)))
+        rows.append((*job, *settings, *parts))
     header = (
         *("system", "tokens", "model FLOPs", "device hours"),
         *("ZeRO stage, offload", "packed length"),
         *("states", "activations", "buffers", "in all", "on the host"),
-        *("measured", "measured time", "measured memory"),
     )
     title = "Tuning (6 N tokens; memory of each process, in all with libraries and a torn heap)"
     if teraflops:
@@ -115,14 +114,6 @@ def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: fl
             f"{teraflops:g} TFLOP/s; memory of each process, without libraries and reserves)"
         )
     return table(title, header, rows)
-
-
-def _measured(tuning: Tuning) -> tuple[str, str, str]:
-    found = tuning.measured
-    if found is None:
-        return "-", "-", "-"
-    took = f"{tuning.tokens / found.tokens_per_second / 3600:.2f} h x {found.processes}"
-    return f"{found.tokens_per_second:,.0f} tokens/s", took, f"{found.memory_gib:.2f} GiB"
 
 
 def disk_table(needs: Sequence[Need]) -> str:

@@ -72,33 +72,37 @@ class Work:
 
     def jobs(self, corpus_bytes: int) -> list[Job]:
         """Returns all jobs but downloads, whose time is the network's."""
-        layout, suites = self.layout, self.config.suites
-        prompts = [f"prompts/{suite}" for suite in suites]
-        found = [self._plain("corpora", "corpora", [], TURNS["corpora"] * corpus_bytes)]
-        found = found if self.text else []
-        made = [self._conversations(suite) for suite in suites]
-        found += [
-            self._plain("prompts", name, self.text, TURNS.get(suite.kind, 0) * (count or 0))
-            for (name, suite), count in zip(suites.items(), made, strict=True)
-        ]
-        found += self._comet_training()
+        layout, suites, embedded = self.layout, self.config.suites, self.config.comet.embedded
+        found = []
+        if self.text:
+            found = [self._plain("corpora", "corpora", [], TURNS["corpora"] * corpus_bytes)]
+        for name, suite in suites.items():
+            turns = TURNS.get(suite.kind, 0) * (self._prompts(name) or 0)
+            found.append(self._plain("prompts", name, self.text, turns))
+        if self.comet and embedded:
+            turns = TURNS["comet"] * embedded.rows * embedded.epochs
+            found.append(self._plain("comet_segments", "segments", self.text, 0))
+            needs = ["comet_segments/segments"]
+            found.append(self._plain("comet_training", "training", needs, turns))
         for name in layout.with_model():
-            found += self._model(name, prompts)
+            found += self._model(name, [f"prompts/{suite}" for suite in suites])
         answered = [f"generation/{name}" for name in layout.with_model()]
-        answers = sum(self._answers(suite)[0] or 0 for suite in layout.generated_suites())
+        answers = sum(self._answers(suite) or 0 for suite in layout.generated_suites())
         scored = [
             self._plain("scoring", name, answered, TURNS["scoring"] * answers)
             for name in layout.evaluated()
         ]
-        if self.comet:
-            model = ["comet_training/training"] if self.config.comet.embedded else []
-            seconds = 0.0 if model else None  # a released model's size is not known here
-            scored.append(self._job("comet_score", "score", [*answered, *model], seconds, "model"))
-        found += scored
+        if self.comet:  # a released model's size is not known here
+            needs = [*answered, "comet_training/training"]
+            seconds = 0.0 if embedded else None
+            scored.append(self._job("comet_score", "score", needs, seconds, "model"))
         needs, end = [job.key for job in scored], TURNS["end"] * answers
-        found.append(self._plain("significance", "significance", needs, end))
-        found.append(self._plain("report", "report", ["significance/significance"], end))
-        found.append(self._job("track", "track", ["report/report"], 0.0, "model"))
+        found += [
+            *scored,
+            self._plain("significance", "significance", needs, end),
+            self._plain("report", "report", ["significance/significance"], end),
+            self._job("track", "track", ["report/report"], 0.0, "model"),
+        ]
         return list({job.key: job for job in found}.values())
 
     def _job(
@@ -109,19 +113,8 @@ class Work:
         return Job(rule, name, tuple(needs), None if seconds is None else begin + seconds, cores)
 
     def _plain(self, rule: str, name: str, needs: list[str], turns: float) -> Job:
-        start = "model" if rule in ("synthesis", "masks") else "plain"
+        start = "model" if rule in ("synthesis", "masks", "comet_training") else "plain"
         return self._job(rule, name, needs, turns / self.speed.python, start)
-
-    def _comet_training(self) -> list[Job]:
-        embedded = self.config.comet.embedded
-        if not self.comet or embedded is None:
-            return []
-        turns = TURNS["comet"] * embedded.rows * embedded.epochs
-        seconds = turns / self.speed.python
-        return [
-            self._plain("comet_segments", "segments", self.text, 0),
-            self._job("comet_training", "training", ["comet_segments/segments"], seconds, "model"),
-        ]
 
     def _model(self, name: str, prompts: list[str]) -> list[Job]:
         """Returns the jobs that make a system and let it answer."""
@@ -171,25 +164,23 @@ class Work:
         work *= 4 / 3 if tuning.gradient_checkpointing else 1
         return work / (self.speed.products * self.speed.cores * TRAINED_SHARE)
 
-    def _conversations(self, suite: str) -> int | None:
+    def _prompts(self, suite: str) -> int | None:
         """Returns the prompts of a suite; none where only its source tells them."""
         found = self.config.suites[suite]
         made = self.layout.prompts([suite])[0]
         if made.is_file():
             return made.read_bytes().count(b"\n")
-        if isinstance(found, TranslationSuite):
-            return len(found.directions) * found.segments
-        if isinstance(found, InteractiveSuite):
-            return len(found.directions) * found.conversations
+        if isinstance(found, TranslationSuite | InteractiveSuite):
+            each = getattr(found, "segments", 0) or getattr(found, "conversations", 0)
+            return len(found.directions) * int(each)
         return None
 
-    def _answers(self, suite: str) -> tuple[float | None, int]:
-        """Returns a suite's answers and the tokens of a prompt."""
-        found, count = self.config.suites[suite], self._conversations(suite)
-        turns = 1.0
-        if isinstance(found, InteractiveSuite):
-            turns = sum(n * w for n, w in found.turns.items()) / sum(found.turns.values())
-        return None if count is None else count * turns, PROMPT_TOKENS.get(found.kind, 125)
+    def _answers(self, suite: str) -> float | None:
+        """Returns a suite's answers: one for each turn of a prompt."""
+        found, count = self.config.suites[suite], self._prompts(suite)
+        if count is None or not isinstance(found, InteractiveSuite):
+            return count
+        return count * sum(n * w for n, w in found.turns.items()) / sum(found.turns.values())
 
     def _answering(self, name: str, shape: Shape | None) -> float | None:
         if shape is None:
@@ -197,8 +188,8 @@ class Work:
         seconds = 0.0
         kind = "foundation" if isinstance(self.config.systems[name], FoundationSystem) else "tuned"
         for suite in self.layout.generated_suites():
-            count, prompt = self._answers(suite)
-            how = getattr(self.config.suites[suite], "decoding", None)
+            count, found = self._answers(suite), self.config.suites[suite]
+            how, prompt = getattr(found, "decoding", None), PROMPT_TOKENS.get(found.kind, 125)
             if count is None or how is None:
                 return None
             written = min(ANSWER_TOKENS[kind], how.max_new_tokens)
