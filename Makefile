@@ -55,11 +55,7 @@ JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
 help: ## develop: this list
 	@for group in run look cluster develop; do echo "$$group"; \
-<<<<<<< HEAD
 	awk -F ":.*## $$group: " '/^[a-z-]+:.*## / && NF > 1 {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST)); done
-=======
-	awk -F ":.*## $$group: " '/^[a-z-]+:.*## / && NF > 1 {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST)); done
->>>>>>> condor
 	@echo "  Variables: STUDY=$(STUDY)  CONFIG=more.yaml  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
 study: envs ## run: run the study to its report (STUDY=NAME for another one, VERBOSE=1, NOTIFY=command)
