@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from bayling_study.commands.why.__main__ import main
+from bayling_study.commands.why.runs import RunIds
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.shared.tracking.jobs import study_jobs
-from bayling_study.shared.tracking.mlflow_store import Store, default_uri
+from bayling_study.shared.tracking.mlflow_store import Store, default_uri, runs_of
 from bayling_study.shared.tracking.record import RunRecord
 
 
@@ -147,3 +148,14 @@ def test_a_file_that_no_job_made_is_refused_with_examples(study, monkeypatch, ca
     with pytest.raises(StudyError, match="no run record names this file") as refused:
         ask(monkeypatch, capsys, study / "stray.txt")
     assert "results/demo/scoring/tuned/t.json" in str(refused.value)
+
+
+def test_the_local_store_is_read_as_mlflow_reads_it(study):
+    store = Store(default_uri(study), study)
+    for found in study_jobs(study):
+        store.sync(found.file)
+    known = {
+        run.data.tags.get("bayling.uid", ""): run.info.run_id
+        for run in runs_of(default_uri(study), study)
+    }
+    assert RunIds(study)._runs == known and len(known) == 5  # four jobs and the study itself

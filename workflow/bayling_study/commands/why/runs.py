@@ -13,10 +13,8 @@ from bayling_study.shared.tracking.mlflow_store import runs_of
 from bayling_study.shared.tracking.target import target_of
 
 NOTHING = "not in MLflow (make track)"
-TAGS = """
-SELECT tags.run_uuid, tags.key, tags.value FROM tags JOIN runs USING (run_uuid)
-JOIN experiments USING (experiment_id)
-WHERE experiments.name = ? AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC
+RUNS = """SELECT iif(key = 'bayling.uid', value, ''), run_uuid FROM tags JOIN runs USING (run_uuid)
+WHERE lifecycle_stage = 'active' AND (key = 'bayling.uid' OR key = 'mlflow.runName' AND value = ?)
 """
 
 
@@ -38,7 +36,7 @@ class RunIds:
             if not local.is_file():
                 return NOTHING  # asking would create the store
             with suppress(sqlite3.Error):  # of another version: MLflow knows
-                return _read(local, self._target.experiment, self._study.name)
+                return _read(local, self._study.name)
         try:
             runs = runs_of(self._target.uri, self._study, self._target.experiment)
         except StudyError as error:
@@ -71,15 +69,7 @@ class RunIds:
         return wanted[0]
 
 
-def _read(store: Path, experiment: str, study: str) -> dict[str, str]:
+def _read(store: Path, study: str) -> dict[str, str]:
     """Returns what ``runs_of`` finds, without MLflow's client, whose import takes seconds."""
     with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        rows = connection.execute(TAGS, (experiment,)).fetchall()
-    tags: dict[str, dict[str, str]] = {}
-    for run, key, value in rows:
-        tags.setdefault(run, {})[key] = value
-    parents = {run for run, own in tags.items() if own.get("mlflow.runName") == study}
-    family = {
-        run: own for run, own in tags.items() if {run, own.get("mlflow.parentRunId")} & parents
-    }
-    return {own.get("bayling.uid", ""): run for run, own in family.items()}
+        return dict(connection.execute(RUNS, (study,)))
