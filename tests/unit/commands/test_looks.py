@@ -8,15 +8,15 @@ import pytest
 from bayling_study.commands.plan import machine
 from helpers import ROOT
 
+LOOKS = (
+    *("plan.__main__", "status.__main__", "why.__main__", "ranking.__main__", "preflight.__main__"),
+    *("compare.__main__", "share", "summary"),
+)
 SLOW = ("torch", "transformers", "scipy", "mlflow", "pandas", "datasets")
 """Libraries whose import takes a second or more."""
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["plan.__main__", "status.__main__", "why.__main__", "ranking.__main__", "preflight.__main__"]
-    + ["compare.__main__", "share", "summary"],
-)
+@pytest.mark.parametrize("module", LOOKS)
 def test_a_look_imports_no_slow_library(module):
     code = f"import sys, bayling_study.commands.{module}; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
