@@ -195,14 +195,21 @@ def test_every_job_is_shown_begun_or_to_come(tmp_path, monkeypatch):
     dag = embedded(tmp_path, monkeypatch)
     for name in ("foundation", "tuned"):
         record(dag.layout.study, "generation", name)
+    record(dag.layout.study, "perplexity", "tuned-int8", state="running", end=None)
+    log = dag.layout.study / "logs/perplexity/tuned-int8.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "2026-11-28 15:00:00 perplexity tuned-int8: opinions of tuned: 2 of 9 rows in 00:04, x\n"
+    )
     record(dag.layout.study, "export", "tuned-int8", state="failed", error="no room")
     lines = status(dag)
-    assert lines[1] == "24 jobs: 2 finished, 1 failed, 21 to come"
+    assert lines[1] == "24 jobs: 2 finished, 1 running, 1 failed, 20 to come"
     text = " ".join(" ".join(lines).split())
     assert "failed: export/tuned-int8" in text
     assert "finished: generation/foundation 1 s" in text and "generation/tuned 1 s" in text
     coming = text.partition("to come: ")[2].split(", ")
-    assert len(coming) == 21
+    assert len(coming) == 20
+    assert "opinions of tuned: 2 of 9 rows in 00:04, x" in text
     assert {"generation/tuned-int8", "comet/score", "track/track", "corpora/corpora"} <= {*coming}
     assert "Report" not in text
 
@@ -220,7 +227,7 @@ def test_a_finished_study_ends_with_its_result_and_report(tmp_path, monkeypatch)
     (dag.layout.study / "report/index.html").touch()
     lines = status(dag)
     assert lines[1] == "24 jobs: 24 finished, 0 to come"
-    assert lines[-2:] == ["Tuning helps.", f"Report: {dag.layout.study}/report/index.html"]
+    assert lines[-3:] == ["Tuning helps.", "", f"Report: {dag.layout.study}/report/index.html"]
 
 
 def test_a_queue_that_fails_is_one_line(tmp_path, monkeypatch):
