@@ -310,7 +310,12 @@ def test_a_build_says_a_line_now_and_then_and_shows_why_it_failed(checkout, monk
     ):
         build.run(environment, [sys.executable, "-c", words], log, lock, time.monotonic())
     lines = capsys.readouterr().err.splitlines()
-    assert "study: 0 min, 0 packages in place; Collecting x" in lines
+    (environment.folder / "lib/python3.11/site-packages/x-1.dist-info").mkdir(parents=True)
+    log.write_text("Collecting a==1 (from y)\nCollecting b==2 (from y)\n")
+    environment.files[0].write_text("a==1\nb==2\nc==3\nd==4\n")
+    assert build.progress(environment, log, time.monotonic() - 120) == (
+        "2 min, 2 of 4 packages collected, 1 a minute, 2 min left; 1 installed; Collecting b==2"
+    )
     assert lines[-1] == "Collecting x (from y)"
 
 

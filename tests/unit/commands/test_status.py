@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from bayling_study.commands.plan.jobs import job_names, record_of
 from bayling_study.commands.status import cancel
-from bayling_study.commands.status.__main__ import _lines_of
+from bayling_study.commands.status.__main__ import _lines_of, status
 from bayling_study.commands.status.jobs import jobs
 from bayling_study.commands.status.queues import slurm
 from bayling_study.commands.status.queues.table import SCHEDULERS, queued
 from bayling_study.commands.status.times import duration
 from bayling_study.commands.status.training import trainings
+from bayling_study.config import load_config
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
+from bayling_study.dag.rules import Dag
 from helpers import ROOT
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -190,3 +193,62 @@ def test_names_of_jobs_are_as_the_plugin_allows(name, start):
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (200, "3:20 min"), (7500, "2:05 h")])
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def embedded(tmp_path, monkeypatch) -> Dag:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PATH", "")
+    overlay = tmp_path / "overlay.yaml"
+    places = f"results: {tmp_path}/results, resources: {tmp_path}/resources"
+    overlay.write_text(f"study: {{{places}}}")
+    return Dag(load_config(ROOT / "config/config.yaml", overlay))
+
+
+def test_every_job_is_shown_begun_or_to_come(tmp_path, monkeypatch):
+    dag = embedded(tmp_path, monkeypatch)
+    for name in ("foundation", "tuned"):
+        record(dag.layout.study, "generation", name)
+    record(dag.layout.study, "perplexity", "tuned-int8", state="running", end=None)
+    log = dag.layout.study / "logs/perplexity/tuned-int8.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "2026-11-28 15:00:00 perplexity tuned-int8: opinions of tuned: 2 of 9 rows in 00:04, x\n"
+    )
+    record(dag.layout.study, "export", "tuned-int8", state="failed", error="no room")
+    lines = status(dag)
+    assert lines[1] == "24 jobs: 2 finished, 1 running, 1 failed, 20 to come"
+    text = " ".join(" ".join(lines).split())
+    assert "failed: export/tuned-int8" in text
+    assert "finished: generation/foundation 1 s" in text and "generation/tuned 1 s" in text
+    coming = text.partition("to come: ")[2].split(", ")
+    assert len(coming) == 20
+    assert "opinions of tuned: 2 of 9 rows in 00:04, x" in text
+    assert {"generation/tuned-int8", "comet/score", "track/track", "corpora/corpora"} <= {*coming}
+    assert "Report" not in text
+
+
+def test_a_finished_study_ends_with_its_result_and_report(tmp_path, monkeypatch):
+    dag = embedded(tmp_path, monkeypatch)
+    shared = {path.parent.name: path.stem for path in dag.layout.shared_records()}
+    for rule, names in job_names(dag).items():
+        for name in names:
+            if rule != "track":
+                stage, written = record_of(rule, name)
+                record(dag.layout.study, stage, shared[stage] if stage == "foundation" else written)
+    write_json(dag.layout.study / "runs/mlflow.json", {})
+    write_json(dag.layout.study / "report/verdict.json", {"sentences": ["Tuning helps."]})
+    (dag.layout.study / "report/index.html").touch()
+    lines = status(dag)
+    assert lines[1] == "24 jobs: 24 finished, 0 to come"
+    assert lines[-3:] == ["Tuning helps.", "", f"Report: {dag.layout.study}/report/index.html"]
+
+
+def test_a_queue_that_fails_is_one_line(tmp_path, monkeypatch):
+    dag = embedded(tmp_path, monkeypatch)
+    program = tmp_path / "squeue"
+    program.write_text(
+        "#!/bin/sh\necho 'error: no host' >&2\necho 'fatal: no source' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert [line for line in status(dag) if "queue" in line] == ["queue: fatal: no source"]

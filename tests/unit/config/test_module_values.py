@@ -14,7 +14,10 @@ from bayling_study.core.errors import StudyError
         ({}, "embedded"),
         ({"tuning": {"epochs": 2}}, "embedded"),
         ({"extends": "config/studies/replay.yaml"}, "replay"),
-        ({"extends": ["config/studies/bayling-7b.yaml", "config/overlays/bayling-80.yaml"]}, "bayling-7b"),
+        (
+            {"extends": ["config/studies/bayling-7b.yaml", "config/overlays/bayling-80.yaml"]},
+            "bayling-7b",
+        ),
         ({"extends": "config/studies/replay.yaml", "study": {"name": "mine"}}, "mine"),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 import tqdm.std
 
 from bayling_study.core.progress import Progress
+from bayling_study.shared.tracking.record import run_record
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", re.MULTILINE)
 
@@ -118,3 +119,14 @@ def test_a_terminal_shows_a_bar_below_what_is_logged() -> None:
 
 def test_a_terminal_that_tells_no_width_gets_lines() -> None:
     assert "rows of a source: 4 of 4 rows in 00:00" in on_a_terminal(0)
+
+
+def test_a_meter_names_the_job_that_the_process_is_at(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Progress, "job", "")
+    with run_record(tmp_path / "r.json", "generation", "tuned", "demo", ""):
+        list(Progress("wmt22 turn 1", over=[1, 2]))
+    with run_record(tmp_path / "s.json", "corpora", "corpora", "demo", ""):
+        list(Progress("reading", over=[1]))
+    first, second = capsys.readouterr().err.splitlines()
+    assert " generation tuned: wmt22 turn 1: 2 of 2 rows in " in first
+    assert " corpora: reading: 1 of 1 rows in " in second

@@ -32,6 +32,13 @@ def aligned(rows: Sequence[Sequence[str]], ruled: bool = True) -> str:
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
+def ending(study: Path) -> list[str]:
+    """Returns the last lines about a study: its verdict, and where its report is."""
+    lines = [fill(text, WIDTH, subsequent_indent="  ") for text in read_verdict(study)]
+    report = study / "report" / "index.html"
+    return [*lines, "", f"Report: {report}"] if report.is_file() else []
+
+
 def main() -> None:
     """Prints the summary of a finished study."""
     study = cli.command(__name__, study=cli.STUDY).parse_args().study
@@ -43,8 +50,7 @@ def main() -> None:
     if (missing := report / "tables" / "missing.tsv").exists():
         print(f"\nCaution: the report lacks these blocks ({study / 'logs' / 'report.log'}):")
         print(table(missing))
-    lines = [fill(text, WIDTH, subsequent_indent="  ") for text in read_verdict(study)]
-    print("\n".join(["", *lines, "", f"Report: {report / 'index.html'}"]))
+    print("\n".join(["", *ending(study)]))
     if tracked.exists() and "pending" in read_json(tracked):
         print("MLflow was not reached; `make track` sends the run records once it answers.")
 

@@ -19,7 +19,7 @@ from bayling_study.commands.running.run import Run
 
 CHATTER = (
     "Assuming unrestricted shared filesystem", "Building DAG of jobs", "Using shell:",
-    "Using profile", "Conda environments:", "Singularity containers:", "Select jobs to execute",
+    "Conda environments:", "Singularity containers:", "Select jobs to execute",
     "Execute ", "Group jobs:", "Job rate limit", "Touching output file",
 )  # fmt: skip
 """How Snakemake's messages begin that say nothing of this study; a new one of its is shown."""

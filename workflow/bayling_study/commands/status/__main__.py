@@ -12,16 +12,16 @@ from pathlib import Path
 from textwrap import fill
 
 from bayling_study.commands.plan.jobs import job_names, record_of
+from bayling_study.commands.running.meters import read_meter
 from bayling_study.commands.status.jobs import ORDER, StartedJob, jobs
 from bayling_study.commands.status.queues.queued import Queued
 from bayling_study.commands.status.queues.table import queued
 from bayling_study.commands.status.times import duration
 from bayling_study.commands.status.training import TrainingStatus, trainings
-from bayling_study.commands.summary import WIDTH
+from bayling_study.commands.summary import WIDTH, ending
 from bayling_study.config import load_config
 from bayling_study.core import cli
 from bayling_study.dag.rules import Dag
-from bayling_study.shared.verdict import read_verdict
 
 TRACKED = Path("runs") / "mlflow.json"
 """What the job that tracks leaves in a study; it keeps no record of its own."""
@@ -64,7 +64,7 @@ def status(dag: Dag) -> list[str]:
     lines += [fill(f"to come: {', '.join(coming)}", WIDTH, subsequent_indent="  ")] * bool(coming)
     if queue:
         lines += ["queue:", *(_queue_line(job) for job in queue)]
-    return lines if coming else [*lines, *_end(dag.layout.study)]
+    return lines if coming else [*lines, *ending(dag.layout.study)]
 
 
 def to_come(dag: Dag, found: list[StartedJob]) -> list[str]:
@@ -83,13 +83,6 @@ def _summary(found: list[StartedJob], coming: list[str], tracked: bool) -> str:
     counts["finished"] += tracked
     parts = [f"{counts[state]} {state}" for state in reversed(ORDER) if counts[state]]
     return f"{counts.total() + len(coming)} jobs: {', '.join([*parts, f'{len(coming)} to come'])}"
-
-
-def _end(study: Path) -> list[str]:
-    """Returns the result and where the report is, as ``make study`` ends with them."""
-    report = study / "report" / "index.html"
-    verdict = [fill(text, WIDTH, subsequent_indent="  ") for text in read_verdict(study)]
-    return [*verdict, f"Report: {report}"] if report.is_file() else []
 
 
 def _training_line(training: TrainingStatus) -> str:
@@ -111,6 +104,8 @@ def _job_lines(found: list[StartedJob]) -> list[str]:
 def _lines_of(job: StartedJob) -> list[str]:
     took = duration((job.end or time.time()) - job.start)
     lines = [f"  {job.title:32} {took:>8}  {job.where}"]
+    meter = read_meter(job.log) if job.log is not None and job.state == "running" else None
+    lines += [f"    {meter.words}"] if meter else []
     if job.error and job.state != "finished":
         lines.append(f"    {job.error}")
     if job.log is not None and job.state != "finished":

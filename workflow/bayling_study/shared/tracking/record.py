@@ -105,6 +105,7 @@ class RunRecord:
         if self.usage is not None:
             self.usage.close()
         self.data.update(state=state, end=time.time(), error=error)
+        Progress.job = ""
         self.flush()
 
 
