@@ -174,9 +174,7 @@ def test_the_printed_page_lists_the_runs(look, runs, pages):
 def test_the_tuned_systems_chrf_is_found_from_the_studys_run(look, runs):
     link = f'href="#/{runs["system/tuned"]}"'
     look(runs["study/small"], "study", "tuned is better by chrF (t).", link)
-    look(
-        runs["system/tuned"], "system", "translation.zh-en.chrf2", ">43.5<", "#/models/small.tuned"
-    )
+    look(runs["system/tuned"], "tuned", "translation.zh-en.chrf2", ">43.5<", "#/models/small.tuned")
 
 
 def test_a_systems_answers_are_a_table(look, runs):

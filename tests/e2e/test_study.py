@@ -134,15 +134,17 @@ def test_every_system_has_scores_for_every_suite(study):
         assert {score.metric for score in comet} == {"comet-embedded"}
 
 
-def test_mlflow_has_one_parent_and_one_run_a_job(study):
+def test_mlflow_has_one_parent_one_run_a_job_and_one_a_system(study):
     client = MlflowClient(tracking_uri=default_uri(study))
     experiment = client.get_experiment_by_name("tiny")
     runs = client.search_runs([experiment.experiment_id], max_results=200)
     parents = [run for run in runs if run.data.tags["bayling.kind"] == "study"]
-    jobs = {run.data.tags["bayling.job"]: run for run in runs if run not in parents}
+    jobs = {r.data.tags["bayling.job"]: r for r in runs if r.data.tags["bayling.kind"] == "job"}
+    systems = [run for run in runs if run.data.tags["bayling.kind"] == "system"]
     assert len(parents) == 1
+    assert sorted(run.info.run_name for run in systems) == sorted(SYSTEMS)
     # the report's job ends after its own page is written, so all records are there
-    assert len(jobs) == len(runs) - 1 == len(records(study))
+    assert len(jobs) == len(runs) - 1 - len(SYSTEMS) == len(records(study))
     assert {run.info.status for run in runs} == {"FINISHED"}
     tuning = jobs["tuning/tuned"]
     assert tuning.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
