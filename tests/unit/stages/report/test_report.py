@@ -192,6 +192,14 @@ def test_a_table_is_also_tsv_and_latex() -> None:
     assert "\\begin{tabular}{lr}" in table.latex()
 
 
+def test_latex_takes_no_cell_for_a_command() -> None:
+    rows = [[Cell("[bos] 50 % & more\n\nline"), Cell("2", number=True)], [Cell("b"), Cell("3")]]
+    lines = Table("t", "T", ["item", "sys"], rows).latex().splitlines()
+    assert lines[:2] == ["% \\usepackage{booktabs,amssymb}", "\\begin{tabular}{lr}"]
+    assert lines[5] == "{[}bos] 50 \\% \\& more  line & 2 \\\\"
+    assert lines[6:] == ["b & 3 \\\\", "\\bottomrule", "\\end{tabular}"]
+
+
 def test_the_first_page_counts_jobs_and_time(study: Study) -> None:
     facts = dict(overview_section(study).facts)
     assert facts["jobs"] == "4, 0.3 minutes of work"
