@@ -42,7 +42,7 @@ EXCLUSIVE = $(FOLDER) python -m bayling_study.dag.exclusive --study "$$S" $(if $
 SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
 NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
-WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -ls '^executor: *slurm' config/profiles/$(PROFILE)/config*.yaml),$(JOB_NAME))
+WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -lsE '^executor: *slurm *(#|$$)' config/profiles/$(PROFILE)/config*.yaml),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
 .PHONY: share bundle verify why compare help study replay plan chat play serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm test-htcondor
