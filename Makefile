@@ -48,7 +48,7 @@ LINES = $(if $(VERBOSE),,--logger lines)
 SNAKEMAKE = snakemake --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
 NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
-WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -ls '^executor: *slurm' config/profiles/$(PROFILE)/config*.yaml),$(JOB_NAME))
+WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -lsE '^executor: *slurm *(#|$$)' config/profiles/$(PROFILE)/config*.yaml),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))

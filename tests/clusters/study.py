@@ -117,13 +117,17 @@ class Study:
         shutil.rmtree(self.folder / ".snakemake")
 
     def hashes(self) -> dict[str, str]:
-        """Returns file to SHA-256 of everything that the study made, apart from times."""
+        """Returns file to SHA-256 of everything that the study made, apart from times.
+
+        What a killed job was about to write has a hidden name that ends in ``.tmp``.
+        """
         files = (path for path in sorted(self.results.rglob("*")) if path.is_file())
         named = ((path.relative_to(self.results), path) for path in files)
         return {
             str(name): hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in named
             if name.parts[0] not in TIMES
+            and not any(part.startswith(".") and part.endswith(".tmp") for part in name.parts)
         }
 
 

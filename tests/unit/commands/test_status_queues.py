@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 
 import pytest
 
@@ -106,3 +107,24 @@ def test_jobs_that_the_profile_does_not_mark_are_not_taken_for_gone(tmp_path, po
         resume(monkeypatch, "--profile", str(unmarked))
     assert "condor_q" in caught.value.render() and "GONE=yes" in caught.value.render()
     resume(monkeypatch, "--profile", str(unmarked), "--gone")
+
+
+@pytest.mark.parametrize(
+    ("file", "executor", "named"),
+    [
+        ("config.yaml", "slurm", True),
+        ("config.v8+.yaml", "slurm", True),
+        ("config.yaml", "htcondor", False),
+        ("config.yaml", "slurm-jobstep", False),
+    ],
+)
+def test_jobs_of_any_slurm_profile_bear_the_name_that_resume_looks_for(
+    tmp_path, file, executor, named
+):
+    folder = tmp_path / "config" / "profiles" / "ours"
+    folder.mkdir(parents=True)
+    (folder / file).write_text(f"executor: {executor}\njobs: 1\n")
+    make = ["make", "-n", "-f", str(ROOT / "Makefile"), "resume", "STUDY=tiny", "PROFILE=ours"]
+    said = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True).stdout
+    assert "snakemake" in said
+    assert ("--slurm-jobname-prefix bayling_tiny" in said) == named
