@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bayling_study.commands.plan import __main__ as program
-from bayling_study.commands.plan import disk, formulas, machine, tables, training
+from bayling_study.commands.plan import arithmetic, disk, machine, tables, training
 from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.config import load_config
@@ -89,9 +89,9 @@ def test_operations_are_6_a_parameter_and_token_and_4_where_it_is_frozen():
 def test_a_checkpoint_has_12_bytes_a_trained_parameter():
     """As ``test_tuning_states`` finds of the files."""
     shape = PUBLISHED["smollm2"]
-    assert formulas.checkpoint_bytes(shape, TuningSection()) == 12 * shape.parameters()
+    assert arithmetic.checkpoint_bytes(shape, TuningSection()) == 12 * shape.parameters()
     thin = TuningSection.model_validate({"adapter": {"kind": "lora", "rank": 8}})
-    assert formulas.checkpoint_bytes(shape, thin) < 12 * shape.parameters() / 50
+    assert arithmetic.checkpoint_bytes(shape, thin) < 12 * shape.parameters() / 50
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -100,7 +100,7 @@ def test_export_sizes_are_those_of_real_exports(tmp_path, form, tied):
     save_tiny(tmp_path / "model", tie_word_embeddings=tied)
     report = export_tiny(tmp_path / "model", tmp_path / "out", form, group_size=64)
     shape = Shape.from_config(read_json(tmp_path / "model" / "config.json"))
-    assert formulas.export_bytes(shape, form, 64) == pytest.approx(
+    assert arithmetic.export_bytes(shape, form, 64) == pytest.approx(
         report["total"]["bytes"], rel=0.002
     )
 

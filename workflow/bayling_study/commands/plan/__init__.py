@@ -2,5 +2,5 @@
 
 Above all stages: it reads the configuration, the table of sources and whatever
 of the study is on disk already, and it starts nothing. Every number comes from
-a formula of ``formulas`` or from a file, and says which.
+a formula of ``arithmetic`` or from a file, and says which.
 """

@@ -1,4 +1,4 @@
-"""How many bytes a Llama model needs in 16 and in 8 bits, from its shape alone.
+"""How many bytes a Llama model and its files need, from its shape and the settings.
 
 The paper says that its 8-bit switch runs 7B in 10 GB and 13B in 16 GB. The
 weights, the key-value cache of 2,048 tokens and the largest matrix, which
@@ -9,12 +9,18 @@ and are not in these numbers.
 
 from dataclasses import dataclass
 
+from bayling_study.config.tuning import TuningSection
+from bayling_study.shared.sizing.memory import OPTIMIZER_BYTES, trained_parameters
 from bayling_study.shared.sizing.shape import Shape
 
 GIBIBYTE = 1 << 30
 HALF = 2
 PAPER_SCALE_BYTES = 2
 """Upstream keeps scales in the weights' 16 bits; our files keep fp32 (4)."""
+FILE_SCALE_BYTES = 4
+"""Our groupwise files keep scales in fp32."""
+TOKEN_BYTES = 9
+"""A training token on disk: 4 of text, 4 of its number, 1 of the mask."""
 
 
 @dataclass(frozen=True)
@@ -47,3 +53,28 @@ def memory(
     cache = 2 * shape.layers * shape.kv_heads * shape.head_size * tokens * HALF
     largest = max(rows * columns for rows, columns in matrices) * HALF
     return Memory(linear, linear * HALF + kept, int8, int8 + cache, int8 + cache + largest)
+
+
+def checkpoint_bytes(shape: Shape, tuning: TuningSection) -> int:
+    """Returns the size of one training checkpoint: fp32 weights and moments of what is trained."""
+    return trained_parameters(shape, tuning) * OPTIMIZER_BYTES
+
+
+def export_bytes(shape: Shape, form: str, group: int) -> int:
+    """Returns the size of an export's weights.
+
+    ``groupwise``: all linear layers in 8 bits, one fp32 scale a group;
+    ``bitsandbytes``: not the output layer, one fp32 scale a row;
+    ``gguf``: 34 bytes for 32 values of any matrix, vectors in fp32.
+    """
+    if form == "groupwise":
+        return memory(shape, group=group, scale_bytes=FILE_SCALE_BYTES).int8
+    output = 0 if shape.tied else shape.vocabulary * shape.hidden
+    if form == "bitsandbytes":
+        inner = shape.matrices()[: 7 * shape.layers]
+        scales = 4 * sum(rows for rows, _ in inner)
+        linear = sum(rows * columns for rows, columns in inner)
+        return linear + scales + HALF * (shape.kept() + output)
+    vectors = (2 * shape.layers + 1) * shape.hidden
+    matrices = shape.parameters() - vectors
+    return matrices * 34 // 32 + 4 * vectors

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayling_study.commands.plan.arithmetic import HALF
+from bayling_study.commands.plan.arithmetic import HALF, TOKEN_BYTES, checkpoint_bytes, export_bytes
 from bayling_study.commands.plan.downloads import Download
-from bayling_study.commands.plan.formulas import TOKEN_BYTES, checkpoint_bytes, export_bytes
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.chain import mixture_tokens

@@ -81,25 +81,23 @@ def measured(cores: int) -> Speed:
     """Measures; torch is imported here, for nothing else of the plan needs it."""
     import torch
 
+    block = [torch.randn(size).bfloat16() for size in WIDTHS]
+
+    def products(rows: int, matrices: list[Any]) -> float:
+        pairs = [(torch.randn(rows, matrix.shape[1]).bfloat16(), matrix) for matrix in matrices]
+
+        def run() -> float:
+            for values, matrix in pairs:
+                torch.nn.functional.linear(values, matrix)
+            return 2.0 * rows * sum(int(matrix.numel()) for matrix in matrices)
+
+        return _rate(run)
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        block = [torch.randn(size).bfloat16() for size in WIDTHS]
-        weights = [matrix.clone() for _ in range(BLOCKS) for matrix in block]
-
-        def products(rows: int, matrices: list[Any]) -> Callable[[], float]:
-            inputs = {size: torch.randn(rows, size[1]).bfloat16() for size in WIDTHS}
-
-            def run() -> float:
-                for matrix in matrices:
-                    torch.nn.functional.linear(inputs[tuple(matrix.shape)], matrix)
-                return 2.0 * rows * sum(int(matrix.numel()) for matrix in matrices)
-
-            return run
-
-        with torch.inference_mode():
-            many, few = _rate(products(ROWS, block)), _rate(products(FEW_ROWS, weights))
-        return Speed(many, few, _rate(_strings), cores)
+        many = [matrix.clone() for _ in range(BLOCKS) for matrix in block]
+        return Speed(products(ROWS, block), products(FEW_ROWS, many), _rate(_strings), cores)
     finally:
         torch.set_num_threads(threads)
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent
 
-from bayling_study.commands.plan.arithmetic import GIBIBYTE, memory
+from bayling_study.commands.plan.arithmetic import FILE_SCALE_BYTES, GIBIBYTE, memory
 from bayling_study.commands.plan.disk import Need, peaks
 from bayling_study.commands.plan.downloads import Download
-from bayling_study.commands.plan.formulas import FILE_SCALE_BYTES
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.commands.summary import aligned
 from bayling_study.dag.chain import hours
