@@ -9,8 +9,8 @@ rule comet_segments:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=STUDY.memory("comet_segments"),
+        runtime=STUDY.minutes("comet_segments"),
     params:
         settings=STUDY.settings("comet.segments"),
         code=STUDY.code("comet.segments"),
@@ -33,8 +33,8 @@ rule comet_training:
     conda:
         "../../envs/comet.yaml"
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=STUDY.memory("comet_training"),
+        runtime=STUDY.minutes("comet_training"),
         python=STUDY.comet_python(),
     params:
         settings=STUDY.settings("comet.training"),
@@ -61,8 +61,8 @@ rule comet_score:
     conda:
         "../../envs/comet.yaml"
     resources:
-        mem_mb=STUDY.memory(4000),
-        runtime=240,
+        mem_mb=STUDY.memory("comet_score"),
+        runtime=STUDY.minutes("comet_score"),
         gpu=0,
         devices=ONE_GPU,
         python=STUDY.comet_python(),

@@ -12,8 +12,8 @@ rule corpora:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=STUDY.memory("corpora"),
+        runtime=STUDY.minutes("corpora"),
     params:
         settings=STUDY.settings("corpora"),
         code=STUDY.code("corpora"),

@@ -14,8 +14,8 @@ rule deltas_apply:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=STUDY.memory("deltas_apply"),
+        runtime=STUDY.minutes("deltas_apply"),
     params:
         code=STUDY.code("deltas"),
         record=lambda wildcards: f"{S}/runs/deltas/applied-{wildcards.system}.json",
@@ -40,8 +40,8 @@ rule deltas_make:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=STUDY.memory("deltas_make"),
+        runtime=STUDY.minutes("deltas_make"),
     params:
         code=STUDY.code("deltas"),
         record=lambda wildcards: f"{S}/runs/deltas/made-{wildcards.system}.json",

@@ -11,8 +11,8 @@ rule download:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=STUDY.memory("download"),
+        runtime=STUDY.minutes("download"),
         # A change of them fetches nothing again: studies share downloads.
         operations=STUDY.operations(),
         code=STUDY.code("download"),

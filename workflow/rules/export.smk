@@ -9,8 +9,8 @@ rule export:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=STUDY.memory("export"),
+        runtime=STUDY.minutes("export"),
     params:
         settings=lambda wildcards: STUDY.settings("export", wildcards.system),
         code=STUDY.code("export"),

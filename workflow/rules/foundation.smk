@@ -11,8 +11,8 @@ rule foundation:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=STUDY.memory("foundation"),
+        runtime=STUDY.minutes("foundation"),
     params:
         code=STUDY.code("foundation"),
         record=lambda wildcards: f"{STUDY.layout.resources}/runs/foundation/{wildcards.source}-{wildcards.row}.json",

@@ -12,8 +12,8 @@ rule generation:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=STUDY.memory(4000),
-        runtime=480,
+        mem_mb=STUDY.memory("generation"),
+        runtime=STUDY.minutes("generation"),
         gpu=0,
         devices=lambda wildcards: ONE_GPU if STUDY.has_model(wildcards.system) else "",
         operations=STUDY.operations(),

@@ -10,8 +10,8 @@ rule harness:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=STUDY.memory("harness"),
+        runtime=STUDY.minutes("harness"),
         gpu=0,
         devices=ONE_GPU,
     params:

@@ -11,8 +11,8 @@ rule judging:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=STUDY.memory("judging"),
+        runtime=STUDY.minutes("judging"),
         gpu=0,
         devices=lambda wildcards: (
             ONE_GPU if STUDY.judging_option(wildcards.suite) else ""

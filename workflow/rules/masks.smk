@@ -13,8 +13,8 @@ rule masks:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=STUDY.memory("masks"),
+        runtime=STUDY.minutes("masks"),
     params:
         settings=lambda wildcards: STUDY.settings("masks", wildcards.system),
         code=STUDY.code("masks"),

@@ -13,8 +13,8 @@ rule perplexity:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=STUDY.memory("perplexity"),
+        runtime=STUDY.minutes("perplexity"),
         gpu=0,
         devices=ONE_GPU,
     params:

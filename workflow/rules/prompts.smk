@@ -9,8 +9,8 @@ rule prompts:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=STUDY.memory("prompts"),
+        runtime=STUDY.minutes("prompts"),
     params:
         settings=lambda wildcards: STUDY.settings("prompts", wildcards.suite),
         code=STUDY.code("prompts"),

@@ -24,8 +24,8 @@ rule report:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=STUDY.memory("report"),
+        runtime=STUDY.minutes("report"),
     params:
         settings=STUDY.settings("report"),
         code=STUDY.code("report"),

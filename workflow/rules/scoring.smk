@@ -15,8 +15,8 @@ rule scoring:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=STUDY.memory(2000),
-        runtime=120,
+        mem_mb=STUDY.memory("scoring"),
+        runtime=STUDY.minutes("scoring"),
     params:
         settings=STUDY.settings("scoring"),
         code=STUDY.code("scoring"),

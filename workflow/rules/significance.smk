@@ -19,8 +19,8 @@ rule significance:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=STUDY.memory(3000),
-        runtime=120,
+        mem_mb=STUDY.memory("significance"),
+        runtime=STUDY.minutes("significance"),
     params:
         settings=STUDY.settings("significance"),
         code=STUDY.code("significance"),

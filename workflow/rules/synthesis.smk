@@ -18,8 +18,9 @@ rule synthesis:
         "../../envs/study.yaml"
     threads: lambda wildcards: STUDY.synthesis_workers(wildcards.mixture)
     resources:
-        mem_mb=lambda wildcards, threads: 1500 + 1500 * threads,
-        runtime=240,
+        mem_mb=lambda wildcards, threads, attempt: attempt
+        * (1500 + 1500 * threads),
+        runtime=STUDY.minutes("synthesis"),
         operations=STUDY.operations(),
     params:
         settings=lambda wildcards: STUDY.settings("synthesis", wildcards.mixture),

@@ -10,8 +10,8 @@ rule track:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=STUDY.memory("track"),
+        runtime=STUDY.minutes("track"),
     params:
         study=lambda wildcards: S,
         shared=STUDY.layout.shared_records(),

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bayling_study.config import load_config
 from bayling_study.core.errors import StudyError
-from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
+from bayling_study.dag.profiles import OWN, Profile, ResourceRequest, read_profile
+from bayling_study.dag.rules import Dag
 from helpers import ROOT
 
 SHIPPED = sorted((ROOT / "config" / "profiles").iterdir())
@@ -160,3 +162,39 @@ def test_the_generic_profile_names_its_status_script():
     values = yaml.safe_load((ROOT / "config/profiles/generic/config.yaml").read_text())
     script = ROOT / values["cluster-generic-status-cmd"]
     assert script.is_file() and script.stat().st_mode & 0o111
+
+
+def test_a_rules_own_resources_come_between_the_profiles_defaults_and_its_own_word_on_the_rule():
+    defaults = {"mem_mb": "9000 * attempt", "runtime": "900 * attempt"}
+    asked = profile(**{"default-resources": defaults, "set-resources": {"masks": {"mem_mb": 7}}})
+    seen = {
+        (rule, attempt): (request.mem_mb, request.minutes)
+        for rule in ("prompts", "masks", "x")
+        for attempt in (1, 2)
+        for request in (asked.request(rule, attempt),)
+    }
+    assert seen == {
+        ("prompts", 1): (2000, 30),
+        ("prompts", 2): (4000, 60),
+        ("masks", 1): (7, 120),
+        ("masks", 2): (7, 240),
+        ("x", 1): (9000, 900),
+        ("x", 2): (18000, 1800),
+    }
+
+
+def test_every_rule_asks_for_what_the_table_says_of_it():
+    text = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    for part in re.split(r"(?m)^(?=rule )", text)[1:]:
+        rule = re.match(r"rule (\w+)", part)[1]
+        memory = re.search(r"mem_mb=STUDY.memory\(\"(\w+)\"\)", part)
+        minutes = re.search(r"runtime=STUDY.minutes\(\"(\w+)\"\)", part)
+        assert rule == "tuning" or (minutes and minutes[1] == rule and rule in OWN), rule
+        assert rule in ("tuning", "synthesis") or (memory and memory[1] == rule), rule
+
+
+def test_a_later_attempt_of_a_rule_gets_more_and_flores_adds_its_prompts():
+    dag = Dag(load_config(ROOT / "config/studies/bayling-2-8b.yaml"))
+    assert [dag.memory("report")(None, attempt) for attempt in (1, 2)] == [2000, 4000]
+    assert [dag.minutes("report")(None, attempt) for attempt in (1, 2)] == [30, 60]
+    assert dag.memory("scoring")(None, 1) == 2000 + 402 * 1012 // 50

@@ -23,6 +23,31 @@ COUNTED = re.compile(r"(?:\bn?gpus?|-gpu num)=(\d+)")
 """GPUs in Grid Engine's ``gpu=8`` and LSF's ``-gpu num=8``."""
 ODD_RUNTIME = re.compile(r"\bruntime\s*:\s*([\d.]*\d[:.]\d[\d:.]*)\s*(?=$|[,}#])", re.MULTILINE)
 """``1:30:00``, which YAML reads as 5,400, and ``2.5``, which Snakemake reads as seconds."""
+OWN = {
+    "comet_score": (4000, 240),
+    "comet_segments": (1000, 30),
+    "comet_training": (3000, 60),
+    "corpora": (3000, 120),
+    "deltas_apply": (4000, 120),
+    "deltas_make": (4000, 120),
+    "download": (1000, 240),
+    "export": (3000, 120),
+    "foundation": (4000, 60),
+    "generation": (4000, 480),
+    "generation_elsewhere": (4000, 480),
+    "harness": (4000, 480),
+    "judging": (4000, 480),
+    "masks": (4000, 120),
+    "perplexity": (4000, 120),
+    "prompts": (2000, 30),
+    "report": (2000, 30),
+    "scoring": (2000, 120),
+    "significance": (3000, 120),
+    "synthesis": (13500, 240),
+    "track": (2000, 30),
+}
+"""Megabytes and minutes that a rule itself asks for in its first attempt, and more in later ones. They
+come before a profile's ``default-resources``, and what it sets for the rule comes before them."""
 GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")
 
 
@@ -98,9 +123,13 @@ def request(read: Mapping[str, Any], rule: str, attempt: int = 1) -> ResourceReq
         rule: its name.
         attempt: from 1 on.
     """
-    asked = {**read["defaults"], **read["rules"].get(rule, {})}
+    named = read["rules"].get(rule, {})
+    asked = {**read["defaults"], **named}
     cores = int(_value(read["threads"].get(rule), 1, attempt) or 1)
     found = {name: _value(value, cores, attempt) for name, value in asked.items()}
+    for resource, amount in zip(("mem_mb", "runtime"), OWN.get(rule, ()), strict=False):
+        if resource not in named:
+            found[resource] = amount * attempt
     gpus, kind = _gpus(found), str(found.get("gpu_model") or "")
     nodes = int(found.get("nodes") or 1)
     gres = GRES.match(str(found.get("gres") or ""))

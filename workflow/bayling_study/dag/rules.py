@@ -6,7 +6,7 @@ Rules hold no logic; it is here, where it is typed and tested without Snakemake.
 import os
 import shlex
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from bayling_study.dag.chain import attempts
 from bayling_study.dag.earlier import check_earlier
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.layout import Layout
-from bayling_study.dag.profiles import ResourceRequest, running_request
+from bayling_study.dag.profiles import OWN, ResourceRequest, running_request
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
 from bayling_study.shared.sources.gates import check_gates
@@ -36,6 +36,7 @@ from bayling_study.shared.tracking.target import EXPERIMENT, chosen_uri
 from bayling_study.stages.download.archives import wanted
 
 HASHED_BYTES = 16 << 20
+HOLD_ALL_PROMPTS = ("comet_score", "generation", "scoring", "significance")
 STUDY_NAME = "BAYLING_STUDY"
 """Variable by which profiles mark jobs in a scheduler's queue."""
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
@@ -269,14 +270,20 @@ class Dag:
             return f"--corpora {self.layout.study}/corpora"
         return self.download_options(self.layout.suite_sources(suite))
 
-    def memory(self, megabytes: int) -> int:
-        """Returns the memory of a job that holds all prompts of the study, in megabytes.
+    def memory(self, rule: str) -> Callable[[Any, int], int]:
+        """Returns the megabytes that a rule's jobs ask for, by wildcards and attempt.
 
-        FLORES-101 alone has 407 thousand, of about 20 kilobytes with their token ids.
+        Some hold all prompts of the study: FLORES-101 alone has 407 thousand, of about 20 kilobytes
+        with their token ids.
         """
         suites = [s for s in self.config.suites.values() if isinstance(s, FloresSuite)]
         prompts = sum(402 * (suite.segments or 1012) for suite in suites)
-        return megabytes + prompts // 50
+        most = OWN[rule][0] + (prompts // 50 if rule in HOLD_ALL_PROMPTS else 0)
+        return lambda wildcards, attempt: most * attempt
+
+    def minutes(self, rule: str) -> Callable[[Any, int], int]:
+        """Returns the minutes that a rule's jobs ask for, by wildcards and attempt."""
+        return lambda wildcards, attempt: OWN[rule][1] * attempt
 
     def spm(self) -> list[Path]:
         """Returns the manifest of spBLEU's model, where the study has one."""
