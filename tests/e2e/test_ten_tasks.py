@@ -22,7 +22,9 @@ from helpers.browser import BROWSER, NO_BROWSER, Browser, Press
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
 
-HERE, PLAY, MLFLOW = (f"test_{name}.py" for name in ("ten_tasks", "play_browser", "mlflow_browser"))
+TESTS = Path(__file__).parents[1]
+HERE, PLAY = "e2e/test_ten_tasks.py", "e2e/test_play_browser.py"
+MLFLOW = "e2e/test_mlflow_browser.py"
 TASKS = {
     "find whether it worked": (HERE, "test_whether_it_worked"),
     "find the largest loss": (HERE, "test_the_largest_loss"),
@@ -119,8 +121,8 @@ def walk(
 def test_each_task_has_its_test() -> None:
     known = {
         (file, node.name)
-        for file in (HERE, PLAY, MLFLOW)
-        for node in ast.parse(Path(__file__).with_name(file).read_text(encoding="utf-8")).body
+        for file in {file for file, _ in TASKS.values()}
+        for node in ast.parse((TESTS / file).read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef)
     }
     assert len(TASKS) == 10
