@@ -34,8 +34,11 @@ TASKS = {
     "open it on a phone": (HERE, "test_all_of_it_on_a_phone"),
     "copy a table to LaTeX": (HERE, "test_a_table_for_latex"),
     "talk and vote": (PLAY, "test_talking_and_voting_with_the_mouse"),
-    "find the run in MLflow": (MLFLOW, "test_the_studys_runs_are_listed"),
-    "load the registered model": (MLFLOW, "test_the_models_page_leads_to_its_data_card"),
+    "find the run in MLflow": (MLFLOW, "test_the_printed_page_lists_the_runs"),
+    "load the registered model": (
+        "unit/shared/test_registered_models.py",
+        "test_transformers_loads_the_very_weights_and_nothing_is_copied",
+    ),
 }
 """Each task, and the file and name of the test that walks it."""
 DESK, PHONE = (1400, 900), (390, 844)

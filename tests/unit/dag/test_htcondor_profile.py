@@ -63,7 +63,7 @@ def test_a_profile_without_the_mark_stays_as_it_is():
 
 
 def test_a_held_job_is_removed_by_an_expression():
-    found = completed(held_seconds=901)["htcondor_submit_periodic_remove"]
+    found = completed(held_seconds="900 + attempt")["htcondor_submit_periodic_remove"]
     written = f'"{found}"'  # as the plugin writes every text
     assert written.startswith('"" == "" && JobStatus == 5') and written.endswith('"" == ""')
     assert "time() - EnteredCurrentStatus > 901" in written

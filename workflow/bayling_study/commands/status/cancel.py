@@ -1,9 +1,8 @@
 """Cancels a study's jobs in a scheduler's queue, ``commands.status.cancel --study NAME``.
 
-For a study whose Snakemake was killed: its jobs go on without it, and a new
-Snakemake, which does not know them, would start each a second time beside the
-first. ``make resume`` runs this, then Snakemake. Waits until the jobs are gone. In a queue
-whose jobs it cannot tell apart it says how to look.
+For a study whose Snakemake was killed: its jobs go on without it, and a new one, which does not
+know them, would start each a second time beside the first. ``make resume`` runs this, then
+Snakemake. Waits until the jobs are gone; where it cannot tell them apart it says how to look.
 """
 
 import subprocess
@@ -17,7 +16,6 @@ from bayling_study.dag.profiles import read_profile
 
 SLURM = Path("config/profiles/slurm")
 POLL_SECONDS = 1.0
-
 
 COMMAND_LINE = cli.command(
     __name__,

@@ -1,8 +1,5 @@
-"""The jobs of a study in HTCondor's queue.
-
-Each has the attribute ``MARK`` with the study's name (``dag.htcondor``) and a working folder:
-both tell them from others. One that is removed stays in the queue until its program has ended.
-"""
+"""The jobs of a study in HTCondor's queue: by their attribute ``MARK`` (``dag.htcondor``) and
+their working folder. One that is removed stays in the queue until its program has ended."""
 
 import json
 from pathlib import Path

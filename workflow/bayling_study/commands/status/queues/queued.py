@@ -10,10 +10,10 @@ SECONDS = 20
 
 @dataclass(frozen=True)
 class Queued:
-    """One job in the queue, as the scheduler describes it.
+    """One job in the queue, as the scheduler describes it: it has run for ``time`` of ``limit``.
 
-    ``rule`` is what it runs, with its wildcards where the scheduler was told; ``nodes`` is empty
-    while it waits, for ``reason``. It has run for ``time`` and may run for ``limit``.
+    ``rule`` has wildcards where the scheduler was told; ``nodes`` is empty while it waits, for
+    ``reason``.
     """
 
     number: str

@@ -1,9 +1,5 @@
-"""The jobs of a study in SLURM's queue.
-
-The profile gives Snakemake's jobs a name that begins with ``PREFIX`` and the
-study's name, and every job its working folder: both together tell a study's
-jobs from all others of the same user.
-"""
+"""The jobs of a study in SLURM's queue: by a name that begins with ``PREFIX`` and the study's
+name (the Makefile gives it), and by their working folder."""
 
 import re
 from pathlib import Path

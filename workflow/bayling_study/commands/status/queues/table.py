@@ -28,11 +28,12 @@ class Scheduler:
     mark: str = ""
 
 
-POOL = ("condor_q", htcondor.jobs, ("condor_rm",), "condor_q -better-analyze NUMBER")
 SCHEDULERS = {
     "slurm": Scheduler("squeue", slurm.jobs, ("scancel",), "scontrol show job NUMBER"),
     # A training that is told to end saves first, in the pool's vacate time: 600 s by default.
-    "htcondor": Scheduler(*POOL, seconds=900.0, mark=MARKED),
+    "htcondor": Scheduler(
+        "condor_q", htcondor.jobs, ("condor_rm",), "condor_q -better NUMBER", 900.0, MARKED
+    ),
     # PBS has a `qstat` too, of another kind, and no `qconf`.
     "sge": Scheduler("qconf", gridengine.jobs, ("qdel",), "qstat -j NUMBER", mark="sge_extra"),
 }
