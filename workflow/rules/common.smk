@@ -13,8 +13,5 @@ SCHEDULED = str(int(ON_SCHEDULER))
 ONE_GPU = "" if ON_SCHEDULER else on_free_cards("1")
 ALL_GPUS = "" if ON_SCHEDULER else on_free_cards("all")
 # Inside a job of a scheduler nothing is retried; `attempts: auto` follows from the time limit.
-TUNING_RETRIES = (
-    0
-    if workflow.remote_exec
-    else STUDY.tuning_attempts(workflow.resource_settings if ON_SCHEDULER else None) - 1
-)
+LIMITS = workflow.resource_settings if ON_SCHEDULER else None
+TUNING_RETRIES = 0 if workflow.remote_exec else STUDY.tuning_attempts(LIMITS) - 1

@@ -18,8 +18,7 @@ rule synthesis:
         "../../envs/study.yaml"
     threads: lambda wildcards: STUDY.synthesis_workers(wildcards.mixture)
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt
-        * (1500 + 1500 * threads),
+        mem_mb=lambda wildcards, threads, attempt: attempt * (1500 + 1500 * threads),
         runtime=STUDY.minutes("synthesis"),
         operations=STUDY.operations(),
     params:

@@ -46,8 +46,8 @@ OWN = {
     "synthesis": (13500, 240),
     "track": (2000, 30),
 }
-"""Megabytes and minutes that a rule itself asks for in its first attempt, and more in later ones. They
-come before a profile's ``default-resources``, and what it sets for the rule comes before them."""
+"""Megabytes and minutes that a rule itself asks for in its first attempt, and more in later ones.
+They come before a profile's ``default-resources``; what it sets for the rule comes before them."""
 GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")
 
 
