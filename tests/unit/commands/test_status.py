@@ -251,4 +251,4 @@ def test_a_queue_that_fails_is_one_line(tmp_path, monkeypatch):
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert [line for line in status(dag) if "queue" in line] == ["queue: fatal: no source"]
+    assert [line for line in status(dag) if "queue" in line] == ["queue: squeue: fatal: no source"]

@@ -56,5 +56,5 @@ def queued(study: str, folder: Path) -> tuple[list[Queued] | None, list[str]]:
                 jobs += scheduler.jobs(study, folder)
                 answered = True
         except StudyError as error:
-            troubles.append(f"queue: {error.render()}")
+            troubles.append(f"queue: {error.where}: {error.what.splitlines()[-1]}")
     return jobs if answered else None, troubles
