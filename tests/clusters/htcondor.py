@@ -11,19 +11,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from clusters import scenes, tree
-from clusters.tools import output, wait
+from clusters.tools import output, read, wait
 from helpers import ROOT
 
 MARK = "BaylingStudy"
@@ -32,6 +34,8 @@ WRAPPER = ROOT / "config" / "profiles" / "htcondor" / "job.sh"
 PLUGINS = ("snakemake-executor-plugin-htcondor==0.3.0", "htcondor==25.14.1")
 GPUS = 8
 FOLDER = tree.HOME / "pool"
+WORK = tree.HOME / "work"
+EVENTS = WORK / "study" / "results" / "logs" / "htcondor" / "snakemake-rules.log"
 CONFIG = """\
 use POLICY : HOLD_IF_MEMORY_EXCEEDED
 CONDOR_HOST = 127.0.0.1
@@ -79,6 +83,8 @@ SCHEDD_INTERVAL = 5
 PERIODIC_EXPR_INTERVAL = 5
 STARTER_UPDATE_INTERVAL = 2
 STARTER_INITIAL_UPDATE_INTERVAL = 1
+STARTER_UPDATE_INTERVAL_TIMESLICE = 0.9
+PID_SNAPSHOT_INTERVAL = 1
 MASTER_BACKOFF_CONSTANT = 2
 """
 
@@ -96,14 +102,14 @@ class Condor:
             "htcondor_submit_job_lease_duration": 45,
         },
     }
-    # Python alone takes more than 100 MB; synthesis takes longer than five seconds; a node
-    # that does not see the wrapper cannot start a job.
+    # Corpora take longer than five seconds; synthesis takes more than 100 MB; a node that
+    # does not see the wrapper cannot start a job.
     short = {
-        "corpora": {"mem_mb": "100 if attempt == 1 else 4000"},
-        "synthesis": {"allowed_execute_duration": "5 if attempt == 1 else 3600"},
+        "corpora": {"allowed_execute_duration": "5 if attempt == 1 else 3600"},
+        "synthesis": {"mem_mb": "100 if attempt == 1 else 4000"},
         "masks": {"job_wrapper": f"'/nowhere' if attempt == 1 else '{WRAPPER}'"},
     }
-    retried = {"corpora": "memory", "synthesis": "duration", "masks": "/nowhere"}
+    retried = {"corpora": "duration", "synthesis": "memory", "masks": "/nowhere"}
 
     def start(self) -> None:
         """Starts all daemons; returns when the machine is in the pool."""
@@ -185,8 +191,14 @@ def _past(job: dict[str, Any]) -> scenes.PastJob:
         end=f"{end}, {starts} starts" if starts > 1 else end,
         asked=", ".join(f"{job[name]} {unit}" for name, unit in ASKED.items() if name in job),
         sent=job["QDate"],
-        gone=job["EnteredCurrentStatus"],
+        gone=_removed(job["ClusterId"]) or job["CompletionDate"],
     )
+
+
+def _removed(cluster: int) -> float:
+    """Returns when a job was gone that was removed; its history has only when it was held."""
+    event = re.search(rf"^009 \(0*{cluster}\.\S+ (\S+ \S+)", read(EVENTS), re.MULTILINE)
+    return datetime.fromisoformat(event[1]).timestamp() if event else 0.0
 
 
 def _query(program: str, constraint: str, *names: str) -> str:
@@ -199,7 +211,7 @@ def main() -> int:
     if stage == "mounts":
         tree.furnish()
     if stage == "inside":
-        return scenes.play(Condor(), tree.HOME / "work")
+        return scenes.play(Condor(), WORK)
     parser = argparse.ArgumentParser(prog="python -m clusters.htcondor", description=__doc__)
     parser.add_argument("--tree", type=Path, help="a tree of Debian sid with condor; not changed")
     parser.add_argument("--keep", type=Path, help="folder for everything; default: removed")
