@@ -4,6 +4,7 @@ The default is the embedded study (config/config.yaml). Another study:
     snakemake --cores all --configfile config/studies/NAME.yaml
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,15 +12,35 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+def repository(source):
+    """Returns this repository's folder, wherever the workflow lies that imports it.
+
+    Of a commit that Snakemake reads from a host (github, gitlab) it makes a copy beside the
+    results: Python needs files.
+    """
+    if not hasattr(source, "hosted_repo"):
+        return Path(str(source))
+    clone = source.hosted_repo.repo
+    commit = clone.commit(source.ref).hexsha
+    copy = Path(".snakemake", "bayling-study", commit).resolve()
+    if not copy.is_dir():
+        part = copy.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        clone.git.archive(commit, output=f"{part}.tar")
+        shutil.unpack_archive(f"{part}.tar", part)
+        Path(f"{part}.tar").unlink()
+        part.rename(copy)
+    return copy
+
+
+sys.path.insert(0, str(repository(workflow.current_basedir) / "workflow"))
 
 from bayling_study.dag import htcondor
 from bayling_study.dag.rules import Dag
 
-SDM = {str(name) for name in workflow.deployment_settings.deployment_method}
-STUDY = Dag.open(workflow.configfiles, workflow.config_settings.config, sdm=SDM)
-if not workflow.remote_exec:
-    STUDY.mark_outdated()
+STUDY = Dag.open(workflow, config)
 S = str(STUDY.layout.study)
 
 
@@ -63,13 +84,6 @@ onstart:
     STUDY.start()
 
 
-localrules:
-    study,
-    fetch,
-    download,
-    track,
-
-
 rule study:
     """Everything: report and tracking of the configured study."""
     default_target: True
@@ -77,12 +91,14 @@ rule study:
         f"{S}/report/index.html",
         f"{S}/runs/mlflow.json",
         STUDY.layout.deltas(),
+    localrule: True
 
 
 rule fetch:
     """Downloads only."""
     input:
         [STUDY.layout.manifest(source) for source in STUDY.layout.used_sources()],
+    localrule: True
 
 
 htcondor.complete(workflow.rules, STUDY.config.study.name)

@@ -7,6 +7,7 @@ rule download:
     wildcard_constraints:
         row="[0-9a-f]{8}",
     retries: RETRIES
+    localrule: True
     conda:
         "../../envs/study.yaml"
     resources:

@@ -6,6 +6,7 @@ rule track:
         f"{S}/runs/mlflow.json",
     log:
         f"{S}/logs/tracking.log",
+    localrule: True
     conda:
         "../../envs/study.yaml"
     resources:

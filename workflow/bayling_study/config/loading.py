@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 """The repository's root."""
 DEFAULT_CONFIG = Path("config/config.yaml")
 """The embedded study."""
+SHIPPED = {"download": "manifest", "report": "published", "environments": "comet_python"}
+"""Section to its key that names a file of the repository."""
 
 
 def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyConfig:
@@ -50,6 +52,18 @@ def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyCo
         merged = merge(merged, with_extended(values))
     merged = merge(merged, {"study": {"name": name}})
     return parse_config(merged, where=", ".join(str(path) for path in paths) or "config")
+
+
+def load_values(values: Mapping[str, Any]) -> StudyConfig:
+    """Reads, as the first file of ``load_config``, what another workflow gives its module.
+
+    There is no file whose name it could have: it names itself, or is called as what it extends.
+    """
+    if not {"study", "extends"} & set(values):
+        values = {"extends": str(DEFAULT_CONFIG)} | dict(values)
+    below = values.get("extends") or DEFAULT_CONFIG
+    name = study_name(Path(str(below[0] if isinstance(below, list) else below)))
+    return parse_config(merge({"study": {"name": name}}, values), where="config of the module")
 
 
 def study_name(path: Path) -> str:
@@ -136,6 +150,11 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
     whole = resolve(values)
     config = _validated(whole, where)
     _refuse_switches(whole, config.model_dump(), where)
+    for name, key in SHIPPED.items():  # the working folder may be another workflow's
+        path = getattr(section := getattr(config, name), key)
+        if not Path(path).exists() and (ROOT / path).exists():
+            moved = section.model_copy(update={key: str(ROOT / path)})
+            config = config.model_copy(update={name: moved})
     check_study(config, where)
     return config
 
