@@ -45,7 +45,7 @@ NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) an
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -lsE '^executor: *slurm *(#|$$)' config/profiles/$(PROFILE)/config*.yaml),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
-.PHONY: share bundle verify why compare help study replay plan chat play serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm test-htcondor
+.PHONY: share bundle verify why compare help study replay plan chat play serve ranking fetch dry-run test test-faults findings lint ui track docs clean envs look lock preflight status resume test-slurm test-htcondor test-gridengine
 
 help: ## develop: this list
 	@for group in run look cluster develop; do echo "$$group"; \
@@ -108,6 +108,9 @@ test-slurm: envs ## cluster: run the miniature study on a real SLURM cluster on 
 
 test-htcondor: envs ## cluster: the same on a real HTCondor pool (root; mmdebstrap, or TREE=folder of Debian sid with condor)
 	@cd tests && python -m clusters.htcondor $(if $(TREE),--tree "$(abspath $(TREE))")
+
+test-gridengine: envs ## cluster: the same on a real Grid Engine (root; Debian 12)
+	@cd tests && python -m clusters.gridengine
 
 test-faults: envs ## develop: kill jobs, fill disks and damage files of whole workflows; ends with a table (about 50 minutes)
 	@python -m pytest tests/faults tests/e2e/test_mlflow_server.py -m ""

@@ -144,7 +144,6 @@ def test_cancel_ends_exactly_these(tmp_path, squeue, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("sge", "qstat"),
         ("lsf", "bjobs"),
         ("generic", "the queue of your scheduler"),
     ],

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayling_study.commands.status.queues import htcondor, slurm
+from bayling_study.commands.status.queues import gridengine, htcondor, slurm
 from bayling_study.commands.status.queues.queued import Queued
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.htcondor import MARKED
@@ -34,6 +34,7 @@ SCHEDULERS = {
     "htcondor": Scheduler(
         "condor_q", htcondor.jobs, ("condor_rm",), "condor_q -better NUMBER", 900.0, MARKED
     ),
+    "sge": Scheduler("qconf", gridengine.jobs, ("qdel",), "qstat -j NUMBER", mark="sge_extra"),
 }
 """Executor plugin to its scheduler."""
 LOOK = {
