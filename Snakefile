@@ -13,26 +13,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-def repository(source):
-    """Returns this repository's folder, wherever the workflow lies that imports it.
-
-    Of a commit that Snakemake reads from a host (github, gitlab) it makes a copy beside the
-    results: Python needs files.
-    """
-    if not hasattr(source, "hosted_repo"):
-        return Path(str(source))
-    clone = source.hosted_repo.repo
-    commit = clone.commit(source.ref).hexsha
-    copy = Path(".snakemake", "bayling-study", commit).resolve()
-    if not copy.is_dir():
-        part = copy.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        clone.git.archive(commit, output=f"{part}.tar")
-        shutil.unpack_archive(f"{part}.tar", part)
-        Path(f"{part}.tar").unlink()
-        part.rename(copy)
-    return copy
+include: "workflow/repository.smk"
 
 
 sys.path.insert(0, str(repository(workflow.current_basedir) / "workflow"))
@@ -40,7 +21,7 @@ sys.path.insert(0, str(repository(workflow.current_basedir) / "workflow"))
 from bayling_study.dag import htcondor
 from bayling_study.dag.opening import open_study
 
-STUDY = open_study(workflow, config)
+STUDY = Dag.open(workflow, config)
 S = str(STUDY.layout.study)
 
 

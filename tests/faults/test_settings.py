@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from bayling_study.dag.rules import Dag
 from helpers.sandbox import ROOT, Sandbox
@@ -81,12 +83,27 @@ def changed(values: dict, path: str, value: object) -> dict:
     return whole
 
 
+def main_workflow(path: Path) -> SimpleNamespace:
+    """Returns as much of Snakemake's workflow as the entry asks for."""
+    nothing = SimpleNamespace(prefix=None, _prefix_replacements=None)
+    modifier = SimpleNamespace(is_main_snakefile=lambda: True, path_modifier=nothing)
+    usage = SharedFSUsage.all()
+    return SimpleNamespace(
+        modifier=modifier,
+        storage_settings=SimpleNamespace(shared_fs_usage=usage, default_storage_provider=None),
+        deployment_settings=SimpleNamespace(deployment_method=set()),
+        config_settings=SimpleNamespace(config={}),
+        configfiles=[path],
+        remote_exec=True,
+    )
+
+
 def verdict(values: dict, base: Path) -> str:
     """Returns the message of the workflow's entry; empty when it accepts a configuration."""
     try:
         path = base / "config.yaml"
         path.write_text(yaml.safe_dump(values), encoding="utf-8")
-        Dag.open([path], {})
+        Dag.open(main_workflow(path), {})
     except SystemExit as end:
         assert isinstance(end.code, str)
         return end.code

@@ -134,9 +134,9 @@ def test_a_tag_of_a_host_is_checked_out_beside_the_results(study, commit):
 @pytest.mark.parametrize(
     ("options", "more", "told"),
     [
-        (["--shared-fs-usage", "none"], "", "--shared-fs-usage without input-output, sources"),
-        (["--shared-fs-usage", "sources"], "", "--shared-fs-usage without input-output"),
-        ([], 'prefix: "below"', "module: prefix"),
+        (["--shared-fs-usage", "none"], "", "input-output, --shared-fs-usage without sources"),
+        (["--shared-fs-usage", "sources"], "", "--shared-fs-usage without input-output:"),
+        ([], 'prefix: "below"', "prefix of the module"),
     ],
 )
 def test_what_would_lose_files_beside_the_outputs_is_refused(study, options, more, told):

@@ -25,11 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 """The repository's root."""
 DEFAULT_CONFIG = Path("config/config.yaml")
 """The embedded study."""
-SHIPPED = (
-    *(("download", "manifest"), ("report", "published")),
-    *(("environments", "comet_python"), ("environments", "container")),
-)
-"""Keys that name files of the repository, unless a study has its own."""
+SHIPPED = {"download": "manifest", "report": "published", "environments": "comet_python"}
+"""Section to its key that names a file of the repository."""
 
 
 def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyConfig:
@@ -58,21 +55,15 @@ def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyCo
 
 
 def load_values(values: Mapping[str, Any]) -> StudyConfig:
-    """Reads the configuration that another workflow gives this one as its module.
+    """Reads, as the first file of ``load_config``, what another workflow gives its module.
 
-    As the first file of ``load_config`` it is a study, or laid over the embedded one; but it may
-    name itself, and has no file after which it could be named.
-
-    Raises:
-        StudyError: the values do not pass.
+    There is no file whose name it could have: it names itself, or is called as what it extends.
     """
-    whole = dict(values)
-    if not {"study", "extends"} & set(whole):
-        whole["extends"] = str(DEFAULT_CONFIG)
-    named = whole.get("extends") or DEFAULT_CONFIG
-    first = named[0] if isinstance(named, list) and named else named
-    below = {"study": {"name": study_name(Path(str(first)))}}
-    return parse_config(merge(below, whole), where="config of the module")
+    if not {"study", "extends"} & set(values):
+        values = {"extends": str(DEFAULT_CONFIG)} | dict(values)
+    below = values.get("extends") or DEFAULT_CONFIG
+    name = study_name(Path(str(below[0] if isinstance(below, list) else below)))
+    return parse_config(merge({"study": {"name": name}}, values), where="config of the module")
 
 
 def study_name(path: Path) -> str:
@@ -157,7 +148,11 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
     whole = resolve(values)
     config = _validated(whole, where)
     _refuse_switches(whole, config.model_dump(), where)
-    config = _with_shipped(config)
+    for name, key in SHIPPED.items():  # the working folder may be another workflow's
+        path = getattr(section := getattr(config, name), key)
+        if not Path(path).exists() and (ROOT / path).exists():
+            moved = section.model_copy(update={key: str(ROOT / path)})
+            config = config.model_copy(update={name: moved})
     check_study(config, where)
     return config
 

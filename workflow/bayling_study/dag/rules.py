@@ -6,7 +6,7 @@ Rules hold no logic; it is here, where it is typed and tested without Snakemake.
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from bayling_study.dag.chain import attempts
 from bayling_study.dag.earlier import check_earlier
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.layout import Layout
+from bayling_study.dag.one_disk import check_one_disk
 from bayling_study.dag.profiles import OWN, ResourceRequest, running_request
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
@@ -37,8 +38,6 @@ from bayling_study.stages.download.archives import wanted
 
 HASHED_BYTES = 16 << 20
 HOLD_ALL_PROMPTS = ("comet_score", "generation", "scoring", "significance")
-STUDY_NAME = "BAYLING_STUDY"
-"""Variable by which profiles mark jobs in a scheduler's queue."""
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
@@ -57,31 +56,33 @@ class Dag:
         self._programs = programs
 
     @classmethod
-    def open(
-        cls,
-        files: Iterable[Path],
-        given: Mapping[str, Any],
-        sdm: Collection[str] = (),
-        module: bool = False,
-    ) -> "Dag":
+    def open(cls, workflow: Any, config: Mapping[str, Any]) -> "Dag":
         """Reads the configuration that Snakemake was given, or ends with one clear message.
 
-        The files are read again: Snakemake has merged them already, with what YAML hides.
-        Of a ``module`` there are none, and ``given`` is all that another workflow says.
+        The files are read again: Snakemake has merged them already, with what YAML hides. They are
+        not those of another workflow's module, to which that gives all of ``config``. Results
+        that Snakemake has to make again, although it may not know it, are marked: not where the
+        user says what starts jobs again, nor where none is started.
         """
         use_this_interpreter()
+        sdm = {str(name) for name in workflow.deployment_settings.deployment_method}
         try:
-            container = "apptainer" in sdm and "conda" not in sdm
-            config = load_values(given) if module else load_config(*files, given=given)
-            dag = cls(config, programs=not sdm, container=container)
+            check_one_disk(workflow)
+            if workflow.modifier.is_main_snakefile():
+                found = load_config(*workflow.configfiles, given=workflow.config_settings.config)
+            else:
+                found = load_values(config)
+            dag = cls(found, programs=not sdm, container=sdm == {"apptainer"})
             dag.layout.check()
             check_earlier(dag.layout.study, dag.layout.resources)
             dag.check_environment()
             dag.export_tracking()
-            # By which profiles mark jobs in a scheduler's queue and find scripts.
-            os.environ |= {STUDY_NAME: config.study.name, "BAYLING_ROOT": str(ROOT.parent)}
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
+        # By which profiles mark jobs in a scheduler's queue and find scripts.
+        os.environ |= {"BAYLING_STUDY": found.study.name, "BAYLING_ROOT": str(ROOT.parent)}
+        if not (workflow.remote_exec or {"--rerun-triggers", "--lint", "--unlock"} & {*sys.argv}):
+            mark_outdated(dag.layout.study, dag)
         return dag
 
     def start(self) -> None:
@@ -91,14 +92,6 @@ class Dag:
             check_gates(self.layout.missing_sources())
         except StudyError as error:
             sys.exit(f"error: {error.render()}")
-
-    def mark_outdated(self) -> None:
-        """Marks the results that Snakemake has to make again although it may not know it.
-
-        Not where the user says what starts jobs again, nor where none is started.
-        """
-        if not {"--rerun-triggers", "--lint", "--unlock"} & set(sys.argv):
-            mark_outdated(self.layout.study, self)
 
     def settings(self, stage: str, name: str = "") -> str:
         """Returns the settings file of a job; it holds only what decides the job's bytes.

@@ -34,7 +34,6 @@ SCHEDULERS = {
     "htcondor": Scheduler(
         "condor_q", htcondor.jobs, ("condor_rm",), "condor_q -better NUMBER", 900.0, MARKED
     ),
-    # PBS has a `qstat` too, of another kind, and no `qconf`.
     "sge": Scheduler("qconf", gridengine.jobs, ("qdel",), "qstat -j NUMBER", mark="sge_extra"),
 }
 """Executor plugin to its scheduler."""
