@@ -4,7 +4,6 @@ The default is the embedded study (config/config.yaml). Another study:
     snakemake --cores all --configfile config/studies/NAME.yaml
 """
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ include: "workflow/repository.smk"
 sys.path.insert(0, str(repository(workflow.current_basedir) / "workflow"))
 
 from bayling_study.dag import htcondor
-from bayling_study.dag.opening import open_study
+from bayling_study.dag.rules import Dag
 
 STUDY = Dag.open(workflow, config)
 S = str(STUDY.layout.study)

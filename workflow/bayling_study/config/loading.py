@@ -157,20 +157,6 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
     return config
 
 
-def _with_shipped(config: StudyConfig) -> StudyConfig:
-    """Returns the configuration with the repository's own files where they are.
-
-    Their paths are relative to its root, and the working folder may be another workflow's.
-    """
-    for name, key in SHIPPED:
-        section = getattr(config, name)
-        path = getattr(section, key)
-        if not Path(path).exists() and (ROOT / path).exists():
-            moved = section.model_copy(update={key: str(ROOT / path)})
-            config = config.model_copy(update={name: moved})
-    return config
-
-
 def _validated(values: Mapping[str, Any], where: object) -> StudyConfig:
     try:
         return StudyConfig.model_validate(values)
