@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from bayling_study.stages.generation.prompts import PromptSet
 
 from bayling_study.config import names
 from bayling_study.config.loading import load_config, merge
@@ -35,6 +34,7 @@ from bayling_study.shared.metrics.measures import is_better, meaning
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.download.__main__ import ensure
+from bayling_study.stages.generation.outputs import PromptSet
 from bayling_study.stages.generation.published import convert
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.__main__ import builder
