@@ -1,8 +1,7 @@
 """Reading configuration files, and the settings files that stages are given.
 
-A settings file holds the sections one stage reads and nothing else. Its name
-carries its content's hash, so that a job reruns exactly when one of its own
-sections changes.
+A settings file holds the sections one stage reads and nothing else. Its name carries its content's
+hash, so that a job reruns exactly when one of its own sections changes.
 """
 
 import re

@@ -1,7 +1,6 @@
 """Where a study's files are, and which of them each file is made from.
 
-The workflow's rules ask this module for paths; stage programs are given paths
-and never ask.
+The workflow's rules ask this module for paths; stage programs are given paths and never ask.
 """
 
 import re

@@ -1,10 +1,9 @@
 """Results that other settings or other code made, told from the run records.
 
-Snakemake knows with which parameters it made a file from its own notes in
-``.snakemake``. They are gone where results were moved, copied into another clone
-or renamed, and a changed learning rate would then start nothing. The run records
-lie with the results and say the same: what they show to be outdated gets a
-modification time before all others, which Snakemake understands everywhere.
+Snakemake knows with which parameters it made a file from its own notes in ``.snakemake``. They are
+gone where results were moved, copied into another clone or renamed, and a changed learning rate
+would then start nothing. The run records lie with the results and say the same: what they show to
+be outdated gets a modification time before all others, which Snakemake understands everywhere.
 """
 
 import logging

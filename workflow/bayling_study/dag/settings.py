@@ -1,10 +1,9 @@
 """Which keys of the configuration decide the bytes of which job, and which decide none.
 
-A job's settings file holds the first and is named after their hash, so that a
-change of any other key starts nothing again. Keys that say how work is done
-(how often a checkpoint is written, how many requests are in flight) reach jobs
-in a file of their own, ``operations-HASH.json``, whose path is a resource:
-Snakemake runs no job again because a resource changed.
+A job's settings file holds the first and is named after their hash, so that a change of any other
+key starts nothing again. Keys that say how work is done (how often a checkpoint is written, how
+many requests are in flight) reach jobs in a file of their own, ``operations-HASH.json``, whose path
+is a resource: Snakemake runs no job again because a resource changed.
 
 ``tests/rules/test_keys.py`` changes every key of the configuration and compares
 the jobs that run again with a written table.

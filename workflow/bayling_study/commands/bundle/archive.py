@@ -1,9 +1,8 @@
 """The bundle's archive: a plain tar with one top folder and a list of hashes.
 
-``bundle.json`` is the archive's first file and holds every other's SHA-256 and
-size, so that ``verify`` can tell afterwards what arrived. The tar is not
-compressed: weights and archives would not shrink, and any tar program can
-unpack it.
+``bundle.json`` is the archive's first file and holds every other's SHA-256 and size, so that
+``verify`` can tell afterwards what arrived. The tar is not compressed: weights and archives would
+not shrink, and any tar program can unpack it.
 """
 
 import hashlib

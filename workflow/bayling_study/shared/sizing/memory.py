@@ -1,10 +1,9 @@
 """Memory of a training process, from the model's shape and the settings.
 
-Model states and their partition are those of Rajbhandari et al. 2020, "ZeRO:
-Memory Optimizations Toward Training Trillion Parameter Models": weights in the
-compute precision, gradients, and 12 bytes per trained parameter for fp32 weights
-and Adam's two moments. Gradients are fp32 here, for they are summed over the
-sequences of a step (the paper has 16 bits). What comes on top:
+Model states and their partition are those of Rajbhandari et al. 2020, "ZeRO: Memory Optimizations
+Toward Training Trillion Parameter Models": weights in the compute precision, gradients, and 12
+bytes per trained parameter for fp32 weights and Adam's two moments. Gradients are fp32 here, for
+they are summed over the sequences of a step (the paper has 16 bits). What comes on top:
 
 * activations, counted from transformers' Llama block, because the published
   count (Korthikanti et al. 2022, 34 bytes per value of the hidden state) is of

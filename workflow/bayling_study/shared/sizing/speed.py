@@ -1,11 +1,10 @@
 """Operations of training, and the share of a device's peak that they reach.
 
-Model FLOPs, as in Chowdhery et al. 2022, "PaLM", appendix B: what the model
-needs, whatever is computed twice. A matrix costs 6 operations per parameter and
-token (forward 2, backward 4); attention 12 operations per layer, head, head
-dimension and pair of query and key (of 2 matrix products), of which a causal
-mask needs half. The output layer counts for supervised tokens only, because only
-there it is computed, and the input embedding costs nothing.
+Model FLOPs, as in Chowdhery et al. 2022, "PaLM", appendix B: what the model needs, whatever is
+computed twice. A matrix costs 6 operations per parameter and token (forward 2, backward 4);
+attention 12 operations per layer, head, head dimension and pair of query and key (of 2 matrix
+products), of which a causal mask needs half. The output layer counts for supervised tokens only,
+because only there it is computed, and the input embedding costs nothing.
 
 Where only adapters are trained, a frozen matrix costs 4 (forward 2, backward 2:
 the gradient of its input passes through, one of its own is not made) and the

@@ -1,9 +1,8 @@
 """The run records of a study, read back: which job made which file from which files.
 
-Records name files as the job was given them, relative to the folder that the
-workflow ran in. That folder, and the study's or the resources' own, follow from
-where a record lies now and where its job wrote it, so that a study is
-understood from any working folder, and after it was moved or renamed.
+Records name files as the job was given them, relative to the folder that the workflow ran in. That
+folder, and the study's or the resources' own, follow from where a record lies now and where its job
+wrote it, so that a study is understood from any working folder, and after it was moved or renamed.
 Standard library only: the COMET environment uses this module too.
 """
 

@@ -1,9 +1,8 @@
 """Run records into MLflow: one parent run a study, one child run a job and one a system.
 
-The record on disk is the truth and MLflow a view of it, so that everything
-here may be repeated: a job's run is found by its tags, a point that is already
-there is not doubled (MLflow keys points by name, step, time and value), and a
-repeated job replaces the run of its earlier attempt.
+The record on disk is the truth and MLflow a view of it, so that everything here may be repeated: a
+job's run is found by its tags, a point that is already there is not doubled (MLflow keys points by
+name, step, time and value), and a repeated job replaces the run of its earlier attempt.
 """
 
 import os

@@ -1,11 +1,10 @@
 """Tuned and exported models in MLflow's model registry.
 
-A version holds no weights: they stay where the study wrote them (a 13B model
-would be copied twice otherwise). Its folder is what ``mlflow.transformers`` and
-``mlflow.pyfunc`` load, a local store's and a server's alike: ``MLmodel`` with the
-path of the weights, the tokenizer's files and the model card. Where the weights
-lie elsewhere, ``load_model(…, base_model_path=…)`` says where. A model that is
-made again gets a new version, and the alias ``current`` moves to it.
+A version holds no weights: they stay where the study wrote them (a 13B model would be copied twice
+otherwise). Its folder is what ``mlflow.transformers`` and ``mlflow.pyfunc`` load, a local store's
+and a server's alike: ``MLmodel`` with the path of the weights, the tokenizer's files and the model
+card. Where the weights lie elsewhere, ``load_model(…, base_model_path=…)`` says where. A model that
+is made again gets a new version, and the alias ``current`` moves to it.
 """
 
 import shutil

@@ -95,8 +95,7 @@ def run(
 def deb_contents(package: Path) -> Path:
     """Copies the archive of a Debian package's files beside it; returns the copy.
 
-    A package is an ``ar`` archive of ``debian-binary``, ``control.tar.*`` and
-    ``data.tar.*``.
+    A package is an ``ar`` archive of ``debian-binary``, ``control.tar.*`` and ``data.tar.*``.
 
     Raises:
         StudyError: it is damaged, or its compression is not known here.

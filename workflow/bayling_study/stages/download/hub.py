@@ -1,10 +1,9 @@
 """Fetches models and data sets from the hub at a pinned revision.
 
-huggingface_hub does the transfer (it resumes by itself and checks the hub's
-hashes); the host is the one that HF_ENDPOINT names, or its default. A row
-without a revision, or with a branch (``refs/convert/parquet``), takes its newest
-commit once: it is noted before the transfer starts, so that an interrupted
-download goes on with the same one, and then locked.
+huggingface_hub does the transfer (it resumes by itself and checks the hub's hashes); the host is
+the one that HF_ENDPOINT names, or its default. A row without a revision, or with a branch
+(``refs/convert/parquet``), takes its newest commit once: it is noted before the transfer starts, so
+that an interrupted download goes on with the same one, and then locked.
 """
 
 import importlib

@@ -1,11 +1,10 @@
 """Takes a source from a path of the user's instead of the network.
 
-A folder in the upstream layout is not copied: the receipt names it as ``root``
-and holds the hashes of its files, so a later change is noticed. It may hold a
-part of the source; what is known of the source's content it must agree with, and
-the receipt says under ``checked`` how much that was. A file stands
-for the file that would have been fetched (the wheel, the archive, the data
-file) and must have its hash.
+A folder in the upstream layout is not copied: the receipt names it as ``root`` and holds the hashes
+of its files, so a later change is noticed. It may hold a part of the source; what is known of the
+source's content it must agree with, and the receipt says under ``checked`` how much that was. A
+file stands for the file that would have been fetched (the wheel, the archive, the data file) and
+must have its hash.
 """
 
 from pathlib import Path

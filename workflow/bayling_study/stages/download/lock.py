@@ -1,10 +1,9 @@
 """Locks: what the first download of an unpinned source was, verified ever after.
 
-Some sources cannot be pinned in the table, because their hash is not known
-without a network. Their first download writes ``sources.lock/ID-HASH.tsv`` in the
-resources folder with revision, hash and size, and every later download, also
-after the files were removed, must give the same. One file a source, because
-download jobs run side by side and must not write into a shared one.
+Some sources cannot be pinned in the table, because their hash is not known without a network. Their
+first download writes ``sources.lock/ID-HASH.tsv`` in the resources folder with revision, hash and
+size, and every later download, also after the files were removed, must give the same. One file a
+source, because download jobs run side by side and must not write into a shared one.
 
 A file of the user's that stands for a source's upstream file locks it too; a further
 column ``origin`` then says so.

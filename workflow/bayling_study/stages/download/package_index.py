@@ -1,10 +1,9 @@
 """Fetches wheels and sdists from the package index that the user's pip is set up for.
 
-pip is asked where the file is (``pip index versions``, whose debug log names
-every file of every configured index, mirror and link folder), and the file is
-then fetched like any other, with resume and hash. ``pip download`` itself would
-run an sdist's build back end only to fetch it, with build dependencies that no
-hash covers, and would refuse a wheel made for a newer Python. Nothing is
+pip is asked where the file is (``pip index versions``, whose debug log names every file of every
+configured index, mirror and link folder), and the file is then fetched like any other, with resume
+and hash. ``pip download`` itself would run an sdist's build back end only to fetch it, with build
+dependencies that no hash covers, and would refuse a wheel made for a newer Python. Nothing is
 installed, nothing is built.
 
 A wheel that cannot be fetched this way (an index with credentials in pip's own

@@ -1,10 +1,9 @@
 """Fetches one file over HTTP so that an interrupted transfer goes on.
 
-Bytes go to ``NAME.part``; a later attempt asks only for the rest (``Range``,
-tied to the same version of the file by ``If-Range``). The file gets its name
-when its size and hash are right. What may pass (a closed connection, a busy
-server, a stalled or dripping one) is tried again with growing pauses, or the
-pause that ``Retry-After`` asks for; what will not pass is a ``StudyError`` at once.
+Bytes go to ``NAME.part``; a later attempt asks only for the rest (``Range``, tied to the same
+version of the file by ``If-Range``). The file gets its name when its size and hash are right. What
+may pass (a closed connection, a busy server, a stalled or dripping one) is tried again with growing
+pauses, or the pause that ``Retry-After`` asks for; what will not pass is a ``StudyError`` at once.
 """
 
 import errno

@@ -1,8 +1,7 @@
 """The jobs of a study in SLURM's queue.
 
-The profile gives Snakemake's jobs a name that begins with ``PREFIX`` and the
-study's name, and every job its working folder: both together tell a study's
-jobs from all others of the same user.
+The profile gives Snakemake's jobs a name that begins with ``PREFIX`` and the study's name, and
+every job its working folder: both together tell a study's jobs from all others of the same user.
 """
 
 import re
