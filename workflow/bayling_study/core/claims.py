@@ -50,6 +50,5 @@ def _lock(descriptor: int, path: Path) -> None:
             fix="wait until it has ended, or end it; then start again",
         ) from error
     except OSError as error:
-        log.warning(
-            "%s: no locks on this file system (%s); two such jobs would not know", path, error
-        )
+        what = "%s: no locks on this file system (%s); two such jobs would not know"
+        log.warning(what, path, error)

@@ -121,9 +121,8 @@ def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
     Raises:
         StudyError: an id is missing, unknown or repeated, or a turn is missing.
     """
-    found = {
-        row.id: row for row in _unique((Hypothesis(**r) for r in _rows(path, Hypothesis)), path)
-    }
+    rows = (Hypothesis(**row) for row in _rows(path, Hypothesis))
+    found = {row.id: row for row in _unique(rows, path)}
     known = {prompt.id for prompt in prompts}
     unknown = [name for name in found if name not in known]
     if unknown:
@@ -225,9 +224,8 @@ def _rows(path: Path, kind: type) -> Iterator[dict[str, Any]]:
     needed = names - {"provenance", "reasoning"}
     for number, row in enumerate(read_jsonl(path), start=1):
         if not isinstance(row, dict) or not needed <= set(row) <= names:
-            raise StudyError(
-                f"a {kind.__name__} row has the fields {sorted(needed)}", where=f"{path}:{number}"
-            )
+            what = f"a {kind.__name__} row has the fields {sorted(needed)}"
+            raise StudyError(what, where=f"{path}:{number}")
         yield row
 
 

@@ -63,11 +63,9 @@ def take_lock(study: Path) -> int:
 def hold_environment() -> int | None:
     """Keeps ``envs/build.py`` from changing this environment for as long as this process lives.
 
-    From a cluster's other login nodes it cannot see the process, but the lock.
-
-    Returns:
-        The lock's descriptor, which stays open across ``exec``; none in an environment
-        that ``make`` did not build, for it has no stamp.
+    From a cluster's other login nodes it cannot see the process, but the lock. Returns the lock's
+    descriptor, which stays open across ``exec``; none in an environment that ``make`` did not
+    build, for it has no stamp.
     """
     stamp = Path(sys.prefix) / ".complete"
     if not stamp.is_file():
@@ -79,11 +77,7 @@ def hold_environment() -> int | None:
 
 
 def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
-    """Looks for live processes of workflows in a folder.
-
-    Returns:
-        Stage programs whose workflow is gone, and whether a Snakemake is alive.
-    """
+    """Returns live stage programs in a folder whose workflow is gone, and if Snakemake is alive."""
     jobs, workflow = [], False
     own = {process.pid for process in psutil.Process().parents()} | {os.getpid()}
     for process in psutil.process_iter():

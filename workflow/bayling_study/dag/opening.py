@@ -18,9 +18,7 @@ NEEDED = {"input-output", "sources"}
 def open_study(workflow: Any, config: Mapping[str, Any]) -> Dag:
     """Reads the configuration, marks what is outdated, or ends with one clear message.
 
-    Args:
-        workflow: Snakemake's.
-        config: what a ``module`` statement gives; a main workflow's files are read instead.
+    ``config`` is what a ``module`` statement gives; a main workflow's files are read instead.
     """
     module = not workflow.modifier.is_main_snakefile()
     try:

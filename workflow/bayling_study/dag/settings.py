@@ -104,9 +104,8 @@ class Settings:
         for path in READ[stage]:
             copy_key(plain, values, path.split("."))
         for section, names in only.items():
-            holder, key = (
-                (values, section) if section != "synthesis" else (values[section], "mixtures")
-            )
+            inner = section == "synthesis"
+            holder, key = (values[section], "mixtures") if inner else (values, section)
             holder[key] = {name: holder[key][name] for name in names}
         for pattern in (*OPERATIONAL, *WORKFLOW):
             if pattern not in READ[stage]:

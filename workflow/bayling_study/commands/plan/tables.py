@@ -84,12 +84,9 @@ def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:
 
 
 def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: float) -> str:
-    """Renders tuning jobs, by formula for a stated device.
+    """Renders tuning jobs, by formula for a device of which training reaches a share of the peak.
 
-    Args:
-        tunings: the jobs.
-        teraflops: peak of a device; none where processes share the cores of this machine.
-        share: of the peak that training reaches.
+    ``teraflops`` is that peak; none where processes share the cores of this machine.
     """
     rows = []
     for tuning in tunings:

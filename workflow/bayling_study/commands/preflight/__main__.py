@@ -13,7 +13,9 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
@@ -47,7 +49,7 @@ def main() -> int:
     profile = read_profile(options.profile)
     sdm = options.sdm or written_sdm(profile)
     dag = Dag(load_config(*options.study_config), not sdm, sdm == "apptainer")
-    counts = {"ok": 0, "note": 0, "FAILED": 0}
+    counts = Counter[str]()
     for outcome in outcomes(dag, profile, options.wait, sdm):
         print(outcome.render(), flush=True)
         counts[outcome.level] += 1
@@ -97,16 +99,10 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
         if outcome.level != "FAILED":
             accepted[request] = names
     yield from last_attempt(dag, profile)
-    with_token = ExchangeFolder(dag, sdm)
-    try:
+    with exchange_folder(dag, sdm) as shared:
         for request, name in slurm.probes(accepted):
-            trouble = slurm.run_probe(request, with_token.arguments(name), wait)
-            if trouble is not None:
-                yield trouble
-                continue
-            yield from with_token.judge(name, request)
-    finally:
-        with_token.remove()
+            trouble = slurm.run_probe(request, shared.arguments(name), wait)
+            yield from shared.judge(name, request) if trouble is None else [trouble]
 
 
 def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
@@ -120,16 +116,13 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
     """Runs the probe here."""
     found = cards()
     yield ok("GPUs", f"{len(found)} to hand out" if found else "none: jobs use cores")
-    shared = ExchangeFolder(dag, sdm)
-    try:
-        command = [sys.executable, "-m", "bayling_study.commands.preflight.probe"]
+    command = [sys.executable, "-m", "bayling_study.commands.preflight.probe"]
+    with exchange_folder(dag, sdm) as shared:
         done = subprocess.run([*command, *shared.arguments("here")], capture_output=True, text=True)
         if done.returncode:
             yield failed("environment", done.stderr.strip()[-300:], "make envs")
-            return
-        yield from shared.judge("here", ResourceRequest(gpus=len(found)))
-    finally:
-        shared.remove()
+        else:
+            yield from shared.judge("here", ResourceRequest(gpus=len(found)))
 
 
 class ExchangeFolder:
@@ -174,9 +167,15 @@ class ExchangeFolder:
         for path in found:
             yield from checks.on_node(read_json(path), request, self.dag, expected)
 
-    def remove(self) -> None:
-        """Removes the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+@contextmanager
+def exchange_folder(dag: Dag, sdm: str) -> Iterator[ExchangeFolder]:
+    """Yields an exchange folder and removes it in the end."""
+    shared = ExchangeFolder(dag, sdm)
+    try:
+        yield shared
+    finally:
+        shutil.rmtree(shared.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

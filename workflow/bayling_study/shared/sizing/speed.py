@@ -51,12 +51,8 @@ def model_flops(
 ) -> float:
     """Returns the operations of training on some conversations.
 
-    Args:
-        shape: of the model.
-        tokens: of the conversations.
-        supervised: those that are supervised.
-        pairs: sum of the squares of the conversations' lengths.
-        adapters: parameters of the adapters, where only those are trained.
+    Of their ``tokens`` some are ``supervised``; ``pairs`` is the sum of the squares of their
+    lengths, ``adapters`` the parameters of the adapters, where only those are trained.
     """
     blocks = shape.layers * sum(rows * columns for rows, columns in shape.block().values())
     output = shape.vocabulary * shape.hidden

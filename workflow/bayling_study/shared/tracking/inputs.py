@@ -23,12 +23,8 @@ RUNS = "runs"
 def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None) -> None:
     """Compares an input with the records of the finished jobs that wrote it, or files in it.
 
-    What no record names (a user's own file) passes.
-
-    Args:
-        path: the file or folder.
-        sha256: its hash, as ``core.files.sha256_path`` takes it now.
-        files: of a folder, the hash of each file, if they were taken.
+    What no record names (a user's own file) passes. ``sha256`` is the hash that
+    ``core.files.sha256_path`` takes now, ``files`` that of each file of a folder, if taken.
 
     Raises:
         StudyError: it changed since; names the file, and what puts it right.

@@ -61,20 +61,13 @@ def register(
     versions = client.search_model_versions(f"name = '{name}'")
     if not any(version.run_id == run_id for version in versions):
         source = f"{client.get_run(run_id).info.artifact_uri}/{FOLDER}"
+        tags = {"job": job.title, "uid": record["uid"]}
+        tags |= {"path": output.shown, "sha256": output.sha256}
         version = client.create_model_version(
-            name, source, run_id, tags=_tags(record, output),
+            name, source, run_id, tags={f"bayling.{key}": value for key, value in tags.items()},
             description=_description(record, output, experiment, jobs),
         )  # fmt: skip
         client.set_registered_model_alias(name, ALIAS, version.version)
-
-
-def _tags(record: Mapping[str, Any], output: Reference) -> dict[str, str]:
-    return {
-        "bayling.job": f"{record['stage']}/{record['name']}",
-        "bayling.uid": record["uid"],
-        "bayling.path": output.shown,
-        "bayling.sha256": output.sha256,
-    }
 
 
 def _send_folder(client: Any, run_id: str, record: Mapping[str, Any], output: Reference) -> None:

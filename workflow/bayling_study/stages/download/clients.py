@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES
@@ -114,10 +114,10 @@ def deb_contents(package: Path) -> Path:
     raise StudyError("the Debian package holds no files", where=package)
 
 
-def _copy_member(stream: object, length: int, target: Path) -> Path:
+def _copy_member(stream: IO[bytes], length: int, target: Path) -> Path:
     with open(target, "wb") as sink:
         while length:
-            chunk = stream.read(min(CHUNK_BYTES, length))  # type: ignore[attr-defined]
+            chunk = stream.read(min(CHUNK_BYTES, length))
             if not chunk:
                 raise StudyError("the Debian package is cut off", where=target)
             sink.write(chunk)

@@ -35,13 +35,9 @@ def fetch_hub(request: DownloadRequest) -> str:
     repo_type = {"models": "model", "datasets": "dataset"}[kind]
     try:
         revision = _revision(request, hub.HfApi(), name, repo_type)
-        hub.snapshot_download(
-            name,
-            repo_type=repo_type,
-            revision=revision,
-            allow_patterns=list(request.row.files) or None,
-            local_dir=request.files,
-        )
+        patterns, place = list(request.row.files) or None, request.files
+        where = {"repo_type": repo_type, "revision": revision, "local_dir": place}
+        hub.snapshot_download(name, allow_patterns=patterns, **where)
     except errors.GatedRepoError as error:
         raise gated(request) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
@@ -85,7 +81,6 @@ def _revision(request: DownloadRequest, api: Any, name: str, repo_type: str) -> 
     if is_commit(request.revision):
         return request.revision
     if not note.exists():
-        branch = request.revision or None
-        found = api.repo_info(name, repo_type=repo_type, revision=branch)
+        found = api.repo_info(name, repo_type=repo_type, revision=request.revision or None)
         write_text(note, str(found.sha))
     return note.read_text(encoding="utf-8")

@@ -32,10 +32,8 @@ def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
         StudyError: the path does not exist.
     """
     text = overrides.get(row.id) or (row.location if row.kind == "local" else None)
-    if text is None:
-        return None
-    path = Path(text).expanduser().absolute()
-    if not path.exists():
+    path = Path(text).expanduser().absolute() if text is not None else None
+    if path and not path.exists():
         what = f"the path {text} does not exist"
         fix = "correct the path in the config, or remove the line to fetch the source"
         where = f"download.local.{row.id}" if row.id in overrides else f"sources.{row.id}.location"

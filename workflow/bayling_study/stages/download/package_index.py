@@ -63,12 +63,13 @@ def fetch_first(addresses: list[str], row: SourceRow, folder: Path, policy: Poli
     Raises:
         StudyError: none has it; the last one's reason.
     """
-    for url in addresses[:-1]:
+    *others, last = addresses
+    for url in others:
         try:
             return fetch_address(url, row, folder, policy)
         except StudyError as error:
             LOG.warning("%s; trying the next address", error)
-    return fetch_address(addresses[-1], row, folder, policy)
+    return fetch_address(last, row, folder, policy)
 
 
 def index_links(row: SourceRow, policy: Policy) -> list[str]:

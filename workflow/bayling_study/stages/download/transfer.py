@@ -23,12 +23,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES, sha256_file, sync_directory
 from bayling_study.core.network import retry_after
 from bayling_study.core.progress import Progress
-from bayling_study.stages.download.certificates import (
-    ADVICE,
-    is_absent_bundle,
-    is_untrusted,
-    untrusted,
-)
+from bayling_study.stages.download import certificates
 
 LOG = logging.getLogger(__name__)
 
@@ -41,13 +36,9 @@ PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a transfer is.
+    """How patient a transfer is; see ``DownloadSection`` for what its section has too.
 
-    Attributes:
-        retries: attempts after the first that may bring nothing new.
-        timeout: seconds without a byte, or below ``slowest``, that end an attempt.
-        slowest: bytes per second, averaged over ``timeout``, below which an attempt ends.
-        pause: first pause between attempts in seconds; it doubles each time.
+    ``pause`` is the first one between attempts in seconds; it doubles each time.
     """
 
     retries: int = 5
@@ -69,12 +60,9 @@ class WrongHashError(StudyError):
 
 
 def fetch(
-    url: str,
-    target: Path,
-    sha256: str = "",
-    expected_bytes: int | None = None,
+    url: str, target: Path, sha256: str = "", expected_bytes: int | None = None,
     policy: Policy | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Fetches ``url`` to ``target``, going on from what an earlier call left.
 
     A ``.part`` file beside the target holds an unfinished transfer. A target that is there
@@ -91,8 +79,8 @@ def fetch(
     try:
         transfer.run()
     except OSError as error:
-        if is_absent_bundle(error):
-            raise StudyError(str(error), where=url, fix=ADVICE) from error
+        if certificates.is_absent_bundle(error):
+            raise StudyError(str(error), where=url, fix=certificates.ADVICE) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         what = f"the disk is full after {transfer.have() / 1e9:.2f} GB of {target.name}"
@@ -173,8 +161,9 @@ class _Transfer:
                 self._receive(before)
             self._check()
         except (requests.RequestException, HTTPError, TransientError) as error:
-            if isinstance(error, requests.exceptions.SSLError) and is_untrusted(error):
-                raise untrusted(self.url, error) from error
+            ssl = isinstance(error, requests.exceptions.SSLError)
+            if ssl and certificates.is_untrusted(error):
+                raise certificates.untrusted(self.url, error) from error
             self.stalled = 0 if self.have() - before >= PROGRESS_BYTES else self.stalled + 1
             if isinstance(error, TransientError):
                 raise
@@ -291,7 +280,7 @@ def asked_pause(response: requests.Response) -> float | None:
         StudyError: it asks for a longer pause than a job should wait.
     """
     seconds = retry_after(response.headers.get("Retry-After"))
-    if seconds is not None and seconds > LONGEST_PAUSE_SECONDS:
+    if seconds and seconds > LONGEST_PAUSE_SECONDS:
         what = f"the server asks to come back in {seconds:.0f} seconds"
         raise StudyError(what, fix="start again then; the transfer continues where it stopped")
     return seconds
