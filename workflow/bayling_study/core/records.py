@@ -164,11 +164,9 @@ def check_owner(outputs: Path, system: str) -> None:
     declaration = outputs / "system.json"
     owner = read_json(declaration).get("system", system) if declaration.exists() else system
     if owner != system:
-        raise StudyError(
-            f"the answers are of the system {owner!r}, not of {system!r}",
-            where=declaration,
-            fix=f"the folder of {system}, or --system {owner}",
-        )
+        what = f"the answers are of the system {owner!r}, not of {system!r}"
+        fix = f"the folder of {system}, or --system {owner}"
+        raise StudyError(what, where=declaration, fix=fix)
 
 
 def by_item(prompts: Iterable[Prompt]) -> dict[str, list[Prompt]]:

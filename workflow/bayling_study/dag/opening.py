@@ -45,15 +45,11 @@ def check_paths(workflow: Any) -> None:
     missing = NEEDED - {str(usage) for usage in storage.shared_fs_usage}
     if missing or storage.default_storage_provider:
         words = f"without {', '.join(sorted(missing))}" if missing else "with a default storage"
-        raise StudyError(
-            "jobs share checkpoints, journals and run records beside their declared outputs",
-            where=f"--shared-fs-usage {words}" if missing else words,
-            fix="run where all jobs see one file system, without these options",
-        )
+        what = "jobs share checkpoints, journals and run records beside their declared outputs"
+        fix = "run where all jobs see one file system, without these options"
+        raise StudyError(what, where=f"--shared-fs-usage {words}" if missing else words, fix=fix)
     modifier = workflow.modifier.path_modifier
     if modifier.prefix or modifier._prefix_replacements:
-        raise StudyError(
-            "files beside the declared outputs would stay where they are",
-            where="module: prefix",
-            fix="config: {study: {results: FOLDER/results, resources: FOLDER/resources}}",
-        )
+        what = "files beside the declared outputs would stay where they are"
+        fix = "config: {study: {results: FOLDER/results, resources: FOLDER/resources}}"
+        raise StudyError(what, where="module: prefix", fix=fix)

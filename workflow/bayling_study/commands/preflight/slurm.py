@@ -96,9 +96,10 @@ def run_probe(request: ResourceRequest, arguments: list[str], minutes: float) ->
 
     Returns what went wrong; nothing if it ran.
     """
-    small = {"mem_mb": PROBE_MEM_MB, "minutes": PROBE_MINUTES, "cores": min(request.cores, 2)}
+    cores = min(request.cores, 2)
+    small = replace(request, mem_mb=PROBE_MEM_MB, minutes=PROBE_MINUTES, cores=cores)
     probe = [sys.executable, "-m", "bayling_study.commands.preflight.probe", *arguments]
-    command = ["srun", "--job-name=bayling_preflight", *options(replace(request, **small)), *probe]
+    command = ["srun", "--job-name=bayling_preflight", *options(small), *probe]
     status, text = ask(*command, seconds=60 * minutes)
     if status == 0:
         return None

@@ -42,11 +42,9 @@ def check_free(out: Path | None, record: Path) -> None:
     runs = records_above(whole)
     for output in finished_outputs(runs, but=record.resolve()) if runs else []:
         if touches(output.path, whole):
-            raise StudyError(
-                f"another job wrote {output.shown} there, which would be replaced",
-                where=f"--out {out}",
-                fix="another path; or the --record of the job whose output it is",
-            )
+            what = f"another job wrote {output.shown} there, which would be replaced"
+            fix = "another path; or the --record of the job whose output it is"
+            raise StudyError(what, where=f"--out {out}", fix=fix)
 
 
 def check_apart(out: Path | None, path: Path) -> None:

@@ -146,11 +146,9 @@ def _check_code(planned: str) -> None:
     program = host.program()
     now = code_hash(program) if planned and program.startswith(f"{PACKAGE}.stages.") else planned
     if now != planned:
-        raise StudyError(
-            f"the code of {program} is not what the job was planned with (now {now})",
-            where=f"--code {planned}",
-            fix="start the study again, and the job is planned with the present code",
-        )
+        what = f"the code of {program} is not what the job was planned with (now {now})"
+        fix = "start the study again, and the job is planned with the present code"
+        raise StudyError(what, where=f"--code {planned}", fix=fix)
 
 
 def _given(option: str) -> Path | None:

@@ -117,17 +117,12 @@ def _description(
     made = {run.data.tags.get("bayling.job", ""): run for run in jobs}
     for name, reference in record["inputs"].items():
         line = f"- {name}: `{reference['path']}`, SHA-256 `{reference['sha256'][:16]}`"
-        maker, card = _maker(name, Path(reference["path"]))
+        # Data or a model was made by a job of that name, with the card among its artefacts.
+        stage, card = (name, CARD) if name == "synthesis" else ("tuning", f"{FOLDER}/{CARD}")
+        maker = f"{stage}/{Path(reference['path']).name}"
         if maker in made:
             page = f"#/experiments/{experiment}/runs/{made[maker].info.run_id}"
             line += f" ([its run]({page}), [its card]({page}/artifacts/{card}))"
         lines.append(line)
     lines += ["", f"Model card: the artefact `{FOLDER}/{CARD}` of this version's run."]
     return "\n".join(lines)
-
-
-def _maker(name: str, path: Path) -> tuple[str, str]:
-    """Returns the job that made an input, data or a model, and the card among its artefacts."""
-    if name == "synthesis":
-        return f"synthesis/{path.name}", CARD
-    return f"tuning/{path.name}", f"{FOLDER}/{CARD}"

@@ -23,27 +23,6 @@ AR_HEADER = 60
 """Bytes of a member's header: name, three numbers, mode, size in decimal, end mark."""
 
 
-def apt_packages(request: DownloadRequest) -> list[Path]:
-    """Fetches Debian packages of one version, named with ``;`` between; returns their files.
-
-    Raises:
-        StudyError: there is no apt, or it does not give this version.
-    """
-    names = [f"{name}={request.revision}" for name in request.row.location.split(";")]
-    return run_client(request, ["apt-get", "download", *names], "*.deb", len(names))
-
-
-def npm_archive(request: DownloadRequest) -> Path:
-    """Fetches an npm package; returns its archive.
-
-    Raises:
-        StudyError: there is no npm, or it does not give this version.
-    """
-    name = f"{request.row.location}@{request.revision}"
-    command = ["npm", "pack", "--ignore-scripts", "--silent", name]
-    return run_client(request, command, "*.tgz", 1)[0]
-
-
 def run_client(
     request: DownloadRequest, command: Sequence[str], pattern: str, count: int
 ) -> list[Path]:

@@ -13,9 +13,10 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download import lock as locks
 from bayling_study.stages.download.archives import wanted
-from bayling_study.stages.download.fetchers import file_name, is_archive, take_file
+from bayling_study.stages.download.fetchers import is_archive, take_file
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.stages.download.request import DownloadRequest, Fetched
+from bayling_study.stages.download.transfer import file_name
 
 MANY_FILES = ("hub", "sacrebleu", "babel")
 """Kinds of many files without an archive; a lock holds the size of all of them."""

@@ -23,7 +23,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file
 from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.clients import run
-from bayling_study.stages.download.transfer import Policy, fetch
+from bayling_study.stages.download.transfer import Policy, fetch, file_name
 
 LOG = logging.getLogger(__name__)
 
@@ -90,18 +90,17 @@ def index_links(row: SourceRow, policy: Policy) -> list[str]:
 
 def is_archive(url: str, row: SourceRow, wheel: bool) -> bool:
     """Tells whether an address is the row's wheel (for any platform) or sdist."""
-    name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
     project = re.sub(r"[-_.]+", "[-_.]+", row.location)
     version = re.escape(row.revision)
     ending = r"(-\d[^-]*)?-py3-none-any\.whl" if wheel else r"(\.tar\.gz|\.zip)"
-    return re.fullmatch(f"{project}-{version}{ending}", name, re.IGNORECASE) is not None
+    return re.fullmatch(f"{project}-{version}{ending}", file_name(url), re.IGNORECASE) is not None
 
 
 def fetch_address(url: str, row: SourceRow, folder: Path, policy: Policy) -> Path:
     """Fetches an http(s) or file address into ``folder``; returns the verified file."""
     plain = urldefrag(url).url
     parts = urlsplit(plain)
-    target = folder / unquote(parts.path).rsplit("/", 1)[-1]
+    target = folder / file_name(plain)
     if parts.scheme == "file":
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(unquote(parts.path), target)

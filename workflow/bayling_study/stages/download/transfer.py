@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import requests
 import tenacity
@@ -45,6 +46,11 @@ class Policy:
     timeout: float = 60.0
     slowest: float = 1024.0
     pause: float = 1.0
+
+
+def file_name(url: str) -> str:
+    """Returns the name that a file fetched from an address gets."""
+    return unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "index"
 
 
 class TransientError(Exception):
@@ -134,13 +140,15 @@ class _Transfer:
         try:
             retrying(self._attempt)
         except TransientError as error:
-            raise StudyError(
-                f"the transfer failed {self.stalled} times in a row ({error})",
-                where=self.url,
-                fix="start again later, it continues where it stopped; or set download.mirrors "
-                "or download.local in the config",
-            ) from error
-        self._finish()
+            what = f"the transfer failed {self.stalled} times in a row ({error})"
+            fix = "start again later, it continues where it stopped; or set download.mirrors "
+            fix += "or download.local in the config"
+            raise StudyError(what, where=self.url, fix=fix) from error
+        with open(self.part, "rb+") as stream:  # a later call takes the name for the whole
+            os.fsync(stream.fileno())
+        self.part.replace(self.target)
+        sync_directory(self.target.parent)
+        self.etag.unlink(missing_ok=True)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -231,18 +239,9 @@ class _Transfer:
         if self.resumed:
             self.resumed = False
             raise TransientError("the resumed file has a wrong hash; starting over", pause=0.0)
-        raise WrongHashError(
-            f"the file's sha256 is {actual}, expected {self.sha256}",
-            where=self.url,
-            fix="the upstream file changed or was tampered with; do not use it unless you know why",
-        )
-
-    def _finish(self) -> None:
-        with open(self.part, "rb+") as stream:  # a later call takes the name for the whole
-            os.fsync(stream.fileno())
-        self.part.replace(self.target)
-        sync_directory(self.target.parent)
-        self.etag.unlink(missing_ok=True)
+        what = f"the file's sha256 is {actual}, expected {self.sha256}"
+        fix = "the upstream file changed or was tampered with; do not use it unless you know why"
+        raise WrongHashError(what, where=self.url, fix=fix)
 
     def _discard(self) -> None:
         self.part.unlink(missing_ok=True)
@@ -261,15 +260,12 @@ def check_status(response: requests.Response, url: str) -> None:
         return
     if status in PASSING_STATUS:
         raise TransientError(f"HTTP {status}", asked_pause(response))
-    if status in (401, 403):
-        raise StudyError(
-            f"the server refuses access (HTTP {status})",
-            where=url,
-            fix="check the network's proxy or firewall, or fetch the file by other means and "
-            "name it under download.local in the config",
-        )
     what = f"the server does not have the file (HTTP {status})"
     fix = "check the source's row, or set download.mirrors or download.local in the config"
+    if status in (401, 403):
+        what = f"the server refuses access (HTTP {status})"
+        fix = "check the network's proxy or firewall, or fetch the file by other means and "
+        fix += "name it under download.local in the config"
     raise StudyError(what, where=url, fix=fix)
 
 
