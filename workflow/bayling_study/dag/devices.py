@@ -63,13 +63,17 @@ def cards() -> dict[str, str]:
     ``CUDA_VISIBLE_DEVICES`` limits them where it is set (empty: none). A card's
     identity is its UUID, so that "0" and "GPU-…" are the same card.
     """
-    program = shutil.which("nvidia-smi")
-    done = subprocess.run([program, "-L"], capture_output=True, text=True) if program else None
-    known = dict(LISTED.findall(done.stdout)) if done and done.returncode == 0 else {}
+    known = dict(LISTED.findall(_listing()))
     if VISIBLE not in os.environ:
         return known
     names = [name.strip() for name in os.environ[VISIBLE].split(",")]
     return {name: known.get(name, name) for name in names if name not in ("", "-1")}
+
+
+def _listing() -> str:
+    program = shutil.which("nvidia-smi")
+    done = subprocess.run([program, "-L"], capture_output=True, text=True) if program else None
+    return done.stdout if done and done.returncode == 0 else ""
 
 
 def count(wanted: str, there: int) -> int:

@@ -114,10 +114,8 @@ def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: fl
 
 def disk_table(needs: Sequence[Need]) -> str:
     """Renders what each stage still adds, and the peak above what is there today."""
-    rows = [
-        (need.stage, decimal(need.stays), decimal(need.scratch), decimal(peak))
-        for need, peak in zip(needs, peaks(needs), strict=True)
-    ]
+    pairs = zip(needs, peaks(needs), strict=True)
+    rows = [(n.stage, *map(decimal, (n.stays, n.scratch, peak))) for n, peak in pairs]
     title = "Disk (still to be written; peak: all that stays so far and the stage's own scratch)"
     return table(title, ("stage", "stays", "scratch", "peak"), rows)
 

@@ -148,10 +148,8 @@ class Work:
         tokens, counted = mixture_tokens(self.layout, name)
         if not counted:
             limits = mixture.recipe_max_tokens
-            each = sum(
-                share * min(limits.get(recipe, mixture.max_tokens), mixture.max_tokens)
-                for recipe, share in mixture.shares.items()
-            )
+            most, shares = mixture.max_tokens, mixture.shares.items()
+            each = sum(share * min(limits.get(recipe, most), most) for recipe, share in shares)
             tokens = FILLED * mixture.conversations * each
         return mixture.conversations, tokens
 

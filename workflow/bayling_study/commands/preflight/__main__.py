@@ -72,17 +72,14 @@ def outcomes(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
     yield from here.here(dag)
     if profile.executor == "slurm":
         yield from on_slurm(dag, profile, wait, sdm)
-    elif profile.executor == "local":
-        yield from on_this_machine(dag, sdm)
-    else:
-        if profile.executor == "htcondor":
-            yield from here.hidden(dag)
-        yield note(
-            f"executor {profile.executor}",
-            "what its queue would take is not checked; what follows is about this machine",
-            "send one small job: snakemake --profile PROFILE results/STUDY/prompts/SUITE.jsonl",
-        )
-        yield from on_this_machine(dag, sdm)
+        return
+    if profile.executor == "htcondor":
+        yield from here.hidden(dag)
+    if profile.executor != "local":
+        found = "what its queue would take is not checked; what follows is about this machine"
+        fix = "send one small job: snakemake --profile PROFILE results/STUDY/prompts/SUITE.jsonl"
+        yield note(f"executor {profile.executor}", found, fix)
+    yield from on_this_machine(dag, sdm)
 
 
 def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outcome]:
@@ -155,12 +152,12 @@ class ExchangeFolder:
         """Judges the answers of a probe, or says that none can be seen from here."""
         found = checks.answers(self.folder, name, request.nodes, SEEN_SECONDS)
         if len(found) < request.nodes:
-            yield failed(
-                "shared files",
-                f"{len(found)} of {request.nodes} nodes' answers have arrived here after "
-                f"{SEEN_SECONDS:.0f} s, although their job succeeded",
-                "put study.results on a file system that all nodes share; or a longer latency-wait",
+            what = f"{len(found)} of {request.nodes} nodes' answers have arrived here after "
+            what += f"{SEEN_SECONDS:.0f} s, although their job succeeded"
+            fix = (
+                "put study.results on a file system that all nodes share; or a longer latency-wait"
             )
+            yield failed("shared files", what, fix)
         need = storage.peak(storage.needs(self.dag), self.folder)
         compiles = programs.needs_compiler(self.dag.config)
         expected = checks.Expected(self.token, need, compiles, self.sdm)

@@ -55,10 +55,8 @@ class FloresLanguage:
 def flores_languages() -> tuple[FloresLanguage, ...]:
     """Returns all languages of FLORES-101, English and both forms of Chinese included."""
     with open(TABLE, encoding="utf-8", newline="") as stream:
-        return tuple(
-            FloresLanguage(**row | {"in_xlmr": row["in_xlmr"] == "yes"})
-            for row in csv.DictReader(stream, dialect="excel-tab")
-        )
+        rows = list(csv.DictReader(stream, dialect="excel-tab"))
+    return tuple(FloresLanguage(**row | {"in_xlmr": row["in_xlmr"] == "yes"}) for row in rows)
 
 
 def flores(code: str) -> FloresLanguage:

@@ -66,11 +66,8 @@ def _plain(node: object) -> str:
 
 def _is_docstring(node: object) -> bool:
     """Tells whether a statement is a text that stands by itself."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _closure(module: str) -> set[Path]:

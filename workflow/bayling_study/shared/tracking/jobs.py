@@ -75,10 +75,8 @@ class RecordedJob:
         return self.reference("settings", found["path"], found["sha256"]) if found else None
 
     def _references(self, side: str) -> list[Reference]:
-        return [
-            self.reference(name, found["path"], found["sha256"], found.get("files"))
-            for name, found in self.record.get(side, {}).items()
-        ]
+        named = self.record.get(side, {}).items()
+        return [self.reference(n, one["path"], one["sha256"], one.get("files")) for n, one in named]
 
     def reference(
         self, name: str, path: str, sha256: str = "", files: Mapping[str, str] | None = None

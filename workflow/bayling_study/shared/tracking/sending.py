@@ -79,11 +79,9 @@ def send_record(client: Any, run_id: str, job: RecordedJob) -> None:
 def note_of(record: Record, path: Path) -> str:
     """Returns the run's description: the way back from its page to its files, as Markdown."""
     lines = [f"Run record: `{path}`", "", "| | file | SHA-256 |", "|---|---|---|"]
-    lines += [
-        f"| {side[:-1]} {name} | `{found['path']}` | `{found['sha256'][:16]}` |"
-        for side in ("inputs", "outputs")
-        for name, found in record[side].items()
-    ]
+    for side in ("inputs", "outputs"):
+        for name, found in record[side].items():
+            lines.append(f"| {side[:-1]} {name} | `{found['path']}` | `{found['sha256'][:16]}` |")
     lines += ["", "Command:", "", f"    {shlex.join(record['command'])}"]
     return "\n".join(lines)[:NOTE_LENGTH]
 

@@ -137,13 +137,10 @@ def _zip_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     mode = info.external_attr >> 16  # Unix mode; zero when made elsewhere
     kind = stat.S_IFMT(mode)
     if info.flag_bits & ENCRYPTED:
-        raise StudyError(
-            f"member {info.filename!r} is encrypted",
-            where=source.filename,
-            fix="unpack it by hand with the password that its publisher gives (FLORES+ is packed "
-            "so that\ncrawlers do not take it for training text), and name the folder under "
-            "download.local in the config",
-        )
+        fix = "unpack it by hand with the password that its publisher gives (FLORES+ is packed so "
+        fix += "that\ncrawlers do not take it for training text), and name the folder under "
+        fix += "download.local in the config"
+        raise StudyError(f"member {info.filename!r} is encrypted", where=source.filename, fix=fix)
     regular = not info.is_dir() and kind in (0, stat.S_IFREG)
     return Member(info.filename, regular, info.is_dir(), lambda: source.open(info))
 

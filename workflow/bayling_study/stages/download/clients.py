@@ -32,13 +32,11 @@ def run_client(
         StudyError: the client is missing, fails, or leaves other files.
     """
     row = request.row
+    named = f"name the file under download.local.{row.id} in the config"
     if shutil.which(command[0]) is None:
-        raise StudyError(
-            f"{command[0]} is not installed, which fetches sources of kind {row.kind}",
-            where=f"source {row.id}",
-            fix=f"fetch {row.location} {request.revision} on a machine that has it and name the "
-            f"file under download.local.{row.id} in the config",
-        )
+        what = f"{command[0]} is not installed, which fetches sources of kind {row.kind}"
+        fix = f"fetch {row.location} {request.revision} on a machine that has it and {named}"
+        raise StudyError(what, where=f"source {row.id}", fix=fix)
     shutil.rmtree(request.raw, ignore_errors=True)
     request.raw.mkdir(parents=True)
     environment = {"LC_ALL": "C.UTF-8"}
@@ -46,12 +44,9 @@ def run_client(
     found = sorted(request.raw.glob(pattern))
     if result.returncode != 0 or len(found) != count:
         reason = " ".join(result.stderr.strip().splitlines()[-2:])
-        raise StudyError(
-            f"{' '.join(command)} returned nothing ({reason})",
-            where=f"source {row.id}",
-            fix=f"the version may have been replaced: correct its row in the table of sources, or "
-            f"name the file under download.local.{row.id} in the config",
-        )
+        what = f"{' '.join(command)} returned nothing ({reason})"
+        fix = "the version may have been replaced: correct its row in the table of sources, or "
+        raise StudyError(what, where=f"source {row.id}", fix=fix + named)
     return found
 
 

@@ -44,11 +44,10 @@ def fetch_package(row: SourceRow, folder: Path, policy: Policy) -> Path:
     addresses = [url for url in index_links(row, policy) if is_archive(url, row, wheel)]
     try:
         if not addresses:
-            raise StudyError(
-                f"pip finds no {row.kind[4:]} of {row.location} {row.revision}",
-                fix="check the network and pip's configuration (pip config list), or name the "
-                f"file under download.local.{row.id} in the config",
-            )
+            fix = "check the network and pip's configuration (pip config list), or name the "
+            fix += f"file under download.local.{row.id} in the config"
+            what = f"pip finds no {row.kind[4:]} of {row.location} {row.revision}"
+            raise StudyError(what, fix=fix)
         return fetch_first(addresses, row, folder, policy)
     except StudyError as error:
         if not wheel:
