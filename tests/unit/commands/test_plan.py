@@ -185,10 +185,10 @@ def test_memory_that_is_too_small_is_refused():
     with pytest.raises(StudyError, match="each process needs") as caught:
         machine.check_memory(large, plan(zero_stage=1))
     assert caught.value.fix is not None and "zero_stage: 3" in caught.value.fix
-    without_gpu = machine.Machine(8, None, 64 << 30, "a small machine")
+    without_gpu = machine.Machine("a small machine", Budget(8, 8, None, 64 << 30))
     with pytest.raises(StudyError, match="all processes need"):
         machine.check_memory(without_gpu, plan(zero_stage=3))
-    with_gpus = machine.Machine(8, 80 << 30, 64 << 30, "GPUs in a small machine")
+    with_gpus = machine.Machine("GPUs in a small machine", Budget(8, 8, 80 << 30, 64 << 30))
     machine.check_memory(with_gpus, plan(zero_stage=3))
     with pytest.raises(StudyError, match="the offloaded states need"):
         machine.check_memory(with_gpus, plan(zero_stage=3, offload="optimizer"))
@@ -202,7 +202,7 @@ def test_the_plan_accepts_what_the_job_accepts(share):
     tuning = training.Tuning("tuned", 1.0, True, 1.0, need, section)
     plenty = 1 << 50
     for device, host in ((need.device / share, plenty), (plenty, 2 * need.host / share)):
-        where = machine.Machine(2, int(device), int(host), "two GPUs")
+        where = machine.Machine("two GPUs", Budget(2, 2, int(device), int(host)))
         fits = where.budget.holds(need)
         assert fits == (share < 0.9)
         with nullcontext() if fits else pytest.raises(StudyError, match="90% may be planned"):
@@ -212,13 +212,13 @@ def test_the_plan_accepts_what_the_job_accepts(share):
 def test_the_host_memory_of_a_cluster_is_the_profiles_or_said_to_be_unknown():
     asked = ResourceRequest(gpus=16, nodes=2, mem_mb=256_000)
     where = machine.machine(16, 80, None, asked=asked)
-    assert where.host_bytes == 256_000_000_000
+    assert where.budget.host == 256_000_000_000
     assert where.budget == Budget(16, 8, 80 << 30, 256_000_000_000)  # two nodes of eight
     assert "238 GiB" in where.name and "mem_mb of tuning" in where.name
-    assert machine.machine(8, 80, None, host_gib=500, asked=asked).host_bytes == 500 << 30
+    assert machine.machine(8, 80, None, host_gib=500, asked=asked).budget.host == 500 << 30
     unknown = machine.machine(8, 80, None, asked=ResourceRequest())
-    assert unknown.host_bytes is None and "not checked" in unknown.name
-    assert machine.machine(None, None, 1, host_gib=3).host_bytes == 3 << 30
+    assert unknown.budget.host is None and "not checked" in unknown.name
+    assert machine.machine(None, None, 1, host_gib=3).budget.host == 3 << 30
     with pytest.raises(StudyError, match="some host memory"):
         machine.machine(8, 80, None, host_gib=0)
 

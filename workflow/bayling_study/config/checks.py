@@ -87,9 +87,8 @@ def _check_corpora(corpora: CorporaSection, key: str) -> None:
         conditions.language(upstream.language, f"{key}.conversations.{number}.language")
     texts = [f"{c.source} {c.path} {code}" for c in corpora.parallel for code in c.languages]
     conditions.distinct(texts, f"{key}.parallel")
-    conditions.distinct(
-        [f"{c.source} {c.path}" for c in corpora.conversations], f"{key}.conversations"
-    )
+    texts = [f"{c.source} {c.path}" for c in corpora.conversations]
+    conditions.distinct(texts, f"{key}.conversations")
     cleaning = corpora.cleaning
     if cleaning.min_words > cleaning.max_words:
         what = f"{cleaning.min_words} is more than max_words, so every segment would be rejected"
@@ -156,9 +155,8 @@ def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], k
         conditions.can_choose(demands, f"{key}.demands")
     for count in turns:
         if count < 1:
-            raise StudyError(
-                f"{count} is not a number of turns", where=f"{key}.turns", fix="1 or more"
-            )
+            what = f"{count} is not a number of turns"
+            raise StudyError(what, where=f"{key}.turns", fix="1 or more")
     conditions.can_choose(turns, f"{key}.turns")
 
 
@@ -256,11 +254,8 @@ def _released(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
 def _check_zero_shot(suite: TranslationSuite | Wmt22Suite, config: StudyConfig, key: str) -> None:
     """A direction that a suite calls zero-shot must not be trained."""
     available = sorted(_languages(config))
-    trained = {
-        direction
-        for mixture in config.synthesis.mixtures.values()
-        for direction in trained_directions(mixture, available)
-    }
+    mixtures = config.synthesis.mixtures.values()
+    trained = {name for mixture in mixtures for name in trained_directions(mixture, available)}
     if suite.zero_shot != type(suite).model_fields["zero_shot"].default:
         for direction in suite.zero_shot:
             require("direction of this suite", direction, suite.directions, key)

@@ -1,8 +1,7 @@
 """Reading configuration files, and the settings files that stages are given.
 
-A settings file holds the sections one stage reads and nothing else. Its name
-carries its content's hash, so that a job reruns exactly when one of its own
-sections changes.
+A settings file holds the sections one stage reads and nothing else. Its name carries its content's
+hash, so that a job reruns exactly when one of its own sections changes.
 """
 
 import re
@@ -35,9 +34,7 @@ def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyCo
     The first is a study and named after its file, unless it neither names nor extends one:
     then all are laid over the embedded study.
 
-    Args:
-        paths: the files.
-        given: values that override them (Snakemake's ``--config``).
+    ``given`` overrides them (Snakemake's ``--config``).
 
     Raises:
         StudyError: a file is absent or not YAML, or the merged values do not pass.
@@ -132,11 +129,8 @@ def with_extended(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dic
 
 
 def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _without_null(value) if isinstance(value, Mapping) else value
-        for key, value in values.items()
-        if value is not None
-    }
+    kept = ((key, value) for key, value in values.items() if value is not None)
+    return {key: _without_null(v) if isinstance(v, Mapping) else v for key, v in kept}
 
 
 def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyConfig:

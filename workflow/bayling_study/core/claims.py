@@ -44,12 +44,9 @@ def _lock(descriptor: int, path: Path) -> None:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:
         holder = os.pread(descriptor, 1000, 0).decode(errors="replace")
-        raise StudyError(
-            f"the same job is at work already: {holder or 'who is not known'}",
-            where=path,
-            fix="wait until it has ended, or end it; then start again",
-        ) from error
+        what = f"the same job is at work already: {holder or 'who is not known'}"
+        fix = "wait until it has ended, or end it; then start again"
+        raise StudyError(what, where=path, fix=fix) from error
     except OSError as error:
-        log.warning(
-            "%s: no locks on this file system (%s); two such jobs would not know", path, error
-        )
+        what = "%s: no locks on this file system (%s); two such jobs would not know"
+        log.warning(what, path, error)

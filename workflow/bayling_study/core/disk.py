@@ -25,11 +25,8 @@ def check_space(folder: Path, needed: int, what: str, fix: str) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise StudyError(
-            f"{what} needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free",
-            where=folder,
-            fix=fix,
-        )
+        sizes = f"{needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free"
+        raise StudyError(f"{what} needs {sizes}", where=folder, fix=fix)
 
 
 def damage(path: Path, size: int | None, sha256: str) -> str:

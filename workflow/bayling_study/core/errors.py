@@ -8,10 +8,8 @@ Stage programs print a ``StudyError`` without a traceback and exit with status 2
 class StudyError(Exception):
     """A mistake in the input, the configuration or the machine, told in one message.
 
-    Args:
-        what: what is wrong, one sentence without a full stop.
-        where: the file, key, line or row it was found in.
-        fix: what to write or do instead; may hold several lines.
+    ``what`` is wrong, in one sentence without a full stop; ``where`` names the file, key, line or
+    row; ``fix`` says what to write or do instead and may hold several lines.
     """
 
     def __init__(self, what: str, *, where: object = None, fix: str | None = None) -> None:
@@ -24,7 +22,6 @@ class StudyError(Exception):
         """Returns the message as the user reads it, without a trailing newline."""
         lines = [self.what if self.where is None else f"{self.where}: {self.what}"]
         if self.fix:
-            fix_lines = self.fix.splitlines()
-            lines.append(f"  fix: {fix_lines[0]}")
-            lines += [f"       {line}" for line in fix_lines[1:]]
+            first, *more = self.fix.splitlines()
+            lines += [f"  fix: {first}", *(f"       {line}" for line in more)]
         return "\n".join(lines)

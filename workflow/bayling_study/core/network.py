@@ -17,12 +17,10 @@ def free_port() -> int:
 def is_loopback(url: str) -> bool:
     """Returns whether an address names this machine: ``localhost`` or a loopback number."""
     host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     try:
         number = ip_address(host)
     except ValueError:
-        return False
+        return host == "localhost" or host.endswith(".localhost")
     mapped = getattr(number, "ipv4_mapped", None)
     return (mapped or number).is_loopback
 

@@ -1,8 +1,7 @@
 """The one progress meter: a bar on a terminal, a line now and then in a log.
 
-Both say what is done of how much, how fast, and how long the rest takes, which
-is reckoned from the mean rate since the start. What an earlier attempt did
-counts as done and not for the rate.
+Both say what is done of how much, how fast, and how long the rest takes, which is reckoned from the
+mean rate since the start. What an earlier attempt did counts as done and not for the rate.
 """
 
 import os
@@ -28,12 +27,8 @@ class Progress(tqdm):  # type: ignore[misc]
     used in a ``with`` block, and ``update(count)`` counts. ``set_postfix_str(text,
     refresh=False)`` adds other facts.
 
-    Args:
-        what: name of the work.
-        total: how much there is to do; unknown if none is given and ``over`` has no length.
-        unit: of the count, in the plural; ``B`` for bytes.
-        over: rows to yield and count.
-        done: what an earlier attempt did.
+    There is ``total`` to do, unknown if none is given and ``over`` has no length; ``done`` of it by
+    an earlier attempt. The count's ``unit`` stands in the plural; ``B`` are bytes.
     """
 
     monitor_interval = 0  # tqdm's watching thread: jobs fork, and every update looks at the clock
@@ -42,14 +37,9 @@ class Progress(tqdm):  # type: ignore[misc]
     _lock = RLock()  # in place of tqdm's, which starts a process to watch its semaphore
 
     def __init__(
-        self,
-        what: str,
-        total: int | None = None,
-        unit: str = "rows",
-        *,
-        over: Iterable[Any] | None = None,
-        done: int = 0,
-    ) -> None:
+        self, what: str, total: int | None = None, unit: str = "rows", *,
+        over: Iterable[Any] | None = None, done: int = 0,
+    ) -> None:  # fmt: skip
         self._live = sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
         self._logs = ExitStack()
         super().__init__(
@@ -73,9 +63,8 @@ class Progress(tqdm):  # type: ignore[misc]
         if self._live:
             super().display(msg, pos)
         else:
-            print(
-                f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.line()}", file=sys.stderr, flush=True
-            )
+            now = time.strftime("%Y-%m-%d %H:%M:%S")
+            print(f"{now} {self.line()}", file=sys.stderr, flush=True)
 
     def line(self) -> str:
         """Returns the present state in words."""

@@ -121,9 +121,8 @@ def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
     Raises:
         StudyError: an id is missing, unknown or repeated, or a turn is missing.
     """
-    found = {
-        row.id: row for row in _unique((Hypothesis(**r) for r in _rows(path, Hypothesis)), path)
-    }
+    rows = (Hypothesis(**row) for row in _rows(path, Hypothesis))
+    found = {row.id: row for row in _unique(rows, path)}
     known = {prompt.id for prompt in prompts}
     unknown = [name for name in found if name not in known]
     if unknown:
@@ -165,11 +164,9 @@ def check_owner(outputs: Path, system: str) -> None:
     declaration = outputs / "system.json"
     owner = read_json(declaration).get("system", system) if declaration.exists() else system
     if owner != system:
-        raise StudyError(
-            f"the answers are of the system {owner!r}, not of {system!r}",
-            where=declaration,
-            fix=f"the folder of {system}, or --system {owner}",
-        )
+        what = f"the answers are of the system {owner!r}, not of {system!r}"
+        fix = f"the folder of {system}, or --system {owner}"
+        raise StudyError(what, where=declaration, fix=fix)
 
 
 def by_item(prompts: Iterable[Prompt]) -> dict[str, list[Prompt]]:
@@ -225,9 +222,8 @@ def _rows(path: Path, kind: type) -> Iterator[dict[str, Any]]:
     needed = names - {"provenance", "reasoning"}
     for number, row in enumerate(read_jsonl(path), start=1):
         if not isinstance(row, dict) or not needed <= set(row) <= names:
-            raise StudyError(
-                f"a {kind.__name__} row has the fields {sorted(needed)}", where=f"{path}:{number}"
-            )
+            what = f"a {kind.__name__} row has the fields {sorted(needed)}"
+            raise StudyError(what, where=f"{path}:{number}")
         yield row
 
 

@@ -24,17 +24,14 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
         raise StudyError(f"the table cannot be read: {error.strerror}", where=path) from error
     expected = "\t".join(columns)
     if not lines or lines[0] != expected:
-        raise StudyError(
-            "the first line must name the columns", where=f"{path}:1", fix=f"write: {expected}"
-        )
+        what = "the first line must name the columns"
+        raise StudyError(what, where=f"{path}:1", fix=f"write: {expected}")
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip() or line.startswith("#"):
             continue
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) != len(columns):
-            raise StudyError(
-                f"{len(cells)} cells where {len(columns)} are needed",
-                where=f"{path}:{number}",
-                fix="separate the columns by single tabs; an unknown value is an empty cell",
-            )
+            what = f"{len(cells)} cells where {len(columns)} are needed"
+            fix = "separate the columns by single tabs; an unknown value is an empty cell"
+            raise StudyError(what, where=f"{path}:{number}", fix=fix)
         yield f"{path}:{number}", dict(zip(columns, cells, strict=True))

@@ -100,22 +100,13 @@ def hours(flops: float, teraflops: float, utilisation: float) -> float:
 
 
 def chain(
-    layout: Layout,
-    system: str,
-    shape: Shape,
-    asked: ResourceRequest,
-    teraflops: float | None = None,
-    share: float = UTILISATION,
-) -> Chain:
-    """Returns the jobs of a training that asks for such resources.
+    layout: Layout, system: str, shape: Shape, asked: ResourceRequest,
+    teraflops: float | None = None, share: float = UTILISATION,
+) -> Chain:  # fmt: skip
+    """Returns the jobs in which a system is trained, each with the resources and time ``asked``.
 
-    Args:
-        layout: of the study.
-        system: a tuned system; its own ``budget_minutes`` counts.
-        shape: of its model.
-        asked: what the profile asks for each job; the time limit is in it.
-        teraflops: peak of a device, where nothing was measured (an A100's, or that of cores).
-        share: of the peak that training reaches.
+    Where nothing was measured, training reaches a share of a device's peak, ``teraflops`` (by
+    default an A100's, or that of cores).
     """
     tuning = layout.config.tuning_of(system)
     tokens = mixture_tokens(layout, system)[0] * tuning.epochs
@@ -144,9 +135,8 @@ def attempts(layout: Layout, asked: ResourceRequest) -> int:
     if written != "auto":
         return written
     models = study_models(layout)
-    shapes = {name: models[name].shape for name in layout.names(TunedSystem)}
-    found = [(name, shape) for name, shape in shapes.items() if shape is not None]
-    chains = [chain(layout, name, shape, asked) for name, shape in found]
+    shapes = ((name, models[name].shape) for name in layout.names(TunedSystem))
+    chains = [chain(layout, name, shape, asked) for name, shape in shapes if shape]
     return max((one.allowed for one in chains), default=1 + FAILING)
 
 

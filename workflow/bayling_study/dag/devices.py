@@ -66,16 +66,14 @@ def cards() -> dict[str, str]:
     known = dict(LISTED.findall(_listing()))
     if VISIBLE not in os.environ:
         return known
-    names = [name.strip() for name in os.environ[VISIBLE].split(",") if name.strip()]
-    return {name: known.get(name, name) for name in names if name != "-1"}
+    names = [name.strip() for name in os.environ[VISIBLE].split(",")]
+    return {name: known.get(name, name) for name in names if name not in ("", "-1")}
 
 
 def _listing() -> str:
     program = shutil.which("nvidia-smi")
-    if program is None:
-        return ""
-    done = subprocess.run([program, "-L"], capture_output=True, text=True)
-    return done.stdout if done.returncode == 0 else ""
+    done = subprocess.run([program, "-L"], capture_output=True, text=True) if program else None
+    return done.stdout if done and done.returncode == 0 else ""
 
 
 def count(wanted: str, there: int) -> int:

@@ -35,8 +35,5 @@ def check_earlier(study: Path, resources: Path) -> None:
         ways.append(f"mv {old} {new}")
         if any(records.glob("*.json")):
             ways.append(f"sed -i 's#{old}/#{new}/#g' {records}/*.json")
-        raise StudyError(
-            "downloads of an earlier version are here; they can be used again",
-            where=old,
-            fix="\n".join(ways),
-        )
+        what = "downloads of an earlier version are here; they can be used again"
+        raise StudyError(what, where=old, fix="\n".join(ways))

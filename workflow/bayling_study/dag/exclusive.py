@@ -49,11 +49,9 @@ def take_lock(study: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-        raise StudyError(
-            f"another run of this study is in progress (process {holder})",
-            where=study,
-            fix="wait for it, or stop it with Ctrl-C (or kill) and start again",
-        ) from error
+        what = f"another run of this study is in progress (process {holder})"
+        fix = "wait for it, or stop it with Ctrl-C (or kill) and start again"
+        raise StudyError(what, where=study, fix=fix) from error
     os.truncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     os.set_inheritable(descriptor, True)
@@ -63,11 +61,9 @@ def take_lock(study: Path) -> int:
 def hold_environment() -> int | None:
     """Keeps ``envs/build.py`` from changing this environment for as long as this process lives.
 
-    From a cluster's other login nodes it cannot see the process, but the lock.
-
-    Returns:
-        The lock's descriptor, which stays open across ``exec``; none in an environment
-        that ``make`` did not build, for it has no stamp.
+    From a cluster's other login nodes it cannot see the process, but the lock. Returns the lock's
+    descriptor, which stays open across ``exec``; none in an environment that ``make`` did not
+    build, for it has no stamp.
     """
     stamp = Path(sys.prefix) / ".complete"
     if not stamp.is_file():
@@ -79,11 +75,7 @@ def hold_environment() -> int | None:
 
 
 def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
-    """Looks for live processes of workflows in a folder.
-
-    Returns:
-        Stage programs whose workflow is gone, and whether a Snakemake is alive.
-    """
+    """Returns live stage programs in a folder whose workflow is gone, and if Snakemake is alive."""
     jobs, workflow = [], False
     own = {process.pid for process in psutil.Process().parents()} | {os.getpid()}
     for process in psutil.process_iter():
@@ -146,11 +138,9 @@ def mend(folder: Path) -> None:
         return  # another study's workflow is at work here: its jobs and locks are its own
     foreign = [str(process.pid) for process in jobs if not is_ours(process, folder)]
     if foreign:
-        raise StudyError(
-            f"stages that no workflow of yours started are at work: process {', '.join(foreign)}",
-            where=folder,
-            fix=f"wait for them, or end them: kill {' '.join(foreign)}",
-        )
+        what = f"stages that no workflow of yours started are at work: process {', '.join(foreign)}"
+        fix = f"wait for them, or end them: kill {' '.join(foreign)}"
+        raise StudyError(what, where=folder, fix=fix)
     if jobs:
         print(f"a killed run left {len(jobs)} processes running: ending them", file=sys.stderr)
         end_jobs(jobs)

@@ -1,7 +1,6 @@
 """Where a study's files are, and which of them each file is made from.
 
-The workflow's rules ask this module for paths; stage programs are given paths
-and never ask.
+The workflow's rules ask this module for paths; stage programs are given paths and never ask.
 """
 
 import re
@@ -195,11 +194,9 @@ class Layout:
 
     def missing_sources(self) -> list[SourceRow]:
         """Returns the rows of the sources that are still to be fetched."""
-        return [
-            self.row(source)
-            for source in self.used_sources()
-            if source not in self.config.download.local and not self.manifest(source).is_file()
-        ]
+        fetched = [source for source in self.used_sources() if self.manifest(source).is_file()]
+        there = {*fetched, *self.config.download.local}
+        return [self.row(source) for source in self.used_sources() if source not in there]
 
     def shared_records(self) -> list[Path]:
         """Returns the run records of the jobs whose outputs all studies share.
@@ -207,13 +204,10 @@ class Layout:
         They lie with those outputs: a study that finds a download in place
         reports the run that made it.
         """
-        records = self.resources / "runs"
-        downloads = [self.download(source).name for source in self.used_sources()]
-        foundations = [self.foundation(name).name for name in self.names(FoundationSystem)]
-        return [
-            *(records / "download" / f"{name}.json" for name in downloads),
-            *(records / "foundation" / f"{name}.json" for name in dict.fromkeys(foundations)),
-        ]
+        made = [self.download(source) for source in self.used_sources()]
+        made += dict.fromkeys(self.foundation(name) for name in self.names(FoundationSystem))
+        runs = self.resources / "runs"
+        return [runs / folder.parent.name / f"{folder.name}.json" for folder in made]
 
     def check(self) -> None:
         """Checks that every source and file the configuration names is there.

@@ -1,15 +1,13 @@
 """Results that other settings or other code made, told from the run records.
 
-Snakemake knows with which parameters it made a file from its own notes in
-``.snakemake``. They are gone where results were moved, copied into another clone
-or renamed, and a changed learning rate would then start nothing. The run records
-lie with the results and say the same: what they show to be outdated gets a
-modification time before all others, which Snakemake understands everywhere.
+Snakemake knows with which parameters it made a file from its own notes in ``.snakemake``. They are
+gone where results were moved, copied into another clone or renamed, and a changed learning rate
+would then start nothing. The run records lie with the results and say the same: what they show to
+be outdated gets a modification time before all others, which Snakemake understands everywhere.
 """
 
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -46,7 +44,7 @@ def mark_outdated(study: Path, present: Present) -> None:
         differs = difference(job, present)
         outdated += [f"{job.title} ({differs})"] if differs else []
         for output in job.outputs():
-            _set_time(output.path, OUTDATED if differs else None, job.record["end"])
+            _set_time(output.path, bool(differs), job.record["end"])
     if outdated:
         more = f" and {len(outdated) - SHOWN} more" if len(outdated) > SHOWN else ""
         listed = ", ".join(outdated[:SHOWN])
@@ -62,7 +60,7 @@ def difference(job: RecordedJob, present: Present) -> str:
     if stage == "comet":
         stage, name = f"comet.{name}", ""
     elif stage == "judging":
-        name = _suite(job)
+        name = next((one.path.stem for one in job.inputs() if one.name == "prompts"), "")
     settings = job.record.get("settings", {}).get("path")
     try:
         now = Path(present.settings(stage, name)).name if settings else ""
@@ -75,24 +73,8 @@ def difference(job: RecordedJob, present: Present) -> str:
     return " and ".join(what for what, differs in found.items() if differs)
 
 
-def _suite(job: RecordedJob) -> str:
-    """Returns the suite of a judge's job, from the file of prompts that it read."""
-    return next((one.path.stem for one in job.inputs() if one.name == "prompts"), "")
-
-
-def _set_time(path: Path, wanted: float | None, end: float) -> None:
-    for file in _timed(path):
-        marked = file.stat().st_mtime == OUTDATED
-        if wanted is not None and not marked:
-            os.utime(file, (wanted, wanted))
-        elif wanted is None and marked:
-            os.utime(file, (end, end))
-
-
-def _timed(path: Path) -> Iterator[Path]:
-    """Yields the file or folder whose time is that of an output, if it is there."""
-    inner = path / TIMESTAMP
-    if inner.is_file():
-        yield inner
-    elif path.exists():
-        yield path
+def _set_time(path: Path, outdated: bool, end: float) -> None:
+    """Gives an output that is there its job's time, or that of what is outdated, if it has not."""
+    file = path / TIMESTAMP if (path / TIMESTAMP).is_file() else path
+    if file.exists() and (file.stat().st_mtime == OUTDATED) != outdated:
+        os.utime(file, (OUTDATED, OUTDATED) if outdated else (end, end))

@@ -1,10 +1,9 @@
 """Which keys of the configuration decide the bytes of which job, and which decide none.
 
-A job's settings file holds the first and is named after their hash, so that a
-change of any other key starts nothing again. Keys that say how work is done
-(how often a checkpoint is written, how many requests are in flight) reach jobs
-in a file of their own, ``operations-HASH.json``, whose path is a resource:
-Snakemake runs no job again because a resource changed.
+A job's settings file holds the first and is named after their hash, so that a change of any other
+key starts nothing again. Keys that say how work is done (how often a checkpoint is written, how
+many requests are in flight) reach jobs in a file of their own, ``operations-HASH.json``, whose path
+is a resource: Snakemake runs no job again because a resource changed.
 
 ``tests/rules/test_keys.py`` changes every key of the configuration and compares
 the jobs that run again with a written table.
@@ -105,9 +104,8 @@ class Settings:
         for path in READ[stage]:
             copy_key(plain, values, path.split("."))
         for section, names in only.items():
-            holder, key = (
-                (values, section) if section != "synthesis" else (values[section], "mixtures")
-            )
+            inner = section == "synthesis"
+            holder, key = (values[section], "mixtures") if inner else (values, section)
             holder[key] = {name: holder[key][name] for name in names}
         for pattern in (*OPERATIONAL, *WORKFLOW):
             if pattern not in READ[stage]:

@@ -1,9 +1,8 @@
 """The shape of a study's models: from ``config.json`` where it is at hand, else from a table.
 
-The table holds the foundations of the BayLing papers, from the ``config.json``
-that their owners publish. A model that is not in it is taken to be like one whose
-weights are as large. This only serves the plan: once a foundation is downloaded, its
-own file counts.
+The table holds the foundations of the BayLing papers, from the ``config.json`` that their owners
+publish. A model that is not in it is taken to be like one whose weights are as large. This only
+serves the plan: once a foundation is downloaded, its own file counts.
 """
 
 from dataclasses import dataclass

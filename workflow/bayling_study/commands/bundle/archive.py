@@ -1,9 +1,8 @@
 """The bundle's archive: a plain tar with one top folder and a list of hashes.
 
-``bundle.json`` is the archive's first file and holds every other's SHA-256 and
-size, so that ``verify`` can tell afterwards what arrived. The tar is not
-compressed: weights and archives would not shrink, and any tar program can
-unpack it.
+``bundle.json`` is the archive's first file and holds every other's SHA-256 and size, so that
+``verify`` can tell afterwards what arrived. The tar is not compressed: weights and archives would
+not shrink, and any tar program can unpack it.
 """
 
 import hashlib
@@ -73,9 +72,7 @@ def _add(tar: tarfile.TarFile, name: str, content: Path | bytes, size: int) -> N
         tar.addfile(info, io.BytesIO(content))
         return
     facts = content.stat()
-    info.mtime = int(facts.st_mtime)
-    if facts.st_mode & 0o100:
-        info.mode = 0o755
+    info.mtime, info.mode = int(facts.st_mtime), 0o755 if facts.st_mode & 0o100 else 0o644
     changed = StudyError("the file changed while it was being packed", where=content)
     if facts.st_size != size:
         raise changed

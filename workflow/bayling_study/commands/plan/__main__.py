@@ -11,11 +11,12 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 
 from bayling_study.commands.plan import partitions, tables
+from bayling_study.commands.plan.arithmetic import GIBIBYTE
 from bayling_study.commands.plan.disk import check_disk, disk_needs
 from bayling_study.commands.plan.downloads import Download, downloads
 from bayling_study.commands.plan.here import here_table
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.machine import GIBIBYTE, check_memory, gpu_here, machine
+from bayling_study.commands.plan.machine import check_memory, gpu_here, machine
 from bayling_study.commands.plan.probe import speed
 from bayling_study.commands.plan.training import Tuning, tuning_plan
 from bayling_study.commands.plan.work import Work
@@ -65,18 +66,14 @@ def main() -> None:
     asked = None if profile is None else profile.request("tuning")
     described = (options.gpus, options.gpu_gib, options.processes, options.host_gib)
     where = machine(*described, asked) if tuned else None
-    tunings = [
-        tuning_plan(layout, name, shape, where.budget)
-        for name, shape in tuned.items()
-        if where is not None and shape is not None
-    ]
+    tunings = [tuning_plan(layout, n, s, where.budget) for n, s in tuned.items() if where and s]
     print(f"{config.study.title} ({config.study.name})\n")
     print(tables.download_table(sources) + tables.gate_table(sources))
     foundations = {name: models[name] for name in layout.names(FoundationSystem)}
     if foundations:
         print(tables.model_table(foundations, config.export.group_size))
     if tunings and where is not None:
-        peak = (options.teraflops or A100_TFLOPS) if where.device_bytes else None
+        peak = (options.teraflops or A100_TFLOPS) if where.budget.device else None
         print(tables.training_table(tunings, peak, options.utilisation))
         print(f"Training is planned for: {where.name}\n")
     print(tables.disk_table(needs) + tables.unknown_shapes(shapes))
@@ -86,8 +83,8 @@ def main() -> None:
     elif options.gpus is None and not gpu_here():
         print(time_here(dag, shapes, sources, tunings), flush=True)
     check_disk(needs)
-    for tuning in tunings:
-        if where is not None:
+    if where is not None:
+        for tuning in tunings:
             check_memory(where, tuning)
 
 
@@ -96,11 +93,8 @@ def on_cluster(
 ) -> None:
     """Prints what a profile's cluster gives each job, and refuses trainings of too many jobs."""
     asked = profile.request("tuning")
-    chains = {
-        name: chain(dag.layout, name, shape, asked, options.teraflops, options.utilisation)
-        for name, shape in tuned.items()
-        if shape is not None
-    }
+    rate = options.teraflops, options.utilisation
+    chains = {n: chain(dag.layout, n, shape, asked, *rate) for n, shape in tuned.items() if shape}
     allowed = attempts(dag.layout, asked)
     print(partitions.partition_tables(profile, job_counts(dag), chains))
     print(partitions.chain_table(chains, allowed), flush=True)
@@ -108,11 +102,9 @@ def on_cluster(
 
 
 def time_here(
-    dag: Dag,
-    shapes: Mapping[str, Shape | None],
-    sources: Sequence[Download],
+    dag: Dag, shapes: Mapping[str, Shape | None], sources: Sequence[Download],
     tunings: Sequence[Tuning],
-) -> str:
+) -> str:  # fmt: skip
     """Returns the table of minutes on the cores of this machine."""
     here, used = speed(), set(dag.layout.corpus_sources())
     size = sum(source.bytes or 0 for source in sources if source.row.id in used)

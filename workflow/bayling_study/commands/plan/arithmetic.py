@@ -1,10 +1,9 @@
 """How many bytes a Llama model and its files need, from its shape and the settings.
 
-The paper says that its 8-bit switch runs 7B in 10 GB and 13B in 16 GB. The
-weights, the key-value cache of 2,048 tokens and the largest matrix, which
-upstream rebuilds whole in 16 bits, add up to 7.69 and 14.24 GiB: the claim is
-sound. Activations and the CUDA context come on top; they depend on the batch
-and are not in these numbers.
+The paper says that its 8-bit switch runs 7B in 10 GB and 13B in 16 GB. The weights, the key-value
+cache of 2,048 tokens and the largest matrix, which upstream rebuilds whole in 16 bits, add up to
+7.69 and 14.24 GiB: the claim is sound. Activations and the CUDA context come on top; they depend on
+the batch and are not in these numbers.
 """
 
 from dataclasses import dataclass

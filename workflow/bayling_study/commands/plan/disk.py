@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from bayling_study.commands.plan.arithmetic import HALF, TOKEN_BYTES, checkpoint_bytes, export_bytes
@@ -84,11 +85,8 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
 
 def peaks(needs: Sequence[Need]) -> list[int]:
     """Returns the bytes above today's at each stage's peak: all that stays so far, and scratch."""
-    result, held = [], 0
-    for need in needs:
-        result.append(held + need.stays + need.scratch)
-        held += need.stays
-    return result
+    held = accumulate(need.stays for need in needs)
+    return [above + need.scratch for above, need in zip(held, needs, strict=True)]
 
 
 def check_disk(needs: Sequence[Need]) -> None:
@@ -108,13 +106,14 @@ def check_disk(needs: Sequence[Need]) -> None:
         if highest[worst] > free:
             guessed = sum(need.guessed for need in group)
             doubt = f", of it {guessed / 1e9:.1f} GB by estimate" if guessed else ""
-            ways = [*(need.saving for need in group if need.saving), BIGGER]
-            raise StudyError(
-                f"{highest[worst] / 1e9:.1f} GB are needed at the peak ({group[worst].stage})"
-                f"{doubt}, {free / 1e9:.1f} GB are free",
-                where=folder,
-                fix="\n".join([*ways, *([TABLE_SIZES] if guessed else [])]),
-            )
+            what = f"{highest[worst] / 1e9:.1f} GB are needed at the peak ({group[worst].stage})"
+            what += f"{doubt}, {free / 1e9:.1f} GB are free"
+            ways = [
+                *filter(None, (n.saving for n in group)),
+                BIGGER,
+                *[TABLE_SIZES] * bool(guessed),
+            ]
+            raise StudyError(what, where=folder, fix="\n".join(ways))
 
 
 def existing(folder: Path) -> Path:

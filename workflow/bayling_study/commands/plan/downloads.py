@@ -84,9 +84,6 @@ def _family(row: SourceRow) -> tuple[str, ...]:
 
 def _weight_bytes(layout: Layout) -> dict[str, int]:
     """Returns the weights' size of each foundation whose shape is known."""
-    found = {name: foundation_model(layout, name).shape for name in layout.names(FoundationSystem)}
-    return {
-        layout.system(name, FoundationSystem).source: HALF * shape.parameters()
-        for name, shape in found.items()
-        if shape is not None
-    }
+    names = layout.names(FoundationSystem)
+    found = {layout.system(n, FoundationSystem).source: foundation_model(layout, n) for n in names}
+    return {n: HALF * one.shape.parameters() for n, one in found.items() if one.shape is not None}

@@ -17,27 +17,21 @@ NO_WORK = ("foundation",)
 def here_table(
     study: Path, jobs: Sequence[Job], counts: Mapping[str, int], speed: Speed, memory_gib: float
 ) -> str:
-    """Renders minutes by rule, their sum on all cores, and what finished run records say.
+    """Renders minutes by rule, their sum on all cores, and what the run records of a study say.
 
-    Args:
-        study: its results.
-        jobs: whose time is known or not.
-        counts: rule to jobs, of all rules.
-        speed: of this machine.
-        memory_gib: that training takes.
+    ``counts`` are the jobs of every rule, ``memory_gib`` is what training takes.
     """
-    rows, unknown, records = [], 0, [record for job in jobs for record in _finished(study, job)]
+    done = [(job.rule, record) for job in jobs for record in _finished(study, job)]
+    records, rows, unknown = [record for _, record in done], [], 0
     for rule, count in counts.items():
-        mine = [job for job in jobs if job.rule == rule]
-        seconds = [job.seconds for job in mine if job.seconds is not None]
+        seconds = [job.seconds for job in jobs if job.rule == rule and job.seconds is not None]
         known = len(seconds) == count or rule in NO_WORK
         unknown += 0 if known or rule == "download" else count - len(seconds)
-        took = [record for job in mine for record in _finished(study, job)]
-        planned = (
-            _minutes(sum(seconds)) if known else "network" if rule == "download" else "unknown"
-        )
+        otherwise = "network" if rule == "download" else "unknown"
+        planned = _minutes(sum(seconds)) if known else otherwise
         gib = f"{memory_gib:.1f} GiB" if rule == "tuning" else ""
-        rows.append((rule, str(count), planned, gib, *_measured(took)))
+        took = _measured([record for other, record in done if other == rule])
+        rows.append((rule, str(count), planned, gib, *took))
     begin = min((record["start"] for record in records), default=0.0)
     whole = _minutes(max(record["end"] for record in records) - begin) if records else "-"
     more = f", without {unknown} job(s) of unknown length" if unknown else ""
@@ -52,7 +46,7 @@ def here_table(
 
 
 def _finished(study: Path, job: Job) -> list[dict[str, Any]]:
-    path = job.record(study)
+    path = study / "runs" / job.rule.partition("_")[0] / f"{job.name}.json"
     record = read_json(path) if path.is_file() else {}
     return [record] if record.get("state") == "finished" else []
 

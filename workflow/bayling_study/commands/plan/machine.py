@@ -1,47 +1,32 @@
 """The machine or the cluster that a study is planned for."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from bayling_study.commands.plan.arithmetic import GIBIBYTE
 from bayling_study.commands.plan.training import Tuning
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.shared.sizing.choice import Budget, shortfall
 from bayling_study.shared.sizing.host import host_bytes
 
-GIBIBYTE = 1 << 30
 MEGABYTE = 10**6
 GPU_FILES = ("nvidia[0-9]*", "nvidiactl", "kfd", "dxg")
 """Files in /dev of the drivers of NVIDIA, of AMD, and of Windows' Linux."""
 NOT_CHECKED = "host memory unknown and not checked: --host-gib 500"
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Where training runs: its processes, one per GPU, are spread evenly over its nodes."""
+class Machine(NamedTuple):
+    """Where training runs, in words, and the memory that it has there."""
 
-    processes: int
-    device_bytes: int | None
-    """Memory of a GPU; none where processes share the host's."""
-    host_bytes: int | None
-    """Memory of a node that a job may use; none where it is not known."""
     name: str
-    nodes: int = 1
-
-    @property
-    def budget(self) -> Budget:
-        """The same for the choice of settings."""
-        local = self.processes // self.nodes
-        return Budget(self.processes, local, self.device_bytes, self.host_bytes)
+    budget: Budget
 
 
 def machine(
-    gpus: int | None,
-    gpu_gib: float | None,
-    processes: int | None,
-    host_gib: float | None = None,
+    gpus: int | None, gpu_gib: float | None, processes: int | None, host_gib: float | None = None,
     asked: ResourceRequest | None = None,
-) -> Machine:
+) -> Machine:  # fmt: skip
     """Returns the cluster with so many GPUs, all together; without any, this machine.
 
     Host memory is that of each node: as given, what the profile grants a training in its first
@@ -55,15 +40,15 @@ def machine(
     if (gpus is None) != (gpu_gib is None):
         what = "the number and the memory of GPUs go together"
         raise StudyError(what, fix="--gpus 8 --gpu-gib 80")
-    if gpus is not None and gpu_gib is not None:
-        if gpus < 1 or gpu_gib <= 0:
-            raise StudyError("there must be a GPU with some memory", fix="--gpus 8 --gpu-gib 80")
-        nodes = asked.nodes if asked is not None and gpus % asked.nodes == 0 else 1
-        host, basis = _granted(host_gib, asked)
-        where = f" on {nodes} nodes" if nodes > 1 else ""
-        name = f"{gpus} GPUs of {gpu_gib:g} GiB{where}, {basis}"
-        return Machine(gpus, int(gpu_gib * GIBIBYTE), host, name, nodes)
-    return this_machine(processes, host_gib)
+    if gpus is None or gpu_gib is None:
+        return this_machine(processes, host_gib)
+    if gpus < 1 or gpu_gib <= 0:
+        raise StudyError("there must be a GPU with some memory", fix="--gpus 8 --gpu-gib 80")
+    nodes = asked.nodes if asked is not None and gpus % asked.nodes == 0 else 1
+    host, basis = _granted(host_gib, asked)
+    where = f" on {nodes} nodes" if nodes > 1 else ""
+    name = f"{gpus} GPUs of {gpu_gib:g} GiB{where}, {basis}"
+    return Machine(name, Budget(gpus, gpus // nodes, int(gpu_gib * GIBIBYTE), host))
 
 
 def _granted(host_gib: float | None, asked: ResourceRequest | None) -> tuple[int | None, str]:
@@ -92,9 +77,11 @@ def this_machine(processes: int | None, host_gib: float | None = None) -> Machin
     if count:
         memory = min(torch.cuda.get_device_properties(n).total_memory for n in range(count))
         name = f"this machine, {count} GPUs of {memory / GIBIBYTE:.0f} GiB"
-        return Machine(processes or count, int(memory), host, name)
-    name = f"this machine, no GPU, {processes or 1} process(es), {host / GIBIBYTE:.0f} GiB"
-    return Machine(processes or 1, None, host, name)
+        used = processes or count
+        return Machine(name, Budget(used, used, int(memory), host))
+    used = processes or 1
+    name = f"this machine, no GPU, {used} process(es), {host / GIBIBYTE:.0f} GiB"
+    return Machine(name, Budget(used, used, None, host))
 
 
 def check_memory(where: Machine, tuning: Tuning) -> None:
@@ -103,8 +90,7 @@ def check_memory(where: Machine, tuning: Tuning) -> None:
     Raises:
         StudyError: names what is too large and what to change.
     """
-    what = shortfall(tuning.memory, where.budget)
-    if what is not None:
+    if what := shortfall(tuning.memory, where.budget):
         raise StudyError(
             f"tuning {tuning.system!r} does not fit: {what} ({where.name})",
             where="tuning",

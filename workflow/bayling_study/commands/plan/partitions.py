@@ -5,7 +5,7 @@ jobs that they take (``dag.chain``); of the other rules, whose work nobody measu
 jobs x GPUs x time limit, which they take at most in their first attempts.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from bayling_study.commands.plan.tables import table
@@ -23,10 +23,7 @@ def partition_tables(
 ) -> str:
     """Renders the jobs of a run from nothing, by rule and by partition.
 
-    Args:
-        profile: asked for the resources of each rule.
-        counts: rule to jobs; all jobs of a training are one.
-        chains: trained system to its jobs.
+    ``counts`` are jobs by rule, all those of a training as one; ``chains`` are theirs by system.
     """
     asked = {rule: profile.request(rule) for rule in counts}
     jobs = {**counts, **({"tuning": sum(one.jobs for one in chains.values())} if chains else {})}
@@ -38,12 +35,11 @@ def partition_tables(
         "of other rules at most: the limits of their first attempts)"
     )
     text = table(title, header, rows)
-    placed: Counter[str] = Counter()
-    hours: dict[str, float] = {}
+    placed, hours = Counter[str](), defaultdict[str, float](float)
     for rule in counts:
         partition = _partition(rule, asked[rule])
         placed[partition] += jobs[rule]
-        hours[partition] = hours.get(partition, 0.0) + spent[rule]
+        hours[partition] += spent[rule]
     sums = [(name, str(count), f"{hours[name]:,.0f}") for name, count in placed.items()]
     sums.append(("all", str(placed.total()), f"{sum(spent.values()):,.0f}"))
     return text + table("Jobs by partition", ("partition", "jobs", "GPU-hours"), sums)
@@ -76,16 +72,10 @@ def _gpu_hours(rule: str, jobs: int, asked: ResourceRequest, chains: Mapping[str
 
 def chain_table(chains: Mapping[str, Chain], allowed: int) -> str:
     """Renders the hours that trainings are expected to take, and in how many jobs."""
-    rows = [
-        (
-            name,
-            f"{one.device_hours:,.1f}",
-            f"{one.hours:.1f}",
-            f"{one.jobs} of {allowed}",
-            one.basis,
-        )
-        for name, one in chains.items()
-    ]
+    rows = []
+    for name, one in chains.items():
+        took = f"{one.device_hours:,.1f}", f"{one.hours:.1f}"
+        rows.append((name, *took, f"{one.jobs} of {allowed}", one.basis))
     header = ("system", "device hours", "wall-clock hours", "jobs, of those allowed", "basis")
     return table("Training with this profile", header, rows) if rows else ""
 

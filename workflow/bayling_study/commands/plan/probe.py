@@ -1,9 +1,8 @@
 """How fast this machine's cores are: measured once in about two seconds, and kept.
 
-Seconds are those that the process computed, so that other work on the machine
-changes little. Three rates stand for three kinds of work: training and reading prompts
-(products of large matrices), writing answers (each step reads all weights for few
-rows), and Python.
+Seconds are those that the process computed, so that other work on the machine changes little. Three
+rates stand for three kinds of work: training and reading prompts (products of large matrices),
+writing answers (each step reads all weights for few rows), and Python.
 """
 
 import logging
@@ -29,13 +28,10 @@ SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Speed:
-    """What one core does in a second, and how many there are.
+    """What one core does in a second, and how many this process may use.
 
-    Attributes:
-        products: operations of bf16 matrix products with 512 rows.
-        steps: the same with 32 rows and more weights than the caches hold.
-        python: turns of a loop that makes, splits and counts short strings.
-        cores: those that this process may use.
+    Operations of bf16 matrix ``products`` with 512 rows, of ``steps`` with 32 rows and more weights
+    than the caches hold; ``python``: turns of a loop that makes, splits and counts short strings.
     """
 
     products: float
@@ -47,17 +43,12 @@ class Speed:
 def speed(cache: Path | None = None) -> Speed:
     """Returns this machine's speed: as kept from an earlier measurement, else measured now.
 
-    What is kept is of this machine, its processor and cores, this torch and this code.
-
-    Args:
-        cache: folder to keep it in; by default the user's own.
+    What is kept in the folder ``cache``, by default the user's own, is of this machine, its
+    processor and cores, this torch and this code.
     """
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    identity = {
-        **_machine(),
-        "torch": metadata.version("torch"),
-        "code": sha256_file(Path(__file__)),
-    }
+    versions = {"torch": metadata.version("torch"), "code": sha256_file(Path(__file__))}
+    identity = {**_machine(), **versions}
     kept = (cache or home / "bayling-study") / f"speed-{sha256_json(identity)[:12]}.json"
     if kept.is_file():
         return Speed(**read_json(kept)["speed"])

@@ -84,12 +84,9 @@ def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:
 
 
 def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: float) -> str:
-    """Renders tuning jobs, by formula for a stated device.
+    """Renders tuning jobs, by formula for a device of which training reaches a share of the peak.
 
-    Args:
-        tunings: the jobs.
-        teraflops: peak of a device; none where processes share the cores of this machine.
-        share: of the peak that training reaches.
+    ``teraflops`` is that peak; none where processes share the cores of this machine.
     """
     rows = []
     for tuning in tunings:
@@ -117,10 +114,8 @@ def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: fl
 
 def disk_table(needs: Sequence[Need]) -> str:
     """Renders what each stage still adds, and the peak above what is there today."""
-    rows = [
-        (need.stage, decimal(need.stays), decimal(need.scratch), decimal(peak))
-        for need, peak in zip(needs, peaks(needs), strict=True)
-    ]
+    pairs = zip(needs, peaks(needs), strict=True)
+    rows = [(n.stage, *map(decimal, (n.stays, n.scratch, peak))) for n, peak in pairs]
     title = "Disk (still to be written; peak: all that stays so far and the stage's own scratch)"
     return table(title, ("stage", "stays", "scratch", "peak"), rows)
 

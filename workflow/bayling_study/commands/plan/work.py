@@ -7,7 +7,6 @@ on two cores of an AMD EPYC of 2024 (processor time, torch 2.13).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from bayling_study.commands.plan.probe import Speed
 from bayling_study.config.suites import InteractiveSuite, TranslationSuite
@@ -58,11 +57,6 @@ class Job:
         """Returns how other jobs name it."""
         return f"{self.rule}/{self.name}"
 
-    def record(self, study: Path) -> Path:
-        """Returns the place of its run record."""
-        stage = self.rule.partition("_")[0]
-        return study / "runs" / stage / f"{self.name}.json"
-
 
 class Work:
     """The jobs of a study on one machine, as far as their work is known."""
@@ -91,10 +85,8 @@ class Work:
             found += self._model(name, [f"prompts/{suite}" for suite in suites])
         answered = [f"generation/{name}" for name in layout.with_model()]
         answers = sum(self._answers(suite) or 0 for suite in layout.generated_suites())
-        scored = [
-            self._plain("scoring", name, answered, TURNS["scoring"] * answers)
-            for name in layout.evaluated()
-        ]
+        turns = TURNS["scoring"] * answers
+        scored = [self._plain("scoring", name, answered, turns) for name in layout.evaluated()]
         if self.comet:  # a released model's size is not known here
             needs = [*answered, "comet_training/training"]
             seconds = 0.0 if embedded else None
@@ -121,7 +113,7 @@ class Work:
 
     def _model(self, name: str, prompts: list[str]) -> list[Job]:
         """Returns the jobs that make a system and let it answer."""
-        shape = self.shapes[name]
+        shape = self.shapes[name]  # without one, the time of its jobs is not known
         system, needs, found = self.config.systems[name], list(prompts), []
         if isinstance(system, TunedSystem):
             mixture = system.mixture
@@ -129,7 +121,8 @@ class Work:
             found = [
                 self._plain("synthesis", mixture, [*self.text, *prompts], turns["synthesis"]),
                 self._plain("masks", name, [f"synthesis/{mixture}"], turns["masks"]),
-                self._job("tuning", name, [f"masks/{name}"], self._training(name, shape), "tuning",
+                self._job("tuning", name, [f"masks/{name}"],
+                          self._training(name, shape) if shape else None, "tuning",
                           self.speed.cores),
             ]  # fmt: skip
             needs.append(f"tuning/{name}")
@@ -137,10 +130,16 @@ class Work:
             base = [f"tuning/{system.base}"]
             found = [
                 self._job("export", name, base, 0.0, "model"),
-                self._job("perplexity", name, [f"export/{name}"], self._reading(shape), "model"),
+                self._job(
+                    "perplexity",
+                    name,
+                    [f"export/{name}"],
+                    self._reading(shape) if shape else None,
+                    "model",
+                ),
             ]
             needs.append(f"export/{name}")
-        seconds = self._answering(name, shape)
+        seconds = self._answering(name, shape) if shape else None
         return [*found, self._job("generation", name, needs, seconds, "model")]
 
     def _mixture(self, name: str) -> tuple[int, float]:
@@ -149,16 +148,12 @@ class Work:
         tokens, counted = mixture_tokens(self.layout, name)
         if not counted:
             limits = mixture.recipe_max_tokens
-            each = sum(
-                share * min(limits.get(recipe, mixture.max_tokens), mixture.max_tokens)
-                for recipe, share in mixture.shares.items()
-            )
+            most, shares = mixture.max_tokens, mixture.shares.items()
+            each = sum(share * min(limits.get(recipe, most), most) for recipe, share in shares)
             tokens = FILLED * mixture.conversations * each
         return mixture.conversations, tokens
 
-    def _training(self, name: str, shape: Shape | None) -> float | None:
-        if shape is None:
-            return None
+    def _training(self, name: str, shape: Shape) -> float:
         tuning, (count, tokens) = self.config.tuning_of(name), self._mixture(name)
         most = tuning.max_steps * tuning.batch / count if tuning.max_steps else tuning.epochs
         tokens *= min(tuning.epochs, most)
@@ -185,9 +180,7 @@ class Work:
             return count
         return count * sum(n * w for n, w in found.turns.items()) / sum(found.turns.values())
 
-    def _answering(self, name: str, shape: Shape | None) -> float | None:
-        if shape is None:
-            return None
+    def _answering(self, name: str, shape: Shape) -> float | None:
         seconds = 0.0
         kind = "foundation" if isinstance(self.config.systems[name], FoundationSystem) else "tuned"
         for suite in self.layout.generated_suites():
@@ -202,10 +195,8 @@ class Work:
             seconds += count * how.beams * (read + step) / READ_SHARE
         return seconds
 
-    def _reading(self, shape: Shape | None) -> float | None:
+    def _reading(self, shape: Shape) -> float:
         """Returns the seconds in which two models read the conversations of ``perplexity``."""
-        if shape is None:
-            return None
         tokens = self.config.perplexity.conversations * READ_TOKENS
         return 2 * 2 * shape.parameters() * tokens / (self.speed.products * READ_SHARE)
 

@@ -13,7 +13,9 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
@@ -47,7 +49,7 @@ def main() -> int:
     profile = read_profile(options.profile)
     sdm = options.sdm or written_sdm(profile)
     dag = Dag(load_config(*options.study_config), not sdm, sdm == "apptainer")
-    counts = {"ok": 0, "note": 0, "FAILED": 0}
+    counts = Counter[str]()
     for outcome in outcomes(dag, profile, options.wait, sdm):
         print(outcome.render(), flush=True)
         counts[outcome.level] += 1
@@ -70,17 +72,14 @@ def outcomes(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
     yield from here.here(dag)
     if profile.executor == "slurm":
         yield from on_slurm(dag, profile, wait, sdm)
-    elif profile.executor == "local":
-        yield from on_this_machine(dag, sdm)
-    else:
-        if profile.executor == "htcondor":
-            yield from here.hidden(dag)
-        yield note(
-            f"executor {profile.executor}",
-            "what its queue would take is not checked; what follows is about this machine",
-            "send one small job: snakemake --profile PROFILE results/STUDY/prompts/SUITE.jsonl",
-        )
-        yield from on_this_machine(dag, sdm)
+        return
+    if profile.executor == "htcondor":
+        yield from here.hidden(dag)
+    if profile.executor != "local":
+        found = "what its queue would take is not checked; what follows is about this machine"
+        fix = "send one small job: snakemake --profile PROFILE results/STUDY/prompts/SUITE.jsonl"
+        yield note(f"executor {profile.executor}", found, fix)
+    yield from on_this_machine(dag, sdm)
 
 
 def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outcome]:
@@ -97,16 +96,10 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
         if outcome.level != "FAILED":
             accepted[request] = names
     yield from last_attempt(dag, profile)
-    with_token = ExchangeFolder(dag, sdm)
-    try:
+    with exchange_folder(dag, sdm) as shared:
         for request, name in slurm.probes(accepted):
-            trouble = slurm.run_probe(request, with_token.arguments(name), wait)
-            if trouble is not None:
-                yield trouble
-                continue
-            yield from with_token.judge(name, request)
-    finally:
-        with_token.remove()
+            trouble = slurm.run_probe(request, shared.arguments(name), wait)
+            yield from shared.judge(name, request) if trouble is None else [trouble]
 
 
 def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
@@ -120,16 +113,13 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
     """Runs the probe here."""
     found = cards()
     yield ok("GPUs", f"{len(found)} to hand out" if found else "none: jobs use cores")
-    shared = ExchangeFolder(dag, sdm)
-    try:
-        command = [sys.executable, "-m", "bayling_study.commands.preflight.probe"]
+    command = [sys.executable, "-m", "bayling_study.commands.preflight.probe"]
+    with exchange_folder(dag, sdm) as shared:
         done = subprocess.run([*command, *shared.arguments("here")], capture_output=True, text=True)
         if done.returncode:
             yield failed("environment", done.stderr.strip()[-300:], "make envs")
-            return
-        yield from shared.judge("here", ResourceRequest(gpus=len(found)))
-    finally:
-        shared.remove()
+        else:
+            yield from shared.judge("here", ResourceRequest(gpus=len(found)))
 
 
 class ExchangeFolder:
@@ -162,21 +152,27 @@ class ExchangeFolder:
         """Judges the answers of a probe, or says that none can be seen from here."""
         found = checks.answers(self.folder, name, request.nodes, SEEN_SECONDS)
         if len(found) < request.nodes:
-            yield failed(
-                "shared files",
-                f"{len(found)} of {request.nodes} nodes' answers have arrived here after "
-                f"{SEEN_SECONDS:.0f} s, although their job succeeded",
-                "put study.results on a file system that all nodes share; or a longer latency-wait",
+            what = f"{len(found)} of {request.nodes} nodes' answers have arrived here after "
+            what += f"{SEEN_SECONDS:.0f} s, although their job succeeded"
+            fix = (
+                "put study.results on a file system that all nodes share; or a longer latency-wait"
             )
+            yield failed("shared files", what, fix)
         need = storage.peak(storage.needs(self.dag), self.folder)
         compiles = programs.needs_compiler(self.dag.config)
         expected = checks.Expected(self.token, need, compiles, self.sdm)
         for path in found:
             yield from checks.on_node(read_json(path), request, self.dag, expected)
 
-    def remove(self) -> None:
-        """Removes the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+@contextmanager
+def exchange_folder(dag: Dag, sdm: str) -> Iterator[ExchangeFolder]:
+    """Yields an exchange folder and removes it in the end."""
+    shared = ExchangeFolder(dag, sdm)
+    try:
+        yield shared
+    finally:
+        shutil.rmtree(shared.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -37,11 +37,9 @@ def on_node(
     if facts["token"] == expected.token:
         yield ok(shared, "the node sees what was written here, and its answer is seen here")
     else:
-        yield failed(
-            shared,
-            "the node sees an old or no version of a file that was renamed into place here",
-            "put study.results and study.resources on a file system that all nodes share",
-        )
+        found = "the node sees an old or no version of a file that was renamed into place here"
+        fix = "put study.results and study.resources on a file system that all nodes share"
+        yield failed(shared, found, fix)
     yield room(f"{node}: disk", facts["free_bytes"], expected.need)
     yield environment(facts, expected.sdm)
     if facts["comet"]:
@@ -59,11 +57,9 @@ def environment(facts: dict[str, Any], sdm: str) -> Outcome:
     if sdm:
         # It runs Snakemake in the job, which needs none of these packages.
         found = f"fails to import {broken}" if broken else "imports all packages"
-        return note(
-            check,
-            f"{python} was probed and {found}; rules run with --sdm {sdm}, not checked",
-            f"try it with one small job: snakemake --sdm {sdm} results/STUDY/prompts/SUITE.jsonl",
-        )
+        found = f"{python} was probed and {found}; rules run with --sdm {sdm}, not checked"
+        fix = f"try it with one small job: snakemake --sdm {sdm} results/STUDY/prompts/SUITE.jsonl"
+        return note(check, found, fix)
     if broken:
         fix = "make envs on a file system that the nodes share, or snakemake --sdm conda|apptainer"
         return failed(check, f"{python} cannot import {broken}", fix)
@@ -110,11 +106,9 @@ def network(facts: dict[str, Any], dag: Dag) -> Outcome:
     """Tells of a node's network; only a tracking server that jobs must reach can be at fault."""
     check, uri = f"{facts['node']}: network", dag.tracking_uri()
     if uri in facts["unreachable"]:
-        return note(
-            check,
-            f"cannot reach {urlsplit(uri).hostname}: curves will appear when the study ends",
-            "tracking: {live: false} if that is intended, or allow the connection",
-        )
+        found = f"cannot reach {urlsplit(uri).hostname}: curves will appear when the study ends"
+        fix = "tracking: {live: false} if that is intended, or allow the connection"
+        return note(check, found, fix)
     state = "there" if facts["route"] and not facts["unreachable"] else "none"
     hub = "off" if facts["offline"] == "1" else "not switched off (HF_HUB_OFFLINE)"
     return ok(check, f"{state} (downloads run where Snakemake runs); model hub: {hub}")

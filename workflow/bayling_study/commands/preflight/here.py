@@ -45,10 +45,8 @@ def gates(missing: Sequence[SourceRow]) -> Iterator[Outcome]:
         yield failed("gated sources", error.what, error.fix or "")
     else:
         if gated:
-            found = (
-                f"a token is set; whether its account has accepted the terms shows then: {gated}"
-            )
-            yield note("gated sources", found, "accept them on the page of each on the hub")
+            found = "a token is set; whether its account has accepted the terms shows then: "
+            yield note("gated sources", found + gated, "accept them on the page of each on the hub")
 
 
 def addresses(dag: Dag) -> list[str]:

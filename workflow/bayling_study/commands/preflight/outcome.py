@@ -1,16 +1,12 @@
 """What a check found."""
 
-from dataclasses import dataclass
-from typing import Literal
-
-Level = Literal["ok", "note", "FAILED"]
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One line of the preflight; a ``note`` is worth knowing and stops nothing."""
 
-    level: Level
+    level: Literal["ok", "note", "FAILED"]
     check: str
     found: str
     fix: str = ""

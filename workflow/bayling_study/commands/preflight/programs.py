@@ -52,8 +52,7 @@ def _tunings(config: StudyConfig) -> list[TuningSection]:
 def broken_imports(names: Sequence[str], seconds: float = IMPORT_SECONDS) -> dict[str, str]:
     """Imports packages in a process of this interpreter, all within so many seconds.
 
-    Returns:
-        A package that cannot be imported to the reason.
+    Returns the reason by package that cannot be imported.
     """
     command = [sys.executable, "-c", IMPORTS, *names]
     try:
@@ -72,11 +71,7 @@ def broken_imports(names: Sequence[str], seconds: float = IMPORT_SECONDS) -> dic
 
 
 def compiler_faults(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Compiles with the compilers that Triton (C) and torch's extensions (C++) would take.
-
-    Returns:
-        What does not work: no compiler, or its message.
-    """
+    """Returns why the compilers that Triton (C) and torch's extensions (C++) take do not work."""
     include = f"-I{sysconfig.get_paths()['include']}"
     c = _first(environment.get("CC"), ("gcc", "clang"))
     cxx = _first(environment.get("CXX"), ("c++", "g++"))

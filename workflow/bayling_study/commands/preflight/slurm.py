@@ -77,12 +77,10 @@ def options(request: ResourceRequest) -> list[str]:
 
 def gpu_options(request: ResourceRequest) -> list[str]:
     """Returns how the GPUs are asked for, as the plugin does."""
-    if not request.gpus:
-        return []
     kind = f"{request.gpu_type}:" if request.gpu_type else ""
-    if request.per_node:
+    if request.gpus and request.per_node:
         return [f"--gres=gpu:{kind}{request.gpus // request.nodes}"]
-    return [f"--gpus={kind}{request.gpus}"]
+    return [f"--gpus={kind}{request.gpus}"] if request.gpus else []
 
 
 def describe(request: ResourceRequest) -> str:
@@ -96,8 +94,7 @@ def describe(request: ResourceRequest) -> str:
 def run_probe(request: ResourceRequest, arguments: list[str], minutes: float) -> Outcome | None:
     """Runs the probe in a job of its own: same partition and GPUs, ten minutes, little memory.
 
-    Returns:
-        What went wrong; nothing if it ran.
+    Returns what went wrong; nothing if it ran.
     """
     cores = min(request.cores, 2)
     small = replace(request, mem_mb=PROBE_MEM_MB, minutes=PROBE_MINUTES, cores=cores)
@@ -113,10 +110,7 @@ def run_probe(request: ResourceRequest, arguments: list[str], minutes: float) ->
 
 def probes(requests: dict[ResourceRequest, list[str]]) -> Iterator[tuple[ResourceRequest, str]]:
     """Yields the request to probe each partition with: the one with most GPUs and nodes."""
-    chosen: dict[str, ResourceRequest] = {}
-    for request in requests:
-        best = chosen.get(request.partition)
-        if best is None or (request.nodes, request.gpus) > (best.nodes, best.gpus):
-            chosen[request.partition] = request
-    for number, request in enumerate(chosen.values()):
-        yield request, f"probe{number}"
+    partitions = dict.fromkeys(request.partition for request in requests)
+    for number, partition in enumerate(partitions):
+        those = (request for request in requests if request.partition == partition)
+        yield max(those, key=lambda request: (request.nodes, request.gpus)), f"probe{number}"

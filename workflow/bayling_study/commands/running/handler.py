@@ -84,11 +84,10 @@ class LogHandler(LogHandlerBase):
     def _keep_watch(self) -> None:
         while not self._stop.wait(LIVE_SECONDS):
             live, quiet = self.stream.isatty(), time.monotonic() - self._said > QUIET_SECONDS
-            if not (live or quiet) or not (text := self.run.state()):
-                continue
-            if live:
+            text = self.run.state() if live or quiet else ""
+            if text and live:
                 self.say(text[: shutil.get_terminal_size().columns - 1], end="")
-            else:
+            elif text:
                 self.say(text)
 
     def close(self) -> None:

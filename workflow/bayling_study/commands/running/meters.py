@@ -47,10 +47,10 @@ def read_meter(log: Path) -> Meter | None:
     with open(log, "rb") as stream:
         stream.seek(max(0, log.stat().st_size - TAIL))
         lines = stream.read().decode(errors="replace").splitlines()
-    found = {line[2].rpartition(": ")[0]: line for line in map(LINE.match, lines) if line}
-    if not found:
+    matched = [line for line in map(LINE.match, lines) if line]
+    if not matched:
         return None
-    last = [line for line in map(LINE.match, lines) if line][-1]
+    found, last = {line[2].rpartition(": ")[0]: line for line in matched}, matched[-1]
     left = LEFT.search(last[0])
     return Meter(
         sum(int(line[3]) for line in found.values()),

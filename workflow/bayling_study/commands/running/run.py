@@ -90,8 +90,7 @@ class Run:
         with self._lock:
             jobs = []
             for number, job in self._estimate.running.items():
-                meter = self._meter(number, job)
-                words = f" ({meter.words})" if meter else ""
+                words = f" ({meter.words})" if (meter := self._meter(number, job)) else ""
                 jobs.append(f"{_title(job)} {clock(time.time() - job.start)}{words}")
             listed = f"{self._count()} running: {', '.join(jobs)}"
             return f"{listed}{to_go(self.left())}" if jobs else ""

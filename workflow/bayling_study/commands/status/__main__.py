@@ -57,8 +57,7 @@ def status(dag: Dag) -> list[str]:
     coming = to_come(dag, found)
     lines = [f"{dag.config.study.title} ({name}), {time.strftime('%Y-%m-%d %H:%M:%S')}"]
     tracked = (dag.layout.study / TRACKED).is_file()
-    lines.append(_summary(found, coming, tracked))
-    lines += troubles
+    lines += [_summary(found, coming, tracked), *troubles]
     lines += [_training_line(training) for training in trainings(dag.layout.study)]
     lines += _job_lines(found)
     lines += [fill(f"to come: {', '.join(coming)}", WIDTH, subsequent_indent="  ")] * bool(coming)
@@ -86,11 +85,10 @@ def _summary(found: list[StartedJob], coming: list[str], tracked: bool) -> str:
 
 
 def _training_line(training: TrainingStatus) -> str:
-    steps = f"{training.step}/{training.steps or '?'}"
-    text = f"training {training.system}: step {steps}, loss {training.loss:.3f}"
-    text += f", {training.tokens_per_second:.0f} tokens/s, {duration(training.seconds_left)} left"
-    text += f", saved at {training.saved}, attempt {training.attempts}"
-    return f"{text}, last step {duration(training.age)} ago"
+    left, ago = duration(training.seconds_left), duration(training.age)
+    text = f"training {training.system}: step {training.step}/{training.steps or '?'}"
+    text += f", loss {training.loss:.3f}, {training.tokens_per_second:.0f} tokens/s, {left} left"
+    return f"{text}, saved at {training.saved}, attempt {training.attempts}, last step {ago} ago"
 
 
 def _job_lines(found: list[StartedJob]) -> list[str]:
@@ -106,11 +104,8 @@ def _lines_of(job: StartedJob) -> list[str]:
     lines = [f"  {job.title:32} {took:>8}  {job.where}"]
     meter = read_meter(job.log) if job.log is not None and job.state == "running" else None
     lines += [f"    {meter.words}"] if meter else []
-    if job.error and job.state != "finished":
-        lines.append(f"    {job.error}")
-    if job.log is not None and job.state != "finished":
-        lines.append(f"    log: {job.log}")
-    return lines
+    told = [f"    {job.error}"] * bool(job.error) + [f"    log: {job.log}"] * bool(job.log)
+    return lines if job.state == "finished" else [*lines, *told]
 
 
 def _queue_line(job: Queued) -> str:

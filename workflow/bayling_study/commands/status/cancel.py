@@ -64,11 +64,10 @@ def cancel(study: str, scheduler: Scheduler) -> int:
     begin = time.monotonic()
     while left := scheduler.jobs(study, Path.cwd()) if jobs else []:
         if time.monotonic() > begin + scheduler.seconds:
-            raise StudyError(
-                f"{len(left)} jobs are still in the queue after {scheduler.seconds:.0f} s",
-                where=f"{scheduler.asks}: {left[0].number}, {left[0].state.lower()}",
-                fix=f"ask why ({scheduler.why}) and start again when they are gone",
-            )
+            what = f"{len(left)} jobs are still in the queue after {scheduler.seconds:.0f} s"
+            where = f"{scheduler.asks}: {left[0].number}, {left[0].state.lower()}"
+            fix = f"ask why ({scheduler.why}) and start again when they are gone"
+            raise StudyError(what, where=where, fix=fix)
         time.sleep(POLL_SECONDS)
     return len(jobs)
 

@@ -51,6 +51,9 @@ def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
         return None
     host = record.get("host", {})
     number = host.get("scheduler_job", "")
+    # As the rules name it: of the job's name, or of the only job of its stage.
+    place, stage = path.parents[2] / "logs", record["stage"]
+    logs = (place / stage / f"{record['name']}.log", place / f"{stage}.log")
     return StartedJob(
         title=f"{record['stage']}/{record['name']}",
         state="lost" if _is_lost(record["state"], host, alive) else record["state"],
@@ -58,7 +61,7 @@ def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
         end=record.get("end"),
         where=f"{host.get('name', '?')}{f', job {number}' if number else ''}",
         error=str(record.get("error") or "").partition("\n")[0],
-        log=log_of(path.parents[2], record["stage"], record["name"]),
+        log=next((log for log in logs if log.is_file()), None),
         record=path,
     )
 
@@ -70,9 +73,3 @@ def _is_lost(state: str, host: dict[str, Any], alive: set[str] | None) -> bool:
     if host.get("scheduler_job"):
         return alive is not None and host["scheduler_job"] not in alive
     return not is_alive(host)
-
-
-def log_of(base: Path, stage: str, name: str) -> Path | None:
-    """Returns a job's log, as the rules name it: of its name, or of the only job of its stage."""
-    choices = (base / "logs" / stage / f"{name}.log", base / "logs" / f"{stage}.log")
-    return next((path for path in choices if path.is_file()), None)

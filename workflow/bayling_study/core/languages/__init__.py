@@ -34,9 +34,8 @@ def _display_name(code: str, language: str) -> str | None:
     try:
         return cast("str | None", Locale.parse(tag).get_display_name(language))
     except (UnknownLocaleError, ValueError) as error:
-        raise StudyError(
-            f"{code!r} is not a language code", fix="an ISO 639 code such as zh, de or yue"
-        ) from error
+        fix = "an ISO 639 code such as zh, de or yue"
+        raise StudyError(f"{code!r} is not a language code", fix=fix) from error
 
 
 @cache
@@ -49,10 +48,8 @@ def locale(code: str) -> Locale:
     try:
         return Locale.parse(LOCALES.get(code, code))
     except (UnknownLocaleError, ValueError) as error:
-        raise StudyError(
-            f"CLDR has no data in the language {code!r}",
-            fix="a language that CLDR has data in, such as de",
-        ) from error
+        fix = "a language that CLDR has data in, such as de"
+        raise StudyError(f"CLDR has no data in the language {code!r}", fix=fix) from error
 
 
 @cache

@@ -22,10 +22,8 @@ from bayling_study.core.lookup import look_up
 
 TABLE = Path(__file__).with_suffix(".tsv")
 RENAMED = {
-    "zho_Hans": "cmn_Hans",
-    "zho_Hant": "cmn_Hant",
-    "est_Latn": "ekk_Latn",
-    "tgl_Latn": "fil_Latn",
+    **{"zho_Hans": "cmn_Hans", "zho_Hant": "cmn_Hant"},
+    **{"est_Latn": "ekk_Latn", "tgl_Latn": "fil_Latn"},
 }
 """FLORES-200 codes that FLORES+ writes otherwise (its README, "Language coverage")."""
 
@@ -34,13 +32,11 @@ RENAMED = {
 class FloresLanguage:
     """One language of FLORES-101.
 
-    Attributes:
-        code: as in directions (ISO 639; ``zht`` is Chinese in traditional script).
-        flores101: name of its files in FLORES-101, ``zho_simpl``.
-        flores200: its code in FLORES-200 and NLLB, ``zho_Hans``; see ``spellings``.
-        resources: how much text OPUS has that is aligned with English.
-        in_xlmr: whether XLM-R, COMET's encoder, was trained on it; scores of
-            COMET for other languages mean little.
+    ``code`` is that of directions (ISO 639; ``zht`` is Chinese in traditional script),
+    ``flores101`` the name of its files in FLORES-101 (``zho_simpl``), ``flores200`` its code in
+    FLORES-200 and NLLB (``zho_Hans``; see ``spellings``). ``resources`` says how much text OPUS has
+    that is aligned with English, ``in_xlmr`` whether XLM-R, COMET's encoder, was trained on it:
+    scores of COMET for other languages mean little.
     """
 
     code: str
@@ -59,10 +55,8 @@ class FloresLanguage:
 def flores_languages() -> tuple[FloresLanguage, ...]:
     """Returns all languages of FLORES-101, English and both forms of Chinese included."""
     with open(TABLE, encoding="utf-8", newline="") as stream:
-        return tuple(
-            FloresLanguage(**row | {"in_xlmr": row["in_xlmr"] == "yes"})
-            for row in csv.DictReader(stream, dialect="excel-tab")
-        )
+        rows = list(csv.DictReader(stream, dialect="excel-tab"))
+    return tuple(FloresLanguage(**row | {"in_xlmr": row["in_xlmr"] == "yes"}) for row in rows)
 
 
 def flores(code: str) -> FloresLanguage:

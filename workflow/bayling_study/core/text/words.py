@@ -15,12 +15,7 @@ there is no telling where a word ends, so each character counts as one. For both
 import re
 import unicodedata
 
-from bayling_study.core.text.scripts import (
-    UNSPACED,
-    is_unspaced_character,
-    script_name,
-    script_names,
-)
+from bayling_study.core.text import scripts
 
 
 def _marks() -> frozenset[str]:
@@ -36,7 +31,7 @@ def _marks() -> frozenset[str]:
 
 
 MARKS = _marks()
-_ALONE = "".join(UNSPACED.values())
+_ALONE = "".join(scripts.UNSPACED.values())
 _MARK = "".join(mark for mark in sorted(MARKS) if mark < "\U00010000") + "\U000e0100-\U000e01ef"
 TOKEN = re.compile(rf"[{_ALONE}][{_MARK}]*|(?:[^\W_{_ALONE}]+[{_MARK}]*)+|\S")
 ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
@@ -91,10 +86,10 @@ def script_share(text: str, script: str) -> float:
     letters, so that a product name in a Chinese sentence weighs as much as a syllable. A text
     without letters has the share 0.
     """
-    own = script_names(script)
+    own = scripts.script_names(script)
     if text.isascii():  # what most pivots are
         return float("LATIN" in own and ASCII_LETTER.search(text) is not None)
-    firsts = [next(filter(None, map(script_name, word)), "") for word in words(text)]
+    firsts = [next(filter(None, map(scripts.script_name, word)), "") for word in words(text)]
     names = [name for name in firsts if name]
     return sum(name in own for name in names) / len(names) if names else 0.0
 
@@ -128,7 +123,7 @@ def is_boundary(text: str, place: int) -> bool:
     if text[place] in MARKS:
         return False
     sides = bearer(text, place), text[place]
-    return not all(side.isalnum() and not is_unspaced_character(side) for side in sides)
+    return not all(side.isalnum() and not scripts.is_unspaced_character(side) for side in sides)
 
 
 def is_quotable(fragment: str) -> bool:

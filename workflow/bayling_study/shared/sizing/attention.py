@@ -7,13 +7,9 @@ SDPA, whose CPU kernel is slow with a mask; eager attention's memory grows quadr
 
 
 def attention_kernel(written: str, gpu: bool, flash_installed: bool, length: int) -> str:
-    """Returns the kernel that ``attention: auto`` becomes.
+    """Returns the kernel that the setting ``written`` becomes; it decides where it is not ``auto``.
 
-    Args:
-        written: the setting.
-        gpu: whether there is one.
-        flash_installed: whether the package flash-attn is there.
-        length: tokens of a packed sequence at least.
+    A packed sequence has at least ``length`` tokens.
     """
     if written != "auto":
         return written

@@ -1,9 +1,8 @@
 """What ``auto`` becomes: ZeRO stage, offload and packed length that fit the memory.
 
-Tried from the fastest to the slowest: nothing in host memory before something,
-and then the lowest stage, which sends least between processes. The first that
-fits counts; sequences are then packed as long as the rest of the memory holds, where
-the attention kernel gains from that.
+Tried from the fastest to the slowest: nothing in host memory before something, and then the lowest
+stage, which sends least between processes. The first that fits counts; sequences are then packed as
+long as the rest of the memory holds, where the attention kernel gains from that.
 """
 
 import itertools
@@ -28,13 +27,10 @@ CORES = "cpu"
 
 @dataclass(frozen=True)
 class Budget:
-    """The memory that there is.
+    """The memory that there is, in bytes.
 
-    Attributes:
-        processes: number of processes of the job.
-        local: those of one machine, which share its memory.
-        device: bytes of each GPU, or none where there is none.
-        host: bytes of the machine, or none where it is not known.
+    Of a job's ``processes``, ``local`` share one machine; ``device`` is none where there is no
+    GPU, ``host`` where the machine's memory is not known.
     """
 
     processes: int
@@ -55,13 +51,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Choice:
-    """Settings without ``auto``, and what they need.
-
-    Attributes:
-        tuning: the settings.
-        need: bytes of each process.
-        fits: whether that is within the budget.
-    """
+    """Settings without ``auto``, what each process needs, and whether the budget holds that."""
 
     tuning: TuningSection
     need: TrainingMemory
@@ -73,42 +63,23 @@ def choose(
 ) -> Choice:
     """Returns settings in which no ``auto`` is left: the first that fit, or those that need least.
 
-    Args:
-        shape: of the model.
-        tuning: the settings as written.
-        budget: the memory that it may use.
-        attention: kernel that will be used.
-        step_tokens: tokens of a step of all processes, about.
+    ``attention`` is the kernel that will be used; a step of all processes has about
+    ``step_tokens`` tokens.
     """
     length = tuning.max_length if tuning.micro_batch_tokens == "auto" else tuning.micro_batch_tokens
-    last: Choice | None = None
-    for offload, stage in itertools.product(_offloads(tuning, budget), _stages(tuning)):
+    # DeepSpeed can neither share out nor move weights in 4 bits.
+    whole = tuning.adapter is None or tuning.adapter.kind != "qlora"
+    # Not stage 1, whose form for bf16 keeps all gradients twice.
+    stages = [2, *[3] * whole] if tuning.zero_stage == "auto" else [tuning.zero_stage]
+    offloads = ["none"] if tuning.offload == "auto" else [tuning.offload]
+    if tuning.offload == "auto" and budget.device is not None:
+        offloads += ["optimizer", *["all"] * whole]
+    for offload, stage in itertools.product(offloads, stages):
         values = {"zero_stage": stage, "offload": offload, "micro_batch_tokens": length}
         last = _weigh(shape, tuning, values, budget, attention)
         if last.fits:
             return _lengthen(shape, last, budget, attention, step_tokens, tuning)
-    assert last is not None
     return last
-
-
-def _stages(tuning: TuningSection) -> list[int]:
-    """Returns the stages to try; not 1, whose form for bf16 keeps all gradients twice."""
-    if tuning.zero_stage != "auto":
-        return [tuning.zero_stage]
-    return [2] if _four_bits(tuning) else [2, 3]
-
-
-def _offloads(tuning: TuningSection, budget: Budget) -> list[str]:
-    if tuning.offload != "auto":
-        return [tuning.offload]
-    if budget.device is None:
-        return ["none"]
-    return ["none", "optimizer", *([] if _four_bits(tuning) else ["all"])]
-
-
-def _four_bits(tuning: TuningSection) -> bool:
-    """Tells whether the weights are in 4 bits, which DeepSpeed can neither share out nor move."""
-    return tuning.adapter is not None and tuning.adapter.kind == "qlora"
 
 
 def _weigh(
@@ -120,13 +91,9 @@ def _weigh(
 
 
 def _lengthen(
-    shape: Shape,
-    choice: Choice,
-    budget: Budget,
-    attention: str,
-    step_tokens: float,
+    shape: Shape, choice: Choice, budget: Budget, attention: str, step_tokens: float,
     tuning: TuningSection,
-) -> Choice:
+) -> Choice:  # fmt: skip
     """Returns the choice with the longest sequences that fit and that a step can fill."""
     if tuning.micro_batch_tokens != "auto" or attention not in LONG or budget.device is None:
         return choice
@@ -147,9 +114,8 @@ def shortfall(need: TrainingMemory, budget: Budget) -> str | None:
     if budget.device is None:
         what = f"all processes need {_gib(host)}, the machine has {_gib(budget.host or 0)}"
     elif need.device > USABLE * budget.device:
-        what = (
-            f"each process needs {_gib(need.device)} of GPU memory, there are {_gib(budget.device)}"
-        )
+        own = _gib(need.device)
+        what = f"each process needs {own} of GPU memory, there are {_gib(budget.device)}"
     else:
         what = f"the offloaded states need {_gib(host)}, the machine has {_gib(budget.host or 0)}"
     return f"{what}, of which {USABLE:.0%} may be planned"
@@ -161,14 +127,9 @@ def check(choice: Choice, budget: Budget) -> None:
     Raises:
         StudyError: tells what is needed and what there is.
     """
-    what = shortfall(choice.need, budget)
-    if what is not None:
-        raise StudyError(
-            what,
-            where="tuning.zero_stage",
-            fix="grant more GPUs or memory, or tuning: {gradient_checkpointing: true}, or an "
-            "adapter",
-        )
+    if what := shortfall(choice.need, budget):
+        fix = "grant more GPUs or memory, or tuning: {gradient_checkpointing: true}, or an adapter"
+        raise StudyError(what, where="tuning.zero_stage", fix=fix)
 
 
 def _gib(size: float) -> str:

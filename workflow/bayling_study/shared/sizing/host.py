@@ -10,12 +10,8 @@ GROUPS = Path("/sys/fs/cgroup")
 def host_bytes(own: Path = OWN, groups: Path = GROUPS) -> int:
     """Returns the machine's memory, or the smallest limit that is set for this job.
 
-    A scheduler or a container limits the control group of a job or one above it
-    (Linux' cgroups v2, ``memory.max``).
-
-    Args:
-        own: file that names the process's group.
-        groups: where the groups are mounted.
+    A scheduler or a container limits the control group of a job, which the file ``own`` names, or
+    one above it (``memory.max`` of Linux' cgroups v2, mounted at ``groups``).
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     lines = own.read_text().splitlines() if own.is_file() else []

@@ -1,10 +1,9 @@
 """Memory of a training process, from the model's shape and the settings.
 
-Model states and their partition are those of Rajbhandari et al. 2020, "ZeRO:
-Memory Optimizations Toward Training Trillion Parameter Models": weights in the
-compute precision, gradients, and 12 bytes per trained parameter for fp32 weights
-and Adam's two moments. Gradients are fp32 here, for they are summed over the
-sequences of a step (the paper has 16 bits). What comes on top:
+Model states and their partition are those of Rajbhandari et al. 2020, "ZeRO: Memory Optimizations
+Toward Training Trillion Parameter Models": weights in the compute precision, gradients, and 12
+bytes per trained parameter for fp32 weights and Adam's two moments. Gradients are fp32 here, for
+they are summed over the sequences of a step (the paper has 16 bits). What comes on top:
 
 * activations, counted from transformers' Llama block, because the published
   count (Korthikanti et al. 2022, 34 bytes per value of the hidden state) is of
@@ -72,12 +71,9 @@ SUBGROUP = 1_000_000_000
 class TrainingMemory:
     """Bytes that one process needs while it trains.
 
-    Attributes:
-        states: weights, gradients and optimiser on the device.
-        activations: of one packed sequence, with its logits.
-        buffers: DeepSpeed's.
-        host: states that DeepSpeed keeps in host memory.
-        holes: of the heap, once the training has run (``heap_holes``).
+    ``states`` are weights, gradients and optimiser on the device, ``activations`` those of one
+    packed sequence with its logits, ``buffers`` DeepSpeed's, ``host`` the states that it keeps in
+    host memory, ``holes`` those of the heap once the training has run (``heap_holes``).
     """
 
     states: int
@@ -98,24 +94,15 @@ class TrainingMemory:
 
 
 def training_memory(
-    shape: Shape,
-    tuning: TuningSection,
-    processes: int,
-    attention: str = "sdpa",
+    shape: Shape, tuning: TuningSection, processes: int, attention: str = "sdpa",
     supervised: int | None = None,
-) -> TrainingMemory:
-    """Returns what each of ``processes`` needs.
+) -> TrainingMemory:  # fmt: skip
+    """Returns what each of ``processes`` needs with settings in which no ``auto`` is left.
 
-    Stage 1 divides the optimiser's states by the number of processes, 2 also
-    the gradients, 3 also the weights. ``offload: optimizer`` moves the optimiser to
-    the host and at stage 3 the gradients, ``all`` at stage 3 the weights too.
-
-    Args:
-        shape: of the model.
-        tuning: with a stage, an offload and a packed length, none of them ``auto``.
-        processes: number of processes.
-        attention: kernel.
-        supervised: supervised tokens of a packed sequence at most; none means all.
+    Stage 1 divides the optimiser's states by the number of processes, 2 also the gradients, 3 also
+    the weights. ``offload: optimizer`` moves the optimiser to the host and at stage 3 the
+    gradients, ``all`` at stage 3 the weights too. Of a packed sequence at most ``supervised``
+    tokens are supervised, or all; ``attention`` is the kernel.
     """
     stage, offload = tuning.zero_stage, tuning.offload
     if stage == "auto" or offload == "auto":
@@ -167,9 +154,8 @@ def _share(total: int, divided: bool, processes: int) -> int:
 
 def trained_parameters(shape: Shape, tuning: TuningSection) -> int:
     """Returns how many parameters are trained: all, or an adapter's two thin matrices per layer."""
-    if tuning.adapter is None:
-        return shape.parameters()
-    return adapter_parameters(shape, tuning.adapter)
+    adapter = tuning.adapter
+    return adapter_parameters(shape, adapter) if adapter else shape.parameters()
 
 
 def adapter_parameters(shape: Shape, adapter: Adapter) -> int:
@@ -183,21 +169,17 @@ def _largest(shape: Shape, tuning: TuningSection) -> int:
     if tuning.adapter is None:
         matrices = [*shape.block().values(), (shape.vocabulary, shape.hidden)]
         return max(rows * columns for rows, columns in matrices)
-    return tuning.adapter.rank * max(
-        (max(size) for name, size in shape.block().items() if name in tuning.adapter.targets),
-        default=0,
-    )
+    sizes = [max(size) for name, size in shape.block().items() if name in tuning.adapter.targets]
+    return tuning.adapter.rank * max(sizes, default=0)
 
 
 def _weights(shape: Shape, tuning: TuningSection) -> int:
-    size = WEIGHT_BYTES[tuning.precision]
-    if tuning.adapter is None:
-        return shape.parameters() * size
-    thin = trained_parameters(shape, tuning) * size
-    if tuning.adapter.kind == "lora":
-        return shape.parameters() * size + thin
+    size, adapter = WEIGHT_BYTES[tuning.precision], tuning.adapter
+    whole = shape.parameters() + (adapter_parameters(shape, adapter) if adapter else 0)
+    if adapter is None or adapter.kind == "lora":
+        return whole * size
     linear = shape.layers * sum(rows * columns for rows, columns in shape.block().values())
-    return round(linear * FOUR_BITS) + (shape.parameters() - linear) * size + thin
+    return round(linear * FOUR_BITS) + (whole - linear) * size
 
 
 def packed_length(tuning: TuningSection) -> int:
@@ -222,14 +204,10 @@ def activations(
 
 
 def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
-    """Returns what one block keeps of a sequence for its backward pass.
+    """Returns what one block keeps of a sequence of ``length`` tokens for its backward pass.
 
-    Args:
-        shape: of the model.
-        length: tokens of the sequence.
-        size: bytes of a value in the compute precision.
-        attention: kernel; those with a full mask copy keys and values for every head, and
-            ``eager`` keeps the softmax of all scores.
+    ``size`` are the bytes of a value in the compute precision. Kernels with a full mask copy keys
+    and values for every head, and ``eager`` keeps the softmax of all scores.
     """
     query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
     norms = 2 * shape.hidden * (4 + 2 * size)

@@ -5,14 +5,10 @@ LIMIT_MARGIN = 0.05
 
 
 def job_minutes(budget: float | None, limit: float) -> float | None:
-    """Returns the minutes after which a job saves and stops.
+    """Returns the minutes after which a job saves and stops; none where nothing says so.
 
-    Args:
-        budget: ``tuning.budget_minutes``.
-        limit: minutes that the scheduler gives the job; 0 where there is no limit.
-
-    Returns:
-        The shorter of the two, the limit less a margin; nothing where there is neither.
+    The shorter of ``tuning.budget_minutes`` and, less a margin, the minutes that the scheduler
+    gives the job; a ``limit`` of 0 is none.
     """
     limits = [budget] if budget is not None else []
     limits += [limit * (1 - LIMIT_MARGIN)] if limit else []

@@ -1,11 +1,10 @@
 """Operations of training, and the share of a device's peak that they reach.
 
-Model FLOPs, as in Chowdhery et al. 2022, "PaLM", appendix B: what the model
-needs, whatever is computed twice. A matrix costs 6 operations per parameter and
-token (forward 2, backward 4); attention 12 operations per layer, head, head
-dimension and pair of query and key (of 2 matrix products), of which a causal
-mask needs half. The output layer counts for supervised tokens only, because only
-there it is computed, and the input embedding costs nothing.
+Model FLOPs, as in Chowdhery et al. 2022, "PaLM", appendix B: what the model needs, whatever is
+computed twice. A matrix costs 6 operations per parameter and token (forward 2, backward 4);
+attention 12 operations per layer, head, head dimension and pair of query and key (of 2 matrix
+products), of which a causal mask needs half. The output layer counts for supervised tokens only,
+because only there it is computed, and the input embedding costs nothing.
 
 Where only adapters are trained, a frozen matrix costs 4 (forward 2, backward 2:
 the gradient of its input passes through, one of its own is not made) and the
@@ -52,12 +51,8 @@ def model_flops(
 ) -> float:
     """Returns the operations of training on some conversations.
 
-    Args:
-        shape: of the model.
-        tokens: of the conversations.
-        supervised: those that are supervised.
-        pairs: sum of the squares of the conversations' lengths.
-        adapters: parameters of the adapters, where only those are trained.
+    Of their ``tokens`` some are ``supervised``; ``pairs`` is the sum of the squares of their
+    lengths, ``adapters`` the parameters of the adapters, where only those are trained.
     """
     blocks = shape.layers * sum(rows * columns for rows, columns in shape.block().values())
     output = shape.vocabulary * shape.hidden

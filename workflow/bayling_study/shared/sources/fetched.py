@@ -15,10 +15,7 @@ MANIFEST = "manifest.json"
 
 
 def files_root(download: Path) -> Path:
-    """Returns the folder that holds a source's files in their upstream layout.
-
-    Args:
-        download: output folder of the download stage.
+    """Returns the folder that holds a fetched source's files in their upstream layout.
 
     Raises:
         StudyError: the folder has no manifest, or the files it names are gone.

@@ -1,8 +1,7 @@
 """Gated sources: told all at once, before the first job, with what to do about each.
 
-The hub wants the terms of some models accepted and a read token sent. Whether
-an account has accepted them only the download shows; that there is no token at
-all is known now.
+The hub wants the terms of some models accepted and a read token sent. Whether an account has
+accepted them only the download shows; that there is no token at all is known now.
 """
 
 import os
@@ -42,13 +41,10 @@ def check_gates(missing: Iterable[SourceRow]) -> None:
     names = ", ".join(row.id for row in gated)
     terms = "\n".join(f"  {page(row)} ({row.licence})" for row in gated)
     local = "\n".join(f"  {row.id}: /path/to/{page(row).rpartition('/')[2]}" for row in gated)
-    raise StudyError(
-        f"{len(gated)} gated source(s) are still to be fetched and there is no token: {names}",
-        where="download",
-        fix=f"accept the terms of each with your account on the hub:\n{terms}\n"
-        f"then {TOKEN_ADVICE};\nor name copies that you have in the config, download.local:\n"
-        f"{local}",
-    )
+    what = f"{len(gated)} gated source(s) are still to be fetched and there is no token: {names}"
+    fix = f"accept the terms of each with your account on the hub:\n{terms}\nthen {TOKEN_ADVICE};\n"
+    fix += f"or name copies that you have in the config, download.local:\n{local}"
+    raise StudyError(what, where="download", fix=fix)
 
 
 def page(row: SourceRow) -> str:

@@ -84,18 +84,13 @@ def row_hash(row: SourceRow) -> str:
 
 def _row(cells: dict[str, str], where: str) -> SourceRow:
     if cells["gated"] not in ("yes", "no"):
-        raise StudyError(
-            f"{cells['gated']!r} is neither yes nor no", where=f"{where}, column gated"
-        )
-    values = {
-        **cells,
-        "files": _items(cells["files"]),
-        "used_by": _items(cells["used_by"]),
-        "bytes": cells["bytes"] or None,
-        "gated": cells["gated"] == "yes",
-    }
+        what = f"{cells['gated']!r} is neither yes nor no"
+        raise StudyError(what, where=f"{where}, column gated")
+    values: dict[str, object] = {"files": _items(cells["files"])}
+    values |= {"bytes": cells["bytes"] or None, "gated": cells["gated"] == "yes"}
+    values["used_by"] = _items(cells["used_by"])
     try:
-        return SourceRow.model_validate(values)
+        return SourceRow.model_validate(cells | values)
     except ValidationError as error:
         finding = error.errors()[0]
         column = str(finding["loc"][0]) if finding["loc"] else "kind"

@@ -1,12 +1,10 @@
 """The hash of the code that a stage runs.
 
-Snakemake reruns a job when its parameters change. A stage's parameters carry
-this hash, so that editing packing reruns tuning and not scoring, and editing
-the README reruns nothing. It is taken of syntax trees without docstrings and
-comments: words rerun nothing. Modules that cannot change a result do not count:
-what ``config`` decides reaches a stage as values in its settings file, whose
-name carries their hash; records, messages, command lines and progress never
-reach a result.
+Snakemake reruns a job when its parameters change. A stage's parameters carry this hash, so that
+editing packing reruns tuning and not scoring, and editing the README reruns nothing. It is taken of
+syntax trees without docstrings and comments: words rerun nothing. Modules that cannot change a
+result do not count: what ``config`` decides reaches a stage as values in its settings file, whose
+name carries their hash; records, messages, command lines and progress never reach a result.
 """
 
 import ast
@@ -68,11 +66,8 @@ def _plain(node: object) -> str:
 
 def _is_docstring(node: object) -> bool:
     """Tells whether a statement is a text that stands by itself."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _closure(module: str) -> set[Path]:

@@ -55,16 +55,14 @@ def is_alive(host: Mapping[str, Any]) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True
 
 
 def command_line() -> list[str]:
     """Returns the command that starts this program again, ``python -m MODULE …`` where it can."""
     module = program()
-    if not module:
-        return [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return ["python", "-m", module, *sys.argv[1:]]
+    return [*(["python", "-m", module] if module else [Path(sys.argv[0]).name]), *sys.argv[1:]]
 
 
 def program() -> str:

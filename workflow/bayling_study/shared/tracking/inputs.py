@@ -23,12 +23,8 @@ RUNS = "runs"
 def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None) -> None:
     """Compares an input with the records of the finished jobs that wrote it, or files in it.
 
-    What no record names (a user's own file) passes.
-
-    Args:
-        path: the file or folder.
-        sha256: its hash, as ``core.files.sha256_path`` takes it now.
-        files: of a folder, the hash of each file, if they were taken.
+    What no record names (a user's own file) passes. ``sha256`` is the hash that
+    ``core.files.sha256_path`` takes now, ``files`` that of each file of a folder, if taken.
 
     Raises:
         StudyError: it changed since; names the file, and what puts it right.
@@ -66,21 +62,16 @@ def _check_folder(output: Reference, found: Mapping[str, str]) -> None:
             _changed(f"SHA-256 {digest[:12]}, written {sha[:12]}", output.path / name, output)
     added = [name for name in found if name not in output.files]
     if added:
-        raise StudyError(
-            f"{len(added)} file(s) of somebody else lie in the result {output.shown}",
-            where=output.path / added[0],
-            fix="move them elsewhere, and start again:\n"
-            f"mv {output.path / added[0]} {output.path.parent.parent}/",
-        )
+        what = f"{len(added)} file(s) of somebody else lie in the result {output.shown}"
+        file, elsewhere = output.path / added[0], output.path.parent.parent
+        fix = f"move them elsewhere, and start again:\nmv {file} {elsewhere}/"
+        raise StudyError(what, where=file, fix=fix)
 
 
 def _changed(how: str, file: Path, output: Reference) -> NoReturn:
-    raise StudyError(
-        f"it is not what its job wrote: damaged, or changed by hand ({how})",
-        where=file,
-        fix="put back the file as it was; or delete the result, and the next run makes it again:\n"
-        f"rm -r {output.shown}",
-    )
+    what = f"it is not what its job wrote: damaged, or changed by hand ({how})"
+    fix = "put back the file as it was; or delete the result, and the next run makes it again:\n"
+    raise StudyError(what, where=file, fix=f"{fix}rm -r {output.shown}")
 
 
 def check_source(download: Path) -> None:

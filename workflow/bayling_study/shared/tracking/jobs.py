@@ -1,14 +1,13 @@
 """The run records of a study, read back: which job made which file from which files.
 
-Records name files as the job was given them, relative to the folder that the
-workflow ran in. That folder, and the study's or the resources' own, follow from
-where a record lies now and where its job wrote it, so that a study is
-understood from any working folder, and after it was moved or renamed.
+Records name files as the job was given them, relative to the folder that the workflow ran in. That
+folder, and the study's or the resources' own, follow from where a record lies now and where its job
+wrote it, so that a study is understood from any working folder, and after it was moved or renamed.
 Standard library only: the COMET environment uses this module too.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +59,11 @@ class RecordedJob:
 
     def inputs(self) -> list[Reference]:
         """Returns what the job read."""
-        return list(self._references("inputs"))
+        return self._references("inputs")
 
     def outputs(self) -> list[Reference]:
         """Returns what the job wrote."""
-        return list(self._references("outputs"))
+        return self._references("outputs")
 
     def artefacts(self) -> list[Path]:
         """Returns the files that people open."""
@@ -75,23 +74,21 @@ class RecordedJob:
         found = self.record.get("settings")
         return self.reference("settings", found["path"], found["sha256"]) if found else None
 
-    def _references(self, side: str) -> Iterator[Reference]:
-        for name, found in self.record.get(side, {}).items():
-            one = self.reference(name, found["path"], found["sha256"])
-            yield replace(one, files=found.get("files", {}))
+    def _references(self, side: str) -> list[Reference]:
+        named = self.record.get(side, {}).items()
+        return [self.reference(n, one["path"], one["sha256"], one.get("files")) for n, one in named]
 
-    def reference(self, name: str, path: str, sha256: str = "") -> Reference:
+    def reference(
+        self, name: str, path: str, sha256: str = "", files: Mapping[str, str] | None = None
+    ) -> Reference:
         """Returns a reference to a file as the record names it.
 
         What lay in the folder that holds ``runs`` lies there still, wherever that is now.
         """
-        wrote = self._wrote()
+        wrote, place = self._wrote(), self.base / path
         if wrote and len(wrote.parents) > 2 and Path(path).is_relative_to(wrote.parents[2]):
-            inside = Path(path).relative_to(wrote.parents[2])
-            return Reference(
-                name, path, (self.file.resolve().parents[2] / inside).resolve(), sha256
-            )
-        return Reference(name, path, (self.base / path).resolve(), sha256)
+            place = self.file.resolve().parents[2] / Path(path).relative_to(wrote.parents[2])
+        return Reference(name, path, place.resolve(), sha256, files or {})
 
     def made(self, path: Path) -> bool:
         """Tells whether a file or folder is, holds or lies in one of the job's outputs."""

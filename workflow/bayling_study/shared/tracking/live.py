@@ -28,9 +28,7 @@ class LiveRun:
 
     def __init__(self, uri: str, study: Path, record: Path, seconds: float = 15.0) -> None:
         self._uri, self._study, self._record, self._seconds = uri, study, record, seconds
-        self._sent = 0
-        self._run = ""
-        self._reached = True
+        self._sent, self._run, self._reached = 0, "", True
         self._store: Store | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="tracking", daemon=True)
@@ -52,17 +50,16 @@ class LiveRun:
 
     def _try_push(self) -> bool:
         """Returns whether all that is new was sent; says so when that changes."""
+        before, self._reached = self._reached, True
         try:
             self.push()
         except Exception as error:  # whatever the store's client may raise
-            if self._reached:
-                log.warning("no live tracking (%s); trying again, the sync sends the rest", error)
             self._reached = False
-            return False
-        if not self._reached:
+            if before:
+                log.warning("no live tracking (%s); trying again, the sync sends the rest", error)
+        if self._reached and not before:
             log.warning("live tracking works again")
-        self._reached = True
-        return True
+        return self._reached
 
     def push(self) -> None:
         """Sends the points that are new since the last call."""

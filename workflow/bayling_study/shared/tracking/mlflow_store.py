@@ -1,9 +1,8 @@
 """Run records into MLflow: one parent run a study, one child run a job and one a system.
 
-The record on disk is the truth and MLflow a view of it, so that everything
-here may be repeated: a job's run is found by its tags, a point that is already
-there is not doubled (MLflow keys points by name, step, time and value), and a
-repeated job replaces the run of its earlier attempt.
+The record on disk is the truth and MLflow a view of it, so that everything here may be repeated: a
+job's run is found by its tags, a point that is already there is not doubled (MLflow keys points by
+name, step, time and value), and a repeated job replaces the run of its earlier attempt.
 """
 
 import os
@@ -25,10 +24,7 @@ from bayling_study.shared.tracking.registry import register
 from bayling_study.shared.tracking.study_runs import StudyRuns
 from bayling_study.shared.tracking.target import Target, chosen_experiment
 
-STATES = {
-    **{"finished": "FINISHED", "failed": "FAILED"},
-    **{"interrupted": "KILLED", "running": "RUNNING"},
-}
+STATES = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED", "running": "RUNNING"}
 RUNNING = STATES["running"]
 PARENT = "mlflow.parentRunId"
 DIGEST = "bayling.digest"
@@ -57,13 +53,11 @@ def reached(uri: str) -> Iterator[None]:
 def find_runs(client: Any, experiment: str, tags: Mapping[str, str]) -> list[Any]:
     """Returns the runs of an experiment that have all of some tags."""
     condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    found: list[Any] = []
-    token = None
-    while token != "":
-        page = client.search_runs([experiment], filter_string=condition, page_token=token)
-        found += page
-        token = page.token or ""
-    return found
+    found = page = client.search_runs([experiment], filter_string=condition)
+    while page.token:
+        page = client.search_runs([experiment], filter_string=condition, page_token=page.token)
+        found = [*found, *page]
+    return list(found)
 
 
 def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[Any]:
@@ -163,30 +157,20 @@ class Store:
         Raises:
             StudyError: the store failed; what was sent before that stays.
         """
+        job = read_job(path)
         with reached(self.uri):
-            return self._sync(read_job(path))
-
-    def _sync(self, job: RecordedJob) -> bool:
-        run_id, state = self.run_of(job.record), state_of(job.record)
-        # The state with it: a killed process leaves its record as it was.
-        digest = sha256_json([sending.VERSION, state, job.record])
-        if self.client.get_run(run_id).data.tags.get(DIGEST) == digest:
-            return False
-        self._send(run_id, job)
-        if state == RUNNING:
-            self.client.update_run(run_id, status=state)
-        else:
-            self._send_end(run_id, job, state)
-        self.client.set_tag(run_id, DIGEST, digest)
+            run_id, state = self.run_of(job.record), state_of(job.record)
+            # The state with it: a killed process leaves its record as it was.
+            digest = sha256_json([sending.VERSION, state, job.record])
+            if self.client.get_run(run_id).data.tags.get(DIGEST) == digest:
+                return False
+            sending.send_record(self.client, run_id, job)
+            if state == RUNNING:
+                self.client.update_run(run_id, status=state)
+            else:
+                self._send_end(run_id, job, state)
+            self.client.set_tag(run_id, DIGEST, digest)
         return True
-
-    def _send(self, run_id: str, job: RecordedJob) -> None:
-        """Sends what stays as it is while a job goes on: sending it again doubles nothing."""
-        sending.send_points(self.client, run_id, job.record["history"])
-        sending.send_parameters(self.client, run_id, sending.parameters_of(job.record))
-        sending.send_inputs(self.client, run_id, job.record)
-        note = sending.note_of(job.record, job.file)
-        self.client.set_tag(run_id, "mlflow.note.content", note)
 
     def _send_end(self, run_id: str, job: RecordedJob, state: str) -> None:
         """Sends what is final once a job has ended, samples too: a long job's are thinned."""
@@ -232,10 +216,10 @@ class Store:
             StudyError: the store failed, or a file of the study is malformed.
         """
         states = [state_of(job.record) for job in jobs]
-        starts = [job.record["start"] for job in jobs]
-        ends = [job.record["end"] or job.record["start"] for job in jobs]
+        starts = [int(job.record["start"] * 1000) for job in jobs]
+        ends = [int((job.record["end"] or job.record["start"]) * 1000) for job in jobs]
         status = "FINISHED" if set(states) <= {"FINISHED"} else "FAILED"
-        span = int(min(starts, default=0) * 1000), int(max(ends, default=0) * 1000)
+        span = min(starts, default=0), max(ends, default=0)
         counts = {f"jobs_{state}": float(states.count(name)) for state, name in STATES.items()}
         with reached(self.uri):
             if RUNNING in states:

@@ -24,17 +24,14 @@ def check_record(path: Path) -> None:
             read_job(path)
         except StudyError as error:
             what = f"a run record would replace it, and {error.what}"
-            raise StudyError(
-                what, where=path, fix="--record with the path of a new file"
-            ) from error
+            fix = "--record with the path of a new file"
+            raise StudyError(what, where=path, fix=fix) from error
 
 
 def check_free(out: Path | None, record: Path) -> None:
-    """Checks that an output replaces nothing that another job made.
+    """Checks that the path of ``--out`` replaces nothing that another job made.
 
-    Args:
-        out: the path of ``--out``, if the job has one.
-        record: the job's own run record, whose earlier output may be replaced.
+    The earlier output of the job's own run record may be replaced.
 
     Raises:
         StudyError: it is, holds or lies in the output of another record.
@@ -45,11 +42,9 @@ def check_free(out: Path | None, record: Path) -> None:
     runs = records_above(whole)
     for output in finished_outputs(runs, but=record.resolve()) if runs else []:
         if touches(output.path, whole):
-            raise StudyError(
-                f"another job wrote {output.shown} there, which would be replaced",
-                where=f"--out {out}",
-                fix="another path; or the --record of the job whose output it is",
-            )
+            what = f"another job wrote {output.shown} there, which would be replaced"
+            fix = "another path; or the --record of the job whose output it is"
+            raise StudyError(what, where=f"--out {out}", fix=fix)
 
 
 def check_apart(out: Path | None, path: Path) -> None:

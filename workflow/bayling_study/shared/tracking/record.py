@@ -1,9 +1,8 @@
 """The run record: what a job did, with what, and how it went.
 
-One JSON file per job (``runs/STAGE/NAME.json``), the source of truth for MLflow
-and the report. It is rewritten atomically, so a reader always sees a whole
-record, also of a job that was killed. Standard library only: the COMET
-environment uses this module too.
+One JSON file per job (``runs/STAGE/NAME.json``), the source of truth for MLflow and the report. It
+is rewritten atomically, so a reader always sees a whole record, also of a job that was killed.
+Standard library only: the COMET environment uses this module too.
 """
 
 import sys
@@ -35,7 +34,7 @@ class RunRecord:
 
     def __init__(self, path: Path, stage: str, name: str, study: str, code: str) -> None:
         self.path = Path(path)
-        self._out = _after(sys.argv, "--out")
+        self._out, settings = _given("--out"), _given("--settings")
         self._flushed = 0.0
         self.data: dict[str, Any] = {
             "schema": SCHEMA,
@@ -47,7 +46,7 @@ class RunRecord:
             "start": time.time(),
             "end": None,
             "command": host.command_line(),
-            "settings": settings_file(sys.argv),
+            "settings": _reference(settings, None) if settings and settings.is_file() else {},
             "code": code,
             "commit": host.git_commit(REPOSITORY),
             "packages": host.package_versions(),
@@ -87,8 +86,7 @@ class RunRecord:
         if step is None:
             self.data["metrics"].update(values)
         else:
-            point = {"step": step, "time": time.time(), "values": dict(values)}
-            self.data["history"].append(point)
+            self.data["history"] += [{"step": step, "time": time.time(), "values": dict(values)}]
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
@@ -119,30 +117,24 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
     """
     _check_code(code)
     check_record(path)
-    check_free(_after(sys.argv, "--out"), path)
-    with claimed(Path(path)), _closed_record(path, stage, name, study, code) as record:
-        yield record
-
-
-@contextmanager
-def _closed_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
-    record = RunRecord(path, stage, name, study, code)
-    Progress.job = stage if name == stage else f"{stage} {name}"
-    record.flush()
-    record.usage = Usage()
-    try:
-        yield record
-    except KeyboardInterrupt:
-        record.close("interrupted", "interrupted by the user")
-        raise
-    except SystemExit as error:
-        record.close("finished" if not error.code else "interrupted", f"exit {error.code}")
-        raise
-    except BaseException as error:
-        text = error.render() if isinstance(error, StudyError) else repr(error)
-        record.close("failed", text)
-        raise
-    record.close("finished")
+    check_free(_given("--out"), path)
+    with claimed(Path(path)):
+        record = RunRecord(path, stage, name, study, code)
+        Progress.job = stage if name == stage else f"{stage} {name}"
+        record.flush()
+        record.usage = Usage()
+        try:
+            yield record
+        except KeyboardInterrupt:
+            record.close("interrupted", "interrupted by the user")
+            raise
+        except SystemExit as error:
+            record.close("finished" if not error.code else "interrupted", f"exit {error.code}")
+            raise
+        except BaseException as error:
+            record.close("failed", error.render() if isinstance(error, StudyError) else repr(error))
+            raise
+        record.close("finished")
 
 
 def _check_code(planned: str) -> None:
@@ -154,22 +146,14 @@ def _check_code(planned: str) -> None:
     program = host.program()
     now = code_hash(program) if planned and program.startswith(f"{PACKAGE}.stages.") else planned
     if now != planned:
-        raise StudyError(
-            f"the code of {program} is not what the job was planned with (now {now})",
-            where=f"--code {planned}",
-            fix="start the study again, and the job is planned with the present code",
-        )
+        what = f"the code of {program} is not what the job was planned with (now {now})"
+        fix = "start the study again, and the job is planned with the present code"
+        raise StudyError(what, where=f"--code {planned}", fix=fix)
 
 
-def settings_file(arguments: list[str]) -> dict[str, str]:
-    """Returns path and hash of the settings file that a command line names; empty without one."""
-    path = _after(arguments, "--settings")
-    return _reference(path, None) if path and path.is_file() else {}
-
-
-def _after(arguments: list[str], option: str) -> Path | None:
-    """Returns the path that a command line gives for an option."""
-    return Path(arguments[arguments.index(option) + 1]) if option in arguments[:-1] else None
+def _given(option: str) -> Path | None:
+    """Returns the path that this program's command line gives for an option."""
+    return Path(sys.argv[sys.argv.index(option) + 1]) if option in sys.argv[:-1] else None
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """Tuned and exported models in MLflow's model registry.
 
-A version holds no weights: they stay where the study wrote them (a 13B model
-would be copied twice otherwise). Its folder is what ``mlflow.transformers`` and
-``mlflow.pyfunc`` load, a local store's and a server's alike: ``MLmodel`` with the
-path of the weights, the tokenizer's files and the model card. Where the weights
-lie elsewhere, ``load_model(…, base_model_path=…)`` says where. A model that is
-made again gets a new version, and the alias ``current`` moves to it.
+A version holds no weights: they stay where the study wrote them (a 13B model would be copied twice
+otherwise). Its folder is what ``mlflow.transformers`` and ``mlflow.pyfunc`` load, a local store's
+and a server's alike: ``MLmodel`` with the path of the weights, the tokenizer's files and the model
+card. Where the weights lie elsewhere, ``load_model(…, base_model_path=…)`` says where. A model that
+is made again gets a new version, and the alias ``current`` moves to it.
 """
 
 import shutil
@@ -62,20 +61,13 @@ def register(
     versions = client.search_model_versions(f"name = '{name}'")
     if not any(version.run_id == run_id for version in versions):
         source = f"{client.get_run(run_id).info.artifact_uri}/{FOLDER}"
+        tags = {"job": job.title, "uid": record["uid"]}
+        tags |= {"path": output.shown, "sha256": output.sha256}
         version = client.create_model_version(
-            name, source, run_id, tags=_tags(record, output),
+            name, source, run_id, tags={f"bayling.{key}": value for key, value in tags.items()},
             description=_description(record, output, experiment, jobs),
         )  # fmt: skip
         client.set_registered_model_alias(name, ALIAS, version.version)
-
-
-def _tags(record: Mapping[str, Any], output: Reference) -> dict[str, str]:
-    return {
-        "bayling.job": f"{record['stage']}/{record['name']}",
-        "bayling.uid": record["uid"],
-        "bayling.path": output.shown,
-        "bayling.sha256": output.sha256,
-    }
 
 
 def _send_folder(client: Any, run_id: str, record: Mapping[str, Any], output: Reference) -> None:
@@ -125,17 +117,12 @@ def _description(
     made = {run.data.tags.get("bayling.job", ""): run for run in jobs}
     for name, reference in record["inputs"].items():
         line = f"- {name}: `{reference['path']}`, SHA-256 `{reference['sha256'][:16]}`"
-        maker, card = _maker(name, Path(reference["path"]))
+        # Data or a model was made by a job of that name, with the card among its artefacts.
+        stage, card = (name, CARD) if name == "synthesis" else ("tuning", f"{FOLDER}/{CARD}")
+        maker = f"{stage}/{Path(reference['path']).name}"
         if maker in made:
             page = f"#/experiments/{experiment}/runs/{made[maker].info.run_id}"
             line += f" ([its run]({page}), [its card]({page}/artifacts/{card}))"
         lines.append(line)
     lines += ["", f"Model card: the artefact `{FOLDER}/{CARD}` of this version's run."]
     return "\n".join(lines)
-
-
-def _maker(name: str, path: Path) -> tuple[str, str]:
-    """Returns the job that made an input, data or a model, and the card among its artefacts."""
-    if name == "synthesis":
-        return f"synthesis/{path.name}", CARD
-    return f"tuning/{path.name}", f"{FOLDER}/{CARD}"

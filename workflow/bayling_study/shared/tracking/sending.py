@@ -3,12 +3,13 @@
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bayling_study.core.files import sha256_json
+from bayling_study.shared.tracking.jobs import RecordedJob
 
 VERSION = 4
 """Of what is sent; with a new one, runs that are there already get what they lack."""
@@ -35,7 +36,7 @@ def allowed(name: str) -> str:
     return text if text == plain else f"{text}-{sha256_json(name)[:6]}"
 
 
-def chunks(items: Iterator[Any] | list[Any], size: int) -> Iterator[list[Any]]:
+def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """Yields the items in lists of at most ``size``."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
@@ -65,20 +66,22 @@ def tags_of(record: Record) -> dict[str, str]:
     }
 
 
-def parameters_of(record: Record) -> dict[str, Any]:
-    """Returns a job's parameters and the versions of its packages."""
+def send_record(client: Any, run_id: str, job: RecordedJob) -> None:
+    """Sends what stays as it is while a job goes on: sending it again doubles nothing."""
+    record = job.record
     versions = {f"version.{name}": version for name, version in record["packages"].items()}
-    return {**record["parameters"], **versions}
+    send_points(client, run_id, record["history"])
+    send_parameters(client, run_id, {**record["parameters"], **versions})
+    send_inputs(client, run_id, record)
+    client.set_tag(run_id, "mlflow.note.content", note_of(record, job.file))
 
 
 def note_of(record: Record, path: Path) -> str:
     """Returns the run's description: the way back from its page to its files, as Markdown."""
     lines = [f"Run record: `{path}`", "", "| | file | SHA-256 |", "|---|---|---|"]
-    lines += [
-        f"| {side[:-1]} {name} | `{found['path']}` | `{found['sha256'][:16]}` |"
-        for side in ("inputs", "outputs")
-        for name, found in record[side].items()
-    ]
+    for side in ("inputs", "outputs"):
+        for name, found in record[side].items():
+            lines.append(f"| {side[:-1]} {name} | `{found['path']}` | `{found['sha256'][:16]}` |")
     lines += ["", "Command:", "", f"    {shlex.join(record['command'])}"]
     return "\n".join(lines)[:NOTE_LENGTH]
 
@@ -110,8 +113,8 @@ def send_values(client: Any, run_id: str, record: Record, end: int) -> None:
     curves = {key for point in record["history"] for key in point["values"]}
     values = {**record["metrics"], "seconds": end / 1000 - record["start"]}
     values["peak_memory_gib"] = record["host"].get("peak_memory_bytes", 0) / 2**30
-    for part, joules in record.get("usage", {}).get("energy_joules", {}).items():
-        values[f"energy_{part}_kwh"] = joules / 3.6e6
+    energy = record.get("usage", {}).get("energy_joules", {}).items()
+    values |= {f"energy_{part}_kwh": joules / 3.6e6 for part, joules in energy}
     final = {key: value for key, value in values.items() if key not in curves}
     send_final(client, run_id, final, end)
 

@@ -44,12 +44,8 @@ class StudyRuns:
         found = (self.store.study / "report" / name for name in PAGES)
         pages = [page for page in found if page.is_file()]
         verdict = [f"- {sentence}" for sentence in read_verdict(self.store.study)]
-        values = counts | {
-            f"{name}/{_key(score)}": score.value
-            for name, scores in self.scores.items()
-            for score in scores
-            if score.metric in HEADLINE
-        }
+        rows = [row for scores in self.scores.values() for row in scores if row.metric in HEADLINE]
+        values = counts | {f"{row.system}/{_key(row)}": row.value for row in rows}
 
         def fill(run: str) -> None:
             sending.send_final(self.store.client, run, values, self.span[1])

@@ -1,10 +1,9 @@
 """What a job takes of its machine over time: processor, memory, GPUs, energy.
 
-A thread looks every few seconds at the job and its child processes (Linux'
-``/proc``), at the GPUs that it was granted (``nvidia-smi``) and at the energy
-counters of the processor packages (RAPL), each where it can be read; what
-cannot be read is absent and never estimated. Standard library only: the COMET
-environment uses this module too.
+A thread looks every few seconds at the job and its child processes (Linux' ``/proc``), at the GPUs
+that it was granted (``nvidia-smi``) and at the energy counters of the processor packages (RAPL),
+each where it can be read; what cannot be read is absent and never estimated. Standard library only:
+the COMET environment uses this module too.
 
 Energy and GPUs are the machine's while the job runs, not the job's share: of
 jobs that run side by side on one machine, each counts all of it.

@@ -1,9 +1,8 @@
 """Unpacks zip and tar archives without trusting them.
 
-Member names come from outside. Only regular files that match the wanted
-patterns are written; a wanted member whose name is absolute, climbs out of the
-folder or is a link or device is an error. The total is limited, so that a
-small archive cannot fill the disk.
+Member names come from outside. Only regular files that match the wanted patterns are written; a
+wanted member whose name is absolute, climbs out of the folder or is a link or device is an error.
+The total is limited, so that a small archive cannot fill the disk.
 """
 
 import errno
@@ -18,8 +17,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES
@@ -65,11 +65,9 @@ def unpack(
     limit = max(MINIMUM_LIMIT_BYTES, EXPANSION_LIMIT * archive.stat().st_size)
     try:
         facts = _unpack_members(archive, scratch, patterns, strip_top, limit)
-    except DAMAGED as error:
-        raise StudyError(f"the archive is damaged ({error})", where=archive) from error
-    except OSError as error:
+    except (*DAMAGED, OSError) as error:
         # Else the disk's; gzip and bzip2 give theirs no number, zip seeks to no place.
-        if error.errno not in (None, errno.EINVAL):
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise StudyError(f"the archive is damaged ({error})", where=archive) from error
     else:
@@ -139,23 +137,17 @@ def _zip_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     mode = info.external_attr >> 16  # Unix mode; zero when made elsewhere
     kind = stat.S_IFMT(mode)
     if info.flag_bits & ENCRYPTED:
-        raise StudyError(
-            f"member {info.filename!r} is encrypted",
-            where=source.filename,
-            fix="unpack it by hand with the password that its publisher gives (FLORES+ is packed "
-            "so that\ncrawlers do not take it for training text), and name the folder under "
-            "download.local in the config",
-        )
+        fix = "unpack it by hand with the password that its publisher gives (FLORES+ is packed so "
+        fix += "that\ncrawlers do not take it for training text), and name the folder under "
+        fix += "download.local in the config"
+        raise StudyError(f"member {info.filename!r} is encrypted", where=source.filename, fix=fix)
     regular = not info.is_dir() and kind in (0, stat.S_IFREG)
     return Member(info.filename, regular, info.is_dir(), lambda: source.open(info))
 
 
 def _tar_member(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
-    def content() -> IO[bytes]:
-        stream = tar.extractfile(entry)
-        assert stream is not None  # only called for regular members
-        return stream
-
+    # Only regular members are opened, and each of them has a stream.
+    content = partial(cast(Callable[[tarfile.TarInfo], IO[bytes]], tar.extractfile), entry)
     return Member(entry.name, entry.isreg(), entry.isdir(), content)
 
 
@@ -183,9 +175,8 @@ def _write(member: Member, name: str, folder: Path, limit: int, archive: Path) -
         while chunk := source.read(CHUNK_BYTES):
             count += len(chunk)
             if count > limit:
-                raise StudyError(
-                    f"it unpacks to more than {EXPANSION_LIMIT} times its size", where=archive
-                )
+                what = f"it unpacks to more than {EXPANSION_LIMIT} times its size"
+                raise StudyError(what, where=archive)
             digest.update(chunk)
             sink.write(chunk)
     return FileFact(name, digest.hexdigest(), count)

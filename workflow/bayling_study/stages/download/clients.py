@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES
@@ -23,27 +23,6 @@ AR_HEADER = 60
 """Bytes of a member's header: name, three numbers, mode, size in decimal, end mark."""
 
 
-def apt_packages(request: DownloadRequest) -> list[Path]:
-    """Fetches Debian packages of one version, named with ``;`` between; returns their files.
-
-    Raises:
-        StudyError: there is no apt, or it does not give this version.
-    """
-    names = [f"{name}={request.revision}" for name in request.row.location.split(";")]
-    return run_client(request, ["apt-get", "download", *names], "*.deb", len(names))
-
-
-def npm_archive(request: DownloadRequest) -> Path:
-    """Fetches an npm package; returns its archive.
-
-    Raises:
-        StudyError: there is no npm, or it does not give this version.
-    """
-    name = f"{request.row.location}@{request.revision}"
-    command = ["npm", "pack", "--ignore-scripts", "--silent", name]
-    return run_client(request, command, "*.tgz", 1)[0]
-
-
 def run_client(
     request: DownloadRequest, command: Sequence[str], pattern: str, count: int
 ) -> list[Path]:
@@ -53,13 +32,11 @@ def run_client(
         StudyError: the client is missing, fails, or leaves other files.
     """
     row = request.row
+    named = f"name the file under download.local.{row.id} in the config"
     if shutil.which(command[0]) is None:
-        raise StudyError(
-            f"{command[0]} is not installed, which fetches sources of kind {row.kind}",
-            where=f"source {row.id}",
-            fix=f"fetch {row.location} {request.revision} on a machine that has it and name the "
-            f"file under download.local.{row.id} in the config",
-        )
+        what = f"{command[0]} is not installed, which fetches sources of kind {row.kind}"
+        fix = f"fetch {row.location} {request.revision} on a machine that has it and {named}"
+        raise StudyError(what, where=f"source {row.id}", fix=fix)
     shutil.rmtree(request.raw, ignore_errors=True)
     request.raw.mkdir(parents=True)
     environment = {"LC_ALL": "C.UTF-8"}
@@ -67,12 +44,9 @@ def run_client(
     found = sorted(request.raw.glob(pattern))
     if result.returncode != 0 or len(found) != count:
         reason = " ".join(result.stderr.strip().splitlines()[-2:])
-        raise StudyError(
-            f"{' '.join(command)} returned nothing ({reason})",
-            where=f"source {row.id}",
-            fix=f"the version may have been replaced: correct its row in the table of sources, or "
-            f"name the file under download.local.{row.id} in the config",
-        )
+        what = f"{' '.join(command)} returned nothing ({reason})"
+        fix = "the version may have been replaced: correct its row in the table of sources, or "
+        raise StudyError(what, where=f"source {row.id}", fix=fix + named)
     return found
 
 
@@ -95,8 +69,7 @@ def run(
 def deb_contents(package: Path) -> Path:
     """Copies the archive of a Debian package's files beside it; returns the copy.
 
-    A package is an ``ar`` archive of ``debian-binary``, ``control.tar.*`` and
-    ``data.tar.*``.
+    A package is an ``ar`` archive of ``debian-binary``, ``control.tar.*`` and ``data.tar.*``.
 
     Raises:
         StudyError: it is damaged, or its compression is not known here.
@@ -115,10 +88,10 @@ def deb_contents(package: Path) -> Path:
     raise StudyError("the Debian package holds no files", where=package)
 
 
-def _copy_member(stream: object, length: int, target: Path) -> Path:
+def _copy_member(stream: IO[bytes], length: int, target: Path) -> Path:
     with open(target, "wb") as sink:
         while length:
-            chunk = stream.read(min(CHUNK_BYTES, length))  # type: ignore[attr-defined]
+            chunk = stream.read(min(CHUNK_BYTES, length))
             if not chunk:
                 raise StudyError("the Debian package is cut off", where=target)
             sink.write(chunk)

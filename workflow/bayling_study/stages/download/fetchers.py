@@ -10,19 +10,18 @@ from collections.abc import Callable
 from importlib import import_module
 from itertools import product
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, sha256_file
 from bayling_study.stages.download.archives import unpack
-from bayling_study.stages.download.clients import apt_packages, deb_contents, npm_archive, run
+from bayling_study.stages.download.clients import deb_contents, run, run_client
 from bayling_study.stages.download.hub import fetch_hub
 from bayling_study.stages.download.lock import content_differs
 from bayling_study.stages.download.package_index import fetch_package
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.stages.download.request import DownloadRequest, Fetched
-from bayling_study.stages.download.transfer import WrongHashError, fetch
+from bayling_study.stages.download.transfer import WrongHashError, fetch, file_name
 
 ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".deb")
 TOP_FOLDER_KINDS = ("git", "pip-sdist", "npm", "apt")
@@ -48,11 +47,6 @@ def fetch_url(request: DownloadRequest) -> Fetched:
         what = f"{error.what} by {{origin}}"
         raise content_differs(what, url, request.row, request.out) from error
     return take_file(target, request)
-
-
-def file_name(url: str) -> str:
-    """Returns the name that a file fetched from an address gets."""
-    return unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "index"
 
 
 def is_archive(name: str) -> bool:
@@ -172,11 +166,12 @@ def insist(actual: str, request: DownloadRequest, where: Path) -> None:
 
 
 def fetch_from_apt(request: DownloadRequest) -> Fetched:
-    """Kind ``apt``: files of a Debian package, or of several of one version.
+    """Kind ``apt``: files of a Debian package, or of several of one version, ``;`` between them.
 
     What is hashed is the package; of several, the list of the files taken.
     """
-    packages = apt_packages(request)
+    names = [f"{name}={request.revision}" for name in request.row.location.split(";")]
+    packages = run_client(request, ["apt-get", "download", *names], "*.deb", len(names))
     if len(packages) == 1:
         return take_file(packages[0], request)
     for package in packages:
@@ -184,6 +179,13 @@ def fetch_from_apt(request: DownloadRequest) -> Fetched:
         unpack(deb_contents(package), part, request.row.files, strip_top=True)
         shutil.copytree(part, request.files, dirs_exist_ok=True)
     return many_files(request, request.revision)
+
+
+def fetch_from_npm(request: DownloadRequest) -> Fetched:
+    """Kind ``npm``: files of a package."""
+    name = f"{request.row.location}@{request.revision}"
+    command = ["npm", "pack", "--ignore-scripts", "--silent", name]
+    return take_file(run_client(request, command, "*.tgz", 1)[0], request)
 
 
 def fetch_from_babel(request: DownloadRequest) -> Fetched:
@@ -203,6 +205,6 @@ FETCHERS: dict[str, Callable[[DownloadRequest], Fetched]] = {
     "hub": lambda request: many_files(request, fetch_hub(request)),
     "sacrebleu": fetch_sacrebleu,
     "apt": fetch_from_apt,
-    "npm": lambda request: take_file(npm_archive(request), request),
+    "npm": fetch_from_npm,
     "babel": fetch_from_babel,
 }

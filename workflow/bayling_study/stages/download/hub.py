@@ -1,10 +1,9 @@
 """Fetches models and data sets from the hub at a pinned revision.
 
-huggingface_hub does the transfer (it resumes by itself and checks the hub's
-hashes); the host is the one that HF_ENDPOINT names, or its default. A row
-without a revision, or with a branch (``refs/convert/parquet``), takes its newest
-commit once: it is noted before the transfer starts, so that an interrupted
-download goes on with the same one, and then locked.
+huggingface_hub does the transfer (it resumes by itself and checks the hub's hashes); the host is
+the one that HF_ENDPOINT names, or its default. A row without a revision, or with a branch
+(``refs/convert/parquet``), takes its newest commit once: it is noted before the transfer starts, so
+that an interrupted download goes on with the same one, and then locked.
 """
 
 import importlib
@@ -14,7 +13,7 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
-from bayling_study.shared.sources.gates import TOKEN_ADVICE
+from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
 
@@ -36,43 +35,32 @@ def fetch_hub(request: DownloadRequest) -> str:
     repo_type = {"models": "model", "datasets": "dataset"}[kind]
     try:
         revision = _revision(request, hub.HfApi(), name, repo_type)
-        hub.snapshot_download(
-            name,
-            repo_type=repo_type,
-            revision=revision,
-            allow_patterns=list(request.row.files) or None,
-            local_dir=request.files,
-        )
+        patterns, place = list(request.row.files) or None, request.files
+        where = {"repo_type": repo_type, "revision": revision, "local_dir": place}
+        hub.snapshot_download(name, allow_patterns=patterns, **where)
     except errors.GatedRepoError as error:
         raise gated(request) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        raise StudyError(
-            f"the hub has no such repository or revision ({request.revision or 'newest'})",
-            where=request.row.location,
-            fix="check the source's row; a gated or private repository also needs a token: "
-            + TOKEN_ADVICE,
-        ) from error
+        what = f"the hub has no such repository or revision ({request.revision or 'newest'})"
+        fix = "check the source's row; a gated or private repository also needs a token: "
+        raise StudyError(what, where=request.row.location, fix=fix + TOKEN_ADVICE) from error
     except (errors.HTTPError, errors.LocalEntryNotFoundError, OSError) as error:
         if is_untrusted(error):
             raise untrusted(request.row.location, error) from error
-        raise StudyError(
-            f"the hub cannot be reached or gave up ({error})",
-            where=request.row.location,
-            fix="start again, it continues where it stopped; or set HF_ENDPOINT to a mirror, or "
-            f"download.local.{request.row.id} in the config",
-        ) from error
+        what = f"the hub cannot be reached or gave up ({error})"
+        fix = "start again, it continues where it stopped; or set HF_ENDPOINT to a mirror, or "
+        fix += f"download.local.{request.row.id} in the config"
+        raise StudyError(what, where=request.row.location, fix=fix) from error
     return revision
 
 
 def gated(request: DownloadRequest) -> StudyError:
     """Returns the error that says what to accept and where to put the token."""
-    return StudyError(
-        f"{request.row.location} is gated and no accepted token was found",
-        where=f"source {request.row.id}",
-        fix=f"accept its terms ({request.row.licence}) on the page of "
-        f"{request.row.location.partition('/')[2]} with your account,\nthen {TOKEN_ADVICE};\n"
-        f"or set download.local.{request.row.id} to a copy that you have",
-    )
+    row = request.row
+    fix = f"accept its terms ({row.licence}) on the page of {page(row)} with your account,\n"
+    fix += f"then {TOKEN_ADVICE};\nor set download.local.{row.id} to a copy that you have"
+    what = f"{row.location} is gated and no accepted token was found"
+    return StudyError(what, where=f"source {row.id}", fix=fix)
 
 
 def is_commit(revision: str) -> bool:
@@ -86,7 +74,6 @@ def _revision(request: DownloadRequest, api: Any, name: str, repo_type: str) -> 
     if is_commit(request.revision):
         return request.revision
     if not note.exists():
-        branch = request.revision or None
-        found = api.repo_info(name, repo_type=repo_type, revision=branch)
+        found = api.repo_info(name, repo_type=repo_type, revision=request.revision or None)
         write_text(note, str(found.sha))
     return note.read_text(encoding="utf-8")

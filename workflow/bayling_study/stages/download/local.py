@@ -1,11 +1,10 @@
 """Takes a source from a path of the user's instead of the network.
 
-A folder in the upstream layout is not copied: the receipt names it as ``root``
-and holds the hashes of its files, so a later change is noticed. It may hold a
-part of the source; what is known of the source's content it must agree with, and
-the receipt says under ``checked`` how much that was. A file stands
-for the file that would have been fetched (the wheel, the archive, the data
-file) and must have its hash.
+A folder in the upstream layout is not copied: the receipt names it as ``root`` and holds the hashes
+of its files, so a later change is noticed. It may hold a part of the source; what is known of the
+source's content it must agree with, and the receipt says under ``checked`` how much that was. A
+file stands for the file that would have been fetched (the wheel, the archive, the data file) and
+must have its hash.
 """
 
 from pathlib import Path
@@ -14,9 +13,10 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download import lock as locks
 from bayling_study.stages.download.archives import wanted
-from bayling_study.stages.download.fetchers import file_name, is_archive, take_file
+from bayling_study.stages.download.fetchers import is_archive, take_file
 from bayling_study.stages.download.receipt import FileFact, describe_files, listing_hash
 from bayling_study.stages.download.request import DownloadRequest, Fetched
+from bayling_study.stages.download.transfer import file_name
 
 MANY_FILES = ("hub", "sacrebleu", "babel")
 """Kinds of many files without an archive; a lock holds the size of all of them."""
@@ -33,10 +33,8 @@ def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
         StudyError: the path does not exist.
     """
     text = overrides.get(row.id) or (row.location if row.kind == "local" else None)
-    if text is None:
-        return None
-    path = Path(text).expanduser().absolute()
-    if not path.exists():
+    path = Path(text).expanduser().absolute() if text is not None else None
+    if path and not path.exists():
         what = f"the path {text} does not exist"
         fix = "correct the path in the config, or remove the line to fetch the source"
         where = f"download.local.{row.id}" if row.id in overrides else f"sources.{row.id}.location"

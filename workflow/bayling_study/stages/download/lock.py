@@ -1,10 +1,9 @@
 """Locks: what the first download of an unpinned source was, verified ever after.
 
-Some sources cannot be pinned in the table, because their hash is not known
-without a network. Their first download writes ``sources.lock/ID-HASH.tsv`` in the
-resources folder with revision, hash and size, and every later download, also
-after the files were removed, must give the same. One file a source, because
-download jobs run side by side and must not write into a shared one.
+Some sources cannot be pinned in the table, because their hash is not known without a network. Their
+first download writes ``sources.lock/ID-HASH.tsv`` in the resources folder with revision, hash and
+size, and every later download, also after the files were removed, must give the same. One file a
+source, because download jobs run side by side and must not write into a shared one.
 
 A file of the user's that stands for a source's upstream file locks it too; a further
 column ``origin`` then says so.
@@ -31,12 +30,8 @@ LOCAL_COPY = "local copy"
 class Lock:
     """What a source was when it was first fetched.
 
-    Attributes:
-        id: the source.
-        revision: the commit or hub revision that was resolved; may be empty.
-        sha256: hash in the sense of the table's column.
-        bytes: size of the transfer, or of all files for kinds of many files.
-        origin: ``local copy``, or nothing for a download.
+    ``revision`` is the commit or hub revision that was resolved, or empty; ``sha256`` and ``bytes``
+    are those of the table's columns; ``origin`` is ``local copy``, or nothing for a download.
     """
 
     id: str
@@ -62,8 +57,8 @@ def read_lock(path: Path) -> Lock | None:
     more = ("origin",) if LOCAL_COPY in path.read_text(encoding="utf-8", errors="replace") else ()
     rows = [cells for _, cells in read_table(path, (*COLUMNS, *more))]
     if len(rows) != 1 or not rows[0]["bytes"].isdigit():
-        what = "not a lock file"
-        raise StudyError(what, where=path, fix="restore it, or remove it to lock the source anew")
+        fix = "restore it, or remove it to lock the source anew"
+        raise StudyError("not a lock file", where=path, fix=fix)
     row = rows[0]
     return Lock(**row | {"bytes": int(row["bytes"])})  # type: ignore[arg-type]
 
@@ -81,12 +76,10 @@ def content_differs(what: str, where: Path | str, row: SourceRow, out: Path) -> 
     what to do with a copy of the user's, a download, and content that is another on purpose.
     """
     copy = isinstance(where, Path) and not where.is_relative_to(out)
-    advice = (
-        f"name an unchanged copy under download.local.{row.id}, or remove that line to fetch "
-        f"the source"
-        if copy
-        else "the upstream changed or was tampered with; do not use it unless you know why"
-    )
+    advice = "the upstream changed or was tampered with; do not use it unless you know why"
+    if copy:
+        advice = f"name an unchanged copy under download.local.{row.id}, or remove that line to "
+        advice += "fetch the source"
     file = lock_path(out)
     lock = None if row.sha256 else read_lock(file)
     if lock is None:

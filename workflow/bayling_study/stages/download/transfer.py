@@ -1,10 +1,9 @@
 """Fetches one file over HTTP so that an interrupted transfer goes on.
 
-Bytes go to ``NAME.part``; a later attempt asks only for the rest (``Range``,
-tied to the same version of the file by ``If-Range``). The file gets its name
-when its size and hash are right. What may pass (a closed connection, a busy
-server, a stalled or dripping one) is tried again with growing pauses, or the
-pause that ``Retry-After`` asks for; what will not pass is a ``StudyError`` at once.
+Bytes go to ``NAME.part``; a later attempt asks only for the rest (``Range``, tied to the same
+version of the file by ``If-Range``). The file gets its name when its size and hash are right. What
+may pass (a closed connection, a busy server, a stalled or dripping one) is tried again with growing
+pauses, or the pause that ``Retry-After`` asks for; what will not pass is a ``StudyError`` at once.
 """
 
 import errno
@@ -15,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import requests
 import tenacity
@@ -24,12 +24,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES, sha256_file, sync_directory
 from bayling_study.core.network import retry_after
 from bayling_study.core.progress import Progress
-from bayling_study.stages.download.certificates import (
-    ADVICE,
-    is_absent_bundle,
-    is_untrusted,
-    untrusted,
-)
+from bayling_study.stages.download import certificates
 
 LOG = logging.getLogger(__name__)
 
@@ -42,19 +37,20 @@ PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a transfer is.
+    """How patient a transfer is; see ``DownloadSection`` for what its section has too.
 
-    Attributes:
-        retries: attempts after the first that may bring nothing new.
-        timeout: seconds without a byte, or below ``slowest``, that end an attempt.
-        slowest: bytes per second, averaged over ``timeout``, below which an attempt ends.
-        pause: first pause between attempts in seconds; it doubles each time.
+    ``pause`` is the first one between attempts in seconds; it doubles each time.
     """
 
     retries: int = 5
     timeout: float = 60.0
     slowest: float = 1024.0
     pause: float = 1.0
+
+
+def file_name(url: str) -> str:
+    """Returns the name that a file fetched from an address gets."""
+    return unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "index"
 
 
 class TransientError(Exception):
@@ -70,12 +66,9 @@ class WrongHashError(StudyError):
 
 
 def fetch(
-    url: str,
-    target: Path,
-    sha256: str = "",
-    expected_bytes: int | None = None,
+    url: str, target: Path, sha256: str = "", expected_bytes: int | None = None,
     policy: Policy | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Fetches ``url`` to ``target``, going on from what an earlier call left.
 
     A ``.part`` file beside the target holds an unfinished transfer. A target that is there
@@ -92,8 +85,8 @@ def fetch(
     try:
         transfer.run()
     except OSError as error:
-        if is_absent_bundle(error):
-            raise StudyError(str(error), where=url, fix=ADVICE) from error
+        if certificates.is_absent_bundle(error):
+            raise StudyError(str(error), where=url, fix=certificates.ADVICE) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         what = f"the disk is full after {transfer.have() / 1e9:.2f} GB of {target.name}"
@@ -147,13 +140,15 @@ class _Transfer:
         try:
             retrying(self._attempt)
         except TransientError as error:
-            raise StudyError(
-                f"the transfer failed {self.stalled} times in a row ({error})",
-                where=self.url,
-                fix="start again later, it continues where it stopped; or set download.mirrors "
-                "or download.local in the config",
-            ) from error
-        self._finish()
+            what = f"the transfer failed {self.stalled} times in a row ({error})"
+            fix = "start again later, it continues where it stopped; or set download.mirrors "
+            fix += "or download.local in the config"
+            raise StudyError(what, where=self.url, fix=fix) from error
+        with open(self.part, "rb+") as stream:  # a later call takes the name for the whole
+            os.fsync(stream.fileno())
+        self.part.replace(self.target)
+        sync_directory(self.target.parent)
+        self.etag.unlink(missing_ok=True)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -174,8 +169,9 @@ class _Transfer:
                 self._receive(before)
             self._check()
         except (requests.RequestException, HTTPError, TransientError) as error:
-            if isinstance(error, requests.exceptions.SSLError) and is_untrusted(error):
-                raise untrusted(self.url, error) from error
+            ssl = isinstance(error, requests.exceptions.SSLError)
+            if ssl and certificates.is_untrusted(error):
+                raise certificates.untrusted(self.url, error) from error
             self.stalled = 0 if self.have() - before >= PROGRESS_BYTES else self.stalled + 1
             if isinstance(error, TransientError):
                 raise
@@ -243,18 +239,9 @@ class _Transfer:
         if self.resumed:
             self.resumed = False
             raise TransientError("the resumed file has a wrong hash; starting over", pause=0.0)
-        raise WrongHashError(
-            f"the file's sha256 is {actual}, expected {self.sha256}",
-            where=self.url,
-            fix="the upstream file changed or was tampered with; do not use it unless you know why",
-        )
-
-    def _finish(self) -> None:
-        with open(self.part, "rb+") as stream:  # a later call takes the name for the whole
-            os.fsync(stream.fileno())
-        self.part.replace(self.target)
-        sync_directory(self.target.parent)
-        self.etag.unlink(missing_ok=True)
+        what = f"the file's sha256 is {actual}, expected {self.sha256}"
+        fix = "the upstream file changed or was tampered with; do not use it unless you know why"
+        raise WrongHashError(what, where=self.url, fix=fix)
 
     def _discard(self) -> None:
         self.part.unlink(missing_ok=True)
@@ -273,15 +260,12 @@ def check_status(response: requests.Response, url: str) -> None:
         return
     if status in PASSING_STATUS:
         raise TransientError(f"HTTP {status}", asked_pause(response))
-    if status in (401, 403):
-        raise StudyError(
-            f"the server refuses access (HTTP {status})",
-            where=url,
-            fix="check the network's proxy or firewall, or fetch the file by other means and "
-            "name it under download.local in the config",
-        )
     what = f"the server does not have the file (HTTP {status})"
     fix = "check the source's row, or set download.mirrors or download.local in the config"
+    if status in (401, 403):
+        what = f"the server refuses access (HTTP {status})"
+        fix = "check the network's proxy or firewall, or fetch the file by other means and "
+        fix += "name it under download.local in the config"
     raise StudyError(what, where=url, fix=fix)
 
 
@@ -292,7 +276,7 @@ def asked_pause(response: requests.Response) -> float | None:
         StudyError: it asks for a longer pause than a job should wait.
     """
     seconds = retry_after(response.headers.get("Retry-After"))
-    if seconds is not None and seconds > LONGEST_PAUSE_SECONDS:
+    if seconds and seconds > LONGEST_PAUSE_SECONDS:
         what = f"the server asks to come back in {seconds:.0f} seconds"
         raise StudyError(what, fix="start again then; the transfer continues where it stopped")
     return seconds
