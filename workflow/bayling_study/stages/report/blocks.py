@@ -1,7 +1,6 @@
 """The parts a report page is made of: tables, figures, samples.
 
-A table knows how it looks as TSV, as LaTeX and as HTML cells; the page template
-only places it.
+A table knows how it looks as TSV, as LaTeX and as HTML cells; the page template only places it.
 """
 
 import csv

@@ -76,8 +76,7 @@ def _row(study: Study, verdict: Verdict) -> list[Cell]:
 def summary_table(study: Study, verdicts: Iterable[Verdict]) -> Table:
     """Returns what ``make study`` prints: the headline metrics, one system a column.
 
-    A study of published outputs only has its verdicts for a result: it gets
-    their counts by suite.
+    A study of published outputs only has its verdicts for a result: it gets their counts by suite.
     """
     judged = [row for row in verdicts if row.published is not None]
     if study.published_only and judged:

@@ -1,9 +1,8 @@
 """Verdicts: does a score reproduce the published value?
 
 - ``reproduced``: equal at the published decimals;
-- ``close``: within the metric's tolerance (``TOLERANCES``); for a system that the
-  study runs itself also when the published value lies in our interval, since a
-  new run is a new sample;
+- ``close``: within the metric's tolerance (``TOLERANCES``); for a system that the study runs itself
+  also when the published value lies in our interval, since a new run is a new sample;
 - ``differs``: neither;
 - ``not comparable``: there is no score, no target, or a partial copy; the reason says which;
 - ``no published value``: a score that nobody published.

@@ -1,10 +1,9 @@
 """Tests the difference of every pair of systems on every item, and says which are significant.
 
-Writes ``{"schema": 1, "method": {…}, "comparisons": […]}``. A comparison has
-``suite, item, metric, signature, system_a, system_b, value_a, value_b, n``, the
-``difference`` (a minus b) with its interval ``low, high``, the p-values
-``bootstrap`` and ``randomisation``, the number of ``samples`` behind them, the same
-``…_adjusted`` for the family, and ``p_adjusted``, the larger of those two.
+Writes ``{"schema": 1, "method": {…}, "comparisons": […]}``. A comparison has ``suite, item, metric,
+signature, system_a, system_b, value_a, value_b, n``, the ``difference`` (a minus b) with its
+interval ``low, high``, the p-values ``bootstrap`` and ``randomisation``, the number of ``samples``
+behind them, the same ``…_adjusted`` for the family, and ``p_adjusted``, the larger of those two.
 
 Tested is what the report's tables show: each system with ``report.baseline`` (the first
 system where the key is not set) and each 8-bit system of ``--bases`` with its base; on
