@@ -52,11 +52,11 @@ def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
     host = record.get("host", {})
     number = host.get("scheduler_job", "")
     # As the rules name it: of the job's name, or of the only job of its stage.
-    place, stage = path.parents[2] / "logs", record["stage"]
+    place, stage, state = path.parents[2] / "logs", record["stage"], record["state"]
     logs = (place / stage / f"{record['name']}.log", place / f"{stage}.log")
     return StartedJob(
         title=f"{record['stage']}/{record['name']}",
-        state="lost" if _is_lost(record["state"], host, alive) else record["state"],
+        state="lost" if state == "running" and _is_lost(host, alive) else state,
         start=record["start"],
         end=record.get("end"),
         where=f"{host.get('name', '?')}{f', job {number}' if number else ''}",
@@ -66,10 +66,8 @@ def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
     )
 
 
-def _is_lost(state: str, host: dict[str, Any], alive: set[str] | None) -> bool:
+def _is_lost(host: dict[str, Any], alive: set[str] | None) -> bool:
     """Tells whether a job that says it runs is gone, as far as one can know from here."""
-    if state != "running":
-        return False
     if host.get("scheduler_job"):
         return alive is not None and host["scheduler_job"] not in alive
     return not is_alive(host)
