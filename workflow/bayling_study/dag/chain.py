@@ -8,9 +8,8 @@ same way on such a device.
 import math
 import re
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
@@ -38,8 +37,7 @@ FAILING = 2
 """Jobs that it allows to fail."""
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(NamedTuple):
     """What a training of the same foundation measured, as its run record says."""
 
     tokens_per_second: float
@@ -49,8 +47,7 @@ class Rate:
     record: Path
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """A training as jobs of a cluster: hours of all devices and by the clock, and their basis."""
 
     device_hours: float

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from bayling_study.commands.preflight.here import room
@@ -13,8 +12,7 @@ from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.dag.rules import Dag
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(NamedTuple):
     """What a node's answers are compared with.
 
     The token was written to the shared folder just before, in which ``need`` bytes must be free.
@@ -74,13 +72,9 @@ def compilers(facts: dict[str, Any], expected: Expected) -> Outcome:
     if not facts["compilers"]:
         return ok(check, "C with Python.h and C++ compile")
     text = "; ".join(facts["compilers"])
-    fix = (
-        "gcc, g++ and Python's headers on the nodes (module load gcc; python3-dev), "
-        "or CC and CXX; or tuning: {attention: sdpa, offload: none}"
-    )
-    if expected.compiles and not expected.sdm:
-        return failed(check, text, fix)
-    return note(check, text, fix)
+    fix = "gcc, g++ and Python's headers on the nodes (module load gcc; python3-dev), "
+    fix += "or CC and CXX; or tuning: {attention: sdpa, offload: none}"
+    return (failed if expected.compiles and not expected.sdm else note)(check, text, fix)
 
 
 def gpus(facts: dict[str, Any], request: ResourceRequest, device: str) -> Outcome:

@@ -1,9 +1,8 @@
 """The jobs of a study, from their run records."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
@@ -14,8 +13,7 @@ ORDER = ("failed", "lost", "interrupted", "running", "finished")
 process or its place in the queue is gone."""
 
 
-@dataclass(frozen=True)
-class StartedJob:
+class StartedJob(NamedTuple):
     """One job that has begun, ``STAGE/NAME``, in a state of ``ORDER``.
 
     Start and end are Unix times; ``where`` is the host, and the scheduler's number of the job if
