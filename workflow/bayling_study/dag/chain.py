@@ -8,8 +8,9 @@ same way on such a device.
 import math
 import re
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
@@ -37,7 +38,8 @@ FAILING = 2
 """Jobs that it allows to fail."""
 
 
-class Rate(NamedTuple):
+@dataclass(frozen=True)
+class Rate:
     """What a training of the same foundation measured, as its run record says."""
 
     tokens_per_second: float
@@ -47,7 +49,8 @@ class Rate(NamedTuple):
     record: Path
 
 
-class Chain(NamedTuple):
+@dataclass(frozen=True)
+class Chain:
     """A training as jobs of a cluster: hours of all devices and by the clock, and their basis."""
 
     device_hours: float

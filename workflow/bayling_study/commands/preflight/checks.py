@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from bayling_study.commands.preflight.here import room
@@ -12,7 +13,8 @@ from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.dag.rules import Dag
 
 
-class Expected(NamedTuple):
+@dataclass(frozen=True)
+class Expected:
     """What a node's answers are compared with.
 
     The token was written to the shared folder just before, in which ``need`` bytes must be free.
