@@ -161,10 +161,10 @@ def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], k
 
 
 def _check_instructions(weights: Mapping[str, float], key: str) -> None:
+    key = f"{key}.instruction_languages"
     for code in weights:
-        known = names.INSTRUCTION_LANGUAGES
-        require("instruction language", code, known, f"{key}.instruction_languages")
-    conditions.can_choose(weights, f"{key}.instruction_languages")
+        require("instruction language", code, names.INSTRUCTION_LANGUAGES, key)
+    conditions.can_choose(weights, key)
 
 
 def _check_systems(config: StudyConfig, key: str) -> None:

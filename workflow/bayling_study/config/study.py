@@ -102,9 +102,8 @@ class TrackingSection(Section):
     def _databricks_path(self) -> "TrackingSection":
         path = (self.experiment or "").startswith("/")
         if (self.uri or "").startswith("databricks") and not path:
-            raise ValueError(
-                "Databricks names experiments by their path; write experiment: /Shared/NAME"
-            )
+            what = "Databricks names experiments by their path"
+            raise ValueError(f"{what}; write experiment: /Shared/NAME")
         return self
 
     live: bool = True

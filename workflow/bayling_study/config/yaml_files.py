@@ -88,11 +88,9 @@ def read_yaml(path: Path, loader: type[yaml.SafeLoader] = StrictLoader) -> dict[
         raise StudyError(f"not valid YAML: {error}", where=path) from error
     except (OSError, ValueError, RecursionError) as error:  # a folder, or no name of a file at all
         raise StudyError(f"no config file: {error}", where=repr(str(path))) from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | None):
         raise StudyError("a config file is a mapping of sections", where=path)
-    return value
+    return value or {}
 
 
 def _others(path: Path) -> str | None:

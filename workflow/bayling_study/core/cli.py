@@ -169,7 +169,11 @@ def run_program(main: Callable[[], int | None]) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook = _masked_traceback
     try:
-        status = _written(main)
+        try:
+            status = main()
+        finally:  # the help of ``argparse`` too
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except StudyError as error:
         print(f"error: {without_credentials(error.render())}", file=sys.stderr)
         status = EXIT_USER_ERROR
@@ -178,7 +182,10 @@ def run_program(main: Callable[[], int | None]) -> None:
         fault = machine_fault(error)
         if not (unread or fault):
             raise
-        _forget_output()
+        try:
+            sys.stdout.flush()
+        except OSError:  # let it go nowhere, or Python would try again at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if fault:
             print(f"error: {fault}", file=sys.stderr)
         status = EXIT_UNREAD if unread else EXIT_USER_ERROR
@@ -199,25 +206,8 @@ def machine_fault(error: BaseException) -> str:
     return fault if fault.endswith(FULL) else ""
 
 
-def _written(main: Callable[[], int | None]) -> int | None:
-    """Runs ``main`` and sends off what it printed; the help of ``argparse`` too."""
-    try:
-        return main()
-    finally:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-
-
 def _unread() -> bool:
     """Tells whether nobody reads the output."""
     output = select.poll()
     output.register(sys.stdout, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
-
-
-def _forget_output() -> None:
-    """Lets output that cannot be written go nowhere, or Python would try again at its end."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

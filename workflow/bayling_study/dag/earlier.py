@@ -22,12 +22,10 @@ def check_earlier(study: Path, resources: Path) -> None:
     """
     found = [name for name in RESULTS if (study / name).is_dir()]
     if found:
-        raise StudyError(
-            f"results of an earlier version are here ({', '.join(found)}); folders are now "
-            "named after the stage that writes them (CHANGELOG.md)",
-            where=study,
-            fix=f"mv {study} {study}-0.1   # kept, and readable with the version that made them",
-        )
+        what = f"results of an earlier version are here ({', '.join(found)}); folders are now "
+        what += "named after the stage that writes them (CHANGELOG.md)"
+        fix = f"mv {study} {study}-0.1   # kept, and readable with the version that made them"
+        raise StudyError(what, where=study, fix=fix)
     old, new = resources / DOWNLOADS, resources / "download"
     if old.is_dir() and not any(new.glob("*")):
         records = resources / "runs" / "download"

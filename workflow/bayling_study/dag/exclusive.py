@@ -144,8 +144,7 @@ def mend(folder: Path) -> None:
     if jobs:
         print(f"a killed run left {len(jobs)} processes running: ending them", file=sys.stderr)
         end_jobs(jobs)
-    stale = sorted((folder / SNAKEMAKE_LOCKS).glob("*.lock"))
-    if stale:
+    if stale := sorted((folder / SNAKEMAKE_LOCKS).glob("*.lock")):
         print("the last run was killed: continuing where it stopped", file=sys.stderr)
     for path in stale:
         path.unlink(missing_ok=True)

@@ -5,9 +5,8 @@ publish. A model that is not in it is taken to be like one whose weights are as 
 serves the plan: once a foundation is downloaded, its own file counts.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.systems import EndpointSystem, FoundationSystem, PublishedSystem
@@ -30,8 +29,7 @@ ALIKE = 0.05
 """Share by which a stated size may differ from that of a known shape's weights in 16 bits."""
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """A foundation as far as it is known: the numbers of its ``config.json``, and their origin."""
 
     shape: Shape | None

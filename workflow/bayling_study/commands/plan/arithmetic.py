@@ -6,7 +6,7 @@ cache of 2,048 tokens and the largest matrix, which upstream rebuilds whole in 1
 the batch and are not in these numbers.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.shared.sizing.memory import OPTIMIZER_BYTES, trained_parameters
@@ -22,8 +22,7 @@ TOKEN_BYTES = 9
 """A training token on disk: 4 of text, 4 of its number, 1 of the mask."""
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """Bytes that a model needs (``linear`` is a count: the parameters in linear layers).
 
     ``fp16`` and ``int8`` are the weights, the latter with linear layers in 8 bits and scales;

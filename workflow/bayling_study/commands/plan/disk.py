@@ -2,9 +2,9 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.commands.plan.arithmetic import HALF, TOKEN_BYTES, checkpoint_bytes, export_bytes
 from bayling_study.commands.plan.downloads import Download
@@ -19,8 +19,7 @@ TABLE_SIZES = "or write sizes that you know into the column bytes of download.ma
 BIGGER = "study: {results: /BIGGER/DISK/results, resources: /BIGGER/DISK/resources}"
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """Bytes that one job adds to a folder's disk: for good, and as scratch while it runs."""
 
     stage: str

@@ -1,8 +1,8 @@
 """What a study downloads: sizes, licences, what is gated, what is there already."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from statistics import mean
+from typing import NamedTuple
 
 from bayling_study.commands.plan.arithmetic import HALF
 from bayling_study.config.sources import PINNED_KINDS
@@ -15,8 +15,7 @@ from bayling_study.stages.download.lock import lock_path, read_lock
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".gguf")
 
 
-@dataclass(frozen=True)
-class Download:
+class Download(NamedTuple):
     """One source to download, with its row in the table of sources."""
 
     row: SourceRow

@@ -67,11 +67,8 @@ def model_table(models: Mapping[str, Model], group: int) -> str:
     """Renders what foundations need to answer in 16 bits, and in 8 with one scale per group."""
     header = ("foundation", "parameters", "16 bits", "+ cache", "8 bits", "+ cache", "shape from")
     rows = [(name, *_answering(one.shape, group), one.origin) for name, one in models.items()]
-    title = (
-        f"Memory to answer (cache of {CACHE_TOKENS:,} tokens in 16 bits; in 8 bits with the "
-        "largest matrix rebuilt)"
-    )
-    return table(title, header, rows)
+    title = f"Memory to answer (cache of {CACHE_TOKENS:,} tokens in 16 bits; in 8 bits with the "
+    return table(f"{title}largest matrix rebuilt)", header, rows)
 
 
 def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """What tuning a system will take: tokens, operations, hours and memory."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
@@ -13,8 +14,7 @@ from bayling_study.shared.sizing.memory import TrainingMemory, heap_holes, packe
 from bayling_study.shared.sizing.shape import Shape
 
 
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(NamedTuple):
     """One tuning job: model FLOPs and memory of each process.
 
     The settings are those of the section ``tuning``, with ``auto`` resolved.

@@ -6,7 +6,7 @@ on two cores of an AMD EPYC of 2024 (processor time, torch 2.13).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bayling_study.commands.plan.probe import Speed
 from bayling_study.config.suites import InteractiveSuite, TranslationSuite
@@ -42,8 +42,7 @@ ANSWER_TOKENS = {"foundation": 40, "tuned": 20}
 """Tokens of an answer, at most the suite's limit: untuned models go on."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One job: what it waits for (``rule/name``), the cores it holds, and its seconds if known."""
 
     rule: str
@@ -116,27 +115,19 @@ class Work:
         shape = self.shapes[name]  # without one, the time of its jobs is not known
         system, needs, found = self.config.systems[name], list(prompts), []
         if isinstance(system, TunedSystem):
-            mixture = system.mixture
+            mixture, seconds = system.mixture, self._training(name, shape) if shape else None
             turns = {rule: TURNS[rule] * self._mixture(name)[0] for rule in ("synthesis", "masks")}
             found = [
                 self._plain("synthesis", mixture, [*self.text, *prompts], turns["synthesis"]),
                 self._plain("masks", name, [f"synthesis/{mixture}"], turns["masks"]),
-                self._job("tuning", name, [f"masks/{name}"],
-                          self._training(name, shape) if shape else None, "tuning",
-                          self.speed.cores),
+                self._job("tuning", name, [f"masks/{name}"], seconds, "tuning", self.speed.cores),
             ]  # fmt: skip
             needs.append(f"tuning/{name}")
         elif isinstance(system, Int8System):
-            base = [f"tuning/{system.base}"]
+            base, seconds = [f"tuning/{system.base}"], self._reading(shape) if shape else None
             found = [
                 self._job("export", name, base, 0.0, "model"),
-                self._job(
-                    "perplexity",
-                    name,
-                    [f"export/{name}"],
-                    self._reading(shape) if shape else None,
-                    "model",
-                ),
+                self._job("perplexity", name, [f"export/{name}"], seconds, "model"),
             ]
             needs.append(f"export/{name}")
         seconds = self._answering(name, shape) if shape else None

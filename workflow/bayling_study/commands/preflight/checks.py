@@ -74,13 +74,9 @@ def compilers(facts: dict[str, Any], expected: Expected) -> Outcome:
     if not facts["compilers"]:
         return ok(check, "C with Python.h and C++ compile")
     text = "; ".join(facts["compilers"])
-    fix = (
-        "gcc, g++ and Python's headers on the nodes (module load gcc; python3-dev), "
-        "or CC and CXX; or tuning: {attention: sdpa, offload: none}"
-    )
-    if expected.compiles and not expected.sdm:
-        return failed(check, text, fix)
-    return note(check, text, fix)
+    fix = "gcc, g++ and Python's headers on the nodes (module load gcc; python3-dev), "
+    fix += "or CC and CXX; or tuning: {attention: sdpa, offload: none}"
+    return (failed if expected.compiles and not expected.sdm else note)(check, text, fix)
 
 
 def gpus(facts: dict[str, Any], request: ResourceRequest, device: str) -> Outcome:

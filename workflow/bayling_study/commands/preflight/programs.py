@@ -75,11 +75,9 @@ def compiler_faults(environment: Mapping[str, str] = os.environ) -> list[str]:
     include = f"-I{sysconfig.get_paths()['include']}"
     c = _first(environment.get("CC"), ("gcc", "clang"))
     cxx = _first(environment.get("CXX"), ("c++", "g++"))
-    found = [
-        _fault("C", [c, "-x", "c", include] if c else [], C_SOURCE),
-        _fault("C++", [cxx, "-x", "c++"] if cxx else [], CXX_SOURCE),
-    ]
-    return [fault for fault in found if fault]
+    found = _fault("C", [c, "-x", "c", include] if c else [], C_SOURCE)
+    more = _fault("C++", [cxx, "-x", "c++"] if cxx else [], CXX_SOURCE)
+    return list(filter(None, (found, more)))
 
 
 def _first(written: str | None, names: Iterable[str]) -> str | None:

@@ -4,8 +4,8 @@ import getpass
 import re
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.commands.plan.disk import Need, disk_needs, existing, peaks
 from bayling_study.commands.plan.downloads import downloads
@@ -21,8 +21,7 @@ ROW = re.compile(rf"\s{SIZE}\s+{SIZE}\s+{SIZE}(?:\s|$)")
 """Space used, soft and hard limit, as ``quota`` and ``lfs quota`` both have them in a row."""
 
 
-@dataclass(frozen=True)
-class Quota:
+class Quota(NamedTuple):
     """What a quota program says about a disk: its line, blanks joined, and the bytes left."""
 
     row: str
@@ -51,14 +50,12 @@ def quotas(folder: Path) -> list[Quota]:
     """
     place = existing(folder)
     mount = next(one for one in (place, *place.parents) if one.is_mount())
-    commands = (
-        ("quota", "-s", "-w", "-f", str(mount)),
-        ("lfs", "quota", "-h", "-u", getpass.getuser(), str(place)),
-    )
-    return [quota for command in commands for quota in parse(_said(command))]
+    said = _said("quota", "-s", "-w", "-f", str(mount))
+    more = _said("lfs", "quota", "-h", "-u", getpass.getuser(), str(place))
+    return [*parse(said), *parse(more)]
 
 
-def _said(command: Sequence[str]) -> str:
+def _said(*command: str) -> str:
     """Returns a program's output; ``quota`` fails where a limit is passed, and tells it."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=QUOTA_SECONDS)

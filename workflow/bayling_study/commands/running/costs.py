@@ -84,11 +84,10 @@ class Costs:
                 return config.comet.embedded.rows * config.comet.embedded.epochs
             case "questions":
                 return _turns(layout.prompts(layout.knowledge_suites()))
+            case "turns" if rule == "judging":
+                return _turns(layout.prompts([name.partition(" ")[2]]))
             case "turns":
-                suites = (
-                    [name.partition(" ")[2]] if rule == "judging" else layout.generated_suites()
-                )
-                return _turns(layout.prompts(suites))
+                return _turns(layout.prompts(layout.generated_suites()))
             case "answers":
                 return _turns(layout.prompts()) * len(layout.evaluated())
         return 0.0

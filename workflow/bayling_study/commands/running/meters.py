@@ -2,8 +2,8 @@
 
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 CLOCK = r"(?:(\d+):)?(\d+):(\d+)"
 LINE = re.compile(
@@ -14,8 +14,7 @@ TAIL = 1 << 20
 """Bytes of a log that are read, its last."""
 
 
-@dataclass(frozen=True)
-class Meter:
+class Meter(NamedTuple):
     """The meters of a log: what all have done of all that they count, in how many seconds.
 
     ``left`` are the seconds that the last one still needed at ``time`` (Unix), as ``words`` say.

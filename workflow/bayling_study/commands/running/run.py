@@ -66,9 +66,8 @@ class Run:
         # A scheduler's machines and a GPU have speeds of their own: models tell them.
         here = self._cores < float("inf") and not cards()
         known = here or any(stage in MODELS for stage, _ in costs.before)
-        self._estimate = Estimate(
-            costs, costs.names, MODELS, self._cores, known, Counter(jobs), self._needs
-        )
+        about = self._cores, known, Counter(jobs), self._needs
+        self._estimate = Estimate(costs, costs.names, MODELS, *about)
         return f"{self.total} job{'s' * (self.total != 1)}{to_go(self.left())}"
 
     def _begun(self, message: Mapping[str, Any]) -> None:

@@ -1,9 +1,8 @@
 """The jobs of a study, from their run records."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
@@ -14,8 +13,7 @@ ORDER = ("failed", "lost", "interrupted", "running", "finished")
 process or its place in the queue is gone."""
 
 
-@dataclass(frozen=True)
-class StartedJob:
+class StartedJob(NamedTuple):
     """One job that has begun, ``STAGE/NAME``, in a state of ``ORDER``.
 
     Start and end are Unix times; ``where`` is the host, and the scheduler's number of the job if
@@ -52,11 +50,11 @@ def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
     host = record.get("host", {})
     number = host.get("scheduler_job", "")
     # As the rules name it: of the job's name, or of the only job of its stage.
-    place, stage = path.parents[2] / "logs", record["stage"]
+    place, stage, state = path.parents[2] / "logs", record["stage"], record["state"]
     logs = (place / stage / f"{record['name']}.log", place / f"{stage}.log")
     return StartedJob(
         title=f"{record['stage']}/{record['name']}",
-        state="lost" if _is_lost(record["state"], host, alive) else record["state"],
+        state="lost" if state == "running" and _is_lost(host, alive) else state,
         start=record["start"],
         end=record.get("end"),
         where=f"{host.get('name', '?')}{f', job {number}' if number else ''}",
@@ -66,10 +64,8 @@ def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
     )
 
 
-def _is_lost(state: str, host: dict[str, Any], alive: set[str] | None) -> bool:
+def _is_lost(host: dict[str, Any], alive: set[str] | None) -> bool:
     """Tells whether a job that says it runs is gone, as far as one can know from here."""
-    if state != "running":
-        return False
     if host.get("scheduler_job"):
         return alive is not None and host["scheduler_job"] not in alive
     return not is_alive(host)

@@ -2,9 +2,8 @@
 
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
@@ -12,8 +11,7 @@ from bayling_study.core.files import read_json
 RECENT = 20  # steps whose median speed is shown
 
 
-@dataclass(frozen=True)
-class TrainingStatus:
+class TrainingStatus(NamedTuple):
     """A training at some step; ``saved`` is the newest checkpoint's, ``attempts`` counts jobs.
 
     ``steps`` are all that there will be, 0 where that is not known; the speed (real tokens) and
@@ -65,8 +63,7 @@ def _training(study: Path, path: Path) -> TrainingStatus | None:
 
 def _events(folder: Path) -> list[dict[str, Any]]:
     """Returns the reports of the newest work in a folder: complete lines only."""
-    files = sorted(folder.glob("*/events.jsonl"), key=lambda path: path.stat().st_mtime)
-    if not files:
-        return []
-    text = files[-1].read_text(encoding="utf-8")
+    files = folder.glob("*/events.jsonl")
+    newest = max(files, key=lambda path: path.stat().st_mtime, default=None)
+    text = newest.read_text(encoding="utf-8") if newest else ""
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]

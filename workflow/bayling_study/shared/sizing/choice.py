@@ -8,7 +8,7 @@ long as the rest of the memory holds, where the attention kernel gains from that
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
@@ -49,8 +49,7 @@ class Budget:
         return self.local * (need.resident if self.device is None else need.host)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """Settings without ``auto``, what each process needs, and whether the budget holds that."""
 
     tuning: TuningSection

@@ -6,9 +6,8 @@ track``, ``make why``) read them there, lest a study end up in two places.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.credentials import ADVICE, has_credentials
 from bayling_study.core.errors import StudyError
@@ -18,8 +17,7 @@ EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 """MLflow's own variable; without it the experiment is called as the study."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where the runs of a study are, or go to: the store's tracking URI and the experiment."""
 
     uri: str

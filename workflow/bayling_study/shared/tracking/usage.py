@@ -113,11 +113,8 @@ def memory_bytes(root: int) -> int:
 
 def read_gpus() -> list[dict[str, float]]:
     """Returns utilisation (%), memory (MiB) and power (W) of the granted NVIDIA GPUs, if any."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    granted = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if granted in ("", "-1"):
+    program, granted = shutil.which("nvidia-smi"), os.environ.get("CUDA_VISIBLE_DEVICES")
+    if program is None or granted in ("", "-1"):
         return []
     query = [f"--query-gpu={','.join(GPU_FIELDS)}", "--format=csv,noheader,nounits"]
     chosen = ["-i", granted] if granted else []
@@ -127,10 +124,8 @@ def read_gpus() -> list[dict[str, float]]:
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    lines = [line.split(",") for line in done.stdout.splitlines()]
-    return [
-        dict(zip(GPU_FIELDS, map(_number, line), strict=True)) for line in lines if len(line) == 3
-    ]
+    lines = (list(map(_number, line.split(","))) for line in done.stdout.splitlines())
+    return [dict(zip(GPU_FIELDS, line, strict=True)) for line in lines if len(line) == 3]
 
 
 def _number(text: str) -> float:

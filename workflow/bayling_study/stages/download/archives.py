@@ -16,10 +16,9 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES
@@ -37,8 +36,7 @@ DAMAGED = (
 """What the libraries raise of archives with flipped bits, found by flipping some."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One entry of an archive; a regular one is no folder, link or device."""
 
     name: str

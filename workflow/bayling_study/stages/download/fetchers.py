@@ -109,28 +109,23 @@ def take_file(path: Path, request: DownloadRequest) -> Fetched:
         request.out.mkdir(parents=True, exist_ok=True)
         needed = (UNPACKED_FACTOR - 1) * path.stat().st_size
         check_space(request.out, needed, request.row.id, NO_SPACE)
+    kind, sha256 = request.row.kind, sha256_file(path)
     try:
-        return _take(path, request, packed)
+        if kind != "git":
+            insist(sha256, request, path)
+        if packed:
+            archive = deb_contents(path) if path.suffix == ".deb" else path
+            strip = kind in TOP_FOLDER_KINDS
+            facts = unpack(archive, request.files, request.row.files, strip_top=strip)
+        else:
+            facts = [place(path, request.files / path.name, sha256)]
+        if kind == "git":
+            sha256 = listing_hash(facts)
+            insist(sha256, request, path)
     except StudyError:
         if fetched:
             path.unlink(missing_ok=True)
         raise
-
-
-def _take(path: Path, request: DownloadRequest, packed: bool) -> Fetched:
-    kind = request.row.kind
-    sha256 = sha256_file(path)
-    if kind != "git":
-        insist(sha256, request, path)
-    if packed:
-        archive = deb_contents(path) if path.suffix == ".deb" else path
-        strip = kind in TOP_FOLDER_KINDS
-        facts = unpack(archive, request.files, request.row.files, strip_top=strip)
-    else:
-        facts = [place(path, request.files / path.name, sha256)]
-    if kind == "git":
-        sha256 = listing_hash(facts)
-        insist(sha256, request, path)
     return Fetched(facts, sha256, path.stat().st_size, request.revision)
 
 

@@ -84,9 +84,8 @@ def check_local_folder(root: Path, row: SourceRow, facts: list[FileFact], out: P
         what = f"its files are neither those with the hash {expected} nor a part ({{origin}})"
         raise locks.content_differs(what, root, row, out)
     agreed = sum(fact.path in hashes for fact in facts)
-    if agreed == len(facts):
-        return CHECKED
-    return f"local, {agreed} of {len(facts)} files checked" if agreed else NOT_CHECKED
+    some = f"local, {agreed} of {len(facts)} files checked" if agreed else NOT_CHECKED
+    return CHECKED if agreed == len(facts) else some
 
 
 def take_local_file(path: Path, request: DownloadRequest) -> Fetched:

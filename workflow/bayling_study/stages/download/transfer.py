@@ -78,8 +78,12 @@ def fetch(
         StudyError: the server refuses, the content is not what was expected, the
             disk is full, or nothing more arrived within the policy's attempts.
     """
-    if is_there(target, sha256, expected_bytes):
+    # A file gets its name only when it is whole, so an expectation is not needed.
+    right = target.exists() and expected_bytes in (None, target.stat().st_size)
+    if right and (not sha256 or sha256_file(target) == sha256):
+        LOG.info("%s is fetched already", target.name)
         return
+    target.unlink(missing_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     transfer = _Transfer(url, target, sha256, expected_bytes, policy or Policy())
     try:
@@ -92,21 +96,6 @@ def fetch(
         what = f"the disk is full after {transfer.have() / 1e9:.2f} GB of {target.name}"
         fix = "free some space and start again; the transfer continues where it stopped"
         raise StudyError(what, where=target.parent, fix=fix) from error
-
-
-def is_there(target: Path, sha256: str, expected_bytes: int | None) -> bool:
-    """Tells whether an earlier call fetched the file; removes one that is not as expected.
-
-    A file gets its name only when it is whole, so an expectation is not needed.
-    """
-    if not target.exists():
-        return False
-    right = expected_bytes in (None, target.stat().st_size)
-    if right and (not sha256 or sha256_file(target) == sha256):
-        LOG.info("%s is fetched already", target.name)
-        return True
-    target.unlink()
-    return False
 
 
 @dataclass

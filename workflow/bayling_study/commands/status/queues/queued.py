@@ -1,15 +1,14 @@
 """A job in a scheduler's queue, and the question that a queue is asked."""
 
 import subprocess
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bayling_study.core.errors import StudyError
 
 SECONDS = 20
 
 
-@dataclass(frozen=True)
-class Queued:
+class Queued(NamedTuple):
     """One job in the queue, as the scheduler describes it: it has run for ``time`` of ``limit``.
 
     ``rule`` has wildcards where the scheduler was told; ``nodes`` is empty while it waits, for

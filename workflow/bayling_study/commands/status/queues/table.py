@@ -2,8 +2,8 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.commands.status.queues import gridengine, htcondor, slurm
 from bayling_study.commands.status.queues.queued import Queued
@@ -11,8 +11,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.dag.htcondor import MARKED
 
 
-@dataclass(frozen=True)
-class Scheduler:
+class Scheduler(NamedTuple):
     """A scheduler in whose queue a study's jobs can be told from all others.
 
     The program ``asks`` tells of the ``jobs`` of a study and a folder, those that are just ending
