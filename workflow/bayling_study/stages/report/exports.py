@@ -33,11 +33,9 @@ def export_section(study: Study) -> PageSection:
         section.tables.append(_total_table(system, report.get("total", {})))
         if system in study.perplexities:
             section.tables.append(perplexity_table(system, study.perplexities[system]))
-        change = change_table(study, system)
-        if change.rows:
+        if (change := change_table(study, system)).rows:
             section.tables.append(change)
-        errors = tensor_errors(report)
-        if errors:
+        if errors := tensor_errors(report):
             svg = figures.strip(errors, "relative rounding error of a tensor (%)")
             title = f"Rounding error of {system}, one point per tensor"
             section.figures.append(Figure(f"errors-{system}", title, svg))
