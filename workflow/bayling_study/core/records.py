@@ -4,14 +4,17 @@ The fields are the contract between stages, which never import each other. Stand
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl, write_json, write_jsonl
+
+Row = TypeVar("Row")
+Key = TypeVar("Key")
 
 ROUNDING = 1e-9
 """Difference of two numbers, relative and absolute, that binary rounding may make."""
@@ -171,9 +174,14 @@ def check_owner(outputs: Path, system: str) -> None:
 
 def by_item(prompts: Iterable[Prompt]) -> dict[str, list[Prompt]]:
     """Returns prompts by item, in their order."""
-    groups: dict[str, list[Prompt]] = {}
-    for prompt in prompts:
-        groups.setdefault(prompt.item, []).append(prompt)
+    return grouped(prompts, lambda prompt: prompt.item)
+
+
+def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    """Returns rows by their key, keys and rows in the order of ``rows``."""
+    groups: dict[Key, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
     return groups
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from bayling_study.commands.compare.sides import Side
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.progress import Progress
-from bayling_study.core.records import Prompt, Score, read_prompts
+from bayling_study.core.records import Prompt, read_prompts
 from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.shared.metrics.answers import MEASURES, options_of, plan_of, read_answers
 from bayling_study.shared.metrics.groups import averages
 from bayling_study.shared.metrics.measurement import Answers
-from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
+from bayling_study.shared.metrics.segment_scores import read_segment_scores
 from bayling_study.stages.significance.__main__ import compare_suite
 from bayling_study.stages.significance.families import Shown
 
@@ -48,13 +48,9 @@ class ScorePair:
 
 def pairs(a: Side, b: Side) -> list[ScorePair]:
     """Returns the scores that both sides have, system by system."""
-    if a.system or b.system:
-        named = [(first, second) for first in a.systems for second in b.systems]
-        if not (a.system and b.system):
-            wanted = a.system or b.system
-            named = [(first, second) for first, second in named if first == second == wanted]
-    else:
-        named = [(name, name) for name in a.systems if name in b.systems]
+    named = [(name, name) for name in a.systems if name in b.systems]
+    if a.system and b.system:
+        named = [(a.system, b.system)]
     return [pair for first, second in named for pair in _of_systems(a, first, b, second)]
 
 
@@ -62,27 +58,23 @@ def _of_systems(a: Side, first: str, b: Side, second: str) -> list[ScorePair]:
     ours = {(s.suite, s.item, s.metric): s for s in a.scores(first)}
     theirs = {(s.suite, s.item, s.metric): s for s in b.scores(second)}
     both = [key for key in ours if key in theirs]
-    alike = {key for key in both if ours[key].signature == theirs[key].signature}
     title = Progress.job = first if first == second else f"{first} / {second}"
     tested: dict[Key, dict[str, Any]] = {}
     notes: dict[str, str] = {}
     for suite in dict.fromkeys(key[0] for key in both):
         rows, notes[suite] = _tests(a, first, b, second, suite)
         tested |= {(suite, row["item"], row["metric"]): row for row in rows}
-    tested = {key: row for key, row in tested.items() if key in alike}
-    return [
-        _pair(key, title, ours[key], theirs[key], tested.get(key), key in alike, notes[key[0]])
-        for key in both
-    ]
-
-
-def _pair(
-    key: Key, system: str, a: Score, b: Score, test: dict[str, Any] | None, alike: bool, note: str
-) -> ScorePair:
-    if test is None:
-        note = "different signatures" if not alike else (note or "not tested")
-        return ScorePair(*key, system, a.value, b.value, note=note)
-    return ScorePair(*key, system, test["value_a"], test["value_b"], test, note)
+    found = []
+    for key in both:
+        test, note = tested.get(key), notes[key[0]]
+        values = (ours[key].value, theirs[key].value)
+        if ours[key].signature != theirs[key].signature:
+            found.append(ScorePair(*key, title, *values, note="different signatures"))
+        elif test is None:
+            found.append(ScorePair(*key, title, *values, note=note or "not tested"))
+        else:
+            found.append(ScorePair(*key, title, test["value_a"], test["value_b"], test, note))
+    return found
 
 
 def _tests(
@@ -102,7 +94,10 @@ def _tests(
     }
     if not all(answers.values()):
         return [], "no shared segments"
-    extra = {name: _segments(side, system, suite) for _, side, system, name in sides}
+    extra = {}
+    for _, side, system, name in sides:  # of programs beside the scorers
+        file = side.folder / "comet" / "score" / system / f"{suite}.segments.jsonl"
+        extra[name] = read_segment_scores([file] if file.is_file() else [])
     groups = mean_groups(config.suites[suite], averages(prompts[0]))
     options, plan = options_of(config, None), plan_of(config)
     rows = compare_suite(answers, kind, options, plan, extra, groups, Shown(A))
@@ -129,9 +124,3 @@ def _kept(items: list[Answers], shared: set[str], name: str) -> list[Answers]:
     """Returns a side's answers to the shared prompts, under the side's name."""
     kept = (replace(item.only(shared), system=name) for item in items)
     return [item for item in kept if item.prompts]
-
-
-def _segments(side: Side, system: str, suite: str) -> SegmentScores:
-    """Returns the segment scores of programs beside the scorers (COMET)."""
-    file = side.folder / "comet" / "score" / system / f"{suite}.segments.jsonl"
-    return read_segment_scores([file] if file.is_file() else [])

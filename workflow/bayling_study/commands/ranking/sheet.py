@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json, write_text
-from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.core.records import Hypothesis, Prompt, by_item
 from bayling_study.core.seeds import generator
 
 ABILITIES = ("translation", "instruction_following", "multi_turn")
@@ -61,10 +61,8 @@ def draw_rows(
     """
     if len(answers) < 2:
         raise StudyError("one system alone cannot be ranked", where="--systems", fix="two or more")
-    groups: dict[str, list[Prompt]] = {}
-    for prompt in prompts:
-        if len(prompt.turns) > 1 and all(prompt.id in found for found in answers.values()):
-            groups.setdefault(prompt.item, []).append(prompt)
+    every = answers.values()
+    groups = by_item(p for p in prompts if len(p.turns) > 1 and all(p.id in own for own in every))
     available = sum(map(len, groups.values()))
     if count > available:
         what = f"{available} conversations of two or more turns have answers of all systems"

@@ -29,6 +29,12 @@ def files_root(download: Path) -> Path:
     return root
 
 
+def checkpoint_of(files: Path) -> Path | None:
+    """Returns the uppermost folder of a source that holds a checkpoint, if there is one."""
+    configs = sorted(files.rglob("config.json"), key=lambda path: len(path.parts))
+    return configs[0].parent if configs else None
+
+
 def read_segments(path: Path) -> list[str]:
     r"""Reads a file with one segment per line.
 

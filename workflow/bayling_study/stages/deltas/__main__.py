@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.sources.fetched import checkpoint_of, files_root
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.deltas.applying import apply_delta
 from bayling_study.stages.deltas.making import DTYPES, make_delta
@@ -56,10 +56,10 @@ def downloaded(folder: Path) -> Path:
         StudyError: it holds none.
     """
     root = files_root(folder)
-    configs = sorted(root.rglob("config.json"), key=lambda path: len(path.parts))
-    if not configs:
+    checkpoint = checkpoint_of(root)
+    if checkpoint is None:
         raise StudyError("the download holds no checkpoint (config.json)", where=root)
-    return configs[0].parent
+    return checkpoint
 
 
 def main() -> None:

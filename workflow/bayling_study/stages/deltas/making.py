@@ -1,6 +1,7 @@
 """Makes a delta: target minus base for every tensor, with a manifest that proves the way back."""
 
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -67,20 +68,15 @@ def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[
         for name, digest in write_shards(after, dtypes, difference, folder).items():
             tensors[name]["delta"] = digest
         copy_companions(target, folder)
-        facts = _facts(tensors, {name: entry.shape for name, entry in after.entries.items()})
+        facts = {
+            "tensors": float(len(tensors)),
+            "elements": float(sum(prod(entry.shape) for entry in after.entries.values())),
+            "inexact": float(sum(row["inexact"] for row in tensors.values())),
+            "largest_error": max(row["largest"] for row in tensors.values()),
+        }
         write_json(folder / MANIFEST, {"format": 1, "dtype": kind, "tensors": tensors})
         _write_card(folder, base.name, facts)
     return facts
-
-
-def _facts(tensors: dict[str, dict[str, Any]], shapes: dict[str, Any]) -> dict[str, float]:
-    elements = sum(torch.Size(shape).numel() for shape in shapes.values())
-    return {
-        "tensors": float(len(tensors)),
-        "elements": float(elements),
-        "inexact": float(sum(row["inexact"] for row in tensors.values())),
-        "largest_error": max(row["largest"] for row in tensors.values()),
-    }
 
 
 def _write_card(folder: Path, base: str, facts: dict[str, float]) -> None:
@@ -113,7 +109,10 @@ def check_fit(base: Checkpoint, other: Checkpoint) -> None:
     if alone:
         side = base if alone[0] in base.entries else other
         raise StudyError(f"only one side has the tensor {alone[0]!r}", where=side.folder)
-    vocabulary = vocabulary_tensors(other)
+    model = other.model  # embedding and output layer have a row for each word
+    words = (model.get_input_embeddings(), model.get_output_embeddings())
+    named = model.named_modules()
+    vocabulary = {f"{name}.weight" for name, module in named if any(module is w for w in words)}
     for name, entry in other.entries.items():
         mine = base.entries[name].shape
         longer = entry.shape[0] >= mine[0] and entry.shape[1:] == mine[1:]
@@ -123,11 +122,3 @@ def check_fit(base: Checkpoint, other: Checkpoint) -> None:
                 where=other.folder,
                 fix="give the base that the model was tuned from",
             )
-
-
-def vocabulary_tensors(checkpoint: Checkpoint) -> set[str]:
-    """Returns the names of the tensors with a row for each word."""
-    model = checkpoint.model
-    layers = (model.get_input_embeddings(), model.get_output_embeddings())
-    named = model.named_modules()
-    return {f"{name}.weight" for name, module in named if any(module is one for one in layers)}

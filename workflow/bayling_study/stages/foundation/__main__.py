@@ -11,7 +11,7 @@ from pathlib import Path
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory
-from bayling_study.shared.sources.fetched import files_root
+from bayling_study.shared.sources.fetched import checkpoint_of, files_root
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.foundation.checkpoint import adopt_hub, convert_gguf
 
@@ -44,10 +44,9 @@ def make_checkpoint(files: Path, out: Path) -> dict[str, float]:
     Raises:
         StudyError: the files hold neither one GGUF file nor one hub checkpoint.
     """
-    ggufs = sorted(files.rglob("*.gguf"))
-    configs = sorted(files.rglob("config.json"), key=lambda path: len(path.parts))
-    if configs:
-        return adopt_hub(configs[0].parent, out)
+    if checkpoint := checkpoint_of(files):
+        return adopt_hub(checkpoint, out)
+    ggufs = [*files.rglob("*.gguf")]
     if len(ggufs) != 1:
         what = f"expected one GGUF file or a config.json, found {len(ggufs)}"
         raise StudyError(what, where=files)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from statistics import fmean
 from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
@@ -105,18 +106,11 @@ def _answers(
             root = files_root(look_up("download", suite.source, downloads, "--download"))
         groups = by_item(rows)
         answered[name] = {item: asker.item(name, suite, own, root) for item, own in groups.items()}
-        run.metrics(_rates(name, answered[name]))
+        for item, found in answered[name].items():
+            right = fmean(row.metrics.get("acc", 0.0) for row in found.marked)
+            run.metrics({f"{name}.{item}.acc": right})
     run.metrics({"seconds": round(time.monotonic() - started, 1)})
     return answered, details
-
-
-def _rates(suite: str, items: dict[str, Any]) -> dict[str, float]:
-    """Returns the share of right answers by item, for the run record."""
-    return {
-        f"{suite}.{item}.acc": sum(row.metrics.get("acc", 0.0) for row in found.marked)
-        / len(found.marked)
-        for item, found in items.items()
-    }
 
 
 def _cut(items: dict[str, Any]) -> dict[str, int]:

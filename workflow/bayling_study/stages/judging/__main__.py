@@ -8,7 +8,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.suites import JudgedSuite
@@ -84,18 +84,15 @@ def _judge(config: StudyConfig, suite: JudgedSuite, options: Namespace) -> Itera
     """Yields the judge, started here unless it is a server already."""
     section = config.systems[suite.judge]
     where, cache = f"systems.{suite.judge}", options.work / "reviews.jsonl"
-    if isinstance(section, EndpointSystem):
-        with Endpoint(section, cache, where) as endpoint:
-            yield endpoint
-        return
-    if options.checkpoint is None:
-        raise StudyError(f"{suite.judge} has to be run", fix="--checkpoint DIR")
-    identity = sha256_path(options.checkpoint)
-    with (
-        served(options.checkpoint, options.work / "server.log") as section,
-        Endpoint(section, cache, where, identity) as endpoint,
-    ):
-        yield endpoint
+    with ExitStack() as stack:
+        identity = ""
+        if not isinstance(section, EndpointSystem):
+            if options.checkpoint is None:
+                raise StudyError(f"{suite.judge} has to be run", fix="--checkpoint DIR")
+            identity = sha256_path(options.checkpoint)
+            server = served(options.checkpoint, options.work / "server.log")
+            section = stack.enter_context(server)
+        yield stack.enter_context(Endpoint(section, cache, where, identity))
 
 
 def _counts(reviews: list[Review]) -> dict[str, float]:

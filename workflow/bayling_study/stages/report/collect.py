@@ -15,7 +15,7 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.core.cli import MACHINE_FAULTS
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
-from bayling_study.core.records import Prompt, Score, read_prompts, read_scores
+from bayling_study.core.records import Prompt, Score, grouped, read_prompts, read_scores
 from bayling_study.shared.score_files import score_files
 from bayling_study.stages.report.published_table import ScoreKey
 from bayling_study.stages.report.significance import Significance
@@ -24,6 +24,15 @@ log = logging.getLogger(__name__)
 
 UNFINISHED = ("report", "tracking")
 """Stages that still run, or have yet to run, when the report is made."""
+
+
+def _by_folder(pattern: str) -> "cached_property[dict[str, dict[str, Any]]]":
+    """Returns a property with the contents of a study's JSON files by the name of their folder."""
+
+    def read(study: "Study") -> dict[str, dict[str, Any]]:
+        return {path.parent.name: read_json(path) for path in sorted(study.folder.glob(pattern))}
+
+    return cached_property(read)
 
 
 @dataclass
@@ -75,10 +84,7 @@ class Study:
     @cached_property
     def by_suite(self) -> dict[str, list[Score]]:
         """All scores by suite, in their order."""
-        found: dict[str, list[Score]] = {}
-        for score in self.scores:
-            found.setdefault(score.suite, []).append(score)
-        return found
+        return grouped(self.scores, lambda score: score.suite)
 
     def link(self, score: Score) -> str:
         """Returns a score's file, relative to the report; empty for a derived score."""
@@ -140,20 +146,10 @@ class Study:
         return next((r for r in self.records if (r["stage"], r["name"]) == (stage, name)), None)
 
     @cached_property
-    def audits(self) -> dict[str, dict[str, Any]]:
-        """The audits of the training sets by mixture."""
-        return self._by_folder("synthesis/*/audit.json")
-
-    @cached_property
     def corpora(self) -> dict[str, Any] | None:
         """The report of the corpora stage, or none where the study has none."""
         path = self.folder / "corpora" / "report.json"
         return read_json(path) if path.exists() else None
-
-    @cached_property
-    def exports(self) -> dict[str, dict[str, Any]]:
-        """The error reports of 8-bit systems."""
-        return self._by_folder("export/*/error.json")
 
     @cached_property
     def perplexities(self) -> dict[str, dict[str, Any]]:
@@ -167,20 +163,16 @@ class Study:
         path = self.folder / "comet" / "training" / "correlation.json"
         return float(read_json(path)["spearman"]) if path.exists() else None
 
-    @cached_property
-    def systems(self) -> dict[str, dict[str, Any]]:
-        """What each system's outputs were made with (``system.json``)."""
-        return self._by_folder("generation/*/system.json")
-
-    @cached_property
-    def examined(self) -> dict[str, dict[str, Any]]:
-        """What each system's multiple-choice answers were made with (``system.json``)."""
-        return self._by_folder("harness/*/system.json")
-
-    @cached_property
-    def masks(self) -> dict[str, dict[str, Any]]:
-        """The audits of the loss masks by tuned system."""
-        return self._by_folder("masks/*/mask_audit.json")
+    audits = _by_folder("synthesis/*/audit.json")
+    """The audits of the training sets by mixture."""
+    masks = _by_folder("masks/*/mask_audit.json")
+    """The audits of the loss masks by tuned system."""
+    exports = _by_folder("export/*/error.json")
+    """The error reports of 8-bit systems."""
+    systems = _by_folder("generation/*/system.json")
+    """What each system's outputs were made with."""
+    examined = _by_folder("harness/*/system.json")
+    """What each system's multiple-choice answers were made with."""
 
     @cached_property
     def sources(self) -> list[dict[str, Any]]:
@@ -193,10 +185,6 @@ class Study:
                 if "download" in path.parts and manifest.is_file():
                     folders[str(manifest)] = read_json(manifest)
         return [folders[name] for name in sorted(folders)]
-
-    def _by_folder(self, pattern: str) -> dict[str, dict[str, Any]]:
-        """Returns the contents of JSON files by the name of their folder."""
-        return {path.parent.name: read_json(path) for path in sorted(self.folder.glob(pattern))}
 
     def segments(self, system: str, suite: str, metric: str) -> dict[str, float]:
         """Returns a system's segment scores of a metric by prompt id; empty without any."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bayling_study.core.records import grouped
 from bayling_study.stages.report.blocks import Cell, Table, number, table_row
 from bayling_study.stages.report.clock import BusyClock, end_of
 
@@ -66,9 +67,7 @@ def _work(records: Sequence[Record]) -> str:
 
 def cost_table(records: Sequence[Record], shared: Sequence[Record] = ()) -> Table:
     """Returns time, hours, energy and memory by stage; see ``cost_facts``."""
-    stages: dict[str, list[Record]] = {}
-    for record in records:
-        stages.setdefault(record["stage"], []).append(record)
+    stages = grouped(records, lambda record: str(record["stage"]))
     rows = [_row(stage, members) for stage, members in stages.items()]
     rows += [_row("all", records)] if records else []
     rows += [_row("shared, made once", shared)] if shared else []

@@ -30,28 +30,23 @@ def export_section(study: Study) -> PageSection:
     also = " and perplexity" if study.perplexities else ""
     section = PageSection("export", f"8-bit export{also}")
     for system, report in study.exports.items():
-        section.tables.append(_total_table(system, report.get("total", {})))
+        total, link = report.get("total", {}), f"../export/{system}/error.json"
+        rows = [
+            table_row(title, replace(number(total[key] * factor, decimals, unit), link=link))
+            for key, (title, factor, decimals, unit) in TOTALS.items()
+            if key in total
+        ]
+        title = f"{system}: size and error"
+        section.tables.append(Table(f"export-{system}", title, ["figure", "value"], rows))
         if system in study.perplexities:
             section.tables.append(perplexity_table(system, study.perplexities[system]))
-        change = change_table(study, system)
-        if change.rows:
+        if (change := change_table(study, system)).rows:
             section.tables.append(change)
-        errors = tensor_errors(report)
-        if errors:
+        if errors := tensor_errors(report):
             svg = figures.strip(errors, "relative rounding error of a tensor (%)")
             title = f"Rounding error of {system}, one point per tensor"
             section.figures.append(Figure(f"errors-{system}", title, svg))
     return section
-
-
-def _total_table(system: str, total: Mapping[str, float]) -> Table:
-    link = f"../export/{system}/error.json"
-    rows = [
-        table_row(title, replace(number(total[key] * factor, decimals, unit), link=link))
-        for key, (title, factor, decimals, unit) in TOTALS.items()
-        if key in total
-    ]
-    return Table(f"export-{system}", f"{system}: size and error", ["figure", "value"], rows)
 
 
 def tensor_errors(report: Mapping[str, Any]) -> dict[str, list[float]]:

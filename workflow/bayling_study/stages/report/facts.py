@@ -32,7 +32,8 @@ def tuning_section(study: Study) -> PageSection:
             svg = figures.training_curve(record["history"])
             section.figures.append(Figure(f"curve-{name}", f"Training curve of {name}", svg))
         for kind in ("metrics", "parameters"):
-            rows = [table_row(key, _short(value)) for key, value in record[kind].items()]
+            shown = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in record[kind].items()}
+            rows = [table_row(*pair) for pair in shown.items()]
             table = Table(f"tuning-{name}-{kind}", f"{name}: {kind}", ["name", "value"], rows)
             section.more[f"{name}: {kind}"] = [table]
     return section
@@ -115,7 +116,3 @@ def environment_section(study: Study) -> PageSection:
     commits = sorted({r["commit"] for r in study.records if r.get("commit")})
     section.facts += [("commit", commit) for commit in commits]
     return section
-
-
-def _short(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

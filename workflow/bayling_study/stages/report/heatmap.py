@@ -14,7 +14,7 @@ from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from bayling_study.core.records import Score
+from bayling_study.core.records import Score, grouped
 from bayling_study.stages.report.figures import STYLE, svg_of
 
 DIRECTION = re.compile(r"[a-z]{2,3}(?:_[a-z]{4})?-[a-z]{2,3}(?:_[a-z]{4})?", re.IGNORECASE)
@@ -81,10 +81,9 @@ def heat_map(scores: Sequence[Score], systems: Sequence[str]) -> str:
 
 def _sorted_rows(cells: Cells) -> list[str]:
     """Returns the languages, the best on average first."""
-    values: dict[str, list[float]] = {}
-    for (row, _), value in cells.items():
-        values.setdefault(row, []).append(value)
-    return sorted(values, key=lambda row: (-sum(values[row]) / len(values[row]), row))
+    rows = grouped(cells, lambda place: place[0])
+    means = {row: sum(cells[place] for place in own) / len(own) for row, own in rows.items()}
+    return sorted(means, key=lambda row: (-means[row], row))
 
 
 def _draw(cells: Cells, rows: list[str], columns: list[str]) -> str:

@@ -1,9 +1,9 @@
 """What the report knows about metrics: which come first, how they are written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bayling_study.core.records import Score
+from bayling_study.core.records import Key, Score, grouped
 from bayling_study.shared.metrics.measures import meaning
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import Cell, number, signed
@@ -23,6 +23,12 @@ def headline(metrics: Iterable[str]) -> list[str]:
     """Returns the metrics that come first, or the first one where none is known."""
     found = list(dict.fromkeys(metrics))
     return [metric for metric in HEADLINE if metric in found] or found[:1]
+
+
+def by_system(scores: Iterable[Score], key: Callable[[Score], Key]) -> dict[Key, dict[str, Score]]:
+    """Returns scores by what ``key`` says of them and then by system."""
+    groups = grouped(scores, key)
+    return {name: {score.system: score for score in own} for name, own in groups.items()}
 
 
 def score_row(

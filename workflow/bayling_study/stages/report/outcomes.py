@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bayling_study.config.systems import Int8System
+from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import signed
 from bayling_study.stages.report.collect import Study
@@ -53,9 +54,7 @@ def outcomes(study: Study) -> Iterator[str]:
     """Yields what the tests found, a sentence a pair of systems and suite."""
     method = study.comparisons["method"]
     names = " and ".join(name.partition(" (")[0] for name in method["tests"])
-    pairs: dict[tuple[str, str], list[Side]] = {}
-    for side in _sides(study):
-        pairs.setdefault((side.system, side.other), []).append(side)
+    pairs = grouped(_sides(study), lambda side: (side.system, side.other))
     for (system, other), sides in pairs.items():
         config = study.config.systems[system]
         if isinstance(config, Int8System) and (system, config.base) in pairs.keys() - {
@@ -77,16 +76,14 @@ def outcomes(study: Study) -> Iterator[str]:
 def _sides(study: Study) -> Iterator[Side]:
     """Yields every pair of systems that was tested on a suite, the one to compare with second."""
     systems = study.config.systems
-    groups: dict[tuple[str, frozenset[str]], list[Row]] = {}
-    for row in study.comparisons["comparisons"]:
-        if row["metric"] in ORDER and pair_of(row) <= {*systems}:
-            groups.setdefault((row["suite"], pair_of(row)), []).append(row)
-    for (suite, pair), rows in groups.items():
+    every: list[Row] = study.comparisons["comparisons"]
+    own = (row for row in every if row["metric"] in ORDER and pair_of(row) <= {*systems})
+    for (suite, pair), rows in grouped(own, lambda row: (row["suite"], pair_of(row))).items():
         last = [name for name in pair if getattr(systems[name], "base", None) in pair]
         order = sorted(pair, key=lambda name: (name != study.baseline, name in last, name))
-        found = [metric for metric in dict.fromkeys(ORDER) if metric in {r["metric"] for r in rows}]
-        tests = {metric: [row for row in rows if row["metric"] == metric] for metric in found}
-        yield Side(suite, order[1], order[0], tests)
+        tests = grouped(rows, lambda row: str(row["metric"]))
+        first = {metric: tests[metric] for metric in ORDER if metric in tests}
+        yield Side(suite, order[1], order[0], first)
 
 
 def _nothing(sides: Sequence[Side]) -> str:

@@ -10,7 +10,7 @@ from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
 from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.losses import loss_table
-from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.metrics import by_system, headline, score_row
 
 WIDEST = 12
 """Most columns of values of one table; wider ones become one table per metric."""
@@ -22,7 +22,12 @@ def overview_section(study: Study) -> PageSection:
     """Returns what was run, the warnings, and the main numbers of every suite."""
     section = PageSection("overview", "Overview")
     with study.block("overview: systems, suites and cost"):
-        section.facts = _facts(study)
+        section.facts = [
+            ("systems", ", ".join(study.config.systems)),
+            ("suites", ", ".join(study.config.suites)),
+            ("baseline of tests", study.baseline),
+            *cost_facts(study.own_records, study.shared_records),
+        ]
     section.tables += [table for table in [warning_table(study)] if table.rows]
     with study.block("overview: cut or left out"):
         if (lost := loss_table(study)).rows:
@@ -35,15 +40,6 @@ def overview_section(study: Study) -> PageSection:
             else:
                 section.tables += tables
     return section
-
-
-def _facts(study: Study) -> list[tuple[str, str]]:
-    return [
-        ("systems", ", ".join(study.config.systems)),
-        ("suites", ", ".join(study.config.suites)),
-        ("baseline of tests", study.baseline),
-        *cost_facts(study.own_records, study.shared_records),
-    ]
 
 
 def main_tables(study: Study, suite: str) -> list[Table]:
@@ -61,15 +57,14 @@ def _pivot(
     study: Study, name: str, title: str, scores: Sequence[Score], metrics: Sequence[str]
 ) -> Table:
     """Returns items as rows and, for each metric, systems as columns."""
-    found: dict[str, dict[str, dict[str, Score]]] = {}
-    for score in scores:
-        if score.metric in metrics:
-            found.setdefault(score.item, {}).setdefault(score.metric, {})[score.system] = score
-    systems = study.ordered(score.system for score in scores if score.metric in metrics)
+    chosen = [score for score in scores if score.metric in metrics]
+    found = by_system(chosen, lambda score: (score.item, score.metric))
+    systems = study.ordered(score.system for score in chosen)
     rows = []
-    for item, own in found.items():
-        values = (score_row(study, own.get(metric, {}), systems, DECIMALS) for metric in metrics)
-        rows.append(table_row(item, *chain.from_iterable(values)))
+    for item in dict.fromkeys(score.item for score in chosen):
+        own = (found.get((item, metric), {}) for metric in metrics)
+        cells = (score_row(study, values, systems, DECIMALS) for values in own)
+        rows.append(table_row(item, *chain.from_iterable(cells)))
     groups = [("", 1), *((metric, len(systems)) for metric in metrics)]
     columns = ["item", *(system for _ in metrics for system in systems)]
     about = {metric: explain(metric) for metric in metrics}

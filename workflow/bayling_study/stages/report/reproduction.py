@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from bayling_study.core.records import Score
+from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.explanations import explain
-from bayling_study.stages.report.metrics import interval, score_row
+from bayling_study.stages.report.metrics import by_system, interval, score_row
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
 ORDER = (REPRODUCED, CLOSE, DIFFERS, NOT_COMPARABLE)
@@ -30,20 +30,12 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
         "All rows, with signatures: verdicts.tsv beside this page."
     )
     section.tables = [verdict_counts(judged, group) for group in ("suite", "kind")]
-    for suite, rows in by_suite(judged).items():
+    for suite, rows in grouped(judged, lambda row: row.key[0]).items():
         body = [_row(study, row) for row in rows]
         about = {row.key[3]: explain(row.key[3]) for row in rows if row.score}
         table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body, about=about)
         section.more[f"{suite}: {len(rows)} published values"] = [table]
     return section
-
-
-def by_suite(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
-    """Returns verdicts by suite."""
-    groups: dict[str, list[Verdict]] = {}
-    for row in verdicts:
-        groups.setdefault(row.key[0], []).append(row)
-    return groups
 
 
 def verdict_counts(verdicts: Sequence[Verdict], group: str) -> Table:
@@ -81,14 +73,11 @@ def summary_table(study: Study, verdicts: Iterable[Verdict]) -> Table:
     judged = [row for row in verdicts if row.published is not None]
     if study.published_only and judged:
         return verdict_counts(judged, "suite")
-    places: dict[tuple[str, str, str], dict[str, Score]] = {}
-    for score in study.scores:
-        if score.metric in HEADLINE:
-            place = (score.suite, score.metric, score.item)
-            places.setdefault(place, {})[score.system] = score
+    scores = [score for score in study.scores if score.metric in HEADLINE]
+    places = by_system(scores, lambda score: (score.suite, score.metric, score.item))
     suites = list(study.by_suite)
     order = sorted(places, key=lambda place: (suites.index(place[0]), HEADLINE.index(place[1])))
-    systems = study.ordered(name for row in places.values() for name in row)
+    systems = study.ordered(score.system for score in scores)
     rows = []
     for suite, metric, item in order:
         values = score_row(study, places[suite, metric, item], systems)

@@ -14,7 +14,7 @@ from bayling_study.stages.report.heatmap import (
     heat_map,
     pivots_of,
 )
-from bayling_study.stages.report.metrics import counted, headline, score_row
+from bayling_study.stages.report.metrics import by_system, counted, headline, score_row
 
 MANY_SIGNATURES = 4
 """More than this many signatures are left to the cells' hints."""
@@ -113,14 +113,10 @@ def _untrained(suite: Suite) -> str:
 
 def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Table:
     """Returns the table of one metric: one row per item, one column per system."""
-    items: dict[str, dict[str, Score]] = {}
-    for score in scores:
-        if score.metric == metric:
-            items.setdefault(score.item, {})[score.system] = score
-    systems = study.ordered(name for row in items.values() for name in row)
-    chosen = [score for row in items.values() for score in row.values()]
+    chosen = [score for score in scores if score.metric == metric]
+    systems = study.ordered(score.system for score in chosen)
     rows = []
-    for item, row in items.items():
+    for item, row in by_system(chosen, lambda score: score.item).items():
         segments = number(max(score.n for score in row.values()))
         rows.append(table_row(item, segments, *score_row(study, row, systems)))
     columns = ["item", counted(metric), *systems]
@@ -128,8 +124,7 @@ def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score])
     return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen), about=about)
 
 
-def _note(study: Study, scores: Iterable[Score]) -> str:
-    chosen = list(scores)
+def _note(study: Study, chosen: Sequence[Score]) -> str:
     methods = sorted({score.method for score in chosen if score.method})
     signatures = sorted({score.signature for score in chosen if score.signature})
     samples = study.significance.samples(chosen[0].suite) if chosen else ""

@@ -79,8 +79,8 @@ class Inputs:
 
     def segment_files(self, system: str, suite: str) -> list[Path]:
         """Returns the file with COMET's segment scores of a system, if there is one."""
-        folders = filter(None, [self.comet_folder(system)])
-        return [f for folder in folders if (f := folder / f"{suite}.segments.jsonl").exists()]
+        folder = self.comet_folder(system)
+        return [*folder.glob(f"{suite}.segments.jsonl")] if folder else []
 
 
 def compare_suite(

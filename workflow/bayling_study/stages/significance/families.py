@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
+from bayling_study.core.records import grouped
 from bayling_study.shared.metrics.resampling import Resampling, benjamini_hochberg, holm
 from bayling_study.stages.significance.pairs import PairTest
 
@@ -58,7 +60,7 @@ class Shown:
 def corrected(tests: Iterable[PairTest], plan: Resampling, shown: Shown) -> list[Row]:
     """Returns the rows of one item, corrected by Holm over the family's pairs of each metric."""
     rows = [test.row(plan) | {"family": shown.family(*test.systems)} for test in tests]
-    for members in _grouped(rows, "metric", "family"):
+    for members in grouped(rows, itemgetter("metric", "family")).values():
         for test in ("bootstrap", "randomisation"):
             for row, value in zip(members, holm([row[test] for row in members]), strict=True):
                 row[f"{test}_adjusted"] = value
@@ -75,18 +77,11 @@ def correct_table(rows: Iterable[Row], plan: Resampling) -> list[Row]:
     is all items of a suite (``rows``, without averages), for one metric and pair of systems.
     """
     result = [dict(row) for row in rows]
-    for members in _grouped(result, "metric", "system_a", "system_b"):
+    for members in grouped(result, itemgetter("metric", "system_a", "system_b")).values():
         values = benjamini_hochberg([row["p_adjusted"] for row in members])
         for row, value in zip(members, values, strict=True):
             row |= {"q_table": value, "significant": row["significant"] and value < plan.level}
     return result
-
-
-def _grouped(rows: Iterable[Row], *keys: str) -> Iterable[list[Row]]:
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-    return groups.values()
 
 
 def method_statement(plan: Resampling, shown: Shown) -> Row:

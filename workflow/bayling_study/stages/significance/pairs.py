@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bayling_study.core.records import around
+from bayling_study.core.records import around, grouped
 from bayling_study.shared.metrics.aggregates import some_of
 from bayling_study.shared.metrics.measurement import Array, Measurement
 from bayling_study.shared.metrics.resampling import (
@@ -128,11 +128,8 @@ def item_tests(
 
 def _sums(measured: Mapping[Key, Measurement], draw: Draw, plan: Resampling) -> dict[Key, Array]:
     """Returns the sums of every system's statistics over the same drawn sets of segments."""
-    sizes: dict[int, list[Key]] = {}
-    for key, found in measured.items():
-        sizes.setdefault(len(found.statistics), []).append(key)
     result: dict[Key, Array] = {}
-    for keys in sizes.values():
+    for keys in grouped(measured, lambda key: len(measured[key].statistics)).values():
         sums = drawn_sums([measured[key].statistics for key in keys], draw, plan)
         result.update(zip(keys, sums, strict=True))
     return result
