@@ -106,4 +106,4 @@ def test_all_but_the_first_of_a_key_are_repeated(
             found.add(key_of(f"{row}", "x"))
         repeated = found.find()
     expected = {place for place, row in enumerate(rows) if row in rows[:place]}
-    assert {place for place in range(len(rows)) if place in repeated} == expected
+    assert {place for place in range(len(rows)) if repeated[place]} == expected

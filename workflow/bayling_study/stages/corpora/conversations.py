@@ -13,7 +13,8 @@ from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATION
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import CONVERSATIONS
-from bayling_study.stages.corpora.repeats import TableRow, write_distinct
+from bayling_study.stages.corpora.repeats import distinct
+from bayling_study.stages.corpora.tables import TableRow, write_rows
 from bayling_study.stages.corpora.tally import CorpusTally
 
 
@@ -24,9 +25,9 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
         StudyError: an upstream file is broken or has no complete exchange.
     """
     reading = _Reading(section, downloads)
-    write_distinct(
-        out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, reading.rows(), repeated=reading.repeated
-    )
+    scratch = out / ".conversations"
+    rows = distinct(reading.rows(), CONVERSATION_SCHEMA, scratch, reading.repeated)
+    write_rows(out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, rows)
     repaired = dict(sorted(reading.repaired.items()))
     heard = reading.hearing.report()
     return {**reading.tally.report(), "languages": heard, "repaired": repaired}

@@ -1,14 +1,12 @@
 """From raw aligned segments to ``parallel.parquet``: clean, de-duplicate, split.
 
-Two passes, so that memory does not grow with the training text: the first
-streams all readers, writes training rows to a scratch file and keeps the test
-rows; the second reads the scratch file back, leaves out repeated rows, and
-marks what the others give away of the test rows. Training rows come first in
-the result, in the readers' order, then the test rows that are left.
+Two passes, so that memory does not grow with the training text: the first streams all readers,
+writes training rows to a scratch file and keeps the test rows; the second reads the scratch file
+back, leaves out repeated rows, and marks what the others give away of the test rows. Training rows
+come first in the result, in the readers' order, then the test rows that are left.
 """
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +19,13 @@ from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.readers.aligned import refuse_idle_options
-from bayling_study.stages.corpora.repeats import RepeatedRows, Repeats, key_of
+from bayling_study.stages.corpora.repeats import distinct, key_of
 from bayling_study.stages.corpora.splitting import Leaks, is_test
-from bayling_study.stages.corpora.tables import TableWriter, read_segments
+from bayling_study.stages.corpora.tables import TableRow, write_rows
 from bayling_study.stages.corpora.tally import CorpusTally
 
 Raw = tuple[ParallelCorpus, ParallelSegment]
 """A segment with the section of the config that it was read for."""
-SCRATCH_FILE = ".training.parquet"
-SCRATCH_FOLDER = ".keys"
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out: Path) -> Any:
@@ -56,26 +52,32 @@ def write(
     hearing: Hearing,
 ) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
     """Writes what passes; returns segments by language and split, and documents by split."""
-    scratch = out / SCRATCH_FILE
-    repeats = Repeats(out / SCRATCH_FOLDER)
     test: list[ParallelSegment] = []
     documents = dict.fromkeys(("train", "test"), 0)
     last = dict.fromkeys(documents, "")  # readers give a document's rows one after the other
-    with TableWriter(scratch, PARALLEL_SCHEMA) as writer:
+    counts: dict[str, dict[str, int]] = {}
+
+    def training() -> Iterator[tuple[TableRow, tuple[str, ...]]]:
         for segment in clean_and_split(raw, section, seed, tally):
             documents[segment.split] += segment.document != last[segment.split]
             last[segment.split] = segment.document
-            group = f"{segment.source}/{segment.lang_b}"
-            hearing.hear(group, segment.lang_a, segment.text_a)
-            hearing.hear(group, segment.lang_b, segment.text_b)
+            hearing.hear(_group(segment), segment.lang_a, segment.text_a)
+            hearing.hear(_group(segment), segment.lang_b, segment.text_b)
             if segment.split == "test":
                 test.append(segment)
             else:
-                writer.add(segment._asdict())
-                repeats.add(key_of(*_compared(segment)))
-    counts = join_splits(scratch, repeats.find(), test, section.split, out / PARALLEL_FILE, tally)
-    scratch.unlink()
-    shutil.rmtree(out / SCRATCH_FOLDER)
+                yield segment._asdict(), _compared(segment)
+
+    def repeated(number: int, row: TableRow) -> None:
+        _reject(ParallelSegment(**row), "duplicate", tally)
+
+    def counted() -> Iterator[TableRow]:
+        for segment in join_splits(rows, test, section.split, tally):
+            counts.setdefault(segment.lang_b, {"train": 0, "test": 0})[segment.split] += 1
+            yield segment._asdict()
+
+    rows = distinct(training(), PARALLEL_SCHEMA, out / ".training", repeated)
+    write_rows(out / PARALLEL_FILE, PARALLEL_SCHEMA, counted())
     return counts, documents
 
 
@@ -103,13 +105,12 @@ def clean_and_split(
 
     In the test split a text counts as repeated if either side has been there
     before in the same pair of languages: the same question is not asked twice.
-    Repeated training rows are left to ``join_splits``, which needs no memory for them.
+    Repeated training rows are left to ``distinct``, which needs no memory for them.
     """
     cleaner = Cleaner(section.cleaning)
     seen: set[int] = set()
     for corpus, segment in raw:
-        group = f"{segment.source}/{segment.lang_b}"
-        tally.read(group)
+        tally.read(_group(segment))
         reason = cleaner.reason(segment)
         if not reason:
             split = _split(corpus, segment.document, seed, section.split)
@@ -117,7 +118,7 @@ def clean_and_split(
             if split == "test" and _is_repeated(segment, seen):
                 reason = "duplicate"
         if reason:
-            tally.reject(group, reason, _sample(segment))
+            _reject(segment, reason, tally)
         else:
             yield segment
 
@@ -143,42 +144,27 @@ def _compared(segment: ParallelSegment) -> tuple[str, ...]:
 
 
 def join_splits(
-    scratch: Path,
-    repeated: RepeatedRows,
-    test: list[ParallelSegment],
-    rules: Split,
-    path: Path,
-    tally: CorpusTally,
-) -> dict[str, dict[str, int]]:
-    """Writes distinct training rows and leak-free test rows; returns counts by language and split.
-
-    ``scratch`` holds the training rows, of which some are ``repeated``; ``rules`` say how much
-    of a test row they may have. ``tally`` counts the rows that are left out.
-    """
+    training: Iterable[TableRow], test: list[ParallelSegment], rules: Split, tally: CorpusTally
+) -> Iterator[ParallelSegment]:
+    """Yields the training rows, then the test rows of which they give no more away than allowed."""
     leaks = Leaks(test, rules.max_seen_share)
-    counts: dict[str, dict[str, int]] = {}
-    with TableWriter(path, PARALLEL_SCHEMA) as writer:
-
-        def keep(segment: ParallelSegment) -> None:
-            writer.add(segment._asdict())
-            counts.setdefault(segment.lang_b, {"train": 0, "test": 0})[segment.split] += 1
-
-        for row, segment in enumerate(read_segments(scratch)):
-            if row in repeated:
-                tally.reject(f"{segment.source}/{segment.lang_b}", "duplicate", _sample(segment))
-                continue
-            leaks.see(segment)
-            keep(segment)
-        for segment in test:
-            if reason := leaks.reason(segment):
-                tally.reject(f"{segment.source}/{segment.lang_b}", reason, _sample(segment))
-            else:
-                keep(segment)
-    return counts
+    for segment in (ParallelSegment(**row) for row in training):
+        leaks.see(segment)
+        yield segment
+    for segment in test:
+        if reason := leaks.reason(segment):
+            _reject(segment, reason, tally)
+        else:
+            yield segment
 
 
-def _sample(segment: ParallelSegment) -> dict[str, str]:
-    return {"id": segment.id, "text_a": segment.text_a, "text_b": segment.text_b}
+def _group(segment: ParallelSegment) -> str:
+    return f"{segment.source}/{segment.lang_b}"
+
+
+def _reject(segment: ParallelSegment, reason: str, tally: CorpusTally) -> None:
+    sample = {"id": segment.id, "text_a": segment.text_a, "text_b": segment.text_b}
+    tally.reject(_group(segment), reason, sample)
 
 
 def _add_missing(section: CorporaSection, counts: dict[str, dict[str, int]]) -> None:

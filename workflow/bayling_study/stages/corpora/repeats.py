@@ -2,23 +2,18 @@
 
 Each row leaves a 64-bit key in one of many scratch files, by the key's last
 bits. Equal keys lie in the same file; one file at a time is sorted, and all
-rows of a key but the first are repeated. What stays in memory is one bit a row.
-``write_distinct`` writes a table without them in two passes, over a scratch file.
+rows of a key but the first are repeated. What stays in memory is one byte a row.
 """
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bayling_study.stages.corpora import tables
-
-TableRow = dict[str, Any]
+from bayling_study.stages.corpora.tables import TableRow, read_rows, write_rows
 
 BUCKETS = 64
 BUFFER = 1024
@@ -58,59 +53,46 @@ class Repeats:
             stream.write(np.array(self._waiting[bucket], dtype=ENTRY).tobytes())
         self._waiting[bucket].clear()
 
-    def find(self) -> "RepeatedRows":
-        """Returns the repeated rows."""
-        bits = np.zeros(self._rows // 8 + 1, dtype=np.uint8)
+    def find(self) -> np.ndarray:
+        """Returns for each row whether it repeats an earlier one."""
+        repeated = np.zeros(self._rows, dtype=bool)
         for bucket, file in enumerate(self._files):
             self._write(bucket)
             entries = np.fromfile(file, dtype=ENTRY)
             order = np.argsort(entries["key"], kind="stable")  # rows of a key stay in order
             keys = entries["key"][order]
-            rows = entries["row"][order][1:][keys[1:] == keys[:-1]]
-            np.bitwise_or.at(bits, rows >> 3, (1 << (rows & 7)).astype(np.uint8))
+            repeated[entries["row"][order][1:][keys[1:] == keys[:-1]]] = True
             file.unlink()
-        return RepeatedRows(bits)
+        return repeated
 
 
-class RepeatedRows:
-    """Answers whether a row, by its number from 0, repeats an earlier one."""
-
-    def __init__(self, bits: np.ndarray) -> None:
-        self._bits = bits
-
-    def __contains__(self, row: int) -> bool:
-        return bool(self._bits[row >> 3] >> (row & 7) & 1)
-
-
-def write_distinct(
-    path: Path,
-    schema: pa.Schema,
+def distinct(
     rows: Iterable[tuple[TableRow, tuple[str, ...]]],
-    kept: Callable[[int, TableRow], None] = lambda number, row: None,
-    repeated: Callable[[int, TableRow], None] = lambda number, row: None,
-) -> None:
-    """Writes the first row of each key (the texts beside it), in their order.
+    schema: pa.Schema,
+    folder: Path,
+    repeated: Callable[[int, TableRow], None],
+) -> Iterator[TableRow]:
+    """Reads all rows, and returns the first of each key (the texts beside it), in their order.
 
-    The Parquet file's folder also holds the scratch files. ``kept`` is given each row that
-    is written, with its number from 0 among all; ``repeated`` each that is left out.
+    The scratch folder is made, and removed behind the last row. ``repeated`` is given each row
+    that is left out, with its number from 0 among all.
     """
-    scratch = path.with_name(f".{path.name}.scratch")
-    folder = path.with_name(f".{path.name}.keys")
     keys = Repeats(folder)
-    with tables.TableWriter(scratch, schema) as writer:
+    scratch = folder / "rows.parquet"
+
+    def noted() -> Iterator[TableRow]:
         for row, texts in rows:
-            writer.add(row)
             keys.add(key_of(*texts))
+            yield row
+
+    def firsts() -> Iterator[TableRow]:
+        for number, row in enumerate(read_rows(scratch)):
+            if again[number]:
+                repeated(number, row)
+            else:
+                yield row
+        shutil.rmtree(folder)
+
+    write_rows(scratch, schema, noted())
     again = keys.find()
-    with tables.TableWriter(path, schema) as writer, pq.ParquetFile(scratch) as file:
-        number = 0
-        for batch in file.iter_batches(batch_size=tables.BATCH_ROWS):
-            for row in batch.to_pylist():
-                if number in again:
-                    repeated(number, row)
-                else:
-                    kept(number, row)
-                    writer.add(row)
-                number += 1
-    scratch.unlink()
-    shutil.rmtree(folder)
+    return firsts()

@@ -1,13 +1,12 @@
 """Divides documents between training and test, and finds test rows that leak.
 
-A random split of rows would put half of the test's 6-grams into training, since
-interface texts repeat themselves; so whole documents are assigned, by a hash of
-the study's seed and the document's name. All languages share the assignment, and
-a document that is added later moves no other.
+A random split of rows would put half of the test's 6-grams into training, since interface texts
+repeat themselves; so whole documents are assigned, by a hash of the study's seed and the document's
+name. All languages share the assignment, and a document that is added later moves no other.
 
-``Leaks`` then compares what is left: a test row goes when its pivot text, its
-translation, or most of its word 6-grams are in a training row. It works in one
-pass over the training rows, and its memory depends on the test rows alone.
+``Leaks`` then compares what is left: a test row goes when its pivot text, its translation, or most
+of its word 6-grams are in a training row. It works in one pass over the training rows, and its
+memory depends on the test rows alone.
 """
 
 from collections.abc import Iterable, Iterator

@@ -9,7 +9,8 @@ from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE, Term
 from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import LEXICONS
-from bayling_study.stages.corpora.repeats import TableRow, write_distinct
+from bayling_study.stages.corpora.repeats import distinct
+from bayling_study.stages.corpora.tables import TableRow, write_rows
 from bayling_study.stages.corpora.tally import CorpusTally
 
 
@@ -23,14 +24,16 @@ def build(
     """
     counts: Counter[str] = Counter()
 
-    def count(number: int, row: TableRow) -> None:
-        counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
+    def counted() -> Iterator[TableRow]:
+        rows = _rows(section, downloads, tally)
+        for row in distinct(rows, TERM_SCHEMA, out / ".terms", repeated):
+            counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
+            yield row
 
     def repeated(number: int, row: TableRow) -> None:
         tally.reject(f"{row['source']}/{row['lang_b']}", "duplicate", row)
 
-    rows = _rows(section, downloads, tally)
-    write_distinct(out / TERMS_FILE, TERM_SCHEMA, rows, kept=count, repeated=repeated)
+    write_rows(out / TERMS_FILE, TERM_SCHEMA, counted())
     return dict(sorted(counts.items()))
 
 

@@ -1,11 +1,10 @@
 """Which city is the capital: the same questions in every language that CLDR has names in.
 
-A test of knowledge transfer: facts that a model knows in English, asked in
-another language. Names of countries and of cities are CLDR's, through the
-installed package Babel; which city is the capital is in ``capitals.tsv``, of
-countries whose capital gives its name to a time zone. A question is a cloze
-behind three solved lines, so it needs no translated wording. Wrong answers and
-examples depend on the country alone: all languages ask the same.
+A test of knowledge transfer: facts that a model knows in English, asked in another language. Names
+of countries and of cities are CLDR's, through the installed package Babel; which city is the
+capital is in ``capitals.tsv``, of countries whose capital gives its name to a time zone. A question
+is a cloze behind three solved lines, so it needs no translated wording. Wrong answers and examples
+depend on the country alone: all languages ask the same.
 """
 
 from difflib import SequenceMatcher
@@ -50,8 +49,7 @@ def questions(language: str, seed: int) -> list[ExamQuestion]:
 def _names(language: str) -> dict[str, tuple[str, str]]:
     """Returns country code to the names of country and capital, where CLDR has both.
 
-    A city in Latin letters in a language with another script is CLDR's way to
-    have no name for it.
+    A city in Latin letters in a language with another script is CLDR's way to have no name for it.
     """
     languages.script(language)  # an unknown code is told here
     locale = languages.locale(language)

@@ -21,9 +21,8 @@ FOLDER = Path("data/constrained_translation")
 def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Prompt]:
     """Returns one prompt per row, direction by direction.
 
-    ``meta`` holds ``constraints``, the fragments in the file's order, and
-    ``source_text``. A direction whose file the source lacks is skipped with a
-    message.
+    ``meta`` holds ``constraints``, the fragments in the file's order, and ``source_text``. A
+    direction whose file the source lacks is skipped with a message.
 
     Raises:
         StudyError: a file is empty or a row is malformed; names file and line.

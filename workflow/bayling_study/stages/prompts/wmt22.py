@@ -20,8 +20,7 @@ REFERENCES = Path("exp/translation_benchmark/reference")
 def build(name: str, suite: Wmt22Suite, context: PromptContext) -> list[Prompt]:
     """Returns one prompt per segment, direction by direction.
 
-    A direction without reference files in the source (a partial copy) is
-    skipped with a message.
+    A direction without reference files in the source (a partial copy) is skipped with a message.
 
     Raises:
         StudyError: source and reference differ in their number of lines.

@@ -1,9 +1,8 @@
 """Scores one system on several suites.
 
 Writes ``OUT/SUITE.json`` (every value with n, signature and interval) and
-``OUT/SUITE.segments.jsonl`` (``{id, metric, value}`` rows). The folder appears
-whole, or not at all when one answer cannot be scored. Only items that the
-system has are scored.
+``OUT/SUITE.segments.jsonl`` (``{id, metric, value}`` rows). The folder appears whole, or not at all
+when one answer cannot be scored. Only items that the system has are scored.
 """
 
 from argparse import Namespace

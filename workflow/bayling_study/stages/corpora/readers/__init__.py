@@ -1,10 +1,9 @@
 """Readers of upstream formats, registered by the name that the config uses.
 
-A reader is a function of the download's folder and its section of the config;
-it yields raw rows, one at a time and in a stable order. It judges form only:
-where rows stand alone, one that does not fit is handed on as an ``OddRow``; else a
-file that is not what the format says is refused (``StudyError``). Whether a row is
-worth keeping is decided later.
+A reader is a function of the download's folder and its section of the config; it yields raw rows,
+one at a time and in a stable order. It judges form only: where rows stand alone, one that does not
+fit is handed on as an ``OddRow``; else a file that is not what the format says is refused
+(``StudyError``). Whether a row is worth keeping is decided later.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,12 +1,11 @@
 """Reads instructions in Alpaca's form: items of ``instruction``, ``input``, ``output``.
 
-Alpaca and its Chinese translations are a JSON array, BELLE's collections JSON
-lines in a file called ``.json``, the hub's copies Parquet with further columns.
+Alpaca and its Chinese translations are a JSON array, BELLE's collections JSON lines in a file
+called ``.json``, the hub's copies Parquet with further columns.
 
-About 60 % of Alpaca's rows have an empty ``input``, some the words "<noinput>"
-of the self-instruct generator; where there is an input, it follows the
-instruction on a line of its own. LLaMA-Factory's form may add a ``system`` text
-and a ``history`` of earlier pairs of instruction and answer.
+About 60 % of Alpaca's rows have an empty ``input``, some the words "<noinput>" of the self-instruct
+generator; where there is an input, it follows the instruction on a line of its own. LLaMA-Factory's
+form may add a ``system`` text and a ``history`` of earlier pairs of instruction and answer.
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,10 @@
 """Reads FLORES-101 and FLORES-200: one file per language, aligned by line or id.
 
-``devtest/zho_simpl.devtest`` (997 lines in ``dev``, 1012 in ``devtest``) is told
-by the path ``devtest/{language}.devtest``. Beside the folder lies
-``metadata_devtest.tsv`` with the article's URL of each line, which is the
-document here. The newer FLORES+ has one Parquet or JSON-lines file per language
-(``devtest/zho_Hans.parquet``) with columns ``text`` and ``url``; the hub's copy of
-FLORES-200 (``zho_Hans/devtest-00000-of-00001.parquet``) calls them ``sentence`` and
-``URL``.
+``devtest/zho_simpl.devtest`` (997 lines in ``dev``, 1012 in ``devtest``) is told by the path
+``devtest/{language}.devtest``. Beside the folder lies ``metadata_devtest.tsv`` with the article's
+URL of each line, which is the document here. The newer FLORES+ has one Parquet or JSON-lines file
+per language (``devtest/zho_Hans.parquet``) with columns ``text`` and ``url``; the hub's copy of
+FLORES-200 (``zho_Hans/devtest-00000-of-00001.parquet``) calls them ``sentence`` and ``URL``.
 """
 
 from collections.abc import Iterator

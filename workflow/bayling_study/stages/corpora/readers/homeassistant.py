@@ -1,9 +1,8 @@
 """Reads the translation catalogues of a Home Assistant wheel.
 
-Form: ``homeassistant/components/COMPONENT/translations/LANGUAGE.json``, nested
-objects whose leaves are texts; the same key path means the same message in
-``en.json``. A component is a document. References to other keys
-(``[%key:…%]``) that the release left unresolved stay as they are, and the
+Form: ``homeassistant/components/COMPONENT/translations/LANGUAGE.json``, nested objects whose leaves
+are texts; the same key path means the same message in ``en.json``. A component is a document.
+References to other keys (``[%key:…%]``) that the release left unresolved stay as they are, and the
 placeholder filter rejects and counts them.
 """
 

@@ -1,9 +1,8 @@
 """Reads message catalogues in JSON, one file per language, as MediaWiki keeps them.
 
-``languages/i18n/de.json`` is an object of texts by key, or of further objects;
-keys that begin with ``@`` are remarks for translators. The path tells one
-language's files (``mediawiki/**/i18n/**/{language}.json``); a file is a
-document, the same for all languages.
+``languages/i18n/de.json`` is an object of texts by key, or of further objects; keys that begin with
+``@`` are remarks for translators. The path tells one language's files
+(``mediawiki/**/i18n/**/{language}.json``); a file is a document, the same for all languages.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,9 @@
 """Reads gettext catalogues (``.po``): Django's, LibreOffice's, many others'.
 
-The path tells one language's catalogues
-(``django/**/locale/{language}/LC_MESSAGES/*.po``); each is a document, the same
-for all languages. A message's key is the English text; fuzzy messages are not
-translations, and messages with plural forms are left out, because forms and
-English do not correspond one to one. Babel parses the format.
+The path tells one language's catalogues (``django/**/locale/{language}/LC_MESSAGES/*.po``); each is
+a document, the same for all languages. A message's key is the English text; fuzzy messages are not
+translations, and messages with plural forms are left out, because forms and English do not
+correspond one to one. Babel parses the format.
 """
 
 import logging

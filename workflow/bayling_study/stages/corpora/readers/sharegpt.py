@@ -1,11 +1,10 @@
 """Reads dialogues in ShareGPT's form, with or without a preference pair.
 
-Form: a JSON array of ``{"id", "conversations": [{"from", "value"}, …]}``. Roles
-are ``human`` and ``gpt``; ``user``, ``chatgpt``, ``bing``, ``bard`` and
-``system`` occur. Preference files (``dpo_*_demo.json``) end with a question and
-add ``chosen`` and ``rejected``: the chosen answer is the last turn. Early
-revisions hold the page's HTML; a turn without text has ``null``. Newer sets call
-the turns ``messages``, with ``role`` and ``content``. A row may state a ``system`` text.
+Form: a JSON array of ``{"id", "conversations": [{"from", "value"}, …]}``. Roles are ``human`` and
+``gpt``; ``user``, ``chatgpt``, ``bing``, ``bard`` and ``system`` occur. Preference files
+(``dpo_*_demo.json``) end with a question and add ``chosen`` and ``rejected``: the chosen answer is
+the last turn. Early revisions hold the page's HTML; a turn without text has ``null``. Newer sets
+call the turns ``messages``, with ``role`` and ``content``. A row may state a ``system`` text.
 """
 
 from collections.abc import Callable, Iterator
