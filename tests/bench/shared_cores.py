@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-from bayling_study.dag.rules import SPINS
+from bayling_study.dag.interpreter import SPINS
 
 WAYS = {
     "library's default": {},

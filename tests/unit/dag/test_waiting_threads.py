@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bayling_study.dag import rules
+from bayling_study.dag import interpreter
 
 NAMES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
@@ -18,8 +18,8 @@ def environment(monkeypatch):
 
 
 def test_jobs_wait_briefly(environment):
-    rules.use_this_interpreter()
-    assert environment["GOMP_SPINCOUNT"] == rules.SPINS
+    interpreter.use_this_interpreter()
+    assert environment["GOMP_SPINCOUNT"] == interpreter.SPINS
     assert "OMP_WAIT_POLICY" not in environment
 
 
@@ -27,5 +27,5 @@ def test_jobs_wait_briefly(environment):
 def test_what_the_user_says_stays(environment, name):
     environment[name] = "active" if name == "OMP_WAIT_POLICY" else "7"
     before = dict(environment)
-    rules.use_this_interpreter()
+    interpreter.use_this_interpreter()
     assert {key: environment.get(key) for key in NAMES} == {k: before.get(k) for k in NAMES}

@@ -26,6 +26,7 @@ from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.chain import attempts
 from bayling_study.dag.earlier import check_earlier
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
+from bayling_study.dag.interpreter import use_this_interpreter
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.one_disk import check_one_disk
 from bayling_study.dag.profiles import OWN, ResourceRequest, running_request
@@ -344,21 +345,3 @@ class Dag:
         tracking = self.config.tracking
         named = {"--uri": tracking.uri, "--experiment": tracking.experiment}
         return " ".join(f"{key} {shlex.quote(value)}" for key, value in named.items() if value)
-
-
-SPINS = "1000"
-"""How often a thread of GNU OpenMP looks for work before it sleeps. By default it looks for
-milliseconds, and where others use the cores too it keeps them from the threads that have the work:
-with a busy process on each of two cores, training a 135M model made 12 tokens per second; with this
-192, and on idle cores 399 in place of 334 (torch 2.13, 512 tokens a step)."""
-
-
-def use_this_interpreter() -> None:
-    """Lets the shell commands of rules find this package and, first, this interpreter.
-
-    Their threads wait as ``SPINS`` says, unless the user's environment does.
-    """
-    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
-        os.environ["GOMP_SPINCOUNT"] = SPINS
-    os.environ["PYTHONPATH"] = str(ROOT)
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

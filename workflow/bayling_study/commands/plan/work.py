@@ -26,7 +26,7 @@ TURNS = {"corpora": 0.8, "synthesis": 36e3, "masks": 2e3, "interactive": 0.2e6, 
 per answer in scoring and in each stage at the end."""
 TRAINED_SHARE = 0.32
 """Of the products' speed on all cores that training reaches, optimiser and all: 399 tokens a
-second on idle cores (``dag.rules.SPINS``)."""
+second on idle cores (``dag.interpreter.SPINS``)."""
 READ_SHARE = 0.53
 """Of the products' speed that reading and writing answers reach: a fifth of the foundation's
 prompts took 44 s of processor time."""

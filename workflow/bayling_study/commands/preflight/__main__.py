@@ -28,8 +28,9 @@ from bayling_study.core import cli
 from bayling_study.core.files import read_json, write_text
 from bayling_study.dag.chain import attempts
 from bayling_study.dag.devices import cards
+from bayling_study.dag.interpreter import use_this_interpreter
 from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
-from bayling_study.dag.rules import Dag, use_this_interpreter
+from bayling_study.dag.rules import Dag
 
 SEEN_SECONDS = 60.0
 
