@@ -1,8 +1,8 @@
 """What a job is expected to take: as long as on this machine before, else by ``costs.tsv``.
 
 The table is of two idle cores. ``start`` are the seconds of a job of the tests' miniature study,
-which has next to no work; ``each`` those of a piece of work in the embedded study (2.5 ms a token
-are the 399 tokens a second of ``dag.interpreter``), with a ``model`` for as many parameters as there.
+which has next to no work; ``each`` those of a piece of work in the embedded study (2.5 ms a token,
+the 399 tokens a second of ``dag.interpreter``), with a ``model`` for as many parameters as there.
 ``metric`` of a run record says how much work it was, ``meters`` how many count all of it. What
 ends in a run corrects every number; see ``estimate``.
 """
