@@ -12,7 +12,6 @@ from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.corpora.readers import (
     alpaca,
-    homeassistant,
     json_catalogues,
     jsonitems,
     parallel_json,
@@ -53,7 +52,7 @@ class TestHomeAssistant:
         put(tmp_path, f"{root}/zh-Hans.json", {"config": {"step": {"title": "连接"}}, "y": "多余"})
         put(tmp_path, "homeassistant/components/aaa/translations/en.json", {"t": "A"})
         put(tmp_path, "homeassistant/components/aaa/translations/de.json", {"t": "Ä"})
-        found = list(homeassistant.read(tmp_path, self.corpus))
+        found = list(json_catalogues.read_homeassistant(tmp_path, self.corpus))
         assert [(s.id, s.lang_b, s.text_a, s.text_b, s.document) for s in found] == [
             ("ha/de/aaa/t", "de", "A", "Ä", "ha/aaa"),
             ("ha/zh/hue/config::step::title", "zh", "Link hub", "连接", "ha/hue"),
@@ -64,13 +63,13 @@ class TestHomeAssistant:
         put(tmp_path, f"{root}/en.json", {"config": {"step": 3}})
         put(tmp_path, f"{root}/de.json", {"config": {"step": "drei"}})
         with pytest.raises(StudyError, match=r"en\.json: config::step: the message is not text"):
-            list(homeassistant.read(tmp_path, self.corpus))
+            list(json_catalogues.read_homeassistant(tmp_path, self.corpus))
 
     def test_refuses_a_folder_without_catalogues(self, tmp_path: Path) -> None:
         (tmp_path / "files/homeassistant/components").mkdir(parents=True)
         (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
         with pytest.raises(StudyError, match=r"no \*/translations/en.json"):
-            list(homeassistant.read(tmp_path, self.corpus))
+            list(json_catalogues.read_homeassistant(tmp_path, self.corpus))
 
 
 class TestJsonCatalogues:

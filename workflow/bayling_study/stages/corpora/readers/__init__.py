@@ -14,7 +14,6 @@ from bayling_study.shared.corpus_tables import ParallelSegment, Term
 from bayling_study.stages.corpora.readers import (
     alpaca,
     flores,
-    homeassistant,
     json_catalogues,
     lexicons,
     libreoffice,
@@ -30,7 +29,7 @@ from bayling_study.stages.corpora.readers.exchanges import Draft
 from bayling_study.stages.corpora.readers.odd import OddRow
 
 PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment | OddRow]]] = {
-    "homeassistant": homeassistant.read,
+    "homeassistant": json_catalogues.read_homeassistant,
     "parallel-json": parallel_json.read,
     "parquet": parquet.read,
     "moses": moses.read,

@@ -9,22 +9,15 @@ form may add a ``system`` text and a ``history`` of earlier pairs of instruction
 """
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
-from bayling_study.stages.corpora.readers.exchanges import Draft, draft, framed
-from bayling_study.stages.corpora.readers.jsonitems import (
-    object_of,
-    optional_text,
-    read_items,
-    text_of,
-)
-from bayling_study.stages.corpora.readers.locate import locate_all
-from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
+from bayling_study.stages.corpora.readers.exchanges import Draft, drafts, framed
+from bayling_study.stages.corpora.readers.jsonitems import object_of, optional_text, text_of
+from bayling_study.stages.corpora.readers.odd import OddRow
 
 NO_INPUT = frozenset({"", "<noinput>", "noinput", "<no input>", "no input", "无输入", "<无输入>"})
 
@@ -34,13 +27,7 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]
 
     A row that lacks instruction or output, or in which a field is not text, is odd.
     """
-    for path in locate_all(download, corpus.path):
-        for number, row in read_items(path):
-            turns = or_odd(partial(_turns, row, f"{path}: row {number}"), corpus.language, row)
-            if isinstance(turns, OddRow):
-                yield turns
-            else:
-                yield draft(corpus, path.name, number, turns)
+    return drafts(download, corpus, _turns)
 
 
 def _turns(item: Any, where: str) -> list[Message]:

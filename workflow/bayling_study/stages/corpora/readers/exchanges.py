@@ -1,13 +1,16 @@
 """Turns upstream dialogues into user and assistant turns in alternation."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.text.forms import storable
 from bayling_study.shared.corpus_tables import Conversation, Message
-from bayling_study.stages.corpora.readers.jsonitems import optional_text
+from bayling_study.stages.corpora.readers.jsonitems import optional_text, read_items
+from bayling_study.stages.corpora.readers.locate import locate_all
+from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 HALVES = "half a character replaced"
 """Name of the repair of a text that UTF-8 cannot hold."""
@@ -15,29 +18,38 @@ UNLEARNT = Message("unlearnt", "")
 """Stands for an answer that its source excludes from the loss; no dialogue goes beyond it."""
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A conversation as read, with what had to be changed.
+class Draft(NamedTuple):
+    """A conversation as read, with the names of its repairs for the report.
 
-    Attributes:
-        conversation: its ``messages`` may be empty, where nothing usable is left.
-        changes: names of the repairs, for the report.
+    Its ``messages`` are empty where nothing usable is left.
     """
 
     conversation: Conversation
-    changes: tuple[str, ...] = ()
+    changes: tuple[str, ...]
 
 
-def draft(corpus: ConversationCorpus, file: str, row: int, turns: Iterable[Message]) -> Draft:
-    """Makes the conversation of a file's row from its raw turns."""
+def drafts(
+    download: Path, corpus: ConversationCorpus, turns: Callable[[Any, str], list[Message]]
+) -> Iterator[Draft | OddRow]:
+    """Yields the conversation of each row of a corpus's files.
+
+    ``turns`` makes the raw turns of a row and its place; a row that it refuses (``StudyError``)
+    is odd.
+    """
+    for path in locate_all(download, corpus.path):
+        for number, row in read_items(path):
+            made = or_odd(partial(turns, row, f"{path}: row {number}"), corpus.language, row)
+            name = f"{corpus.source}/{path.name}/{number}"
+            yield made if isinstance(made, OddRow) else _draft(corpus, name, made)
+
+
+def _draft(corpus: ConversationCorpus, name: str, turns: list[Message]) -> Draft:
     messages, changes = complete_exchanges(turns)
     whole = [message._replace(content=storable(message.content)) for message in messages]
     if whole != messages:
-        messages, changes = whole, (*changes, HALVES)
-    name = f"{corpus.source}/{file}/{row}"
-    return Draft(
-        Conversation(name, corpus.reader, corpus.source, [corpus.language], messages), changes
-    )
+        changes = (*changes, HALVES)
+    made = Conversation(name, corpus.reader, corpus.source, [corpus.language], whole)
+    return Draft(made, changes)
 
 
 def framed(row: dict[str, Any], turns: list[Message], where: str) -> list[Message]:

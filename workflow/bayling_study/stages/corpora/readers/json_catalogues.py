@@ -3,6 +3,10 @@
 ``languages/i18n/de.json`` is an object of texts by key, or of further objects; keys that begin with
 ``@`` are remarks for translators. The path tells one language's files
 (``mediawiki/**/i18n/**/{language}.json``); a file is a document, the same for all languages.
+
+A wheel of Home Assistant has ``homeassistant/components/COMPONENT/translations/LANGUAGE.json``; a
+component is a document. References to other keys (``[%key:…%]``) that the release left unresolved
+stay as they are, and the placeholder filter rejects and counts them.
 """
 
 from collections.abc import Iterator
@@ -15,7 +19,9 @@ from bayling_study.core.files import read_json
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.corpora.readers.aligned import segment
-from bayling_study.stages.corpora.readers.locate import locate_all
+from bayling_study.stages.corpora.readers.locate import locate, locate_all
+
+COMPONENTS = "homeassistant/components"
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
@@ -26,17 +32,28 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     """
     root = files_root(download)
     for file in locate_all(download, corpus.file(corpus.path, corpus.upstream_pivot)):
-        yield from shared_messages(file, file.parent.relative_to(root).as_posix(), corpus)
+        yield from _shared_messages(file, file.parent.relative_to(root).as_posix(), corpus)
 
 
-def shared_messages(
-    pivot_file: Path, document: str, corpus: ParallelCorpus
-) -> Iterator[ParallelSegment]:
-    """Yields the messages that the languages' files beside the pivot's share with it.
+def read_homeassistant(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
+    """Yields all aligned messages, component by component, language by language.
 
     Raises:
-        StudyError: a file is no object of texts.
+        StudyError: no component has the pivot's catalogue, or a catalogue is not a JSON object
+            of texts.
     """
+    root = locate(download, corpus.path or COMPONENTS)
+    found = sorted(root.glob(f"*/translations/{corpus.upstream_pivot}.json"))
+    if not found:
+        raise StudyError(f"no */translations/{corpus.upstream_pivot}.json", where=root)
+    for file in found:
+        yield from _shared_messages(file, file.parent.parent.name, corpus)
+
+
+def _shared_messages(
+    pivot_file: Path, document: str, corpus: ParallelCorpus
+) -> Iterator[ParallelSegment]:
+    """Yields the messages that the languages' files beside the pivot's share with it."""
     pivot = messages(pivot_file)
     for language, upstream in corpus.targets.items():
         path = pivot_file.with_name(f"{upstream}{pivot_file.suffix}")

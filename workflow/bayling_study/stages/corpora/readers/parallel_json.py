@@ -24,10 +24,9 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment | O
     """
     path = locate(download, corpus.path)
     for number, row in read_items(path):
-        where = f"{path}: row {number}"
         for language, upstream in corpus.targets.items():
             codes = corpus.upstream_pivot, upstream
-            texts = or_odd(partial(_texts, row, codes, where), language, row)
+            texts = or_odd(partial(_texts, row, codes, f"{path}: row {number}"), language, row)
             if isinstance(texts, OddRow):
                 yield texts
             else:

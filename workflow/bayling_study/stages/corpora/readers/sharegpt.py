@@ -15,11 +15,16 @@ from typing import Any
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
-from bayling_study.stages.corpora.readers.exchanges import UNLEARNT, Draft, draft, framed, unlearnt
+from bayling_study.stages.corpora.readers.exchanges import (
+    UNLEARNT,
+    Draft,
+    drafts,
+    framed,
+    unlearnt,
+)
 from bayling_study.stages.corpora.readers.html_text import strip_html
-from bayling_study.stages.corpora.readers.jsonitems import object_of, read_items, text_of
-from bayling_study.stages.corpora.readers.locate import locate_all
-from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
+from bayling_study.stages.corpora.readers.jsonitems import object_of, text_of
+from bayling_study.stages.corpora.readers.odd import OddRow
 
 ROLES = {
     **dict.fromkeys(("human", "user"), "user"),
@@ -38,21 +43,14 @@ def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]
     """
     roles: set[str] = set()
     clean = strip_html if corpus.strip_html else str
-    for path in locate_all(download, corpus.path):
-        for number, row in read_items(path):
-            make = partial(_turns, row, clean, roles, f"{path}: row {number}")
-            turns = or_odd(make, corpus.language, row)
-            if isinstance(turns, OddRow):
-                yield turns
-            else:
-                yield draft(corpus, path.name, number, turns)
+    yield from drafts(download, corpus, partial(_turns, clean=clean, roles=roles))
     if roles and roles.isdisjoint(ROLES):
         what = f"no turn has a known role, only {', '.join(sorted(roles)[:5])}"
         fix = f"rename the roles; known are {', '.join(ROLES)}"
         raise StudyError(what, where=f"{corpus.source}/{corpus.path}", fix=fix)
 
 
-def _turns(item: Any, clean: Callable[[str], str], roles: set[str], where: str) -> list[Message]:
+def _turns(item: Any, where: str, clean: Callable[[str], str], roles: set[str]) -> list[Message]:
     """Returns the raw turns of a row, and adds the names of their roles to ``roles``."""
     # Parquet has every key in every row: null where JSON lines would leave it out.
     row = {key: value for key, value in object_of(item, where).items() if value is not None}
