@@ -1,6 +1,5 @@
 """Where a study is: its jobs, its training, its queue, from files and squeue's answer."""
 
-import json
 import os
 import platform
 import stat
@@ -16,7 +15,6 @@ from bayling_study.commands.status.jobs import jobs
 from bayling_study.commands.status.queues import slurm
 from bayling_study.commands.status.queues.table import SCHEDULERS, queued
 from bayling_study.commands.status.times import duration
-from bayling_study.commands.status.training import trainings
 from bayling_study.config import load_config
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
@@ -81,24 +79,6 @@ def test_a_failed_job_shows_its_error_and_log(tmp_path):
 def point(step: int) -> dict:
     values = {"loss": 2.0, "real_tokens_per_second": 100.0 * step, "seconds_left": 90.0}
     return {"step": step, "time": time.time() - 5, "values": values}
-
-
-def test_a_training_shows_step_speed_and_time_left(tmp_path):
-    history = [point(1), point(2), point(3)]
-    record(tmp_path, "tuning", "tuned", state="running", end=None, history=history)
-    events = tmp_path / "work/tuning/tuned/abc/events.jsonl"
-    events.parent.mkdir(parents=True)
-    lines = [{"event": "started", "step": 0, "steps": 40}, {"event": "saved", "step": 2}]
-    lines.append({"event": "started", "step": 2, "steps": 40})
-    events.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "st')
-    (training,) = trainings(tmp_path)
-    assert (training.step, training.steps, training.saved, training.attempts) == (3, 40, 2, 2)
-    assert training.tokens_per_second == 200.0 and training.seconds_left == 90.0
-
-
-def test_a_finished_training_is_not_shown(tmp_path):
-    record(tmp_path, "tuning", "tuned", history=[point(1)])
-    assert trainings(tmp_path) == []
 
 
 @pytest.fixture

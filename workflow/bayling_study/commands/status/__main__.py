@@ -1,4 +1,4 @@
-"""Prints where a study is: jobs by state with their logs, the training, the queue.
+"""Prints where a study is: jobs by state with their logs, the queue.
 
     python -m bayling_study.commands.status --study-config config/config.yaml
 
@@ -17,7 +17,6 @@ from bayling_study.commands.status.jobs import ORDER, StartedJob, jobs
 from bayling_study.commands.status.queues.queued import Queued
 from bayling_study.commands.status.queues.table import queued
 from bayling_study.commands.status.times import duration
-from bayling_study.commands.status.training import TrainingStatus, trainings
 from bayling_study.commands.summary import WIDTH, ending
 from bayling_study.config import load_config
 from bayling_study.core import cli
@@ -58,7 +57,6 @@ def status(dag: Dag) -> list[str]:
     lines = [f"{dag.config.study.title} ({name}), {time.strftime('%Y-%m-%d %H:%M:%S')}"]
     tracked = (dag.layout.study / TRACKED).is_file()
     lines += [_summary(found, coming, tracked), *troubles]
-    lines += [_training_line(training) for training in trainings(dag.layout.study)]
     lines += _job_lines(found)
     lines += [fill(f"to come: {', '.join(coming)}", WIDTH, subsequent_indent="  ")] * bool(coming)
     if queue:
@@ -82,13 +80,6 @@ def _summary(found: list[StartedJob], coming: list[str], tracked: bool) -> str:
     counts["finished"] += tracked
     parts = [f"{counts[state]} {state}" for state in reversed(ORDER) if counts[state]]
     return f"{counts.total() + len(coming)} jobs: {', '.join([*parts, f'{len(coming)} to come'])}"
-
-
-def _training_line(training: TrainingStatus) -> str:
-    left, ago = duration(training.seconds_left), duration(training.age)
-    text = f"training {training.system}: step {training.step}/{training.steps or '?'}"
-    text += f", loss {training.loss:.3f}, {training.tokens_per_second:.0f} tokens/s, {left} left"
-    return f"{text}, saved at {training.saved}, attempt {training.attempts}, last step {ago} ago"
 
 
 def _job_lines(found: list[StartedJob]) -> list[str]:

@@ -54,5 +54,6 @@ def queued(study: str, folder: Path) -> tuple[list[Queued] | None, list[str]]:
                 jobs += scheduler.jobs(study, folder)
                 answered = True
         except StudyError as error:
-            troubles.append(f"queue: {error.where}: {error.what.splitlines()[-1]}")
+            last = error.what.splitlines()[-1].removeprefix(f"{error.where}: ")
+            troubles.append(f"queue: {error.where}: {last}")
     return jobs if answered else None, troubles
