@@ -127,10 +127,9 @@ class Cleaning(Section):
     """Share of a side's words that the other side may have too: above it the text is not
     translated (names are copied as they are, so some overlap is right)."""
     max_foreign_share: Share = 0.5
-    """Share of a sample's texts that may be in another language than the config says, of each
-    side of a corpus and of conversations; more is refused, for exchanged columns or files. 1
-    refuses nothing. Right sides had up to 0.35, exchanged ones from 0.79
-    (``corpora/hearing.py``)."""
+    """Share of a sample's texts that may be in another language than the config says, of each side
+    of a corpus and of conversations; more is refused, for exchanged columns or files. 1 refuses
+    nothing. Right sides had up to 0.35, exchanged ones from 0.79 (``corpora/hearing.py``)."""
 
 
 class Split(Section):

@@ -2,14 +2,13 @@
 
     python -m bayling_study.dag.exclusive --study results/embedded -- snakemake --cores all
 
-Snakemake's own lock outlives a workflow that was killed with -9, and so do the
-jobs it had started: starting again would be refused, and unlocking by hand
-while such a job still writes would give a file two writers. This program holds
-a lock that the kernel drops with its process, ends the jobs that a killed run
-left (training saves itself first), removes Snakemake's stale lock, and becomes
-the command. A stage that somebody started by hand is no such job: it is left
-alone, and the run refused. It looks at this machine alone: jobs of a scheduler
-are its profile's affair (``make resume``).
+Snakemake's own lock outlives a workflow that was killed with -9, and so do the jobs it had started:
+starting again would be refused, and unlocking by hand while such a job still writes would give a
+file two writers. This program holds a lock that the kernel drops with its process, ends the jobs
+that a killed run left (training saves itself first), removes Snakemake's stale lock, and becomes
+the command. A stage that somebody started by hand is no such job: it is left alone, and the run
+refused. It looks at this machine alone: jobs of a scheduler are its profile's affair (``make
+resume``).
 """
 
 import fcntl

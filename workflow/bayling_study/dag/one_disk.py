@@ -13,8 +13,6 @@ def check_one_disk(workflow: Any) -> None:
     found += ["--default-storage-provider"] if storage.default_storage_provider else []
     found += ["prefix of the module"] if paths.prefix or paths._prefix_replacements else []
     if found:
-        raise StudyError(
-            "jobs share checkpoints, journals and run records beside their declared outputs",
-            where=", ".join(found),
-            fix="one file system for all jobs; study.results and study.resources name folders",
-        )
+        what = "jobs share checkpoints, journals and run records beside their declared outputs"
+        fix = "one file system for all jobs; study.results and study.resources name folders"
+        raise StudyError(what, where=", ".join(found), fix=fix)

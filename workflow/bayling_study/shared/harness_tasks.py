@@ -82,11 +82,9 @@ def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
         config |= {"custom_dataset": lambda **_: rows, "num_fewshot": suite.num_fewshot}
         task = ConfigurableTask(config=config)
     except (AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
-        raise StudyError(
-            f"the rows do not fit the harness task ({error!r})",
-            where=f"{root} for {name}",
-            fix="a source in the layout that the task was written for",
-        ) from error
+        what = f"the rows do not fit the harness task ({error!r})"
+        fix = "a source in the layout that the task was written for"
+        raise StudyError(what, where=f"{root} for {name}", fix=fix) from error
     task.config.dataset_name = dataset_name
     return task
 
@@ -166,11 +164,8 @@ def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[
     files = sorted(path for path in root.glob(wanted) if path.is_file())
     rows = [row for path in files for row in _plain_rows(path)]
     if not rows:
-        raise StudyError(
-            f"no rows in {wanted}",
-            where=root,
-            fix="suites.SUITE.files: the place of the rows, with {config} and {split}",
-        )
+        fix = "suites.SUITE.files: the place of the rows, with {config} and {split}"
+        raise StudyError(f"no rows in {wanted}", where=root, fix=fix)
     return rows
 
 

@@ -53,11 +53,8 @@ def checkpoint_format(path: Path) -> str:
     if any(path.glob("*.gguf")):
         return "gguf"
     if not any(path.glob("*.safetensors")):
-        raise StudyError(
-            "no .safetensors, .gguf or groupwise 8-bit files",
-            where=path,
-            fix="convert the checkpoint to safetensors; pickled weights are never loaded",
-        )
+        fix = "convert the checkpoint to safetensors; pickled weights are never loaded"
+        raise StudyError("no .safetensors, .gguf or groupwise 8-bit files", where=path, fix=fix)
     config = read_json(path / "config.json")
     method = config.get("quantization_config", {}).get("quant_method")
     return "bitsandbytes" if method == "bitsandbytes" else "safetensors"

@@ -5,11 +5,10 @@
     tar xf bayling-7b.tar && cd bayling-study      # on the cluster
     make verify && make study STUDY=bayling-7b
 
-The archive holds the repository, the study's whole configuration and its
-sources with their receipts; downloads are then found in place, and no job asks
-for a network. Environments are not in it: their locks are, for
-``pip download -r envs/study.lock -d wheels`` here and
-``PIP_NO_INDEX=1 PIP_FIND_LINKS=$PWD/wheels make envs`` there.
+The archive holds the repository, the study's whole configuration and its sources with their
+receipts; downloads are then found in place, and no job asks for a network. Environments are not in
+it: their locks are, for ``pip download -r envs/study.lock -d wheels`` here and ``PIP_NO_INDEX=1
+PIP_FIND_LINKS=$PWD/wheels make envs`` there.
 """
 
 from pathlib import Path

@@ -38,11 +38,9 @@ def chosen(options: Namespace, systems: Sequence[str | None]) -> list[tuple[str,
     if options.study_config:
         return [(name, find_system(options.study_config, name)) for name in names]
     if any(names):
-        raise StudyError(
-            "a system's name has a meaning only within a study",
-            where="--system",
-            fix=f"--study-config config/config.yaml --system {' '.join(names)}",
-        )
+        what = "a system's name has a meaning only within a study"
+        fix = f"--study-config config/config.yaml --system {' '.join(names)}"
+        raise StudyError(what, where="--system", fix=fix)
     return [(options.checkpoint.resolve().name, ChatModel(options.checkpoint))]
 
 

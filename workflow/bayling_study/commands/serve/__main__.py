@@ -1,9 +1,8 @@
 """Starts an OpenAI-compatible server for systems of a study, on this machine only.
 
-It answers ``/v1/models`` and ``/v1/chat/completions`` on the loopback address, where a
-system has the name that the study gives it. It is asked in its own conversation template;
-a bare checkpoint in the chat template that its tokenizer carries, unless ``--template``
-names another.
+It answers ``/v1/models`` and ``/v1/chat/completions`` on the loopback address, where a system has
+the name that the study gives it. It is asked in its own conversation template; a bare checkpoint in
+the chat template that its tokenizer carries, unless ``--template`` names another.
 """
 
 import json

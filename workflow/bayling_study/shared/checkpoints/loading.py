@@ -89,11 +89,8 @@ def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) ->
     with Progress("checking weights", total, "B") as progress:
         bad = [name for name, entry in floating.items() if not _is_finite(entry, progress)]
     if bad:
-        raise StudyError(
-            f"{len(bad)} tensors hold NaN or infinite values: {_first(bad)}",
-            where=origin or folder,
-            fix=fix,
-        )
+        what = f"{len(bad)} tensors hold NaN or infinite values: {_first(bad)}"
+        raise StudyError(what, where=origin or folder, fix=fix)
 
 
 def _is_finite(entry: StoredTensor, progress: Progress) -> bool:

@@ -113,11 +113,8 @@ def _read_index(path: Path) -> dict[str, Path]:
             raise StudyError(f"{name!r} is not a plain file name", where=path)
     missing = sorted({name for name in mapping.values() if not (path.parent / name).is_file()})
     if missing:
-        raise StudyError(
-            f"{len(missing)} shard(s) of the index are missing: {', '.join(missing[:3])}",
-            where=path,
-            fix="fetch the checkpoint again",
-        )
+        what = f"{len(missing)} shard(s) of the index are missing: {', '.join(missing[:3])}"
+        raise StudyError(what, where=path, fix="fetch the checkpoint again")
     return {tensor: path.parent / name for tensor, name in mapping.items()}
 
 
@@ -161,8 +158,6 @@ def _drop_tied_copies(entries: dict[str, StoredTensor], tied: dict[str, str]) ->
         copy = entries.pop(name)
         same = original in entries and copy.dtype == entries[original].dtype
         if not same or not torch.equal(copy.read(), entries[original].read()):
-            raise StudyError(
-                f"config.json ties {name!r} to {original!r}, but their values differ",
-                where=copy.file,
-                fix='"tie_word_embeddings": false in config.json, if both are meant',
-            )
+            what = f"config.json ties {name!r} to {original!r}, but their values differ"
+            fix = '"tie_word_embeddings": false in config.json, if both are meant'
+            raise StudyError(what, where=copy.file, fix=fix)

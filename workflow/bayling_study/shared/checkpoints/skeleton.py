@@ -1,7 +1,6 @@
 """A model without weights: what tensors an architecture has, for planning and for filling.
 
-The checkpoint's own ``config.json`` decides; no code that lies beside a
-checkpoint is ever run.
+The checkpoint's own ``config.json`` decides; no code that lies beside a checkpoint is ever run.
 """
 
 from collections.abc import Mapping
@@ -34,11 +33,9 @@ def skeleton(checkpoint: Path, dtype: torch.dtype) -> Any:
         with init_empty_weights(include_buffers=False):
             model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     except (KeyError, TypeError, ValueError, OSError, AttributeError) as error:
-        raise StudyError(
-            f"the architecture {kind!r} cannot be built ({type(error).__name__}: {error})",
-            where=where,
-            fix="use a causal language model that the installed transformers knows",
-        ) from error
+        what = f"the architecture {kind!r} cannot be built ({type(error).__name__}: {error})"
+        fix = "use a causal language model that the installed transformers knows"
+        raise StudyError(what, where=where, fix=fix) from error
     return model.eval()
 
 

@@ -1,8 +1,7 @@
 """A client of OpenAI-compatible servers: cached, resumable, limited in rate and in cost.
 
     endpoint = Endpoint(settings, Path("work/answers.jsonl"))
-    for answer in endpoint.complete(ChatRequest([{"role": "user", "content": text}], 256) ...):
-        ...
+    for answer in endpoint.complete(ChatRequest([{"role": "user", "content": text}], 256) ...): ...
 
 The key is read from the environment variable that the configuration names, and goes nowhere
 but into the request's header.

@@ -135,11 +135,9 @@ class Endpoint:
                     return answer
             if attempt < self.settings.retries:
                 self._back_off(key, attempt, reason, wait)
-        raise StudyError(
-            f"no answer after {self.settings.retries + 1} requests; the last time: {reason}",
-            where=f"{self.where} ({self.settings.url})",
-            fix="start the job again when the server works again; answers so far are kept",
-        )
+        what = f"no answer after {self.settings.retries + 1} requests; the last time: {reason}"
+        fix = "start the job again when the server works again; answers so far are kept"
+        raise StudyError(what, where=f"{self.where} ({self.settings.url})", fix=fix)
 
     def _back_off(self, key: str, attempt: int, reason: str, asked: float | None) -> None:
         """Waits before the next try: as long as the server asks, or twice as long each time."""
@@ -166,9 +164,7 @@ def key_of(settings: EndpointSystem, where: str) -> str:
         return ""
     key = os.environ.get(settings.key_env, "").strip()
     if not key or not key.isascii() or not key.isprintable():
-        raise StudyError(
-            f"the environment variable {settings.key_env} holds no key",
-            where=f"{where}.key_env",
-            fix=f"export {settings.key_env}=…   (or leave key_env out for a server without keys)",
-        )
+        what = f"the environment variable {settings.key_env} holds no key"
+        fix = f"export {settings.key_env}=…   (or leave key_env out for a server without keys)"
+        raise StudyError(what, where=f"{where}.key_env", fix=fix)
     return key

@@ -75,11 +75,8 @@ class Director:
         """
         if made := self.find(direction, rng):
             return made
-        raise StudyError(
-            "no interactive conversation can be made",
-            where=direction,
-            fix="more aligned text, other demands or fewer turns",
-        )
+        fix = "more aligned text, other demands or fewer turns"
+        raise StudyError("no interactive conversation can be made", where=direction, fix=fix)
 
     def find(self, direction: str, rng: Random) -> Dialogue | None:
         """Returns a verified dialogue, or nothing if no plan finds material."""

@@ -7,9 +7,8 @@ sure: py3langid from a probability of ``SURE``, pycld2 where it says that it is
 reliable. An answer is off-target when one votes against the target language
 and none for it.
 
-Identifiers err, most on short texts, so the note gives the same rate of the
-references, which are right by definition: it is what the method finds where
-nothing is wrong.
+Identifiers err, most on short texts, so the note gives the same rate of the references, which are
+right by definition: it is what the method finds where nothing is wrong.
 """
 
 import re

@@ -82,8 +82,6 @@ def check_files(folder: Path, description: Quantisation) -> None:
     """
     for name, facts in description.files.items():
         if problem := damage(folder / name, facts["bytes"], facts["sha256"]):
-            raise StudyError(
-                f"the weight file {problem}, by {QUANTISATION_FILE}",
-                where=folder / name,
-                fix="export again; the file was truncated or changed",
-            )
+            what = f"the weight file {problem}, by {QUANTISATION_FILE}"
+            fix = "export again; the file was truncated or changed"
+            raise StudyError(what, where=folder / name, fix=fix)

@@ -5,11 +5,10 @@ Toward Training Trillion Parameter Models": weights in the compute precision, gr
 bytes per trained parameter for fp32 weights and Adam's two moments. Gradients are fp32 here, for
 they are summed over the sequences of a step (the paper has 16 bits). What comes on top:
 
-* activations, counted from transformers' Llama block, because the published
-  count (Korthikanti et al. 2022, 34 bytes per value of the hidden state) is of
-  GPT's block: two norms keep their input in fp32 and their result twice in 16
-  bits, attention its inputs and its result, the gated MLP four values per
-  neuron, and eager attention its scores;
+* activations, counted from transformers' Llama block, because the published count (Korthikanti et
+  al. 2022, 34 bytes per value of the hidden state) is of GPT's block: two norms keep their input in
+  fp32 and their result twice in 16 bits, attention its inputs and its result, the gated MLP four
+  values per neuron, and eager attention its scores;
 * logits, only where a token is supervised: in 16 bits, in fp32, as probabilities
   and their gradient;
 * DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at
@@ -20,14 +19,13 @@ they are summed over the sequences of a step (the paper has 16 bits). What comes
 What offload moves is not what one would think; read from DeepSpeed 0.19.8,
 bytes per parameter of a process's share:
 
-* stage 2 (``runtime/zero/stage_1_and_2.py``): gradients are summed in fp32 on the
-  device also with offload (4; ``_use_compact_grad_partition_buffer`` and
-  ``_build_compact_grad_partition_buffer``, lines 1259 to 1301, filled at 1674) and
-  copied to the host only when the step ends (2145 to 2155). The host has fp32
-  weights and moments (12; 560), the gradient that Adam reads (4; 937 to 941) and a
-  buffer in the compute precision for the way back (2 in bf16; 568 to 575): 18. In
-  fp32 the sum itself is on the host (4; 1824), so 24, and the device's 4 are the
-  copy from which the host's weights are made when it starts (560);
+* stage 2 (``runtime/zero/stage_1_and_2.py``): gradients are summed in fp32 on the device also with
+  offload (4; ``_use_compact_grad_partition_buffer`` and ``_build_compact_grad_partition_buffer``,
+  lines 1259 to 1301, filled at 1674) and copied to the host only when the step ends (2145 to 2155).
+  The host has fp32 weights and moments (12; 560), the gradient that Adam reads (4; 937 to 941) and
+  a buffer in the compute precision for the way back (2 in bf16; 568 to 575): 18. In fp32 the sum
+  itself is on the host (4; 1824), so 24, and the device's 4 are the copy from which the host's
+  weights are made when it starts (560);
 * stage 1: as stage 2, and each process sums all gradients before they are shared
   out (4 a parameter, not of a share; 1233 to 1240);
 * stage 3 (``runtime/zero/stage3.py``): 12 and two fp32 gradients on the host, the sum

@@ -59,11 +59,9 @@ def check_messages(messages: Sequence[Message], last: str) -> None:
     for number, message in enumerate(turns):
         expected = "user" if number % 2 == 0 else "assistant"
         if message["role"] != expected:
-            raise StudyError(
-                f"turn {number + 1} has the role {message['role']!r}, expected {expected!r}",
-                where="conversation",
-                fix="user and assistant alternate, the user starts",
-            )
+            what = f"turn {number + 1} has the role {message['role']!r}, expected {expected!r}"
+            fix = "user and assistant alternate, the user starts"
+            raise StudyError(what, where="conversation", fix=fix)
     if not turns or turns[-1]["role"] != last:
         end = turns[-1]["role"] if turns else "nothing"
         raise StudyError(f"the conversation ends with {end!r}, expected {last!r}")

@@ -50,11 +50,8 @@ def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[
         delta = arithmetic.difference(theirs, own, DTYPES[kind])
         lost = arithmetic.loss(theirs, own, delta)
         if lost.infinite:
-            raise StudyError(
-                f"{lost.infinite} differences of {name!r} are too large for {kind}",
-                where=target,
-                fix="--dtype fp32",
-            )
+            what = f"{lost.infinite} differences of {name!r} are too large for {kind}"
+            raise StudyError(what, where=target, fix="--dtype fp32")
         tensors[name] = {
             "dtype": NAMES[theirs.dtype],
             "base": tensor_hash(stored),
@@ -117,8 +114,6 @@ def check_fit(base: Checkpoint, other: Checkpoint) -> None:
         mine = base.entries[name].shape
         longer = entry.shape[0] >= mine[0] and entry.shape[1:] == mine[1:]
         if entry.shape != mine and not (name in vocabulary and longer):
-            raise StudyError(
-                f"the tensor {name!r} has the shape {entry.shape}, the base has {mine}",
-                where=other.folder,
-                fix="give the base that the model was tuned from",
-            )
+            what = f"the tensor {name!r} has the shape {entry.shape}, the base has {mine}"
+            fix = "give the base that the model was tuned from"
+            raise StudyError(what, where=other.folder, fix=fix)

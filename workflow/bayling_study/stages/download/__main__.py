@@ -1,9 +1,8 @@
 """Fetches one source of the table into ``resources/download/ID-HASH``.
 
-Produces the upstream files in ``OUT/files`` and, last, ``OUT/manifest.json`` with
-the hash of each. A complete, undamaged download is recognised and left alone;
-an interrupted one goes on; a damaged one is fetched again. Run as
-``python -m bayling_study.stages.download --help``.
+Produces the upstream files in ``OUT/files`` and, last, ``OUT/manifest.json`` with the hash of each.
+A complete, undamaged download is recognised and left alone; an interrupted one goes on; a damaged
+one is fetched again. Run as ``python -m bayling_study.stages.download --help``.
 """
 
 import logging

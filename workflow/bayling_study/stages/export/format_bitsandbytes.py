@@ -6,11 +6,10 @@ files with transformers 4), the same for CPU and GPU, without a change of the mo
 three plain tensors a layer, so that they can be written tensor by tensor. torchao is a little
 more accurate (LLM.int8 has one scale for a whole row and also rounds activations).
 
-Serialised form of a layer ``X``: ``X.weight`` (int8, ``(out, in)``), ``X.SCB``
-(fp32, the largest magnitude of each row; weight = int8 × SCB / 127) and
-``X.weight_format`` (uint8 0: row-major). The library's own function quantises the rows in
-fp16, so the bytes are those of loading the original with ``load_in_8bit`` and saving it. As
-there, the output layer and the embeddings stay as they are.
+Serialised form of a layer ``X``: ``X.weight`` (int8, ``(out, in)``), ``X.SCB`` (fp32, the largest
+magnitude of each row; weight = int8 × SCB / 127) and ``X.weight_format`` (uint8 0: row-major). The
+library's own function quantises the rows in fp16, so the bytes are those of loading the original
+with ``load_in_8bit`` and saving it. As there, the output layer and the embeddings stay as they are.
 """
 
 from collections.abc import Sequence

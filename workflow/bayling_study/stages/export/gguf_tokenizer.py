@@ -120,11 +120,8 @@ def _pre_tokenizer(values: Any, where: Path) -> str:
     split = kinds == ["Split", "ByteLevel"] and steps[0]["pattern"].get("Regex") == LLAMA3
     if plain and split and not own_split and whole_words:
         return "llama-bpe"
-    raise StudyError(
-        f"llama.cpp's name for the pre-tokenizer {kinds} is not known",
-        where=where,
-        fix="format: groupwise",
-    )
+    what = f"llama.cpp's name for the pre-tokenizer {kinds} is not known"
+    raise StudyError(what, where=where, fix="format: groupwise")
 
 
 def _add_special(writer: Any, checkpoint: Path, spaced: bool) -> None:

@@ -1,10 +1,9 @@
 """Tunes a foundation: ``python -m bayling_study.stages.tuning``.
 
-Reads ``--foundation`` (a checkpoint in the hub's format) and ``train.parquet`` of
-``--synthesis``; writes the tuned checkpoint to ``--out`` when the last step is done, and nothing
-there before. A second start goes on from the newest checkpoint in ``--checkpoints`` that
-verifies. SIGTERM, SIGUSR1 and the end of ``tuning.budget_minutes`` save and end with status 75:
-start the same command again.
+Reads ``--foundation`` (a checkpoint in the hub's format) and ``train.parquet`` of ``--synthesis``;
+writes the tuned checkpoint to ``--out`` when the last step is done, and nothing there before. A
+second start goes on from the newest checkpoint in ``--checkpoints`` that verifies. SIGTERM, SIGUSR1
+and the end of ``tuning.budget_minutes`` save and end with status 75: start the same command again.
 """
 
 import argparse

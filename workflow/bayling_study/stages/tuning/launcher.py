@@ -190,8 +190,5 @@ def _error(job: TrainingJob, failure: dict[str, Any] | None, text: str, status: 
     killed = code < 0
     again = "start again: training continues from the newest checkpoint"
     how = f"was ended by {signal.Signals(-code).name}" if killed else f"ended with status {code}"
-    return StudyError(
-        f"{who} {how}; training stopped",
-        where=job.folder,
-        fix=again if killed else "the reason is in the lines above",
-    )
+    fix = again if killed else "the reason is in the lines above"
+    return StudyError(f"{who} {how}; training stopped", where=job.folder, fix=fix)

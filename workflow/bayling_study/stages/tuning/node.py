@@ -15,13 +15,7 @@ from typing import IO
 from bayling_study.core import cli
 from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import TrainingJob
-from bayling_study.stages.tuning.launcher import (
-    end,
-    environment,
-    shield,
-    stop_on_signal,
-    torchrun,
-)
+from bayling_study.stages.tuning.launcher import end, environment, shield, stop_on_signal, torchrun
 from bayling_study.stages.tuning.nodes import join, node_name, node_rank
 
 COMMAND_LINE = cli.command(

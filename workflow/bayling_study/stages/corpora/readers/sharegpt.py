@@ -15,13 +15,7 @@ from typing import Any
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import Message
-from bayling_study.stages.corpora.readers.exchanges import (
-    UNLEARNT,
-    Draft,
-    drafts,
-    framed,
-    unlearnt,
-)
+from bayling_study.stages.corpora.readers.exchanges import UNLEARNT, Draft, drafts, framed, unlearnt
 from bayling_study.stages.corpora.readers.html_text import strip_html
 from bayling_study.stages.corpora.readers.jsonitems import object_of, text_of
 from bayling_study.stages.corpora.readers.odd import OddRow
