@@ -1,10 +1,9 @@
 """Interactive translation, turn by turn: is each demand met, how good is it, what was kept.
 
-A conversation's ``meta["demands"]`` holds one demand a turn, with a kind and
-the checks that make it verifiable (``bayling_study.shared.interactive.checks``). A
-demand is met when all its checks are; a check that speaks of the previous
-answer sees the system's own. Where a script is asked for, the answer must be in the
-language too (``answer_language``).
+A conversation's ``meta["demands"]`` holds one demand a turn, with a kind and the checks that make
+it verifiable (``bayling_study.shared.interactive.checks``). A demand is met when all its checks
+are; a check that speaks of the previous answer sees the system's own. Where a script is asked for,
+the answer must be in the language too (``answer_language``).
 
 The headline is ``satisfaction.follow-up``, all turns but the first: a first turn is a plain
 translation, and a system that meets nothing else meets most of them. A rate's n is the

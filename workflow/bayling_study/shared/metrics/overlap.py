@@ -1,10 +1,9 @@
 """BLEU, chrF2 and chrF++ with sacreBLEU's own segment counts.
 
-sacreBLEU tokenises and counts n-grams; the counts of all segments are kept, so
-that corpus scores, segment scores and resampled scores come from one pass.
-chrF2 and chrF++ share their character n-grams and are counted together. The
-combination of sums follows sacreBLEU 2.6 (``metrics/bleu.py``,
-``metrics/chrf.py``); tests hold it to sacreBLEU's own results.
+sacreBLEU tokenises and counts n-grams; the counts of all segments are kept, so that corpus scores,
+segment scores and resampled scores come from one pass. chrF2 and chrF++ share their character
+n-grams and are counted together. The combination of sums follows sacreBLEU 2.6
+(``metrics/bleu.py``, ``metrics/chrf.py``); tests hold it to sacreBLEU's own results.
 
 An empty hypothesis is scored as empty and counted in the note.
 """

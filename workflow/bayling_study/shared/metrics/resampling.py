@@ -1,9 +1,8 @@
 """Uncertainty: bootstrap intervals, paired tests, and the correction for many of them.
 
-All systems of an item share the same resampled test sets and the same random
-exchanges, drawn from a seed that depends on the study's seed, the suite and
-the item. So pairs are paired, and a resample costs one row of a matrix
-product: (samples x segments) by (segments x statistics).
+All systems of an item share the same resampled test sets and the same random exchanges, drawn from
+a seed that depends on the study's seed, the suite and the item. So pairs are paired, and a resample
+costs one row of a matrix product: (samples x segments) by (segments x statistics).
 
 Conventions are those of sacreBLEU 2.6 (``significance.py``), which a test
 holds this module to: p = (c + 1) / (samples + 1), two-sided.
