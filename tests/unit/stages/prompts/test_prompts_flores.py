@@ -107,7 +107,7 @@ def test_languages_that_flores_plus_renamed_are_found_by_either_code(
         write_json(folder / "manifest.json", {})
         for code in ("eng_Latn", *codes):
             write_jsonl(folder / "files" / f"{code}.jsonl", [{"text": code}])
-        prompts = build("f", suite, PromptContext("t", 1, None, {"flores": folder}))
+        prompts = build("f", suite, PromptContext(1, None, {"flores": folder}))
         return {prompt.meta["source_text"] for prompt in prompts}
 
     assert sources(older) == {"eng_Latn", older}

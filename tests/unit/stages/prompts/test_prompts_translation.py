@@ -140,7 +140,7 @@ def test_missing_corpora_are_a_mistake(tmp_path: Path) -> None:
 
 def test_context_names_the_missing_download() -> None:
     with pytest.raises(StudyError, match="--download agieval=DIR"):
-        context(None).need_download("agieval")
+        context(None).files_of("agieval")
 
 
 def test_program_dispatches_by_kind_and_writes_its_record(

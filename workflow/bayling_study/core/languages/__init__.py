@@ -5,7 +5,6 @@ They come from CLDR through Babel; only what CLDR cannot know is written here. C
 """
 
 from functools import cache
-from typing import cast
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
@@ -24,18 +23,6 @@ BLEU_TOKENIZERS = dict.fromkeys(CHINESE_SCRIPTS, "zh") | {"ja": "ja-mecab"}
 
 CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
 """Names that the papers' Chinese prompts use where CLDR has another one."""
-
-
-def _display_name(code: str, language: str) -> str | None:
-    """Returns CLDR's name of a language, also of one that it has no other data of (``umb``)."""
-    tag, names = LOCALES.get(code, code), locale(language).languages
-    if tag in names:
-        return str(names[tag])
-    try:
-        return cast("str | None", Locale.parse(tag).get_display_name(language))
-    except (UnknownLocaleError, ValueError) as error:
-        fix = "an ISO 639 code such as zh, de or yue"
-        raise StudyError(f"{code!r} is not a language code", fix=fix) from error
 
 
 @cache
@@ -65,7 +52,13 @@ def name(code: str, language: str = "en") -> str:
     """
     if language == "zh" and code in CHINESE_SHORT_NAMES:
         return CHINESE_SHORT_NAMES[code]
-    text = _display_name(code, language)
+    tag, names = LOCALES.get(code, code), locale(language).languages
+    try:  # CLDR may have the name alone of a language (``umb``), or all data but the name
+        text = names[tag] if tag in names else Locale.parse(tag).get_display_name(language)
+    except (UnknownLocaleError, ValueError) as error:
+        raise StudyError(
+            f"{code!r} is not a language code", fix="an ISO 639 code such as zh, de or yue"
+        ) from error
     if not text:
         raise StudyError(f"CLDR has no name in {language!r} for the language {code!r}")
     short = language == "zh" and len(text) == 2 and text.endswith("语")

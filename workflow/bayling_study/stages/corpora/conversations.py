@@ -9,7 +9,7 @@ from typing import Any
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
-from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE, Conversation
+from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import CONVERSATIONS
@@ -62,7 +62,9 @@ class _Reading:
                 elif messages:
                     count += 1
                     self.hearing.hear(group, corpus.language, messages[-1].content)
-                    yield _row(draft.conversation), _texts(draft.conversation)
+                    turns = [message._asdict() for message in messages]
+                    row = {**vars(draft.conversation), "messages": turns}
+                    yield row, tuple(part for message in messages for part in message)
                 else:
                     self.tally.reject(group, "no complete exchange", draft.conversation.id)
             if count == before:
@@ -74,12 +76,3 @@ class _Reading:
         """Counts a usable conversation that is left out."""
         group = self._groups[bisect_right(self._ends, number)]
         self.tally.reject(group, "duplicate", row["id"])
-
-
-def _row(conversation: Conversation) -> TableRow:
-    messages = [message._asdict() for message in conversation.messages]
-    return {**vars(conversation), "messages": messages}
-
-
-def _texts(conversation: Conversation) -> tuple[str, ...]:
-    return tuple(part for message in conversation.messages for part in message)

@@ -6,6 +6,8 @@ language (Interlingua), with the two languages exchanged at least 79 %. Term lis
 of CLDR's Danish names, 85 % are taken for another language.
 """
 
+from collections import defaultdict
+from heapq import heappush, heappushpop
 from typing import Any
 
 from bayling_study.core.errors import StudyError
@@ -18,23 +20,6 @@ ENOUGH = 20
 """Votes below which a side is shown but not refused."""
 
 
-class _Sample:
-    def __init__(self) -> None:
-        self._texts: dict[int, str] = {}
-        self._limit = 1 << 64
-
-    def take(self, text: str) -> None:
-        key = key_of(text)
-        if key < self._limit and letters(text) >= SHORT:
-            self._texts[key] = text
-            if len(self._texts) == 2 * SAMPLE:
-                self._limit = sorted(self._texts)[SAMPLE]
-                self._texts = {k: t for k, t in self._texts.items() if k < self._limit}
-
-    def texts(self) -> list[str]:
-        return [self._texts[key] for key in sorted(self._texts)[:SAMPLE]]
-
-
 class Hearing:
     """Collects a sample of each side of each group; it does not grow with the text.
 
@@ -44,11 +29,16 @@ class Hearing:
 
     def __init__(self, most: float) -> None:
         self._most = most
-        self._samples: dict[tuple[str, str], _Sample] = {}
+        self._samples: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
 
     def hear(self, group: str, language: str, text: str) -> None:
         """Takes in a text if its hash chooses it and it is long enough to tell its language."""
-        self._samples.setdefault((group, language), _Sample()).take(text)
+        heap = self._samples[group, language]  # the least hashes, of which the greatest is first
+        entry = -key_of(text), text
+        if len(heap) == SAMPLE and entry < heap[0]:
+            return
+        if letters(text) >= SHORT and entry not in heap:
+            (heappush if len(heap) < SAMPLE else heappushpop)(heap, entry)
 
     def report(self) -> list[dict[str, Any]]:
         """Returns of each side how many texts were heard, voted on and found foreign.
@@ -58,7 +48,10 @@ class Hearing:
         Raises:
             StudyError: a side has too many foreign texts.
         """
-        return [self._side(*side, found.texts()) for side, found in sorted(self._samples.items())]
+        return [
+            self._side(*side, [text for _, text in sorted(heap, reverse=True)])
+            for side, heap in sorted(self._samples.items())
+        ]
 
     def _side(self, group: str, language: str, texts: list[str]) -> dict[str, Any]:
         side = {"group": group, "language": language, "heard": len(texts)}

@@ -35,36 +35,32 @@ class Leaks:
 
     def __init__(self, test: Iterable[ParallelSegment], max_seen_share: float) -> None:
         self.max_seen_share = max_seen_share
-        self._texts: dict[tuple[str, str], bool] = {}
-        self._grams: dict[str, bool] = {}
-        self._orders: set[int] = set()
+        self._texts: set[tuple[str, str]] = set()
+        self._grams: set[str] = set()
+        self._seen_texts: set[tuple[str, str]] = set()
+        self._seen_grams: set[str] = set()
         for segment in test:
-            self._texts[segment.lang_a, compared(segment.text_a)] = False
-            self._texts[segment.lang_b, compared(segment.text_b)] = False
-            for gram in grams(segment.text_a):
-                self._grams[gram] = False
-                self._orders.add(gram.count(" ") + 1)
+            self._texts.update(_sides(segment))
+            self._grams.update(grams(segment.text_a))
+        self._orders = {gram.count(" ") + 1 for gram in self._grams}
 
     def see(self, segment: ParallelSegment) -> None:
         """Marks what a training row has in common with the test rows."""
-        if not self._texts:
-            return
-        one, other = compared(segment.text_a), compared(segment.text_b)
-        for key in ((segment.lang_a, one), (segment.lang_b, other)):
-            if key in self._texts:
-                self._texts[key] = True
+        self._seen_texts |= self._texts.intersection(_sides(segment))
         for order in self._orders:
-            for gram in grams(segment.text_a, order):
-                if gram in self._grams:
-                    self._grams[gram] = True
+            self._seen_grams |= self._grams.intersection(grams(segment.text_a, order))
 
     def reason(self, segment: ParallelSegment) -> str:
         """Returns why a test row must go, or an empty string."""
-        if self._texts[segment.lang_a, compared(segment.text_a)]:
+        pivot, translation = _sides(segment)
+        if pivot in self._seen_texts:
             return "pivot text in training"
-        if self._texts[segment.lang_b, compared(segment.text_b)]:
+        if translation in self._seen_texts:
             return "translation in training"
-        seen = [self._grams[gram] for gram in grams(segment.text_a)]
-        if sum(seen) > self.max_seen_share * len(seen):
-            return "6-grams in training"
-        return ""
+        seen = [gram in self._seen_grams for gram in grams(segment.text_a)]
+        return "6-grams in training" if sum(seen) > self.max_seen_share * len(seen) else ""
+
+
+def _sides(segment: ParallelSegment) -> tuple[tuple[str, str], tuple[str, str]]:
+    one, other = compared(segment.text_a), compared(segment.text_b)
+    return (segment.lang_a, one), (segment.lang_b, other)

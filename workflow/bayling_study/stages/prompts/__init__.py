@@ -13,16 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
+from bayling_study.shared.sources.fetched import files_root
 
 
 @dataclass(frozen=True)
 class PromptContext:
     """What a builder may look at besides its own section of the config.
 
-    Attributes:
-        seed: the study's seed; derive one for each purpose with ``seeds.generator``.
-        corpora: folder of the corpora stage's output, where the suite needs it.
-        downloads: source id to the folder of its download.
+    ``downloads`` are folders by source id; of ``seed``, the study's, ``seeds.generator`` derives
+    one for each purpose.
     """
 
     seed: int
@@ -30,22 +29,14 @@ class PromptContext:
     downloads: dict[str, Path] = field(default_factory=dict)
 
     def need_corpora(self) -> Path:
-        """Returns the corpora folder.
-
-        Raises:
-            StudyError: the program was started without one.
-        """
+        """Returns the folder of the corpora; ``StudyError`` if the program was given none."""
         if self.corpora is None:
             raise StudyError("the suite needs the study's corpora", fix="--corpora DIR")
         return self.corpora
 
-    def need_download(self, source: str) -> Path:
-        """Returns the folder of a source's download.
-
-        Raises:
-            StudyError: the program was started without it.
-        """
-        if source in self.downloads:
-            return self.downloads[source]
-        what = f"the suite needs the download of {source!r}"
-        raise StudyError(what, fix=f"--download {source}=DIR")
+    def files_of(self, source: str) -> Path:
+        """Returns the folder of a source's files; ``StudyError`` if its download was not given."""
+        if source not in self.downloads:
+            what = f"the suite needs the download of {source!r}"
+            raise StudyError(what, fix=f"--download {source}=DIR")
+        return files_root(self.downloads[source])

@@ -7,6 +7,7 @@ is a cloze behind three solved lines, so it needs no translated wording. Wrong a
 depend on the country alone: all languages ask the same.
 """
 
+import re
 from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ LEAKING_SHARE = 0.5
 """A city that shares so much of its name with its country is no question (Algier, Algerien)."""
 FEWEST = 20
 """A language with fewer questions than this is refused."""
+LATIN = re.compile("[a-zA-Z]")
 TABLE = Path(__file__).with_suffix(".tsv")
 CAPITALS = {row["country"]: row["zone"] for _, row in read_table(TABLE, ("country", "zone"))}
 """Country (ISO 3166) to the time zone that is named after its capital (IANA)."""
@@ -58,7 +60,7 @@ def _names(language: str) -> dict[str, tuple[str, str]]:
     for code, zone in CAPITALS.items():
         country = locale.territories.get(code)
         city = _city(zone, locale)
-        if country and city and (latin or not _is_latin(city)):
+        if country and city and (latin or not LATIN.search(city)):
             found[code] = (str(country), str(city))
     return found
 
@@ -68,10 +70,6 @@ def _city(zone: str, locale: Locale) -> str:
         return str(get_timezone_location(zone, locale=locale, return_city=True))
     except KeyError:  # the locale names no territories at all
         return ""
-
-
-def _is_latin(text: str) -> bool:
-    return any("a" <= letter <= "z" for letter in text.lower())
 
 
 def _leaks(country: str, city: str, unspaced: bool) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 from bayling_study.config.suites import ConstrainedSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
-from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import item_rows
 from bayling_study.stages.prompts.translation import segment_prompt
@@ -27,7 +26,7 @@ def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Pr
     Raises:
         StudyError: a file is empty or a row is malformed; names file and line.
     """
-    folder = files_root(context.need_download(suite.source)) / FOLDER
+    folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []
     for direction in suite.directions:
         path = folder / f"constraints.{direction}.{direction.split('-')[1]}.jsonl"

@@ -8,13 +8,11 @@ Labels are those of microsoft/AGIEval at 3680910 (2023-06-05), the ones the
 paper scored with; a commit three days later changes some of them.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from bayling_study.config.suites import EXAM_TASKS, ExamsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
-from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import item_rows
 
@@ -23,17 +21,11 @@ AnswerRule = Literal["single", "set", "math"]
 """``single``: one letter; ``set``: all letters that apply; ``math``: an expression."""
 
 
-@dataclass(frozen=True)
-class Exam:
-    """One exam.
-
-    Attributes:
-        language: language of the prompt's frame.
-        rule: how an answer is read and compared.
-    """
+class Exam(NamedTuple):
+    """One exam: the language of its prompt's frame, and how an answer is read and compared."""
 
     language: Literal["en", "zh"]
-    rule: AnswerRule = "single"
+    rule: AnswerRule
 
 
 CHINESE = {name for name in EXAM_TASKS if name.startswith("gaokao-")} - {"gaokao-english"}
@@ -64,7 +56,7 @@ def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
     Raises:
         StudyError: a row is malformed.
     """
-    folder = files_root(context.need_download(suite.source)) / FOLDER
+    folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []
     for task in suite.tasks:
         path = folder / f"{task}.jsonl"
@@ -76,7 +68,7 @@ def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
 def _prompt(name: str, task: str, number: int, row: Any, where: str) -> Prompt:
     kind = TASKS[task]
     try:
-        turn, gold = exam_prompt(kind, row), gold_answer(kind, row)
+        turn, gold = _asked(kind, row)
     except (KeyError, TypeError) as error:
         raise StudyError(f"not a row of AGIEval v1 ({error!r})", where=where) from error
     language: dict[str, str] = {"target": kind.language}
@@ -84,22 +76,16 @@ def _prompt(name: str, task: str, number: int, row: Any, where: str) -> Prompt:
     return Prompt(f"{task}/{number}", name, task, language, [turn], [gold], meta)
 
 
-def exam_prompt(task: Exam, row: dict[str, Any]) -> str:
-    """Returns the prompt for one AGIEval row (``passage``, ``question``, ``options``)."""
-    if task.rule == "math":
-        return CLOZE_FRAME.format(question=row["question"])
-    options = "\n".join(row["options"])
-    question = CHOICE_FRAMES[task.language].format(question=row["question"], options=options)
-    passage = row["passage"]
-    return question if passage is None else f"{passage}\n\n{question}"
+def _asked(task: Exam, row: dict[str, Any]) -> tuple[str, str]:
+    """Returns the prompt of a row of AGIEval and the expected answer.
 
-
-def gold_answer(task: Exam, row: dict[str, Any]) -> str:
-    """Returns the expected answer: a letter, letters in alphabetical order, or an expression.
-
-    Physics items with one correct letter have a plain label and the others a list.
+    That is a letter, letters in alphabetical order, or an expression. Physics items with one
+    correct letter have a plain label and the others a list.
     """
     if task.rule == "math":
-        return str(row["answer"])
-    label = row["label"]
-    return "".join(sorted(label)) if isinstance(label, list) else str(label)
+        return CLOZE_FRAME.format(question=row["question"]), str(row["answer"])
+    options = "\n".join(row["options"])
+    question = CHOICE_FRAMES[task.language].format(question=row["question"], options=options)
+    passage, label = row["passage"], row["label"]
+    turn = question if passage is None else f"{passage}\n\n{question}"
+    return turn, "".join(sorted(label)) if isinstance(label, list) else str(label)

@@ -2,7 +2,7 @@
 
 from bayling_study.config.suites import FileSuite
 from bayling_study.core.records import Prompt
-from bayling_study.shared.sources.fetched import files_root, own_segments
+from bayling_study.shared.sources.fetched import own_segments
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import aligned_lines
 from bayling_study.stages.prompts.translation import segment_prompt
@@ -14,7 +14,7 @@ def build(name: str, suite: FileSuite, context: PromptContext) -> list[Prompt]:
     Raises:
         StudyError: a file is absent or not UTF-8, or the two of a direction differ in length.
     """
-    root = files_root(context.need_download(suite.source))
+    root = context.files_of(suite.source)
     meta = {"averages": ["average"] if len(suite.directions) > 1 else []}
     prompts = []
     for direction in suite.directions:

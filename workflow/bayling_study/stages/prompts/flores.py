@@ -11,7 +11,7 @@ from bayling_study.config.suites import FloresSuite
 from bayling_study.core.languages.flores import FloresLanguage, flores, flores_languages, spellings
 from bayling_study.core.records import Prompt
 from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
-from bayling_study.shared.sources.fetched import files_root, read_segments
+from bayling_study.shared.sources.fetched import read_segments
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.harness import chosen
 from bayling_study.stages.prompts.translation import class_averages, segment_prompt
@@ -26,7 +26,7 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
     Raises:
         StudyError: a language's file is absent, or files do not have the same sentences.
     """
-    root = files_root(context.need_download(suite.source))
+    root = context.files_of(suite.source)
     paths = {item.code: _path(root, suite.files, item) for item in _languages(suite)}
     rows = paired([(path, _rows(path)) for path in paths.values()])
     texts = {code: [row.text for row in own] for code, own in zip(paths, rows, strict=True)}

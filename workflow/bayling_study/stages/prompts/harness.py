@@ -15,7 +15,6 @@ from bayling_study.core.lookup import require
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared.harness_tasks import definitions, load_task
-from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
 
@@ -27,7 +26,7 @@ def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt
         StudyError: a task is unknown, has no rows or is not multiple choice, or has a choice
             that is not text.
     """
-    root = files_root(context.need_download(suite.source))
+    root = context.files_of(suite.source)
     prompts: list[Prompt] = []
     for item in expanded(name, suite):
         task = load_task(item, suite, root)

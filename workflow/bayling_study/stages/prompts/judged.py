@@ -14,7 +14,6 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
-from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
 
 BAYLING_80 = "data/BayLing-80/BayLing-80.{part}.jsonl"
@@ -28,7 +27,7 @@ def build(name: str, suite: JudgedSuite, context: PromptContext) -> list[Prompt]
         StudyError: a file is absent or a row malformed, a question is duplicated, or
             ``limit`` is more than there are.
     """
-    root = files_root(context.need_download(suite.source))
+    root = context.files_of(suite.source)
     prompts: list[Prompt] = []
     for part in suite.parts:
         place = BAYLING_80.format(part=part) if suite.questions == "bayling-80" else MT_BENCH

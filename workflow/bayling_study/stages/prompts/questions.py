@@ -8,7 +8,6 @@ here they are drawn and become prompts, which the stage ``harness`` has answered
 from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
-from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext, capitals, mmlu_development, school_exams
 from bayling_study.stages.prompts.harness import chosen
 from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
@@ -38,7 +37,7 @@ def _questions(
         what = f"the collection {suite.collection!r} is read from a source"
         fix = "source: evals" if suite.collection == "school-exams" else "source: lm-eval"
         raise StudyError(what, where=f"suites.{name}.source", fix=fix)
-    root = files_root(context.need_download(suite.source))
+    root = context.files_of(suite.source)
     if suite.collection == "school-exams":
         return school_exams.questions(language, root)
     return mmlu_development.questions(language, root)

@@ -12,7 +12,6 @@ from bayling_study.config.suites import ReviewsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.review_prompts import review_prompt
-from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import item_rows
 
@@ -30,7 +29,7 @@ def build(name: str, suite: ReviewsSuite, context: PromptContext) -> list[Prompt
     Raises:
         StudyError: a row is malformed or a question is duplicated.
     """
-    folder = files_root(context.need_download(suite.source)) / FOLDER
+    folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []
     for opponent in suite.opponents:
         for part in suite.parts:

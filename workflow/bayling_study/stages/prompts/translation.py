@@ -7,9 +7,8 @@ over English) are joined on the pivot text.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -25,14 +24,11 @@ from bayling_study.stages.prompts import PromptContext
 COLUMNS = ["id", "lang_a", "lang_b", "text_a", "text_b", "document"]
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """A held-out segment in two or more languages.
+class HeldOut(NamedTuple):
+    """A held-out segment: its ``texts`` by language code, two or more.
 
-    Attributes:
-        id: id of the corpus row (of the first language's row where two were joined).
-        document: the document it comes from, for resampling by document.
-        texts: language code to text.
+    ``id`` is the corpus row's, of the first language where two were joined; ``document`` is for
+    resampling by document.
     """
 
     id: str
@@ -147,13 +143,16 @@ def segments_of(
 
 def _join(left: list[HeldOut], right: list[HeldOut], pivot: str) -> list[HeldOut]:
     """Pairs segments with the same pivot text; each pivot text counts once."""
-    others: dict[str, HeldOut] = {}
-    for segment in right:
-        others.setdefault(segment.texts[pivot], segment)
-    joined: dict[str, HeldOut] = {}
-    for segment in left:
-        text = segment.texts[pivot]
-        if text in others and text not in joined:
-            texts = {**others[text].texts, **segment.texts}
-            joined[text] = HeldOut(segment.id, segment.document, texts)
-    return list(joined.values())
+    firsts, others = _by_text(left, pivot), _by_text(right, pivot)
+    return [
+        segment._replace(texts={**others[text].texts, **segment.texts})
+        for text, segment in firsts.items()
+        if text in others
+    ]
+
+
+def _by_text(segments: list[HeldOut], pivot: str) -> dict[str, HeldOut]:
+    found: dict[str, HeldOut] = {}
+    for segment in segments:
+        found.setdefault(segment.texts[pivot], segment)
+    return found

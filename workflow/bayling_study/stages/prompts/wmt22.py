@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bayling_study.config.suites import Wmt22Suite
 from bayling_study.core.records import Prompt
-from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import aligned_lines, is_present
 from bayling_study.stages.prompts.translation import segment_prompt, trained_average
@@ -25,7 +24,7 @@ def build(name: str, suite: Wmt22Suite, context: PromptContext) -> list[Prompt]:
     Raises:
         StudyError: source and reference differ in their number of lines.
     """
-    root = files_root(context.need_download(suite.source))
+    root = context.files_of(suite.source)
     prompts: list[Prompt] = []
     for direction in suite.directions:
         source, reference = _files(root, direction)

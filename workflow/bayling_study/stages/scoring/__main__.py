@@ -55,9 +55,9 @@ def main() -> None:
                     continue
                 path = args.prompts / f"{suite}.jsonl"
                 run.input(f"prompts.{suite}", path)
-                prompts = scored_prompts(config.suites[suite], read_prompts(path))
-                items = read_answers(prompts, outputs, args.system, suite)
                 section = config.suites[suite]
+                prompts = scored_prompts(section, read_prompts(path))
+                items = read_answers(prompts, outputs, args.system, suite)
                 groups = mean_groups(section, averages(prompts))
                 scores, rows = score_suite(items, section, options, plan, groups)
                 write_suite(scratch, suite, scores, rows)

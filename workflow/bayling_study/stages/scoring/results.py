@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,9 @@ def score_suite(
     plan: Resampling,
     groups: Mapping[str, list[str]],
 ) -> tuple[list[Score], list[dict[str, Any]]]:
-    """Scores a system's answers to one suite.
+    """Scores a system's answers to the items of one suite that it has.
 
     Args:
-        items: the items that the system has.
-        suite: the suite's section.
-        options, plan: what the configuration lets a scorer choose.
         groups: averages with their items (``aggregates.mean_groups``).
 
     Returns:
@@ -53,8 +51,12 @@ def score_suite(
         measured[answers.item] = _resample(answers.suite, answers.item, results, plan)
         scores += _scores(answers, answers.item, measured[answers.item], plan)
     if items:
-        scores += _pooled(items[0], suite, measured, plan)
-        scores += _means(items[0], groups, measured, plan)
+        for name, members in _whole(pool_groups(suite), measured):
+            found = pool([{m: one.measurement for m, one in each.items()} for each in members])
+            made = _resample(items[0].suite, name, found, plan)
+            scores += _scores(items[0], name, made, plan)
+        for name, members in _whole(groups, measured):
+            scores += _means(items[0], name, members, plan)
     return scores, rows
 
 
@@ -98,7 +100,7 @@ def _scores(
 
 
 def _noted(result: Resampled, judged: bool) -> str:
-    """Returns the remarks on a score: the metric's own, and what its interval leaves out."""
+    """Returns the metric's own remarks on a score, and what its interval leaves out."""
     empty = 0 if judged else int(np.isnan(result.resamples).sum())
     left = f"interval without {empty} resamples that have nothing to divide by" if empty else ""
     return "; ".join(filter(None, (result.measurement.note, left)))
@@ -109,34 +111,22 @@ def _at_chance(low: float, level: float | None) -> bool:
     return level is not None and low <= level
 
 
-def _pooled(
-    answers: Answers, suite: Suite, measured: dict[str, dict[str, Resampled]], plan: Resampling
-) -> list[Score]:
-    scores = []
-    for name, items in pool_groups(suite).items():
-        if not all(item in measured for item in items):
-            continue
-        members = [{m: found.measurement for m, found in measured[item].items()} for item in items]
-        scores += _scores(answers, name, _resample(answers.suite, name, pool(members), plan), plan)
-    return scores
+def _whole(
+    groups: Mapping[str, list[str]], measured: dict[str, dict[str, Resampled]]
+) -> Iterator[tuple[str, list[dict[str, Resampled]]]]:
+    """Yields the aggregates of which all items are there, with what is measured on these."""
+    for name, items in groups.items():
+        if measured.keys() >= set(items):
+            yield name, [measured[item] for item in items]
 
 
 def _means(
-    answers: Answers,
-    groups: Mapping[str, list[str]],
-    measured: dict[str, dict[str, Resampled]],
-    plan: Resampling,
-) -> list[Score]:
-    scores = []
-    for name, items in groups.items():
-        if not all(item in measured for item in items):
-            continue
-        metrics = dict.fromkeys(metric for item in items for metric in measured[item])
-        for metric in filter(is_averaged, metrics):
-            # a metric may not know an item's language, as the identifiers of off-target do
-            members = [measured[item][metric] for item in items if metric in measured[item]]
-            scores.append(_mean(answers, name, members, some_of(len(members), len(items)), plan))
-    return scores
+    answers: Answers, name: str, items: list[dict[str, Resampled]], plan: Resampling
+) -> Iterator[Score]:
+    for metric in filter(is_averaged, dict.fromkeys(chain.from_iterable(items))):
+        # a metric may not know an item's language, as the identifiers of off-target do
+        members = [item[metric] for item in items if metric in item]
+        yield _mean(answers, name, members, some_of(len(members), len(items)), plan)
 
 
 def _mean(

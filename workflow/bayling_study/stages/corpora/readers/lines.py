@@ -33,10 +33,8 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         StudyError: the file is not UTF-8 text, or its compression is damaged.
     """
-    number = 0
     with opened(path) as stream:
-        while line := stream.readline(LONGEST):
-            number += 1
+        for number, line in enumerate(iter(lambda: stream.readline(LONGEST), b""), start=1):
             yield number, _text(line, number, path)
 
 

@@ -25,15 +25,12 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
         StudyError: a file is absent or no Parquet, has no language, or holds what is no text.
     """
     for language, upstream in corpus.targets.items():
-        paths = locate_all(download, corpus.file(corpus.path, upstream))
-        yield from islice(_files(paths, corpus, language), corpus.max_rows)
-
-
-def _files(paths: list[Path], corpus: ParallelCorpus, language: str) -> Iterator[ParallelSegment]:
-    for path in paths:
-        name = f"{path.parent.name}/{path.name}"
-        for row, texts in _rows(path, corpus.upstream_pivot, corpus.targets[language]):
-            yield segment(corpus, language, name, row, block(row), *texts)
+        found = (
+            segment(corpus, language, f"{path.parent.name}/{path.name}", row, block(row), *texts)
+            for path in locate_all(download, corpus.file(corpus.path, upstream))
+            for row, texts in _rows(path, corpus.upstream_pivot, upstream)
+        )
+        yield from islice(found, corpus.max_rows)
 
 
 def _rows(path: Path, *codes: str) -> Iterator[tuple[int, list[str]]]:

@@ -6,6 +6,7 @@ and more. The config says what the columns are. Rows are not quoted.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def _file(
             documents, divided = documents + 1, True
             continue
         if "score" in columns:
-            cell = cells[columns["score"]]
-            rating = or_odd(lambda: score(cell, f"{path}:{row}"), language, line)  # noqa: B023
+            read = partial(score, cells[columns["score"]], f"{path}:{row}")
+            rating = or_odd(read, language, line)
             if isinstance(rating, OddRow):
                 yield rating
                 continue
