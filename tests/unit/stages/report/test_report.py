@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from bayling_study.stages.report.blocks import Cell, Table
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.exports import change_table, export_section
-from bayling_study.stages.report.facts import job_edges, jobs_section
+from bayling_study.stages.report.facts import jobs_section
 from bayling_study.stages.report.metrics import score_row
 from bayling_study.stages.report.overview import main_tables, overview_section
 from bayling_study.stages.report.results import result_sections
@@ -120,11 +119,6 @@ def test_a_study_without_scores_says_so(tmp_path: Path) -> None:
     study = Study(tmp_path, report_study.config(tmp_path / "published.tsv"))
     with pytest.raises(StudyError, match="no scores"):
         _ = study.scores
-
-
-def test_edges_lead_from_makers_to_readers_also_into_folders(study: Study) -> None:
-    names = ["corpora/job", "synthesis/job", "tuning/job", "generation/job"]
-    assert job_edges(study.records) == list(pairwise(names))
 
 
 def test_the_running_report_is_no_job_of_the_study(study: Study) -> None:

@@ -1,16 +1,13 @@
 """Sections about how the results came to be: training, jobs, versions."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from bayling_study.shared.tracking.jobs import touches
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.clock import BusyClock, end_of
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_table, seconds_of
-from bayling_study.stages.report.graph import draw
 
 MIB = 2**20
 START_NOTE = (
@@ -40,7 +37,7 @@ def tuning_section(study: Study) -> PageSection:
 
 
 def jobs_section(study: Study) -> PageSection:
-    """Returns every job with its time and memory, the timeline and the graph of jobs."""
+    """Returns every job with its time and memory, and when it ran."""
     section = PageSection("jobs", "Jobs, time and memory")
     if not study.records:
         return section
@@ -56,11 +53,6 @@ def jobs_section(study: Study) -> PageSection:
         spans = [(job_name(r), clock.at(r["start"]), clock.at(end_of(r))) for r in own]
         svg = figures.timeline(spans)
         section.figures.append(Figure("timeline", "When each job ran", svg, TIMELINE_NOTE))
-    svg = draw([job_name(record) for record in study.records], job_edges(study.records))
-    caption = (
-        "A line leads from the job that made a file to a later job, to its right, that read it."
-    )
-    section.figures.append(Figure("jobs", "The graph of jobs", svg, caption))
     return section
 
 
@@ -87,18 +79,6 @@ def job_name(record: Mapping[str, Any]) -> str:
     """Returns a job's name as people read it."""
     same = record["stage"] == record["name"]
     return str(record["stage"] if same else f"{record['stage']}/{record['name']}")
-
-
-def job_edges(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Returns (maker, reader) for every file or folder one job made and another read."""
-    made = [(r, [Path(f["path"]) for f in r["outputs"].values()]) for r in records]
-    read = [(r, [Path(f["path"]) for f in r["inputs"].values()]) for r in records]
-    return [
-        (job_name(maker), job_name(reader))
-        for maker, outputs in made
-        for reader, inputs in read
-        if maker is not reader and any(touches(a, b) for a in outputs for b in inputs)
-    ]
 
 
 def environment_section(study: Study) -> PageSection:
