@@ -32,11 +32,11 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     ]
     sizes = [len(items) for items in wanted]
     complete = [float(met == size) for met, size in zip(exact, sizes, strict=True)]
-    note, ones = f"{int(sum(complete))}/{len(complete)} segments", [1.0] * len(complete)
+    note = f"{int(sum(complete))}/{len(complete)} segments"
     return [
         rate("constraint-rate", EXACT, exact, sizes, f"{sum(exact)}/{sum(sizes)} constraints"),
         rate("constraint-rate-folded", FOLDED, folded, sizes, f"{sum(folded)}/{sum(sizes)}"),
-        rate("constraint-all", EXACT, complete, ones, note),
+        rate("constraint-all", EXACT, complete, note=note),
         *translation.measure(answers, options),
     ]
 

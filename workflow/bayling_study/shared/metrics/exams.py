@@ -87,7 +87,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     gold = [_gold(answers, index) for index in range(len(answers.prompts))]
     ceiling = [_marked(rule, rule.extract(key), key) for key in gold]
     note = f"{int(sum(ceiling))}/{len(gold)}"
-    highest = rate("gold-ceiling", rule.signature, ceiling, [1.0] * len(gold), note)
+    highest = rate("gold-ceiling", rule.signature, ceiling, note=note)
     found = [*_rates(answers, rule, gold), highest]
     own = not answers.released and rule is not RULES["math"]
     return [*found, *_rates(answers, STATED, gold, "-stated")] if own else found
@@ -98,12 +98,11 @@ def _rates(answers: Answers, rule: Rule, gold: list[str], suffix: str = "") -> l
     given = [rule.extract(text) for text in answers.last_turns()]
     right = [_marked(rule, answer, key) for answer, key in zip(given, gold, strict=True)]
     unread = [float(answer is None) for answer in given]
-    ones = [1.0] * len(gold)
     note = f"{int(sum(right))}/{len(right)} right"
     lost = f"{int(sum(unread))} answers"
     return [
-        rate(f"accuracy{suffix}", rule.signature, right, ones, note),
-        rate(f"unparseable{suffix}", rule.signature, unread, ones, lost),
+        rate(f"accuracy{suffix}", rule.signature, right, note=note),
+        rate(f"unparseable{suffix}", rule.signature, unread, note=lost),
     ]
 
 

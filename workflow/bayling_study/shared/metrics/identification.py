@@ -60,17 +60,15 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     found = _cached(texts, language, options)
     off = is_off(found)
     expected = is_off(_cached(answers.last_references(), language, options))
-    ones = [1.0] * len(texts)
     note = f"{off.sum()} of {len(off)} answers; of the references {100 * expected.mean():.1f} %"
     if short := sum(letters(text) < SHORT for text in texts):
         note += f"; approximate, {short} answers have fewer than {SHORT} letters"
     text = signature(knowing) + (BREAKS if any(map(CONTROL.search, texts)) else "")
-    results = [rate("off-target", text, off.tolist(), ones, note)]
+    results = [rate("off-target", text, off, note=note)]
     if len(knowing) == 2:
         agree, both = agreement(found)
         note = f"{agree.sum()} of the {both.sum()} answers on which both vote"
-        pairs = agree.tolist(), both.astype(float).tolist()
-        results.append(rate("off-target-agreement", text, *pairs, note))
+        results.append(rate("off-target-agreement", text, agree, both, note))
     return results
 
 

@@ -8,6 +8,7 @@ product (``resampling``) and no text is read twice.
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from bayling_study.core.records import Hypothesis, Prompt
 from bayling_study.shared.metrics.cache import StatisticsCache
 
 Array = NDArray[np.float64]
+Values = Sequence[float] | NDArray[Any]
 Combine = Callable[[Array], Array]
 """Turns sums of statistics, shape (…, columns), into values, shape (…)."""
 
@@ -161,22 +163,19 @@ def is_measured(found: Measurement) -> bool:
 
 
 def rate(
-    metric: str, signature: str, parts: Sequence[float], wholes: Sequence[float], note: str = ""
+    metric: str, signature: str, parts: Values, wholes: Values | None = None, note: str = ""
 ) -> Measurement:
-    """Returns a percentage measured as part and whole of each segment.
+    """Returns a percentage measured as part and whole (1 if not given) of each segment.
 
     A segment without a whole (no constraint, no demand) has no value of its own.
     """
-    statistics = np.array([parts, wholes], dtype=np.float64).T
+    whole = np.ones(len(parts)) if wholes is None else wholes
+    statistics = np.array([parts, whole], dtype=np.float64).T
     return Measurement(metric, signature, statistics, percentage, percentage(statistics), note)
 
 
 def average(
-    metric: str,
-    signature: str,
-    values: Sequence[float],
-    note: str = "",
-    weights: Sequence[float] | None = None,
+    metric: str, signature: str, values: Values, note: str = "", weights: Values | None = None
 ) -> Measurement:
     """Returns the mean of values that each belong to one segment.
 
@@ -188,7 +187,7 @@ def average(
     return Measurement(metric, signature, statistics, mean, column, note)
 
 
-def count(metric: str, signature: str, values: Sequence[float], note: str = "") -> Measurement:
+def count(metric: str, signature: str, values: Values, note: str = "") -> Measurement:
     """Returns the sum of values that each belong to one segment."""
     column = np.asarray(values, dtype=np.float64)
     return Measurement(metric, signature, column[:, None], total, column, note)

@@ -41,7 +41,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
         values = [row[name] for row in found]
         note = f"{sum(values):g}/{len(values)} right, guessing gives {chance:.1f} %"
         metric = NAMES.get(name, name.replace("_", "-"))
-        mark = rate(metric, f"{signature}|{name}", values, [1.0] * len(values), note)
+        mark = rate(metric, f"{signature}|{name}", values, note=note)
         results.append(replace(mark, chance=chance))
     return results
 

@@ -56,17 +56,17 @@ class QuestionReviews:
     @property
     def consistent(self) -> bool:
         """Whether all orders name the same winner."""
-        return len({_sign(first - second) for first, second in self.pairs}) == 1
+        return len({(first > second, first < second) for first, second in self.pairs}) == 1
 
     @property
     def first_shown(self) -> tuple[int, int]:
         """Returns in how many reviews the assistant shown first wins, of how many with a winner."""
         winners = [
-            (_sign(first - second), swapped)
+            (first > second) != swapped
             for (first, second), swapped in zip(self.pairs, self.orders, strict=True)
             if first != second
         ]
-        return sum((sign > 0) != swapped for sign, swapped in winners), len(winners)
+        return sum(winners), len(winners)
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
@@ -93,7 +93,7 @@ def measure_judged(answers: Answers, options: Options) -> list[Measurement]:
     return [
         # Without a judgement there is nothing to count or divide by: absent, not zero.
         *(one for one in found if any(q.pairs for q in questions)),
-        rate("unjudged", signature, unjudged, [1.0] * len(questions)),
+        rate("unjudged", signature, unjudged),
     ]
 
 
@@ -109,22 +109,20 @@ def _orders(signature: str, questions: list[QuestionReviews]) -> list[Measuremen
 
 
 def _measurements(questions: list[QuestionReviews], signature: str) -> list[Measurement]:
-    judged = [float(bool(question.pairs)) for question in questions]
-    ours = [question.scores[0] for question in questions]
-    theirs = [question.scores[1] for question in questions]
-    wins = [float(a > b) for a, b in zip(ours, theirs, strict=True)]
-    losses = [float(a < b) for a, b in zip(ours, theirs, strict=True)]
-    ties = [j - win - loss for j, win, loss in zip(judged, wins, losses, strict=True)]
-    not_worse = [win + tie for win, tie in zip(wins, ties, strict=True)]
+    judged = np.array([float(bool(question.pairs)) for question in questions])
+    scores = np.array([question.scores for question in questions])
+    ours, theirs = scores.T
+    wins, losses = (ours > theirs).astype(float), (ours < theirs).astype(float)
+    ties = judged - wins - losses
     results = [
         count("win", signature, wins),
         count("tie", signature, ties),
         count("loss", signature, losses),
         rate("win-share", signature, wins, judged),
-        rate("not-worse-share", signature, not_worse, judged),
+        rate("not-worse-share", signature, wins + ties, judged),
         count("score-sum", signature, ours),
         count("score-sum-opponent", signature, theirs),
-        _ratio(signature, ours, theirs),
+        Measurement("score-ratio", signature, scores, percentage, percentage(scores)),
     ]
     return results + _categories(signature, questions)
 
@@ -149,11 +147,6 @@ def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
     return list(questions.values())
 
 
-def _ratio(signature: str, ours: list[float], theirs: list[float]) -> Measurement:
-    sums = np.array([ours, theirs]).T
-    return Measurement("score-ratio", signature, sums, percentage, percentage(sums))
-
-
 def _categories(signature: str, questions: list[QuestionReviews]) -> list[Measurement]:
     results = []
     for name in dict.fromkeys(question.category for question in questions if question.category):
@@ -163,7 +156,3 @@ def _categories(signature: str, questions: list[QuestionReviews]) -> list[Measur
             values = [question.scores[position] for question in members]
             results.append(average(f"{metric}.{name}", signature, values, weights=judged))
     return results
-
-
-def _sign(difference: float) -> int:
-    return (difference > 0) - (difference < 0)

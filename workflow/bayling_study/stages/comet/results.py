@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bayling_study.core.records import Score
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.one_form import MARK
+from bayling_study.shared.metrics.resampling import interval
 from bayling_study.stages.comet.scorable import Scorable
 from bayling_study.stages.comet.settings import CometSettings
 
@@ -110,8 +111,7 @@ def _score(
     note: str,
 ) -> Score:
     suite, system, metric = names
-    tail = (1 - settings.confidence) / 2
-    low, high = map(float, np.quantile(found.resamples, [tail, 1 - tail]))
+    low, high = interval(found.resamples, settings.confidence)
     method = f"bootstrap of segments, {settings.samples} samples, {settings.confidence:.0%}"
     what = suite, item, system, metric
     return Score(*what, found.value, low, high, found.n, signature + found.form, method, note)

@@ -74,11 +74,8 @@ def read_score_settings(path: Path, operations: Path) -> CometSettings:
     values = read_json(path)
     try:
         study, bootstrap = values["study"], values["scoring"]["bootstrap"]
-        batch, precision = (
-            read_json(operations)["comet"]["batch_tokens"],
-            values["comet"]["precision"],
-        )
-        resampling = bootstrap["samples"], bootstrap["confidence"]
-        return CometSettings(study["name"], study["seed"], batch, precision, *resampling)
+        batch_tokens = read_json(operations)["comet"]["batch_tokens"]
+        how = values["comet"]["precision"], bootstrap["samples"], bootstrap["confidence"]
+        return CometSettings(study["name"], study["seed"], batch_tokens, *how)
     except KeyError as error:
         raise StudyError(f"the key {error} is missing", where=path) from error

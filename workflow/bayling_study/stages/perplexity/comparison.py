@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bayling_study.config.evaluation import BootstrapSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.metrics.resampling import interval
 from bayling_study.stages.perplexity.measure import Opinion
 
 Array = NDArray[np.float64]
@@ -91,6 +92,5 @@ def _perplexities(sums: Array, tokens: Array, weights: Array) -> Array:
 
 
 def _interval(values: Array, bootstrap: BootstrapSection) -> dict[str, float]:
-    tail = (1 - bootstrap.confidence) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return {"low": float(low), "high": float(high)}
+    low, high = interval(values, bootstrap.confidence)
+    return {"low": low, "high": high}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.utils.rnn import pad_sequence
 
 from bayling_study.core.batches import length_batches
 from bayling_study.core.progress import Progress
@@ -52,13 +53,9 @@ def opinions(
 
 def _read(model: Any, batch: Sequence[ConversationTokens]) -> list[Opinion]:
     """Runs one batch, padded on the right, where causal attention never looks back from."""
-    width = max(len(conversation.ids) for conversation in batch)
-    ids = torch.zeros(len(batch), width, dtype=torch.long)
-    real = torch.zeros_like(ids)
-    for row, conversation in enumerate(batch):
-        ids[row, : len(conversation.ids)] = torch.tensor(conversation.ids)
-        real[row, : len(conversation.ids)] = 1
-    ids, real = ids.to(model.device), real.to(model.device)
+    rows = [torch.tensor(conversation.ids, device=model.device) for conversation in batch]
+    ids = pad_sequence(rows, batch_first=True)
+    real = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
     with torch.inference_mode():
         logits = model(input_ids=ids, attention_mask=real, use_cache=False).logits
         return [_opinion(logits[row], ids[row], item.mask) for row, item in enumerate(batch)]
