@@ -110,9 +110,8 @@ class Answers:
         found = {prompt.languages.get("target") for prompt in self.prompts}
         language = found.pop()
         if found or not language:
-            raise StudyError(
-                "the prompts of one item need one target language", where=self.where(0)
-            )
+            what = "the prompts of one item need one target language"
+            raise StudyError(what, where=self.where(0))
         return language
 
 

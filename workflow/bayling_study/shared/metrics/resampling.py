@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
@@ -89,8 +88,7 @@ def drawn_counts(generator: np.random.Generator, samples: int, segments: int) ->
 
 def drawn_mask(generator: np.random.Generator, samples: int, segments: int) -> Array:
     """Returns random 0/1 choices of the segments that keep their system, (samples, segments)."""
-    drawn = generator.integers(2, size=(samples, segments), dtype=bool)
-    return drawn.astype(np.float64)
+    return generator.integers(2, size=(samples, segments), dtype=bool).astype(np.float64)
 
 
 def drawn_sums(statistics: Sequence[Array], draw: Draw, plan: Resampling) -> list[Array]:
@@ -207,7 +205,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Returns Holm's step-down correction (1979) of a family of p-values, in their order."""
     order = np.argsort(finite(p_values))
     raised = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
-    return _in_order(np.maximum.accumulate(np.minimum(raised, 1.0)), order)
+    corrected = np.maximum.accumulate(np.minimum(raised, 1.0))
+    return [float(value) for value in corrected[np.argsort(order)]]
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
@@ -217,11 +216,5 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """
     order = np.argsort(finite(p_values))[::-1]
     raised = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
-    return _in_order(np.minimum.accumulate(np.minimum(raised, 1.0)), order)
-
-
-def _in_order(corrected: Array, order: NDArray[np.intp]) -> list[float]:
-    """Returns corrected p-values in the order in which their family was given."""
-    placed = np.empty_like(corrected)
-    placed[order] = corrected
-    return [float(value) for value in placed]
+    corrected = np.minimum.accumulate(np.minimum(raised, 1.0))
+    return [float(value) for value in corrected[np.argsort(order)]]

@@ -83,12 +83,9 @@ class CometCheckpoint:
             raise StudyError(f"not a COMET checkpoint ({error})", where=path) from error
         found = values.get("class_identifier") if isinstance(values, dict) else None
         if found not in METRICS:
-            raise StudyError(
-                f"the model's class is {found!r}",
-                where=path,
-                fix=f"a checkpoint of one of the classes {', '.join(METRICS)}, "
-                "such as Unbabel/wmt22-comet-da or Unbabel/XCOMET-XL",
-            )
+            fix = f"a checkpoint of one of the classes {', '.join(METRICS)}, such as"
+            fix += " Unbabel/wmt22-comet-da or Unbabel/XCOMET-XL"
+            raise StudyError(f"the model's class is {found!r}", where=path, fix=fix)
         return dict(values)
 
     @cached_property

@@ -72,11 +72,8 @@ def measure(
     gc.collect()  # the first model goes before the second comes
     same, export = _opinions(config, system, prompts, options.checkpoint)
     if same != conversations:
-        raise StudyError(
-            "the export's tokenizer gives other tokens than the tokenizer of its base",
-            where=options.checkpoint,
-            fix="export the system again",
-        )
+        what = "the export's tokenizer gives other tokens than the tokenizer of its base"
+        raise StudyError(what, where=options.checkpoint, fix="export the system again")
     bootstrap = config.scoring.bootstrap
     return {
         **compare(base, export, bootstrap, config.study.seed),

@@ -31,11 +31,6 @@ class ConversationTokens:
     ids: list[int]
     mask: list[bool]
 
-    @property
-    def answer_tokens(self) -> int:
-        """Returns the number of tokens whose probability is measured."""
-        return sum(self.mask)
-
 
 def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Prompt]:
     """Draws at most ``count`` fully referenced prompts from ``FOLDER/SUITE.jsonl``.
