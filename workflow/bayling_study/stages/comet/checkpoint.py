@@ -37,13 +37,10 @@ METRICS = {
 
 @dataclass(frozen=True)
 class CometCheckpoint:
-    """Where a COMET model's files are.
+    """A COMET model's weights ``X/checkpoints/model.ckpt`` and its encoder's folder.
 
-    Attributes:
-        file: the weights, ``X/checkpoints/model.ckpt``.
-        encoder: folder of the encoder's configuration and tokenizer, or none if only the hub's
-            local cache can have them.
-        source: id of its source, where several models score and each needs a name of its own.
+    There is no such folder if only the hub's local cache can have the encoder's configuration and
+    tokenizer. ``source`` is an id, where several models score and each needs a name of its own.
     """
 
     file: Path
@@ -115,15 +112,13 @@ class CometCheckpoint:
         for root in (self.folder, *self.folder.parents[:2]):
             manifest = root / MANIFEST
             if manifest.exists():
-                self._verify_download(manifest)
+                name = self.file.relative_to(self.folder).as_posix()
+                rows = [r for r in read_json(manifest)["files"] if r["path"].endswith(name)]
+                if not rows:
+                    raise StudyError(f"{self.file.name} is not in its manifest", where=manifest)
+                _insist(self.file, self.weights_hash == rows[0]["sha256"])
                 return str(manifest)
         return "nothing"
-
-    def _verify_download(self, manifest: Path) -> None:
-        for row in read_json(manifest)["files"]:
-            if row["path"].endswith(self.file.relative_to(self.folder).as_posix()):
-                return _insist(self.file, self.weights_hash == row["sha256"])
-        raise StudyError(f"{self.file.name} is not in its manifest", where=manifest)
 
 
 def _insist(path: Path, same: bool) -> None:

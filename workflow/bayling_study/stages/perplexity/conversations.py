@@ -19,13 +19,7 @@ from bayling_study.shared import templates
 
 @dataclass(frozen=True)
 class ConversationTokens:
-    """One conversation as tokens.
-
-    Attributes:
-        name: ``SUITE/ID`` of the prompt.
-        ids: token ids.
-        mask: true for the tokens of the answers and of the ends of answers.
-    """
+    """Prompt ``SUITE/ID`` as tokens; the mask is true for answers and the ends of answers."""
 
     name: str
     ids: list[int]
