@@ -17,13 +17,10 @@ COPIED = 0.8
 
 
 def in_language(answer: str, reference: str, language: str, given: Sequence[str]) -> bool:
-    """Tells whether an answer is in a language and no copy of one of the given texts.
+    """Tells whether a system's answer is in a language and no copy of what the user wrote.
 
-    Args:
-        answer: what a system wrote.
-        reference: the right answer, the control.
-        language: code of the language asked for; one that no identifier knows is not judged.
-        given: texts that the user wrote, the source among them.
+    The reference is the control. A language that no identifier knows is not judged. ``given`` are
+    the user's texts, the source among them.
     """
     if any(_copied(answer, text) and not _copied(reference, text) for text in given):
         return False

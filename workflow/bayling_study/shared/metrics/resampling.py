@@ -27,12 +27,10 @@ random bits in parts as at once."""
 
 @dataclass(frozen=True)
 class Resampling:
-    """How often and from which seed to resample.
+    """How often and from which seed, the study's, to resample.
 
-    Attributes:
-        samples: resampled test sets, and random exchanges, a test.
-        confidence: probability that an interval covers; 1 minus it is the level of tests.
-        seed: the study's seed.
+    ``samples`` are the resampled test sets, and random exchanges, of a test; ``confidence`` is the
+    probability that an interval covers, and 1 minus it the level of tests.
     """
 
     samples: int
@@ -175,9 +173,8 @@ def p_value(null_differences: Array, difference: float) -> float:
 def paired_bootstrap(resamples: Array, difference: float) -> float:
     """Returns the p-value of the paired bootstrap test (Koehn 2004), as sacreBLEU computes it.
 
-    Args:
-        resamples: differences of the two systems on the same resamples.
-        difference: absolute difference of the values on the whole item.
+    ``resamples`` are the systems' differences on the same resamples, ``difference`` is the
+    absolute one on the whole item.
     """
     differences = np.abs(finite(resamples))
     return p_value(differences - differences.mean(), difference)
@@ -187,13 +184,9 @@ def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]
     """Returns differences under the null hypothesis of approximate randomisation.
 
     Riezler & Maxwell (2005): if the systems are alike, exchanging their answers to some
-    segments changes nothing.
-
-    Args:
-        first, second: the same metric of two systems.
-        kept: for each of the two, the sums of statistics over the segments that an
-            exchange leaves in place (``exchange_mask`` times the statistics); the
-            sums over the exchanged ones follow by subtraction.
+    segments changes nothing. ``kept`` has for each of the two the sums of statistics over the
+    segments that an exchange leaves in place (``drawn_mask`` times the statistics); the sums over
+    the exchanged ones follow by subtraction.
     """
     all_first, all_second = first.statistics.sum(axis=0), second.statistics.sum(axis=0)
     mixed_first = first.combine(kept[0] + all_second - kept[1])

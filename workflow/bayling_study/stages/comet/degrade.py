@@ -26,12 +26,9 @@ into the word "nan"; both have the same tokens."""
 class Material:
     """A segment and what its damaged versions are made from.
 
-    Attributes:
-        source, reference: the aligned texts.
-        foreign: the same sentence in a third language, or empty.
-        donor: the reference of another segment in the same language.
-        spaced: whether the target language writes spaces between words; else a character is the
-            unit that is dropped, swapped or replaced.
+    ``foreign`` is the same sentence in a third language, or empty; ``donor`` the reference of
+    another segment in the same language. Where the target language is not ``spaced``, a character
+    and not a word is the unit that is dropped, swapped or replaced.
     """
 
     source: str

@@ -25,12 +25,7 @@ Array = NDArray[np.float64]
 def compare(
     base: Sequence[Opinion], export: Sequence[Opinion], bootstrap: BootstrapSection, seed: int
 ) -> dict[str, Any]:
-    """Compares an export with its base.
-
-    Args:
-        base, export: opinions of the same conversations in the same order.
-        bootstrap: number of resamples and coverage.
-        seed: of the study.
+    """Compares opinions of an export and its base on the same conversations in the same order.
 
     Returns:
         ``base`` and ``export``, each ``{perplexity, low, high, bits}`` (bits a
