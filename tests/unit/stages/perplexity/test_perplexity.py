@@ -76,7 +76,7 @@ def test_only_answers_count_and_padding_changes_nothing(loaded, conversations):
             view.nats, nats[supervised].double().numpy(), rtol=2e-4, atol=1e-5
         )
         assert view.best.tolist() == logits.argmax(-1)[supervised].tolist()
-        assert len(view.nats) == conversation.answer_tokens
+        assert len(view.nats) == sum(conversation.mask)
 
 
 def test_the_tokens_are_those_of_training(loaded, conversations):

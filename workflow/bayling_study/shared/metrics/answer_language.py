@@ -10,32 +10,24 @@ against no answer. On short texts identifiers err; there both must vote against.
 from collections.abc import Sequence
 
 from bayling_study.shared.interactive.checks import matched_share
-from bayling_study.shared.metrics.identification import SHORT, Votes, is_off, letters, votes
+from bayling_study.shared.metrics.identification import SHORT, is_off, letters, votes
 
 COPIED = 0.8
 """Share of an answer's words, in order, that make it a copy; ``KEPT`` of demands is alike."""
 
 
 def in_language(answer: str, reference: str, language: str, given: Sequence[str]) -> bool:
-    """Tells whether an answer is in a language and no copy of one of the given texts.
+    """Tells whether a system's answer is in a language and no copy of what the user wrote.
 
-    Args:
-        answer: what a system wrote.
-        reference: the right answer, the control.
-        language: code of the language asked for; one that no identifier knows is not judged.
-        given: texts that the user wrote, the source among them.
+    The reference is the control. A language that no identifier knows is not judged. ``given`` are
+    the user's texts, the source among them.
     """
     if any(_copied(answer, text) and not _copied(reference, text) for text in given):
         return False
     found = votes([answer, reference], language)
     off = is_off(found)
-    return not off[0] or bool(off[1]) or (letters(answer) < SHORT and not _agreed(found))
+    return not off[0] or bool(off[1]) or (letters(answer) < SHORT and not found[0, [1, 3]].all())
 
 
 def _copied(text: str, given: str) -> bool:
     return matched_share(text, given, of="one") >= COPIED
-
-
-def _agreed(found: Votes) -> bool:
-    """Tells whether both identifiers vote against the first text."""
-    return bool(found[0, 1] and found[0, 3])

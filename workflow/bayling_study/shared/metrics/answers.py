@@ -38,11 +38,9 @@ def options_of(config: StudyConfig, cache: Path | None, spm: Path | None = None)
 
     ``cache`` keeps statistics; ``spm`` is the download of spBLEU's model, if there is one.
     """
-    tokenizers: dict[str, list[str]] = {
-        code: [*names] for code, names in config.scoring.tokenizers.items()
-    }
-    model = None if spm is None else files_root(spm) / translation.MODEL
     scoring = config.scoring
+    tokenizers: dict[str, list[str]] = {code: [*own] for code, own in scoring.tokenizers.items()}
+    model = None if spm is None else files_root(spm) / translation.MODEL
     known = StatisticsCache(cache), scoring.off_target, model, tuple(scoring.metrics)
     return Options(tokenizers, *known)
 

@@ -22,11 +22,9 @@ SCHEMA = 1
 
 @dataclass
 class StatisticsCache:
-    """Arrays of counts by content; without a folder nothing is kept.
+    """Arrays of counts by content, in a folder that the first one makes; without it none is kept.
 
-    Attributes:
-        folder: where entries are; it is made when the first one is written.
-        hits, misses: how often an entry was found and how often it was computed.
+    ``hits`` and ``misses`` count the entries that were found and computed.
     """
 
     folder: Path | None = None

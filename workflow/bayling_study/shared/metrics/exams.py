@@ -34,13 +34,8 @@ TEMPLATE_WORDS = ("Answer", "Choice")
 
 @dataclass(frozen=True)
 class Rule:
-    """How a kind of exam is marked.
-
-    Attributes:
-        signature: names the rule in every score.
-        extract: returns the answer found in an output, or none.
-        right: compares the extracted answer with the gold answer.
-    """
+    """How a kind of exam is marked: its name in every score, what finds the answer in an output
+    (or none), and what compares that with the gold answer."""
 
     signature: str
     extract: Callable[[str], str | None]
@@ -98,11 +93,10 @@ def _rates(answers: Answers, rule: Rule, gold: list[str], suffix: str = "") -> l
     given = [rule.extract(text) for text in answers.last_turns()]
     right = [_marked(rule, answer, key) for answer, key in zip(given, gold, strict=True)]
     unread = [float(answer is None) for answer in given]
-    note = f"{int(sum(right))}/{len(right)} right"
-    lost = f"{int(sum(unread))} answers"
+    notes = f"{int(sum(right))}/{len(right)} right", f"{int(sum(unread))} answers"
     return [
-        rate(f"accuracy{suffix}", rule.signature, right, note=note),
-        rate(f"unparseable{suffix}", rule.signature, unread, note=lost),
+        rate(f"accuracy{suffix}", rule.signature, right, note=notes[0]),
+        rate(f"unparseable{suffix}", rule.signature, unread, note=notes[1]),
     ]
 
 

@@ -80,8 +80,7 @@ def signature(knowing: Sequence[str]) -> str:
 
 def is_off(found: Votes) -> NDArray[np.bool_]:
     """Tells which texts have a vote against the language and none for it."""
-    against = (found[:, 1] > 0) | (found[:, 3] > 0)
-    return np.asarray(against & (found[:, 0] == 0) & (found[:, 2] == 0))
+    return np.asarray(found[:, [1, 3]].any(axis=1) & ~found[:, [0, 2]].any(axis=1))
 
 
 def agreement(found: Votes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -29,15 +29,11 @@ KEPT_REFERENCE = "interactive|kept:words-in-order-of-previous-reference|version:
 
 @dataclass(frozen=True)
 class CheckedTurn:
-    """One judged turn.
+    """A judged turn: its conversation's place in the item, its own (from 1), its demand's kind.
 
-    Attributes:
-        conversation: position of its conversation in the item.
-        number: position of the turn, from 1.
-        kind: kind of its demand.
-        met: whether all checks are satisfied; none where the demand has no checks.
-        kept: share of the previous answer's words that are kept, in order; none at turn 1.
-        kept_reference: the same of the references, which is what a correct revision keeps.
+    ``met`` is none where the demand has no checks. ``kept`` is the share of the previous answer's
+    words that are kept, in order, ``kept_reference`` that of the references, which is what a
+    correct revision keeps; both are none at turn 1.
     """
 
     conversation: int

@@ -14,9 +14,11 @@ everything up to its last occurrence."""
 BOX = r"\boxed"
 DOLLARS = re.compile(r"\$(.*)\$")
 NUMBER = re.compile(r"\$?\d+(?:\.\d+)?(?!\w)")
-DROPPED = ("\n", r"\!")
-SPELLINGS = (("\\\\", "\\"), ("tfrac", "frac"), ("dfrac", "frac"))
-DECORATION = (r"\left", r"\right", r"^{\circ}", r"^\circ", r"\$")
+SPELLINGS = {
+    **{"\n": "", r"\!": "", "\\\\": "\\", "tfrac": "frac", "dfrac": "frac"},
+    **dict.fromkeys((r"\left", r"\right", r"^{\circ}", r"^\circ", r"\$"), ""),
+}
+"""Spellings to the usual ones, in the order in which they are replaced."""
 UNIT = r"\text{ "
 """Text that starts with a space is a unit behind the number."""
 
@@ -65,12 +67,8 @@ def equivalent(answer: str | None, gold: str) -> bool:
 
 def normalise(text: str) -> str:
     r"""Returns a canonical LaTeX spelling: fractions as ``\frac{a}{b}``, no units, no spaces."""
-    for symbol in DROPPED:
-        text = text.replace(symbol, "")
-    for spelling, usual in SPELLINGS:
+    for spelling, usual in SPELLINGS.items():
         text = text.replace(spelling, usual)
-    for symbol in DECORATION:
-        text = text.replace(symbol, "")
     text = text.partition(UNIT)[0].replace(r"\%", "")
     text = text.replace(" .", " 0.").replace("{.", "{0.")
     if text.startswith("."):

@@ -63,9 +63,8 @@ class Measurement:
 class Answers:
     """What a system answered to all prompts of one item, in the prompts' order.
 
-    Attributes:
-        path: file of the hypotheses, for messages.
-        released: whether others made them; they are compared as they are (``one_form``).
+    ``path`` is the hypotheses' file, for messages. Others made what is ``released``; that is
+    compared as it is (``one_form``).
     """
 
     suite: str
@@ -110,9 +109,8 @@ class Answers:
         found = {prompt.languages.get("target") for prompt in self.prompts}
         language = found.pop()
         if found or not language:
-            raise StudyError(
-                "the prompts of one item need one target language", where=self.where(0)
-            )
+            what = "the prompts of one item need one target language"
+            raise StudyError(what, where=self.where(0))
         return language
 
 

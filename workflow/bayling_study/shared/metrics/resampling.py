@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
@@ -28,12 +27,10 @@ random bits in parts as at once."""
 
 @dataclass(frozen=True)
 class Resampling:
-    """How often and from which seed to resample.
+    """How often and from which seed, the study's, to resample.
 
-    Attributes:
-        samples: resampled test sets, and random exchanges, a test.
-        confidence: probability that an interval covers; 1 minus it is the level of tests.
-        seed: the study's seed.
+    ``samples`` are the resampled test sets, and random exchanges, of a test; ``confidence`` is the
+    probability that an interval covers, and 1 minus it the level of tests.
     """
 
     samples: int
@@ -89,8 +86,7 @@ def drawn_counts(generator: np.random.Generator, samples: int, segments: int) ->
 
 def drawn_mask(generator: np.random.Generator, samples: int, segments: int) -> Array:
     """Returns random 0/1 choices of the segments that keep their system, (samples, segments)."""
-    drawn = generator.integers(2, size=(samples, segments), dtype=bool)
-    return drawn.astype(np.float64)
+    return generator.integers(2, size=(samples, segments), dtype=bool).astype(np.float64)
 
 
 def drawn_sums(statistics: Sequence[Array], draw: Draw, plan: Resampling) -> list[Array]:
@@ -177,9 +173,8 @@ def p_value(null_differences: Array, difference: float) -> float:
 def paired_bootstrap(resamples: Array, difference: float) -> float:
     """Returns the p-value of the paired bootstrap test (Koehn 2004), as sacreBLEU computes it.
 
-    Args:
-        resamples: differences of the two systems on the same resamples.
-        difference: absolute difference of the values on the whole item.
+    ``resamples`` are the systems' differences on the same resamples, ``difference`` is the
+    absolute one on the whole item.
     """
     differences = np.abs(finite(resamples))
     return p_value(differences - differences.mean(), difference)
@@ -189,13 +184,9 @@ def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]
     """Returns differences under the null hypothesis of approximate randomisation.
 
     Riezler & Maxwell (2005): if the systems are alike, exchanging their answers to some
-    segments changes nothing.
-
-    Args:
-        first, second: the same metric of two systems.
-        kept: for each of the two, the sums of statistics over the segments that an
-            exchange leaves in place (``exchange_mask`` times the statistics); the
-            sums over the exchanged ones follow by subtraction.
+    segments changes nothing. ``kept`` has for each of the two the sums of statistics over the
+    segments that an exchange leaves in place (``drawn_mask`` times the statistics); the sums over
+    the exchanged ones follow by subtraction.
     """
     all_first, all_second = first.statistics.sum(axis=0), second.statistics.sum(axis=0)
     mixed_first = first.combine(kept[0] + all_second - kept[1])
@@ -207,7 +198,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Returns Holm's step-down correction (1979) of a family of p-values, in their order."""
     order = np.argsort(finite(p_values))
     raised = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
-    return _in_order(np.maximum.accumulate(np.minimum(raised, 1.0)), order)
+    corrected = np.maximum.accumulate(np.minimum(raised, 1.0))
+    return [float(value) for value in corrected[np.argsort(order)]]
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
@@ -217,11 +209,5 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """
     order = np.argsort(finite(p_values))[::-1]
     raised = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
-    return _in_order(np.minimum.accumulate(np.minimum(raised, 1.0)), order)
-
-
-def _in_order(corrected: Array, order: NDArray[np.intp]) -> list[float]:
-    """Returns corrected p-values in the order in which their family was given."""
-    placed = np.empty_like(corrected)
-    placed[order] = corrected
-    return [float(value) for value in placed]
+    corrected = np.minimum.accumulate(np.minimum(raised, 1.0))
+    return [float(value) for value in corrected[np.argsort(order)]]

@@ -38,8 +38,7 @@ SIGNATURE = "review|format:FairEval|orders:{orders}|version:{version}"
 class QuestionReviews:
     """One question's reviews: a pair of scores for each order in which it was judged.
 
-    Attributes:
-        orders: whether the system was shown second, a pair.
+    ``orders`` tells of each pair whether the system was shown second.
     """
 
     category: str

@@ -44,12 +44,8 @@ def text_key(*texts: str) -> bytes:
 
 
 class Cache:
-    """Scores and embeddings of one model at one precision.
-
-    Attributes:
-        scores: key of a triple's texts to its score.
-        embeddings: key of a text to its sentence embedding, an fp32 vector.
-    """
+    """One model's scores by the keys of triples, and its fp32 sentence embeddings by those of
+    texts, at one precision."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -37,13 +37,10 @@ METRICS = {
 
 @dataclass(frozen=True)
 class CometCheckpoint:
-    """Where a COMET model's files are.
+    """A COMET model's weights ``X/checkpoints/model.ckpt`` and its encoder's folder.
 
-    Attributes:
-        file: the weights, ``X/checkpoints/model.ckpt``.
-        encoder: folder of the encoder's configuration and tokenizer, or none if only the hub's
-            local cache can have them.
-        source: id of its source, where several models score and each needs a name of its own.
+    There is no such folder if only the hub's local cache can have the encoder's configuration and
+    tokenizer. ``source`` is an id, where several models score and each needs a name of its own.
     """
 
     file: Path
@@ -83,12 +80,9 @@ class CometCheckpoint:
             raise StudyError(f"not a COMET checkpoint ({error})", where=path) from error
         found = values.get("class_identifier") if isinstance(values, dict) else None
         if found not in METRICS:
-            raise StudyError(
-                f"the model's class is {found!r}",
-                where=path,
-                fix=f"a checkpoint of one of the classes {', '.join(METRICS)}, "
-                "such as Unbabel/wmt22-comet-da or Unbabel/XCOMET-XL",
-            )
+            fix = f"a checkpoint of one of the classes {', '.join(METRICS)}, such as"
+            fix += " Unbabel/wmt22-comet-da or Unbabel/XCOMET-XL"
+            raise StudyError(f"the model's class is {found!r}", where=path, fix=fix)
         return dict(values)
 
     @cached_property
@@ -118,15 +112,13 @@ class CometCheckpoint:
         for root in (self.folder, *self.folder.parents[:2]):
             manifest = root / MANIFEST
             if manifest.exists():
-                self._verify_download(manifest)
+                name = self.file.relative_to(self.folder).as_posix()
+                rows = [r for r in read_json(manifest)["files"] if r["path"].endswith(name)]
+                if not rows:
+                    raise StudyError(f"{self.file.name} is not in its manifest", where=manifest)
+                _insist(self.file, self.weights_hash == rows[0]["sha256"])
                 return str(manifest)
         return "nothing"
-
-    def _verify_download(self, manifest: Path) -> None:
-        for row in read_json(manifest)["files"]:
-            if row["path"].endswith(self.file.relative_to(self.folder).as_posix()):
-                return _insist(self.file, self.weights_hash == row["sha256"])
-        raise StudyError(f"{self.file.name} is not in its manifest", where=manifest)
 
 
 def _insist(path: Path, same: bool) -> None:

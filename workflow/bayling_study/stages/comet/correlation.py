@@ -20,9 +20,8 @@ BATCH_TOKENS = 4096
 def measure(model: RegressionMetric, rows: list[Degraded]) -> dict[str, Any]:
     """Returns rank correlations of a model's scores with the deserved ones.
 
-    Returns:
-        ``spearman`` and ``kendall`` over all rows, ``n``; ``by_direction``: Spearman in each;
-        ``by_kind``: the mean score given and deserved of each kind of damage.
+    They are ``spearman`` and ``kendall`` over all ``n`` rows, Spearman ``by_direction``, and
+    ``by_kind`` of damage the mean score given and deserved.
     """
     with tempfile.TemporaryDirectory() as scratch:
         scorer = Scorer(model, Cache(Path(scratch)), BATCH_TOKENS)

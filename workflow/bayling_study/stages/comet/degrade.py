@@ -9,7 +9,7 @@ run-on text, repetition, another language, the source untranslated, another sent
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 UNTRANSLATED_SCORE = 0.05
 """Of a copied source or a wrong language: just above nothing, since names may survive."""
@@ -26,12 +26,9 @@ into the word "nan"; both have the same tokens."""
 class Material:
     """A segment and what its damaged versions are made from.
 
-    Attributes:
-        source, reference: the aligned texts.
-        foreign: the same sentence in a third language, or empty.
-        donor: the reference of another segment in the same language.
-        spaced: whether the target language writes spaces between words; else a character is the
-            unit that is dropped, swapped or replaced.
+    ``foreign`` is the same sentence in a third language, or empty; ``donor`` the reference of
+    another segment in the same language. Where the target language is not ``spaced``, a character
+    and not a word is the unit that is dropped, swapped or replaced.
     """
 
     source: str
@@ -91,7 +88,7 @@ def mixed_damage(material: Material, generator: random.Random) -> Damaged:
     """Replacement, then loss, then swaps: most like the output of a real, weak system."""
     text, score = material.reference, 1.0
     for damage in (replace_units, drop_units, swap_units):
-        step = Material(material.source, text, material.foreign, material.donor, material.spaced)
+        step = replace(material, reference=text)
         if generator.random() < 0.7 and len(step.units(text)) > 1:
             text, factor = damage(step, generator)
             score *= factor

@@ -27,9 +27,8 @@ ESTIMATE_ROWS = 4096
 class Scorer:
     """A loaded model, its cache and its batch size.
 
-    Attributes:
-        encoded: number of texts (of ``JointScorer`` triples) that this run had to encode.
-        encoding_seconds: time spent on that.
+    ``encoded`` texts (of ``JointScorer`` triples) were new to this run and took
+    ``encoding_seconds``.
     """
 
     def __init__(self, model: CometModel, cache: Cache, batch_tokens: int) -> None:

@@ -25,12 +25,7 @@ Array = NDArray[np.float64]
 def compare(
     base: Sequence[Opinion], export: Sequence[Opinion], bootstrap: BootstrapSection, seed: int
 ) -> dict[str, Any]:
-    """Compares an export with its base.
-
-    Args:
-        base, export: opinions of the same conversations in the same order.
-        bootstrap: number of resamples and coverage.
-        seed: of the study.
+    """Compares opinions of an export and its base on the same conversations in the same order.
 
     Returns:
         ``base`` and ``export``, each ``{perplexity, low, high, bits}`` (bits a
@@ -45,25 +40,21 @@ def compare(
     tokens = np.array([len(opinion.nats) for opinion in base], dtype=np.float64)
     sums = np.array([[opinion.nats.sum() for opinion in side] for side in (base, export)])
     if not np.isfinite(sums).all():
-        raise StudyError(
-            "a model gives probabilities that are not numbers",
-            fix="generation: {precision: bf16}   (fp16 overflows in some models)",
-        )
+        fix = "generation: {precision: bf16}   (fp16 overflows in some models)"
+        raise StudyError("a model gives probabilities that are not numbers", fix=fix)
     resamples = _perplexities(sums, tokens, _weights(len(tokens), bootstrap.samples, seed))
     values = _perplexities(sums, tokens, np.ones((1, len(tokens))))[:, 0]
     sides = [
         {"perplexity": float(value), **_interval(drawn, bootstrap), "bits": math.log2(value)}
         for value, drawn in zip(values, resamples, strict=True)
     ]
+    change = _interval(resamples[1] - resamples[0], bootstrap)
     before, after = (np.concatenate([o.nats for o in side]) for side in (base, export))
     best = [np.concatenate([o.best for o in side]) for side in (base, export)]
     return {
         "base": sides[0],
         "export": sides[1],
-        "difference": {
-            "value": float(values[1] - values[0]),
-            **_interval(resamples[1] - resamples[0], bootstrap),
-        },
+        "difference": {"value": float(values[1] - values[0]), **change},
         "n": len(tokens),
         "tokens": int(tokens.sum()),
         "top1_agreement": float(np.mean(best[0] == best[1])),
@@ -73,9 +64,9 @@ def compare(
 
 def method(bootstrap: BootstrapSection) -> str:
     """Says how the intervals were made."""
+    percent = f"{100 * bootstrap.confidence:g} %"
     return (
-        f"percentile bootstrap over conversations, {bootstrap.samples} samples, "
-        f"{100 * bootstrap.confidence:g} %, paired"
+        f"percentile bootstrap over conversations, {bootstrap.samples} samples, {percent}, paired"
     )
 
 

@@ -19,22 +19,11 @@ from bayling_study.shared import templates
 
 @dataclass(frozen=True)
 class ConversationTokens:
-    """One conversation as tokens.
-
-    Attributes:
-        name: ``SUITE/ID`` of the prompt.
-        ids: token ids.
-        mask: true for the tokens of the answers and of the ends of answers.
-    """
+    """Prompt ``SUITE/ID`` as tokens; the mask is true for answers and the ends of answers."""
 
     name: str
     ids: list[int]
     mask: list[bool]
-
-    @property
-    def answer_tokens(self) -> int:
-        """Returns the number of tokens whose probability is measured."""
-        return sum(self.mask)
 
 
 def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Prompt]:

@@ -19,12 +19,8 @@ LOGIT_VALUES = 1 << 27
 
 @dataclass(frozen=True)
 class Opinion:
-    """A model's view of one conversation's answers.
-
-    Attributes:
-        nats: negative log-probability of each answer token, fp64 ``(tokens,)``.
-        best: most probable token at each of these positions ``(tokens,)``.
-    """
+    """Each answer token's negative log-probability, and the most probable token in its place;
+    both have shape ``(tokens,)``."""
 
     nats: NDArray[np.float64]
     best: NDArray[np.int64]
@@ -35,11 +31,8 @@ def opinions(
 ) -> list[Opinion]:
     """Reads all conversations, longest first, and returns the opinions in their order.
 
-    Args:
-        model: transformers model in evaluation mode.
-        conversations: what to read.
-        batch_tokens: tokens of a batch, padding included; one conversation is always taken.
-        name: the model's, for the meter.
+    The transformers model is in evaluation mode. ``batch_tokens`` include padding; one
+    conversation is always taken. ``name`` is for the meter.
     """
     capacity = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
     found: dict[int, Opinion] = {}
