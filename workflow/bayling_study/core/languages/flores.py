@@ -38,8 +38,7 @@ class FloresLanguage(NamedTuple):
         flores101: name of its files in FLORES-101, ``zho_simpl``.
         flores200: its code in FLORES-200 and NLLB, ``zho_Hans``; see ``spellings``.
         resources: how much text OPUS has that is aligned with English.
-        in_xlmr: whether XLM-R, COMET's encoder, was trained on it; scores of
-            COMET for other languages mean little.
+        in_xlmr: whether XLM-R, COMET's encoder, was trained on it; COMET says little of others.
     """
 
     code: str
