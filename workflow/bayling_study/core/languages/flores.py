@@ -14,9 +14,9 @@ Sources of the table, ``flores.tsv``:
 """
 
 import csv
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.core.lookup import look_up
 
@@ -28,8 +28,7 @@ RENAMED = {
 """FLORES-200 codes that FLORES+ writes otherwise (its README, "Language coverage")."""
 
 
-@dataclass(frozen=True)
-class FloresLanguage:
+class FloresLanguage(NamedTuple):
     """One language of FLORES-101.
 
     ``code`` is that of directions (ISO 639; ``zht`` is Chinese in traditional script),

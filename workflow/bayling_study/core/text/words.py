@@ -17,20 +17,15 @@ import unicodedata
 
 from bayling_study.core.text import scripts
 
+MARKS = frozenset("\u200c\u200d\uff9e\uff9f").union(
+    mark
+    for mark in map(chr, (*range(0x300, 0x10000), *range(0xE0100, 0xE01F0)))
+    if unicodedata.category(mark)[0] == "M"
+)
+"""All that belongs to the character before it. U+FF9E and U+FF9F are the voicing marks of
+half-width kana. Above the first plane only the variation selectors of ideographs count: the other
+marks there are rare scripts', and looking for them would take most of the time of ``TOKEN``."""
 
-def _marks() -> frozenset[str]:
-    """Returns all that belongs to the character before it.
-
-    U+FF9E and U+FF9F are the voicing marks of half-width kana. Above the first plane only
-    the variation selectors of ideographs count: the other marks there are rare scripts',
-    and looking for them would take most of the time of ``TOKEN``.
-    """
-    places = *range(0x300, 0x10000), *range(0xE0100, 0xE01F0)
-    found = (chr(code) for code in places if unicodedata.category(chr(code))[0] == "M")
-    return frozenset(found) | frozenset("\u200c\u200d\uff9e\uff9f")
-
-
-MARKS = _marks()
 _ALONE = "".join(scripts.UNSPACED.values())
 _MARK = "".join(mark for mark in sorted(MARKS) if mark < "\U00010000") + "\U000e0100-\U000e01ef"
 TOKEN = re.compile(rf"[{_ALONE}][{_MARK}]*|(?:[^\W_{_ALONE}]+[{_MARK}]*)+|\S")

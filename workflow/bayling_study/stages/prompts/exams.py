@@ -28,8 +28,8 @@ class Exam(NamedTuple):
     rule: AnswerRule
 
 
-CHINESE = {name for name in EXAM_TASKS if name.startswith("gaokao-")} - {"gaokao-english"}
-CHINESE |= {"logiqa-zh"}
+GAOKAO = {name for name in EXAM_TASKS if name.startswith("gaokao-")}
+CHINESE = GAOKAO - {"gaokao-english"} | {"logiqa-zh"}
 """Exams whose frame is Chinese."""
 RULES: dict[str, AnswerRule] = {"gaokao-physics": "set", "gaokao-mathcloze": "math"}
 TASKS = {

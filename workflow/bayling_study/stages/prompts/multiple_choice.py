@@ -1,16 +1,14 @@
 """What every collection of multiple-choice questions gives."""
 
 import string
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.records import Prompt
 
 LETTERS = string.ascii_uppercase
 
 
-@dataclass(frozen=True)
-class ExamQuestion:
+class ExamQuestion(NamedTuple):
     """One question as a system reads it, up to where its answer begins.
 
     ``choices`` are the possible answers as they are written, ``gold`` the right one's position.

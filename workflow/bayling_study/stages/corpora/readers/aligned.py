@@ -50,11 +50,7 @@ def refuse_idle_options(corpus: ParallelCorpus, where: str) -> None:
 
 
 def score(text: str, where: str) -> float:
-    """Returns the score of a mined pair.
-
-    Raises:
-        StudyError: the text is no number, or none that can be compared ("nan").
-    """
+    """Returns a mined pair's score (``StudyError`` if it is no number, or "nan" or infinite)."""
     try:
         rating = float(text)
     except ValueError:

@@ -40,15 +40,11 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 
 
 def _file(download: Path, corpus: ParallelCorpus, code: str) -> Path:
-    """Returns a language's file; FLORES+ has renamed some (``flores.RENAMED``).
-
-    Raises:
-        StudyError: the download has it by neither name; the error has the configured one.
-    """
+    """Returns a language's file; FLORES+ has renamed some (``flores.RENAMED``)."""
     for name in spellings(code):
         with suppress(StudyError):
             return locate(download, corpus.file(corpus.path, name))
-    return locate(download, corpus.file(corpus.path, code))
+    return locate(download, corpus.file(corpus.path, code))  # its error has the configured name
 
 
 def _rows(path: Path) -> list[FloresRow]:
@@ -58,11 +54,7 @@ def _rows(path: Path) -> list[FloresRow]:
 
 
 def _documents(pivot: Path, rows: list[FloresRow]) -> list[str]:
-    """Returns the article of each sentence, if the release says so.
-
-    Raises:
-        StudyError: it says so of more or fewer sentences than there are.
-    """
+    """Returns the article of each sentence, if the release says so."""
     metadata = pivot.parent.parent / f"metadata_{pivot.parent.name}.tsv"
     if pivot.suffix in TABLES:
         return [row.document for row in rows]

@@ -44,11 +44,7 @@ def object_of(row: Any, where: str) -> dict[str, Any]:
 
 
 def text_of(row: dict[str, Any], key: str, where: str) -> str:
-    """Returns a text field of a row.
-
-    Raises:
-        StudyError: the key is missing or its value is not text.
-    """
+    """Returns a text field of a row (``StudyError`` if it is missing or not text)."""
     if key not in row:
         raise StudyError(f"the key {key!r} is missing", where=where)
     if not isinstance(row[key], str):

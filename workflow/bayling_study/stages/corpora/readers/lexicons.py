@@ -16,9 +16,8 @@ from bayling_study.stages.corpora.readers.lines import lines
 from bayling_study.stages.corpora.readers.locate import locate
 from bayling_study.stages.corpora.readers.odd import OddRow
 
-CEDICT_LINE = re.compile(r"(\S+) (\S+) \[([^\]]*)\] /(.*)/")
+CEDICT_LINE = re.compile(r"(?P<traditional>\S+) (?P<simplified>\S+) \[[^\]]*\] /(.*)/")
 CEDICT_NOTE = re.compile(r"\([^()]*\)|\[[^\]]*\]")
-CEDICT_FORMS = {"traditional": 0, "simplified": 1}
 REFERENCES = ("CL:", "see ", "variant of", "old variant", "also written", "surname ", "abbr. for")
 """Glosses that explain a word instead of translating it."""
 
@@ -52,7 +51,7 @@ def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
     """
     path = locate(download, lexicon.path)
     for language, form in lexicon.languages.items():
-        if form not in CEDICT_FORMS:
+        if form not in CEDICT_LINE.groupindex:
             raise StudyError(f"no form is called {form!r}", fix="simplified or traditional")
         for number, line in lines(path):
             if line.startswith("#") or not line:
@@ -60,9 +59,8 @@ def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
             match = CEDICT_LINE.fullmatch(line)
             if not match:
                 yield OddRow(language, "not a CC-CEDICT entry", f"{path}:{number}", line[:200])
-            elif gloss := _gloss(match[4]):
-                word = match[1 + CEDICT_FORMS[form]]
-                yield Term(lexicon.source, lexicon.pivot, language, gloss, word)
+            elif gloss := _gloss(match[3]):
+                yield Term(lexicon.source, lexicon.pivot, language, gloss, match[form])
 
 
 def _gloss(text: str) -> str:

@@ -44,11 +44,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 
 
 def paragraphs(path: Path) -> dict[str, str]:
-    """Returns the texts of a page's headings and paragraphs by their ids.
-
-    Raises:
-        StudyError: the file is not UTF-8.
-    """
+    """Returns the texts of a page's headings and paragraphs by their ids."""
     found = {}
     for element in page_tree(path).xpath("//*[@id]"):
         text = " ".join(element.text_content().split())

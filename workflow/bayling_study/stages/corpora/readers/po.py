@@ -51,11 +51,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 
 
 def messages(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Yields number, English and translation of a catalogue's usable messages.
-
-    Raises:
-        StudyError: the file is not a catalogue.
-    """
+    """Yields number, English and translation of a catalogue's usable messages."""
     for number, message in enumerate(_catalogue(path), start=1):
         one = isinstance(message.id, str) and isinstance(message.string, str)
         if one and message.id and message.string and not message.fuzzy:
