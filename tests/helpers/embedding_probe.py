@@ -11,12 +11,12 @@ import os
 import sys
 from typing import Any
 
-import deepspeed
 import torch
 from deepspeed.utils import safe_get_full_grad
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.stages.tuning.engine import start_engine
+from bayling_study.stages.tuning.processes import start_processes
 
 OFTEN, TIMES = 7, 1000
 
@@ -26,7 +26,7 @@ def main() -> None:
     foundation, stage = sys.argv[1:]
     os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1")
     os.environ["MASTER_PORT"] = "0"  # any that is free
-    deepspeed.init_distributed(dist_backend="gloo")
+    start_processes()
     settings = {"zero_stage": int(stage), "offload": "none", "precision": "bf16"}
     section = TuningSection.model_validate({**settings, "max_length": TIMES + 24})
     engine = start_engine(foundation, section, "sdpa")

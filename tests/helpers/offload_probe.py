@@ -16,6 +16,7 @@ import transformers
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.stages.tuning.engine import deepspeed_config, model_dtype
+from bayling_study.stages.tuning.processes import start_processes
 
 HIDDEN, LAYERS, VOCABULARY = 512, 6, 800
 
@@ -25,7 +26,7 @@ def main() -> None:
     stage, precision = sys.argv[1:]
     os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1")
     os.environ["MASTER_PORT"] = "0"  # any that is free
-    deepspeed.init_distributed(dist_backend="gloo")
+    start_processes()
     settings = TuningSection.model_validate(
         {"zero_stage": int(stage), "offload": "optimizer", "precision": precision}
     )

@@ -42,12 +42,11 @@ def _content(path: Path) -> bytes:
     """Returns what of a file can change a result: of a module, its tree without words about it."""
     if path.suffix != ".py":
         return path.read_bytes()
-    return _plain(_tree(path)).encode()
+    return _plain(_tree(path.read_text(encoding="utf-8"))).encode()
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+_tree = cache(ast.parse)
+"""By the text and not by the file, which may be edited while the workflow is read."""
 
 
 def _plain(node: object) -> str:
@@ -105,7 +104,7 @@ def _imports(path: Path) -> set[Path]:
     if path.suffix != ".py":
         return set()
     found: set[Path] = set()
-    for node in ast.walk(_tree(path)):
+    for node in ast.walk(_tree(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
