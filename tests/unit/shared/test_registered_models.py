@@ -55,6 +55,16 @@ def send(study: Path, uri: str) -> None:
     mlflow.set_registry_uri(uri)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _environment():
+    """Takes back what MLflow writes into the environment: other tests would ask that store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "")
+        yield
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_study(tmp_path_factory.mktemp("registered") / "demo")
