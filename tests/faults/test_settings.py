@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from bayling_study.dag.rules import Dag
+from helpers.main_workflow import main_workflow
 from helpers.sandbox import ROOT, Sandbox
 
 EMBEDDED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -81,21 +80,6 @@ def changed(values: dict, path: str, value: object) -> dict:
         place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
     place[last] = value
     return whole
-
-
-def main_workflow(path: Path) -> SimpleNamespace:
-    """Returns as much of Snakemake's workflow as the entry asks for."""
-    nothing = SimpleNamespace(prefix=None, _prefix_replacements=None)
-    modifier = SimpleNamespace(is_main_snakefile=lambda: True, path_modifier=nothing)
-    usage = SharedFSUsage.all()
-    return SimpleNamespace(
-        modifier=modifier,
-        storage_settings=SimpleNamespace(shared_fs_usage=usage, default_storage_provider=None),
-        deployment_settings=SimpleNamespace(deployment_method=set()),
-        config_settings=SimpleNamespace(config={}),
-        configfiles=[path],
-        remote_exec=True,
-    )
 
 
 def verdict(values: dict, base: Path) -> str:

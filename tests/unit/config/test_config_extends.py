@@ -13,6 +13,7 @@ from bayling_study.config.systems import FoundationSystem, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
 from helpers import ROOT
+from helpers.main_workflow import main_workflow
 
 SYSTEMS = {"a": {"kind": "foundation", "source": "smollm2"}}
 FULL = ("bayling-7b", "bayling-13b", "bayling-2-7b", "bayling-2-13b", "bayling-2-8b")
@@ -72,8 +73,9 @@ def test_snakemakes_merged_values_and_files_give_the_same_study(
     by_files = load_config(folder / "first.yaml", folder / "second.yaml")
     monkeypatch.chdir(ROOT)
     files = [folder / "first.yaml", folder / "second.yaml"]
-    assert Dag.open(files, {}).config == by_files
-    assert Dag.open(files[:1], {"tuning": {"epochs": 1}}).config == by_files
+    given = {"tuning": {"epochs": 1}}
+    assert Dag.open(main_workflow(*files), {}).config == by_files
+    assert Dag.open(main_workflow(files[0], given=given), {}).config == by_files
     assert (by_files.tuning.epochs, by_files.tuning.batch) == (1, 8)
 
 
