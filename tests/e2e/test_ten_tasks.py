@@ -10,7 +10,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +78,6 @@ def choose(label: str, option: str) -> str:
       while (JSON.stringify(shownNow.chosen) !== JSON.stringify(given())
         || !document.querySelector("article")) await new Promise((next) => setTimeout(next, 20));
     }})({json.dumps(label)}, {json.dumps(option)})"""
-
-
-@pytest.fixture(scope="module")
-def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    opened = Browser(tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")
