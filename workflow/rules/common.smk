@@ -6,6 +6,9 @@ from bayling_study.dag.layout import one_of
 RETRIES = 0 if workflow.remote_exec else 2
 # Under a scheduler the profile's set-threads decides; `workflow.cores` would then be an error.
 ALL_CORES = workflow.resource_settings.cores or 1
+# What waits for a core together starts in the order of what hangs on it: a model that is to be
+# trained first, then answers, of which the rest is made. `commands/running/estimate.py` counts so.
+FIRST, EARLY = 2, 1
 # A scheduler deals out GPUs and enforces a job's runtime; on one machine jobs take free cards.
 # Resources, not parameters: where a job runs is no reason to run it again.
 ON_SCHEDULER = workflow.remote_exec or not workflow.local_exec

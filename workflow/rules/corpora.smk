@@ -9,6 +9,7 @@ rule corpora:
         report=f"{S}/corpora/report.json",
     log:
         f"{S}/logs/corpora.log",
+    priority: FIRST
     conda:
         "../../envs/study.yaml"
     resources:

@@ -11,6 +11,7 @@ rule deltas_apply:
         directory(f"{S}/deltas/applied/{{system}}"),
     log:
         f"{S}/logs/deltas/applied-{{system}}.log",
+    priority: FIRST
     conda:
         "../../envs/study.yaml"
     resources:
@@ -37,6 +38,7 @@ rule deltas_make:
         directory(f"{S}/deltas/made/{{system}}"),
     log:
         f"{S}/logs/deltas/made-{{system}}.log",
+    priority: FIRST
     conda:
         "../../envs/study.yaml"
     resources:

@@ -6,6 +6,7 @@ rule export:
         directory(f"{S}/export/{{system}}"),
     log:
         f"{S}/logs/export/{{system}}.log",
+    priority: FIRST
     conda:
         "../../envs/study.yaml"
     resources:

@@ -8,6 +8,7 @@ rule foundation:
         f"{STUDY.layout.resources}/logs/foundation/{{source}}-{{row}}.log",
     wildcard_constraints:
         row="[0-9a-f]{8}",
+    priority: FIRST
     conda:
         "../../envs/study.yaml"
     resources:

@@ -9,6 +9,7 @@ rule generation:
         f"{S}/logs/generation/{{system}}.log",
     wildcard_constraints:
         system=one_of(STUDY.layout.with_model()),
+    priority: EARLY
     conda:
         "../../envs/study.yaml"
     resources:

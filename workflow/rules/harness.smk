@@ -7,6 +7,7 @@ rule harness:
         directory(f"{S}/harness/{{system}}"),
     log:
         f"{S}/logs/harness/{{system}}.log",
+    priority: EARLY
     conda:
         "../../envs/study.yaml"
     resources:

@@ -10,6 +10,7 @@ rule masks:
         directory(f"{S}/masks/{{system}}"),
     log:
         f"{S}/logs/masks/{{system}}.log",
+    priority: FIRST
     conda:
         "../../envs/study.yaml"
     resources:

@@ -6,6 +6,7 @@ rule prompts:
         f"{S}/prompts/{{suite}}.jsonl",
     log:
         f"{S}/logs/prompts/{{suite}}.log",
+    priority: FIRST
     conda:
         "../../envs/study.yaml"
     resources:

@@ -14,6 +14,7 @@ rule synthesis:
         card=f"{S}/synthesis/{{mixture}}/README.md",
     log:
         f"{S}/logs/synthesis/{{mixture}}.log",
+    priority: FIRST
     conda:
         "../../envs/study.yaml"
     threads: lambda wildcards: STUDY.synthesis_workers(wildcards.mixture)

@@ -12,6 +12,7 @@ rule tuning:
         directory(f"{S}/tuning/{{system}}"),
     log:
         f"{S}/logs/tuning/{{system}}.log",
+    priority: FIRST
     retries: TUNING_RETRIES
     conda:
         "../../envs/study.yaml"

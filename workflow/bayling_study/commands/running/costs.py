@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_names, record_of
-from bayling_study.config.systems import Int8System
+from bayling_study.config.systems import FoundationSystem, Int8System
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.core.records import stream_prompts
@@ -31,6 +31,8 @@ MODELS = {rule for rule, row in TABLE.items() if row["model"] == "yes"}
 PARAMETERS = PUBLISHED["smollm2"].parameters()
 INT8 = 1.5
 """How much longer an 8-bit system answers on cores, which rebuild its matrices."""
+UNTUNED = 1.35
+"""How much longer a model answers that nobody has taught where to stop: it uses up its tokens."""
 SUITE = 1000
 """Prompts of a suite that is not written yet."""
 
@@ -63,7 +65,8 @@ class Costs:
             return 1.0
         model = foundation_model(self.layout, foundation_of(self.layout.config, system))
         size = model.shape.parameters() / PARAMETERS if model.shape else 1.0
-        return size * (INT8 if system in self.layout.names(Int8System) else 1.0)
+        kind = type(self.layout.config.systems[system])
+        return size * {Int8System: INT8, FoundationSystem: UNTUNED}.get(kind, 1.0)
 
     def counted(self, rule: str, name: str) -> float:
         """Returns what all meters of a job count together; 0 where that is for them to say."""

@@ -1,6 +1,7 @@
 """How long the rest of a run takes: what is expected of its jobs, corrected by those that ended.
 
-Jobs that are left are dealt out to the cores, the shortest first. A job is expected to take what
+Jobs that are left are dealt out to the cores, the longest first, as the rules' priorities have
+Snakemake do where it matters. A job is expected to take what
 ``costs`` says, times how much longer than that finished jobs took: of its rule, else of its kind.
 """
 
@@ -118,7 +119,8 @@ class Estimate:
             ready = [rule for rule in waiting if not self.needs[rule] & (busy - {rule})]
             if not ready and not ends:
                 ready = [next(iter(waiting))]  # rules that need each other: jobs do not
-            for seconds, rule in sorted((s, name) for name in ready for s in waiting[name]):
+            jobs = sorted(((s, name) for name in ready for s in waiting[name]), reverse=True)
+            for seconds, rule in jobs:
                 held = min(self.cores, 1e9) if rule in WIDE else 1
                 if sum(end[2] for end in ends) + held <= self.cores:
                     heapq.heappush(ends, (now + seconds, rule, held))
