@@ -30,8 +30,6 @@ class SourceRow(Source):
 
     id: Name
     """What the configuration calls it, and the first part of its folder's name."""
-    first: int = 0
-    """Rows kept of each file, in a rehearsal; 0 keeps all."""
 
 
 COLUMNS = ("id", *Source.model_fields)
@@ -65,9 +63,6 @@ def known_sources(config: StudyConfig) -> dict[str, SourceRow]:
             fix = f"another name, or a copy of it by download.local: {{{name}: PATH}}"
             raise StudyError(f"{path} has a source of that name", where=f"sources.{name}", fix=fix)
         rows[name] = SourceRow(id=name, **source.model_dump())
-    if config.rehearsal:
-        cut = {"first": config.rehearsal.rows}
-        rows = {name: row.model_copy(update=cut) for name, row in rows.items()}
     return rows
 
 
@@ -84,7 +79,6 @@ def source_row(config: StudyConfig, source: str) -> SourceRow:
 def row_hash(row: SourceRow) -> str:
     """Returns 8 hex digits of what decides a source's bytes; part of its folder's name."""
     values = row.model_dump(mode="json", include=set(IDENTITY))
-    values |= {"first": row.first} if row.first else {}
     return sha256_json(values)[:ROW_HASH_DIGITS]
 
 
