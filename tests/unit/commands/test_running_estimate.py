@@ -18,10 +18,13 @@ import pytest
 import yaml
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from bayling_study.commands.running import costs
 from bayling_study.commands.running import run as run_module
 from bayling_study.commands.running.estimate import Estimate, Running
 from bayling_study.commands.running.meters import read_meter
 from bayling_study.commands.running.run import Run, clock, to_go
+from bayling_study.dag.shapes import Model
+from bayling_study.shared.sizing.shape import Shape
 from helpers import ROOT
 from helpers.tiny import study
 
@@ -172,6 +175,8 @@ def test_the_rest_of_short_runs_is_known_to_the_minute(name, tmp_path, monkeypat
     for source in ("catalogues", "instructions", "tiny-model"):
         values = json.loads(json.dumps(values).replace(f'"{source}"', '"smollm2"'))
     config.write_text(yaml.safe_dump(values))
+    tiny = Model(Shape(64, 2, 4, 2, 16, 128, 1000), "config.json")  # about the one that ran
+    monkeypatch.setattr(costs, "foundation_model", lambda layout, system: tiny)
     said = Recorded(name, [config], tmp_path, monkeypatch).forecasts([], 1)
     late = said[len(said) // 2 :]
     assert max(abs(guess - left) for guess, left in late) < MINUTE

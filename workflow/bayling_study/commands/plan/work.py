@@ -8,10 +8,9 @@ on two cores of an AMD EPYC of 2024 (processor time, torch 2.13).
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bayling_study.commands.plan.counts import answers_of, mixture_of, passes, prompts_of
 from bayling_study.commands.plan.probe import Speed
-from bayling_study.config.suites import InteractiveSuite, TranslationSuite
 from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
-from bayling_study.dag.chain import mixture_tokens
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops
@@ -30,8 +29,6 @@ second on idle cores (``dag.interpreter.SPINS``)."""
 READ_SHARE = 0.53
 """Of the products' speed that reading and writing answers reach: a fifth of the foundation's
 prompts took 44 s of processor time."""
-FILLED = 0.68
-"""Tokens of a conversation per token that its recipe may have, before they are counted."""
 SHARED = 0.72
 """Of a mixture's tokens, those that training computes: a shared start stands once a sequence."""
 SUPERVISED = 0.23
@@ -73,7 +70,7 @@ class Work:
         if self.text:
             found = [self._plain("corpora", "corpora", [], TURNS["corpora"] * corpus_bytes)]
         for name, suite in suites.items():
-            turns = TURNS.get(suite.kind, 0) * (self._prompts(name) or 0)
+            turns = TURNS.get(suite.kind, 0) * (prompts_of(layout, name) or 0)
             found.append(self._plain("prompts", name, self.text, turns))
         if self.comet and embedded:
             turns = TURNS["comet"] * embedded.rows * embedded.epochs
@@ -83,7 +80,7 @@ class Work:
         for name in layout.with_model():
             found += self._model(name, [f"prompts/{suite}" for suite in suites])
         answered = [f"generation/{name}" for name in layout.with_model()]
-        answers = sum(self._answers(suite) or 0 for suite in layout.generated_suites())
+        answers = sum(answers_of(layout, suite) or 0 for suite in layout.generated_suites())
         turns = TURNS["scoring"] * answers
         scored = [self._plain("scoring", name, answered, turns) for name in layout.evaluated()]
         if self.comet:  # a released model's size is not known here
@@ -112,11 +109,16 @@ class Work:
 
     def _model(self, name: str, prompts: list[str]) -> list[Job]:
         """Returns the jobs that make a system and let it answer."""
-        shape = self.shapes[name]  # without one, the time of its jobs is not known
+        layout, shape = (
+            self.layout,
+            self.shapes[name],
+        )  # without one, the time of its jobs is not known
         system, needs, found = self.config.systems[name], list(prompts), []
         if isinstance(system, TunedSystem):
             mixture, seconds = system.mixture, self._training(name, shape) if shape else None
-            turns = {rule: TURNS[rule] * self._mixture(name)[0] for rule in ("synthesis", "masks")}
+            turns = {
+                rule: TURNS[rule] * mixture_of(layout, name)[0] for rule in ("synthesis", "masks")
+            }
             found = [
                 self._plain("synthesis", mixture, [*self.text, *prompts], turns["synthesis"]),
                 self._plain("masks", name, [f"synthesis/{mixture}"], turns["masks"]),
@@ -133,49 +135,19 @@ class Work:
         seconds = self._answering(name, shape) if shape else None
         return [*found, self._job("generation", name, needs, seconds, "model")]
 
-    def _mixture(self, name: str) -> tuple[int, float]:
-        """Returns a mixture's conversations, and its tokens as counted or as expected."""
-        mixture = self.config.synthesis.mixtures[self.layout.system(name, TunedSystem).mixture]
-        tokens, counted = mixture_tokens(self.layout, name)
-        if not counted:
-            limits = mixture.recipe_max_tokens
-            most, shares = mixture.max_tokens, mixture.shares.items()
-            each = sum(share * min(limits.get(recipe, most), most) for recipe, share in shares)
-            tokens = FILLED * mixture.conversations * each
-        return mixture.conversations, tokens
-
     def _training(self, name: str, shape: Shape) -> float:
-        tuning, (count, tokens) = self.config.tuning_of(name), self._mixture(name)
-        most = tuning.max_steps * tuning.batch / count if tuning.max_steps else tuning.epochs
-        tokens *= min(tuning.epochs, most)
+        tuning, (count, tokens) = self.config.tuning_of(name), mixture_of(self.layout, name)
+        tokens *= passes(self.layout, name)
         pairs = tokens * tokens / count
         work = model_flops(shape, round(SHARED * tokens), round(SUPERVISED * tokens), round(pairs))
         work *= 4 / 3 if tuning.gradient_checkpointing else 1
         return work / (self.speed.products * self.speed.cores * TRAINED_SHARE)
 
-    def _prompts(self, suite: str) -> int | None:
-        """Returns the prompts of a suite; none where only its source tells them."""
-        found = self.config.suites[suite]
-        made = self.layout.prompts([suite])[0]
-        if made.is_file():
-            return made.read_bytes().count(b"\n")
-        if isinstance(found, TranslationSuite | InteractiveSuite):
-            each = getattr(found, "segments", 0) or getattr(found, "conversations", 0)
-            return len(found.directions) * int(each)
-        return None
-
-    def _answers(self, suite: str) -> float | None:
-        """Returns a suite's answers: one for each turn of a prompt."""
-        found, count = self.config.suites[suite], self._prompts(suite)
-        if count is None or not isinstance(found, InteractiveSuite):
-            return count
-        return count * sum(n * w for n, w in found.turns.items()) / sum(found.turns.values())
-
     def _answering(self, name: str, shape: Shape) -> float | None:
         seconds = 0.0
         kind = "foundation" if isinstance(self.config.systems[name], FoundationSystem) else "tuned"
         for suite in self.layout.generated_suites():
-            count, found = self._answers(suite), self.config.suites[suite]
+            count, found = answers_of(self.layout, suite), self.config.suites[suite]
             how, prompt = getattr(found, "decoding", None), PROMPT_TOKENS.get(found.kind, 125)
             if count is None or how is None:
                 return None

@@ -11,15 +11,13 @@ import csv
 import os
 import platform
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 
+from bayling_study.commands.plan.counts import answers_of, mixture_of, passes
 from bayling_study.commands.plan.jobs import job_names, record_of
 from bayling_study.config.systems import FoundationSystem, Int8System
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
-from bayling_study.core.records import stream_prompts
-from bayling_study.dag.chain import mixture_tokens
 from bayling_study.dag.rules import Dag
 from bayling_study.dag.shapes import PUBLISHED, foundation_model, foundation_of
 
@@ -34,7 +32,7 @@ INT8 = 1.5
 UNTUNED = 1.25
 """How much longer a model answers that nobody has taught where to stop: it uses up its tokens."""
 SUITE = 1000
-"""Prompts of a suite that is not written yet."""
+"""Answers of a suite whose number only its source tells."""
 
 
 class Costs:
@@ -49,6 +47,7 @@ class Costs:
         self.names = job_names(dag)
         records = [*dag.layout.study.glob("runs/*/*.json"), *dag.layout.shared_records()]
         self.before = dict(_before(records))
+        self.answers: dict[tuple[str, float], float] = {}
 
     def __call__(self, rule: str, name: str) -> float:
         """Returns the seconds that a job is expected to take."""
@@ -57,6 +56,8 @@ class Costs:
             return before[0] * (work / before[1] if before[1] else 1.0)
         row = TABLE.get(rule, OTHERS)
         size = self._size(name.partition(" ")[0]) if rule in MODELS else 1.0
+        if row["work"] == "tokens":
+            size *= passes(self.layout, name) / self.layout.config.tuning_of(name).epochs
         return float(row["start"]) + float(row["each"]) * work * size
 
     def _size(self, system: str) -> float:
@@ -77,7 +78,7 @@ class Costs:
         config, layout = self.layout.config, self.layout
         match TABLE.get(rule, OTHERS)["work"]:
             case "tokens":
-                return mixture_tokens(layout, name)[0] * config.tuning_of(name).epochs
+                return mixture_of(layout, name)[1] * config.tuning_of(name).epochs
             case "instructions":
                 mixture = layout.instructions(name).name if rule == "masks" else name
                 return config.synthesis.mixtures[mixture].conversations
@@ -86,23 +87,25 @@ class Costs:
             case "rows" if config.comet.embedded:
                 return config.comet.embedded.rows * config.comet.embedded.epochs
             case "questions":
-                return _turns(layout.prompts(layout.knowledge_suites()))
+                return self._turns(layout.knowledge_suites())
             case "turns" if rule == "judging":
-                return _turns(layout.prompts([name.partition(" ")[2]]))
+                return self._turns([name.partition(" ")[2]])
             case "turns":
-                return _turns(layout.prompts(layout.generated_suites()))
+                return self._turns(layout.generated_suites())
             case "answers":
-                return _turns(layout.prompts()) * len(layout.evaluated())
+                return self._turns(config.suites) * len(layout.evaluated())
         return 0.0
 
+    def _turns(self, suites: Iterable[str]) -> float:
+        return sum(self._answers(name) for name in suites)
 
-def _turns(files: Iterable[Path]) -> int:
-    return sum(_of_file(p, p.stat().st_mtime) if p.is_file() else SUITE for p in files)
-
-
-@cache
-def _of_file(path: Path, _: float) -> int:
-    return sum(len(prompt.turns) for prompt in stream_prompts(path))
+    def _answers(self, suite: str) -> float:
+        """Returns a suite's answers; once they are counted, they stay."""
+        path = self.layout.prompts([suite])[0]
+        key = suite, path.stat().st_mtime if path.is_file() else 0.0
+        if key not in self.answers:
+            self.answers[key] = answers_of(self.layout, suite) or SUITE
+        return self.answers[key]
 
 
 def _before(records: Iterable[Path]) -> Iterator[tuple[tuple[str, str], tuple[float, float]]]:

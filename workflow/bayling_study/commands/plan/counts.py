@@ -1,0 +1,53 @@
+"""How much a study has to do: as counted where it was, else as its configuration lets expect."""
+
+from bayling_study.config.suites import InteractiveSuite, TranslationSuite
+from bayling_study.config.systems import TunedSystem
+from bayling_study.core.records import stream_prompts
+from bayling_study.dag.chain import mixture_tokens
+from bayling_study.dag.layout import Layout
+
+FILLED = 0.68
+"""Tokens of a conversation per token that its recipe may have, before they are counted: measured
+with the embedded study."""
+
+
+def mixture_of(layout: Layout, system: str) -> tuple[int, float]:
+    """Returns the conversations and the tokens of a tuned system's mixture."""
+    mixture = layout.config.synthesis.mixtures[layout.system(system, TunedSystem).mixture]
+    tokens, counted = mixture_tokens(layout, system)
+    if not counted:
+        limits, most = mixture.recipe_max_tokens, mixture.max_tokens
+        shares = mixture.shares.items()
+        each = sum(share * min(limits.get(recipe, most), most) for recipe, share in shares)
+        tokens = FILLED * mixture.conversations * each
+    return mixture.conversations, tokens
+
+
+def passes(layout: Layout, system: str) -> float:
+    """Returns how often a tuned system sees its mixture, which ``max_steps`` may end early."""
+    tuning, (count, _) = layout.config.tuning_of(system), mixture_of(layout, system)
+    most = tuning.max_steps * tuning.batch / count if tuning.max_steps else tuning.epochs
+    return float(min(tuning.epochs, most))
+
+
+def prompts_of(layout: Layout, suite: str) -> int | None:
+    """Returns the prompts of a suite; none where only its source tells them."""
+    made = layout.prompts([suite])[0]
+    if made.is_file():
+        return made.read_bytes().count(b"\n")
+    found = layout.config.suites[suite]
+    if isinstance(found, TranslationSuite | InteractiveSuite):
+        each = getattr(found, "segments", 0) or getattr(found, "conversations", 0)
+        return len(found.directions) * int(each)
+    return None
+
+
+def answers_of(layout: Layout, suite: str) -> float | None:
+    """Returns a suite's answers, one for each turn of a prompt; none where nobody knows."""
+    made, found = layout.prompts([suite])[0], layout.config.suites[suite]
+    if made.is_file():
+        return sum(len(prompt.turns) for prompt in stream_prompts(made))
+    count = prompts_of(layout, suite)
+    if count is None or not isinstance(found, InteractiveSuite):
+        return count
+    return count * sum(n * w for n, w in found.turns.items()) / sum(found.turns.values())
