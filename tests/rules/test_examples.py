@@ -36,6 +36,7 @@ FILES = {
 """Example to the files of the user's own that it names; a path that is absent is refused."""
 
 ADDS = {
+    "alma": {"download": 3, "prompts": 2, "generation_elsewhere": 7},
     "curriculum": {"tuning": 1, "masks": 1, "scoring": 1},
     "delta": {"deltas_make": 1},
     "endpoint": {"generation_elsewhere": 1},

@@ -86,7 +86,8 @@ class FloresSuite(Section):
 
 
 class Wmt22Suite(Section):
-    """WMT22 general test sets, from the BayLing release or from sacreBLEU."""
+    """General test sets of WMT22, from the BayLing release or from sacreBLEU, or of WMT23 and WMT24
+    (``source: wmt23``), from sacreBLEU alone."""
 
     kind: Literal["wmt22"]
     source: Name = "bayling-release"

@@ -155,6 +155,30 @@ class TestAlpaca:
         ]
         assert drafts[0].conversation.id == "src/alpaca.json/1"
 
+    def test_reads_multialpaca_and_coig_cqia_as_they_are(self, tmp_path: Path) -> None:
+        given = "「私は英語が苦手です。」"
+        multialpaca = [
+            {"instruction": '"都市は？"', "input": None, "output": "東京です。"},
+            {"instruction": "平仮名に", "input": given, "output": "「わたし」"},
+        ]
+        cqia = {
+            "instruction": "为什么？", "input": "", "output": "因为。",
+            "task_type": {"major": ["问答"], "minor": ["逻辑问答"]}, "domain": ["通用"],
+            "metadata": "来源", "answer_from": "human", "human_verified": True, "copyright": "无",
+        }  # fmt: skip
+        for name, rows in (("ja.jsonl", multialpaca), ("COIG-CQIA-full.jsonl", [cqia])):
+            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            put(tmp_path, name, lines.encode())
+        ja = [contents(draft) for draft in alpaca.read(tmp_path, talk("alpaca", "ja.jsonl"))]
+        assert ja == [
+            [("user", '"都市は？"'), ("assistant", "東京です。")],
+            [("user", f"平仮名に\n{given}"), ("assistant", "「わたし」")],
+        ]
+        (zh,) = alpaca.read(tmp_path, talk("alpaca", "COIG-CQIA-full.jsonl"))
+        assert [contents(draft) for draft in zh] == [
+            [("user", "为什么？"), ("assistant", "因为。")]
+        ]
+
     def test_accepts_an_archive_with_its_top_folder(self, tmp_path: Path) -> None:
         put(
             tmp_path,

@@ -110,6 +110,21 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return Study(tmp_path, monkeypatch)
 
 
+def test_outputs_in_the_folders_of_alma_are_converted(study: Study) -> None:
+    for file in study.release.glob(f"{TRANSLATION}/sys/*"):
+        file.unlink()
+    folder = study.release / TRANSLATION / "sys" / "zhen"
+    folder.mkdir()
+    (folder / "test.zh-en.en").write_text("Hello\n\nGood\u2028morning\n", encoding="utf-8")
+    system = study.convert("sys", "wmt22", "wmt22-zh")
+    assert system["items"] == {"wmt22": ["zh-en"], "wmt22-zh": []}  # they answer English prompts
+    turns = [row["turns"] for row in study.rows("sys", "wmt22")]
+    assert turns == [["Hello"], [""], ["Good\u2028morning"]]
+    (folder.parent / "zh-en.hypo").write_text("a\nb\nc\n")
+    with pytest.raises(StudyError, match="more than one file fits"):
+        study.convert("sys", "wmt22")
+
+
 def test_what_is_there_is_converted(study: Study) -> None:
     system = study.convert("sys")
     assert system["items"] == {

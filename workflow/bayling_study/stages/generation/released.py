@@ -2,7 +2,8 @@ r"""Readers of released output files, one for each kind of suite.
 
 Layout below each system's folder, of all but one's own that of ictnlp/BayLing 8f6ecb9:
 
-- translation: ``A-B.hypo`` or ``A-B.zh_prompt.hypo``, one segment per line;
+- translation: ``A-B.hypo`` or ``A-B.zh_prompt.hypo``, one segment per line; in fe1ixxu/ALMA
+  ``AB/test.A-B.B``;
 - outputs of one's own: ``A-B.txt``, one segment per line;
 - constrained: ``hypo.A-B.B.jsonl`` or ``hypo.A-B.B.zh_prompt.jsonl``, the input rows
   with ``hypo`` added;
@@ -52,7 +53,7 @@ class Reader:
 
     Attributes:
         pattern: file name of an item, for ``glob``, with its target language, a mark of
-            Chinese prompts, and the system that was judged.
+            Chinese prompts, and the system that was judged; ``|`` between several.
         rows: reads a file.
     """
 
@@ -79,8 +80,9 @@ def find(folder: Path, suite: suites.Suite, item: str) -> Path | None:
     """
     mark = ".zh_prompt" if getattr(suite, "prompt_language", "") == "zh" else ""
     target, judged = item.rpartition("-")[2], getattr(suite, "judged", "")
-    pattern = READERS[suite.kind].pattern.format(item=item, target=target, mark=mark, judged=judged)
-    found = sorted(folder.glob(pattern))
+    names = {"item": item, "pair": item.replace("-", ""), "target": target, "judged": judged}
+    pattern = READERS[suite.kind].pattern.format(**names, mark=mark)
+    found = sorted(path for part in pattern.split("|") for path in folder.glob(part))
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise StudyError(f"more than one file fits {pattern}: {names}", where=folder)
@@ -154,7 +156,7 @@ def _text(value: object, where: str, name: str) -> str:
 
 
 READERS = {
-    "wmt22": Reader("{item}{mark}.hypo", _translations),
+    "wmt22": Reader("{item}{mark}.hypo|{pair}/test.{item}{mark}.{target}", _translations),
     **dict.fromkeys(("file", "flores", "translation"), Reader("{item}.txt", _own)),
     "constrained": Reader("hypo.{item}.{target}{mark}.jsonl", _constrained),
     "exams": Reader("predict.*.{item}.zero-shot.jsonl", _exams),
