@@ -31,7 +31,7 @@ MODELS = {rule for rule, row in TABLE.items() if row["model"] == "yes"}
 PARAMETERS = PUBLISHED["smollm2"].parameters()
 INT8 = 1.5
 """How much longer an 8-bit system answers on cores, which rebuild its matrices."""
-UNTUNED = 1.35
+UNTUNED = 1.25
 """How much longer a model answers that nobody has taught where to stop: it uses up its tokens."""
 SUITE = 1000
 """Prompts of a suite that is not written yet."""
