@@ -97,8 +97,7 @@ STUDY_CONFIG = path(
 def command(module: str, /, **options: Option | OneOf | Actions) -> argparse.ArgumentParser:
     """Returns the command line of the program with this ``__name__``, explained as its module is.
 
-    ``base_checkpoint=path(…)`` is ``--base-checkpoint``; of sub-commands, the key says where the
-    chosen one goes.
+    ``base_checkpoint=path(…)`` is ``--base-checkpoint``; a sub-command goes to its key.
     """
     program = sys.modules[module]
     name = program.__spec__.name if program.__spec__ else module

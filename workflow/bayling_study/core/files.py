@@ -25,8 +25,7 @@ FOREIGN = re.compile(
     r"(^|/)(\.snakemake_timestamp|\.nfs[0-9a-f]+|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini"
     r"|\.ipynb_checkpoints/.*)$"
 )
-"""Files that Snakemake, NFS, file managers and notebooks leave in a finished folder; they are no
-part of its content."""
+"""What Snakemake, NFS, file managers and notebooks leave in a folder: no part of its content."""
 
 
 def sync_directory(path: Path) -> None:
@@ -176,8 +175,7 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> int:
 def read_jsonl(path: Path) -> Iterator[Any]:
     """Yields the rows of a JSON-lines file, one at a time.
 
-    A missing newline at the end of the file is accepted (three released
-    BayLing-80 files have none); an empty line is not.
+    The last line needs no line end (three BayLing-80 files have none); an empty line is refused.
 
     Raises:
         StudyError: names the file and the line that cannot be read.

@@ -33,9 +33,8 @@ class FloresLanguage(NamedTuple):
 
     ``code`` is that of directions (ISO 639; ``zht`` is Chinese in traditional script),
     ``flores101`` the name of its files in FLORES-101 (``zho_simpl``), ``flores200`` its code in
-    FLORES-200 and NLLB (``zho_Hans``; see ``spellings``). ``resources`` says how much text OPUS has
-    that is aligned with English, ``in_xlmr`` whether XLM-R, COMET's encoder, was trained on it:
-    scores of COMET for other languages mean little.
+    FLORES-200 and NLLB (``zho_Hans``; see ``spellings``). ``resources`` says how much OPUS aligns
+    with English, ``in_xlmr`` whether COMET's encoder was trained on it: else its scores mean little.
     """
 
     code: str

@@ -68,8 +68,7 @@ class WeightFile:
 def lay_out(name: str, specs: Sequence[Spec]) -> WeightFile:
     """Returns the layout of a safetensors file that holds the given tensors.
 
-    Wider types come first, as the library writes them, so that every tensor is aligned to its
-    own element size.
+    Wider types come first, as the library does it, so that each is aligned to its own size.
     """
     entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0

@@ -20,8 +20,7 @@ from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 log = logging.getLogger(__name__)
 
 AHEAD = 4
-"""Requests that are begun for each that may be in flight, so that one slow answer at the
-head of the line stops nobody."""
+"""Requests begun for each that may be in flight: one slow answer ahead stops nobody."""
 LONGEST_BACKOFF = 60.0
 """Seconds between two tries, where the server asks for nothing."""
 LONGEST_WAIT = 600.0

@@ -255,8 +255,7 @@ def _segment(name: str, row: Row, source: str, target: str, texts: dict[str, str
 def kept_names(segment: DirectedPair) -> list[str]:
     """Returns words with a capital inside the sentence that stand alike, once, on both sides.
 
-    The first word of a sentence has a capital anyway and does not count, nor do
-    words of fewer than three letters.
+    The first word of a sentence does not count, nor do words of fewer than three letters.
     """
     result: list[str] = []
     english = segment.source_text if segment.source == "en" else segment.target_text

@@ -9,8 +9,7 @@ from bayling_study.shared.interactive.checks import Check
 class DirectedPair(NamedTuple):
     """An aligned pair seen in one direction; ``source`` and ``target`` are language codes.
 
-    The id is that of a row of the corpora, ``corpus`` that of its upstream source;
-    ``document`` keeps neighbours together.
+    ``id`` is that of a row, ``corpus`` of its source; ``document`` keeps neighbours together.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """Which averages over items a suite reports: what its prompts say.
 
 A prompt's ``meta["averages"]`` names the averages that its item enters. The
-prompts stage knows why (trained or zero-shot, script, resources); whoever
-scores, COMET's environment included, only has to read. Standard library only.
+prompts stage knows why (trained or zero-shot, script, resources). Standard library only: the COMET
+environment reads them too.
 """
 
 from collections.abc import Iterable

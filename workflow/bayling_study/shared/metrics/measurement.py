@@ -1,8 +1,7 @@
 """The common form of every metric: statistics of each segment, and how their sums combine.
 
-BLEU, chrF, rates and ratios are all functions of sums over segments. A
-resampled test set is then a weighted sum, so a thousand of them are one matrix
-product (``resampling``) and no text is read twice.
+BLEU, chrF, rates and ratios are functions of sums over segments. A resampled test set is then a
+weighted sum: a thousand are one matrix product (``resampling``), and no text is read twice.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -63,8 +62,7 @@ class Measurement:
 class Answers:
     """What a system answered to all prompts of one item, in the prompts' order.
 
-    ``path`` is the hypotheses' file, for messages. Others made what is ``released``; that is
-    compared as it is (``one_form``).
+    ``path`` is the hypotheses' file. What others ``released`` is compared as it is (``one_form``).
     """
 
     suite: str

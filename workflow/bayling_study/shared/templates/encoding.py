@@ -50,8 +50,7 @@ def encode(
 ) -> tuple[list[int], list[bool]]:
     """Returns a whole conversation's ids and loss mask, both of the same length.
 
-    The mask is true for the tokens of the assistant's contents and for the
-    token that ends each of them.
+    The mask is true for the assistant's contents and for the token that ends each of them.
 
     Raises:
         StudyError: the messages do not alternate or do not end with the assistant.

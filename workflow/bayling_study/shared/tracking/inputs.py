@@ -1,8 +1,7 @@
 """Is an input still what its job wrote?
 
-A bit that flipped on the disk, or a file somebody edited, would go into every
-number made from it. So each job compares what it is about to read with the
-record of the job that wrote it, and the files of a source with its manifest.
+A flipped bit, or a file somebody edited, would go into every number made from it. So each job
+compares what it is about to read with its writer's record, and a source's files with its manifest.
 Standard library only: the COMET environment uses this module too.
 """
 

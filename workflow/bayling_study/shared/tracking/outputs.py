@@ -1,8 +1,7 @@
 """May a job write where it was told to?
 
-A program that somebody starts by hand, or a rule with a slip in it, must not
-replace what another job made, nor what it reads itself. Standard library only:
-the COMET environment uses this module too.
+A program started by hand, or a rule with a slip in it, must not replace what another job made, nor
+what it reads itself. Standard library only: the COMET environment uses this module too.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """The embedded study's COMET model, by unbabel-comet's own training code, in its environment.
 
 The released checkpoints need a model hub. Without one, a small ``RegressionMetric`` is trained
-from random weights on training-side segments with known damage (``degrade``), and has to prove
-itself on held-out damage before it may score anything. It is called ``comet-embedded``: it
+from random weights on training-side segments with known damage (``degrade``), and proved
+on held-out damage before it scores anything. It is called ``comet-embedded``: it
 measures graded likeness to reference and source, and knows no human judgement. Writes a
 checkpoint folder (``checkpoints/model.ckpt``, ``hparams.yaml``, ``encoder/``,
 ``correlation.json``). ``python -m bayling_study.stages.comet.training --help``.

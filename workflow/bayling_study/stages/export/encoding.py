@@ -1,7 +1,6 @@
 """Turns one tensor into the bytes of a format and measures what that costs in accuracy.
 
-A matrix is worked on in blocks of rows that fit a processor's cache; the blocks'
-errors are summed in double precision.
+A matrix is worked on in blocks of rows that fit a cache; errors are summed in double precision.
 """
 
 import math

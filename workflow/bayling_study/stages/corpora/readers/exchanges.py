@@ -33,8 +33,7 @@ def drafts(
 ) -> Iterator[Draft | OddRow]:
     """Yields the conversation of each row of a corpus's files.
 
-    ``turns`` makes the raw turns of a row and its place; a row that it refuses (``StudyError``)
-    is odd.
+    ``turns`` makes the raw turns of a row and its place; what it refuses (``StudyError``) is odd.
     """
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
@@ -77,10 +76,9 @@ def unlearnt(item: Mapping[str, Any]) -> bool:
 def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[str, ...]]:
     """Keeps the longest usable start of a dialogue.
 
-    A system turn may come first. Assistant turns before the first user turn are
-    left out (ShareGPT's long chats are split in the middle). The dialogue ends
-    before an empty turn, a turn of an unknown role (empty ``role``), an answer that
-    is not to be learnt or a turn out of order, and after its last assistant turn.
+    A system turn may come first. Assistant turns before the first user turn are left out (ShareGPT
+    splits long chats). The dialogue ends before an empty turn, an unknown (empty) ``role``, an
+    answer not to be learnt or a turn out of order, and after its last assistant turn.
 
     Returns:
         The messages, none if no exchange is complete, and the names of the repairs.

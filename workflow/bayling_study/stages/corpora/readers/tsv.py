@@ -1,8 +1,7 @@
 """Reads aligned text in columns separated by tabs, plain or compressed.
 
-WMT's training text (``news-commentary-v18.de-en.tsv.gz``) has two columns and a
-row of two empty cells between documents; mined collections (NLLB) add scores
-and more. The config says what the columns are. Rows are not quoted.
+WMT's training text (``news-commentary-v18.de-en.tsv.gz``) has two columns and two empty cells
+between documents; mined text (NLLB) adds scores. The config names the columns; none is quoted.
 """
 
 from collections.abc import Iterator
