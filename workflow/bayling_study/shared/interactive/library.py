@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from bayling_study.core import seeds
+from bayling_study.core.records import grouped
 from bayling_study.core.text.forms import normalise, occurrences
 from bayling_study.core.text.words import sentences, spans, words
 from bayling_study.shared.interactive.lexicon import LexiconTerm, PairLexicon
@@ -131,10 +132,8 @@ class Library:
     def translations(self, source_text: str, direction: str) -> list[DirectedPair]:
         """Returns all segments of a direction with the same source text, case and spaces apart."""
         if direction not in self._by_source:
-            index: dict[str, list[DirectedPair]] = defaultdict(list)
-            for segment in self.segments(direction):
-                index[_key(segment.source_text)].append(segment)
-            self._by_source[direction] = index
+            segments = self.segments(direction)
+            self._by_source[direction] = grouped(segments, lambda one: _key(one.source_text))
         return self._by_source[direction].get(_key(source_text), [])
 
     def edits(self, segment: DirectedPair) -> list[Edit]:

@@ -15,11 +15,8 @@ def averages(prompts: Iterable[Prompt]) -> dict[str, list[str]]:
 
     The prompts of one item name the same averages.
     """
-    items: dict[str, list[str]] = {}
-    for prompt in prompts:
-        items.setdefault(prompt.item, prompt.meta.get("averages", []))
     groups: dict[str, list[str]] = {}
-    for item, names in items.items():
+    for item, names in {one.item: one.meta.get("averages", []) for one in prompts}.items():
         for name in names:
             groups.setdefault(name, []).append(item)
     return groups

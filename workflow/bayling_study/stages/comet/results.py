@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayling_study.core.records import Score
+from bayling_study.core.records import Score, grouped
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.one_form import MARK
 from bayling_study.shared.metrics.resampling import interval
@@ -77,16 +77,14 @@ def item_scores(
 def _item_means(
     segments: list[Scorable], values: list[float], suite: str, settings: CometSettings
 ) -> dict[str, ItemMean]:
-    members: dict[str, list[int]] = {}
-    for index, segment in enumerate(segments):
-        members.setdefault(segment.item, []).append(index)
     means = {}
-    for item, indices in members.items():
-        own = [values[index] for index in indices]
+    pairs = zip(segments, values, strict=True)
+    for item, members in grouped(pairs, lambda pair: pair[0].item).items():
+        own = [value for _, value in members]
         seed = derive_seed(settings.seed, "comet", suite, item)
         resamples = resampled_means(own, settings.samples, seed)
-        empty = sum(not segments[index].triple.hypothesis for index in indices)
-        form = MARK if any(segments[index].changed for index in indices) else ""
+        empty = sum(not segment.triple.hypothesis for segment, _ in members)
+        form = MARK if any(segment.changed for segment, _ in members) else ""
         means[item] = ItemMean(float(np.mean(own)), resamples, len(own), empty, form)
     return means
 

@@ -14,11 +14,9 @@ from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.suites import DIRECTED
-from bayling_study.core import cli
+from bayling_study.core import cli, parquet
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_jsonl
 from bayling_study.core.languages import is_unspaced
@@ -41,12 +39,10 @@ def read_translations(corpora: Path, languages: set[str]) -> Translations:
     """Reads the train split of ``parallel.parquet``; of doubled segments the first counts."""
     columns = ["lang_a", "lang_b", "text_a", "text_b", "split"]
     found: Translations = {}
-    with pq.ParquetFile(corpora / "parallel.parquet") as file:
-        for batch in file.iter_batches(columns=columns):
-            for row in batch.to_pylist():
-                if row["split"] == "train" and row["lang_b"] in languages:
-                    texts = found.setdefault(row["text_a"], {row["lang_a"]: row["text_a"]})
-                    texts.setdefault(row["lang_b"], row["text_b"])
+    for row in parquet.rows(corpora / "parallel.parquet", columns):
+        if row["split"] == "train" and row["lang_b"] in languages:
+            texts = found.setdefault(row["text_a"], {row["lang_a"]: row["text_a"]})
+            texts.setdefault(row["lang_b"], row["text_b"])
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics.identification import SHORT, identifiers, is_off, letters, votes
-from bayling_study.stages.corpora.repeats import key_of
+from bayling_study.stages.corpora.tables import key_of
 
 SAMPLE = 200
 """Different texts of a side that are identified; their hashes choose them."""

@@ -39,16 +39,14 @@ def drafts(
         for number, row in read_items(path):
             made = or_odd(partial(turns, row, f"{path}: row {number}"), corpus.language, row)
             name = f"{corpus.source}/{path.name}/{number}"
-            yield made if isinstance(made, OddRow) else _draft(corpus, name, made)
-
-
-def _draft(corpus: ConversationCorpus, name: str, turns: list[Message]) -> Draft:
-    messages, changes = complete_exchanges(turns)
-    whole = [message._replace(content=storable(message.content)) for message in messages]
-    if whole != messages:
-        changes = (*changes, HALVES)
-    made = Conversation(name, corpus.reader, corpus.source, [corpus.language], whole)
-    return Draft(made, changes)
+            if isinstance(made, OddRow):
+                yield made
+                continue
+            messages, changes = complete_exchanges(made)
+            whole = [message._replace(content=storable(message.content)) for message in messages]
+            about = name, corpus.reader, corpus.source, [corpus.language]
+            halves = (HALVES,) if whole != messages else ()
+            yield Draft(Conversation(*about, whole), (*changes, *halves))
 
 
 def framed(row: dict[str, Any], turns: list[Message], where: str) -> list[Message]:
