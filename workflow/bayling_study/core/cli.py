@@ -128,11 +128,7 @@ def _add(parser: argparse._ActionsContainer, options: Mapping[str, Option | OneO
 
 
 def pairs(values: list[str], option: str) -> dict[str, Path]:
-    """Turns ``["name=path", …]`` of a repeatable option into a dictionary.
-
-    Raises:
-        StudyError: an item has no ``=``.
-    """
+    """Turns ``["name=path", …]`` into a dictionary (``StudyError`` if an item has no ``=``)."""
     result: dict[str, Path] = {}
     for value in values:
         name, separator, path = value.partition("=")

@@ -147,11 +147,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Reads one JSON document.
-
-    Raises:
-        StudyError: the file is absent, is a folder, is not UTF-8 or is not JSON.
-    """
+    """Reads a JSON document (``StudyError`` if the file is absent, a folder, or no JSON)."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:

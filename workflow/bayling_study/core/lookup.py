@@ -37,11 +37,7 @@ def require(kind: str, name: str, known: Iterable[str], where: object = None) ->
 
 
 def look_up(kind: str, name: str, known: Mapping[str, Thing], where: object = None) -> Thing:
-    """Returns what a name stands for; see ``require`` for the arguments.
-
-    Raises:
-        StudyError: the name is not known.
-    """
+    """Returns what a name stands for (``StudyError`` if unknown); arguments: see ``require``."""
     require(kind, name, known, where)
     return known[name]
 

@@ -27,11 +27,7 @@ CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
 
 @cache
 def locale(code: str) -> Locale:
-    """Returns CLDR's data in a language: the names of territories, cities and so on.
-
-    Raises:
-        StudyError: CLDR has no data in it, or the code is unknown.
-    """
+    """Returns CLDR's data in a language, such as names (``StudyError`` if it has none)."""
     try:
         return Locale.parse(LOCALES.get(code, code))
     except (UnknownLocaleError, ValueError) as error:
@@ -69,11 +65,7 @@ def name(code: str, language: str = "en") -> str:
 
 @cache
 def script(code: str) -> str:
-    """Returns the ISO 15924 code of the script a language is usually written in (``Latn``).
-
-    Raises:
-        StudyError: CLDR's likely subtags do not know the language.
-    """
+    """Returns a language's usual script, ISO 15924 (``StudyError`` if CLDR does not know it)."""
     if "_" in LOCALES.get(code, ""):
         return LOCALES[code].partition("_")[2]
     likely = get_global("likely_subtags").get(code)
@@ -88,10 +80,6 @@ def is_unspaced(code: str) -> bool:
 
 
 def bleu_tokenizer(code: str) -> str:
-    """Returns sacreBLEU's tokenizer for a target language; reasons: ``BLEU_TOKENIZERS``.
-
-    Raises:
-        StudyError: the language's script is unknown.
-    """
+    """Returns sacreBLEU's tokenizer of a language (``StudyError`` if its script is unknown)."""
     usual = BLEU_TOKENIZERS.get(script(code), "char" if is_unspaced(code) else "13a")
     return BLEU_TOKENIZERS.get(code, usual)

@@ -58,11 +58,7 @@ def flores_languages() -> tuple[FloresLanguage, ...]:
 
 
 def flores(code: str) -> FloresLanguage:
-    """Returns a language of FLORES-101 by this project's code.
-
-    Raises:
-        StudyError: FLORES-101 does not have it.
-    """
+    """Returns a language by this project's code (``StudyError`` if FLORES-101 lacks it)."""
     return look_up("FLORES-101 language", code, {item.code: item for item in flores_languages()})
 
 

@@ -52,11 +52,7 @@ class StoredTensor:
         return math.prod(self.shape) * int(self.dtype.itemsize)
 
     def read(self) -> Tensor:
-        """Reads the tensor into memory of its own.
-
-        Raises:
-            StudyError: the file ends before the tensor does.
-        """
+        """Reads the tensor into memory of its own (``StudyError`` if the file is truncated)."""
         buffer = torch.empty(self.nbytes, dtype=torch.uint8)
         with open(self.file, "rb", buffering=0) as stream:
             stream.seek(self.offset)
@@ -64,11 +60,7 @@ class StoredTensor:
         return buffer.view(self.dtype).reshape(self.shape)
 
     def blocks(self) -> Iterator[Tensor]:
-        """Yields the values in blocks, each in the same memory as the one before.
-
-        Raises:
-            StudyError: the file ends before the tensor does.
-        """
+        """Yields the values in blocks, all in the same memory (``StudyError`` if truncated)."""
         buffer = torch.empty(min(BLOCK, self.nbytes), dtype=torch.uint8)
         with open(self.file, "rb", buffering=0) as stream:
             stream.seek(self.offset)

@@ -154,11 +154,7 @@ class Endpoint:
 
 
 def key_of(settings: EndpointSystem, where: str) -> str:
-    """Returns the key from the environment; empty where the system needs none.
-
-    Raises:
-        StudyError: the variable is not set, or its value cannot be sent.
-    """
+    """Returns the key, empty if none is needed (``StudyError`` if its variable holds none)."""
     if settings.key_env is None:
         return ""
     key = os.environ.get(settings.key_env, "").strip()

@@ -53,11 +53,7 @@ class Spending:
 
     @contextmanager
     def allowed(self, request: ChatRequest) -> Iterator[None]:
-        """Sets the cost of a request aside while it is in flight.
-
-        Raises:
-            StudyError: the budget cannot bear it.
-        """
+        """Sets a request's cost aside while it is in flight (``StudyError`` beyond the budget)."""
         with self._change:
             while problem := self._exceeded(request):
                 if not self._requests:

@@ -40,11 +40,7 @@ OTHER_SHARE = 0.2
 
 
 def satisfied(check: Check, answer: str, earlier: Sequence[str]) -> bool:
-    """Tells whether an answer, with those before it (oldest first), satisfies one check.
-
-    Raises:
-        StudyError: the type of the check is unknown.
-    """
+    """Tells whether an answer satisfies one check (``StudyError`` if its type is unknown)."""
     rule = look_up("check", check["type"], RULES)
     return bool(answer.strip()) and rule(check, answer, earlier)
 

@@ -40,11 +40,7 @@ class Deck:
         return len(self._heap)
 
     def draw(self) -> DirectedPair:
-        """Returns the least used segment and counts its use.
-
-        Raises:
-            IndexError: the deck has no segments.
-        """
+        """Returns the least used segment and counts its use (``IndexError`` if there is none)."""
         while True:
             use, rank, segment = self._heap[0]
             now = self._uses[segment.id]

@@ -79,9 +79,5 @@ def drawing_demand(
 
 
 def demand_named(name: str) -> Demand:
-    """Returns a demand.
-
-    Raises:
-        StudyError: nothing is registered under that name.
-    """
+    """Returns a demand (``StudyError`` if nothing is registered under that name)."""
     return look_up("demand", name, DEMANDS)

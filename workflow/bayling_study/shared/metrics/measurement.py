@@ -88,22 +88,14 @@ class Answers:
         return [hypothesis.turns[-1] for hypothesis in self.hypotheses]
 
     def last_references(self) -> list[str]:
-        """Returns each prompt's last reference.
-
-        Raises:
-            StudyError: a prompt has none.
-        """
+        """Returns each prompt's last reference (``StudyError`` if one has none)."""
         for index, prompt in enumerate(self.prompts):
             if not prompt.references:
                 raise StudyError("the prompt has no reference", where=self.where(index))
         return [prompt.references[-1] for prompt in self.prompts]
 
     def target_language(self) -> str:
-        """Returns the language of the item's answers.
-
-        Raises:
-            StudyError: the prompts name none, or several.
-        """
+        """Returns the language of the answers (``StudyError`` unless all prompts name one)."""
         found = {prompt.languages.get("target") for prompt in self.prompts}
         language = found.pop()
         if found or not language:

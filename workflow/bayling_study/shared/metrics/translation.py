@@ -36,11 +36,7 @@ def measure_flores(answers: Answers, options: Options) -> list[Measurement]:
 
 
 def spbleu(answers: Answers, model: Path, options: Options) -> Measurement:
-    """Returns spBLEU with sacreBLEU's signature.
-
-    Raises:
-        StudyError: the model cannot be read.
-    """
+    """Returns spBLEU with sacreBLEU's signature (``StudyError`` if the model cannot be read)."""
     given = _pieces(model, answers.last_turns())
     expected = _pieces(model, answers.last_references())
     note = overlap.empty_note(given)

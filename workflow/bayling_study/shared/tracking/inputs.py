@@ -47,12 +47,7 @@ def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None)
 
 
 def _check_folder(output: Reference, found: Mapping[str, str]) -> None:
-    """Compares a folder's files with those that its job wrote.
-
-    Raises:
-        StudyError: one was changed, added or is gone. A folder with an added file is as good as
-            it was: its result need not be made again.
-    """
+    """Refuses a folder with other files than its job wrote; an added one spoils no result."""
     gone = [name for name in output.files if name not in found]
     if gone:
         _changed("the file is gone", output.path / gone[0], output)
@@ -75,11 +70,7 @@ def _changed(how: str, file: Path, output: Reference) -> NoReturn:
 
 
 def check_source(download: Path) -> None:
-    """Compares the files of a fetched source with its manifest.
-
-    Raises:
-        StudyError: a file is absent, of another size or has other content.
-    """
+    """Refuses (``StudyError``) a fetched source with other files than its manifest says."""
     manifest = read_json(download / MANIFEST)
     root = Path(manifest["root"]) if manifest.get("root") else download / "files"
     for entry in manifest.get("files", []):
@@ -116,11 +107,7 @@ def finished_outputs(runs: Path, but: Path | None = None) -> list[Reference]:
 
 
 def check_record(path: Path) -> None:
-    """Checks that a run record replaces nothing but a run record.
-
-    Raises:
-        StudyError: something else is there.
-    """
+    """Refuses (``StudyError``) a run record's path where something else is."""
     if landing(path).exists():
         try:
             read_job(path)
@@ -150,11 +137,7 @@ def check_free(out: Path | None, record: Path) -> None:
 
 
 def check_apart(out: Path | None, path: Path) -> None:
-    """Checks that a job does not write over, around or into what it reads.
-
-    Raises:
-        StudyError: it would.
-    """
+    """Refuses (``StudyError``) to write over, around or into what the job reads."""
     if out is not None and touches(landing(out).resolve(), path.resolve()):
         what = f"the input {path} would be replaced or changed"
         raise StudyError(what, where=f"--out {out}", fix="another path for --out")

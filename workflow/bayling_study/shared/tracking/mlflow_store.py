@@ -33,11 +33,7 @@ DIGEST = "bayling.digest"
 
 @contextmanager
 def reached(uri: str) -> Iterator[None]:
-    """Turns the failures of a store's client into one message.
-
-    Raises:
-        StudyError: the store cannot be reached, or refused a call.
-    """
+    """Turns a store's failures, out of reach or a call refused, into one ``StudyError``."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,11 +57,7 @@ def find_runs(client: Any, experiment: str, tags: Mapping[str, str]) -> list[Any
 
 
 def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[Any]:
-    """Returns the runs of a study, its own and its jobs', and writes nothing.
-
-    Raises:
-        StudyError: the store cannot be reached.
-    """
+    """Returns the runs of a study and its jobs (``StudyError`` if the store is not reached)."""
     from mlflow import MlflowClient
 
     with reached(uri):

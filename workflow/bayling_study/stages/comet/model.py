@@ -48,11 +48,7 @@ def load_model(checkpoint: CometCheckpoint, precision: str) -> CometModel:
 
 
 def read_weights(checkpoint: CometCheckpoint) -> dict[str, Any]:
-    """Reads a checkpoint file as tensors and plain values.
-
-    Raises:
-        StudyError: the file holds anything else, which could run code when it is read.
-    """
+    """Reads a file as tensors and plain values (``StudyError`` if it holds what could be code)."""
     checkpoint.hparams  # noqa: B018  an unfit model class is reported before 2 GB are read
     checkpoint.verify()
     try:

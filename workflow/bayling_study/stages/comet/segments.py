@@ -49,11 +49,7 @@ def read_translations(corpora: Path, languages: set[str]) -> Translations:
 def draw(
     translations: Translations, directions: list[str], count: int, seed: int
 ) -> list[DrawnRow]:
-    """Draws ``count`` rows, evenly over the directions and in an order that mixes them.
-
-    Raises:
-        StudyError: a direction has no training-side segment.
-    """
+    """Draws ``count`` rows evenly over directions, mixed (``StudyError`` if one has none)."""
     each = -(-count // len(directions))
     rows: list[list[DrawnRow]] = []
     for direction in directions:

@@ -67,11 +67,7 @@ class Encoded:
 
 
 def encode_matrix(name: str, weight: Tensor, codec: Callable[[Tensor], Block]) -> Encoded:
-    """Encodes a matrix ``(rows, columns)`` with a codec that takes fp32 blocks of rows.
-
-    Raises:
-        StudyError: the matrix holds a NaN or an infinity.
-    """
+    """Encodes a matrix ``(rows, columns)`` by fp32 blocks of rows (``StudyError``: not finite)."""
     columns: list[list[Tensor]] = []
     error_square = weight_square = max_error = 0.0
     saturated = 0

@@ -19,11 +19,7 @@ from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment | OddRow]:
-    """Yields the pairs of each language's file, and rows that have not so many cells as odd.
-
-    Raises:
-        StudyError: the config lacks a column.
-    """
+    """Yields each language's pairs; odd is another width (``StudyError`` if a column lacks)."""
     for language, upstream in corpus.targets.items():
         path = locate(download, corpus.file(corpus.path, upstream))
         rows = _file(path, corpus, language, _columns(corpus, upstream))
