@@ -38,12 +38,9 @@ Spec = tuple[str, torch.dtype, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The layout of a weight file.
+    """The layout of a weight file: its header, and its size in bytes.
 
-    Attributes:
-        header: what opens it.
-        offsets: first byte of each tensor, from the start of the file.
-        size: bytes of the whole file.
+    ``offsets`` has the first byte of each tensor, from the start of the file.
     """
 
     name: str
@@ -103,11 +100,7 @@ def write_shards(
 ) -> dict[str, str]:
     """Writes new tensors in the shards of a checkpoint; returns the SHA-256 of each one's bytes.
 
-    Args:
-        source: whose names, shapes and files are kept.
-        dtypes: type of each tensor to be written.
-        make: computes a tensor.
-        folder: an existing folder.
+    Names, shapes and files are those of ``source``, types those of ``dtypes``. The folder exists.
     """
     held: dict[str, list[Spec]] = {}
     for name, entry in source.entries.items():

@@ -33,13 +33,7 @@ DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor's bytes are.
-
-    Attributes:
-        file: the file that holds them.
-        dtype, shape: what they mean, row-major and little endian.
-        offset: first byte, from the start of the file.
-    """
+    """Where a tensor's bytes are: row-major, little endian, from ``offset`` of the file on."""
 
     file: Path
     dtype: torch.dtype

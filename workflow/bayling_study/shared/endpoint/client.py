@@ -28,13 +28,10 @@ LONGEST_WAIT = 600.0
 
 
 class Endpoint:
-    """A server that answers requests.
+    """A server that answers requests, of which one process at a time may use the ``cache``.
 
-    Args:
-        settings: the system's section of the configuration.
-        cache: file of the answers; only one process at a time may use it.
-        where: key of the section, for messages, such as ``systems.judge``.
-        identity: what answers are cached for: the address, unless that changes.
+    Messages name ``where``, the key of its section such as ``systems.judge``. Answers are cached
+    for its ``identity``: the address, unless that changes.
 
     Raises:
         StudyError: the environment lacks the key, or another process holds the cache.

@@ -43,12 +43,9 @@ class TryAgainError(Exception):
 
 
 class Connection:
-    """A connection to one server.
+    """A connection to one server, by its base address (``http://127.0.0.1:8000/v1``).
 
-    Args:
-        url: base address, such as ``http://127.0.0.1:8000/v1``.
-        key: empty where the server wants none.
-        timeout: seconds that one answer may take.
+    The key is empty where the server wants none; one answer may take ``timeout`` seconds.
     """
 
     def __init__(self, url: str, key: str, timeout: float) -> None:

@@ -12,11 +12,7 @@ from bayling_study.shared.endpoint.types import ChatRequest
 
 
 class Pace:
-    """Spaces requests evenly, and holds all of them when the server asks for a pause.
-
-    Args:
-        per_minute: largest number of requests per minute; none sets no limit.
-    """
+    """Spaces requests evenly, unless any number a minute will do, and holds all for a pause."""
 
     def __init__(self, per_minute: float | None) -> None:
         self._interval = 60.0 / per_minute if per_minute else 0.0

@@ -55,17 +55,13 @@ class Library:
     """All segments that may be used, by direction, with what demands look up.
 
     Args:
-        rows: rows of ``parallel.parquet``, already of one split.
-        directions: directions that conversations may have.
-        seed: decides the order of draws.
+        rows: rows of ``parallel.parquet``, already of one split; ``seed`` decides their draws.
         lexicon_rows: rows to learn terms from, the same ones unless given.
         explored: segments of each direction in which demands look for material (terms,
             minimal pairs); all of them unless given. Plain draws use all segments anyway.
         term_lists: ``terms.parquet``, terms beside the learnt ones; none unless given.
 
-    Attributes:
-        uses: draws of each segment, by its id.
-        listed: entries of term lists that were of use, by upstream source.
+    ``uses`` counts draws by a segment's id, ``listed`` useful list entries by upstream source.
     """
 
     def __init__(

@@ -108,13 +108,9 @@ class Answers:
 class Options:
     """What the configuration lets a scorer choose.
 
-    Attributes:
-        tokenizers: target language to sacreBLEU tokenizers that replace the usual one;
-            the first gives ``bleu``, another one gives ``bleu-NAME``.
-        cache: where statistics that are slow to compute are kept.
-        off_target: whether the language of translations is identified.
-        spm: spBLEU's SentencePiece model, or none.
-        own: names of further metrics, of ``shared/metrics/own``.
+    ``tokenizers`` are sacreBLEU's that replace a target language's usual one: the first gives
+    ``bleu``, another one ``bleu-NAME``. ``off_target`` tells whether the language of translations
+    is identified, ``own`` names further metrics, of ``shared/metrics/own``.
     """
 
     tokenizers: dict[str, list[str]] = field(default_factory=dict)

@@ -52,13 +52,9 @@ def item_scores(
 ) -> list[Score]:
     """Returns one mean an item, in the order of first appearance, then the averages over items.
 
-    Args:
-        segments, values: the scored segments and their scores, in one order.
-        names: the suite, the system and the metric.
-        signature: what decides the values.
-        settings: seed and size of the bootstrap. The seed does not depend on the system, so that
-            all systems are resampled alike.
-        groups: averages with their items that COMET scores; one is made if all are there.
+    ``names`` are the suite, the system and the metric. The seed does not depend on the system, so
+    that all systems are resampled alike. ``groups`` are averages with their items that COMET
+    scores; one is made if all are there.
     """
     means = _item_means(segments, values, names[0], settings)
     scores = []

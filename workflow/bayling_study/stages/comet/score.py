@@ -50,16 +50,8 @@ COMMAND_LINE = cli.command(
 
 
 def main() -> None:
-    """Runs the program."""
-    score(COMMAND_LINE.parse_args())
-
-
-def score(options: argparse.Namespace) -> None:
-    """Scores what the options name and writes the folder ``--out``.
-
-    Raises:
-        StudyError: the checkpoint, a prompt set or a hypothesis file cannot be used.
-    """
+    """Scores what the options name (``StudyError`` if an input cannot be used)."""
+    options = COMMAND_LINE.parse_args()
     settings = read_score_settings(options.settings, options.operations)
     checkpoints = [find_checkpoint(options.model, options.encoder)]
     encoders = cli.pairs(options.encoders, "--encoders")

@@ -23,8 +23,7 @@ ENOUGH = 20
 class Hearing:
     """Collects a sample of each side of each group; it does not grow with the text.
 
-    Args:
-        most: largest share of foreign texts among those voted on; 1 refuses nothing.
+    ``most`` is the largest share of foreign texts among those voted on; 1 refuses nothing.
     """
 
     def __init__(self, most: float) -> None:

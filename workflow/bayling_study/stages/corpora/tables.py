@@ -43,11 +43,7 @@ def key_of(*parts: str) -> int:
 
 
 class Repeats:
-    """Collects the rows' keys, then tells which rows are repeated.
-
-    Args:
-        folder: scratch folder to make; the caller removes it.
-    """
+    """Collects rows' keys in a new scratch folder, then tells which rows are repeated."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()

@@ -4,7 +4,7 @@ A matrix is worked on in blocks of rows that fit a cache; errors are summed in d
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,12 +21,9 @@ PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Block:
-    """A block of rows in 8 bits.
+    """A block of rows in 8 bits: the tensors that go to disk, rows first, and the int8 values.
 
-    Attributes:
-        parts: the tensors that go to disk, rows first.
-        rebuilt: fp32 ``(rows, columns)``, what a reader of the file will see.
-        levels: the int8 values.
+    ``rebuilt`` is fp32 ``(rows, columns)``, what a reader of the file will see.
     """
 
     parts: tuple[Tensor, ...]
@@ -36,16 +33,11 @@ class Block:
 
 @dataclass(frozen=True)
 class TensorError:
-    """What the export did to one tensor.
+    """What the export did to one tensor of so many values, by its name in the checkpoint.
 
-    Attributes:
-        tensor: its name in the original checkpoint.
-        quantised: whether it went to 8 bits.
-        values: number of values.
-        error_square, weight_square: sums of squares of the error and of the original.
-        max_error: largest absolute error of a value.
-        saturated: values at ±127; each group has at least one, none is ever clipped.
-        bytes: size on disk.
+    ``error_square`` and ``weight_square`` are sums of squares of the error and of the original,
+    ``max_error`` is absolute. ``saturated`` values are at ±127: each group has at least one, none
+    is ever clipped. ``bytes`` is the size on disk.
     """
 
     tensor: str
@@ -143,13 +135,12 @@ def _magnitude(values: Tensor) -> float:
     return float(values.abs().max()) if values.numel() else 0.0
 
 
-def summary(errors: Iterable[TensorError]) -> dict[str, float]:
+def summary(rows: Sequence[TensorError]) -> dict[str, float]:
     """Returns the totals that go into the run record.
 
     ``relative_error`` is the Frobenius norm of the error over that of the
     weights, of the quantised tensors; sizes are in bytes and against 16 bits.
     """
-    rows = list(errors)
     quantised = [row for row in rows if row.quantised]
     values = sum(row.values for row in quantised)
     stored, half = sum(row.bytes for row in rows), sum(row.values for row in rows) * FP16_BYTES
