@@ -52,9 +52,8 @@ def name(code: str, language: str = "en") -> str:
     try:  # CLDR may have the name alone of a language (``umb``), or all data but the name
         text = names[tag] if tag in names else Locale.parse(tag).get_display_name(language)
     except (UnknownLocaleError, ValueError) as error:
-        raise StudyError(
-            f"{code!r} is not a language code", fix="an ISO 639 code such as zh, de or yue"
-        ) from error
+        fix = "an ISO 639 code such as zh, de or yue"
+        raise StudyError(f"{code!r} is not a language code", fix=fix) from error
     if not text:
         raise StudyError(f"CLDR has no name in {language!r} for the language {code!r}")
     short = language == "zh" and len(text) == 2 and text.endswith("语")

@@ -63,11 +63,9 @@ def _check_report(found: Mapping[str, Any], where: Path) -> None:
     }
     told = [f"{len(names)} {what}: {_first(names)}" for what, names in faults.items() if names]
     if told:
-        raise StudyError(
-            f"the weights do not fit config.json; tensors {'; '.join(told)}",
-            where=where,
-            fix="fetch the checkpoint again, or give the config.json that belongs to it",
-        )
+        what = f"the weights do not fit config.json; tensors {'; '.join(told)}"
+        fix = "fetch the checkpoint again, or give the config.json that belongs to it"
+        raise StudyError(what, where=where, fix=fix)
 
 
 def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) -> None:

@@ -95,9 +95,8 @@ def _weight_files(
             return sorted(set(indexed.values())), indexed, reader
         if (folder / single).is_file():
             return [folder / single], {}, reader
-    raise StudyError(
-        "no weights found", where=folder, fix=f"one of: {', '.join(SAFETENSORS + PICKLED)}"
-    )
+    fix = f"one of: {', '.join(SAFETENSORS + PICKLED)}"
+    raise StudyError("no weights found", where=folder, fix=fix)
 
 
 def _read_index(path: Path) -> dict[str, Path]:

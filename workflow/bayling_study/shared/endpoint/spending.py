@@ -74,10 +74,8 @@ class Spending:
             name = f"{unit}_budget"
             budget = getattr(self._settings, name)
             if budget is not None and used + aside + cost > budget:
-                return StudyError(
-                    f"the budget is spent: {used:,} of {budget:,} {unit}s are used and the next "
-                    f"request can take {cost:,}",
-                    where=f"{self._where}.{name}",
-                    fix=f"a larger {name}; answers so far are kept and cost nothing again",
-                )
+                what = f"the budget is spent: {used:,} of {budget:,} {unit}s are used and the next"
+                fix = f"a larger {name}; answers so far are kept and cost nothing again"
+                where = f"{self._where}.{name}"
+                return StudyError(f"{what} request can take {cost:,}", where=where, fix=fix)
         return None

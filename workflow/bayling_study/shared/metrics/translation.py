@@ -57,10 +57,10 @@ def _processor(model: Path) -> Any:
     try:
         processor.Load(str(model))
     except (OSError, RuntimeError) as error:
-        raise StudyError(
-            f"spBLEU's SentencePiece model cannot be read ({error})",
-            where=model,
-            fix="fetch the source again, or set download.local.sacrebleu-spm to a folder "
-            f"with {MODEL}; or leave spBLEU out with scoring: {{spm: null}}",
-        ) from error
+        what = f"spBLEU's SentencePiece model cannot be read ({error})"
+        fix = (
+            f"fetch the source again, or set download.local.sacrebleu-spm to a folder with {MODEL}"
+        )
+        fix += "; or leave spBLEU out with scoring: {spm: null}"
+        raise StudyError(what, where=model, fix=fix) from error
     return processor

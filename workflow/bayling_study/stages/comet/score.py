@@ -69,9 +69,7 @@ def main() -> None:
             raise StudyError(what, where="--suites", fix=fix)
         skipped = [suite for suite in options.suites if suite not in suites]
         _note(run, options, settings, checkpoints, skipped)
-        systems = {
-            system: read_system(options.generation / system, suites) for system in options.systems
-        }
+        systems = {name: read_system(options.generation / name, suites) for name in options.systems}
         groups = {name: averages(filter(is_covered, rows)) for name, rows in suites.items()}
         found: Found = {}
         encoded, seconds = 0, 1e-9

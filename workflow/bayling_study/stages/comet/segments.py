@@ -26,7 +26,7 @@ from bayling_study.shared.tracking.record import run_record
 Translations = dict[str, dict[str, str]]
 """Pivot sentence to language to text, the pivot language included."""
 
-DrawnRow = dict[str, str | bool]
+Drawn = dict[str, str | bool]
 
 
 def wanted_directions(config: StudyConfig) -> list[str]:
@@ -46,12 +46,10 @@ def read_translations(corpora: Path, languages: set[str]) -> Translations:
     return found
 
 
-def draw(
-    translations: Translations, directions: list[str], count: int, seed: int
-) -> list[DrawnRow]:
+def draw(translations: Translations, directions: list[str], count: int, seed: int) -> list[Drawn]:
     """Draws ``count`` rows evenly over directions, mixed (``StudyError`` if one has none)."""
     each = -(-count // len(directions))
-    rows: list[list[DrawnRow]] = []
+    rows: list[list[Drawn]] = []
     for direction in directions:
         source, target = direction.split("-")
         pivots = [pivot for pivot, texts in translations.items() if {source, target} <= set(texts)]
@@ -65,7 +63,7 @@ def draw(
     return [row for turn in zip_longest(*rows) for row in turn if row][:count]
 
 
-def _row(texts: dict[str, str], pivot: str, direction: str) -> DrawnRow:
+def _row(texts: dict[str, str], pivot: str, direction: str) -> Drawn:
     source, target = direction.split("-")
     others = [language for language in sorted(texts) if language not in (source, target)]
     return {

@@ -61,11 +61,8 @@ class Hearing:
         voted, foreign = int(found.any(axis=1).sum()), int(off.sum())
         if voted >= ENOUGH and foreign > self._most * voted:
             sample = texts[int(off.argmax())][:60]
-            raise StudyError(
-                f"{foreign} of {voted} texts given as {language!r} are in another language, "
-                f"such as {sample!r}",
-                where=group,
-                fix="exchange the columns or files, correct the language, or\n"
-                "corpora.cleaning.max_foreign_share: 1 to take them as they are",
-            )
+            what = f"{foreign} of {voted} texts given as {language!r} are in another language"
+            fix = "exchange the columns or files, correct the language, or\n"
+            fix += "corpora.cleaning.max_foreign_share: 1 to take them as they are"
+            raise StudyError(f"{what}, such as {sample!r}", where=group, fix=fix)
         return {**side, "voted": voted, "foreign": foreign}

@@ -95,10 +95,8 @@ def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
     if stored.dtype != value.dtype:
         difference = value.float() - stored.float()
         if not bool(torch.isfinite(difference).all()):
-            raise StudyError(
-                f"the tensor {name!r} has values beyond the range of {dtype}",
-                fix="export:\n  kept_precision: bf16",
-            )
+            what = f"the tensor {name!r} has values beyond the range of {dtype}"
+            raise StudyError(what, fix="export:\n  kept_precision: bf16")
         error_square, max_error = _square(name, difference), _magnitude(difference)
     error = TensorError(
         name, False, value.numel(), error_square, weight_square, max_error, 0, stored.nbytes
@@ -124,10 +122,9 @@ def _square(name: str, values: Tensor) -> float:
         norm = float(torch.linalg.vector_norm(values, dtype=torch.float64))
     if not math.isfinite(norm):
         bad = int((~torch.isfinite(values)).sum())
-        raise StudyError(
-            f"the tensor {name!r} holds NaN or infinite values ({bad} in the first block found)",
-            fix="the checkpoint is damaged or training diverged; export an earlier one",
-        )
+        what = f"the tensor {name!r} holds NaN or infinite values ({bad} in the first block found)"
+        fix = "the checkpoint is damaged or training diverged; export an earlier one"
+        raise StudyError(what, fix=fix)
     return norm**2
 
 
