@@ -19,6 +19,7 @@ from typing import IO, Any
 from bayling_study.core.errors import StudyError
 
 CHUNK_BYTES = 1 << 20
+"""Read at a time of downloads and archives."""
 NOT_JSON = (ValueError, RecursionError)
 """What is raised of text that is no JSON, is nested too deeply, or has a number too long."""
 FOREIGN = re.compile(
@@ -198,11 +199,8 @@ def refuse_constant(name: str) -> float:
 
 def sha256_file(path: Path) -> str:
     """Returns the SHA-256 of a file's bytes as 64 hex digits, in constant memory."""
-    digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256_path(path: Path) -> str:

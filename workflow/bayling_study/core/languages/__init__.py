@@ -64,7 +64,7 @@ def name(code: str, language: str = "en") -> str:
 
 @cache
 def script(code: str) -> str:
-    """Returns a language's usual script, ISO 15924 (``StudyError`` if CLDR does not know it)."""
+    """Returns a language's script by ISO 15924: ``Latn`` (``StudyError`` if CLDR has none)."""
     if "_" in LOCALES.get(code, ""):
         return LOCALES[code].partition("_")[2]
     likely = get_global("likely_subtags").get(code)

@@ -1,7 +1,7 @@
 """The one table of scripts: whose a letter is, and which are written without spaces.
 
 A Unicode character name begins with that of its script (``CYRILLIC SMALL LETTER A``), and CLDR
-names most scripts alike; ``NAMES`` lists the others. Full and half width are of one script.
+names most scripts alike; ``NAMES`` lists the others. Full-width forms have their letter's script.
 """
 
 import re

@@ -58,7 +58,7 @@ def words(text: str) -> list[str]:
 def length(text: str, unit: str) -> int:
     """Returns the number of ``words``, counted at white space, or of ``characters``.
 
-    Both count as readers do: punctuation with its word or as characters, white space not.
+    As readers count: punctuation with its word or as characters, blanks and marks not at all.
     """
     parts = text.split()
     if unit == "words":

@@ -12,7 +12,7 @@ from bayling_study.shared.endpoint.types import ChatRequest
 
 
 class Pace:
-    """Spaces requests evenly, unless any number a minute will do, and holds all for a pause."""
+    """Spaces requests to so many per minute (none: no limit), and holds all for a pause."""
 
     def __init__(self, per_minute: float | None) -> None:
         self._interval = 60.0 / per_minute if per_minute else 0.0

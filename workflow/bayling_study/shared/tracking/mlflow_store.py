@@ -129,7 +129,8 @@ class Store:
 
     def run_of(self, record: Mapping[str, Any]) -> str:
         """Returns the id of the run of a job's current attempt; earlier attempts' runs go."""
-        job = {"bayling.job": sending.job_of(record), PARENT: self.parent}
+        tags = sending.tags_of(record)
+        job = {"bayling.job": tags["bayling.job"], PARENT: self.parent}
         run_id = ""
         with self._lock():
             for run in self._find(job):
@@ -138,8 +139,7 @@ class Store:
                 else:
                     self.client.delete_run(run.info.run_id)
             if not run_id:
-                tags = {**sending.tags_of(record), "mlflow.runName": job["bayling.job"]}
-                tags[PARENT] = self.parent
+                tags |= job | {"mlflow.runName": tags["bayling.job"]}
                 run_id = self._created(tags, start_time=int(record["start"] * 1000))
             return run_id
 

@@ -35,16 +35,11 @@ def allowed(name: str) -> str:
     return text if text == plain else f"{text}-{sha256_json(name)[:6]}"
 
 
-def job_of(record: Record) -> str:
-    """Returns the name by which all attempts of a job are found."""
-    return f"{record['stage']}/{record['name']}"
-
-
 def tags_of(record: Record) -> dict[str, str]:
     """Returns what ties a run to its code, configuration, environment and scheduler job."""
     return {
         "bayling.kind": "job",
-        "bayling.job": job_of(record),
+        "bayling.job": f"{record['stage']}/{record['name']}",
         "bayling.stage": record["stage"],
         "bayling.uid": record["uid"],
         "bayling.code": record["code"],

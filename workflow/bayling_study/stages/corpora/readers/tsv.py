@@ -19,7 +19,7 @@ from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment | OddRow]:
-    """Yields each language's pairs; odd is another width (``StudyError`` if a column lacks)."""
+    """Yields each language's pairs, rows of another width as odd (``StudyError``: no column)."""
     for language, upstream in corpus.targets.items():
         path = locate(download, corpus.file(corpus.path, upstream))
         rows = _file(path, corpus, language, _columns(corpus, upstream))
