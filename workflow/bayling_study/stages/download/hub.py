@@ -3,12 +3,13 @@
 huggingface_hub does the transfer (it resumes by itself and checks the hub's hashes); the host is
 the one that HF_ENDPOINT names, or its default. A row without a revision, or with a branch
 (``refs/convert/parquet``), takes its newest commit once: it is noted before the transfer starts, so
-that an interrupted download goes on with the same one, and then locked.
+that an interrupted download goes on with the same one, and then locked. A row may name several
+repositories that hold the same; the first that the hub knows is taken, and the receipt says which.
 """
 
 import importlib
+import logging
 import re
-from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
@@ -17,9 +18,11 @@ from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
 
+LOG = logging.getLogger(__name__)
 
-def fetch_hub(request: DownloadRequest) -> str:
-    """Fetches the row's files into ``request.files``; returns the commit fetched.
+
+def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
+    """Fetches the row's files into ``request.files``; returns commit and repository fetched.
 
     Raises:
         StudyError: terms not accepted, no token, no such repository or revision,
@@ -31,13 +34,12 @@ def fetch_hub(request: DownloadRequest) -> str:
     errors = importlib.import_module("huggingface_hub.errors")
     if request.row.gated and not hub.get_token():  # refused before anything starts
         raise gated(request)
-    kind, _, name = request.row.location.partition("/")
-    repo_type = {"models": "model", "datasets": "dataset"}[kind]
     try:
-        revision = _revision(request, hub.HfApi(), name, repo_type)
-        patterns, place = list(request.row.files) or None, request.files
-        where = {"repo_type": repo_type, "revision": revision, "local_dir": place}
-        hub.snapshot_download(name, allow_patterns=patterns, **where)
+        revision, place = _answering(request, hub.HfApi())
+        name, patterns = repository(place), list(request.row.files) or None
+        hub.snapshot_download(
+            **name, revision=revision, local_dir=request.files, allow_patterns=patterns
+        )
     except errors.GatedRepoError as error:
         raise gated(request) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
@@ -51,7 +53,13 @@ def fetch_hub(request: DownloadRequest) -> str:
         fix = "start again, it continues where it stopped; or set HF_ENDPOINT to a mirror, or "
         fix += f"download.local.{request.row.id} in the config"
         raise StudyError(what, where=request.row.location, fix=fix) from error
-    return revision
+    return revision, place
+
+
+def repository(place: str) -> dict[str, str]:
+    """Returns how the hub's client is told of ``models/OWNER/NAME`` or ``datasets/OWNER/NAME``."""
+    kind, _, name = place.partition("/")
+    return {"repo_id": name, "repo_type": kind.removesuffix("s")}
 
 
 def gated(request: DownloadRequest) -> StudyError:
@@ -59,7 +67,7 @@ def gated(request: DownloadRequest) -> StudyError:
     row = request.row
     fix = f"accept its terms ({row.licence}) on the page of {page(row)} with your account,\n"
     fix += f"then {TOKEN_ADVICE};\nor set download.local.{row.id} to a copy that you have"
-    what = f"{row.location} is gated and no accepted token was found"
+    what = f"{row.places[0]} is gated and no accepted token was found"
     return StudyError(what, where=f"source {row.id}", fix=fix)
 
 
@@ -68,12 +76,27 @@ def is_commit(revision: str) -> bool:
     return re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
-def _revision(request: DownloadRequest, api: Any, name: str, repo_type: str) -> str:
-    """Returns the commit to fetch; resolves and notes it where the table leaves it open."""
-    note: Path = request.raw / "revision"
-    if is_commit(request.revision):
-        return request.revision
-    if not note.exists():
-        found = api.repo_info(name, repo_type=repo_type, revision=request.revision or None)
+def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
+    """Returns the commit to fetch and the first repository that has it.
+
+    The commit is noted where the table leaves it open.
+    """
+    errors = importlib.import_module("huggingface_hub.errors")
+    note, wanted = request.raw / "revision", request.revision
+    if not is_commit(wanted) and note.exists():
+        wanted = note.read_text(encoding="utf-8")
+    *others, last = request.row.places
+    if not others and is_commit(wanted):
+        return wanted, last
+
+    def commit(place: str) -> str:
+        found = api.repo_info(**repository(place), revision=wanted or None)
         write_text(note, str(found.sha))
-    return note.read_text(encoding="utf-8")
+        return str(found.sha)
+
+    for place in others:
+        try:
+            return commit(place), place
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+            LOG.warning("%s: the hub has no %s; asking for the next", request.row.id, place)
+    return commit(last), last
