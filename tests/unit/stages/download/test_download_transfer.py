@@ -148,10 +148,10 @@ def test_a_drip_is_told_from_its_average_rate(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(transfer, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     came = 0
     with pytest.raises(transfer.TransientError, match="too slow: 80 bytes in 10 s"):
-        for _ in transfer.chunks(Drip(clock), POLICY):
+        for _ in transfer._chunks(Drip(clock), POLICY):
             came += 1
     assert came == 80
-    steady = transfer.chunks(Drip(clock), replace(POLICY, slowest=5.0))
+    steady = transfer._chunks(Drip(clock), replace(POLICY, slowest=5.0))
     assert len(list(islice(steady, 300))) == 300
 
 

@@ -6,7 +6,7 @@ The total is limited, so that a small archive cannot fill the disk.
 """
 
 import errno
-import io
+import hashlib
 import lzma
 import re
 import shutil
@@ -16,13 +16,12 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, NamedTuple, cast
 
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import CHUNK_BYTES, sha256_file
+from bayling_study.core.files import CHUNK_BYTES
 from bayling_study.stages.download.receipt import FileFact, check_name
 
 EXPANSION_LIMIT = 50
@@ -46,10 +45,6 @@ class Member(NamedTuple):
     open: Callable[[], IO[bytes]]
 
 
-Writer = Callable[[str, IO[bytes], Path], None]
-"""Writes a member of a name and content to a path."""
-
-
 def unpack(
     archive: Path, out: Path, patterns: tuple[str, ...], strip_top: bool = False
 ) -> list[FileFact]:
@@ -67,9 +62,13 @@ def unpack(
     shutil.rmtree(scratch, ignore_errors=True)
     limit = max(MINIMUM_LIMIT_BYTES, EXPANSION_LIMIT * archive.stat().st_size)
     try:
-        with damage_told(archive):
-            writer = limited(limit, archive)
-            facts = unpack_members(members(archive), archive, scratch, patterns, strip_top, writer)
+        facts = _unpack_members(archive, scratch, patterns, strip_top, limit)
+    except (*DAMAGED, OSError) as error:
+        # Else the disk's; gzip and bzip2 give theirs no number, zip seeks to no place.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise StudyError(f"the archive is damaged ({error})", where=archive) from error
+    else:
         shutil.rmtree(out, ignore_errors=True)
         scratch.rename(out)
         return sorted(facts)
@@ -77,38 +76,22 @@ def unpack(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@contextmanager
-def damage_told(archive: Path | str) -> Iterator[None]:
-    """Turns what the libraries raise of damaged archives into the ``StudyError`` that says so."""
-    try:
-        yield
-    except (*DAMAGED, OSError) as error:
-        # Else the disk's; gzip and bzip2 give theirs no number, zip seeks to no place.
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
-        raise StudyError(f"the archive is damaged ({error})", where=archive) from error
-
-
-def unpack_members(
-    entries: Iterator[Member], archive: Path | str, folder: Path, patterns: tuple[str, ...],
-    strip_top: bool, writer: Writer,
-) -> list[FileFact]:  # fmt: skip
-    """Writes the wanted entries of an archive into ``folder``; see ``unpack``."""
+def _unpack_members(
+    archive: Path, folder: Path, patterns: tuple[str, ...], strip_top: bool, limit: int
+) -> list[FileFact]:
     wanted = [(pattern, matcher(pattern)) for pattern in patterns or ("**",)]
     unmatched = {pattern for pattern, _ in wanted}
     facts: dict[str, FileFact] = {}
-    for member in entries:
+    for member in members(archive):
         name = tidy(member.name.partition("/")[2] if strip_top else member.name)
         hits = {pattern for pattern, match in wanted if match(name)}
         if not hits or member.folder:
             continue
-        _refuse_unsafe(member, name, archive)
+        refuse_unsafe(member, name, archive)
         if name in facts:
             raise StudyError(f"member {name!r} occurs twice", where=archive)
-        target = _free_place(name, folder, archive)
-        with member.open() as source:
-            writer(name, source, target)
-        facts[name] = FileFact(name, sha256_file(target), target.stat().st_size)
+        facts[name] = _write(member, name, folder, limit, archive)
+        limit -= facts[name].bytes
         unmatched -= hits
     if unmatched:
         raise StudyError(f"no member matches {sorted(unmatched)}", where=archive)
@@ -136,16 +119,14 @@ def wanted(name: str, patterns: tuple[str, ...]) -> bool:
     return not patterns or any(matcher(pattern)(name) for pattern in patterns)
 
 
-def members(archive: Path | io.BufferedReader) -> Iterator[Member]:
-    """Yields the entries of a zip or tar archive in stored order; of an open tar, as it comes."""
-    opened = None if isinstance(archive, Path) else archive
-    if opened.peek(2)[:2] == b"PK" if opened else zipfile.is_zipfile(archive):
+def members(archive: Path | IO[bytes]) -> Iterator[Member]:
+    """Yields the entries of a zip or tar archive in stored order; an open one is a zip."""
+    if not isinstance(archive, Path) or zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as source:
             for info in source.infolist():
                 yield _zip_member(source, info)
     else:
-        way: Any = {"fileobj": opened, "mode": "r|*"} if opened else {"name": archive}
-        with tarfile.open(**way) as tar:
+        with tarfile.open(archive, "r:*") as tar:
             for entry in tar:
                 yield _tar_member(tar, entry)
 
@@ -168,7 +149,8 @@ def _tar_member(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
     return Member(entry.name, entry.isreg(), entry.isdir(), content)
 
 
-def _refuse_unsafe(member: Member, name: str, archive: Path | str) -> None:
+def refuse_unsafe(member: Member, name: str, archive: object) -> None:
+    """Refuses a member that leads out of the folder or is no file (``StudyError``)."""
     path = PurePosixPath(member.name)
     # A backslash or drive letter is harmless here but not on every system.
     odd = "\\" in name or "\0" in name or re.match(r"[A-Za-z]:", name)
@@ -179,7 +161,7 @@ def _refuse_unsafe(member: Member, name: str, archive: Path | str) -> None:
     check_name(name, archive)
 
 
-def _free_place(name: str, folder: Path, archive: Path | str) -> Path:
+def _write(member: Member, name: str, folder: Path, limit: int, archive: Path) -> FileFact:
     target = folder / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -187,21 +169,13 @@ def _free_place(name: str, folder: Path, archive: Path | str) -> Path:
     except (FileExistsError, NotADirectoryError) as error:
         what = f"another member is a folder or file where {name!r} would be"
         raise StudyError(what, where=archive) from error
-    return target
-
-
-def limited(limit: int, archive: Path) -> Writer:
-    """Returns the writer of whole members, which refuses more than ``limit`` bytes of them all."""
-    left = limit
-
-    def write(name: str, source: IO[bytes], target: Path) -> None:
-        nonlocal left
-        with open(target, "wb") as sink:
-            while chunk := source.read(CHUNK_BYTES):
-                left -= len(chunk)
-                if left < 0:
-                    what = f"it unpacks to more than {EXPANSION_LIMIT} times its size"
-                    raise StudyError(what, where=archive)
-                sink.write(chunk)
-
-    return write
+    digest, count = hashlib.sha256(), 0
+    with member.open() as source, open(target, "wb") as sink:
+        while chunk := source.read(CHUNK_BYTES):
+            count += len(chunk)
+            if count > limit:
+                what = f"it unpacks to more than {EXPANSION_LIMIT} times its size"
+                raise StudyError(what, where=archive)
+            digest.update(chunk)
+            sink.write(chunk)
+    return FileFact(name, digest.hexdigest(), count)

@@ -1,49 +1,36 @@
 """Cuts one file short, in the form that its publisher gave it.
 
-=================  ==========================================================================
-Parquet            the first rows, with the same schema and metadata
-JSON lines, text   the first lines, byte by byte; a table (``.tsv``) one more, for its names
-one JSON array     the first elements as they are laid out, and the bracket
-gz, bz2, xz, zst   what is packed is cut, and packed again without a time
-anything else      kept whole: JSON objects, catalogues, pages, licences, binary files
-=================  ==========================================================================
+Of Parquet the first rows are kept, with schema and metadata; of text and JSON lines the first lines
+(of a table one more, which may name its columns); of one JSON array the first elements as they are
+laid out. What is packed by gzip, bzip2 or xz is packed again, without a time. All else is kept
+whole: JSON objects, catalogues, pages, licences, binary files.
 """
 
-import bz2
 import codecs
-import gzip
 import io
 import json
-import lzma
 import re
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.compression import compr
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import NOT_JSON
 from bayling_study.stages.download.archives import DAMAGED
 from bayling_study.stages.download.ranges import BLOCK, buffered
+from bayling_study.stages.download.transfer import too_large
 
-PACKED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    ".gz": (
-        lambda stream: gzip.GzipFile(fileobj=stream),
-        lambda sink: gzip.GzipFile("", "wb", fileobj=sink, mtime=0),
-    ),
-    ".bz2": (bz2.BZ2File, partial(bz2.BZ2File, mode="wb")),
-    ".xz": (lzma.LZMAFile, partial(lzma.LZMAFile, mode="wb")),
-    ".zst": (
-        lambda stream: pa.CompressedInputStream(stream, "zstd"),
-        lambda sink: pa.CompressedOutputStream(sink, "zstd"),
-    ),
+PACKED: dict[str, tuple[str, dict[str, Any]]] = {
+    ".gz": ("gzip", {"filename": "", "mtime": 0}),
+    **{".bz2": ("bz2", {}), ".xz": ("xz", {})},
 }
 DOCUMENTS = re.compile(
-    r"(?i)(.*\.(md|ya?ml|po|x?html?|xml|rst|jinja|toml)|(readme|licen[cs]e|copy(ing|right)|notice)\b.*)"
+    r"(?i).*\.(md|ya?ml|po|x?html?|xml|rst|jinja)|(readme|licen[cs]e|copy(ing|right)|notice)\b.*"
 )
 """Names of texts whose lines are no rows."""
 STEP = 8
@@ -52,9 +39,9 @@ UNLIMITED = 1 << 40
 
 
 class Portion(NamedTuple):
-    """How much is kept of a file: rows, and bytes of text or of a transfer.
+    """What is kept of a file: rows, bytes of text or of a transfer, bytes of one kept whole.
 
-    ``whole`` is for files that cannot be cut; ``spent`` tells what the transfer has brought.
+    ``spent`` tells what the transfer has read.
     """
 
     rows: int
@@ -64,7 +51,7 @@ class Portion(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What was kept: rows (none of a file kept whole), and whether the file goes on behind them.
+    """Rows that were kept (none: it is whole), and whether the file goes on behind them.
 
     ``budget`` tells that the bytes were at an end before the rows.
     """
@@ -81,7 +68,7 @@ def cut_file(name: str, stream: io.BufferedReader, sink: IO[bytes], portion: Por
         StudyError: it is damaged, has no row within the budget, or cannot be cut and is too large.
     """
     try:
-        kept = _cut(PurePosixPath(name).name, stream, sink, portion)
+        kept = _cut(PurePosixPath(name), stream, sink, portion)
     except (*DAMAGED, pa.ArrowException, OSError) as error:
         if getattr(error, "errno", None) is not None:  # the disk's; of damage there is no number
             raise
@@ -92,22 +79,27 @@ def cut_file(name: str, stream: io.BufferedReader, sink: IO[bytes], portion: Por
     return kept
 
 
-def _cut(name: str, stream: io.BufferedReader, sink: IO[bytes], portion: Portion) -> Kept:
-    suffix = PurePosixPath(name).suffix.lower()
+def _cut(name: PurePosixPath, stream: io.BufferedReader, sink: IO[bytes], portion: Portion) -> Kept:
+    suffix = name.suffix.lower()
     if suffix in PACKED:
-        unpack, pack = PACKED[suffix]
-        with closing(unpack(stream)) as inner, closing(pack(sink)) as outer:
-            return _cut(name.removesuffix(name[-len(suffix) :]), buffered(inner), outer, portion)
+        kind, facts = PACKED[suffix]
+        inner, outer = compr[kind](stream, mode="rb"), compr[kind](sink, mode="wb", **facts)
+        with closing(inner), closing(outer):
+            return _cut(name.with_suffix(""), buffered(inner), outer, portion)
     if suffix == ".parquet":
         return cut_parquet(stream, sink, portion)
     head = stream.peek(BLOCK)
-    start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
-    if suffix == ".json" and start == b"[":
+    if suffix == ".json" and head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
         return cut_array(stream, sink, portion)
-    rows = not (b"\0" in head or DOCUMENTS.fullmatch(name))
-    if not rows or (suffix == ".json" and not _is_json(head.partition(b"\n")[0])):
-        return keep_whole(name, stream, sink, portion)
-    return cut_lines(stream, sink, portion, portion.rows + (suffix == ".tsv"))
+    lines = b"\0" not in head and not DOCUMENTS.fullmatch(name.name)
+    if lines and (suffix != ".json" or _is_json(head.partition(b"\n")[0])):
+        return cut_lines(stream, sink, portion, portion.rows + (suffix == ".tsv"))
+    left = portion.whole
+    while chunk := stream.read(BLOCK):
+        left -= sink.write(chunk)
+        if left < 0:
+            raise too_large(name, portion.whole)
+    return Kept()
 
 
 def _is_json(line: bytes) -> bool:
@@ -166,31 +158,14 @@ def _element_end(text: str, place: int) -> int:
 
 def cut_parquet(stream: io.BufferedReader, sink: IO[bytes], portion: Portion) -> Kept:
     """Keeps the first rows; of a transfer, the pages that hold them and the footer are read."""
-    kept = 0
+    rows, kept = portion.rows, 0
     # Without these two a whole row group would be fetched.
     with pq.ParquetFile(stream, pre_buffer=False, buffer_size=BLOCK) as file:
-        rows, total = portion.rows, file.metadata.num_rows
         with pq.ParquetWriter(sink, file.schema_arrow) as writer:
             for batch in file.iter_batches(min(rows, STEP), use_threads=False):
                 writer.write_batch(batch.slice(0, rows - kept))
                 kept = min(rows, kept + len(batch))
                 if kept == rows or portion.spent() > portion.most:
                     break
+        total = file.metadata.num_rows
     return Kept(kept, more=kept < total, budget=kept < min(rows, total))
-
-
-def keep_whole(name: str, stream: io.BufferedReader, sink: IO[bytes], portion: Portion) -> Kept:
-    """Keeps all of a file that cannot be cut.
-
-    Raises:
-        StudyError: it is larger than ``portion.whole``.
-    """
-    left = portion.whole
-    while chunk := stream.read(BLOCK):
-        left -= len(chunk)
-        if left < 0:
-            what = f"it has more than {portion.whole / 1e6:.0f} MB and its format cannot be cut"
-            fix = "raise rehearsal.source_megabytes, or name a copy under download.local"
-            raise StudyError(what, where=name, fix=fix)
-        sink.write(chunk)
-    return Kept()

@@ -11,19 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
-from bayling_study.stages.download.archives import wanted
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
 
-WEIGHTS = tuple(
-    f"*.{ending}"
-    for ending in ("safetensors", "bin", "ckpt", "pt", "pth", "gguf", "h5", "msgpack", "index.json")
-)
+WEIGHTS = ("*.safetensors", "*.bin", "*.ckpt", "*.pt", "*.pth", "*.gguf", "*.h5", "*.index.json")
 """What a model's stand-in is made without; an index would name files that are not there."""
 
 
@@ -31,55 +27,26 @@ class GatedError(StudyError):
     """The hub wants terms accepted, or a token."""
 
 
-class Repository(NamedTuple):
-    """A repository of the hub at a commit, and the client."""
-
-    client: Any
-    name: str
-    repo_type: str
-    commit: str
-
-
 def fetch_hub(request: DownloadRequest, ignored: Sequence[str] = ()) -> str:
     """Fetches the row's files into ``request.files``; returns the commit fetched.
 
     Raises:
-        StudyError: terms not accepted, no token, no such repository or revision,
-            or the network gave up.
+        StudyError: see ``repository``.
     """
-    with repository(request) as found:
-        patterns = list(request.row.files) or None
-        where = {"repo_type": found.repo_type, "revision": found.commit}
-        found.client.snapshot_download(
-            found.name, **where, local_dir=request.files, allow_patterns=patterns,
-            ignore_patterns=list(ignored) or None,
-        )  # fmt: skip
-        return found.commit
-
-
-def addresses(request: DownloadRequest) -> tuple[str, dict[str, str], dict[str, str]]:
-    """Returns the commit, the address of each wanted file by its path, and headers with the token.
-
-    Raises:
-        StudyError: as ``fetch_hub``, or there is no wanted file.
-    """
-    with repository(request) as found:
-        where = {"repo_type": found.repo_type, "revision": found.commit}
-        tree = found.client.HfApi().list_repo_tree(found.name, recursive=True, **where)
-        # A folder of the tree has no size.
-        paths = sorted(entry.path for entry in tree if hasattr(entry, "size"))
-        urls = {path: found.client.hf_hub_url(found.name, path, **where) for path in paths}
-        headers = dict(found.client.utils.build_hf_headers())
-    urls = {path: url for path, url in urls.items() if wanted(path, request.row.files)}
-    if not urls:
-        what = f"no file matches {'; '.join(request.row.files)} at {found.commit}"
-        raise StudyError(what, where=request.row.location, fix="correct the source's row")
-    return found.commit, urls, headers
+    with repository(request) as (hub, where):
+        patterns = {"allow_patterns": list(request.row.files) or None, "ignore_patterns": ignored}
+        hub.snapshot_download(**where, **patterns, local_dir=request.files)
+        return where["revision"]
 
 
 @contextmanager
-def repository(request: DownloadRequest) -> Iterator[Repository]:
-    """Yields the row's repository at the commit to fetch; tells what goes wrong with it."""
+def repository(request: DownloadRequest) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Yields the hub's client, and the row's repository at the commit to fetch as it names them.
+
+    Raises:
+        StudyError: terms not accepted, no token, no such repository or revision,
+            or the network gave up; in the block too.
+    """
     # Imported late: it is slow to import, and the workflow reads this package often.
     share_bundle()
     hub = importlib.import_module("huggingface_hub")
@@ -89,7 +56,8 @@ def repository(request: DownloadRequest) -> Iterator[Repository]:
     kind, _, name = request.row.location.partition("/")
     repo_type = {"models": "model", "datasets": "dataset"}[kind]
     try:
-        yield Repository(hub, name, repo_type, _revision(request, hub.HfApi(), name, repo_type))
+        revision = _revision(request, hub.HfApi(), name, repo_type)
+        yield hub, {"repo_id": name, "repo_type": repo_type, "revision": revision}
     except errors.GatedRepoError as error:
         raise gated(request) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:

@@ -50,16 +50,11 @@ def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
     """
     facts = [fact for fact in describe_files(root) if wanted(fact.path, row.files)]
     if not facts:
-        raise nothing_wanted(root, row)
+        what = f"no file matches {'; '.join(row.files) or 'anything'}"
+        fix = f"download.local.{row.id} must name a folder in the upstream layout"
+        fix = f"correct sources.{row.id}.files" if row.kind == "local" else fix
+        raise StudyError(what, where=root, fix=fix)
     return facts
-
-
-def nothing_wanted(root: Path, row: SourceRow) -> StudyError:
-    """Returns the error of a local folder that has none of the wanted files."""
-    what = f"no file matches {'; '.join(row.files) or 'anything'}"
-    fix = f"download.local.{row.id} must name a folder in the upstream layout"
-    fix = f"correct sources.{row.id}.files" if row.kind == "local" else fix
-    return StudyError(what, where=root, fix=fix)
 
 
 def check_local_folder(root: Path, row: SourceRow, facts: list[FileFact], out: Path) -> str:

@@ -8,14 +8,13 @@ pauses, or the pause that ``Retry-After`` asks for; what will not pass is a ``St
 
 import errno
 import logging
+import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -35,20 +34,21 @@ LONGEST_PAUSE_SECONDS = 600.0
 PROGRESS_BYTES = 1 << 20
 """An attempt that brought at least this much does not count against the retries."""
 PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Policy:
     """How patient a transfer is; see ``DownloadSection`` for what its section has too.
 
-    ``pause`` is the first one between attempts in seconds; it doubles each time.
+    ``pause`` is the first one between attempts in seconds; it doubles each time. A file of more
+    than ``most`` bytes is refused.
     """
 
     retries: int = 5
     timeout: float = 60.0
     slowest: float = 1024.0
     pause: float = 1.0
+    most: float = math.inf
 
 
 def file_name(url: str) -> str:
@@ -66,10 +66,6 @@ class TransientError(Exception):
 
 class WrongHashError(StudyError):
     """The whole file came, and is not the one that was expected."""
-
-
-class RefusedError(StudyError):
-    """The server wants an account, or terms accepted."""
 
 
 def fetch(
@@ -96,6 +92,8 @@ def fetch(
     try:
         transfer.run()
     except OSError as error:
+        if certificates.is_absent_bundle(error):
+            raise StudyError(str(error), where=url, fix=certificates.ADVICE) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         what = f"the disk is full after {transfer.have() / 1e9:.2f} GB of {target.name}"
@@ -124,24 +122,52 @@ class _Transfer:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def run(self) -> None:
-        patiently(self._attempt, self.url, self.policy, lambda _: self.stalled)
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            stop=lambda _: self.stalled > self.policy.retries,
+            wait=self._pause,
+            before_sleep=self._say,
+            reraise=True,
+        )
+        try:
+            retrying(self._attempt)
+        except TransientError as error:
+            what = f"the transfer failed {self.stalled} times in a row ({error})"
+            fix = "start again later, it continues where it stopped; or set download.mirrors "
+            fix += "or download.local in the config"
+            raise StudyError(what, where=self.url, fix=fix) from error
         with open(self.part, "rb+") as stream:  # a later call takes the name for the whole
             os.fsync(stream.fileno())
         self.part.replace(self.target)
         sync_directory(self.target.parent)
         self.etag.unlink(missing_ok=True)
 
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TransientError) and error.pause is not None:
+            return error.pause
+        return float(min(self.policy.pause * 2 ** max(self.stalled - 1, 0), LONGEST_PAUSE_SECONDS))
+
+    def _say(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0.0
+        LOG.warning("%s: %s; next attempt in %.0f s", self.target.name, error, pause)
+
     def _attempt(self) -> None:
         """Brings the rest of the file, or raises ``TransientError``."""
         before = self.have()
         try:
-            with told(self.url):
-                if self.expected_bytes is None or before != self.expected_bytes:
-                    self._receive(before)
-                self._check()
-        except TransientError:
+            if self.expected_bytes is None or before != self.expected_bytes:
+                self._receive(before)
+            self._check()
+        except (requests.RequestException, HTTPError, TransientError) as error:
+            ssl = isinstance(error, requests.exceptions.SSLError)
+            if ssl and certificates.is_untrusted(error):
+                raise certificates.untrusted(self.url, error) from error
             self.stalled = 0 if self.have() - before >= PROGRESS_BYTES else self.stalled + 1
-            raise
+            if isinstance(error, TransientError):
+                raise
+            raise TransientError(f"{type(error).__name__}: {error}") from error
 
     def _receive(self, start: int) -> None:
         headers = {"Accept-Encoding": "identity"}
@@ -179,9 +205,11 @@ class _Transfer:
         self._refuse_wrong_size(total)
         progress = Progress(self.target.name, total, "B", done=start)
         with progress, open(self.part, "ab") as sink:
-            for chunk in chunks(response, self.policy):
+            for chunk in _chunks(response, self.policy):
                 sink.write(chunk)
                 progress.update(len(chunk))
+                if max(progress.n, total or 0) > self.policy.most:
+                    raise too_large(self.url, self.policy.most)
                 if self.expected_bytes is not None and progress.n > self.expected_bytes:
                     self._refuse_wrong_size(progress.n)
         if total is not None and progress.n < total:
@@ -214,60 +242,11 @@ class _Transfer:
         self.etag.unlink(missing_ok=True)
 
 
-def patiently(
-    attempt: Callable[[], Result], url: str, policy: Policy,
-    stalled: Callable[[tenacity.RetryCallState], int] = lambda state: state.attempt_number,
-) -> Result:  # fmt: skip
-    """Calls ``attempt`` until it raises no ``TransientError``, with growing pauses.
-
-    ``stalled`` counts the attempts in a row that brought nothing.
-
-    Raises:
-        StudyError: there were more of these than the policy's retries.
-    """
-
-    def failure(state: tenacity.RetryCallState) -> BaseException | None:
-        return state.outcome.exception() if state.outcome else None
-
-    def pause(state: tenacity.RetryCallState) -> float:
-        asked = getattr(failure(state), "pause", None)
-        grown = min(policy.pause * 2 ** max(stalled(state) - 1, 0), LONGEST_PAUSE_SECONDS)
-        return float(grown if asked is None else asked)
-
-    def say(state: tenacity.RetryCallState) -> None:
-        seconds = state.next_action.sleep if state.next_action else 0.0
-        LOG.warning("%s: %s; next attempt in %.0f s", file_name(url), failure(state), seconds)
-
-    def give_up(state: tenacity.RetryCallState) -> NoReturn:
-        what = f"the transfer failed {stalled(state)} times in a row ({failure(state)})"
-        fix = "start again later, it continues where it stopped; or set download.mirrors "
-        fix += "or download.local in the config"
-        raise StudyError(what, where=url, fix=fix) from failure(state)
-
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(TransientError),
-        stop=lambda state: stalled(state) > policy.retries,
-        wait=pause,
-        before_sleep=say,
-        retry_error_callback=give_up,
-    )
-    return retrying(attempt)
-
-
-@contextmanager
-def told(url: str) -> Iterator[None]:
-    """Turns what a request raises into ``TransientError``, or the error that says what to set."""
-    try:
-        yield
-    except (requests.RequestException, HTTPError) as error:
-        ssl = isinstance(error, requests.exceptions.SSLError)
-        if ssl and certificates.is_untrusted(error):
-            raise certificates.untrusted(url, error) from error
-        raise TransientError(f"{type(error).__name__}: {error}") from error
-    except OSError as error:
-        if certificates.is_absent_bundle(error):
-            raise StudyError(str(error), where=url, fix=certificates.ADVICE) from error
-        raise
+def too_large(where: object, most: float) -> StudyError:
+    """Returns the error of a file of which a rehearsal would read more than it may."""
+    what = f"more than {most / 1e6:.0f} MB must be read for its first rows"
+    fix = "raise rehearsal.source_megabytes, or name a copy under download.local"
+    return StudyError(what, where=where, fix=fix)
 
 
 def check_status(response: requests.Response, url: str) -> None:
@@ -285,11 +264,9 @@ def check_status(response: requests.Response, url: str) -> None:
     what = f"the server does not have the file (HTTP {status})"
     fix = "check the source's row, or set download.mirrors or download.local in the config"
     if status in (401, 403):
-        reason = f"{status} {response.headers.get('X-Error-Code', '')}".strip()
-        what = f"the server refuses access (HTTP {reason})"
+        what = f"the server refuses access (HTTP {status})"
         fix = "check the network's proxy or firewall, or fetch the file by other means and "
         fix += "name it under download.local in the config"
-        raise RefusedError(what, where=url, fix=fix)
     raise StudyError(what, where=url, fix=fix)
 
 
@@ -306,7 +283,7 @@ def asked_pause(response: requests.Response) -> float | None:
     return seconds
 
 
-def chunks(response: requests.Response, policy: Policy) -> Iterator[bytes]:
+def _chunks(response: requests.Response, policy: Policy) -> Iterator[bytes]:
     """Yields the body as it arrives; ends an attempt whose rate is hopeless.
 
     The socket's own timeout only sees silence. A server that drips a byte now
