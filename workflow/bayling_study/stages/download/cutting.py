@@ -7,6 +7,7 @@ whole: JSON objects, catalogues, pages, licences, binary files.
 """
 
 import codecs
+import gzip
 import io
 import json
 import re
@@ -70,7 +71,8 @@ def cut_file(name: str, stream: io.BufferedReader, sink: IO[bytes], portion: Por
     try:
         kept = _cut(PurePosixPath(name), stream, sink, portion)
     except (*DAMAGED, pa.ArrowException, OSError) as error:
-        if getattr(error, "errno", None) is not None:  # the disk's; of damage there is no number
+        plain = type(error) in (OSError, gzip.BadGzipFile) and getattr(error, "errno", None) is None
+        if isinstance(error, OSError) and not plain:  # the disk's or the network's
             raise
         raise StudyError(f"the file is damaged ({error})", where=name) from error
     if kept.budget and not kept.rows:

@@ -89,7 +89,7 @@ class _Part:
         target = self.request.files / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(target, "wb") as sink:
-            kept = cut_file(f"{self.request.row.id}/{name}", buffered(stream), sink, portion)
+            kept = cut_file(f"{self.request.row.id}/{name}", stream, sink, portion)
         self.cuts[name] = {**kept._asdict(), "bytes": portion.spent()}
 
     def wanted(self, names: list[str], where: Path | str) -> list[str]:
@@ -110,7 +110,7 @@ class _Part:
         model = model or (row.kind == "local" and checkpoint_of(root) is not None)
         for name in self.wanted(names, root):
             if not (model and any(Path(name).match(pattern) for pattern in WEIGHTS)):
-                with open(root / name, "rb") as stream:
+                with open(root / name, "rb", BLOCK) as stream:
                     self.keep(name, stream, Portion(row.first))
         if model:
             self.stand_in()
@@ -153,15 +153,15 @@ class _Part:
         """Cuts a file, or the members of a zip archive."""
         zipped = file.endswith(".zip")
         with opened(url, self.request.policy, zipped or file.endswith(".parquet")) as (web, count):
-            if zipped:
-                inside = {tidy(item.name): item for item in members(web) if not item.folder}
-                for name in self.wanted(list(inside), url):
-                    refuse_unsafe(inside[name], name, url)
-                    with inside[name].open() as stream:
-                        self.keep(name, stream, self.portion(1))
-            else:
+            for member in members(web) if zipped else ():
+                name = tidy(member.name)
+                if not member.folder and wanted(name, self.request.row.files):
+                    refuse_unsafe(member, name, url)
+                    self.keep(name, buffered(member.open()), self.portion(1))
+            if not zipped:
                 self.keep(file, web, self.portion(1, count))
             self.brought = count()
+        self.wanted(list(self.cuts), url)
 
     def level(self) -> None:
         """Cuts texts to the rows of the shortest that its budget ended: sides stay parallel."""
@@ -171,6 +171,6 @@ class _Part:
         for name, cut in texts.items():
             if least is not None and (cut["rows"] or 0) > least:
                 longer.parent.mkdir(parents=True, exist_ok=True)
-                with open((self.request.files / name).rename(longer), "rb") as stream:
+                with open((self.request.files / name).rename(longer), "rb", BLOCK) as stream:
                     self.keep(name, stream, Portion(least))
                 self.cuts[name] |= {"budget": True, "bytes": cut["bytes"]}

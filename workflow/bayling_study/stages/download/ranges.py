@@ -55,13 +55,15 @@ def opened(url: str, policy: transfer.Policy, seeks: bool) -> Iterator[Opened]:
     again = Retry(policy.retries, backoff_factor=policy.pause, raise_on_status=False)
     again.status_forcelist = transfer.PASSING_STATUS
     with told(url), requests.Session() as session, tempfile.TemporaryFile() as whole:
-        session.mount("http", HTTPAdapter(max_retries=again))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=again))
         session.headers["Accept-Encoding"] = "identity"
         timeout = (min(transfer.CONNECT_SECONDS, policy.timeout), policy.timeout)
         get = partial(session.get, timeout=timeout)
         first = get(url, headers={"Range": "bytes=0-0"} if seeks else {}, stream=True)
         transfer.check_status(first, url)
         size = first.headers.get("Content-Range", "").rpartition("/")[2]
+        first.raw.auto_close = False  # the end of the file does not close it
         if not seeks:
             yield buffered(first.raw), first.raw.tell
         elif first.status_code == 206 and size.isdigit():
