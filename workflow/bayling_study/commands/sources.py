@@ -56,7 +56,7 @@ def main() -> int:
     users = studies(path.parent)
 
     def line(row: SourceRow) -> tuple[str, ...]:
-        revision, size, differs = "", None, []
+        revision, size, differs = "", None, list[str]()
         try:
             request = DownloadRequest(row, Path(), mirrors=config.download.mirrors)
             revision, size, differs = ask(request)

@@ -10,6 +10,8 @@ repositories that hold the same; the first that the hub knows is taken, and the 
 import importlib
 import logging
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from bayling_study.core.errors import StudyError
@@ -19,14 +21,33 @@ from bayling_study.stages.download.certificates import is_untrusted, share_bundl
 from bayling_study.stages.download.request import DownloadRequest
 
 LOG = logging.getLogger(__name__)
+WEIGHTS = ("*.safetensors", "*.bin", "*.ckpt", "*.pt", "*.pth", "*.gguf", "*.h5", "*.index.json")
+"""What a model's stand-in is made without; an index would name files that are not there."""
 
 
-def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
+class GatedError(StudyError):
+    """The hub wants terms accepted, or a token."""
+
+
+def fetch_hub(request: DownloadRequest, ignored: Sequence[str] = ()) -> tuple[str, str]:
     """Fetches the row's files into ``request.files``; returns commit and repository fetched.
 
     Raises:
+        StudyError: see ``open_repository``.
+    """
+    with open_repository(request) as (hub, place, where):
+        patterns = {"allow_patterns": list(request.row.files) or None, "ignore_patterns": ignored}
+        hub.snapshot_download(**where, **patterns, local_dir=request.files)
+        return where["revision"], place
+
+
+@contextmanager
+def open_repository(request: DownloadRequest) -> Iterator[tuple[Any, str, dict[str, str]]]:
+    """Yields the hub's client, the repository that answers, and how the client is told of it.
+
+    Raises:
         StudyError: terms not accepted, no token, no such repository or revision,
-            or the network gave up.
+            or the network gave up; in the block too.
     """
     # Imported late: it is slow to import, and the workflow reads this package often.
     share_bundle()
@@ -36,10 +57,7 @@ def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
         raise gated(request)
     try:
         revision, place = _answering(request, hub.HfApi())
-        name, patterns = repository(place), list(request.row.files) or None
-        hub.snapshot_download(
-            **name, revision=revision, local_dir=request.files, allow_patterns=patterns
-        )
+        yield hub, place, {**repository(place), "revision": revision}
     except errors.GatedRepoError as error:
         raise gated(request) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
@@ -53,7 +71,6 @@ def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
         fix = "start again, it continues where it stopped; or set HF_ENDPOINT to a mirror, or "
         fix += f"download.local.{request.row.id} in the config"
         raise StudyError(what, where=request.row.location, fix=fix) from error
-    return revision, place
 
 
 def repository(place: str) -> dict[str, str]:
@@ -62,13 +79,13 @@ def repository(place: str) -> dict[str, str]:
     return {"repo_id": name, "repo_type": kind.removesuffix("s")}
 
 
-def gated(request: DownloadRequest) -> StudyError:
+def gated(request: DownloadRequest) -> GatedError:
     """Returns the error that says what to accept and where to put the token."""
     row = request.row
     fix = f"accept its terms ({row.licence}) on the page of {page(row)} with your account,\n"
     fix += f"then {TOKEN_ADVICE};\nor set download.local.{row.id} to a copy that you have"
     what = f"{row.places[0]} is gated and no accepted token was found"
-    return StudyError(what, where=f"source {row.id}", fix=fix)
+    return GatedError(what, where=f"source {row.id}", fix=fix)
 
 
 def is_commit(revision: str) -> bool:
