@@ -175,9 +175,7 @@ class TestAlpaca:
             [("user", f"平仮名に\n{given}"), ("assistant", "「わたし」")],
         ]
         (zh,) = alpaca.read(tmp_path, talk("alpaca", "COIG-CQIA-full.jsonl"))
-        assert [contents(draft) for draft in zh] == [
-            [("user", "为什么？"), ("assistant", "因为。")]
-        ]
+        assert contents(zh) == [("user", "为什么？"), ("assistant", "因为。")]
 
     def test_accepts_an_archive_with_its_top_folder(self, tmp_path: Path) -> None:
         put(
