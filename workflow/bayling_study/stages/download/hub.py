@@ -17,6 +17,7 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
+from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
 
@@ -93,27 +94,25 @@ def is_commit(revision: str) -> bool:
     return re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
-def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
-    """Returns the commit to fetch and the first repository that has it.
-
-    The commit is noted where the table leaves it open.
-    """
+def first_answer(row: SourceRow, api: Any, revision: str, **more: Any) -> tuple[Any, str]:
+    """Returns what the hub says of the first of a row's repositories that it knows, and which."""
     errors = importlib.import_module("huggingface_hub.errors")
+    *others, last = row.places
+    for place in others:
+        try:
+            return api.repo_info(**repository(place), revision=revision or None, **more), place
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+            LOG.warning("%s: the hub has no %s; asking for the next", row.id, place)
+    return api.repo_info(**repository(last), revision=revision or None, **more), last
+
+
+def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
+    """Returns the commit to fetch, noted where the table leaves it open, and the repository."""
     note, wanted = request.raw / "revision", request.revision
     if not is_commit(wanted) and note.exists():
         wanted = note.read_text(encoding="utf-8")
-    *others, last = request.row.places
-    if not others and is_commit(wanted):
-        return wanted, last
-
-    def commit(place: str) -> str:
-        found = api.repo_info(**repository(place), revision=wanted or None)
-        write_text(note, str(found.sha))
-        return str(found.sha)
-
-    for place in others:
-        try:
-            return commit(place), place
-        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-            LOG.warning("%s: the hub has no %s; asking for the next", request.row.id, place)
-    return commit(last), last
+    if len(request.row.places) == 1 and is_commit(wanted):
+        return wanted, request.row.location
+    found, place = first_answer(request.row, api, wanted)
+    write_text(note, str(found.sha))
+    return str(found.sha), place

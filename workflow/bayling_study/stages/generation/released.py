@@ -80,8 +80,8 @@ def find(folder: Path, suite: suites.Suite, item: str) -> Path | None:
     """
     mark = ".zh_prompt" if getattr(suite, "prompt_language", "") == "zh" else ""
     target, judged = item.rpartition("-")[2], getattr(suite, "judged", "")
-    names = {"item": item, "pair": item.replace("-", ""), "target": target, "judged": judged}
-    pattern = READERS[suite.kind].pattern.format(**names, mark=mark)
+    values = {"item": item, "pair": item.replace("-", ""), "target": target, "judged": judged}
+    pattern = READERS[suite.kind].pattern.format(**values, mark=mark)
     found = sorted(path for part in pattern.split("|") for path in folder.glob(part))
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
