@@ -31,15 +31,12 @@ from bayling_study.stages.download.package_index import index_links, is_archive
 from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import Policy
 
-SECONDS = 30
-"""For one answer; a server that takes longer counts as not reached."""
-AT_ONCE = 8
-"""Upstreams asked at a time."""
+SECONDS, AT_ONCE = 30, 8
+"""For one answer (who takes longer counts as not reached), and upstreams asked at a time."""
 TOLERANCE = 0.1
 """Part by which a size may be off, where the table gives it as an estimate."""
 CLIENTS = {"apt": (["apt-cache", "show"], "="), "npm": (["npm", "view"], "@")}
 """What asks for a package, and what stands before its version."""
-HEADING = ("source", "upstream", "differs", "seen before", "studies")
 ONLY = cli.option("ids of sources; none means all", nargs="*", default=[])
 COMMAND_LINE = cli.command(__name__, study_config=cli.STUDY_CONFIG, only=ONLY)
 Answer = tuple[str, int | None, list[str]]
@@ -70,7 +67,7 @@ def main() -> int:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         lines = [*Progress("asking", len(rows), "sources", over=pool.map(line, rows))]
     right = sum(not line[2] for line in lines)
-    print(aligned([HEADING, *lines]))
+    print(aligned([("source", "upstream", "differs", "seen before", "studies"), *lines]))
     print(f"{right} of {len(lines)} sources are as the table states")
     return int(right < len(lines))
 
@@ -107,11 +104,15 @@ def ask(request: DownloadRequest) -> Answer:
     if row.kind in PINNED_KINDS:
         wheel = row.kind == "pip-wheel"
         links = [url for url in index_links(row, Policy(1)) if is_archive(url, row, wheel)]
-        place = next((url for url in links if url.startswith("http")), "")
-        return row.revision, _size(place) if place else None, [] if links else ["in no index"]
+        place = next(iter(links), "")
     if row.kind == "git":
         place = f"{place.removesuffix('.git')}/archive/{row.revision}.tar.gz"
-    return row.revision, _size(place) if "://" in place else None, []  # else of this machine
+    if not place.startswith("http"):  # of this machine
+        return row.revision, None, [] if place else ["in no index"]
+    answer = requests.head(place, allow_redirects=True, timeout=SECONDS)
+    answer.raise_for_status()
+    length = answer.headers.get("Content-Length", "")
+    return row.revision, int(length) if length.isdigit() else None, []
 
 
 def _hub(row: SourceRow) -> Answer:
@@ -122,13 +123,6 @@ def _hub(row: SourceRow) -> Answer:
     differs += ["is gated" if info.gated else "is not gated"] * (bool(info.gated) != row.gated)
     sizes = [f.size or 0 for f in info.siblings if any(t(f.rfilename) for t in tests.values())]
     return str(info.sha), sum(sizes), differs
-
-
-def _size(url: str) -> int | None:
-    answer = requests.head(url, allow_redirects=True, timeout=SECONDS)
-    answer.raise_for_status()
-    length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
 
 
 if __name__ == "__main__":
