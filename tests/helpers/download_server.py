@@ -21,11 +21,13 @@ class Site:
         files: path to content.
         faults: one taken for each request, in order; when empty the server behaves.
         ranges: the ``Range`` header of each request, or an empty string.
+        ranged: whether it answers them.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
+    ranged: bool = True
     etag: str = '"one"'
     url: str = ""
 
@@ -48,17 +50,18 @@ class Handler(BaseHTTPRequestHandler):
         if content is None:
             self.refuse(404)
             return
-        start = self.start()
+        part = self.span(len(content))
+        start, end = part or (0, len(content))
         if start >= len(content) and start:
             self.refuse(416)
             return
-        body = content[start:]
-        self.send_response(206 if start else 200)
+        body = content[start:end]
+        self.send_response(206 if part else 200)
         self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "text/plain")
         self.send_header("ETag", self.site.etag)
         self.send_header("Content-Length", str(len(body)))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if part:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
         self.end_headers()
         self.write(body if keep is None else body[:keep], pause)
 
@@ -72,11 +75,13 @@ class Handler(BaseHTTPRequestHandler):
                 return
             time.sleep(pause)
 
-    def start(self) -> int:
-        wanted = self.headers.get("Range", "")
+    def span(self, size: int) -> tuple[int, int] | None:
+        """Returns where the part that is asked for begins and ends, if one is."""
+        wanted = self.headers.get("Range", "") if self.site.ranged else ""
         if not wanted or self.headers.get("If-Range", self.site.etag) != self.site.etag:
-            return 0
-        return int(wanted.removeprefix("bytes=").rstrip("-"))
+            return None
+        start, _, last = wanted.removeprefix("bytes=").partition("-")
+        return int(start), min(int(last) + 1, size) if last else size
 
     def refuse(self, status: int, **headers: str) -> None:
         self.send_response(status)

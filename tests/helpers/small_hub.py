@@ -53,6 +53,32 @@ def unknown(handler: Handler) -> None:
     handler.refuse(401, X_Error_Code="RepoNotFound")
 
 
+def answer_data_set(handler: Handler) -> None:
+    """Plays the hub of one data set, whose files are the site's by their paths; with ranges."""
+    path = urlsplit(handler.path).path
+    files = {name.lstrip("/"): content for name, content in handler.site.files.items()}
+    if path.startswith("/api/"):
+        handler.site.ranges.append(path)
+        facts = {"id": "owner/name", "sha": COMMIT, "siblings": []}
+        found = [
+            {"type": "file", "oid": "1", "size": len(content), "path": name}
+            for name, content in files.items()
+        ]
+        body = json.dumps(found if "/tree/" in path else facts).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+        return
+    handler.path = "/" + path.partition(f"/resolve/{COMMIT}/")[2]
+    handler.site.ranges.append(f"{handler.path} {handler.headers.get('Range', '')}")
+    if handler.site.faults:
+        handler.site.faults.pop(0)(handler)
+    else:
+        handler.serve()
+
+
 def receive(handler: Handler) -> None:
     """Plays the hub that is uploaded to; what was sent is kept in ``site.files`` by its path.
 

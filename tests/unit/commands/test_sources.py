@@ -151,7 +151,7 @@ def test_the_hub_says_commit_size_gate_and_which_files_are_gone(
     assert told["right"].split() == ["right", commit, "0.0", "MB"]
     assert told["second"].split() == ["second", commit, "0.0", "MB"]
     assert "nothing matches *.bin; is not gated; 0.0 MB is stated" in told["wrong"]
-    assert "the hub: 401 Client Error" in told["gone"]
+    assert "401 Client Error. Repository Not Found" in told["gone"]
 
 
 def test_an_upstream_that_answers_for_nothing_is_told_beside_the_others(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class SourceRow(Source):
 
     id: Name
     """What the configuration calls it, and the first part of its folder's name."""
+    first: int = 0
+    """Rows kept of each file, in a rehearsal; 0 keeps all."""
 
 
 COLUMNS = ("id", *Source.model_fields)
@@ -63,6 +65,9 @@ def known_sources(config: StudyConfig) -> dict[str, SourceRow]:
             fix = f"another name, or a copy of it by download.local: {{{name}: PATH}}"
             raise StudyError(f"{path} has a source of that name", where=f"sources.{name}", fix=fix)
         rows[name] = SourceRow(id=name, **source.model_dump())
+    if config.rehearsal:
+        cut = {"first": config.rehearsal.rows}
+        rows = {name: row.model_copy(update=cut) for name, row in rows.items()}
     return rows
 
 
@@ -83,6 +88,7 @@ def row_hash(row: SourceRow) -> str:
     """
     values = row.model_dump(mode="json", include=set(IDENTITY))
     values |= {"location": row.places[0]} if row.kind == "hub" else {}
+    values |= {"first": row.first} if row.first else {}
     return sha256_json(values)[:ROW_HASH_DIGITS]
 
 

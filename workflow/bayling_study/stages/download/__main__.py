@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from bayling_study.config import load_settings
+from bayling_study.config.rehearsal import RehearsalSection
 from bayling_study.config.study import DownloadSection
 from bayling_study.core import cli
 from bayling_study.core.disk import bytes_in, check_space
@@ -22,6 +23,7 @@ from bayling_study.stages.download import local
 from bayling_study.stages.download import lock as locks
 from bayling_study.stages.download.fetchers import FETCHERS, NO_SPACE, UNPACKED_FACTOR
 from bayling_study.stages.download.hub import is_commit
+from bayling_study.stages.download.partly import fetch_part
 from bayling_study.stages.download.receipt import intact, write_receipt
 from bayling_study.stages.download.request import DownloadRequest, Fetched
 from bayling_study.stages.download.transfer import Policy
@@ -47,7 +49,7 @@ def main() -> None:
     with run_record(options.record, "download", row.id, SHARED, options.code) as run:
         run.parameters({"source": row.model_dump(mode="json", exclude={"note"})})
         start = time.monotonic()
-        ensure(row, options.out, settings.download)
+        ensure(row, options.out, settings.download, settings.rehearsal)
         receipt = read_json(options.out / MANIFEST)
         run.parameters({"pin": receipt["pin"], "listing": receipt["listing"]})
         files, seconds = receipt["files"], time.monotonic() - start
@@ -56,16 +58,23 @@ def main() -> None:
         run.output("manifest", options.out / MANIFEST)
 
 
-def ensure(row: SourceRow, out: Path, section: DownloadSection) -> None:
-    """Makes ``out`` a complete, verified copy of the source.
+def ensure(
+    row: SourceRow, out: Path, section: DownloadSection, rehearsal: RehearsalSection | None = None
+) -> None:
+    """Makes ``out`` a complete, verified copy of the source, or its first rows in a rehearsal.
 
     Raises:
         StudyError: it cannot be had, or is not what was pinned or locked.
     """
-    if row.id not in section.local and intact(out, row, None):
+    if (rehearsal or row.id not in section.local) and intact(out, row, None):
         LOG.info("%s is complete", row.id)  # also a local source that a bundle brought
         return
     path = local.local_path(row, section.local)
+    if rehearsal:
+        (out / MANIFEST).unlink(missing_ok=True)
+        fetch_part(make_request(row, out, section, None), path, rehearsal)
+        LOG.info("%s: the first %d rows of each file", row.id, row.first)
+        return
     root = path if path and path.is_dir() else None
     if (root or not path) and intact(out, row, root):  # a file may be another one by now
         LOG.info("%s is complete", row.id)

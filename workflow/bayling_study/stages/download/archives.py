@@ -87,7 +87,7 @@ def _unpack_members(
         hits = {pattern for pattern, match in wanted if match(name)}
         if not hits or member.folder:
             continue
-        _refuse_unsafe(member, name, archive)
+        refuse_unsafe(member, name, archive)
         if name in facts:
             raise StudyError(f"member {name!r} occurs twice", where=archive)
         facts[name] = _write(member, name, folder, limit, archive)
@@ -119,9 +119,9 @@ def wanted(name: str, patterns: tuple[str, ...]) -> bool:
     return not patterns or any(matcher(pattern)(name) for pattern in patterns)
 
 
-def members(archive: Path) -> Iterator[Member]:
-    """Yields the entries of a zip or tar archive in stored order."""
-    if zipfile.is_zipfile(archive):
+def members(archive: Path | IO[bytes]) -> Iterator[Member]:
+    """Yields the entries of a zip or tar archive in stored order; an open one is a zip."""
+    if not isinstance(archive, Path) or zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as source:
             for info in source.infolist():
                 yield _zip_member(source, info)
@@ -149,7 +149,8 @@ def _tar_member(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
     return Member(entry.name, entry.isreg(), entry.isdir(), content)
 
 
-def _refuse_unsafe(member: Member, name: str, archive: Path) -> None:
+def refuse_unsafe(member: Member, name: str, archive: object) -> None:
+    """Refuses a member that leads out of the folder or is no file (``StudyError``)."""
     path = PurePosixPath(member.name)
     # A backslash or drive letter is harmless here but not on every system.
     odd = "\\" in name or "\0" in name or re.match(r"[A-Za-z]:", name)

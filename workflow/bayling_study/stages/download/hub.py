@@ -10,23 +10,45 @@ repositories that hold the same; the first that the hub knows is taken, and the 
 import importlib
 import logging
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
+from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
 
 LOG = logging.getLogger(__name__)
+WEIGHTS = ("*.safetensors", "*.bin", "*.ckpt", "*.pt", "*.pth", "*.gguf", "*.h5", "*.index.json")
+"""What a model's stand-in is made without; an index would name files that are not there."""
 
 
-def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
+class GatedError(StudyError):
+    """The hub wants terms accepted, or a token."""
+
+
+def fetch_hub(request: DownloadRequest, ignored: Sequence[str] = ()) -> tuple[str, str]:
     """Fetches the row's files into ``request.files``; returns commit and repository fetched.
 
     Raises:
+        StudyError: see ``open_repository``.
+    """
+    with open_repository(request) as (hub, place, where):
+        patterns = {"allow_patterns": list(request.row.files) or None, "ignore_patterns": ignored}
+        hub.snapshot_download(**where, **patterns, local_dir=request.files)
+        return where["revision"], place
+
+
+@contextmanager
+def open_repository(request: DownloadRequest) -> Iterator[tuple[Any, str, dict[str, str]]]:
+    """Yields the hub's client, the repository that answers, and how the client is told of it.
+
+    Raises:
         StudyError: terms not accepted, no token, no such repository or revision,
-            or the network gave up.
+            or the network gave up; in the block too.
     """
     # Imported late: it is slow to import, and the workflow reads this package often.
     share_bundle()
@@ -36,10 +58,7 @@ def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
         raise gated(request)
     try:
         revision, place = _answering(request, hub.HfApi())
-        name, patterns = repository(place), list(request.row.files) or None
-        hub.snapshot_download(
-            **name, revision=revision, local_dir=request.files, allow_patterns=patterns
-        )
+        yield hub, place, {**repository(place), "revision": revision}
     except errors.GatedRepoError as error:
         raise gated(request) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
@@ -53,7 +72,6 @@ def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
         fix = "start again, it continues where it stopped; or set HF_ENDPOINT to a mirror, or "
         fix += f"download.local.{request.row.id} in the config"
         raise StudyError(what, where=request.row.location, fix=fix) from error
-    return revision, place
 
 
 def repository(place: str) -> dict[str, str]:
@@ -62,13 +80,13 @@ def repository(place: str) -> dict[str, str]:
     return {"repo_id": name, "repo_type": kind.removesuffix("s")}
 
 
-def gated(request: DownloadRequest) -> StudyError:
+def gated(request: DownloadRequest) -> GatedError:
     """Returns the error that says what to accept and where to put the token."""
     row = request.row
     fix = f"accept its terms ({row.licence}) on the page of {page(row)} with your account,\n"
     fix += f"then {TOKEN_ADVICE};\nor set download.local.{row.id} to a copy that you have"
     what = f"{row.places[0]} is gated and no accepted token was found"
-    return StudyError(what, where=f"source {row.id}", fix=fix)
+    return GatedError(what, where=f"source {row.id}", fix=fix)
 
 
 def is_commit(revision: str) -> bool:
@@ -76,27 +94,25 @@ def is_commit(revision: str) -> bool:
     return re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
-def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
-    """Returns the commit to fetch and the first repository that has it.
-
-    The commit is noted where the table leaves it open.
-    """
+def first_answer(row: SourceRow, api: Any, revision: str, **more: Any) -> tuple[Any, str]:
+    """Returns what the hub says of the first of a row's repositories that it knows, and which."""
     errors = importlib.import_module("huggingface_hub.errors")
+    *others, last = row.places
+    for place in others:
+        try:
+            return api.repo_info(**repository(place), revision=revision or None, **more), place
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+            LOG.warning("%s: the hub has no %s; asking for the next", row.id, place)
+    return api.repo_info(**repository(last), revision=revision or None, **more), last
+
+
+def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
+    """Returns the commit to fetch, noted where the table leaves it open, and the repository."""
     note, wanted = request.raw / "revision", request.revision
     if not is_commit(wanted) and note.exists():
         wanted = note.read_text(encoding="utf-8")
-    *others, last = request.row.places
-    if not others and is_commit(wanted):
-        return wanted, last
-
-    def commit(place: str) -> str:
-        found = api.repo_info(**repository(place), revision=wanted or None)
-        write_text(note, str(found.sha))
-        return str(found.sha)
-
-    for place in others:
-        try:
-            return commit(place), place
-        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-            LOG.warning("%s: the hub has no %s; asking for the next", request.row.id, place)
-    return commit(last), last
+    if len(request.row.places) == 1 and is_commit(wanted):
+        return wanted, request.row.location
+    found, place = first_answer(request.row, api, wanted)
+    write_text(note, str(found.sha))
+    return str(found.sha), place

@@ -8,6 +8,7 @@ pauses, or the pause that ``Retry-After`` asks for; what will not pass is a ``St
 
 import errno
 import logging
+import math
 import os
 import re
 import time
@@ -39,13 +40,15 @@ PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 class Policy:
     """How patient a transfer is; see ``DownloadSection`` for what its section has too.
 
-    ``pause`` is the first one between attempts in seconds; it doubles each time.
+    ``pause`` is the first one between attempts in seconds; it doubles each time. A file of more
+    than ``most`` bytes is refused.
     """
 
     retries: int = 5
     timeout: float = 60.0
     slowest: float = 1024.0
     pause: float = 1.0
+    most: float = math.inf
 
 
 def file_name(url: str) -> str:
@@ -205,6 +208,8 @@ class _Transfer:
             for chunk in _chunks(response, self.policy):
                 sink.write(chunk)
                 progress.update(len(chunk))
+                if max(progress.n, total or 0) > self.policy.most:
+                    raise too_large(self.url, self.policy.most)
                 if self.expected_bytes is not None and progress.n > self.expected_bytes:
                     self._refuse_wrong_size(progress.n)
         if total is not None and progress.n < total:
@@ -235,6 +240,13 @@ class _Transfer:
     def _discard(self) -> None:
         self.part.unlink(missing_ok=True)
         self.etag.unlink(missing_ok=True)
+
+
+def too_large(where: object, most: float) -> StudyError:
+    """Returns the error of a file of which a rehearsal would read more than it may."""
+    what = f"more than {most / 1e6:.0f} MB must be read for its first rows"
+    fix = "raise rehearsal.source_megabytes, or name a copy under download.local"
+    return StudyError(what, where=where, fix=fix)
 
 
 def check_status(response: requests.Response, url: str) -> None:

@@ -1,0 +1,176 @@
+"""Fetches a source in part, for a rehearsal: the first rows of each of its files.
+
+======================  =====================================================================
+a folder or file        of the user's: cut into a copy; nothing of it is changed
+archives and packages   fetched whole (git and url: up to ``source_megabytes``), then cut
+url, hub's data sets    file by file: text as it comes, Parquet and zip by ranges
+models of the hub       all but the weights, for which a stand-in is made
+======================  =====================================================================
+
+What is kept is neither pinned nor locked: the receipt has the pin ``rehearsal``, and under ``cut``
+how many ``bytes`` were read, and of each of the ``files`` the ``rows`` that were kept (none: it is
+whole), whether it has ``more``, whether the ``budget`` ended it, and its own ``bytes``.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bayling_study.config.rehearsal import RehearsalSection
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.shared.sources.fetched import checkpoint_of
+from bayling_study.stages.download.archives import members, refuse_unsafe, tidy, wanted
+from bayling_study.stages.download.cutting import Portion, cut_file
+from bayling_study.stages.download.fetchers import FETCHERS, is_archive
+from bayling_study.stages.download.hub import WEIGHTS, GatedError, fetch_hub, open_repository
+from bayling_study.stages.download.local import take_local_file
+from bayling_study.stages.download.ranges import BLOCK, buffered, counted, opened
+from bayling_study.stages.download.receipt import IGNORED_FOLDERS, describe_files, write_receipt
+from bayling_study.stages.download.request import DownloadRequest
+from bayling_study.stages.download.transfer import file_name
+
+MEGABYTE = 1_000_000
+
+
+def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSection) -> None:
+    """Writes the first rows of a source and its receipt; a ``copy`` at hand is cut instead.
+
+    Raises:
+        StudyError: the source cannot be had, or a file of it cannot be cut.
+    """
+    row, revision, file = request.row, request.revision, file_name(request.row.location)
+    if row.kind in ("url", "git"):
+        policy = replace(request.policy, most=section.source_megabytes * MEGABYTE)
+        request = replace(request, policy=policy)
+    part = _Part(request, section)
+    if row.kind != "hub" or copy:  # what was cut of the hub's stays
+        shutil.rmtree(request.files, ignore_errors=True)
+    if copy and copy.is_dir():
+        part.take_folder(copy)
+    elif copy or row.kind not in ("hub", "url") or (is_archive(file) and not file.endswith(".zip")):
+        whole = replace(request, out=request.raw / "whole")
+        fetched = take_local_file(copy, whole) if copy else FETCHERS[row.kind](whole)
+        part.brought = 0 if copy else fetched.bytes
+        part.take_folder(whole.files)
+    elif row.location.startswith("models/"):
+        revision = part.fetch_model()
+    elif row.kind == "hub":
+        revision = part.fetch_data_set()
+    else:
+        part.fetch_address(request.mirrored(row.location), file)
+    part.level()
+    cut = {"bytes": part.brought, "files": part.cuts}
+    facts = describe_files(request.files)
+    write_receipt(request.out, row, facts, "rehearsal", revision=revision, cut=cut)
+    shutil.rmtree(request.raw, ignore_errors=True)
+
+
+@dataclass
+class _Part:
+    """A source that is being cut: ``brought`` bytes were read of it, and ``cuts`` were made."""
+
+    request: DownloadRequest
+    section: RehearsalSection
+    brought: int = 0
+    cuts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def portion(self, files: int, spent: Callable[[], int] = int) -> Portion:
+        """Returns what is kept of one of so many files that are fetched."""
+        source = self.section.source_megabytes * MEGABYTE
+        most = min(self.section.file_megabytes * MEGABYTE, source // files)
+        return Portion(self.request.row.first, most, source, spent)
+
+    def keep(self, name: str, stream: Any, portion: Portion) -> None:
+        """Cuts one file, whose path in the source is ``name``."""
+        target = self.request.files / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(target, "wb") as sink:
+            kept = cut_file(f"{self.request.row.id}/{name}", stream, sink, portion)
+        self.cuts[name] = {**kept._asdict(), "bytes": portion.spent()}
+
+    def wanted(self, names: list[str], where: Path | str) -> list[str]:
+        """Returns the names that the row's patterns match (``StudyError`` if there are none)."""
+        found = sorted(name for name in names if wanted(name, self.request.row.files))
+        if not found:
+            what = f"no file matches {'; '.join(self.request.row.files) or 'anything'}"
+            fix = f"correct the row of source {self.request.row.id}, or its path in download.local"
+            raise StudyError(what, where=where, fix=fix)
+        return found
+
+    def take_folder(self, root: Path) -> None:
+        """Cuts the wanted files of a folder; of a checkpoint, all but the weights are taken."""
+        row = self.request.row
+        paths = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+        names = [path.as_posix() for path in paths if not IGNORED_FOLDERS & set(path.parts)]
+        model = row.location.startswith("models/")
+        model = model or (row.kind == "local" and checkpoint_of(root) is not None)
+        for name in self.wanted(names, root):
+            if not (model and any(Path(name).match(pattern) for pattern in WEIGHTS)):
+                with open(root / name, "rb", BLOCK) as stream:
+                    self.keep(name, stream, Portion(row.first))
+        if model:
+            self.stand_in()
+
+    def fetch_model(self) -> str:
+        """Fetches a model's small files, if its terms allow; returns the commit."""
+        commit, why = "", ""
+        try:
+            commit, _ = fetch_hub(self.request, WEIGHTS)
+        except GatedError as error:
+            why = error.what
+        self.stand_in(why)
+        return commit
+
+    def stand_in(self, why: str = "") -> None:
+        """Writes random weights beside the small files, of which ``why`` says why none came."""
+        self.request.files.mkdir(parents=True, exist_ok=True)
+        # Imported late: it builds models, and few sources are any.
+        stand_ins = import_module("bayling_study.stages.download.stand_ins")
+        stand_ins.write_stand_in(self.request.row, self.request.files, why)
+
+    def fetch_data_set(self) -> str:
+        """Cuts the wanted files of a data set, without those that an earlier call cut."""
+        noted = self.request.raw / "cut.json"
+        self.cuts = read_json(noted) if noted.exists() else {}
+        with open_repository(self.request) as (hub, place, where):
+            root = f"{place}@{where['revision']}/"
+            files = hub.HfFileSystem(skip_instance_cache=True)
+            names = self.wanted([path.removeprefix(root) for path in files.find(root)], root)
+            for name in names:
+                if name not in self.cuts:
+                    with files.open(root + name, block_size=BLOCK) as file:
+                        stream, count = counted(file)
+                        self.keep(name, stream, self.portion(len(names), count))
+                    write_json(noted, self.cuts)
+        self.brought = sum(cut["bytes"] for cut in self.cuts.values())
+        return where["revision"]
+
+    def fetch_address(self, url: str, file: str) -> None:
+        """Cuts a file, or the members of a zip archive."""
+        zipped = file.endswith(".zip")
+        with opened(url, self.request.policy, zipped or file.endswith(".parquet")) as (web, count):
+            for member in members(web) if zipped else ():
+                name = tidy(member.name)
+                if not member.folder and wanted(name, self.request.row.files):
+                    refuse_unsafe(member, name, url)
+                    self.keep(name, buffered(member.open()), self.portion(1))
+            if not zipped:
+                self.keep(file, web, self.portion(1, count))
+            self.brought = count()
+        self.wanted(list(self.cuts), url)
+
+    def level(self) -> None:
+        """Cuts texts to the rows of the shortest that its budget ended: sides stay parallel."""
+        texts = {name: cut for name, cut in self.cuts.items() if not name.endswith(".parquet")}
+        least = min((cut["rows"] for cut in texts.values() if cut["budget"]), default=None)
+        longer = self.request.raw / "longer"
+        for name, cut in texts.items():
+            if least is not None and (cut["rows"] or 0) > least:
+                longer.parent.mkdir(parents=True, exist_ok=True)
+                with open((self.request.files / name).rename(longer), "rb", BLOCK) as stream:
+                    self.keep(name, stream, Portion(least))
+                self.cuts[name] |= {"budget": True, "bytes": cut["bytes"]}
