@@ -75,7 +75,7 @@ def test_the_wanted_files_of_a_data_set_are_cut_by_ranges(site: Site, out: Path)
     table = pq.read_table(out / "files" / names[0])
     assert table.to_pylist()[2] == {"translation": {"en": f"row 2 {'x' * 99}", "de": "y"}}
     assert len(table) == 3
-    assert receipt["cut"]["bytes"] < sum(map(len, site.files.values())) / 5
+    assert receipt["cut"]["bytes"] < sum(map(len, site.files.values())) / 3
 
 
 def test_rows_of_a_moved_data_set_are_not_found(site: Site, out: Path) -> None:
