@@ -69,7 +69,7 @@ def test_an_element_over_many_blocks_is_read_to_its_end() -> None:
     "text", ['[{"a": 1}, {"a" 2}, {"a": 3}, 4]', '[{"a": 1}, {"a": 2', '[{"a": 1} {"a": 2}]']
 )
 def test_an_array_that_is_no_json_is_refused(text: str) -> None:
-    with pytest.raises(StudyError, match="set/a.json: the file is damaged .no JSON behind element"):
+    with pytest.raises(StudyError, match=r"set/a.json: the file .*no JSON behind element"):
         cut("set/a.json", text.encode())
 
 
@@ -115,7 +115,6 @@ def test_parquet_keeps_schema_metadata_and_rows_over_row_groups() -> None:
     assert kept == Kept(3, more=True)
     assert part.read().to_pylist() == table.slice(0, 3).to_pylist()
     assert part.schema_arrow.equals(table.schema, check_metadata=True)
-    assert cut("train.parquet", sink.getvalue(), most=1, spent=lambda: 2)[0] == Kept(2, True, True)
     with pytest.raises(StudyError, match=r"train.parquet: the file is damaged \(Parquet magic"):
         cut("train.parquet", b"PAR1 and no more")
 
@@ -125,7 +124,11 @@ def test_a_budget_ends_a_file_early_and_is_told() -> None:
     long = [{"text": "x" * 300_000} for _ in range(3)]
     kept, content = cut("a.json", json.dumps(long).encode(), most=500_000)
     assert kept == Kept(1, True, True) and json.loads(content) == long[:1]
-    with pytest.raises(StudyError, match="a.txt: its first row does not end within") as error:
+    table = io.BytesIO()
+    pq.write_table(pa.table({"n": range(99)}), table)
+    spent = Portion(40, most=1, spent=lambda: 2)
+    assert cut_file("a.parquet", buffered(table), io.BytesIO(), spent) == Kept(8, True, True)
+    with pytest.raises(StudyError, match=r"a.txt: its first row does not end within") as error:
         cut("a.txt", b"x" * 99, most=13)
     assert "rehearsal.file_megabytes" in str(error.value)
 
