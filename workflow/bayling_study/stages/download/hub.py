@@ -10,7 +10,7 @@ import importlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bayling_study.core.errors import StudyError
@@ -21,6 +21,11 @@ from bayling_study.stages.download.request import DownloadRequest
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.ckpt", "*.pt", "*.pth", "*.gguf", "*.h5", "*.index.json")
 """What a model's stand-in is made without; an index would name files that are not there."""
+
+
+def is_weights(name: str) -> bool:
+    """Tells whether a file of a model belongs to its weights."""
+    return any(PurePosixPath(name).match(pattern) for pattern in WEIGHTS)
 
 
 class GatedError(StudyError):

@@ -26,7 +26,7 @@ from bayling_study.shared.sources.fetched import checkpoint_of
 from bayling_study.stages.download.archives import members, refuse_unsafe, tidy, wanted
 from bayling_study.stages.download.cutting import Portion, cut_file
 from bayling_study.stages.download.fetchers import FETCHERS, is_archive
-from bayling_study.stages.download.hub import WEIGHTS, GatedError, fetch_hub, repository
+from bayling_study.stages.download.hub import WEIGHTS, GatedError, fetch_hub, is_weights, repository
 from bayling_study.stages.download.local import take_local_file
 from bayling_study.stages.download.ranges import BLOCK, buffered, counted, opened
 from bayling_study.stages.download.receipt import IGNORED_FOLDERS, describe_files, write_receipt
@@ -108,29 +108,34 @@ class _Part:
         names = [path.as_posix() for path in paths if not IGNORED_FOLDERS & set(path.parts)]
         model = row.location.startswith("models/")
         model = model or (row.kind == "local" and checkpoint_of(root) is not None)
-        for name in self.wanted(names, root):
-            if not (model and any(Path(name).match(pattern) for pattern in WEIGHTS)):
+        names = self.wanted(names, root)
+        weights = [name for name in names if model and is_weights(name)]
+        for name in names:
+            if name not in weights:
                 with open(root / name, "rb", BLOCK) as stream:
                     self.keep(name, stream, Portion(row.first))
         if model:
-            self.stand_in()
+            self.stand_in(weights)
 
     def fetch_model(self) -> str:
         """Fetches a model's small files, if its terms allow; returns the commit."""
-        commit, why = "", ""
         try:
             commit = fetch_hub(self.request, WEIGHTS)
+            with repository(self.request) as (hub, where):
+                names = self.wanted(hub.HfApi().list_repo_files(**where), self.request.row.location)
         except GatedError as error:
-            why = error.what
-        self.stand_in(why)
+            self.stand_in([], error.what)
+            return ""
+        self.stand_in([name for name in names if is_weights(name)])
         return commit
 
-    def stand_in(self, why: str = "") -> None:
-        """Writes random weights beside the small files, of which ``why`` says why none came."""
+    def stand_in(self, weights: list[str], why: str = "") -> None:
+        """Writes random weights in place of these; ``why`` says why no small files came."""
         self.request.files.mkdir(parents=True, exist_ok=True)
         # Imported late: it builds models, and few sources are any.
         stand_ins = import_module("bayling_study.stages.download.stand_ins")
-        stand_ins.write_stand_in(self.request.row, self.request.files, why)
+        weights = [name for name in weights if not name.endswith(".json")]
+        stand_ins.write_stand_in(self.request.row, self.request.files, why, weights)
 
     def fetch_data_set(self) -> str:
         """Cuts the wanted files of a data set, without those that an earlier call cut."""
