@@ -71,7 +71,7 @@ def answer_data_set(handler: Handler) -> None:
         handler.send_response(200 if handler.path in handler.site.files else 404)
         handler.send_header("Content-Length", str(len(handler.site.files.get(handler.path, b""))))
         handler.send_header("X-Repo-Commit", COMMIT)
-        handler.send_header("ETag", f'"{handler.path}"')
+        handler.send_header("ETag", f'"{handler.path[1:]}"')
         handler.end_headers()
         return
     handler.site.ranges.append(f"{handler.path} {handler.headers.get('Range', '')}")
