@@ -23,6 +23,12 @@ WEIGHTS = ("*.safetensors", "*.bin", "*.ckpt", "*.pt", "*.pth", "*.gguf", "*.h5"
 """What a model's stand-in is made without; an index would name files that are not there."""
 
 
+def wanted_on_hub(hub: Any, names: list[str], request: DownloadRequest) -> list[str]:
+    """Returns the files of a repository that the row wants, by the patterns of the hub's client."""
+    patterns = list(request.row.files) or None
+    return list(hub.utils.filter_repo_objects(names, allow_patterns=patterns))
+
+
 def is_weights(name: str) -> bool:
     """Tells whether a file of a model belongs to its weights."""
     return any(PurePosixPath(name).match(pattern) for pattern in WEIGHTS)

@@ -13,7 +13,7 @@ whole), whether it has ``more``, whether the ``budget`` ended it, and its own ``
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -26,7 +26,14 @@ from bayling_study.shared.sources.fetched import checkpoint_of
 from bayling_study.stages.download.archives import members, refuse_unsafe, tidy, wanted
 from bayling_study.stages.download.cutting import Portion, cut_file
 from bayling_study.stages.download.fetchers import FETCHERS, is_archive
-from bayling_study.stages.download.hub import WEIGHTS, GatedError, fetch_hub, is_weights, repository
+from bayling_study.stages.download.hub import (
+    WEIGHTS,
+    GatedError,
+    fetch_hub,
+    is_weights,
+    repository,
+    wanted_on_hub,
+)
 from bayling_study.stages.download.local import take_local_file
 from bayling_study.stages.download.ranges import BLOCK, buffered, counted, opened
 from bayling_study.stages.download.receipt import IGNORED_FOLDERS, describe_files, write_receipt
@@ -42,7 +49,8 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
     Raises:
         StudyError: the source cannot be had, or a file of it cannot be cut.
     """
-    row, revision, file = request.row, request.revision, file_name(request.row.location)
+    row, revision, url = request.row, request.revision, request.mirrored(request.row.location)
+    file = file_name(url)
     if row.kind in ("url", "git"):
         policy = replace(request.policy, most=section.source_megabytes * MEGABYTE)
         request = replace(request, policy=policy)
@@ -61,7 +69,7 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
     elif row.kind == "hub":
         revision = part.fetch_data_set()
     else:
-        part.fetch_address(request.mirrored(row.location), file)
+        part.fetch_address(url, file)
     part.level()
     cut = {"bytes": part.brought, "files": part.cuts}
     facts = describe_files(request.files)
@@ -92,14 +100,13 @@ class _Part:
             kept = cut_file(f"{self.request.row.id}/{name}", stream, sink, portion)
         self.cuts[name] = {**kept._asdict(), "bytes": portion.spent()}
 
-    def wanted(self, names: list[str], where: Path | str) -> list[str]:
-        """Returns the names that the row's patterns match (``StudyError`` if there are none)."""
-        found = sorted(name for name in names if wanted(name, self.request.row.files))
-        if not found:
-            what = f"no file matches {'; '.join(self.request.row.files) or 'anything'}"
-            fix = f"correct the row of source {self.request.row.id}, or its path in download.local"
-            raise StudyError(what, where=where, fix=fix)
-        return found
+    def some(self, names: Iterable[str], where: Path | str) -> list[str]:
+        """Returns the names of wanted files in order (``StudyError`` if there are none)."""
+        if found := sorted(names):
+            return found
+        what = f"no file matches {'; '.join(self.request.row.files) or 'anything'}"
+        fix = f"correct the row of source {self.request.row.id}, or its path in download.local"
+        raise StudyError(what, where=where, fix=fix)
 
     def take_folder(self, root: Path) -> None:
         """Cuts the wanted files of a folder; of a checkpoint, all but the weights are taken."""
@@ -108,7 +115,7 @@ class _Part:
         names = [path.as_posix() for path in paths if not IGNORED_FOLDERS & set(path.parts)]
         model = row.location.startswith("models/")
         model = model or (row.kind == "local" and checkpoint_of(root) is not None)
-        names = self.wanted(names, root)
+        names = self.some((name for name in names if wanted(name, row.files)), root)
         weights = [name for name in names if model and is_weights(name)]
         for name in names:
             if name not in weights:
@@ -122,7 +129,8 @@ class _Part:
         try:
             commit = fetch_hub(self.request, WEIGHTS)
             with repository(self.request) as (hub, where):
-                names = self.wanted(hub.HfApi().list_repo_files(**where), self.request.row.location)
+                names = hub.HfApi().list_repo_files(**where)
+                names = self.some(wanted_on_hub(hub, names, self.request), where["repo_id"])
         except GatedError as error:
             self.stand_in([], error.what)
             return ""
@@ -144,7 +152,8 @@ class _Part:
         with repository(self.request) as (hub, where):
             root = f"{self.request.row.location}@{where['revision']}/"
             files = hub.HfFileSystem(skip_instance_cache=True)
-            names = self.wanted([path.removeprefix(root) for path in files.find(root)], root)
+            names = [path.removeprefix(root) for path in files.find(root)]
+            names = self.some(wanted_on_hub(hub, names, self.request), root)
             for name in names:
                 if name not in self.cuts:
                     with files.open(root + name, block_size=BLOCK) as file:
@@ -166,7 +175,7 @@ class _Part:
             if not zipped:
                 self.keep(file, web, self.portion(1, count))
             self.brought = count()
-        self.wanted(list(self.cuts), url)
+        self.some(self.cuts, url)
 
     def level(self) -> None:
         """Cuts texts to the rows of the shortest that its budget ended: sides stay parallel."""

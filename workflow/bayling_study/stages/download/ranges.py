@@ -52,7 +52,8 @@ def opened(url: str, policy: transfer.Policy, seeks: bool) -> Iterator[Opened]:
     Raises:
         StudyError: the server refuses, gives up, or has too large a file and no ranges.
     """
-    again = Retry(policy.retries, backoff_factor=policy.pause, raise_on_status=False)
+    # ``other``: a certificate that is not trusted now never will be.
+    again = Retry(policy.retries, other=0, backoff_factor=policy.pause, raise_on_status=False)
     again.status_forcelist = transfer.PASSING_STATUS
     with told(url), requests.Session() as session, tempfile.TemporaryFile() as whole:
         for scheme in ("http://", "https://"):
