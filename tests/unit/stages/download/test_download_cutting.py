@@ -125,9 +125,9 @@ def test_a_budget_ends_a_file_early_and_is_told() -> None:
     kept, content = cut("a.json", json.dumps(long).encode(), most=500_000)
     assert kept == Kept(1, True, True) and json.loads(content) == long[:1]
     table = io.BytesIO()
-    pq.write_table(pa.table({"n": range(99)}), table)
-    spent = Portion(40, most=1, spent=lambda: 2)
-    assert cut_file("a.parquet", buffered(table), io.BytesIO(), spent) == Kept(8, True, True)
+    pq.write_table(pa.table({"n": range(200)}), table)
+    spent = Portion(100, most=1, spent=lambda: 2)
+    assert cut_file("a.parquet", buffered(table), io.BytesIO(), spent) == Kept(64, True, True)
     with pytest.raises(StudyError, match=r"a.txt: its first row does not end within") as error:
         cut("a.txt", b"x" * 99, most=13)
     assert "rehearsal.file_megabytes" in str(error.value)

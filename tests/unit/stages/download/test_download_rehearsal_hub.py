@@ -125,7 +125,7 @@ MODEL = {
     "/tokenizer.json": b"[1, 2, 3, 4, 5]",
     "/pytorch_model.bin.index.json": b"{}",
     "/pytorch_model-1-of-1.bin": b"\0" * 99,
-    "/notes.txt": b"",
+    "/merges.txt": b"a b\n" * 9,
 }
 
 
@@ -166,7 +166,20 @@ def test_a_folder_of_a_model_gives_its_small_files(
     for name, content in MODEL.items():
         (mine / name[1:]).write_bytes(content)
     place = str(mine) if kind == "local" else "models/owner/name"
-    source = row(kind, place, files=("*.json", "*.bin"), first=SMALL.rows)
+    source = row(kind, place, first=SMALL.rows)
     ensure(source, out, DownloadSection(local={"set": str(mine)}), SMALL)
-    assert asked == [("set", ["config.json", "tokenizer.json"], "", ["pytorch_model-1-of-1.bin"])]
+    small = ["config.json", "merges.txt", "tokenizer.json"]
+    assert asked == [("set", small, "", ["pytorch_model-1-of-1.bin"])]
+    assert (out / "files/tokenizer.json").read_bytes() == MODEL["/tokenizer.json"]
+    assert (out / "files/merges.txt").read_bytes() == MODEL["/merges.txt"]
     assert (mine / "pytorch_model-1-of-1.bin").read_bytes() == MODEL["/pytorch_model-1-of-1.bin"]
+
+
+def test_a_new_revision_leaves_nothing_of_the_one_before(site: Site, out: Path) -> None:
+    source = row("hub", "datasets/owner/name")
+    site.files = {"/a.jsonl": TEXT * 9, "/old.jsonl": TEXT * 9}
+    fetch(source, out)
+    (out / "manifest.json").unlink()  # as the workflow does before a job
+    site.files = {"/a.jsonl": TEXT * 2}
+    assert list(fetch(source, out)["cut"]["files"]) == ["a.jsonl"]
+    assert [path.name for path in (out / "files").iterdir()] == ["a.jsonl"]

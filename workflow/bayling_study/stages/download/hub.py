@@ -8,9 +8,9 @@ that an interrupted download goes on with the same one, and then locked.
 
 import importlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
@@ -19,34 +19,23 @@ from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
 
-WEIGHTS = ("*.safetensors", "*.bin", "*.ckpt", "*.pt", "*.pth", "*.gguf", "*.h5", "*.index.json")
-"""What a model's stand-in is made without; an index would name files that are not there."""
-
-
-def wanted_on_hub(hub: Any, names: list[str], request: DownloadRequest) -> list[str]:
-    """Returns the files of a repository that the row wants, by the patterns of the hub's client."""
-    patterns = list(request.row.files) or None
-    return list(hub.utils.filter_repo_objects(names, allow_patterns=patterns))
-
-
-def is_weights(name: str) -> bool:
-    """Tells whether a file of a model belongs to its weights."""
-    return any(PurePosixPath(name).match(pattern) for pattern in WEIGHTS)
+WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".h5", ".index.json")
+"""How the files end that a model's stand-in is made without; an index would name what is absent."""
 
 
 class GatedError(StudyError):
     """The hub wants terms accepted, or a token."""
 
 
-def fetch_hub(request: DownloadRequest, ignored: Sequence[str] = ()) -> str:
+def fetch_hub(request: DownloadRequest) -> str:
     """Fetches the row's files into ``request.files``; returns the commit fetched.
 
     Raises:
         StudyError: see ``repository``.
     """
     with repository(request) as (hub, where):
-        patterns = {"allow_patterns": list(request.row.files) or None, "ignore_patterns": ignored}
-        hub.snapshot_download(**where, **patterns, local_dir=request.files)
+        patterns = list(request.row.files) or None
+        hub.snapshot_download(**where, allow_patterns=patterns, local_dir=request.files)
         return where["revision"]
 
 

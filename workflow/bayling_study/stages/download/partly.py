@@ -24,19 +24,12 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.sources.fetched import checkpoint_of
 from bayling_study.stages.download.archives import members, refuse_unsafe, tidy, wanted
-from bayling_study.stages.download.cutting import Portion, cut_file
+from bayling_study.stages.download.cutting import UNLIMITED, Portion, cut_file
 from bayling_study.stages.download.fetchers import FETCHERS, is_archive
-from bayling_study.stages.download.hub import (
-    WEIGHTS,
-    GatedError,
-    fetch_hub,
-    is_weights,
-    repository,
-    wanted_on_hub,
-)
+from bayling_study.stages.download.hub import WEIGHTS, GatedError, repository
 from bayling_study.stages.download.local import take_local_file
 from bayling_study.stages.download.ranges import BLOCK, buffered, counted, opened
-from bayling_study.stages.download.receipt import IGNORED_FOLDERS, describe_files, write_receipt
+from bayling_study.stages.download.receipt import describe_files, files_below, write_receipt
 from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import file_name
 
@@ -55,7 +48,7 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
         policy = replace(request.policy, most=section.source_megabytes * MEGABYTE)
         request = replace(request, policy=policy)
     part = _Part(request, section)
-    if row.kind != "hub" or copy:  # what was cut of the hub's stays
+    if copy or not part.noted.exists():
         shutil.rmtree(request.files, ignore_errors=True)
     if copy and copy.is_dir():
         part.take_folder(copy)
@@ -86,6 +79,11 @@ class _Part:
     brought: int = 0
     cuts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @property
+    def noted(self) -> Path:
+        """Where the cuts of a data set are noted, for the next call if this one is interrupted."""
+        return self.request.raw / "cut.json"
+
     def portion(self, files: int, spent: Callable[[], int] = int) -> Portion:
         """Returns what is kept of one of so many files that are fetched."""
         source = self.section.source_megabytes * MEGABYTE
@@ -100,42 +98,46 @@ class _Part:
             kept = cut_file(f"{self.request.row.id}/{name}", stream, sink, portion)
         self.cuts[name] = {**kept._asdict(), "bytes": portion.spent()}
 
-    def some(self, names: Iterable[str], where: Path | str) -> list[str]:
-        """Returns the names of wanted files in order (``StudyError`` if there are none)."""
-        if found := sorted(names):
+    def some(self, names: Iterable[str], where: object, hub: Any = None) -> list[str]:
+        """Returns the names that the row wants, in order; the hub's client knows its own patterns.
+
+        Raises:
+            StudyError: there are none.
+        """
+        files, found = self.request.row.files, list(names)
+        if hub:
+            found = hub.utils.filter_repo_objects(found, allow_patterns=list(files) or None)
+        if found := sorted(name for name in found if hub or wanted(name, files)):
             return found
-        what = f"no file matches {'; '.join(self.request.row.files) or 'anything'}"
         fix = f"correct the row of source {self.request.row.id}, or its path in download.local"
-        raise StudyError(what, where=where, fix=fix)
+        raise StudyError(f"no file matches {'; '.join(files) or 'anything'}", where=where, fix=fix)
 
     def take_folder(self, root: Path) -> None:
         """Cuts the wanted files of a folder; of a checkpoint, all but the weights are taken."""
         row = self.request.row
-        paths = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
-        names = [path.as_posix() for path in paths if not IGNORED_FOLDERS & set(path.parts)]
         model = row.location.startswith("models/")
         model = model or (row.kind == "local" and checkpoint_of(root) is not None)
-        names = self.some((name for name in names if wanted(name, row.files)), root)
-        weights = [name for name in names if model and is_weights(name)]
+        names = self.some((name for name, _ in files_below(root)), root)
+        weights = [name for name in names if model and name.endswith(WEIGHTS)]
         for name in names:
             if name not in weights:
                 with open(root / name, "rb", BLOCK) as stream:
-                    self.keep(name, stream, Portion(row.first))
+                    self.keep(name, stream, Portion(UNLIMITED if model else row.first))
         if model:
             self.stand_in(weights)
 
     def fetch_model(self) -> str:
         """Fetches a model's small files, if its terms allow; returns the commit."""
         try:
-            commit = fetch_hub(self.request, WEIGHTS)
             with repository(self.request) as (hub, where):
-                names = hub.HfApi().list_repo_files(**where)
-                names = self.some(wanted_on_hub(hub, names, self.request), where["repo_id"])
+                names = self.some(hub.HfApi().list_repo_files(**where), where["repo_id"], hub)
+                small = [name for name in names if not name.endswith(WEIGHTS)]
+                hub.snapshot_download(**where, allow_patterns=small, local_dir=self.request.files)
         except GatedError as error:
             self.stand_in([], error.what)
             return ""
-        self.stand_in([name for name in names if is_weights(name)])
-        return commit
+        self.stand_in([name for name in names if name not in small])
+        return where["revision"]
 
     def stand_in(self, weights: list[str], why: str = "") -> None:
         """Writes random weights in place of these; ``why`` says why no small files came."""
@@ -147,19 +149,17 @@ class _Part:
 
     def fetch_data_set(self) -> str:
         """Cuts the wanted files of a data set, without those that an earlier call cut."""
-        noted = self.request.raw / "cut.json"
-        self.cuts = read_json(noted) if noted.exists() else {}
+        self.cuts = read_json(self.noted) if self.noted.exists() else {}
         with repository(self.request) as (hub, where):
             root = f"{self.request.row.location}@{where['revision']}/"
             files = hub.HfFileSystem(skip_instance_cache=True)
-            names = [path.removeprefix(root) for path in files.find(root)]
-            names = self.some(wanted_on_hub(hub, names, self.request), root)
+            names = self.some((path.removeprefix(root) for path in files.find(root)), root, hub)
             for name in names:
                 if name not in self.cuts:
                     with files.open(root + name, block_size=BLOCK) as file:
                         stream, count = counted(file)
                         self.keep(name, stream, self.portion(len(names), count))
-                    write_json(noted, self.cuts)
+                    write_json(self.noted, self.cuts)
         self.brought = sum(cut["bytes"] for cut in self.cuts.values())
         return where["revision"]
 
@@ -172,10 +172,11 @@ class _Part:
                 if not member.folder and wanted(name, self.request.row.files):
                     refuse_unsafe(member, name, url)
                     self.keep(name, buffered(member.open()), self.portion(1))
-            if not zipped:
+            if zipped:
+                self.some(self.cuts, url)
+            else:
                 self.keep(file, web, self.portion(1, count))
             self.brought = count()
-        self.some(self.cuts, url)
 
     def level(self) -> None:
         """Cuts texts to the rows of the shortest that its budget ended: sides stay parallel."""
