@@ -104,6 +104,9 @@ share: look ## look: one zip of the report with all that it links to (SHARE=file
 fetch: envs ## run: download the study's sources only
 	@$(EXCLUSIVE) $(IN_LINES) fetch
 
+verify-sources: look ## look: ask each upstream what it serves now: what differs from the table (ONLY="id id")
+	@python -m bayling_study.commands.sources --study-config $(FILES) --only $(ONLY)
+
 bundle: envs ## cluster: pack the repository and the study's sources for a machine without a network
 	@$(EXCLUSIVE) $(IN_LINES) fetch
 	@python -m bayling_study.commands.bundle --study-config $(FILES) --out "$(BUNDLE)"

@@ -148,7 +148,9 @@ ARCHIVES: dict[str, tuple[str, Callable[[], bytes]]] = {
 def test_an_archive_writes_nothing_outside_its_folder(tmp_path, what):
     name, make = ARCHIVES[what]
     with served({f"/{name}": make()}) as site:
-        row = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tused_by\tnote\n"
+        row = (
+            "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tconfirmed\tnote\n"
+        )
         row += f"evil\turl\t{site.url}/{name}\t\t**\t\t\tCC0-1.0\tno\ttest\t\n"
         (tmp_path / "sources.tsv").write_text(row, encoding="utf-8")
         operations = {"download": {"manifest": str(tmp_path / "sources.tsv")}}

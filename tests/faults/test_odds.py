@@ -21,7 +21,7 @@ from helpers.sandbox import COMET, ROOT, Sandbox
 
 pytestmark = pytest.mark.long
 
-HEADER = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tused_by\tnote\n"
+HEADER = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tconfirmed\tnote\n"
 NOT_UTF8 = b"na\xefve".decode("utf-8", "surrogateescape")
 DEEP = "[" * 10_000 + "]" * 10_000
 

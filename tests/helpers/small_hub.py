@@ -18,7 +18,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LATER = "f" * 40
 BRANCH = "refs/convert/parquet"
 FILES = {"config.json": b"{}", "notes.txt": b"not wanted"}
-HEADER = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tused_by\tnote"
+HEADER = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tconfirmed\tnote"
 
 
 def answer(handler: Handler) -> None:
@@ -46,6 +46,11 @@ def answer(handler: Handler) -> None:
     handler.end_headers()
     if handler.command != "HEAD":
         handler.wfile.write(body)
+
+
+def unknown(handler: Handler) -> None:
+    """Answers as the hub does for a repository that does not exist, or is private."""
+    handler.refuse(401, X_Error_Code="RepoNotFound")
 
 
 def answer_data_set(handler: Handler) -> None:
@@ -120,9 +125,13 @@ class Receiver(Handler):
 
 
 def run(
-    site: Site, folder: Path, gated: str = "no", revision: str = ""
+    site: Site,
+    folder: Path,
+    gated: str = "no",
+    revision: str = "",
+    location: str = "models/owner/name",
 ) -> subprocess.CompletedProcess[str]:
-    cells = ["m", "hub", "models/owner/name", revision, "*.json", "", "", "CC0", gated, "", ""]
+    cells = ["m", "hub", location, revision, "*.json", "", "", "CC0", gated, "", ""]
     (folder / "sources.tsv").write_text(HEADER + "\n" + "\t".join(cells) + "\n")
     section = {"manifest": str(folder / "sources.tsv")}
     write_json(folder / "operations.json", {"download": section})

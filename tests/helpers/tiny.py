@@ -107,10 +107,10 @@ def write_foundation(folder: Path, seed: int = 1) -> None:
 
 
 SOURCES = (
-    "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tused_by\tnote\n"
-    "catalogues\tlocal\t{root}/catalogues\t\thomeassistant/**\t\t\tCC0-1.0\tno\ttiny\t\n"
-    "instructions\tlocal\t{root}/instructions\t\tdata/*.json\t\t\tCC0-1.0\tno\ttiny\t\n"
-    "tiny-model\tlocal\t{root}/model\t\t\t\t\tCC0-1.0\tno\ttiny\t\n"
+    "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tconfirmed\tnote\n"
+    "catalogues\tlocal\t{root}/catalogues\t\thomeassistant/**\t\t\tCC0-1.0\tno\t\t\n"
+    "instructions\tlocal\t{root}/instructions\t\tdata/*.json\t\t\tCC0-1.0\tno\t\t\n"
+    "tiny-model\tlocal\t{root}/model\t\t\t\t\tCC0-1.0\tno\t\t\n"
 )
 
 

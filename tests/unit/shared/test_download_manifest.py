@@ -21,7 +21,7 @@ GOOD = {
     "bytes": "12",
     "licence": "CC0",
     "gated": "no",
-    "used_by": "one;two",
+    "confirmed": "files columns: the package; size: index",
     "note": "",
 }
 
@@ -39,12 +39,13 @@ def of_table(path: Path) -> StudyConfig:
 def test_the_real_table_is_valid_and_packages_are_pinned() -> None:
     rows = read_sources(ROOT / "config" / "sources.tsv")
     assert {"smollm2", "homeassistant", "llamafactory", "bayling-release"} <= set(rows)
-    assert all(row.sha256 for row in rows.values() if "embedded" in row.used_by)
+    assert all(rows[name].sha256 for name in ("smollm2", "homeassistant", "llamafactory"))
 
 
 def test_a_row_is_read(tmp_path: Path) -> None:
     row = read_sources(table(tmp_path / "s.tsv", GOOD))["set"]
-    assert (row.bytes, row.gated, row.used_by) == (12, False, ("one", "two"))
+    assert (row.bytes, row.gated) == (12, False)
+    assert row.confirmed == "files columns: the package; size: index"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,9 @@ def test_a_row_is_read(tmp_path: Path) -> None:
         ({"bytes": "-4"}, "bytes", "greater than 0"),
         ({"gated": "maybe"}, "gated", "neither yes nor no"),
         ({"licence": ""}, "licence", "'unknown'"),
+        ({"confirmed": "all of it"}, "confirmed", "write it as in 'files columns: the package"),
+        ({"confirmed": "colums: index"}, "confirmed", "write it as in"),
+        ({"kind": "hub", "location": "models/a/b;c/d"}, "kind", "models/OWNER/NAME"),
         ({"id": "No Spaces"}, "id", "lower-case"),
         ({"files": "../x"}, "files", "inside the archive"),
         ({"location": "ftp://x/y"}, "kind", "http or https"),
@@ -98,6 +102,6 @@ def test_row_hash_follows_the_bytes_and_nothing_else(tmp_path: Path) -> None:
         return row_hash(read_sources(table(tmp_path / "s.tsv", {**GOOD, **changes}))["set"])
 
     assert len(hash_of()) == 8
-    assert hash_of(note="new words", licence="MIT", used_by="") == hash_of()
+    assert hash_of(note="new words", licence="MIT", confirmed="") == hash_of()
     others = [hash_of(sha256="b" * 64), hash_of(revision="2"), hash_of(files="a/*")]
     assert len({hash_of(), *others}) == 4

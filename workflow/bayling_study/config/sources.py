@@ -22,6 +22,8 @@ VERSIONED_KINDS = ("apt", "npm", "babel")
 """Kinds that name a package's version; what that version holds is locked at first."""
 
 ON_HUB = r"(models|datasets)/[\w.-]+/[\w.-]+"
+PARTS = r"(revision|files|columns|size|gate|licence)"
+CONFIRMED = rf"({PARTS}( {PARTS})*: [^;:]+)"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 
 
@@ -30,7 +32,9 @@ class Source(Section):
 
     kind: Kind
     location: str = Field(min_length=1)
-    """Package, address, repository address, ``models/OWNER/NAME``, test set or path, by kind."""
+    """Package, address, repository address, ``models/OWNER/NAME``, test set or path, by kind.
+    With ``;`` between them: packages (apt), repositories of which the first that answers is
+    taken (hub)."""
     revision: str = ""
     """Version, commit or hub revision; empty on the hub means locked at the first download."""
     files: tuple[str, ...] = ()
@@ -45,10 +49,16 @@ class Source(Section):
     """Name of the licence as the report shows it; ``unknown`` where nobody states one."""
     gated: bool = False
     """Whether the host wants terms accepted and a token."""
-    used_by: tuple[str, ...] = ()
-    """Studies that may read it; a remark for people."""
+    confirmed: Annotated[str, StringConstraints(pattern=rf"^({CONFIRMED}(; {CONFIRMED})*)?$")] = ""
+    """What of the row was seen, and where: ``files columns: the package; size: hub index``, of
+    revision, files, columns, size, gate and licence. What is not named nobody has checked."""
     note: str = ""
     """What else a reader of the table should know."""
+
+    @property
+    def places(self) -> list[str]:
+        """Returns what ``location`` names, each by itself."""
+        return self.location.split(";")
 
     @field_validator("files")
     @classmethod
@@ -66,7 +76,7 @@ class Source(Section):
             raise ValueError(f"kind {self.kind} needs a version as revision")
         if self.kind == "git" and not re.fullmatch(r"[0-9a-f]{7,40}", self.revision):
             raise ValueError("kind git needs a commit id of 7 to 40 hex digits as revision")
-        if self.kind == "hub" and not re.fullmatch(ON_HUB, self.location):
+        if self.kind == "hub" and not all(re.fullmatch(ON_HUB, one) for one in self.places):
             raise ValueError("kind hub needs a location models/OWNER/NAME or datasets/OWNER/NAME")
         if self.kind == "url" and not re.match(r"https?://", self.location):
             raise ValueError("kind url needs an http or https address as location")

@@ -97,8 +97,7 @@ STUDY_CONFIG = path(
 def command(module: str, /, **options: Option | OneOf | Actions) -> argparse.ArgumentParser:
     """Returns the command line of the program with this ``__name__``, explained as its module is.
 
-    ``base_checkpoint=path(…)`` is ``--base-checkpoint``; of sub-commands, the key says where the
-    chosen one goes.
+    ``base_checkpoint=path(…)`` is ``--base-checkpoint``; a sub-command goes to its key.
     """
     program = sys.modules[module]
     name = program.__spec__.name if program.__spec__ else module
@@ -129,11 +128,7 @@ def _add(parser: argparse._ActionsContainer, options: Mapping[str, Option | OneO
 
 
 def pairs(values: list[str], option: str) -> dict[str, Path]:
-    """Turns ``["name=path", …]`` of a repeatable option into a dictionary.
-
-    Raises:
-        StudyError: an item has no ``=``.
-    """
+    """Turns ``["name=path", …]`` into a dictionary (``StudyError`` if an item has no ``=``)."""
     result: dict[str, Path] = {}
     for value in values:
         name, separator, path = value.partition("=")

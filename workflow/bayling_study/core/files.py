@@ -19,14 +19,14 @@ from typing import IO, Any
 from bayling_study.core.errors import StudyError
 
 CHUNK_BYTES = 1 << 20
+"""Read at a time of downloads and archives."""
 NOT_JSON = (ValueError, RecursionError)
 """What is raised of text that is no JSON, is nested too deeply, or has a number too long."""
 FOREIGN = re.compile(
     r"(^|/)(\.snakemake_timestamp|\.nfs[0-9a-f]+|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini"
     r"|\.ipynb_checkpoints/.*)$"
 )
-"""Files that Snakemake, NFS, file managers and notebooks leave in a finished folder; they are no
-part of its content."""
+"""What Snakemake, NFS, file managers and notebooks leave in a folder: no part of its content."""
 
 
 def sync_directory(path: Path) -> None:
@@ -148,11 +148,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Reads one JSON document.
-
-    Raises:
-        StudyError: the file is absent, is a folder, is not UTF-8 or is not JSON.
-    """
+    """Reads a JSON document (``StudyError`` if the file is absent, a folder, or no JSON)."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -176,8 +172,7 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> int:
 def read_jsonl(path: Path) -> Iterator[Any]:
     """Yields the rows of a JSON-lines file, one at a time.
 
-    A missing newline at the end of the file is accepted (three released
-    BayLing-80 files have none); an empty line is not.
+    The last line needs no line end (three BayLing-80 files have none); an empty line is refused.
 
     Raises:
         StudyError: names the file and the line that cannot be read.
@@ -204,11 +199,8 @@ def refuse_constant(name: str) -> float:
 
 def sha256_file(path: Path) -> str:
     """Returns the SHA-256 of a file's bytes as 64 hex digits, in constant memory."""
-    digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256_path(path: Path) -> str:

@@ -23,8 +23,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 def require(kind: str, name: str, known: Iterable[str], where: object = None) -> None:
     """Checks that a name is known.
 
-    ``kind`` is what it should stand for, in the singular (``demand``); ``where`` the file or key
-    in which it was written.
+    ``kind`` is what it should name, in the singular (``demand``); ``where`` its file or key.
 
     Raises:
         StudyError: it is not known; says the near one to write, or all there are.
@@ -38,11 +37,7 @@ def require(kind: str, name: str, known: Iterable[str], where: object = None) ->
 
 
 def look_up(kind: str, name: str, known: Mapping[str, Thing], where: object = None) -> Thing:
-    """Returns what a name stands for; see ``require`` for the arguments.
-
-    Raises:
-        StudyError: the name is not known.
-    """
+    """Returns what a name stands for (``StudyError`` if unknown); arguments: see ``require``."""
     require(kind, name, known, where)
     return known[name]
 

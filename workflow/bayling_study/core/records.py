@@ -96,20 +96,12 @@ class Score:
 
 
 def read_prompts(path: Path) -> list[Prompt]:
-    """Reads a prompt set.
-
-    Raises:
-        StudyError: a row lacks a field or repeats an id.
-    """
+    """Reads a prompt set (``StudyError`` if a row lacks a field or repeats an id)."""
     return list(_unique((Prompt(**row) for row in _rows(path, Prompt)), path))
 
 
 def stream_prompts(path: Path) -> Iterator[Prompt]:
-    """Yields the prompts of a set one by one; repeated ids are not looked for.
-
-    Raises:
-        StudyError: a row lacks a field.
-    """
+    """Yields a set's prompts, ids unchecked (``StudyError`` if a row lacks a field)."""
     return (Prompt(**row) for row in _rows(path, Prompt))
 
 
@@ -159,11 +151,7 @@ def items_present(outputs: Path, suite: str, prompts: list[Prompt]) -> set[str]:
 
 
 def check_owner(outputs: Path, system: str) -> None:
-    """Checks that a folder of answers is of the system that it is taken for.
-
-    Raises:
-        StudyError: its ``system.json`` names another one.
-    """
+    """Refuses (``StudyError``) answers whose ``system.json`` names another system."""
     declaration = outputs / "system.json"
     owner = read_json(declaration).get("system", system) if declaration.exists() else system
     if owner != system:

@@ -24,7 +24,6 @@ from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSy
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.chain import attempts
-from bayling_study.dag.earlier import check_earlier
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.interpreter import use_this_interpreter
 from bayling_study.dag.layout import Layout
@@ -75,7 +74,6 @@ class Dag:
                 found = load_values(config)
             dag = cls(found, programs=not sdm, container=sdm == {"apptainer"})
             dag.layout.check()
-            check_earlier(dag.layout.study, dag.layout.resources)
             dag.check_environment()
             dag.export_tracking()
         except StudyError as error:

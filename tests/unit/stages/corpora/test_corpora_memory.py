@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.core import parquet
 from bayling_study.stages.corpora import __main__ as program
-from bayling_study.stages.corpora import repeats, tables
-from bayling_study.stages.corpora.repeats import Repeats, key_of
+from bayling_study.stages.corpora import tables
+from bayling_study.stages.corpora.tables import Repeats, key_of
 
 WORDS = ["lamp", "door", "fan", "pump", "lock", "clock", "radio", "stove", "heater", "valve"]
 DISTINCT = 100
@@ -49,7 +50,8 @@ def test_ten_times_the_rows_take_no_more_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "BATCH_ROWS", 50)
-    monkeypatch.setattr(repeats, "BUFFER", 8)
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 50)
+    monkeypatch.setattr(tables, "BUFFER", 8)
     build(tmp_path, DISTINCT)  # fills the caches
     (small, kept), (large, same) = build(tmp_path, 300), build(tmp_path, 3000)
     assert kept == same == DISTINCT
@@ -86,7 +88,8 @@ def test_distinct_conversations_and_terms_take_no_more_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "BATCH_ROWS", 50)
-    monkeypatch.setattr(repeats, "BUFFER", 8)
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 50)
+    monkeypatch.setattr(tables, "BUFFER", 8)
     build_distinct(tmp_path, 100)  # fills the caches
     (small, few), (large, many) = build_distinct(tmp_path, 1000), build_distinct(tmp_path, 10_000)
     assert few == {"conversations": 1000, "terms": 1000}
@@ -100,7 +103,7 @@ def test_all_but_the_first_of_a_key_are_repeated(
     rows: list[int], buffer: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(repeats, "BUFFER", buffer)
+        patch.setattr(tables, "BUFFER", buffer)
         found = Repeats(tmp_path_factory.mktemp("keys") / "k")
         for row in rows:
             found.add(key_of(f"{row}", "x"))

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
+from bayling_study.core import parquet
 from bayling_study.core.text.forms import compared
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora import parallel
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.splitting import Leaks, grams, is_test
-from bayling_study.stages.corpora.tables import read_rows
 from bayling_study.stages.corpora.tally import CorpusTally
 
 WORDS = ["set", "up", "the", "device", "and", "wait", "for", "10", "20"]
@@ -57,7 +57,7 @@ def split_rows(rows: list[tuple[int, str, str, str]], seed: int) -> list[Paralle
     with tempfile.TemporaryDirectory() as folder:
         rows_of_corpus = ((corpus, row) for row in raw)
         parallel.write(rows_of_corpus, section, seed, Path(folder), tally, Hearing(1.0))
-        rows_written = read_rows(Path(folder) / "parallel.parquet")
+        rows_written = parquet.rows(Path(folder) / "parallel.parquet")
         found = [ParallelSegment(**row) for row in rows_written]
     groups = tally.report()["groups"].values()
     assert sum(group["kept"] for group in groups) == len(found)

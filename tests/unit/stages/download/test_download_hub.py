@@ -12,7 +12,7 @@ from bayling_study.core.files import read_json
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.stages.download.lock import lock_path, read_lock
 from helpers.download_server import Handler, Site, served
-from helpers.small_hub import BRANCH, COMMIT, LATER, answer, run
+from helpers.small_hub import BRANCH, COMMIT, LATER, answer, run, unknown
 
 
 @pytest.fixture
@@ -86,3 +86,38 @@ def test_a_hub_that_nobody_answers_for_is_told(site: Site, tmp_path: Path) -> No
     result = run(site, tmp_path, revision=BRANCH)
     assert result.returncode == 2 and "the hub cannot be reached" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("first", ["there", "gone"])
+def test_of_two_names_of_a_repository_the_one_that_answers_is_taken(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    def one_of_two(handler: Handler) -> None:
+        if "/owner/gone" in handler.path:
+            unknown(handler)
+        else:
+            answer(handler)
+
+    for name in ("do_GET", "do_HEAD"):
+        monkeypatch.setattr(Handler, name, one_of_two)
+    location = f"models/owner/{first};models/owner/name"
+    taken = f"models/owner/{'name' if first == 'gone' else 'there'}"
+    out = tmp_path / "x" / "downloads" / "m"
+    for revision in ("", COMMIT):  # by commit too, where the second run follows the lock
+        result = run(site, tmp_path, revision=revision, location=location)
+        assert result.returncode == 0, result.stderr
+        assert ("has no models/owner/gone" in result.stderr) is (first == "gone")
+        receipt = read_json(out / "manifest.json")
+        assert (receipt["location"], receipt["revision"]) == (taken, COMMIT)
+        shutil.rmtree(out)
+
+
+def test_where_no_name_of_a_repository_answers_the_row_is_told(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("do_GET", "do_HEAD"):
+        monkeypatch.setattr(Handler, name, unknown)
+    location = "models/owner/gone;models/owner/away"
+    result = run(site, tmp_path, location=location)
+    assert result.returncode == 2 and "the hub has no such repository" in result.stderr
+    assert location in result.stderr and "Traceback" not in result.stderr

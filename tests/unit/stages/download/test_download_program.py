@@ -51,6 +51,17 @@ def test_file_is_fetched_once_and_again_when_damaged(site: Site, out: Path) -> N
     assert read_json(out / "manifest.json")["pin"] == "table"
 
 
+def test_a_receipt_with_columns_of_another_version_is_believed(site: Site, out: Path) -> None:
+    source = row("url", f"{site.url}/set.tsv", sha256=sha(b"one\ttwo\n"))
+    ensure(source, out, SECTION)
+    receipt = read_json(out / "manifest.json")
+    del receipt["source"]["confirmed"]
+    receipt["source"]["used_by"] = ["replay"]
+    write_json(out / "manifest.json", receipt)
+    assert intact(out, source, None)
+    assert not intact(out, row("url", f"{site.url}/other.tsv"), None)
+
+
 def test_wrong_hash_leaves_no_receipt(site: Site, out: Path) -> None:
     with pytest.raises(StudyError, match="sha256"):
         ensure(row("url", f"{site.url}/set.tsv", sha256="0" * 64), out, SECTION)
@@ -181,7 +192,7 @@ def test_package_that_pip_cannot_find_is_told(
 def test_program_writes_a_run_record(site: Site, out: Path, tmp_path: Path) -> None:
     cells = ["set", "url", f"{site.url}/set.tsv", "", "", "", "", "CC0", "no", "", ""]
     table = tmp_path / "sources.tsv"
-    header = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tused_by\tnote"
+    header = "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tconfirmed\tnote"
     table.write_text(header + "\n" + "\t".join(cells) + "\n")
     operations = tmp_path / "operations.json"
     write_json(operations, {"download": {"manifest": str(table)}})

@@ -34,12 +34,12 @@ def model_card(layout: Layout, system: str, repo: str, base: str | None) -> Mode
     scores = shown_scores(layout, system)
     source = layout.row(layout.system(layout.base(system), FoundationSystem).source)
     used = [layout.row(name) for name in layout.corpus_sources()]
-    hub_base = source.location.removeprefix("models/") if source.kind == "hub" else None
+    hub_base = source.places[0].removeprefix("models/") if source.kind == "hub" else None
     named = licence_keys(source.licence)
     data = ModelCardData(
         model_name=repo.rpartition("/")[2],
         base_model=base or hub_base,
-        datasets=[r.location.removeprefix("datasets/") for r in used if r.kind == "hub"] or None,
+        datasets=[r.places[0].removeprefix("datasets/") for r in used if r.kind == "hub"] or None,
         metrics=sorted({_hub_metric(score) for score in scores}) or None,
         language=sorted({code for score in scores for code in _languages(score.item)}) or None,
         library_name="transformers",

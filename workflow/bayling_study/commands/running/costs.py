@@ -31,7 +31,7 @@ MODELS = {rule for rule, row in TABLE.items() if row["model"] == "yes"}
 PARAMETERS = PUBLISHED["smollm2"].parameters()
 INT8 = 1.5
 """How much longer an 8-bit system answers on cores, which rebuild its matrices."""
-UNTUNED = 1.35
+UNTUNED = 1.25
 """How much longer a model answers that nobody has taught where to stop: it uses up its tokens."""
 SUITE = 1000
 """Prompts of a suite that is not written yet."""
@@ -65,8 +65,8 @@ class Costs:
             return 1.0
         model = foundation_model(self.layout, foundation_of(self.layout.config, system))
         size = model.shape.parameters() / PARAMETERS if model.shape else 1.0
-        kind = type(self.layout.config.systems[system])
-        return size * {Int8System: INT8, FoundationSystem: UNTUNED}.get(kind, 1.0)
+        longer: dict[type, float] = {Int8System: INT8, FoundationSystem: UNTUNED}
+        return size * longer.get(type(self.layout.config.systems[system]), 1.0)
 
     def counted(self, rule: str, name: str) -> float:
         """Returns what all meters of a job count together; 0 where that is for them to say."""

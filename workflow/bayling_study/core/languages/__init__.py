@@ -27,11 +27,7 @@ CHINESE_SHORT_NAMES = {"zh": "中文", "yue": "粤语"}
 
 @cache
 def locale(code: str) -> Locale:
-    """Returns CLDR's data in a language: the names of territories, cities and so on.
-
-    Raises:
-        StudyError: CLDR has no data in it, or the code is unknown.
-    """
+    """Returns CLDR's data in a language, such as names (``StudyError`` if it has none)."""
     try:
         return Locale.parse(LOCALES.get(code, code))
     except (UnknownLocaleError, ValueError) as error:
@@ -56,9 +52,8 @@ def name(code: str, language: str = "en") -> str:
     try:  # CLDR may have the name alone of a language (``umb``), or all data but the name
         text = names[tag] if tag in names else Locale.parse(tag).get_display_name(language)
     except (UnknownLocaleError, ValueError) as error:
-        raise StudyError(
-            f"{code!r} is not a language code", fix="an ISO 639 code such as zh, de or yue"
-        ) from error
+        fix = "an ISO 639 code such as zh, de or yue"
+        raise StudyError(f"{code!r} is not a language code", fix=fix) from error
     if not text:
         raise StudyError(f"CLDR has no name in {language!r} for the language {code!r}")
     short = language == "zh" and len(text) == 2 and text.endswith("语")
@@ -69,11 +64,7 @@ def name(code: str, language: str = "en") -> str:
 
 @cache
 def script(code: str) -> str:
-    """Returns the ISO 15924 code of the script a language is usually written in (``Latn``).
-
-    Raises:
-        StudyError: CLDR's likely subtags do not know the language.
-    """
+    """Returns a language's script by ISO 15924: ``Latn`` (``StudyError`` if CLDR has none)."""
     if "_" in LOCALES.get(code, ""):
         return LOCALES[code].partition("_")[2]
     likely = get_global("likely_subtags").get(code)
@@ -88,10 +79,6 @@ def is_unspaced(code: str) -> bool:
 
 
 def bleu_tokenizer(code: str) -> str:
-    """Returns sacreBLEU's tokenizer for a target language; reasons: ``BLEU_TOKENIZERS``.
-
-    Raises:
-        StudyError: the language's script is unknown.
-    """
+    """Returns sacreBLEU's tokenizer of a language (``StudyError`` if its script is unknown)."""
     usual = BLEU_TOKENIZERS.get(script(code), "char" if is_unspaced(code) else "13a")
     return BLEU_TOKENIZERS.get(code, usual)

@@ -33,9 +33,8 @@ class FloresLanguage(NamedTuple):
 
     ``code`` is that of directions (ISO 639; ``zht`` is Chinese in traditional script),
     ``flores101`` the name of its files in FLORES-101 (``zho_simpl``), ``flores200`` its code in
-    FLORES-200 and NLLB (``zho_Hans``; see ``spellings``). ``resources`` says how much text OPUS has
-    that is aligned with English, ``in_xlmr`` whether XLM-R, COMET's encoder, was trained on it:
-    scores of COMET for other languages mean little.
+    FLORES-200 and NLLB (``zho_Hans``; see ``spellings``). ``resources`` says how much OPUS aligns
+    with English, ``in_xlmr`` whether COMET's encoder was trained on it: else scores mean little.
     """
 
     code: str
@@ -59,11 +58,7 @@ def flores_languages() -> tuple[FloresLanguage, ...]:
 
 
 def flores(code: str) -> FloresLanguage:
-    """Returns a language of FLORES-101 by this project's code.
-
-    Raises:
-        StudyError: FLORES-101 does not have it.
-    """
+    """Returns a language by this project's code (``StudyError`` if FLORES-101 lacks it)."""
     return look_up("FLORES-101 language", code, {item.code: item for item in flores_languages()})
 
 

@@ -58,8 +58,7 @@ def words(text: str) -> list[str]:
 def length(text: str, unit: str) -> int:
     """Returns the number of ``words``, counted at white space, or of ``characters``.
 
-    Both count as readers do: punctuation with its word or as characters, white space
-    and combining marks not at all.
+    As readers count: punctuation with its word or as characters, blanks and marks not at all.
     """
     parts = text.split()
     if unit == "words":
@@ -78,8 +77,7 @@ def script_share(text: str, script: str) -> float:
     """Returns the share of words that are written in an ISO 15924 script (0 to 1).
 
     A word's first letter decides; numbers count for no script. Words are counted rather than
-    letters, so that a product name in a Chinese sentence weighs as much as a syllable. A text
-    without letters has the share 0.
+    letters, so that a product name in Chinese weighs as much as a syllable. No letters: 0.
     """
     own = scripts.script_names(script)
     if text.isascii():  # what most pivots are

@@ -1,9 +1,8 @@
 """Loads a checkpoint whole or not at all, and checks one without loading it.
 
 transformers 5.23 fills a tensor that it does not find with random numbers, warns and goes
-on. Here its own account of the loading decides, so that whatever it knows how to read
-(a tied output layer that is absent, rotary frequencies that are stored, names without the
-prefix of the model) stays readable.
+on. Here its own account decides, so that what it knows how to read (a tied output layer that is
+absent, rotary frequencies that are stored, names without the model's prefix) stays readable.
 """
 
 from collections.abc import Mapping
@@ -64,19 +63,16 @@ def _check_report(found: Mapping[str, Any], where: Path) -> None:
     }
     told = [f"{len(names)} {what}: {_first(names)}" for what, names in faults.items() if names]
     if told:
-        raise StudyError(
-            f"the weights do not fit config.json; tensors {'; '.join(told)}",
-            where=where,
-            fix="fetch the checkpoint again, or give the config.json that belongs to it",
-        )
+        what = f"the weights do not fit config.json; tensors {'; '.join(told)}"
+        fix = "fetch the checkpoint again, or give the config.json that belongs to it"
+        raise StudyError(what, where=where, fix=fix)
 
 
 def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) -> None:
     """Checks a safetensors checkpoint: its names and shapes with its config.json, its values.
 
     Names and shapes come from the headers; values are read in blocks of 16 MiB. ``origin`` is what
-    it was made from, if a message is to name that; ``fix``, what helps against values that are no
-    numbers.
+    it was made from, if a message is to name that; ``fix``, what helps against NaN.
 
     Raises:
         StudyError: a shard is absent, a tensor is missing, superfluous or of another shape,

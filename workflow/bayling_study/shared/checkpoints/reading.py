@@ -32,13 +32,10 @@ RECOMPUTED = "rotary_emb.inv_freq"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that fits its architecture.
+    """A checkpoint that fits its architecture: a transformers model without weights.
 
-    Attributes:
-        folder: where it lies.
-        entries: every tensor that the architecture needs, in the order of the files.
-        model: the transformers model without weights.
-        tied: parameters that are another parameter and are not stored.
+    ``entries`` are all tensors that it needs, in the order of the files; those that are another
+    parameter (``tied``) are not stored.
     """
 
     folder: Path
@@ -98,9 +95,8 @@ def _weight_files(
             return sorted(set(indexed.values())), indexed, reader
         if (folder / single).is_file():
             return [folder / single], {}, reader
-    raise StudyError(
-        "no weights found", where=folder, fix=f"one of: {', '.join(SAFETENSORS + PICKLED)}"
-    )
+    fix = f"one of: {', '.join(SAFETENSORS + PICKLED)}"
+    raise StudyError("no weights found", where=folder, fix=fix)
 
 
 def _read_index(path: Path) -> dict[str, Path]:

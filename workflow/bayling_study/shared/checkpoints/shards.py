@@ -38,12 +38,9 @@ Spec = tuple[str, torch.dtype, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The layout of a weight file.
+    """The layout of a weight file: its header, and its size in bytes.
 
-    Attributes:
-        header: what opens it.
-        offsets: first byte of each tensor, from the start of the file.
-        size: bytes of the whole file.
+    ``offsets`` has the first byte of each tensor, from the start of the file.
     """
 
     name: str
@@ -68,8 +65,7 @@ class WeightFile:
 def lay_out(name: str, specs: Sequence[Spec]) -> WeightFile:
     """Returns the layout of a safetensors file that holds the given tensors.
 
-    Wider types come first, as the library writes them, so that every tensor is aligned to its
-    own element size.
+    Wider types come first, as the library does it, so that each is aligned to its own size.
     """
     entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
@@ -104,11 +100,7 @@ def write_shards(
 ) -> dict[str, str]:
     """Writes new tensors in the shards of a checkpoint; returns the SHA-256 of each one's bytes.
 
-    Args:
-        source: whose names, shapes and files are kept.
-        dtypes: type of each tensor to be written.
-        make: computes a tensor.
-        folder: an existing folder.
+    Names, shapes and files are those of ``source``, types those of ``dtypes``. The folder exists.
     """
     held: dict[str, list[Spec]] = {}
     for name, entry in source.entries.items():

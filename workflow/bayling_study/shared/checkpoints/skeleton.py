@@ -41,9 +41,7 @@ def skeleton(checkpoint: Path, dtype: torch.dtype) -> Any:
 
 def linear_weights(model: nn.Module) -> list[str]:
     """Returns the names of all linear layers' weights, in the model's order."""
-    return [
-        f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)
-    ]
+    return [f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear)]
 
 
 def tied_weights(model: Any) -> dict[str, str]:
@@ -70,8 +68,6 @@ def check_shapes(
     found = {name: entry.shape for name, entry in entries.items()}
     wrong = sorted(name for name in {**needed, **found} if needed.get(name) != found.get(name))
     if wrong:
-        raise StudyError(
-            f"{len(wrong)} tensor(s) do not fit config.json, first {wrong[0]!r}: "
-            f"stored {found.get(wrong[0])}, needed {needed.get(wrong[0])}",
-            where=where,
-        )
+        shapes = f"stored {found.get(wrong[0])}, needed {needed.get(wrong[0])}"
+        what = f"{len(wrong)} tensor(s) do not fit config.json, first {wrong[0]!r}: {shapes}"
+        raise StudyError(what, where=where)

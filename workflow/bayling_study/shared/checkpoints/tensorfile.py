@@ -24,29 +24,16 @@ BLOCK = 16 << 20
 """Bytes that are read at a time where a tensor need not be in memory whole."""
 ALIGNMENT = 8
 DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
+    **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8},
+    **{"U8": torch.uint8, "BOOL": torch.bool},
 }
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor's bytes are.
-
-    Attributes:
-        file: the file that holds them.
-        dtype, shape: what they mean, row-major and little endian.
-        offset: first byte, from the start of the file.
-    """
+    """Where a tensor's bytes are: row-major, little endian, from ``offset`` of the file on."""
 
     file: Path
     dtype: torch.dtype
@@ -59,11 +46,7 @@ class StoredTensor:
         return math.prod(self.shape) * int(self.dtype.itemsize)
 
     def read(self) -> Tensor:
-        """Reads the tensor into memory of its own.
-
-        Raises:
-            StudyError: the file ends before the tensor does.
-        """
+        """Reads the tensor into memory of its own (``StudyError`` if the file is truncated)."""
         buffer = torch.empty(self.nbytes, dtype=torch.uint8)
         with open(self.file, "rb", buffering=0) as stream:
             stream.seek(self.offset)
@@ -71,11 +54,7 @@ class StoredTensor:
         return buffer.view(self.dtype).reshape(self.shape)
 
     def blocks(self) -> Iterator[Tensor]:
-        """Yields the values in blocks, each in the same memory as the one before.
-
-        Raises:
-            StudyError: the file ends before the tensor does.
-        """
+        """Yields the values in blocks, all in the same memory (``StudyError`` if truncated)."""
         buffer = torch.empty(min(BLOCK, self.nbytes), dtype=torch.uint8)
         with open(self.file, "rb", buffering=0) as stream:
             stream.seek(self.offset)

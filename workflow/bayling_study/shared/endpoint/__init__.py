@@ -3,8 +3,7 @@
     endpoint = Endpoint(settings, Path("work/answers.jsonl"))
     for answer in endpoint.complete(ChatRequest([{"role": "user", "content": text}], 256) ...): ...
 
-The key is read from the environment variable that the configuration names, and goes nowhere
-but into the request's header.
+The key is read from the environment variable in the configuration; only the header gets it.
 """
 
 from bayling_study.shared.endpoint.client import Endpoint

@@ -20,8 +20,7 @@ from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 log = logging.getLogger(__name__)
 
 AHEAD = 4
-"""Requests that are begun for each that may be in flight, so that one slow answer at the
-head of the line stops nobody."""
+"""Requests begun for each that may be in flight: one slow answer ahead stops nobody."""
 LONGEST_BACKOFF = 60.0
 """Seconds between two tries, where the server asks for nothing."""
 LONGEST_WAIT = 600.0
@@ -29,13 +28,10 @@ LONGEST_WAIT = 600.0
 
 
 class Endpoint:
-    """A server that answers requests.
+    """A server that answers requests, of which one process at a time may use the ``cache``.
 
-    Args:
-        settings: the system's section of the configuration.
-        cache: file of the answers; only one process at a time may use it.
-        where: key of the section, for messages, such as ``systems.judge``.
-        identity: what answers are cached for: the address, unless that changes.
+    Messages name ``where``, the key of its section such as ``systems.judge``. Answers are cached
+    for its ``identity``: the address, unless that changes.
 
     Raises:
         StudyError: the environment lacks the key, or another process holds the cache.
@@ -155,11 +151,7 @@ class Endpoint:
 
 
 def key_of(settings: EndpointSystem, where: str) -> str:
-    """Returns the key from the environment; empty where the system needs none.
-
-    Raises:
-        StudyError: the variable is not set, or its value cannot be sent.
-    """
+    """Returns the key, empty if none is needed (``StudyError`` if its variable holds none)."""
     if settings.key_env is None:
         return ""
     key = os.environ.get(settings.key_env, "").strip()

@@ -43,12 +43,9 @@ class TryAgainError(Exception):
 
 
 class Connection:
-    """A connection to one server.
+    """A connection to one server, by its base address (``http://127.0.0.1:8000/v1``).
 
-    Args:
-        url: base address, such as ``http://127.0.0.1:8000/v1``.
-        key: empty where the server wants none.
-        timeout: seconds that one answer may take.
+    The key is empty where the server wants none; one answer may take ``timeout`` seconds.
     """
 
     def __init__(self, url: str, key: str, timeout: float) -> None:
@@ -130,17 +127,14 @@ class Connection:
     def _refusal(self, error: openai.APIStatusError) -> Exception:
         status = error.status_code
         if status in AGAIN:
-            return TryAgainError(
-                f"status {status}", retry_after(error.response.headers.get("retry-after"))
-            )
+            wait = retry_after(error.response.headers.get("retry-after"))
+            return TryAgainError(f"status {status}", wait)
         message = self.scrubbed(" ".join(str(error.message).split()))[:SHOWN]
-        return StudyError(
-            f"the server refuses the request with status {status}: {message}",
-            where=self.url,
-            fix="check url, model and key_env of the system"
-            if status in {401, 403, 404}
-            else _other_body(str(error.message)),
-        )
+        what = f"the server refuses the request with status {status}: {message}"
+        fix = _other_body(str(error.message))
+        if status in {401, 403, 404}:
+            fix = "check url, model and key_env of the system"
+        return StudyError(what, where=self.url, fix=fix)
 
     def _storable(self, text: str) -> str:
         """Lone surrogates become ?, and zeros go: the text must be one that UTF-8 can hold."""

@@ -16,9 +16,8 @@ from bayling_study.shared.endpoint.types import ChatCompletion
 class AnswerJournal:
     """The answers to one job's requests; safe to use from several threads.
 
-    Attributes:
-        requests: requests sent, failed ones included, by this process and earlier ones.
-        tokens: tokens spent, questions and answers together.
+    ``requests`` counts those sent, failed ones and earlier processes' included; ``tokens`` those of
+    questions and answers together.
     """
 
     def __init__(self, path: Path) -> None:

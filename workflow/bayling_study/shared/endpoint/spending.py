@@ -12,11 +12,7 @@ from bayling_study.shared.endpoint.types import ChatRequest
 
 
 class Pace:
-    """Spaces requests evenly, and holds all of them when the server asks for a pause.
-
-    Args:
-        per_minute: largest number of requests per minute; none sets no limit.
-    """
+    """Spaces requests to so many per minute (none: no limit), and holds all for a pause."""
 
     def __init__(self, per_minute: float | None) -> None:
         self._interval = 60.0 / per_minute if per_minute else 0.0
@@ -53,11 +49,7 @@ class Spending:
 
     @contextmanager
     def allowed(self, request: ChatRequest) -> Iterator[None]:
-        """Sets the cost of a request aside while it is in flight.
-
-        Raises:
-            StudyError: the budget cannot bear it.
-        """
+        """Sets a request's cost aside while it is in flight (``StudyError`` beyond the budget)."""
         with self._change:
             while problem := self._exceeded(request):
                 if not self._requests:
@@ -82,10 +74,8 @@ class Spending:
             name = f"{unit}_budget"
             budget = getattr(self._settings, name)
             if budget is not None and used + aside + cost > budget:
-                return StudyError(
-                    f"the budget is spent: {used:,} of {budget:,} {unit}s are used and the next "
-                    f"request can take {cost:,}",
-                    where=f"{self._where}.{name}",
-                    fix=f"a larger {name}; answers so far are kept and cost nothing again",
-                )
+                what = f"the budget is spent: {used:,} of {budget:,} {unit}s are used and the next"
+                fix = f"a larger {name}; answers so far are kept and cost nothing again"
+                where = f"{self._where}.{name}"
+                return StudyError(f"{what} request can take {cost:,}", where=where, fix=fix)
         return None

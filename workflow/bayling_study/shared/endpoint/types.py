@@ -18,14 +18,10 @@ TEMPLATE_TOKENS = 16
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One question to a server.
+    """One question to a server: the conversation so far, whose last message is the user's.
 
-    Attributes:
-        messages: the conversation so far; the last one is the user's.
-        max_tokens: most tokens of the answer.
-        temperature: 0 asks for the most probable tokens.
-        seed: for servers that can repeat a sample; it is part of the cache's key.
-        attempt: another number asks anew, instead of taking the cached answer.
+    The ``temperature`` 0 asks for the most probable tokens; the ``seed``, part of the cache's key,
+    is for servers that can repeat a sample. Another ``attempt`` asks anew, past the cached answer.
     """
 
     messages: Sequence[Message]
@@ -63,15 +59,11 @@ class ChatRequest:
 
 @dataclass(frozen=True)
 class ChatCompletion:
-    """What the server answered.
+    """What the server answered: the text as it came, and ``thought`` that it sent apart from it.
 
-    Attributes:
-        text: as it came; nothing is stripped.
-        thought: reasoning that the server sent apart from the text.
-        tokens: tokens of the answer.
-        prompt_tokens: tokens of the question. Where the server does not count, both are
-            bounds: the request's ``max_tokens``, and the bytes of its messages.
-        finish: ``stop``, ``length`` or ``unknown``.
+    Where the server counts neither the answer's ``tokens`` nor the question's, both are bounds:
+    the request's ``max_tokens``, the bytes of its messages. ``finish`` is ``stop``, ``length`` or
+    ``unknown``.
     """
 
     text: str

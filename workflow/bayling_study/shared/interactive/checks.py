@@ -18,8 +18,8 @@ same conversation before this one: in synthesis the written ones, in scoring the
 | ``part`` | sentence, least | is that sentence of the previous answer |
 | ``changed`` | – | differs from the previous answer |
 
-An empty answer satisfies nothing. Letter case, spacing and Unicode compatibility forms never
-decide, except for ``upper-case``.
+An empty answer satisfies nothing. Case (but for ``upper-case``), spacing and compatibility
+forms never decide.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,11 +40,7 @@ OTHER_SHARE = 0.2
 
 
 def satisfied(check: Check, answer: str, earlier: Sequence[str]) -> bool:
-    """Tells whether an answer, with those before it (oldest first), satisfies one check.
-
-    Raises:
-        StudyError: the type of the check is unknown.
-    """
+    """Tells whether an answer satisfies one check (``StudyError`` if its type is unknown)."""
     rule = look_up("check", check["type"], RULES)
     return bool(answer.strip()) and rule(check, answer, earlier)
 

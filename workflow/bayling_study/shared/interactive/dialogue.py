@@ -68,11 +68,7 @@ class Director:
         self.rejections = Rejections()
 
     def dialogue(self, direction: str, rng: Random) -> Dialogue:
-        """Returns a verified dialogue.
-
-        Raises:
-            StudyError: no plan finds material in this direction.
-        """
+        """Returns a verified dialogue (``StudyError`` if no plan finds material)."""
         if made := self.find(direction, rng):
             return made
         fix = "more aligned text, other demands or fewer turns"

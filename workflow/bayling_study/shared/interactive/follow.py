@@ -1,5 +1,6 @@
 """Demands of later turns that ask for less, more, another sentence or another form."""
 
+from functools import partial
 from random import Random
 
 from bayling_study.core import languages
@@ -27,7 +28,10 @@ def _sentence(scene: Scene, place: int) -> DirectedPair | None:
     return scene.segment._replace(source_text=source, target_text=target)
 
 
-def _one_sentence(scene: Scene, rng: Random, kind: str, place: int) -> Step | None:
+def _one_sentence(
+    scene: Scene, library: Library, rng: Random, *, kind: str, place: int
+) -> Step | None:
+    """Asks for the first or the last sentence alone."""
     part = _sentence(scene, place)
     if part is None:
         return None
@@ -35,16 +39,8 @@ def _one_sentence(scene: Scene, rng: Random, kind: str, place: int) -> Step | No
     return Step(kind, word(kind, scene.instruction, rng), part.target_text, checks, part)
 
 
-@demand("first-sentence", fits=has_sentences)
-def first_sentence(scene: Scene, library: Library, rng: Random) -> Step | None:
-    """Asks for the first sentence alone."""
-    return _one_sentence(scene, rng, "first-sentence", 0)
-
-
-@demand("last-sentence", fits=has_sentences)
-def last_sentence(scene: Scene, library: Library, rng: Random) -> Step | None:
-    """Asks for the last sentence alone."""
-    return _one_sentence(scene, rng, "last-sentence", -1)
+for _kind, _place in (("first-sentence", 0), ("last-sentence", -1)):
+    demand(_kind, fits=has_sentences)(partial(_one_sentence, kind=_kind, place=_place))
 
 
 @demand("word-limit", fits=has_sentences)

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from bayling_study.core import seeds
+from bayling_study.core.records import grouped
 from bayling_study.core.text.forms import normalise, occurrences
 from bayling_study.core.text.words import sentences, spans, words
 from bayling_study.shared.interactive.lexicon import LexiconTerm, PairLexicon
@@ -39,11 +40,7 @@ class Deck:
         return len(self._heap)
 
     def draw(self) -> DirectedPair:
-        """Returns the least used segment and counts its use.
-
-        Raises:
-            IndexError: the deck has no segments.
-        """
+        """Returns the least used segment and counts its use (``IndexError`` if there is none)."""
         while True:
             use, rank, segment = self._heap[0]
             now = self._uses[segment.id]
@@ -58,17 +55,13 @@ class Library:
     """All segments that may be used, by direction, with what demands look up.
 
     Args:
-        rows: rows of ``parallel.parquet``, already of one split.
-        directions: directions that conversations may have.
-        seed: decides the order of draws.
+        rows: rows of ``parallel.parquet``, already of one split; ``seed`` decides their draws.
         lexicon_rows: rows to learn terms from, the same ones unless given.
         explored: segments of each direction in which demands look for material (terms,
             minimal pairs); all of them unless given. Plain draws use all segments anyway.
         term_lists: ``terms.parquet``, terms beside the learnt ones; none unless given.
 
-    Attributes:
-        uses: draws of each segment, by its id.
-        listed: entries of term lists that were of use, by upstream source.
+    ``uses`` counts draws by a segment's id, ``listed`` useful list entries by upstream source.
     """
 
     def __init__(
@@ -131,10 +124,8 @@ class Library:
     def translations(self, source_text: str, direction: str) -> list[DirectedPair]:
         """Returns all segments of a direction with the same source text, case and spaces apart."""
         if direction not in self._by_source:
-            index: dict[str, list[DirectedPair]] = defaultdict(list)
-            for segment in self.segments(direction):
-                index[_key(segment.source_text)].append(segment)
-            self._by_source[direction] = index
+            segments = self.segments(direction)
+            self._by_source[direction] = grouped(segments, lambda one: _key(one.source_text))
         return self._by_source[direction].get(_key(source_text), [])
 
     def edits(self, segment: DirectedPair) -> list[Edit]:
@@ -255,8 +246,7 @@ def _segment(name: str, row: Row, source: str, target: str, texts: dict[str, str
 def kept_names(segment: DirectedPair) -> list[str]:
     """Returns words with a capital inside the sentence that stand alike, once, on both sides.
 
-    The first word of a sentence has a capital anyway and does not count, nor do
-    words of fewer than three letters.
+    The first word of a sentence does not count, nor do words of fewer than three letters.
     """
     result: list[str] = []
     english = segment.source_text if segment.source == "en" else segment.target_text

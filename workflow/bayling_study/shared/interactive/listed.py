@@ -1,8 +1,7 @@
 """Words and names of term lists (MUSE, CC-CEDICT, CLDR), as far as a text has them.
 
 A list knows words that are too rare to be learnt, and senses that a sentence does not mean. So an
-entry counts only where a sentence and its own human translation have its two sides, each exactly
-once: nothing is invented.
+entry counts only where a sentence and its own human translation have its two sides, once each.
 
 Lists are long (MUSE: 100,000 pairs a language) and a block of text is short. One pass over
 ``terms.parquet`` keeps the entries whose words the block has.
@@ -101,9 +100,7 @@ def _once(text: str, term: str) -> bool:
     return text.count(term) == 1 and occurrences(text, term) == 1
 
 
-def joined(
-    learnt: list[LexiconTerm], listed: list[LexiconTerm], source_text: str
-) -> list[LexiconTerm]:
+def joined(learnt: list[LexiconTerm], listed: list[LexiconTerm], source: str) -> list[LexiconTerm]:
     """Returns all terms in the order of the source; no listed one shares words with another.
 
     What was learnt counts before what is listed, a longer listed term before a part of it.
@@ -115,7 +112,7 @@ def joined(
         sides = (pair for other in result for pair in zip(term, other, strict=True))
         if not any(occurrences(a, b) or occurrences(b, a) for a, b in sides):
             result.append(term)
-    text = normalise(source_text)
+    text = normalise(source)
     return sorted(result, key=lambda term: text.find(normalise(term.source)))
 
 

@@ -1,10 +1,9 @@
 """Minimal pairs: two segments that differ in one place on both sides.
 
-"Username of your device" and "Password of your device", whose translations also differ in one
-block only. Such a pair is a demand with a true answer: the user asks for the one block to be
-changed, and the human translation of the other segment shows how, agreement and case endings
-included. This is the form of the examples in BayLing's README (an attribute is added, an addressee
-changed, the rest repeated).
+"Username of your device" and "Password of your device", whose translations also differ in one block
+only. Such a pair is a demand with a true answer: the user asks for the one block to be changed, and
+the human translation of the other segment shows how, agreement and case endings included. So are
+the examples in BayLing's README (an attribute is added, an addressee changed, the rest repeated).
 """
 
 from collections.abc import Sequence
@@ -61,8 +60,7 @@ class MinimalPairs:
     """Finds the partners of each segment of one direction.
 
     Two segments are partners when a frame of both, the source text less one block, is the same.
-    Frames are compared by 64-bit hashes; ``difference`` looks at the texts themselves, so a
-    collision could only cost a comparison.
+    Frames are compared by 64-bit hashes; a collision only costs a look by ``difference``.
     """
 
     def __init__(self, segments: Sequence[DirectedPair]) -> None:
@@ -133,9 +131,8 @@ class _Blocks(NamedTuple):
 def _blocks(one: str, other: str) -> _Blocks:
     """Cuts the common beginning and end off two texts.
 
-    ``cut`` says that a block is only part of a word: half of a compound with a
-    hyphen, or a lone added or removed ideograph. A lone exchanged ideograph
-    takes its neighbour along (``室外``, ``室内`` rather than ``外``, ``内``).
+    ``cut`` says that a block is half a word: of a compound with a hyphen, or a lone added or
+    removed ideograph. A lone exchanged one takes its neighbour along (``室外`` for ``外``).
     """
     left, right = spans(one), spans(other)
     words_left, words_right = _tokens(one), _tokens(other)

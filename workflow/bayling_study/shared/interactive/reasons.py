@@ -60,10 +60,9 @@ def reasons(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> lis
     Raises:
         StudyError: the type of a check is unknown.
     """
-    held = [satisfied(check, answer, earlier) for check in checks]
     return [
-        Reason(True) if holds else Reason(False, _found(check, answer, earlier))
-        for check, holds in zip(checks, held, strict=True)
+        Reason(True) if satisfied(c, answer, earlier) else Reason(False, _found(c, answer, earlier))
+        for c in checks
     ]
 
 

@@ -20,15 +20,11 @@ Fits = Callable[[Library, DirectedPair], object]
 
 @dataclass(frozen=True)
 class Demand:
-    """A kind of demand.
+    """A kind of demand, by its name in the config; it fits every segment unless ``fits`` says less.
 
-    Attributes:
-        name: as the config writes it.
-        fits: what segments must fulfil; nothing where every segment will do.
-        opens: it is a conversation's first turn.
-        ends: nothing may follow it, because its answer is no plain translation.
-        after: the opening it needs.
-        changes: the previous answer must not satisfy it already.
+    One that ``opens`` is a first turn; nothing may follow one that ``ends``, for its answer is no
+    plain translation; ``after`` is the opening it needs. Where it ``changes`` something, the
+    previous answer must not satisfy it already.
     """
 
     name: str
@@ -79,9 +75,5 @@ def drawing_demand(
 
 
 def demand_named(name: str) -> Demand:
-    """Returns a demand.
-
-    Raises:
-        StudyError: nothing is registered under that name.
-    """
+    """Returns a demand (``StudyError`` if nothing is registered under that name)."""
     return look_up("demand", name, DEMANDS)

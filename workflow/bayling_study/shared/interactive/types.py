@@ -9,8 +9,7 @@ from bayling_study.shared.interactive.checks import Check
 class DirectedPair(NamedTuple):
     """An aligned pair seen in one direction; ``source`` and ``target`` are language codes.
 
-    The id is that of a row of the corpora, ``corpus`` that of its upstream source;
-    ``document`` keeps neighbours together.
+    ``id`` is that of a row, ``corpus`` of its source; ``document`` keeps neighbours together.
     """
 
     id: str
@@ -29,14 +28,11 @@ class DirectedPair(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """One turn of a dialogue.
+    """One turn of a dialogue: what the user writes, and the answer from aligned text.
 
-    Attributes:
-        kind: name of the demand.
-        user, answer: what the user writes, and what satisfies it, from aligned text.
-        checks: what decides whether an answer satisfies it.
-        segment: what is translated from now on, with its present translation.
-        whole: the full segment where ``segment`` is only its first sentence.
+    The ``checks`` decide whether an answer satisfies the demand of this ``kind``. The ``segment``
+    is translated from now on, with its present translation; ``whole`` is all of it where that is
+    its first sentence.
     """
 
     kind: str

@@ -3,8 +3,8 @@
 A mean over items (the papers' exam averages) weighs items alike; its interval comes from the items'
 independent resamples. A pool puts the segments of items together (the judge's score against one
 opponent over all parts). An aggregate is made only when all its items are there; a metric that does
-not know some of them (the off-target rate of a language that no identifier knows) is averaged over
-the others, and says so.
+not know some of them (the off-target rate of a language that no identifier knows) is the mean
+of the others, and says so.
 """
 
 from collections.abc import Mapping, Sequence

@@ -52,11 +52,7 @@ def plan_of(config: StudyConfig) -> Resampling:
 
 
 def suite_kind(config: StudyConfig, suite: str) -> str:
-    """Returns the kind of a suite.
-
-    Raises:
-        StudyError: the configuration has no such suite, or nothing measures its kind.
-    """
+    """Returns a suite's kind (``StudyError`` if there is no such suite, or nothing measures it)."""
     kind = look_up("suite", suite, config.suites, "suites").kind
     if kind not in MEASURES:
         raise StudyError(f"no scorer measures suites of kind {kind!r}", where=f"suites.{suite}")

@@ -1,9 +1,8 @@
 """A cache of segment statistics on disk, keyed by what they were computed from.
 
-A key is the hash of the metric's signature, the hypotheses and the references:
-an entry can be stale in no way, needs no invalidation, and is shared by the
-programs that score one system and those that compare several. Entries are
-written whole under their final name, so concurrent jobs only repeat work.
+A key is the hash of the metric's signature, the hypotheses and the references: an entry is never
+stale, and is shared by the programs that score one system and those that compare several. Entries
+are written whole under their final name, so concurrent jobs only repeat work.
 """
 
 import zipfile

@@ -1,8 +1,7 @@
 """Lexically constrained translation: which of the given fragments the answer contains.
 
-A constraint is met when the answer contains it as it stands (exact substring);
-the case-folded rate forgives letter case. BLEU and chrF are measured beside it,
-since an answer that only lists the fragments would meet them all.
+A constraint is met when the answer contains it as it stands; the case-folded rate forgives letter
+case. BLEU and chrF stand beside it: an answer that only lists the fragments would meet them all.
 """
 
 from bayling_study.core.errors import StudyError

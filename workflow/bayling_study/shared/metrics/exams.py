@@ -1,17 +1,15 @@
 """AGIEval exams: reading the chosen answer and counting the right ones.
 
-Three rules, found by search because the authors' script is not released; they
-give 107 of BayLing's 108 published cells (the other does not follow from its
-released file, see ``config/published.tsv``):
+Three rules, found by search as the authors' script is not released; they give 107 of BayLing's 108
+published cells (the other does not follow from its released file, see ``config/published.tsv``):
 
 - one choice: delete "Answer" and "Choice", then take the first letter A to F
   (the first capital of the untouched text would be the A of "Answer");
 - several choices (physics): all letters A to F of the untouched text as a set;
 - cloze (mathematics): see ``math_answers``.
 
-They stay as they are for released outputs. A study's own systems get, beside them, the
-accuracy by the letters that an answer states (``stated_letters``): the released rule
-reads the F of "Final answer: D".
+A study's own systems get, beside these, the accuracy by the letters that an answer states
+(``stated_letters``): the released rule reads the F of "Final answer: D".
 
 Beside the accuracy stand the share of answers that could not be read, and the
 gold ceiling: the accuracy when each gold answer itself is given as the output.

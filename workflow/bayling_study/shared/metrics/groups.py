@@ -1,8 +1,8 @@
 """Which averages over items a suite reports: what its prompts say.
 
 A prompt's ``meta["averages"]`` names the averages that its item enters. The
-prompts stage knows why (trained or zero-shot, script, resources); whoever
-scores, COMET's environment included, only has to read. Standard library only.
+prompts stage knows why (trained or zero-shot, script, resources). Standard library only: the COMET
+environment reads them too.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,8 @@ def averages(prompts: Iterable[Prompt]) -> dict[str, list[str]]:
 
     The prompts of one item name the same averages.
     """
-    items: dict[str, list[str]] = {}
-    for prompt in prompts:
-        items.setdefault(prompt.item, prompt.meta.get("averages", []))
     groups: dict[str, list[str]] = {}
-    for item, names in items.items():
+    for item, names in {one.item: one.meta.get("averages", []) for one in prompts}.items():
         for name in names:
             groups.setdefault(name, []).append(item)
     return groups

@@ -3,8 +3,7 @@
 Two identifiers that ship their models vote on every answer: py3langid (a naive Bayes model over
 byte n-grams, Lui & Baldwin 2012) and pycld2 (CLD2, Sites 2013). A vote counts when the identifier
 knows the target language and is sure: py3langid from a probability of ``SURE``, pycld2 where it
-says that it is reliable. An answer is off-target when one votes against the target language and
-none for it.
+says that it is reliable. An answer is off-target when one votes against the target, none for it.
 
 Identifiers err, most on short texts, so the note gives the same rate of the references, which are
 right by definition: it is what the method finds where nothing is wrong.

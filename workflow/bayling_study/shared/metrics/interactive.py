@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.records import grouped
 from bayling_study.shared.interactive.checks import matched_share, verify
 from bayling_study.shared.metrics import overlap
 from bayling_study.shared.metrics.answer_language import in_language
@@ -66,12 +67,10 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
 def _parts(turns: list[CheckedTurn]) -> dict[str, list[CheckedTurn]]:
     """Returns the turns after the first, by number (``turn-1``) and by kind of demand."""
     later = [turn for turn in turns if turn.number > 1]
-    parts: dict[str, list[CheckedTurn]] = {"follow-up": later} if later else {}
-    for turn in sorted(turns, key=lambda turn: turn.number):
-        parts.setdefault(f"turn-{turn.number}", []).append(turn)
-    for turn in turns:
-        parts.setdefault(turn.kind, []).append(turn)
-    return parts
+    in_order = sorted(turns, key=lambda turn: turn.number)
+    by_number = grouped(in_order, lambda turn: f"turn-{turn.number}")
+    by_kind = grouped(turns, lambda turn: turn.kind)
+    return ({"follow-up": later} if later else {}) | by_number | by_kind
 
 
 def _judge(answers: Answers, index: int) -> list[CheckedTurn]:

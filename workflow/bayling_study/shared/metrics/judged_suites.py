@@ -1,8 +1,7 @@
 """Judged suites: what is scored is a judge's reviews, not the answers themselves.
 
-The judging stage leaves ``SUITE.jsonl`` a system (``records.Hypothesis`` rows, one
-review each). Their ids are those of the questions with ``/1`` where the system
-under test was shown first and ``/2`` where it was shown second.
+The judging stage leaves ``SUITE.jsonl`` a system (``records.Hypothesis`` rows, one review each), by
+the questions' ids with ``/1`` where the system under test was shown first, ``/2`` where second.
 """
 
 from dataclasses import replace

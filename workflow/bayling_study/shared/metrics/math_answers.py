@@ -9,8 +9,7 @@ the last number. Two answers are equal when their normalised LaTeX strings are.
 import re
 
 PREFIXES = ("The answer is therefore", "答案是")
-"""What precedes a stated answer: it is dropped where a text begins with it, and else
-everything up to its last occurrence."""
+"""What precedes a stated answer: dropped if a text begins so, else all up to its last place."""
 BOX = r"\boxed"
 DOLLARS = re.compile(r"\$(.*)\$")
 NUMBER = re.compile(r"\$?\d+(?:\.\d+)?(?!\w)")

@@ -1,8 +1,7 @@
 """The common form of every metric: statistics of each segment, and how their sums combine.
 
-BLEU, chrF, rates and ratios are all functions of sums over segments. A
-resampled test set is then a weighted sum, so a thousand of them are one matrix
-product (``resampling``) and no text is read twice.
+BLEU, chrF, rates and ratios are functions of sums over segments. A resampled test set is then a
+weighted sum: a thousand are one matrix product (``resampling``), and no text is read twice.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -63,8 +62,7 @@ class Measurement:
 class Answers:
     """What a system answered to all prompts of one item, in the prompts' order.
 
-    ``path`` is the hypotheses' file, for messages. Others made what is ``released``; that is
-    compared as it is (``one_form``).
+    ``path`` is the hypotheses' file. What others ``released`` is compared as it is (``one_form``).
     """
 
     suite: str
@@ -90,22 +88,14 @@ class Answers:
         return [hypothesis.turns[-1] for hypothesis in self.hypotheses]
 
     def last_references(self) -> list[str]:
-        """Returns each prompt's last reference.
-
-        Raises:
-            StudyError: a prompt has none.
-        """
+        """Returns each prompt's last reference (``StudyError`` if one has none)."""
         for index, prompt in enumerate(self.prompts):
             if not prompt.references:
                 raise StudyError("the prompt has no reference", where=self.where(index))
         return [prompt.references[-1] for prompt in self.prompts]
 
     def target_language(self) -> str:
-        """Returns the language of the item's answers.
-
-        Raises:
-            StudyError: the prompts name none, or several.
-        """
+        """Returns the language of the answers (``StudyError`` unless all prompts name one)."""
         found = {prompt.languages.get("target") for prompt in self.prompts}
         language = found.pop()
         if found or not language:
@@ -118,13 +108,9 @@ class Answers:
 class Options:
     """What the configuration lets a scorer choose.
 
-    Attributes:
-        tokenizers: target language to sacreBLEU tokenizers that replace the usual one;
-            the first gives ``bleu``, another one gives ``bleu-NAME``.
-        cache: where statistics that are slow to compute are kept.
-        off_target: whether the language of translations is identified.
-        spm: spBLEU's SentencePiece model, or none.
-        own: names of further metrics, of ``shared/metrics/own``.
+    ``tokenizers`` are sacreBLEU's that replace a target language's usual one: the first gives
+    ``bleu``, another one ``bleu-NAME``. ``off_target`` tells whether the language of translations
+    is identified, ``own`` names further metrics, of ``shared/metrics/own``.
     """
 
     tokenizers: dict[str, list[str]] = field(default_factory=dict)

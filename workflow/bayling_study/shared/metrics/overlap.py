@@ -38,11 +38,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
 
 
 def tokenizers_of(answers: Answers, options: Options) -> list[str]:
-    """Returns the sacreBLEU tokenizers for an item's target language.
-
-    Raises:
-        StudyError: the language is unknown; names the file and the first prompt.
-    """
+    """Returns sacreBLEU's tokenizers for an item's language (``StudyError`` if that is unknown)."""
     language = answers.target_language()
     if language in options.tokenizers:
         return options.tokenizers[language]

@@ -21,8 +21,7 @@ from bayling_study.shared.metrics.measurement import Array, Measurement
 Draw = Callable[[np.random.Generator, int, int], Array]
 """Returns weights of segments, shape (samples, segments)."""
 BLOCK = 512
-"""Draws of one matrix product. A multiple of 32, for which numpy's generator gives the same
-random bits in parts as at once."""
+"""Draws of one product; of a multiple of 32, numpy draws the same in parts as at once."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,7 @@ def drawn_mask(generator: np.random.Generator, samples: int, segments: int) -> A
 def drawn_sums(statistics: Sequence[Array], draw: Draw, plan: Resampling) -> list[Array]:
     """Returns sums over drawn sets of segments, the same for all, (samples, columns) each.
 
-    Only ``BLOCK`` draws are in memory at a time; all statistics, (segments, columns) each,
-    are columns of one matrix.
+    Only ``BLOCK`` draws are in memory at a time. Statistics have the shape (segments, columns).
     """
     matrix = np.hstack(statistics)
     generator = np.random.default_rng(plan.seed)
@@ -173,8 +171,7 @@ def p_value(null_differences: Array, difference: float) -> float:
 def paired_bootstrap(resamples: Array, difference: float) -> float:
     """Returns the p-value of the paired bootstrap test (Koehn 2004), as sacreBLEU computes it.
 
-    ``resamples`` are the systems' differences on the same resamples, ``difference`` is the
-    absolute one on the whole item.
+    ``resamples`` are differences on the same resamples, ``difference`` the item's absolute one.
     """
     differences = np.abs(finite(resamples))
     return p_value(differences - differences.mean(), difference)
@@ -183,10 +180,9 @@ def paired_bootstrap(resamples: Array, difference: float) -> float:
 def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]) -> Array:
     """Returns differences under the null hypothesis of approximate randomisation.
 
-    Riezler & Maxwell (2005): if the systems are alike, exchanging their answers to some
-    segments changes nothing. ``kept`` has for each of the two the sums of statistics over the
-    segments that an exchange leaves in place (``drawn_mask`` times the statistics); the sums over
-    the exchanged ones follow by subtraction.
+    Riezler & Maxwell (2005): if the systems are alike, exchanging their answers to some segments
+    changes nothing. ``kept`` has for each of the two the sums of statistics over the segments that
+    an exchange leaves in place (``drawn_mask`` times the statistics); the others follow.
     """
     all_first, all_second = first.statistics.sum(axis=0), second.statistics.sum(axis=0)
     mixed_first = first.combine(kept[0] + all_second - kept[1])

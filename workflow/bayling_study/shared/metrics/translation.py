@@ -36,11 +36,7 @@ def measure_flores(answers: Answers, options: Options) -> list[Measurement]:
 
 
 def spbleu(answers: Answers, model: Path, options: Options) -> Measurement:
-    """Returns spBLEU with sacreBLEU's signature.
-
-    Raises:
-        StudyError: the model cannot be read.
-    """
+    """Returns spBLEU with sacreBLEU's signature (``StudyError`` if the model cannot be read)."""
     given = _pieces(model, answers.last_turns())
     expected = _pieces(model, answers.last_references())
     note = overlap.empty_note(given)
@@ -61,10 +57,10 @@ def _processor(model: Path) -> Any:
     try:
         processor.Load(str(model))
     except (OSError, RuntimeError) as error:
-        raise StudyError(
-            f"spBLEU's SentencePiece model cannot be read ({error})",
-            where=model,
-            fix="fetch the source again, or set download.local.sacrebleu-spm to a folder "
-            f"with {MODEL}; or leave spBLEU out with scoring: {{spm: null}}",
-        ) from error
+        what = f"spBLEU's SentencePiece model cannot be read ({error})"
+        fix = (
+            f"fetch the source again, or set download.local.sacrebleu-spm to a folder with {MODEL}"
+        )
+        fix += "; or leave spBLEU out with scoring: {spm: null}"
+        raise StudyError(what, where=model, fix=fix) from error
     return processor

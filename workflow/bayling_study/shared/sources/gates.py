@@ -52,4 +52,4 @@ def check_gates(missing: Iterable[SourceRow]) -> None:
 
 def page(row: SourceRow) -> str:
     """Returns the page of a hub repository, ``OWNER/NAME``."""
-    return row.location.partition("/")[2]
+    return row.places[0].partition("/")[2]

@@ -82,8 +82,12 @@ def source_row(config: StudyConfig, source: str) -> SourceRow:
 
 
 def row_hash(row: SourceRow) -> str:
-    """Returns 8 hex digits of what decides a source's bytes; part of its folder's name."""
+    """Returns 8 hex digits of what decides a source's bytes; part of its folder's name.
+
+    Of repositories that hold the same it is the first: another name needs no other download.
+    """
     values = row.model_dump(mode="json", include=set(IDENTITY))
+    values |= {"location": row.places[0]} if row.kind == "hub" else {}
     values |= {"first": row.first} if row.first else {}
     return sha256_json(values)[:ROW_HASH_DIGITS]
 
@@ -94,7 +98,6 @@ def _row(cells: dict[str, str], where: str) -> SourceRow:
         raise StudyError(what, where=f"{where}, column gated")
     values: dict[str, object] = {"files": _items(cells["files"])}
     values |= {"bytes": cells["bytes"] or None, "gated": cells["gated"] == "yes"}
-    values["used_by"] = _items(cells["used_by"])
     try:
         return SourceRow.model_validate(cells | values)
     except ValidationError as error:
@@ -117,6 +120,7 @@ def _fix(column: str, value: str) -> str | None:
         near = closest(value, kinds)
         return f"write {near!r} instead" if near else f"use one of: {', '.join(kinds)}"
     return {
+        "confirmed": "write it as in 'files columns: the package; size: hub index'",
         "sha256": "write 64 lower-case hex digits, or leave it empty to lock at first download",
         "bytes": "write the size as a whole number without separators, or leave it empty",
         "id": "use lower-case letters, digits, '.', '_' and '-'",

@@ -47,8 +47,7 @@ def count_tokens(
 def _texts(tokenizer: Any, spans: list[list[Span]]) -> tuple[list[str], list[int]]:
     """Returns what is tokenised of each text span, and the tokens to take off its count.
 
-    Inside a conversation a tokenizer that marks the start of a text is given a
-    newline first, as ``encode`` does.
+    As in ``encode``, a tokenizer that marks a text's start gets a newline before later spans.
     """
     marks = marks_start(tokenizer)
     again = marks and marks_after_special(tokenizer)

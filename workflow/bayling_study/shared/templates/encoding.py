@@ -50,8 +50,7 @@ def encode(
 ) -> tuple[list[int], list[bool]]:
     """Returns a whole conversation's ids and loss mask, both of the same length.
 
-    The mask is true for the tokens of the assistant's contents and for the
-    token that ends each of them.
+    The mask is true for the assistant's contents and for the token that ends each of them.
 
     Raises:
         StudyError: the messages do not alternate or do not end with the assistant.
@@ -181,11 +180,7 @@ def _plain(tokenizer: Any, text: str) -> list[int]:
 
 
 def _special_id(tokenizer: Any, name: str) -> int:
-    """Returns a special token's id.
-
-    Raises:
-        StudyError: the vocabulary has no such token.
-    """
+    """Returns a special token's id (``StudyError`` if the vocabulary has no such token)."""
     number = tokenizer.eos_token_id if name == EOS else tokenizer.convert_tokens_to_ids(name)
     unknown = number is None or (name != EOS and tokenizer.convert_ids_to_tokens(number) != name)
     if unknown:

@@ -98,8 +98,7 @@ def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
 def _mark_starts(tokenizer: Any, frame: str, held: Sequence[Message]) -> str:
     """Puts ``START`` where each answer's prompt ends.
 
-    In a prompt's history, of which nothing is learnt, an answer that begins otherwise
-    than its prompt ended gets none.
+    In a prompt, which teaches nothing, an answer that begins otherwise than its own gets none.
     """
     for number in reversed(range(len(held))):
         if held[number]["role"] != "assistant":

@@ -43,8 +43,7 @@ V3 = (
 def chat_template(tokenizer: Any, template: TemplateName) -> str:
     """Returns the Jinja source that a tokenizer of this template must carry.
 
-    A version 1 prompt always ends with ``### Response:`` after a user's turn, so
-    ``add_generation_prompt`` changes nothing there.
+    Version 1 has ``### Response:`` behind any user turn: ``add_generation_prompt`` adds nothing.
     """
     if template == "foundation":
         return pinned_template(tokenizer)

@@ -50,11 +50,7 @@ def split_system(messages: Sequence[Message], default: str) -> tuple[str, Sequen
 
 
 def check_messages(messages: Sequence[Message], last: str) -> None:
-    """Checks that user and assistant alternate, from a user to a message of the role ``last``.
-
-    Raises:
-        StudyError: names the message that is out of order.
-    """
+    """Refuses (``StudyError``) what does not alternate from a user to the role ``last``."""
     _, turns = split_system(messages, "")
     for number, message in enumerate(turns):
         expected = "user" if number % 2 == 0 else "assistant"

@@ -1,7 +1,6 @@
 """Brings a study's MLflow runs up to date with its run records (idempotent).
 
-Reads ``STUDY/runs/*/*.json``; writes the MLflow store and, where asked for, a
-small file that says what was sent.
+Reads ``STUDY/runs/*/*.json``; writes the MLflow store and, if asked, a file on what was sent.
 """
 
 import sys

@@ -96,8 +96,7 @@ def git_commit(folder: Path) -> str:
 def peak_memory_bytes() -> int:
     """Returns the largest resident set of this process and of its finished children, in bytes.
 
-    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` would begin with the
-    size of the process that started it.
+    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` begins with its parent's size.
     """
     unit = 1 if sys.platform == "darwin" else 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit

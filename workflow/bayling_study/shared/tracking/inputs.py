@@ -1,9 +1,9 @@
-"""Is an input still what its job wrote?
+"""Is an input still what its job wrote, and may a job write where it was told to?
 
-A bit that flipped on the disk, or a file somebody edited, would go into every
-number made from it. So each job compares what it is about to read with the
-record of the job that wrote it, and the files of a source with its manifest.
-Standard library only: the COMET environment uses this module too.
+A flipped bit, or a file somebody edited, would go into every number made from it. So each job
+compares what it is about to read with its writer's record, and a source's files with its manifest.
+A program started by hand, or a rule with a slip in it, must not replace what another job made, nor
+what it reads itself. Standard library only: the COMET environment uses this module too.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from typing import NoReturn
 
 from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import file_hashes, read_json
+from bayling_study.core.files import file_hashes, landing, read_json
 from bayling_study.shared.sources.fetched import MANIFEST
-from bayling_study.shared.tracking.jobs import Reference, read_job
+from bayling_study.shared.tracking.jobs import Reference, read_job, touches
 
 RUNS = "runs"
 
@@ -47,12 +47,7 @@ def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None)
 
 
 def _check_folder(output: Reference, found: Mapping[str, str]) -> None:
-    """Compares a folder's files with those that its job wrote.
-
-    Raises:
-        StudyError: one was changed, added or is gone. A folder with an added file is as good as
-            it was: its result need not be made again.
-    """
+    """Refuses a folder with other files than its job wrote; an added one spoils no result."""
     gone = [name for name in output.files if name not in found]
     if gone:
         _changed("the file is gone", output.path / gone[0], output)
@@ -75,11 +70,7 @@ def _changed(how: str, file: Path, output: Reference) -> NoReturn:
 
 
 def check_source(download: Path) -> None:
-    """Compares the files of a fetched source with its manifest.
-
-    Raises:
-        StudyError: a file is absent, of another size or has other content.
-    """
+    """Refuses (``StudyError``) a fetched source with other files than its manifest says."""
     manifest = read_json(download / MANIFEST)
     root = Path(manifest["root"]) if manifest.get("root") else download / "files"
     for entry in manifest.get("files", []):
@@ -113,3 +104,40 @@ def finished_outputs(runs: Path, but: Path | None = None) -> list[Reference]:
     jobs = [read_job(path) for path in sorted(runs.glob("*/*.json")) if path != but]
     done = [job for job in jobs if job.record.get("state") == "finished"]
     return [output for job in done for output in job.outputs()]
+
+
+def check_record(path: Path) -> None:
+    """Refuses (``StudyError``) a run record's path where something else is."""
+    if landing(path).exists():
+        try:
+            read_job(path)
+        except StudyError as error:
+            what = f"a run record would replace it, and {error.what}"
+            fix = "--record with the path of a new file"
+            raise StudyError(what, where=path, fix=fix) from error
+
+
+def check_free(out: Path | None, record: Path) -> None:
+    """Checks that the path of ``--out`` replaces nothing that another job made.
+
+    The earlier output of the job's own run record may be replaced.
+
+    Raises:
+        StudyError: it is, holds or lies in the output of another record.
+    """
+    if out is None:
+        return
+    whole = landing(out).resolve()
+    runs = records_above(whole)
+    for output in finished_outputs(runs, but=record.resolve()) if runs else []:
+        if touches(output.path, whole):
+            what = f"another job wrote {output.shown} there, which would be replaced"
+            fix = "another path; or the --record of the job whose output it is"
+            raise StudyError(what, where=f"--out {out}", fix=fix)
+
+
+def check_apart(out: Path | None, path: Path) -> None:
+    """Refuses (``StudyError``) to write over, around or into what the job reads."""
+    if out is not None and touches(landing(out).resolve(), path.resolve()):
+        what = f"the input {path} would be replaced or changed"
+        raise StudyError(what, where=f"--out {out}", fix="another path for --out")

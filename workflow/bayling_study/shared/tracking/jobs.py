@@ -101,11 +101,7 @@ def touches(first: Path, second: Path) -> bool:
 
 
 def read_job(file: Path) -> RecordedJob:
-    """Reads a run record.
-
-    Raises:
-        StudyError: the file is absent or is no run record.
-    """
+    """Reads a run record (``StudyError`` if the file is absent or no run record)."""
     record = read_json(file)
     if not isinstance(record, dict) or not {"stage", "name", "uid"} <= set(record):
         raise StudyError("not a run record", where=file)

@@ -33,11 +33,7 @@ DIGEST = "bayling.digest"
 
 @contextmanager
 def reached(uri: str) -> Iterator[None]:
-    """Turns the failures of a store's client into one message.
-
-    Raises:
-        StudyError: the store cannot be reached, or refused a call.
-    """
+    """Turns a store's failures, out of reach or a call refused, into one ``StudyError``."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,11 +57,7 @@ def find_runs(client: Any, experiment: str, tags: Mapping[str, str]) -> list[Any
 
 
 def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[Any]:
-    """Returns the runs of a study, its own and its jobs', and writes nothing.
-
-    Raises:
-        StudyError: the store cannot be reached.
-    """
+    """Returns the runs of a study and its jobs (``StudyError`` if the store is not reached)."""
     from mlflow import MlflowClient
 
     with reached(uri):
@@ -137,7 +129,8 @@ class Store:
 
     def run_of(self, record: Mapping[str, Any]) -> str:
         """Returns the id of the run of a job's current attempt; earlier attempts' runs go."""
-        job = {"bayling.job": sending.job_of(record), PARENT: self.parent}
+        tags = sending.tags_of(record)
+        job = {"bayling.job": tags["bayling.job"], PARENT: self.parent}
         run_id = ""
         with self._lock():
             for run in self._find(job):
@@ -146,8 +139,7 @@ class Store:
                 else:
                     self.client.delete_run(run.info.run_id)
             if not run_id:
-                tags = {**sending.tags_of(record), "mlflow.runName": job["bayling.job"]}
-                tags[PARENT] = self.parent
+                tags |= job | {"mlflow.runName": tags["bayling.job"]}
                 run_id = self._created(tags, start_time=int(record["start"] * 1000))
             return run_id
 

@@ -18,10 +18,8 @@ from bayling_study.core.credentials import masked
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import file_hashes, sha256_file, sha256_listing, write_json
 from bayling_study.core.progress import Progress
-from bayling_study.shared.tracking import host
+from bayling_study.shared.tracking import host, inputs
 from bayling_study.shared.tracking.code import PACKAGE, code_hash
-from bayling_study.shared.tracking.inputs import check_input
-from bayling_study.shared.tracking.outputs import check_apart, check_free, check_record
 from bayling_study.shared.tracking.usage import Usage
 
 SCHEMA = 1
@@ -70,8 +68,8 @@ class RunRecord:
         """
         reference = _reference(path, sha256)
         self.data["inputs"][name] = {"path": reference["path"], "sha256": reference["sha256"]}
-        check_apart(self._out, Path(path))
-        check_input(Path(path), reference["sha256"], reference.get("files"))
+        inputs.check_apart(self._out, Path(path))
+        inputs.check_input(Path(path), reference["sha256"], reference.get("files"))
 
     def output(self, name: str, path: Path, sha256: str | None = None) -> None:
         """Notes an output that is complete on disk; of a folder, each file's hash too."""
@@ -116,8 +114,8 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
             code runs than the job was planned with, or the same job is at work elsewhere.
     """
     _check_code(code)
-    check_record(path)
-    check_free(_given("--out"), path)
+    inputs.check_record(path)
+    inputs.check_free(_given("--out"), path)
     with claimed(Path(path)):
         record = RunRecord(path, stage, name, study, code)
         Progress.job = stage if name == stage else f"{stage} {name}"
@@ -138,11 +136,7 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
 
 
 def _check_code(planned: str) -> None:
-    """Compares the hash that a job was given with that of the program that runs.
-
-    Raises:
-        StudyError: the code was changed after the workflow had started, or is of another clone.
-    """
+    """Refuses a job whose program was changed since it was planned, or is of another clone."""
     program = host.program()
     now = code_hash(program) if planned and program.startswith(f"{PACKAGE}.stages.") else planned
     if now != planned:

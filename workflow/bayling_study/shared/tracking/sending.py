@@ -3,8 +3,7 @@
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,23 +35,11 @@ def allowed(name: str) -> str:
     return text if text == plain else f"{text}-{sha256_json(name)[:6]}"
 
 
-def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Yields the items in lists of at most ``size``."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
-def job_of(record: Record) -> str:
-    """Returns the name by which all attempts of a job are found."""
-    return f"{record['stage']}/{record['name']}"
-
-
 def tags_of(record: Record) -> dict[str, str]:
     """Returns what ties a run to its code, configuration, environment and scheduler job."""
     return {
         "bayling.kind": "job",
-        "bayling.job": job_of(record),
+        "bayling.job": f"{record['stage']}/{record['name']}",
         "bayling.stage": record["stage"],
         "bayling.uid": record["uid"],
         "bayling.code": record["code"],
@@ -98,13 +85,14 @@ def usage_points(record: Record) -> list[dict[str, Any]]:
 def send_points(client: Any, run_id: str, points: Sequence[Mapping[str, Any]]) -> None:
     """Sends points of curves; points that are there already change nothing."""
     from mlflow.entities import Metric
+    from mlflow.utils import chunk_list
 
-    metrics = (
+    metrics = [
         Metric(allowed(key), float(value), int(point["time"] * 1000), int(point["step"]))
         for point in points
         for key, value in point["values"].items()
-    )
-    for batch in chunks(metrics, METRICS_A_CALL):
+    ]
+    for batch in chunk_list(metrics, METRICS_A_CALL):
         client.log_batch(run_id, metrics=batch)
 
 
@@ -134,10 +122,11 @@ def send_note(client: Any, run_id: str, text: Sequence[str], links: Sequence[str
 def send_parameters(client: Any, run_id: str, values: Mapping[str, Any]) -> None:
     """Sends parameters that the run does not have yet."""
     from mlflow.entities import Param
+    from mlflow.utils import chunk_list
 
     rows = [Param(allowed(key), str(value)[:PARAMETER_LENGTH]) for key, value in values.items()]
     known = client.get_run(run_id).data.params
-    for batch in chunks((row for row in rows if row.key not in known), PARAMETERS_A_CALL):
+    for batch in chunk_list([row for row in rows if row.key not in known], PARAMETERS_A_CALL):
         client.log_batch(run_id, params=batch)
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bayling_study.core.files import read_json, sha256_file
-from bayling_study.core.records import Score, read_scores
+from bayling_study.core.records import Score, grouped, read_scores
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking import sending
 from bayling_study.shared.tracking.jobs import RecordedJob
@@ -99,11 +99,9 @@ class StudyRuns:
     def scores(self) -> dict[str, list[Score]]:
         """The scores of each system of the report; of all systems where there is none yet."""
         known = self.settings.get("systems")
-        found: dict[str, list[Score]] = {}
-        for score in (row for path in score_files(self.store.study) for row in read_scores(path)):
-            if known is None or score.system in known:
-                found.setdefault(score.system, []).append(score)
-        return found
+        scores = (row for path in score_files(self.store.study) for row in read_scores(path))
+        found = grouped(scores, lambda score: score.system)
+        return {name: rows for name, rows in found.items() if known is None or name in known}
 
 
 def _key(score: Score) -> str:

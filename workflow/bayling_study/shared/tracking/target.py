@@ -1,8 +1,7 @@
 """Which MLflow store and experiment a study goes to.
 
-The workflow knows both from the configuration, and the sync leaves them in
-``STUDY/runs/mlflow.json``; commands that only have the study's folder (``make
-track``, ``make why``) read them there, lest a study end up in two places.
+The configuration says both, and the sync leaves them in ``STUDY/runs/mlflow.json``; commands that
+only have the folder (``make track``) read them there, lest a study end up in two places.
 """
 
 import os

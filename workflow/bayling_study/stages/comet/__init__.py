@@ -2,8 +2,7 @@
 
 unbabel-comet pins older majors of several packages, so it lives in an environment of its own and
 its programs (``segments`` apart) run there, with files in and out. They import the standard
-library, numpy, torch and unbabel-comet, and of this project only modules that need no more than
-the standard library.
+library, numpy, torch and unbabel-comet, and of this project modules that need no more than these.
 
 ``segments`` draws what the model learns from, ``training`` makes the model that is reported as
 ``comet-embedded``, and ``score`` encodes each distinct source, reference and hypothesis once,

@@ -2,8 +2,7 @@
 
 Keys are hashes of text; the folder's name carries the model's hash, the precision and the package
 version. Kept are the embeddings of sources and references, which a new system needs again, and
-the score of each (source, hypothesis, reference); a hypothesis's embedding is used once, so it is
-not kept.
+the score of each (source, hypothesis, reference); a hypothesis's embedding is used once.
 
 Each run adds files of its own, whole and under fresh names, and changes none. So any number of
 runs can share a cache, also on a network file system without locks, and a killed run leaves no
@@ -44,8 +43,7 @@ def text_key(*texts: str) -> bytes:
 
 
 class Cache:
-    """One model's scores by the keys of triples, and its fp32 sentence embeddings by those of
-    texts, at one precision."""
+    """One model's scores by triples' keys and fp32 embeddings by texts', at one precision."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

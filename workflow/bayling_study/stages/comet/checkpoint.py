@@ -68,11 +68,7 @@ class CometCheckpoint:
 
     @cached_property
     def hparams(self) -> dict[str, Any]:
-        """The hyper-parameters file.
-
-        Raises:
-            StudyError: absent, not YAML, or of a model class that is another metric.
-        """
+        """The hyper-parameters (``StudyError`` if absent, no YAML, or of an unfit model class)."""
         path = self.folder / "hparams.yaml"
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))

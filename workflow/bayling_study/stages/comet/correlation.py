@@ -1,7 +1,6 @@
 """How well a model ranks held-out damage."""
 
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -10,6 +9,7 @@ from typing import Any
 from comet.models import RegressionMetric
 from scipy.stats import kendalltau, spearmanr
 
+from bayling_study.core.records import grouped
 from bayling_study.stages.comet.cache import Cache
 from bayling_study.stages.comet.dataset import Degraded
 from bayling_study.stages.comet.scorer import Scorer
@@ -29,10 +29,10 @@ def measure(model: RegressionMetric, rows: list[Degraded]) -> dict[str, Any]:
     pairs = list(zip(rows, scores, strict=True))
     by_direction = {
         direction: {"spearman": _rank(spearmanr, members), "n": len(members)}
-        for direction, members in _grouped(pairs, lambda row: row.direction).items()
+        for direction, members in sorted(grouped(pairs, lambda pair: pair[0].direction).items())
     }
     by_kind = {}
-    for kind, members in _grouped(pairs, lambda row: row.kind).items():
+    for kind, members in sorted(grouped(pairs, lambda pair: pair[0].kind).items()):
         given, deserved = fmean(score for _, score in members), fmean(r.score for r, _ in members)
         by_kind[kind] = {"given": given, "deserved": deserved, "n": len(members)}
     whole = {"spearman": _rank(spearmanr, pairs), "kendall": _rank(kendalltau, pairs)}
@@ -48,10 +48,3 @@ def _rank(statistic: Callable[..., Any], pairs: Pairs) -> float:
     if len(set(deserved)) < 2 or len(set(given)) < 2:
         return 0.0
     return float(statistic(deserved, given).statistic)
-
-
-def _grouped(pairs: Pairs, key: Callable[[Degraded], str]) -> dict[str, Pairs]:
-    groups: defaultdict[str, Pairs] = defaultdict(list)
-    for row, score in pairs:
-        groups[key(row)].append((row, score))
-    return dict(sorted(groups.items()))

@@ -2,7 +2,6 @@
 
 import csv
 import random
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_file, read_jsonl
+from bayling_study.core.records import grouped
 from bayling_study.core.seeds import generator
 from bayling_study.stages.comet.cache import Triple
 from bayling_study.stages.comet.degrade import Material, damage
@@ -51,9 +51,7 @@ def read_rows(
 
 def _rows(segments: list[dict[str, Any]], count: int, chance: random.Random) -> list[Degraded]:
     """Damages ``count`` segments; where there are fewer, they come again with other damage."""
-    donors: defaultdict[str, list[str]] = defaultdict(list)
-    for segment in segments:
-        donors[_target(segment)].append(segment["reference"])
+    donors = grouped(segments, _target)
     rows = []
     for number in range(count):
         segment = segments[number % len(segments)]
@@ -70,14 +68,11 @@ def _target(segment: dict[str, Any]) -> str:
     return str(segment["direction"]).split("-")[1]
 
 
-def _donor(segment: dict[str, Any], references: list[str], chance: random.Random) -> str:
+def _donor(segment: dict[str, Any], others: list[dict[str, Any]], chance: random.Random) -> str:
     """Returns another reference of the language; a segment alone in it has only itself."""
-    own = segment["reference"]
-    for _ in range(10):
-        donor = chance.choice(references)
-        if donor != own:
-            return donor
-    return str(own)
+    own = str(segment["reference"])
+    drawn = (str(chance.choice(others)["reference"]) for _ in range(10))
+    return next((donor for donor in drawn if donor != own), own)
 
 
 def write_csv(path: Path, rows: Iterable[Degraded]) -> None:

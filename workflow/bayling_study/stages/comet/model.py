@@ -2,8 +2,8 @@
 
 The same class and the same hyper-parameters as ``comet.load_from_checkpoint``, with three
 differences: the file is read with ``weights_only``; the encoder's folder replaces the absolute
-path in the checkpoint; and a weight that the file lacks is an error, where unbabel-comet's
-``strict=False`` would leave it random.
+path in the checkpoint; and a weight that the file lacks is an error, where ``strict=False``
+leaves it random.
 """
 
 import inspect
@@ -25,8 +25,7 @@ def load_model(checkpoint: CometCheckpoint, precision: str) -> CometModel:
 
     ``fp32`` is COMET's own definition. ``fp16`` runs everything in half precision, as the program
     ``comet-score`` of unbabel-comet 2.2.7 does; its scores are multiples of 2^-11 near 1.
-    ``bf16`` runs the encoder in bfloat16 and the estimator in fp32, because a bfloat16 score
-    would have only two digits.
+    ``bf16`` is of the encoder; the estimator runs in fp32, or scores would have two digits.
 
     Raises:
         StudyError: the file is not a plain checkpoint, or lacks a weight of the model.
@@ -49,11 +48,7 @@ def load_model(checkpoint: CometCheckpoint, precision: str) -> CometModel:
 
 
 def read_weights(checkpoint: CometCheckpoint) -> dict[str, Any]:
-    """Reads a checkpoint file as tensors and plain values.
-
-    Raises:
-        StudyError: the file holds anything else, which could run code when it is read.
-    """
+    """Reads a file as tensors and plain values (``StudyError`` if it holds what could be code)."""
     checkpoint.hparams  # noqa: B018  an unfit model class is reported before 2 GB are read
     checkpoint.verify()
     try:

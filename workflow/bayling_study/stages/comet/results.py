@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayling_study.core.records import Score
+from bayling_study.core.records import Score, grouped
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.one_form import MARK
 from bayling_study.shared.metrics.resampling import interval
@@ -52,13 +52,9 @@ def item_scores(
 ) -> list[Score]:
     """Returns one mean an item, in the order of first appearance, then the averages over items.
 
-    Args:
-        segments, values: the scored segments and their scores, in one order.
-        names: the suite, the system and the metric.
-        signature: what decides the values.
-        settings: seed and size of the bootstrap. The seed does not depend on the system, so that
-            all systems are resampled alike.
-        groups: averages with their items that COMET scores; one is made if all are there.
+    ``names`` are the suite, the system and the metric. The seed does not depend on the system, so
+    that all systems are resampled alike. ``groups`` are averages with their items that COMET
+    scores; one is made if all are there.
     """
     means = _item_means(segments, values, names[0], settings)
     scores = []
@@ -77,16 +73,14 @@ def item_scores(
 def _item_means(
     segments: list[Scorable], values: list[float], suite: str, settings: CometSettings
 ) -> dict[str, ItemMean]:
-    members: dict[str, list[int]] = {}
-    for index, segment in enumerate(segments):
-        members.setdefault(segment.item, []).append(index)
     means = {}
-    for item, indices in members.items():
-        own = [values[index] for index in indices]
+    pairs = zip(segments, values, strict=True)
+    for item, members in grouped(pairs, lambda pair: pair[0].item).items():
+        own = [value for _, value in members]
         seed = derive_seed(settings.seed, "comet", suite, item)
         resamples = resampled_means(own, settings.samples, seed)
-        empty = sum(not segments[index].triple.hypothesis for index in indices)
-        form = MARK if any(segments[index].changed for index in indices) else ""
+        empty = sum(not segment.triple.hypothesis for segment, _ in members)
+        form = MARK if any(segment.changed for segment, _ in members) else ""
         means[item] = ItemMean(float(np.mean(own)), resamples, len(own), empty, form)
     return means
 

@@ -50,16 +50,8 @@ COMMAND_LINE = cli.command(
 
 
 def main() -> None:
-    """Runs the program."""
-    score(COMMAND_LINE.parse_args())
-
-
-def score(options: argparse.Namespace) -> None:
-    """Scores what the options name and writes the folder ``--out``.
-
-    Raises:
-        StudyError: the checkpoint, a prompt set or a hypothesis file cannot be used.
-    """
+    """Scores what the options name (``StudyError`` if an input cannot be used)."""
+    options = COMMAND_LINE.parse_args()
     settings = read_score_settings(options.settings, options.operations)
     checkpoints = [find_checkpoint(options.model, options.encoder)]
     encoders = cli.pairs(options.encoders, "--encoders")
@@ -77,9 +69,7 @@ def score(options: argparse.Namespace) -> None:
             raise StudyError(what, where="--suites", fix=fix)
         skipped = [suite for suite in options.suites if suite not in suites]
         _note(run, options, settings, checkpoints, skipped)
-        systems = {
-            system: read_system(options.generation / system, suites) for system in options.systems
-        }
+        systems = {name: read_system(options.generation / name, suites) for name in options.systems}
         groups = {name: averages(filter(is_covered, rows)) for name, rows in suites.items()}
         found: Found = {}
         encoded, seconds = 0, 1e-9

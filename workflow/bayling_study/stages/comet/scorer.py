@@ -27,8 +27,7 @@ ESTIMATE_ROWS = 4096
 class Scorer:
     """A loaded model, its cache and its batch size.
 
-    ``encoded`` texts (of ``JointScorer`` triples) were new to this run and took
-    ``encoding_seconds``.
+    ``encoded`` texts (of ``JointScorer`` triples) were new and took ``encoding_seconds``.
     """
 
     def __init__(self, model: CometModel, cache: Cache, batch_tokens: int) -> None:

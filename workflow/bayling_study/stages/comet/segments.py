@@ -14,11 +14,9 @@ from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.suites import DIRECTED
-from bayling_study.core import cli
+from bayling_study.core import cli, parquet
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_jsonl
 from bayling_study.core.languages import is_unspaced
@@ -28,7 +26,7 @@ from bayling_study.shared.tracking.record import run_record
 Translations = dict[str, dict[str, str]]
 """Pivot sentence to language to text, the pivot language included."""
 
-DrawnRow = dict[str, str | bool]
+Drawn = dict[str, str | bool]
 
 
 def wanted_directions(config: StudyConfig) -> list[str]:
@@ -41,25 +39,17 @@ def read_translations(corpora: Path, languages: set[str]) -> Translations:
     """Reads the train split of ``parallel.parquet``; of doubled segments the first counts."""
     columns = ["lang_a", "lang_b", "text_a", "text_b", "split"]
     found: Translations = {}
-    with pq.ParquetFile(corpora / "parallel.parquet") as file:
-        for batch in file.iter_batches(columns=columns):
-            for row in batch.to_pylist():
-                if row["split"] == "train" and row["lang_b"] in languages:
-                    texts = found.setdefault(row["text_a"], {row["lang_a"]: row["text_a"]})
-                    texts.setdefault(row["lang_b"], row["text_b"])
+    for row in parquet.rows(corpora / "parallel.parquet", columns):
+        if row["split"] == "train" and row["lang_b"] in languages:
+            texts = found.setdefault(row["text_a"], {row["lang_a"]: row["text_a"]})
+            texts.setdefault(row["lang_b"], row["text_b"])
     return found
 
 
-def draw(
-    translations: Translations, directions: list[str], count: int, seed: int
-) -> list[DrawnRow]:
-    """Draws ``count`` rows, evenly over the directions and in an order that mixes them.
-
-    Raises:
-        StudyError: a direction has no training-side segment.
-    """
+def draw(translations: Translations, directions: list[str], count: int, seed: int) -> list[Drawn]:
+    """Draws ``count`` rows evenly over directions, mixed (``StudyError`` if one has none)."""
     each = -(-count // len(directions))
-    rows: list[list[DrawnRow]] = []
+    rows: list[list[Drawn]] = []
     for direction in directions:
         source, target = direction.split("-")
         pivots = [pivot for pivot, texts in translations.items() if {source, target} <= set(texts)]
@@ -73,7 +63,7 @@ def draw(
     return [row for turn in zip_longest(*rows) for row in turn if row][:count]
 
 
-def _row(texts: dict[str, str], pivot: str, direction: str) -> DrawnRow:
+def _row(texts: dict[str, str], pivot: str, direction: str) -> Drawn:
     source, target = direction.split("-")
     others = [language for language in sorted(texts) if language not in (source, target)]
     return {

@@ -51,11 +51,7 @@ class CometSettings:
 
 
 def read_training_settings(path: Path) -> TrainingSettings:
-    """Reads the settings of a training.
-
-    Raises:
-        StudyError: a key is missing.
-    """
+    """Reads the settings of a training (``StudyError`` if a key is missing)."""
     values = read_json(path)
     try:
         study, embedded = values["study"], values["comet"]["embedded"]
@@ -66,11 +62,7 @@ def read_training_settings(path: Path) -> TrainingSettings:
 
 
 def read_score_settings(path: Path, operations: Path) -> CometSettings:
-    """Reads the settings of scoring, and the keys that decide how its work is done.
-
-    Raises:
-        StudyError: a key is missing.
-    """
+    """Reads the settings of scoring and of its operation (``StudyError`` if a key is missing)."""
     values = read_json(path)
     try:
         study, bootstrap = values["study"], values["scoring"]["bootstrap"]

@@ -1,14 +1,13 @@
 """The embedded study's COMET model, by unbabel-comet's own training code, in its environment.
 
 The released checkpoints need a model hub. Without one, a small ``RegressionMetric`` is trained
-from random weights on training-side segments with known damage (``degrade``), and has to prove
-itself on held-out damage before it may score anything. It is called ``comet-embedded``: it
+from random weights on training-side segments with known damage (``degrade``), and proved
+on held-out damage before it scores anything. It is called ``comet-embedded``: it
 measures graded likeness to reference and source, and knows no human judgement. Writes a
 checkpoint folder (``checkpoints/model.ckpt``, ``hparams.yaml``, ``encoder/``,
 ``correlation.json``). ``python -m bayling_study.stages.comet.training --help``.
 """
 
-import argparse
 import logging
 import os
 import tempfile
@@ -45,16 +44,8 @@ COMMAND_LINE = cli.command(
 
 
 def main() -> None:
-    """Runs the program."""
-    train(COMMAND_LINE.parse_args())
-
-
-def train(options: argparse.Namespace) -> None:
-    """Trains, measures and writes the model.
-
-    Raises:
-        StudyError: the settings ask for no embedded model, or it does not rank held-out damage.
-    """
+    """Trains, measures and writes the model (``StudyError`` if it ranks held-out damage badly)."""
+    options = COMMAND_LINE.parse_args()
     settings = read_training_settings(options.settings)
     with run_record(options.record, "comet", "training", settings.study, options.code) as run:
         run.parameters({"embedded": vars(settings.embedded), "seed": settings.seed})

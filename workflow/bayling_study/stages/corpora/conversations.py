@@ -13,8 +13,7 @@ from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATION
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import CONVERSATIONS
-from bayling_study.stages.corpora.repeats import distinct
-from bayling_study.stages.corpora.tables import TableRow, write_rows
+from bayling_study.stages.corpora.tables import TableRow, distinct, write_rows
 from bayling_study.stages.corpora.tally import CorpusTally
 
 

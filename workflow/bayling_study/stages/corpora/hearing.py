@@ -12,7 +12,7 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics.identification import SHORT, identifiers, is_off, letters, votes
-from bayling_study.stages.corpora.repeats import key_of
+from bayling_study.stages.corpora.tables import key_of
 
 SAMPLE = 200
 """Different texts of a side that are identified; their hashes choose them."""
@@ -23,8 +23,7 @@ ENOUGH = 20
 class Hearing:
     """Collects a sample of each side of each group; it does not grow with the text.
 
-    Args:
-        most: largest share of foreign texts among those voted on; 1 refuses nothing.
+    ``most`` is the largest share of foreign texts among those voted on; 1 refuses nothing.
     """
 
     def __init__(self, most: float) -> None:
@@ -62,11 +61,8 @@ class Hearing:
         voted, foreign = int(found.any(axis=1).sum()), int(off.sum())
         if voted >= ENOUGH and foreign > self._most * voted:
             sample = texts[int(off.argmax())][:60]
-            raise StudyError(
-                f"{foreign} of {voted} texts given as {language!r} are in another language, "
-                f"such as {sample!r}",
-                where=group,
-                fix="exchange the columns or files, correct the language, or\n"
-                "corpora.cleaning.max_foreign_share: 1 to take them as they are",
-            )
+            what = f"{foreign} of {voted} texts given as {language!r} are in another language"
+            fix = "exchange the columns or files, correct the language, or\n"
+            fix += "corpora.cleaning.max_foreign_share: 1 to take them as they are"
+            raise StudyError(f"{what}, such as {sample!r}", where=group, fix=fix)
         return {**side, "voted": voted, "foreign": foreign}

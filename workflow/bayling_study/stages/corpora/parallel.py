@@ -19,9 +19,8 @@ from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.readers.aligned import refuse_idle_options
-from bayling_study.stages.corpora.repeats import distinct, key_of
 from bayling_study.stages.corpora.splitting import Leaks, is_test
-from bayling_study.stages.corpora.tables import TableRow, write_rows
+from bayling_study.stages.corpora.tables import TableRow, distinct, key_of, write_rows
 from bayling_study.stages.corpora.tally import CorpusTally
 
 Raw = tuple[ParallelCorpus, ParallelSegment]

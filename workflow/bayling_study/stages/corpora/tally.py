@@ -50,11 +50,8 @@ class CorpusTally:
     def fitting(self, rows: Iterable[T | OddRow], group: str) -> Iterator[T]:
         """Yields the rows that fit; the caller counts them as read, this counts the others.
 
-        Args:
-            group: name of the rows' group; ``{language}`` in it is filled in.
-
-        Raises:
-            StudyError: more than ``MAX_ODD`` of a group's rows do not fit their format.
+        ``{language}`` in the group's name is filled in. More rows of a group that do not fit
+        their format than ``MAX_ODD`` end it (``StudyError``).
         """
         first: dict[str, OddRow] = {}
         for row in rows:

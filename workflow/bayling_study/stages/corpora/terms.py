@@ -9,8 +9,7 @@ from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE, Term
 from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import LEXICONS
-from bayling_study.stages.corpora.repeats import distinct
-from bayling_study.stages.corpora.tables import TableRow, write_rows
+from bayling_study.stages.corpora.tables import TableRow, distinct, write_rows
 from bayling_study.stages.corpora.tally import CorpusTally
 
 

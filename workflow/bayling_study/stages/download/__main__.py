@@ -95,7 +95,8 @@ def ensure(
         lock = locks.Lock(row.id, fetched.revision, fetched.sha256, fetched.bytes, origin)
         locks.write_lock(locks.lock_path(out), lock)
     locks.write_listing(locks.listing_path(out), fetched.facts)
-    write_receipt(out, row, fetched.facts, pin, revision=fetched.revision)
+    extra = {"revision": fetched.revision, "location": fetched.location}
+    write_receipt(out, row, fetched.facts, pin, **extra)
     shutil.rmtree(request.raw, ignore_errors=True)
     LOG.info("%s: %d files, pinned by %s", row.id, len(fetched.facts), pin)
 

@@ -137,7 +137,7 @@ def place(source: Path, target: Path, sha256: str) -> FileFact:
     return FileFact(target.name, sha256, target.stat().st_size)
 
 
-def many_files(request: DownloadRequest, revision: str = "") -> Fetched:
+def many_files(request: DownloadRequest, revision: str = "", location: str = "") -> Fetched:
     """Describes ``request.files`` for a kind of many files and checks their listing.
 
     Raises:
@@ -146,7 +146,8 @@ def many_files(request: DownloadRequest, revision: str = "") -> Fetched:
     facts = describe_files(request.files)
     sha256 = listing_hash(facts)
     insist(sha256, request, request.files)
-    return Fetched(facts, sha256, sum(fact.bytes for fact in facts), revision)
+    several = location if len(request.row.places) > 1 else ""
+    return Fetched(facts, sha256, sum(fact.bytes for fact in facts), revision, several)
 
 
 def insist(actual: str, request: DownloadRequest, where: Path) -> None:
@@ -165,7 +166,7 @@ def fetch_from_apt(request: DownloadRequest) -> Fetched:
 
     What is hashed is the package; of several, the list of the files taken.
     """
-    names = [f"{name}={request.revision}" for name in request.row.location.split(";")]
+    names = [f"{name}={request.revision}" for name in request.row.places]
     packages = run_client(request, ["apt-get", "download", *names], "*.deb", len(names))
     if len(packages) == 1:
         return take_file(packages[0], request)
@@ -197,7 +198,7 @@ FETCHERS: dict[str, Callable[[DownloadRequest], Fetched]] = {
     ),
     "url": fetch_url,
     "git": fetch_git,
-    "hub": lambda request: many_files(request, fetch_hub(request)),
+    "hub": lambda request: many_files(request, *fetch_hub(request)),
     "sacrebleu": fetch_sacrebleu,
     "apt": fetch_from_apt,
     "npm": fetch_from_npm,

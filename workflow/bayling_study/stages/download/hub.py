@@ -3,14 +3,15 @@
 huggingface_hub does the transfer (it resumes by itself and checks the hub's hashes); the host is
 the one that HF_ENDPOINT names, or its default. A row without a revision, or with a branch
 (``refs/convert/parquet``), takes its newest commit once: it is noted before the transfer starts, so
-that an interrupted download goes on with the same one, and then locked.
+that an interrupted download goes on with the same one, and then locked. A row may name several
+repositories that hold the same; the first that the hub knows is taken, and the receipt says which.
 """
 
 import importlib
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
@@ -19,6 +20,7 @@ from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
 
+LOG = logging.getLogger(__name__)
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".h5", ".index.json")
 """How the files end that a model's stand-in is made without; an index would name what is absent."""
 
@@ -27,21 +29,21 @@ class GatedError(StudyError):
     """The hub wants terms accepted, or a token."""
 
 
-def fetch_hub(request: DownloadRequest) -> str:
-    """Fetches the row's files into ``request.files``; returns the commit fetched.
+def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
+    """Fetches the row's files into ``request.files``; returns commit and repository fetched.
 
     Raises:
-        StudyError: see ``repository``.
+        StudyError: see ``open_repository``.
     """
-    with repository(request) as (hub, where):
+    with open_repository(request) as (hub, place, where):
         patterns = list(request.row.files) or None
         hub.snapshot_download(**where, allow_patterns=patterns, local_dir=request.files)
-        return where["revision"]
+        return where["revision"], place
 
 
 @contextmanager
-def repository(request: DownloadRequest) -> Iterator[tuple[Any, dict[str, str]]]:
-    """Yields the hub's client, and the row's repository at the commit to fetch as it names them.
+def open_repository(request: DownloadRequest) -> Iterator[tuple[Any, str, dict[str, str]]]:
+    """Yields the hub's client, the repository that answers, and how the client is told of it.
 
     Raises:
         StudyError: terms not accepted, no token, no such repository or revision,
@@ -53,11 +55,9 @@ def repository(request: DownloadRequest) -> Iterator[tuple[Any, dict[str, str]]]
     errors = importlib.import_module("huggingface_hub.errors")
     if request.row.gated and not hub.get_token():  # refused before anything starts
         raise gated(request)
-    kind, _, name = request.row.location.partition("/")
-    repo_type = {"models": "model", "datasets": "dataset"}[kind]
     try:
-        revision = _revision(request, hub.HfApi(), name, repo_type)
-        yield hub, {"repo_id": name, "repo_type": repo_type, "revision": revision}
+        revision, place = _answering(request, hub.HfApi())
+        yield hub, place, {**repository(place), "revision": revision}
     except errors.GatedRepoError as error:
         raise gated(request) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
@@ -73,12 +73,18 @@ def repository(request: DownloadRequest) -> Iterator[tuple[Any, dict[str, str]]]
         raise StudyError(what, where=request.row.location, fix=fix) from error
 
 
+def repository(place: str) -> dict[str, str]:
+    """Returns how the hub's client is told of ``models/OWNER/NAME`` or ``datasets/OWNER/NAME``."""
+    kind, _, name = place.partition("/")
+    return {"repo_id": name, "repo_type": kind.removesuffix("s")}
+
+
 def gated(request: DownloadRequest) -> GatedError:
     """Returns the error that says what to accept and where to put the token."""
     row = request.row
     fix = f"accept its terms ({row.licence}) on the page of {page(row)} with your account,\n"
     fix += f"then {TOKEN_ADVICE};\nor set download.local.{row.id} to a copy that you have"
-    what = f"{row.location} is gated and no accepted token was found"
+    what = f"{row.places[0]} is gated and no accepted token was found"
     return GatedError(what, where=f"source {row.id}", fix=fix)
 
 
@@ -87,12 +93,27 @@ def is_commit(revision: str) -> bool:
     return re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
-def _revision(request: DownloadRequest, api: Any, name: str, repo_type: str) -> str:
-    """Returns the commit to fetch; resolves and notes it where the table leaves it open."""
-    note: Path = request.raw / "revision"
-    if is_commit(request.revision):
-        return request.revision
-    if not note.exists():
-        found = api.repo_info(name, repo_type=repo_type, revision=request.revision or None)
+def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
+    """Returns the commit to fetch and the first repository that has it.
+
+    The commit is noted where the table leaves it open.
+    """
+    errors = importlib.import_module("huggingface_hub.errors")
+    note, wanted = request.raw / "revision", request.revision
+    if not is_commit(wanted) and note.exists():
+        wanted = note.read_text(encoding="utf-8")
+    *others, last = request.row.places
+    if not others and is_commit(wanted):
+        return wanted, last
+
+    def commit(place: str) -> str:
+        found = api.repo_info(**repository(place), revision=wanted or None)
         write_text(note, str(found.sha))
-    return note.read_text(encoding="utf-8")
+        return str(found.sha)
+
+    for place in others:
+        try:
+            return commit(place), place
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+            LOG.warning("%s: the hub has no %s; asking for the next", request.row.id, place)
+    return commit(last), last

@@ -26,7 +26,7 @@ from bayling_study.shared.sources.fetched import checkpoint_of
 from bayling_study.stages.download.archives import members, refuse_unsafe, tidy, wanted
 from bayling_study.stages.download.cutting import UNLIMITED, Portion, cut_file
 from bayling_study.stages.download.fetchers import FETCHERS, is_archive
-from bayling_study.stages.download.hub import WEIGHTS, GatedError, repository
+from bayling_study.stages.download.hub import WEIGHTS, GatedError, open_repository
 from bayling_study.stages.download.local import take_local_file
 from bayling_study.stages.download.ranges import BLOCK, buffered, counted, opened
 from bayling_study.stages.download.receipt import describe_files, files_below, write_receipt
@@ -129,8 +129,8 @@ class _Part:
     def fetch_model(self) -> str:
         """Fetches a model's small files, if its terms allow; returns the commit."""
         try:
-            with repository(self.request) as (hub, where):
-                names = self.some(hub.HfApi().list_repo_files(**where), where["repo_id"], hub)
+            with open_repository(self.request) as (hub, place, where):
+                names = self.some(hub.HfApi().list_repo_files(**where), place, hub)
                 small = [name for name in names if not name.endswith(WEIGHTS)]
                 hub.snapshot_download(**where, allow_patterns=small, local_dir=self.request.files)
         except GatedError as error:
@@ -150,8 +150,8 @@ class _Part:
     def fetch_data_set(self) -> str:
         """Cuts the wanted files of a data set, without those that an earlier call cut."""
         self.cuts = read_json(self.noted) if self.noted.exists() else {}
-        with repository(self.request) as (hub, where):
-            root = f"{self.request.row.location}@{where['revision']}/"
+        with open_repository(self.request) as (hub, place, where):
+            root = f"{place}@{where['revision']}/"
             files = hub.HfFileSystem(skip_instance_cache=True)
             names = self.some((path.removeprefix(root) for path in files.find(root)), root, hub)
             for name in names:

@@ -93,7 +93,10 @@ def intact(out: Path, row: SourceRow, root: Path | None) -> bool:
     receipt = read_json(path)
     if receipt.get("root") != (None if root is None else str(root)):
         return False
-    if row_hash(SourceRow.model_validate(receipt["source"])) != row_hash(row):
+    known = {
+        key: receipt["source"][key] for key in SourceRow.model_fields if key in receipt["source"]
+    }
+    if row_hash(SourceRow.model_validate(known)) != row_hash(row):  # older ones have other columns
         return False
     base = root or out / "files"
     return not any(

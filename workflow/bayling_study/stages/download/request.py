@@ -44,10 +44,12 @@ class DownloadRequest:
 class Fetched:
     """What was fetched: the kept files, and what the table's columns mean for a source's kind.
 
-    ``bytes`` are those of the archive or file, or of all files for kinds of many files.
+    ``bytes`` are those of the archive or file, or of all files for kinds of many files;
+    ``location`` is the place taken, of a row that names several.
     """
 
     facts: list[FileFact]
     sha256: str
     bytes: int
     revision: str = ""
+    location: str = ""

@@ -1,11 +1,10 @@
 """Turns one tensor into the bytes of a format and measures what that costs in accuracy.
 
-A matrix is worked on in blocks of rows that fit a processor's cache; the blocks'
-errors are summed in double precision.
+A matrix is worked on in blocks of rows that fit a cache; errors are summed in double precision.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,12 +21,9 @@ PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Block:
-    """A block of rows in 8 bits.
+    """A block of rows in 8 bits: the tensors that go to disk, rows first, and the int8 values.
 
-    Attributes:
-        parts: the tensors that go to disk, rows first.
-        rebuilt: fp32 ``(rows, columns)``, what a reader of the file will see.
-        levels: the int8 values.
+    ``rebuilt`` is fp32 ``(rows, columns)``, what a reader of the file will see.
     """
 
     parts: tuple[Tensor, ...]
@@ -37,16 +33,11 @@ class Block:
 
 @dataclass(frozen=True)
 class TensorError:
-    """What the export did to one tensor.
+    """What the export did to one tensor of so many values, by its name in the checkpoint.
 
-    Attributes:
-        tensor: its name in the original checkpoint.
-        quantised: whether it went to 8 bits.
-        values: number of values.
-        error_square, weight_square: sums of squares of the error and of the original.
-        max_error: largest absolute error of a value.
-        saturated: values at ±127; each group has at least one, none is ever clipped.
-        bytes: size on disk.
+    ``error_square`` and ``weight_square`` are sums of squares of the error and of the original,
+    ``max_error`` is absolute. ``saturated`` values are at ±127: each group has at least one, none
+    is ever clipped. ``bytes`` is the size on disk.
     """
 
     tensor: str
@@ -68,11 +59,7 @@ class Encoded:
 
 
 def encode_matrix(name: str, weight: Tensor, codec: Callable[[Tensor], Block]) -> Encoded:
-    """Encodes a matrix ``(rows, columns)`` with a codec that takes fp32 blocks of rows.
-
-    Raises:
-        StudyError: the matrix holds a NaN or an infinity.
-    """
+    """Encodes a matrix ``(rows, columns)`` by fp32 blocks of rows (``StudyError``: not finite)."""
     columns: list[list[Tensor]] = []
     error_square = weight_square = max_error = 0.0
     saturated = 0
@@ -108,10 +95,8 @@ def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
     if stored.dtype != value.dtype:
         difference = value.float() - stored.float()
         if not bool(torch.isfinite(difference).all()):
-            raise StudyError(
-                f"the tensor {name!r} has values beyond the range of {dtype}",
-                fix="export:\n  kept_precision: bf16",
-            )
+            what = f"the tensor {name!r} has values beyond the range of {dtype}"
+            raise StudyError(what, fix="export:\n  kept_precision: bf16")
         error_square, max_error = _square(name, difference), _magnitude(difference)
     error = TensorError(
         name, False, value.numel(), error_square, weight_square, max_error, 0, stored.nbytes
@@ -137,10 +122,9 @@ def _square(name: str, values: Tensor) -> float:
         norm = float(torch.linalg.vector_norm(values, dtype=torch.float64))
     if not math.isfinite(norm):
         bad = int((~torch.isfinite(values)).sum())
-        raise StudyError(
-            f"the tensor {name!r} holds NaN or infinite values ({bad} in the first block found)",
-            fix="the checkpoint is damaged or training diverged; export an earlier one",
-        )
+        what = f"the tensor {name!r} holds NaN or infinite values ({bad} in the first block found)"
+        fix = "the checkpoint is damaged or training diverged; export an earlier one"
+        raise StudyError(what, fix=fix)
     return norm**2
 
 
@@ -148,13 +132,12 @@ def _magnitude(values: Tensor) -> float:
     return float(values.abs().max()) if values.numel() else 0.0
 
 
-def summary(errors: Iterable[TensorError]) -> dict[str, float]:
+def summary(rows: Sequence[TensorError]) -> dict[str, float]:
     """Returns the totals that go into the run record.
 
     ``relative_error`` is the Frobenius norm of the error over that of the
     weights, of the quantised tensors; sizes are in bytes and against 16 bits.
     """
-    rows = list(errors)
     quantised = [row for row in rows if row.quantised]
     values = sum(row.values for row in quantised)
     stored, half = sum(row.bytes for row in rows), sum(row.values for row in rows) * FP16_BYTES

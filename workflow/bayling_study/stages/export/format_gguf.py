@@ -26,9 +26,8 @@ from bayling_study.stages.export.plan import Shard, write_card
 
 ARCHITECTURE = "llama"
 FILE = "model-q8_0.gguf"
-BLOCK = 32
+BLOCK, BLOCK_BYTES = gguf.GGML_QUANT_SIZES[Kind.Q8_0]
 ALIGNMENT = gguf.GGUF_DEFAULT_ALIGNMENT
-BLOCK_BYTES = 34
 SCALE_BYTES = 2
 CARD = """
 Q8_0 weights, tokenizer and chat template in one GGUF file for llama.cpp:

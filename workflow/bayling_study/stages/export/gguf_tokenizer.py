@@ -42,9 +42,8 @@ def add_tokenizer(writer: Any, checkpoint: Path, vocabulary: int) -> None:
     values = read_json(where)
     model = values["model"]
     if model.get("type") != "BPE":
-        raise StudyError(
-            f"GGUF export knows BPE tokenizers, not {model.get('type')!r}", where=where
-        )
+        what = f"GGUF export knows BPE tokenizers, not {model.get('type')!r}"
+        raise StudyError(what, where=where)
     tokens, types = _tokens(values, vocabulary, where)
     if model.get("byte_fallback"):
         writer.add_tokenizer_model(SENTENCEPIECE)

@@ -20,11 +20,9 @@ DTYPE_NAMES = {torch.float16: "float16", torch.bfloat16: "bfloat16", torch.float
 
 @dataclass(frozen=True)
 class Shard:
-    """A weight file and the tensors of the checkpoint that go into it.
+    """A weight file's layout, and the tensors of the checkpoint that go into it.
 
-    Attributes:
-        file: its layout.
-        sources: tensor of the checkpoint to the names of its stored parts, in reading order.
+    ``sources`` has for each tensor the names of its stored parts, in reading order.
     """
 
     file: WeightFile
@@ -47,10 +45,8 @@ class Format(Protocol):
 class SafetensorsFormat(ABC):
     """What formats in safetensors share: linear layers go to 8 bits, everything else is kept.
 
-    Args:
-        checkpoint: what is exported.
-        precision: of wider floats that are kept, see ``kept_dtype``.
-        limit: most tensor bytes of a shard, or one tensor.
+    ``precision`` is that of wider floats that are kept (``kept_dtype``), ``limit`` the most tensor
+    bytes of a shard of several tensors.
     """
 
     stem = "model"

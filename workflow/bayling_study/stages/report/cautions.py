@@ -12,6 +12,7 @@ from bayling_study.stages.report.divergence import diverged
 from bayling_study.stages.report.losses import notable
 from bayling_study.stages.report.metrics import counted, headline
 from bayling_study.stages.report.samples import shown
+from bayling_study.stages.report.unasked import unasked
 
 FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
@@ -32,7 +33,7 @@ Caution = tuple[str, str]
 
 def warning_table(study: Study) -> Table:
     """Returns the warnings of a study."""
-    sources = (diverged, few_segments, at_chance, zeros, answers, notable)
+    sources = (diverged, few_segments, at_chance, zeros, unasked, answers, notable)
     more = (approximations, training, corpora, origins, jobs)
     rows = []
     for source in (*sources, *more):

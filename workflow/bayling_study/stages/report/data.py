@@ -47,11 +47,12 @@ def source_table(study: Study) -> Table:
         digest = source.get("sha256") or manifest.get("listing", "")
         size = sum(file["bytes"] for file in manifest["files"]) / MIB
         name = Cell(source["id"], hint=source.get("note", ""))
-        place = (source.get("location", ""), source.get("revision") or "–")
+        place = manifest.get("location") or source.get("location", "")
         checked = PINS.get(pin, manifest.get("checked", pin))
         pinned = Cell(checked, detail=digest[:16], hint=digest)
         licence = source.get("licence", "")
-        rows.append(table_row(name, *place, licence, number(size, 1, " MiB"), pinned))
+        revision = source.get("revision") or "–"
+        rows.append(table_row(name, place, revision, licence, number(size, 1, " MiB"), pinned))
     columns = ["source", "location", "revision", "licence", "size", "pin"]
     return Table("sources", "Sources", columns, rows, "Below the pin: start of the SHA-256.")
 

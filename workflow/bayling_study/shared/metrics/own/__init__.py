@@ -34,11 +34,7 @@ def metric(name: str, *, better: str, scale: str, averaged: bool = True) -> Call
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns the metrics that the study names.
-
-    Raises:
-        StudyError: one is not registered, or has not one row of statistics per answer.
-    """
+    """Returns the metrics that the study names (``StudyError`` if one is not registered)."""
     if options.own:
         import_all(sys.modules[__name__])
     return [_measured(name, answers, options) for name in options.own]

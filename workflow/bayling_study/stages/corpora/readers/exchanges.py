@@ -33,23 +33,20 @@ def drafts(
 ) -> Iterator[Draft | OddRow]:
     """Yields the conversation of each row of a corpus's files.
 
-    ``turns`` makes the raw turns of a row and its place; a row that it refuses (``StudyError``)
-    is odd.
+    ``turns`` makes the raw turns of a row and its place; what it refuses (``StudyError``) is odd.
     """
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
             made = or_odd(partial(turns, row, f"{path}: row {number}"), corpus.language, row)
             name = f"{corpus.source}/{path.name}/{number}"
-            yield made if isinstance(made, OddRow) else _draft(corpus, name, made)
-
-
-def _draft(corpus: ConversationCorpus, name: str, turns: list[Message]) -> Draft:
-    messages, changes = complete_exchanges(turns)
-    whole = [message._replace(content=storable(message.content)) for message in messages]
-    if whole != messages:
-        changes = (*changes, HALVES)
-    made = Conversation(name, corpus.reader, corpus.source, [corpus.language], whole)
-    return Draft(made, changes)
+            if isinstance(made, OddRow):
+                yield made
+                continue
+            messages, changes = complete_exchanges(made)
+            whole = [message._replace(content=storable(message.content)) for message in messages]
+            about = name, corpus.reader, corpus.source, [corpus.language]
+            halves = (HALVES,) if whole != messages else ()
+            yield Draft(Conversation(*about, whole), (*changes, *halves))
 
 
 def framed(row: dict[str, Any], turns: list[Message], where: str) -> list[Message]:
@@ -77,10 +74,9 @@ def unlearnt(item: Mapping[str, Any]) -> bool:
 def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[str, ...]]:
     """Keeps the longest usable start of a dialogue.
 
-    A system turn may come first. Assistant turns before the first user turn are
-    left out (ShareGPT's long chats are split in the middle). The dialogue ends
-    before an empty turn, a turn of an unknown role (empty ``role``), an answer that
-    is not to be learnt or a turn out of order, and after its last assistant turn.
+    A system turn may come first. Assistant turns before the first user turn are left out (ShareGPT
+    splits long chats). The dialogue ends before an empty turn, an unknown (empty) ``role``, an
+    answer not to be learnt or a turn out of order, and after its last assistant turn.
 
     Returns:
         The messages, none if no exchange is complete, and the names of the repairs.

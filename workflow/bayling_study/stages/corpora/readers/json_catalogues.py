@@ -63,11 +63,7 @@ def _shared_messages(
 
 
 def messages(file: Path) -> dict[str, str]:
-    """Returns a catalogue's texts by key; keys of inner objects are joined by ``::``.
-
-    Raises:
-        StudyError: the file is not an object of texts.
-    """
+    """Returns a catalogue's texts by key, inner ones by ``a::b`` (``StudyError`` if not texts)."""
     catalogue = read_json(file)
     if not isinstance(catalogue, dict):
         raise StudyError("the catalogue is not a JSON object", where=file)

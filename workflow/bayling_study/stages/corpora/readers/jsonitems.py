@@ -31,7 +31,13 @@ def read_items(path: Path) -> Iterator[tuple[int, Any]]:
     Raises:
         StudyError: names the file and the row that is not UTF-8 or not JSON.
     """
-    yield from enumerate(_rows(path), start=1)
+    if path.suffix == ".parquet":
+        rows = parquet.rows(path)
+    elif ".jsonl" in path.suffixes or _starts_with_object(path):
+        rows = _lines(path)
+    else:
+        rows = _array(path)
+    yield from enumerate(rows, start=1)
 
 
 def object_of(row: Any, where: str) -> dict[str, Any]:
@@ -55,14 +61,6 @@ def text_of(row: dict[str, Any], key: str, where: str) -> str:
 def optional_text(row: dict[str, Any], key: str, where: str) -> str:
     """Returns a text field (see ``text_of``), empty where it is absent or null."""
     return "" if row.get(key) is None else text_of(row, key, where)
-
-
-def _rows(path: Path) -> Iterator[Any]:
-    if path.suffix == ".parquet":
-        return parquet.rows(path)
-    if ".jsonl" in path.suffixes or _starts_with_object(path):
-        return _lines(path)
-    return _array(path)
 
 
 def _lines(path: Path) -> Iterator[Any]:

@@ -42,9 +42,8 @@ def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
 def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
     """Yields CC-CEDICT's words with their first gloss: ``傳統 传统 [chuan2 tong3] /tradition/…/``.
 
-    The upstream code of the language says which form is taken, ``simplified`` or
-    ``traditional``. Remarks in brackets are removed; glosses that only refer to
-    another word are left out; a line that is not of this form is odd.
+    The language's upstream code says which form is taken, ``simplified`` or ``traditional``.
+    Remarks in brackets and glosses that only refer to another word go; any other line is odd.
 
     Raises:
         StudyError: the form is unknown.
@@ -74,8 +73,7 @@ def _gloss(text: str) -> str:
 def read_cldr(download: Path, lexicon: Lexicon) -> Iterator[Term]:
     """Yields CLDR's names of territories, languages and currencies by code.
 
-    The source's file holds, for each locale, ``{"territories": {"DE": "Germany"}, …}``
-    (see ``download/cldr.py``).
+    The file holds ``{"territories": {"DE": "Germany"}, …}`` by locale (``download/cldr.py``).
 
     Raises:
         StudyError: a locale is not in the file.

@@ -40,11 +40,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a file for reading, unpacked where its suffix is of a compression.
-
-    Raises:
-        StudyError: the compression is damaged, found as it is read.
-    """
+    """Opens a file for reading, unpacked by its suffix (``StudyError`` if it is damaged)."""
     try:
         with OPENERS.get(path.suffix, open)(path, "rb") as stream:
             yield stream

@@ -1,8 +1,7 @@
 """Reads aligned text in columns separated by tabs, plain or compressed.
 
-WMT's training text (``news-commentary-v18.de-en.tsv.gz``) has two columns and a
-row of two empty cells between documents; mined collections (NLLB) add scores
-and more. The config says what the columns are. Rows are not quoted.
+WMT's training text (``news-commentary-v18.de-en.tsv.gz``) has two columns and two empty cells
+between documents; mined text (NLLB) adds scores. The config names the columns; none is quoted.
 """
 
 from collections.abc import Iterator
@@ -20,11 +19,7 @@ from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment | OddRow]:
-    """Yields the pairs of each language's file, and rows that have not so many cells as odd.
-
-    Raises:
-        StudyError: the config lacks a column.
-    """
+    """Yields each language's pairs, rows of another width as odd (``StudyError``: no column)."""
     for language, upstream in corpus.targets.items():
         path = locate(download, corpus.file(corpus.path, upstream))
         rows = _file(path, corpus, language, _columns(corpus, upstream))

