@@ -57,6 +57,9 @@ def answer_data_set(handler: Handler) -> None:
     """Plays the hub of one data set, whose files are the site's by their paths; with ranges."""
     path = urlsplit(handler.path).path
     files = {name.lstrip("/"): content for name, content in handler.site.files.items()}
+    if "/absent" in path:
+        handler.refuse(404, X_Error_Code="RepoNotFound")
+        return
     if path.startswith("/api/"):
         handler.site.ranges.append(path)
         facts = {"id": "owner/name", "sha": COMMIT, "siblings": []}

@@ -183,3 +183,13 @@ def test_a_new_revision_leaves_nothing_of_the_one_before(site: Site, out: Path) 
     site.files = {"/a.jsonl": TEXT * 2}
     assert list(fetch(source, out)["cut"]["files"]) == ["a.jsonl"]
     assert [path.name for path in (out / "files").iterdir()] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize("kind", ["models", "datasets"])
+def test_of_several_repositories_the_one_that_answers_is_noted(
+    site: Site, out: Path, asked: list[Any], kind: str
+) -> None:
+    site.files = {"/config.json": b"{}"}
+    receipt = fetch(row("hub", f"{kind}/owner/absent;{kind}/owner/name"), out)
+    assert (receipt["location"], receipt["revision"]) == (f"{kind}/owner/name", COMMIT)
+    assert len(asked) == (kind == "models")

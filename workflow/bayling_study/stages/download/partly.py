@@ -13,7 +13,8 @@ whole), whether it has ``more``, whether the ``budget`` ended it, and its own ``
 """
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -42,12 +43,12 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
     Raises:
         StudyError: the source cannot be had, or a file of it cannot be cut.
     """
-    row, revision, url = request.row, request.revision, request.mirrored(request.row.location)
+    row, url = request.row, request.mirrored(request.row.location)
     file = file_name(url)
     if row.kind in ("url", "git"):
         policy = replace(request.policy, most=section.source_megabytes * MEGABYTE)
         request = replace(request, policy=policy)
-    part = _Part(request, section)
+    part = _Part(request, section, revision=request.revision)
     if copy or not part.noted.exists():
         shutil.rmtree(request.files, ignore_errors=True)
     if copy and copy.is_dir():
@@ -58,24 +59,29 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
         part.brought = 0 if copy else fetched.bytes
         part.take_folder(whole.files)
     elif row.location.startswith("models/"):
-        revision = part.fetch_model()
+        part.fetch_model()
     elif row.kind == "hub":
-        revision = part.fetch_data_set()
+        part.fetch_data_set()
     else:
         part.fetch_address(url, file)
     part.level()
     cut = {"bytes": part.brought, "files": part.cuts}
-    facts = describe_files(request.files)
-    write_receipt(request.out, row, facts, "rehearsal", revision=revision, cut=cut)
+    extra = {"revision": part.revision, "location": part.location, "cut": cut}
+    write_receipt(request.out, row, describe_files(request.files), "rehearsal", **extra)
     shutil.rmtree(request.raw, ignore_errors=True)
 
 
 @dataclass
 class _Part:
-    """A source that is being cut: ``brought`` bytes were read of it, and ``cuts`` were made."""
+    """A source that is being cut: ``brought`` bytes were read of it, and ``cuts`` were made.
+
+    ``location`` is the place taken, of a row that names several.
+    """
 
     request: DownloadRequest
     section: RehearsalSection
+    revision: str = ""
+    location: str = ""
     brought: int = 0
     cuts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -126,18 +132,25 @@ class _Part:
         if model:
             self.stand_in(weights)
 
-    def fetch_model(self) -> str:
-        """Fetches a model's small files, if its terms allow; returns the commit."""
+    @contextmanager
+    def repository(self) -> Iterator[tuple[Any, str, dict[str, str]]]:
+        """Opens the row's repository (see ``open_repository``) and notes what answered."""
+        with open_repository(self.request) as (hub, place, where):
+            self.revision = where["revision"]
+            self.location = place if len(self.request.row.places) > 1 else ""
+            yield hub, place, where
+
+    def fetch_model(self) -> None:
+        """Fetches a model's small files, if its terms allow."""
         try:
-            with open_repository(self.request) as (hub, place, where):
+            with self.repository() as (hub, place, where):
                 names = self.some(hub.HfApi().list_repo_files(**where), place, hub)
                 small = [name for name in names if not name.endswith(WEIGHTS)]
                 hub.snapshot_download(**where, allow_patterns=small, local_dir=self.request.files)
         except GatedError as error:
             self.stand_in([], error.what)
-            return ""
-        self.stand_in([name for name in names if name not in small])
-        return where["revision"]
+        else:
+            self.stand_in([name for name in names if name not in small])
 
     def stand_in(self, weights: list[str], why: str = "") -> None:
         """Writes random weights in place of these; ``why`` says why no small files came."""
@@ -147,10 +160,10 @@ class _Part:
         weights = [name for name in weights if not name.endswith(".json")]
         stand_ins.write_stand_in(self.request.row, self.request.files, why, weights)
 
-    def fetch_data_set(self) -> str:
+    def fetch_data_set(self) -> None:
         """Cuts the wanted files of a data set, without those that an earlier call cut."""
         self.cuts = read_json(self.noted) if self.noted.exists() else {}
-        with open_repository(self.request) as (hub, place, where):
+        with self.repository() as (hub, place, where):
             root = f"{place}@{where['revision']}/"
             files = hub.HfFileSystem(skip_instance_cache=True)
             names = self.some((path.removeprefix(root) for path in files.find(root)), root, hub)
@@ -161,7 +174,6 @@ class _Part:
                         self.keep(name, stream, self.portion(len(names), count))
                     write_json(self.noted, self.cuts)
         self.brought = sum(cut["bytes"] for cut in self.cuts.values())
-        return where["revision"]
 
     def fetch_address(self, url: str, file: str) -> None:
         """Cuts a file, or the members of a zip archive."""
