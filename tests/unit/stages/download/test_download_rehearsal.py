@@ -122,6 +122,34 @@ def test_a_server_without_ranges_gives_the_whole_if_it_is_small(
     assert receipt["cut"]["bytes"] == len(site.files[f"/{name}"])
 
 
+def test_a_server_that_tells_no_size_gives_the_whole(site: Site, out: Path) -> None:
+    def sizeless(handler: Handler) -> None:
+        handler.send_response(206)
+        handler.send_header("Content-Range", "bytes 0-0/*")
+        handler.send_header("Content-Length", "1")
+        handler.end_headers()
+        handler.wfile.write(b"P")
+
+    site.files["/set.parquet"] = parquet(100)
+    site.faults = [sizeless]
+    receipt = fetch(row("url", f"{site.url}/set.parquet"), out)
+    assert pq.read_metadata(out / "files/set.parquet").num_rows == 3
+    assert receipt["cut"]["bytes"] == len(site.files["/set.parquet"])
+
+
+@pytest.mark.parametrize("name", ["set.parquet", "set.zip"])
+def test_a_server_that_forgets_its_ranges_is_told(site: Site, out: Path, name: str) -> None:
+    site.files[f"/{name}"] = parquet(100) if name == "set.parquet" else zip_of({"a.txt": lines(9)})
+
+    def forget(handler: Handler) -> None:
+        site.ranged = False
+        handler.serve()
+
+    site.faults = [lambda handler: handler.serve(), forget]
+    with pytest.raises(StudyError, match=f"{name}: the transfer failed .the file changed"):
+        fetch(row("url", f"{site.url}/{name}"), out)
+
+
 def test_a_server_without_ranges_and_a_large_archive_are_told(site: Site, out: Path) -> None:
     site.ranged = False
     site.files["/set.zip"] = zip_of({"a.txt": lines(300_000)}, zipfile.ZIP_STORED)

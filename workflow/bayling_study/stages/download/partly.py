@@ -35,6 +35,8 @@ from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import file_name
 
 MEGABYTE = 1_000_000
+NOTED = "cut.json"
+"""The cuts of a data set's files, for the next call if this one is interrupted."""
 
 
 def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSection) -> None:
@@ -49,7 +51,7 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
         policy = replace(request.policy, most=section.source_megabytes * MEGABYTE)
         request = replace(request, policy=policy)
     part = _Part(request, section, revision=request.revision)
-    if copy or not part.noted.exists():
+    if copy or not (request.raw / NOTED).exists():
         shutil.rmtree(request.files, ignore_errors=True)
     if copy and copy.is_dir():
         part.take_folder(copy)
@@ -84,11 +86,6 @@ class _Part:
     location: str = ""
     brought: int = 0
     cuts: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    @property
-    def noted(self) -> Path:
-        """Where the cuts of a data set are noted, for the next call if this one is interrupted."""
-        return self.request.raw / "cut.json"
 
     def portion(self, files: int, spent: Callable[[], int] = int) -> Portion:
         """Returns what is kept of one of so many files that are fetched."""
@@ -162,7 +159,8 @@ class _Part:
 
     def fetch_data_set(self) -> None:
         """Cuts the wanted files of a data set, without those that an earlier call cut."""
-        self.cuts = read_json(self.noted) if self.noted.exists() else {}
+        noted = self.request.raw / NOTED
+        self.cuts = read_json(noted) if noted.exists() else {}
         with self.repository() as (hub, place, where):
             root = f"{place}@{where['revision']}/"
             files = hub.HfFileSystem(skip_instance_cache=True)
@@ -172,7 +170,7 @@ class _Part:
                     with files.open(root + name, block_size=BLOCK) as file:
                         stream, count = counted(file)
                         self.keep(name, stream, self.portion(len(names), count))
-                    write_json(self.noted, self.cuts)
+                    write_json(noted, self.cuts)
         self.brought = sum(cut["bytes"] for cut in self.cuts.values())
 
     def fetch_address(self, url: str, file: str) -> None:
