@@ -57,6 +57,9 @@ def answer_data_set(handler: Handler) -> None:
     """Plays the hub of one data set, whose files are the site's by their paths; with ranges."""
     path = urlsplit(handler.path).path
     files = {name.lstrip("/"): content for name, content in handler.site.files.items()}
+    if "/absent" in path:
+        handler.refuse(404, X_Error_Code="RepoNotFound")
+        return
     if path.startswith("/api/"):
         handler.site.ranges.append(path)
         facts = {"id": "owner/name", "sha": COMMIT, "siblings": []}
@@ -72,6 +75,13 @@ def answer_data_set(handler: Handler) -> None:
         handler.wfile.write(body)
         return
     handler.path = "/" + path.partition(f"/resolve/{COMMIT}/")[2]
+    if handler.command == "HEAD":
+        handler.send_response(200 if handler.path in handler.site.files else 404)
+        handler.send_header("Content-Length", str(len(handler.site.files.get(handler.path, b""))))
+        handler.send_header("X-Repo-Commit", COMMIT)
+        handler.send_header("ETag", f'"{handler.path[1:]}"')
+        handler.end_headers()
+        return
     handler.site.ranges.append(f"{handler.path} {handler.headers.get('Range', '')}")
     if handler.site.faults:
         handler.site.faults.pop(0)(handler)

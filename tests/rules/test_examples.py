@@ -55,6 +55,14 @@ ADDS = {
 NEVER_SET = {
     "StudySection.results": "make looks for a study in results/; only snakemake by hand may differ",
     "ScoringSection.metrics": "the metrics are modules of one's own, and none is shipped",
+    "StudyConfig.rehearsal": "make rehearse writes the section; a study has none",
+    **dict.fromkeys(
+        (
+            *("RehearsalSection.of", "RehearsalSection.rows"),
+            *("RehearsalSection.file_megabytes", "RehearsalSection.source_megabytes"),
+        ),
+        "a key of that section",
+    ),
     "ReviewsSuite.decoding": "the reviews are released, so nothing is generated",
     "ReviewsSuite.source": "the released reviews are in one source",
     "ReviewsSuite.judged": "the release has reviews of one system",

@@ -88,3 +88,11 @@ def test_no_job_starts_and_a_dry_run_is_allowed(tmp_path: Path) -> None:
     assert "llama-3-8b-instruct" in refused.stderr and "HF_TOKEN" in refused.stderr
     assert not (tmp_path / "resources" / "download").exists()
     assert run("--dry-run", "--", "fetch").returncode == 0
+
+
+def test_a_rehearsal_makes_stand_ins_of_gated_models_and_no_data() -> None:
+    model = row("one", True).model_copy(update={"first": 40})
+    data = model.model_copy(update={"id": "set", "location": "datasets/meta/set"})
+    check_gates([model])
+    with pytest.raises(StudyError, match=r"1 gated source\(s\).*: set"):
+        check_gates([model, data])

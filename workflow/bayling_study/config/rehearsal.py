@@ -20,4 +20,5 @@ class RehearsalSection(Section):
     file_megabytes: int = Field(default=4, gt=0)
     """What is read of one file at most, where its server and its format allow a part."""
     source_megabytes: int = Field(default=64, gt=0)
-    """What is read of one source at most; an archive of no more is read whole."""
+    """What is read of one source at most, but for the first pages of each Parquet file; an archive
+    of no more is read whole."""

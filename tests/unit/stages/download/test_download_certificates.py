@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.download import transfer
+from bayling_study.stages.download.ranges import opened
 from bayling_study.stages.download.transfer import Policy, fetch
 from helpers import small_hub as hub
 from helpers.download_server import Handler, Site, served
@@ -95,3 +97,24 @@ def test_the_hub_is_told_and_helped_alike(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     trusted = hub.run(site, tmp_path, revision=hub.BRANCH)
     assert trusted.returncode == 0, trusted.stderr
+
+
+@pytest.mark.parametrize("seeks", [False, True])
+def test_a_file_read_in_part_trusts_the_same_and_is_told_at_once(
+    site: Site, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeks: bool
+) -> None:
+    address, patient = f"{site.url}/data.bin", Policy(retries=3, pause=30.0)
+    start = time.monotonic()
+    with (
+        pytest.raises(StudyError, match=r"not trusted here .*self-signed"),
+        opened(address, patient, seeks),
+    ):
+        pass
+    assert time.monotonic() - start < patient.pause
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "absent.crt"))
+    with pytest.raises(StudyError, match=r"absent.crt") as caught, opened(address, patient, seeks):
+        pass
+    assert "REQUESTS_CA_BUNDLE=" in caught.value.render()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with opened(address, patient, seeks) as (stream, _):
+        assert stream.read(4) == b"cont"

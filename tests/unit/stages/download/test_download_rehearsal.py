@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +22,10 @@ import pytest
 from bayling_study.config.rehearsal import RehearsalSection
 from bayling_study.config.study import DownloadSection
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json
-from bayling_study.shared.sources.table import SourceRow
+from bayling_study.core.files import read_json, write_json
+from bayling_study.shared.sources.table import COLUMNS, SourceRow
 from bayling_study.stages.download.__main__ import ensure
+from helpers import ROOT
 from helpers.download_cases import COMMIT, row, sha, tar_of
 from helpers.download_server import Handler, Site, served
 
@@ -114,6 +120,34 @@ def test_a_server_without_ranges_gives_the_whole_if_it_is_small(
     receipt = fetch(row("url", f"{site.url}/{name}"), out)
     assert [cut["rows"] for cut in cuts(receipt).values()] == [3]
     assert receipt["cut"]["bytes"] == len(site.files[f"/{name}"])
+
+
+def test_a_server_that_tells_no_size_gives_the_whole(site: Site, out: Path) -> None:
+    def sizeless(handler: Handler) -> None:
+        handler.send_response(206)
+        handler.send_header("Content-Range", "bytes 0-0/*")
+        handler.send_header("Content-Length", "1")
+        handler.end_headers()
+        handler.wfile.write(b"P")
+
+    site.files["/set.parquet"] = parquet(100)
+    site.faults = [sizeless]
+    receipt = fetch(row("url", f"{site.url}/set.parquet"), out)
+    assert pq.read_metadata(out / "files/set.parquet").num_rows == 3
+    assert receipt["cut"]["bytes"] == len(site.files["/set.parquet"])
+
+
+@pytest.mark.parametrize("name", ["set.parquet", "set.zip"])
+def test_a_server_that_forgets_its_ranges_is_told(site: Site, out: Path, name: str) -> None:
+    site.files[f"/{name}"] = parquet(100) if name == "set.parquet" else zip_of({"a.txt": lines(9)})
+
+    def forget(handler: Handler) -> None:
+        site.ranged = False
+        handler.serve()
+
+    site.faults = [lambda handler: handler.serve(), forget]
+    with pytest.raises(StudyError, match=f"{name}: the transfer failed .the file changed"):
+        fetch(row("url", f"{site.url}/{name}"), out)
 
 
 def test_a_server_without_ranges_and_a_large_archive_are_told(site: Site, out: Path) -> None:
@@ -246,3 +280,63 @@ def test_a_mirror_takes_the_place_of_the_address(site: Site, out: Path) -> None:
     source = row("url", "https://upstream.invalid/set.txt")
     fetch(source, out, mirrors={"https://upstream.invalid": f"{site.url}/mirror"})
     assert (out / "files/set.txt").read_bytes() == lines(3)
+
+
+def test_a_host_takes_its_account_from_netrc_and_a_site_its_proxy(
+    site: Site, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def note(handler: Handler) -> None:
+        asked.append((handler.path, handler.headers.get("Authorization", "")))
+        handler.path = "/set.txt"
+        handler.serve()
+
+    site.files["/set.txt"] = lines(9)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine mirror.invalid login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", site.url)
+    monkeypatch.setenv("no_proxy", "")
+    site.faults = [note]
+    fetch(row("url", "http://mirror.invalid/set.txt"), out)
+    account = base64.b64encode(b"me:secret").decode()
+    assert asked == [("http://mirror.invalid/set.txt", f"Basic {account}")]
+
+
+def test_packages_are_held_to_the_tables_hash_before_they_are_cut(out: Path) -> None:
+    listing = "80852ef4e0bf20dce1dd6c83f05f6b228fcc8de18ec4ce52a07afc6cd170f7d8"
+    source = row("babel", "Babel", revision=version("Babel"), sha256=listing)
+    assert cuts(fetch(source, out)) == {"names.json": kept(None, more=False)}
+    wrong = source.model_copy(update={"sha256": "0" * 64})
+    with pytest.raises(StudyError, match="the content's sha256 is"):
+        fetch(wrong, out)
+
+
+def test_the_job_cuts_a_source_of_a_rehearsals_configuration(site: Site, tmp_path: Path) -> None:
+    site.files["/set.txt"] = lines(99)
+    table = tmp_path / "sources.tsv"
+    table.write_text("\t".join(COLUMNS) + "\n", encoding="utf-8")
+    source = {"kind": "url", "location": f"{site.url}/set.txt", "licence": "CC0"}
+    values = {
+        "download": {"manifest": str(table)}, "sources": {"set": source},
+        "rehearsal": {"of": "0" * 12, "rows": 5},
+    }  # fmt: skip
+    write_json(tmp_path / "operations.json", values)
+    command = [sys.executable, "-m", "bayling_study.stages.download", "--source", "set"]
+    command += [
+        "--operations",
+        "operations.json",
+        "--record",
+        "r.json",
+        "--out",
+        "x/download/set-1",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    folder = tmp_path / "x/download/set-1"
+    assert (folder / "files/set.txt").read_bytes() == lines(5)
+    manifest = read_json(folder / "manifest.json")
+    assert manifest["source"]["first"] == 5 and manifest["pin"] == "rehearsal"
+    assert manifest["cut"]["files"]["set.txt"]["rows"] == 5

@@ -10,7 +10,7 @@ repositories that hold the same; the first that the hub knows is taken, and the 
 import importlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,23 +22,23 @@ from bayling_study.stages.download.certificates import is_untrusted, share_bundl
 from bayling_study.stages.download.request import DownloadRequest
 
 LOG = logging.getLogger(__name__)
-WEIGHTS = ("*.safetensors", "*.bin", "*.ckpt", "*.pt", "*.pth", "*.gguf", "*.h5", "*.index.json")
-"""What a model's stand-in is made without; an index would name files that are not there."""
+WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".h5", ".index.json")
+"""How the files end that a model's stand-in is made without; an index would name what is absent."""
 
 
 class GatedError(StudyError):
     """The hub wants terms accepted, or a token."""
 
 
-def fetch_hub(request: DownloadRequest, ignored: Sequence[str] = ()) -> tuple[str, str]:
+def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
     """Fetches the row's files into ``request.files``; returns commit and repository fetched.
 
     Raises:
         StudyError: see ``open_repository``.
     """
     with open_repository(request) as (hub, place, where):
-        patterns = {"allow_patterns": list(request.row.files) or None, "ignore_patterns": ignored}
-        hub.snapshot_download(**where, **patterns, local_dir=request.files)
+        patterns = list(request.row.files) or None
+        hub.snapshot_download(**where, allow_patterns=patterns, local_dir=request.files)
         return where["revision"], place
 
 

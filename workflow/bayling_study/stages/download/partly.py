@@ -13,7 +13,8 @@ whole), whether it has ``more``, whether the ``budget`` ended it, and its own ``
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -24,16 +25,18 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.sources.fetched import checkpoint_of
 from bayling_study.stages.download.archives import members, refuse_unsafe, tidy, wanted
-from bayling_study.stages.download.cutting import Portion, cut_file
+from bayling_study.stages.download.cutting import UNLIMITED, Portion, cut_file
 from bayling_study.stages.download.fetchers import FETCHERS, is_archive
-from bayling_study.stages.download.hub import WEIGHTS, GatedError, fetch_hub, open_repository
+from bayling_study.stages.download.hub import WEIGHTS, GatedError, open_repository
 from bayling_study.stages.download.local import take_local_file
 from bayling_study.stages.download.ranges import BLOCK, buffered, counted, opened
-from bayling_study.stages.download.receipt import IGNORED_FOLDERS, describe_files, write_receipt
+from bayling_study.stages.download.receipt import describe_files, files_below, write_receipt
 from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import file_name
 
 MEGABYTE = 1_000_000
+NOTED = "cut.json"
+"""The cuts of a data set's files, for the next call if this one is interrupted."""
 
 
 def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSection) -> None:
@@ -42,12 +45,13 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
     Raises:
         StudyError: the source cannot be had, or a file of it cannot be cut.
     """
-    row, revision, file = request.row, request.revision, file_name(request.row.location)
+    row, url = request.row, request.mirrored(request.row.location)
+    file = file_name(url)
     if row.kind in ("url", "git"):
         policy = replace(request.policy, most=section.source_megabytes * MEGABYTE)
         request = replace(request, policy=policy)
-    part = _Part(request, section)
-    if row.kind != "hub" or copy:  # what was cut of the hub's stays
+    part = _Part(request, section, revision=request.revision)
+    if copy or not (request.raw / NOTED).exists():
         shutil.rmtree(request.files, ignore_errors=True)
     if copy and copy.is_dir():
         part.take_folder(copy)
@@ -57,24 +61,29 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
         part.brought = 0 if copy else fetched.bytes
         part.take_folder(whole.files)
     elif row.location.startswith("models/"):
-        revision = part.fetch_model()
+        part.fetch_model()
     elif row.kind == "hub":
-        revision = part.fetch_data_set()
+        part.fetch_data_set()
     else:
-        part.fetch_address(request.mirrored(row.location), file)
+        part.fetch_address(url, file)
     part.level()
     cut = {"bytes": part.brought, "files": part.cuts}
-    facts = describe_files(request.files)
-    write_receipt(request.out, row, facts, "rehearsal", revision=revision, cut=cut)
+    extra = {"revision": part.revision, "location": part.location, "cut": cut}
+    write_receipt(request.out, row, describe_files(request.files), "rehearsal", **extra)
     shutil.rmtree(request.raw, ignore_errors=True)
 
 
 @dataclass
 class _Part:
-    """A source that is being cut: ``brought`` bytes were read of it, and ``cuts`` were made."""
+    """A source that is being cut: ``brought`` bytes were read of it, and ``cuts`` were made.
+
+    ``location`` is the place taken, of a row that names several.
+    """
 
     request: DownloadRequest
     section: RehearsalSection
+    revision: str = ""
+    location: str = ""
     brought: int = 0
     cuts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -92,54 +101,70 @@ class _Part:
             kept = cut_file(f"{self.request.row.id}/{name}", stream, sink, portion)
         self.cuts[name] = {**kept._asdict(), "bytes": portion.spent()}
 
-    def wanted(self, names: list[str], where: Path | str) -> list[str]:
-        """Returns the names that the row's patterns match (``StudyError`` if there are none)."""
-        found = sorted(name for name in names if wanted(name, self.request.row.files))
-        if not found:
-            what = f"no file matches {'; '.join(self.request.row.files) or 'anything'}"
-            fix = f"correct the row of source {self.request.row.id}, or its path in download.local"
-            raise StudyError(what, where=where, fix=fix)
-        return found
+    def some(self, names: Iterable[str], where: object, hub: Any = None) -> list[str]:
+        """Returns the names that the row wants, in order; the hub's client knows its own patterns.
+
+        Raises:
+            StudyError: there are none.
+        """
+        files, found = self.request.row.files, list(names)
+        if hub:
+            found = hub.utils.filter_repo_objects(found, allow_patterns=list(files) or None)
+        if found := sorted(name for name in found if hub or wanted(name, files)):
+            return found
+        fix = f"correct the row of source {self.request.row.id}, or its path in download.local"
+        raise StudyError(f"no file matches {'; '.join(files) or 'anything'}", where=where, fix=fix)
 
     def take_folder(self, root: Path) -> None:
         """Cuts the wanted files of a folder; of a checkpoint, all but the weights are taken."""
         row = self.request.row
-        paths = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
-        names = [path.as_posix() for path in paths if not IGNORED_FOLDERS & set(path.parts)]
         model = row.location.startswith("models/")
         model = model or (row.kind == "local" and checkpoint_of(root) is not None)
-        for name in self.wanted(names, root):
-            if not (model and any(Path(name).match(pattern) for pattern in WEIGHTS)):
+        names = self.some((name for name, _ in files_below(root)), root)
+        weights = [name for name in names if model and name.endswith(WEIGHTS)]
+        for name in names:
+            if name not in weights:
                 with open(root / name, "rb", BLOCK) as stream:
-                    self.keep(name, stream, Portion(row.first))
+                    self.keep(name, stream, Portion(UNLIMITED if model else row.first))
         if model:
-            self.stand_in()
+            self.stand_in(weights)
 
-    def fetch_model(self) -> str:
-        """Fetches a model's small files, if its terms allow; returns the commit."""
-        commit, why = "", ""
+    @contextmanager
+    def repository(self) -> Iterator[tuple[Any, str, dict[str, str]]]:
+        """Opens the row's repository (see ``open_repository``) and notes what answered."""
+        with open_repository(self.request) as (hub, place, where):
+            self.revision = where["revision"]
+            self.location = place if len(self.request.row.places) > 1 else ""
+            yield hub, place, where
+
+    def fetch_model(self) -> None:
+        """Fetches a model's small files, if its terms allow."""
         try:
-            commit, _ = fetch_hub(self.request, WEIGHTS)
+            with self.repository() as (hub, place, where):
+                names = self.some(hub.HfApi().list_repo_files(**where), place, hub)
+                small = [name for name in names if not name.endswith(WEIGHTS)]
+                hub.snapshot_download(**where, allow_patterns=small, local_dir=self.request.files)
         except GatedError as error:
-            why = error.what
-        self.stand_in(why)
-        return commit
+            self.stand_in([], error.what)
+        else:
+            self.stand_in([name for name in names if name not in small])
 
-    def stand_in(self, why: str = "") -> None:
-        """Writes random weights beside the small files, of which ``why`` says why none came."""
+    def stand_in(self, weights: list[str], why: str = "") -> None:
+        """Writes random weights in place of these; ``why`` says why no small files came."""
         self.request.files.mkdir(parents=True, exist_ok=True)
         # Imported late: it builds models, and few sources are any.
         stand_ins = import_module("bayling_study.stages.download.stand_ins")
-        stand_ins.write_stand_in(self.request.row, self.request.files, why)
+        weights = [name for name in weights if not name.endswith(".json")]
+        stand_ins.write_stand_in(self.request.row, self.request.files, why, weights)
 
-    def fetch_data_set(self) -> str:
+    def fetch_data_set(self) -> None:
         """Cuts the wanted files of a data set, without those that an earlier call cut."""
-        noted = self.request.raw / "cut.json"
+        noted = self.request.raw / NOTED
         self.cuts = read_json(noted) if noted.exists() else {}
-        with open_repository(self.request) as (hub, place, where):
+        with self.repository() as (hub, place, where):
             root = f"{place}@{where['revision']}/"
             files = hub.HfFileSystem(skip_instance_cache=True)
-            names = self.wanted([path.removeprefix(root) for path in files.find(root)], root)
+            names = self.some((path.removeprefix(root) for path in files.find(root)), root, hub)
             for name in names:
                 if name not in self.cuts:
                     with files.open(root + name, block_size=BLOCK) as file:
@@ -147,7 +172,6 @@ class _Part:
                         self.keep(name, stream, self.portion(len(names), count))
                     write_json(noted, self.cuts)
         self.brought = sum(cut["bytes"] for cut in self.cuts.values())
-        return where["revision"]
 
     def fetch_address(self, url: str, file: str) -> None:
         """Cuts a file, or the members of a zip archive."""
@@ -158,10 +182,11 @@ class _Part:
                 if not member.folder and wanted(name, self.request.row.files):
                     refuse_unsafe(member, name, url)
                     self.keep(name, buffered(member.open()), self.portion(1))
-            if not zipped:
+            if zipped:
+                self.some(self.cuts, url)
+            else:
                 self.keep(file, web, self.portion(1, count))
             self.brought = count()
-        self.wanted(list(self.cuts), url)
 
     def level(self) -> None:
         """Cuts texts to the rows of the shortest that its budget ended: sides stay parallel."""

@@ -52,7 +52,8 @@ def opened(url: str, policy: transfer.Policy, seeks: bool) -> Iterator[Opened]:
     Raises:
         StudyError: the server refuses, gives up, or has too large a file and no ranges.
     """
-    again = Retry(policy.retries, backoff_factor=policy.pause, raise_on_status=False)
+    # ``other``: a certificate that is not trusted now never will be.
+    again = Retry(policy.retries, other=0, backoff_factor=policy.pause, raise_on_status=False)
     again.status_forcelist = transfer.PASSING_STATUS
     with told(url), requests.Session() as session, tempfile.TemporaryFile() as whole:
         for scheme in ("http://", "https://"):
@@ -63,6 +64,8 @@ def opened(url: str, policy: transfer.Policy, seeks: bool) -> Iterator[Opened]:
         first = get(url, headers={"Range": "bytes=0-0"} if seeks else {}, stream=True)
         transfer.check_status(first, url)
         size = first.headers.get("Content-Range", "").rpartition("/")[2]
+        if first.status_code == 206 and not size.isdigit():  # it has ranges and tells no size
+            first = get(url, stream=True)
         first.raw.auto_close = False  # the end of the file does not close it
         if not seeks:
             yield buffered(first.raw), first.raw.tell

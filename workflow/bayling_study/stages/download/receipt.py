@@ -5,7 +5,7 @@ receipt is believed only after the files were hashed again.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,12 @@ def describe_files(root: Path) -> list[FileFact]:
     Raises:
         StudyError: a link leads out of the folder or to nothing.
     """
-    facts = []
+    facts = ((name, sha256_file(path), path.stat().st_size) for name, path in files_below(root))
+    return sorted(FileFact(*fact) for fact in facts)
+
+
+def files_below(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yields the regular files that ``describe_files`` hashes, each behind its name."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name not in IGNORED_FOLDERS)
         for name in names:
@@ -58,15 +63,14 @@ def describe_files(root: Path) -> list[FileFact]:
                 raise StudyError("a link leads to nothing", where=path)
             relative = path.relative_to(root).as_posix()
             check_name(relative, root)
-            facts.append(FileFact(relative, sha256_file(path), path.stat().st_size))
-    return sorted(facts)
+            yield relative, path
 
 
 def write_receipt(out: Path, row: SourceRow, files: list[FileFact], pin: str, **extra: Any) -> None:
     """Writes ``out/manifest.json``; ``extra`` are further facts, such as ``revision``.
 
     ``pin`` is ``table`` when the hash was known beforehand, ``lock`` when it was locked at
-    the first download, ``local`` for a folder of the user's.
+    the first download, ``local`` for a folder of the user's, ``rehearsal`` for first rows.
     """
     value = {
         "source": row.model_dump(mode="json"),
