@@ -16,7 +16,7 @@ from bayling_study.shared.tracking.jobs import RecordedJob, read_job
 from bayling_study.shared.tracking.record import flatten
 
 NOTE = "stand-in.json"
-ROWS = ("conversations", "prompts", "answers", "n", "files", "parameters")
+ROWS = ("conversations", "prompts", "answers", "n")
 """Metrics that count what a job kept, by stage."""
 TOKENS = ("tokens", "tokens.real")
 PLACES = ("study", "tracking", "environments", "report.published", "comet.path", "comet.source",
