@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -36,7 +37,7 @@ def write_page(study: StudyConfig, rehearsal: StudyConfig, overlay: Path) -> str
     unread = left.unread_keys(study)
     if left.finished("report", "report"):  # else what did not run reads nothing
         left.needs += [f"configuration: {key} reaches no job" for key in unread]
-    values = {
+    values: dict[str, Any] = {
         "name": f"{study.study.title} ({study.study.name})",
         "verdict": verdict(left),
         "needs": left.needs,
