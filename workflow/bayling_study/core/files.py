@@ -104,6 +104,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Removes what killed attempts to write ``path`` left; nobody else may be writing it."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(leftover)
+
+
 def _settle(file: Path, usual: int) -> None:
     """Brings a file to the disk, with the permissions that new files get here.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,20 @@ def test_the_program_writes_the_same_bytes_twice_and_datasets_reads_them(
     data = load_dataset(str(folder / "one"), cache_dir=str(folder / "cache"))["train"]
     assert len(data) == 60
     assert set(data[0]["messages"][0]) == {"role", "content"}
+
+
+def test_what_a_killed_job_was_making_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpora = write_corpora(tmp_path / "corpora")
+    (tmp_path / ".other.1.tmp").mkdir()
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(program, "make", lambda task, train, scratch: os._exit(9))
+        run_program(corpora, tmp_path / "one", monkeypatch)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert len([*tmp_path.glob(".one.*.tmp")]) == 2
+    run_program(corpora, tmp_path / "one", monkeypatch)
+    assert [path.name for path in tmp_path.glob(".*")] == [".other.1.tmp"]
 
 
 def test_the_suite_is_held_out_distinct_and_carries_checks(corpora: Path) -> None:

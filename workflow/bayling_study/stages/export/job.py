@@ -1,7 +1,6 @@
 """Runs an export: read a tensor, encode it, write it; the folder appears whole or not at all."""
 
 import errno
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.core.files import atomic_directory, remove_leftovers, write_json
 from bayling_study.core.progress import Progress
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.stages.export.encoding import TensorError, error_report
@@ -33,8 +32,7 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     shards = form.plan()
     files = [shard.file for shard in shards]
     out.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in out.parent.glob(f".{out.name}.*.tmp"):  # of killed attempts
-        shutil.rmtree(leftover)
+    remove_leftovers(out)
     needed = sum(file.size for file in files) + SPARE_BYTES
     check_space(out.parent, needed, "the export", "make room or write somewhere else")
     errors: dict[str, TensorError] = {}

@@ -15,7 +15,13 @@ from typing import Any
 
 from bayling_study.config import load_settings
 from bayling_study.core import cli
-from bayling_study.core.files import atomic_directory, read_json, write_json, write_text
+from bayling_study.core.files import (
+    atomic_directory,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 from bayling_study.core.lookup import look_up
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.synthesis.audit import audit
@@ -49,9 +55,10 @@ def suite_texts(prompts: Iterable[Path]) -> dict[str, Iterator[str]]:
 
 def write(task: MixtureTask, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:
     """Makes the mixture and writes its three files, whole or not at all; returns the audit."""
+    remove_leftovers(out)
     with (
         atomic_directory(out) as folder,
-        TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch,
+        TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp") as scratch,
     ):
         made = make(task, folder / TRAIN_FILE, Path(scratch))
         facts = audit(made, task.load_tokenizer(), task.mixture.template)
