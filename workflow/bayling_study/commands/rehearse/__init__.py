@@ -1,0 +1,1 @@
+"""A study in small, before it costs anything: ``make rehearse STUDY=NAME``."""

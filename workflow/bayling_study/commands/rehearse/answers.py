@@ -1,0 +1,104 @@
+"""Of a rehearsal: whether models are asked in their own form, and whether suites are scored."""
+
+from pathlib import Path
+from typing import Any
+
+from bayling_study.commands.rehearse.left import Left, Table
+from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.templates.choice import template_of
+
+TALK = [{"role": "user", "content": "Good morning.\n早上好。"}]
+"""What every model is asked here, to compare the tokens."""
+
+
+def models(left: Left) -> Table:
+    """Compares the ids, template and stops of each model here with its tokenizer's own."""
+    systems = left.config.systems
+    names = [n for n in left.layout.with_model() if not isinstance(systems[n], Int8System)]
+    rows = [_model(left, name) for name in names]
+    header = ("system", "template", "ids of a prompt", "stops", "vocabulary")
+    note = "Compared with the chat template and generation config in the model's own folder."
+    return Table("Models", header, rows, note)
+
+
+def _model(left: Left, name: str) -> tuple[str, ...]:
+    folder, template = left.layout.checkpoint(name), template_of(left.config, name)
+    try:
+        facts = compare(folder, template)
+    except (StudyError, OSError, ValueError) as error:
+        said = str(error).splitlines()[0]
+        left.needs.append(f"system {name}: {said}")
+        return (name, template, "not compared", "", "")
+    if facts[0] == "differ" and isinstance(
+        left.config.systems[name], FoundationSystem | DeltaSystem
+    ):
+        facts = ("differ by design: the study asks in its own template", *facts[1:])
+    needs = [fact for fact in facts if fact.startswith(("differ", "lack", "too")) and
+             "by design" not in fact]  # fmt: skip
+    left.needs += [f"system {name}, template {template}: {need}" for need in needs]
+    return (name, template, *facts)
+
+
+def compare(folder: Path, template: Any) -> tuple[str, str, str]:
+    """Says of a checkpoint how ids, stops and vocabulary agree with what its folder declares."""
+    # Imported late: transformers takes seconds, and commands that only look need none of it.
+    from transformers import AutoTokenizer
+
+    from bayling_study.shared import templates
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    ids = templates.prompt_ids(tokenizer, template, TALK)
+    same = "no template of its own"
+    if tokenizer.chat_template:
+        options = {"add_generation_prompt": True, "return_dict": False}
+        own = list(tokenizer.apply_chat_template(TALK, **options))
+        dated = templates.pinned_date(tokenizer, template)
+        same = (
+            "equal" if own == ids else "differ by design: its day is pinned" if dated else "differ"
+        )
+    stops = {*templates.stop_ids(tokenizer, template)}
+    path = folder / "generation_config.json"
+    ends = read_json(path).get("eos_token_id") if path.is_file() else None
+    more = {*(ends if isinstance(ends, list) else [ends])} - {None} - stops
+    words = ", ".join(map(str, tokenizer.convert_ids_to_tokens(sorted(more))))
+    size = read_json(folder / "config.json")["vocab_size"]
+    fits = f"{len(tokenizer):,} of {size:,}" if max(ids) < size else f"too small: {size:,}"
+    return same, f"lack {words} of its generation config" if more else "equal", fits
+
+
+def suites(left: Left) -> Table:
+    """Returns prompts, answers and scores by suite and system."""
+    rows: list[tuple[str, ...]] = []
+    for suite in left.config.suites:
+        made = left.jobs.get(("prompts", suite))
+        prompts = int(made.record["metrics"].get("prompts", 0)) if made else 0
+        if not prompts:
+            left.needs.append(f"suite {suite}: it has no prompts")
+        rows += [_suite(left, suite, name, prompts) for name in left.layout.evaluated()]
+    header = ("suite", "system", "prompts", "answers", "empty", "cut off", "scores", "unreadable")
+    note = (
+        "Unreadable: the largest share of an item's answers in which the scorer found no choice; "
+        "of random weights it is high by nature."
+    )
+    return Table("Suites", header, rows, note)
+
+
+def _suite(left: Left, suite: str, system: str, prompts: int) -> tuple[str, ...]:
+    chosen = suite in left.layout.knowledge_suites()
+    answered, scored = (
+        {key.removeprefix(f"{suite}."): value
+         for key, value in getattr(left.jobs.get((stage, system)), "record", {})
+         .get("metrics", {}).items() if key.startswith(f"{suite}.")}
+        for stage in ("harness" if chosen else "generation", "scoring")
+    )  # fmt: skip
+    count = prompts if chosen and answered else int(answered.get("hypotheses", 0))
+    if not count and prompts and system in left.layout.with_model():
+        left.needs.append(f"suite {suite}: {system} gave no answers")
+    if count and not scored:
+        left.needs.append(f"suite {suite}: no score of the {count:,} answers of {system}")
+    unread = [value for key, value in scored.items() if ".unparseable" in key]
+    counts = (f"{prompts:,}", f"{count:,}", *(f"{int(answered.get(key, 0)):,}"
+              for key in ("empty", "truncated")), f"{len(scored):,}")  # fmt: skip
+    return (suite, system, *counts, f"{max(unread):.0f} %" if unread else "")
