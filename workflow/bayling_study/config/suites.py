@@ -101,6 +101,8 @@ class Wmt22Suite(Section):
     BayLing paper did not train. They have an average of their own."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the instruction; published systems have files for either."""
+    limit: int | None = Field(default=None, gt=0)
+    """Segments per direction, drawn with the study's seed; none means all."""
     decoding: Decoding = Decoding()
     """Beam search of width 5 by default, as in BayLing's translation script."""
 
@@ -118,6 +120,8 @@ class FileSuite(Section):
     """Directions translated, each with files of its own."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the instruction."""
+    limit: int | None = Field(default=None, gt=0)
+    """Segments per direction, drawn with the study's seed; none means all."""
     decoding: Decoding = Decoding()
     """Beam search of width 5 by default, as in BayLing's translation script."""
 
@@ -132,6 +136,8 @@ class ConstrainedSuite(Section):
     """The release holds these two."""
     prompt_language: Literal["en", "zh"] = "en"
     """Language of the instruction and of the demand."""
+    limit: int | None = Field(default=None, gt=0)
+    """Segments per direction, drawn with the study's seed; none means all."""
     decoding: Decoding = Decoding(max_new_tokens=150)
     """As for translation, with a lower limit of one answer."""
 
@@ -156,6 +162,8 @@ class ExamsSuite(Section):
     """Source with ``data/v1/TASK.jsonl``."""
     tasks: list[Name] = Field(default=EXAM_TASKS, min_length=1)
     """Exams to sit; by default all 18 of the paper."""
+    limit: int | None = Field(default=None, gt=0)
+    """Questions per exam, drawn with the study's seed; none means all."""
     decoding: Decoding = Decoding(beams=1, max_new_tokens=512)
     """Greedy by default."""
 

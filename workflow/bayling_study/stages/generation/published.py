@@ -53,29 +53,33 @@ def align(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Hypot
     Raises:
         StudyError: a line is missing, extra or repeated, or belongs to another prompt.
     """
+    size = prompts[0].meta.get("of", len(prompts))  # of a suite with a limit, of all its item
     if rows[0].key is not None:
         rows = _by_key(prompts, rows, path)
-    if len(rows) != len(prompts):
-        what = f"{len(rows)} lines, but the test set has {len(prompts)}"
+    elif len(rows) != size:
+        what = f"{len(rows)} lines, but the test set has {size}"
         fix = "a hypothesis file has one line per segment, in the order of the test set"
-        raise StudyError(what, where=f"{path}:{min(len(rows), len(prompts)) + 1}", fix=fix)
+        raise StudyError(what, where=f"{path}:{min(len(rows), size) + 1}", fix=fix)
+    elif size > len(prompts):
+        rows = [rows[int(prompt.id.rpartition("/")[2]) - 1] for prompt in prompts]
     return [_hypothesis(prompt, row) for prompt, row in zip(prompts, rows, strict=True)]
 
 
 def _by_key(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Released]:
     """Returns the rows in prompt order."""
     found: dict[str, Released] = {}
-    known = [prompt.id.rpartition("/")[2] for prompt in prompts]
+    asked = [prompt.id.rpartition("/")[2] for prompt in prompts]
+    known = {*asked, *map(str, range(1, prompts[0].meta.get("of", 0) + 1))}
     for row in rows:
         if row.key is None or row.key not in known:
             raise StudyError(f"the test set has no item {row.key}", where=row.where)
         if row.key in found:
             raise StudyError(f"item {row.key} is duplicated", where=row.where)
         found[row.key] = row
-    missing = [number for number in known if number not in found]
+    missing = [number for number in asked if number not in found]
     if missing:
         raise StudyError(f"no row for item {missing[0]}", where=path)
-    return [found[number] for number in known]
+    return [found[number] for number in asked]
 
 
 def _hypothesis(prompt: Prompt, row: Released) -> Hypothesis:

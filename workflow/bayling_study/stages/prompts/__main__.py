@@ -9,12 +9,19 @@ from collections import Counter
 from collections.abc import Callable
 
 from bayling_study.config import load_settings
-from bayling_study.config.suites import Suite
+from bayling_study.config.suites import (
+    ConstrainedSuite,
+    ExamsSuite,
+    FileSuite,
+    Suite,
+    Wmt22Suite,
+)
 from bayling_study.core import cli
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, write_prompts
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts.released import limited
 
 
 def builder(kind: str) -> Callable[[str, Suite, PromptContext], list[Prompt]]:
@@ -50,6 +57,8 @@ def main() -> None:
         if options.corpora is not None:
             run.input("corpora", options.corpora)
         prompts = builder(suite.kind)(options.suite, suite, context)
+        if isinstance(suite, Wmt22Suite | FileSuite | ConstrainedSuite | ExamsSuite):
+            prompts = limited(prompts, suite.limit, config.study.seed)
         write_prompts(options.out, prompts)
         run.metrics({"prompts": len(prompts)})
         run.metrics({f"prompts.{item}": n for item, n in Counter(p.item for p in prompts).items()})

@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
+from bayling_study.core.records import Prompt, by_item
+from bayling_study.core.seeds import generator
 from bayling_study.shared.sources.fetched import read_segments
 
 log = logging.getLogger(__name__)
@@ -49,3 +52,22 @@ def aligned_lines(
         what = f"{len(right)} lines, but {source.name} has {len(left)}"
         raise StudyError(what, where=f"{reference}:{min(len(left), len(right)) + 1}")
     return list(zip(left, right, strict=True))
+
+
+def limited(prompts: list[Prompt], limit: int | None, seed: int) -> list[Prompt]:
+    """Returns at most so many prompts of each item, drawn with the seed, in their order.
+
+    Those of an item that is cut say in ``meta.of`` how many it has, by which released outputs
+    of the whole item are still told from others.
+    """
+    if limit is None:
+        return prompts
+    kept: list[Prompt] = []
+    for item, found in by_item(prompts).items():
+        size = len(found)
+        if size > limit:
+            draw = generator(seed, "suites", found[0].suite, item)
+            drawn = [found[place] for place in sorted(draw.sample(range(size), limit))]
+            found = [replace(prompt, meta={**prompt.meta, "of": size}) for prompt in drawn]
+        kept += found
+    return kept
