@@ -21,7 +21,8 @@ from bayling_study.core.files import read_json
 from bayling_study.core.records import stream_prompts
 from bayling_study.dag.chain import mixture_tokens
 from bayling_study.dag.rules import Dag
-from bayling_study.dag.shapes import PUBLISHED, foundation_model, foundation_of
+from bayling_study.dag.shapes import foundation_model, foundation_of
+from bayling_study.shared.sizing.shape import PUBLISHED
 
 with open(Path(__file__).with_suffix(".tsv"), encoding="utf-8", newline="") as stream:
     TABLE = {row["rule"]: row for row in csv.DictReader(stream, dialect="excel-tab")}
