@@ -3,6 +3,8 @@
 comet_probe.py reference FOLDER ROWS OUT          load_from_checkpoint and predict
 comet_probe.py ours FOLDER ROWS OUT BUDGET...     one list of scores a token budget
 comet_probe.py classes FOLDER ROWS                checkpoints of all classes, and their scores
+comet_probe.py both FOLDER ROWS                   the scores of one checkpoint
+comet_probe.py tokenizer FOLDER                   an encoder's files without its config
 comet_probe.py comet-score ARGUMENTS...           the program comet-score, kept in fp32
 """
 
@@ -59,9 +61,22 @@ def classes(folder: str, rows: str) -> None:
     for name, (kind, own) in CLASSES.items():
         place = Path(folder).absolute() / name
         random(place, kind, own)
-        reference(str(place), rows, f"{place}/reference.json")
-        ours(str(place), rows, f"{place}/ours.json", "1", "1000000")
+        both(str(place), rows)
         ours(str(place), rows, f"{place}/bf16.json", "1000000", precision="bf16")
+
+
+def both(place: str, rows: str) -> None:
+    """Writes the scores of a checkpoint beside it: unbabel-comet's and ours."""
+    reference(place, rows, f"{place}/reference.json")
+    ours(place, rows, f"{place}/ours.json", "1", "1000000")
+
+
+def tokenizer(folder: str) -> int:
+    """Writes a small tokenizer of an encoder; returns its pieces."""
+    from bayling_study.stages.comet.tokenizer import train_tokenizer
+
+    texts = [f"{a}{b} {c}" for a in "abcdefgh" for b in "aeiou" for c in ("the red", "THE RIVER")]
+    return len(train_tokenizer(texts, 60, Path(folder)))
 
 
 def random(folder: Path, kind: str, own: dict[str, object]) -> None:
@@ -71,13 +86,10 @@ def random(folder: Path, kind: str, own: dict[str, object]) -> None:
     from comet.models import str2model
     from transformers import XLMRobertaConfig, XLMRobertaModel
 
-    from bayling_study.stages.comet.tokenizer import train_tokenizer
-
     torch.manual_seed(5)
     (folder / "checkpoints").mkdir(parents=True)
     os.chdir(folder)
-    texts = [f"{a}{b} {c}" for a in "abcdefgh" for b in "aeiou" for c in ("the red", "THE RIVER")]
-    pieces = len(train_tokenizer(texts, 60, Path("encoder")))
+    pieces = tokenizer("encoder")
     shape = {"num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 64}
     config = XLMRobertaConfig(pieces, 32, max_position_embeddings=514, type_vocab_size=1, **shape)
     XLMRobertaModel(config, add_pooling_layer=False).save_pretrained("encoder")
@@ -102,4 +114,6 @@ if __name__ == "__main__":
     if command == "comet-score":
         comet_score()
     else:
-        {"reference": reference, "ours": ours, "classes": classes}[command](*sys.argv[1:])
+        known = {"reference": reference, "ours": ours, "classes": classes}
+        known |= {"both": both, "tokenizer": tokenizer}
+        known[command](*sys.argv[1:])

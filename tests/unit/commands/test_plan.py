@@ -25,10 +25,10 @@ from bayling_study.dag import chain
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.dag.rules import Dag
-from bayling_study.dag.shapes import PUBLISHED, foundation_model
+from bayling_study.dag.shapes import foundation_model
 from bayling_study.shared.sizing import memory
 from bayling_study.shared.sizing.choice import Budget
-from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.shape import PUBLISHED, Shape
 from helpers import ROOT
 from helpers.export_models import export_tiny, save_tiny
 from helpers.tiny import write_study

@@ -19,8 +19,8 @@ from bayling_study.config import load_config
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.dag.rules import Dag
-from bayling_study.dag.shapes import PUBLISHED
 from bayling_study.shared.sizing.choice import Budget
+from bayling_study.shared.sizing.shape import PUBLISHED
 from bayling_study.shared.sizing.speed import model_flops
 from helpers import ROOT
 

@@ -16,7 +16,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.dag import chain
 from bayling_study.dag.profiles import Profile, ResourceRequest, read_profile
 from bayling_study.dag.rules import Dag
-from bayling_study.dag.shapes import PUBLISHED, Model
+from bayling_study.dag.shapes import Model
+from bayling_study.shared.sizing.shape import PUBLISHED
 from bayling_study.shared.tracking.record import flatten
 from helpers import ROOT
 

@@ -1,7 +1,6 @@
 """The shape of a study's models: from ``config.json`` where it is at hand, else from a table.
 
-The table holds the foundations of the BayLing papers, from the ``config.json`` that their owners
-publish. A model that is not in it is taken to be like one whose weights are as large. This only
+A model that is in none (``PUBLISHED``) is taken to be like one whose weights are as large. This only
 serves the plan: once a foundation is downloaded, its own file counts.
 """
 
@@ -12,19 +11,8 @@ from bayling_study.config import StudyConfig
 from bayling_study.config.systems import EndpointSystem, FoundationSystem, PublishedSystem
 from bayling_study.core.files import read_json
 from bayling_study.dag.layout import Layout
-from bayling_study.shared.sizing.shape import Shape
+from bayling_study.shared.sizing.shape import PUBLISHED, Shape
 
-LLAMA_7B = Shape(4096, 32, 32, 32, 128, 11008, 32000)
-LLAMA_13B = Shape(5120, 40, 40, 40, 128, 13824, 32000)
-PUBLISHED = {
-    "smollm2": Shape(576, 30, 9, 3, 64, 1536, 49152, tied=True),
-    "llama-7b": LLAMA_7B,
-    "llama-13b": LLAMA_13B,
-    "llama-2-7b-chat": LLAMA_7B,
-    "llama-2-13b-chat": LLAMA_13B,
-    "llama-3-8b-instruct": Shape(4096, 32, 32, 8, 128, 14336, 128256),
-}
-"""Source id to shape."""
 ALIKE = 0.05
 """Share by which a stated size may differ from that of a known shape's weights in 16 bits."""
 

@@ -19,7 +19,8 @@ from bayling_study.config.systems import FoundationSystem, Int8System
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.dag.rules import Dag
-from bayling_study.dag.shapes import PUBLISHED, foundation_model, foundation_of
+from bayling_study.dag.shapes import foundation_model, foundation_of
+from bayling_study.shared.sizing.shape import PUBLISHED
 
 with open(Path(__file__).with_suffix(".tsv"), encoding="utf-8", newline="") as stream:
     TABLE = {row["rule"]: row for row in csv.DictReader(stream, dialect="excel-tab")}

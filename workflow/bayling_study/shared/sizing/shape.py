@@ -58,3 +58,17 @@ class Shape:
     def parameters(self) -> int:
         """Returns the number of parameters; a tied output layer counts once, biases are none."""
         return sum(rows * columns for rows, columns in self.matrices()) + self.kept()
+
+
+LLAMA_7B = Shape(4096, 32, 32, 32, 128, 11008, 32000)
+LLAMA_13B = Shape(5120, 40, 40, 40, 128, 13824, 32000)
+PUBLISHED = {
+    "smollm2": Shape(576, 30, 9, 3, 64, 1536, 49152, tied=True),
+    "llama-7b": LLAMA_7B,
+    "llama-13b": LLAMA_13B,
+    "llama-2-7b-chat": LLAMA_7B,
+    "llama-2-13b-chat": LLAMA_13B,
+    "llama-3-8b-instruct": Shape(4096, 32, 32, 8, 128, 14336, 128256),
+}
+"""Source id to shape: the foundations of the BayLing papers and of the small studies, from the
+``config.json`` that their owners publish."""

@@ -1,0 +1,175 @@
+"""Random weights in place of a model's own, for a rehearsal: its architecture, made small.
+
+Tokenizer, template and generation config stay upstream's. Of ``config.json`` only the numbers that
+decide width and depth change, the same way for every model: a base and the difference to it still
+have equal shapes, and COMET fits its encoder. ``stand-in.json`` says what is not upstream's.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+)
+
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json, write_json
+from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.checkpoints.shards import SINGLE
+from bayling_study.shared.checkpoints.skeleton import skeleton, stored_shapes
+from bayling_study.shared.sizing.shape import LLAMA_7B, PUBLISHED
+from bayling_study.shared.sources.fetched import checkpoint_of
+from bayling_study.shared.sources.table import SourceRow
+from bayling_study.shared.templates.definitions import (
+    END_OF_TEXT,
+    END_OF_TURN,
+    HEADER,
+    HEADER_END,
+)
+from bayling_study.shared.templates.jinja import chat_template
+from bayling_study.stages.download.stand_in_comet import HPARAMS, write_comet
+
+NOTE = "stand-in.json"
+HEADS, HEAD_SIZE, LAYERS = 4, 16, 2
+ALWAYS = {
+    "hidden_size": HEADS * HEAD_SIZE,
+    "intermediate_size": 2 * HEADS * HEAD_SIZE,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+}
+"""What every ``config.json`` says of its size, by transformers' common names."""
+SOMETIMES = dict.fromkeys(
+    ("n_inner", "ffn_dim", "moe_intermediate_size"), ALWAYS["intermediate_size"]
+) | {"head_dim": HEAD_SIZE}
+"""What some say too."""
+SHARED = "num_key_value_heads"
+MOST = 20_000_000
+"""Parameters of a stand-in beside its words: more, and a key of its size was not recognised."""
+SIXTEEN_BITS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+SUFFIXES = (".safetensors", ".bin", "*")
+"""How a pattern ends that wants weights; the encoder of a COMET model comes without."""
+CONTEXT = 32768
+"""Positions with a tokenizer of bytes, of which a text has several times as many as of tokens."""
+
+
+def write_stand_in(
+    row: SourceRow, files: Path, why: str = "", weights: Sequence[str] = ()
+) -> None:
+    """Writes random weights beside a model's small files, the same for the same ``row.id``.
+
+    Args:
+        row: the model's source.
+        files: its fetched files without weights; changed is ``config.json`` alone.
+        why: why nothing could be fetched, if so; then all is a stand-in, of published shape.
+        weights: names of upstream's weight files. Where all are pickled, so is the stand-in's:
+            a stage that refuses such weights does so in the rehearsal.
+
+    Raises:
+        StudyError: the source has no ``config.json``, or transformers cannot build a small model
+            of its architecture.
+    """
+    note = {"tokenizer": "stand-in", "why": why} if why else {"tokenizer": "upstream"}
+    hparams = next(iter(sorted(files.rglob(HPARAMS))), files / HPARAMS)
+    if hparams.is_file() or HPARAMS in row.files:
+        write_comet(row, hparams.parent, shrunk)
+        write_json(hparams.parent / NOTE, {**note, "tokenizer": "none"})
+        return
+    folder = checkpoint_of(files)
+    if folder is None and why:
+        folder = files
+        _make_small_files(row, folder)
+    if folder is None:
+        fix = "a source of the same model with config.json and safetensors; or leave out its system"
+        what = "a rehearsal's stand-in needs the model's config.json, which the source has not"
+        raise StudyError(what, where=f"source {row.id}", fix=fix)
+    where = folder / "config.json"
+    write_json(where, shrunk(read_json(where)))
+    if not row.files or any(pattern.endswith(SUFFIXES) for pattern in row.files):
+        _write_weights(row, folder, all(name.endswith(".bin") for name in weights or ("",)))
+    write_json(folder / NOTE, note)
+
+
+def shrunk(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values of a ``config.json`` with those that decide width and depth made small.
+
+    There are ``HEADS`` heads of ``HEAD_SIZE``; if several shared keys and values, some still do.
+    Lists with an entry a layer, or a frequency of the rotation, become as short.
+    """
+    kind = CONFIG_MAPPING.get(values.get("model_type"), PreTrainedConfig)
+    names = {key: kind.attribute_map.get(key, key) for key in (*ALWAYS, SHARED)}
+    small = {names[key]: value for key, value in ALWAYS.items()}
+    small |= {key: value for key, value in SOMETIMES.items() if values.get(key)}
+    shared = values.get(names[SHARED], getattr(kind, names[SHARED], None))
+    if shared:
+        ratio = values.get(names["num_attention_heads"], shared) // shared
+        small[names[SHARED]] = max(1, HEADS // max(1, ratio))
+    if values.get("layer_types"):
+        small["layer_types"] = values["layer_types"][:LAYERS]
+    for key in ("rope_scaling", "rope_parameters"):
+        rope = values.get(key) or {}
+        lists = {name: item[: HEAD_SIZE // 2] for name, item in rope.items() if type(item) is list}
+        small |= {key: {**rope, **lists}} if lists else {}
+    return {**values, **small}
+
+
+def _write_weights(row: SourceRow, folder: Path, pickled: bool) -> None:
+    """Writes the model that ``config.json`` describes, in its own 16-bit type."""
+    values = read_json(folder / "config.json")
+    named = str(values.get("dtype") or values.get("torch_dtype"))
+    dtype = SIXTEEN_BITS.get(named, torch.bfloat16)
+    shapes = stored_shapes(skeleton(folder, dtype))
+    count = sum(torch.Size(shape).numel() for shape in shapes.values() if shape[0] < CONTEXT // 2)
+    if count > MOST:
+        what = f"{values.get('model_type')!r} made small still has {count:,} parameters"
+        fix = "leave out its system in the rehearsal"
+        raise StudyError(what, where=folder / "config.json", fix=fix)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(0, row.id))
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    state = {name: model.state_dict()[name].contiguous() for name in shapes}
+    if pickled:
+        torch.save(state, folder / "pytorch_model.bin")
+    else:
+        save_file(state, folder / SINGLE, {"format": "pt"})
+
+
+def _make_small_files(row: SourceRow, folder: Path) -> None:
+    """Writes config and tokenizer of a model of which nothing could be fetched.
+
+    A model that is not in ``PUBLISHED`` is taken for a LLaMA-7B.
+    """
+    shape = PUBLISHED.get(row.id, LLAMA_7B)
+    begin, *marks = ("<|begin_of_text|>", END_OF_TEXT, HEADER, HEADER_END, END_OF_TURN)
+    pieces = [begin, *marks, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    # never made of a text, but the model's words: what it says is of as many and is text
+    pieces += [f"\u0120{number:x}" for number in range(len(pieces), shape.vocabulary)]
+    plain = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, []))
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    plain.decoder = decoders.ByteLevel()
+    plain.post_processor = processors.TemplateProcessing(
+        single=f"{begin} $A", special_tokens=[(begin, 0)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=plain,
+        bos_token=begin,
+        eos_token=END_OF_TEXT,
+        additional_special_tokens=marks[1:],
+        model_max_length=CONTEXT,
+    )
+    tokenizer.chat_template = chat_template(tokenizer, "bayling-3")
+    tokenizer.save_pretrained(folder)
+    ids = {"bos_token_id": 0, "eos_token_id": 1}
+    values = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", **ids}
+    values |= {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT}
+    values |= {"num_attention_heads": shape.heads, "num_key_value_heads": shape.kv_heads}
+    write_json(folder / "config.json", values | {"tie_word_embeddings": shape.tied})
+    write_json(folder / "generation_config.json", ids)
