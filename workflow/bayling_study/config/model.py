@@ -15,6 +15,7 @@ from bayling_study.config.evaluation import (
     ReportSection,
     ScoringSection,
 )
+from bayling_study.config.rehearsal import RehearsalSection
 from bayling_study.config.sources import Source, with_named_models
 from bayling_study.config.study import (
     DownloadSection,
@@ -67,6 +68,8 @@ class StudyConfig(Section):
     """What the report shows."""
     tracking: TrackingSection = TrackingSection()
     """How run records reach MLflow."""
+    rehearsal: RehearsalSection | None = None
+    """Set in a rehearsal alone, which proves a study in small; ``make rehearse`` writes it."""
 
     @model_validator(mode="before")
     @classmethod

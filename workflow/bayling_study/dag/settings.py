@@ -42,7 +42,7 @@ READ: dict[str, tuple[str, ...]] = {
     "comet.segments": ("comet.embedded.rows", "comet.embedded.held_out", "suites"),
     "comet.training": ("comet.embedded",),
     "comet.score": ("comet.precision", "scoring.bootstrap"),
-    "report": ("study.title", "systems", "suites", "report"),
+    "report": ("study.title", "systems", "suites", "report", "rehearsal"),
 }
 """Stage to the sections and keys that its jobs read; all read the study's name and, but for
 ``SEEDLESS``, its seed."""
@@ -51,7 +51,7 @@ SEEDLESS = ("masks", "export")
 
 OPERATIONAL = (
     "study.title",
-    *("download", "sources"),
+    *("download", "sources", "rehearsal"),
     *(f"tuning.{key}" for key in ("attempts", "budget_minutes", "checkpoint_minutes")),
     *("tuning.keep_checkpoints", "tuning.device"),
     *(f"systems.*.{key}" for key in ("parallel", "requests_per_minute", "request_budget")),

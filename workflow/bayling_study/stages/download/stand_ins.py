@@ -105,7 +105,7 @@ def shrunk(values: dict[str, Any]) -> dict[str, Any]:
     """
     kind = CONFIG_MAPPING.get(values.get("model_type"), PreTrainedConfig)
     names = {key: kind.attribute_map.get(key, key) for key in (*ALWAYS, SHARED)}
-    small = {names[key]: value for key, value in ALWAYS.items()}
+    small: dict[str, Any] = {names[key]: value for key, value in ALWAYS.items()}
     small |= {key: value for key, value in SOMETIMES.items() if values.get(key)}
     shared = values.get(names[SHARED], getattr(kind, names[SHARED], None))
     if shared:
