@@ -6,8 +6,8 @@ program; nothing else of the machine is touched. Prints one line a point and,
 last, how many passed.
 
 With ``TREE=`` they are those of another Debian: a folder that mmdebstrap makes of the packages
-below with ``slurm-wlm-mysql-plugin``, ``g++``, ``procps`` and ``clusters.tree.PACKAGES``. Sid's of
-November 2026 needs the ``libmariadb.so.3`` of Debian 12, for which its plugin was built.
+below with ``slurm-wlm-mysql-plugin``, ``g++``, ``procps`` and ``clusters.tree.PACKAGES``. In sid of
+November 2026 slurmdbd cannot ask its database with sid's ``libmariadb.so.3``, but with Debian 12's.
 """
 
 from __future__ import annotations
