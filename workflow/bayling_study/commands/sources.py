@@ -24,7 +24,7 @@ from bayling_study.shared.sources.table import SourceRow, known_sources
 from bayling_study.stages.download.archives import matcher
 from bayling_study.stages.download.certificates import share_bundle
 from bayling_study.stages.download.clients import run
-from bayling_study.stages.download.hub import repository
+from bayling_study.stages.download.hub import first_answer
 from bayling_study.stages.download.package_index import index_links, is_archive
 from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import Policy
@@ -88,7 +88,7 @@ def ask(request: DownloadRequest) -> Answer:
     """
     row, place = request.row, request.mirrored(request.row.location)
     if row.kind == "hub":
-        return _hub(row, *row.places)
+        return _hub(row)
     if row.kind == "sacrebleu":
         pairs = import_module("sacrebleu").get_langpairs_for_testset(place)
         return "", None, [f"no {pair}" for pair in row.files if pair not in pairs]
@@ -113,16 +113,14 @@ def ask(request: DownloadRequest) -> Answer:
     return row.revision, int(length) if length.isdigit() else None, []
 
 
-def _hub(row: SourceRow, place: str, *others: str) -> Answer:
+def _hub(row: SourceRow) -> Answer:
     share_bundle()
     hub, errors = import_module("huggingface_hub"), import_module("huggingface_hub.errors")
-    about = {"revision": row.revision or None, "files_metadata": True, "timeout": SECONDS}
+    how = {"files_metadata": True, "timeout": SECONDS}
     try:
-        info = hub.HfApi().repo_info(**repository(place), **about)
+        info, _ = first_answer(row, hub.HfApi(), row.revision, **how)
     except errors.HTTPError as error:
-        if others and isinstance(error, errors.RepositoryNotFoundError):
-            return _hub(row, *others)
-        raise StudyError(f"the hub: {error}", where=place) from error
+        raise StudyError(f"the hub: {error}", where=row.location) from error
     tests = {pattern: matcher(pattern) for pattern in row.files or ("**",)}
     names = [file.rfilename for file in info.siblings]
     differs = [f"nothing matches {p}" for p, test in tests.items() if not any(map(test, names))]

@@ -15,6 +15,7 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
+from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
 
@@ -81,22 +82,27 @@ def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
 
     The commit is noted where the table leaves it open.
     """
-    errors = importlib.import_module("huggingface_hub.errors")
     note, wanted = request.raw / "revision", request.revision
     if not is_commit(wanted) and note.exists():
         wanted = note.read_text(encoding="utf-8")
-    *others, last = request.row.places
-    if not others and is_commit(wanted):
-        return wanted, last
+    if len(request.row.places) == 1 and is_commit(wanted):
+        return wanted, request.row.places[0]
+    found, place = first_answer(request.row, api, wanted)
+    write_text(note, str(found.sha))
+    return str(found.sha), place
 
-    def commit(place: str) -> str:
-        found = api.repo_info(**repository(place), revision=wanted or None)
-        write_text(note, str(found.sha))
-        return str(found.sha)
 
+def first_answer(row: SourceRow, api: Any, revision: str, **how: Any) -> tuple[Any, str]:
+    """Returns what the hub says of the first of a row's repositories that it has, and which it is.
+
+    ``how`` are further arguments of the client's ``repo_info``. The errors are the client's: of
+    the last repository, if it has none.
+    """
+    errors = importlib.import_module("huggingface_hub.errors")
+    *others, last = row.places
     for place in others:
         try:
-            return commit(place), place
+            return api.repo_info(**repository(place), revision=revision or None, **how), place
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-            LOG.warning("%s: the hub has no %s; asking for the next", request.row.id, place)
-    return commit(last), last
+            LOG.warning("%s: the hub has no %s; asking for the next", row.id, place)
+    return api.repo_info(**repository(last), revision=revision or None, **how), last
