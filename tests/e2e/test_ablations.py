@@ -34,7 +34,7 @@ def write_questions(root: Path) -> None:
     (folder / "BayLing-80.singleturn.en.jsonl").write_text(text)
     with open(root / "sources.tsv", "a", encoding="utf-8") as manifest:
         place = root / "upstream" / "questions"
-        manifest.write(f"questions\tlocal\t{place}\t\t\t\t\tCC0-1.0\tno\ttiny\t\n")
+        manifest.write(f"questions\tlocal\t{place}\t\t\t\t\tCC0-1.0\tno\t\t\n")
 
 
 def ablations(root: Path) -> Path:

@@ -151,7 +151,7 @@ def test_an_archive_writes_nothing_outside_its_folder(tmp_path, what):
         row = (
             "id\tkind\tlocation\trevision\tfiles\tsha256\tbytes\tlicence\tgated\tconfirmed\tnote\n"
         )
-        row += f"evil\turl\t{site.url}/{name}\t\t**\t\t\tCC0-1.0\tno\ttest\t\n"
+        row += f"evil\turl\t{site.url}/{name}\t\t**\t\t\tCC0-1.0\tno\t\t\n"
         (tmp_path / "sources.tsv").write_text(row, encoding="utf-8")
         operations = {"download": {"manifest": str(tmp_path / "sources.tsv")}}
         write_json(tmp_path / "operations.json", operations)

@@ -163,7 +163,7 @@ READERS: dict[str, tuple[Callable[[Path], dict], str]] = {
     ),
     "damaged pages of Parquet": (damaged_parquet, "not a Parquet file"),
     "JSON nested 10,000 deep": (lambda f: alpaca(f, DEEP), "not valid JSON"),
-    "a JSON number of 5,000 digits": (lambda f: alpaca(f, "9" * 5_000), "not valid JSON"),
+    "a JSON number of 5,000 digits": (lambda f: alpaca(f, "9" * 5_000), "value has 5000 digits"),
 }  # fmt: skip
 
 
@@ -216,7 +216,7 @@ def test_the_plan_estimates_what_nobody_states():
     status, said = program("commands.plan", "--study-config", config, cwd=ROOT)
     assert status == 0, said[-2000:]
     assert "estimated for 2, each at the mean size of sources like it" in said
-    assert "unknown" not in said
+    assert "unknown" not in said.partition("Time on this machine")[0]  # of jobs it is told
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,10 @@ Needs Linux and root. Debian's SLURM packages are installed where they are
 missing. All daemons and jobs live in namespaces of their own and end with this
 program; nothing else of the machine is touched. Prints one line a point and,
 last, how many passed.
+
+With ``TREE=`` they are those of another Debian: a folder that mmdebstrap makes of the packages
+below with ``slurm-wlm-mysql-plugin``, ``g++``, ``procps`` and ``clusters.tree.PACKAGES``. In sid of
+November 2026 slurmdbd cannot ask its database with sid's ``libmariadb.so.3``, but with Debian 12's.
 """
 
 from __future__ import annotations

@@ -6,12 +6,10 @@ a branch moves, a size may have been an estimate. Ends with 1 where there is any
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import requests
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
-from sacrebleu import get_langpairs_for_testset
 
 from bayling_study.commands.plan.tables import decimal
 from bayling_study.commands.summary import aligned
@@ -50,14 +48,14 @@ def main() -> int:
     path, table = Path(config.download.manifest), known_sources(config)
     rows = [look_up("source", name, table, path) for name in options.only or table]
     users = studies(path.parent)
-    share_bundle()
 
     def line(row: SourceRow) -> tuple[str, ...]:
+        revision, size, differs = "", None, list[str]()
         try:
             request = DownloadRequest(row, Path(), mirrors=config.download.mirrors)
             revision, size, differs = ask(request)
-        except (StudyError, OSError, HTTPError) as error:  # requests has its own of OSError
-            revision, size, differs = "", None, [" ".join(str(error).split())]
+        except (StudyError, OSError) as error:  # requests has its own of the latter
+            differs = [" ".join(str(error).split())]
         off = 0 if row.kind in (*PINNED_KINDS, "url") else TOLERANCE
         if size and row.bytes and abs(size - row.bytes) > off * row.bytes:
             differs.append(f"{decimal(row.bytes)} is stated")
@@ -86,13 +84,13 @@ def ask(request: DownloadRequest) -> Answer:
     """Returns what the upstream of a row says now.
 
     Raises:
-        StudyError, OSError, HTTPError: it does not have the source, or cannot be asked.
+        StudyError, OSError: it does not have the source, or cannot be asked.
     """
     row, place = request.row, request.mirrored(request.row.location)
     if row.kind == "hub":
         return _hub(row)
     if row.kind == "sacrebleu":
-        pairs = get_langpairs_for_testset(place)
+        pairs = import_module("sacrebleu").get_langpairs_for_testset(place)
         return "", None, [f"no {pair}" for pair in row.files if pair not in pairs]
     if row.kind in CLIENTS:
         command, mark = CLIENTS[row.kind]
@@ -116,11 +114,18 @@ def ask(request: DownloadRequest) -> Answer:
 
 
 def _hub(row: SourceRow) -> Answer:
-    info, _ = first_answer(row, HfApi(), row.revision, files_metadata=True, timeout=SECONDS)
+    share_bundle()
+    hub, errors = import_module("huggingface_hub"), import_module("huggingface_hub.errors")
+    how = {"files_metadata": True, "timeout": SECONDS}
+    try:
+        info, _ = first_answer(row, hub.HfApi(), row.revision, **how)
+    except errors.HTTPError as error:
+        raise StudyError(f"the hub: {error}", where=row.location) from error
     tests = {pattern: matcher(pattern) for pattern in row.files or ("**",)}
     names = [file.rfilename for file in info.siblings]
     differs = [f"nothing matches {p}" for p, test in tests.items() if not any(map(test, names))]
-    differs += ["is gated" if info.gated else "is not gated"] * (bool(info.gated) != row.gated)
+    if bool(info.gated) != row.gated:
+        differs.append("is gated" if info.gated else "is not gated")
     sizes = [f.size or 0 for f in info.siblings if any(t(f.rfilename) for t in tests.values())]
     return str(info.sha), sum(sizes), differs
 

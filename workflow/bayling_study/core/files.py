@@ -107,7 +107,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 def remove_leftovers(path: Path) -> None:
     """Removes what killed attempts to write ``path`` left; nobody else may be writing it."""
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        shutil.rmtree(leftover)
+        if "." not in leftover.name[len(path.name) + 2 : -len(".tmp")]:  # else of ``NAME.MORE``
+            shutil.rmtree(leftover)
 
 
 def _settle(file: Path, usual: int) -> None:

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.core import parquet
 from bayling_study.stages.corpora import __main__ as program
 from bayling_study.stages.corpora import tables
 from bayling_study.stages.corpora.tables import Repeats, key_of
@@ -50,7 +49,6 @@ def test_ten_times_the_rows_take_no_more_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "BATCH_ROWS", 50)
-    monkeypatch.setattr(parquet, "BATCH_ROWS", 50)
     monkeypatch.setattr(tables, "BUFFER", 8)
     build(tmp_path, DISTINCT)  # fills the caches
     (small, kept), (large, same) = build(tmp_path, 300), build(tmp_path, 3000)
@@ -88,7 +86,6 @@ def test_distinct_conversations_and_terms_take_no_more_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "BATCH_ROWS", 50)
-    monkeypatch.setattr(parquet, "BATCH_ROWS", 50)
     monkeypatch.setattr(tables, "BUFFER", 8)
     build_distinct(tmp_path, 100)  # fills the caches
     (small, few), (large, many) = build_distinct(tmp_path, 1000), build_distinct(tmp_path, 10_000)

@@ -252,14 +252,16 @@ def test_what_a_killed_job_was_making_goes_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpora = write_corpora(tmp_path / "corpora")
-    (tmp_path / ".other.1.tmp").mkdir()
+    others = {".other.1.tmp", ".one.more.host-12345678.tmp"}  # of mixtures other, one.more
+    for other in others:
+        (tmp_path / other).mkdir()
     if (child := os.fork()) == 0:
         monkeypatch.setattr(program, "make", lambda task, train, scratch: os._exit(9))
         run_program(corpora, tmp_path / "one", monkeypatch)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    assert len([*tmp_path.glob(".one.*.tmp")]) == 2
+    assert len([*tmp_path.glob(".one.*.tmp")]) == 3
     run_program(corpora, tmp_path / "one", monkeypatch)
-    assert [path.name for path in tmp_path.glob(".*")] == [".other.1.tmp"]
+    assert {path.name for path in tmp_path.glob(".*")} == others
 
 
 def test_the_suite_is_held_out_distinct_and_carries_checks(corpora: Path) -> None:

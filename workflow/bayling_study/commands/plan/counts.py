@@ -1,11 +1,23 @@
 """How much a study has to do: as counted where it was, else as its configuration lets expect."""
 
-from bayling_study.config.suites import InteractiveSuite, TranslationSuite
+from functools import cache
+from pathlib import Path
+
+from bayling_study.config.suites import (
+    FileSuite,
+    FloresSuite,
+    InteractiveSuite,
+    TranslationSuite,
+    Wmt22Suite,
+)
+from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import TunedSystem
 from bayling_study.core.records import stream_prompts
 from bayling_study.dag.chain import mixture_tokens
 from bayling_study.dag.layout import Layout
 
+ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
+"""Suites whose prompts have one turn: to count their lines is enough."""
 FILLED = 0.68
 """Tokens of a conversation per token that its recipe may have, before they are counted: measured
 with the embedded study."""
@@ -13,7 +25,7 @@ with the embedded study."""
 
 def mixture_of(layout: Layout, system: str) -> tuple[int, float]:
     """Returns the conversations and the tokens of a tuned system's mixture."""
-    mixture = layout.config.synthesis.mixtures[layout.system(system, TunedSystem).mixture]
+    mixture = _mixture(layout, system)
     tokens, counted = mixture_tokens(layout, system)
     if not counted:
         limits, most = mixture.recipe_max_tokens, mixture.max_tokens
@@ -25,16 +37,20 @@ def mixture_of(layout: Layout, system: str) -> tuple[int, float]:
 
 def passes(layout: Layout, system: str) -> float:
     """Returns how often a tuned system sees its mixture, which ``max_steps`` may end early."""
-    tuning, (count, _) = layout.config.tuning_of(system), mixture_of(layout, system)
+    tuning, count = layout.config.tuning_of(system), _mixture(layout, system).conversations
     most = tuning.max_steps * tuning.batch / count if tuning.max_steps else tuning.epochs
     return float(min(tuning.epochs, most))
+
+
+def _mixture(layout: Layout, system: str) -> Mixture:
+    return layout.config.synthesis.mixtures[layout.system(system, TunedSystem).mixture]
 
 
 def prompts_of(layout: Layout, suite: str) -> int | None:
     """Returns the prompts of a suite; none where only its source tells them."""
     made = layout.prompts([suite])[0]
     if made.is_file():
-        return made.read_bytes().count(b"\n")
+        return _lines(made, made.stat().st_mtime)
     found = layout.config.suites[suite]
     if isinstance(found, TranslationSuite | InteractiveSuite):
         each = getattr(found, "segments", 0) or getattr(found, "conversations", 0)
@@ -45,9 +61,21 @@ def prompts_of(layout: Layout, suite: str) -> int | None:
 def answers_of(layout: Layout, suite: str) -> float | None:
     """Returns a suite's answers, one for each turn of a prompt; none where nobody knows."""
     made, found = layout.prompts([suite])[0], layout.config.suites[suite]
-    if made.is_file():
-        return sum(len(prompt.turns) for prompt in stream_prompts(made))
+    if made.is_file() and not isinstance(found, ONE_TURN):
+        return _turns(made, made.stat().st_mtime)
     count = prompts_of(layout, suite)
     if count is None or not isinstance(found, InteractiveSuite):
         return count
     return count * sum(n * w for n, w in found.turns.items()) / sum(found.turns.values())
+
+
+@cache
+def _lines(path: Path, _: float) -> int:
+    """Returns the lines of a file that stands as it is since that time."""
+    return path.read_bytes().count(b"\n")
+
+
+@cache
+def _turns(path: Path, _: float) -> int:
+    """Returns the turns of all prompts of a file that stands as it is since that time."""
+    return sum(len(prompt.turns) for prompt in stream_prompts(path))

@@ -109,16 +109,12 @@ class Work:
 
     def _model(self, name: str, prompts: list[str]) -> list[Job]:
         """Returns the jobs that make a system and let it answer."""
-        layout, shape = (
-            self.layout,
-            self.shapes[name],
-        )  # without one, the time of its jobs is not known
+        shape = self.shapes[name]  # without one, the time of its jobs is not known
         system, needs, found = self.config.systems[name], list(prompts), []
         if isinstance(system, TunedSystem):
             mixture, seconds = system.mixture, self._training(name, shape) if shape else None
-            turns = {
-                rule: TURNS[rule] * mixture_of(layout, name)[0] for rule in ("synthesis", "masks")
-            }
+            count = mixture_of(self.layout, name)[0]
+            turns = {rule: TURNS[rule] * count for rule in ("synthesis", "masks")}
             found = [
                 self._plain("synthesis", mixture, [*self.text, *prompts], turns["synthesis"]),
                 self._plain("masks", name, [f"synthesis/{mixture}"], turns["masks"]),

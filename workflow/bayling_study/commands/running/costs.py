@@ -48,7 +48,6 @@ class Costs:
         self.names = job_names(dag)
         records = [*dag.layout.study.glob("runs/*/*.json"), *dag.layout.shared_records()]
         self.before = dict(_before(records))
-        self.answers: dict[tuple[str, float], float] = {}
 
     def __call__(self, rule: str, name: str) -> float:
         """Returns the seconds that a job is expected to take."""
@@ -98,15 +97,8 @@ class Costs:
         return 0.0
 
     def _turns(self, suites: Iterable[str]) -> float:
-        return sum(self._answers(name) for name in suites)
-
-    def _answers(self, suite: str) -> float:
-        """Returns a suite's answers; once they are counted, they stay."""
-        path = self.layout.prompts([suite])[0]
-        key = suite, path.stat().st_mtime if path.is_file() else 0.0
-        if key not in self.answers:
-            self.answers[key] = answers_of(self.layout, suite) or SUITE
-        return self.answers[key]
+        found = (answers_of(self.layout, suite) for suite in suites)
+        return sum(SUITE if count is None else count for count in found)
 
 
 def _before(records: Iterable[Path]) -> Iterator[tuple[tuple[str, str], tuple[float, float]]]:

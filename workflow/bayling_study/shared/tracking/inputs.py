@@ -47,7 +47,12 @@ def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None)
 
 
 def _check_folder(output: Reference, found: Mapping[str, str]) -> None:
-    """Refuses a folder with other files than its job wrote; an added one spoils no result."""
+    """Compares a folder's files with those that its job wrote.
+
+    Raises:
+        StudyError: one was changed, added or is gone. A folder with an added file is as good as
+            it was: its result need not be made again.
+    """
     gone = [name for name in output.files if name not in found]
     if gone:
         _changed("the file is gone", output.path / gone[0], output)

@@ -136,7 +136,11 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
 
 
 def _check_code(planned: str) -> None:
-    """Refuses a job whose program was changed since it was planned, or is of another clone."""
+    """Compares the hash that a job was given with that of the program that runs.
+
+    Raises:
+        StudyError: the code was changed after the workflow had started, or is of another clone.
+    """
     program = host.program()
     now = code_hash(program) if planned and program.startswith(f"{PACKAGE}.stages.") else planned
     if now != planned:

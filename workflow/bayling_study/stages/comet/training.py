@@ -44,7 +44,11 @@ COMMAND_LINE = cli.command(
 
 
 def main() -> None:
-    """Trains, measures and writes the model (``StudyError`` if it ranks held-out damage badly)."""
+    """Trains, measures and writes the model.
+
+    Raises:
+        StudyError: the settings ask for no embedded model, or it does not rank held-out damage.
+    """
     options = COMMAND_LINE.parse_args()
     settings = read_training_settings(options.settings)
     with run_record(options.record, "comet", "training", settings.study, options.code) as run:

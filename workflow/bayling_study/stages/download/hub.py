@@ -94,25 +94,32 @@ def is_commit(revision: str) -> bool:
     return re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
-def first_answer(row: SourceRow, api: Any, revision: str, **more: Any) -> tuple[Any, str]:
-    """Returns what the hub says of the first of a row's repositories that it knows, and which."""
-    errors = importlib.import_module("huggingface_hub.errors")
-    *others, last = row.places
-    for place in others:
-        try:
-            return api.repo_info(**repository(place), revision=revision or None, **more), place
-        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-            LOG.warning("%s: the hub has no %s; asking for the next", row.id, place)
-    return api.repo_info(**repository(last), revision=revision or None, **more), last
-
-
 def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
-    """Returns the commit to fetch, noted where the table leaves it open, and the repository."""
+    """Returns the commit to fetch and the first repository that has it.
+
+    The commit is noted where the table leaves it open.
+    """
     note, wanted = request.raw / "revision", request.revision
     if not is_commit(wanted) and note.exists():
         wanted = note.read_text(encoding="utf-8")
     if len(request.row.places) == 1 and is_commit(wanted):
-        return wanted, request.row.location
+        return wanted, request.row.places[0]
     found, place = first_answer(request.row, api, wanted)
     write_text(note, str(found.sha))
     return str(found.sha), place
+
+
+def first_answer(row: SourceRow, api: Any, revision: str, **how: Any) -> tuple[Any, str]:
+    """Returns what the hub says of the first of a row's repositories that it has, and which it is.
+
+    ``how`` are further arguments of the client's ``repo_info``. The errors are the client's: of
+    the last repository, if it has none.
+    """
+    errors = importlib.import_module("huggingface_hub.errors")
+    *others, last = row.places
+    for place in others:
+        try:
+            return api.repo_info(**repository(place), revision=revision or None, **how), place
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+            LOG.warning("%s: the hub has no %s; asking for the next", row.id, place)
+    return api.repo_info(**repository(last), revision=revision or None, **how), last

@@ -19,7 +19,11 @@ from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment | OddRow]:
-    """Yields each language's pairs, rows of another width as odd (``StudyError``: no column)."""
+    """Yields the pairs of each language's file, and rows that have not so many cells as odd.
+
+    Raises:
+        StudyError: the config lacks a column.
+    """
     for language, upstream in corpus.targets.items():
         path = locate(download, corpus.file(corpus.path, upstream))
         rows = _file(path, corpus, language, _columns(corpus, upstream))

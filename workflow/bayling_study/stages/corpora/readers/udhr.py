@@ -40,7 +40,11 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 
 
 def articles(path: Path) -> dict[str, list[str]]:
-    """Returns the paragraphs by article, ``0`` the preamble (``StudyError`` if there are none)."""
+    """Returns the paragraphs by article; ``0`` is the preamble.
+
+    Raises:
+        StudyError: the file is not UTF-8 or not of this form.
+    """
     found: dict[str, list[str]] = {}
     for part in page_tree(path).iter("header", "article"):
         number = "0" if part.tag == "header" else part.get("data-number")
