@@ -69,6 +69,12 @@ study: envs ## run: run the study to its report (STUDY=NAME for another one, VER
 replay: ## run: score all released outputs and compare with the published values
 	@$(MAKE) --no-print-directory study STUDY=replay
 
+# What did not run stands on the page too, so it is written whatever the run's end was.
+rehearse: envs ## look: prove the whole study in small, before it costs anything (STUDY=NAME)
+	@O=$$(python -m bayling_study.commands.rehearse --study-config $(FILES)) && \
+	{ $(MAKE) --no-print-directory study FILES="$$O" CONFIG= NOTIFY=; status=$$?; \
+	python -m bayling_study.commands.rehearse --study-config $(FILES) --page && exit $$status; }
+
 plan: look ## look: what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
 	@python -m bayling_study.commands.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile config/profiles/$(PROFILE)) $(PLAN)
 
