@@ -1,10 +1,37 @@
 """Section ``rehearsal``: the study is one in small, made from the first rows of every source."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from bayling_study.config.base import Section
+from bayling_study.core.errors import StudyError
+
+FOLDER = "rehearsal"
+"""Below ``study.results`` and ``study.resources``: the roots of all rehearsals."""
+MARK = "REHEARSAL"
+"""A file that marks all below its folder as a rehearsal's."""
+WARNING = (
+    "A rehearsal: the first rows of every source, and random weights. No number means anything."
+)
+
+
+def rehearsed_at(path: Path) -> bool:
+    """Tells whether a path lies in a rehearsal."""
+    resolved = path.expanduser().resolve()
+    return any((folder / MARK).is_file() for folder in (resolved, *resolved.parents))
+
+
+def refuse_rehearsal(path: Path, where: object) -> None:
+    """Refuses what a rehearsal made where a study's is wanted.
+
+    Raises:
+        StudyError: the path lies in a rehearsal.
+    """
+    if rehearsed_at(path):
+        what = f"{path} is of a rehearsal: of a few rows, with random weights"
+        raise StudyError(what, where=where, fix="what the study itself makes: make study")
 
 
 class RehearsalSection(Section):

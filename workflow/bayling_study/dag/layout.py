@@ -11,6 +11,7 @@ from typing import TypeVar
 from bayling_study.config.checks import evaluated
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
+from bayling_study.config.rehearsal import refuse_rehearsal
 from bayling_study.config.sources import NAMED_BY
 from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
 from bayling_study.config.systems import (
@@ -233,6 +234,8 @@ class Layout:
         for where, path in paths.items():
             if not Path(path).expanduser().exists():
                 raise StudyError("the path does not exist", where=f"{where}: {path}")
+            if self.config.rehearsal is None:
+                refuse_rehearsal(Path(path), where)
         comet, published = self.config.comet.path, self.config.report.published
         for key, file in (("comet.path", comet), ("report.published", published)):
             if file is not None and not Path(file).is_file():

@@ -7,6 +7,7 @@ from typing import Any
 
 from bayling_study.commands.why.chain import Verifier, chain_of
 from bayling_study.config.loading import merge
+from bayling_study.config.rehearsal import refuse_rehearsal
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.core.lookup import closest
@@ -83,6 +84,7 @@ def side_of(text: str, results: Path) -> Side:
         hint = f"did you mean {near!r}? " if near else ""
         fix = f"{hint}a results folder, or one of: {', '.join(known) or '(none yet)'}"
         raise StudyError("no study with scores", where=where, fix=fix)
+    refuse_rehearsal(folder, where)
     systems = scored_systems(folder)
     if system and system not in systems:
         what = f"the study has no scores of {system!r}"

@@ -44,7 +44,7 @@ def about(config: StudyConfig) -> dict[str, Any]:
     kinds = list(dict.fromkeys([*FIRST, *WORDINGS]))
     names = {user: [languages.name(code, user) for code in dict.fromkeys(codes)] for user in users}
     return {
-        "study": config.study.name,
+        "study": f"{config.study.name}{' (rehearsal)' if config.rehearsal else ''}",
         "first": len(FIRST),
         "labels": {kind: FIRST.get(kind) or kind.replace("-", " ") for kind in kinds},
         "demands": {user: {kind: WORDINGS[kind][user] for kind in kinds} for user in users},

@@ -11,6 +11,10 @@ from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.preflight import storage
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import reachable
+from bayling_study.commands.rehearse.overlay import overlay_path, rehearsed
+from bayling_study.commands.rehearse.page import PASSED
+from bayling_study.config import StudyConfig
+from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sources.gates import check_gates, page
@@ -27,6 +31,7 @@ def here(dag: Dag) -> Iterator[Outcome]:
     yield from quota(dag, planned)
     yield tracking(dag)
     yield from gates(dag.layout.missing_sources())
+    yield from rehearsal(dag.config)
     missing = [one for one in downloads(dag.layout) if one.state == "missing"]
     if not missing:
         yield ok("downloads", "all sources are present")
@@ -34,6 +39,22 @@ def here(dag: Dag) -> Iterator[Outcome]:
         if missing and not reachable(url):
             fix = "run make fetch where there is a network, or download.mirrors / download.local"
             yield failed("downloads", f"cannot reach {urlsplit(url).hostname} from here", fix)
+
+
+def rehearsal(study: StudyConfig) -> Iterator[Outcome]:
+    """Tells whether this very configuration has been rehearsed, and how that ended."""
+    fix = f"make rehearse STUDY={study.study.name}"
+    path = overlay_path(study)
+    page = path.parent / study.study.name / "rehearsal.txt"
+    if study.rehearsal:
+        return
+    if not path.is_file() or not page.is_file():
+        yield note("rehearsal", "this configuration has had none", fix)
+    elif read_yaml(path)["rehearsal"]["of"] != rehearsed(study):
+        yield note("rehearsal", "the last one was of another configuration", fix)
+    else:
+        said = page.read_text(encoding="utf-8").splitlines()[1]
+        yield ok("rehearsal", said) if said == PASSED else note("rehearsal", said, f"see {page}")
 
 
 def gates(missing: Sequence[SourceRow]) -> Iterator[Outcome]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bayling_study.config import load_config
+from bayling_study.config.rehearsal import refuse_rehearsal
 from bayling_study.config.systems import TunedSystem
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
@@ -67,6 +68,7 @@ def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
     checkpoint = layout.checkpoint(system)
     if not (checkpoint / "config.json").is_file():
         raise StudyError("the system is not trained yet", where=checkpoint, fix="make study")
+    refuse_rehearsal(checkpoint, f"systems.{system}")
     card = model_card(layout, system, repo, base)
     out = layout.study / "publish" / system
     with atomic_directory(out) as scratch:

@@ -12,14 +12,13 @@ import yaml
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.loading import DEFAULT_CONFIG, ROOT
+from bayling_study.config.rehearsal import FOLDER, MARK, WARNING
 from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.files import sha256_json, write_text
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.settings import HASH_DIGITS
 from bayling_study.shared.tracking.record import flatten
 
-FOLDER = "rehearsal"
-"""Below ``study.results`` and ``study.resources``: the roots of all rehearsals."""
 ROWS = 200
 """Rows of each file: news are some forty sentences long, and a study holds out whole documents."""
 MOST: dict[str, int] = {
@@ -64,11 +63,12 @@ def overlay(study: StudyConfig, files: Sequence[Path], gpu: bool) -> dict[str, A
     changed: dict[str, Any] = {
         "extends": [str(file.absolute()) for file in below],
         "study": {
+            "title": f"Rehearsal of {values.title}",
             "results": str(Path(values.results) / FOLDER),
             "resources": str(Path(values.resources) / FOLDER),
         },
         "rehearsal": {"of": rehearsed(study), "rows": ROWS},
-        "tracking": {"experiment": f"{study.tracking.experiment or values.name}-{FOLDER}"},
+        "tracking": {"uri": None, "experiment": None},  # no number of it gets into a lab's store
         "download": {"local": fetched(study)},
     }
     for key, value in flatten(study.model_dump(mode="json")).items():
@@ -115,8 +115,10 @@ def overlay_path(study: StudyConfig) -> Path:
 
 
 def write_overlay(study: StudyConfig, files: Sequence[Path], gpu: bool) -> Path:
-    """Writes the rehearsal's configuration; returns its file."""
+    """Writes the rehearsal's configuration, and marks its folders; returns its file."""
     path = overlay_path(study)
+    for folder in (path.parent / study.study.name, Path(study.study.resources) / FOLDER):
+        write_text(folder / MARK, f"{WARNING}\n")
     text = yaml.safe_dump(overlay(study, files, gpu), sort_keys=False, allow_unicode=True)
     write_text(path, f"# The rehearsal of {study.study.name}, written by `make rehearse`.\n{text}")
     return path

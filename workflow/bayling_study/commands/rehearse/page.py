@@ -18,7 +18,7 @@ from bayling_study.dag.chain import A100_TFLOPS, UTILISATION, hours, mixture_tok
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.shapes import study_models
 
-NAME = "rehearsal"
+PASSED = "every stage ran to the report; nothing needs you"
 
 
 def write_page(study: StudyConfig, rehearsal: StudyConfig, overlay: Path) -> str:
@@ -46,18 +46,20 @@ def write_page(study: StudyConfig, rehearsal: StudyConfig, overlay: Path) -> str
     }
     folder = Path(__file__).parent
     pages = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    write_text(left.layout.study / f"{NAME}.html", pages.get_template("page.html").render(values))
+    write_text(left.layout.study / "rehearsal.html", pages.get_template("page.html").render(values))
     text = as_text(values["name"], values["verdict"], left.needs, tables, values["overlay"])
-    write_text(left.layout.study / f"{NAME}.txt", text)
+    write_text(left.layout.study / "rehearsal.txt", text)
     return text
 
 
 def verdict(left: Left) -> str:
     """Says in one line whether every stage ran, and how much needs somebody."""
     open_jobs = [pair for pair in left.expected() if not left.finished(*pair)]
+    if not open_jobs and not left.needs:
+        return PASSED
     ran = f"{len(open_jobs)} job(s) did not end" if open_jobs else "every stage ran to the report"
     count = len(left.needs)
-    return f"{ran}; {count or 'no'} thing{'s' * (count != 1)} need{'s' * (count == 1)} you"
+    return f"{ran}; {count} thing{'s' * (count != 1)} need{'s' * (count == 1)} you"
 
 
 def as_text(name: str, line: str, needs: list[str], tables: list[Table], overlay: str) -> str:

@@ -50,6 +50,8 @@ class StudyRuns:
         def fill(run: str) -> None:
             sending.send_final(self.store.client, run, values, self.span[1])
             sending.send_parameters(self.store.client, run, flatten(self.settings))
+            if rehearsal := self.settings.get("rehearsal"):
+                self.store.client.set_tag(run, "bayling.rehearsal", rehearsal["of"])
             links = [self._link(PAGES[page.name], f"{run}/artifacts/{page.name}") for page in pages]
             links += [self._link(name, system) for name, system in systems.items()]
             sending.send_note(self.store.client, run, verdict, [*links, *_models(self.jobs)])

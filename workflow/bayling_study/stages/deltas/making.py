@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bayling_study.config.rehearsal import WARNING, rehearsed_at
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, write_json
 from bayling_study.shared.checkpoints.reading import Checkpoint, open_checkpoint
@@ -84,6 +85,7 @@ def _write_card(folder: Path, base: str, facts: dict[str, float]) -> None:
         exact = f"The way back rounds {share:.2%} of the weights, by {facts['largest_error']:.2g} "
         exact += "at most."
     notice = CARD.format(base=base, exact=exact)
+    notice = f"> {WARNING}\n\n{notice}" if rehearsed_at(folder) else notice
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.exists() else ""
     header = ""

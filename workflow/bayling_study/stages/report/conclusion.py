@@ -7,6 +7,7 @@ thing on the page, the last of ``make study``, and MLflow's description of the s
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bayling_study.config.rehearsal import WARNING
 from bayling_study.config.suites import InteractiveSuite, TranslationSuite
 from bayling_study.config.systems import TunedSystem
 from bayling_study.stages.report.cautions import few_segments
@@ -23,9 +24,14 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> list[str]:
     published on them alone, where something is."""
     reproduced = [*_reproduction(study, [row for row in verdicts if row.published is not None])]
     found = [] if study.published_only and reproduced else [*outcomes(study)]
+    warning = [WARNING] if study.config.rehearsal else []
     nothing = "No two systems of this study were compared, and no published value concerns it."
     limits = "; ".join(_limits(study))
-    return [*(found + reproduced or [nothing]), *([f"Limits: {limits}."] if limits else [])]
+    return [
+        *warning,
+        *(found + reproduced or [nothing]),
+        *([f"Limits: {limits}."] if limits else []),
+    ]
 
 
 def _reproduction(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
