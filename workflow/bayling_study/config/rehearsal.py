@@ -12,9 +12,7 @@ FOLDER = "rehearsal"
 """Below ``study.results`` and ``study.resources``: the roots of all rehearsals."""
 MARK = "REHEARSAL"
 """A file that marks all below its folder as a rehearsal's."""
-WARNING = (
-    "A rehearsal: the first rows of every source, and random weights. No number means anything."
-)
+WARNING = "A rehearsal, of the first rows of every source: no number of it means anything."
 
 
 def rehearsed_at(path: Path) -> bool:

@@ -24,14 +24,11 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> list[str]:
     published on them alone, where something is."""
     reproduced = [*_reproduction(study, [row for row in verdicts if row.published is not None])]
     found = [] if study.published_only and reproduced else [*outcomes(study)]
-    warning = [WARNING] if study.config.rehearsal else []
     nothing = "No two systems of this study were compared, and no published value concerns it."
     limits = "; ".join(_limits(study))
-    return [
-        *warning,
-        *(found + reproduced or [nothing]),
-        *([f"Limits: {limits}."] if limits else []),
-    ]
+    if study.config.rehearsal:
+        found.insert(0, WARNING)
+    return [*(found + reproduced or [nothing]), *([f"Limits: {limits}."] if limits else [])]
 
 
 def _reproduction(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
