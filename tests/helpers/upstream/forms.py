@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 
 from helpers.interactive_corpus import NOUNS
@@ -20,17 +22,17 @@ ARTICLES = 24
 ROWS = 12
 """Rows of a language: fewer than those by which a language is told."""
 NLLB = (
-    "ast-en ceb-en ckb-en en-ff en-jv en-kam en-kea en-lb en-lg en-ln en-lo en-luo en-mi en-ny "
-    "en-nso en-om en-sd en-sn en-so en-sw en-tl en-umb en-wo"
-).split()
+    *("ast-en", "ceb-en", "ckb-en", "en-ff", "en-jv", "en-kam", "en-kea", "en-lb", "en-lg"),
+    *("en-ln", "en-lo", "en-luo", "en-mi", "en-ny", "en-nso", "en-om", "en-sd", "en-sn"),
+    *("en-so", "en-sw", "en-tl", "en-umb", "en-wo"),
+)
 """Pairs of OPUS, the codes of each in alphabetical order."""
 OPUS_100 = (
-    "af am an ar as az be bg bn br bs ca cs cy da de dz el eo es et eu fa fi fr fy ga gd gl gu ha "
-    "he hi hr hu hy id ig is it ja ka kk km kn ko ku ky li lt lv mg mk ml mn mr ms mt my nb ne nl "
-    "nn no oc or pa pl ps pt ro ru rw se sh si sk sl sq sr sv ta te tg th tk tr tt ug uk ur uz vi "
-    "wa xh yi yo zh zu"
-).split()
-"""Languages of OPUS-100 besides English."""
+    "afamanarasazbebgbnbrbscacscydadedzeleoeseteufafifrfygagdglguhahehihrhuhyidigisit"
+    "jakakkkmknkokukyliltlvmgmkmlmnmrmsmtmynbnenlnnnoocorpaplpsptrorurwseshsiskslsqsr"
+    "svtatetgthtktrttugukuruzviwaxhyiyozhzu"
+)
+"""The two letters of each language of OPUS-100 besides English."""
 
 
 def news_commentary(language: str) -> bytes:
@@ -61,7 +63,9 @@ def alpaca() -> bytes:
         task = f"Tell the short story number {number} about the following" if given else (
             f"Name three good things about the town in story number {number}."
         )  # fmt: skip
-        rows.append({"instruction": task, "input": given, "output": f"{english} It was a good day."})
+        rows.append(
+            {"instruction": task, "input": given, "output": f"{english} It was a good day."}
+        )
     return json_array(rows, 4)
 
 
@@ -70,9 +74,10 @@ def sharegpt() -> bytes:
     rows = []
     for number, (english, _, chinese) in enumerate(sentences(220, 200)):
         human, gpt = f"What happened in the town, part {number}?", f"{english} People liked it."
+        turns: list[dict[str, str | None]]
         turns = [{"from": "human", "value": human}, {"from": "gpt", "value": gpt}]
         if number % 4 == 1:
-            more = "<div class=\"markdown prose\"><p>And then <b>all</b> went home.</p></div>"
+            more = '<div class="markdown prose"><p>And then <b>all</b> went home.</p></div>'
             turns += [{"from": "human", "value": "And then?"}, {"from": "gpt", "value": more}]
         if number % 9 == 2:
             turns = [turns[1], *turns]  # a half begins where the other ended
@@ -91,7 +96,7 @@ def sharegpt() -> bytes:
 def opus_100() -> Files:
     """A folder a pair, the codes in alphabetical order; some pairs have no test."""
     files: Files = {"README.md": b"---\n---\n", ".gitattributes": b"*.parquet filter=lfs\n"}
-    for code in OPUS_100:
+    for code in re.findall("..", OPUS_100):
         pair = "-".join(sorted(("en", code)))
         struct = pa.struct([(side, pa.string()) for side in pair.split("-")])
         schema = pa.schema([("translation", struct)])

@@ -35,7 +35,8 @@ def json_array(rows: Rows, indent: int) -> bytes:
 def parquet(rows: Rows, schema: pa.Schema | None = None, group: int = 1000) -> bytes:
     """Parquet with the hub's own metadata, in row groups of a size."""
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-    facts = {"info": {"features": {name: {} for name in table.column_names}}}
+    features: dict[str, dict[str, str]] = {name: {} for name in table.column_names}
+    facts = {"info": {"features": features}}
     table = table.replace_schema_metadata({"huggingface": json.dumps(facts)})
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=group)

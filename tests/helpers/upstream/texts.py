@@ -63,12 +63,14 @@ def _article(number: int) -> list[Triple]:
     page = 100 + number
     shown = [
         (f"Show the new {english} on page {page} now.",
-         f"Jetzt {german} auf Seite {page} neu anzeigen.", f"现在在第 {page} 页显示新的{chinese}。"),
+         f"Jetzt {german} auf Seite {page} neu anzeigen.",
+         f"现在在第 {page} 页显示新的{chinese}。"),
         (f"Show the new {english} on page {page} quickly now.",
          f"Jetzt {german} auf Seite {page} schnell neu anzeigen.",
          f"现在在第 {page} 页快速显示新的{chinese}。"),
         (f"Show the new {english} on page {page} now.",
-         f"Jetzt {german} auf Blatt {page} neu anzeigen.", f"现在在第 {page} 页呈现新的{chinese}。"),
+         f"Jetzt {german} auf Blatt {page} neu anzeigen.",
+         f"现在在第 {page} 页呈现新的{chinese}。"),
         (f"The {english} number {page} is wrong. Please check it.",
          f"Hier ist {german} Nummer {page} falsch. Bitte prüfe das.",
          f"第 {page} 号{chinese}有误。请检查一次。"),
