@@ -1,4 +1,4 @@
-"""The rehearsal of the miniature study: it ends with a report that nobody can take for a study's."""
+"""The rehearsal of the miniature study: its report can be taken for no study's."""
 
 import re
 from pathlib import Path
@@ -81,7 +81,9 @@ def test_its_run_in_mlflow_is_marked(left):
 
 
 def test_the_page_to_talk_to_systems_says_so(config, left):
-    assert about(load_config(overlay_path(load_config(config))))["study"] == "tiny (rehearsal)"
+    assert (
+        about(load_config(config, overlay_path(load_config(config))))["study"] == "tiny (rehearsal)"
+    )
 
 
 def test_it_is_not_compared(left):
@@ -92,7 +94,7 @@ def test_it_is_not_compared(left):
 
 
 def test_it_is_not_published(config, left):
-    layout = Layout(load_config(overlay_path(load_config(config))))
+    layout = Layout(load_config(config, overlay_path(load_config(config))))
     with pytest.raises(StudyError, match="is of a rehearsal"):
         gather(layout, "tuned", "org/name", None)
 

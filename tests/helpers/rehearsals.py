@@ -30,7 +30,15 @@ def rehearse(
     written = run(*program)
     assert written.returncode == 0, written.stderr
     overlay = Path(written.stdout.strip())
-    options = ("--cores", "2", "--keep-going", "--show-failed-logs", "--configfile", str(overlay))
+    options = (
+        "--cores",
+        "2",
+        "--keep-going",
+        "--show-failed-logs",
+        "--configfile",
+        str(config),
+        str(overlay),
+    )
     ran = run("snakemake", "--snakefile", str(ROOT / "Snakefile"), *options)
     page = run(*program, "--page")
     assert page.returncode == 0, page.stderr
