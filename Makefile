@@ -5,6 +5,7 @@ CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 CONFIG ?=
 # A folder of config/profiles/: local, slurm, …
 PROFILE ?= local
+PROFILES := config/profiles
 # For `make chat` and `make serve` (several, if you like): a system of the study; for `make plan`: the cluster that trains.
 SYSTEM ?= tuned
 PORT   ?= 8000
@@ -45,12 +46,12 @@ FOLDER = S=$$(python -m bayling_study.dag.folder --study-config $(FILES)) &&
 EXCLUSIVE = $(FOLDER) python -m bayling_study.dag.exclusive --study "$$S" $(if $(filter local,$(PROFILE)),,--keep-locks) --
 # One line a job (VERBOSE=1: all of Snakemake's words, which its log file has anyway).
 LINES = $(if $(VERBOSE),,--logger lines)
-OPTIONS = --configfile $(FILES) --profile config/profiles/$(PROFILE) $(WHERE)
+OPTIONS = --configfile $(FILES) --profile $(PROFILES)/$(PROFILE) $(WHERE)
 SNAKEMAKE = snakemake $(OPTIONS)
 IN_LINES = snakemake $(LINES) $(OPTIONS)
 NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
-WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -lsE '^executor: *slurm *(#|$$)' config/profiles/$(PROFILE)/config*.yaml),$(JOB_NAME))
+WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -lsE '^executor: *slurm *(#|$$)' $(PROFILES)/$(PROFILE)/config*.yaml),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -71,21 +72,21 @@ replay: ## run: score all released outputs and compare with the published values
 
 # What did not run stands on the page too, so it is written whatever the run's end was.
 rehearse: envs ## look: prove the whole study in small, before it costs anything (STUDY=NAME)
-	@O=$$(python -m bayling_study.commands.rehearse --study-config $(FILES)) && \
-	{ $(MAKE) --no-print-directory study FILES="$$O" CONFIG= NOTIFY=; status=$$?; \
+	@O=$$(python -m bayling_study.commands.rehearse --study-config $(FILES) --profile $(PROFILES)/$(PROFILE)) && \
+	{ $(MAKE) --no-print-directory study FILES="$(FILES) $$O" PROFILES="$${O%/*}/profiles" CONFIG= NOTIFY=; status=$$?; \
 	python -m bayling_study.commands.rehearse --study-config $(FILES) --page && exit $$status; }
 
 plan: look ## look: what the study will cost: downloads, disk, memory, hours, jobs (PLAN="--gpus 8 --gpu-gib 80")
-	@python -m bayling_study.commands.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile config/profiles/$(PROFILE)) $(PLAN)
+	@python -m bayling_study.commands.plan --study-config $(FILES) $(if $(filter local,$(PROFILE)),,--profile $(PROFILES)/$(PROFILE)) $(PLAN)
 
 preflight: look ## cluster: check the place that PROFILE=slurm (or another) sends jobs to
-	@python -m bayling_study.commands.preflight --study-config $(FILES) --profile config/profiles/$(PROFILE)
+	@python -m bayling_study.commands.preflight --study-config $(FILES) --profile $(PROFILES)/$(PROFILE)
 
 status: look ## look: the progress of a study that runs here or elsewhere: jobs, training, queue (WATCH=10)
 	@python -m bayling_study.commands.status --study-config $(FILES) $(if $(WATCH),--watch $(WATCH))
 
 resume: look ## run: after Snakemake was killed: cancel the jobs that it left in the scheduler's queue, and continue
-	@$(FOLDER) python -m bayling_study.commands.status.cancel --study $(STUDY) --profile config/profiles/$(PROFILE) $(if $(filter yes,$(GONE)),--gone)
+	@$(FOLDER) python -m bayling_study.commands.status.cancel --study $(STUDY) --profile $(PROFILES)/$(PROFILE) $(if $(filter yes,$(GONE)),--gone)
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(MAKE) --no-print-directory study
 

@@ -3,7 +3,7 @@
 Every source, reader, recipe, template, suite, metric and block of the report stays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,16 @@ from typing import Any
 import yaml
 
 from bayling_study.config import StudyConfig
-from bayling_study.config.loading import DEFAULT_CONFIG, ROOT
 from bayling_study.config.rehearsal import FOLDER, MARK, WARNING
-from bayling_study.config.yaml_files import read_yaml
+from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_text
 from bayling_study.dag.layout import Layout
+from bayling_study.dag.profiles import OWN, Profile
 from bayling_study.dag.settings import HASH_DIGITS
 from bayling_study.shared.tracking.record import flatten
 
+MINUTES = 30
+"""Time limit of every job in a scheduler's queue."""
 ROWS = 200
 """Rows of each file: news are some forty sentences long, and a study holds out whole documents."""
 MOST: dict[str, int] = {
@@ -47,21 +49,23 @@ ON_CORES: dict[str, Any] = {
 """Values that may ask for a GPU."""
 
 
-def overlay(study: StudyConfig, files: Sequence[Path], gpu: bool) -> dict[str, Any]:
-    """Returns the rehearsal of a study as a configuration that extends the study's ``files``.
+def overlay(study: StudyConfig, gpu: bool) -> dict[str, Any]:
+    """Returns what is laid over a study to rehearse it, on cores alone if there is no ``gpu``.
 
     Sources that the study has fetched already are read where they are.
-
-    Args:
-        study: the checked configuration that the files make.
-        files: they, in their order.
-        gpu: whether there is a GPU to run on.
     """
-    values, below = study.study, [*files]
-    if not files or not {"study", "extends"} & set(read_yaml(files[0])):
-        below.insert(0, ROOT / DEFAULT_CONFIG)
-    changed: dict[str, Any] = {
-        "extends": [str(file.absolute()) for file in below],
+    values, changed = study.study, dict[str, Any]()
+    whole = study.model_dump(mode="json")
+    for key, value in flatten(whole).items():
+        new = _smaller(key, value, gpu)
+        if new != value:
+            *sections, last = key.split(".")
+            place, old = changed, whole
+            for section in sections:
+                place, old = place.setdefault(section, {}), old[section]
+            # Where a key of the decoding is set, the others are not the suite's own any more.
+            place |= (old if "decoding" in key else {}) | place | {last: new}
+    return changed | {
         "study": {
             "title": f"Rehearsal of {values.title}",
             "results": str(Path(values.results) / FOLDER),
@@ -71,15 +75,6 @@ def overlay(study: StudyConfig, files: Sequence[Path], gpu: bool) -> dict[str, A
         "tracking": {"uri": None, "experiment": None},  # no number of it gets into a lab's store
         "download": {"local": fetched(study)},
     }
-    for key, value in flatten(study.model_dump(mode="json")).items():
-        new = _smaller(key, value, gpu)
-        if new != value:
-            *sections, last = key.split(".")
-            place = changed
-            for section in sections:
-                place = place.setdefault(section, {})
-            place[last] = new
-    return changed
 
 
 def _smaller(key: str, value: Any, gpu: bool) -> Any:
@@ -104,7 +99,10 @@ def rehearsed(study: StudyConfig) -> str:
     It is of all that decides what is computed: not of places, titles and the network.
     """
     left_out: dict[str, Any] = dict.fromkeys(("rehearsal", "download", "environments"), True)
-    left_out |= {"tracking": True, "study": {"name": True, "results": True, "resources": True}}
+    left_out |= {
+        "tracking": True,
+        "study": dict.fromkeys(("name", "title", "results", "resources"), True),
+    }
     values = study.model_dump(mode="json", exclude=left_out)
     return sha256_json(values)[:HASH_DIGITS]
 
@@ -114,11 +112,26 @@ def overlay_path(study: StudyConfig) -> Path:
     return Path(study.study.results) / FOLDER / f"{study.study.name}.yaml"
 
 
-def write_overlay(study: StudyConfig, files: Sequence[Path], gpu: bool) -> Path:
+def write_profile(profile: Profile, folder: Path) -> None:
+    """Writes a profile that asks for what another one does, but for minutes of time alone.
+
+    Raises:
+        StudyError: its ``set-resources`` are a list.
+    """
+    asked = profile.values.get("set-resources", {})
+    if not isinstance(asked, Mapping):
+        fix = "set-resources: {tuning: {gpu: 8, runtime: 480}, …}"
+        raise StudyError("a rehearsal changes a mapping alone", where=profile.folder, fix=fix)
+    times = {rule: {**asked.get(rule, {}), "runtime": MINUTES} for rule in (*OWN, *asked)}
+    values = {**profile.values, "set-resources": times}
+    write_text(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
+
+
+def write_overlay(study: StudyConfig, gpu: bool) -> Path:
     """Writes the rehearsal's configuration, and marks its folders; returns its file."""
     path = overlay_path(study)
     for folder in (path.parent / study.study.name, Path(study.study.resources) / FOLDER):
         write_text(folder / MARK, f"{WARNING}\n")
-    text = yaml.safe_dump(overlay(study, files, gpu), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(overlay(study, gpu), sort_keys=False, allow_unicode=True)
     write_text(path, f"# The rehearsal of {study.study.name}, written by `make rehearse`.\n{text}")
     return path

@@ -1,0 +1,46 @@
+"""Runs a rehearsal as ``make rehearse`` does: its configuration, the ordinary run, its page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from helpers import ROOT
+
+
+def rehearse(
+    config: Path, cwd: Path, more: Mapping[str, str] | None = None
+) -> tuple[int, str, Path]:
+    """Returns the run's exit status and words, and the folder with what it left.
+
+    ``more`` are variables of its environment.
+    """
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment |= {"HF_HUB_OFFLINE": "1", **(more or {})}
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, "-m", *command]
+        given = environment | {"PYTHONPATH": str(ROOT / "workflow")}
+        return subprocess.run(whole, cwd=cwd, env=given, text=True, capture_output=True)
+
+    program = ("bayling_study.commands.rehearse", "--study-config", str(config))
+    written = run(*program)
+    assert written.returncode == 0, written.stderr
+    overlay = Path(written.stdout.strip())
+    options = (
+        "--cores",
+        "2",
+        "--keep-going",
+        "--show-failed-logs",
+        "--configfile",
+        str(config),
+        str(overlay),
+    )
+    ran = run("snakemake", "--snakefile", str(ROOT / "Snakefile"), *options)
+    page = run(*program, "--page")
+    assert page.returncode == 0, page.stderr
+    words = ran.stdout[-3000:] + ran.stderr[-20000:] + page.stdout
+    return ran.returncode, words, cwd / overlay.with_suffix("")
