@@ -56,8 +56,8 @@ class Repository:
 class Hub:
     """Repositories by ``models/OWNER/NAME`` or ``datasets/OWNER/NAME``.
 
-    ``busy`` requests are answered first that too many came; ``store`` holds what large files were
-    asked for, whose addresses know no account.
+    To the first ``busy`` requests of files it says that too many came; ``store`` holds the large
+    files that were asked for, whose addresses know no account.
     """
 
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Hub:
     def answer(self, handler: Answering) -> None:
         """Answers a request of the hub's client."""
         path = urlsplit(handler.path).path
-        if self.busy:
+        if self.busy and "/resolve/" in path:
             self.busy -= 1
             handler.refuse(429, Retry_After="0", RateLimit='"resolvers";r=0;t=0')
         elif path.startswith("/store/"):
@@ -143,7 +143,8 @@ class Hub:
         digest = hashlib.sha256(files[name]).hexdigest()
         linked = {"X_Linked_Etag": f'"{digest}"', "X_Linked_Size": str(len(files[name]))}
         self.store[digest] = files[name]
-        there = f"{handler.site.url}/store/{digest}?signed=yes"
+        host = handler.site.url.replace("127.0.0.1", "localhost")  # another name: another host
+        there = f"{host}/store/{digest}?signed=yes"
         handler.refuse(302, X_Repo_Commit=commit, Location=there, **linked)
 
 
