@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sentencepiece import SentencePieceProcessor
 from transformers import AutoTokenizer
 
 from bayling_study.config import StudyConfig, load_config
+from bayling_study.config.multiple_choice import HarnessSuite
 from bayling_study.config.rehearsal import RehearsalSection
 from bayling_study.config.study import DownloadSection
 from bayling_study.config.suites import ConstrainedSuite, ExamsSuite, Wmt22Suite
@@ -27,6 +29,7 @@ from bayling_study.stages.generation.published import convert
 from bayling_study.stages.generation.released import configured_items
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.__main__ import builder
+from bayling_study.stages.prompts.harness import expanded
 from helpers import ROOT
 from helpers.upstream import point_hub, upstream
 from helpers.upstream.hub import TOKEN
@@ -141,6 +144,37 @@ def test_released_sets_and_outputs_are_read(name: str, upstreams: Upstreams, out
                 assert not missing or key == "gpt-4" or "zh-prompt" in suite_name
 
 
+def harness_suites() -> dict[str, HarnessSuite]:
+    suites = study("bayling-2-8b").suites.items()
+    return {name: suite for name, suite in suites if isinstance(suite, HarnessSuite)}
+
+
+@pytest.mark.parametrize("name", harness_suites())
+def test_the_harness_reads_every_task(name: str, upstreams: Upstreams, out: Path) -> None:
+    suite = harness_suites()[name]
+    fetch(suite.source, upstreams, out)
+    prompts = builder("harness")(name, suite, PromptContext(1, None, {suite.source: out}))
+    assert set(Counter(prompt.item for prompt in prompts).values()) == {3}
+    assert {prompt.item for prompt in prompts} == {*expanded(name, suite)}
+    for prompt in prompts:
+        assert 0 <= prompt.meta["gold"] < len(prompt.meta["choices"]), prompt.id
+        assert all(prompt.meta["choices"]), prompt.id
+
+
+def test_flores_has_every_language(upstreams: Upstreams, out: Path) -> None:
+    suite = study("bayling-2-8b").suites["flores"]
+    fetch("flores-101", upstreams, out)
+    prompts = builder("flores")("flores", suite, PromptContext(1, None, {"flores-101": out}))
+    counts = Counter(prompt.item for prompt in prompts)
+    assert len(counts) == 402 and set(counts.values()) == {3}
+
+
+def test_the_model_of_spbleu_cuts_a_text(upstreams: Upstreams, out: Path) -> None:
+    fetch("sacrebleu-spm", upstreams, out)
+    path = out / "files" / "sacrebleu_tokenizer_spm.model"
+    assert SentencePieceProcessor(str(path)).encode("In the rain", out_type=str)
+
+
 MODELS = sorted(name for name, row in table().items() if row.location.startswith("models/"))
 
 
@@ -200,3 +234,10 @@ def test_a_tree_of_many_pages_is_read_to_its_end(upstreams: Upstreams, out: Path
     receipt = fetch("opus-100", upstreams, out)
     assert len(receipt["files"]) == 99
     assert sum("/tree/" in path for path in upstreams.asked) > 3
+
+
+def test_no_source_of_a_full_study_is_left_out() -> None:
+    read = {*corpora("parallel"), *corpora("conversations"), *corpora("lexicons"), *MODELS}
+    read |= {suite.source for suite in harness_suites().values()}
+    read |= {"bayling-release", "agieval", "flores-101", "sacrebleu-spm"}
+    assert read == {*table()}

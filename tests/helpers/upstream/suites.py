@@ -123,14 +123,15 @@ HELLASWAG = columns(
     ind=pa.int64(), endings=TEXTS,
 )  # fmt: skip
 Set = tuple[str, Callable[[int], Row], pa.Schema, str, str]
-"""Folder of the harness, rows, columns, splits, configurations that the harness does not ask for."""
+"""Folder of the harness, rows, columns, splits, configurations that it does not ask for."""
 SETS: dict[str, Set] = {
     "facebook/belebele": ("belebele", belebele, columns(
         TEXT, "link flores_passage question mc_answer1 mc_answer2 mc_answer3 mc_answer4 "
         "correct_answer_num dialect ds", question_number=pa.int64()), "test", ""),
     "facebook/xnli": ("xnli", xnli, columns(
         TEXT, "premise hypothesis", label=pa.int64()), "train validation test", ""),
-    "alexandrainst/m_hellaswag": ("okapi/hellaswag_multilingual", m_hellaswag, HELLASWAG, "val", ""),
+    "alexandrainst/m_hellaswag": (
+        "okapi/hellaswag_multilingual", m_hellaswag, HELLASWAG, "val", ""),
     "alexandrainst/m_arc": ("okapi/arc_multilingual", m_arc, columns(
         TEXT, "id instruction option_a option_b option_c option_d option_e answer"),
         "train val test", ""),
@@ -158,7 +159,7 @@ SETS: dict[str, Set] = {
 @cache
 def configurations(folder: str) -> tuple[str, ...]:
     """Returns the configurations that the tasks in a folder of the harness name."""
-    found = {}
+    found: dict[str, None] = {}
     for path in definitions(folder).values():
         values = load_yaml(path, resolve_func=False)
         found[values.get("dataset_name") or "default"] = None
