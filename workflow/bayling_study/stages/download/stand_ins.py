@@ -60,9 +60,7 @@ CONTEXT = 32768
 """Positions with a tokenizer of bytes, of which a text has several times as many as of tokens."""
 
 
-def write_stand_in(
-    row: SourceRow, files: Path, why: str = "", weights: Sequence[str] = ()
-) -> None:
+def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence[str] = ()) -> None:
     """Writes random weights beside a model's small files, the same for the same ``row.id``.
 
     Args:
@@ -104,7 +102,8 @@ def shrunk(values: dict[str, Any]) -> dict[str, Any]:
     Lists with an entry a layer, or a frequency of the rotation, become as short.
     """
     model = values.get("model_type")
-    kind = CONFIG_MAPPING[model] if model in CONFIG_MAPPING else PreTrainedConfig
+    # its `get` knows of no architecture
+    kind = CONFIG_MAPPING[model] if model in CONFIG_MAPPING else PreTrainedConfig  # noqa: SIM401
     names = {key: kind.attribute_map.get(key, key) for key in (*ALWAYS, SHARED)}
     small: dict[str, Any] = {names[key]: value for key, value in ALWAYS.items()}
     small |= {key: value for key, value in SOMETIMES.items() if values.get(key)}
