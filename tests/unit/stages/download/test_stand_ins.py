@@ -131,6 +131,12 @@ def test_without_a_token_all_is_a_stand_in_that_serves_every_template(
     assert tokenizer.decode(told[0, len(ids) :], skip_special_tokens=True).strip()
 
 
+def test_an_interrupted_stand_in_of_a_gated_model_is_made_anew(tmp_path: Path) -> None:
+    write_json(tmp_path / "config.json", {"model_type": "llama"})
+    write_stand_in(row("llama-2-7b-chat"), tmp_path, GATED)
+    assert len(AutoTokenizer.from_pretrained(tmp_path)) == 32000
+
+
 def test_a_gated_model_that_nobody_knows_is_taken_for_a_llama(tmp_path: Path) -> None:
     unknown = row("llama-2-7b-chat").model_copy(update={"id": "mine"})
     write_stand_in(unknown, tmp_path, GATED)
