@@ -4,6 +4,7 @@ comet_probe.py reference FOLDER ROWS OUT          load_from_checkpoint and predi
 comet_probe.py ours FOLDER ROWS OUT BUDGET...     one list of scores a token budget
 comet_probe.py classes FOLDER ROWS                checkpoints of all classes, and their scores
 comet_probe.py both FOLDER ROWS                   the scores of one checkpoint
+comet_probe.py stand-ins ROWS FOLDER...           the same of each, whose weights fit exactly
 comet_probe.py tokenizer FOLDER                   an encoder's files without its config
 comet_probe.py comet-score ARGUMENTS...           the program comet-score, kept in fp32
 """
@@ -71,6 +72,17 @@ def both(place: str, rows: str) -> None:
     ours(place, rows, f"{place}/ours.json", "1", "1000000")
 
 
+def stand_ins(rows: str, *places: str) -> None:
+    """Writes the scores of each checkpoint beside it; its encoder is given a tokenizer."""
+    from comet import load_from_checkpoint
+
+    for place in places:
+        tokenizer(f"{place}/encoder")
+        os.chdir(place)
+        load_from_checkpoint("checkpoints/model.ckpt", strict=True, local_files_only=True)
+        both(place, rows)
+
+
 def tokenizer(folder: str) -> int:
     """Writes a small tokenizer of an encoder; returns its pieces."""
     from bayling_study.stages.comet.tokenizer import train_tokenizer
@@ -115,5 +127,5 @@ if __name__ == "__main__":
         comet_score()
     else:
         known = {"reference": reference, "ours": ours, "classes": classes}
-        known |= {"both": both, "tokenizer": tokenizer}
+        known |= {"both": both, "tokenizer": tokenizer, "stand-ins": stand_ins}
         known[command](*sys.argv[1:])

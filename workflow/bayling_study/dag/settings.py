@@ -76,7 +76,8 @@ UNREAD: dict[str, tuple[str, ...]] = {
     "scoring": (*_ASKING, "decoding", "chat_template"),
     "significance": (*_ASKING, "decoding", "chat_template"),
     "comet.segments": (
-        *("decoding", "zero_shot", "segments", "pivots", "prompt_language", "source", "files"),
+        *("decoding", "zero_shot", "segments", "limit", "pivots", "prompt_language"),
+        *("source", "files"),
     ),
     "report": _ASKING,
 }

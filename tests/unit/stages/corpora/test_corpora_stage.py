@@ -140,6 +140,32 @@ def test_a_corpus_of_which_no_language_has_a_segment_is_a_mistake(
     assert not (tmp_path / "out").exists()
 
 
+def test_languages_that_may_be_missing_are_counted_and_stop_no_other(
+    downloads: dict[str, Path], tmp_path: Path
+) -> None:
+    """One has no file, one no segment that passes; without the key either ends the job."""
+    text = {"de": ["Bitte nicht die rote Lampe drücken, sonst geht alles aus"] * 3, "sw": ["?"] * 3}
+    files = tmp_path / "mined/files"
+    files.mkdir(parents=True)
+    (tmp_path / "mined/manifest.json").write_text("{}", encoding="utf-8")
+    for code, lines in text.items():
+        pair = "-".join(sorted(("en", code)))
+        english = [f"Please do not press the red lamp number {n} or all is dark" for n in range(3)]
+        for side, rows in (("en", english), (code, lines)):
+            (files / f"{pair}.{side}").write_text("\n".join(rows), encoding="utf-8")
+    given = {**downloads, "mined": tmp_path / "mined"}
+    mined = {"source": "mined", "reader": "moses", "path": "{pair}.{side}", "role": "train"}
+    corpora = [{**mined, "languages": [code]} for code in ("fr", "sw", "de")]
+    found = make(given, tmp_path / "out", parallel=corpora, allow_missing=True)["parallel"]
+    assert found["segments"]["de"]["train"] > 0
+    assert found["segments"]["fr"] == found["segments"]["sw"] == {"train": 0, "test": 0}
+    assert found["groups"]["mined/fr"] == {"read": 1, "kept": 0, "rejected": {"no file": 1}}
+    assert "the download has no 'en-fr.en'" in str(found["samples"]["no file"])
+    for number, why in enumerate(["the download has no", "no segment is left of sw"]):
+        with pytest.raises(StudyError, match=why):
+            make(given, tmp_path / "other", parallel=[corpora[number]])
+
+
 def test_a_source_that_is_not_given_is_a_mistake(
     downloads: dict[str, Path], tmp_path: Path
 ) -> None:

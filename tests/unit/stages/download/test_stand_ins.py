@@ -131,6 +131,12 @@ def test_without_a_token_all_is_a_stand_in_that_serves_every_template(
     assert tokenizer.decode(told[0, len(ids) :], skip_special_tokens=True).strip()
 
 
+def test_an_interrupted_stand_in_of_a_gated_model_is_made_anew(tmp_path: Path) -> None:
+    write_json(tmp_path / "config.json", {"model_type": "llama"})
+    write_stand_in(row("llama-2-7b-chat"), tmp_path, GATED)
+    assert len(AutoTokenizer.from_pretrained(tmp_path)) == 32000
+
+
 def test_a_gated_model_that_nobody_knows_is_taken_for_a_llama(tmp_path: Path) -> None:
     unknown = row("llama-2-7b-chat").model_copy(update={"id": "mine"})
     write_stand_in(unknown, tmp_path, GATED)
@@ -174,6 +180,7 @@ OTHERS: dict[str, dict[str, Any]] = {
             "short_factor": [1.0] * 64,
         },
         "original_max_position_embeddings": 4096,
+        "pad_token_id": 0,
     },
     "gpt_neox": {"rotary_pct": 0.25},
     "gpt2": {"n_embd": 768, "n_head": 12, "n_layer": 12, "n_inner": None, "n_positions": 1024},
@@ -195,9 +202,15 @@ def test_models_of_other_families_become_small_too(tmp_path: Path, kind: str) ->
     assert small["torch_dtype"] == "bfloat16" and small == shrunk(small)
 
 
-def test_a_model_that_stays_large_is_refused_before_it_is_made(tmp_path: Path) -> None:
-    values = {**LLAMA_3, "model_type": "opt", "ffn_dim": 16384, "word_embed_proj_dim": 1 << 21}
-    write_json(tmp_path / "config.json", values)
+@pytest.mark.parametrize(
+    "unknown", [{"word_embed_proj_dim": 1 << 21}, {"max_position_embeddings": 1 << 20}]
+)
+def test_a_model_that_stays_large_is_refused_before_it_is_made(
+    tmp_path: Path, unknown: dict[str, int]
+) -> None:
+    values = {**LLAMA_3, "model_type": "opt", "ffn_dim": 16384, "word_embed_proj_dim": 4096}
+    values["vocab_size"] = 500
+    write_json(tmp_path / "config.json", {**values, "pad_token_id": 1, **unknown})
     with pytest.raises(StudyError, match="made small still has"):
         write_stand_in(row("llama-3-8b-instruct"), tmp_path)
 

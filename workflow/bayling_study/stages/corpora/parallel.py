@@ -19,6 +19,7 @@ from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.readers.aligned import refuse_idle_options
+from bayling_study.stages.corpora.readers.locate import AbsentError
 from bayling_study.stages.corpora.splitting import Leaks, is_test
 from bayling_study.stages.corpora.tables import TableRow, distinct, key_of, write_rows
 from bayling_study.stages.corpora.tally import CorpusTally
@@ -32,7 +33,7 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out
 
     Raises:
         StudyError: a source was not given, an upstream file is broken, a side is in another
-            language, or no segment is left of any language of a corpus.
+            language, or no segment is left of any language of a corpus that may not be missing.
     """
     tally, hearing = CorpusTally(), Hearing(section.cleaning.max_foreign_share)
     raw = raw_segments(section, downloads, tally)
@@ -91,10 +92,26 @@ def raw_segments(
         refuse_idle_options(corpus, f"corpora.parallel.{number}")
     for number, corpus in enumerate(section.parallel, start=1):
         what = f"{corpus.source} ({number} of {len(section.parallel)})"
-        read = PARALLEL[corpus.reader](downloads[corpus.source], corpus)
-        for segment in tally.fitting(Progress(what, over=read), f"{corpus.source}/{{language}}"):
-            tidied = segment._replace(text_a=tidy(segment.text_a), text_b=tidy(segment.text_b))
-            yield corpus, tidied
+        for part in _parts(corpus) if section.allow_missing else [corpus]:
+            read = PARALLEL[corpus.reader](downloads[corpus.source], part)
+            group = f"{corpus.source}/{{language}}"
+            try:
+                for segment in tally.fitting(Progress(what, over=read), group):
+                    one, other = tidy(segment.text_a), tidy(segment.text_b)
+                    yield corpus, segment._replace(text_a=one, text_b=other)
+            except AbsentError as error:
+                if not section.allow_missing:
+                    raise
+                group = f"{corpus.source}/{', '.join(part.targets)}"
+                tally.read(group)
+                tally.reject(group, "no file", {"id": str(error)})
+
+
+def _parts(corpus: ParallelCorpus) -> Iterator[ParallelCorpus]:
+    """Yields a corpus language by language."""
+    pivot = {code: name for code, name in corpus.languages.items() if code == corpus.pivot}
+    for code, name in corpus.targets.items():
+        yield corpus.model_copy(update={"languages": {**pivot, code: name}})
 
 
 def clean_and_split(
@@ -167,9 +184,9 @@ def _reject(segment: ParallelSegment, reason: str, tally: CorpusTally) -> None:
 
 
 def _add_missing(section: CorporaSection, counts: dict[str, dict[str, int]]) -> None:
-    """Shows a language without a segment as none; refuses a corpus that has only such."""
+    """Shows a language without a segment as none; a corpus that has only such may be refused."""
     for number, corpus in enumerate(section.parallel):
-        if counts.keys().isdisjoint(corpus.targets):
+        if not section.allow_missing and counts.keys().isdisjoint(corpus.targets):
             what = f"no segment is left of {', '.join(corpus.targets)}"
             fix = "remove the language or loosen corpora.cleaning"
             raise StudyError(what, where=f"corpora.parallel.{number}.languages", fix=fix)

@@ -52,7 +52,7 @@ SOMETIMES = dict.fromkeys(
 """What some say too."""
 SHARED = "num_key_value_heads"
 MOST = 20_000_000
-"""Parameters of a stand-in beside its words: more, and a key of its size was not recognised."""
+"""Parameters of a stand-in beside words of its width: more, and a key was not recognised."""
 SIXTEEN_BITS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 SUFFIXES = (".safetensors", ".bin", "*")
 """How a pattern ends that wants weights; the encoder of a COMET model comes without."""
@@ -60,9 +60,7 @@ CONTEXT = 32768
 """Positions with a tokenizer of bytes, of which a text has several times as many as of tokens."""
 
 
-def write_stand_in(
-    row: SourceRow, files: Path, why: str = "", weights: Sequence[str] = ()
-) -> None:
+def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence[str] = ()) -> None:
     """Writes random weights beside a model's small files, the same for the same ``row.id``.
 
     Args:
@@ -103,7 +101,9 @@ def shrunk(values: dict[str, Any]) -> dict[str, Any]:
     There are ``HEADS`` heads of ``HEAD_SIZE``; if several shared keys and values, some still do.
     Lists with an entry a layer, or a frequency of the rotation, become as short.
     """
-    kind = CONFIG_MAPPING.get(values.get("model_type"), PreTrainedConfig)
+    model = values.get("model_type")
+    # its `get` knows of no architecture
+    kind = CONFIG_MAPPING[model] if model in CONFIG_MAPPING else PreTrainedConfig  # noqa: SIM401
     names = {key: kind.attribute_map.get(key, key) for key in (*ALWAYS, SHARED)}
     small: dict[str, Any] = {names[key]: value for key, value in ALWAYS.items()}
     small |= {key: value for key, value in SOMETIMES.items() if values.get(key)}
@@ -125,9 +125,12 @@ def _write_weights(row: SourceRow, folder: Path, pickled: bool) -> None:
     values = read_json(folder / "config.json")
     named = str(values.get("dtype") or values.get("torch_dtype"))
     dtype = SIXTEEN_BITS.get(named, torch.bfloat16)
-    shapes = stored_shapes(skeleton(folder, dtype))
-    count = sum(torch.Size(shape).numel() for shape in shapes.values() if shape[0] < CONTEXT // 2)
-    if count > MOST:
+    with torch.device("meta"):  # a key that was not recognised may ask for terabytes
+        empty = skeleton(folder, dtype)
+    shapes = stored_shapes(empty)
+    words = getattr(empty.config, "vocab_size", 0) * ALWAYS["hidden_size"]
+    count = sum(torch.Size(shape).numel() for shape in shapes.values())
+    if count > MOST + 2 * words:
         what = f"{values.get('model_type')!r} made small still has {count:,} parameters"
         fix = "leave out its system in the rehearsal"
         raise StudyError(what, where=folder / "config.json", fix=fix)
@@ -135,7 +138,8 @@ def _write_weights(row: SourceRow, folder: Path, pickled: bool) -> None:
         torch.manual_seed(derive_seed(0, row.id))
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)
-    state = {name: model.state_dict()[name].contiguous() for name in shapes}
+    tensors = model.state_dict()
+    state = {name: tensors[name].contiguous() for name in shapes}
     if pickled:
         torch.save(state, folder / "pytorch_model.bin")
     else:

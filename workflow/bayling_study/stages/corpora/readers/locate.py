@@ -6,6 +6,10 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.fetched import files_root
 
 
+class AbsentError(StudyError):
+    """A download does not have a file."""
+
+
 def locate(download: Path, path: str) -> Path:
     """Returns the place of ``path`` among a download's upstream files.
 
@@ -13,25 +17,27 @@ def locate(download: Path, path: str) -> Path:
     the path, so that a new version needs no other config.
 
     Raises:
-        StudyError: the path leaves the download or is not there.
+        AbsentError: it is not there.
+        StudyError: the path leaves the download.
     """
     for base in _bases(download, path):
         if (base / path).exists():
             return base / path
-    raise StudyError(f"the download has no {path!r}", where=files_root(download))
+    raise AbsentError(f"the download has no {path!r}", where=files_root(download))
 
 
 def locate_all(download: Path, pattern: str) -> list[Path]:
     """Returns the files that a path with ``*`` and ``**`` stands for, in the order of their names.
 
     Raises:
-        StudyError: the path leaves the download, or there is no such file.
+        AbsentError: there is no such file.
+        StudyError: the path leaves the download.
     """
     for base in _bases(download, pattern):
         found = sorted(path for path in base.glob(pattern) if path.is_file())
         if found:
             return found
-    raise StudyError(f"the download has no {pattern!r}", where=files_root(download))
+    raise AbsentError(f"the download has no {pattern!r}", where=files_root(download))
 
 
 def _bases(download: Path, path: str) -> list[Path]:
