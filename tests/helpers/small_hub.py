@@ -141,6 +141,7 @@ def run(
     options = ["--operations", "operations.json", "--record", "r.json", "--source", "m"]
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("HF_")},
+        "HF_HUB_OFFLINE": "1",  # as `make` has it for all programs
         "HF_ENDPOINT": site.url,
         "HF_HOME": str(folder / "home"),
         "PYTHONPATH": str(ROOT / "workflow"),

@@ -110,7 +110,8 @@ def command(tmp_path: Path, *rows: tuple[str, ...], **environment: str) -> tuple
             *(sys.executable, "-m", "bayling_study.commands.sources", "--study-config"),
             *(str(ROOT / "config/config.yaml"), str(config)),
         ],
-        env=kept | {"PYTHONPATH": str(ROOT / "workflow"), **environment},
+        # as `make` has it for all programs
+        env=kept | {"PYTHONPATH": str(ROOT / "workflow"), "HF_HUB_OFFLINE": "1", **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -22,9 +22,8 @@ from bayling_study.core.progress import Progress
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sources.table import SourceRow, known_sources
 from bayling_study.stages.download.archives import matcher
-from bayling_study.stages.download.certificates import share_bundle
 from bayling_study.stages.download.clients import run
-from bayling_study.stages.download.hub import first_answer
+from bayling_study.stages.download.hub import first_answer, online_hub
 from bayling_study.stages.download.package_index import index_links, is_archive
 from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import Policy
@@ -114,8 +113,7 @@ def ask(request: DownloadRequest) -> Answer:
 
 
 def _hub(row: SourceRow) -> Answer:
-    share_bundle()
-    hub, errors = import_module("huggingface_hub"), import_module("huggingface_hub.errors")
+    hub, errors = online_hub(), import_module("huggingface_hub.errors")
     how = {"files_metadata": True, "timeout": SECONDS}
     try:
         info, _ = first_answer(row, hub.HfApi(), row.revision, **how)

@@ -75,22 +75,13 @@ def costs(study: StudyConfig, left: Left) -> Table:
     """Returns what the real run costs by what was measured here, beside the plan's own."""
     real, rows = Layout(study), []
     sources = downloads(real)
-    size, used = sum(one.bytes or 0 for one in sources), set(real.corpus_sources())
+    size = sum(one.bytes or 0 for one in sources)
     fetched = [job.record["metrics"] for (stage, _), job in left.jobs.items()
                if stage == "download" and "seconds" in job.record["metrics"]]  # fmt: skip
     rate = sum(one["bytes"] for one in fetched) / max(sum(o["seconds"] for o in fetched), 1e-9)
     if fetched:
         said = f"{decimal(rate)}/s as with the small files here, one source after the other"
         rows.append(("download", f"{size / max(rate, 1) / 3600:.1f} h", decimal(size), said))
-    text = sum(one.bytes or 0 for one in sources if one.row.id in used)
-    read = sum(path.stat().st_size for source in used
-               for path in (left.layout.download(source) / "files").rglob("*")
-               if path.is_file())  # fmt: skip
-    if left.finished("corpora", "corpora") and read and text:
-        record = left.jobs["corpora", "corpora"].record
-        took = (record["end"] - record["start"]) * text / read
-        said = f"time grows with the bytes of the sources ({decimal(read)} here), start included"
-        rows.append(("corpora", f"{took / 3600:.1f} h of one core", decimal(text), said))
     shapes = study_models(real)
     for name in real.names(TunedSystem):
         mixture = real.system(name, TunedSystem).mixture

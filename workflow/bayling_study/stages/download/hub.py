@@ -9,6 +9,7 @@ repositories that hold the same; the first that the hub knows is taken, and the 
 
 import importlib
 import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,16 @@ WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".h5", ".ind
 
 class GatedError(StudyError):
     """The hub wants terms accepted, or a token."""
+
+
+def online_hub() -> Any:
+    """Returns huggingface_hub, on line, and with the certificates that requests trusts.
+
+    It is imported here because that is slow, and the workflow reads this package often.
+    """
+    share_bundle()
+    os.environ["HF_HUB_OFFLINE"] = "0"  # `make` has 1, for the jobs that must ask no hub
+    return importlib.import_module("huggingface_hub")
 
 
 def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
@@ -50,9 +61,7 @@ def open_repository(request: DownloadRequest) -> Iterator[tuple[Any, str, dict[s
         StudyError: terms not accepted, no token, no such repository or revision,
             or the network gave up; in the block too.
     """
-    # Imported late: it is slow to import, and the workflow reads this package often.
-    share_bundle()
-    hub = importlib.import_module("huggingface_hub")
+    hub = online_hub()
     errors = importlib.import_module("huggingface_hub.errors")
     if request.row.gated and not hub.get_token():  # refused before anything starts
         raise gated(request)

@@ -144,6 +144,7 @@ class _Part:
                 names = self.some(hub.HfApi().list_repo_files(**where), place, hub)
                 small = [name for name in names if not name.endswith(WEIGHTS)]
                 hub.snapshot_download(**where, allow_patterns=small, local_dir=self.request.files)
+                self.brought = sum(fact.bytes for fact in describe_files(self.request.files))
         except GatedError as error:
             self.stand_in([], error.what)
         else:
