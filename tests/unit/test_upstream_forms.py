@@ -206,7 +206,7 @@ def test_with_an_accepted_token_a_gated_model_comes_with_its_template(
     turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
     asked = tokenizer.apply_chat_template(turns, tokenize=False)
     assert asked.startswith(
-        ("</s>[INST] Hello. [/INST] Hi.", "<|begin_of_text|><|start_header_id|>")
+        ("<s>[INST] Hello. [/INST] Hi.", "<|begin_of_text|><|start_header_id|>")
     )
 
 
