@@ -33,6 +33,8 @@ from bayling_study.stages.prompts.harness import expanded
 from helpers import ROOT
 from helpers.upstream import point_hub, upstream
 from helpers.upstream.hub import TOKEN
+from helpers.upstream.release import SEGMENTS, segments
+from helpers.upstream.sacrebleu_cache import fill
 from helpers.upstream.server import Upstreams
 
 WEIGHTS = (".safetensors", ".bin", ".ckpt")
@@ -206,7 +208,7 @@ def test_with_an_accepted_token_a_gated_model_comes_with_its_template(
     turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
     asked = tokenizer.apply_chat_template(turns, tokenize=False)
     assert asked.startswith(
-        ("</s>[INST] Hello. [/INST] Hi.", "<|begin_of_text|><|start_header_id|>")
+        ("<s>[INST] Hello. [/INST] Hi.", "<|begin_of_text|><|start_header_id|>")
     )
 
 
@@ -234,6 +236,24 @@ def test_a_tree_of_many_pages_is_read_to_its_end(upstreams: Upstreams, out: Path
     receipt = fetch("opus-100", upstreams, out)
     assert len(receipt["files"]) == 99
     assert sum("/tree/" in path for path in upstreams.asked) > 3
+
+
+FAULT = pytest.mark.xfail(strict=True, reason="a part takes pairs of languages for names of files")
+
+
+@pytest.mark.parametrize("first", [0, pytest.param(3, marks=FAULT)])
+def test_wmt22_comes_from_a_filled_folder_of_sacrebleu(first: int, tmp_path: Path) -> None:
+    few = ("zh-en", "en-cs", "de-fr")
+    row = Layout(study("bayling-7b")).row("wmt22")
+    row = row.model_copy(update={"first": first, "files": few})
+    out = tmp_path / "resources" / "download" / "wmt22"
+    fill(out / "raw" / "whole" / "raw" if first else out / "raw")
+    ensure(row, out, DownloadSection(retries=0), SMALL if first else None)
+    suite = Wmt22Suite(kind="wmt22", source="wmt22", directions=list(few))
+    prompts = builder("wmt22")("wmt22", suite, PromptContext(1, None, {"wmt22": out}))
+    assert Counter(prompt.item for prompt in prompts) == dict.fromkeys(few, first or SEGMENTS)
+    said = [prompt.references[0] for prompt in prompts if prompt.item == "en-cs"]
+    assert said == [text for _, text in segments("en-cs")[: len(said)]]
 
 
 def test_no_source_of_a_full_study_is_left_out() -> None:

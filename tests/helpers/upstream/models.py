@@ -15,6 +15,7 @@ from helpers.hub_models import CONFIGS, small_files
 from helpers.upstream.hub import Repository
 from helpers.upstream.packing import Files
 from helpers.upstream.texts import sentences
+from helpers.upstream.vocabularies import llama, llama_3
 
 LLAMA_2_CHAT = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ '[INST] <<SYS>>\\n' + "
@@ -78,16 +79,21 @@ def _files(source: str) -> Files:
     files: Files = {"README.md": b"---\nlicense: other\n---\n", ".gitattributes": b""}
     with TemporaryDirectory() as scratch:
         folder = small_files(Path(scratch, "model"), source)
+        if source in CONFIGS:
+            (llama_3 if "llama-3" in source else llama)().save_pretrained(folder)
         for path in folder.iterdir():
             files[path.name] = path.read_bytes()
     if source == "wmt22-comet-da":
         return files | {"checkpoints/model.ckpt": NO_WEIGHTS, "LICENSE": b"Apache License\n"}
     if source == "xlm-roberta-large":
         return files | _encoder()
-    if chat := CHATS.get(source):
+    if chat := CHATS.get(source):  # in the file where both have it, not in one of its own
         settings = json.loads(files["tokenizer_config.json"])
         files["tokenizer_config.json"] = json.dumps({**settings, "chat_template": chat}).encode()
-    if CONFIGS[source]["vocab_size"] == 32000:
+    if "llama-3" in source:
+        ids = {"bos_token_id": 128000, "eos_token_id": [128001, 128009]}
+        files["generation_config.json"] = json.dumps(ids).encode()
+    else:
         files["tokenizer.model"] = sentence_pieces()
     shards = [f"{number:05}-of-00002" for number in (1, 2)]
     index = json.dumps({"metadata": {"total_size": 13476839424}, "weight_map": {}}).encode()

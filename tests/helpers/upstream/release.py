@@ -28,6 +28,9 @@ PASSAGES = {
 """Exams whose rows have a passage; ``sat-math`` has an empty one."""
 SHORT = {"sat-en", "sat-en-without-passage", "sat-math"}
 """Exams whose rows have no ``answer``."""
+CHINESE = {task for task in EXAM_TASKS if task.startswith("gaokao-")} - {"gaokao-english"} | {
+    "logiqa-zh"
+}
 PLAIN = {"logiqa-en", "logiqa-zh", "lsat-ar", "lsat-lr", "lsat-rc"}
 """Exams whose rows have ``null`` for ``other``."""
 
@@ -68,7 +71,7 @@ def bayling() -> bytes:
     for folder, model in SYSTEMS.items():
         for task in EXAM_TASKS:
             path = f"exp/examination/{folder}/predict.{model}.{task}.zero-shot.jsonl"
-            files[path] = json_lines(_answer(folder, number) for number in range(SEGMENTS))
+            files[path] = json_lines(_answer(folder, task, number) for number in range(SEGMENTS))
     reviews = json_lines([review(number) for number in (1, 2, 3)])
     files["exp/general_tasks/GPT4-REVIEW/bayling-7b.vs.alpaca.multiturn.en.jsonl"] = reviews
     return tar_gz(files, "BayLing-8f6ecb9")
@@ -83,9 +86,13 @@ def _constraints(direction: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _answer(folder: str, number: int) -> dict[str, Any]:
+def _answer(folder: str, task: str, number: int) -> dict[str, Any]:
     """A row of an exam's answers: a chat of OpenAI's, or what a text server gave."""
     text = f"Answer is choice ({'ABCD'[number % 4]})"
+    if task in CHINESE:
+        text = f"答案是选项({'ABCD'[number % 4]})"
+    if task == "gaokao-mathcloze":
+        text = f"答案：{number + 1}"
     usage = {"prompt_tokens": 64, "completion_tokens": 8, "total_tokens": 72}
     if folder == "gpt-3.5-turbo":
         message = {"role": "assistant", "content": text}
@@ -99,7 +106,7 @@ def questions(task: str) -> list[dict[str, Any]]:
     """Returns the rows of an exam: a passage or none, choices, a label or an answer."""
     rows = []
     for number, (english, _, chinese) in enumerate(sentences(SEGMENTS, 700)):
-        story = chinese if "gaokao" in task or task.endswith("zh") else english
+        story = chinese if task in CHINESE else english
         passage = ("" if task == "sat-math" else story) if task in PASSAGES else None
         row: dict[str, Any] = {"passage": passage, "question": f"{story} (1+{number})?"}
         row |= {"options": [f"({letter}){number}{letter}" for letter in "ABCD"]}

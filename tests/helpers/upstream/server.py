@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from helpers.download_server import Site, served
@@ -37,6 +38,15 @@ class Upstreams:
     def mirrors(self) -> dict[str, str]:
         """What ``download.mirrors`` is to say."""
         return {f"https://{host}": f"{self.endpoint}/{host}" for host in self.hosts}
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """Returns what points a process at the server, with no account and a cache of its own."""
+        here = "127.0.0.1,localhost"
+        account = {"HF_TOKEN": "", "HF_HUB_OFFLINE": "0"}
+        return {
+            **account, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(home),
+            "NO_PROXY": here, "no_proxy": here,
+        }  # fmt: skip
 
     def content(self, path: str) -> bytes | None:
         """Returns the file of a path that begins with a host, made only once."""
