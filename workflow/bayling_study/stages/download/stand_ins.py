@@ -59,11 +59,10 @@ def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence
             of its architecture.
     """
     note = {"why": why} if why else {}
-    comet = sorted(files.rglob(HPARAMS))
-    if comet or HPARAMS in row.files:
-        folder = comet[0].parent if comet else files
-        write_comet(row, folder, shrunk)
-        write_json(folder / NOTE, {"tokenizer": "none", **note})
+    comet = min(files.rglob(HPARAMS), default=files / HPARAMS)
+    if comet.exists() or HPARAMS in row.files:
+        write_comet(row, comet, shrunk)
+        write_json(comet.with_name(NOTE), {"tokenizer": "none", **note})
         return
     if why:
         _make_small_files(row, files)
