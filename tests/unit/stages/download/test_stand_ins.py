@@ -194,6 +194,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "pad_token_id": 0,
     },
     "gpt_neox": {"rotary_pct": 0.25},
+    "gptj": {"rotary_dim": 64, "n_embd": 4096, "n_head": 16, "n_layer": 28},
     "gpt2": {"n_embd": 768, "n_head": 12, "n_layer": 12, "n_inner": None, "n_positions": 1024},
 }
 
@@ -202,7 +203,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 def test_models_of_other_families_become_small_too(tmp_path: Path, kind: str) -> None:
     common = {key: LLAMA_3[key] for key in (*sorted(SMALL), "torch_dtype")}
     values = {"model_type": kind.split()[0], "vocab_size": 500, **common, **OTHERS[kind]}
-    if kind == "gpt2":
+    if kind in ("gpt2", "gptj"):
         values = {key: value for key, value in values.items() if key not in SMALL}
     write_json(tmp_path / "config.json", {"bos_token_id": 1, "eos_token_id": 2, **values})
     write_stand_in(row("llama-3-8b-instruct"), tmp_path)

@@ -33,7 +33,7 @@ ALWAYS = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH}
 ALWAYS |= {"num_hidden_layers": LAYERS, "num_attention_heads": HEADS}
 """What every ``config.json`` says of its size, by transformers' common names."""
 SOMETIMES = dict.fromkeys(("n_inner", "ffn_dim", "moe_intermediate_size"), 2 * WIDTH)
-SOMETIMES |= {"head_dim": HEAD_SIZE}
+SOMETIMES |= {"head_dim": HEAD_SIZE, "rotary_dim": HEAD_SIZE}
 """What some say too."""
 SHARED = "num_key_value_heads"
 MOST = 20_000_000
