@@ -216,7 +216,8 @@ def test_models_of_other_families_become_small_too(tmp_path: Path, kind: str) ->
 
 
 @pytest.mark.parametrize(
-    "unknown", [{"word_embed_proj_dim": 1 << 21}, {"max_position_embeddings": 1 << 20}]
+    "unknown",
+    [{"word_embed_proj_dim": 1 << 21, "vocab_size": 128256}, {"max_position_embeddings": 1 << 20}],
 )
 def test_a_model_that_stays_large_is_refused_before_it_is_made(
     tmp_path: Path, unknown: dict[str, int]

@@ -72,12 +72,12 @@ def write_comet(
     model, words = ENCODERS[name]
     shape = {"vocab_size": words, "max_position_embeddings": 514, "type_vocab_size": 1}
     config = CONFIG_MAPPING[model](**shrunk({"model_type": model, **shape}))
-    layers, values = config.num_hidden_layers, {**CLASSES[kind], **values}
-    for key in {"layer", "sent_layer", "word_layer"} & values.keys():
-        values[key] = min(values[key], layers) if values[key] != "mix" else "mix"
+    layers, known = config.num_hidden_layers, {**CLASSES[kind], **values}
+    for key in {"layer", "sent_layer", "word_layer"} & known.keys():
+        values[key] = min(known[key], layers) if known[key] != "mix" else "mix"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(0, row.id))
-        state = _head(values, config.hidden_size, layers + 1)  # the embeddings are one
+        state = _head(known, config.hidden_size, layers + 1)  # the embeddings are one
         encoder = AutoModel.from_config(config, add_pooling_layer=False)
     encoder.state_dict(destination=state, prefix="encoder.model.")
     (path.parent / "checkpoints").mkdir(exist_ok=True)
