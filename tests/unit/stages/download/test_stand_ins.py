@@ -181,8 +181,20 @@ OTHERS: dict[str, dict[str, Any]] = {
         },
         "original_max_position_embeddings": 4096,
         "pad_token_id": 0,
+        "auto_map": {"AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM"},
+    },
+    "phi3 in part": {
+        "rope_scaling": {
+            "type": "longrope",
+            "long_factor": [1.0] * 48,
+            "short_factor": [1.0] * 48,
+        },
+        "original_max_position_embeddings": 4096,
+        "partial_rotary_factor": 0.75,
+        "pad_token_id": 0,
     },
     "gpt_neox": {"rotary_pct": 0.25},
+    "gptj": {"rotary_dim": 64, "n_embd": 4096, "n_head": 16, "n_layer": 28},
     "gpt2": {"n_embd": 768, "n_head": 12, "n_layer": 12, "n_inner": None, "n_positions": 1024},
 }
 
@@ -190,8 +202,8 @@ OTHERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", OTHERS)
 def test_models_of_other_families_become_small_too(tmp_path: Path, kind: str) -> None:
     common = {key: LLAMA_3[key] for key in (*sorted(SMALL), "torch_dtype")}
-    values = {"model_type": kind, "vocab_size": 500, **common, **OTHERS[kind]}
-    if kind == "gpt2":
+    values = {"model_type": kind.split()[0], "vocab_size": 500, **common, **OTHERS[kind]}
+    if kind in ("gpt2", "gptj"):
         values = {key: value for key, value in values.items() if key not in SMALL}
     write_json(tmp_path / "config.json", {"bos_token_id": 1, "eos_token_id": 2, **values})
     write_stand_in(row("llama-3-8b-instruct"), tmp_path)
@@ -200,10 +212,12 @@ def test_models_of_other_families_become_small_too(tmp_path: Path, kind: str) ->
     assert sum(parameter.numel() for parameter in model.parameters()) < 2_000_000
     small = read_json(tmp_path / "config.json")
     assert small["torch_dtype"] == "bfloat16" and small == shrunk(small)
+    assert kind != "gpt2" or set(small) & SMALL == {"intermediate_size"}, "names of its own"
 
 
 @pytest.mark.parametrize(
-    "unknown", [{"word_embed_proj_dim": 1 << 21}, {"max_position_embeddings": 1 << 20}]
+    "unknown",
+    [{"word_embed_proj_dim": 1 << 21, "vocab_size": 128256}, {"max_position_embeddings": 1 << 20}],
 )
 def test_a_model_that_stays_large_is_refused_before_it_is_made(
     tmp_path: Path, unknown: dict[str, int]

@@ -12,13 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import (
-    CONFIG_MAPPING,
-    AutoConfig,
-    AutoModelForCausalLM,
-    PreTrainedConfig,
-    PreTrainedTokenizerFast,
-)
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
@@ -28,32 +22,22 @@ from bayling_study.shared.checkpoints.skeleton import skeleton, stored_shapes
 from bayling_study.shared.sizing.shape import LLAMA_7B, PUBLISHED
 from bayling_study.shared.sources.fetched import checkpoint_of
 from bayling_study.shared.sources.table import SourceRow
-from bayling_study.shared.templates.definitions import (
-    END_OF_TEXT,
-    END_OF_TURN,
-    HEADER,
-    HEADER_END,
-)
+from bayling_study.shared.templates import definitions
 from bayling_study.shared.templates.jinja import chat_template
 from bayling_study.stages.download.stand_in_comet import HPARAMS, write_comet
 
 NOTE = "stand-in.json"
 HEADS, HEAD_SIZE, LAYERS = 4, 16, 2
-ALWAYS = {
-    "hidden_size": HEADS * HEAD_SIZE,
-    "intermediate_size": 2 * HEADS * HEAD_SIZE,
-    "num_hidden_layers": LAYERS,
-    "num_attention_heads": HEADS,
-}
+WIDTH = HEADS * HEAD_SIZE
+ALWAYS = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH}
+ALWAYS |= {"num_hidden_layers": LAYERS, "num_attention_heads": HEADS}
 """What every ``config.json`` says of its size, by transformers' common names."""
-SOMETIMES = dict.fromkeys(
-    ("n_inner", "ffn_dim", "moe_intermediate_size"), ALWAYS["intermediate_size"]
-) | {"head_dim": HEAD_SIZE}
+SOMETIMES = dict.fromkeys(("n_inner", "ffn_dim", "moe_intermediate_size"), 2 * WIDTH)
+SOMETIMES |= {"head_dim": HEAD_SIZE, "rotary_dim": HEAD_SIZE}
 """What some say too."""
 SHARED = "num_key_value_heads"
 MOST = 20_000_000
 """Parameters of a stand-in beside words of its width: more, and a key was not recognised."""
-SIXTEEN_BITS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 SUFFIXES = (".safetensors", ".bin", "*")
 """How a pattern ends that wants weights; the encoder of a COMET model comes without."""
 CONTEXT = 32768
@@ -74,25 +58,23 @@ def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence
         StudyError: the source has no ``config.json``, or transformers cannot build a small model
             of its architecture.
     """
-    note = {"tokenizer": "stand-in", "why": why} if why else {"tokenizer": "upstream"}
-    hparams = next(iter(sorted(files.rglob(HPARAMS))), files / HPARAMS)
-    if hparams.is_file() or HPARAMS in row.files:
-        write_comet(row, hparams.parent, shrunk)
-        write_json(hparams.parent / NOTE, {**note, "tokenizer": "none"})
+    note = {"why": why} if why else {}
+    comet = min(files.rglob(HPARAMS), default=files / HPARAMS)
+    if comet.exists() or HPARAMS in row.files:
+        write_comet(row, comet, shrunk)
+        write_json(comet.with_name(NOTE), {"tokenizer": "none", **note})
         return
-    folder = checkpoint_of(files)
-    if folder is None and why:
-        folder = files
-        _make_small_files(row, folder)
-    if folder is None:
+    if why:
+        _make_small_files(row, files)
+    found = checkpoint_of(files)
+    if found is None:
         fix = "a source of the same model with config.json and safetensors; or leave out its system"
         what = "a rehearsal's stand-in needs the model's config.json, which the source has not"
         raise StudyError(what, where=f"source {row.id}", fix=fix)
-    where = folder / "config.json"
-    write_json(where, shrunk(read_json(where)))
+    write_json(found / "config.json", shrunk(read_json(found / "config.json")))
     if not row.files or any(pattern.endswith(SUFFIXES) for pattern in row.files):
-        _write_weights(row, folder, all(name.endswith(".bin") for name in weights or ("",)))
-    write_json(folder / NOTE, note)
+        _write_weights(row, found, bool(weights) and all(name.endswith(".bin") for name in weights))
+    write_json(found / NOTE, {"tokenizer": "stand-in" if why else "upstream", **note})
 
 
 def shrunk(values: dict[str, Any]) -> dict[str, Any]:
@@ -102,9 +84,9 @@ def shrunk(values: dict[str, Any]) -> dict[str, Any]:
     Lists with an entry a layer, or a frequency of the rotation, become as short.
     """
     model = values.get("model_type")
-    # its `get` knows of no architecture
-    kind = CONFIG_MAPPING[model] if model in CONFIG_MAPPING else PreTrainedConfig  # noqa: SIM401
-    names = {key: kind.attribute_map.get(key, key) for key in (*ALWAYS, SHARED)}
+    kind = model in CONFIG_MAPPING and CONFIG_MAPPING[model]  # its `get` knows of none
+    named = getattr(kind, "attribute_map", {})
+    names = {key: named.get(key, key) for key in (*ALWAYS, SHARED)}
     small: dict[str, Any] = {names[key]: value for key, value in ALWAYS.items()}
     small |= {key: value for key, value in SOMETIMES.items() if values.get(key)}
     shared = values.get(names[SHARED], getattr(kind, names[SHARED], None))
@@ -115,7 +97,8 @@ def shrunk(values: dict[str, Any]) -> dict[str, Any]:
         small["layer_types"] = values["layer_types"][:LAYERS]
     for key in ("rope_scaling", "rope_parameters"):
         rope = values.get(key) or {}
-        lists = {name: item[: HEAD_SIZE // 2] for name, item in rope.items() if type(item) is list}
+        turned = int(HEAD_SIZE * ({**values, **rope}.get("partial_rotary_factor") or 1)) // 2
+        lists = {name: item[:turned] for name, item in rope.items() if isinstance(item, list)}
         small |= {key: {**rope, **lists}} if lists else {}
     return {**values, **small}
 
@@ -123,21 +106,19 @@ def shrunk(values: dict[str, Any]) -> dict[str, Any]:
 def _write_weights(row: SourceRow, folder: Path, pickled: bool) -> None:
     """Writes the model that ``config.json`` describes, in its own 16-bit type."""
     values = read_json(folder / "config.json")
-    named = str(values.get("dtype") or values.get("torch_dtype"))
-    dtype = SIXTEEN_BITS.get(named, torch.bfloat16)
+    half = "float16" in (values.get("dtype"), values.get("torch_dtype"))
+    dtype = torch.float16 if half else torch.bfloat16
     with torch.device("meta"):  # a key that was not recognised may ask for terabytes
-        empty = skeleton(folder, dtype)
+        config = (empty := skeleton(folder, dtype)).config
     shapes = stored_shapes(empty)
-    words = getattr(empty.config, "vocab_size", 0) * ALWAYS["hidden_size"]
     count = sum(torch.Size(shape).numel() for shape in shapes.values())
-    if count > MOST + 2 * words:
+    if count > MOST + 2 * WIDTH * getattr(config, "vocab_size", 0):
         what = f"{values.get('model_type')!r} made small still has {count:,} parameters"
         fix = "leave out its system in the rehearsal"
         raise StudyError(what, where=folder / "config.json", fix=fix)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(0, row.id))
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     tensors = model.state_dict()
     state = {name: tensors[name].contiguous() for name in shapes}
     if pickled:
@@ -152,8 +133,9 @@ def _make_small_files(row: SourceRow, folder: Path) -> None:
     A model that is not in ``PUBLISHED`` is taken for a LLaMA-7B.
     """
     shape = PUBLISHED.get(row.id, LLAMA_7B)
-    begin, *marks = ("<|begin_of_text|>", END_OF_TEXT, HEADER, HEADER_END, END_OF_TURN)
-    pieces = [begin, *marks, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    marks = [definitions.HEADER, definitions.HEADER_END, definitions.END_OF_TURN]
+    begin, end = "<|begin_of_text|>", definitions.END_OF_TEXT
+    pieces = [begin, end, *marks, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     # never made of a text, but the model's words: what it says is of as many and is text
     pieces += [f"\u0120{number:x}" for number in range(len(pieces), shape.vocabulary)]
     plain = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, []))
@@ -162,13 +144,8 @@ def _make_small_files(row: SourceRow, folder: Path) -> None:
     plain.post_processor = processors.TemplateProcessing(
         single=f"{begin} $A", special_tokens=[(begin, 0)]
     )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=plain,
-        bos_token=begin,
-        eos_token=END_OF_TEXT,
-        additional_special_tokens=marks[1:],
-        model_max_length=CONTEXT,
-    )
+    special = {"bos_token": begin, "eos_token": end, "additional_special_tokens": marks}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, model_max_length=CONTEXT, **special)
     tokenizer.chat_template = chat_template(tokenizer, "bayling-3")
     tokenizer.save_pretrained(folder)
     ids = {"bos_token_id": 0, "eos_token_id": 1}
