@@ -24,7 +24,7 @@ def test_what_did_not_run_is_told_and_texts_are_escaped(config, tmp_path):
     write_json(layout.study / "corpora" / "report.json", {"parallel": {"groups": groups}})
     text = write_page(config, config, overlay)
     assert "corpora homeassistant/zh: 9 rows read, none kept: script (7)" in text
-    assert "- report report: the job did not run" in text
+    assert "- jobs that did not run, for what they need failed: download 3, foundation 1," in text
     assert "every stage ran" not in text
     page = (layout.study / "rehearsal.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page

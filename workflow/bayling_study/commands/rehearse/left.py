@@ -83,18 +83,16 @@ class Left:
             rows.append((stage, f"{len(done)}/{count}", f"{minutes:.1f}", _count(read),
                          _count(kept), _count(sum(map(_tokens, metrics)))))  # fmt: skip
             for name in names:
-                if not self.finished(stage, name):
-                    self.needs.append(f"{stage} {name}: {self._why(stage, name)}")
+                if not self.finished(stage, name) and (job := self.jobs.get((stage, name))):
+                    said = str(job.record["error"] or f"it is {job.record['state']}")
+                    self.needs.append(f"{stage} {name}: {said.splitlines()[0]}")
+        waited = Counter(stage for stage, name in expected if (stage, name) not in self.jobs)
+        if waited:
+            counts = ", ".join(f"{stage} {count}" for stage, count in waited.items())
+            self.needs.append(f"jobs that did not run, for what they need failed: {counts}")
         header = ("stage", "jobs", "minutes", "rows read", "rows kept", "tokens")
         note = "Of jobs side by side the minutes add up. Rows: conversations, prompts or answers."
         return Table("Stages", header, rows, note)
-
-    def _why(self, stage: str, name: str) -> str:
-        job = self.jobs.get((stage, name))
-        if job is None:
-            return "the job did not run"
-        said = str(job.record["error"] or f"it is {job.record['state']}")
-        return said.splitlines()[0]
 
     def sources(self) -> Table:
         """Returns what each source is now, and whether its rows could be read."""
@@ -123,7 +121,7 @@ class Left:
             state = "weights are a stand-in"
             if note.get("why"):
                 state = "not checked"
-                said = f"not checked, its tokenizer is a stand-in ({note['why']})"
+                said = f"not checked, tokenizer: {note['tokenizer']} ({note['why']})"
                 self.needs.append(f"source {row.id}: {said}")
         parts = [one for one in cut.get("files", {}).values() if one["rows"] is not None]
         kept = sum(one["rows"] for one in parts)

@@ -23,7 +23,6 @@ from typing import Any
 from bayling_study.config.rehearsal import RehearsalSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
-from bayling_study.shared.sources.fetched import checkpoint_of
 from bayling_study.stages.download.archives import members, refuse_unsafe, tidy, wanted
 from bayling_study.stages.download.cutting import UNLIMITED, Portion, cut_file
 from bayling_study.stages.download.fetchers import FETCHERS, is_archive
@@ -35,6 +34,8 @@ from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import file_name
 
 MEGABYTE = 1_000_000
+MODEL = ("config.json", "hparams.yaml")
+"""What tells a checkpoint, or one of COMET, from data, in a folder of the user's."""
 NOTED = "cut.json"
 """The cuts of a data set's files, for the next call if this one is interrupted."""
 
@@ -119,7 +120,8 @@ class _Part:
         """Cuts the wanted files of a folder; of a checkpoint, all but the weights are taken."""
         row = self.request.row
         model = row.location.startswith("models/")
-        model = model or (row.kind == "local" and checkpoint_of(root) is not None)
+        if row.kind == "local":
+            model = any(file.name in MODEL for file in root.rglob("*"))
         names = self.some((name for name, _ in files_below(root)), root)
         weights = [name for name in names if model and name.endswith(WEIGHTS)]
         for name in names:
