@@ -127,6 +127,9 @@ dry-run: look ## look: list the jobs that a run would do
 test: envs ## develop: run all tests
 	@python -m pytest
 
+test-rehearsals: envs ## develop: rehearse all five full studies off line, from their upstreams' forms on loopback
+	@python -m pytest tests/e2e/test_rehearsals_off_line.py -m ""
+
 test-slurm: envs ## cluster: run the miniature study on a real SLURM cluster on this machine (root)
 	@cd tests && python -m slurm $(if $(TREE),--tree "$(abspath $(TREE))")
 
