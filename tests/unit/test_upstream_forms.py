@@ -238,10 +238,7 @@ def test_a_tree_of_many_pages_is_read_to_its_end(upstreams: Upstreams, out: Path
     assert sum("/tree/" in path for path in upstreams.asked) > 3
 
 
-FAULT = pytest.mark.xfail(strict=True, reason="a part takes pairs of languages for names of files")
-
-
-@pytest.mark.parametrize("first", [0, pytest.param(3, marks=FAULT)])
+@pytest.mark.parametrize("first", [0, 3])
 def test_wmt22_comes_from_a_filled_folder_of_sacrebleu(first: int, tmp_path: Path) -> None:
     few = ("zh-en", "en-cs", "de-fr")
     row = Layout(study("bayling-7b")).row("wmt22")

@@ -178,7 +178,7 @@ class Dag:
         facts = {}
         for file in filter(Path.is_file, found):
             name, about = file.relative_to(root).as_posix(), file.stat()
-            if file == root or wanted(name, row.files):
+            if file == root or wanted(name, row.patterns):
                 small = about.st_size <= HASHED_BYTES
                 facts[name] = sha256_file(file) if small else [about.st_size, about.st_mtime_ns]
         return f"{path} {sha256_json(facts)}" if path else ""

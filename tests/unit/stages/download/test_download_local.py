@@ -110,3 +110,14 @@ def test_a_damaged_list_of_files_is_told(site: Site, out: Path, folder: Path) ->
     (out.parents[1] / "sources.lock" / f"{out.name}.files.json").write_text(json.dumps([{"x": 1}]))
     with pytest.raises(StudyError, match="not a list of files"):
         take(source, out, folder)
+
+
+def test_the_sides_of_a_test_set_of_sacrebleu_are_taken_from_a_folder(
+    out: Path, tmp_path: Path
+) -> None:
+    for name in ("zh-en.src", "zh-en.ref", "de-en.src"):
+        (tmp_path / name).write_bytes(b"one\n")
+    source = row("sacrebleu", "wmt22", files=("zh-en",))
+    assert take(source, out, tmp_path) == "local, not checked"
+    receipt = read_json(out / "manifest.json")
+    assert [item["path"] for item in receipt["files"]] == ["zh-en.ref", "zh-en.src"]

@@ -33,6 +33,12 @@ class SourceRow(Source):
     first: int = 0
     """Rows kept of each file, in a rehearsal; 0 keeps all."""
 
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Returns the patterns of the wanted files; for sacreBLEU ``files`` are pairs instead."""
+        sides = (f"{pair}.*" for pair in self.files)
+        return tuple(sides) if self.kind == "sacrebleu" else self.files
+
 
 COLUMNS = ("id", *Source.model_fields)
 

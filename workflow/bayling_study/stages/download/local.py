@@ -48,9 +48,9 @@ def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
     Raises:
         StudyError: it has none of the wanted files.
     """
-    facts = [fact for fact in describe_files(root) if wanted(fact.path, row.files)]
+    facts = [fact for fact in describe_files(root) if wanted(fact.path, row.patterns)]
     if not facts:
-        what = f"no file matches {'; '.join(row.files) or 'anything'}"
+        what = f"no file matches {'; '.join(row.patterns) or 'anything'}"
         fix = f"download.local.{row.id} must name a folder in the upstream layout"
         fix = f"correct sources.{row.id}.files" if row.kind == "local" else fix
         raise StudyError(what, where=root, fix=fix)

@@ -108,7 +108,7 @@ class _Part:
         Raises:
             StudyError: there are none.
         """
-        files, found = self.request.row.files, list(names)
+        files, found = self.request.row.patterns, list(names)
         if hub:
             found = hub.utils.filter_repo_objects(found, allow_patterns=list(files) or None)
         if found := sorted(name for name in found if hub or wanted(name, files)):
