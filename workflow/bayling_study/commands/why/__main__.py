@@ -14,11 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bayling_study.commands.why.chain import (
-    OK,
     SHOWN,
     CheckedFile,
     Link,
-    Verifier,
     chain_of,
     jobs_behind,
     nearest_study,
@@ -46,7 +44,7 @@ def main() -> int:
     """Prints the chain; returns 1 where something no longer matches."""
     arguments = COMMAND_LINE.parse_args()
     study, jobs, runs, start = _start(arguments)
-    links = chain_of(start, jobs, Verifier(not arguments.no_verify))
+    links = chain_of(start, jobs, not arguments.no_verify)
     print(f"{arguments.file or 'run ' + arguments.run}, of {study.name}\n")
     for link in links:
         print("\n".join(render(link, runs)) + "\n")
@@ -111,7 +109,7 @@ def mismatches(link: Link) -> list[str]:
     files = [
         f"[{link.number}] {item.reference.shown}: {item.status}"
         for item in [*settings, *link.outputs, *link.inputs]
-        if item.status != OK and item.status.startswith(WRONG)
+        if item.status.startswith(WRONG)
     ]
     return files + [f"[{link.number}] {note}" for note in link.notes if note.startswith(WRONG)]
 
