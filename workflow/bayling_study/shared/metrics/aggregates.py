@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayling_study.config.suites import EXAM_TASKS, ExamsSuite, JudgedSuite, ReviewsSuite, Suite
+from bayling_study.core.records import Prompt
+from bayling_study.shared.metrics.groups import averages
 from bayling_study.shared.metrics.measurement import Array, Measurement
 
 GAOKAO = [task for task in EXAM_TASKS if task.startswith("gaokao-")]
@@ -34,12 +36,9 @@ class Resampled:
     resamples: Array
 
 
-def mean_groups(suite: Suite, named: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
-    """Returns the aggregates of a suite that are plain means, with their items.
-
-    They are those that its prompts name (``groups.averages``), or an exam's own.
-    """
-    return EXAM_MEANS if isinstance(suite, ExamsSuite) else named
+def mean_groups(suite: Suite, prompts: list[Prompt]) -> dict[str, list[str]]:
+    """Returns a suite's plain means with their items: those its prompts name, or an exam's own."""
+    return EXAM_MEANS if isinstance(suite, ExamsSuite) else averages(prompts)
 
 
 def some_of(having: int, items: int) -> str:

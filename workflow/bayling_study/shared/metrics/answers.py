@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bayling_study.config import StudyConfig
+from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, by_item, check_owner, items_present, read_hypotheses
@@ -57,6 +58,19 @@ def suite_kind(config: StudyConfig, suite: str) -> str:
     if kind not in MEASURES:
         raise StudyError(f"no scorer measures suites of kind {kind!r}", where=f"suites.{suite}")
     return kind
+
+
+def answer_folder(
+    kind: str, suite: str, generation: Path, harness: Path | None, judging: Path | None
+) -> Path | None:
+    """Returns that of a system's folders which holds what is scored in a suite of a kind.
+
+    None means that there is nothing: published systems answer no multiple-choice suite, and no
+    judge compares a baseline with itself.
+    """
+    if kind == "judged":
+        return judging if judging and (judging / f"{suite}.jsonl").exists() else None
+    return harness if kind in MULTIPLE_CHOICE_KINDS else generation
 
 
 def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) -> list[Answers]:

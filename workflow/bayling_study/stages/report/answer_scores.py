@@ -22,7 +22,7 @@ def segment_values(study: Study, suite: str, prompts: Sequence[Prompt]) -> dict[
     of metrics are left out, and so is what is neither better nor worse. Values have one decimal.
     """
     files = {name: study.segment_files(name, suite) for name in study.config.systems}
-    found = {name: read_segment_scores(paths).values for name, paths in files.items() if paths}
+    found = {name: read_segment_scores(paths) for name, paths in files.items() if paths}
     known = {prompt.id for prompt in prompts}  # a judge's reviews have ids of their own
     pairs = (pair for own in found.values() for pair in own.items())
     names = dict.fromkeys(metric for metric, rows in pairs if not known.isdisjoint(rows))

@@ -16,7 +16,8 @@ from bayling_study.core.cli import MACHINE_FAULTS
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.records import Prompt, Score, grouped, read_prompts, read_scores
-from bayling_study.shared.score_files import score_files
+from bayling_study.shared.metrics.segment_scores import read_segment_scores
+from bayling_study.shared.score_files import score_files, score_folders
 from bayling_study.stages.report.published_table import ScoreKey
 from bayling_study.stages.report.significance import Significance
 
@@ -188,14 +189,12 @@ class Study:
 
     def segments(self, system: str, suite: str, metric: str) -> dict[str, float]:
         """Returns a system's segment scores of a metric by prompt id; empty without any."""
-        rows = (row for path in self.segment_files(system, suite) for row in read_jsonl(path))
-        return {row["id"]: row["value"] for row in rows if row["metric"] == metric}
+        return read_segment_scores(self.segment_files(system, suite)).get(metric, {})
 
     def segment_files(self, system: str, suite: str) -> list[Path]:
         """Returns the files with a system's segment scores, of the scorers and of COMET."""
-        folders = (self.folder / "scoring", self.folder / "comet" / "score")
-        paths = [folder / system / f"{suite}.segments.jsonl" for folder in folders]
-        return [path for path in paths if path.is_file()]
+        folders = score_folders(self.folder, system)
+        return [path for f in folders if (path := f / f"{suite}.segments.jsonl").is_file()]
 
     def prompts(self, suite: str) -> list[Prompt]:
         """Returns a suite's prompts."""
