@@ -5,11 +5,9 @@ from typing import Any
 
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
-from bayling_study.stages.report.clock import BusyClock, end_of
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.cost import cost_table, seconds_of
+from bayling_study.stages.report.cost import BusyClock, cost_table, end_of, peak_mib, seconds_of
 
-MIB = 2**20
 START_NOTE = (
     "Start: seconds during which a job was running, since the first start; pauses in which none "
     "ran are left out. Shared downloads and models, which an earlier study may have made, have "
@@ -58,19 +56,15 @@ def jobs_section(study: Study) -> PageSection:
 
 def _job_row(record: Mapping[str, Any], clock: BusyClock | None) -> list[Cell]:
     start = number(clock.at(record["start"]) if clock else None)
-    took, memory = number(seconds_of(record), 1), number(_peak(record) / MIB)
+    took, memory = number(seconds_of(record), 1), number(peak_mib(record))
     code = Cell(record["code"][:8], hint=record["code"])
     return table_row(job_name(record), record["state"], start, took, memory, code)
 
 
-def _peak(record: Mapping[str, Any]) -> int:
-    return int(record["host"].get("peak_memory_bytes") or 0)
-
-
 def _heaviest(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    largest, longest = max(records, key=_peak), max(records, key=seconds_of)
+    largest, longest = max(records, key=peak_mib), max(records, key=seconds_of)
     return [
-        ("most memory", f"{_peak(largest) / MIB:,.0f} MiB, {job_name(largest)}"),
+        ("most memory", f"{peak_mib(largest):,.0f} MiB, {job_name(largest)}"),
         ("longest job", f"{seconds_of(longest) / 60:.1f} minutes, {job_name(longest)}"),
     ]
 
