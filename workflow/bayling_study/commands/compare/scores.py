@@ -14,8 +14,13 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt, read_prompts
 from bayling_study.shared.metrics.aggregates import mean_groups
-from bayling_study.shared.metrics.answers import MEASURES, options_of, plan_of, read_answers
-from bayling_study.shared.metrics.judged_suites import scored_prompts
+from bayling_study.shared.metrics.answers import (
+    MEASURES,
+    options_of,
+    plan_of,
+    read_answers,
+    scored_prompts,
+)
 from bayling_study.stages.significance.__main__ import Inputs, compare_suite
 from bayling_study.stages.significance.families import Shown
 

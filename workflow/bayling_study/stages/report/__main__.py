@@ -23,9 +23,9 @@ from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.conclusion import conclusion
 from bayling_study.stages.report.data import data_section
 from bayling_study.stages.report.dialogues import dialogue_section
-from bayling_study.stages.report.explanations import metrics_section
 from bayling_study.stages.report.exports import export_section
 from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
+from bayling_study.stages.report.metrics import metrics_section
 from bayling_study.stages.report.overview import overview_section
 from bayling_study.stages.report.page import render
 from bayling_study.stages.report.published_table import read_published

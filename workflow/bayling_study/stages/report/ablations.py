@@ -12,9 +12,8 @@ from bayling_study.shared.tracking.record import flatten
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.heatmap import directions_of
-from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.metrics import explain, headline, score_row
 from bayling_study.stages.report.significance import MEAN
 
 FEWEST = 2

@@ -6,7 +6,7 @@ from statistics import median_low
 
 from bayling_study.config.suites import InteractiveSuite
 from bayling_study.core.records import Prompt
-from bayling_study.stages.report.answer_demands import demands, outcome
+from bayling_study.stages.report.answer_marks import demands, outcome
 from bayling_study.stages.report.blocks import PageSection, Sample, SampleTurn
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import headline

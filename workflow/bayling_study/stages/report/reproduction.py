@@ -7,8 +7,7 @@ from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.explanations import explain
-from bayling_study.stages.report.metrics import by_system, interval, score_row
+from bayling_study.stages.report.metrics import by_system, explain, interval, score_row
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
 ORDER = (REPRODUCED, CLOSE, DIFFERS, NOT_COMPARABLE)

@@ -7,14 +7,13 @@ from bayling_study.core.records import Score
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.heatmap import (
     FEWEST_DIRECTIONS,
     directions_of,
     heat_map,
     pivots_of,
 )
-from bayling_study.stages.report.metrics import by_system, counted, headline, score_row
+from bayling_study.stages.report.metrics import by_system, counted, explain, headline, score_row
 
 MANY_SIGNATURES = 4
 """More than this many signatures are left to the cells' hints."""

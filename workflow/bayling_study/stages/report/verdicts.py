@@ -20,8 +20,7 @@ from typing import Any
 from bayling_study.config import StudyConfig
 from bayling_study.core.files import write_text
 from bayling_study.core.records import Score
-from bayling_study.stages.report.published_table import Published, ScoreKey
-from bayling_study.stages.report.whole_sets import whole_sizes
+from bayling_study.stages.report.published_table import Published, ScoreKey, whole_sizes
 
 COLUMNS = ["suite", "item", "system", "metric", "published", "decimals"]
 COLUMNS += ["ours", "low", "high", "n", "signature", "verdict", "reason"]

@@ -15,10 +15,10 @@ from bayling_study.shared.metrics.answers import (
     options_of,
     plan_of,
     read_answers,
+    scored_prompts,
     suite_kind,
 )
 from bayling_study.shared.metrics.cache import default_folder
-from bayling_study.shared.metrics.judged_suites import scored_prompts
 from bayling_study.shared.score_files import write_suite
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.scoring.results import score_suite

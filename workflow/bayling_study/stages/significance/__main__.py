@@ -32,10 +32,10 @@ from bayling_study.shared.metrics.answers import (
     options_of,
     plan_of,
     read_answers,
+    scored_prompts,
     suite_kind,
 )
 from bayling_study.shared.metrics.cache import default_folder
-from bayling_study.shared.metrics.judged_suites import scored_prompts
 from bayling_study.shared.metrics.measurement import Answers, Options
 from bayling_study.shared.metrics.measures import is_averaged
 from bayling_study.shared.metrics.resampling import Resampling
