@@ -64,7 +64,7 @@ def main() -> None:
 
 def difference_table(found: Sequence[Difference]) -> Table:
     """Returns what differs in how the sides were made."""
-    rows = [table_row(row.kind, row.what, row.a, row.b) for row in found]
+    rows = [table_row(*row) for row in found]
     return Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
 
 
