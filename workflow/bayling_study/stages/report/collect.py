@@ -27,11 +27,13 @@ UNFINISHED = ("report", "tracking")
 """Stages that still run, or have yet to run, when the report is made."""
 
 
-def _by_folder(pattern: str) -> "cached_property[dict[str, dict[str, Any]]]":
-    """Returns a property with the contents of a study's JSON files by the name of their folder."""
+def _by_name(pattern: str) -> "cached_property[dict[str, dict[str, Any]]]":
+    """Returns a property with the contents of a study's JSON files by the pattern's first name."""
 
     def read(study: "Study") -> dict[str, dict[str, Any]]:
-        return {path.parent.name: read_json(path) for path in sorted(study.folder.glob(pattern))}
+        paths = sorted(study.folder.glob(pattern))
+        names = [path.relative_to(study.folder).parts[1].removesuffix(".json") for path in paths]
+        return dict(zip(names, map(read_json, paths), strict=True))
 
     return cached_property(read)
 
@@ -153,26 +155,22 @@ class Study:
         return read_json(path) if path.exists() else None
 
     @cached_property
-    def perplexities(self) -> dict[str, dict[str, Any]]:
-        """The perplexities of 8-bit systems and of what they were made from."""
-        paths = sorted((self.folder / "perplexity").glob("*.json"))
-        return {path.stem: read_json(path) for path in paths}
-
-    @cached_property
     def comet_correlation(self) -> float | None:
         """Spearman's correlation of the study's own COMET model on held-out degradations."""
         path = self.folder / "comet" / "training" / "correlation.json"
         return float(read_json(path)["spearman"]) if path.exists() else None
 
-    audits = _by_folder("synthesis/*/audit.json")
+    perplexities = _by_name("perplexity/*.json")
+    """The perplexities of 8-bit systems and of what they were made from."""
+    audits = _by_name("synthesis/*/audit.json")
     """The audits of the training sets by mixture."""
-    masks = _by_folder("masks/*/mask_audit.json")
+    masks = _by_name("masks/*/mask_audit.json")
     """The audits of the loss masks by tuned system."""
-    exports = _by_folder("export/*/error.json")
+    exports = _by_name("export/*/error.json")
     """The error reports of 8-bit systems."""
-    systems = _by_folder("generation/*/system.json")
+    systems = _by_name("generation/*/system.json")
     """What each system's outputs were made with."""
-    examined = _by_folder("harness/*/system.json")
+    examined = _by_name("harness/*/system.json")
     """What each system's multiple-choice answers were made with."""
 
     @cached_property
