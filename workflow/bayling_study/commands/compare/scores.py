@@ -5,14 +5,14 @@ bootstrap and approximate randomisation). Only prompts with the same id, turns
 and references count; only metrics with the same signature are tested.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bayling_study.commands.compare.sides import Side
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.progress import Progress
-from bayling_study.core.records import Prompt, read_prompts
+from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.shared.metrics.answers import (
     MEASURES,
@@ -82,7 +82,7 @@ def _of_systems(a: Side, first: str, b: Side, second: str) -> list[ScorePair]:
 def _tests(
     a: Side, first: str, b: Side, second: str, suite: str
 ) -> tuple[list[dict[str, Any]], str]:
-    """Returns the tests on a suite's shared segments, and a remark on them."""
+    """Returns the tests on what both sides were asked alike of a suite, and a remark on it."""
     config = StudyConfig.model_validate(a.config)
     section = config.suites.get(suite)
     if section is None or section.kind not in MEASURES:
@@ -97,7 +97,8 @@ def _tests(
             one for f in there for one in read_answers(prompts[name], f, system, suite)
         ]
         extra[name] = own.segment_scores(system, suite)
-    shared = _shared(*prompts.values())
+    a_asks, b_asks = ({p.id: (p.turns, p.references) for p in own} for own in prompts.values())
+    shared = {name for name, text in a_asks.items() if b_asks.get(name) == text}
     for name, items in answers.items():
         kept = (replace(item.only(shared), system=name) for item in items)
         answers[name] = [item for item in kept if item.prompts]
@@ -108,9 +109,3 @@ def _tests(
     rows = compare_suite(answers, section.kind, options, plan, extra, groups, Shown(A))
     part = len(shared) < max(map(len, prompts.values()))
     return rows, f"on the {len(shared)} shared segments only" if part else ""
-
-
-def _shared(a: Iterable[Prompt], b: Iterable[Prompt]) -> set[str]:
-    """Returns the ids of prompts that ask and expect the same on both sides."""
-    asked = {prompt.id: (prompt.turns, prompt.references) for prompt in b}
-    return {prompt.id for prompt in a if asked.get(prompt.id) == (prompt.turns, prompt.references)}

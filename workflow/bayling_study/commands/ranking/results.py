@@ -36,7 +36,9 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
         weights = bootstrap_weights(rows, SAMPLES, derive_seed(seed, "ranking", ability)) / rows
         note = f"{len(annotators)} annotator(s)"
         agreed = f"; {_agreement(table)}" if len(annotators) > 1 else ""
-        for metric, values in (("first-place-share", _firsts(table)), ("mean-rank", table)):
+        best = table == table.min(axis=-1, keepdims=True)
+        firsts = 100.0 * best / best.sum(axis=-1, keepdims=True)
+        for metric, values in (("first-place-share", firsts), ("mean-rank", table)):
             per_row = values.mean(axis=0)  # (rows, systems)
             resamples = weights @ per_row
             low, high = np.percentile(resamples, BOUNDS, axis=0)
@@ -66,12 +68,6 @@ def places(ranks: dict[str, dict[str, int]], key: Key) -> Array:
     return np.asarray(rankdata(given, axis=1))
 
 
-def _firsts(table: Array) -> Array:
-    """Returns each system's share of the first place in percent, in the shape of the table."""
-    best = table == table.min(axis=-1, keepdims=True)
-    return np.asarray(100.0 * best / best.sum(axis=-1, keepdims=True))
-
-
 def _agreement(table: Array) -> str:
     """Returns agreement in words: on all ranks, and on who is best."""
     alpha = krippendorff_alpha(table.reshape(len(table), -1))
@@ -98,14 +94,10 @@ def krippendorff_alpha(ratings: Array) -> float | None:
     within[:, range(len(values)), range(len(values))] -= counts
     observed = (within / (pairable - 1)[:, :, None]).sum(axis=0)
     totals = observed.sum(axis=1)
-    distance = _ordinal_distance(totals)
+    # squared distances of ordered values: the ratings between them, ends counted half
+    middles = totals.cumsum() - totals / 2
+    distance = np.subtract.outer(middles, middles) ** 2
     expected = float((np.outer(totals, totals) * distance).sum())
     if expected == 0:
         return None
     return 1 - float(totals.sum() - 1) * float((observed * distance).sum()) / expected
-
-
-def _ordinal_distance(totals: Array) -> Array:
-    """Returns squared distances of ordered values: the ratings between them, ends counted half."""
-    middles = totals.cumsum() - totals / 2
-    return np.asarray(np.subtract.outer(middles, middles) ** 2)

@@ -41,10 +41,13 @@ def jobs_section(study: Study) -> PageSection:
         return section
     own, shared = study.own_records, study.shared_records
     clock = BusyClock(own)
-    rows = [_job_row(record, None) for record in shared]
-    rows += [_job_row(record, clock) for record in own]
+    rows = [_job_row(record, None) for record in shared] + [_job_row(r, clock) for r in own]
     columns = ["job", "state", "start (s)", "seconds", "peak MiB", "code"]
-    section.facts = _heaviest(own or shared)
+    largest, longest = (max(own or shared, key=key) for key in (peak_mib, seconds_of))
+    section.facts = [
+        ("most memory", f"{peak_mib(largest):,.0f} MiB, {job_name(largest)}"),
+        ("longest job", f"{seconds_of(longest) / 60:.1f} minutes, {job_name(longest)}"),
+    ]
     section.tables.append(cost_table(own, shared))
     section.more["Every job"] = [Table("jobs", "Jobs", columns, rows, START_NOTE)]
     if own:
@@ -59,14 +62,6 @@ def _job_row(record: Mapping[str, Any], clock: BusyClock | None) -> list[Cell]:
     took, memory = number(seconds_of(record), 1), number(peak_mib(record))
     code = Cell(record["code"][:8], hint=record["code"])
     return table_row(job_name(record), record["state"], start, took, memory, code)
-
-
-def _heaviest(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    largest, longest = max(records, key=peak_mib), max(records, key=seconds_of)
-    return [
-        ("most memory", f"{peak_mib(largest):,.0f} MiB, {job_name(largest)}"),
-        ("longest job", f"{seconds_of(longest) / 60:.1f} minutes, {job_name(longest)}"),
-    ]
 
 
 def job_name(record: Mapping[str, Any]) -> str:

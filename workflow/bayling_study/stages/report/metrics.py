@@ -4,10 +4,9 @@
 which way is better and on what scale, and more for parts with a meaning of their own.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from bayling_study.core.records import Key, Score, grouped
 from bayling_study.core.tables import read_table
@@ -71,9 +70,11 @@ def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> 
     shared = test["n"] if test and counted(score.metric) == "segments" else whole
     fewer = f"tested on {shared:,} of {whole:,} segments" if shared < whole else ""
     mark = study.significance.mark(score)
-    better = f"{meaning(score.metric).better} is better"
-    against = _against(study.baseline, test, score) if test else ""
-    about = (better, score.signature, score.method, score.note, against)
+    about = [f"{meaning(score.metric).better} is better", score.signature, score.method, score.note]
+    if test:
+        value, low, high = map(signed, difference(test, score.system))
+        p = f", p = {test['p_adjusted']:.4f} after correction" if "p_adjusted" in test else ""
+        about.append(f"minus {study.baseline}: {value} ({low} to {high}){p}")
     return Cell(
         f"{score.value:.{decimals}f} {mark}".rstrip(),
         detail="; ".join(filter(None, (interval(score, decimals), fewer))),
@@ -82,13 +83,6 @@ def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> 
         number=True,
         hint="\n".join(filter(None, about)),
     )
-
-
-def _against(baseline: str, test: Mapping[str, Any], score: Score) -> str:
-    """Returns what the paired tests say of a score and the baseline's."""
-    value, low, high = map(signed, difference(test, score.system))
-    p = f", p = {test['p_adjusted']:.4f} after correction" if "p_adjusted" in test else ""
-    return f"minus {baseline}: {value} ({low} to {high}){p}"
 
 
 def interval(score: Score, decimals: int = 2) -> str:
