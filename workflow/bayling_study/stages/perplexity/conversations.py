@@ -58,17 +58,15 @@ def encode(
     Raises:
         StudyError: none fits.
     """
-    encoded = [_encode(prompt, tokenizer, template) for prompt in prompts]
-    fitting = [conversation for conversation in encoded if len(conversation.ids) <= context]
+    fitting = []
+    for prompt in prompts:
+        messages: list[templates.Message] = []
+        for turn, reference in zip(prompt.turns, prompt.references, strict=True):
+            messages.append({"role": "user", "content": turn})
+            messages.append({"role": "assistant", "content": reference})
+        ids, mask = templates.encode(tokenizer, template, messages)
+        if len(ids) <= context:
+            fitting.append(ConversationTokens(f"{prompt.suite}/{prompt.id}", ids, mask))
     if not fitting:
         raise StudyError(f"no held-out conversation fits into {context} tokens")
     return fitting
-
-
-def _encode(prompt: Prompt, tokenizer: Any, template: TemplateName) -> ConversationTokens:
-    messages: list[templates.Message] = []
-    for turn, reference in zip(prompt.turns, prompt.references, strict=True):
-        messages.append({"role": "user", "content": turn})
-        messages.append({"role": "assistant", "content": reference})
-    ids, mask = templates.encode(tokenizer, template, messages)
-    return ConversationTokens(f"{prompt.suite}/{prompt.id}", ids, mask)
