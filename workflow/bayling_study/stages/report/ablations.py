@@ -79,14 +79,10 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, floa
         scores = [score for score in every if score.system in systems]
         directions = set(directions_of(score.item for score in scores))
         for metric in headline(score.metric for score in scores):
+            own = [s for s in scores if s.metric == metric]
+            own = [s for s in own if not directions or s.item in directions]
             for name in systems:
-                values = [
-                    score.value
-                    for score in scores
-                    if (score.metric, score.system) == (metric, name)
-                    and (not directions or score.item in directions)
-                ]
-                if values:
+                if values := [score.value for score in own if score.system == name]:
                     result.setdefault((suite, metric), {})[name] = fmean(values)
     return result
 

@@ -48,7 +48,7 @@ from bayling_study.stages.significance.families import (
     corrected,
     method_statement,
 )
-from bayling_study.stages.significance.pairs import Average, item_tests
+from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
 
 
 @dataclass(frozen=True)
@@ -104,35 +104,24 @@ def compare_suite(
         shown: the pairs to compare, and how they are corrected.
     """
     items: dict[str, dict[str, Answers]] = {}
-    for system, found in answered.items():
-        for answers in found:
-            items.setdefault(answers.item, {})[system] = answers
+    for system, answers in ((name, one) for name, every in answered.items() for one in every):
+        items.setdefault(answers.item, {})[system] = answers
     plan = shown.enough(plan, items.values())
     sums = {name: Average() for name in groups}
     rows: list[dict[str, Any]] = []
-    suites = {answers.suite for found in answered.values() for answers in found}
-    what = f"comparing {', '.join(sorted(suites))}"
-    for item, systems in Progress(what, unit="items", over=items.items()):
+    suite = next((answers.suite for found in answered.values() for answers in found), "")
+    for item, systems in Progress(f"comparing {suite}", unit="items", over=items.items()):
         if not (pairs := shown.pairs(systems)):
             continue
-        suite = next(iter(systems.values())).suite
         item_plan = replace(plan, seed=plan.seed_of("compare", suite, item))
-        made = [
-            test
-            for part in _on_shared_segments(systems, pairs)
-            for test in item_tests(
-                {
-                    system: {
-                        result.metric: result
-                        for result in measure(answers, kind, options)
-                        + means(extra[system], answers.prompts)
-                    }
-                    for system, answers in part.items()
-                },
-                item_plan,
-                [pair for pair in pairs if {*pair} <= {*part}],
-            )
-        ]
+        made: list[PairTest] = []
+        for part in _on_shared_segments(systems, pairs):
+            found = {
+                name: measure(own, kind, options) + means(extra[name], own.prompts)
+                for name, own in part.items()
+            }
+            measured = {name: {one.metric: one for one in own} for name, own in found.items()}
+            made += item_tests(measured, item_plan, [p for p in pairs if {*p} <= {*part}])
         rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan, shown)]
         for name in (name for name, members in groups.items() if item in members):
             sums[name].add([test for test in made if is_averaged(test.metric)])

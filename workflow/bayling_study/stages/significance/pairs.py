@@ -107,11 +107,12 @@ def item_tests(
     tests = []
     for metric in dict.fromkeys(metric for metric, _ in measured):
         for pair in pairs:
-            keys = [(metric, name) for name in pair if (metric, name) in measured]
-            ours = [measured[key] for key in keys]
-            if len({len(found.statistics) for found in ours}) != 1 or len(ours) < 2:
+            one, other = ((metric, name) for name in pair)
+            if not {one, other} <= measured.keys():
                 continue
-            (first, second), (one, other) = ours, keys
+            first, second = measured[one], measured[other]
+            if len(first.statistics) != len(second.statistics):
+                continue
             tests.append(
                 PairTest(
                     metric,
