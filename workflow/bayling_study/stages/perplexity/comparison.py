@@ -63,14 +63,6 @@ def compare(
     }
 
 
-def method(bootstrap: BootstrapSection) -> str:
-    """Says how the intervals were made."""
-    percent = f"{100 * bootstrap.confidence:g} %"
-    return (
-        f"percentile bootstrap over conversations, {bootstrap.samples} samples, {percent}, paired"
-    )
-
-
 def _perplexities(sums: Array, tokens: Array, weights: Array) -> Array:
     """Returns the perplexity of each side on each resample, ``(2, samples)``."""
     return np.exp((sums @ weights.T) / (tokens @ weights.T))

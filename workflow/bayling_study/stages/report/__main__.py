@@ -70,12 +70,12 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
     Raises:
         StudyError: there are no scores, or the table of published values is malformed.
     """
-    config, scores, verdicts = study.config, study.scores, list[Verdict]()
+    config, scores = study.config, study.scores
+    verdicts, sentences = list[Verdict](), list[str]()
     published = read_published(Path(config.report.published))
     write_text(out / "verdicts.tsv", HEADING)
     with study.block("verdicts"):
-        verdicts = write_verdicts(out / "verdicts.tsv", scores, published, config, study.systems)
-    sentences: list[str] = []
+        verdicts = write_verdicts(out / "verdicts.tsv", scores, published, study)
     with study.block("the verdict in sentences"):
         sentences = conclusion(study, verdicts)
     write_json(out / VERDICT, {"sentences": sentences})

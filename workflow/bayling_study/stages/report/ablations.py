@@ -127,8 +127,8 @@ def _scores(
 
 
 def _metric(study: Study, name: str, metric: str) -> float | None:
-    record = study.record("tuning", name)
-    return None if record is None else record["metrics"].get(metric)
+    found: float | None = study.trainings.get(name, {"metrics": {}})["metrics"].get(metric)
+    return found
 
 
 def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]) -> Table:

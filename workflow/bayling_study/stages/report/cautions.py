@@ -134,17 +134,14 @@ def approximations(study: Study) -> Iterator[Caution]:
 
 def training(study: Study) -> Iterator[Caution]:
     """Warns of what the papers leave open about training and this study had to choose."""
-    for record in study.records:
-        if record["stage"] != "tuning":
-            continue
+    for system, record in study.trainings.items():
         values = [
             f"{name.replace('_', ' ')} {record['parameters'][f'tuning.{name}']}"
             for name in NOT_IN_THE_PAPERS
             if f"tuning.{name}" in record["parameters"]
         ]
         if values:
-            what = f"{record['name']}: {', '.join(values)}"
-            yield what, "chosen here; the papers do not state them"
+            yield f"{system}: {', '.join(values)}", "chosen here; the papers do not state them"
     for name, mixture in study.config.synthesis.mixtures.items():
         if name in study.audits:
             shares = ", ".join(f"{recipe} {share:g}" for recipe, share in mixture.shares.items())

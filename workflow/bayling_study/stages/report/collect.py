@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ class Study:
     @property
     def records(self) -> list[dict[str, Any]]:
         """The run records of all jobs but the report itself, in the order of their starts."""
-        return sorted([*self.shared_records, *self.own_records], key=_start)
+        return sorted([*self.shared_records, *self.own_records], key=itemgetter("start"))
 
     @cached_property
     def own_records(self) -> list[dict[str, Any]]:
@@ -144,9 +145,10 @@ class Study:
         """The run records of jobs whose outputs all studies share, whichever study ran them."""
         return _read_records(self.shared)
 
-    def record(self, stage: str, name: str) -> dict[str, Any] | None:
-        """Returns one job's run record, or none."""
-        return next((r for r in self.records if (r["stage"], r["name"]) == (stage, name)), None)
+    @property
+    def trainings(self) -> dict[str, dict[str, Any]]:
+        """The run records of trainings by tuned system."""
+        return {row["name"]: row for row in self.records if row["stage"] == "tuning"}
 
     @cached_property
     def corpora(self) -> dict[str, Any] | None:
@@ -211,11 +213,7 @@ class Study:
 
 def _read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [read_json(path) for path in paths]
-    return sorted((row for row in rows if row["stage"] not in UNFINISHED), key=_start)
-
-
-def _start(record: dict[str, Any]) -> float:
-    return float(record["start"])
+    return sorted((row for row in rows if row["stage"] not in UNFINISHED), key=itemgetter("start"))
 
 
 def _key(score: Score) -> ScoreKey:

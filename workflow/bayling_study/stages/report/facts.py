@@ -19,10 +19,7 @@ TIMELINE_NOTE = "The study's own jobs. Pauses in which none ran are left out."
 def tuning_section(study: Study) -> PageSection:
     """Returns training curves and what was trained with."""
     section = PageSection("tuning", "Tuning")
-    for record in study.records:
-        if record["stage"] != "tuning":
-            continue
-        name = record["name"]
+    for name, record in study.trainings.items():
         if record["history"]:
             svg = figures.training_curve(record["history"])
             section.figures.append(Figure(f"curve-{name}", f"Training curve of {name}", svg))
