@@ -27,10 +27,7 @@ class ConversationTokens:
 
 
 def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Prompt]:
-    """Draws at most ``count`` fully referenced prompts from ``FOLDER/SUITE.jsonl``.
-
-    Returns:
-        The prompts in the files' order.
+    """Draws at most ``count`` fully referenced prompts of ``FOLDER/SUITE.jsonl``, in their order.
 
     Raises:
         StudyError: no prompt has a reference for each of its turns.

@@ -68,10 +68,8 @@ class Demand:
     @property
     def asked(self) -> list[str]:
         """Everything demanded, in words."""
-        texts = [
-            *map(asked, self.checks),
-            *(f"has “{text}” as it stands" for text in self.fragments),
-        ]
+        texts = [*map(asked, self.checks)]
+        texts += [f"has “{text}” as it stands" for text in self.fragments]
         return texts + [f"{self.language}, not copied from the user"] * bool(self.language)
 
 
@@ -97,11 +95,8 @@ def outcome(
 ) -> list[tuple[bool | None, str]]:
     """Returns whether a demand is met and why: pairs of holds and text, the whole demand first.
 
-    Args:
-        demand: that of the turn.
-        met: what scoring found (100 where it is met); of none there is nothing to say.
-        answers: the system's answers of the conversation.
-        turn: number of the turn, from 0.
+    ``met`` is what scoring found (100 where it is met); of none there is nothing to say.
+    ``answers`` are the system's of the conversation, ``turn`` is the turn's number, from 0.
 
     Scoring looks at the language last, and only where all checks hold: there it alone decides,
     and elsewhere ``holds`` is none.

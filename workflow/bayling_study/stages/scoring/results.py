@@ -39,12 +39,9 @@ def score_suite(
 ) -> tuple[list[Score], list[dict[str, Any]]]:
     """Scores a system's answers to the items of one suite that it has.
 
-    Args:
-        groups: averages with their items (``aggregates.mean_groups``).
-
-    Returns:
-        the scores of all items and aggregates, and one row ``{id, metric, value}`` for
-        each segment and metric that a segment alone has.
+    ``groups`` are averages with their items (``aggregates.mean_groups``). Returns the scores of
+    all items and aggregates, and a row ``{id, metric, value}`` for each segment and metric that a
+    segment alone has.
 
     Raises:
         StudyError: an answer cannot be scored; names the file and the segment.

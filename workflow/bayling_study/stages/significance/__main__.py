@@ -95,13 +95,9 @@ def compare_suite(
 ) -> list[dict[str, Any]]:
     """Tests the pairs of systems that are shown on every item of a suite, and on averages.
 
-    Args:
-        answered: system to its items.
-        kind: kind of the suite.
-        options, plan: as for scoring; each item gets a seed of its own.
-        extra: system to further segment scores (COMET).
-        groups: averages with their items; one is compared where all its items are.
-        shown: the pairs to compare, and how they are corrected.
+    ``answered`` are each system's items, ``extra`` its further segment scores (COMET). ``groups``
+    are averages with their items; one is compared where all its items are. ``shown`` has the pairs
+    to compare and how they are corrected; with ``plan`` each item gets a seed of its own.
     """
     items: dict[str, dict[str, Answers]] = {}
     for system, answers in ((name, one) for name, every in answered.items() for one in every):

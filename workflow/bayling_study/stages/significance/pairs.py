@@ -36,14 +36,10 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class PairTest:
-    """Two systems on one item and metric.
+    """Two systems on one item and metric, with their ``values`` on all its ``n`` segments.
 
-    Attributes:
-        values: the metric of the two on all segments.
-        n: number of segments.
-        resamples: difference of the two (first minus second) on each resampled test set; NaN
-            where one of them has nothing to divide by.
-        exchanges: their difference after each random exchange of answers, likewise.
+    ``resamples`` are the differences of the two (first minus second) on each resampled test set,
+    NaN where one has nothing to divide by; ``exchanges`` those after each random exchange.
     """
 
     metric: str
