@@ -30,7 +30,7 @@ from bayling_study.stages.report.answer_marks import (
     segment_values,
 )
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.page import FOLDER, render_page
+from bayling_study.stages.report.page import render_page
 from bayling_study.stages.report.samples import shown
 
 SCRIPTS = ("data", "choice", "charts", "ngrams", "rows", "page")
@@ -59,14 +59,10 @@ def write_answers(study: Study, path: Path) -> None:
     for made in suites:
         blocks |= made.blocks
     packed = {name: _packed(block) for name, block in blocks.items()}
-    style = "".join(
-        (FOLDER / name).read_text("utf-8") for name in ("page.css", "answers_page/page.css")
-    )
-    script = "".join((FOLDER / f"answers_page/{name}.js").read_text("utf-8") for name in SCRIPTS)
-    title = study.config.study.title
-    write_text(
-        path, render_page("answers_page/page.html", style, script, title=title, blocks=packed)
-    )
+    about = {"title": study.config.study.title, "blocks": packed}
+    scripts = [f"answers_page/{name}.js" for name in SCRIPTS]
+    styles = ["page.css", "answers_page/page.css"]
+    write_text(path, render_page("answers_page/page.html", styles, scripts, **about))
 
 
 def _packed(value: object) -> str:

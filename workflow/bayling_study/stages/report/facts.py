@@ -1,8 +1,10 @@
 """Sections about how the results came to be: training, jobs, versions."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
+from bayling_study.core.records import grouped
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
@@ -70,11 +72,9 @@ def job_name(record: Mapping[str, Any]) -> str:
 def environment_section(study: Study) -> PageSection:
     """Returns the versions and machines that made the results."""
     section = PageSection("environment", "Environment")
-    versions: dict[str, set[str]] = {}
-    for record in study.records:
-        for package, version in record["packages"].items():
-            versions.setdefault(package, set()).add(version)
-    rows = [table_row(name, ", ".join(sorted(found))) for name, found in sorted(versions.items())]
+    found = sorted({pair for record in study.records for pair in record["packages"].items()})
+    versions = grouped(found, itemgetter(0)).items()
+    rows = [table_row(name, ", ".join(version for _, version in own)) for name, own in versions]
     section.tables.append(Table("versions", "Versions", ["package", "version"], rows))
     hosts = {(r["host"]["system"], r["host"]["cores"]) for r in study.records}
     section.facts = [("machine", f"{system}, {cores} cores") for system, cores in sorted(hosts)]
