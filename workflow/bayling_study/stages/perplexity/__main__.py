@@ -22,8 +22,7 @@ from bayling_study.shared.models import load
 from bayling_study.shared.templates.choice import template_of
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.perplexity.comparison import compare
-from bayling_study.stages.perplexity.conversations import ConversationTokens, draw, encode
-from bayling_study.stages.perplexity.measure import Opinion, opinions
+from bayling_study.stages.perplexity.measure import Conversation, Opinion, draw, encode, opinions
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -86,7 +85,7 @@ def measure(
 
 def _opinions(
     config: StudyConfig, system: str, prompts: list[Prompt], checkpoint: Path
-) -> tuple[list[ConversationTokens], list[Opinion]]:
+) -> tuple[list[Conversation], list[Opinion]]:
     loaded = load(checkpoint, config.generation)
     template = template_of(config, system)
     conversations = encode(prompts, loaded.tokenizer, template, loaded.context)
