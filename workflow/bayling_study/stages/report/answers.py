@@ -91,10 +91,11 @@ def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
         return None
     values = segment_values(study, suite, prompts)
     wanted = [demands(prompt) for prompt in prompts]
-    met: Values = next((values[metric] for metric in MET if metric in values), {})
+    marks: Values = next((values[metric] for metric in MET if metric in values), {})
+    met = {s: [v if isinstance(v, list) else [v] for v in own] for s, own in marks.items()}
     rows = [
         _row(prompt, wanted[place], {s: given[s].get(prompt.id) for s in systems},
-             {s: _marks(met[s][place]) for s in systems if s in met})
+             {s: met[s][place] for s in systems if s in met})
         for place, prompt in enumerate(prompts)
     ]  # fmt: skip
     texts = list(_portions(rows))
@@ -144,10 +145,6 @@ def _row(
             if name in met
         }
     return row
-
-
-def _marks(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _portions(rows: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
