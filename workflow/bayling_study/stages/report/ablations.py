@@ -13,7 +13,7 @@ from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.heatmap import directions_of
-from bayling_study.stages.report.metrics import explain, headline, score_row
+from bayling_study.stages.report.metrics import by_system, explain, headline, score_row
 from bayling_study.stages.report.significance import MEAN
 
 FEWEST = 2
@@ -87,21 +87,6 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, floa
     return result
 
 
-def averages_of(study: Study, tuned: Sequence[str]) -> dict[Means, dict[str, dict[str, Score]]]:
-    """Returns averages of headline metrics that scoring resampled: name to system to score.
-
-    Those of groups of languages (``script.Latn``) are left to the suites' tables.
-    """
-    result: dict[Means, dict[str, dict[str, Score]]] = {}
-    for suite, scores in study.by_suite.items():
-        first = headline(score.metric for score in scores)
-        for score in scores:
-            if score.metric in first and score.system in tuned and is_average(score):
-                found = result.setdefault((suite, score.metric), {})
-                found.setdefault(score.item, {})[score.system] = score
-    return result
-
-
 def is_average(score: Score) -> bool:
     """Tells whether a score is over several items, with the resamples of them all.
 
@@ -115,14 +100,16 @@ def is_average(score: Score) -> bool:
 def _scores(
     study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]
 ) -> dict[str, list[Cell]]:
-    """Returns columns of averages and, where a system has none, of plain means."""
-    averages, columns = averages_of(study, tuned), dict[str, list[Cell]]()
-    for place, values in means.items():
-        found, title = averages.get(place, {}), " ".join(place)
-        for item, row in found.items():
-            columns[f"{title}, {item}"] = score_row(study, row, tuned)
-        if not values.keys() <= {name for row in found.values() for name in row}:
-            columns[title] = [number(values.get(name), 2) for name in tuned]
+    """Returns columns of averages that scoring resampled and, where a system has none, of plain
+    means. Averages of groups of languages (``script.Latn``) are left to the suites' tables."""
+    columns: dict[str, list[Cell]] = {}
+    for (suite, metric), values in means.items():
+        scores = [s for s in study.by_suite[suite] if s.metric == metric and s.system in tuned]
+        averages = list(filter(is_average, scores))
+        for item, row in by_system(averages, lambda score: score.item).items():
+            columns[f"{suite} {metric}, {item}"] = score_row(study, row, tuned)
+        if not values.keys() <= {score.system for score in averages}:
+            columns[f"{suite} {metric}"] = [number(values.get(name), 2) for name in tuned]
     return columns
 
 
