@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bayling_study.config import load_config
-from bayling_study.stages.report.whole_sets import whole_sizes
+from bayling_study.stages.report.published_table import whole_sizes
 from helpers import ROOT
 from helpers.released_answers import expected
 

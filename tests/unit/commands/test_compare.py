@@ -28,18 +28,23 @@ GOOD, BAD = "the green house stands near the river", "house the a of of"
 SEGMENTS = 30
 
 
-def config(name: str, rate: float = 2e-5) -> dict:
+PART = "singleturn.en"
+JUDGED = {"kind": "judged", "judge": "judge", "baseline": "foundation", "parts": [PART]}
+
+
+def config(name: str, rate: float = 2e-5, **suites: dict) -> dict:
     tuned = {"kind": "tuned", "base": "foundation", "mixture": "default"}
+    judge = {"judge": {"kind": "endpoint", "url": "http://localhost:1/v1", "model": "m"}}
     return {
         "study": {"name": name},
-        "systems": {"foundation": {"kind": "foundation", "source": "m"}, "tuned": tuned},
-        "suites": {"translation": {"kind": "translation", "directions": ["zh-en"]}},
+        "systems": {"foundation": {"kind": "foundation", "source": "m"}, "tuned": tuned} | judge,
+        "suites": {"translation": {"kind": "translation", "directions": ["zh-en"]}} | suites,
         "tuning": {"learning_rate": rate},
         "scoring": {"bootstrap": {"samples": 200}},
     }
 
 
-def make(results: Path, name: str, answers: dict[str, str], rate: float = 2e-5, shift: int = 0):
+def make(results: Path, name: str, answers: dict[str, str], rate=2e-5, shift=0, **suites: dict):
     """Writes a scored study; ``shift`` of its first prompts have a reference of their own."""
     study = results / name
     prompts = [
@@ -50,7 +55,7 @@ def make(results: Path, name: str, answers: dict[str, str], rate: float = 2e-5, 
         for n in range(SEGMENTS)
     ]  # fmt: skip
     write_prompts(study / "prompts/translation.jsonl", prompts)
-    parsed = StudyConfig.model_validate(config(name, rate))
+    parsed = StudyConfig.model_validate(config(name, rate, **suites))
     for system, answer in answers.items():
         rows = [Hypothesis(p.id, [f"{answer} {n}"], [3], ["stop"]) for n, p in enumerate(prompts)]
         write_hypotheses(study / f"generation/{system}/translation.jsonl", rows)
@@ -94,6 +99,30 @@ def test_two_systems_of_one_study(results):
     (pair,) = pairs(side_of("one:tuned", results), side_of("one:other", results))
     assert pair.system == "tuned / other"
     assert mark(pair) == "▲" and pair.b > pair.a
+
+
+def test_a_judges_reviews_are_compared_and_not_the_answers(tmp_path):
+    answers = {"tuned": BAD, "foundation": GOOD}
+    asked = [Prompt(f"{PART}/{n}", "open", PART, {"target": "en"}, [f"{n}?"], []) for n in range(9)]
+    for name, ours in (("one", 2), ("two", 9)):
+        make(tmp_path, name, answers, open=JUDGED)
+        study = tmp_path / name
+        write_prompts(study / "prompts/open.jsonl", asked)
+        for system in answers:
+            rows = [Hypothesis(p.id, ["so"], [1], ["stop"]) for p in asked]
+            write_hypotheses(study / f"generation/{system}/open.jsonl", rows)
+        text = "Score of the Assistant {}: {}\nScore of the Assistant {}: {}"
+        rows = [
+            Hypothesis(f"{p.id}/{order}", [text.format(*shown)], [1], ["stop"])
+            for p in asked
+            for order, shown in ((1, (1, ours, 2, 5)), (2, (1, 5, 2, ours)))
+        ]
+        write_hypotheses(study / "judging/tuned/open.jsonl", rows)
+        score = Score("open", PART, "tuned", "win", 0.0, None, None, 9, "")
+        write_scores(study / "scoring/tuned/open.json", [score])
+    found = pairs(side_of("one:tuned", tmp_path), side_of("two:tuned", tmp_path))
+    (pair,) = (pair for pair in found if pair.suite == "open")
+    assert (pair.a, pair.b, pair.test["n"], mark(pair)) == (0, 9, 9, "▲")
 
 
 def test_equal_answers_are_not_told_apart(results):

@@ -26,7 +26,7 @@ from bayling_study.core.records import (
     write_prompts,
 )
 from bayling_study.dag.rules import Dag
-from bayling_study.shared.metrics.judged_suites import scored_prompts
+from bayling_study.shared.metrics.answers import scored_prompts
 from bayling_study.shared.review_prompts import review_prompt
 from bayling_study.shared.templates.choice import template_of
 from bayling_study.stages.judging.__main__ import main as judge

@@ -20,8 +20,7 @@ from bayling_study.core.records import Prompt, write_prompts
 from bayling_study.shared.models import load
 from bayling_study.stages.perplexity import __main__ as program
 from bayling_study.stages.perplexity.comparison import compare
-from bayling_study.stages.perplexity.conversations import draw, encode
-from bayling_study.stages.perplexity.measure import Opinion, opinions
+from bayling_study.stages.perplexity.measure import Opinion, draw, encode, opinions
 from helpers.export_models import export_tiny
 from helpers.tiny_model import save_checkpoint
 

@@ -14,9 +14,8 @@ import pytest
 from bayling_study.core.files import read_jsonl, write_jsonl
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses, write_prompts
 from bayling_study.stages.report.__main__ import write_report
-from bayling_study.stages.report.answer_blocks import answer_suite
-from bayling_study.stages.report.answer_demands import demands, outcome
-from bayling_study.stages.report.answers import write_answers
+from bayling_study.stages.report.answer_marks import demands, outcome
+from bayling_study.stages.report.answers import answer_suite, write_answers
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.dialogues import dialogue_section
 from helpers import dialogue_study, report_study

@@ -9,7 +9,7 @@ import pytest
 
 from bayling_study.shared.metrics import measures
 from bayling_study.stages.report.__main__ import write_report
-from bayling_study.stages.report.explanations import explain, metrics_section, title_of
+from bayling_study.stages.report.metrics import explain, metrics_section, title_of
 from helpers import report_study
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from bayling_study.core.files import write_json
-from bayling_study.stages.report.clock import BusyClock
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.cost import cost_facts
+from bayling_study.stages.report.cost import BusyClock, cost_facts
 from bayling_study.stages.report.facts import jobs_section
 from bayling_study.stages.report.overview import overview_section
 from helpers import report_study
@@ -39,9 +38,9 @@ def job(start: float, end: float | None, joules: float = 0.0) -> dict[str, Any]:
 
 def test_time_in_which_jobs_run_side_by_side_counts_once_and_pauses_never() -> None:
     clock = BusyClock([job(100, 110), job(0, 10), job(5, 15), job(6, 8), job(200, None)])
-    assert clock.total == 25
+    assert clock.at() == 25
     assert [clock.at(moment) for moment in (0, 7, 50, 105, 300)] == [0, 7, 15, 20, 25]
-    assert BusyClock([]).total == 0
+    assert BusyClock([]).at() == 0
 
 
 def test_the_first_page_counts_the_studys_own_jobs(study: Study) -> None:

@@ -11,9 +11,13 @@ import pytest
 from bayling_study.config import load_config
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Score
-from bayling_study.stages.report.published_table import COLUMNS, Published, read_published
+from bayling_study.stages.report.published_table import (
+    COLUMNS,
+    Published,
+    read_published,
+    whole_sizes,
+)
 from bayling_study.stages.report.verdicts import Verdict, VerdictContext, ratio_scores, verdicts
-from bayling_study.stages.report.whole_sets import whole_sizes
 from helpers import ROOT
 
 TABLE = ROOT / "config" / "published.tsv"

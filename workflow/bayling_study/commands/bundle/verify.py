@@ -75,16 +75,12 @@ def extras(folder: Path, files: Mapping[str, Any]) -> dict[str, str]:
             name, link = path.as_posix(), (folder / path).is_symlink()
             listed = name in files or name == LISTING or (name in own and not link)
             if not (listed or GROWS.match(name) or FOREIGN.search(name)):
-                found[name] = f"is {_kind(name, link)}"
+                extra = "an extra link" if link else "extra: a job might import or run it"
+                study = name.startswith("config/studies/")
+                found[name] = f"is {'an extra study' if study else extra}"
         inside = own - found.keys()
         folders[:] = [name for name in folders if (here / name).as_posix() in inside]
     return found
-
-
-def _kind(name: str, link: bool) -> str:
-    if name.startswith("config/studies/"):
-        return "an extra study"
-    return "an extra link" if link else "extra: a job might import or run it"
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bayling_study.commands.compare.differences import Difference, differences
+from bayling_study.commands.compare.differences import differences
 from bayling_study.commands.compare.scores import B, ScorePair, pairs
 from bayling_study.commands.compare.sides import Side, side_of
 from bayling_study.commands.summary import aligned
@@ -49,8 +49,9 @@ def main() -> None:
         raise StudyError(
             "A and B are the same", where=f"{a.label!r}", fix="name two, or STUDY:SYSTEM"
         )
-    found, scores = differences(a, b), pairs(a, b)
-    tables = [difference_table(found), score_table(scores, HEADLINE), score_table(scores)]
+    rows, scores = [table_row(*row) for row in differences(a, b)], pairs(a, b)
+    differing = Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
+    tables = [differing, score_table(scores, HEADLINE), score_table(scores)]
     summary = verdict(scores)
     shown = [table for table in tables[:2] if table.rows]
     print(f"A: {a.label}\nB: {b.label}\n")
@@ -60,12 +61,6 @@ def main() -> None:
     out = arguments.out or arguments.results / "compare" / _folder(a, b)
     write(out, a, b, summary, tables)
     print(f"\nComparison: {out / 'index.html'}")
-
-
-def difference_table(found: Sequence[Difference]) -> Table:
-    """Returns what differs in how the sides were made."""
-    rows = [table_row(row.kind, row.what, row.a, row.b) for row in found]
-    return Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
 
 
 def score_table(scores: Sequence[ScorePair], only: Sequence[str] = ()) -> Table:

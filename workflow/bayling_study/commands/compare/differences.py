@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.commands.compare.sides import Side
 from bayling_study.shared.tracking.jobs import RecordedJob
@@ -16,8 +15,7 @@ LONGEST = 200
 """Characters of a configuration value that are shown."""
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """One thing that both sides have, or one of them, and that differs."""
 
     kind: str
@@ -46,22 +44,20 @@ def _compared(kind: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[Dif
 
 def _plain(config: Mapping[str, Any]) -> dict[str, str]:
     """Returns a configuration as dotted keys and texts, without the study's name and title."""
-    values = {k: v for k, v in flatten(config).items() if k not in ("study.name", "study.title")}
-    return {key: _short(str(value)) for key, value in values.items()}
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    texts = {key: str(value) for key, value in flatten(config).items()}
+    return {
+        key: text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+        for key, text in texts.items()
+        if key not in ("study.name", "study.title")
+    }
 
 
 def _hashes(job: RecordedJob) -> dict[str, str]:
     """Returns the hashes of what a job made, and of the source behind a download."""
-    found = {f" {output.name}": output.sha256[:SHOWN] for output in job.outputs()}
-    parameters = job.record["parameters"]
-    if job.record["stage"] == "download":
-        found = {" revision": str(parameters.get("source.revision"))}
-        found[" files"] = str(parameters.get("listing"))[:SHOWN]
-    return found
+    if job.record["stage"] != "download":
+        return {f" {output.name}": output.sha256[:SHOWN] for output in job.outputs()}
+    known = job.record["parameters"].get
+    return {" revision": str(known("source.revision")), " files": str(known("listing"))[:SHOWN]}
 
 
 def _by_job(

@@ -5,25 +5,26 @@ bootstrap and approximate randomisation). Only prompts with the same id, turns
 and references count; only metrics with the same signature are tested.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bayling_study.commands.compare.sides import Side
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.progress import Progress
-from bayling_study.core.records import Prompt, read_prompts
+from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics.aggregates import mean_groups
-from bayling_study.shared.metrics.answers import MEASURES, options_of, plan_of, read_answers
-from bayling_study.shared.metrics.groups import averages
-from bayling_study.shared.metrics.measurement import Answers
-from bayling_study.shared.metrics.segment_scores import read_segment_scores
-from bayling_study.stages.significance.__main__ import compare_suite
+from bayling_study.shared.metrics.answers import (
+    MEASURES,
+    options_of,
+    plan_of,
+    read_answers,
+    scored_prompts,
+)
+from bayling_study.stages.significance.__main__ import Inputs, compare_suite
 from bayling_study.stages.significance.families import Shown
 
 A, B = "A", "B"
-ANSWERS = ("generation", "harness")
-"""Folders of a study with answers, ``FOLDER/SYSTEM/SUITE.jsonl``."""
 Key = tuple[str, str, str]
 """Suite, item and metric."""
 
@@ -69,58 +70,42 @@ def _of_systems(a: Side, first: str, b: Side, second: str) -> list[ScorePair]:
         test, note = tested.get(key), notes[key[0]]
         values = (ours[key].value, theirs[key].value)
         if ours[key].signature != theirs[key].signature:
-            found.append(ScorePair(*key, title, *values, note="different signatures"))
+            test, note = None, "different signatures"
         elif test is None:
-            found.append(ScorePair(*key, title, *values, note=note or "not tested"))
+            note = note or "not tested"
         else:
-            found.append(ScorePair(*key, title, test["value_a"], test["value_b"], test, note))
+            values = (test["value_a"], test["value_b"])
+        found.append(ScorePair(*key, title, *values, test, note))
     return found
 
 
 def _tests(
     a: Side, first: str, b: Side, second: str, suite: str
 ) -> tuple[list[dict[str, Any]], str]:
-    """Returns the tests on a suite's shared segments, and a remark on them."""
+    """Returns the tests on what both sides were asked alike of a suite, and a remark on it."""
     config = StudyConfig.model_validate(a.config)
-    kind = config.suites[suite].kind if suite in config.suites else ""
-    if kind not in MEASURES:
+    section = config.suites.get(suite)
+    if section is None or section.kind not in MEASURES:
         return [], "no scorer measures this suite here"
-    prompts = [read_prompts(side.folder / "prompts" / f"{suite}.jsonl") for side in (a, b)]
-    shared = _shared(*prompts)
-    sides = ((prompts[0], a, first, A), (prompts[1], b, second, B))
-    answers = {
-        name: _kept(_answers(side, system, suite, own), shared, name)
-        for own, side, system, name in sides
-    }
+    answers, prompts, extra = {}, {}, {}
+    for name, side, system in ((A, a, first), (B, b, second)):
+        own = Inputs.of_study(side.folder)
+        prompts[name] = scored_prompts(section, read_prompts(own.prompts / f"{suite}.jsonl"))
+        found = own.answers(section.kind, suite, [system]).values()
+        there = [folder for folder in found if (folder / f"{suite}.jsonl").is_file()]
+        answers[name] = [
+            one for f in there for one in read_answers(prompts[name], f, system, suite)
+        ]
+        extra[name] = own.segment_scores(system, suite)
+    a_asks, b_asks = ({p.id: (p.turns, p.references) for p in own} for own in prompts.values())
+    shared = {name for name, text in a_asks.items() if b_asks.get(name) == text}
+    for name, items in answers.items():
+        kept = (replace(item.only(shared), system=name) for item in items)
+        answers[name] = [item for item in kept if item.prompts]
     if not all(answers.values()):
         return [], "no shared segments"
-    extra = {}
-    for _, side, system, name in sides:  # of programs beside the scorers
-        file = side.folder / "comet" / "score" / system / f"{suite}.segments.jsonl"
-        extra[name] = read_segment_scores([file] if file.is_file() else [])
-    groups = mean_groups(config.suites[suite], averages(prompts[0]))
+    groups = mean_groups(section, prompts[A])
     options, plan = options_of(config, None), plan_of(config)
-    rows = compare_suite(answers, kind, options, plan, extra, groups, Shown(A))
-    part = len(shared) < max(map(len, prompts))
+    rows = compare_suite(answers, section.kind, options, plan, extra, groups, Shown(A))
+    part = len(shared) < max(map(len, prompts.values()))
     return rows, f"on the {len(shared)} shared segments only" if part else ""
-
-
-def _answers(side: Side, system: str, suite: str, prompts: list[Prompt]) -> list[Answers]:
-    """Returns a system's answers, from whichever folder holds them; none where none does."""
-    for folder in ANSWERS:
-        outputs = side.folder / folder / system
-        if (outputs / f"{suite}.jsonl").is_file():
-            return read_answers(prompts, outputs, system, suite)
-    return []
-
-
-def _shared(a: Iterable[Prompt], b: Iterable[Prompt]) -> set[str]:
-    """Returns the ids of prompts that ask and expect the same on both sides."""
-    asked = {prompt.id: (prompt.turns, prompt.references) for prompt in b}
-    return {prompt.id for prompt in a if asked.get(prompt.id) == (prompt.turns, prompt.references)}
-
-
-def _kept(items: list[Answers], shared: set[str], name: str) -> list[Answers]:
-    """Returns a side's answers to the shared prompts, under the side's name."""
-    kept = (replace(item.only(shared), system=name) for item in items)
-    return [item for item in kept if item.prompts]

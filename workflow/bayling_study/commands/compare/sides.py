@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bayling_study.commands.why.chain import Verifier, chain_of
+from bayling_study.commands.why.chain import behind
 from bayling_study.config.loading import merge
 from bayling_study.config.rehearsal import refuse_rehearsal
 from bayling_study.core.errors import StudyError
@@ -34,7 +34,7 @@ class Side:
         if not self.system:
             return every
         start = [job for job in every if job.title == f"scoring/{self.system}"]
-        return [link.job for link in chain_of(start, every, Verifier(enabled=False))]
+        return behind(start, every)
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bayling_study.commands.ranking.results import scores, write_found
 from bayling_study.commands.ranking.sheet import ABILITIES, draw_rows, write_sheet
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
-from bayling_study.core.records import Hypothesis, Score, read_hypotheses, read_prompts
+from bayling_study.core.records import Score, read_hypotheses, read_prompts
 
 SEED = 20230619
 """The default study seed."""
@@ -68,14 +68,13 @@ def export_sheet(options: argparse.Namespace) -> None:
         what = "there is a sheet already, and its key would be lost"
         raise StudyError(what, where=options.out, fix="--out NEW")
     prompts = read_prompts(options.study / "prompts" / f"{options.suite}.jsonl")
-    answers: dict[str, dict[str, Hypothesis]] = {}
-    for system in options.systems:
-        path = options.study / "generation" / system / f"{options.suite}.jsonl"
-        answers[system] = {row.id: row for row in read_hypotheses(path, prompts)}
-    rows = draw_rows(prompts, answers, options.items, options.seed)
+    folder, name = options.study / "generation", f"{options.suite}.jsonl"
+    rows = {s: read_hypotheses(folder / s / name, prompts) for s in options.systems}
+    answers = {system: {row.id: row for row in own} for system, own in rows.items()}
+    drawn = draw_rows(prompts, answers, options.items, options.seed)
     about = {"suite": options.suite, "seed": options.seed, "systems": list(answers)}
-    write_sheet(options.out, rows, about)
-    print(f"{options.out}: {len(rows)} conversations, {len(answers)} systems; keep key.json apart")
+    write_sheet(options.out, drawn, about)
+    print(f"{options.out}: {len(drawn)} conversations, {len(answers)} systems; keep key.json apart")
 
 
 def analyse_sheets(options: argparse.Namespace) -> None:

@@ -5,20 +5,19 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayling_study.commands.ranking.filled import Key, Ranks
 from bayling_study.commands.ranking.sheet import ABILITIES
 from bayling_study.core.records import Score, write_scores
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.metrics.measurement import Array
+from bayling_study.shared.metrics.resampling import bootstrap_weights
 from bayling_study.shared.score_files import PEOPLE
 
 SAMPLES = 1000
 CONFIDENCE = 0.95
 BOUNDS = [50 * (1 - CONFIDENCE), 100 - 50 * (1 - CONFIDENCE)]
 METHOD = f"percentile bootstrap over rows, {SAMPLES} samples, {100 * CONFIDENCE:g} %"
-
-Array = NDArray[np.float64]
 
 
 def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
@@ -33,10 +32,13 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
     for ability in ABILITIES:
         # (annotators, rows, systems): the places that the ranks mean
         table = np.array([places(ranks[ability], key) for ranks in annotators])
-        weights = _weights(table.shape[1], derive_seed(seed, "ranking", ability))
+        rows = table.shape[1]
+        weights = bootstrap_weights(rows, SAMPLES, derive_seed(seed, "ranking", ability)) / rows
         note = f"{len(annotators)} annotator(s)"
         agreed = f"; {_agreement(table)}" if len(annotators) > 1 else ""
-        for metric, values in (("first-place-share", _firsts(table)), ("mean-rank", table)):
+        best = table == table.min(axis=-1, keepdims=True)
+        firsts = 100.0 * best / best.sum(axis=-1, keepdims=True)
+        for metric, values in (("first-place-share", firsts), ("mean-rank", table)):
             per_row = values.mean(axis=0)  # (rows, systems)
             resamples = weights @ per_row
             low, high = np.percentile(resamples, BOUNDS, axis=0)
@@ -44,7 +46,7 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
                 name = (key.suite, ability.replace("_", "-"), system, metric)
                 value = float(per_row[:, column].mean())
                 score = Score(
-                    *name, value, float(low[column]), float(high[column]), table.shape[1],
+                    *name, value, float(low[column]), float(high[column]), rows,
                     signature, METHOD, note + agreed,
                 )  # fmt: skip
                 found.append(score)
@@ -66,20 +68,6 @@ def places(ranks: dict[str, dict[str, int]], key: Key) -> Array:
     return np.asarray(rankdata(given, axis=1))
 
 
-def _firsts(table: Array) -> Array:
-    """Returns each system's share of the first place in percent, in the shape of the table."""
-    best = table == table.min(axis=-1, keepdims=True)
-    shares: Array = 100.0 * best / best.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def _weights(rows: int, seed: int) -> Array:
-    """Returns resamples as weights of the rows that add up to 1, (samples, rows)."""
-    drawn = np.random.default_rng(seed).integers(rows, size=(SAMPLES, rows))
-    weights: Array = np.stack([np.bincount(line, minlength=rows) for line in drawn]) / rows
-    return weights
-
-
 def _agreement(table: Array) -> str:
     """Returns agreement in words: on all ranks, and on who is best."""
     alpha = krippendorff_alpha(table.reshape(len(table), -1))
@@ -95,10 +83,7 @@ def krippendorff_alpha(ratings: Array) -> float | None:
     Source: K. Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011.
 
     Ratings are (annotators, units), NaN where one did not rate. Units with fewer than two do
-    not count.
-
-    Returns:
-        None where all ratings are equal, for alpha is undefined then.
+    not count. None: all ratings are equal, for which alpha is undefined.
     """
     rated = ratings[:, (~np.isnan(ratings)).sum(axis=0) > 1]
     values = np.unique(rated[~np.isnan(rated)])
@@ -109,15 +94,10 @@ def krippendorff_alpha(ratings: Array) -> float | None:
     within[:, range(len(values)), range(len(values))] -= counts
     observed = (within / (pairable - 1)[:, :, None]).sum(axis=0)
     totals = observed.sum(axis=1)
-    distance = _ordinal_distance(totals)
+    # squared distances of ordered values: the ratings between them, ends counted half
+    middles = totals.cumsum() - totals / 2
+    distance = np.subtract.outer(middles, middles) ** 2
     expected = float((np.outer(totals, totals) * distance).sum())
     if expected == 0:
         return None
     return 1 - float(totals.sum() - 1) * float((observed * distance).sum()) / expected
-
-
-def _ordinal_distance(totals: Array) -> Array:
-    """Returns squared distances of ordered values: the ratings between them, ends counted half."""
-    middles = totals.cumsum() - totals / 2
-    squared: Array = (middles[:, None] - middles[None, :]) ** 2
-    return squared

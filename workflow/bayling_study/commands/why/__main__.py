@@ -7,18 +7,15 @@ Every job is printed with its command, hashes and MLflow run; every file is hash
 again, and what no longer matches is said at the end (exit status 1).
 """
 
-import argparse
 import shlex
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bayling_study.commands.why.chain import (
-    OK,
     SHOWN,
     CheckedFile,
     Link,
-    Verifier,
     chain_of,
     jobs_behind,
     nearest_study,
@@ -26,7 +23,7 @@ from bayling_study.commands.why.chain import (
 from bayling_study.commands.why.runs import RunIds
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.tracking.jobs import RecordedJob, study_jobs
+from bayling_study.shared.tracking.jobs import study_jobs
 
 WIDTH = 110
 WRONG = ("MISSING", "CHANGED", "READ")
@@ -45,9 +42,16 @@ COMMAND_LINE = cli.command(
 def main() -> int:
     """Prints the chain; returns 1 where something no longer matches."""
     arguments = COMMAND_LINE.parse_args()
-    study, jobs, runs, start = _start(arguments)
-    links = chain_of(start, jobs, Verifier(not arguments.no_verify))
-    print(f"{arguments.file or 'run ' + arguments.run}, of {study.name}\n")
+    file, run = arguments.file, arguments.run
+    if (file is None) == (run is None):
+        raise StudyError("name what to explain", fix="make why FILE=PATH, or make why RUN=ID")
+    if file is None and arguments.study is None:
+        raise StudyError("the study of a run is not known", fix="--study results/NAME")
+    study = arguments.study or nearest_study(file)
+    jobs, runs = study_jobs(study), RunIds(study, arguments.uri)
+    start = jobs_behind(file, jobs) if file else [runs.job(run, jobs)]
+    links = chain_of(start, jobs, not arguments.no_verify)
+    print(f"{file or 'run ' + run}, of {study.name}\n")
     for link in links:
         print("\n".join(render(link, runs)) + "\n")
     wrong = [line for link in links for line in mismatches(link)]
@@ -56,21 +60,6 @@ def main() -> int:
     for line in wrong:
         print(f"  {line}")
     return 1 if wrong else 0
-
-
-def _start(
-    arguments: argparse.Namespace,
-) -> tuple[Path, list[RecordedJob], RunIds, list[RecordedJob]]:
-    """Returns the study, its jobs, the run ids, and the jobs that the question is about."""
-    if (arguments.file is None) == (arguments.run is None):
-        raise StudyError("name what to explain", fix="make why FILE=PATH, or make why RUN=ID")
-    if arguments.file is None and arguments.study is None:
-        raise StudyError("the study of a run is not known", fix="--study results/NAME")
-    study = arguments.study or nearest_study(arguments.file)
-    jobs, runs = study_jobs(study), RunIds(study, arguments.uri)
-    if arguments.file is None:
-        return study, jobs, runs, [runs.job(arguments.run, jobs)]
-    return study, jobs, runs, jobs_behind(arguments.file, jobs)
 
 
 def render(link: Link, runs: RunIds) -> list[str]:
@@ -111,7 +100,7 @@ def mismatches(link: Link) -> list[str]:
     files = [
         f"[{link.number}] {item.reference.shown}: {item.status}"
         for item in [*settings, *link.outputs, *link.inputs]
-        if item.status != OK and item.status.startswith(WRONG)
+        if item.status.startswith(WRONG)
     ]
     return files + [f"[{link.number}] {note}" for note in link.notes if note.startswith(WRONG)]
 

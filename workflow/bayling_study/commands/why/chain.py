@@ -5,9 +5,10 @@ or wrote, and every reader with the writer before it.
 """
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
@@ -16,24 +17,24 @@ from bayling_study.shared.sources.fetched import MANIFEST, files_root
 from bayling_study.shared.tracking.code import PACKAGE, ROOT, code_hash
 from bayling_study.shared.tracking.jobs import RecordedJob, Reference, touches
 
-OK = "ok"
 SHOWN = 12
 """Hex digits of a hash that are shown."""
+Hash = Callable[[Path], str]
 
 
-@dataclass(frozen=True)
-class CheckedFile:
-    """A file that a job names, with what became of it."""
+class CheckedFile(NamedTuple):
+    """A file that a job names, and what became of it: ``ok``, what does not match, or
+    ``not checked`` where no hash was taken.
+
+    ``makers`` are the numbers of the jobs that made it, for an input.
+    """
 
     reference: Reference
     status: str
-    """``ok``, or what does not match; ``not checked`` where no hash was taken."""
-    makers: list[int] = field(default_factory=list)
-    """Numbers of the jobs that made it, for an input."""
+    makers: Sequence[int] = ()
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """One job of the chain, numbered from the file backwards."""
 
     number: int
@@ -44,41 +45,64 @@ class Link:
     notes: list[str]
 
 
-class Verifier:
-    """Compares files with their recorded hashes; each path is read once.
+def chain_of(start: list[RecordedJob], jobs: list[RecordedJob], verify: bool = True) -> list[Link]:
+    """Returns the chain behind some jobs: they first, then what made their inputs, and so on.
 
-    If it is not enabled, nothing is read and only absence shows.
+    Each path is hashed once; unless ``verify``, nothing is read and only absence shows.
     """
+    hashed, reached = cache(sha256_path) if verify else None, behind(start, jobs)
+    return [_link(number, job, reached, hashed) for number, job in enumerate(reached, start=1)]
 
-    def __init__(self, enabled: bool = True) -> None:
-        self._enabled = enabled
-        self._hashes: dict[Path, str] = {}
 
-    def status(self, reference: Reference) -> str:
-        """Returns ``ok`` or what is wrong with a file."""
-        if not os.path.lexists(reference.path):
-            return "MISSING"
-        if not self._enabled or not reference.sha256:
-            return "not checked"
-        if reference.path not in self._hashes:
-            self._hashes[reference.path] = sha256_path(reference.path)
-        now = self._hashes[reference.path]
-        return OK if now == reference.sha256 else f"CHANGED, now {now[:SHOWN]}"
+def behind(start: list[RecordedJob], jobs: list[RecordedJob]) -> list[RecordedJob]:
+    """Returns some jobs and those behind them, nearest first."""
+    reached = list(start)
+    for job in reached:  # grows while it is read
+        for reference in job.inputs():
+            new = [one for one in jobs if one is not job and one.made(reference.path)]
+            reached += [maker for maker in new if not any(maker is old for old in reached)]
+    return reached
 
-    def source_notes(self, job: RecordedJob) -> list[str]:
-        """Returns where a download came from and which of its files no longer match."""
-        paths = [output.path for output in job.outputs() if output.path.name == MANIFEST]
-        notes: list[str] = []
-        for path in filter(Path.is_file, paths):
+
+def _link(number: int, job: RecordedJob, reached: list[RecordedJob], hashed: Hash | None) -> Link:
+    inputs = []
+    for reference in job.inputs():
+        makers = {
+            place: one
+            for place, one in enumerate(reached, start=1)
+            if one is not job and one.made(reference.path)
+        }
+        status = _against_makers(reference, makers.values()) or _status(reference, hashed)
+        inputs.append(CheckedFile(reference, status, [*makers]))
+    outputs = [CheckedFile(reference, _status(reference, hashed)) for reference in job.outputs()]
+    settings = job.settings()
+    checked = CheckedFile(settings, _status(settings, hashed)) if settings else None
+    notes = [*_source_notes(job, hashed is not None), *_code_notes(job)]
+    return Link(number, job, checked, inputs, outputs, notes)
+
+
+def _status(reference: Reference, hashed: Hash | None) -> str:
+    """Returns ``ok`` or what is wrong with a file."""
+    if not os.path.lexists(reference.path):
+        return "MISSING"
+    if hashed is None or not reference.sha256:
+        return "not checked"
+    now = hashed(reference.path)
+    return "ok" if now == reference.sha256 else f"CHANGED, now {now[:SHOWN]}"
+
+
+def _source_notes(job: RecordedJob, verify: bool) -> Iterator[str]:
+    """Yields where a download came from and which of its files no longer match."""
+    for path in (output.path for output in job.outputs()):
+        if path.name == MANIFEST and path.is_file():
             manifest = read_json(path)
             source = manifest["source"]
             place = [source.get("location"), source.get("revision"), source.get("licence")]
-            notes.append(f"source: {', '.join(filter(None, place))}")
+            yield f"source: {', '.join(filter(None, place))}"
             pinned = source.get("sha256") or manifest.get("listing", "")
-            notes.append(f"pinned by: {manifest.get('pin', 'nothing')}, SHA-256 {pinned}")
-            if self._enabled:
-                notes += _changed_files(path.parent, manifest)
-        return notes
+            yield f"pinned by: {manifest.get('pin', 'nothing')}, SHA-256 {pinned}"
+            if verify:
+                yield from _changed_files(path.parent, manifest)
 
 
 def _changed_files(download: Path, manifest: dict[str, Any]) -> list[str]:
@@ -92,43 +116,7 @@ def _changed_files(download: Path, manifest: dict[str, Any]) -> list[str]:
     return notes or [f"{len(manifest['files'])} files as in the manifest"]
 
 
-def chain_of(start: list[RecordedJob], jobs: list[RecordedJob], verifier: Verifier) -> list[Link]:
-    """Returns the chain behind some jobs: they first, then what made their inputs, and so on."""
-    order = {id(job): number for number, job in enumerate(_reached(start, jobs), start=1)}
-    found = {id(job): job for job in jobs}
-    return [_link(number, found[key], found, order, verifier) for key, number in order.items()]
-
-
-def _reached(start: list[RecordedJob], jobs: list[RecordedJob]) -> list[RecordedJob]:
-    """Returns the jobs behind some jobs, nearest first."""
-    reached = list(start)
-    for job in reached:  # grows while it is read
-        for reference in job.inputs():
-            new = [one for one in jobs if one is not job and one.made(reference.path)]
-            reached += [maker for maker in new if not any(maker is old for old in reached)]
-    return reached
-
-
-def _link(
-    number: int,
-    job: RecordedJob,
-    jobs: dict[int, RecordedJob],
-    order: dict[int, int],
-    verifier: Verifier,
-) -> Link:
-    inputs = []
-    for reference in job.inputs():
-        before = [jobs[key] for key in order if key != id(job) and jobs[key].made(reference.path)]
-        status = _against_makers(reference, before) or verifier.status(reference)
-        inputs.append(CheckedFile(reference, status, [order[id(maker)] for maker in before]))
-    outputs = [CheckedFile(reference, verifier.status(reference)) for reference in job.outputs()]
-    settings = job.settings()
-    notes = [*verifier.source_notes(job), *_code_notes(job)]
-    checked = CheckedFile(settings, verifier.status(settings)) if settings else None
-    return Link(number, job, checked, inputs, outputs, notes)
-
-
-def _against_makers(reference: Reference, before: list[RecordedJob]) -> str:
+def _against_makers(reference: Reference, before: Iterable[RecordedJob]) -> str:
     """Returns what is wrong where a job read something else than its maker wrote."""
     for job in before:
         for output in job.outputs():

@@ -8,12 +8,14 @@ of the others, and says so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from bayling_study.config.suites import EXAM_TASKS, ExamsSuite, JudgedSuite, ReviewsSuite, Suite
-from bayling_study.shared.metrics.measurement import Array, Measurement
+from bayling_study.core.records import Prompt
+from bayling_study.shared.metrics.groups import averages
+from bayling_study.shared.metrics.measurement import Measurement
 
 GAOKAO = [task for task in EXAM_TASKS if task.startswith("gaokao-")]
 ENGLISH = [task for task in EXAM_TASKS if task not in GAOKAO]
@@ -26,31 +28,14 @@ EXAM_MEANS = {
 """BayLing's exam averages: 9 Chinese-side and 9 (or 8) English-side tasks of AGIEval."""
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """A measurement with its values on the resampled test sets of its item."""
-
-    measurement: Measurement
-    resamples: Array
-
-
-def mean_groups(suite: Suite, named: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
-    """Returns the aggregates of a suite that are plain means, with their items.
-
-    They are those that its prompts name (``groups.averages``), or an exam's own.
-    """
-    return EXAM_MEANS if isinstance(suite, ExamsSuite) else named
+def mean_groups(suite: Suite, prompts: list[Prompt]) -> dict[str, list[str]]:
+    """Returns a suite's plain means with their items: those its prompts name, or an exam's own."""
+    return EXAM_MEANS if isinstance(suite, ExamsSuite) else averages(prompts)
 
 
 def some_of(having: int, items: int) -> str:
     """Returns how many of an average's items have its metric, in words."""
     return f"{having} items" if having == items else f"{having} of {items} items"
-
-
-def mean_of(members: Sequence[Resampled]) -> tuple[float, Array]:
-    """Returns the mean of items' values, and of their resampled values."""
-    value = float(np.mean([member.measurement.value for member in members]))
-    return value, np.mean([member.resamples for member in members], axis=0)
 
 
 def pool_groups(suite: Suite) -> dict[str, list[str]]:

@@ -1,8 +1,11 @@
 """Reading what a system answered, item by item, and measuring it by the suite's kind."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bayling_study.config import StudyConfig
+from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
+from bayling_study.config.suites import JudgedSuite, Suite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, by_item, check_owner, items_present, read_hypotheses
@@ -18,6 +21,7 @@ from bayling_study.shared.metrics.cache import StatisticsCache
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, is_measured
 from bayling_study.shared.metrics.one_form import is_released
 from bayling_study.shared.metrics.resampling import Resampling
+from bayling_study.shared.review_prompts import ORDERS, review_id
 from bayling_study.shared.sources.fetched import files_root
 
 MEASURES = {
@@ -57,6 +61,40 @@ def suite_kind(config: StudyConfig, suite: str) -> str:
     if kind not in MEASURES:
         raise StudyError(f"no scorer measures suites of kind {kind!r}", where=f"suites.{suite}")
     return kind
+
+
+def answer_folder(
+    kind: str, suite: str, generation: Path, harness: Path | None, judging: Path | None
+) -> Path | None:
+    """Returns that of a system's folders which holds what is scored in a suite of a kind.
+
+    None means that there is nothing: published systems answer no multiple-choice suite, and no
+    judge compares a baseline with itself.
+    """
+    if kind == "judged":
+        return judging if judging and (judging / f"{suite}.jsonl").exists() else None
+    return harness if kind in MULTIPLE_CHOICE_KINDS else generation
+
+
+def scored_prompts(suite: Suite, prompts: list[Prompt]) -> list[Prompt]:
+    """Returns what a suite's scorer reads answers to: the prompts, or the reviews of a judge.
+
+    The judging stage leaves ``SUITE.jsonl`` a system (``records.Hypothesis`` rows, one review
+    each), by the questions' ids with ``/1`` where the system was shown first, ``/2`` where second.
+    """
+    if not isinstance(suite, JudgedSuite):
+        return prompts
+    names = {"judge": suite.judge, "baseline": suite.baseline}
+    return [
+        replace(
+            prompt,
+            id=review_id(prompt.id, swapped),
+            turns=prompt.turns[:1],
+            meta={**prompt.meta, **names, "question_id": prompt.id, "swapped": swapped},
+        )
+        for prompt in prompts
+        for swapped in ORDERS
+    ]
 
 
 def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) -> list[Answers]:

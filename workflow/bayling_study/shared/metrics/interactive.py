@@ -2,8 +2,14 @@
 
 A conversation's ``meta["demands"]`` holds one demand a turn, with a kind and the checks that make
 it verifiable (``bayling_study.shared.interactive.checks``). A demand is met when all its checks
-are; a check that speaks of the previous answer sees the system's own. Where a script is asked for,
-the answer must be in the language too (``answer_language``).
+are; a check that speaks of the previous answer sees the system's own.
+
+Where a script is asked for, the answer must be in the language too, for a script alone flatters: a
+German text that comes back as it is passes as English. An answer is not in its language when it
+copies the user's text, or when the identifiers of ``identification`` find another one. Both are
+controlled by the reference, which is right by definition: what is found of it too (a product name,
+a text too odd to identify) counts against no answer. On short texts identifiers err; there both
+must vote against.
 
 The headline is ``satisfaction.follow-up``, all turns but the first: a first turn is a plain
 translation, and a system that meets nothing else meets most of them. A rate's n is the
@@ -18,7 +24,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.records import grouped
 from bayling_study.shared.interactive.checks import matched_share, verify
 from bayling_study.shared.metrics import overlap
-from bayling_study.shared.metrics.answer_language import in_language
+from bayling_study.shared.metrics.identification import SHORT, is_off, letters, votes
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
 from bayling_study.shared.metrics.one_form import one_form
 
@@ -26,6 +32,8 @@ SATISFACTION = "interactive|demand:all-checks+language|unit:turn|version:2"
 DIALOGUE = "interactive|demand:all-checks+language|unit:conversation|version:2"
 KEPT = "interactive|kept:words-in-order-of-previous-answer|version:1"
 KEPT_REFERENCE = "interactive|kept:words-in-order-of-previous-reference|version:1"
+COPIED = 0.8
+"""Share of an answer's words, in order, that make it a copy; ``KEPT`` of demands is alike."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +100,21 @@ def _judge(answers: Answers, index: int) -> list[CheckedTurn]:
 
 
 def _in_language(answers: Answers, index: int, position: int) -> bool:
+    """Tells whether an answer is in its demand's language and no copy of what the user wrote.
+
+    The reference is the control. A language that no identifier knows is not judged.
+    """
     prompt = answers.prompts[index]
     language = prompt.meta["demands"][position].get("target") or answers.target_language()
     source = [prompt.meta["source_text"]] if position == 0 and "source_text" in prompt.meta else []
-    given, reference = answers.hypotheses[index].turns[position], prompt.references[position]
-    return in_language(given, reference, language, [prompt.turns[position], *source])
+    answer, reference = answers.hypotheses[index].turns[position], prompt.references[position]
+    for text in (prompt.turns[position], *source):
+        copied = [matched_share(one, text, of="one") >= COPIED for one in (answer, reference)]
+        if copied == [True, False]:
+            return False
+    found = votes([answer, reference], language)
+    off = is_off(found)
+    return not off[0] or bool(off[1]) or (letters(answer) < SHORT and not found[0, [1, 3]].all())
 
 
 def _share(texts: list[str], position: int) -> float | None:

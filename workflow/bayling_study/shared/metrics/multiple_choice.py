@@ -9,7 +9,6 @@ of k choices is guessed right once in k times; questions may differ in k.
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
@@ -26,16 +25,21 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
         StudyError: a question has no marks, or the questions have different marks.
     """
     marks = _marks(answers.path.with_name(f"{answers.suite}.marks.jsonl"))
+    guessed = 0.0
     for index, prompt in enumerate(answers.prompts):
         if not marks.get(prompt.id):
             raise StudyError("the question has no marks", where=answers.where(index))
+        choices = prompt.meta.get("choices")
+        if not isinstance(choices, list) or not choices:
+            raise StudyError("the prompt's meta names no choices", where=answers.where(index))
+        guessed += 1 / len(choices)
     found = [marks[prompt.id] for prompt in answers.prompts]
     names = list(found[0])
     if any(list(row) != names for row in found):
         raise StudyError("the questions of one item have different marks", where=answers.path)
     declared = read_json(answers.path.with_name("system.json"))["signatures"]
     signature = declared[answers.suite][answers.item]
-    chance = 100 * sum(1 / _choices(answers, i) for i in range(len(found))) / len(found)
+    chance = 100 * guessed / len(found)
     results = []
     for name in names:
         values = [row[name] for row in found]
@@ -53,10 +57,3 @@ def _marks(path: Path) -> dict[str, dict[str, float]]:
         return {row["id"]: row["metrics"] for row in read_jsonl(path)}
     except (KeyError, TypeError) as error:
         raise StudyError("a row has the fields id and metrics", where=path) from error
-
-
-def _choices(answers: Answers, index: int) -> int:
-    choices: Any = answers.prompts[index].meta.get("choices")
-    if not isinstance(choices, list) or not choices:
-        raise StudyError("the prompt's meta names no choices", where=answers.where(index))
-    return len(choices)

@@ -72,11 +72,8 @@ def bootstrap_weights(segments: int, samples: int, seed: int) -> Array:
 
 
 def drawn_counts(generator: np.random.Generator, samples: int, segments: int) -> Array:
-    """Draws segments with replacement (Koehn 2004), with sacreBLEU's generator calls.
-
-    Returns:
-        how often each was drawn in each resample, shape (samples, segments).
-    """
+    """Draws segments with replacement (Koehn 2004), with sacreBLEU's generator calls, and returns
+    how often each was drawn in each resample, shape (samples, segments)."""
     drawn = generator.choice(segments, size=(samples, segments), replace=True)
     drawn += np.arange(samples)[:, None] * segments
     counts = np.bincount(drawn.ravel(), minlength=samples * segments)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
@@ -10,30 +9,27 @@ from bayling_study.core.files import read_jsonl
 from bayling_study.core.records import Prompt
 from bayling_study.shared.metrics.measurement import Measurement, average
 
+SegmentScores = dict[str, dict[str, float]]
+"""A system's scores: metric to prompt id to value."""
 
-@dataclass(frozen=True)
-class SegmentScores:
-    """A system's scores: metric to prompt id to value."""
 
-    values: dict[str, dict[str, float]]
-
-    def measurements(self, prompts: list[Prompt]) -> list[Measurement]:
-        """Returns the mean of each metric that has a score for every one of the prompts."""
-        return [
-            average(metric, "mean of segment scores", [found[prompt.id] for prompt in prompts])
-            for metric, found in self.values.items()
-            if all(prompt.id in found for prompt in prompts)
-        ]
+def means(scores: SegmentScores, prompts: list[Prompt]) -> list[Measurement]:
+    """Returns the mean of each metric that has a score for every one of the prompts."""
+    return [
+        average(metric, "mean of segment scores", [found[prompt.id] for prompt in prompts])
+        for metric, found in scores.items()
+        if all(prompt.id in found for prompt in prompts)
+    ]
 
 
 def read_segment_scores(paths: Iterable[Path]) -> SegmentScores:
-    """Reads ``{id, metric, value}`` rows of one or more files.
+    """Reads ``{id, metric, value}`` rows of those of some files that are there.
 
     Raises:
         StudyError: a row lacks a field, is not finite or is duplicated; names file and line.
     """
-    values: dict[str, dict[str, float]] = {}
-    for path in paths:
+    values: SegmentScores = {}
+    for path in filter(Path.is_file, paths):
         for number, row in enumerate(read_jsonl(path), start=1):
             where = f"{path}:{number}"
             if not isinstance(row, dict) or set(row) != {"id", "metric", "value"}:
@@ -44,4 +40,4 @@ def read_segment_scores(paths: Iterable[Path]) -> SegmentScores:
             if row["id"] in scores:
                 raise StudyError(f"{row['metric']} of {row['id']!r} is duplicated", where=where)
             scores[row["id"]] = float(row["value"])
-    return SegmentScores(values)
+    return values

@@ -33,7 +33,7 @@ def evaluation_tables(
         if files and prompts.is_file():
             answers = {row["id"]: row["turns"] for path in files for row in read_jsonl(path)}
             found = [f / f"{suite}.segments.jsonl" for f in score_folders(study, system)]
-            segments = read_segment_scores(filter(Path.is_file, found)).values
+            segments = read_segment_scores(found)
             rows = []
             for prompt in (p for p in read_prompts(prompts) if p.id in answers):
                 row = {"id": prompt.id, "item": prompt.item, "prompt": _text(prompt.turns)}

@@ -26,9 +26,8 @@ from bayling_study.core.records import (
 )
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.judging.asking import ask
-from bayling_study.stages.judging.comparisons import PairwisePrompt, Review, pairs, write_reviews
 from bayling_study.stages.judging.local import served
+from bayling_study.stages.judging.reviews import PairwisePrompt, Review, ask, pairs, write_reviews
 
 COMMAND_LINE = cli.command(
     __name__,

@@ -21,9 +21,8 @@ from bayling_study.core.records import Prompt
 from bayling_study.shared.models import load
 from bayling_study.shared.templates.choice import template_of
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.perplexity.comparison import compare, method
-from bayling_study.stages.perplexity.conversations import ConversationTokens, draw, encode
-from bayling_study.stages.perplexity.measure import Opinion, opinions
+from bayling_study.stages.perplexity.comparison import compare
+from bayling_study.stages.perplexity.measure import Conversation, Opinion, draw, encode, opinions
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -75,17 +74,18 @@ def measure(
         what = "the export's tokenizer gives other tokens than the tokenizer of its base"
         raise StudyError(what, where=options.checkpoint, fix="export the system again")
     bootstrap = config.scoring.bootstrap
+    samples, percent = f"{bootstrap.samples} samples", f"{100 * bootstrap.confidence:g} %"
     return {
         **compare(base, export, bootstrap, config.study.seed),
         "left_out": len(prompts) - len(conversations),
         "precision": config.generation.precision,
-        "method": method(bootstrap),
+        "method": f"percentile bootstrap over conversations, {samples}, {percent}, paired",
     }
 
 
 def _opinions(
     config: StudyConfig, system: str, prompts: list[Prompt], checkpoint: Path
-) -> tuple[list[ConversationTokens], list[Opinion]]:
+) -> tuple[list[Conversation], list[Opinion]]:
     loaded = load(checkpoint, config.generation)
     template = template_of(config, system)
     conversations = encode(prompts, loaded.tokenizer, template, loaded.context)

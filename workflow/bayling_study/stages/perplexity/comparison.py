@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayling_study.config.evaluation import BootstrapSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.metrics.measurement import Array
 from bayling_study.shared.metrics.resampling import interval
 from bayling_study.stages.perplexity.measure import Opinion
-
-Array = NDArray[np.float64]
 
 
 def compare(
@@ -42,7 +40,10 @@ def compare(
     if not np.isfinite(sums).all():
         fix = "generation: {precision: bf16}   (fp16 overflows in some models)"
         raise StudyError("a model gives probabilities that are not numbers", fix=fix)
-    resamples = _perplexities(sums, tokens, _weights(len(tokens), bootstrap.samples, seed))
+    size, chance = len(tokens), np.random.default_rng(derive_seed(seed, "perplexity", "bootstrap"))
+    # how often each conversation is in each resample, (samples, conversations)
+    weights = chance.multinomial(size, np.full(size, 1 / size), size=bootstrap.samples)
+    resamples = _perplexities(sums, tokens, weights.astype(np.float64))
     values = _perplexities(sums, tokens, np.ones((1, len(tokens))))[:, 0]
     sides = [
         {"perplexity": float(value), **_interval(drawn, bootstrap), "bits": math.log2(value)}
@@ -62,24 +63,9 @@ def compare(
     }
 
 
-def method(bootstrap: BootstrapSection) -> str:
-    """Says how the intervals were made."""
-    percent = f"{100 * bootstrap.confidence:g} %"
-    return (
-        f"percentile bootstrap over conversations, {bootstrap.samples} samples, {percent}, paired"
-    )
-
-
-def _weights(n: int, samples: int, seed: int) -> Array:
-    """Returns how often each of ``n`` conversations is in each resample, ``(samples, n)``."""
-    chance = np.random.default_rng(derive_seed(seed, "perplexity", "bootstrap"))
-    return chance.multinomial(n, np.full(n, 1 / n), size=samples).astype(np.float64)
-
-
 def _perplexities(sums: Array, tokens: Array, weights: Array) -> Array:
     """Returns the perplexity of each side on each resample, ``(2, samples)``."""
-    means: Array = (sums @ weights.T) / (tokens @ weights.T)
-    return np.exp(means)
+    return np.exp((sums @ weights.T) / (tokens @ weights.T))
 
 
 def _interval(values: Array, bootstrap: BootstrapSection) -> dict[str, float]:

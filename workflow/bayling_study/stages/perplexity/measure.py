@@ -1,7 +1,14 @@
-"""What a model thinks of given answers: the log-probability and the rank of every token."""
+"""Held-out conversations, the suites' prompts answered by their references, and what a model thinks
+of them: the log-probability of every answer token, and the most probable one in its place.
 
-from collections.abc import Sequence
+Only conversations with a reference for every user turn count; of them a seeded draw is taken over
+all suites together. An earlier turn is answered by its reference (teacher forcing), so that both
+systems read the same text.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +16,68 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 
+from bayling_study.config.systems import TemplateName
 from bayling_study.core.batches import length_batches
+from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
-from bayling_study.stages.perplexity.conversations import ConversationTokens
+from bayling_study.core.records import Prompt, read_prompts
+from bayling_study.core.seeds import generator
+from bayling_study.shared import templates
 
 LOGIT_VALUES = 1 << 27
 """Logits computed at once: 256 MiB in 16 bits."""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Prompt ``SUITE/ID`` as tokens; the mask is true for answers and the ends of answers."""
+
+    name: str
+    ids: list[int]
+    mask: list[bool]
+
+
+def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Prompt]:
+    """Draws at most ``count`` fully referenced prompts of ``FOLDER/SUITE.jsonl``, in their order.
+
+    Raises:
+        StudyError: no prompt has a reference for each of its turns.
+    """
+    referenced = [
+        prompt
+        for suite in suites
+        for prompt in read_prompts(folder / f"{suite}.jsonl")
+        if len(prompt.references) == len(prompt.turns) and all(map(str.strip, prompt.references))
+    ]
+    if not referenced:
+        raise StudyError("no prompt has a reference for each of its turns", where=folder)
+    positions = range(len(referenced))
+    chosen = generator(seed, "perplexity").sample(positions, min(count, len(referenced)))
+    return [referenced[position] for position in sorted(chosen)]
+
+
+def encode(
+    prompts: Iterable[Prompt], tokenizer: Any, template: TemplateName, context: int
+) -> list[Conversation]:
+    """Tokenises prompts with their references as training would.
+
+    Conversations longer than ``context`` are left out: cut, they would be others.
+
+    Raises:
+        StudyError: none fits.
+    """
+    fitting = []
+    for prompt in prompts:
+        messages: list[templates.Message] = []
+        for turn, reference in zip(prompt.turns, prompt.references, strict=True):
+            messages.append({"role": "user", "content": turn})
+            messages.append({"role": "assistant", "content": reference})
+        ids, mask = templates.encode(tokenizer, template, messages)
+        if len(ids) <= context:
+            fitting.append(Conversation(f"{prompt.suite}/{prompt.id}", ids, mask))
+    if not fitting:
+        raise StudyError(f"no held-out conversation fits into {context} tokens")
+    return fitting
 
 
 @dataclass(frozen=True)
@@ -27,7 +90,7 @@ class Opinion:
 
 
 def opinions(
-    model: Any, conversations: Sequence[ConversationTokens], batch_tokens: int, name: str = "model"
+    model: Any, conversations: Sequence[Conversation], batch_tokens: int, name: str = "model"
 ) -> list[Opinion]:
     """Reads all conversations, longest first, and returns the opinions in their order.
 
@@ -44,7 +107,7 @@ def opinions(
     return [found[position] for position in range(len(conversations))]
 
 
-def _read(model: Any, batch: Sequence[ConversationTokens]) -> list[Opinion]:
+def _read(model: Any, batch: Sequence[Conversation]) -> list[Opinion]:
     """Runs one batch, padded on the right, where causal attention never looks back from."""
     rows = [torch.tensor(conversation.ids, device=model.device) for conversation in batch]
     ids = pad_sequence(rows, batch_first=True)

@@ -23,9 +23,9 @@ from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.conclusion import conclusion
 from bayling_study.stages.report.data import data_section
 from bayling_study.stages.report.dialogues import dialogue_section
-from bayling_study.stages.report.explanations import metrics_section
 from bayling_study.stages.report.exports import export_section
 from bayling_study.stages.report.facts import environment_section, jobs_section, tuning_section
+from bayling_study.stages.report.metrics import metrics_section
 from bayling_study.stages.report.overview import overview_section
 from bayling_study.stages.report.page import render
 from bayling_study.stages.report.published_table import read_published
@@ -70,12 +70,12 @@ def write_report(study: Study, out: Path) -> list[PageSection]:
     Raises:
         StudyError: there are no scores, or the table of published values is malformed.
     """
-    config, scores, verdicts = study.config, study.scores, list[Verdict]()
+    config, scores = study.config, study.scores
+    verdicts, sentences = list[Verdict](), list[str]()
     published = read_published(Path(config.report.published))
     write_text(out / "verdicts.tsv", HEADING)
     with study.block("verdicts"):
-        verdicts = write_verdicts(out / "verdicts.tsv", scores, published, config, study.systems)
-    sentences: list[str] = []
+        verdicts = write_verdicts(out / "verdicts.tsv", scores, published, study)
     with study.block("the verdict in sentences"):
         sentences = conclusion(study, verdicts)
     write_json(out / VERDICT, {"sentences": sentences})

@@ -12,9 +12,8 @@ from bayling_study.shared.tracking.record import flatten
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.heatmap import directions_of
-from bayling_study.stages.report.metrics import headline, score_row
+from bayling_study.stages.report.metrics import by_system, explain, headline, score_row
 from bayling_study.stages.report.significance import MEAN
 
 FEWEST = 2
@@ -80,30 +79,11 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, floa
         scores = [score for score in every if score.system in systems]
         directions = set(directions_of(score.item for score in scores))
         for metric in headline(score.metric for score in scores):
+            own = [s for s in scores if s.metric == metric]
+            own = [s for s in own if not directions or s.item in directions]
             for name in systems:
-                values = [
-                    score.value
-                    for score in scores
-                    if (score.metric, score.system) == (metric, name)
-                    and (not directions or score.item in directions)
-                ]
-                if values:
+                if values := [score.value for score in own if score.system == name]:
                     result.setdefault((suite, metric), {})[name] = fmean(values)
-    return result
-
-
-def averages_of(study: Study, tuned: Sequence[str]) -> dict[Means, dict[str, dict[str, Score]]]:
-    """Returns averages of headline metrics that scoring resampled: name to system to score.
-
-    Those of groups of languages (``script.Latn``) are left to the suites' tables.
-    """
-    result: dict[Means, dict[str, dict[str, Score]]] = {}
-    for suite, scores in study.by_suite.items():
-        first = headline(score.metric for score in scores)
-        for score in scores:
-            if score.metric in first and score.system in tuned and is_average(score):
-                found = result.setdefault((suite, score.metric), {})
-                found.setdefault(score.item, {})[score.system] = score
     return result
 
 
@@ -120,20 +100,22 @@ def is_average(score: Score) -> bool:
 def _scores(
     study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]
 ) -> dict[str, list[Cell]]:
-    """Returns columns of averages and, where a system has none, of plain means."""
-    averages, columns = averages_of(study, tuned), dict[str, list[Cell]]()
-    for place, values in means.items():
-        found, title = averages.get(place, {}), " ".join(place)
-        for item, row in found.items():
-            columns[f"{title}, {item}"] = score_row(study, row, tuned)
-        if not values.keys() <= {name for row in found.values() for name in row}:
-            columns[title] = [number(values.get(name), 2) for name in tuned]
+    """Returns columns of averages that scoring resampled and, where a system has none, of plain
+    means. Averages of groups of languages (``script.Latn``) are left to the suites' tables."""
+    columns: dict[str, list[Cell]] = {}
+    for (suite, metric), values in means.items():
+        scores = [s for s in study.by_suite[suite] if s.metric == metric and s.system in tuned]
+        averages = list(filter(is_average, scores))
+        for item, row in by_system(averages, lambda score: score.item).items():
+            columns[f"{suite} {metric}, {item}"] = score_row(study, row, tuned)
+        if not values.keys() <= {score.system for score in averages}:
+            columns[f"{suite} {metric}"] = [number(values.get(name), 2) for name in tuned]
     return columns
 
 
 def _metric(study: Study, name: str, metric: str) -> float | None:
-    record = study.record("tuning", name)
-    return None if record is None else record["metrics"].get(metric)
+    found: float | None = study.trainings.get(name, {"metrics": {}})["metrics"].get(metric)
+    return found
 
 
 def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]) -> Table:

@@ -3,23 +3,44 @@
 A page opened from disk may load nothing, so the data is in it: JSON blocks, each compressed by
 gzip and written in base64, which the browser's ``DecompressionStream`` unpacks when they are
 looked at. The page has no text of the data in its markup.
+
+Scores, lengths and demands are few numbers and come whole, so that the page sorts and counts
+without reading a text; texts come in blocks of ``BLOCK_BYTES``, of which it unpacks those it
+shows. In a block all systems' answers to a prompt stand together: they are alike, so that they
+compress to two thirds of what one block a system would take (texts of the replay).
 """
 
 import base64
 import gzip
 import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from bayling_study.core.files import write_text
+from bayling_study.core.records import Prompt
+from bayling_study.core.text.words import words
 from bayling_study.shared.metrics.measures import meaning
-from bayling_study.stages.report.answer_blocks import AnswerSuite, answer_suite
+from bayling_study.stages.report.answer_marks import (
+    Demand,
+    Values,
+    demands,
+    outcome,
+    segment_values,
+)
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.page import FOLDER, render_page
+from bayling_study.stages.report.page import render_page
+from bayling_study.stages.report.samples import shown
 
 SCRIPTS = ("data", "choice", "charts", "ngrams", "rows", "page")
 """Parts of the page's script, ``answers_page/NAME.js``, in their order."""
 LEVEL = 6
 """Effort of gzip; 9 takes nearly twice as long for 0.3 % less (texts of the replay)."""
+BLOCK_BYTES = 250_000
+"""Size of a block of texts before it is compressed."""
+MET = ("satisfaction", "constraint-all")
+"""Metrics that tell of a turn, or of a prompt's only one, whether its demand is met (100)."""
 
 
 def write_answers(study: Study, path: Path) -> None:
@@ -38,17 +59,103 @@ def write_answers(study: Study, path: Path) -> None:
     for made in suites:
         blocks |= made.blocks
     packed = {name: _packed(block) for name, block in blocks.items()}
-    style = "".join(
-        (FOLDER / name).read_text("utf-8") for name in ("page.css", "answers_page/page.css")
-    )
-    script = "".join((FOLDER / f"answers_page/{name}.js").read_text("utf-8") for name in SCRIPTS)
-    title = study.config.study.title
-    write_text(
-        path, render_page("answers_page/page.html", style, script, title=title, blocks=packed)
-    )
+    about = {"title": study.config.study.title, "blocks": packed}
+    scripts = [f"answers_page/{name}.js" for name in SCRIPTS]
+    styles = ["page.css", "answers_page/page.css"]
+    write_text(path, render_page("answers_page/page.html", styles, scripts, **about))
 
 
 def _packed(value: object) -> str:
     """Returns a value as JSON, compressed, in base64; the same value gives the same text."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), LEVEL, mtime=0)).decode("ascii")
+
+
+class AnswerSuite(NamedTuple):
+    """A suite on the page: what its first view needs to know, and its blocks by name."""
+
+    about: dict[str, Any]
+    blocks: dict[str, Any]
+
+
+def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
+    """Returns a suite's data, or none where no system has an answer that could be shown.
+
+    Raises:
+        StudyError: a file of segment scores is damaged, or a check of a demand is unknown.
+    """
+    prompts = study.prompts(suite)
+    given = {name: study.answers(name, suite) for name in study.config.systems}
+    systems = [name for name, answers in given.items() if answers]
+    if not systems:
+        return None
+    values = segment_values(study, suite, prompts)
+    wanted = [demands(prompt) for prompt in prompts]
+    marks: Values = next((values[metric] for metric in MET if metric in values), {})
+    met = {s: [v if isinstance(v, list) else [v] for v in own] for s, own in marks.items()}
+    rows = [
+        _row(prompt, wanted[place], {s: given[s].get(prompt.id) for s in systems},
+             {s: met[s][place] for s in systems if s in met})
+        for place, prompt in enumerate(prompts)
+    ]  # fmt: skip
+    texts = list(_portions(rows))
+    blocks: dict[str, Any] = {f"rows {suite}": _index(prompts, wanted)}
+    blocks |= {f"scores {suite} {metric}": found for metric, found in values.items()}
+    blocks |= {f"texts {suite} {number}": block for number, block in enumerate(texts)}
+    about = {"name": suite, "systems": systems, "metrics": [*values], "sizes": [*map(len, texts)]}
+    return AnswerSuite(about, blocks)
+
+
+def _index(prompts: Sequence[Prompt], wanted: Sequence[Sequence[Demand]]) -> dict[str, Any]:
+    """Returns what prompts are sorted and filtered by, one list a property."""
+    texts = [" ".join(prompt.references or prompt.turns) for prompt in prompts]
+    found = [words(text.lower()) for text in texts]
+    targets = [prompt.languages.get("target", "") for prompt in prompts]
+    uses = {target: Counter[str]() for target in targets}
+    for target, own in zip(targets, found, strict=True):
+        uses[target].update(set(own))
+    rare = [
+        sum(uses[target][word] == 1 for word in set(own))
+        for target, own in zip(targets, found, strict=True)
+    ]
+    return {
+        "id": [prompt.id for prompt in prompts],
+        "item": [prompt.item for prompt in prompts],
+        "turns": [len(prompt.turns) for prompt in prompts],
+        "kinds": [[demand.kind for demand in own] for own in wanted],
+        "words": [len(own) for own in found],
+        "rare": rare,
+    }
+
+
+def _row(
+    prompt: Prompt, wanted: Sequence[Demand], given: dict[str, Any], met: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns the texts of a prompt: user, references and, by system, answers and reasons."""
+    answers = {name: one["turns"] for name, one in given.items() if one}
+    row: dict[str, Any] = {
+        "user": [*map(shown, prompt.turns)],
+        "references": [*map(shown, prompt.references)],
+        "answers": {name: [*map(shown, turns)] for name, turns in answers.items()},
+    }
+    if wanted:
+        row["reasons"] = {
+            name: [outcome(wanted[turn], mark, turns, turn) for turn, mark in enumerate(met[name])]
+            for name, turns in answers.items()
+            if name in met
+        }
+    return row
+
+
+def _portions(rows: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yields the rows in blocks of about the same size."""
+    block: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        block.append(row)
+        size += len(json.dumps(row, ensure_ascii=False).encode())
+        if size >= BLOCK_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block

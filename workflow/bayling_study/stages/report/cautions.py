@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from bayling_study.core.records import Score
+from bayling_study.core.records import Score, by_item
 from bayling_study.shared.corpus_tables import ODD
 from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.collect import Study
@@ -73,8 +73,9 @@ def at_chance(study: Study) -> Iterator[Caution]:
         yield from _at_chance(suite, own, low, "the interval reaches down to what guessing gives")
     for suite, config in study.config.suites.items():
         if config.kind == "exams" and (own := accuracies.get(suite, [])):
-            frequent = _most_frequent(study, suite)
-            low = [score for score in own if _within_chance(score, frequent)]
+            share = _most_frequent(study, suite)
+            least = ((s, s.value if s.low is None else s.low) for s in own if s.item in share)
+            low = [score for score, bound in least if bound <= share[score.item]]
             why = "not above the share of the exam's most frequent answer"
             yield from _at_chance(suite, own, low, why)
 
@@ -87,18 +88,9 @@ def _at_chance(suite: str, own: list[Score], low: list[Score], why: str) -> Iter
 
 def _most_frequent(study: Study, suite: str) -> dict[str, float]:
     """Returns the share of the most frequent expected answer of each item, in per cent."""
-    answers: dict[str, Counter[str]] = {}
-    for prompt in study.prompts(suite):
-        if prompt.references:
-            answers.setdefault(prompt.item, Counter())[prompt.references[-1]] += 1
-    return {
-        item: 100 * found.most_common(1)[0][1] / found.total() for item, found in answers.items()
-    }
-
-
-def _within_chance(score: Score, frequent: dict[str, float]) -> bool:
-    bound = score.value if score.low is None else score.low
-    return score.item in frequent and bound <= frequent[score.item]
+    gold = by_item(prompt for prompt in study.prompts(suite) if prompt.references)
+    counts = {item: Counter(p.references[-1] for p in own) for item, own in gold.items()}
+    return {item: 100 * max(found.values()) / found.total() for item, found in counts.items()}
 
 
 def zeros(study: Study) -> Iterator[Caution]:
@@ -108,8 +100,7 @@ def zeros(study: Study) -> Iterator[Caution]:
         for metric in headline(score.metric for score in scores):
             own = [score for score in scores if score.metric == metric]
             items = dict.fromkeys(score.item for score in own)
-            none = [i for i in items if all(s.value == 0 for s in own if s.item == i)]
-            if none:
+            if none := [i for i in items if all(s.value == 0 for s in own if s.item == i)]:
                 found.append(f"{suite} {metric} on {len(none)} of {len(items)} items")
     if found:
         yield f"0 for every system: {', '.join(found)}", "does not tell the systems apart"
@@ -143,17 +134,14 @@ def approximations(study: Study) -> Iterator[Caution]:
 
 def training(study: Study) -> Iterator[Caution]:
     """Warns of what the papers leave open about training and this study had to choose."""
-    for record in study.records:
-        if record["stage"] != "tuning":
-            continue
+    for system, record in study.trainings.items():
         values = [
             f"{name.replace('_', ' ')} {record['parameters'][f'tuning.{name}']}"
             for name in NOT_IN_THE_PAPERS
             if f"tuning.{name}" in record["parameters"]
         ]
         if values:
-            what = f"{record['name']}: {', '.join(values)}"
-            yield what, "chosen here; the papers do not state them"
+            yield f"{system}: {', '.join(values)}", "chosen here; the papers do not state them"
     for name, mixture in study.config.synthesis.mixtures.items():
         if name in study.audits:
             shares = ", ".join(f"{recipe} {share:g}" for recipe, share in mixture.shares.items())
@@ -180,14 +168,15 @@ def origins(study: Study) -> Iterator[Caution]:
     """Warns of sources whose content the source table does not pin, or that were not checked."""
     found: dict[str, list[str]] = {}
     for manifest in study.sources:
-        pin, checked = manifest.get("pin"), manifest.get("checked", "local, not checked")
+        source, pin = manifest["source"], manifest.get("pin")
+        checked = manifest.get("checked", "local, not checked")
+        why = ""
         if pin == "local" and checked != "local, checked":
-            found.setdefault(f"{checked}: others cannot verify its content", []).append(
-                manifest["source"]["id"]
-            )
-        elif pin == "lock" or (pin == "local" and not manifest["source"].get("sha256")):
+            why = f"{checked}: others cannot verify its content"
+        elif pin == "lock" or (pin == "local" and not source.get("sha256")):
             why = "hash locked at the first download, not pinned by the source table"
-            found.setdefault(why, []).append(manifest["source"]["id"])
+        if why:
+            found.setdefault(why, []).append(source["id"])
     for why, names in found.items():
         yield f"sources: {', '.join(names)}", why
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from bayling_study.core.cli import MACHINE_FAULTS
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.records import Prompt, Score, grouped, read_prompts, read_scores
-from bayling_study.shared.score_files import score_files
+from bayling_study.shared.metrics.segment_scores import read_segment_scores
+from bayling_study.shared.score_files import score_files, score_folders
 from bayling_study.stages.report.published_table import ScoreKey
 from bayling_study.stages.report.significance import Significance
 
@@ -26,11 +28,13 @@ UNFINISHED = ("report", "tracking")
 """Stages that still run, or have yet to run, when the report is made."""
 
 
-def _by_folder(pattern: str) -> "cached_property[dict[str, dict[str, Any]]]":
-    """Returns a property with the contents of a study's JSON files by the name of their folder."""
+def _by_name(pattern: str) -> "cached_property[dict[str, dict[str, Any]]]":
+    """Returns a property with the contents of a study's JSON files by the pattern's first name."""
 
     def read(study: "Study") -> dict[str, dict[str, Any]]:
-        return {path.parent.name: read_json(path) for path in sorted(study.folder.glob(pattern))}
+        paths = sorted(study.folder.glob(pattern))
+        names = [path.relative_to(study.folder).parts[1].removesuffix(".json") for path in paths]
+        return dict(zip(names, map(read_json, paths), strict=True))
 
     return cached_property(read)
 
@@ -129,7 +133,7 @@ class Study:
     @property
     def records(self) -> list[dict[str, Any]]:
         """The run records of all jobs but the report itself, in the order of their starts."""
-        return sorted([*self.shared_records, *self.own_records], key=_start)
+        return sorted([*self.shared_records, *self.own_records], key=itemgetter("start"))
 
     @cached_property
     def own_records(self) -> list[dict[str, Any]]:
@@ -141,9 +145,10 @@ class Study:
         """The run records of jobs whose outputs all studies share, whichever study ran them."""
         return _read_records(self.shared)
 
-    def record(self, stage: str, name: str) -> dict[str, Any] | None:
-        """Returns one job's run record, or none."""
-        return next((r for r in self.records if (r["stage"], r["name"]) == (stage, name)), None)
+    @property
+    def trainings(self) -> dict[str, dict[str, Any]]:
+        """The run records of trainings by tuned system."""
+        return {row["name"]: row for row in self.records if row["stage"] == "tuning"}
 
     @cached_property
     def corpora(self) -> dict[str, Any] | None:
@@ -152,26 +157,22 @@ class Study:
         return read_json(path) if path.exists() else None
 
     @cached_property
-    def perplexities(self) -> dict[str, dict[str, Any]]:
-        """The perplexities of 8-bit systems and of what they were made from."""
-        paths = sorted((self.folder / "perplexity").glob("*.json"))
-        return {path.stem: read_json(path) for path in paths}
-
-    @cached_property
     def comet_correlation(self) -> float | None:
         """Spearman's correlation of the study's own COMET model on held-out degradations."""
         path = self.folder / "comet" / "training" / "correlation.json"
         return float(read_json(path)["spearman"]) if path.exists() else None
 
-    audits = _by_folder("synthesis/*/audit.json")
+    perplexities = _by_name("perplexity/*.json")
+    """The perplexities of 8-bit systems and of what they were made from."""
+    audits = _by_name("synthesis/*/audit.json")
     """The audits of the training sets by mixture."""
-    masks = _by_folder("masks/*/mask_audit.json")
+    masks = _by_name("masks/*/mask_audit.json")
     """The audits of the loss masks by tuned system."""
-    exports = _by_folder("export/*/error.json")
+    exports = _by_name("export/*/error.json")
     """The error reports of 8-bit systems."""
-    systems = _by_folder("generation/*/system.json")
+    systems = _by_name("generation/*/system.json")
     """What each system's outputs were made with."""
-    examined = _by_folder("harness/*/system.json")
+    examined = _by_name("harness/*/system.json")
     """What each system's multiple-choice answers were made with."""
 
     @cached_property
@@ -188,14 +189,12 @@ class Study:
 
     def segments(self, system: str, suite: str, metric: str) -> dict[str, float]:
         """Returns a system's segment scores of a metric by prompt id; empty without any."""
-        rows = (row for path in self.segment_files(system, suite) for row in read_jsonl(path))
-        return {row["id"]: row["value"] for row in rows if row["metric"] == metric}
+        return read_segment_scores(self.segment_files(system, suite)).get(metric, {})
 
     def segment_files(self, system: str, suite: str) -> list[Path]:
         """Returns the files with a system's segment scores, of the scorers and of COMET."""
-        folders = (self.folder / "scoring", self.folder / "comet" / "score")
-        paths = [folder / system / f"{suite}.segments.jsonl" for folder in folders]
-        return [path for path in paths if path.is_file()]
+        folders = score_folders(self.folder, system)
+        return [path for f in folders if (path := f / f"{suite}.segments.jsonl").is_file()]
 
     def prompts(self, suite: str) -> list[Prompt]:
         """Returns a suite's prompts."""
@@ -214,11 +213,7 @@ class Study:
 
 def _read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [read_json(path) for path in paths]
-    return sorted((row for row in rows if row["stage"] not in UNFINISHED), key=_start)
-
-
-def _start(record: dict[str, Any]) -> float:
-    return float(record["start"])
+    return sorted((row for row in rows if row["stage"] not in UNFINISHED), key=itemgetter("start"))
 
 
 def _key(score: Score) -> ScoreKey:

@@ -1,20 +1,44 @@
-"""What a study cost: time, processor and GPU hours, energy where the machine measures it."""
+"""What a study cost: time, processor and GPU hours, energy where the machine measures it.
 
-from collections.abc import Mapping, Sequence
+Its clock stands still while no job runs: a study is often stopped and gone on with days later, and
+shares downloads with studies of last year; the time between would be most of every time axis.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bayling_study.core.records import grouped
 from bayling_study.stages.report.blocks import Cell, Table, number, table_row
-from bayling_study.stages.report.clock import BusyClock, end_of
 
 JOULES_A_KWH = 3.6e6
-GIB = 2**30
 ENERGY_OF = (
     "the sum over jobs of what their machine's processors and GPUs took while they ran: "
     "jobs side by side on one machine count the same energy"
 )
 """The counters are the machine's; what single jobs took of it nobody measures."""
 Record = Mapping[str, Any]
+
+
+def end_of(record: Record) -> float:
+    """Returns when a job ended (seconds since 1970); its start where nobody knows."""
+    return float(record["end"] or record["start"])
+
+
+class BusyClock:
+    """Seconds in which at least one of the jobs of some run records ran."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._spans: list[tuple[float, float]] = []
+        for start, end in sorted((float(r["start"]), end_of(r)) for r in records):
+            if self._spans and start <= self._spans[-1][1]:
+                self._spans[-1] = (self._spans[-1][0], max(end, self._spans[-1][1]))
+            else:
+                self._spans.append((start, end))
+
+    def at(self, moment: float = math.inf) -> float:
+        """Returns the seconds with a job at work up to a moment (seconds since 1970), or of all."""
+        return sum(max(min(end, moment) - start, 0.0) for start, end in self._spans)
 
 
 def seconds_of(record: Record) -> float:
@@ -40,6 +64,11 @@ def energy_kwh(record: Record) -> float | None:
     return sum(parts) / JOULES_A_KWH if parts else None
 
 
+def peak_mib(record: Record) -> float:
+    """Returns the most memory that a job held, in MiB; 0 where nobody looked."""
+    return (record["host"].get("peak_memory_bytes") or 0) / 2**20
+
+
 def _total(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
@@ -49,7 +78,7 @@ def cost_facts(records: Sequence[Record], shared: Sequence[Record] = ()) -> list
     """Returns the first page's lines about cost; shared jobs have a line of their own."""
     if not records:
         return []
-    wall = BusyClock(records).total
+    wall = BusyClock(records).at()
     busy = f"{wall / 60:.1f} minutes during which a job was running; pauses are not counted"
     facts = [("jobs", _work(records)), ("wall time", busy)]
     if shared:
@@ -87,6 +116,6 @@ def _row(stage: str, records: Sequence[Record]) -> list[Cell]:
         number(sum(map(seconds_of, records)) / 60, 1),
         number(_total([core_hours(record) for record in records]), 3),
         number(sum(map(gpu_hours, records)), 2),
-        number(max(r["host"].get("peak_memory_bytes") or 0 for r in records) / GIB, 2),
+        number(max(map(peak_mib, records)) / 1024, 2),
         number(_total([energy_kwh(record) for record in records]), 3),
     )

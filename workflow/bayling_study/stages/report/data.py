@@ -1,7 +1,7 @@
 """Where the data came from and what became of it: sources, corpora, training sets."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bayling_study.stages.report import figures
@@ -105,10 +105,7 @@ def add_audit(section: PageSection, mixture: str, audit: Mapping[str, Any]) -> N
     tokens = audit.get("tokens", {})
     if tokens.get("by_recipe"):
         section.tables.append(_token_table(mixture, audit))
-    more = [_group_table(mixture, group, audit) for group in GROUPS if audit.get(f"by_{group}")]
-    more += [_wanted_table(mixture, audit)] if audit.get("wanted") else []
-    more += [_rejected_table(mixture, audit)] if any(audit.get("rejected", {}).values()) else []
-    if more:
+    if more := [*_folded(mixture, audit)]:
         section.more[f"Training set {mixture}: counts and rejected rows"] = more
     masks = {
         recipe: [
@@ -125,13 +122,6 @@ def add_audit(section: PageSection, mixture: str, audit: Mapping[str, Any]) -> N
         svg = figures.bars(bins, "tokens of a conversation, at most", "conversations")
         title = f"Conversation lengths of {mixture}"
         section.figures.append(Figure(f"lengths-{mixture}", title, svg))
-
-
-def _group_table(mixture: str, group: str, audit: Mapping[str, Any]) -> Table:
-    name = group.replace("_", " ")
-    rows = [table_row(entry, number(count)) for entry, count in audit[f"by_{group}"].items()]
-    title = f"{mixture}: conversations by {name}"
-    return Table(f"audit-{mixture}-{group}", title, [name, "conversations"], rows)
 
 
 def _token_table(mixture: str, audit: Mapping[str, Any]) -> Table:
@@ -152,21 +142,27 @@ def _token_table(mixture: str, audit: Mapping[str, Any]) -> Table:
     return Table(f"audit-{mixture}-tokens", f"Training set {mixture}", columns, rows, note)
 
 
-def _wanted_table(mixture: str, audit: Mapping[str, Any]) -> Table:
-    made = audit.get("by_recipe_and_direction", {})
-    rows = [
-        table_row(name, number(count), number(made.get(name, made.get(f"{name}/none", 0))))
-        for name, count in audit["wanted"].items()
-    ]
-    title = f"{mixture}: conversations wanted and made"
-    return Table(f"audit-{mixture}-wanted", title, ["part", "wanted", "made"], rows)
-
-
-def _rejected_table(mixture: str, audit: Mapping[str, Any]) -> Table:
+def _folded(mixture: str, audit: Mapping[str, Any]) -> Iterator[Table]:
+    """Yields the counts of conversations, those wanted and made, and the rejected rows."""
+    for group in GROUPS:
+        if counts := audit.get(f"by_{group}"):
+            name = group.replace("_", " ")
+            rows = [table_row(entry, number(count)) for entry, count in counts.items()]
+            title = f"{mixture}: conversations by {name}"
+            yield Table(f"audit-{mixture}-{group}", title, [name, "conversations"], rows)
+    if wanted := audit.get("wanted"):
+        made = audit.get("by_recipe_and_direction", {})
+        rows = [
+            table_row(name, number(count), number(made.get(name, made.get(f"{name}/none", 0))))
+            for name, count in wanted.items()
+        ]
+        title = f"{mixture}: conversations wanted and made"
+        yield Table(f"audit-{mixture}-wanted", title, ["part", "wanted", "made"], rows)
     rows = [
         table_row(stage, row["reason"], number(row["count"]))
-        for stage, found in audit["rejected"].items()
+        for stage, found in audit.get("rejected", {}).items()
         for row in found
     ]
-    columns = ["step", "reason", "rows"]
-    return Table(f"audit-{mixture}-rejected", f"{mixture}: rejected rows", columns, rows)
+    if rows:
+        columns = ["step", "reason", "rows"]
+        yield Table(f"audit-{mixture}-rejected", f"{mixture}: rejected rows", columns, rows)

@@ -1,16 +1,16 @@
 """Three prompts of the main page, unfolded: a typical one, the largest gain, the largest loss."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from itertools import zip_longest
 from statistics import median_low
 
 from bayling_study.config.suites import InteractiveSuite
 from bayling_study.core.records import Prompt
-from bayling_study.stages.report.answer_demands import demands, outcome
-from bayling_study.stages.report.blocks import PageSection, Sample
+from bayling_study.stages.report.answer_marks import demands, outcome
+from bayling_study.stages.report.blocks import PageSection, Sample, SampleTurn
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import headline
-from bayling_study.stages.report.samples import sample
+from bayling_study.stages.report.samples import marked, shown
 
 FIRST_ANSWER = "chrf2.turn-1"
 Gains = dict[str, tuple[float, float]]
@@ -79,22 +79,24 @@ def _chosen(
         prompts.remove(prompt)
         before, after = gains[prompt.id]
         name = f"{title}: {prompt.id}, {before:.1f} → {after:.1f}"
-        found.append(replace(_judged(study, prompt, systems), id=name))
+        found.append(Sample(name, _judged(study, prompt, systems)))
     return found
 
 
-def _judged(study: Study, prompt: Prompt, systems: Sequence[str]) -> Sample:
-    """Returns a prompt with both answers, and of each demand whether it is met and why."""
+def _judged(study: Study, prompt: Prompt, systems: Sequence[str]) -> list[SampleTurn]:
+    """Returns a prompt's turns with both answers, their words marked against the reference, and
+    of each demand whether it is met and why."""
     answers = {name: study.answers(name, prompt.suite)[prompt.id]["turns"] for name in systems}
-    made = sample(prompt, answers)
-    turns = list(made.turns)
-    for place, demand in enumerate(demands(prompt)):
-        metric = "constraint-all" if demand.fragments else f"satisfaction.turn-{place + 1}"
-        reasons = {
-            name: outcome(
-                demand, study.segments(name, prompt.suite, metric).get(prompt.id), own, place
-            )
-            for name, own in answers.items()
-        }
-        turns[place] = replace(turns[place], reasons=reasons)
-    return replace(made, turns=turns)
+    turns = []
+    for place, (user, demand) in enumerate(zip_longest(prompt.turns, demands(prompt))):
+        reference = shown("".join(prompt.references[place : place + 1]))
+        given = {name: own[place] for name, own in answers.items() if place < len(own)}
+        spans = [(name, marked(shown(answer), reference)) for name, answer in given.items()]
+        reasons = {}
+        if demand:
+            metric = "constraint-all" if demand.fragments else f"satisfaction.turn-{place + 1}"
+            for name, own in answers.items():
+                met = study.segments(name, prompt.suite, metric).get(prompt.id)
+                reasons[name] = outcome(demand, met, own, place)
+        turns.append(SampleTurn(shown(user), reference, spans, reasons))
+    return turns

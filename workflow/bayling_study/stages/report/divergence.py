@@ -13,14 +13,14 @@ UNIFORM = 0.99
 
 def diverged(study: Study) -> Iterator[tuple[str, str]]:
     """Warns of losses that did not fall, or that a uniform guess over the vocabulary reaches."""
-    for record in study.records:
-        history = record.get("history", []) if record["stage"] == "tuning" else []
-        losses = [point["values"]["loss"] for point in history if "loss" in point["values"]]
+    for system, record in study.trainings.items():
+        points = [point["values"] for point in record.get("history", [])]
+        losses = [values["loss"] for values in points if "loss" in values]
         if not losses:
             continue
         width = max(1, len(losses) // SHARE)
         first, last = fmean(losses[:width]), fmean(losses[-width:])
-        name = f"{record['name']}: training ended at a loss of {last:.3f}"
+        name = f"{system}: training ended at a loss of {last:.3f}"
         why = "it has probably diverged; lower tuning.learning_rate"
         if len(losses) > 1 and last >= first:
             yield f"{name}, not below the {first:.3f} of its start", why

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
@@ -51,12 +52,9 @@ def export_section(study: Study) -> PageSection:
 
 def tensor_errors(report: Mapping[str, Any]) -> dict[str, list[float]]:
     """Returns relative errors of 8-bit tensors in per cent, by kind of tensor."""
-    kinds: dict[str, list[float]] = {}
-    for row in report.get("tensors", []):
-        if row.get("quantised"):
-            kind = row["tensor"].removesuffix(".weight").rpartition(".")[2]
-            kinds.setdefault(kind, []).append(100 * row["relative_error"])
-    return kinds
+    rows = [row for row in report.get("tensors", []) if row.get("quantised")]
+    kinds = grouped(rows, lambda row: row["tensor"].removesuffix(".weight").rpartition(".")[2])
+    return {kind: [100 * row["relative_error"] for row in own] for kind, own in kinds.items()}
 
 
 def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:

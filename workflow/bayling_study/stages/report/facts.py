@@ -1,15 +1,15 @@
 """Sections about how the results came to be: training, jobs, versions."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
+from bayling_study.core.records import grouped
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
-from bayling_study.stages.report.clock import BusyClock, end_of
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.cost import cost_table, seconds_of
+from bayling_study.stages.report.cost import BusyClock, cost_table, end_of, peak_mib, seconds_of
 
-MIB = 2**20
 START_NOTE = (
     "Start: seconds during which a job was running, since the first start; pauses in which none "
     "ran are left out. Shared downloads and models, which an earlier study may have made, have "
@@ -21,10 +21,7 @@ TIMELINE_NOTE = "The study's own jobs. Pauses in which none ran are left out."
 def tuning_section(study: Study) -> PageSection:
     """Returns training curves and what was trained with."""
     section = PageSection("tuning", "Tuning")
-    for record in study.records:
-        if record["stage"] != "tuning":
-            continue
-        name = record["name"]
+    for name, record in study.trainings.items():
         if record["history"]:
             svg = figures.training_curve(record["history"])
             section.figures.append(Figure(f"curve-{name}", f"Training curve of {name}", svg))
@@ -43,10 +40,13 @@ def jobs_section(study: Study) -> PageSection:
         return section
     own, shared = study.own_records, study.shared_records
     clock = BusyClock(own)
-    rows = [_job_row(record, None) for record in shared]
-    rows += [_job_row(record, clock) for record in own]
+    rows = [_job_row(record, None) for record in shared] + [_job_row(r, clock) for r in own]
     columns = ["job", "state", "start (s)", "seconds", "peak MiB", "code"]
-    section.facts = _heaviest(own or shared)
+    largest, longest = (max(own or shared, key=key) for key in (peak_mib, seconds_of))
+    section.facts = [
+        ("most memory", f"{peak_mib(largest):,.0f} MiB, {job_name(largest)}"),
+        ("longest job", f"{seconds_of(longest) / 60:.1f} minutes, {job_name(longest)}"),
+    ]
     section.tables.append(cost_table(own, shared))
     section.more["Every job"] = [Table("jobs", "Jobs", columns, rows, START_NOTE)]
     if own:
@@ -58,21 +58,9 @@ def jobs_section(study: Study) -> PageSection:
 
 def _job_row(record: Mapping[str, Any], clock: BusyClock | None) -> list[Cell]:
     start = number(clock.at(record["start"]) if clock else None)
-    took, memory = number(seconds_of(record), 1), number(_peak(record) / MIB)
+    took, memory = number(seconds_of(record), 1), number(peak_mib(record))
     code = Cell(record["code"][:8], hint=record["code"])
     return table_row(job_name(record), record["state"], start, took, memory, code)
-
-
-def _peak(record: Mapping[str, Any]) -> int:
-    return int(record["host"].get("peak_memory_bytes") or 0)
-
-
-def _heaviest(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    largest, longest = max(records, key=_peak), max(records, key=seconds_of)
-    return [
-        ("most memory", f"{_peak(largest) / MIB:,.0f} MiB, {job_name(largest)}"),
-        ("longest job", f"{seconds_of(longest) / 60:.1f} minutes, {job_name(longest)}"),
-    ]
 
 
 def job_name(record: Mapping[str, Any]) -> str:
@@ -84,11 +72,9 @@ def job_name(record: Mapping[str, Any]) -> str:
 def environment_section(study: Study) -> PageSection:
     """Returns the versions and machines that made the results."""
     section = PageSection("environment", "Environment")
-    versions: dict[str, set[str]] = {}
-    for record in study.records:
-        for package, version in record["packages"].items():
-            versions.setdefault(package, set()).add(version)
-    rows = [table_row(name, ", ".join(sorted(found))) for name, found in sorted(versions.items())]
+    found = sorted({pair for record in study.records for pair in record["packages"].items()})
+    versions = grouped(found, itemgetter(0)).items()
+    rows = [table_row(name, ", ".join(version for _, version in own)) for name, own in versions]
     section.tables.append(Table("versions", "Versions", ["package", "version"], rows))
     hosts = {(r["host"]["system"], r["host"]["cores"]) for r in study.records}
     section.facts = [("machine", f"{system}, {cores} cores") for system, cores in sorted(hosts)]

@@ -16,6 +16,7 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from pandas import Series
 
 PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442",
@@ -45,26 +46,19 @@ def svg_of(figure: Figure) -> str:
     return re.sub(r' (?:width|height)="[\d.]+pt"', "", svg[svg.index("<svg") :], count=2)
 
 
-def axes_of(width: float, height: float) -> tuple[Figure, Axes]:
-    """Returns an empty figure of a size in inches, and its axes."""
-    figure, axes = pyplot.subplots(figsize=(width, height))
-    return figure, axes
-
-
 def training_curve(history: Sequence[dict[str, Any]]) -> str:
     """Draws loss and learning rate over optimiser steps, from the history of a run record."""
     with pyplot.rc_context(STYLE):
-        figure, axes = axes_of(7.2, 2.8)
-        steps = [point["step"] for point in history if "loss" in point["values"]]
-        losses = [point["values"]["loss"] for point in history if "loss" in point["values"]]
-        axes.plot(steps, losses, color=PALETTE[0], alpha=0.35, linewidth=1, label="loss of a step")
-        axes.plot(steps, smooth(losses), color=PALETTE[0], linewidth=1.8, label="running mean")
-        for place, (name, points) in enumerate(evaluation_losses(history).items(), start=2):
-            axes.plot(*zip(*points, strict=True), "o-", color=PALETTE[place], label=name)
+        figure, axes = pyplot.subplots(figsize=(7.2, 2.8))
+        points = curve(history, "loss")
+        losses = Series([loss for _, loss in points], [step for step, _ in points], dtype=float)
+        axes.plot(losses, color=PALETTE[0], alpha=0.35, linewidth=1, label="loss of a step")
+        mean = losses.ewm(alpha=0.1).mean()
+        axes.plot(mean, color=PALETTE[0], linewidth=1.8, label="running mean")
+        for place, (name, found) in enumerate(evaluation_losses(history).items(), start=2):
+            axes.plot(*zip(*found, strict=True), "o-", color=PALETTE[place], label=name)
         axes.set(xlabel="optimiser step", ylabel="loss (nats per supervised token)")
-        key = "learning_rate"
-        rates = [(p["step"], p["values"][key]) for p in history if key in p["values"]]
-        if rates:
+        if rates := curve(history, "learning_rate"):
             right = axes.twinx()
             right.plot(*zip(*rates, strict=True), color=PALETTE[1], linewidth=1, linestyle="--")
             right.set_ylabel("learning rate", color=PALETTE[1])
@@ -74,23 +68,16 @@ def training_curve(history: Sequence[dict[str, Any]]) -> str:
         return svg_of(figure)
 
 
+def curve(history: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
+    """Returns the steps and values of what a training noted under a name."""
+    return [(point["step"], point["values"][name]) for point in history if name in point["values"]]
+
+
 def evaluation_losses(history: Sequence[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
     """Returns the curves of losses on held-out text (``…_loss``), which few steps have."""
-    found: dict[str, list[tuple[int, float]]] = {}
-    for point in history:
-        for name, value in point["values"].items():
-            if name.endswith("_loss"):
-                found.setdefault(name.replace("_", " "), []).append((point["step"], value))
-    return found
-
-
-def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
-    """Returns the bias-corrected exponential running mean of a curve."""
-    result, mean = [], 0.0
-    for number, value in enumerate(values, start=1):
-        mean = weight * mean + (1 - weight) * value
-        result.append(mean / (1 - weight**number))
-    return result
+    names = dict.fromkeys(name for point in history for name in point["values"])
+    found = (name for name in names if name.endswith("_loss"))
+    return {name.replace("_", " "): curve(history, name) for name in found}
 
 
 def score_bars(items: Sequence[str], systems: Sequence[str], values: Bars) -> str:
@@ -134,7 +121,7 @@ def _bar(axes: Axes, place: int, found: Interval | None) -> None:
 def bars(rows: Sequence[tuple[str, float]], label: str, unit: str) -> str:
     """Draws named bars with their heights above; ``label`` says what the names are."""
     with pyplot.rc_context(STYLE):
-        figure, axes = axes_of(7.2, 2.4)
+        figure, axes = pyplot.subplots(figsize=(7.2, 2.4))
         drawn = axes.bar(range(len(rows)), [height for _, height in rows], 0.8, color=PALETTE[0])
         axes.set_xticks(range(len(rows)), [name for name, _ in rows])
         axes.bar_label(drawn, fmt="{:,.0f}", fontsize=8)
@@ -151,13 +138,11 @@ def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> st
     across = min(3, len(panels))
     down = -(-len(panels) // across)
     with pyplot.rc_context(STYLE):
-        figure, grid = pyplot.subplots(
-            down, across, squeeze=False, figsize=(3.3 * across + 0.6, 2.6 * down)
-        )
-        places = [axes for row in grid for axes in row]
-        for axes in places[len(panels) :]:
+        inches = (3.3 * across + 0.6, 2.6 * down)
+        figure, grid = pyplot.subplots(down, across, squeeze=False, figsize=inches)
+        for axes in grid.flat[len(panels) :]:
             axes.axis("off")
-        for axes, (title, points) in zip(places, panels.items(), strict=False):
+        for axes, (title, points) in zip(grid.flat, panels.items(), strict=False):
             for place, (name, (size, value)) in enumerate(points.items()):
                 axes.plot([size], [value], "o", color=PALETTE[place % len(PALETTE)])
                 axes.annotate(name, (size, value), xytext=(4, 4), textcoords="offset points")
@@ -176,7 +161,7 @@ def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> st
 def strip(rows: dict[str, list[float]], label: str) -> str:
     """Draws values as points, one line per name; ``label`` says what they are, with the unit."""
     with pyplot.rc_context(STYLE):
-        figure, axes = axes_of(7.2, 0.8 + 0.26 * len(rows))
+        figure, axes = pyplot.subplots(figsize=(7.2, 0.8 + 0.26 * len(rows)))
         for place, values in enumerate(rows.values()):
             axes.plot(
                 values, [place] * len(values), "o", color=PALETTE[0], alpha=0.45,
@@ -192,12 +177,10 @@ def strip(rows: dict[str, list[float]], label: str) -> str:
 def timeline(rows: Sequence[tuple[str, float, float]]) -> str:
     """Draws when each job ran: name, start and end in seconds with a job at work."""
     with pyplot.rc_context(STYLE):
-        figure, axes = axes_of(7.2, 0.6 + 0.22 * len(rows))
-        names = [name for name, _, _ in rows]
-        axes.barh(
-            names, [max(end - start, 0.5) for _, start, end in rows],
-            left=[start for _, start, _ in rows], color=PALETTE[0], height=0.7,
-        )  # fmt: skip
+        figure, axes = pyplot.subplots(figsize=(7.2, 0.6 + 0.22 * len(rows)))
+        names, starts, ends = zip(*rows, strict=True)
+        widths = [max(end - start, 0.5) for start, end in zip(starts, ends, strict=True)]
+        axes.barh(names, widths, left=starts, color=PALETTE[0], height=0.7)
         axes.invert_yaxis()
         axes.set_xlabel("seconds during which a job was running, since the first start")
         axes.grid(visible=False, axis="y")

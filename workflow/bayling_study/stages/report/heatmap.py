@@ -66,24 +66,17 @@ def heat_map(scores: Sequence[Score], systems: Sequence[str]) -> str:
     wanted = directions_of(score.item for score in scores)
     pivots = pivots_of(wanted)
     cells: Cells = {}
-    ways: dict[str, None] = {}
     for score in scores:
         place = place_of(score.item, pivots) if score.item in wanted else None
         if place is not None and score.system in systems:
-            row, way = place
-            ways[way] = None
-            cells[row, f"{way}  {score.system}"] = score.value
-    order = sorted(ways, key=lambda way: (pivots.index(way.strip("→")), not way.startswith("→")))
-    columns = [f"{way}  {system}" for way in order for system in systems]
+            cells[place[0], f"{place[1]}  {score.system}"] = score.value
+    ways = [way for pivot in pivots for way in (f"→{pivot}", f"{pivot}→")]
+    columns = [f"{way}  {system}" for way in ways for system in systems]
     named = {column for _, column in cells}
-    return _draw(cells, _sorted_rows(cells), [column for column in columns if column in named])
-
-
-def _sorted_rows(cells: Cells) -> list[str]:
-    """Returns the languages, the best on average first."""
-    rows = grouped(cells, lambda place: place[0])
-    means = {row: sum(cells[place] for place in own) / len(own) for row, own in rows.items()}
-    return sorted(means, key=lambda row: (-means[row], row))
+    places = grouped(cells, lambda place: place[0])
+    means = {row: sum(cells[place] for place in own) / len(own) for row, own in places.items()}
+    rows = sorted(means, key=lambda row: (-means[row], row))  # the best on average first
+    return _draw(cells, rows, [column for column in columns if column in named])
 
 
 def _draw(cells: Cells, rows: list[str], columns: list[str]) -> str:

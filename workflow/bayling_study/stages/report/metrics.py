@@ -1,15 +1,23 @@
-"""What the report knows about metrics: which come first, how they are written."""
+"""What the report knows about metrics: which come first, what they are, how they are written.
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+``explanations.tsv`` has a row for each one of ``shared/metrics/measures.tsv``, which says
+which way is better and on what scale, and more for parts with a meaning of their own.
+"""
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
 
 from bayling_study.core.records import Key, Score, grouped
+from bayling_study.core.tables import read_table
 from bayling_study.shared.metrics.measures import meaning
 from bayling_study.shared.verdict import HEADLINE
-from bayling_study.stages.report.blocks import Cell, number, signed
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import difference
 
+ROWS = read_table(Path(__file__).with_name("explanations.tsv"), ("metric", "title", "explanation"))
+WORDS = {row["metric"]: (row["title"], row["explanation"]) for _, row in ROWS}
 COUNTED = {"satisfaction": "demands", "satisfaction-all": "conversations"}
 """What the n of a metric counts where that is not segments."""
 
@@ -62,9 +70,11 @@ def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> 
     shared = test["n"] if test and counted(score.metric) == "segments" else whole
     fewer = f"tested on {shared:,} of {whole:,} segments" if shared < whole else ""
     mark = study.significance.mark(score)
-    better = f"{meaning(score.metric).better} is better"
-    against = _against(study.baseline, test, score) if test else ""
-    about = (better, score.signature, score.method, score.note, against)
+    about = [f"{meaning(score.metric).better} is better", score.signature, score.method, score.note]
+    if test:
+        value, low, high = map(signed, difference(test, score.system))
+        p = f", p = {test['p_adjusted']:.4f} after correction" if "p_adjusted" in test else ""
+        about.append(f"minus {study.baseline}: {value} ({low} to {high}){p}")
     return Cell(
         f"{score.value:.{decimals}f} {mark}".rstrip(),
         detail="; ".join(filter(None, (interval(score, decimals), fewer))),
@@ -75,15 +85,36 @@ def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> 
     )
 
 
-def _against(baseline: str, test: Mapping[str, Any], score: Score) -> str:
-    """Returns what the paired tests say of a score and the baseline's."""
-    value, low, high = map(signed, difference(test, score.system))
-    p = f", p = {test['p_adjusted']:.4f} after correction" if "p_adjusted" in test else ""
-    return f"minus {baseline}: {value} ({low} to {high}){p}"
-
-
 def interval(score: Score, decimals: int = 2) -> str:
     """Returns a score's interval, or nothing where it has none."""
     if score.low is None or score.high is None:
         return ""
     return f"{score.low:.{decimals}f} to {score.high:.{decimals}f}"
+
+
+def _words(metric: str) -> tuple[str, str]:
+    """Returns title and explanation; those of the whole for a part, nothing for a new metric."""
+    whole, _, part = metric.partition(".")
+    title, text = next((WORDS[name] for name in WORDS if fnmatchcase(whole, name)), (whole, ""))
+    return WORDS.get(metric, (f"{title}, {part}" if part else title, text))
+
+
+def title_of(metric: str) -> str:
+    """Returns how people call a metric, with its unit: ``chrF2``, ``accuracy (%)``."""
+    return _words(metric)[0]
+
+
+def explain(metric: str) -> str:
+    """Returns what a metric is, which way is better and on what scale, in one line."""
+    known = meaning(metric)
+    parts = (*_words(metric), f"{known.better.capitalize()} is better; {known.scale}")
+    return ". ".join(filter(None, parts)) + "."
+
+
+def metrics_section(metrics: Iterable[str]) -> PageSection:
+    """Returns the table of metrics; a part that means what the whole does has no row."""
+    names = dict.fromkeys(m if m in WORDS else m.partition(".")[0] for m in metrics)
+    rows = [table_row(m, *_words(m), meaning(m).better, meaning(m).scale) for m in names]
+    columns = ["metric", "what it is called", "what it is", "better", "scale"]
+    tables = [Table("metrics", "Metrics of this report", columns, rows)] if rows else []
+    return PageSection("metrics", "What the metrics mean", tables=tables)

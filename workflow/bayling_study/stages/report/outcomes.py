@@ -12,9 +12,8 @@ from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import signed
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.explanations import title_of
 from bayling_study.stages.report.heatmap import directions_of
-from bayling_study.stages.report.metrics import counted
+from bayling_study.stages.report.metrics import counted, title_of
 from bayling_study.stages.report.significance import (
     BETTER,
     WORSE,

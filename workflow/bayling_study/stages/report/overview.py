@@ -8,9 +8,8 @@ from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
-from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.losses import loss_table
-from bayling_study.stages.report.metrics import by_system, headline, score_row
+from bayling_study.stages.report.metrics import by_system, explain, headline, score_row
 
 WIDEST = 12
 """Most columns of values of one table; wider ones become one table per metric."""

@@ -6,7 +6,7 @@ escaped, go in as they are. A page's policy forbids every script but its own.
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,12 +23,10 @@ def render(
     title: str, subtitle: str, sections: list[PageSection], sentences: Sequence[str] = ()
 ) -> str:
     """Returns the page as HTML text; ``sentences`` are the verdict, the first thing on it."""
-    script = (FOLDER / "page.js").read_text(encoding="utf-8")
-    style = (FOLDER / "page.css").read_text(encoding="utf-8")
     return render_page(
         "page.html",
-        style,
-        script,
+        ["page.css"],
+        ["page.js"],
         title=title,
         subtitle=subtitle,
         sections=sections,
@@ -37,8 +35,14 @@ def render(
     )
 
 
-def render_page(template: str, style: str, script: str, **values: object) -> str:
-    """Returns a page from a template of this folder, with its style and its only script."""
+def render_page(
+    template: str, styles: Iterable[str], scripts: Iterable[str], **values: object
+) -> str:
+    """Returns a page from files of this folder: a template, its style and its only script."""
+    style, script = (
+        "".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
+        for names in (styles, scripts)
+    )
     loader = FileSystemLoader(FOLDER)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     digest = hashlib.sha256(script.encode()).digest()

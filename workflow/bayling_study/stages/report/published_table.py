@@ -1,6 +1,6 @@
-"""The table of published values (``config/published.tsv``), read and checked.
+"""The tables of published values (``config/published.tsv``) and of whole test sets.
 
-Its ``kind`` says what a value is worth:
+The ``kind`` of a published value says what it is worth:
 
 - ``published``: printed by the authors (or, for WMT22 submissions, by the organisers);
 - ``recomputed``: computed from released files by this project, not the paper's own figure;
@@ -10,9 +10,11 @@ Its ``kind`` says what a value is worth:
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bayling_study.config.suites import Suite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.tables import read_table
 
@@ -77,3 +79,15 @@ def _parse(cells: dict[str, str], where: str) -> Published:
     if not source:
         raise StudyError("the row names no source", where=where)
     return Published(suite, item, system, metric, value, text, printed, kind, source, note)
+
+
+def whole_sizes(suites: Mapping[str, Suite]) -> dict[tuple[str, str], int]:
+    """Returns the segments of the items and averages of released suites, by suite and item.
+
+    A partial copy is known by them. The table has WMT22 (Kocmi et al. 2022), AGIEval v1 (at
+    3680910), BayLing-80 and averages.
+    """
+    columns = "kind", "item", "segments"
+    rows = [row for _, row in read_table(Path(__file__).with_name("whole_sets.tsv"), columns)]
+    kinds = ((name, suite.kind) for name, suite in suites.items())
+    return {(n, r["item"]): int(r["segments"]) for n, k in kinds for r in rows if r["kind"] == k}

@@ -7,8 +7,8 @@ from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.explanations import explain
-from bayling_study.stages.report.metrics import by_system, interval, score_row
+from bayling_study.stages.report.metrics import by_system, explain, interval, score_row
+from bayling_study.stages.report.published_table import Published
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
 ORDER = (REPRODUCED, CLOSE, DIFFERS, NOT_COMPARABLE)
@@ -31,7 +31,7 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
     )
     section.tables = [verdict_counts(judged, group) for group in ("suite", "kind")]
     for suite, rows in grouped(judged, lambda row: row.key[0]).items():
-        body = [_row(study, row) for row in rows]
+        body = [_row(study, row.published, row) for row in rows if row.published]
         about = {row.key[3]: explain(row.key[3]) for row in rows if row.score}
         table = Table(f"verdicts-{suite}", f"Verdicts: {suite}", COLUMNS, body, about=about)
         section.more[f"{suite}: {len(rows)} published values"] = [table]
@@ -51,14 +51,12 @@ def verdict_counts(verdicts: Sequence[Verdict], group: str) -> Table:
     return Table(f"verdict-counts-{group}", title, [group, *ORDER], rows)
 
 
-def _row(study: Study, verdict: Verdict) -> list[Cell]:
-    known, score = verdict.published, verdict.score
-    digits = known.decimals if known else 2
-    printed, ours, bounds = number(None), number(None), Cell("", number=True)
-    if known:
-        printed = Cell(known.text, number=True, hint=known.source)
+def _row(study: Study, known: Published, verdict: Verdict) -> list[Cell]:
+    score = verdict.score
+    ours, bounds = number(None), Cell("", number=True)
+    printed = Cell(known.text, number=True, hint=known.source)
     if score:
-        value, link = f"{score.value:.{digits}f}", study.link(score)
+        value, link = f"{score.value:.{known.decimals}f}", study.link(score)
         ours = Cell(value, number=True, hint=score.signature, link=link)
         bounds = Cell(interval(score), number=True)
     result = Cell(verdict.verdict, strong=verdict.verdict == DIFFERS)

@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 
-from bayling_study.config.suites import Suite, TranslationSuite, Wmt22Suite
 from bayling_study.core.records import Score
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.explanations import explain
 from bayling_study.stages.report.heatmap import (
     FEWEST_DIRECTIONS,
     directions_of,
     heat_map,
     pivots_of,
 )
-from bayling_study.stages.report.metrics import by_system, counted, headline, score_row
+from bayling_study.stages.report.metrics import by_system, counted, explain, headline, score_row
 
 MANY_SIGNATURES = 4
 """More than this many signatures are left to the cells' hints."""
@@ -94,21 +92,15 @@ def _introduction(study: Study, suite: str) -> str:
     if config is None:
         return ""
     decoding = getattr(config, "decoding", None)
-    untrained = "" if study.published_only else _untrained(config)
+    zero_shot, asked = (getattr(config, name, ()) for name in ("zero_shot", "directions"))
+    unseen = [one for one in zero_shot if one in asked and not study.published_only]
+    untrained = f" Never trained on: {', '.join(unseen)}." if unseen else ""
     if decoding is None:
         return f"Kind {config.kind}.{untrained}"
     way = "greedy" if decoding.beams == 1 else f"beam {decoding.beams}"
     way = f"sampling at temperature {decoding.temperature}" if decoding.sample else way
     made = f"; decoding: {way}, at most {decoding.max_new_tokens} new tokens"
     return f"Kind {config.kind}{'' if study.published_only else made}.{untrained}"
-
-
-def _untrained(suite: Suite) -> str:
-    """Says which of a suite's directions are in no training conversation."""
-    if not isinstance(suite, TranslationSuite | Wmt22Suite):
-        return ""
-    found = [direction for direction in suite.zero_shot if direction in suite.directions]
-    return f" Never trained on: {', '.join(found)}." if found else ""
 
 
 def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Table:

@@ -8,8 +8,7 @@ import re
 import unicodedata
 from difflib import SequenceMatcher
 
-from bayling_study.core.records import Prompt
-from bayling_study.stages.report.blocks import MarkedText, Sample, SampleTurn
+from bayling_study.stages.report.blocks import MarkedText
 
 LONGEST_SHOWN = 2000
 """Characters of a text that are shown."""
@@ -24,17 +23,6 @@ JOINERS = "\u200c\u200d"
 CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 WORDS = re.compile(rf"[{CJK}]\s*|[^\s{CJK}]+\s*|\s+")
 """A Chinese, Japanese or Korean character or another language's word, with the space after it."""
-
-
-def sample(prompt: Prompt, answers: dict[str, list[str]]) -> Sample:
-    """Returns a prompt with answers by system, their words marked against the references."""
-    turns = []
-    for place, user in enumerate(prompt.turns):
-        reference = prompt.references[place] if place < len(prompt.references) else ""
-        given = [(name, rows[place]) for name, rows in answers.items() if place < len(rows)]
-        spans = [(name, marked(shown(answer), shown(reference))) for name, answer in given]
-        turns.append(SampleTurn(shown(user), shown(reference), spans))
-    return Sample(prompt.id, turns)
 
 
 def shown(text: str) -> str:

@@ -15,13 +15,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from bayling_study.config import StudyConfig
 from bayling_study.core.files import write_text
 from bayling_study.core.records import Score
-from bayling_study.stages.report.published_table import Published, ScoreKey
-from bayling_study.stages.report.whole_sets import whole_sizes
+from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.published_table import Published, ScoreKey, whole_sizes
 
 COLUMNS = ["suite", "item", "system", "metric", "published", "decimals"]
 COLUMNS += ["ours", "low", "high", "n", "signature", "verdict", "reason"]
@@ -172,21 +170,17 @@ def _missing(known: Published, context: VerdictContext) -> str:
 
 
 def write_verdicts(
-    path: Path,
-    scores: Iterable[Score],
-    published: Iterable[Published],
-    config: StudyConfig,
-    systems: Mapping[str, Mapping[str, Any]],
+    path: Path, scores: Iterable[Score], published: Iterable[Published], study: Study
 ) -> list[Verdict]:
     """Judges a study's scores by a table of published values and writes ``verdicts.tsv``.
 
-    The file is UTF-8 without quoting; ``systems`` is the content of each ``system.json``, for
-    the reasons of absent items.
+    The file is UTF-8 without quoting.
     """
+    config = study.config
     kinds = {name: system.kind for name, system in config.systems.items()}
     absent = {
         (row["suite"], row["item"], name): row["reason"]
-        for name, system in systems.items()
+        for name, system in study.systems.items()
         for row in system.get("absent", [])
     }
     context = VerdictContext(kinds, config.suites, absent, whole_sizes(config.suites))

@@ -5,19 +5,20 @@ Writes ``OUT/SUITE.json`` (every value with n, signature and interval) and
 when one answer cannot be scored. Only items that the system has are scored.
 """
 
-from argparse import Namespace
-from pathlib import Path
-
-from bayling_study.config import StudyConfig, load_settings
-from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
+from bayling_study.config import load_settings
 from bayling_study.core import cli
 from bayling_study.core.files import atomic_directory
 from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics.aggregates import mean_groups
-from bayling_study.shared.metrics.answers import options_of, plan_of, read_answers, suite_kind
+from bayling_study.shared.metrics.answers import (
+    answer_folder,
+    options_of,
+    plan_of,
+    read_answers,
+    scored_prompts,
+    suite_kind,
+)
 from bayling_study.shared.metrics.cache import default_folder
-from bayling_study.shared.metrics.groups import averages
-from bayling_study.shared.metrics.judged_suites import scored_prompts
 from bayling_study.shared.score_files import write_suite
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.scoring.results import score_suite
@@ -50,7 +51,9 @@ def main() -> None:
             run.input("harness", args.harness)
         with atomic_directory(args.out) as scratch:
             for suite in args.suites:
-                outputs = outputs_of(config, suite, args)
+                kind = suite_kind(config, suite)
+                folders = args.generation, args.harness, args.judging
+                outputs = answer_folder(kind, suite, *folders)
                 if outputs is None:
                     continue
                 path = args.prompts / f"{suite}.jsonl"
@@ -58,29 +61,12 @@ def main() -> None:
                 section = config.suites[suite]
                 prompts = scored_prompts(section, read_prompts(path))
                 items = read_answers(prompts, outputs, args.system, suite)
-                groups = mean_groups(section, averages(prompts))
+                groups = mean_groups(section, prompts)
                 scores, rows = score_suite(items, section, options, plan, groups)
                 write_suite(scratch, suite, scores, rows)
                 run.metrics({f"{suite}.{s.item}.{s.metric}": s.value for s in scores})
         run.parameters({"cache": {"hits": options.cache.hits, "misses": options.cache.misses}})
         run.output("scores", args.out)
-
-
-def outputs_of(config: StudyConfig, suite: str, folders: Namespace) -> Path | None:
-    """Returns the folder that holds what is scored of a system in a suite.
-
-    None means that there is nothing: published systems answer no multiple-choice
-    suite, and no judge compares a baseline with itself.
-
-    Raises:
-        StudyError: the configuration has no such suite, or nothing measures its kind.
-    """
-    kind = suite_kind(config, suite)
-    if kind == "judged":
-        reviewed = folders.judging and (folders.judging / f"{suite}.jsonl").exists()
-        return Path(folders.judging) if reviewed else None
-    found: Path | None = folders.harness if kind in MULTIPLE_CHOICE_KINDS else folders.generation
-    return found
 
 
 if __name__ == "__main__":

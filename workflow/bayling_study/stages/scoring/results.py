@@ -3,15 +3,15 @@
 import math
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bayling_study.config.suites import Suite
 from bayling_study.core.records import Score
-from bayling_study.shared.metrics.aggregates import Resampled, mean_of, pool, pool_groups, some_of
+from bayling_study.shared.metrics.aggregates import pool, pool_groups, some_of
 from bayling_study.shared.metrics.answers import measure
-from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
+from bayling_study.shared.metrics.measurement import Answers, Array, Measurement, Options
 from bayling_study.shared.metrics.measures import is_averaged, meaning
 from bayling_study.shared.metrics.resampling import (
     Resampling,
@@ -23,6 +23,13 @@ from bayling_study.shared.metrics.resampling import (
 )
 
 
+class Resampled(NamedTuple):
+    """A measurement with its values on the resampled test sets of its item."""
+
+    measurement: Measurement
+    resamples: Array
+
+
 def score_suite(
     items: list[Answers],
     suite: Suite,
@@ -32,12 +39,9 @@ def score_suite(
 ) -> tuple[list[Score], list[dict[str, Any]]]:
     """Scores a system's answers to the items of one suite that it has.
 
-    Args:
-        groups: averages with their items (``aggregates.mean_groups``).
-
-    Returns:
-        the scores of all items and aggregates, and one row ``{id, metric, value}`` for
-        each segment and metric that a segment alone has.
+    ``groups`` are averages with their items (``aggregates.mean_groups``). Returns the scores of
+    all items and aggregates, and a row ``{id, metric, value}`` for each segment and metric that a
+    segment alone has.
 
     Raises:
         StudyError: an answer cannot be scored; names the file and the segment.
@@ -83,27 +87,20 @@ def _scores(
     answers: Answers, item: str, measured: dict[str, Resampled], plan: Resampling
 ) -> list[Score]:
     scores = []
-    for metric, result in measured.items():
+    for metric, (found, resamples) in measured.items():
         meaning(metric)  # no score without a stated direction
-        found = result.measurement
-        judged = found.judged and found.n > 0
-        low, high = (
-            wilson(found, plan.confidence)
-            if judged
-            else interval(defined(result.resamples, metric), plan.confidence)
-        )
-        method = plan.wilson_method if judged else plan.method
-        about = found.signature, method, _noted(result, judged), _at_chance(low, found.chance)
+        if found.judged and found.n > 0:
+            (low, high), method, empty = wilson(found, plan.confidence), plan.wilson_method, 0
+        else:
+            values = defined(resamples, metric)
+            (low, high), method = interval(values, plan.confidence), plan.method
+            empty = len(resamples) - len(values)
+        left = f"interval without {empty} resamples that have nothing to divide by" if empty else ""
+        note = "; ".join(filter(None, (found.note, left)))
+        about = found.signature, method, note, _at_chance(low, found.chance)
         what = answers.suite, item, answers.system, metric
         scores.append(Score(*what, found.value, low, high, found.n, *about))
     return scores
-
-
-def _noted(result: Resampled, judged: bool) -> str:
-    """Returns the metric's own remarks on a score, and what its interval leaves out."""
-    empty = 0 if judged else int(np.isnan(result.resamples).sum())
-    left = f"interval without {empty} resamples that have nothing to divide by" if empty else ""
-    return "; ".join(filter(None, (result.measurement.note, left)))
 
 
 def _at_chance(low: float, level: float | None) -> bool:
@@ -125,25 +122,13 @@ def _means(
 ) -> Iterator[Score]:
     for metric in filter(is_averaged, dict.fromkeys(chain.from_iterable(items))):
         # a metric may not know an item's language, as the identifiers of off-target do
-        members = [item[metric] for item in items if metric in item]
-        yield _mean(answers, name, members, some_of(len(members), len(items)), plan)
-
-
-def _mean(
-    answers: Answers, name: str, members: list[Resampled], what: str, plan: Resampling
-) -> Score:
-    value, resamples = mean_of(members)
-    low, high = interval(defined(resamples, name), plan.confidence)
-    signatures = dict.fromkeys(member.measurement.signature for member in members)
-    signature, note = f"mean of {what}|{' & '.join(signatures)}", f"plain mean of {what}"
-    n = sum(len(member.measurement.statistics) for member in members)
-    chance = _at_chance(low, _mean_chance(members))
-    names = answers.suite, name, answers.system, members[0].measurement.metric
-    return Score(*names, value, low, high, n, signature, plan.method, note, chance)
-
-
-def _mean_chance(members: list[Resampled]) -> float | None:
-    """Returns what guessing gives on average over items, where all have such a level."""
-    levels = [member.measurement.chance for member in members]
-    known = [level for level in levels if level is not None]
-    return sum(known) / len(known) if len(known) == len(levels) else None
+        found, resamples = zip(*(item[metric] for item in items if metric in item), strict=True)
+        low, high = interval(defined(np.mean(resamples, axis=0), name), plan.confidence)
+        what = some_of(len(found), len(items))
+        signatures = dict.fromkeys(m.signature for m in found)
+        about = f"mean of {what}|{' & '.join(signatures)}", plan.method, f"plain mean of {what}"
+        levels = [m.chance for m in found if m.chance is not None]
+        chance = sum(levels) / len(levels) if len(levels) == len(found) else None
+        value, n = float(np.mean([m.value for m in found])), sum(len(m.statistics) for m in found)
+        names = answers.suite, name, answers.system, metric
+        yield Score(*names, value, low, high, n, *about, _at_chance(low, chance))

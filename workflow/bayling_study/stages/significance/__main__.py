@@ -21,26 +21,25 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
-from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.core import cli
 from bayling_study.core.files import write_json
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.shared.metrics.answers import (
+    answer_folder,
     measure,
     options_of,
     plan_of,
     read_answers,
+    scored_prompts,
     suite_kind,
 )
 from bayling_study.shared.metrics.cache import default_folder
-from bayling_study.shared.metrics.groups import averages
-from bayling_study.shared.metrics.judged_suites import scored_prompts
 from bayling_study.shared.metrics.measurement import Answers, Options
 from bayling_study.shared.metrics.measures import is_averaged
 from bayling_study.shared.metrics.resampling import Resampling
-from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
+from bayling_study.shared.metrics.segment_scores import SegmentScores, means, read_segment_scores
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.significance.families import (
     Pair,
@@ -49,7 +48,7 @@ from bayling_study.stages.significance.families import (
     corrected,
     method_statement,
 )
-from bayling_study.stages.significance.pairs import Average, item_tests
+from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
 
 
 @dataclass(frozen=True)
@@ -62,25 +61,27 @@ class Inputs:
     harness: Path | None = None
     judging: Path | None = None
 
+    @classmethod
+    def of_study(cls, study: Path) -> "Inputs":
+        """Returns a study's own folders."""
+        folders = ("prompts", "generation", "comet/score", "harness", "judging")
+        return cls(*(study / name for name in folders))
+
     def answers(self, kind: str, suite: str, systems: list[str]) -> dict[str, Path]:
         """Returns the folder of each system's answers to a suite, where it has them."""
-        if kind == "judged":
-            reviewed = {s: self.judging / s for s in systems} if self.judging else {}
-            return {s: f for s, f in reviewed.items() if (f / f"{suite}.jsonl").exists()}
-        if kind not in MULTIPLE_CHOICE_KINDS:
-            return {system: self.generation / system for system in systems}
-        folders = {s: self.harness / s for s in systems} if self.harness else {}
-        return {system: folder for system, folder in folders.items() if folder.exists()}
+        found: dict[str, Path] = {}
+        for system in systems:
+            more = (place / system if place else None for place in (self.harness, self.judging))
+            harness, judging = (place if place and place.exists() else None for place in more)
+            folder = answer_folder(kind, suite, self.generation / system, harness, judging)
+            if folder is not None:
+                found[system] = folder
+        return found
 
-    def comet_folder(self, system: str) -> Path | None:
-        """Returns the folder with COMET's segment scores of a system, where it has some."""
-        folder = self.comet / system if self.comet else None
-        return folder if folder and folder.is_dir() else None
-
-    def segment_files(self, system: str, suite: str) -> list[Path]:
-        """Returns the file with COMET's segment scores of a system, if there is one."""
-        folder = self.comet_folder(system)
-        return [*folder.glob(f"{suite}.segments.jsonl")] if folder else []
+    def segment_scores(self, system: str, suite: str) -> SegmentScores:
+        """Returns COMET's segment scores of a system; none where there are none."""
+        folders = [self.comet / system] if self.comet else []
+        return read_segment_scores(folder / f"{suite}.segments.jsonl" for folder in folders)
 
 
 def compare_suite(
@@ -94,44 +95,29 @@ def compare_suite(
 ) -> list[dict[str, Any]]:
     """Tests the pairs of systems that are shown on every item of a suite, and on averages.
 
-    Args:
-        answered: system to its items.
-        kind: kind of the suite.
-        options, plan: as for scoring; each item gets a seed of its own.
-        extra: system to further segment scores (COMET).
-        groups: averages with their items; one is compared where all its items are.
-        shown: the pairs to compare, and how they are corrected.
+    ``answered`` are each system's items, ``extra`` its further segment scores (COMET). ``groups``
+    are averages with their items; one is compared where all its items are. ``shown`` has the pairs
+    to compare and how they are corrected; with ``plan`` each item gets a seed of its own.
     """
     items: dict[str, dict[str, Answers]] = {}
-    for system, found in answered.items():
-        for answers in found:
-            items.setdefault(answers.item, {})[system] = answers
+    for system, answers in ((name, one) for name, every in answered.items() for one in every):
+        items.setdefault(answers.item, {})[system] = answers
     plan = shown.enough(plan, items.values())
     sums = {name: Average() for name in groups}
     rows: list[dict[str, Any]] = []
-    suites = {answers.suite for found in answered.values() for answers in found}
-    what = f"comparing {', '.join(sorted(suites))}"
-    for item, systems in Progress(what, unit="items", over=items.items()):
+    suite = next((answers.suite for found in answered.values() for answers in found), "")
+    for item, systems in Progress(f"comparing {suite}", unit="items", over=items.items()):
         if not (pairs := shown.pairs(systems)):
             continue
-        suite = next(iter(systems.values())).suite
         item_plan = replace(plan, seed=plan.seed_of("compare", suite, item))
-        made = [
-            test
-            for part in _on_shared_segments(systems, pairs)
-            for test in item_tests(
-                {
-                    system: {
-                        result.metric: result
-                        for result in measure(answers, kind, options)
-                        + extra[system].measurements(answers.prompts)
-                    }
-                    for system, answers in part.items()
-                },
-                item_plan,
-                [pair for pair in pairs if {*pair} <= {*part}],
-            )
-        ]
+        made: list[PairTest] = []
+        for part in _on_shared_segments(systems, pairs):
+            found = {
+                name: measure(own, kind, options) + means(extra[name], own.prompts)
+                for name, own in part.items()
+            }
+            measured = {name: {one.metric: one for one in own} for name, own in found.items()}
+            made += item_tests(measured, item_plan, [p for p in pairs if {*p} <= {*part}])
         rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan, shown)]
         for name in (name for name, members in groups.items() if item in members):
             sums[name].add([test for test in made if is_averaged(test.metric)])
@@ -195,8 +181,8 @@ def main() -> None:
         run.input("prompts", args.prompts)
         for system in args.systems:
             run.input(f"generation/{system}", args.generation / system)
-            if folder := folders.comet_folder(system):
-                run.input(f"comet/score/{system}", folder)
+            if args.comet and (args.comet / system).is_dir():
+                run.input(f"comet/score/{system}", args.comet / system)
         bases = dict(pair.split("=", 1) for pair in args.bases)
         shown = Shown(config.report.baseline or args.systems[0], bases)
         plan = plan_of(config)
@@ -228,10 +214,8 @@ def _compare_named(
         system: read_answers(prompts, folder, system, suite)
         for system, folder in folders.answers(kind, suite, systems).items()
     }
-    extra = {
-        system: read_segment_scores(folders.segment_files(system, suite)) for system in answered
-    }
-    groups = mean_groups(config.suites[suite], averages(prompts))
+    extra = {system: folders.segment_scores(system, suite) for system in answered}
+    groups = mean_groups(config.suites[suite], prompts)
     return compare_suite(answered, kind, options, plan, extra, groups, shown)
 
 

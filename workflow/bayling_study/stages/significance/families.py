@@ -24,12 +24,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Shown:
-    """The pairs of systems that the report shows.
-
-    Attributes:
-        baseline: system with which all others are compared.
-        bases: 8-bit system to the system that it was made from.
-    """
+    """The pairs of systems that the report shows: all others with the ``baseline``, and 8-bit
+    systems with those that they were made from (``bases``)."""
 
     baseline: str
     bases: Mapping[str, str] = field(default_factory=dict)

@@ -36,14 +36,10 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class PairTest:
-    """Two systems on one item and metric.
+    """Two systems on one item and metric, with their ``values`` on all its ``n`` segments.
 
-    Attributes:
-        values: the metric of the two on all segments.
-        n: number of segments.
-        resamples: difference of the two (first minus second) on each resampled test set; NaN
-            where one of them has nothing to divide by.
-        exchanges: their difference after each random exchange of answers, likewise.
+    ``resamples`` are the differences of the two (first minus second) on each resampled test set,
+    NaN where one has nothing to divide by; ``exchanges`` those after each random exchange.
     """
 
     metric: str
@@ -107,11 +103,12 @@ def item_tests(
     tests = []
     for metric in dict.fromkeys(metric for metric, _ in measured):
         for pair in pairs:
-            keys = [(metric, name) for name in pair if (metric, name) in measured]
-            ours = [measured[key] for key in keys]
-            if len({len(found.statistics) for found in ours}) != 1 or len(ours) < 2:
+            one, other = ((metric, name) for name in pair)
+            if not {one, other} <= measured.keys():
                 continue
-            (first, second), (one, other) = ours, keys
+            first, second = measured[one], measured[other]
+            if len(first.statistics) != len(second.statistics):
+                continue
             tests.append(
                 PairTest(
                     metric,

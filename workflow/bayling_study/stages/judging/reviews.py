@@ -1,0 +1,112 @@
+"""What is put before the judge, asked until it states both scores, and what it said."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bayling_study.config.suites import Decoding
+from bayling_study.core.progress import Progress
+from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses
+from bayling_study.shared.endpoint import ChatRequest, Endpoint, request_seed
+from bayling_study.shared.review_prompts import ORDERS, parse_scores, review_id, review_prompt
+
+log = logging.getLogger(__name__)
+
+
+class PairwisePrompt(NamedTuple):
+    """One question with two systems' answers, in one order: id of its review, and the prompt."""
+
+    id: str
+    text: str
+
+
+class Review(NamedTuple):
+    """What the judge said of a pair, the last time it was asked.
+
+    ``tokens`` were generated, ``finish`` is why it ended; ``attempts`` is how often it was asked,
+    ``reasoning`` what it thought before, no part of ``text``.
+    """
+
+    id: str
+    text: str
+    tokens: int
+    finish: str
+    attempts: int
+    reasoning: str = ""
+
+    @property
+    def valid(self) -> bool:
+        """Whether it states both scores."""
+        return parse_scores(self.text) is not None
+
+
+def pairs(
+    prompts: Iterable[Prompt],
+    system: dict[str, Hypothesis],
+    baseline: dict[str, Hypothesis],
+    instruction: str,
+) -> list[PairwisePrompt]:
+    """Returns both orders of every question, the system first and then second."""
+    found = []
+    for prompt in prompts:
+        ours, theirs = system[prompt.id].turns, baseline[prompt.id].turns
+        for swapped in ORDERS:
+            first, second = (theirs, ours) if swapped else (ours, theirs)
+            text = review_prompt(prompt.turns, first, second, instruction)
+            found.append(PairwisePrompt(review_id(prompt.id, swapped), text))
+    return found
+
+
+def ask(
+    endpoint: Endpoint, pairs: Sequence[PairwisePrompt], how: Decoding, attempts: int, seed: int
+) -> list[Review]:
+    """Returns a review of every pair, in their order.
+
+    The first try follows ``how``. Asking a deterministic judge the same again would bring the same
+    again, so later tries sample at ``how.temperature``.
+
+    Raises:
+        StudyError: the server failed or the budget is spent; reviews so far are kept.
+    """
+    reviews: dict[PairwisePrompt, Review] = {}
+    waiting = list(pairs)
+    for attempt in range(attempts):
+        requests = [_request(pair, how, attempt, seed) for pair in waiting]
+        answers = Progress("reviews", len(waiting), "answers", over=endpoint.complete(requests))
+        for pair, answer in zip(waiting, answers, strict=True):
+            thought, text = answer.parts
+            reviews[pair] = Review(
+                pair.id, text, answer.tokens, answer.finish, attempt + 1, thought
+            )
+        waiting = [pair for pair in pairs if not reviews[pair].valid]
+        done = len(pairs) - len(waiting)
+        log.info("attempt %d: %d of %d reviews state both scores", attempt + 1, done, len(pairs))
+        if not waiting:
+            break
+    return [reviews[pair] for pair in pairs]
+
+
+def _request(pair: PairwisePrompt, how: Decoding, attempt: int, seed: int) -> ChatRequest:
+    sampled = how.sample or attempt > 0
+    names = ("judging", pair.id, str(attempt))
+    return ChatRequest(
+        [{"role": "user", "content": pair.text}],
+        how.max_new_tokens,
+        how.temperature if sampled else 0.0,
+        request_seed(seed, *names) if sampled else None,
+        attempt,
+    )
+
+
+def write_reviews(path: Path, reviews: Iterable[Review], provenance: str) -> None:
+    """Writes the review file; ``provenance`` is the hash of what decided the reviews."""
+    rows = (
+        Hypothesis(
+            *(r.id, [r.text], [r.tokens], [r.finish]),
+            provenance=provenance,
+            reasoning=[r.reasoning] if r.reasoning else [],
+        )
+        for r in reviews
+    )
+    write_hypotheses(path, rows)
