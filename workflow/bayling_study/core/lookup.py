@@ -45,10 +45,6 @@ def look_up(kind: str, name: str, known: Mapping[str, Thing], where: object = No
 def look_up_kind(
     of: type[Kind], kind: str, name: str, known: Mapping[str, object], where: object = None
 ) -> Kind:
-    """Returns what a name stands for among those of one class; the others are not offered.
-
-    Raises:
-        StudyError: the name is not known, or stands for something else.
-    """
+    """Returns what a name stands for among the things of one class (``StudyError`` if none)."""
     fitting = {key: thing for key, thing in known.items() if isinstance(thing, of)}
     return look_up(kind, name, fitting, where)

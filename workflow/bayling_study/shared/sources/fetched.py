@@ -15,11 +15,7 @@ MANIFEST = "manifest.json"
 
 
 def files_root(download: Path) -> Path:
-    """Returns the folder that holds a fetched source's files in their upstream layout.
-
-    Raises:
-        StudyError: the folder has no manifest, or the files it names are gone.
-    """
+    """Returns the folder of a source's files in their upstream layout (``StudyError`` if gone)."""
     manifest = read_json(download / MANIFEST)
     root = Path(manifest["root"]) if manifest.get("root") else download / "files"
     if not root.is_dir():

@@ -228,11 +228,7 @@ def state_of(record: Mapping[str, Any]) -> str:
 
 
 def send_study(study: Path, jobs: Sequence[RecordedJob], target: Target) -> int:
-    """Sends what changed of a study; returns how many records that were.
-
-    Raises:
-        StudyError: the store failed, or a file of the study is malformed.
-    """
+    """Sends what changed of a study; returns how many records (``StudyError`` if that fails)."""
     store = Store(target.uri, study, target.experiment)
     sent = sum(store.sync(job.file) for job in jobs)
     store.finish(jobs)

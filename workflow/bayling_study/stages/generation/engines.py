@@ -48,11 +48,7 @@ class Engine:
 
 
 def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Decoding]) -> Engine:
-    """Loads a checkpoint with the engine that ``choose`` names.
-
-    Raises:
-        StudyError: the folder's files do not fit, or the engine cannot run them here.
-    """
+    """Loads a checkpoint with the engine that ``choose`` names (``StudyError`` if it cannot)."""
     if choose(section, checkpoint_format(checkpoint), hows) == "vllm":
         from bayling_study.stages.generation.vllm_engine import load_vllm
 

@@ -73,11 +73,7 @@ def configured_items(suite: suites.Suite) -> list[str]:
 
 
 def find(folder: Path, suite: suites.Suite, item: str) -> Path | None:
-    """Returns the file with a system's answers for one item, or none.
-
-    Raises:
-        StudyError: more than one file fits.
-    """
+    """Returns the file with an item's answers, or none (``StudyError`` if several fit)."""
     mark = ".zh_prompt" if getattr(suite, "prompt_language", "") == "zh" else ""
     target, judged = item.rpartition("-")[2], getattr(suite, "judged", "")
     values = {"item": item, "pair": item.replace("-", ""), "target": target, "judged": judged}
@@ -90,11 +86,7 @@ def find(folder: Path, suite: suites.Suite, item: str) -> Path | None:
 
 
 def read(kind: str, path: Path) -> list[Released]:
-    """Reads a released file.
-
-    Raises:
-        StudyError: the file is empty, not UTF-8, or has a malformed row; names the line.
-    """
+    """Reads a released file (``StudyError`` if it is empty, or names the malformed line)."""
     rows = list(READERS[kind].rows(path))
     if not rows:
         raise StudyError("the file is empty", where=path)

@@ -37,11 +37,7 @@ class HeldOut(NamedTuple):
 
 
 def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Prompt]:
-    """Returns the prompts of all directions in the suite's order.
-
-    Raises:
-        StudyError: a direction has fewer held-out segments than asked for.
-    """
+    """Returns the prompts of all directions (``StudyError`` if one has too few segments)."""
     path = context.need_corpora() / PARALLEL_FILE
     held_out = read_held_out(path)
     prompts: list[Prompt] = []
@@ -110,11 +106,7 @@ def class_averages(source: str, target: str, pivots: Sequence[str]) -> list[str]
 
 
 def read_held_out(path: Path) -> dict[tuple[str, str], list[HeldOut]]:
-    """Reads the test split, by (pivot, other language), sorted by id.
-
-    Raises:
-        StudyError: the file does not exist.
-    """
+    """Reads the test split by (pivot, other language), sorted by id (``StudyError`` if absent)."""
     if not path.exists():
         raise StudyError("the corpora have no parallel text", where=path)
     table = pq.read_table(path, columns=COLUMNS, filters=[("split", "=", "test")])
