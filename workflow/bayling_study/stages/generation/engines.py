@@ -26,14 +26,10 @@ Decode = Callable[
 
 @dataclass(frozen=True)
 class Engine:
-    """A loaded checkpoint: ``transformers`` or ``vllm``.
+    """A checkpoint loaded in ``transformers`` or ``vllm``; ``context`` is its most positions.
 
-    Attributes:
-        format: of the checkpoint's files.
-        context: most positions.
-        batch_tokens, max_batch: how much one batch may hold.
-        packages: versions of what decides the answers.
-        set_aside: what the checkpoint's generation config says of decoding and nothing obeys.
+    ``packages`` are the versions of what decides the answers; ``set_aside`` is what the
+    checkpoint's generation config says of decoding and nothing obeys.
     """
 
     name: str

@@ -25,13 +25,11 @@ ChoiceSuite = HarnessSuite | QuestionsSuite
 
 @dataclass(frozen=True)
 class MarkedAnswer:
-    """One answered question, by its prompt's id.
+    """One answered question, by its prompt's id; ``choice`` is the text of the most likely one.
 
-    Attributes:
-        choice: the most likely choice, as text.
-        likelihoods: logarithm of each choice's probability after the question.
-        metrics: the harness's marks by its names (``acc``, ``acc_norm``), 0 or 1.
-        cut: tokens missing at the question's front, with the choice that lost most.
+    ``likelihoods`` are logarithms of the choices' probabilities after the question, ``metrics`` the
+    harness's marks by its names (``acc``, ``acc_norm``), 0 or 1; ``cut`` are the tokens missing at
+    the question's front, with the choice that lost most.
     """
 
     id: str
