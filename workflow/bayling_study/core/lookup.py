@@ -21,12 +21,9 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def require(kind: str, name: str, known: Iterable[str], where: object = None) -> None:
-    """Checks that a name is known.
+    """Refuses (``StudyError``) an unknown name; says the near one to write, or all there are.
 
     ``kind`` is what it should name, in the singular (``demand``); ``where`` its file or key.
-
-    Raises:
-        StudyError: it is not known; says the near one to write, or all there are.
     """
     names = list(known)
     if name in names:

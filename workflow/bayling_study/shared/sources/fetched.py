@@ -34,12 +34,10 @@ def checkpoint_of(files: Path) -> Path | None:
 def read_segments(path: Path) -> list[str]:
     r"""Reads a file with one segment per line.
 
-    Only ``\n`` ends a line: released translations hold other characters that
-    Python's ``splitlines`` would split at (U+2028, U+0085, form feeds, ``\r``).
-    The last line need not be ended. Nothing else is stripped.
-
-    Raises:
-        StudyError: the file is absent, is empty or is not UTF-8; names the line.
+    Only ``\n`` ends a line: released translations hold other characters that Python's
+    ``splitlines`` would split at (U+2028, U+0085, form feeds, ``\r``). The last line need not be
+    ended; nothing else is stripped. A file that is absent, empty or not UTF-8 is refused
+    (``StudyError``).
     """
     return [text for _, text in numbered_segments(path)]
 

@@ -123,12 +123,9 @@ def check_record(path: Path) -> None:
 
 
 def check_free(out: Path | None, record: Path) -> None:
-    """Checks that the path of ``--out`` replaces nothing that another job made.
+    """Refuses (``StudyError``) an ``--out`` that is, holds or lies in what another job wrote.
 
     The earlier output of the job's own run record may be replaced.
-
-    Raises:
-        StudyError: it is, holds or lies in the output of another record.
     """
     if out is None:
         return

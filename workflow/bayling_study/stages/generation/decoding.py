@@ -57,10 +57,8 @@ def decode(
     """Returns the answers to a batch of requests with one common limit, in its order.
 
     ``model`` is in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a
-    generator for each request, used only when sampling.
-
-    Raises:
-        StudyError: the decoding asks for beams and sampling at once.
+    generator for each request, used only when sampling. Beams and sampling exclude each other
+    (``StudyError``).
     """
     if how.sample and how.beams > 1:
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")

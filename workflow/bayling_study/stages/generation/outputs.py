@@ -89,12 +89,9 @@ class System:
 
 
 def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers]) -> None:
-    """Writes the output folder; it appears whole or not at all.
+    """Writes the output folder, whole or not at all (``StudyError`` if prompts do not match).
 
     Nothing there depends on time (the rates are in the run record).
-
-    Raises:
-        StudyError: hypotheses and prompts do not match.
     """
     with atomic_directory(folder) as scratch:
         summaries = {

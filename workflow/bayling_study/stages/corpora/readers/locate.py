@@ -7,13 +7,10 @@ from bayling_study.shared.sources.fetched import files_root
 
 
 def locate(download: Path, path: str) -> Path:
-    """Returns the place of ``path`` among a download's upstream files.
+    """Returns the place of ``path`` in a download (``StudyError`` if it leaves it or is absent).
 
-    An archive's single top folder (``llamafactory-0.9.5/``) may be left out of
-    the path, so that a new version needs no other config.
-
-    Raises:
-        StudyError: the path leaves the download or is not there.
+    An archive's single top folder (``llamafactory-0.9.5/``) may be left out of the path, so that a
+    new version needs no other config.
     """
     for base in _bases(download, path):
         if (base / path).exists():
