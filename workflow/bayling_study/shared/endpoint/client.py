@@ -58,10 +58,7 @@ class Endpoint:
     def __enter__(self) -> "Endpoint":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stops what is under way and closes file and connections."""
         self._stop.set()
         for _ in range(self.settings.parallel):

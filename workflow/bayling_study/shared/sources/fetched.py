@@ -5,7 +5,6 @@ the upstream files. A source that the config replaces by a local folder is not
 copied: its manifest names that folder under the key ``root``.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
@@ -39,7 +38,22 @@ def read_segments(path: Path) -> list[str]:
     ended; nothing else is stripped. A file that is absent, empty or not UTF-8 is refused
     (``StudyError``).
     """
-    return [text for _, text in numbered_segments(path)]
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StudyError("the file does not exist", where=path) from error
+    if not content:
+        raise StudyError("the file is empty", where=path)
+    segments = []
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
+        if b"\0" in line:
+            raise StudyError("not UTF-8 text (a zero byte)", where=f"{path}:{number}")
+        try:
+            segments.append(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            what, fix = f"not UTF-8 text ({error.reason})", "convert the file to UTF-8"
+            raise StudyError(what, where=f"{path}:{number}", fix=fix) from error
+    return segments
 
 
 def own_segments(path: Path) -> list[str]:
@@ -49,22 +63,3 @@ def own_segments(path: Path) -> list[str]:
     """
     lines = [text.removesuffix("\r") for text in read_segments(path)]
     return [lines[0].removeprefix("\ufeff"), *lines[1:]]
-
-
-def numbered_segments(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields line number (from 1) and text of every segment; see ``read_segments``."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise StudyError("the file does not exist", where=path) from error
-    if not content:
-        raise StudyError("the file is empty", where=path)
-    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
-        if b"\0" in line:
-            raise StudyError("not UTF-8 text (a zero byte)", where=f"{path}:{number}")
-        try:
-            yield number, line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            what = f"not UTF-8 text ({error.reason})"
-            fix = "convert the file to UTF-8"
-            raise StudyError(what, where=f"{path}:{number}", fix=fix) from error
