@@ -35,8 +35,7 @@ def read_segments(path: Path) -> list[str]:
 
     Only ``\n`` ends a line: released translations hold other characters that Python's
     ``splitlines`` would split at (U+2028, U+0085, form feeds, ``\r``). The last line need not be
-    ended; nothing else is stripped. A file that is absent, empty or not UTF-8 is refused
-    (``StudyError``).
+    ended; nothing else is stripped. An absent, empty or non-UTF-8 file is refused (``StudyError``).
     """
     try:
         content = path.read_bytes()

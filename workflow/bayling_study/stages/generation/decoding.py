@@ -1,9 +1,8 @@
 """Decoding of one batch: greedy, sampling, or transformers' beam search.
 
-Greedy decoding and sampling have their own loop. A row that has ended leaves the batch there:
-on a CPU a step costs nearly as much as it has rows, and translations differ in length. And what
-all prompts of a batch begin with (a template's system text, the words of an instruction) is
-computed once.
+Greedy decoding and sampling have their own loop. A row that has ended leaves the batch there: on a
+CPU a step costs nearly as much as it has rows, and translations differ in length. And what all
+prompts of a batch begin with (a template's system text, an instruction) is computed once.
 
 Sampling draws one uniform number a token from a generator that belongs to the prompt, and takes
 the token in whose interval of the cumulative distribution it falls; so nothing else in the batch
@@ -57,8 +56,7 @@ def decode(
     """Returns the answers to a batch of requests with one common limit, in its order.
 
     ``model`` is in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a
-    generator for each request, used only when sampling. Beams and sampling exclude each other
-    (``StudyError``).
+    generator for each request, used only when sampling. Beams exclude sampling (``StudyError``).
     """
     if how.sample and how.beams > 1:
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")

@@ -33,8 +33,7 @@ FINISHES = {"stop": "stop", "length": "length"}
 class Released:
     """One released answer, found at the file and line ``where``; 0 ``tokens`` are unknown.
 
-    Where the row has them, ``key`` is the prompt's number in its item and ``source`` the text that
-    was translated.
+    Where the row has them, ``key`` is the prompt's number in its item and ``source`` its text.
     """
 
     where: str
