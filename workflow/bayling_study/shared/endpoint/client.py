@@ -31,10 +31,8 @@ class Endpoint:
     """A server that answers requests, of which one process at a time may use the ``cache``.
 
     Messages name ``where``, the key of its section such as ``systems.judge``. Answers are cached
-    for its ``identity``: the address, unless that changes.
-
-    Raises:
-        StudyError: the environment lacks the key, or another process holds the cache.
+    for its ``identity``: the address, unless that changes. No key, or another process with the
+    cache, is a ``StudyError``.
     """
 
     def __init__(

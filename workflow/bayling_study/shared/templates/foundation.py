@@ -67,11 +67,7 @@ def pinned_date(tokenizer: Any, template: TemplateName) -> dict[str, str]:
 
 
 def pinned_template(tokenizer: Any) -> str:
-    """Returns the Jinja source of the tokenizer's template, which writes ``DATE`` as today.
-
-    Raises:
-        StudyError: the tokenizer has no template, or it writes a date in a form of its own.
-    """
+    """Returns the tokenizer's template, with ``DATE`` as today (``StudyError`` if it cannot be)."""
     if not tokenizer.chat_template:
         raise _unfit("is missing: its tokenizer has no chat template")
     source = NOW.sub(lambda call: repr(DATE.strftime(call[2])), tokenizer.get_chat_template())

@@ -59,11 +59,7 @@ def read_weights(checkpoint: CometCheckpoint) -> dict[str, Any]:
 
 
 def build(checkpoint: CometCheckpoint, hyper_parameters: dict[str, Any]) -> CometModel:
-    """Returns an untrained model of the checkpoint's shape, without a network.
-
-    Raises:
-        StudyError: the encoder's configuration or tokenizer is not on this machine.
-    """
+    """Returns an untrained model, offline (``StudyError`` if the encoder is not on the machine)."""
     kind = str2model[checkpoint.identifier]
     known = inspect.signature(kind.__init__).parameters
     values = {key: value for key, value in hyper_parameters.items() if key in known}

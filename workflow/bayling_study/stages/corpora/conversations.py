@@ -17,11 +17,7 @@ from bayling_study.stages.corpora.tally import CorpusTally
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> dict[str, Any]:
-    """Writes ``conversations.parquet`` into a folder and returns its part of the report.
-
-    Raises:
-        StudyError: an upstream file is broken or has no complete exchange.
-    """
+    """Writes ``conversations.parquet``; returns its report (``StudyError`` if a file is broken)."""
     reading = _Reading(section, downloads)
     scratch = out / ".conversations"
     rows = distinct(reading.rows(), CONVERSATION_SCHEMA, scratch, reading.repeated)

@@ -64,13 +64,10 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 
 
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:
-    """Returns the engine for a checkpoint's format and the suites' decodings.
+    """Returns the engine for a checkpoint's format and decodings (``StudyError`` if it is absent).
 
     ``auto`` takes vllm where it and a GPU are there, the checkpoint is not quantised and no suite
     asks for beams: vllm's beam search is another one than transformers', which the papers used.
-
-    Raises:
-        StudyError: vllm is asked for and is not installed, or does not know the format.
     """
     if section.backend == "transformers":
         return "transformers"

@@ -70,11 +70,7 @@ class VllmDecoder:
     def __call__(
         self, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[random.Random]
     ) -> list[AnswerTokens]:
-        """Returns the answers in the order of the batch.
-
-        Raises:
-            StudyError: beams with sampling, or with a template whose answers end otherwise.
-        """
+        """Returns a batch's answers (``StudyError`` if vllm's beam search cannot give them)."""
         prompts = [{"prompt_token_ids": request.ids} for request in batch]
         if how.beams > 1:
             return self._beams(prompts, batch, how, stops)

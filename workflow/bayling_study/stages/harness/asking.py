@@ -62,10 +62,8 @@ class ExaminedSystem:
     def item(self, name: str, suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> Item:
         """Returns the answers to one item of a suite, from the work folder if they are there.
 
-        ``prompts`` are the item's; ``root`` has the files of a suite of kind ``harness``.
-
-        Raises:
-            StudyError: the source no longer holds the questions that the prompts were made of.
+        ``prompts`` are the item's; ``root`` has the files of a suite of kind ``harness``, which
+        must still hold the questions that the prompts were made of (``StudyError``).
         """
         item = prompts[0].item
         asked = [asdict(prompt) for prompt in prompts]

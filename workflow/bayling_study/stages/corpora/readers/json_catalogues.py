@@ -25,11 +25,7 @@ COMPONENTS = "homeassistant/components"
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the messages that a language shares with the pivot, file by file.
-
-    Raises:
-        StudyError: the pivot has no file, or a file is no object of texts.
-    """
+    """Yields the messages shared with the pivot, file by file (``StudyError`` if it has none)."""
     root = files_root(download)
     for file in locate_all(download, corpus.file(corpus.path, corpus.upstream_pivot)):
         yield from _shared_messages(file, file.parent.relative_to(root).as_posix(), corpus)
