@@ -39,11 +39,7 @@ def sync_directory(path: Path) -> None:
 
 
 def landing(path: Path) -> Path:
-    """Returns where that which is written to ``path`` comes to lie: of a link, its target.
-
-    Raises:
-        StudyError: a device, a pipe or a socket is there, which a file would replace.
-    """
+    """Returns where ``path`` is written: of a link, its target (``StudyError`` if a device)."""
     target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
     if target.exists() and not (target.is_file() or target.is_dir()):
         what = "a device, a pipe or a socket is there, which a file would replace"

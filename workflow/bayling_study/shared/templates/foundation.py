@@ -36,9 +36,8 @@ def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
     frame = _apply(tokenizer, held)
     for message, place in zip(messages, held, strict=True):
         if frame.count(place["content"]) != 1:
-            raise _unfit(
-                f"leaves out or repeats the text of a message of the role {message['role']!r}"
-            )
+            role = message["role"]
+            raise _unfit(f"leaves out or repeats the text of a message of the role {role!r}")
     frame = _mark_starts(tokenizer, frame, held)
     for contents in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
         spans = list(_fill(tokenizer, frame, contents))

@@ -94,11 +94,7 @@ class CometCheckpoint:
         return sha256_json(parts)
 
     def verify(self) -> str:
-        """Compares the files with the manifest that came with them; returns what was compared.
-
-        Raises:
-            StudyError: a file differs from the manifest, or is not in it.
-        """
+        """Compares the files with their manifest, and returns which (``StudyError`` if changed)."""
         if (self.folder / MARKER).exists():
             expected = read_json(self.folder / MARKER)["files"]
             for name, sha256 in expected.items():

@@ -143,8 +143,15 @@ class _Loop:
     def run(self, choose: Choice) -> list[list[int]]:
         positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)[:, -self.ids.shape[1] :]
         for step in range(self.limit):
-            logits = self._forward(positions)
-            chosen = choose(logits, self.rows)
+            output = self.model(
+                input_ids=self.ids,
+                attention_mask=self.mask,
+                position_ids=positions,
+                past_key_values=self.cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            chosen = choose(output.logits[:, -1].float(), self.rows)
             ended = self._append(chosen.tolist())
             if all(ended) or step + 1 == self.limit:
                 break
@@ -154,18 +161,6 @@ class _Loop:
             if sum(ended) * DROP_SHARE >= len(ended):
                 positions = self._drop(ended, positions)
         return self.answers
-
-    def _forward(self, positions: Tensor) -> Tensor:
-        output = self.model(
-            input_ids=self.ids,
-            attention_mask=self.mask,
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits: Tensor = output.logits[:, -1].float()
-        return logits
 
     def _append(self, tokens: list[int]) -> list[bool]:
         """Adds a token to every row that has not ended; returns which rows have."""

@@ -93,12 +93,9 @@ class VllmDecoder:
         if how.sample:
             raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
         if stops != [self.end]:
-            raise StudyError(
-                "vllm's beam search ends answers only at the end-of-sequence token, and this "
-                "template has others",
-                where="generation.backend: vllm",
-                fix="backend: transformers",
-            )
+            what = "vllm's beam search ends answers only at the end-of-sequence token, and this"
+            what, where = f"{what} template has others", "generation.backend: vllm"
+            raise StudyError(what, where=where, fix="backend: transformers")
         params = BeamSearchParams(beam_width=how.beams, max_tokens=batch[0].limit)
         found = self.model.beam_search(prompts, params)
         return [

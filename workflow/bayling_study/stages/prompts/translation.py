@@ -45,13 +45,11 @@ def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Pr
         source, target = direction.split("-")
         found = segments_of(held_out, source, target)
         if len(found) < suite.segments:
-            raise StudyError(
-                f"{direction} has {len(found)} held-out segments, {suite.segments} are asked for",
-                where=f"suites.{name}.segments",
-                fix=f"segments: {len(found)}, or a larger corpora.split.test_share"
-                if found
-                else f"remove {direction}, or add its languages to corpora.parallel",
-            )
+            what = f"{direction} has {len(found)} held-out segments, {suite.segments} are asked for"
+            fix = f"remove {direction}, or add its languages to corpora.parallel"
+            if found:
+                fix = f"segments: {len(found)}, or a larger corpora.split.test_share"
+            raise StudyError(what, where=f"suites.{name}.segments", fix=fix)
         pair = "-".join(sorted((source, target)))
         drawn = generator(context.seed, "suites", name, pair).sample(found, suite.segments)
         zero_shot = direction in suite.zero_shot

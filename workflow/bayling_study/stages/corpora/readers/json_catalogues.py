@@ -32,12 +32,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 
 
 def read_homeassistant(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields all aligned messages, component by component, language by language.
-
-    Raises:
-        StudyError: no component has the pivot's catalogue, or a catalogue is not a JSON object
-            of texts.
-    """
+    """Yields all aligned messages, component by component (``StudyError`` if there are none)."""
     root = locate(download, corpus.path or COMPONENTS)
     found = sorted(root.glob(f"*/translations/{corpus.upstream_pivot}.json"))
     if not found:

@@ -17,11 +17,7 @@ def locate(download: Path, path: str) -> Path:
 
 
 def locate_all(download: Path, pattern: str) -> list[Path]:
-    """Returns the files that a path with ``*`` and ``**`` stands for, in the order of their names.
-
-    Raises:
-        StudyError: the path leaves the download, or there is no such file.
-    """
+    """Returns the files that a path with ``*`` stands for, sorted (``StudyError`` if none)."""
     return _found(download, pattern, lambda base: sorted(filter(Path.is_file, base.glob(pattern))))
 
 
