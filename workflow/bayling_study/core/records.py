@@ -183,7 +183,7 @@ def around(value: float, low: float, high: float) -> dict[str, float]:
 
 
 def write_scores(path: Path, scores: list[Score]) -> None:
-    """Writes scores, each interval ``around`` its value; only finite ones (``StudyError``)."""
+    """Writes scores, intervals ``around`` values; nothing if one is not finite (``StudyError``)."""
     rows = []
     for score in scores:
         for number in (score.value, score.low, score.high):

@@ -66,7 +66,7 @@ def pinned_date(tokenizer: Any, template: TemplateName) -> dict[str, str]:
 
 
 def pinned_template(tokenizer: Any) -> str:
-    """Returns the tokenizer's template, with ``DATE`` as today (``StudyError`` if it cannot be)."""
+    """Returns the template's Jinja source with ``DATE`` for today (``StudyError`` if it cannot)."""
     if not tokenizer.chat_template:
         raise _unfit("is missing: its tokenizer has no chat template")
     source = NOW.sub(lambda call: repr(DATE.strftime(call[2])), tokenizer.get_chat_template())

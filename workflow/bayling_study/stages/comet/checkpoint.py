@@ -94,7 +94,7 @@ class CometCheckpoint:
         return sha256_json(parts)
 
     def verify(self) -> str:
-        """Compares the files with their manifest, and returns which (``StudyError`` if changed)."""
+        """Compares files with their manifest, named in return (``StudyError`` if one differs)."""
         if (self.folder / MARKER).exists():
             expected = read_json(self.folder / MARKER)["files"]
             for name, sha256 in expected.items():

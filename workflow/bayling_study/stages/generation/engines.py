@@ -64,7 +64,7 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 
 
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:
-    """Returns the engine for a checkpoint's format and decodings (``StudyError`` if it is absent).
+    """Returns the engine for a checkpoint's format and decodings (``StudyError`` if it cannot).
 
     ``auto`` takes vllm where it and a GPU are there, the checkpoint is not quantised and no suite
     asks for beams: vllm's beam search is another one than transformers', which the papers used.
