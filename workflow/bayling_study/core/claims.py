@@ -21,11 +21,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def claimed(result: Path) -> Iterator[None]:
-    """Holds the lock ``.NAME.claim`` beside a result for as long as the block runs.
-
-    Raises:
-        StudyError: another process holds it; says which, on which machine, since when.
-    """
+    """Holds the lock ``.NAME.claim`` beside a result (``StudyError`` says who else holds it)."""
     path = result.with_name(f".{result.name}.claim")
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

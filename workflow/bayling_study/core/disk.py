@@ -16,12 +16,9 @@ def bytes_in(folder: Path) -> int:
 
 
 def check_space(folder: Path, needed: int, what: str, fix: str) -> None:
-    """Refuses to begin what the disk of an existing folder cannot hold.
+    """Refuses (``StudyError``) to begin what the disk of an existing folder cannot hold.
 
     ``needed`` are bytes still to be written; ``what`` needs them and begins the message.
-
-    Raises:
-        StudyError: fewer bytes are free.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:

@@ -39,11 +39,7 @@ def sync_directory(path: Path) -> None:
 
 
 def landing(path: Path) -> Path:
-    """Returns where that which is written to ``path`` comes to lie: of a link, its target.
-
-    Raises:
-        StudyError: a device, a pipe or a socket is there, which a file would replace.
-    """
+    """Returns where ``path`` is written: of a link, its target (``StudyError`` if a device)."""
     target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
     if target.exists() and not (target.is_file() or target.is_dir()):
         what = "a device, a pipe or a socket is there, which a file would replace"
@@ -61,10 +57,7 @@ def temporary_name(path: Path, suffix: str) -> Path:
 def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Opens ``path`` for writing; the file appears whole at the end or not at all.
 
-    Text is UTF-8 with ``\\n`` line ends on every platform.
-
-    Raises:
-        StudyError: a device, a pipe or a socket is there.
+    Text is UTF-8 with ``\\n`` line ends on every platform; a device is refused (see ``landing``).
     """
     path = landing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,10 +78,7 @@ def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Yields a scratch folder that becomes ``path`` at the end or vanishes on an error.
 
-    An existing ``path`` is replaced only once the new folder is complete.
-
-    Raises:
-        StudyError: a device, a pipe or a socket is there.
+    An existing ``path`` is replaced only once the new folder is complete (see ``landing``).
     """
     path = landing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,12 +167,9 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> int:
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
-    """Yields the rows of a JSON-lines file, one at a time.
+    """Yields the rows of a JSON-lines file (``StudyError`` names the line that cannot be read).
 
     The last line needs no line end (three BayLing-80 files have none); an empty line is refused.
-
-    Raises:
-        StudyError: names the file and the line that cannot be read.
     """
     number = 0
     try:

@@ -21,12 +21,9 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def require(kind: str, name: str, known: Iterable[str], where: object = None) -> None:
-    """Checks that a name is known.
+    """Refuses (``StudyError``) an unknown name; says the near one to write, or all there are.
 
     ``kind`` is what it should name, in the singular (``demand``); ``where`` its file or key.
-
-    Raises:
-        StudyError: it is not known; says the near one to write, or all there are.
     """
     names = list(known)
     if name in names:
@@ -45,10 +42,6 @@ def look_up(kind: str, name: str, known: Mapping[str, Thing], where: object = No
 def look_up_kind(
     of: type[Kind], kind: str, name: str, known: Mapping[str, object], where: object = None
 ) -> Kind:
-    """Returns what a name stands for among those of one class; the others are not offered.
-
-    Raises:
-        StudyError: the name is not known, or stands for something else.
-    """
+    """Returns what a name stands for among the things of one class (``StudyError`` if none)."""
     fitting = {key: thing for key, thing in known.items() if isinstance(thing, of)}
     return look_up(kind, name, fitting, where)

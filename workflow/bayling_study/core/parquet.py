@@ -19,11 +19,7 @@ BATCH_ROWS = 1024
 
 
 def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a Parquet file, with the values that JSON text stands for.
-
-    Raises:
-        StudyError: the file is no Parquet, is damaged, or text that stands for JSON is none.
-    """
+    """Yields a file's rows, JSON text as its values (``StudyError`` if it or a text is broken)."""
     number = 0
     try:
         with pq.ParquetFile(path) as file:

@@ -70,13 +70,11 @@ class Score:
     """A number with all that is needed to trust it.
 
     Attributes:
-        suite, item, system, metric: what was measured on what. ``item`` is a
-            direction or task, or ``all`` for an aggregate.
+        item: a direction or task, or ``all`` for an aggregate.
         value: the score, in the metric's usual unit (BLEU, chrF and rates 0 to 100).
-        low, high: bounds of the confidence interval, or none.
+        low, high: bounds of the confidence interval, or none; ``method`` is how it was computed.
         n: number of segments, or of demands and conversations judged.
         signature: everything that decides the value (metric version and options).
-        method: how the interval was computed.
         note: a remark for the reader, such as the number of empty hypotheses.
         chance: whether guessing would do as well: the interval reaches down to that.
     """
@@ -111,11 +109,7 @@ def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
 
 
 def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
-    """Reads a system's hypotheses and aligns them with their prompts.
-
-    Raises:
-        StudyError: an id is missing, unknown or repeated, or a turn is missing.
-    """
+    """Reads a system's hypotheses in their prompts' order (``StudyError`` if they do not match)."""
     rows = (Hypothesis(**row) for row in _rows(path, Hypothesis))
     found = {row.id: row for row in _unique(rows, path)}
     known = {prompt.id for prompt in prompts}
@@ -134,10 +128,7 @@ def items_present(outputs: Path, suite: str, prompts: list[Prompt]) -> set[str]:
     """Returns the items of a suite that a system has answers to, given all its prompts.
 
     They are what ``system.json`` in its output folder declares, or else the items with a
-    hypothesis. Every item is whole: ``read_hypotheses`` refuses one with some prompts missing.
-
-    Raises:
-        StudyError: nothing is declared and there is no hypothesis.
+    hypothesis; none is a ``StudyError``. Every item is whole: ``read_hypotheses`` refuses others.
     """
     declaration = outputs / "system.json"
     if declaration.exists():
@@ -192,11 +183,7 @@ def around(value: float, low: float, high: float) -> dict[str, float]:
 
 
 def write_scores(path: Path, scores: list[Score]) -> None:
-    """Writes a score file atomically, each interval ``around`` its value.
-
-    Raises:
-        StudyError: a value or a bound is not a finite number; nothing is written then.
-    """
+    """Writes scores, intervals ``around`` values; nothing if one is not finite (``StudyError``)."""
     rows = []
     for score in scores:
         for number in (score.value, score.low, score.high):

@@ -14,12 +14,9 @@ from bayling_study.core.files import NOT_JSON
 
 
 class RowLog:
-    """An open log; the file and its folder are made if they are not there.
+    """An open log, made with its folder if need be (``StudyError`` if another process has it).
 
     ``rows`` is what the file held when it was opened, in order.
-
-    Raises:
-        StudyError: another process has the log open.
     """
 
     def __init__(self, path: Path) -> None:

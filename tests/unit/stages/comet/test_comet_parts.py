@@ -252,9 +252,8 @@ def test_settings_fit_the_configuration(tmp_path: Path) -> None:
     path, operations = tmp_path / "settings.json", tmp_path / "operations.json"
     write_json(path, values)
     write_json(operations, {"comet": {"batch_tokens": 64}})
-    training = read_training_settings(path)
-    assert (training.study, training.seed) == ("n", 3)
-    assert vars(training.embedded) == comet["embedded"]
+    study, seed, embedded = read_training_settings(path)
+    assert (study, seed, vars(embedded)) == ("n", 3, comet["embedded"])
     found = read_score_settings(path, operations)
     assert found == CometSettings("n", 3, 64, "fp32", 1000, 0.95)
     del comet["precision"], comet["embedded"]["rows"]

@@ -31,10 +31,8 @@ class Endpoint:
     """A server that answers requests, of which one process at a time may use the ``cache``.
 
     Messages name ``where``, the key of its section such as ``systems.judge``. Answers are cached
-    for its ``identity``: the address, unless that changes.
-
-    Raises:
-        StudyError: the environment lacks the key, or another process holds the cache.
+    for its ``identity``: the address, unless that changes. No key, or another process with the
+    cache, is a ``StudyError``.
     """
 
     def __init__(
@@ -58,10 +56,7 @@ class Endpoint:
     def __enter__(self) -> "Endpoint":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stops what is under way and closes file and connections."""
         self._stop.set()
         for _ in range(self.settings.parallel):

@@ -61,9 +61,8 @@ class ChatRequest:
 class ChatCompletion:
     """What the server answered: the text as it came, and ``thought`` that it sent apart from it.
 
-    Where the server counts neither the answer's ``tokens`` nor the question's, both are bounds:
-    the request's ``max_tokens``, the bytes of its messages. ``finish`` is ``stop``, ``length`` or
-    ``unknown``.
+    Where the server counts neither the answer's ``tokens`` nor the question's, both are bounds: the
+    request's ``max_tokens``, the bytes of its messages. ``finish`` may be ``unknown``.
     """
 
     text: str

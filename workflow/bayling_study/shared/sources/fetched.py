@@ -5,7 +5,6 @@ the upstream files. A source that the config replaces by a local folder is not
 copied: its manifest names that folder under the key ``root``.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
@@ -15,11 +14,7 @@ MANIFEST = "manifest.json"
 
 
 def files_root(download: Path) -> Path:
-    """Returns the folder that holds a fetched source's files in their upstream layout.
-
-    Raises:
-        StudyError: the folder has no manifest, or the files it names are gone.
-    """
+    """Returns the folder of a source's files in their upstream layout (``StudyError`` if gone)."""
     manifest = read_json(download / MANIFEST)
     root = Path(manifest["root"]) if manifest.get("root") else download / "files"
     if not root.is_dir():
@@ -38,14 +33,26 @@ def checkpoint_of(files: Path) -> Path | None:
 def read_segments(path: Path) -> list[str]:
     r"""Reads a file with one segment per line.
 
-    Only ``\n`` ends a line: released translations hold other characters that
-    Python's ``splitlines`` would split at (U+2028, U+0085, form feeds, ``\r``).
-    The last line need not be ended. Nothing else is stripped.
-
-    Raises:
-        StudyError: the file is absent, is empty or is not UTF-8; names the line.
+    Only ``\n`` ends a line: released translations hold other characters that Python's
+    ``splitlines`` would split at (U+2028, U+0085, form feeds, ``\r``). The last line need not be
+    ended; nothing else is stripped. An absent, empty or non-UTF-8 file is refused (``StudyError``).
     """
-    return [text for _, text in numbered_segments(path)]
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StudyError("the file does not exist", where=path) from error
+    if not content:
+        raise StudyError("the file is empty", where=path)
+    segments = []
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
+        if b"\0" in line:
+            raise StudyError("not UTF-8 text (a zero byte)", where=f"{path}:{number}")
+        try:
+            segments.append(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            what, fix = f"not UTF-8 text ({error.reason})", "convert the file to UTF-8"
+            raise StudyError(what, where=f"{path}:{number}", fix=fix) from error
+    return segments
 
 
 def own_segments(path: Path) -> list[str]:
@@ -55,22 +62,3 @@ def own_segments(path: Path) -> list[str]:
     """
     lines = [text.removesuffix("\r") for text in read_segments(path)]
     return [lines[0].removeprefix("\ufeff"), *lines[1:]]
-
-
-def numbered_segments(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields line number (from 1) and text of every segment; see ``read_segments``."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise StudyError("the file does not exist", where=path) from error
-    if not content:
-        raise StudyError("the file is empty", where=path)
-    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
-        if b"\0" in line:
-            raise StudyError("not UTF-8 text (a zero byte)", where=f"{path}:{number}")
-        try:
-            yield number, line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            what = f"not UTF-8 text ({error.reason})"
-            fix = "convert the file to UTF-8"
-            raise StudyError(what, where=f"{path}:{number}", fix=fix) from error

@@ -21,11 +21,7 @@ from bayling_study.shared.templates.spans import Message, Span, check_messages
 def count_tokens(
     tokenizer: Any, template: TemplateName, conversations: Sequence[Sequence[Message]]
 ) -> list[tuple[int, int]]:
-    """Returns the number of tokens, and of supervised ones, of each conversation.
-
-    Raises:
-        StudyError: the messages of one do not alternate or do not end with the assistant.
-    """
+    """Returns each conversation's numbers of all and of supervised tokens; checks as ``encode``."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         encoded = [encode(tokenizer, template, messages) for messages in conversations]

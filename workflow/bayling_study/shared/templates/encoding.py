@@ -36,10 +36,8 @@ def render(template: TemplateName, messages: Sequence[Message], tokenizer: Any =
 def prompt_ids(tokenizer: Any, template: TemplateName, messages: Sequence[Message]) -> list[int]:
     """Returns the ids after which a model writes its answer.
 
-    They are an exact prefix of ``encode`` of the same messages plus an answer.
-
-    Raises:
-        StudyError: the messages do not alternate or do not end with the user.
+    They are an exact prefix of ``encode`` of the same messages plus an answer. Messages that do not
+    alternate, or do not end with the user, are refused (``StudyError``).
     """
     check_messages(messages, last="user")
     return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))[0]
@@ -50,10 +48,8 @@ def encode(
 ) -> tuple[list[int], list[bool]]:
     """Returns a whole conversation's ids and loss mask, both of the same length.
 
-    The mask is true for the assistant's contents and for the token that ends each of them.
-
-    Raises:
-        StudyError: the messages do not alternate or do not end with the assistant.
+    The mask is true for the assistant's contents and for the token that ends each of them. Messages
+    that do not alternate, or do not end with the assistant, are refused (``StudyError``).
     """
     check_messages(messages, last="assistant")
     return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))
@@ -64,11 +60,8 @@ def fit_turns(
 ) -> Sequence[Message]:
     """Drops whole exchanges from the end until the conversation has at most ``max_length`` tokens.
 
-    Returns:
-        The messages that stay; empty if not even the first exchange fits.
-
-    Raises:
-        StudyError: the messages do not alternate or do not end with the assistant.
+    Returns the messages that stay, none if not even the first exchange fits; refuses those that
+    ``encode`` does (``StudyError``).
     """
     check_messages(messages, last="assistant")
     kept = messages

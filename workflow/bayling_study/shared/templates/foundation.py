@@ -36,9 +36,8 @@ def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
     frame = _apply(tokenizer, held)
     for message, place in zip(messages, held, strict=True):
         if frame.count(place["content"]) != 1:
-            raise _unfit(
-                f"leaves out or repeats the text of a message of the role {message['role']!r}"
-            )
+            role = message["role"]
+            raise _unfit(f"leaves out or repeats the text of a message of the role {role!r}")
     frame = _mark_starts(tokenizer, frame, held)
     for contents in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
         spans = list(_fill(tokenizer, frame, contents))
@@ -67,11 +66,7 @@ def pinned_date(tokenizer: Any, template: TemplateName) -> dict[str, str]:
 
 
 def pinned_template(tokenizer: Any) -> str:
-    """Returns the Jinja source of the tokenizer's template, which writes ``DATE`` as today.
-
-    Raises:
-        StudyError: the tokenizer has no template, or it writes a date in a form of its own.
-    """
+    """Returns the template's Jinja source with ``DATE`` for today (``StudyError`` if it cannot)."""
     if not tokenizer.chat_template:
         raise _unfit("is missing: its tokenizer has no chat template")
     source = NOW.sub(lambda call: repr(DATE.strftime(call[2])), tokenizer.get_chat_template())

@@ -11,11 +11,7 @@ template writes the mark of the start itself, and transformers would draw tokens
 
 
 def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> Any:
-    """Loads the checkpoint of a folder, groupwise 8-bit or GGUF; it answers as others do.
-
-    Raises:
-        StudyError: its files are absent, changed or of no known format.
-    """
+    """Loads a folder's checkpoint, 8-bit or GGUF (``StudyError`` if its files do not fit)."""
     from mlflow.transformers import _TransformersWrapper
     from transformers import pipeline
 

@@ -21,13 +21,10 @@ RUNS = "runs"
 
 
 def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None) -> None:
-    """Compares an input with the records of the finished jobs that wrote it, or files in it.
+    """Compares an input with the records of those who wrote it (``StudyError`` if it changed).
 
     What no record names (a user's own file) passes. ``sha256`` is the hash that
     ``core.files.sha256_path`` takes now, ``files`` that of each file of a folder, if taken.
-
-    Raises:
-        StudyError: it changed since; names the file, and what puts it right.
     """
     whole = Path(path).resolve()
     runs = records_above(whole)
@@ -123,12 +120,9 @@ def check_record(path: Path) -> None:
 
 
 def check_free(out: Path | None, record: Path) -> None:
-    """Checks that the path of ``--out`` replaces nothing that another job made.
+    """Refuses (``StudyError``) an ``--out`` that is, holds or lies in what another job wrote.
 
     The earlier output of the job's own run record may be replaced.
-
-    Raises:
-        StudyError: it is, holds or lies in the output of another record.
     """
     if out is None:
         return

@@ -111,11 +111,8 @@ def read_job(file: Path) -> RecordedJob:
 def study_jobs(study: Path) -> list[RecordedJob]:
     """Returns a study's own jobs and the shared ones that made what they read.
 
-    Shared outputs (downloads, foundations) have their records beside them: an
-    input's ancestor that holds a folder ``runs`` is where its maker's record lies.
-
-    Raises:
-        StudyError: the study has no run records.
+    Shared outputs (downloads, foundations) have their records beside them: an input's ancestor that
+    holds a folder ``runs`` is where its maker's record lies. No records are a ``StudyError``.
     """
     own = [read_job(file) for file in sorted((study / "runs").glob("*/*.json"))]
     if not own:

@@ -72,13 +72,11 @@ def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[A
 
 
 class Store:
-    """A study's experiment in an MLflow store; its default name: see ``chosen_experiment``.
+    """A study's experiment in an MLflow store (``StudyError`` if that cannot be reached).
 
-    A lock in the results folder keeps two jobs from creating the store, the experiment or the
-    parent run twice. For an sqlite store that another program has locked, MLflow waits.
-
-    Raises:
-        StudyError: the store cannot be reached.
+    Its default name: see ``chosen_experiment``. A lock in the results folder keeps two jobs from
+    creating the store, the experiment or the parent run twice. For an sqlite store that another
+    program has locked, MLflow waits.
     """
 
     def __init__(self, uri: str, study: Path, experiment: str | None = None) -> None:
@@ -200,12 +198,9 @@ class Store:
         return run_id
 
     def finish(self, jobs: Sequence[RecordedJob]) -> None:
-        """Closes the study's run and makes those of its systems, as ``StudyRuns`` has them.
+        """Closes the study's run and makes those of its systems (``StudyError`` if that fails).
 
         While a job runs, the parent run does too, and nothing else is sent.
-
-        Raises:
-            StudyError: the store failed, or a file of the study is malformed.
         """
         states = [state_of(job.record) for job in jobs]
         starts = [int(job.record["start"] * 1000) for job in jobs]
@@ -228,11 +223,7 @@ def state_of(record: Mapping[str, Any]) -> str:
 
 
 def send_study(study: Path, jobs: Sequence[RecordedJob], target: Target) -> int:
-    """Sends what changed of a study; returns how many records that were.
-
-    Raises:
-        StudyError: the store failed, or a file of the study is malformed.
-    """
+    """Sends what changed of a study; returns how many records (``StudyError`` if that fails)."""
     store = Store(target.uri, study, target.experiment)
     sent = sum(store.sync(job.file) for job in jobs)
     store.finish(jobs)

@@ -136,11 +136,7 @@ def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iter
 
 
 def _check_code(planned: str) -> None:
-    """Compares the hash that a job was given with that of the program that runs.
-
-    Raises:
-        StudyError: the code was changed after the workflow had started, or is of another clone.
-    """
+    """Refuses (``StudyError``) other code than the job was planned with, as of another clone."""
     program = host.program()
     now = code_hash(program) if planned and program.startswith(f"{PACKAGE}.stages.") else planned
     if now != planned:

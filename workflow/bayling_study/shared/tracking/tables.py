@@ -19,11 +19,8 @@ def evaluation_tables(
 ) -> Iterator[tuple[str, Columns]]:
     """Yields the file and content of each table: ``scores.json``, and of each suite the answers.
 
-    A row of ``answers/SUITE.json`` is a prompt: its turns, references and answers, with blank
-    lines between turns, and a column for every segment score that it has, or has none of.
-
-    Raises:
-        StudyError: a file of the study is malformed.
+    A row of ``answers/SUITE.json`` is a prompt: turns, references and answers, with blank lines
+    between turns, and a column for every segment score. A malformed file is a ``StudyError``.
     """
     yield "scores.json", _columns([asdict(score) for score in scores])
     for suite in dict.fromkeys(score.suite for score in scores):

@@ -47,11 +47,7 @@ def default_uri(study: Path) -> str:
 
 
 def chosen_uri(configured: str | None, study: Path) -> str:
-    """Returns the tracking URI: the one given, the environment's, or the study's own store.
-
-    Raises:
-        StudyError: it carries a password, which would end in command lines and records.
-    """
+    """Returns the URI given, the environment's or the study's (``StudyError`` with a password)."""
     uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(study)
     if has_credentials(uri):
         where = "MLFLOW_TRACKING_URI" if not configured else "tracking URI"

@@ -94,11 +94,7 @@ class CometCheckpoint:
         return sha256_json(parts)
 
     def verify(self) -> str:
-        """Compares the files with the manifest that came with them; returns what was compared.
-
-        Raises:
-            StudyError: a file differs from the manifest, or is not in it.
-        """
+        """Compares files with their manifest, named in return (``StudyError`` if one differs)."""
         if (self.folder / MARKER).exists():
             expected = read_json(self.folder / MARKER)["files"]
             for name, sha256 in expected.items():
@@ -128,14 +124,11 @@ def _folder(path: Path) -> Path:
 
 
 def find_checkpoint(model: Path, encoder: Path | None = None, source: str = "") -> CometCheckpoint:
-    """Finds the checkpoint at a path.
+    """Finds the one checkpoint at a path (``StudyError`` if there is none, or more than one).
 
-    ``model`` is the ``.ckpt`` file or a folder with exactly one ``checkpoints/*.ckpt``,
-    ``encoder`` a folder with its ``config.json`` and tokenizer files; the ``manifest.json``
-    of a download stands for its folder. A further model is named by its ``source``.
-
-    Raises:
-        StudyError: nothing, or more than one checkpoint, is there.
+    ``model`` is the ``.ckpt`` file or a folder with exactly one ``checkpoints/*.ckpt``, ``encoder``
+    a folder with its ``config.json`` and tokenizer files; the ``manifest.json`` of a download
+    stands for its folder. A further model is named by its ``source``.
     """
     model, encoder = _folder(model), encoder and _folder(encoder)
     files = [model] if model.is_file() else sorted(model.rglob("checkpoints/*.ckpt"))

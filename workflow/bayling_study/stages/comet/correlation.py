@@ -39,10 +39,7 @@ def measure(model: RegressionMetric, rows: list[Degraded]) -> dict[str, Any]:
     return {**whole, "n": len(rows), "by_direction": by_direction, "by_kind": by_kind}
 
 
-Pairs = list[tuple[Degraded, float]]
-
-
-def _rank(statistic: Callable[..., Any], pairs: Pairs) -> float:
+def _rank(statistic: Callable[..., Any], pairs: list[tuple[Degraded, float]]) -> float:
     """Returns a rank correlation, 0 where either side does not vary."""
     deserved, given = [row.score for row, _ in pairs], [score for _, score in pairs]
     if len(set(deserved)) < 2 or len(set(given)) < 2:

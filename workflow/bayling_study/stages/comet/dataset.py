@@ -30,10 +30,8 @@ def read_rows(
 ) -> tuple[list[Degraded], list[Degraded]]:
     """Makes the training and the held-out rows from the segments of ``comet_data``.
 
-    Segments that share their pivot sentence are one group, and a group is on one side only.
-
-    Raises:
-        StudyError: there are too few segments to hold any out.
+    Segments that share their pivot sentence are one group, and a group is on one side only. Too few
+    segments to hold any out are refused (``StudyError``).
     """
     segments = list(read_jsonl(path))
     groups = sorted({segment["group"] for segment in segments})

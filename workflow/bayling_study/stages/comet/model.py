@@ -1,9 +1,8 @@
 """Loading a COMET model without running anything from the file.
 
 The same class and the same hyper-parameters as ``comet.load_from_checkpoint``, with three
-differences: the file is read with ``weights_only``; the encoder's folder replaces the absolute
-path in the checkpoint; and a weight that the file lacks is an error, where ``strict=False``
-leaves it random.
+differences: the file is read with ``weights_only``; the encoder's folder replaces the absolute path
+in the checkpoint; and a weight that the file lacks is an error and not left random.
 """
 
 import inspect
@@ -21,14 +20,11 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def load_model(checkpoint: CometCheckpoint, precision: str) -> CometModel:
-    """Builds the model, ready for inference on a GPU if one was granted, else on the CPU.
+    """Builds the model for inference, on a granted GPU or the CPU (``StudyError`` if unfit).
 
     ``fp32`` is COMET's own definition. ``fp16`` runs everything in half precision, as the program
-    ``comet-score`` of unbabel-comet 2.2.7 does; its scores are multiples of 2^-11 near 1.
-    ``bf16`` is of the encoder; the estimator runs in fp32, or scores would have two digits.
-
-    Raises:
-        StudyError: the file is not a plain checkpoint, or lacks a weight of the model.
+    ``comet-score`` of unbabel-comet 2.2.7 does; its scores are multiples of 2^-11 near 1. ``bf16``
+    is of the encoder; the estimator runs in fp32, or scores would have two digits.
     """
     content = read_weights(checkpoint)
     model = build(checkpoint, content["hyper_parameters"])
@@ -60,11 +56,7 @@ def read_weights(checkpoint: CometCheckpoint) -> dict[str, Any]:
 
 
 def build(checkpoint: CometCheckpoint, hyper_parameters: dict[str, Any]) -> CometModel:
-    """Returns an untrained model of the checkpoint's shape, without a network.
-
-    Raises:
-        StudyError: the encoder's configuration or tokenizer is not on this machine.
-    """
+    """Returns an untrained model, offline (``StudyError`` if the encoder is not on the machine)."""
     kind = str2model[checkpoint.identifier]
     known = inspect.signature(kind.__init__).parameters
     values = {key: value for key, value in hyper_parameters.items() if key in known}

@@ -48,11 +48,7 @@ def is_covered(prompt: Prompt) -> bool:
 
 
 def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Scorable]:
-    """Reads a system's hypotheses for those items of a suite that it has, from its folder.
-
-    Raises:
-        StudyError: the file does not fit the prompts, or is of another system than the folder.
-    """
+    """Reads a system's hypotheses for the items that it has (``StudyError`` if they do not fit)."""
     check_owner(outputs, outputs.name)
     present = items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]

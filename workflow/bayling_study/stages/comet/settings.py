@@ -27,15 +27,6 @@ class EmbeddedSettings:
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """What the training reads: name and seed of the study, size and training of the model."""
-
-    study: str
-    seed: int
-    embedded: EmbeddedSettings
-
-
-@dataclass(frozen=True)
 class CometSettings:
     """What scoring reads: name and seed of the study, and how it scores and resamples.
 
@@ -50,13 +41,13 @@ class CometSettings:
     confidence: float
 
 
-def read_training_settings(path: Path) -> TrainingSettings:
-    """Reads the settings of a training (``StudyError`` if a key is missing)."""
+def read_training_settings(path: Path) -> tuple[str, int, EmbeddedSettings]:
+    """Reads a study's name, seed and training of COMET (``StudyError`` if a key is missing)."""
     values = read_json(path)
     try:
         study, embedded = values["study"], values["comet"]["embedded"]
         found = {field.name: embedded[field.name] for field in fields(EmbeddedSettings)}
-        return TrainingSettings(study["name"], study["seed"], EmbeddedSettings(**found))
+        return study["name"], study["seed"], EmbeddedSettings(**found)
     except (KeyError, TypeError) as error:
         raise StudyError(f"comet.embedded is not set ({error})", where=path) from error
 

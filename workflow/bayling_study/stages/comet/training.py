@@ -44,28 +44,22 @@ COMMAND_LINE = cli.command(
 
 
 def main() -> None:
-    """Trains, measures and writes the model.
-
-    Raises:
-        StudyError: the settings ask for no embedded model, or it does not rank held-out damage.
-    """
+    """Trains, measures and writes the model (``StudyError`` if it cannot rank held-out damage)."""
     options = COMMAND_LINE.parse_args()
-    settings = read_training_settings(options.settings)
-    with run_record(options.record, "comet", "training", settings.study, options.code) as run:
-        run.parameters({"embedded": vars(settings.embedded), "seed": settings.seed})
+    study, seed, settings = read_training_settings(options.settings)
+    with run_record(options.record, "comet", "training", study, options.code) as run:
+        run.parameters({"embedded": vars(settings), "seed": seed})
         run.input("segments", options.segments)
-        sizes = settings.embedded.rows, settings.embedded.held_out
-        rows, held_out = read_rows(options.segments, *sizes, settings.seed)
+        rows, held_out = read_rows(options.segments, settings.rows, settings.held_out, seed)
         with atomic_directory(options.out) as folder:
             start = time.monotonic()
-            model = fit(rows, folder, settings.embedded, settings.seed, run)
+            model = fit(rows, folder, settings, seed, run)
             run.metrics({"training_seconds": time.monotonic() - start})
             report = measure(model, held_out)
             write_json(folder / "correlation.json", report)
             run.metrics({key: report[key] for key in ("spearman", "kendall")})
             LOG.info("held-out Spearman %.3f, Kendall %.3f", report["spearman"], report["kendall"])
-            least = settings.embedded.min_spearman
-            if report["spearman"] < least:
+            if report["spearman"] < (least := settings.min_spearman):
                 what = f"held-out Spearman is {report['spearman']:.3f}, less than {least}"
                 raise StudyError(what, where="comet.embedded", fix="more rows or epochs")
             save(model, folder)

@@ -1,6 +1,5 @@
 """From upstream dialogues to ``conversations.parquet``: drop what is unusable or repeated."""
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,11 +17,7 @@ from bayling_study.stages.corpora.tally import CorpusTally
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> dict[str, Any]:
-    """Writes ``conversations.parquet`` into a folder and returns its part of the report.
-
-    Raises:
-        StudyError: an upstream file is broken or has no complete exchange.
-    """
+    """Writes ``conversations.parquet``; returns its report (``StudyError`` if a file is broken)."""
     reading = _Reading(section, downloads)
     scratch = out / ".conversations"
     rows = distinct(reading.rows(), CONVERSATION_SCHEMA, scratch, reading.repeated)
@@ -40,17 +35,15 @@ class _Reading:
         self.tally = CorpusTally()
         self.hearing = Hearing(section.cleaning.max_foreign_share)
         self.repaired: Counter[str] = Counter()
-        self._groups: list[str] = []
-        self._ends: list[int] = []
+        self._groups: list[str] = []  # of the usable conversations
 
     def rows(self) -> Iterator[tuple[TableRow, tuple[str, ...]]]:
         """Yields the usable conversations, each with the texts that make two the same."""
-        count = 0
         for number, corpus in enumerate(self._section.conversations, start=1):
             group = f"{corpus.source}/{corpus.path}"
             read = CONVERSATIONS[corpus.reader](self._downloads[corpus.source], corpus)
             what = f"{group} ({number} of {len(self._section.conversations)})"
-            rows, before = 0, count
+            rows, before = 0, len(self._groups)
             for draft in self.tally.fitting(Progress(what, over=read), group):
                 rows += 1
                 self.tally.read(group)
@@ -59,19 +52,16 @@ class _Reading:
                 if any(is_misread(message.content, corpus.language) for message in messages):
                     self.tally.reject(group, "misread encoding", draft.conversation.id)
                 elif messages:
-                    count += 1
+                    self._groups.append(group)
                     self.hearing.hear(group, corpus.language, messages[-1].content)
                     turns = [message._asdict() for message in messages]
                     row = {**vars(draft.conversation), "messages": turns}
                     yield row, tuple(part for message in messages for part in message)
                 else:
                     self.tally.reject(group, "no complete exchange", draft.conversation.id)
-            if count == before:
+            if len(self._groups) == before:
                 raise StudyError(f"none of {rows} rows is a complete exchange", where=group)
-            self._groups.append(group)
-            self._ends.append(count)
 
     def repeated(self, number: int, row: TableRow) -> None:
         """Counts a usable conversation that is left out."""
-        group = self._groups[bisect_right(self._ends, number)]
-        self.tally.reject(group, "duplicate", row["id"])
+        self.tally.reject(self._groups[number], "duplicate", row["id"])

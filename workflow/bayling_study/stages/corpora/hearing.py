@@ -42,10 +42,8 @@ class Hearing:
     def report(self) -> list[dict[str, Any]]:
         """Returns of each side how many texts were heard, voted on and found foreign.
 
-        The last two are absent where no identifier knows the language.
-
-        Raises:
-            StudyError: a side has too many foreign texts.
+        The last two are absent where no identifier knows the language; too many foreign texts of a
+        side are refused (``StudyError``).
         """
         return [
             self._side(*side, [text for _, text in sorted(heap, reverse=True)])

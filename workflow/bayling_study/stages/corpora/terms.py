@@ -16,11 +16,7 @@ from bayling_study.stages.corpora.tally import CorpusTally
 def build(
     section: CorporaSection, downloads: Mapping[str, Path], out: Path, tally: CorpusTally
 ) -> dict[str, int]:
-    """Writes ``terms.parquet`` into a folder and returns the number of terms a language pair.
-
-    Raises:
-        StudyError: an upstream file is broken.
-    """
+    """Writes ``terms.parquet``; returns the terms by pair (``StudyError`` if a list is broken)."""
     counts: Counter[str] = Counter()
 
     def counted() -> Iterator[TableRow]:

@@ -31,11 +31,7 @@ class GenerationJob:
 
 
 def answer(job: GenerationJob) -> Answered:
-    """Answers all suites with the backend of the system's kind.
-
-    Raises:
-        StudyError: the command line lacks what the backend needs, or the backend failed.
-    """
+    """Answers all suites with the backend of the system's kind (``StudyError`` if it cannot)."""
     section = job.config.systems[job.name]
     if isinstance(section, PublishedSystem):
         return _convert(job, section)

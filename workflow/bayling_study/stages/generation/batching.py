@@ -11,12 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PromptTokens:
-    """One answer to be generated, to the prompt ``id``.
+    """An answer to be generated of at most ``limit`` tokens, to the conversation of these ``ids``.
 
-    Attributes:
-        ids: token ids of the conversation so far.
-        limit: most new tokens.
-        cut: tokens dropped from the prompt's start to fit the context.
+    ``cut`` tokens were dropped from the start of the prompt ``id`` to fit the context.
     """
 
     id: str

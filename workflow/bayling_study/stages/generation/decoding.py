@@ -1,9 +1,8 @@
 """Decoding of one batch: greedy, sampling, or transformers' beam search.
 
-Greedy decoding and sampling have their own loop. A row that has ended leaves the batch there:
-on a CPU a step costs nearly as much as it has rows, and translations differ in length. And what
-all prompts of a batch begin with (a template's system text, the words of an instruction) is
-computed once.
+Greedy decoding and sampling have their own loop. A row that has ended leaves the batch there: on a
+CPU a step costs nearly as much as it has rows, and translations differ in length. And what all
+prompts of a batch begin with (a template's system text, an instruction) is computed once.
 
 Sampling draws one uniform number a token from a generator that belongs to the prompt, and takes
 the token in whose interval of the cumulative distribution it falls; so nothing else in the batch
@@ -57,10 +56,7 @@ def decode(
     """Returns the answers to a batch of requests with one common limit, in its order.
 
     ``model`` is in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a
-    generator for each request, used only when sampling.
-
-    Raises:
-        StudyError: the decoding asks for beams and sampling at once.
+    generator for each request, used only when sampling. Beams exclude sampling (``StudyError``).
     """
     if how.sample and how.beams > 1:
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
@@ -147,8 +143,15 @@ class _Loop:
     def run(self, choose: Choice) -> list[list[int]]:
         positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)[:, -self.ids.shape[1] :]
         for step in range(self.limit):
-            logits = self._forward(positions)
-            chosen = choose(logits, self.rows)
+            output = self.model(
+                input_ids=self.ids,
+                attention_mask=self.mask,
+                position_ids=positions,
+                past_key_values=self.cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            chosen = choose(output.logits[:, -1].float(), self.rows)
             ended = self._append(chosen.tolist())
             if all(ended) or step + 1 == self.limit:
                 break
@@ -158,18 +161,6 @@ class _Loop:
             if sum(ended) * DROP_SHARE >= len(ended):
                 positions = self._drop(ended, positions)
         return self.answers
-
-    def _forward(self, positions: Tensor) -> Tensor:
-        output = self.model(
-            input_ids=self.ids,
-            attention_mask=self.mask,
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits: Tensor = output.logits[:, -1].float()
-        return logits
 
     def _append(self, tokens: list[int]) -> list[bool]:
         """Adds a token to every row that has not ended; returns which rows have."""

@@ -26,14 +26,10 @@ Decode = Callable[
 
 @dataclass(frozen=True)
 class Engine:
-    """A loaded checkpoint: ``transformers`` or ``vllm``.
+    """A checkpoint loaded in ``transformers`` or ``vllm``; ``context`` is its most positions.
 
-    Attributes:
-        format: of the checkpoint's files.
-        context: most positions.
-        batch_tokens, max_batch: how much one batch may hold.
-        packages: versions of what decides the answers.
-        set_aside: what the checkpoint's generation config says of decoding and nothing obeys.
+    ``packages`` are the versions of what decides the answers; ``set_aside`` is what the
+    checkpoint's generation config says of decoding and nothing obeys.
     """
 
     name: str
@@ -48,11 +44,7 @@ class Engine:
 
 
 def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Decoding]) -> Engine:
-    """Loads a checkpoint with the engine that ``choose`` names.
-
-    Raises:
-        StudyError: the folder's files do not fit, or the engine cannot run them here.
-    """
+    """Loads a checkpoint with the engine that ``choose`` names (``StudyError`` if it cannot)."""
     if choose(section, checkpoint_format(checkpoint), hows) == "vllm":
         from bayling_study.stages.generation.vllm_engine import load_vllm
 
@@ -72,13 +64,10 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 
 
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:
-    """Returns the engine for a checkpoint's format and the suites' decodings.
+    """Returns the engine for a checkpoint's format and decodings (``StudyError`` if it cannot).
 
     ``auto`` takes vllm where it and a GPU are there, the checkpoint is not quantised and no suite
     asks for beams: vllm's beam search is another one than transformers', which the papers used.
-
-    Raises:
-        StudyError: vllm is asked for and is not installed, or does not know the format.
     """
     if section.backend == "transformers":
         return "transformers"

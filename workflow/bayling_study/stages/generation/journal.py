@@ -12,14 +12,10 @@ from bayling_study.core.rowlog import RowLog
 
 @dataclass(frozen=True)
 class Entry:
-    """One answered turn of the prompt ``id``.
+    """One answered turn of the prompt ``id``; its ``text`` is cleaned up as the suite asks.
 
-    Attributes:
-        text: the answer, cleaned up as the suite asks.
-        tokens: tokens generated.
-        finish: ``stop`` or ``length``.
-        cut: prompt tokens dropped to fit the context.
-        reasoning: what the system thought before it answered; no part of ``text``.
+    ``cut`` of the prompt's tokens were dropped to fit the context. ``reasoning`` is what the system
+    thought before it answered, no part of ``text``.
     """
 
     id: str
@@ -31,11 +27,7 @@ class Entry:
 
 
 class TurnJournal:
-    """The answers of one system to one suite, turn by turn.
-
-    Attributes:
-        turns: for each turn, prompt id to its answer.
-    """
+    """The answers of one system to one suite: in ``turns``, for each turn, by prompt id."""
 
     def __init__(self, path: Path, key: str) -> None:
         self.turns: dict[int, dict[str, Entry]] = {}

@@ -48,8 +48,7 @@ class PromptSet:
 
     def by_item(self, expected: Iterable[str]) -> dict[str, list[Prompt]]:
         """Returns the prompts by item; an expected item without prompts has an empty list."""
-        empty: dict[str, list[Prompt]] = {item: [] for item in expected}
-        return empty | by_item(self.prompts)
+        return {item: [] for item in expected} | by_item(self.prompts)
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,9 @@ class Absent:
 
 @dataclass(frozen=True)
 class SuiteAnswers:
-    """One suite's prompts with a system's answers to those that it has.
+    """All prompts of a suite, with a system's hypotheses to whole items in prompt order.
 
-    Attributes:
-        prompts: all prompts of the suite.
-        hypotheses: in prompt order; whole items only.
-        details: how they were made (decoding, clean-up, counts).
-        absent: configured items without hypotheses.
+    ``details`` tell how they were made (decoding, clean-up, counts).
     """
 
     prompts: PromptSet
@@ -94,12 +89,9 @@ class System:
 
 
 def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers]) -> None:
-    """Writes the output folder; it appears whole or not at all.
+    """Writes the output folder, whole or not at all (``StudyError`` if prompts do not match).
 
     Nothing there depends on time (the rates are in the run record).
-
-    Raises:
-        StudyError: hypotheses and prompts do not match.
     """
     with atomic_directory(folder) as scratch:
         summaries = {
@@ -146,8 +138,7 @@ def items_of(suite: SuiteAnswers) -> list[str]:
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
     """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty.
 
-    Where the system thought before it answered, also how often it did, and how often no
-    answer followed: these are among the empty ones.
+    Where the system thought first, also how often, and how often no answer followed (empty too).
     """
     rows = list(hypotheses)
     pairs = (zip(row.turns, row.reasoning, strict=True) for row in rows if row.reasoning)

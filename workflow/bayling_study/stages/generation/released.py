@@ -17,26 +17,23 @@ file with a line too few or too many is refused.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config import suites
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
-from bayling_study.shared.sources.fetched import numbered_segments, own_segments
+from bayling_study.shared.sources.fetched import own_segments, read_segments
 
 FINISHES = {"stop": "stop", "length": "length"}
 
 
 @dataclass(frozen=True)
 class Released:
-    """One released answer, found at the file and line ``where``.
+    """One released answer, found at the file and line ``where``; 0 ``tokens`` are unknown.
 
-    Attributes:
-        tokens: number of tokens generated, 0 where not released.
-        finish: ``stop``, ``length`` or ``unknown``.
-        key: the prompt's number in its item, where the row has one.
-        source: the text that was translated, where the row repeats it.
+    Where the row has them, ``key`` is the prompt's number in its item and ``source`` its text.
     """
 
     where: str
@@ -47,14 +44,10 @@ class Released:
     source: str | None = None
 
 
-@dataclass(frozen=True)
-class Reader:
-    """How the files of one kind of suite are found and read.
+class Reader(NamedTuple):
+    """How the files of one kind of suite are found, by patterns parted by ``|``, and read.
 
-    Attributes:
-        pattern: file name of an item, for ``glob``, with its target language, a mark of
-            Chinese prompts, and the system that was judged; ``|`` between several.
-        rows: reads a file.
+    A ``pattern`` names an item, its target language, a mark of Chinese prompts, who was judged.
     """
 
     pattern: str
@@ -73,11 +66,7 @@ def configured_items(suite: suites.Suite) -> list[str]:
 
 
 def find(folder: Path, suite: suites.Suite, item: str) -> Path | None:
-    """Returns the file with a system's answers for one item, or none.
-
-    Raises:
-        StudyError: more than one file fits.
-    """
+    """Returns the file with an item's answers, or none (``StudyError`` if several fit)."""
     mark = ".zh_prompt" if getattr(suite, "prompt_language", "") == "zh" else ""
     target, judged = item.rpartition("-")[2], getattr(suite, "judged", "")
     values = {"item": item, "pair": item.replace("-", ""), "target": target, "judged": judged}
@@ -90,25 +79,19 @@ def find(folder: Path, suite: suites.Suite, item: str) -> Path | None:
 
 
 def read(kind: str, path: Path) -> list[Released]:
-    """Reads a released file.
-
-    Raises:
-        StudyError: the file is empty, not UTF-8, or has a malformed row; names the line.
-    """
+    """Reads a released file (``StudyError`` if it is empty, or names the malformed line)."""
     rows = list(READERS[kind].rows(path))
     if not rows:
         raise StudyError("the file is empty", where=path)
     return rows
 
 
-def _translations(path: Path) -> Iterator[Released]:
-    for number, text in numbered_segments(path):
+def _lines(segments: Callable[[Path], list[str]], path: Path) -> Iterator[Released]:
+    for number, text in enumerate(segments(path), start=1):
         yield Released(f"{path}:{number}", text)
 
 
-def _own(path: Path) -> Iterator[Released]:
-    for number, text in enumerate(own_segments(path), start=1):
-        yield Released(f"{path}:{number}", text)
+RELEASED, OWN = partial(_lines, read_segments), partial(_lines, own_segments)
 
 
 def _constrained(path: Path) -> Iterator[Released]:
@@ -156,8 +139,8 @@ def _text(value: object, where: str, name: str) -> str:
 
 
 READERS = {
-    "wmt22": Reader("{item}{mark}.hypo|{pair}/test.{item}{mark}.{target}", _translations),
-    **dict.fromkeys(("file", "flores", "translation"), Reader("{item}.txt", _own)),
+    "wmt22": Reader("{item}{mark}.hypo|{pair}/test.{item}{mark}.{target}", RELEASED),
+    **dict.fromkeys(("file", "flores", "translation"), Reader("{item}.txt", OWN)),
     "constrained": Reader("hypo.{item}.{target}{mark}.jsonl", _constrained),
     "exams": Reader("predict.*.{item}.zero-shot.jsonl", _exams),
     "reviews": Reader("{judged}.vs.{item}.jsonl", _reviews),

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +50,9 @@ class Runner:
         rule, decoding = turns.clean_up_rule(suite), turns.decoding_of(suite)
         how = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
         key = sha256_json([self.system_sha256, prompts.sha256, how, self.seed, TEXT_RULES])
-        journal = TurnJournal(self.work / f"{prompts.suite}.jsonl", key)
-        try:
+        with closing(TurnJournal(self.work / f"{prompts.suite}.jsonl", key)) as journal:
             for turn in range(turns.number_of_turns(prompts.prompts)):
                 self._turn(journal, prompts, turn, decoding, rule)
-        finally:
-            journal.close()
         cut = [e.cut for turn in journal.turns.values() for e in turn.values() if e.cut]
         details = {**how, "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
         hypotheses = turns.collect(prompts.prompts, journal.turns)

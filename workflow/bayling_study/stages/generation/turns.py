@@ -20,11 +20,7 @@ Turns = Mapping[int, Mapping[str, Entry]]
 
 
 def decoding_of(suite: Suite) -> Decoding:
-    """Returns how a suite's prompts are to be continued.
-
-    Raises:
-        StudyError: the suite is scored by likelihood, so nothing is generated for it.
-    """
+    """Returns how a suite's answers are decoded (``StudyError`` if it is scored by likelihood)."""
     decoding = getattr(suite, "decoding", None)
     if not isinstance(decoding, Decoding):
         raise StudyError(f"suites of kind {suite.kind} have no answers to generate")

@@ -70,11 +70,7 @@ class VllmDecoder:
     def __call__(
         self, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[random.Random]
     ) -> list[AnswerTokens]:
-        """Returns the answers in the order of the batch.
-
-        Raises:
-            StudyError: beams with sampling, or with a template whose answers end otherwise.
-        """
+        """Returns a batch's answers (``StudyError`` if vllm's beam search cannot give them)."""
         prompts = [{"prompt_token_ids": request.ids} for request in batch]
         if how.beams > 1:
             return self._beams(prompts, batch, how, stops)
@@ -97,12 +93,9 @@ class VllmDecoder:
         if how.sample:
             raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
         if stops != [self.end]:
-            raise StudyError(
-                "vllm's beam search ends answers only at the end-of-sequence token, and this "
-                "template has others",
-                where="generation.backend: vllm",
-                fix="backend: transformers",
-            )
+            what = "vllm's beam search ends answers only at the end-of-sequence token, and this"
+            what, where = f"{what} template has others", "generation.backend: vllm"
+            raise StudyError(what, where=where, fix="backend: transformers")
         params = BeamSearchParams(beam_width=how.beams, max_tokens=batch[0].limit)
         found = self.model.beam_search(prompts, params)
         return [

@@ -115,9 +115,8 @@ def _answers(
 
 def _cut(items: dict[str, Any]) -> dict[str, int]:
     """Returns how many of a suite's questions lost how many tokens at their front."""
-    every = [row.cut for found in items.values() for row in found.marked]
-    cut = [tokens for tokens in every if tokens]
-    return {"turns": len(every), "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
+    cut = [row.cut for found in items.values() for row in found.marked]
+    return {"turns": len(cut), "prompts_cut": sum(map(bool, cut)), "prompt_tokens_cut": sum(cut)}
 
 
 def _write(

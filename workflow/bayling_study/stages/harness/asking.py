@@ -25,13 +25,11 @@ ChoiceSuite = HarnessSuite | QuestionsSuite
 
 @dataclass(frozen=True)
 class MarkedAnswer:
-    """One answered question, by its prompt's id.
+    """One answered question, by its prompt's id; ``choice`` is the text of the most likely one.
 
-    Attributes:
-        choice: the most likely choice, as text.
-        likelihoods: logarithm of each choice's probability after the question.
-        metrics: the harness's marks by its names (``acc``, ``acc_norm``), 0 or 1.
-        cut: tokens missing at the question's front, with the choice that lost most.
+    ``likelihoods`` are logarithms of the choices' probabilities after the question, ``metrics`` the
+    harness's marks by its names (``acc``, ``acc_norm``), 0 or 1; ``cut`` are the tokens missing at
+    the question's front, with the choice that lost most.
     """
 
     id: str
@@ -64,10 +62,8 @@ class ExaminedSystem:
     def item(self, name: str, suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> Item:
         """Returns the answers to one item of a suite, from the work folder if they are there.
 
-        ``prompts`` are the item's; ``root`` has the files of a suite of kind ``harness``.
-
-        Raises:
-            StudyError: the source no longer holds the questions that the prompts were made of.
+        ``prompts`` are the item's; ``root`` has the files of a suite of kind ``harness``, which
+        must still hold the questions that the prompts were made of (``StudyError``).
         """
         item = prompts[0].item
         asked = [asdict(prompt) for prompt in prompts]

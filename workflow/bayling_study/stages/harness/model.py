@@ -50,11 +50,8 @@ class StudyModel(HFLM):  # type: ignore[misc]
     ) -> str:
         """Returns a chat in the system's template, up to where its answer begins.
 
-        The harness appends a choice to it and tokenises the whole, so the string
-        keeps where spans end and which of them are special.
-
-        Raises:
-            StudyError: a message holds one of the two code points that say so.
+        The harness appends a choice to it and tokenises the whole, so the string keeps where spans
+        end and which are special. A message with a code point that says so is a ``StudyError``.
         """
         messages: list[templates.Message] = [
             {"role": turn["role"], "content": turn["content"]} for turn in chat_history

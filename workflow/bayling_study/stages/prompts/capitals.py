@@ -34,11 +34,7 @@ CAPITALS = {row["country"]: row["zone"] for _, row in read_table(TABLE, ("countr
 
 
 def questions(language: str, seed: int) -> list[ExamQuestion]:
-    """Returns a language's questions in the order of country codes.
-
-    Raises:
-        StudyError: CLDR has too few names in this language.
-    """
+    """Returns a language's questions by country code (``StudyError`` if CLDR has too few names)."""
     names = _names(language)
     asked = [code for code in names if not _leaks(*names[code], languages.is_unspaced(language))]
     if len(asked) < FEWEST:

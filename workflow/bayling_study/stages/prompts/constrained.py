@@ -21,10 +21,7 @@ def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Pr
     """Returns one prompt per row, direction by direction.
 
     ``meta`` holds ``constraints``, the fragments in the file's order, and ``source_text``. A
-    direction whose file the source lacks is skipped with a message.
-
-    Raises:
-        StudyError: a file is empty or a row is malformed; names file and line.
+    direction without a file is skipped with a message, a malformed row refused (``StudyError``).
     """
     folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []

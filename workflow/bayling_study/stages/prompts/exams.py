@@ -48,13 +48,10 @@ CLOZE_FRAME = "问题：{question}\n答案："
 
 
 def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt per question, task by task.
+    """Returns one prompt per question, task by task (``StudyError`` if a row is malformed).
 
     The reference is the label; ``meta.answer_rule`` says how an answer is read (``single``, ``set``
     or ``math``). A task whose file the source lacks is skipped with a message.
-
-    Raises:
-        StudyError: a row is malformed.
     """
     folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []

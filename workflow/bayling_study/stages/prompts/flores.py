@@ -18,13 +18,10 @@ from bayling_study.stages.prompts.translation import class_averages, segment_pro
 
 
 def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]:
-    """Returns the prompts of all directions, each pivot's into and then out of it.
+    """Returns each pivot's prompts, into and then out of it (``StudyError`` if files differ).
 
-    ``meta`` has the averages that a direction enters, and ``comet``: whether
-    COMET's encoder knows both languages.
-
-    Raises:
-        StudyError: a language's file is absent, or files do not have the same sentences.
+    ``meta`` has the averages that a direction enters, and ``comet``: whether COMET's encoder knows
+    both languages.
     """
     root = context.files_of(suite.source)
     paths = {item.code: _path(root, suite.files, item) for item in _languages(suite)}

@@ -46,11 +46,7 @@ def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt
 
 
 def expanded(name: str, suite: HarnessSuite) -> list[str]:
-    """Returns the tasks that a suite's names and patterns mean, each once.
-
-    Raises:
-        StudyError: a name or pattern means none.
-    """
+    """Returns the tasks that names and patterns mean, once (``StudyError`` if one means none)."""
     known = definitions(suite.folder)
     found: dict[str, None] = {}
     for pattern in suite.tasks:

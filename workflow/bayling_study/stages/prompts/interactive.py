@@ -26,11 +26,7 @@ TRIES = 50
 
 
 def build(name: str, suite: InteractiveSuite, context: PromptContext) -> list[Prompt]:
-    """Returns the suite's conversations, all different, by direction.
-
-    Raises:
-        StudyError: the test side cannot fill a direction.
-    """
+    """Returns conversations by direction, all different (``StudyError`` if too few can be made)."""
     corpora = context.need_corpora()
     path = corpora / PARALLEL_FILE
     seed = seeds.derive_seed(context.seed, "suites", name)

@@ -26,11 +26,7 @@ _Definition.add_multi_constructor("!", lambda *_: None)
 
 
 def questions(language: str, root: Path) -> list[ExamQuestion]:
-    """Returns a language's questions, subject by subject.
-
-    Raises:
-        StudyError: there are none in this language, or a file is not a definition.
-    """
+    """Returns a language's questions by subject (``StudyError`` if none can be read)."""
     require("language of the development items", language, LANGUAGES, "suites.SUITE.languages")
     folder = root / FOLDER / f"mmlu_{language}"
     files = sorted(folder.glob(f"mmlu_{language}_*.yaml"))

@@ -26,11 +26,7 @@ ANSWER = re.compile(r"\n([A-Z])\. ")
 
 
 def questions(language: str, root: Path) -> list[ExamQuestion]:
-    """Returns a language's questions in the file's order.
-
-    Raises:
-        StudyError: EXAMS has no such language, or a row is not a question; names file and line.
-    """
+    """Returns a language's questions (``StudyError`` if EXAMS has none or a row is malformed)."""
     name = look_up("language of EXAMS", language, NAMES, "suites.SUITE.languages")
     path = root / FOLDER / f"{name}-exams-qa" / "samples.jsonl"
     rows = enumerate(read_jsonl(path), start=1)

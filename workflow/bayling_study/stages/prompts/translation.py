@@ -37,11 +37,7 @@ class HeldOut(NamedTuple):
 
 
 def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Prompt]:
-    """Returns the prompts of all directions in the suite's order.
-
-    Raises:
-        StudyError: a direction has fewer held-out segments than asked for.
-    """
+    """Returns the prompts of all directions (``StudyError`` if one has too few segments)."""
     path = context.need_corpora() / PARALLEL_FILE
     held_out = read_held_out(path)
     prompts: list[Prompt] = []
@@ -49,13 +45,11 @@ def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Pr
         source, target = direction.split("-")
         found = segments_of(held_out, source, target)
         if len(found) < suite.segments:
-            raise StudyError(
-                f"{direction} has {len(found)} held-out segments, {suite.segments} are asked for",
-                where=f"suites.{name}.segments",
-                fix=f"segments: {len(found)}, or a larger corpora.split.test_share"
-                if found
-                else f"remove {direction}, or add its languages to corpora.parallel",
-            )
+            what = f"{direction} has {len(found)} held-out segments, {suite.segments} are asked for"
+            fix = f"remove {direction}, or add its languages to corpora.parallel"
+            if found:
+                fix = f"segments: {len(found)}, or a larger corpora.split.test_share"
+            raise StudyError(what, where=f"suites.{name}.segments", fix=fix)
         pair = "-".join(sorted((source, target)))
         drawn = generator(context.seed, "suites", name, pair).sample(found, suite.segments)
         zero_shot = direction in suite.zero_shot
@@ -110,11 +104,7 @@ def class_averages(source: str, target: str, pivots: Sequence[str]) -> list[str]
 
 
 def read_held_out(path: Path) -> dict[tuple[str, str], list[HeldOut]]:
-    """Reads the test split, by (pivot, other language), sorted by id.
-
-    Raises:
-        StudyError: the file does not exist.
-    """
+    """Reads the test split by (pivot, other language), sorted by id (``StudyError`` if absent)."""
     if not path.exists():
         raise StudyError("the corpora have no parallel text", where=path)
     table = pq.read_table(path, columns=COLUMNS, filters=[("split", "=", "test")])

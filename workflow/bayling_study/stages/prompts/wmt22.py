@@ -17,12 +17,9 @@ REFERENCES = Path("exp/translation_benchmark/reference")
 
 
 def build(name: str, suite: Wmt22Suite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt per segment, direction by direction.
+    """Returns one prompt per segment, direction by direction (``StudyError`` if lines differ).
 
     A direction without reference files in the source (a partial copy) is skipped with a message.
-
-    Raises:
-        StudyError: source and reference differ in their number of lines.
     """
     root = context.files_of(suite.source)
     prompts: list[Prompt] = []

@@ -22,11 +22,7 @@ from bayling_study.stages.corpora.readers.locate import locate
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the sentences of all languages beside the pivot's, in the pivot's order.
-
-    Raises:
-        StudyError: a file is absent, or the files do not have the same sentences.
-    """
+    """Yields all languages' sentences in the pivot's order (``StudyError`` if files differ)."""
     pivot, *paths = (
         _file(download, corpus, name) for name in (corpus.upstream_pivot, *corpus.targets.values())
     )

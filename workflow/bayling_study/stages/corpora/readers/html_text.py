@@ -25,11 +25,7 @@ UNENDED = frozenset(
 
 
 def page_tree(path: Path) -> Any:
-    """Returns the root of a file's tree, an element of ``lxml.html``; an empty file has no text.
-
-    Raises:
-        StudyError: the file is not UTF-8.
-    """
+    """Returns the root of a page's ``lxml.html`` tree (``StudyError`` if it is not UTF-8)."""
     content = path.read_bytes()
     try:
         content.decode("utf-8")

@@ -25,23 +25,14 @@ COMPONENTS = "homeassistant/components"
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the messages that a language shares with the pivot, file by file.
-
-    Raises:
-        StudyError: the pivot has no file, or a file is no object of texts.
-    """
+    """Yields the messages shared with the pivot, file by file (``StudyError`` if it has none)."""
     root = files_root(download)
     for file in locate_all(download, corpus.file(corpus.path, corpus.upstream_pivot)):
         yield from _shared_messages(file, file.parent.relative_to(root).as_posix(), corpus)
 
 
 def read_homeassistant(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields all aligned messages, component by component, language by language.
-
-    Raises:
-        StudyError: no component has the pivot's catalogue, or a catalogue is not a JSON object
-            of texts.
-    """
+    """Yields all aligned messages, component by component (``StudyError`` if there are none)."""
     root = locate(download, corpus.path or COMPONENTS)
     found = sorted(root.glob(f"*/translations/{corpus.upstream_pivot}.json"))
     if not found:

@@ -26,11 +26,7 @@ NEAR_END = 16
 
 
 def read_items(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yields the items of a JSON array, JSON lines or Parquet with their row number from 1.
-
-    Raises:
-        StudyError: names the file and the row that is not UTF-8 or not JSON.
-    """
+    """Yields the items of JSON or Parquet, numbered from 1 (``StudyError`` names a broken row)."""
     if path.suffix == ".parquet":
         rows = parquet.rows(path)
     elif ".jsonl" in path.suffixes or _starts_with_object(path):

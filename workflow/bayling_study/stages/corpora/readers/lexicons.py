@@ -42,11 +42,9 @@ def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
 def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
     """Yields CC-CEDICT's words with their first gloss: ``傳統 传统 [chuan2 tong3] /tradition/…/``.
 
-    The language's upstream code says which form is taken, ``simplified`` or ``traditional``.
-    Remarks in brackets and glosses that only refer to another word go; any other line is odd.
-
-    Raises:
-        StudyError: the form is unknown.
+    The language's upstream code says which form is taken, ``simplified`` or ``traditional`` (else
+    ``StudyError``). Remarks in brackets and glosses that only refer to another word go; any other
+    line is odd.
     """
     path = locate(download, lexicon.path)
     for language, form in lexicon.languages.items():
@@ -73,10 +71,8 @@ def _gloss(text: str) -> str:
 def read_cldr(download: Path, lexicon: Lexicon) -> Iterator[Term]:
     """Yields CLDR's names of territories, languages and currencies by code.
 
-    The file holds ``{"territories": {"DE": "Germany"}, …}`` by locale (``download/cldr.py``).
-
-    Raises:
-        StudyError: a locale is not in the file.
+    The file holds ``{"territories": {"DE": "Germany"}, …}`` by locale (``download/cldr.py``); a
+    locale that it lacks is a ``StudyError``.
     """
     path = locate(download, lexicon.path or "names.json")
     names = read_json(path)

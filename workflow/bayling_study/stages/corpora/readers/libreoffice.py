@@ -20,11 +20,7 @@ IDS = ("par_id", "hd_id")
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the paragraphs that a language shares with the pivot, page by page.
-
-    Raises:
-        StudyError: a language has no folder, the pivot has no page, or a page is not UTF-8.
-    """
+    """Yields the paragraphs shared with the pivot, page by page (``StudyError`` if it has none)."""
     template = corpus.path or DEFAULT_PATH
     root = locate(download, corpus.file(template, corpus.upstream_pivot))
     others = {

@@ -1,5 +1,6 @@
 """Finds a file or folder inside a download."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
@@ -11,39 +12,26 @@ class AbsentError(StudyError):
 
 
 def locate(download: Path, path: str) -> Path:
-    """Returns the place of ``path`` among a download's upstream files.
+    """Returns the place of ``path`` in a download (``StudyError`` if it leaves it or is absent).
 
-    An archive's single top folder (``llamafactory-0.9.5/``) may be left out of
-    the path, so that a new version needs no other config.
-
-    Raises:
-        AbsentError: it is not there.
-        StudyError: the path leaves the download.
+    An archive's single top folder (``llamafactory-0.9.5/``) may be left out of the path, so that a
+    new version needs no other config.
     """
-    for base in _bases(download, path):
-        if (base / path).exists():
-            return base / path
-    raise AbsentError(f"the download has no {path!r}", where=files_root(download))
+    return _found(download, path, lambda base: [base / path] if (base / path).exists() else [])[0]
 
 
 def locate_all(download: Path, pattern: str) -> list[Path]:
-    """Returns the files that a path with ``*`` and ``**`` stands for, in the order of their names.
-
-    Raises:
-        AbsentError: there is no such file.
-        StudyError: the path leaves the download.
-    """
-    for base in _bases(download, pattern):
-        found = sorted(path for path in base.glob(pattern) if path.is_file())
-        if found:
-            return found
-    raise AbsentError(f"the download has no {pattern!r}", where=files_root(download))
+    """Returns the files that a path with ``*`` stands for, sorted (``StudyError`` if none)."""
+    return _found(download, pattern, lambda base: sorted(filter(Path.is_file, base.glob(pattern))))
 
 
-def _bases(download: Path, path: str) -> list[Path]:
-    """Returns the folders in which a path may be: the root, and its one top folder."""
+def _found(download: Path, path: str, look: Callable[[Path], list[Path]]) -> list[Path]:
+    """Returns what is found in the root of a download or else in its one top folder."""
     root = files_root(download)
     if Path(path).is_absolute() or ".." in Path(path).parts:
         raise StudyError(f"the path {path!r} leaves the download", where="corpora")
     tops = sorted(item for item in root.iterdir() if item.is_dir())
-    return [root, *(tops if len(tops) == 1 else [])]
+    for base in [root, *(tops if len(tops) == 1 else [])]:
+        if found := look(base):
+            return found
+    raise AbsentError(f"the download has no {path!r}", where=root)

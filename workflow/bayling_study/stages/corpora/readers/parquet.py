@@ -19,11 +19,7 @@ COLUMN = "translation"
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the pairs of each language's files.
-
-    Raises:
-        StudyError: a file is absent or no Parquet, has no language, or holds what is no text.
-    """
+    """Yields the pairs of each language's files (``StudyError`` if one is absent or broken)."""
     for language, upstream in corpus.targets.items():
         found = (
             segment(corpus, language, f"{path.parent.name}/{path.name}", row, block(row), *texts)

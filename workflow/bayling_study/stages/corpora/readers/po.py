@@ -30,11 +30,7 @@ CHARSET = re.compile(rb"(?i)Content-Type:[^\\]*?charset=([\w.:-]+?)(?:-unix|-dos
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the translated messages, catalogue by catalogue, language by language.
-
-    Raises:
-        StudyError: a language has no catalogue, or one is broken.
-    """
+    """Yields the messages, catalogue by catalogue (``StudyError`` if one is absent or broken)."""
     root = files_root(download)
     found: dict[str, dict[str, Path]] = {}
     for language, upstream in corpus.targets.items():

@@ -28,12 +28,9 @@ ROLES = {
 
 
 def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]:
-    """Yields one conversation for each row.
+    """Yields one conversation for each row (``StudyError`` if no turn of any has a known role).
 
     A row without a list of turns, or in which a turn lacks ``from`` or ``value``, is odd.
-
-    Raises:
-        StudyError: no turn of any row has a known role.
     """
     roles: set[str] = set()
     clean = strip_html if corpus.strip_html else str

@@ -19,11 +19,7 @@ DEFAULT_PATH = "declaration/{language}.html"
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the aligned paragraphs, article by article, language by language.
-
-    Raises:
-        StudyError: a language's file is absent or holds no article.
-    """
+    """Yields aligned paragraphs, article by article (``StudyError`` if a language has none)."""
     template = corpus.path or DEFAULT_PATH
 
     def declaration(upstream: str) -> dict[str, list[str]]:
@@ -40,11 +36,7 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
 
 
 def articles(path: Path) -> dict[str, list[str]]:
-    """Returns the paragraphs by article; ``0`` is the preamble.
-
-    Raises:
-        StudyError: the file is not UTF-8 or not of this form.
-    """
+    """Returns the paragraphs by article, ``0`` the preamble (``StudyError`` if there are none)."""
     found: dict[str, list[str]] = {}
     for part in page_tree(path).iter("header", "article"):
         number = "0" if part.tag == "header" else part.get("data-number")
