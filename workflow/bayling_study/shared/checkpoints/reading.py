@@ -16,12 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
-from bayling_study.shared.checkpoints.skeleton import (
-    check_shapes,
-    skeleton,
-    stored_shapes,
-    tied_weights,
-)
+from bayling_study.shared.checkpoints.skeleton import check_shapes, skeleton, stored_shapes
 from bayling_study.shared.checkpoints.tensorfile import StoredTensor, read_header
 
 SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
@@ -57,7 +52,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             unknown, or a tensor is missing, superfluous or of the wrong shape.
     """
     model = skeleton(folder, torch.float32)
-    tied = tied_weights(model)
+    tied = dict(model.all_tied_weights_keys)
     stored = stored_tensors(folder)
     entries = {name: entry for name, entry in stored.items() if not name.endswith(RECOMPUTED)}
     _drop_tied_copies(entries, tied)

@@ -11,6 +11,7 @@ from bayling_study.shared import templates
 from bayling_study.shared.checkpoints.decoding_defaults import divided
 from bayling_study.shared.checkpoints.loading import check_weights
 from bayling_study.shared.checkpoints.older_readers import add_older_names
+from bayling_study.shared.checkpoints.skeleton import skeleton
 from bayling_study.shared.token_set import AUDIT
 from bayling_study.stages.tuning.card import model_card
 from bayling_study.stages.tuning.job import TrainingJob
@@ -39,10 +40,8 @@ def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype
 
 def assemble(foundation: str, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
     """Returns the foundation's architecture around the given weights, without copying them."""
-    config = transformers.AutoConfig.from_pretrained(foundation)
-    config.use_cache = True
-    with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
+    model = skeleton(Path(foundation), dtype)
+    model.config.use_cache = True
     # Tied tensors are one parameter and have one name among the weights.
     missing, unexpected = model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
