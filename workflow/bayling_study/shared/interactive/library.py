@@ -172,7 +172,8 @@ class Library:
             rare = {name for name, found in documents.items() if len(found) <= BRAND_DOCUMENTS}
             texts = (text for segment in self.segments(direction) for text in segment[-2:])
             common = {word for text in texts for word in words(text) if word.islower()}
-            result[direction] = sorted(n for n in rare if _is_brand(n) and n.lower() not in common)
+            named = (n for n in rare if len(n) > 3 and n.isalpha() and not n.isupper())
+            result[direction] = sorted(name for name in named if name.lower() not in common)
         return result
 
     def brands(self, segment: DirectedPair) -> list[str]:
@@ -192,10 +193,6 @@ class Library:
 
 BRAND_DOCUMENTS = 3
 """Documents beyond which a capitalised word is a common term."""
-
-
-def _is_brand(name: str) -> bool:
-    return len(name) > 3 and name.isalpha() and not name.isupper()
 
 
 def _stands_alone(text: str, name: str) -> bool:

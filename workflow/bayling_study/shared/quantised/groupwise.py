@@ -39,15 +39,10 @@ def row_blocks(rows: int, columns: int, elements: int = BLOCK_ELEMENTS) -> Itera
 
 
 def quantise(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
-    """Quantises a block of rows.
+    """Quantises rows ``(rows, columns)`` of any float type, finite; ``group`` columns share a step.
 
-    Args:
-        weight: ``(rows, columns)``, any float dtype, finite.
-        group: columns that share one step.
-
-    Returns:
-        ``int8`` of the same shape, and the steps, fp32 ``(rows, groups)``. Each
-        rebuilt value is within half a step of the original (plus fp32 rounding).
+    Returns ``int8`` of the same shape, and the steps, fp32 ``(rows, groups)``. Each rebuilt value
+    is within half a step of the original (plus fp32 rounding).
     """
     rows, columns = weight.shape
     padded = _padded(weight.float(), group)

@@ -32,7 +32,7 @@ def load(
     device: torch.device | str = "cpu",
     verify: bool = True,
 ) -> Any:
-    """Loads a groupwise 8-bit checkpoint.
+    """Loads a groupwise 8-bit checkpoint: a transformers model in evaluation mode, no gradients.
 
     Args:
         path: folder with ``quantization.json``.
@@ -40,9 +40,6 @@ def load(
         mode: ``streamed`` keeps 8 bits in memory, ``cached`` the rebuilt matrices.
         device: where the model goes, one tensor after the other.
         verify: compare the files with their recorded hashes first.
-
-    Returns:
-        The transformers model in evaluation mode, without gradients.
 
     Raises:
         StudyError: a file is missing or changed, or does not fit the architecture.

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from bayling_study.core.files import read_json, write_json, write_text
+from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, lay_out, spec_bytes
 from bayling_study.shared.checkpoints.skeleton import linear_weights
@@ -38,8 +38,8 @@ class Format(Protocol):
     def encode(self, name: str, value: Tensor) -> Encoded:
         """Encodes one tensor of the checkpoint, its parts in the order of the plan."""
 
-    def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
-        """Writes what stands beside the weight files."""
+    def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
+        """Completes what is beside the weight files; returns the card, from its title on."""
 
 
 class SafetensorsFormat(ABC):
@@ -102,8 +102,3 @@ class SafetensorsFormat(ABC):
     @abstractmethod
     def quantise(self, name: str, value: Tensor) -> Encoded:
         """Encodes a matrix, its tensors in the order of ``parts``."""
-
-
-def write_card(folder: Path, title: str, text: str) -> None:
-    """Writes the folder's README."""
-    write_text(folder / "README.md", f"# {title}\n\n{text.strip()}\n")

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import GenerationConfig
+
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, read_json
 from bayling_study.shared.checkpoints.loading import check_weights, load_whole
@@ -36,9 +39,8 @@ SKIPPED_SUFFIXES = (".gguf", ".msgpack", ".h5", ".ot", ".onnx")
 def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     """Writes the hub-format checkpoint of a GGUF file to the folder ``out``.
 
-    Returns:
-        parameters, bytes a weight, and the relative error (Frobenius norm of the difference over
-        norm of the dequantised fp32 weights) of both 16-bit types.
+    Returns the parameters, bytes a weight, and of both 16-bit types the relative error (Frobenius
+    norm of the difference over norm of the dequantised fp32 weights).
 
     Raises:
         StudyError: the file is damaged or not of a supported architecture, something that
@@ -64,8 +66,6 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
 
 def _dequantised(path: Path) -> Any:
     """Loads the model in fp32 and removes the traces of its quantised origin."""
-    import torch
-
     model = load_whole(path.parent, gguf_file=path.name, dtype=torch.float32)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -81,8 +81,6 @@ def _to_storage_type(model: Any) -> dict[str, float]:
     fp16 has three more bits of precision than bf16 and less range; weights of a small model lie
     well inside it. One that does not makes its error infinite, and bf16 is taken.
     """
-    import torch
-
     types = {"fp16": torch.float16, "bf16": torch.bfloat16}
     norm = sum(float(p.detach().square().sum(dtype=torch.float64)) for p in model.parameters())
     errors = {}
@@ -102,8 +100,6 @@ def _to_storage_type(model: Any) -> dict[str, float]:
 
 def _set_tokens(model: Any, tokenizer: Any) -> None:
     """Makes config and generation config agree with the tokenizer; decoding is greedy."""
-    from transformers import GenerationConfig
-
     ids = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     for key, value in ids.items():
         setattr(model.config, key, value)

@@ -29,11 +29,9 @@ STRING, ARRAY = 8, 9
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """What the header says.
+    """What the header says: scalars, strings and lists by key, and each tensor's dimensions.
 
-    Attributes:
-        metadata: key to scalar, string or list.
-        shapes: tensor name to its dimensions, fastest first as GGUF stores them.
+    Those are as GGUF stores them, the fastest first.
     """
 
     metadata: dict[str, Any]

@@ -31,14 +31,11 @@ mark, which belongs to the character before it."""
 
 
 class Units(NamedTuple):
-    """The words of a batch of texts, as ``core.text.words`` cuts them.
+    """The words of a batch of texts, as ``core.text.words`` cuts them: a hash of each.
 
-    Attributes:
-        hashes: one a unit.
-        texts: number of the text that each unit belongs to, ascending.
-        wide: whether the unit is a character of an unspaced script.
-        written: the code points of the texts before they were folded.
-        starts, ends: of each unit among those.
+    ``texts`` are the numbers of the texts that units belong to, ascending; ``wide`` ones are
+    characters of an unspaced script. ``written`` has the code points of the texts before they were
+    folded, ``starts`` and ``ends`` each unit's places among those.
     """
 
     hashes: Hashes

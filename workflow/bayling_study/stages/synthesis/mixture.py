@@ -49,15 +49,10 @@ class FinishedMixture(block.BlockCounts):
 
 @dataclass(frozen=True)
 class MixtureTask:
-    """What is to be made, and from what.
+    """What is to be made, and from what: the output folder of the corpora stage.
 
-    Attributes:
-        name: the mixture's name, part of every seed.
-        seed: the study's.
-        corpora: folder of the corpora stage.
-        tests: suite to its texts, for decontamination; taken once.
-        load_tokenizer: makes the foundation's tokenizer; called in each worker.
-        workers: processes; what is made does not depend on them.
+    The mixture's name is part of every seed, ``seed`` is the study's. ``tests`` has the texts of
+    each suite, taken once; ``load_tokenizer`` makes the foundation's tokenizer in each worker.
     """
 
     name: str
@@ -120,7 +115,7 @@ def _results(
     with _workers(context, task) as run:
         while jobs := plan.round():
             yield from zip(jobs, run(jobs), strict=True)
-    for job in plan.taught():
+    for job in plan.taught:
         yield job, block.make_block(job, context, task.teacher)
 
 

@@ -8,21 +8,33 @@ and the end of ``tuning.budget_minutes`` save and end with status 75: start the 
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from bayling_study.config.loading import load_settings
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import TunedSystem
 from bayling_study.core import cli
-from bayling_study.core.files import sha256_file, sha256_json, sha256_path
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import (
+    atomic_directory,
+    link_file,
+    read_json,
+    sha256_file,
+    sha256_json,
+    sha256_path,
+    write_json,
+)
 from bayling_study.core.lookup import look_up_kind
 from bayling_study.shared import token_set
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.tuning import adapters, checkpoints, curriculum, kept
-from bayling_study.stages.tuning.encoded import adopt
 from bayling_study.stages.tuning.follow import Reports
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import launch
@@ -106,8 +118,7 @@ def main() -> int:
         run.output("checkpoint", options.out)
         run.artefact(options.out / token_set.AUDIT)
         kept.keep(run, options.out, job.folder)
-    store = checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints)
-    store.remove_all()
+    checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints).remove_all()
     return 0
 
 
@@ -117,8 +128,6 @@ def granted_processes() -> int:
     Two processes on two cores did 0.86 times the tokens of one in 1.4 times its memory
     (``tests/bench/tuning_speed.py --processes``).
     """
-    import torch
-
     return int(torch.cuda.device_count()) or 1
 
 
@@ -179,6 +188,27 @@ def prepare(
     )
     job.write()
     return job
+
+
+def adopt(masks: Path, folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
+    """Takes what the stage ``masks`` wrote into a training job's folder; returns the audit.
+
+    ``expected`` is ``made_from`` of the training job.
+
+    Raises:
+        StudyError: it was made from other data, another tokenizer or with other settings.
+    """
+    audit: dict[str, Any] = read_json(masks / token_set.AUDIT)
+    differing = sorted(key for key in expected if audit["made_from"].get(key) != expected[key])
+    if differing:
+        raise StudyError(f"the encoding is of other {', '.join(differing)}", where=masks)
+    if not (folder / token_set.AUDIT).exists():
+        with atomic_directory(folder / token_set.TOKENS) as scratch:
+            shutil.copytree(
+                masks / token_set.TOKENS, scratch, dirs_exist_ok=True, copy_function=link_file
+            )
+        write_json(folder / token_set.AUDIT, audit)
+    return audit
 
 
 def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespace) -> str:

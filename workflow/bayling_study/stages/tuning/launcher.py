@@ -21,6 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+import torch
+
 from bayling_study.core.errors import StudyError
 from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import Follower, TrainingJob
@@ -41,13 +43,10 @@ def launch(
     handle: Callable[[dict[str, Any]], None],
     nodes: Nodes | None = None,
 ) -> None:
-    """Runs the workers to their end.
+    """Runs the workers of a written job to their end, so many ``processes`` on each of the nodes.
 
-    Args:
-        job: what to train; its file must have been written.
-        processes: workers, of each node where there are several.
-        handle: called with each report of the first worker, also those of earlier attempts.
-        nodes: the nodes to train on; none means this one.
+    ``handle`` is called with each report of the first worker, also those of earlier attempts;
+    without ``nodes``, this one trains alone.
 
     Raises:
         StudyError: a worker failed; carries its message or names the worker and its status.
@@ -119,8 +118,6 @@ def environment(processes: int, folder: Path) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     values["OMP_NUM_THREADS"] = str(max(1, (cores or 1) // processes))
     values.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")
-    import torch
-
     if not torch.cuda.is_available():  # also where a scheduler names cards that torch cannot use
         values["DS_ACCELERATOR"] = "cpu"
     return values

@@ -107,7 +107,10 @@ class Schedule:
             spare -= more
             evened = level(own, self.capacity - prefix, found, more)
             sequences += [[group[position] for position in sequence] for sequence in evened]
-        return deal([*sequences, *([] for _ in range(spare))], self.own, self.processes)
+        sequences += ([] for _ in range(spare))
+        # Alike long ones together: processes wait for each other where gradients are summed.
+        sequences.sort(key=lambda sequence: (-_load(sequence, self.own), sequence))
+        return [sequences[process :: self.processes] for process in range(self.processes)]
 
     def tokens(self, sequence: Packed) -> int:
         """Returns the length of a sequence."""
@@ -227,23 +230,10 @@ def _halve_longest(sequences: Sequence[Packed], lengths: Sequence[int], times: i
     for _ in range(times):
         several = [number for number, sequence in enumerate(halved) if len(sequence) > 1]
         longest = max(several, key=lambda number: (_load(halved[number], lengths), -number))
-        halved += _halve(halved.pop(longest), lengths)
+        whole = halved.pop(longest)
+        own = [lengths[item] for item in whole]
+        halved += [[whole[place] for place in half] for half in level(own, sum(own), [[], []])]
     return halved
-
-
-def _halve(sequence: Packed, lengths: Sequence[int]) -> list[Packed]:
-    """Splits a sequence's items into two sequences of nearly equal length."""
-    own = [lengths[item] for item in sequence]
-    return [[sequence[position] for position in half] for half in level(own, sum(own), [[], []])]
-
-
-def deal(sequences: list[Packed], lengths: Sequence[int], processes: int) -> list[list[Packed]]:
-    """Gives sequences to processes, as many to each, sequences of similar length at the same time.
-
-    Processes wait for each other at every sequence, where gradients are summed.
-    """
-    ordered = sorted(sequences, key=lambda sequence: (-_load(sequence, lengths), sequence))
-    return [ordered[process::processes] for process in range(processes)]
 
 
 def _load(sequence: Packed, lengths: Sequence[int]) -> int:
