@@ -54,12 +54,10 @@ class Deck:
 class Library:
     """All segments that may be used, by direction, with what demands look up.
 
-    Args:
-        rows: rows of ``parallel.parquet``, already of one split; ``seed`` decides their draws.
-        lexicon_rows: rows to learn terms from, the same ones unless given.
-        explored: segments of each direction in which demands look for material (terms,
-            minimal pairs); all of them unless given. Plain draws use all segments anyway.
-        term_lists: ``terms.parquet``, terms beside the learnt ones; none unless given.
+    ``rows`` of ``parallel.parquet`` are of one split, drawn as ``seed`` decides. Terms are learnt
+    from them, or from ``lexicon_rows``, and come from ``term_lists`` (``terms.parquet``) as well.
+    Demands look for material (terms, minimal pairs) in the first ``explored`` segments of each
+    direction, or in all; plain draws use all anyway.
 
     ``uses`` counts draws by a segment's id, ``listed`` useful list entries by upstream source.
     """

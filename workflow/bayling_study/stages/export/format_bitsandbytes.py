@@ -46,9 +46,8 @@ class BitsAndBytesFormat(SafetensorsFormat):
     def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
         super().__init__(checkpoint, precision, limit)
         skipped = get_keys_to_not_convert(checkpoint.model)
-        layers = [name.removesuffix(".weight") for name in self.quantised]
-        converted = [layer for layer in layers if should_convert_module(layer, skipped)]
-        self.quantised = [f"{layer}.weight" for layer in converted]
+        layers = {name: name.removesuffix(".weight") for name in self.quantised}
+        self.quantised = [n for n, one in layers.items() if should_convert_module(one, skipped)]
 
     def parts(self, name: str, shape: tuple[int, ...]) -> list[Spec]:
         """Returns scales, values and the mark of a layer's layout."""

@@ -61,5 +61,6 @@ class GroupwiseFormat(SafetensorsFormat):
             file.name: {"bytes": file.size, "sha256": sha256_file(folder / file.name)}
             for file in files
         }
-        Quantisation(self.group, self.quantised, self.checkpoint.tied, facts).write(folder)
+        tied = dict(self.checkpoint.model.all_tied_weights_keys)
+        Quantisation(self.group, self.quantised, tied, facts).write(folder)
         return CARD.format(group=self.group)

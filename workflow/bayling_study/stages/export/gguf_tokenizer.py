@@ -19,7 +19,6 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.templates.encoding import adds_bos, marks_after_special, marks_start
 
-UNUSED = "[PAD{}]"
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -58,7 +57,7 @@ def add_tokenizer(writer: Any, checkpoint: Path, vocabulary: int) -> None:
 
 def _tokens(values: Any, vocabulary: int, where: Path) -> tuple[list[str], list[int]]:
     """Returns the text and the type of every id of the embedding."""
-    tokens = [UNUSED.format(number) for number in range(vocabulary)]
+    tokens = [f"[PAD{number}]" for number in range(vocabulary)]
     types = [int(TokenType.UNUSED)] * vocabulary
     known = dict(values["model"]["vocab"])
     added = {token["id"]: token for token in values.get("added_tokens", [])}

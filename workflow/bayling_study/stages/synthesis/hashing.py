@@ -128,8 +128,8 @@ def units(texts: Sequence[str]) -> Units:
 def text_hashes(texts: Sequence[str]) -> Hashes:
     """Returns a hash of each text as it is written."""
     encoded = [text.encode("utf-8", "replace") for text in texts]
-    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-    starts = np.concatenate(([0], ends[:-1])).astype(np.int64) if encoded else ends
+    sizes = np.array([len(text) for text in encoded], np.int64)
+    ends = np.cumsum(sizes)
     values = np.frombuffer(b"".join(encoded), np.uint8).astype(np.uint64)
     runs = Runs(mix(values + np.uint64(1)))
-    return mix(runs.hashes(starts, ends) + (ends - starts).astype(np.uint64))
+    return mix(runs.hashes(ends - sizes, ends) + sizes.astype(np.uint64))

@@ -61,7 +61,7 @@ def launch(
     process = subprocess.Popen(
         torchrun(job.file, processes, f"127.0.0.1:{free_port()}")
         if rendezvous is None
-        else rendezvous.command(job.file),
+        else rendezvous.nodes.command(job.file, processes, rendezvous.endpoint),
         env=environment(processes, job.folder) if rendezvous is None else None,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,7 +9,6 @@ but took 5.7 GiB after ten steps in place of 3.6 GiB.
 
 import ctypes
 import os
-import sys
 from pathlib import Path
 
 import torch
@@ -25,15 +24,11 @@ TRIM_STEPS = 8
 """Optimiser steps between two trims."""
 
 
-def release_free_memory() -> bool:
-    """Returns free heap pages to the system; says whether the C library can do that."""
-    if not sys.platform.startswith("linux"):
-        return False
+def release_free_memory() -> None:
+    """Returns free heap pages to the system, where the C library can do that."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
-    if trim is None:
-        return False
-    trim(0)
-    return True
+    if trim is not None:
+        trim(0)
 
 
 class MemoryCheck:

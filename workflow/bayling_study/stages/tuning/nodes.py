@@ -76,10 +76,6 @@ class Rendezvous:
         self._deadline = time.monotonic() + nodes.timeout
         self._complete = False
 
-    def command(self, job: Path) -> list[str]:
-        """Returns the command line that starts every node's part."""
-        return self.nodes.command(job, self.processes, self.endpoint)
-
     def poll(self) -> None:
         """Lets the nodes start once all have come; call it again and again.
 

@@ -24,18 +24,13 @@ step."""
 
 
 class Schedule:
-    """The steps of a training run.
+    """The steps of a training run on conversations of so many tokens (``lengths``).
 
-    Args:
-        lengths: tokens of each conversation.
-        batch: conversations per step.
-        batch_tokens: tokens per step on average, in place of ``batch``; at least the longest
-            conversation, so that no step is empty.
-        max_steps: upper bound of the number of steps, or none.
-        capacity: tokens of a sequence at most.
-        prefixes: first tokens of each conversation that it shares with all others of the same
-            number and that a sequence holds once; none means no sharing.
-        order: of the conversations in each epoch; none means shuffled.
+    A step has ``batch`` conversations or, on average, ``batch_tokens`` tokens: at least the longest
+    conversation's, so that no step is empty. There are at most ``max_steps``. A sequence has at
+    most ``capacity`` tokens. Of ``prefixes``, the first tokens of each conversation that it shares
+    with all others of the same number, it holds one; none means no sharing. ``order`` is that of
+    the conversations in each epoch; none means shuffled.
 
     Raises:
         StudyError: a step has fewer conversations than there are processes.
