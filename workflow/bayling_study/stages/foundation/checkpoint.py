@@ -55,7 +55,10 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     tokenizer = build_tokenizer(header.metadata, path)
     model = _dequantised(path)
     facts = _to_storage_type(model)
-    _set_tokens(model, tokenizer)
+    ids = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    for key, value in ids.items():
+        setattr(model.config, key, value)
+    model.generation_config = GenerationConfig(do_sample=False, **ids)
     model.save_pretrained(out, max_shard_size=SHARD_BYTES)
     tokenizer.save_pretrained(out)
     add_older_names(out)
@@ -96,14 +99,6 @@ def _to_storage_type(model: Any) -> dict[str, float]:
     LOG.info("stored as %s; relative error %s", best, errors)
     finite = {f"relative_error_{name}": e for name, e in errors.items() if e < float("inf")}
     return {"bytes_per_weight": 2.0, **finite}
-
-
-def _set_tokens(model: Any, tokenizer: Any) -> None:
-    """Makes config and generation config agree with the tokenizer; decoding is greedy."""
-    ids = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    for key, value in ids.items():
-        setattr(model.config, key, value)
-    model.generation_config = GenerationConfig(do_sample=False, **ids)
 
 
 def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:

@@ -91,7 +91,9 @@ def main() -> int:
         options.settings, "study", "tuning", "systems", operations=options.operations
     )
     system = look_up_kind(TunedSystem, "tuned system", options.system, config.systems, "--system")
-    each = options.processes or granted_processes()
+    # Without a GPU one process takes all cores: two on two cores did 0.86 times the tokens of one
+    # in 1.4 times its memory (``tests/bench/tuning_speed.py --processes``).
+    each = options.processes or torch.cuda.device_count() or 1
     check_grant(config.tuning, each, options.nodes)
     options.processes = each * options.nodes
     nodes = Nodes(
@@ -120,15 +122,6 @@ def main() -> int:
         kept.keep(run, options.out, job.folder)
     checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints).remove_all()
     return 0
-
-
-def granted_processes() -> int:
-    """Returns the GPUs that were granted on this node; without any, one process takes all cores.
-
-    Two processes on two cores did 0.86 times the tokens of one in 1.4 times its memory
-    (``tests/bench/tuning_speed.py --processes``).
-    """
-    return int(torch.cuda.device_count()) or 1
 
 
 def prepare(
