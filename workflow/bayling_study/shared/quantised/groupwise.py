@@ -94,15 +94,12 @@ class GroupwiseLinear(nn.Module):  # type: ignore[misc]  # torch is not type-che
         self.register_buffer("scale", scale)
         self.register_parameter("bias", bias)
 
-    def rebuilt(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """Returns some rows of the weight in ``dtype``."""
-        return dequantise(self.int8[rows], self.scale[rows], self.group, dtype)
-
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns ``inputs @ weight.T + bias``: ``(…, in)`` to ``(…, out)``."""
         output = inputs.new_empty(*inputs.shape[:-1], self.out_features)
         for rows in row_blocks(self.out_features, self.in_features, PRODUCT_ELEMENTS):
-            output[..., rows] = functional.linear(inputs, self.rebuilt(rows, inputs.dtype))
+            weight = dequantise(self.int8[rows], self.scale[rows], self.group, inputs.dtype)
+            output[..., rows] = functional.linear(inputs, weight)
         return output if self.bias is None else output + self.bias
 
     def extra_repr(self) -> str:

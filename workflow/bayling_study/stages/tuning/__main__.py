@@ -142,7 +142,9 @@ def prepare(
     identity = identify(config, system, options)
     folder = options.checkpoints / identity[:12]
     folder.mkdir(parents=True, exist_ok=True)
-    tell_others(options.checkpoints, folder)
+    for other in sorted(options.checkpoints.iterdir()):
+        if other != folder and any(other.glob(f"{checkpoints.PREFIX}*")):
+            print(f"{other}: of other settings or data, not used; delete it?", file=sys.stderr)
     sources = options.synthesis, options.foundation
     expected = token_set.made_from(*sources, system.template, settings.max_length)
     audit = adopt(options.masks, folder, expected)
@@ -218,13 +220,6 @@ def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespa
             "tokens": sha256_path(options.masks / token_set.TOKENS),
         }
     )
-
-
-def tell_others(folder: Path, own: Path) -> None:
-    """Tells of work in progress with other settings or data, which is not used."""
-    for other in sorted(folder.iterdir()):
-        if other != own and any(other.glob(f"{checkpoints.PREFIX}*")):
-            print(f"{other}: of other settings or data, not used; delete it?", file=sys.stderr)
 
 
 def licence(foundation: Path) -> str | None:

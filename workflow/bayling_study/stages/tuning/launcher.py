@@ -29,7 +29,6 @@ from bayling_study.stages.tuning.job import Follower, TrainingJob
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 
 POLL_SECONDS = 0.3
-TORCHRUN = ("-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP")
 EXTENSIONS = "extensions"
 END_SECONDS = 40.0  # torch.distributed.run gives its workers 30 s to end
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
@@ -100,7 +99,7 @@ def torchrun(job: Path, processes: int, master: str, nodes: int = 1, rank: int =
     """
     host, _, port = master.rpartition(":")
     return [
-        *(sys.executable, *TORCHRUN),
+        *(sys.executable, "-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP"),
         *("--nnodes", str(nodes), "--node-rank", str(rank)),
         *("--nproc-per-node", str(processes)),
         *("--master-addr", host, "--master-port", port),

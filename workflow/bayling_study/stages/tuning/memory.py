@@ -53,9 +53,8 @@ class MemoryCheck:
 
     def result(self) -> dict[str, float]:
         """Returns GiB: by the formula for the longest sequence, measured, and of libraries."""
-        peak = torch.cuda.max_memory_allocated() if self.base == 0 else peak_memory_bytes()
-        values = {"memory_measured_gib": (peak - self.base) / GIBIBYTE}
-        values["memory_libraries_gib"] = self.base / GIBIBYTE
+        libraries = self.base / GIBIBYTE
+        values = {"memory_measured_gib": peak_gib() - libraries, "memory_libraries_gib": libraries}
         if self.shape is not None:
             tuning = self.tuning.model_copy(update={"micro_batch_tokens": self.longest})
             need = training_memory(
@@ -64,6 +63,12 @@ class MemoryCheck:
             on_host = need.host if self.base else 0
             values["memory_planned_gib"] = (need.device + on_host) / GIBIBYTE
         return values
+
+
+def peak_gib() -> float:
+    """Returns this process's peak memory: of the GPU where there is one, else resident."""
+    on_gpu = torch.cuda.is_available()
+    return float(torch.cuda.max_memory_allocated() if on_gpu else peak_memory_bytes()) / GIBIBYTE
 
 
 def resident_bytes() -> int:

@@ -10,7 +10,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.shared.sizing.memory import adapter_parameters
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops, peak_teraflops
-from bayling_study.shared.tracking.host import peak_memory_bytes
+from bayling_study.stages.tuning.memory import peak_gib
 
 SMOOTHING = 0.9  # of the time a step takes, for the remaining time
 
@@ -100,7 +100,7 @@ class TrainingMeter:
             "supervised_tokens_per_second": numbers.supervised / seconds,
             "seconds_per_step": seconds,
             "seconds_left": self._seconds * self._left,
-            "memory_gib": memory_gib(),
+            "memory_gib": peak_gib(),
         }
         if self.utilisation is not None:
             metrics["model_flops_utilisation"] = self.utilisation.share(numbers, seconds)
@@ -119,10 +119,3 @@ class TrainingMeter:
         ]
         self._shown.set_postfix_str(", ".join(facts), refresh=False)
         self._shown.update()
-
-
-def memory_gib() -> float:
-    """Returns this process's peak memory: of the GPU where there is one, else resident."""
-    if torch.cuda.is_available():
-        return float(torch.cuda.max_memory_allocated() / 2**30)
-    return peak_memory_bytes() / 2**30
