@@ -10,10 +10,11 @@ from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.interactive.checks import verify
 from bayling_study.shared.interactive.dialogue import PLAIN_OPENINGS, Director
+from bayling_study.shared.interactive.lexicon import LexiconTerm
 from bayling_study.shared.interactive.library import Library, kept_names
 from bayling_study.shared.interactive.pairs import difference
-from bayling_study.shared.interactive.registry import DEMANDS
-from bayling_study.shared.interactive.types import Dialogue, DirectedPair
+from bayling_study.shared.interactive.registry import DEMANDS, demand_named
+from bayling_study.shared.interactive.types import Dialogue, DirectedPair, Scene
 from bayling_study.shared.interactive.wordings import WORDINGS
 from helpers.interactive_corpus import rows
 
@@ -148,3 +149,14 @@ def test_names_are_capitalised_words_inside_the_sentence_on_both_sides() -> None
         segment("Enter the Zenvo code. Then go to Paris", "输入 Zenvo 代码。Then 去巴黎")
     )
     assert found == ["Zenvo"]
+
+
+def test_a_draft_lacks_a_term_only_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = DirectedPair("a", "c", "d", "en", "zh", "Open WiFi now", "打开 ＷｉＦｉ 设置")
+    monkeypatch.setattr(Library, "edits", lambda self, segment: [])
+    for target, draft in (("wifi", None), ("ＷｉＦｉ", "打开 设置")):
+        terms = [LexiconTerm("WiFi", target)]
+        monkeypatch.setattr(Library, "terms", lambda self, segment, found=terms: found)
+        rng = seeds.generator(1, "x")
+        step = demand_named("correct-draft").make(Scene(wide, "en"), library(), rng)
+        assert (draft in step.user) if draft else step is None

@@ -17,8 +17,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path
 from bayling_study.shared.checkpoints.shards import shard_name
 from bayling_study.stages.deltas import arithmetic
-from bayling_study.stages.deltas.applying import apply_delta
-from bayling_study.stages.deltas.making import MANIFEST, make_delta
+from bayling_study.stages.deltas.conversion import MANIFEST, apply_delta, make_delta
 from helpers.broken_weights import UP, poisoned, rewrite
 from helpers.training import chatml_tokenizer, tiny_model
 

@@ -16,7 +16,7 @@ from bayling_study.core.cli import EXIT_USER_ERROR
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import templates, token_set
 from bayling_study.stages.masks.__main__ import encode
-from bayling_study.stages.tuning.encoded import adopt
+from bayling_study.stages.tuning.__main__ import adopt
 from helpers.training import Stage, conversations, write_foundation, write_instructions
 
 MASKS = "bayling_study.stages.masks"

@@ -5,7 +5,6 @@ on. Here its own account decides, so that what it knows how to read (a tied outp
 absent, rotary frequencies that are stored, names without the model's prefix) stays readable.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +44,6 @@ def load_whole(path: Path, **options: Any) -> Any:
     except (OSError, ImportError, KeyError, ValueError) as error:
         what = f"transformers cannot load the checkpoint ({type(error).__name__}: {error})"
         raise StudyError(what, where=path, fix=AGAIN) from error
-    _check_report(found, path)
-    return model
-
-
-def _check_report(found: Mapping[str, Any], where: Path) -> None:
-    """Checks what transformers tells of a loading."""
     shapes = [
         f"{name} (stored {tuple(stored)}, needed {tuple(needed)})"
         for name, stored, needed in sorted(found["mismatched_keys"])
@@ -65,7 +58,8 @@ def _check_report(found: Mapping[str, Any], where: Path) -> None:
     if told:
         what = f"the weights do not fit config.json; tensors {'; '.join(told)}"
         fix = "fetch the checkpoint again, or give the config.json that belongs to it"
-        raise StudyError(what, where=where, fix=fix)
+        raise StudyError(what, where=path, fix=fix)
+    return model
 
 
 def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) -> None:

@@ -16,12 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
-from bayling_study.shared.checkpoints.skeleton import (
-    check_shapes,
-    skeleton,
-    stored_shapes,
-    tied_weights,
-)
+from bayling_study.shared.checkpoints.skeleton import check_shapes, skeleton, stored_shapes
 from bayling_study.shared.checkpoints.tensorfile import StoredTensor, read_header
 
 SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
@@ -34,14 +29,13 @@ RECOMPUTED = "rotary_emb.inv_freq"
 class Checkpoint:
     """A checkpoint that fits its architecture: a transformers model without weights.
 
-    ``entries`` are all tensors that it needs, in the order of the files; those that are another
-    parameter (``tied``) are not stored.
+    ``entries`` are all tensors that it needs, in the order of the files; those that are tied to
+    another one are not stored.
     """
 
     folder: Path
     entries: dict[str, StoredTensor]
     model: Any
-    tied: dict[str, str]
 
     @property
     def nbytes(self) -> int:
@@ -57,12 +51,11 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             unknown, or a tensor is missing, superfluous or of the wrong shape.
     """
     model = skeleton(folder, torch.float32)
-    tied = tied_weights(model)
     stored = stored_tensors(folder)
     entries = {name: entry for name, entry in stored.items() if not name.endswith(RECOMPUTED)}
-    _drop_tied_copies(entries, tied)
+    _drop_tied_copies(entries, model.all_tied_weights_keys)
     check_shapes(stored_shapes(model), entries, folder)
-    return Checkpoint(folder, entries, model, tied)
+    return Checkpoint(folder, entries, model)
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:

@@ -44,17 +44,10 @@ def linear_weights(model: nn.Module) -> list[str]:
     return [f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear)]
 
 
-def tied_weights(model: Any) -> dict[str, str]:
-    """Returns the parameters that are another parameter: ``{"lm_head.weight": "…embed…"}``."""
-    return dict(model.all_tied_weights_keys)
-
-
 def stored_shapes(model: Any) -> dict[str, tuple[int, ...]]:
-    """Returns the shape of every tensor that a checkpoint of this model must hold."""
-    tied = tied_weights(model)
-    return {
-        name: tuple(value.shape) for name, value in model.state_dict().items() if name not in tied
-    }
+    """Returns the shape of every tensor that a checkpoint must hold: tied ones only once."""
+    tied, tensors = model.all_tied_weights_keys, model.state_dict().items()
+    return {name: tuple(value.shape) for name, value in tensors if name not in tied}
 
 
 def check_shapes(

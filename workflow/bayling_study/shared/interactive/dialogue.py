@@ -118,7 +118,7 @@ class Director:
             if step is None:
                 self.rejections.add(f"{item.name}: no material")
                 return None
-            reason = fault(step, scene.answers, item.changes)
+            reason = fault(step, scene.answers, changes=not item.opens)
             if reason:
                 self.rejections.add(f"{item.name}: {reason}", f"{step.user} → {step.answer}")
                 return None

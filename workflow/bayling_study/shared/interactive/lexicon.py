@@ -70,32 +70,16 @@ def _fragments(text: str, longest: int) -> list[str]:
     """Returns distinct words and runs of words; of unspaced text runs of 2 to 5 characters."""
     text = normalise(text)
     units = words(text)
-    if not ONE_UNSPACED.search(text):
-        return _runs(text, units, longest)
-    wides = [is_unspaced_character(unit[0]) for unit in units]
+    spaced = not ONE_UNSPACED.search(text)
+    wides = [False if spaced else is_unspaced_character(unit[0]) for unit in units]
     result: dict[str, None] = {}
-    for start, unit in enumerate(units):
-        wide = wides[start]
-        for size in range(2, 6) if wide else range(1, longest + 1):
-            run = units[start : start + size]
-            alike = all(other == wide for other in wides[start : start + size])
-            if len(run) == size and alike and (wide or len(unit) >= MIN_LETTERS):
-                fragment = ("" if wide else " ").join(run)
-                if fragment in text and not fragment.isdigit():
-                    result[fragment] = None
-    return list(result)
-
-
-def _runs(text: str, units: list[str], longest: int) -> list[str]:
-    """Returns the same of a text with spaces, by a shorter way."""
-    result: dict[str, None] = {}
-    for start, unit in enumerate(units):
-        if len(unit) >= MIN_LETTERS:
-            if not unit.isdigit():
-                result[unit] = None
-            for size in range(2, min(longest, len(units) - start) + 1):
-                fragment = " ".join(units[start : start + size])
-                if fragment in text:
+    for start, wide in enumerate(wides):
+        if wide or len(units[start]) >= MIN_LETTERS:
+            least, most = (2, 5) if wide else (1, longest)
+            for end in range(start + least, min(start + most, len(units)) + 1):
+                fragment = ("" if wide else " ").join(units[start:end])
+                alike = spaced or (not wide) not in wides[start:end]
+                if alike and fragment in text and not fragment.isdigit():
                     result[fragment] = None
     return list(result)
 

@@ -54,12 +54,10 @@ class Deck:
 class Library:
     """All segments that may be used, by direction, with what demands look up.
 
-    Args:
-        rows: rows of ``parallel.parquet``, already of one split; ``seed`` decides their draws.
-        lexicon_rows: rows to learn terms from, the same ones unless given.
-        explored: segments of each direction in which demands look for material (terms,
-            minimal pairs); all of them unless given. Plain draws use all segments anyway.
-        term_lists: ``terms.parquet``, terms beside the learnt ones; none unless given.
+    ``rows`` of ``parallel.parquet`` are of one split, drawn as ``seed`` decides. Terms are learnt
+    from them, or from ``lexicon_rows``, and come from ``term_lists`` (``terms.parquet``) as well.
+    Demands look for material (terms, minimal pairs) in the first ``explored`` segments of each
+    direction, or in all; plain draws use all anyway.
 
     ``uses`` counts draws by a segment's id, ``listed`` useful list entries by upstream source.
     """
@@ -172,7 +170,8 @@ class Library:
             rare = {name for name, found in documents.items() if len(found) <= BRAND_DOCUMENTS}
             texts = (text for segment in self.segments(direction) for text in segment[-2:])
             common = {word for text in texts for word in words(text) if word.islower()}
-            result[direction] = sorted(n for n in rare if _is_brand(n) and n.lower() not in common)
+            named = (n for n in rare if len(n) > 3 and n.isalpha() and not n.isupper())
+            result[direction] = sorted(name for name in named if name.lower() not in common)
         return result
 
     def brands(self, segment: DirectedPair) -> list[str]:
@@ -192,10 +191,6 @@ class Library:
 
 BRAND_DOCUMENTS = 3
 """Documents beyond which a capitalised word is a common term."""
-
-
-def _is_brand(name: str) -> bool:
-    return len(name) > 3 and name.isalpha() and not name.isupper()
 
 
 def _stands_alone(text: str, name: str) -> bool:

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from pyarrow.dataset import dataset
 
 from bayling_study.core.text.forms import normalise, occurrences
 from bayling_study.core.text.scripts import is_unspaced_character
@@ -28,8 +27,7 @@ LONGEST = 40
 """Characters of the longest term; longer glosses explain a word."""
 RARE = 2
 """Segments that a word may occur in whatever their number, before it is a function word."""
-SIDES = ("lang_a", "lang_b")
-COLUMNS = ["source", *SIDES, "term_a", "term_b"]
+COLUMNS = ["source", "lang_a", "lang_b", "term_a", "term_b"]
 
 
 class Vocabulary:
@@ -131,26 +129,10 @@ def read_lists(path: Path, lists: Mapping[str, TermList]) -> Counter[str]:
 
 
 def _entries(path: Path, languages: list[str]) -> Iterator[tuple[str, ...]]:
-    """Yields the entries between some languages, one row group in memory."""
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            if _may_have(file.metadata.row_group(group), languages):
-                table = file.read_row_group(group, COLUMNS)
-                known = [pc.is_in(table[side], pa.array(languages)) for side in SIDES]
-                chosen = table.filter(pc.and_(*known)).to_pydict()
-                yield from zip(*(chosen[name] for name in COLUMNS), strict=True)
-
-
-def _may_have(group: pq.RowGroupMetaData, languages: list[str]) -> bool:
-    """Tells by the statistics of a row group whether an entry may be of these languages."""
-    columns = [group.column(number) for number in range(group.num_columns)]
-    facts = [column.statistics for column in columns if column.path_in_schema in SIDES]
-    return all(
-        fact is None
-        or not fact.has_min_max
-        or any(fact.min <= language <= fact.max for language in languages)
-        for fact in facts
-    )
+    """Yields the entries between some languages; a few batches of rows are in memory."""
+    wanted = pc.field("lang_a").isin(languages) & pc.field("lang_b").isin(languages)
+    for batch in dataset(path).to_batches(columns=COLUMNS, filter=wanted, batch_readahead=1):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _is_term(text: str) -> bool:

@@ -114,13 +114,13 @@ def correct_draft(scene: Scene, library: Library, rng: Random) -> Step | None:
     The draft is the user's and never trained on: the translation of a minimal pair (a fluent
     sentence with one wrong block), or the reference without one of its terms.
     """
-    segment = scene.segment
+    segment, text = scene.segment, scene.segment.target_text
     edits = [edit for edit in library.edits(segment) if edit.target_old]
     wrong = [(edit.other.target_text, edit.target_old) for edit in edits]
     missing = [
-        (_without(segment.target_text, term.target), term.target)
+        (" ".join(text.replace(term.target, "", 1).split()), term.target)
         for term in library.terms(segment)
-        if occurrences(segment.target_text, term.target) == 1
+        if occurrences(text, term.target) == 1 and term.target in text
     ]
     groups = [group for group in (wrong, missing) if group]
     if not groups:
@@ -132,9 +132,4 @@ def correct_draft(scene: Scene, library: Library, rng: Random) -> Step | None:
         in_script(segment.target),
     ]
     user = _request(scene, rng, "correct-draft", draft=draft)
-    return Step("correct-draft", user, segment.target_text, checks, segment)
-
-
-def _without(text: str, fragment: str) -> str:
-    start = text.find(fragment)
-    return " ".join(f"{text[:start]}{text[start + len(fragment) :]}".split())
+    return Step("correct-draft", user, text, checks, segment)

@@ -23,8 +23,8 @@ class Demand:
     """A kind of demand, by its name in the config; it fits every segment unless ``fits`` says less.
 
     One that ``opens`` is a first turn; nothing may follow one that ``ends``, for its answer is no
-    plain translation; ``after`` is the opening it needs. Where it ``changes`` something, the
-    previous answer must not satisfy it already.
+    plain translation; ``after`` is the opening it needs. A later turn's demand changes something:
+    the previous answer must not satisfy it already.
     """
 
     name: str
@@ -33,7 +33,6 @@ class Demand:
     opens: bool = False
     ends: bool = False
     after: str = ""
-    changes: bool = True
 
 
 DEMANDS: dict[str, Demand] = {}
@@ -46,7 +45,7 @@ def demand(
     """Registers a function as a demand; see ``Demand`` for the arguments."""
 
     def register(make: Make) -> Make:
-        DEMANDS[name] = Demand(name, make, fits, opens, ends, after, changes=not opens)
+        DEMANDS[name] = Demand(name, make, fits, opens, ends, after)
         return make
 
     return register

@@ -17,13 +17,13 @@ PAPER_SHARE = 0.6
 """Share of the first wording where a list begins with the paper's own prompt, which the test
 sets use; the others keep a model from knowing only that one."""
 
-PAPER_KINDS = frozenset({"translate", "include"})
+PAPERS = {"translate": TRANSLATION, "include": CONSTRAINTS}
 
 
 def _read() -> dict[str, dict[str, list[str]]]:
     texts = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
     wordings: dict[str, dict[str, list[str]]] = yaml.safe_load(texts)
-    for kind, papers in (("translate", TRANSLATION), ("include", CONSTRAINTS)):
+    for kind, papers in PAPERS.items():
         for instruction, text in papers.items():
             wordings[kind][instruction].insert(0, text)
     return wordings
@@ -42,7 +42,7 @@ def word(
     """
     choices = WORDINGS[kind][instruction]
     chosen = choices[0] if len(choices) == 1 else rng.choice(choices)
-    if kind in PAPER_KINDS:
+    if kind in PAPERS:
         chosen = choices[0] if rng.random() < PAPER_SHARE else rng.choice(choices[1:])
     if target is not None:
         values["language"] = languages.name(target, instruction)

@@ -9,11 +9,4 @@ from bayling_study.shared.quantised.groupwise import GroupwiseLinear, dequantise
 from bayling_study.shared.quantised.layout import QUANTISATION_FILE, is_groupwise
 from bayling_study.shared.quantised.loading import load
 
-__all__ = [
-    "QUANTISATION_FILE",
-    "GroupwiseLinear",
-    "dequantise",
-    "is_groupwise",
-    "load",
-    "quantise",
-]
+__all__ = ["QUANTISATION_FILE", "GroupwiseLinear", "dequantise", "is_groupwise", "load", "quantise"]

@@ -39,15 +39,10 @@ def row_blocks(rows: int, columns: int, elements: int = BLOCK_ELEMENTS) -> Itera
 
 
 def quantise(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
-    """Quantises a block of rows.
+    """Quantises rows ``(rows, columns)`` of any float type, finite; ``group`` columns share a step.
 
-    Args:
-        weight: ``(rows, columns)``, any float dtype, finite.
-        group: columns that share one step.
-
-    Returns:
-        ``int8`` of the same shape, and the steps, fp32 ``(rows, groups)``. Each
-        rebuilt value is within half a step of the original (plus fp32 rounding).
+    Returns ``int8`` of the same shape, and the steps, fp32 ``(rows, groups)``. Each rebuilt value
+    is within half a step of the original (plus fp32 rounding).
     """
     rows, columns = weight.shape
     padded = _padded(weight.float(), group)
@@ -99,15 +94,12 @@ class GroupwiseLinear(nn.Module):  # type: ignore[misc]  # torch is not type-che
         self.register_buffer("scale", scale)
         self.register_parameter("bias", bias)
 
-    def rebuilt(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """Returns some rows of the weight in ``dtype``."""
-        return dequantise(self.int8[rows], self.scale[rows], self.group, dtype)
-
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns ``inputs @ weight.T + bias``: ``(…, in)`` to ``(…, out)``."""
         output = inputs.new_empty(*inputs.shape[:-1], self.out_features)
         for rows in row_blocks(self.out_features, self.in_features, PRODUCT_ELEMENTS):
-            output[..., rows] = functional.linear(inputs, self.rebuilt(rows, inputs.dtype))
+            weight = dequantise(self.int8[rows], self.scale[rows], self.group, inputs.dtype)
+            output[..., rows] = functional.linear(inputs, weight)
         return output if self.bias is None else output + self.bias
 
     def extra_repr(self) -> str:

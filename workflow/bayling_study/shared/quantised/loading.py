@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 import torch
 from accelerate.utils import set_module_tensor_to_device  # type: ignore[import-untyped]
-from torch import nn
 from transformers import GenerationConfig
 
-from bayling_study.shared.checkpoints.skeleton import check_shapes, skeleton
+from bayling_study.shared.checkpoints.skeleton import check_shapes, skeleton, stored_shapes
 from bayling_study.shared.checkpoints.tensorfile import StoredTensor, read_header
 from bayling_study.shared.quantised.groupwise import (
     GroupwiseLinear,
@@ -21,13 +20,7 @@ from bayling_study.shared.quantised.groupwise import (
     group_count,
     row_blocks,
 )
-from bayling_study.shared.quantised.layout import (
-    INT8,
-    SCALE,
-    Quantisation,
-    check_files,
-    read_quantisation,
-)
+from bayling_study.shared.quantised.layout import INT8, SCALE, check_files, read_quantisation
 
 Mode = Literal["cached", "streamed"]
 
@@ -39,7 +32,7 @@ def load(
     device: torch.device | str = "cpu",
     verify: bool = True,
 ) -> Any:
-    """Loads a groupwise 8-bit checkpoint.
+    """Loads a groupwise 8-bit checkpoint: a transformers model in evaluation mode, no gradients.
 
     Args:
         path: folder with ``quantization.json``.
@@ -48,23 +41,33 @@ def load(
         device: where the model goes, one tensor after the other.
         verify: compare the files with their recorded hashes first.
 
-    Returns:
-        The transformers model in evaluation mode, without gradients.
-
     Raises:
         StudyError: a file is missing or changed, or does not fit the architecture.
     """
-    path = Path(path)
     description = read_quantisation(path)
+    group = description.group_size
     if verify:
         check_files(path, description)
     entries: dict[str, StoredTensor] = {}
     for name in description.files:
         entries.update(read_header(path / name))
     model = skeleton(path, dtype)
-    _check_complete(model, description, entries, path)
+    needed = stored_shapes(model)
+    for name in needed.keys() & {*description.quantised}:
+        needed[name + INT8] = shape = needed.pop(name)
+        needed[name + SCALE] = shape[0], group_count(shape[1], group)
+    check_shapes(needed, entries, path)
     for name in description.quantised:
-        _fill_matrix(model, name, entries, description.group_size, dtype, mode, device)
+        values, scale = (entries[name + part].read().to(device) for part in (INT8, SCALE))
+        if mode == "streamed":
+            layer = name.removesuffix(".weight")
+            bias = model.get_submodule(layer).bias
+            model.set_submodule(layer, GroupwiseLinear(values, scale, group, bias))
+            continue
+        weight = torch.empty(values.shape, dtype=dtype, device=values.device)
+        for rows in row_blocks(*values.shape):
+            weight[rows] = dequantise(values[rows], scale[rows], group, dtype)
+        set_module_tensor_to_device(model, name, device, weight)
     for name, entry in entries.items():
         if not name.endswith((INT8, SCALE)):
             set_module_tensor_to_device(model, name, device, entry.read())
@@ -72,41 +75,3 @@ def load(
     if (path / "generation_config.json").exists():
         model.generation_config = GenerationConfig.from_pretrained(path)
     return model.to(device).requires_grad_(False).eval()
-
-
-def _check_complete(
-    model: Any, description: Quantisation, entries: dict[str, StoredTensor], path: Path
-) -> None:
-    """Every parameter must be stored once, with its shape, and nothing else may be."""
-    expected: dict[str, tuple[int, ...]] = {}
-    quantised = set(description.quantised)
-    for name, value in model.state_dict().items():
-        shape = tuple(value.shape)
-        if name in quantised:
-            expected[name + INT8] = shape
-            expected[name + SCALE] = (shape[0], group_count(shape[1], description.group_size))
-        elif name not in description.tied:
-            expected[name] = shape
-    check_shapes(expected, entries, path)
-
-
-def _fill_matrix(
-    model: nn.Module,
-    name: str,
-    entries: dict[str, StoredTensor],
-    group: int,
-    dtype: torch.dtype,
-    mode: Mode,
-    device: torch.device | str,
-) -> None:
-    values = entries[name + INT8].read().to(device)
-    scale = entries[name + SCALE].read().to(device)
-    layer = name.removesuffix(".weight")
-    if mode == "streamed":
-        linear = model.get_submodule(layer)
-        model.set_submodule(layer, GroupwiseLinear(values, scale, group, linear.bias))
-        return
-    weight = torch.empty(values.shape, dtype=dtype, device=values.device)
-    for rows in row_blocks(*values.shape):
-        weight[rows] = dequantise(values[rows], scale[rows], group, dtype)
-    set_module_tensor_to_device(model, name, device, weight)

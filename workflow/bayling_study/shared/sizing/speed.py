@@ -32,10 +32,7 @@ PEAKS = {
 }
 """Words of a device's name to its dense bf16 peak in TFLOP/s, and the source; figures that a
 data sheet prints with sparsity are halved. Devices without bf16 in hardware (V100) have none."""
-SAME_CARD = {
-    *("NVIDIA", "GEFORCE", "SXM4", "SXM5"),
-    *("40GB", "80GB", "141GB", "HBM3", "HBM3E"),
-}
+SAME_CARD = {*("NVIDIA", "GEFORCE", "SXM4", "SXM5"), *("40GB", "80GB", "141GB", "HBM3", "HBM3E")}
 """Words beside those that leave a card what it is. Any other word (Ti, Laptop, D, NVL, MIG, a
 size that the data sheet does not have) makes it a card of which nothing is known here."""
 

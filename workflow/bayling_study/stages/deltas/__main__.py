@@ -14,8 +14,7 @@ from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.fetched import checkpoint_of, files_root
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.deltas.applying import apply_delta
-from bayling_study.stages.deltas.making import DTYPES, make_delta
+from bayling_study.stages.deltas.conversion import DTYPES, apply_delta, make_delta
 
 COMMON = {
     "base": cli.path("checkpoint of the base"),

@@ -24,12 +24,13 @@ from transformers.quantizers.quantizers_utils import should_convert_module
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
-from bayling_study.shared.checkpoints.shards import Spec, WeightFile, copy_companions, write_index
+from bayling_study.shared.checkpoints.shards import Spec, WeightFile, write_index
 from bayling_study.shared.quantised.groupwise import LEVELS
 from bayling_study.stages.export.encoding import Block, Encoded, encode_matrix
-from bayling_study.stages.export.plan import SafetensorsFormat, write_card
+from bayling_study.stages.export.plan import SafetensorsFormat
 
-CARD = """
+CARD = """# 8-bit weights (LLM.int8)
+
 LLM.int8 weights for transformers with bitsandbytes, on CPU or GPU:
 
     AutoModelForCausalLM.from_pretrained(".", device_map="auto")
@@ -45,9 +46,8 @@ class BitsAndBytesFormat(SafetensorsFormat):
     def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
         super().__init__(checkpoint, precision, limit)
         skipped = get_keys_to_not_convert(checkpoint.model)
-        layers = [name.removesuffix(".weight") for name in self.quantised]
-        converted = [layer for layer in layers if should_convert_module(layer, skipped)]
-        self.quantised = [f"{layer}.weight" for layer in converted]
+        layers = {name: name.removesuffix(".weight") for name in self.quantised}
+        self.quantised = [n for n, one in layers.items() if should_convert_module(one, skipped)]
 
     def parts(self, name: str, shape: tuple[int, ...]) -> list[Spec]:
         """Returns scales, values and the mark of a layer's layout."""
@@ -61,13 +61,12 @@ class BitsAndBytesFormat(SafetensorsFormat):
         encoded = encode_matrix(name, value, _codec)
         return Encoded([*encoded.blobs, torch.zeros((), dtype=torch.uint8)], encoded.error)
 
-    def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
-        """Writes config and index, and copies the tokenizer."""
-        copy_companions(self.checkpoint.folder, folder)
+    def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
+        """Amends the config and writes the index; returns the card."""
         quantisation = BitsAndBytesConfig(load_in_8bit=True).to_dict()
         self.amend_config(folder, quantization_config=quantisation)
         write_index(folder, files)
-        write_card(folder, "8-bit weights (LLM.int8)", CARD)
+        return CARD
 
 
 def _codec(block: Tensor) -> Block:

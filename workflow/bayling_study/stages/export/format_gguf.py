@@ -19,17 +19,18 @@ from torch import Tensor
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
-from bayling_study.shared.checkpoints.shards import WeightFile, copy_companions
+from bayling_study.shared.checkpoints.shards import WeightFile
 from bayling_study.stages.export.encoding import Block, Encoded, encode_kept, encode_matrix
 from bayling_study.stages.export.gguf_tokenizer import add_tokenizer
-from bayling_study.stages.export.plan import Shard, write_card
+from bayling_study.stages.export.plan import Shard
 
 ARCHITECTURE = "llama"
 FILE = "model-q8_0.gguf"
 BLOCK, BLOCK_BYTES = gguf.GGML_QUANT_SIZES[Kind.Q8_0]
 ALIGNMENT = gguf.GGUF_DEFAULT_ALIGNMENT
 SCALE_BYTES = 2
-CARD = """
+CARD = """# 8-bit weights (GGUF Q8_0)
+
 Q8_0 weights, tokenizer and chat template in one GGUF file for llama.cpp:
 
     llama-cli -m model-q8_0.gguf
@@ -110,10 +111,9 @@ class GgufFormat:
         halves = value.reshape(heads, 2, -1, *value.shape[1:])
         return halves.transpose(1, 2).reshape(value.shape)
 
-    def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
-        """Copies config and tokenizer for those who load it with transformers."""
-        copy_companions(self.checkpoint.folder, folder)
-        write_card(folder, "8-bit weights (GGUF Q8_0)", CARD)
+    def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
+        """Returns the card; config and tokenizer are there for those who load with transformers."""
+        return CARD
 
 
 def _check_architecture(checkpoint: Checkpoint) -> None:

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from bayling_study.core.files import sha256_file
 from bayling_study.shared.checkpoints.reading import Checkpoint
-from bayling_study.shared.checkpoints.shards import Spec, WeightFile, copy_companions
+from bayling_study.shared.checkpoints.shards import Spec, WeightFile
 from bayling_study.shared.quantised.groupwise import dequantise, group_count, quantise
 from bayling_study.shared.quantised.layout import INT8, SCALE, Quantisation
 from bayling_study.stages.export.encoding import Block, Encoded, encode_matrix
-from bayling_study.stages.export.plan import SafetensorsFormat, write_card
+from bayling_study.stages.export.plan import SafetensorsFormat
 
-CARD = """
+CARD = """# 8-bit weights (groupwise)
+
 8-bit weights in groups of {group} input columns with one fp32 step each:
 weight = int8 × scale. Layout and loader: `bayling_study.shared.quantised`.
 
@@ -53,13 +54,13 @@ class GroupwiseFormat(SafetensorsFormat):
         rebuilt = dequantise(levels, scale, self.group, torch.float32)
         return Block((scale, levels), rebuilt, levels)
 
-    def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
-        """Writes ``quantization.json`` and copies config and tokenizer."""
-        copy_companions(self.checkpoint.folder, folder)
+    def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
+        """Amends the config and writes ``quantization.json``; returns the card."""
         self.amend_config(folder)
         facts = {
             file.name: {"bytes": file.size, "sha256": sha256_file(folder / file.name)}
             for file in files
         }
-        Quantisation(self.group, self.quantised, self.checkpoint.tied, facts).write(folder)
-        write_card(folder, "8-bit weights (groupwise)", CARD.format(group=self.group))
+        tied = dict(self.checkpoint.model.all_tied_weights_keys)
+        Quantisation(self.group, self.quantised, tied, facts).write(folder)
+        return CARD.format(group=self.group)

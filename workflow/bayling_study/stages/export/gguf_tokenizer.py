@@ -19,9 +19,6 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.templates.encoding import adds_bos, marks_after_special, marks_start
 
-BYTE_LEVEL = "gpt2"
-SENTENCEPIECE = "llama"
-UNUSED = "[PAD{}]"
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -46,11 +43,11 @@ def add_tokenizer(writer: Any, checkpoint: Path, vocabulary: int) -> None:
         raise StudyError(what, where=where)
     tokens, types = _tokens(values, vocabulary, where)
     if model.get("byte_fallback"):
-        writer.add_tokenizer_model(SENTENCEPIECE)
+        writer.add_tokenizer_model("llama")  # SentencePiece
         writer.add_tokenizer_pre("default")
         writer.add_token_scores(_scores(tokens, types, model["merges"]))
     else:
-        writer.add_tokenizer_model(BYTE_LEVEL)
+        writer.add_tokenizer_model("gpt2")  # byte level
         writer.add_tokenizer_pre(_pre_tokenizer(values, where))
         writer.add_token_merges([_merge(merge) for merge in model["merges"]])
     writer.add_token_list(tokens)
@@ -60,7 +57,7 @@ def add_tokenizer(writer: Any, checkpoint: Path, vocabulary: int) -> None:
 
 def _tokens(values: Any, vocabulary: int, where: Path) -> tuple[list[str], list[int]]:
     """Returns the text and the type of every id of the embedding."""
-    tokens = [UNUSED.format(number) for number in range(vocabulary)]
+    tokens = [f"[PAD{number}]" for number in range(vocabulary)]
     types = [int(TokenType.UNUSED)] * vocabulary
     known = dict(values["model"]["vocab"])
     added = {token["id"]: token for token in values.get("added_tokens", [])}

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import atomic_directory, remove_leftovers, write_json
+from bayling_study.core.files import atomic_directory, remove_leftovers, write_json, write_text
 from bayling_study.core.progress import Progress
 from bayling_study.shared.checkpoints.reading import Checkpoint
+from bayling_study.shared.checkpoints.shards import copy_companions
 from bayling_study.stages.export.encoding import TensorError, error_report
 from bayling_study.stages.export.plan import Format, Shard
 
@@ -45,7 +46,8 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
                 shard.file.write(folder, _parts(checkpoint, form, shard, errors, progress))
             report = error_report(errors[name] for name in checkpoint.entries)
             write_json(folder / ERROR_FILE, report)
-            form.finish(folder, files)
+            copy_companions(checkpoint.folder, folder)
+            write_text(folder / "README.md", form.finish(folder, files))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise

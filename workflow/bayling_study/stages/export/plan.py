@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
-from bayling_study.core.files import read_json, write_json, write_text
+from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, lay_out, spec_bytes
 from bayling_study.shared.checkpoints.skeleton import linear_weights
 from bayling_study.stages.export.encoding import Encoded, encode_kept, kept_dtype
-
-DTYPE_NAMES = {torch.float16: "float16", torch.bfloat16: "bfloat16", torch.float32: "float32"}
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,8 @@ class Format(Protocol):
     def encode(self, name: str, value: Tensor) -> Encoded:
         """Encodes one tensor of the checkpoint, its parts in the order of the plan."""
 
-    def finish(self, folder: Path, files: Sequence[WeightFile]) -> None:
-        """Writes what stands beside the weight files."""
+    def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
+        """Completes what is beside the weight files; returns the card, from its title on."""
 
 
 class SafetensorsFormat(ABC):
@@ -92,7 +89,8 @@ class SafetensorsFormat(ABC):
         config.pop("torch_dtype", None)
         dtypes = [entry.dtype for entry in self.checkpoint.entries.values()]
         kept = [kept_dtype(dtype, self.precision) for dtype in dtypes if dtype.is_floating_point]
-        config |= {"dtype": DTYPE_NAMES[max(set(kept), key=kept.count)], **values}
+        most = str(max(set(kept), key=kept.count)).removeprefix("torch.")
+        config |= {"dtype": most, **values}
         write_json(folder / "config.json", config)
 
     @abstractmethod
@@ -102,8 +100,3 @@ class SafetensorsFormat(ABC):
     @abstractmethod
     def quantise(self, name: str, value: Tensor) -> Encoded:
         """Encodes a matrix, its tensors in the order of ``parts``."""
-
-
-def write_card(folder: Path, title: str, text: str) -> None:
-    """Writes the folder's README."""
-    write_text(folder / "README.md", f"# {title}\n\n{text.strip()}\n")

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import GenerationConfig
+
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, read_json
 from bayling_study.shared.checkpoints.loading import check_weights, load_whole
@@ -36,9 +39,8 @@ SKIPPED_SUFFIXES = (".gguf", ".msgpack", ".h5", ".ot", ".onnx")
 def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     """Writes the hub-format checkpoint of a GGUF file to the folder ``out``.
 
-    Returns:
-        parameters, bytes a weight, and the relative error (Frobenius norm of the difference over
-        norm of the dequantised fp32 weights) of both 16-bit types.
+    Returns the parameters, bytes a weight, and of both 16-bit types the relative error (Frobenius
+    norm of the difference over norm of the dequantised fp32 weights).
 
     Raises:
         StudyError: the file is damaged or not of a supported architecture, something that
@@ -53,7 +55,10 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     tokenizer = build_tokenizer(header.metadata, path)
     model = _dequantised(path)
     facts = _to_storage_type(model)
-    _set_tokens(model, tokenizer)
+    ids = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    for key, value in ids.items():
+        setattr(model.config, key, value)
+    model.generation_config = GenerationConfig(do_sample=False, **ids)
     model.save_pretrained(out, max_shard_size=SHARD_BYTES)
     tokenizer.save_pretrained(out)
     add_older_names(out)
@@ -64,8 +69,6 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
 
 def _dequantised(path: Path) -> Any:
     """Loads the model in fp32 and removes the traces of its quantised origin."""
-    import torch
-
     model = load_whole(path.parent, gguf_file=path.name, dtype=torch.float32)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -81,8 +84,6 @@ def _to_storage_type(model: Any) -> dict[str, float]:
     fp16 has three more bits of precision than bf16 and less range; weights of a small model lie
     well inside it. One that does not makes its error infinite, and bf16 is taken.
     """
-    import torch
-
     types = {"fp16": torch.float16, "bf16": torch.bfloat16}
     norm = sum(float(p.detach().square().sum(dtype=torch.float64)) for p in model.parameters())
     errors = {}
@@ -98,16 +99,6 @@ def _to_storage_type(model: Any) -> dict[str, float]:
     LOG.info("stored as %s; relative error %s", best, errors)
     finite = {f"relative_error_{name}": e for name, e in errors.items() if e < float("inf")}
     return {"bytes_per_weight": 2.0, **finite}
-
-
-def _set_tokens(model: Any, tokenizer: Any) -> None:
-    """Makes config and generation config agree with the tokenizer; decoding is greedy."""
-    from transformers import GenerationConfig
-
-    ids = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    for key, value in ids.items():
-        setattr(model.config, key, value)
-    model.generation_config = GenerationConfig(do_sample=False, **ids)
 
 
 def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:

@@ -29,11 +29,9 @@ STRING, ARRAY = 8, 9
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """What the header says.
+    """What the header says: scalars, strings and lists by key, and each tensor's dimensions.
 
-    Attributes:
-        metadata: key to scalar, string or list.
-        shapes: tensor name to its dimensions, fastest first as GGUF stores them.
+    Those are as GGUF stores them, the fastest first.
     """
 
     metadata: dict[str, Any]
@@ -103,19 +101,15 @@ class _Reader:
             return self.string()
         if kind == ARRAY:
             self.expect(depth < MAX_ARRAY_DEPTH, "arrays are nested too deeply")
-            return self.array(depth + 1)
+            kind, length = self.unpack("<IQ")
+            # Every element takes at least one byte, so a true length fits into what is left.
+            self.expect(length <= self.left, f"an array claims {length} elements")
+            if code := SCALARS.get(kind):
+                self.expect(length * struct.calcsize(code) <= self.left, "an array is cut off")
+                return list(self.unpack(f"<{length}{code}"))
+            return [self.value(kind, depth + 1) for _ in range(length)]
         self.expect(kind in SCALARS, f"unknown value type {kind}")
         return self.number(SCALARS[kind])
-
-    def array(self, depth: int) -> list[Any]:
-        kind, length = self.unpack("<IQ")
-        # Every element takes at least one byte, so a true length fits into what is left.
-        self.expect(length <= self.left, f"an array claims {length} elements")
-        if kind in SCALARS:
-            code = SCALARS[kind]
-            self.expect(length * struct.calcsize(code) <= self.left, "an array is cut off")
-            return list(self.unpack(f"<{length}{code}"))
-        return [self.value(kind, depth) for _ in range(length)]
 
     def pair(self) -> tuple[str, Any]:
         key = self.string()

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gguf import TokenType
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
 from bayling_study.core.errors import StudyError
 
 LOG = logging.getLogger(__name__)
 
-CONTROL = 3  # token type of control tokens in GGUF
-USER_DEFINED = 4
 SPLIT_DIGITS = {"smollm": True, "gpt-2": False, "gpt2": False}
 """``tokenizer.ggml.pre`` to whether each digit is split off before byte-level splitting;
 from llama.cpp's table of pre-tokenizers, where both use GPT-2's pattern and ``smollm`` puts
@@ -29,8 +31,6 @@ def build_tokenizer(metadata: Mapping[str, Any], where: Path) -> Any:
     Raises:
         StudyError: the file has no byte-level BPE vocabulary or lacks an entry.
     """
-    from transformers import PreTrainedTokenizerFast
-
     tokens = _entry(metadata, "tokenizer.ggml.tokens", where)
     eos = _token(metadata, tokens, "eos_token_id", where)
     pad = _pad_token(metadata, tokens, eos)
@@ -64,8 +64,6 @@ def _pad_token(metadata: Mapping[str, Any], tokens: list[str], eos: str) -> str:
 
 
 def _byte_level_bpe(metadata: Mapping[str, Any], tokens: list[str], where: Path) -> Any:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-
     model = _entry(metadata, "tokenizer.ggml.model", where)
     pre = metadata.get("tokenizer.ggml.pre", "gpt-2")
     if model != "gpt2" or pre not in SPLIT_DIGITS:
@@ -87,8 +85,12 @@ def _byte_level_bpe(metadata: Mapping[str, Any], tokens: list[str], where: Path)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
     tokenizer.decoder = decoders.ByteLevel()
     kinds = _entry(metadata, "tokenizer.ggml.token_type", where)
-    special = [token for token, kind in zip(tokens, kinds, strict=True) if kind == CONTROL]
-    added = [token for token, kind in zip(tokens, kinds, strict=True) if kind == USER_DEFINED]
+    special = [
+        token for token, kind in zip(tokens, kinds, strict=True) if kind == TokenType.CONTROL
+    ]
+    added = [
+        token for token, kind in zip(tokens, kinds, strict=True) if kind == TokenType.USER_DEFINED
+    ]
     tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in added])
     return tokenizer

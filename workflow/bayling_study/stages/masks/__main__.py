@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import AutoTokenizer
 
 from bayling_study.config.loading import load_settings
 from bayling_study.config.systems import TemplateName, TunedSystem
@@ -56,8 +57,6 @@ def encode(
     Raises:
         StudyError: a conversation has no supervised token, or none is left.
     """
-    from transformers import AutoTokenizer
-
     tokenizer = AutoTokenizer.from_pretrained(foundation)
     rows, tokens = token_set.read_conversations(instructions), folder / token_set.TOKENS
     audit = encoding.encode_all(rows, tokenizer, template, max_length, tokens)

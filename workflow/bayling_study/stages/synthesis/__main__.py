@@ -40,14 +40,6 @@ def load_tokenizer(checkpoint: Path) -> Any:
     return AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
 
 
-def licences_of(manifests: dict[str, Path]) -> dict[str, str]:
-    """Returns the licence of each source from its download's manifest."""
-    return {
-        name: str(read_json(folder / "manifest.json")["source"].get("licence", ""))
-        for name, folder in manifests.items()
-    }
-
-
 def suite_texts(prompts: Iterable[Path]) -> dict[str, Iterator[str]]:
     """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on, read once."""
     return {path.stem: held_out_texts(path) for path in prompts}
@@ -114,7 +106,10 @@ def main() -> None:
             hired(mixture.teacher, config.systems, options.cache, stack),
             options.workers,
         )
-        licences = licences_of(cli.pairs(options.source_manifest, "--source-manifest"))
+        licences = {
+            source: str(read_json(folder / "manifest.json")["source"].get("licence", ""))
+            for source, folder in cli.pairs(options.source_manifest, "--source-manifest").items()
+        }
         facts = write(task, options.out, f"{study.name}: {options.mixture}", licences)
         run.metrics(numbers(facts))
         run.artefact(options.out / "audit.json")

@@ -14,7 +14,6 @@ Keys of ``audit.json`` besides the counts ``by_…``:
 | ``mask_samples`` | recipe to samples ``{"spans": [[text, supervised], …]}`` in training order: the text of each token and whether the loss counts it |
 """  # noqa: E501
 
-from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -37,6 +36,8 @@ UNREADABLE = "\ufffd"
 def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict[str, Any]:
     """Returns the audit as plain values."""
     tally = made.tally
+    counted = made.rejections.get("mixture", Rejections()).counts.items()
+    inside = (n for reason, n in counted if reason.endswith(": duplicate"))  # of single blocks
     return {
         "conversations": tally.conversations,
         "wanted": made.wanted,
@@ -49,7 +50,7 @@ def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict
             suite: {kind: counts[suite] for kind, counts in made.removed.items()}
             for suite in made.suites
         },
-        "duplicates": _duplicates(made),
+        "duplicates": sum(inside) + sum(tally.duplicates.values()),
         "mask_samples": {
             recipe: [{"spans": mask_spans(tokenizer, template, m)} for m in samples]
             for recipe, samples in sorted(tally.samples.items())
@@ -140,13 +141,6 @@ def _segments(made: FinishedMixture) -> dict[str, int]:
         "draws": sum(draws * count for draws, count in uses.items()),
         "most_draws_of_one": max(uses, default=0),
     }
-
-
-def _duplicates(made: FinishedMixture) -> int:
-    """Returns the repeated conversations of single blocks and of different ones."""
-    counts: Counter[str] = made.rejections.get("mixture", Rejections()).counts
-    inside = sum(n for reason, n in counts.items() if reason.endswith(": duplicate"))
-    return inside + sum(made.tally.duplicates.values())
 
 
 def _rejected(found: Rejections) -> list[dict[str, Any]]:

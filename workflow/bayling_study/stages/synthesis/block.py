@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,12 @@ class Portion:
 
 @dataclass(frozen=True)
 class BlockJob:
-    """One block.
+    """One block, whose ``number`` is part of every seed and id, written to the file ``out``.
 
-    Attributes:
-        number: of the block; part of every seed and id.
-        portions: what to make.
-        rows: files of aligned rows, see ``aligned.write_rows``.
-        explored: see ``Library``.
-        upstream: conversations to take, of ``BlockContext.conversations``.
-        out: file to write.
-        seen: file of the keys of all that was made before a job that makes up for others.
-        uses: file of the draws of its rows, where other jobs may have the same rows.
+    ``rows`` are files of aligned rows (``aligned.write_rows``), ``explored`` is as in ``Library``,
+    ``upstream`` are conversations to take. A job that makes up for others has in ``seen`` the file
+    of the keys of all that was made before; ``uses`` is the file of the draws of its rows, where
+    other jobs may have the same rows.
     """
 
     number: int
@@ -100,13 +95,11 @@ class BlockContext:
 class BlockCounts:
     """What one block, or several, report of their material.
 
-    Attributes:
-        rejections: reasons by stage: ``corpora``, ``demands``, ``mixture``.
-        removed: ``rows`` and ``conversations`` that decontamination took out, by suite.
-        uses: how often each number of draws of one aligned row occurred; of rows that another
-            job had before, what changed.
-        rows: clean aligned rows of its own that no other job had.
-        listed: entries of term lists that a block had both sides of, by upstream source.
+    ``rejections`` are reasons by stage (``corpora``, ``demands``, ``mixture``), ``removed`` what
+    decontamination took out, by suite, ``rows`` the clean aligned rows that no other job had.
+    ``uses`` tells how often each number of draws of one row occurred; of rows that another job had
+    before, what changed. ``listed`` are entries of term lists of which a block had both sides, by
+    upstream source.
     """
 
     rejections: dict[str, Rejections] = field(default_factory=dict)
@@ -130,12 +123,10 @@ class BlockCounts:
 
 @dataclass(kw_only=True)
 class Result(BlockCounts):
-    """What a block made, in the file ``path``.
+    """What a block made, in the file ``path``: how many conversations of each recipe.
 
-    Attributes:
-        made: conversations by recipe.
-        keys: keys of the conversations (``Accepted.key``) by recipe and direction.
-        taken: upstream conversations used up.
+    ``keys`` are theirs (``Accepted.key``) by recipe and direction; ``taken`` upstream conversations
+    are used up.
     """
 
     path: Path
@@ -265,11 +256,9 @@ def _drafts(
 
     An undirected recipe that has nothing more ends it.
     """
-    number = 0
-    while True:
+    for number in count():
         rng = seeds.generator(seed, recipe.name, direction or "all", str(block), str(number))
         made = recipe.make(workshop, direction, rng)
         if made is None and not recipe.directed:
             return
         yield made
-        number += 1

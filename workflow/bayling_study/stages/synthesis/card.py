@@ -17,13 +17,14 @@ def card(
     ``mixture`` is its section of the config, shown as it is; ``licences`` has each source's
     licence, as its manifest states it.
     """
+    count = facts["conversations"]
     header = {
         "pretty_name": title,
         "language": sorted(facts["by_language"]),
         "license": "other",
         "license_name": "per-source",
         "task_categories": ["translation", "text-generation"],
-        "size_categories": [_size(facts["conversations"])],
+        "size_categories": [next((size for limit, size in SIZES if count < limit), "n>1M")],
         "configs": [{"config_name": "default", "data_files": "train.parquet"}],
     }
     tokens = facts["tokens"]
@@ -31,7 +32,7 @@ def card(
         [
             f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---",
             f"# {title}",
-            f"{facts['conversations']} conversations for instruction tuning, "
+            f"{count} conversations for instruction tuning, "
             f"{tokens['real']} tokens, of which {tokens['supervised_share']:.1%} are supervised.",
             "Each row has `id`, `recipe`, `source`, `direction`, `languages` and `messages` "
             "(`role`, `content`). Answers are upstream text or an exact edit of it; every later "
@@ -60,10 +61,6 @@ def _contamination(suites: Mapping[str, Mapping[str, int]]) -> str:
     ]
     counts = [f"| {name} | {n['rows']} | {n['conversations']} |" for name, n in suites.items()]
     return "\n".join([*lines, *counts, ""])
-
-
-def _size(count: int) -> str:
-    return next((name for limit, name in SIZES if count < limit), "n>1M")
 
 
 def _table(heading: str, column: str, counts: Mapping[str, int]) -> str:

@@ -86,7 +86,8 @@ class Contamination:
     def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
         found: dict[int, list[tuple[Hashes, int, Changes]]] = {n: [] for n in (WHOLE, *ORDERS)}
         for number, texts in enumerate(tests.values()):
-            for some in _batches(texts):
+            left = iter(texts)
+            while some := list(islice(left, BATCH)):
                 spelt, _ = spellings(some)
                 for order, hashes, changes in _test_grams(units(spelt), len(spelt)):
                     found[order].append((hashes, number, changes))
@@ -130,12 +131,6 @@ class Contamination:
             for place, suite, change in zip(owners, suites, changed, strict=True):
                 result[place] = result[place] or Overlap(self.suites[suite], reason + named(change))
         return result
-
-
-def _batches(texts: Iterable[str]) -> Iterable[list[str]]:
-    left = iter(texts)
-    while some := list(islice(left, BATCH)):
-        yield some
 
 
 def _joined(parts: list[tuple[Hashes, int, Changes]]) -> tuple[Hashes, Bytes, Changes]:

@@ -73,20 +73,19 @@ class Gate:
             text = "\n".join(message["content"] for message in item.messages)
             digest = blake2b(text.encode("utf-8", "replace"), digest_size=8, salt=self._salt)
             key = int.from_bytes(digest.digest(), "big")
-            if key in self._seen or self._is_known(key):
+            place = int(np.searchsorted(self._known, np.uint64(key)))
+            known = place < len(self._known) and int(self._known[place]) == key
+            if known or key in self._seen:
                 self._reject(item, "duplicate")
             else:
                 self._seen.add(key)
                 fresh.append((item, key))
         return self._clean(self._measure(fresh))
 
-    def _is_known(self, key: int) -> bool:
-        place = int(np.searchsorted(self._known, np.uint64(key)))
-        return place < len(self._known) and int(self._known[place]) == key
-
     def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Accepted]:
         """Returns the conversations that are short enough."""
-        limits = [self._limit(item) for item, _ in made]
+        most, each = self._mixture.max_tokens, self._mixture.recipe_max_tokens
+        limits = [min(most, each.get(item.recipe, most)) for item, _ in made]
         counted = [
             self._all or not key % SAMPLE or most_tokens(item) > limit
             for (item, key), limit in zip(made, limits, strict=True)
@@ -101,10 +100,6 @@ class Gate:
             else:
                 result.append(Accepted(item, key, tokens, supervised))
         return result
-
-    def _limit(self, item: Instruction) -> int:
-        mixture = self._mixture
-        return min(mixture.max_tokens, mixture.recipe_max_tokens.get(item.recipe, 1 << 62))
 
     def _clean(self, made: Sequence[Accepted]) -> list[Accepted]:
         """Returns the conversations that share nothing with a test."""

@@ -31,14 +31,11 @@ mark, which belongs to the character before it."""
 
 
 class Units(NamedTuple):
-    """The words of a batch of texts, as ``core.text.words`` cuts them.
+    """The words of a batch of texts, as ``core.text.words`` cuts them: a hash of each.
 
-    Attributes:
-        hashes: one a unit.
-        texts: number of the text that each unit belongs to, ascending.
-        wide: whether the unit is a character of an unspaced script.
-        written: the code points of the texts before they were folded.
-        starts, ends: of each unit among those.
+    ``texts`` are the numbers of the texts that units belong to, ascending; ``wide`` ones are
+    characters of an unspaced script. ``written`` has the code points of the texts before they were
+    folded, ``starts`` and ``ends`` each unit's places among those.
     """
 
     hashes: Hashes
@@ -131,8 +128,8 @@ def units(texts: Sequence[str]) -> Units:
 def text_hashes(texts: Sequence[str]) -> Hashes:
     """Returns a hash of each text as it is written."""
     encoded = [text.encode("utf-8", "replace") for text in texts]
-    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-    starts = np.concatenate(([0], ends[:-1])).astype(np.int64) if encoded else ends
+    sizes = np.array([len(text) for text in encoded], np.int64)
+    ends = np.cumsum(sizes)
     values = np.frombuffer(b"".join(encoded), np.uint8).astype(np.uint64)
     runs = Runs(mix(values + np.uint64(1)))
-    return mix(runs.hashes(starts, ends) + (ends - starts).astype(np.uint64))
+    return mix(runs.hashes(ends - sizes, ends) + sizes.astype(np.uint64))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,10 @@ class FinishedMixture(block.BlockCounts):
 
 @dataclass(frozen=True)
 class MixtureTask:
-    """What is to be made, and from what.
+    """What is to be made, and from what: the output folder of the corpora stage.
 
-    Attributes:
-        name: the mixture's name, part of every seed.
-        seed: the study's.
-        corpora: folder of the corpora stage.
-        tests: suite to its texts, for decontamination; taken once.
-        load_tokenizer: makes the foundation's tokenizer; called in each worker.
-        workers: processes; what is made does not depend on them.
+    The mixture's name is part of every seed, ``seed`` is the study's. ``tests`` has the texts of
+    each suite, taken once; ``load_tokenizer`` makes the foundation's tokenizer in each worker.
     """
 
     name: str
@@ -69,20 +64,6 @@ class MixtureTask:
     teacher: EndpointTeacher | None = None
     workers: int = 1
 
-    @cached_property
-    def files(self) -> tuple[Path, Path, Path]:
-        """The three tables of the corpora: aligned text, conversations, terms.
-
-        Raises:
-            StudyError: one is absent.
-        """
-        names = PARALLEL_FILE, CONVERSATIONS_FILE, TERMS_FILE
-        parallel, conversations, terms = (self.corpora / name for name in names)
-        for path in (parallel, conversations, terms):
-            if not path.exists():
-                raise StudyError("the corpora stage has not written this file", where=path)
-        return parallel, conversations, terms
-
 
 def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     """Makes a mixture in the Parquet file ``out``; its bytes do not depend on ``workers``.
@@ -90,9 +71,14 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     ``scratch`` is an empty folder for the work in between; about 1.5 kB a conversation.
 
     Raises:
-        StudyError: the config names a recipe, demand or direction that gives nothing.
+        StudyError: the config names a recipe, demand or direction that gives nothing, or a table of
+            the corpora is absent.
     """
-    parallel, conversations, terms = task.files
+    names = PARALLEL_FILE, CONVERSATIONS_FILE, TERMS_FILE
+    parallel, conversations, terms = tables = [task.corpora / name for name in names]
+    for path in tables:
+        if not path.exists():
+            raise StudyError("the corpora stage has not written this file", where=path)
     seed = seeds.derive_seed(task.seed, "synthesis", task.name)
     plan = BlockPlan(task.mixture, Rows(parallel), conversations, seed, scratch)
     tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
@@ -120,7 +106,7 @@ def _results(
     with _workers(context, task) as run:
         while jobs := plan.round():
             yield from zip(jobs, run(jobs), strict=True)
-    for job in plan.taught():
+    for job in plan.taught:
         yield job, block.make_block(job, context, task.teacher)
 
 

@@ -7,6 +7,7 @@ of workers, and the same conversation twice stands side by side, whichever block
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,21 +36,17 @@ def buckets_for(conversations: int) -> int:
 
 def write_block(path: Path, rows: Sequence[Accepted], buckets: int) -> None:
     """Writes a block as one record batch a bucket."""
-    table = pa.Table.from_pylist([_row(row) for row in rows], schema=WORK)
-    keys = table["key"].to_numpy()
+    batch = pa.RecordBatch.from_pylist([_row(row) for row in rows], schema=WORK)
+    keys = batch["key"].to_numpy()
     order = np.argsort(keys, kind="stable")
-    table, keys = table.take(order), keys[order]
+    batch, keys = batch.take(pa.array(order)), keys[order]
     step = -(-(1 << 64) // buckets)
     edges = [min(step * number, (1 << 64) - 1) for number in range(1, buckets)]
-    ends = [*np.searchsorted(keys, np.array(edges, np.uint64)).tolist(), len(keys)]
+    cuts = [0, *np.searchsorted(keys, np.array(edges, np.uint64)).tolist(), len(keys)]
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.ipc.new_file(path, WORK, options=options) as writer:
-        start = 0
-        for end in ends:
-            batches = table.slice(start, end - start).combine_chunks().to_batches()
-            empty = pa.RecordBatch.from_pylist([], schema=WORK)
-            writer.write_batch(batches[0] if batches else empty)
-            start = end
+        for start, end in pairwise(cuts):
+            writer.write_batch(batch.slice(start, end - start))
 
 
 def _row(row: Accepted) -> dict[str, object]:

@@ -24,7 +24,7 @@ class BlockPlan:
     """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones.
 
     The seed is the mixture's; blocks go to ``scratch``. ``wanted`` are the conversations asked
-    for, by ``RECIPE/DIRECTION``.
+    for, by ``RECIPE/DIRECTION``, ``taught`` the jobs that a teacher answers, made one by one.
 
     Raises:
         StudyError: a recipe or direction gives nothing.
@@ -41,7 +41,7 @@ class BlockPlan:
         self._plain: list[BlockJob] = []
         self._block_of: dict[int, int] = {}
         portions = self._portions()
-        self._taught: list[BlockJob] = []
+        self.taught: list[BlockJob] = []
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
         self._upstream = (
@@ -100,7 +100,7 @@ class BlockPlan:
             taught = [p for p in parts[number] if recipe_named(p.recipe).taught]
             self._plain.append(self._unasked(number, files[number], parts[number]))
             jobs += [self._making(number, own)] if own else []
-            self._taught += [replace(self._making(number, taught), uses=None)] if taught else []
+            self.taught += [replace(self._making(number, taught), uses=None)] if taught else []
         return jobs
 
     def _unasked(self, number: int, rows: list[Path], portions: list[Portion]) -> BlockJob:
@@ -108,21 +108,18 @@ class BlockPlan:
         job = BlockJob(-1, (), self._scratch, rows)
         if len(self._blocks) == 1:
             return job
-        uses = self._scratch / f"uses-{number:05d}.json"
-        return replace(job, explored=self._explored(portions), uses=uses)
+        counts: Counter[str] = Counter()
+        for portion in portions:
+            if portion.recipe != "translation":
+                counts[portion.direction] += portion.count
+        explored = max(EXPLORED, round(EXPLORED_EACH * max(counts.values(), default=0)))
+        return replace(job, explored=explored, uses=self._scratch / f"uses-{number:05d}.json")
 
     def _making(self, number: int, portions: list[Portion]) -> BlockJob:
         """Returns a job of a block of aligned rows."""
         job = self._job(portions)
         self._block_of[job.number] = number
         return replace(self._plain[number], number=job.number, portions=portions, out=job.out)
-
-    def _explored(self, portions: list[Portion]) -> int:
-        counts: Counter[str] = Counter()
-        for portion in portions:
-            if portion.recipe != "translation":
-                counts[portion.direction] += portion.count
-        return max(EXPLORED, round(EXPLORED_EACH * max(counts.values(), default=0)))
 
     def _taking(self, recipe: str, quotas: Mapping[int, int]) -> list[BlockJob]:
         """Returns the jobs that take upstream conversations."""
@@ -168,7 +165,3 @@ class BlockPlan:
                 want = Want(portion.recipe, portion.direction, language)
                 keys = result.keys[portion.recipe, portion.direction]
                 self._shortage.note(want, portion.count, keys, block)
-
-    def taught(self) -> list[BlockJob]:
-        """Returns the jobs that a teacher answers; they are made one by one."""
-        return self._taught

@@ -24,13 +24,10 @@ from bayling_study.stages.synthesis.types import Instruction
 class Workshop:
     """What recipes work with.
 
-    Attributes:
-        library: aligned training segments; all recipes share its draws, so that
-            no segment is used twice before all were used once.
-        director: makes interactive dialogues.
-        general: upstream conversations in the order in which they are taken.
-        teacher: the model that writes where aligned text has nothing; often none.
-        rejections: where a recipe counts what it gives up, ``RECIPE: REASON``.
+    The library has aligned training segments; all recipes share its draws, so that no segment is
+    used twice before all were used once. ``general`` are upstream conversations in the order in
+    which they are taken; there is often no teacher. In ``rejections`` a recipe counts what it
+    gives up, ``RECIPE: REASON``.
     """
 
     mixture: Mixture
@@ -47,13 +44,11 @@ Fits = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe: ``make(workshop, direction, rng)``.
+    """A recipe by its name in the config: ``make(workshop, direction, rng)``.
 
-    Attributes:
-        name: as the config writes it.
-        directed: made for each direction; others get an empty one.
-        taught: returns a question for the mixture's teacher; left out and counted without one.
-        fits: tells the directions that it can be made for.
+    One that is ``directed`` is made for each direction that it ``fits``, others get an empty one.
+    One that is ``taught`` returns a question for the mixture's teacher; without one it is left out
+    and counted.
     """
 
     name: str

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayling_study.stages.synthesis.counts import apportion
-from bayling_study.stages.synthesis.hashing import Hashes, Integers
+from bayling_study.stages.synthesis.hashing import Hashes
 
 LEAST = 64
 """Conversations that a block makes for others at least, if so many are missing: it is read
@@ -77,21 +77,15 @@ class Shortage:
 
     def take(self) -> Mapping[Want, int]:
         """Returns what has become missing since it was last asked for."""
-        repeated = self._repeated()
-        for number, count in sorted(Counter(repeated.tolist()).items()):
-            self._missing[self._wants[number]] += count
-        missing, self._missing = self._missing, Counter()
-        return missing
-
-    def _repeated(self) -> Integers:
-        """Returns, for each new conversation that repeats an earlier one, the note it is from."""
         keys = np.concatenate([np.empty(0, np.uint64), *self._keys])
         owners = np.repeat(np.arange(len(self._keys)), [len(part) for part in self._keys])
         order = np.argsort(keys, kind="stable")
         again = order[1:][keys[order[1:]] == keys[order[:-1]]]
-        again = again[again >= self._counted]
+        for number in np.sort(owners[again[again >= self._counted]]):
+            self._missing[self._wants[number]] += 1  # a new conversation repeats an earlier one
         self._counted = len(keys)
-        return np.asarray(owners[again])
+        missing, self._missing = self._missing, Counter()
+        return missing
 
     def save(self, path: Path) -> Path:
         """Writes the keys of all that was made, sorted, for later rounds to avoid."""

@@ -15,13 +15,10 @@ SAMPLES = 2
 class MixtureTally:
     """Counts rows, one table after the other; memory does not grow with their number.
 
-    Attributes:
-        sample: lengths are taken of one in so many rows, those whose key it divides.
-        duplicates: rows left out because another one has the same text, by recipe.
-        counts: name of a count to its values.
-        lengths: recipe to the number of counted conversations of each length in tokens.
-        supervised: recipe to their supervised tokens.
-        samples: recipe to the first messages of the final order.
+    Of each recipe ``duplicates`` counts the rows left out because another one has the same text,
+    ``samples`` has the first messages of the final order. Lengths in tokens are taken of the rows
+    whose key ``sample`` divides: ``lengths`` has the number of conversations of each length,
+    ``supervised`` their supervised tokens.
     """
 
     def __init__(self, sample: int = 1) -> None:
@@ -55,11 +52,9 @@ class MixtureTally:
 
     def _measure(self, recipe: str, rows: pa.Table) -> None:
         counted = rows.filter(pa.array(rows["key"].to_numpy() % np.uint64(self.sample) == 0))
-        lengths = np.bincount(counted["tokens"].to_numpy())
         known = self.lengths.get(recipe, np.zeros(0, np.int64))
-        total = np.zeros(max(len(lengths), len(known)), np.int64)
+        total = np.bincount(counted["tokens"].to_numpy(), minlength=len(known))
         total[: len(known)] += known
-        total[: len(lengths)] += lengths
         self.lengths[recipe] = total
         self.supervised[recipe] += int(pc.sum(counted["supervised"]).as_py() or 0)
         kept = self.samples.setdefault(recipe, [])

@@ -17,17 +17,12 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Instruction:
-    """One training conversation.
+    """One training conversation; its ``id`` is given when it is accepted.
 
-    Attributes:
-        recipe: name of the recipe that made it.
-        source: ids of the upstream sources, joined by ``+``.
-        direction: translation direction, empty for general instructions.
-        languages: codes of the languages in it, sorted.
-        messages: ``{"role", "content"}`` in turn, user first unless a system turn leads.
-        demands: kinds of demand in order, of interactive conversations only.
-        instruction: language of the user's wording, where a recipe chose it.
-        id: unique in the training set; given when it is accepted.
+    ``source`` has the ids of the upstream sources, joined by ``+``; ``direction`` is empty for
+    general instructions, ``languages`` are sorted codes. ``messages`` are ``{"role", "content"}``
+    in turn, user first unless a system turn leads; ``demands`` the kinds of an interactive one in
+    order; ``instruction`` is the language of the user's wording, where a recipe chose it.
     """
 
     recipe: str

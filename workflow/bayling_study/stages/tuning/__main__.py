@@ -8,21 +8,33 @@ and the end of ``tuning.budget_minutes`` save and end with status 75: start the 
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from bayling_study.config.loading import load_settings
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import TunedSystem
 from bayling_study.core import cli
-from bayling_study.core.files import sha256_file, sha256_json, sha256_path
+from bayling_study.core.errors import StudyError
+from bayling_study.core.files import (
+    atomic_directory,
+    link_file,
+    read_json,
+    sha256_file,
+    sha256_json,
+    sha256_path,
+    write_json,
+)
 from bayling_study.core.lookup import look_up_kind
 from bayling_study.shared import token_set
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.tuning import adapters, checkpoints, curriculum, kept
-from bayling_study.stages.tuning.encoded import adopt
 from bayling_study.stages.tuning.follow import Reports
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import launch
@@ -79,7 +91,9 @@ def main() -> int:
         options.settings, "study", "tuning", "systems", operations=options.operations
     )
     system = look_up_kind(TunedSystem, "tuned system", options.system, config.systems, "--system")
-    each = options.processes or granted_processes()
+    # Without a GPU one process takes all cores: two on two cores did 0.86 times the tokens of one
+    # in 1.4 times its memory (``tests/bench/tuning_speed.py --processes``).
+    each = options.processes or torch.cuda.device_count() or 1
     check_grant(config.tuning, each, options.nodes)
     options.processes = each * options.nodes
     nodes = Nodes(
@@ -106,20 +120,8 @@ def main() -> int:
         run.output("checkpoint", options.out)
         run.artefact(options.out / token_set.AUDIT)
         kept.keep(run, options.out, job.folder)
-    store = checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints)
-    store.remove_all()
+    checkpoints.Checkpoints(job.folder, config.tuning.keep_checkpoints).remove_all()
     return 0
-
-
-def granted_processes() -> int:
-    """Returns the GPUs that were granted on this node; without any, one process takes all cores.
-
-    Two processes on two cores did 0.86 times the tokens of one in 1.4 times its memory
-    (``tests/bench/tuning_speed.py --processes``).
-    """
-    import torch
-
-    return int(torch.cuda.device_count()) or 1
 
 
 def prepare(
@@ -140,7 +142,9 @@ def prepare(
     identity = identify(config, system, options)
     folder = options.checkpoints / identity[:12]
     folder.mkdir(parents=True, exist_ok=True)
-    tell_others(options.checkpoints, folder)
+    for other in sorted(options.checkpoints.iterdir()):
+        if other != folder and any(other.glob(f"{checkpoints.PREFIX}*")):
+            print(f"{other}: of other settings or data, not used; delete it?", file=sys.stderr)
     sources = options.synthesis, options.foundation
     expected = token_set.made_from(*sources, system.template, settings.max_length)
     audit = adopt(options.masks, folder, expected)
@@ -181,6 +185,27 @@ def prepare(
     return job
 
 
+def adopt(masks: Path, folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
+    """Takes what the stage ``masks`` wrote into a training job's folder; returns the audit.
+
+    ``expected`` is ``made_from`` of the training job.
+
+    Raises:
+        StudyError: it was made from other data, another tokenizer or with other settings.
+    """
+    audit: dict[str, Any] = read_json(masks / token_set.AUDIT)
+    differing = sorted(key for key in expected if audit["made_from"].get(key) != expected[key])
+    if differing:
+        raise StudyError(f"the encoding is of other {', '.join(differing)}", where=masks)
+    if not (folder / token_set.AUDIT).exists():
+        with atomic_directory(folder / token_set.TOKENS) as scratch:
+            shutil.copytree(
+                masks / token_set.TOKENS, scratch, dirs_exist_ok=True, copy_function=link_file
+            )
+        write_json(folder / token_set.AUDIT, audit)
+    return audit
+
+
 def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespace) -> str:
     """Returns the hash of all that decides what is learnt; each has checkpoints of its own."""
     settings = config.tuning.model_dump(mode="json", exclude=OPERATIONAL)
@@ -195,13 +220,6 @@ def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespa
             "tokens": sha256_path(options.masks / token_set.TOKENS),
         }
     )
-
-
-def tell_others(folder: Path, own: Path) -> None:
-    """Tells of work in progress with other settings or data, which is not used."""
-    for other in sorted(folder.iterdir()):
-        if other != own and any(other.glob(f"{checkpoints.PREFIX}*")):
-            print(f"{other}: of other settings or data, not used; delete it?", file=sys.stderr)
 
 
 def licence(foundation: Path) -> str | None:

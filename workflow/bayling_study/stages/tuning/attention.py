@@ -9,6 +9,7 @@ import importlib.util
 from typing import Any, Literal
 
 import torch
+from torch.nn.attention.flex_attention import create_block_mask
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
@@ -74,8 +75,6 @@ def attention_mask(segments: torch.Tensor, attention: Attention, dtype: torch.dt
 
 
 def _block_mask(segments: torch.Tensor) -> Any:
-    from torch.nn.attention.flex_attention import create_block_mask
-
     def allowed(
         batch: torch.Tensor, head: torch.Tensor, query: torch.Tensor, key: torch.Tensor
     ) -> torch.Tensor:

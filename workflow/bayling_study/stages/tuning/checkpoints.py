@@ -32,15 +32,11 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a checkpoint says of itself.
+    """What a checkpoint says of itself after ``step`` optimiser steps.
 
-    Attributes:
-        step: optimiser steps done.
-        position: conversations consumed from the stream of all epochs.
-        processes: that wrote it; as many or others can go on from it.
-        seed: from which the random states of every step are derived.
-        data, code: hashes of the encoded conversations and of the code.
-        files: all files but this manifest.
+    ``position`` counts the conversations consumed from the stream of all epochs; as many or other
+    ``processes`` can go on. ``data`` and ``code`` are hashes of the encoded conversations and of
+    the code, ``files`` all files but this manifest.
     """
 
     step: int

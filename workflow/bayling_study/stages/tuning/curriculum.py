@@ -34,13 +34,10 @@ TOLERANCE = 0.01
 
 
 class Curriculum:
-    """The order that phases ask for.
+    """The order that ascending phases ask for; their ``until`` refers to ``total`` conversations.
 
-    Args:
-        phases: the configured phases, ascending.
-        flags: for each conversation whether it is non-English.
-        total: conversations of the whole run, to which ``until`` refers.
-        repeats: whether the groups may be used unequally often.
+    ``flags`` tell which conversations are non-English, ``repeats`` whether the two groups may be
+    used unequally often.
 
     Raises:
         StudyError: the mean share is not the mixture's and must be, or a group is missing.

@@ -23,9 +23,6 @@ from bayling_study.stages.tuning import adapters
 from bayling_study.stages.tuning.attention import Attention
 from bayling_study.stages.tuning.embedding import sum_in_fp32
 
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
-
 
 def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
     """Returns DeepSpeed's configuration; neither stage nor offload may be ``auto``.
@@ -105,25 +102,16 @@ def start_engine(
     sharding = transformers.integrations.HfDeepSpeedConfig(config)
     model = load_model(foundation, settings, attention, seed)
     del sharding
-    engine, *_ = deepspeed.initialize(
-        model=model, optimizer=_optimizer(model, settings), config=config
-    )
-    return engine
-
-
-def _optimizer(model: Any, settings: TuningSection) -> torch.optim.Optimizer:
-    arguments: dict[str, Any] = {
-        "lr": settings.learning_rate,
-        "betas": BETAS,
-        "eps": EPSILON,
-        "weight_decay": settings.weight_decay,
-    }
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if settings.offload != "none":
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    adam: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    adam |= {"betas": (0.9, 0.999), "eps": 1e-8}
+    if settings.offload == "none":
+        optimizer = torch.optim.AdamW(trained, fused=True, **adam)
+    else:
         from deepspeed.ops.adam import DeepSpeedCPUAdam
 
-        return DeepSpeedCPUAdam(parameters, **arguments)
-    return torch.optim.AdamW(parameters, fused=True, **arguments)
+        optimizer = DeepSpeedCPUAdam(trained, **adam)
+    return deepspeed.initialize(model=model, optimizer=optimizer, config=config)[0]
 
 
 def gather_weights(engine: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:

@@ -18,7 +18,15 @@ class Reports:
         self.run = run
         self.finished = False
         self._points: dict[int, dict[str, Any]] = {}
-        self._live = None if uri is None else open_live(uri, run, flush_seconds)
+        self._live: Any = None
+        if uri is not None:
+            try:
+                from bayling_study.shared.tracking.live import LiveRun
+
+                study = run.path.resolve().parents[2]  # the record is STUDY/runs/STAGE/NAME.json
+                self._live = LiveRun(uri, study, run.path, flush_seconds)
+            except Exception as error:  # training must start whatever tracking does
+                log.warning("no live tracking: %r", error)
 
     def handle(self, event: dict[str, Any]) -> None:
         """Takes one report. Those of earlier attempts come first and end with a new ``started``."""
@@ -50,17 +58,3 @@ class Reports:
         """Sets the curve: a step that was done again after a kill replaces its first value."""
         self.run.data["history"] = [self._points[step] for step in sorted(self._points)]
         self.run.metrics({})  # writes the record if it is due
-
-
-def open_live(uri: str, run: RunRecord, seconds: float) -> Any:
-    """Returns a live MLflow run, or nothing if its client cannot even be loaded.
-
-    The record lies at ``STUDY/runs/STAGE/NAME.json``.
-    """
-    try:
-        from bayling_study.shared.tracking.live import LiveRun
-
-        return LiveRun(uri, run.path.resolve().parents[2], run.path, seconds)
-    except Exception as error:  # training must start whatever tracking does
-        log.warning("no live tracking: %r", error)
-        return None

@@ -19,15 +19,10 @@ from bayling_study.core.files import read_json, write_json
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training run.
+    """One training run: ``tuning`` is that section of the config, ``card`` facts for the card.
 
-    Attributes:
-        tuning: the config section ``tuning`` as plain values.
-        template: conversation template.
-        foundation, work, out: folders of the foundation, of checkpoints, of the result.
-        code: hash of the stage's code.
-        deadline: Unix time at which to save and stop, or none.
-        card: facts for the model card.
+    ``work`` is the folder of checkpoints, ``out`` of the result, ``code`` the hash of the stage's
+    code, ``deadline`` the Unix time at which to save and stop, or none.
     """
 
     system: str

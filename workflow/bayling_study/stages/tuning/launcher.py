@@ -21,13 +21,14 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+import torch
+
 from bayling_study.core.errors import StudyError
 from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import Follower, TrainingJob
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 
 POLL_SECONDS = 0.3
-TORCHRUN = ("-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP")
 EXTENSIONS = "extensions"
 END_SECONDS = 40.0  # torch.distributed.run gives its workers 30 s to end
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
@@ -41,13 +42,10 @@ def launch(
     handle: Callable[[dict[str, Any]], None],
     nodes: Nodes | None = None,
 ) -> None:
-    """Runs the workers to their end.
+    """Runs the workers of a written job to their end, so many ``processes`` on each of the nodes.
 
-    Args:
-        job: what to train; its file must have been written.
-        processes: workers, of each node where there are several.
-        handle: called with each report of the first worker, also those of earlier attempts.
-        nodes: the nodes to train on; none means this one.
+    ``handle`` is called with each report of the first worker, also those of earlier attempts;
+    without ``nodes``, this one trains alone.
 
     Raises:
         StudyError: a worker failed; carries its message or names the worker and its status.
@@ -62,7 +60,7 @@ def launch(
     process = subprocess.Popen(
         torchrun(job.file, processes, f"127.0.0.1:{free_port()}")
         if rendezvous is None
-        else rendezvous.command(job.file),
+        else rendezvous.nodes.command(job.file, processes, rendezvous.endpoint),
         env=environment(processes, job.folder) if rendezvous is None else None,
         stderr=subprocess.PIPE,
         text=True,
@@ -101,7 +99,7 @@ def torchrun(job: Path, processes: int, master: str, nodes: int = 1, rank: int =
     """
     host, _, port = master.rpartition(":")
     return [
-        *(sys.executable, *TORCHRUN),
+        *(sys.executable, "-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP"),
         *("--nnodes", str(nodes), "--node-rank", str(rank)),
         *("--nproc-per-node", str(processes)),
         *("--master-addr", host, "--master-port", port),
@@ -119,8 +117,6 @@ def environment(processes: int, folder: Path) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     values["OMP_NUM_THREADS"] = str(max(1, (cores or 1) // processes))
     values.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")
-    import torch
-
     if not torch.cuda.is_available():  # also where a scheduler names cards that torch cannot use
         values["DS_ACCELERATOR"] = "cpu"
     return values

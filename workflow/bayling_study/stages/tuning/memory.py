@@ -9,7 +9,6 @@ but took 5.7 GiB after ten steps in place of 3.6 GiB.
 
 import ctypes
 import os
-import sys
 from pathlib import Path
 
 import torch
@@ -25,15 +24,11 @@ TRIM_STEPS = 8
 """Optimiser steps between two trims."""
 
 
-def release_free_memory() -> bool:
-    """Returns free heap pages to the system; says whether the C library can do that."""
-    if not sys.platform.startswith("linux"):
-        return False
+def release_free_memory() -> None:
+    """Returns free heap pages to the system, where the C library can do that."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
-    if trim is None:
-        return False
-    trim(0)
-    return True
+    if trim is not None:
+        trim(0)
 
 
 class MemoryCheck:
@@ -58,9 +53,8 @@ class MemoryCheck:
 
     def result(self) -> dict[str, float]:
         """Returns GiB: by the formula for the longest sequence, measured, and of libraries."""
-        peak = torch.cuda.max_memory_allocated() if self.base == 0 else peak_memory_bytes()
-        values = {"memory_measured_gib": (peak - self.base) / GIBIBYTE}
-        values["memory_libraries_gib"] = self.base / GIBIBYTE
+        libraries = self.base / GIBIBYTE
+        values = {"memory_measured_gib": peak_gib() - libraries, "memory_libraries_gib": libraries}
         if self.shape is not None:
             tuning = self.tuning.model_copy(update={"micro_batch_tokens": self.longest})
             need = training_memory(
@@ -69,6 +63,12 @@ class MemoryCheck:
             on_host = need.host if self.base else 0
             values["memory_planned_gib"] = (need.device + on_host) / GIBIBYTE
         return values
+
+
+def peak_gib() -> float:
+    """Returns this process's peak memory: of the GPU where there is one, else resident."""
+    on_gpu = torch.cuda.is_available()
+    return float(torch.cuda.max_memory_allocated() if on_gpu else peak_memory_bytes()) / GIBIBYTE
 
 
 def resident_bytes() -> int:

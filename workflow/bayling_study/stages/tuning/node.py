@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import torch
+
 from bayling_study.core import cli
 from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import TrainingJob
@@ -31,8 +33,6 @@ COMMAND_LINE = cli.command(
 
 def main() -> int:
     """Meets the others and runs this node's processes; returns their status."""
-    import torch
-
     options = COMMAND_LINE.parse_args()
     rank, gpus = node_rank(), int(torch.cuda.device_count())
     with log_file(options.logs, rank) as log, stop_on_signal(TrainingJob.read(options.job)):

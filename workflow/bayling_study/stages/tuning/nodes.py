@@ -21,6 +21,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from torch.distributed import DistError, TCPStore
+
 from bayling_study.core.errors import StudyError
 
 TIMEOUT_SECONDS = 300.0
@@ -30,13 +32,10 @@ RANK_VARIABLES = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK
 
 @dataclass(frozen=True)
 class Nodes:
-    """The nodes of one training.
+    """The nodes of one training, each with so many cores (``threads``).
 
-    Attributes:
-        threads: cores that each may use.
-        launcher: program that starts one task on each: ``srun``, or a whole command line.
-        logs: folder that keeps each node's output, or none.
-        timeout: seconds for all nodes to come.
+    ``launcher`` starts one task on each (``srun``, or a whole command line); ``logs`` is a folder
+    for each one's output, or none; all have ``timeout`` seconds to come.
     """
 
     count: int = 1
@@ -69,8 +68,6 @@ class Rendezvous:
     """
 
     def __init__(self, nodes: Nodes, processes: int) -> None:
-        from torch.distributed import TCPStore
-
         self.nodes = nodes
         self.processes = processes
         address = head_address()
@@ -79,43 +76,30 @@ class Rendezvous:
         self._deadline = time.monotonic() + nodes.timeout
         self._complete = False
 
-    def command(self, job: Path) -> list[str]:
-        """Returns the command line that starts every node's part."""
-        return self.nodes.command(job, self.processes, self.endpoint)
-
     def poll(self) -> None:
         """Lets the nodes start once all have come; call it again and again.
 
         Raises:
-            StudyError: time is up; names who is missing. Or a node has too few GPUs.
+            StudyError: time is up; names who is missing. Or a node has fewer GPUs than processes.
         """
         if self._complete:
             return
-        came = self._came()
+        came: dict[int, dict[str, Any]] = {}
+        for rank in range(self.nodes.count):
+            if self.store.check([f"node/{rank}"]):
+                came[rank] = json.loads(self.store.get(f"node/{rank}"))
         some = any(node["gpus"] for node in came.values())
         for rank, node in came.items():
-            self._check(rank, node, some)
+            if some and node["gpus"] < self.processes:
+                what = f"it was given {node['gpus']} GPUs for {self.processes} processes"
+                fix = "ask for as many GPUs on every node: gres in place of gpu in the profile"
+                raise StudyError(what, where=f"node {rank} ({node['host']})", fix=fix)
         if len(came) == self.nodes.count:
             address = self.endpoint.rpartition(":")[0]
             self.store.set("go", f"{address}:{came[0]['port']}")
             self._complete = True
         elif time.monotonic() > self._deadline:
             raise self._missing(came)
-
-    def _came(self) -> dict[int, dict[str, Any]]:
-        keys = {rank: f"node/{rank}" for rank in range(self.nodes.count)}
-        return {
-            rank: json.loads(self.store.get(key))
-            for rank, key in keys.items()
-            if self.store.check([key])
-        }
-
-    def _check(self, rank: int, node: dict[str, Any], some: bool) -> None:
-        """Refuses a node that has fewer GPUs than processes, or none where others have some."""
-        if some and node["gpus"] < self.processes:
-            what = f"it was given {node['gpus']} GPUs for {self.processes} processes"
-            fix = "ask for as many GPUs on every node: gres in place of gpu in the profile"
-            raise StudyError(what, where=f"node {rank} ({node['host']})", fix=fix)
 
     def _missing(self, came: dict[int, dict[str, Any]]) -> StudyError:
         granted = granted_hosts()
@@ -139,8 +123,6 @@ def join(endpoint: str, rank: int, gpus: int, port: int, timeout: float) -> str:
     Raises:
         StudyError: the rendezvous cannot be reached, or not all nodes came.
     """
-    from torch.distributed import DistError, TCPStore
-
     host, _, number = endpoint.rpartition(":")
     patience = timedelta(seconds=timeout)
     me = f"node {rank} ({node_name()})"
@@ -154,9 +136,8 @@ def join(endpoint: str, rank: int, gpus: int, port: int, timeout: float) -> str:
     try:
         return str(store.get("go").decode())
     except (DistError, RuntimeError) as error:
-        raise StudyError(
-            "the other nodes did not come, training did not start", where=me
-        ) from error
+        what = "the other nodes did not come, training did not start"
+        raise StudyError(what, where=me) from error
 
 
 def node_rank() -> int:

@@ -5,15 +5,23 @@ from typing import Any
 
 import torch
 import transformers
+import yaml
 
 from bayling_study.core.files import atomic_directory, read_json, write_json
 from bayling_study.shared import templates
+from bayling_study.shared.cards import licence_keys
 from bayling_study.shared.checkpoints.decoding_defaults import divided
 from bayling_study.shared.checkpoints.loading import check_weights
 from bayling_study.shared.checkpoints.older_readers import add_older_names
+from bayling_study.shared.checkpoints.skeleton import skeleton
 from bayling_study.shared.token_set import AUDIT
-from bayling_study.stages.tuning.card import model_card
 from bayling_study.stages.tuning.job import TrainingJob
+
+METHODS = {
+    "full": "Full fine-tuning",
+    "lora": "Fine-tuning with LoRA, merged into the weights,",
+    "qlora": "Fine-tuning with QLoRA (base in 4-bit NF4, dequantised and merged)",
+}
 
 
 def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> None:
@@ -39,10 +47,8 @@ def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype
 
 def assemble(foundation: str, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
     """Returns the foundation's architecture around the given weights, without copying them."""
-    config = transformers.AutoConfig.from_pretrained(foundation)
-    config.use_cache = True
-    with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
+    model = skeleton(Path(foundation), dtype)
+    model.config.use_cache = True
     # Tied tensors are one parameter and have one name among the weights.
     missing, unexpected = model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
@@ -66,3 +72,53 @@ def set_generation(model: Any, tokenizer: Any, job: TrainingJob) -> None:
     # What the foundation says of decoding is no part of what was tuned.
     kept, _ = divided(generation.to_diff_dict())
     model.generation_config = transformers.GenerationConfig(**kept)
+
+
+def model_card(job: TrainingJob) -> str:
+    """Returns the card as Markdown with the hub's YAML header."""
+    card, adapter = job.card, job.settings.adapter
+    header: dict[str, object] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
+    if card.get("licence"):
+        header |= licence_keys(card["licence"])
+    if card.get("languages"):
+        header["language"] = card["languages"]
+    audit = card["audit"]
+    supervised = f"{audit['supervised_tokens']} ({audit['supervised_share']:.1%})"
+    recipes = "\n".join(
+        f"| {recipe} | {count} |" for recipe, count in sorted(card["recipes"].items())
+    )
+    settings = "\n".join(
+        f"| {key} | {value} |" for key, value in job.tuning.items() if value is not None
+    )
+    return f"""---
+{yaml.safe_dump(header, sort_keys=False, allow_unicode=True).strip()}
+---
+
+# {job.system}
+
+{METHODS[adapter.kind if adapter else "full"]} of `{card["base"]}` in the study *{card["study"]}*.
+Licence of the base model: {card.get("licence") or "not stated in its files"}.
+
+## Use
+
+The tokenizer carries the chat template `{job.template}`, so `apply_chat_template` builds the
+prompts that the model was trained on.
+
+## Data
+
+{audit["conversations"]} conversations, {audit["tokens"]} tokens. Of these {supervised} are
+supervised: the assistant's texts and the token that ends each of them.
+Hash of the instructions: `{card["data"]}`.
+
+| recipe | conversations |
+|---|---|
+{recipes}
+
+## Training
+
+{card["processes"]} process(es), seed {job.seed}, code `{job.code or "unknown"}`.
+
+| setting | value |
+|---|---|
+{settings}
+"""

@@ -24,18 +24,13 @@ step."""
 
 
 class Schedule:
-    """The steps of a training run.
+    """The steps of a training run on conversations of so many tokens (``lengths``).
 
-    Args:
-        lengths: tokens of each conversation.
-        batch: conversations per step.
-        batch_tokens: tokens per step on average, in place of ``batch``; at least the longest
-            conversation, so that no step is empty.
-        max_steps: upper bound of the number of steps, or none.
-        capacity: tokens of a sequence at most.
-        prefixes: first tokens of each conversation that it shares with all others of the same
-            number and that a sequence holds once; none means no sharing.
-        order: of the conversations in each epoch; none means shuffled.
+    A step has ``batch`` conversations or, on average, ``batch_tokens`` tokens: at least the longest
+    conversation's, so that no step is empty. There are at most ``max_steps``. A sequence has at
+    most ``capacity`` tokens. Of ``prefixes``, the first tokens of each conversation that it shares
+    with all others of the same number, it holds one; none means no sharing. ``order`` is that of
+    the conversations in each epoch; none means shuffled.
 
     Raises:
         StudyError: a step has fewer conversations than there are processes.
@@ -107,7 +102,10 @@ class Schedule:
             spare -= more
             evened = level(own, self.capacity - prefix, found, more)
             sequences += [[group[position] for position in sequence] for sequence in evened]
-        return deal([*sequences, *([] for _ in range(spare))], self.own, self.processes)
+        sequences += ([] for _ in range(spare))
+        # Alike long ones together: processes wait for each other where gradients are summed.
+        sequences.sort(key=lambda sequence: (-_load(sequence, self.own), sequence))
+        return [sequences[process :: self.processes] for process in range(self.processes)]
 
     def tokens(self, sequence: Packed) -> int:
         """Returns the length of a sequence."""
@@ -227,23 +225,10 @@ def _halve_longest(sequences: Sequence[Packed], lengths: Sequence[int], times: i
     for _ in range(times):
         several = [number for number, sequence in enumerate(halved) if len(sequence) > 1]
         longest = max(several, key=lambda number: (_load(halved[number], lengths), -number))
-        halved += _halve(halved.pop(longest), lengths)
+        whole = halved.pop(longest)
+        own = [lengths[item] for item in whole]
+        halved += [[whole[place] for place in half] for half in level(own, sum(own), [[], []])]
     return halved
-
-
-def _halve(sequence: Packed, lengths: Sequence[int]) -> list[Packed]:
-    """Splits a sequence's items into two sequences of nearly equal length."""
-    own = [lengths[item] for item in sequence]
-    return [[sequence[position] for position in half] for half in level(own, sum(own), [[], []])]
-
-
-def deal(sequences: list[Packed], lengths: Sequence[int], processes: int) -> list[list[Packed]]:
-    """Gives sequences to processes, as many to each, sequences of similar length at the same time.
-
-    Processes wait for each other at every sequence, where gradients are summed.
-    """
-    ordered = sorted(sequences, key=lambda sequence: (-_load(sequence, lengths), sequence))
-    return [ordered[process::processes] for process in range(processes)]
 
 
 def _load(sequence: Packed, lengths: Sequence[int]) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import deepspeed
+import deepspeed.ops
 import torch
 from filelock import FileLock, Timeout
 
@@ -31,9 +33,6 @@ def local_device() -> torch.device:
 
 def start_processes() -> None:
     """Joins the process group, on CPU without anything that needs a compiler."""
-    import deepspeed
-    import deepspeed.ops
-
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     if not torch.cuda.is_available():
         # `comm/torch.py` of DeepSpeed 0.19.8 compiles this extension at start wherever this table

@@ -3,24 +3,24 @@
 import time
 from dataclasses import dataclass
 
+import torch
+
 from bayling_study.config.lowcost import Adapter
 from bayling_study.core.progress import Progress
 from bayling_study.shared.sizing.memory import adapter_parameters
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import model_flops, peak_teraflops
-from bayling_study.shared.tracking.host import peak_memory_bytes
+from bayling_study.stages.tuning.memory import peak_gib
 
 SMOOTHING = 0.9  # of the time a step takes, for the remaining time
 
 
 @dataclass(frozen=True)
 class StepNumbers:
-    """What happened in a step over all processes.
+    """What happened in a step over all processes; the loss is in nats a supervised token.
 
-    Attributes:
-        loss: mean cross-entropy of the supervised tokens, in nats.
-        padded, real, supervised: tokens computed, of conversations, with a loss.
-        pairs: sum of the squares of the conversations' lengths, for attention's operations.
+    ``padded`` tokens were computed, ``real`` ones are of conversations; ``pairs`` is the sum of the
+    squares of the conversations' lengths, for attention's operations.
     """
 
     step: int
@@ -54,8 +54,6 @@ class Utilisation:
         Peaks are those of bf16; ``processes`` have a GPU each; frozen weights beside an adapter
         take fewer operations.
         """
-        import torch
-
         if shape is None or precision != "bf16" or not torch.cuda.is_available():
             return None
         peak = peak_teraflops(torch.cuda.get_device_name())
@@ -102,7 +100,7 @@ class TrainingMeter:
             "supervised_tokens_per_second": numbers.supervised / seconds,
             "seconds_per_step": seconds,
             "seconds_left": self._seconds * self._left,
-            "memory_gib": memory_gib(),
+            "memory_gib": peak_gib(),
         }
         if self.utilisation is not None:
             metrics["model_flops_utilisation"] = self.utilisation.share(numbers, seconds)
@@ -121,12 +119,3 @@ class TrainingMeter:
         ]
         self._shown.set_postfix_str(", ".join(facts), refresh=False)
         self._shown.update()
-
-
-def memory_gib() -> float:
-    """Returns this process's peak memory: of the GPU where there is one, else resident."""
-    import torch
-
-    if torch.cuda.is_available():
-        return float(torch.cuda.max_memory_allocated() / 2**30)
-    return peak_memory_bytes() / 2**30

@@ -77,20 +77,16 @@ def settle(tuning: TuningSection, foundation: Path, budget: Budget, mean_length:
         StudyError: nothing that ``auto`` may become fits, or the shape is not known.
     """
     shape = model_shape(foundation)
-    written = "auto" not in (tuning.zero_stage, tuning.offload)
     if shape is None:
-        raise StudyError(
-            "the memory plan only knows models with Llama's architecture, by the keys of "
-            "their config.json",
-            where=foundation,
-        )
+        known = "models with Llama's architecture, by the keys of their config.json"
+        raise StudyError(f"the memory plan only knows {known}", where=foundation)
     step = tuning.batch_tokens or tuning.batch * mean_length
     name = kernel(tuning, budget.device is not None)
     found = choice.choose(shape, tuning, budget, name, step)
-    if written and not found.fits:
-        log.warning("by the memory plan, these settings do not fit: %s", found.need)
-    elif not written:
+    if "auto" in (tuning.zero_stage, tuning.offload):
         choice.check(found, budget)
+    elif not found.fits:
+        log.warning("by the memory plan, these settings do not fit: %s", found.need)
     return found
 
 

@@ -53,7 +53,8 @@ def build_sequence(
     The first ``prefix`` tokens, which are the same in all, stand once.
     """
     if not conversations:
-        return _empty_sequence(device)
+        one, none = (torch.zeros(size, dtype=torch.int64, device=device) for size in (1, 0))
+        return PackedSequence(one[None], one[None], one, none, none, real=0)
     head = conversations[0][0][:prefix]
     tokens, positions = [head], [np.arange(prefix)]
     segments, keep = [np.full(prefix, SHARED)], []
@@ -77,11 +78,6 @@ def build_sequence(
         targets=flat[0][flat[3] + 1],
         real=start,
     )
-
-
-def _empty_sequence(device: torch.device | str) -> PackedSequence:
-    one, none = (torch.zeros(size, dtype=torch.int64, device=device) for size in (1, 0))
-    return PackedSequence(one[None], one[None], one, none, none, real=0)
 
 
 def fill(packed: PackedSequence, attention: Attention) -> PackedSequence:

@@ -12,6 +12,7 @@ import math
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,7 +35,7 @@ from bayling_study.stages.tuning.processes import local_device, sole_writer, sta
 from bayling_study.stages.tuning.progress import StepNumbers, TrainingMeter, Utilisation
 from bayling_study.stages.tuning.resources import model_shape
 from bayling_study.stages.tuning.schedule import learning_rate
-from bayling_study.stages.tuning.sequences import PackedSequence, build_sequence, sequence_loss
+from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 
 STILL_STEPS = 10
 """Steps in a row after which a gradient of exactly 0 is a failure; at the end one is enough."""
@@ -77,6 +78,10 @@ class Worker:
         self.signalled = False
         self.still = 0
 
+    def note_signal(self, number: int, frame: FrameType | None) -> None:
+        """Notes that training is to stop after its step."""
+        self.signalled = True
+
     def run(self) -> bool:
         """Trains to the last step and writes the result; returns false if stopped earlier."""
         self._check_space()
@@ -104,33 +109,22 @@ class Worker:
         self._write_output()
         return True
 
-    def _sequences(self, step: int) -> list[PackedSequence]:
-        """Returns this process's sequences of a step, and starts the step's random states."""
-        torch.manual_seed(derive_seed(self.job.seed, "tuning", str(step), str(self.rank)))
-        return [
-            build_sequence(
-                [self.tokens.conversation(index) for index in sequence],
-                self.device,
-                self.schedule.prefix(sequence),
-            )
-            for sequence in self.schedule.sequences(step)[self.rank]
-        ]
-
     def _backward(self, step: int, saved: float) -> tuple[float, bool, bool]:
         """Sums gradients of the step's mean loss; returns it and whether to stop and to save."""
         supervised = self._supervised(step)
         total = torch.zeros((), dtype=torch.float64)
-        for sequence in self._sequences(step):
+        torch.manual_seed(derive_seed(self.job.seed, "tuning", str(step), str(self.rank)))
+        for packed in self.schedule.sequences(step)[self.rank]:
+            conversations = [self.tokens.conversation(index) for index in packed]
+            sequence = build_sequence(conversations, self.device, self.schedule.prefix(packed))
             self.memory.note(sequence.tokens.shape[1], sequence.supervised)
             loss = sequence_loss(self.engine, sequence, self.attention, self.dtype)
             total += loss.detach().double().cpu()
             # DeepSpeed averages over processes; the mean here is over the step's tokens.
             self.engine.backward(loss * (self.processes / supervised))
-        flags = torch.tensor(
-            [total.item(), float(self._wants_stop()), float(self._wants_save(saved))],
-            dtype=torch.float64,
-            device=self.device,
-        )
+        due = self.rank == 0 and time.monotonic() - saved >= 60 * self.settings.checkpoint_minutes
+        values = [total.item(), float(self._wants_stop()), float(due)]
+        flags = torch.tensor(values, dtype=torch.float64, device=self.device)
         torch.distributed.all_reduce(flags)
         summed, stop, save = flags.tolist()
         return summed / supervised, stop > 0, save > 0
@@ -140,7 +134,7 @@ class Worker:
         return sum(supervised[index] for index in self.schedule.conversations(step))
 
     def _update(self, step: int, loss: float) -> StepNumbers:
-        """Does the optimiser step.
+        """Does the optimiser step; returns what the step did over all processes.
 
         Raises:
             StudyError: the loss or the gradient is not finite; names the conversations. Or the
@@ -154,25 +148,18 @@ class Worker:
         norm = float(self.engine.get_global_grad_norm() or 0.0)
         self._check_finite(step, norm, "gradient norm")
         self._check_moving(step, loss, norm)
-        return self._numbers(step, loss, norm, rate)
-
-    def _numbers(self, step: int, loss: float, norm: float, rate: float) -> StepNumbers:
-        """Returns what the step did over all processes."""
         shares = self.schedule.sequences(step)
         lengths = [self.schedule.tokens(sequence) for share in shares for sequence in share]
-        padded = sum(max(1, filled(length, self.attention)) for length in lengths)
-        chosen = self.schedule.conversations(step)
         full, shared = self.tokens.lengths, self.schedule.prefixes
-        pairs = sum(full[index] ** 2 - shared[index] ** 2 for index in chosen)
         return StepNumbers(
             step=step + 1,
             loss=loss,
             grad_norm=norm,
             learning_rate=rate,
-            padded=padded,
+            padded=sum(max(1, filled(length, self.attention)) for length in lengths),
             real=sum(lengths),
             supervised=self._supervised(step),
-            pairs=pairs,
+            pairs=sum(full[n] ** 2 - shared[n] ** 2 for n in self.schedule.conversations(step)),
         )
 
     def _check_finite(self, step: int, value: float, what: str) -> None:
@@ -198,10 +185,6 @@ class Worker:
             return True
         late = self.job.deadline is not None and time.time() > self.job.deadline
         return self.rank == 0 and (late or self.job.stop_file.exists())
-
-    def _wants_save(self, saved: float) -> bool:
-        minutes = (time.monotonic() - saved) / 60
-        return self.rank == 0 and minutes >= self.settings.checkpoint_minutes
 
     def _check_space(self) -> None:
         if self.rank == 0:
@@ -267,30 +250,19 @@ def main() -> int:
     first = os.environ["RANK"] == "0"
     try:
         start_processes()
-        if first:
-            with sole_writer(job):
-                _train(job)
-        else:
-            _train(job)
+        with sole_writer(job) if first else nullcontext():
+            worker = Worker(job)
+            for number in STOP_SIGNALS:
+                signal.signal(number, worker.note_signal)
+            finished = worker.run()
+            if first:
+                report(job.events, "finished" if finished else "interrupted")
     except StudyError as error:
         print(f"process {os.environ['RANK']}: {error.render()}", file=sys.stderr)
         report(job.events, "failed", what=error.what, where=error.where, fix=error.fix)
         return 1
     torch.distributed.destroy_process_group()
     return 0
-
-
-def _train(job: TrainingJob) -> None:
-    worker = Worker(job)
-
-    def note_signal(number: int, frame: FrameType | None) -> None:
-        worker.signalled = True
-
-    for number in STOP_SIGNALS:
-        signal.signal(number, note_signal)
-    finished = worker.run()
-    if worker.rank == 0:
-        report(job.events, "finished" if finished else "interrupted")
 
 
 if __name__ == "__main__":

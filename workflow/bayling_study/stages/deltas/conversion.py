@@ -1,4 +1,4 @@
-"""Makes a delta: target minus base for every tensor, with a manifest that proves the way back."""
+"""Makes a delta, with a manifest that proves the way back, and restores a target from one."""
 
 from dataclasses import asdict
 from math import prod
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from bayling_study.config.rehearsal import WARNING, rehearsed_at
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import atomic_directory, write_json
+from bayling_study.core.files import atomic_directory, read_json, write_json
+from bayling_study.shared.checkpoints.loading import check_weights
 from bayling_study.shared.checkpoints.reading import Checkpoint, open_checkpoint
 from bayling_study.shared.checkpoints.shards import copy_companions, tensor_hash, write_shards
 from bayling_study.stages.deltas import arithmetic
@@ -34,9 +35,7 @@ def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[
     """Writes the delta folder; it appears whole or not at all.
 
     ``base`` and ``target`` are checkpoints in the hub's format, ``kind`` a key of ``DTYPES``.
-
-    Returns:
-        tensors, elements, elements that the way back changes, and by how much at most.
+    Returns tensors, elements, elements that the way back changes, and by how much at most.
 
     Raises:
         StudyError: the two do not fit together, or the type is too narrow for a difference.
@@ -75,6 +74,50 @@ def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[
         write_json(folder / MANIFEST, {"format": 1, "dtype": kind, "tensors": tensors})
         _write_card(folder, base.name, facts)
     return facts
+
+
+def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
+    """Writes base plus delta as an ordinary checkpoint; it appears whole or not at all.
+
+    A delta of our own carries hashes: base and delta must be the ones it was made from and with,
+    and a target that can be restored exactly must come back so. A released delta has none: names
+    and shapes are checked, and its target has the delta's own type, as with the authors' script.
+    Returns the number of tensors, and of those verified by a hash.
+
+    Raises:
+        StudyError: the two do not fit together, a hash differs, or sums are no numbers.
+    """
+    before, change = open_checkpoint(base), open_checkpoint(delta)
+    check_fit(before, change)
+    manifest = delta / MANIFEST
+    known = dict(read_json(manifest)["tensors"]) if manifest.exists() else {}
+    entries = change.entries
+    dtypes = {
+        name: DTYPES[known[name]["dtype"]] if known else entry.dtype
+        for name, entry in entries.items()
+    }
+
+    def target(name: str) -> Tensor:
+        own, stored = before.entries[name].read(), entries[name].read()
+        for kind, tensor, where in (("base", own, base), ("delta", stored, delta)):
+            if known and tensor_hash(tensor) != known[name][kind]:
+                what = (
+                    f"the tensor {name!r} of the {kind} is not the one that the delta was made with"
+                )
+                fix = "give the same base in the same files, or fetch the delta again"
+                raise StudyError(what, where=where, fix=fix)
+        return arithmetic.restored(arithmetic.grown(own, stored.shape[0]), stored, dtypes[name])
+
+    with atomic_directory(out) as folder:
+        hashes = write_shards(change, dtypes, target, folder)
+        exact = [name for name, row in known.items() if not row["inexact"]]
+        for name in exact:
+            if hashes[name] != known[name]["target"]:
+                raise StudyError(f"the tensor {name!r} was not restored exactly", where=delta)
+        copy_companions(delta, folder)
+        fix = "give the base that the delta was made from, or fetch both again"
+        check_weights(folder, delta, fix)
+    return {"tensors": float(len(entries)), "verified": float(len(exact))}
 
 
 def _write_card(folder: Path, base: str, facts: dict[str, float]) -> None:
