@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from sentencepiece import SentencePieceProcessor
 
+from bayling_study.config import load_config
 from bayling_study.config.study import DownloadSection
 from bayling_study.config.suites import ConstrainedSuite, ExamsSuite, Wmt22Suite
 from bayling_study.config.systems import PublishedSystem
+from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
 from bayling_study.stages.download.__main__ import ensure
 from bayling_study.stages.generation.outputs import PromptSet
@@ -19,7 +21,9 @@ from bayling_study.stages.generation.released import configured_items
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.__main__ import builder
 from bayling_study.stages.prompts.harness import expanded
+from helpers import ROOT
 from helpers.upstream.fetching import SMALL, fetch, harness_suites, study
+from helpers.upstream.hub import TOKEN
 from helpers.upstream.release import SEGMENTS, segments
 from helpers.upstream.sacrebleu_cache import fill
 from helpers.upstream.server import Upstreams
@@ -63,6 +67,20 @@ def test_flores_has_every_language(upstreams: Upstreams, out: Path) -> None:
     prompts = builder("flores")("flores", suite, PromptContext(1, None, {"flores-101": out}))
     counts = Counter(prompt.item for prompt in prompts)
     assert len(counts) == 402 and set(counts.values()) == {3}
+
+
+def test_flores_plus_needs_its_terms_accepted(
+    upstreams: Upstreams, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(ROOT / "config" / "examples" / "released-tests.yaml")
+    row = Layout(config).row("flores-plus").model_copy(update={"first": 3})
+    with pytest.raises(StudyError, match="is gated and no accepted token was found"):
+        ensure(row, out, DownloadSection(retries=0), SMALL)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    ensure(row, out, DownloadSection(retries=0), SMALL)
+    suite = config.suites["flores"]
+    prompts = builder("flores")("flores", suite, PromptContext(1, None, {"flores-plus": out}))
+    assert len(prompts) == 3 * len({prompt.item for prompt in prompts}) == 3 * 22
 
 
 def test_the_model_of_spbleu_cuts_a_text(upstreams: Upstreams, out: Path) -> None:
