@@ -31,8 +31,8 @@ WEIGHTS = (".safetensors", ".bin", ".ckpt")
 
 
 @pytest.fixture(scope="module")
-def upstreams() -> Iterator[Upstreams]:
-    with upstream() as running:
+def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstreams]:
+    with upstream(tmp_path_factory.mktemp("upstream")) as running:
         yield running
 
 

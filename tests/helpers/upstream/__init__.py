@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from helpers.upstream.hub import Hub
 from helpers.upstream.places import repositories, web
+from helpers.upstream.sacrebleu_cache import fill
 from helpers.upstream.server import Upstreams, running
 
 
 @contextmanager
-def upstream() -> Iterator[Upstreams]:
-    """Serves all upstreams while the block runs."""
+def upstream(folder: Path) -> Iterator[Upstreams]:
+    """Serves all upstreams while the block runs; ``folder`` gets what cannot be served."""
     with running(web(), Hub(repositories())) as upstreams:
+        upstreams.sacrebleu = fill(folder / "sacrebleu")
         yield upstreams
 
 

@@ -6,7 +6,6 @@ import re
 
 import pyarrow as pa
 
-from bayling_study.core.languages.flores import flores_languages
 from helpers.interactive_corpus import NOUNS
 from helpers.upstream.packing import (
     Files,
@@ -14,7 +13,6 @@ from helpers.upstream.packing import (
     json_array,
     json_lines,
     parquet,
-    tar_gz,
     text_of,
     zipped,
 )
@@ -174,18 +172,3 @@ def cc_cedict() -> bytes:
     lines += [f"{city[2]} {city[2]} [di4 ming2] /{city[0]} (city)/" for city in PLACES]
     lines += ["傳統 传统 [chuan2 tong3] /tradition/traditional/", "卅 卅 [sa4] /thirty/"]
     return gzipped("".join(f"{line}\r\n" for line in lines).encode())
-
-
-def flores_101() -> bytes:
-    """A file a language and split, tables of what each sentence is about, and a README."""
-    files = {"README": b"FLORES-101\n"}
-    for split, count in (("dev", 8), ("devtest", 9)):
-        rows = (f"https://en.wikinews.org/wiki/{n}\tnews\tlaw\tno\tno" for n in range(count))
-        table = text_of(["URL\tdomain\ttopic\thas_image\thas_hyperlink", *rows])
-        files[f"metadata_{split}.tsv"] = table
-        for language in flores_languages():
-            texts = [text for _, text in pairs(language.code, count)]
-            if language.code == "en":
-                texts = [english for english, _ in pairs("de", count)]
-            files[f"{split}/{language.flores101}.{split}"] = text_of(texts)
-    return tar_gz(files, "flores101_dataset")

@@ -97,10 +97,9 @@ def _files(source: str) -> Files:
         files["tokenizer.model"] = sentence_pieces()
     shards = [f"{number:05}-of-00002" for number in (1, 2)]
     index = json.dumps({"metadata": {"total_size": 13476839424}, "weight_map": {}}).encode()
-    if not source.startswith("bayling"):
-        files |= {f"model-{shard}.safetensors": NO_WEIGHTS for shard in shards}
-        files["model.safetensors.index.json"] = index
-    if not source.startswith("llama-3"):
+    files |= {f"model-{shard}.safetensors": NO_WEIGHTS for shard in shards}
+    files["model.safetensors.index.json"] = index
+    if source in ("llama-7b", "llama-13b", *CHATS) and "llama-3" not in source:
         files |= {f"pytorch_model-{shard}.bin": NO_WEIGHTS for shard in shards}
         files["pytorch_model.bin.index.json"] = index
     return files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from helpers.upstream import forms, models, release, suites
+from helpers.upstream import flores, forms, models, release, suites
 from helpers.upstream.hub import PARQUET, Repository
 from helpers.upstream.packing import Files
 from helpers.upstream.server import Content
@@ -30,7 +30,7 @@ def web() -> dict[str, Content]:
         "https://github.com/microsoft/AGIEval/archive/3680910.tar.gz": release.agieval,
         "https://www.mdbg.net/chinese/export/cedict/cedict_1_0_ts_utf-8_mdbg.txt.gz":
             forms.cc_cedict,
-        f"{FACEBOOK}/flores101/dataset/flores101_dataset.tar.gz": forms.flores_101,
+        f"{FACEBOOK}/flores101/dataset/flores101_dataset.tar.gz": flores.flores_101,
         f"{FACEBOOK}/fairseq/models/flores/sacrebleu_tokenizer_spm.model": models.sentence_pieces,
     }  # fmt: skip
     for language in ("de", "zh"):
@@ -57,6 +57,9 @@ def repositories() -> dict[str, Repository]:
     for size, (first, commit) in BELLE.items():
         files = {f"Belle_open_source_{size}.json": forms.belle(first), "README.md": b""}
         found[f"datasets/BelleGroup/train_{size}_CN"] = Repository({"main": files}, pinned=commit)
+    found["datasets/openlanguagedata/flores_plus"] = Repository(
+        {"main": flores.flores_plus()}, gated=True
+    )
     for name in suites.SETS:
         branches = {"main": {"README.md": b""}, PARQUET: suites.converted(name)}
         found[f"datasets/{name}"] = Repository(branches)

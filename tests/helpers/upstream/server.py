@@ -18,12 +18,16 @@ Content = bytes | Callable[[], bytes]
 
 @dataclass
 class Upstreams:
-    """Files of web servers by address, the hub's repositories, and what was asked for."""
+    """Files of web servers by address, the hub's repositories, and what was asked for.
+
+    ``sacrebleu`` is the filled folder that stands for what it downloads itself.
+    """
 
     web: dict[str, Content]
     hub: Hub
     site: Site = field(default_factory=Site)
     asked: list[str] = field(default_factory=list)
+    sacrebleu: Path = Path()
 
     @property
     def endpoint(self) -> str:
@@ -45,7 +49,7 @@ class Upstreams:
         account = {"HF_TOKEN": "", "HF_HUB_OFFLINE": "0"}
         return {
             **account, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(home),
-            "NO_PROXY": here, "no_proxy": here,
+            "SACREBLEU": str(self.sacrebleu), "NO_PROXY": here, "no_proxy": here,
         }  # fmt: skip
 
     def content(self, path: str) -> bytes | None:

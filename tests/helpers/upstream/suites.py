@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import pyarrow as pa
-from lm_eval.tasks._yaml_loader import load_yaml
 
 from bayling_study.shared.harness_tasks import definitions
 from helpers.upstream.packing import Files, parquet
@@ -159,6 +158,8 @@ SETS: dict[str, Set] = {
 @cache
 def configurations(folder: str) -> tuple[str, ...]:
     """Returns the configurations that the tasks in a folder of the harness name."""
+    from lm_eval.tasks._yaml_loader import load_yaml  # slow
+
     found: dict[str, None] = {}
     for path in definitions(folder).values():
         values = load_yaml(path, resolve_func=False)
