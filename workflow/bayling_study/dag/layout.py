@@ -12,7 +12,14 @@ from bayling_study.config.checks import evaluated
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.config.sources import NAMED_BY
-from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
+from bayling_study.config.suites import (
+    FileSuite,
+    FloresSuite,
+    InteractiveSuite,
+    JudgedSuite,
+    TranslationSuite,
+    Wmt22Suite,
+)
 from bayling_study.config.systems import (
     DeltaSystem,
     EndpointSystem,
@@ -28,6 +35,8 @@ from bayling_study.shared.sources.table import SourceRow, known_sources, row_has
 
 MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
 DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
+ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
+"""Suites whose prompts have one turn and ask for the translation of a single segment."""
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -199,11 +208,8 @@ class Layout:
         return [self.row(source) for source in self.used_sources() if source not in there]
 
     def shared_records(self) -> list[Path]:
-        """Returns the run records of the jobs whose outputs all studies share.
-
-        They lie with those outputs: a study that finds a download in place
-        reports the run that made it.
-        """
+        """Returns the run records of the jobs whose outputs all studies share, and lie with them:
+        a study that finds a download in place reports the run that made it."""
         made = [self.download(source) for source in self.used_sources()]
         made += dict.fromkeys(self.foundation(name) for name in self.names(FoundationSystem))
         runs = self.resources / "runs"

@@ -3,21 +3,13 @@
 from functools import cache
 from pathlib import Path
 
-from bayling_study.config.suites import (
-    FileSuite,
-    FloresSuite,
-    InteractiveSuite,
-    TranslationSuite,
-    Wmt22Suite,
-)
+from bayling_study.config.suites import InteractiveSuite, TranslationSuite
 from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import TunedSystem
 from bayling_study.core.records import stream_prompts
 from bayling_study.dag.chain import mixture_tokens
-from bayling_study.dag.layout import Layout
+from bayling_study.dag.layout import ONE_TURN, Layout
 
-ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
-"""Suites whose prompts have one turn: to count their lines is enough."""
 FILLED = 0.68
 """Tokens of a conversation per token that its recipe may have, before they are counted: measured
 with the embedded study."""
@@ -77,5 +69,5 @@ def _lines(path: Path, _: float) -> int:
 
 @cache
 def _turns(path: Path, _: float) -> int:
-    """Returns the turns of all prompts of a file that stands as it is since that time."""
+    """Returns the turns of all its prompts."""
     return sum(len(prompt.turns) for prompt in stream_prompts(path))
