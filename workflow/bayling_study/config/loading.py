@@ -91,23 +91,13 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns values laid over those of the files that their key ``extends`` names.
-
-    A value of ``null`` takes back what lies below: an entry goes, a key has its default.
-
-    Raises:
-        StudyError: a file is absent, is no config, or extends itself.
-    """
-    return _without_null(with_extended(values))
-
-
 def with_extended(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Lays values over the files that they extend; ``null`` still stands for what it takes back.
+    """Lays values over the files that they extend; ``null`` still stands for what it takes back:
+    an entry goes, a key has its default.
 
-    The paths are relative to the repository's root, wherever a program runs; a
-    later file overrides an earlier one, and may extend others itself (``above`` are the
-    files that led here). A study has no name from what it extends.
+    The paths are relative to the repository's root, wherever a program runs; a later file overrides
+    an earlier one, and may extend others itself (``above`` are the files that led here). A study
+    has no name from what it extends.
 
     Raises:
         StudyError: a file is absent, is no config, or extends itself.
@@ -139,7 +129,7 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
     Raises:
         StudyError: lists every wrong key with the reason and the line to write instead.
     """
-    whole = resolve(values)
+    whole = _without_null(with_extended(values))
     config = _validated(whole, where)
     _refuse_switches(whole, config.model_dump(), where)
     for name, key in SHIPPED.items():  # the working folder may be another workflow's

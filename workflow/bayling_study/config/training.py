@@ -30,16 +30,12 @@ def check_tuning(config: StudyConfig, name: str, key: str) -> None:
             what = f"this key is now called systems.{name}.{moved}; write its value there"
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
     where = f"{key}.{name}.tuning" if own else "tuning"
-    check_adapter(tuning, where)
-    check_curriculum(tuning, where)
+    _check_adapter(tuning, where)
+    _check_curriculum(tuning, where)
 
 
-def check_adapter(tuning: TuningSection, where: str) -> None:
-    """Checks that weights in 4 bits are not to be shared out or moved away.
-
-    Raises:
-        StudyError: DeepSpeed would have to.
-    """
+def _check_adapter(tuning: TuningSection, where: str) -> None:
+    """Checks that DeepSpeed need not share out weights in 4 bits, nor move them away."""
     four_bits = tuning.adapter is not None and tuning.adapter.kind == "qlora"
     if four_bits and tuning.zero_stage == 3:
         what = "ZeRO 3 cannot share out weights in 4 bits"
@@ -49,21 +45,15 @@ def check_adapter(tuning: TuningSection, where: str) -> None:
         raise StudyError(what, where=f"{where}.offload", fix="offload: optimizer")
 
 
-def check_curriculum(tuning: TuningSection, where: str) -> None:
-    """Checks that phases follow each other to the end and that they count conversations.
-
-    Raises:
-        StudyError: they do not.
-    """
+def _check_curriculum(tuning: TuningSection, where: str) -> None:
+    """Checks that phases follow each other to the end and that they count conversations."""
     phases = tuning.curriculum
-    if not phases:
-        return
     ends = [phase.until for phase in phases]
-    if ends != sorted(set(ends)) or ends[-1] != 1.0:
+    if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
         what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
         fix = f"ascending ends, the last one 1.0: curriculum: {_spread(phases)}"
         raise StudyError(what, where=f"{where}.curriculum", fix=fix)
-    if tuning.batch_tokens is not None:
+    if phases and tuning.batch_tokens is not None:
         what = "phases are shares of conversations, so a step must be a number of conversations"
         fix = f"batch: {tuning.batch}, without batch_tokens"
         raise StudyError(what, where=f"{where}.batch_tokens", fix=fix)
