@@ -32,11 +32,8 @@ from bayling_study.core.lookup import require
 
 
 def check_study(config: StudyConfig, where: object) -> None:
-    """Checks the references between the sections of a study that came from the files ``where``.
-
-    Raises:
-        StudyError: names the key, what is wrong and what to write.
-    """
+    """Checks the references between the sections of a study that came from the files ``where``
+    (``StudyError``: the key, what is wrong and what to write)."""
     if not config.systems:
         fix = "systems: {foundation: {kind: foundation, source: smollm2}}"
         raise StudyError("the study has no system", where=f"{where}: systems", fix=fix)

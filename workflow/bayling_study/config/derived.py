@@ -26,12 +26,8 @@ class Derivation(BaseModel):
 
 
 def resolved(mixtures: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns all mixtures with those that name a base made whole.
-
-    Raises:
-        ValueError: a base is unknown or leads back to the mixture, or what is to be
-            dropped is not in it.
-    """
+    """Returns all mixtures with those that name a base made whole (``ValueError`` if a base is
+    unknown or leads back to the mixture, or what is to be dropped is not in it)."""
     return {name: _whole(name, mixtures, ()) for name in mixtures}
 
 

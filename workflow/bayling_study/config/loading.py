@@ -124,11 +124,8 @@ def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyConfig:
-    """Turns plain values into a checked ``StudyConfig``, once what they extend is laid below.
-
-    Raises:
-        StudyError: lists every wrong key with the reason and the line to write instead.
-    """
+    """Turns plain values into a checked ``StudyConfig``, once what they extend is laid below
+    (``StudyError``: every wrong key with the reason and the line to write instead)."""
     whole = _without_null(with_extended(values))
     config = _validated(whole, where)
     _refuse_switches(whole, config.model_dump(), where)
@@ -149,11 +146,7 @@ def _validated(values: Mapping[str, Any], where: object) -> StudyConfig:
 
 
 def _refuse_switches(values: Any, parsed: Any, where: object, key: str = "") -> None:
-    """Refuses ``true`` where a number is meant: it would count as 1.
-
-    Raises:
-        StudyError: names the key.
-    """
+    """Refuses ``true`` where a number is meant: it would count as 1."""
     if isinstance(values, bool) and isinstance(parsed, int | float) and parsed is not values:
         fix = f"{key.rpartition('.')[2]}: {parsed:g}   # or the number that is meant"
         raise StudyError(f"{key} is a number, not {str(values).lower()}", where=where, fix=fix)

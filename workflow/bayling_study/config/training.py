@@ -13,11 +13,8 @@ from bayling_study.core.errors import StudyError
 
 
 def check_tuning(config: StudyConfig, name: str, key: str) -> None:
-    """Checks what a tuned system is trained with: the section ``tuning`` and its own keys.
-
-    Raises:
-        StudyError: names the key, what is wrong and what to write.
-    """
+    """Checks what a tuned system is trained with: the section ``tuning`` and its own keys
+    (``StudyError``: the key, what is wrong and what to write)."""
     own = cast(TunedSystem, config.systems[name]).tuning
     try:
         tuning = config.tuning_of(name)

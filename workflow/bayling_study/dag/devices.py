@@ -76,11 +76,8 @@ def _listing() -> str:
 
 
 def count(wanted: str, there: int) -> int:
-    """Returns how many cards to take; on a machine without any, none.
-
-    Raises:
-        StudyError: the number is none, or the machine has some cards but fewer.
-    """
+    """Returns how many cards to take; on a machine without any, none (``StudyError`` if the number
+    is none, or the machine has some cards but fewer)."""
     if wanted == "all":
         return there
     if not wanted.isdigit():

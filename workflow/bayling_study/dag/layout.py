@@ -216,11 +216,8 @@ class Layout:
         return [runs / folder.parent.name / f"{folder.name}.json" for folder in made]
 
     def check(self) -> None:
-        """Checks that every source and file the configuration names is there.
-
-        Raises:
-            StudyError: names the key, what is missing and what to write.
-        """
+        """Checks that every source and file the configuration names is there (``StudyError``: the
+        key, what is missing and what to write)."""
         check_own(self.config.scoring.metrics, "scoring.metrics")
         known = known_sources(self.config)
         local = self.config.download.local

@@ -33,11 +33,8 @@ def harness_version() -> str:
 
 @cache
 def definitions(folder: str) -> dict[str, Path]:
-    """Returns the harness's task definitions in one of its folders: task to file.
-
-    Raises:
-        StudyError: the harness has no such folder.
-    """
+    """Returns the harness's task definitions in one of its folders, task to file (``StudyError`` if
+    it has no such folder)."""
     from lm_eval.tasks import TaskManager
 
     spec = find_spec("lm_eval")
@@ -170,11 +167,8 @@ def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[
 
 
 def _plain_rows(path: Path) -> list[dict[str, Any]]:
-    """Returns a file's rows, of values that JSON has; prompts would show others in Python's form.
-
-    Raises:
-        StudyError: a row is not an object, or holds bytes, a date or the like.
-    """
+    """Returns a file's rows (``StudyError`` if a value is bytes, a date or the like, which JSON
+    does not have and prompts would show in Python's form)."""
     rows = read_rows(path)
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
@@ -196,11 +190,8 @@ def _foreign(value: Any) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Reads the rows of a Parquet, JSON lines, JSON (a list) or CSV file.
-
-    Raises:
-        StudyError: the file's suffix is none of these, or its content is not.
-    """
+    """Reads the rows of a Parquet, JSON lines, JSON (a list) or CSV file (``StudyError`` if the
+    suffix is none of these, or the content is not)."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return list(parquet.rows(path))

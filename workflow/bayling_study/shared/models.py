@@ -41,11 +41,8 @@ class Loaded:
 
 
 def checkpoint_format(path: Path) -> str:
-    """Tells the format of a checkpoint folder from the files in it.
-
-    Raises:
-        StudyError: it holds no model that can be loaded safely.
-    """
+    """Tells the format of a checkpoint folder from the files in it (``StudyError`` if it holds no
+    model that can be loaded safely)."""
     if not path.is_dir():
         raise StudyError("the checkpoint folder does not exist", where=path)
     if quantised.is_groupwise(path):
@@ -61,11 +58,8 @@ def checkpoint_format(path: Path) -> str:
 
 
 def load(path: Path, section: GenerationSection) -> Loaded:
-    """Loads model and tokenizer from a folder, onto the GPU if there is one.
-
-    Raises:
-        StudyError: the folder's format is unknown or its files do not fit.
-    """
+    """Loads model and tokenizer from a folder, onto the GPU if there is one (``StudyError`` if the
+    format is unknown or the files do not fit)."""
     kind = checkpoint_format(path)
     transformers_logging.disable_progress_bar()  # a bar makes a mess of a job's log
     device = "cuda" if torch.cuda.is_available() else "cpu"

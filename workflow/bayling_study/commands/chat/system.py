@@ -29,11 +29,8 @@ class ChatModel:
 
 
 def chosen(options: Namespace, systems: Sequence[str | None]) -> list[tuple[str, ChatModel]]:
-    """Returns the models that the options choose, each once, with the names that clients use.
-
-    Raises:
-        StudyError: the options contradict each other, or a system cannot be chatted with.
-    """
+    """Returns the models that the options choose, each once, with the names that clients use
+    (``StudyError`` if they contradict each other, or a system cannot be chatted with)."""
     names = list(dict.fromkeys(name or "" for name in systems))
     if options.study_config:
         return [(name, find_system(options.study_config, name)) for name in names]
@@ -45,12 +42,8 @@ def chosen(options: Namespace, systems: Sequence[str | None]) -> list[tuple[str,
 
 
 def find_system(files: Sequence[Path], name: str) -> ChatModel:
-    """Returns a built system of the study that a config and files over it describe.
-
-    Raises:
-        StudyError: there is no such system, it only has released outputs, or it
-            is not built yet (with the command that builds it).
-    """
+    """Returns a built system of the study that a config and files over it describe (``StudyError``
+    if there is none, it only has released outputs, or is not built yet)."""
     config = load_config(*files)
     where = f"{files[0]}: systems"
     layout = Layout(config)

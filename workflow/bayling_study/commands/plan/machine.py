@@ -85,11 +85,8 @@ def this_machine(processes: int | None, host_gib: float | None = None) -> Machin
 
 
 def check_memory(where: Machine, tuning: Tuning) -> None:
-    """Compares a training job with the memory there is, by the rule of the job itself.
-
-    Raises:
-        StudyError: names what is too large and what to change.
-    """
+    """Checks that a training fits the memory there is, by the rule of the job itself
+    (``StudyError``: what is too large, and what to change)."""
     if what := shortfall(tuning.memory, where.budget):
         raise StudyError(
             f"tuning {tuning.system!r} does not fit: {what} ({where.name})",

@@ -67,11 +67,8 @@ def chain_table(chains: Mapping[str, Chain], allowed: int) -> str:
 
 
 def check_attempts(chains: Mapping[str, Chain], allowed: int) -> None:
-    """Compares the jobs that trainings take with those that the study allows.
-
-    Raises:
-        StudyError: a training would end before its last step; says what to write.
-    """
+    """Checks that no training needs more jobs than the study allows (``StudyError``: it would end
+    before its last step; what to write)."""
     for name, one in chains.items():
         if one.jobs > allowed:
             raise StudyError(

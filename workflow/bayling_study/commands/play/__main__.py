@@ -31,11 +31,7 @@ COMMAND_LINE = cli.command(
 
 
 def main() -> None:
-    """Loads the systems and serves the page until the process is ended.
-
-    Raises:
-        StudyError: a system cannot be talked to, or there are too few or too many.
-    """
+    """Loads the systems, two or more, and serves the page until the process is ended."""
     options = COMMAND_LINE.parse_args()
     models = chosen(options, options.systems)
     if not 2 <= len(models) <= MOST:

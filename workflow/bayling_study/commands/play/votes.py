@@ -55,22 +55,14 @@ class Votes:
         self.folder = self.study / "ranking" / self.suite
 
     def check(self) -> None:
-        """Checks that votes which are there already are of the same models.
-
-        Raises:
-            StudyError: a model was made anew since.
-        """
+        """Checks (``StudyError``) that no model was made anew since the votes that are there."""
         path = self.folder / "key.json"
         if path.exists() and read_json(path).get("models") != dict(self.models):
             what = "the votes there are of other models of these names"
             raise StudyError(what, where=self.folder, fix=f"mv {self.folder} {self.folder}-before")
 
     def add(self, vote: Vote) -> list[Score]:
-        """Adds a vote; returns the scores of all votes.
-
-        Raises:
-            StudyError: the vote does not fit the models.
-        """
+        """Adds a vote (``StudyError`` if it does not fit the models); returns all votes' scores."""
         complete = [len(answers) == len(vote.turns) for answers in vote.answers]
         if sorted(vote.order) != sorted(self.models) or complete != [True] * len(self.models):
             raise StudyError("each system's answer to each turn is needed", where="order, answers")

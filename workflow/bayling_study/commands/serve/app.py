@@ -66,12 +66,8 @@ def _served(answerers: Answerers, name: str) -> str:
 
 
 def asked_for(answerers: Answerers, body: bytes) -> tuple[str, Question, ChatRequest]:
-    """Returns the model's name, the question and the request.
-
-    Raises:
-        StudyError: the request is wrong, or it does not fit the model.
-        NotServedError: another model is asked for.
-    """
+    """Returns the model's name, the question and the request (``StudyError`` if that is wrong, does
+    not fit the model, or asks for another: ``NotServedError``)."""
     asked = parse(body, ChatRequest)
     name = _served(answerers, asked.model or next(iter(answerers)))
     return name, answerers[name].accept(asked.question()), asked

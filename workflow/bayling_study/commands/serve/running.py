@@ -13,11 +13,8 @@ PORT = cli.number("port to listen on", default=8000)
 
 
 def serve(port: int, application: Callable[[], Starlette], greeting: str) -> None:
-    """Serves an application, which is made once the port is claimed, and then says so.
-
-    Raises:
-        StudyError: the port is no port, or another program has it.
-    """
+    """Serves an application, which is made once the port is claimed (``StudyError`` if it is no
+    port, or another program has it), and then says so."""
     with claimed(port) as listener:
         app = application()
         listener.listen()
