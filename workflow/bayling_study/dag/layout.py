@@ -20,6 +20,7 @@ from bayling_study.config.suites import (
     TranslationSuite,
     Wmt22Suite,
 )
+from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import (
     DeltaSystem,
     EndpointSystem,
@@ -95,6 +96,10 @@ class Layout:
     def instructions(self, system: str) -> Path:
         """Returns the folder of the training set of a tuned system."""
         return self.study / "synthesis" / self.system(system, TunedSystem).mixture
+
+    def mixture(self, system: str) -> Mixture:
+        """Returns what the training set of a tuned system is mixed from."""
+        return self.config.synthesis.mixtures[self.system(system, TunedSystem).mixture]
 
     def deltas(self) -> list[Path]:
         """Returns the folders of tuned systems as differences to their bases."""

@@ -48,15 +48,7 @@ class ParallelSegment(NamedTuple):
 
 
 class Term(NamedTuple):
-    """A word or name and its translation.
-
-    Attributes:
-        source: id of the upstream source.
-        lang_a: code of the pivot language.
-        lang_b: code of the other language.
-        term_a: in ``lang_a``.
-        term_b: in ``lang_b``.
-    """
+    """A word or name in the pivot language (a) and in another one, as in ``ParallelSegment``."""
 
     source: str
     lang_a: str

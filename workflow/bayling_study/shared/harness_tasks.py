@@ -21,7 +21,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.lookup import look_up
 
-SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
+SPLITS = ("fewshot_split", "training_split", "validation_split", "test_split")
+"""Keys of a task for its splits, in the order in which the harness looks for examples in them."""
 UNNAMED = "default"
 """The hub's name for the only configuration of a data set."""
 
@@ -136,7 +137,7 @@ def _rows(config: dict[str, Any], suite: HarnessSuite, root: Path) -> dict[str, 
     from datasets import Dataset
 
     shown = "test_split" if config.get("test_split") else "validation_split"
-    examples = [] if not suite.num_fewshot else [_example_split(config)]
+    examples = [key for key in SPLITS if config.get(key)][:1] if suite.num_fewshot else []
     fewshot = config.get("fewshot_config")
     if not suite.num_fewshot and isinstance(fewshot, dict):
         config["fewshot_config"] = {k: v for k, v in fewshot.items() if k != "split"}
@@ -148,12 +149,6 @@ def _rows(config: dict[str, Any], suite: HarnessSuite, root: Path) -> dict[str, 
         split: Dataset.from_list(_read_split(root, suite.files, name, split))
         for split in dict.fromkeys(filter(None, wanted.values()))
     }
-
-
-def _example_split(config: dict[str, Any]) -> str:
-    """Returns the key of the split that the harness takes examples from."""
-    order = ("fewshot_split", "training_split", "validation_split", "test_split")
-    return next(key for key in order if config.get(key))
 
 
 def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +36,6 @@ class Vote(Strict):
         return SheetRow(prompt, self.order, self.answers, ranks)
 
 
-@dataclass
 class Votes:
     """The votes on some models of a study, in its folder ``ranking``.
 
@@ -45,14 +43,11 @@ class Votes:
     ``seed`` is of the resampling.
     """
 
-    study: Path
-    models: Mapping[str, str]
-    seed: int
-    _turn: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.suite = "-".join(["play", *sorted(self.models)])  # whatever the order of systems
-        self.folder = self.study / "ranking" / self.suite
+    def __init__(self, study: Path, models: Mapping[str, str], seed: int) -> None:
+        self.study, self.models, self.seed = study, models, seed
+        self.suite = "-".join(["play", *sorted(models)])  # whatever the order of systems
+        self.folder = study / "ranking" / self.suite
+        self._turn = threading.Lock()
 
     def check(self) -> None:
         """Checks (``StudyError``) that no model was made anew since the votes that are there."""

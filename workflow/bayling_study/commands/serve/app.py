@@ -134,11 +134,7 @@ def _event(value: dict[str, Any]) -> str:
 
 def _usage(question: Question) -> dict[str, int]:
     prompt, answer = len(question.ids), question.tokens
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": answer,
-        "total_tokens": prompt + answer,
-    }
+    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
 
 def _told(status: int, message: str) -> dict[str, Any]:
