@@ -57,13 +57,8 @@ def definitions(folder: str) -> dict[str, Path]:
 def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
     """Returns a harness task (``lm_eval.api.task.ConfigurableTask``) over fetched rows.
 
-    Args:
-        name: the task's name in the harness.
-        suite: gives the folder of definitions, the place of rows and the number of examples.
-        root: folder of the source's files.
-
-    Raises:
-        StudyError: the harness has no such task, or the source lacks the rows.
+    The suite gives the folder of definitions, the place of rows below the source's ``root`` and the
+    number of examples (``StudyError`` if there is no such task, or the source lacks the rows).
     """
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.tasks._yaml_loader import load_yaml
@@ -90,9 +85,7 @@ def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
 def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
     """Returns a harness task over the study's own questions.
 
-    Args:
-        name: what the harness calls it.
-        rows: questions with ``text``, ``choices`` and ``gold`` (position of the right choice).
+    Each has ``text``, ``choices`` and ``gold`` (position of the right choice).
     """
     from datasets import Dataset
     from lm_eval.api.task import ConfigurableTask
