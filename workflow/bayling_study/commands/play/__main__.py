@@ -10,9 +10,8 @@ from starlette.applications import Starlette
 from bayling_study.commands.chat.system import chosen, loaded
 from bayling_study.commands.play.page import about, routes
 from bayling_study.commands.play.votes import Votes
-from bayling_study.commands.serve.app import application
+from bayling_study.commands.serve.app import PORT, application, serve
 from bayling_study.commands.serve.guard import LOOPBACK
-from bayling_study.commands.serve.running import PORT, serve
 from bayling_study.config import load_config
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError

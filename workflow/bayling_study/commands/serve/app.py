@@ -1,11 +1,13 @@
-"""The addresses of the server, and answers and errors in OpenAI's forms."""
+"""The server on the loopback address: what it answers, with errors, in OpenAI's forms."""
 
 import json
 import time
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,10 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.commands.chat.writing import Question
-from bayling_study.commands.serve.guard import guards
+from bayling_study.commands.serve.guard import claimed, guards
 from bayling_study.commands.serve.request import ChatRequest, parse
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 
+PORT = cli.number("port to listen on", default=8000)
 Answerers = Mapping[str, Answerer]
 """Models by the names that clients know them by; the first answers who names none."""
 
@@ -148,3 +152,17 @@ def _refused(request: Request, error: StudyError) -> Response:
 
 def _error(status: int, message: str) -> Response:
     return JSONResponse(_told(status, message), status_code=status)
+
+
+def serve(port: int, application: Callable[[], Starlette], greeting: str) -> None:
+    """Serves an application, which is made once the port is claimed (``StudyError`` if it is no
+    port, or another program has it), and then says so."""
+    with claimed(port) as listener:
+        app = application()
+        listener.listen()
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        with suppress(KeyboardInterrupt):  # the way to end it
+            print(greeting, flush=True)
+            server.run(sockets=[listener])
