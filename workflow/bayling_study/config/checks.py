@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.config.lowcost import Phase
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.config.suites import (
@@ -214,21 +213,16 @@ def _check_curriculum(tuning: TuningSection, where: str) -> None:
     ends = [phase.until for phase in phases]
     if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
         what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
-        fix = f"ascending ends, the last one 1.0: curriculum: {_spread(phases)}"
+        even = ", ".join(
+            f"{{until: {number / len(phases):.3g}, non_english: {phase.non_english:g}}}"
+            for number, phase in enumerate(phases, 1)
+        )
+        fix = f"ascending ends, the last one 1.0: curriculum: [{even}]"
         raise StudyError(what, where=f"{where}.curriculum", fix=fix)
     if phases and tuning.batch_tokens is not None:
         what = "phases are shares of conversations, so a step must be a number of conversations"
         fix = f"batch: {tuning.batch}, without batch_tokens"
         raise StudyError(what, where=f"{where}.batch_tokens", fix=fix)
-
-
-def _spread(phases: list[Phase]) -> str:
-    """Returns the phases' shares in their order with even ends, as YAML."""
-    parts = [
-        f"{{until: {number / len(phases):.3g}, non_english: {phase.non_english:g}}}"
-        for number, phase in enumerate(phases, 1)
-    ]
-    return f"[{', '.join(parts)}]"
 
 
 def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]) -> None:

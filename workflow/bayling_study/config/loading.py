@@ -31,10 +31,8 @@ SHIPPED = {"download": "manifest", "report": "published", "environments": "comet
 def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyConfig:
     """Reads one or more YAML files, later ones overriding earlier ones key by key.
 
-    The first is a study and named after its file, unless it neither names nor extends one:
-    then all are laid over the embedded study.
-
-    ``given`` overrides them (Snakemake's ``--config``).
+    The first is a study and named after its file, unless it neither names nor extends one: then all
+    are laid over the embedded study. ``given`` overrides them (Snakemake's ``--config``).
 
     Raises:
         StudyError: a file is absent or not YAML, or the merged values do not pass.

@@ -8,6 +8,7 @@ from pathlib import Path
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.loading import study_name
 from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
@@ -67,10 +68,9 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
 
 
 def build_command(files: Sequence[Path]) -> str:
-    """Returns the ``make`` call that builds a study; it calls the default one ``embedded``."""
-    name = "embedded" if files[0].name == "config.yaml" else files[0].stem
+    """Returns the ``make`` call that builds a study."""
     extra = f' CONFIG="{" ".join(map(str, files[1:]))}"' if files[1:] else ""
-    return f"make study STUDY={name}{extra}"
+    return f"make study STUDY={study_name(files[0])}{extra}"
 
 
 def loaded(

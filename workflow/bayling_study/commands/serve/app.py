@@ -49,16 +49,22 @@ def application(
     def model(request: Request) -> Response:
         return JSONResponse(entry(_served(answerers, request.path_params["name"])))
 
-    async def chat(request: Request) -> Response:
-        return await run_in_threadpool(_chat, answerers, await request.body())
-
     routes = [
         Route("/v1/models", models),
         Route("/v1/models/{name}", model),
-        Route("/v1/chat/completions", chat, methods=["POST"]),
+        posted("/v1/chat/completions", lambda body: _chat(answerers, body)),
     ]
     told: dict[Any, Any] = {StudyError: _refused}
     return Starlette(routes=[*routes, *more], middleware=guards(cors), exception_handlers=told)
+
+
+def posted(path: str, answer: Callable[[bytes], Response]) -> Route:
+    """Returns the route of an address that is asked with a body, answered in a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(answer, await request.body())
+
+    return Route(path, endpoint, methods=["POST"])
 
 
 def _served(answerers: Answerers, name: str) -> str:
