@@ -235,8 +235,6 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         _check_directions(suite.directions, _languages(config), f"{key}.directions")
     if isinstance(suite, TranslationSuite | Wmt22Suite):
         _check_zero_shot(suite, config, f"{key}.zero_shot")
-    if isinstance(suite, FloresSuite):
-        _check_flores(suite, key)
     if isinstance(suite, FileSuite):
         if suite.files.startswith("/") or ".." in suite.files.split("/"):
             what = f"{suite.files!r} leaves the source"
@@ -252,10 +250,11 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     if isinstance(suite, QuestionsSuite) and suite.collection == "capitals":
         for code in suite.languages:
             conditions.locale(code, f"{key}.languages")
-    for field, kind, known in _released(suite):
+    for field, kind, known in _listed(suite):
         for item in getattr(suite, field):
-            require(f"released {kind}", item, known, f"{key}.{field}")
-    for field in ("directions", "tasks", "opponents", "parts"):
+            require(kind, item, known, f"{key}.{field}")
+        conditions.distinct(getattr(suite, field), f"{key}.{field}")
+    for field in ("directions", "tasks", "opponents", "parts", "languages"):
         conditions.distinct(getattr(suite, field, ()), f"{key}.{field}")
 
 
@@ -279,21 +278,16 @@ def evaluated(config: StudyConfig) -> list[str]:
     return [name for name, system in config.systems.items() if getattr(system, "evaluated", True)]
 
 
-def _check_flores(suite: FloresSuite, key: str) -> None:
-    known = [language.code for language in flores_languages()]
-    for field in ("pivots", "languages"):
-        for code in getattr(suite, field):
-            require("FLORES-101 language", code, known, f"{key}.{field}")
-        conditions.distinct(getattr(suite, field), f"{key}.{field}")
-
-
-def _released(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
-    """Returns which field of a suite may hold which items, where a release decides."""
+def _listed(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
+    """Returns fields of a suite, what their items are called and which there are: in a release."""
+    if isinstance(suite, FloresSuite):
+        codes = [language.code for language in flores_languages()]
+        return [(field, "FLORES-101 language", codes) for field in ("pivots", "languages")]
     if isinstance(suite, Wmt22Suite):
-        return [("directions", "direction", names.WMT22_DIRECTIONS)]
+        return [("directions", "released direction", names.WMT22_DIRECTIONS)]
     if isinstance(suite, ConstrainedSuite):
-        return [("directions", "direction", names.CONSTRAINED_DIRECTIONS)]
-    return [("tasks", "exam", EXAM_TASKS)] if isinstance(suite, ExamsSuite) else []
+        return [("directions", "released direction", names.CONSTRAINED_DIRECTIONS)]
+    return [("tasks", "released exam", EXAM_TASKS)] if isinstance(suite, ExamsSuite) else []
 
 
 def _check_zero_shot(suite: TranslationSuite | Wmt22Suite, config: StudyConfig, key: str) -> None:
