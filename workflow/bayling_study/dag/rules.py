@@ -73,7 +73,7 @@ class Dag:
         # By which profiles mark jobs in a scheduler's queue and find scripts.
         os.environ |= {"BAYLING_STUDY": found.study.name, "BAYLING_ROOT": str(ROOT.parent)}
         if not (workflow.remote_exec or {"--rerun-triggers", "--lint", "--unlock"} & {*sys.argv}):
-            mark_outdated(dag.layout.study, dag)
+            mark_outdated(dag.layout.study, dag.settings, dag.code)
         return dag
 
     def start(self) -> None:
