@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bayling_study.commands.plan.disk import BIGGER, Need, check_disk, existing
+from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.preflight import storage
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import reachable
@@ -25,12 +26,12 @@ def here(dag: Dag) -> Iterator[Outcome]:
     yield disk(dag, planned)
     yield from quota(dag, planned)
     yield tracking(dag)
-    missing = dag.layout.missing_sources()
-    yield from gates(missing)
+    yield from gates(dag.layout.missing_sources())
+    missing = [one for one in downloads(dag.layout) if one.state == "missing"]
     if not missing:
         yield ok("downloads", "all sources are present")
     for url in addresses(dag):
-        if not reachable(url):
+        if missing and not reachable(url):
             fix = "run make fetch where there is a network, or download.mirrors / download.local"
             yield failed("downloads", f"cannot reach {urlsplit(url).hostname} from here", fix)
 
@@ -50,7 +51,8 @@ def gates(missing: Sequence[SourceRow]) -> Iterator[Outcome]:
 
 def addresses(dag: Dag) -> list[str]:
     """Returns one URL for each host that the study downloads from."""
-    urls = (row.location for row in dag.layout.missing_sources() if "://" in row.location)
+    rows = (one.row for one in downloads(dag.layout) if one.state == "missing")
+    urls = (row.location for row in rows if "://" in row.location)
     return list({urlsplit(url).hostname: url for url in urls}.values())
 
 
