@@ -104,6 +104,7 @@ MISTAKES = [
     ("suites.exams", {"kind": "exams", "tasks": ["sat-maths"]}, ["write 'sat-math' instead"]),
     ("suites.cap", CAPITALS | {"languages": ["en", "umb"]}, ["suites.cap.languages", "'umb'"]),
     ("suites.cap", CAPITALS | {"languages": ["german"]}, ["suites.cap.languages", "'german'"]),
+    ("suites.cap", CAPITALS | {"languages": ["en", "en"]}, ["cap.languages", "occurs twice"]),
     ("suites.translation.kind", "translations", ["write 'translation' instead"]),
     ("systems.tuned-int8.format", "bitsandbyte", ["format", "write 'bitsandbytes' instead"]),
 ]

@@ -48,6 +48,10 @@ def study(tmp_path, monkeypatch):
     return Path("results/one")
 
 
+def mark(study, present):
+    mark_outdated(study, present.settings, present.code)
+
+
 def is_outdated(path):
     return path.stat().st_mtime == 1
 
@@ -59,13 +63,13 @@ def is_outdated(path):
 )  # fmt: skip
 def test_what_was_made_otherwise_is_outdated_until_it_is_not(study, caplog, present, said):
     result = finished(study, "tuning", "tuned", "tuning/tuned")
-    mark_outdated(study, Present())
+    mark(study, Present())
     assert not is_outdated(result)
     assert caplog.text == ""
-    mark_outdated(study, present)
+    mark(study, present)
     assert is_outdated(result)
     assert said in caplog.text
-    mark_outdated(study, Present())
+    mark(study, Present())
     assert result.stat().st_mtime == END
 
 
@@ -74,7 +78,7 @@ def test_of_a_folder_it_is_the_time_that_snakemake_reads(study):
     finished(study, "tuning", "tuned", "tuning/tuned/weights")
     record = study / "runs/tuning/tuned.json"
     record.write_text(record.read_text().replace("tuned/weights", "tuned"))
-    mark_outdated(study, Present("bbb"))
+    mark(study, Present("bbb"))
     assert is_outdated(folder / ".snakemake_timestamp")
     assert not is_outdated(folder / "weights")
 
@@ -86,7 +90,7 @@ def test_jobs_whose_settings_are_asked_for_otherwise(study, caplog):
         finished(study, "judging", "prompts-80-tuned", "judging/x", **review),
     ]
     for result, title in zip(results, ("comet/training", "judging/prompts-80-tuned"), strict=True):
-        mark_outdated(study, Present("bbb"))
+        mark(study, Present("bbb"))
         assert is_outdated(result), title
         assert title in caplog.text
 
@@ -94,7 +98,7 @@ def test_jobs_whose_settings_are_asked_for_otherwise(study, caplog):
 def test_unfinished_jobs_and_absent_systems_stay(study, caplog):
     other = finished(study, "tuning", "another", "tuning/another")
     failed = finished(study, "tuning", "tuned", "tuning/tuned", state="failed")
-    mark_outdated(study, Present("bbb"))
+    mark(study, Present("bbb"))
     assert not is_outdated(other)
     assert not is_outdated(failed)
     assert caplog.text == ""
@@ -102,5 +106,5 @@ def test_unfinished_jobs_and_absent_systems_stay(study, caplog):
 
 def test_a_result_may_be_gone(study, caplog):
     finished(study, "tuning", "tuned", "tuning/tuned").unlink()
-    mark_outdated(study, Present("bbb"))
+    mark(study, Present("bbb"))
     assert "tuning/tuned" in caplog.text

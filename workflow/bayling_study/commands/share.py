@@ -24,11 +24,8 @@ def linked(page: Path) -> list[Path]:
 
 
 def pack(study: Path, out: Path) -> int:
-    """Writes the zip, whole or not at all; returns the number of its files.
-
-    Raises:
-        StudyError: there is no report, or a page links to a file that is not in the study.
-    """
+    """Writes the zip, whole or not at all; returns the number of its files (``StudyError`` if there
+    is no report, or a page links to a file that is not in the study)."""
     root = study.resolve()
     if not (root / "report" / "index.html").is_file():
         raise StudyError("the study has no report yet", where=study, fix="make study")

@@ -80,11 +80,8 @@ def studies(folder: Path) -> dict[str, list[str]]:
 
 
 def ask(request: DownloadRequest) -> Answer:
-    """Returns what the upstream of a row says now.
-
-    Raises:
-        StudyError, OSError: it does not have the source, or cannot be asked.
-    """
+    """Returns what the upstream of a row says now (``StudyError`` or ``OSError`` if it does not
+    have the source, or cannot be asked)."""
     row, place = request.row, request.mirrored(request.row.location)
     if row.kind == "hub":
         return _hub(row)

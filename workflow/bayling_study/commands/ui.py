@@ -47,11 +47,8 @@ def main() -> None:
 
 
 def together(results: Path) -> tuple[Target, list[str]]:
-    """Brings the studies of a folder into one store, ``mlflow.db`` in it; returns that and them.
-
-    Raises:
-        StudyError: there are no run records, or the store failed.
-    """
+    """Brings the studies of a folder into one store, ``mlflow.db`` in it; returns that and them
+    (``StudyError`` if there are no run records, or the store failed)."""
     uri = default_uri(results)
     studies = sorted({record.parents[2] for record in results.glob("*/runs/*/*.json")})
     if not studies:
@@ -62,11 +59,8 @@ def together(results: Path) -> tuple[Target, list[str]]:
 
 
 def runs_page(uri: str, names: list[str]) -> str:
-    """Returns the page with the runs of some experiments, as it is called after ``/#/``.
-
-    Raises:
-        StudyError: the store cannot be reached, or has no such experiment.
-    """
+    """Returns the page with the runs of some experiments, as it is called after ``/#/``
+    (``StudyError`` if the store cannot be reached, or has no such experiment)."""
     from mlflow import MlflowClient
 
     with reached(uri):

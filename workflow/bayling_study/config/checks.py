@@ -5,12 +5,14 @@ direction have text?) is left to the stages.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
 
 from bayling_study.config import conditions, names
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import QuestionsSuite
-from bayling_study.config.patterns import matching
 from bayling_study.config.suites import (
     EXAM_TASKS,
     ConstrainedSuite,
@@ -23,20 +25,17 @@ from bayling_study.config.suites import (
     TranslationSuite,
     Wmt22Suite,
 )
-from bayling_study.config.synthesis import Mixture
+from bayling_study.config.synthesis import Mixture, matching
 from bayling_study.config.systems import DeltaSystem, Int8System, TunedSystem
-from bayling_study.config.training import check_tuning
+from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import flores_languages
 from bayling_study.core.lookup import require
 
 
 def check_study(config: StudyConfig, where: object) -> None:
-    """Checks the references between the sections of a study that came from the files ``where``.
-
-    Raises:
-        StudyError: names the key, what is wrong and what to write.
-    """
+    """Checks the references between the sections of a study that came from the files ``where``
+    (``StudyError``: the key, what is wrong and what to write)."""
     if not config.systems:
         fix = "systems: {foundation: {kind: foundation, source: smollm2}}"
         raise StudyError("the study has no system", where=f"{where}: systems", fix=fix)
@@ -172,12 +171,58 @@ def _check_systems(config: StudyConfig, key: str) -> None:
         if isinstance(system, TunedSystem):
             require("mixture", system.mixture, config.synthesis.mixtures, f"{key}.{name}.mixture")
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "delta"))
-            check_tuning(config, name, key)
+            _check_tuning(config, name, system.tuning, key)
         if isinstance(system, DeltaSystem):
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))
         if isinstance(system, Int8System):
             kinds = ("foundation", "tuned", "delta")
             _check_base(config, system.base, f"{key}.{name}.base", kinds)
+
+
+def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: str) -> None:
+    """Checks what a tuned system is trained with: the section ``tuning`` and its own keys."""
+    try:
+        tuning = config.tuning_of(name)
+    except ValidationError as error:
+        finding = error.errors()[0]
+        own_key = ".".join(["tuning", *map(str, finding["loc"])])
+        moved = names.RENAMED.get(own_key)
+        what = f"{finding['msg']} (got {finding['input']!r})"
+        if moved:
+            what = f"this key is now called systems.{name}.{moved}; write its value there"
+        raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
+    where = f"{key}.{name}.tuning" if own else "tuning"
+    _check_adapter(tuning, where)
+    _check_curriculum(tuning, where)
+
+
+def _check_adapter(tuning: TuningSection, where: str) -> None:
+    """Checks that DeepSpeed need not share out weights in 4 bits, nor move them away."""
+    four_bits = tuning.adapter is not None and tuning.adapter.kind == "qlora"
+    if four_bits and tuning.zero_stage == 3:
+        what = "ZeRO 3 cannot share out weights in 4 bits"
+        raise StudyError(what, where=f"{where}.zero_stage", fix="zero_stage: 2")
+    if four_bits and tuning.offload == "all":
+        what = "weights in 4 bits cannot be offloaded"
+        raise StudyError(what, where=f"{where}.offload", fix="offload: optimizer")
+
+
+def _check_curriculum(tuning: TuningSection, where: str) -> None:
+    """Checks that phases follow each other to the end and that they count conversations."""
+    phases = tuning.curriculum
+    ends = [phase.until for phase in phases]
+    if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
+        what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
+        even = ", ".join(
+            f"{{until: {number / len(phases):.3g}, non_english: {phase.non_english:g}}}"
+            for number, phase in enumerate(phases, 1)
+        )
+        fix = f"ascending ends, the last one 1.0: curriculum: [{even}]"
+        raise StudyError(what, where=f"{where}.curriculum", fix=fix)
+    if phases and tuning.batch_tokens is not None:
+        what = "phases are shares of conversations, so a step must be a number of conversations"
+        fix = f"batch: {tuning.batch}, without batch_tokens"
+        raise StudyError(what, where=f"{where}.batch_tokens", fix=fix)
 
 
 def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]) -> None:
@@ -190,8 +235,6 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         _check_directions(suite.directions, _languages(config), f"{key}.directions")
     if isinstance(suite, TranslationSuite | Wmt22Suite):
         _check_zero_shot(suite, config, f"{key}.zero_shot")
-    if isinstance(suite, FloresSuite):
-        _check_flores(suite, key)
     if isinstance(suite, FileSuite):
         if suite.files.startswith("/") or ".." in suite.files.split("/"):
             what = f"{suite.files!r} leaves the source"
@@ -207,10 +250,11 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     if isinstance(suite, QuestionsSuite) and suite.collection == "capitals":
         for code in suite.languages:
             conditions.locale(code, f"{key}.languages")
-    for field, kind, known in _released(suite):
+    for field, kind, known in _listed(suite):
         for item in getattr(suite, field):
-            require(f"released {kind}", item, known, f"{key}.{field}")
-    for field in ("directions", "tasks", "opponents", "parts"):
+            require(kind, item, known, f"{key}.{field}")
+        conditions.distinct(getattr(suite, field), f"{key}.{field}")
+    for field in ("directions", "tasks", "opponents", "parts", "languages"):
         conditions.distinct(getattr(suite, field, ()), f"{key}.{field}")
 
 
@@ -234,21 +278,16 @@ def evaluated(config: StudyConfig) -> list[str]:
     return [name for name, system in config.systems.items() if getattr(system, "evaluated", True)]
 
 
-def _check_flores(suite: FloresSuite, key: str) -> None:
-    known = [language.code for language in flores_languages()]
-    for field in ("pivots", "languages"):
-        for code in getattr(suite, field):
-            require("FLORES-101 language", code, known, f"{key}.{field}")
-        conditions.distinct(getattr(suite, field), f"{key}.{field}")
-
-
-def _released(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
-    """Returns which field of a suite may hold which items, where a release decides."""
+def _listed(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
+    """Returns fields of a suite, what their items are called and which there are: in a release."""
+    if isinstance(suite, FloresSuite):
+        codes = [language.code for language in flores_languages()]
+        return [(field, "FLORES-101 language", codes) for field in ("pivots", "languages")]
     if isinstance(suite, Wmt22Suite):
-        return [("directions", "direction", names.WMT22_DIRECTIONS)]
+        return [("directions", "released direction", names.WMT22_DIRECTIONS)]
     if isinstance(suite, ConstrainedSuite):
-        return [("directions", "direction", names.CONSTRAINED_DIRECTIONS)]
-    return [("tasks", "exam", EXAM_TASKS)] if isinstance(suite, ExamsSuite) else []
+        return [("directions", "released direction", names.CONSTRAINED_DIRECTIONS)]
+    return [("tasks", "released exam", EXAM_TASKS)] if isinstance(suite, ExamsSuite) else []
 
 
 def _check_zero_shot(suite: TranslationSuite | Wmt22Suite, config: StudyConfig, key: str) -> None:

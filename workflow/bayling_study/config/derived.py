@@ -26,19 +26,15 @@ class Derivation(BaseModel):
 
 
 def resolved(mixtures: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns all mixtures with those that name a base made whole.
-
-    Raises:
-        ValueError: a base is unknown or leads back to the mixture, or what is to be
-            dropped is not in it.
-    """
+    """Returns all mixtures with those that name a base made whole (``ValueError`` if a base is
+    unknown or leads back to the mixture, or what is to be dropped is not in it)."""
     return {name: _whole(name, mixtures, ()) for name in mixtures}
 
 
 def _whole(name: str, mixtures: Mapping[str, Any], chain: tuple[str, ...]) -> Any:
     """Returns one mixture; ``chain`` holds those that derive from it, against circles."""
     entry = mixtures[name]
-    if not isinstance(entry, Mapping) or not _is_sound(entry):
+    if not _is_sound(entry):
         return entry
     base = entry.get("base")
     if base is None:
@@ -51,12 +47,10 @@ def _whole(name: str, mixtures: Mapping[str, Any], chain: tuple[str, ...]) -> An
     if base in (*chain, name):
         raise ValueError(f"{name}.base: {base} derives from {name}")
     inherited = _whole(base, mixtures, (*chain, name))
-    if not isinstance(inherited, Mapping) or not _is_sound(inherited):
-        return entry
-    return _changed(name, {**inherited}, entry)
+    return _changed(name, {**inherited}, entry) if _is_sound(inherited) else entry
 
 
-def _is_sound(entry: Mapping[str, Any]) -> bool:
+def _is_sound(entry: Any) -> bool:
     """Tells whether what is looked at here has the right types; else the model will tell."""
     try:
         Derivation.model_validate(entry)

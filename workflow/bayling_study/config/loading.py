@@ -31,10 +31,8 @@ SHIPPED = {"download": "manifest", "report": "published", "environments": "comet
 def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyConfig:
     """Reads one or more YAML files, later ones overriding earlier ones key by key.
 
-    The first is a study and named after its file, unless it neither names nor extends one:
-    then all are laid over the embedded study.
-
-    ``given`` overrides them (Snakemake's ``--config``).
+    The first is a study and named after its file, unless it neither names nor extends one: then all
+    are laid over the embedded study. ``given`` overrides them (Snakemake's ``--config``).
 
     Raises:
         StudyError: a file is absent or not YAML, or the merged values do not pass.
@@ -91,23 +89,13 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns values laid over those of the files that their key ``extends`` names.
-
-    A value of ``null`` takes back what lies below: an entry goes, a key has its default.
-
-    Raises:
-        StudyError: a file is absent, is no config, or extends itself.
-    """
-    return _without_null(with_extended(values))
-
-
 def with_extended(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Lays values over the files that they extend; ``null`` still stands for what it takes back.
+    """Lays values over the files that they extend; ``null`` still stands for what it takes back:
+    an entry goes, a key has its default.
 
-    The paths are relative to the repository's root, wherever a program runs; a
-    later file overrides an earlier one, and may extend others itself (``above`` are the
-    files that led here). A study has no name from what it extends.
+    The paths are relative to the repository's root, wherever a program runs; a later file overrides
+    an earlier one, and may extend others itself (``above`` are the files that led here). A study
+    has no name from what it extends.
 
     Raises:
         StudyError: a file is absent, is no config, or extends itself.
@@ -134,12 +122,9 @@ def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyConfig:
-    """Turns plain values into a checked ``StudyConfig``, once what they extend is laid below.
-
-    Raises:
-        StudyError: lists every wrong key with the reason and the line to write instead.
-    """
-    whole = resolve(values)
+    """Turns plain values into a checked ``StudyConfig``, once what they extend is laid below
+    (``StudyError``: every wrong key with the reason and the line to write instead)."""
+    whole = _without_null(with_extended(values))
     config = _validated(whole, where)
     _refuse_switches(whole, config.model_dump(), where)
     for name, key in SHIPPED.items():  # the working folder may be another workflow's
@@ -159,11 +144,7 @@ def _validated(values: Mapping[str, Any], where: object) -> StudyConfig:
 
 
 def _refuse_switches(values: Any, parsed: Any, where: object, key: str = "") -> None:
-    """Refuses ``true`` where a number is meant: it would count as 1.
-
-    Raises:
-        StudyError: names the key.
-    """
+    """Refuses ``true`` where a number is meant: it would count as 1."""
     if isinstance(values, bool) and isinstance(parsed, int | float) and parsed is not values:
         fix = f"{key.rpartition('.')[2]}: {parsed:g}   # or the number that is meant"
         raise StudyError(f"{key} is a number, not {str(values).lower()}", where=where, fix=fix)

@@ -1,6 +1,6 @@
 """Section ``synthesis``: mixtures of instruction recipes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
@@ -11,6 +11,13 @@ from bayling_study.config.systems import TemplateName
 
 DirectionPattern = Annotated[str, StringConstraints(pattern=r"^([a-z]{2,3}|\*)-([a-z]{2,3}|\*)$")]
 """A direction, or several: ``en-*`` is from English into every other language of the corpora."""
+
+
+def matching(pattern: str, languages: Iterable[str]) -> list[str]:
+    """Returns the directions that a ``DirectionPattern`` stands for, ``*`` being each language."""
+    codes = list(languages)
+    sources, targets = (codes if side == "*" else [side] for side in pattern.split("-"))
+    return [f"{one}-{other}" for one in sources for other in targets if one != other]
 
 
 class Mixture(Section):

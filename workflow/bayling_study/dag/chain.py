@@ -73,12 +73,12 @@ def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
     They come from the synthesis run record; without one, every conversation is
     taken to be as long as the mixture allows.
     """
-    name = layout.system(system, TunedSystem).mixture
+    name = layout.instructions(system).name
     record = layout.study / "runs" / "synthesis" / f"{name}.json"
     tokens = read_json(record)["metrics"].get("tokens.real") if record.is_file() else None
     if tokens is not None:
         return float(tokens), True
-    mixture = layout.config.synthesis.mixtures[name]
+    mixture = layout.mixture(system)
     return float(mixture.conversations * mixture.max_tokens), False
 
 

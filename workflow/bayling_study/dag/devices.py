@@ -1,13 +1,12 @@
 """Hands out the GPUs of one machine: ``python -m bayling_study.dag.devices --gpus N -- COMMAND``.
 
-Waits until N cards are free, sets ``CUDA_VISIBLE_DEVICES`` to them and becomes
-COMMAND. Snakemake counts GPUs but never says which, so without this two jobs of
-a workstation would meet on card 0. The workflow uses it only for jobs that run
-on this machine: under a scheduler, the scheduler has dealt the cards out.
+Waits until N cards are free, sets ``CUDA_VISIBLE_DEVICES`` to them and becomes COMMAND. Snakemake
+counts GPUs but never says which, so without this two jobs of a workstation would meet on card 0.
+Under a scheduler, which deals the cards out itself, the workflow does not use it.
 
-A card is held through a file lock, which ends with the process, however it
-ends. All users of the machine share the locks. Who waits first is served first,
-also when it waits for all cards. Standard library only.
+A card is held through a file lock, which ends with the process, however it ends. All users of the
+machine share the locks. Who waits first is served first, also when it waits for all cards.
+Standard library only.
 """
 
 import fcntl
@@ -77,11 +76,8 @@ def _listing() -> str:
 
 
 def count(wanted: str, there: int) -> int:
-    """Returns how many cards to take; on a machine without any, none.
-
-    Raises:
-        StudyError: the number is none, or the machine has some cards but fewer.
-    """
+    """Returns how many cards to take; on a machine without any, none (``StudyError`` if the number
+    is none, or the machine has some cards but fewer)."""
     if wanted == "all":
         return there
     if not wanted.isdigit():
@@ -104,9 +100,12 @@ def take(names: dict[str, str], wanted: int, folder: Path) -> list[str]:
     while True:
         for name, identity in names.items():
             if name not in taken and len(taken) < wanted:
-                lock = _try(folder, identity)
-                if lock is not None:
+                lock = _open_lock(folder, identity)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     taken[name] = lock
+                except BlockingIOError:
+                    os.close(lock)
         if len(taken) == wanted:
             break
         time.sleep(POLL_SECONDS)
@@ -114,16 +113,6 @@ def take(names: dict[str, str], wanted: int, folder: Path) -> list[str]:
     for lock in taken.values():
         os.set_inheritable(lock, True)
     return [name for name in names if name in taken]
-
-
-def _try(folder: Path, identity: str) -> int | None:
-    lock = _open_lock(folder, identity)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
 
 
 def _open_lock(folder: Path, identity: str) -> int:

@@ -35,13 +35,8 @@ GRACE_SECONDS = 60.0
 
 
 def take_lock(study: Path) -> int:
-    """Takes the study's lock for as long as this process lives; returns its descriptor.
-
-    The descriptor stays open across ``exec``.
-
-    Raises:
-        StudyError: another live process holds it; names the process.
-    """
+    """Takes the study's lock for as long as this process lives, also across ``exec``; returns its
+    descriptor (``StudyError`` if another live process holds it; names the process)."""
     study.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(study / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -127,11 +122,8 @@ def _at_work(process: psutil.Process) -> bool:
 
 
 def mend(folder: Path) -> None:
-    """Ends the jobs of a killed workflow in a folder and removes its stale lock.
-
-    Raises:
-        StudyError: a stage is at work that no workflow of this user here started; names it.
-    """
+    """Ends the jobs of a killed workflow in a folder and removes its stale lock (``StudyError`` if
+    a stage is at work that no workflow of this user here started; names it)."""
     jobs, workflow = processes_here(folder)
     if workflow:
         return  # another study's workflow is at work here: its jobs and locks are its own

@@ -13,7 +13,15 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.config.rehearsal import refuse_rehearsal
 from bayling_study.config.sources import NAMED_BY
-from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
+from bayling_study.config.suites import (
+    FileSuite,
+    FloresSuite,
+    InteractiveSuite,
+    JudgedSuite,
+    TranslationSuite,
+    Wmt22Suite,
+)
+from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import (
     DeltaSystem,
     EndpointSystem,
@@ -29,6 +37,8 @@ from bayling_study.shared.sources.table import SourceRow, known_sources, row_has
 
 MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
 DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
+ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
+"""Suites whose prompts have one turn and ask for the translation of a single segment."""
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -87,6 +97,10 @@ class Layout:
     def instructions(self, system: str) -> Path:
         """Returns the folder of the training set of a tuned system."""
         return self.study / "synthesis" / self.system(system, TunedSystem).mixture
+
+    def mixture(self, system: str) -> Mixture:
+        """Returns what the training set of a tuned system is mixed from."""
+        return self.config.synthesis.mixtures[self.system(system, TunedSystem).mixture]
 
     def deltas(self) -> list[Path]:
         """Returns the folders of tuned systems as differences to their bases."""
@@ -200,22 +214,16 @@ class Layout:
         return [self.row(source) for source in self.used_sources() if source not in there]
 
     def shared_records(self) -> list[Path]:
-        """Returns the run records of the jobs whose outputs all studies share.
-
-        They lie with those outputs: a study that finds a download in place
-        reports the run that made it.
-        """
+        """Returns the run records of the jobs whose outputs all studies share, and lie with them:
+        a study that finds a download in place reports the run that made it."""
         made = [self.download(source) for source in self.used_sources()]
         made += dict.fromkeys(self.foundation(name) for name in self.names(FoundationSystem))
         runs = self.resources / "runs"
         return [runs / folder.parent.name / f"{folder.name}.json" for folder in made]
 
     def check(self) -> None:
-        """Checks that every source and file the configuration names is there.
-
-        Raises:
-            StudyError: names the key, what is missing and what to write.
-        """
+        """Checks that every source and file the configuration names is there (``StudyError``: the
+        key, what is missing and what to write)."""
         check_own(self.config.scoring.metrics, "scoring.metrics")
         known = known_sources(self.config)
         local = self.config.download.local

@@ -116,12 +116,9 @@ class Profile:
 
 
 def request(read: Mapping[str, Any], rule: str, attempt: int = 1) -> ResourceRequest:
-    """Returns what the jobs of a rule ask for in an attempt.
+    """Returns what the jobs of a rule ask for in an attempt, the first being 1.
 
-    Args:
-        read: Snakemake's resources: ``defaults``, those of ``rules``, and their ``threads``.
-        rule: its name.
-        attempt: from 1 on.
+    ``read`` are Snakemake's resources: ``defaults``, those of ``rules``, and their ``threads``.
     """
     named = read["rules"].get(rule, {})
     asked = {**read["defaults"], **named}
@@ -130,7 +127,9 @@ def request(read: Mapping[str, Any], rule: str, attempt: int = 1) -> ResourceReq
     for resource, amount in zip(("mem_mb", "runtime"), OWN.get(rule, ()), strict=False):
         if resource not in named:
             found[resource] = amount * attempt
-    gpus, kind = _gpus(found), str(found.get("gpu_model") or "")
+    words = COUNTED.search(f"{found.get('sge_resources') or ''} {found.get('lsf_extra') or ''}")
+    gpus = int(found.get("gpu") or found.get("request_gpus") or (words[1] if words else 0))
+    kind = str(found.get("gpu_model") or "")
     nodes = int(found.get("nodes") or 1)
     gres = GRES.match(str(found.get("gres") or ""))
     if gres:
@@ -162,34 +161,19 @@ def running_request(settings: Any, rule: str) -> ResourceRequest:
 
 
 def read_profile(folder: Path) -> Profile:
-    """Reads a profile's folder.
-
-    Raises:
-        StudyError: it holds no profile.
-    """
+    """Reads a profile's folder (``StudyError`` if it holds none)."""
     from snakemake.cli import get_profile_dir
 
-    found = get_profile_dir(str(folder)) if folder.is_dir() else None
-    if found is None:
+    if not (folder.is_dir() and (found := get_profile_dir(str(folder)))):
         what = "there is no profile in this folder"
         raise StudyError(what, where=folder, fix="config/profiles/slurm")
-    path = found[1]
-    if odd := ODD_RUNTIME.search(path.read_text(encoding="utf-8")):
-        line = path.read_text(encoding="utf-8").count("\n", 0, odd.start()) + 1
+    path, text = found[1], found[1].read_text(encoding="utf-8")
+    if odd := ODD_RUNTIME.search(text):
+        line = text.count("\n", 0, odd.start()) + 1
         what = f"runtime: {odd[1]} is no number of minutes to Snakemake"
         raise StudyError(what, where=f"{path}:{line}", fix="runtime: 90, or: runtime: 1.5h")
     values = read_yaml(path, yaml.SafeLoader)
     return Profile(folder, str(values.get("executor") or "local"), values)
-
-
-def _gpus(found: Mapping[str, Any]) -> int:
-    """Returns the GPUs by the name that each executor plugin has for them."""
-    plain = found.get("gpu") or found.get("request_gpus")
-    if plain:
-        return int(plain)
-    words = f"{found.get('sge_resources') or ''} {found.get('lsf_extra') or ''}"
-    counted = COUNTED.search(words)
-    return int(counted[1]) if counted else 0
 
 
 def _value(resource: Any, threads: int, attempt: int) -> Any:

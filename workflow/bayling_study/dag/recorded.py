@@ -8,8 +8,8 @@ be outdated gets a modification time before all others, which Snakemake understa
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from bayling_study.shared.tracking.jobs import RecordedJob, read_job
 
@@ -21,18 +21,11 @@ TIMESTAMP = ".snakemake_timestamp"
 SHOWN = 5
 
 
-class Present(Protocol):
-    """What the workflow would give a job now."""
-
-    def settings(self, stage: str, name: str = "") -> str:
-        """Returns the job's settings file."""
-
-    def code(self, module: str) -> str:
-        """Returns the hash of the job's code."""
-
-
-def mark_outdated(study: Path, present: Present) -> None:
-    """Compares each finished record of a study with what its job would be given now.
+def mark_outdated(
+    study: Path, settings: Callable[[str, str], str], code: Callable[[str], str]
+) -> None:
+    """Compares each finished record of a study with what its job would be given now: the file of
+    ``settings`` by stage and name, the hash of ``code`` by stage.
 
     Says which results are outdated. One that is up to date again, since a key was set
     back, gets the time of its job.
@@ -41,7 +34,7 @@ def mark_outdated(study: Path, present: Present) -> None:
     for job in map(read_job, sorted((study / "runs").glob("*/*.json"))):
         if job.record.get("state") != "finished":
             continue
-        differs = difference(job, present)
+        differs = _difference(job, settings, code)
         outdated += [f"{job.title} ({differs})"] if differs else []
         for output in job.outputs():
             _set_time(output.path, bool(differs), job.record["end"])
@@ -51,7 +44,9 @@ def mark_outdated(study: Path, present: Present) -> None:
         LOGGER.warning("made otherwise than they would be now: %s%s", listed, more)
 
 
-def difference(job: RecordedJob, present: Present) -> str:
+def _difference(
+    job: RecordedJob, settings: Callable[[str, str], str], code: Callable[[str], str]
+) -> str:
     """Returns in words what a job was given that it would not be given now; nothing if none.
 
     A record of what the configuration no longer holds is up to date.
@@ -61,14 +56,14 @@ def difference(job: RecordedJob, present: Present) -> str:
         stage, name = f"comet.{name}", ""
     elif stage == "judging":
         name = next((one.path.stem for one in job.inputs() if one.name == "prompts"), "")
-    settings = job.record.get("settings", {}).get("path")
+    given = job.record.get("settings", {}).get("path")
     try:
-        now = Path(present.settings(stage, name)).name if settings else ""
+        now = Path(settings(stage, name)).name if given else ""
     except (KeyError, AssertionError):
         return ""
     found = {
-        "settings": settings and Path(settings).name != now,
-        "code": job.record.get("code") not in ("", present.code(stage)),
+        "settings": given and Path(given).name != now,
+        "code": job.record.get("code") not in ("", code(stage)),
     }
     return " and ".join(what for what, differs in found.items() if differs)
 

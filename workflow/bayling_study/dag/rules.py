@@ -12,22 +12,14 @@ from typing import Any
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.loading import load_config, load_values
-from bayling_study.config.suites import (
-    DIRECTED,
-    FileSuite,
-    FloresSuite,
-    JudgedSuite,
-    TranslationSuite,
-    Wmt22Suite,
-)
+from bayling_study.config.suites import DIRECTED, FloresSuite, JudgedSuite
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.chain import attempts
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.interpreter import use_this_interpreter
-from bayling_study.dag.layout import Layout
-from bayling_study.dag.one_disk import check_one_disk
+from bayling_study.dag.layout import ONE_TURN, Layout
 from bayling_study.dag.profiles import OWN, ResourceRequest, running_request
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
@@ -67,7 +59,7 @@ class Dag:
         use_this_interpreter()
         sdm = {str(name) for name in workflow.deployment_settings.deployment_method}
         try:
-            check_one_disk(workflow)
+            _check_one_disk(workflow)
             if workflow.modifier.is_main_snakefile():
                 found = load_config(*workflow.configfiles, given=workflow.config_settings.config)
             else:
@@ -81,7 +73,7 @@ class Dag:
         # By which profiles mark jobs in a scheduler's queue and find scripts.
         os.environ |= {"BAYLING_STUDY": found.study.name, "BAYLING_ROOT": str(ROOT.parent)}
         if not (workflow.remote_exec or {"--rerun-triggers", "--lint", "--unlock"} & {*sys.argv}):
-            mark_outdated(dag.layout.study, dag)
+            mark_outdated(dag.layout.study, dag.settings, dag.code)
         return dag
 
     def start(self) -> None:
@@ -130,17 +122,11 @@ class Dag:
         return code_hash(f"bayling_study.stages.{module}")
 
     def check_environment(self) -> None:
-        """Checks that the interpreter of the environment ``comet`` is there if it is needed.
-
-        Raises:
-            StudyError: it is not.
-        """
+        """Checks (``StudyError``) that COMET's interpreter is there if it is needed."""
         if self.comet_scores() and self._programs and not Path(self.comet_python()).exists():
-            raise StudyError(
-                "the interpreter does not exist",
-                where=f"environments.comet_python: {self.comet_python()}",
-                fix="make envs; or write the path of a python that has unbabel-comet",
-            )
+            where = f"environments.comet_python: {self.comet_python()}"
+            fix = "make envs; or write the path of a python that has unbabel-comet"
+            raise StudyError("the interpreter does not exist", where=where, fix=fix)
 
     def has_model(self, system: str) -> bool:
         """Tells whether a system has a checkpoint here, and so may need a GPU."""
@@ -152,13 +138,10 @@ class Dag:
             return CONTAINER_COMET
         return self.config.environments.comet_python if self._programs else "python"
 
-    # Settings and options of single jobs.
-
     def export_tracking(self) -> None:
         """Tells jobs through the environment where the training curve goes.
 
-        Not through the rules: resources are printed in logs, and an address may
-        hold spaces, which the shell would split at.
+        Resources are printed in logs, and the shell would split an address at its spaces.
         """
         tracking = self.config.tracking
         os.environ["BAYLING_TRACKING"] = self.tracking_uri() if tracking.live else ""
@@ -168,8 +151,8 @@ class Dag:
     def local_state(self, source: str) -> str:
         """Returns the path that stands for a source and a hash of what is there; else nothing.
 
-        A parameter of the download, so that what is made from a changed file is made again.
-        Of files above ``HASHED_BYTES``, size and time stand for the content.
+        What is made from a changed file is made again; of one above ``HASHED_BYTES``, size and time
+        stand for the content.
         """
         row = self.layout.row(source)
         path = self.config.download.local.get(source, row.location if row.kind == "local" else "")
@@ -184,8 +167,10 @@ class Dag:
         return f"{path} {sha256_json(facts)}" if path else ""
 
     def tuning_attempts(self, limits: Any) -> int:
-        """Returns the jobs that a training may take under a scheduler's limits, Snakemake's
-        resource settings; none where there is no scheduler."""
+        """Returns the jobs that a training may take.
+
+        ``limits`` are Snakemake's resource settings; none where there is no scheduler.
+        """
         asked = ResourceRequest() if limits is None else running_request(limits, "tuning")
         return attempts(self.layout, asked)
 
@@ -232,11 +217,9 @@ class Dag:
 
     def judging_inputs(self, suite: str) -> list[Path]:
         """Returns what a suite's judge works on and with: the baseline's answers, a checkpoint."""
-        section = self._judged(suite)
-        return [
-            self.layout.study / "generation" / section.baseline,
-            *self.layout.generation_input(section.judge),
-        ]
+        found = self._judged(suite)
+        answers = self.layout.study / "generation" / found.baseline
+        return [answers, *self.layout.generation_input(found.judge)]
 
     def judging_option(self, suite: str) -> str:
         """Returns the option that names the checkpoint of a judge that is run here."""
@@ -293,8 +276,7 @@ class Dag:
 
     def comet_suites(self) -> list[str]:
         """Returns the suites whose answers are translations of a single segment."""
-        fitting = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
-        return [name for name, suite in self.config.suites.items() if isinstance(suite, fitting)]
+        return [name for name, suite in self.config.suites.items() if isinstance(suite, ONE_TURN)]
 
     def comet_model(self) -> list[str]:
         """Returns the COMET checkpoint to score with; empty when the study has none."""
@@ -343,3 +325,16 @@ class Dag:
         tracking = self.config.tracking
         named = {"--uri": tracking.uri, "--experiment": tracking.experiment}
         return " ".join(f"{key} {shlex.quote(value)}" for key, value in named.items() if value)
+
+
+def _check_one_disk(workflow: Any) -> None:
+    """Checks that a path is one file to Snakemake, every job and this package, or raises."""
+    storage, paths = workflow.storage_settings, workflow.modifier.path_modifier
+    missing = {"input-output", "sources"} - {str(usage) for usage in storage.shared_fs_usage}
+    found = [f"--shared-fs-usage without {word}" for word in sorted(missing)]
+    found += ["--default-storage-provider"] if storage.default_storage_provider else []
+    found += ["prefix of the module"] if paths.prefix or paths._prefix_replacements else []
+    if found:
+        what = "jobs share checkpoints, journals and run records beside their declared outputs"
+        fix = "one file system for all jobs; study.results and study.resources name folders"
+        raise StudyError(what, where=", ".join(found), fix=fix)

@@ -29,12 +29,8 @@ def answer_text(tokenizer: Any, ids: Sequence[int], cut: bool) -> str:
     """Returns an answer's text without special tokens, but with the marks of reasoning.
 
     Bytes that are no character become one U+FFFD for each sequence that nothing can complete
-    (as the Unicode standard recommends); the text around them stays.
-
-    Args:
-        tokenizer: of transformers.
-        ids: the answer's tokens.
-        cut: whether the answer would go on; a character that it has only begun is left out.
+    (as the Unicode standard recommends); the text around them stays. Of an answer that was ``cut``
+    and would go on, a character that it has only begun is left out.
     """
     if not tokenizer.is_fast:
         return str(tokenizer.decode(ids, skip_special_tokens=True))

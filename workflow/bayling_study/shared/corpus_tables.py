@@ -24,17 +24,11 @@ CONVERSATION_SCHEMA = pa.schema(
 
 
 class ParallelSegment(NamedTuple):
-    """An aligned pair.
+    """An aligned pair: a text in the pivot language (a) and one in another (b), with their codes.
 
-    Attributes:
-        id: unique in the corpora, ``SOURCE/LANGUAGE/DOCUMENT/KEY``.
-        source: id of the upstream source.
-        lang_a: code of the pivot language.
-        lang_b: code of the other language.
-        text_a: text in ``lang_a``.
-        text_b: text in ``lang_b``.
-        document: what must not be torn apart by the split, ``SOURCE/DOCUMENT``.
-        split: ``train`` or ``test``; empty until it is decided.
+    ``id`` is unique in the corpora, ``SOURCE/LANGUAGE/DOCUMENT/KEY``, with the id of the upstream
+    ``source``; ``document``, ``SOURCE/DOCUMENT``, is what the split must not tear apart; ``split``
+    is ``train`` or ``test``, empty until it is decided.
     """
 
     id: str
@@ -48,15 +42,7 @@ class ParallelSegment(NamedTuple):
 
 
 class Term(NamedTuple):
-    """A word or name and its translation.
-
-    Attributes:
-        source: id of the upstream source.
-        lang_a: code of the pivot language.
-        lang_b: code of the other language.
-        term_a: in ``lang_a``.
-        term_b: in ``lang_b``.
-    """
+    """A word or name in the pivot language (a) and in another one, as in ``ParallelSegment``."""
 
     source: str
     lang_a: str
@@ -79,14 +65,10 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class Conversation:
-    """A dialogue that starts with a user's turn (after a system turn, if any).
+    """A dialogue: a user's turn (after a system turn, if any), an assistant's, and so on.
 
-    Attributes:
-        id: unique in the corpora, ``SOURCE/FILE/NUMBER``.
-        recipe: where its form comes from; for upstream dialogues the reader's name.
-        source: id of the upstream source.
-        languages: codes of the languages in it.
-        messages: turns in order, user and assistant in alternation.
+    ``id`` is unique in the corpora, ``SOURCE/FILE/NUMBER``; ``recipe`` tells where its form comes
+    from, for upstream dialogues the reader's name; ``languages`` are codes.
     """
 
     id: str

@@ -24,11 +24,7 @@ class FloresRow(NamedTuple):
 
 
 def read_table(path: Path) -> list[FloresRow]:
-    """Returns the rows of one language's table.
-
-    Raises:
-        StudyError: the file is absent, or a row has no text.
-    """
+    """Returns the rows of one language's table (``StudyError`` if it is absent or a text is)."""
     if not path.exists():
         raise StudyError("the file does not exist", where=path)
     return [_row(row, f"{path}: row {n}") for n, row in enumerate(read_rows(path), start=1)]
@@ -46,11 +42,8 @@ def _row(row: dict[str, Any], where: str) -> FloresRow:
 
 
 def paired(files: Sequence[tuple[Path, list[FloresRow]]]) -> list[list[FloresRow]]:
-    """Returns each file's rows in the order of the first file's, by id where there are ids.
-
-    Raises:
-        StudyError: files differ in length, or an id is missing or stands twice.
-    """
+    """Returns each file's rows in the order of the first file's, by id where there are ids
+    (``StudyError`` if files differ in length, or an id is missing or stands twice)."""
     most = max(len(rows) for _, rows in files)
     with_ids = any(row.id for _, rows in files for row in rows)
     ordered = []

@@ -21,7 +21,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.lookup import look_up
 
-SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
+SPLITS = ("fewshot_split", "training_split", "validation_split", "test_split")
+"""Keys of a task for its splits, in the order in which the harness looks for examples in them."""
 UNNAMED = "default"
 """The hub's name for the only configuration of a data set."""
 
@@ -33,11 +34,8 @@ def harness_version() -> str:
 
 @cache
 def definitions(folder: str) -> dict[str, Path]:
-    """Returns the harness's task definitions in one of its folders: task to file.
-
-    Raises:
-        StudyError: the harness has no such folder.
-    """
+    """Returns the harness's task definitions in one of its folders, task to file (``StudyError`` if
+    it has no such folder)."""
     from lm_eval.tasks import TaskManager
 
     spec = find_spec("lm_eval")
@@ -59,13 +57,8 @@ def definitions(folder: str) -> dict[str, Path]:
 def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
     """Returns a harness task (``lm_eval.api.task.ConfigurableTask``) over fetched rows.
 
-    Args:
-        name: the task's name in the harness.
-        suite: gives the folder of definitions, the place of rows and the number of examples.
-        root: folder of the source's files.
-
-    Raises:
-        StudyError: the harness has no such task, or the source lacks the rows.
+    The suite gives the folder of definitions, the place of rows below the source's ``root`` and the
+    number of examples (``StudyError`` if there is no such task, or the source lacks the rows).
     """
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.tasks._yaml_loader import load_yaml
@@ -92,9 +85,7 @@ def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
 def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
     """Returns a harness task over the study's own questions.
 
-    Args:
-        name: what the harness calls it.
-        rows: questions with ``text``, ``choices`` and ``gold`` (position of the right choice).
+    Each has ``text``, ``choices`` and ``gold`` (position of the right choice).
     """
     from datasets import Dataset
     from lm_eval.api.task import ConfigurableTask
@@ -139,7 +130,7 @@ def _rows(config: dict[str, Any], suite: HarnessSuite, root: Path) -> dict[str, 
     from datasets import Dataset
 
     shown = "test_split" if config.get("test_split") else "validation_split"
-    examples = [] if not suite.num_fewshot else [_example_split(config)]
+    examples = [key for key in SPLITS if config.get(key)][:1] if suite.num_fewshot else []
     fewshot = config.get("fewshot_config")
     if not suite.num_fewshot and isinstance(fewshot, dict):
         config["fewshot_config"] = {k: v for k, v in fewshot.items() if k != "split"}
@@ -153,12 +144,6 @@ def _rows(config: dict[str, Any], suite: HarnessSuite, root: Path) -> dict[str, 
     }
 
 
-def _example_split(config: dict[str, Any]) -> str:
-    """Returns the key of the split that the harness takes examples from."""
-    order = ("fewshot_split", "training_split", "validation_split", "test_split")
-    return next(key for key in order if config.get(key))
-
-
 def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[str, Any]]:
     wanted = pattern.format(config=config, split=split)
     files = sorted(path for path in root.glob(wanted) if path.is_file())
@@ -170,11 +155,8 @@ def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[
 
 
 def _plain_rows(path: Path) -> list[dict[str, Any]]:
-    """Returns a file's rows, of values that JSON has; prompts would show others in Python's form.
-
-    Raises:
-        StudyError: a row is not an object, or holds bytes, a date or the like.
-    """
+    """Returns a file's rows (``StudyError`` if a value is bytes, a date or the like, which JSON
+    does not have and prompts would show in Python's form)."""
     rows = read_rows(path)
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
@@ -196,11 +178,8 @@ def _foreign(value: Any) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Reads the rows of a Parquet, JSON lines, JSON (a list) or CSV file.
-
-    Raises:
-        StudyError: the file's suffix is none of these, or its content is not.
-    """
+    """Reads the rows of a Parquet, JSON lines, JSON (a list) or CSV file (``StudyError`` if the
+    suffix is none of these, or the content is not)."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return list(parquet.rows(path))

@@ -23,14 +23,10 @@ DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to generate.
+    """A transformers model ready to generate: in evaluation mode, on its device.
 
-    Attributes:
-        model: transformers model in evaluation mode, on its device.
-        tokenizer: its tokenizer.
-        format: ``safetensors``, ``groupwise``, ``bitsandbytes`` or ``gguf``.
-        context: largest number of positions.
-        set_aside: what the checkpoint's generation config says of decoding and nothing obeys.
+    ``format`` is that of ``checkpoint_format``, ``context`` the largest number of positions, and
+    ``set_aside`` what the checkpoint's generation config says of decoding and nothing obeys.
     """
 
     model: Any
@@ -41,11 +37,8 @@ class Loaded:
 
 
 def checkpoint_format(path: Path) -> str:
-    """Tells the format of a checkpoint folder from the files in it.
-
-    Raises:
-        StudyError: it holds no model that can be loaded safely.
-    """
+    """Tells ``safetensors``, ``groupwise``, ``bitsandbytes`` or ``gguf`` from a folder's files
+    (``StudyError`` if it holds no model that can be loaded safely)."""
     if not path.is_dir():
         raise StudyError("the checkpoint folder does not exist", where=path)
     if quantised.is_groupwise(path):
@@ -61,11 +54,8 @@ def checkpoint_format(path: Path) -> str:
 
 
 def load(path: Path, section: GenerationSection) -> Loaded:
-    """Loads model and tokenizer from a folder, onto the GPU if there is one.
-
-    Raises:
-        StudyError: the folder's format is unknown or its files do not fit.
-    """
+    """Loads model and tokenizer from a folder, onto the GPU if there is one (``StudyError`` if the
+    format is unknown or the files do not fit)."""
     kind = checkpoint_format(path)
     transformers_logging.disable_progress_bar()  # a bar makes a mess of a job's log
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -30,12 +30,9 @@ def split(text: str, inside: bool = False) -> tuple[str, str]:
     """Returns an answer's reasoning and what stands behind it.
 
     Reasoning stands at the start; marks further on are text like any other. Its first mark
-    may be missing, for some templates write it into the prompt. Reasoning without an end
-    leaves an empty answer. A text without reasoning comes back as it is.
-
-    Args:
-        text: what the model wrote.
-        inside: whether the prompt had ``begun`` the reasoning.
+    may be missing, for some templates write it into the prompt. Reasoning without an end, which
+    the prompt may have ``begun`` (``inside``), leaves an empty answer. A text without reasoning
+    comes back as it is.
     """
     rest = text.lstrip()
     thoughts: list[str] = []

@@ -69,11 +69,8 @@ class TokenSet:
 def read_conversations(
     instructions: Path, columns: Sequence[str] = ("id", "recipe", "messages")
 ) -> Iterator[dict[str, Any]]:
-    """Yields the rows of ``train.parquet`` of an instruction folder, a batch in memory at a time.
-
-    Raises:
-        StudyError: the file is absent or empty.
-    """
+    """Yields the rows of ``train.parquet`` of an instruction folder, a batch in memory at a time
+    (``StudyError`` if the file is absent or empty)."""
     path = instructions / "train.parquet"
     if not path.exists():
         raise StudyError("the instructions do not exist", where=path, fix="run the synthesis first")

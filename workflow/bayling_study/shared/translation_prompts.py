@@ -24,17 +24,10 @@ CONSTRAINTS = {
 def translation_prompt(
     source: str, target: str, prompt_language: str, constraints: Sequence[str] = ()
 ) -> str:
-    """Returns the prompt that asks for a translation.
+    """Returns the prompt, in ``en`` or ``zh``, that asks for a text's translation into ``target``.
 
-    Args:
-        source: the text to translate.
-        target: code of the language to translate into.
-        prompt_language: ``en`` or ``zh``.
-        constraints: words the answer must contain; they go on a second line,
-            joined by a comma and a space in both prompt languages.
-
-    Raises:
-        StudyError: CLDR does not know the target language.
+    The answer must contain the ``constraints``, which go on a second line, joined by a comma and a
+    space in both prompt languages (``StudyError`` if CLDR does not know the target language).
     """
     name = languages.name(target, prompt_language)
     prompt = TRANSLATION[prompt_language].format(language=name, source=source)

@@ -15,11 +15,8 @@ HEADLINE = (
 
 
 def read_verdict(study: Path) -> list[str]:
-    """Returns the sentences of a study's report; none where it has none yet.
-
-    Raises:
-        StudyError: the file does not hold a list of sentences.
-    """
+    """Returns the sentences of a study's report, none where it has none yet (``StudyError`` if the
+    file does not hold a list of sentences)."""
     path = study / "report" / VERDICT
     found = read_json(path) if path.exists() else {"sentences": []}
     match found:

@@ -24,11 +24,8 @@ class Answerer:
         self._turn = threading.Lock()  # the memory is planned for one answer at a time
 
     def ids(self, messages: Sequence[templates.Message]) -> list[int]:
-        """Returns the ids after which the model writes its answer.
-
-        Raises:
-            StudyError: the turns are out of order, or the template refuses them.
-        """
+        """Returns the ids after which the model writes its answer (``StudyError`` if the turns are
+        out of order, or the template refuses them)."""
         return templates.prompt_ids(self.loaded.tokenizer, self.template, messages)
 
     def prompt(self, messages: Sequence[templates.Message]) -> list[tuple[str, bool]]:
@@ -39,11 +36,8 @@ class Answerer:
         return [(str(tokenizer.decode([*ids])), special) for special, ids in runs]
 
     def accept(self, question: Question) -> Question:
-        """Fills in a question's ids and limit, and returns it.
-
-        Raises:
-            StudyError: ``ids`` refuses the turns, or prompt and answer do not fit the context.
-        """
+        """Fills in a question's ids and limit, and returns it (``StudyError`` if ``ids`` refuses
+        the turns, or prompt and answer do not fit the context)."""
         question.ids = self.ids(question.messages)
         room = self.loaded.context - len(question.ids)
         question.limit = question.limit or max(1, min(DEFAULT_TOKENS, room))

@@ -35,14 +35,9 @@ class ChatSession:
     def ask(self, question: str, temperature: float, emit: Callable[[str], None]) -> int:
         """Asks the next question, hands on each piece of the answer as it comes, and keeps it.
 
-        Reasoning is handed on too but not kept: later turns see answers alone. A temperature of
-        0 is greedy decoding.
-
-        Returns:
-            How many earlier exchanges were forgotten to make room.
-
-        Raises:
-            StudyError: the question alone does not fit the model's context.
+        Reasoning is handed on too but not kept: later turns see answers alone. A temperature of 0
+        is greedy decoding. Returns how many earlier exchanges were forgotten to make room
+        (``StudyError`` if the question alone does not fit the model's context).
         """
         before = len(self.messages)
         messages = self._fitting(question)

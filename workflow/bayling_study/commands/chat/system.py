@@ -8,6 +8,7 @@ from pathlib import Path
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
+from bayling_study.config.loading import study_name
 from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
@@ -29,11 +30,8 @@ class ChatModel:
 
 
 def chosen(options: Namespace, systems: Sequence[str | None]) -> list[tuple[str, ChatModel]]:
-    """Returns the models that the options choose, each once, with the names that clients use.
-
-    Raises:
-        StudyError: the options contradict each other, or a system cannot be chatted with.
-    """
+    """Returns the models that the options choose, each once, with the names that clients use
+    (``StudyError`` if they contradict each other, or a system cannot be chatted with)."""
     names = list(dict.fromkeys(name or "" for name in systems))
     if options.study_config:
         return [(name, find_system(options.study_config, name)) for name in names]
@@ -45,12 +43,8 @@ def chosen(options: Namespace, systems: Sequence[str | None]) -> list[tuple[str,
 
 
 def find_system(files: Sequence[Path], name: str) -> ChatModel:
-    """Returns a built system of the study that a config and files over it describe.
-
-    Raises:
-        StudyError: there is no such system, it only has released outputs, or it
-            is not built yet (with the command that builds it).
-    """
+    """Returns a built system of the study that a config and files over it describe (``StudyError``
+    if there is none, it only has released outputs, or is not built yet)."""
     config = load_config(*files)
     where = f"{files[0]}: systems"
     layout = Layout(config)
@@ -74,10 +68,9 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
 
 
 def build_command(files: Sequence[Path]) -> str:
-    """Returns the ``make`` call that builds a study; it calls the default one ``embedded``."""
-    name = "embedded" if files[0].name == "config.yaml" else files[0].stem
+    """Returns the ``make`` call that builds a study."""
     extra = f' CONFIG="{" ".join(map(str, files[1:]))}"' if files[1:] else ""
-    return f"make study STUDY={name}{extra}"
+    return f"make study STUDY={study_name(files[0])}{extra}"
 
 
 def loaded(

@@ -119,11 +119,8 @@ class Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
 
 
 def write(model: Any, question: Question, writer: Writer) -> list[int]:
-    """Lets a model answer a question whose ids and limit are known.
-
-    Returns:
-        The answer's ids, with the one of ``writer.ends`` that ended it.
-    """
+    """Lets a model answer a question whose ids and limit are known; returns the answer's ids, with
+    the one of ``writer.ends`` that ended it."""
     how = question.temperature, question.top_p, question.seed, model.device
     ids = torch.tensor([question.ids], device=model.device)
     with torch.inference_mode():

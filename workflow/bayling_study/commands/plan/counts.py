@@ -3,21 +3,11 @@
 from functools import cache
 from pathlib import Path
 
-from bayling_study.config.suites import (
-    FileSuite,
-    FloresSuite,
-    InteractiveSuite,
-    TranslationSuite,
-    Wmt22Suite,
-)
-from bayling_study.config.synthesis import Mixture
-from bayling_study.config.systems import TunedSystem
+from bayling_study.config.suites import InteractiveSuite, TranslationSuite
 from bayling_study.core.records import stream_prompts
 from bayling_study.dag.chain import mixture_tokens
-from bayling_study.dag.layout import Layout
+from bayling_study.dag.layout import ONE_TURN, Layout
 
-ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
-"""Suites whose prompts have one turn: to count their lines is enough."""
 FILLED = 0.68
 """Tokens of a conversation per token that its recipe may have, before they are counted: measured
 with the embedded study."""
@@ -25,7 +15,7 @@ with the embedded study."""
 
 def mixture_of(layout: Layout, system: str) -> tuple[int, float]:
     """Returns the conversations and the tokens of a tuned system's mixture."""
-    mixture = _mixture(layout, system)
+    mixture = layout.mixture(system)
     tokens, counted = mixture_tokens(layout, system)
     if not counted:
         limits, most = mixture.recipe_max_tokens, mixture.max_tokens
@@ -37,13 +27,9 @@ def mixture_of(layout: Layout, system: str) -> tuple[int, float]:
 
 def passes(layout: Layout, system: str) -> float:
     """Returns how often a tuned system sees its mixture, which ``max_steps`` may end early."""
-    tuning, count = layout.config.tuning_of(system), _mixture(layout, system).conversations
+    tuning, count = layout.config.tuning_of(system), layout.mixture(system).conversations
     most = tuning.max_steps * tuning.batch / count if tuning.max_steps else tuning.epochs
     return float(min(tuning.epochs, most))
-
-
-def _mixture(layout: Layout, system: str) -> Mixture:
-    return layout.config.synthesis.mixtures[layout.system(system, TunedSystem).mixture]
 
 
 def prompts_of(layout: Layout, suite: str) -> int | None:
@@ -77,5 +63,5 @@ def _lines(path: Path, _: float) -> int:
 
 @cache
 def _turns(path: Path, _: float) -> int:
-    """Returns the turns of all prompts of a file that stands as it is since that time."""
+    """Returns the turns of all its prompts."""
     return sum(len(prompt.turns) for prompt in stream_prompts(path))

@@ -89,11 +89,7 @@ def peaks(needs: Sequence[Need]) -> list[int]:
 
 
 def check_disk(needs: Sequence[Need]) -> None:
-    """Compares each disk's peak with its free space.
-
-    Raises:
-        StudyError: tells how much is needed, how much is free and what to change.
-    """
+    """Checks that the free space of each disk holds the peak (``StudyError``: what to change)."""
     disks: dict[int, list[Need]] = {}
     for need in needs:
         disks.setdefault(existing(need.folder).stat().st_dev, []).append(need)

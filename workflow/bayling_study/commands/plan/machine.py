@@ -30,10 +30,8 @@ def machine(
     """Returns the cluster with so many GPUs, all together; without any, this machine.
 
     Host memory is that of each node: as given, what the profile grants a training in its first
-    attempt (``asked``), or this machine's.
-
-    Raises:
-        StudyError: only one of the number and the memory of GPUs is given, or none of a memory.
+    attempt (``asked``), or this machine's (``StudyError``: a memory is 0 or less, or only one of
+    the number and the memory of GPUs is given).
     """
     if host_gib is not None and host_gib <= 0:
         raise StudyError("a node must have some host memory", fix="--host-gib 500")
@@ -69,27 +67,21 @@ def gpu_here(devices: Path = Path("/dev")) -> bool:
 def this_machine(processes: int | None, host_gib: float | None = None) -> Machine:
     """Returns this machine: its GPUs, or its host where it has none."""
     host = host_bytes() if host_gib is None else int(host_gib * GIBIBYTE)
-    count = 0
+    cards: list[int] = []
     if gpu_here():
-        import torch
+        from torch import cuda
 
-        count = torch.cuda.device_count()
-    if count:
-        memory = min(torch.cuda.get_device_properties(n).total_memory for n in range(count))
-        name = f"this machine, {count} GPUs of {memory / GIBIBYTE:.0f} GiB"
-        used = processes or count
-        return Machine(name, Budget(used, used, int(memory), host))
-    used = processes or 1
+        cards = [cuda.get_device_properties(n).total_memory for n in range(cuda.device_count())]
+    used, memory = processes or len(cards) or 1, min(cards, default=None)
     name = f"this machine, no GPU, {used} process(es), {host / GIBIBYTE:.0f} GiB"
-    return Machine(name, Budget(used, used, None, host))
+    if memory is not None:
+        name = f"this machine, {len(cards)} GPUs of {memory / GIBIBYTE:.0f} GiB"
+    return Machine(name, Budget(used, used, memory, host))
 
 
 def check_memory(where: Machine, tuning: Tuning) -> None:
-    """Compares a training job with the memory there is, by the rule of the job itself.
-
-    Raises:
-        StudyError: names what is too large and what to change.
-    """
+    """Checks that a training fits the memory there is, by the rule of the job itself
+    (``StudyError``: what is too large, and what to change)."""
     if what := shortfall(tuning.memory, where.budget):
         raise StudyError(
             f"tuning {tuning.system!r} does not fit: {what} ({where.name})",

@@ -25,49 +25,35 @@ def partition_tables(
 
     ``counts`` are jobs by rule, all those of a training as one; ``chains`` are theirs by system.
     """
-    asked = {rule: profile.request(rule) for rule in counts}
-    jobs = {**counts, **({"tuning": sum(one.jobs for one in chains.values())} if chains else {})}
-    spent = {rule: _gpu_hours(rule, counts[rule], asked[rule], chains) for rule in counts}
-    rows = [_row(rule, jobs[rule], asked[rule], spent[rule], bool(chains)) for rule in counts]
+    rows, placed, hours = list[tuple[str, ...]](), Counter[str](), defaultdict[str, float](float)
+    for rule, count in counts.items():
+        asked, trained = profile.request(rule), chains.values() if rule == "tuning" else ()
+        jobs = sum(one.jobs for one in trained) if trained else count
+        partition, spent, about = HERE, 0.0, ("",) * 5
+        if rule not in HERE_RULES:
+            partition, limit = asked.partition or "default", count * asked.gpus * asked.minutes / 60
+            if asked.gpus:
+                spent = sum(one.device_hours for one in trained) if trained else limit
+            about = _asked(asked, f"{'' if trained else '<= '}{spent:,.0f}")
+        rows.append((rule, str(jobs), partition, *about))
+        placed[partition] += jobs
+        hours[partition] += spent
     header = ("rule", "jobs", "partition", "nodes", "GPUs", "memory", "limit", "GPU-hours")
     title = (
         f"Jobs with the profile {profile.folder} (GPU-hours of trainings as expected, "
         "of other rules at most: the limits of their first attempts)"
     )
-    text = table(title, header, rows)
-    placed, hours = Counter[str](), defaultdict[str, float](float)
-    for rule in counts:
-        partition = _partition(rule, asked[rule])
-        placed[partition] += jobs[rule]
-        hours[partition] += spent[rule]
     sums = [(name, str(count), f"{hours[name]:,.0f}") for name, count in placed.items()]
-    sums.append(("all", str(placed.total()), f"{sum(spent.values()):,.0f}"))
-    return text + table("Jobs by partition", ("partition", "jobs", "GPU-hours"), sums)
+    sums.append(("all", str(placed.total()), f"{sum(hours.values()):,.0f}"))
+    by_partition = table("Jobs by partition", ("partition", "jobs", "GPU-hours"), sums)
+    return table(title, header, rows) + by_partition
 
 
-def _row(
-    rule: str, jobs: int, asked: ResourceRequest, spent: float, expected: bool
-) -> tuple[str, ...]:
-    if rule in HERE_RULES:
-        return (rule, str(jobs), HERE, "", "", "", "", "")
+def _asked(asked: ResourceRequest, hours: str) -> tuple[str, str, str, str, str]:
     memory = f"{asked.mem_mb / 1000:g} GB" if asked.mem_mb else "the rule's"
     limit = f"{asked.minutes / 60:g} h" if asked.minutes else "the rule's"
-    sign = "" if rule == "tuning" and expected else "<= "
     gpus = f"{asked.gpus}{f' {asked.gpu_type}' if asked.gpu_type else ''}" if asked.gpus else ""
-    took = f"{sign}{spent:,.0f}" if gpus else ""
-    return (rule, str(jobs), _partition(rule, asked), str(asked.nodes), gpus, memory, limit, took)
-
-
-def _partition(rule: str, asked: ResourceRequest) -> str:
-    return HERE if rule in HERE_RULES else asked.partition or "default"
-
-
-def _gpu_hours(rule: str, jobs: int, asked: ResourceRequest, chains: Mapping[str, Chain]) -> float:
-    if rule in HERE_RULES or not asked.gpus:
-        return 0.0
-    if rule == "tuning" and chains:
-        return sum(one.device_hours for one in chains.values())
-    return jobs * asked.gpus * asked.minutes / 60
+    return str(asked.nodes), gpus, memory, limit, hours if gpus else ""
 
 
 def chain_table(chains: Mapping[str, Chain], allowed: int) -> str:
@@ -81,11 +67,8 @@ def chain_table(chains: Mapping[str, Chain], allowed: int) -> str:
 
 
 def check_attempts(chains: Mapping[str, Chain], allowed: int) -> None:
-    """Compares the jobs that trainings take with those that the study allows.
-
-    Raises:
-        StudyError: a training would end before its last step; says what to write.
-    """
+    """Checks that no training needs more jobs than the study allows (``StudyError``: it would end
+    before its last step; what to write)."""
     for name, one in chains.items():
         if one.jobs > allowed:
             raise StudyError(

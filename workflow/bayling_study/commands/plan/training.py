@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from typing import NamedTuple
 
-from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
 from bayling_study.dag.chain import mixture_tokens, training_flops
 from bayling_study.dag.layout import Layout
@@ -39,8 +38,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tu
     once, counted = mixture_tokens(layout, system)
     tokens = once * written.epochs
     flops = training_flops(shape, written, tokens)
-    mixture = layout.config.synthesis.mixtures[layout.system(system, TunedSystem).mixture]
-    step = written.batch_tokens or written.batch * once / mixture.conversations
+    step = written.batch_tokens or written.batch * once / layout.mixture(system).conversations
     gpu = budget.device is not None
     kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
     choice = choose(shape, written, budget, kernel, step)

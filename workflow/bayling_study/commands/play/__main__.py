@@ -10,9 +10,8 @@ from starlette.applications import Starlette
 from bayling_study.commands.chat.system import chosen, loaded
 from bayling_study.commands.play.page import about, routes
 from bayling_study.commands.play.votes import Votes
-from bayling_study.commands.serve.app import application
+from bayling_study.commands.serve.app import PORT, application, serve
 from bayling_study.commands.serve.guard import LOOPBACK
-from bayling_study.commands.serve.running import PORT, serve
 from bayling_study.config import load_config
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
@@ -31,11 +30,7 @@ COMMAND_LINE = cli.command(
 
 
 def main() -> None:
-    """Loads the systems and serves the page until the process is ended.
-
-    Raises:
-        StudyError: a system cannot be talked to, or there are too few or too many.
-    """
+    """Loads the systems, two or more, and serves the page until the process is ended."""
     options = COMMAND_LINE.parse_args()
     models = chosen(options, options.systems)
     if not 2 <= len(models) <= MOST:

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from bayling_study.commands.play.votes import Vote, Votes
-from bayling_study.commands.serve.app import Answerers, asked_for
+from bayling_study.commands.serve.app import Answerers, asked_for, posted
 from bayling_study.commands.serve.request import parse
 from bayling_study.config import StudyConfig
 from bayling_study.core import languages
@@ -73,25 +72,19 @@ def routes(answerers: Answerers, told: dict[str, Any], votes: Votes) -> list[Rou
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
         return lambda request: FileResponse(Path(__file__).with_name(name), headers=headers)
 
-    def prompt(body: bytes) -> dict[str, Any]:
+    def prompt(body: bytes) -> Response:
         name, question, _ = asked_for(answerers, body)
         runs = answerers[name].prompt(question.messages)
-        return {"runs": runs, "tokens": len(question.ids)}
+        return JSONResponse({"runs": runs, "tokens": len(question.ids)})
 
-    def vote(body: bytes) -> dict[str, Any]:
+    def vote(body: bytes) -> Response:
         found = [row for row in votes.add(parse(body, Vote)) if row.metric == "first-place-share"]
-        return {"votes": found[0].n, "shares": [[s.item, s.system, s.value] for s in found]}
+        shares = [[score.item, score.system, score.value] for score in found]
+        return JSONResponse({"votes": found[0].n, "shares": shares})
 
     return [
         *(Route(f"/{place}", file(name)) for place, name in FILES.items()),
         Route("/play/about", lambda request: JSONResponse(told | {"systems": systems})),
-        Route("/play/prompt", _answering(prompt), methods=["POST"]),
-        Route("/play/votes", _answering(vote), methods=["POST"]),
+        posted("/play/prompt", prompt),
+        posted("/play/votes", vote),
     ]
-
-
-def _answering(answer: Callable[[bytes], dict[str, Any]]) -> Callable[[Request], Any]:
-    async def endpoint(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(answer, await request.body()))
-
-    return endpoint

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +36,6 @@ class Vote(Strict):
         return SheetRow(prompt, self.order, self.answers, ranks)
 
 
-@dataclass
 class Votes:
     """The votes on some models of a study, in its folder ``ranking``.
 
@@ -45,32 +43,21 @@ class Votes:
     ``seed`` is of the resampling.
     """
 
-    study: Path
-    models: Mapping[str, str]
-    seed: int
-    _turn: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.suite = "-".join(["play", *sorted(self.models)])  # whatever the order of systems
-        self.folder = self.study / "ranking" / self.suite
+    def __init__(self, study: Path, models: Mapping[str, str], seed: int) -> None:
+        self.study, self.models, self.seed = study, models, seed
+        self.suite = "-".join(["play", *sorted(models)])  # whatever the order of systems
+        self.folder = study / "ranking" / self.suite
+        self._turn = threading.Lock()
 
     def check(self) -> None:
-        """Checks that votes which are there already are of the same models.
-
-        Raises:
-            StudyError: a model was made anew since.
-        """
+        """Checks (``StudyError``) that no model was made anew since the votes that are there."""
         path = self.folder / "key.json"
         if path.exists() and read_json(path).get("models") != dict(self.models):
             what = "the votes there are of other models of these names"
             raise StudyError(what, where=self.folder, fix=f"mv {self.folder} {self.folder}-before")
 
     def add(self, vote: Vote) -> list[Score]:
-        """Adds a vote; returns the scores of all votes.
-
-        Raises:
-            StudyError: the vote does not fit the models.
-        """
+        """Adds a vote (``StudyError`` if it does not fit the models); returns all votes' scores."""
         complete = [len(answers) == len(vote.turns) for answers in vote.answers]
         if sorted(vote.order) != sorted(self.models) or complete != [True] * len(self.models):
             raise StudyError("each system's answer to each turn is needed", where="order, answers")

@@ -15,7 +15,6 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
@@ -97,7 +96,7 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
         if outcome.level != "FAILED":
             accepted[request] = names
     yield from last_attempt(dag, profile)
-    with exchange_folder(dag, sdm) as shared:
+    with ExchangeFolder(dag, sdm) as shared:
         for request, name in slurm.probes(accepted):
             trouble = slurm.run_probe(request, shared.arguments(name), wait)
             yield from shared.judge(name, request) if trouble is None else [trouble]
@@ -115,7 +114,7 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
     found = cards()
     yield ok("GPUs", f"{len(found)} to hand out" if found else "none: jobs use cores")
     command = [sys.executable, "-m", "bayling_study.commands.preflight.probe"]
-    with exchange_folder(dag, sdm) as shared:
+    with ExchangeFolder(dag, sdm) as shared:
         done = subprocess.run([*command, *shared.arguments("here")], capture_output=True, text=True)
         if done.returncode:
             yield failed("environment", done.stderr.strip()[-300:], "make envs")
@@ -124,18 +123,21 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
 
 
 class ExchangeFolder:
-    """A folder beside the results through which this machine and the nodes exchange files.
+    """A folder beside the results through which this machine and the nodes exchange files, until
+    the end. ``sdm`` is what rules run in, if not in the ready-made environments."""
 
-    ``sdm`` is what rules run in, if not in the ready-made environments.
-    """
-
-    def __init__(self, dag: Dag, sdm: str = "") -> None:
-        self.dag = dag
-        self.sdm = sdm
+    def __init__(self, dag: Dag, sdm: str) -> None:
+        self.dag, self.sdm = dag, sdm
         self.folder = (dag.layout.study.parent / f".preflight-{uuid.uuid4().hex[:8]}").absolute()
         self.token = uuid.uuid4().hex
         write_text(self.folder / TOKEN, "an older version")
         write_text(self.folder / TOKEN, self.token)
+
+    def __enter__(self) -> "ExchangeFolder":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def arguments(self, name: str) -> list[str]:
         """Returns the probe's options."""
@@ -146,8 +148,7 @@ class ExchangeFolder:
         urls = [*here.addresses(self.dag), *([uri] if uri.startswith("http") else [])]
         out = str(self.folder / f"{name}.json")
         options = ["--folder", str(self.folder), "--out", out, "--comet-python", python]
-        options += ["--packages", *programs.packages(self.dag.config)]
-        return [*options, "--address", *urls] if urls else options
+        return [*options, "--packages", *programs.packages(self.dag.config), "--address", *urls]
 
     def judge(self, name: str, request: ResourceRequest) -> Iterator[Outcome]:
         """Judges the answers of a probe, or says that none can be seen from here."""
@@ -155,25 +156,13 @@ class ExchangeFolder:
         if len(found) < request.nodes:
             what = f"{len(found)} of {request.nodes} nodes' answers have arrived here after "
             what += f"{SEEN_SECONDS:.0f} s, although their job succeeded"
-            fix = (
-                "put study.results on a file system that all nodes share; or a longer latency-wait"
-            )
-            yield failed("shared files", what, fix)
+            fix = "put study.results on a file system that all nodes share"
+            yield failed("shared files", what, f"{fix}; or a longer latency-wait")
         need = storage.peak(storage.needs(self.dag), self.folder)
         compiles = programs.needs_compiler(self.dag.config)
         expected = checks.Expected(self.token, need, compiles, self.sdm)
         for path in found:
             yield from checks.on_node(read_json(path), request, self.dag, expected)
-
-
-@contextmanager
-def exchange_folder(dag: Dag, sdm: str) -> Iterator[ExchangeFolder]:
-    """Yields an exchange folder and removes it in the end."""
-    shared = ExchangeFolder(dag, sdm)
-    try:
-        yield shared
-    finally:
-        shutil.rmtree(shared.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a check found."""
 
+from functools import partial
 from typing import Literal, NamedTuple
 
 
@@ -17,14 +18,7 @@ class Outcome(NamedTuple):
         return f"{line}\n{'':9}fix: {self.fix}" if self.fix else line
 
 
-def ok(check: str, found: str) -> Outcome:
-    """Returns a check that passed."""
-    return Outcome("ok", check, found)
-
-
-def note(check: str, found: str, fix: str = "") -> Outcome:
-    """Returns something worth knowing."""
-    return Outcome("note", check, found, fix)
+ok, note = partial(Outcome, "ok"), partial(Outcome, "note")
 
 
 def failed(check: str, found: str, fix: str) -> Outcome:

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import Int8System, TunedSystem
@@ -73,31 +74,23 @@ def broken_imports(names: Sequence[str], seconds: float = IMPORT_SECONDS) -> dic
 def compiler_faults(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Returns why the compilers that Triton (C) and torch's extensions (C++) take do not work."""
     include = f"-I{sysconfig.get_paths()['include']}"
-    c = _first(environment.get("CC"), ("gcc", "clang"))
-    cxx = _first(environment.get("CXX"), ("c++", "g++"))
-    found = _fault("C", [c, "-x", "c", include] if c else [], C_SOURCE)
-    more = _fault("C++", [cxx, "-x", "c++"] if cxx else [], CXX_SOURCE)
-    return list(filter(None, (found, more)))
-
-
-def _first(written: str | None, names: Iterable[str]) -> str | None:
-    return written or next((name for name in names if shutil.which(name)), None)
+    c = environment.get("CC") or next(filter(shutil.which, ("gcc", "clang")), "")
+    cxx = environment.get("CXX") or next(filter(shutil.which, ("c++", "g++")), "")
+    found = _fault("C", [c, "-x", "c", include], C_SOURCE)
+    return list(filter(None, (found, _fault("C++", [cxx, "-x", "c++"], CXX_SOURCE))))
 
 
 def _fault(language: str, command: list[str], source: str) -> str:
     """Returns why a compiler does not take a source; nothing if it does."""
-    if not command:
+    if not command[0]:
         return f"no {language} compiler"
+    more: dict[str, Any] = {"capture_output": True, "text": True, "timeout": COMPILE_SECONDS}
     try:
-        done = subprocess.run(
-            [*command, "-fsyntax-only", "-"], input=source, capture_output=True, text=True,
-            timeout=COMPILE_SECONDS,
-        )  # fmt: skip
+        done = subprocess.run([*command, "-fsyntax-only", "-"], input=source, **more)
+        lines = [line for line in done.stderr.splitlines() if "error" in line]
+        what = next(iter(lines), "it fails") if done.returncode else ""
     except OSError as error:
-        return f"{language} compiler {command[0]}: {error.strerror}"
+        what = str(error.strerror)
     except subprocess.TimeoutExpired:
-        return f"{language} compiler {command[0]}: no answer after {COMPILE_SECONDS:.0f} s"
-    if done.returncode == 0:
-        return ""
-    lines = [line for line in done.stderr.splitlines() if "error" in line] or ["it fails"]
-    return f"{language} compiler {command[0]}: {lines[0]}"
+        what = f"no answer after {COMPILE_SECONDS:.0f} s"
+    return f"{language} compiler {command[0]}: {what}" if what else ""

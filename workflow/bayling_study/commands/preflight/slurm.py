@@ -19,7 +19,7 @@ def ask(*command: str, seconds: float = COMMAND_SECONDS) -> tuple[int, str]:
     """Returns a command's status and all it said."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-    except FileNotFoundError:
+    except OSError:
         return 127, f"there is no program {command[0]} here"
     except subprocess.TimeoutExpired:
         return 124, f"no answer within {seconds:.0f} s"
@@ -50,14 +50,15 @@ def accepts(request: ResourceRequest, rules: list[str]) -> Outcome:
 
 def fix_of(reason: str) -> str:
     """Returns what to change for a refusal of sbatch."""
+    listing = {
+        "account": ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=account"),
+        "partition": ("sinfo", "--noheader", "--format", "%R"),
+    }
     found = []
-    if "account" in reason.lower():
-        command = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=account")
-        names = ask(*command)[1].split()
-        found.append(f"slurm_account: one of {', '.join(sorted(set(names)))}")
-    if "partition" in reason.lower():
-        names = ask("sinfo", "--noheader", "--format", "%R")[1].split()
-        found.append(f"slurm_partition: one of {', '.join(sorted(set(names)))}")
+    for key, command in listing.items():
+        if key in reason.lower():
+            names = sorted(set(ask(*command)[1].split()))
+            found.append(f"slurm_{key}: one of {', '.join(names)}")
     if found:
         return "; ".join(found)
     shapes = ask("sinfo", "--noheader", "--format", "%R: %D nodes, %c cores, %m MB, %G")[1]
@@ -65,22 +66,17 @@ def fix_of(reason: str) -> str:
 
 
 def options(request: ResourceRequest) -> list[str]:
-    """Returns sbatch's options for a request."""
+    """Returns sbatch's options for a request; GPUs are asked for as the plugin does."""
     found = [f"--nodes={request.nodes}", f"--ntasks={request.nodes}", "--ntasks-per-node=1"]
     found.append(f"--cpus-per-task={request.cores}")
     found += [f"--partition={request.partition}"] if request.partition else []
     found += [f"--account={request.account}"] if request.account else []
     found += [f"--mem={request.mem_mb}"] if request.mem_mb else []
     found += [f"--time={request.minutes}"] if request.minutes else []
-    return found + gpu_options(request)
-
-
-def gpu_options(request: ResourceRequest) -> list[str]:
-    """Returns how the GPUs are asked for, as the plugin does."""
     kind = f"{request.gpu_type}:" if request.gpu_type else ""
-    if request.gpus and request.per_node:
-        return [f"--gres=gpu:{kind}{request.gpus // request.nodes}"]
-    return [f"--gpus={kind}{request.gpus}"] if request.gpus else []
+    gres = f"--gres=gpu:{kind}{request.gpus // request.nodes}"
+    cards = gres if request.per_node else f"--gpus={kind}{request.gpus}"
+    return [*found, cards] if request.gpus else found
 
 
 def describe(request: ResourceRequest) -> str:

@@ -2,13 +2,13 @@
 
 import getpass
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from bayling_study.commands.plan.disk import Need, disk_needs, existing, peaks
 from bayling_study.commands.plan.downloads import downloads
+from bayling_study.commands.preflight.slurm import ask
 from bayling_study.dag.rules import Dag
 from bayling_study.dag.shapes import study_models
 
@@ -50,18 +50,10 @@ def quotas(folder: Path) -> list[Quota]:
     """
     place = existing(folder)
     mount = next(one for one in (place, *place.parents) if one.is_mount())
-    said = _said("quota", "-s", "-w", "-f", str(mount))
-    more = _said("lfs", "quota", "-h", "-u", getpass.getuser(), str(place))
-    return [*parse(said), *parse(more)]
-
-
-def _said(*command: str) -> str:
-    """Returns a program's output; ``quota`` fails where a limit is passed, and tells it."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=QUOTA_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
+    own = ("quota", "-s", "-w", "-f", str(mount))
+    lustre = ("lfs", "quota", "-h", "-u", getpass.getuser(), str(place))
+    # ``quota`` fails where a limit is passed, and tells it.
+    return [row for one in (own, lustre) for row in parse(ask(*one, seconds=QUOTA_SECONDS)[1])]
 
 
 def parse(text: str) -> list[Quota]:

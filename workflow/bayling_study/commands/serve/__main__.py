@@ -10,9 +10,8 @@ import shlex
 from typing import get_args
 
 from bayling_study.commands.chat.system import MODEL, chosen, loaded
-from bayling_study.commands.serve.app import application
+from bayling_study.commands.serve.app import PORT, application, serve
 from bayling_study.commands.serve.guard import LOOPBACK
-from bayling_study.commands.serve.running import PORT, serve
 from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
 

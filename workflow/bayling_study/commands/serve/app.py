@@ -1,11 +1,13 @@
-"""The addresses of the server, and answers and errors in OpenAI's forms."""
+"""The server on the loopback address: what it answers, with errors, in OpenAI's forms."""
 
 import json
 import time
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,10 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.commands.chat.writing import Question
-from bayling_study.commands.serve.guard import guards
+from bayling_study.commands.serve.guard import claimed, guards
 from bayling_study.commands.serve.request import ChatRequest, parse
+from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 
+PORT = cli.number("port to listen on", default=8000)
 Answerers = Mapping[str, Answerer]
 """Models by the names that clients know them by; the first answers who names none."""
 
@@ -45,16 +49,22 @@ def application(
     def model(request: Request) -> Response:
         return JSONResponse(entry(_served(answerers, request.path_params["name"])))
 
-    async def chat(request: Request) -> Response:
-        return await run_in_threadpool(_chat, answerers, await request.body())
-
     routes = [
         Route("/v1/models", models),
         Route("/v1/models/{name}", model),
-        Route("/v1/chat/completions", chat, methods=["POST"]),
+        posted("/v1/chat/completions", lambda body: _chat(answerers, body)),
     ]
     told: dict[Any, Any] = {StudyError: _refused}
     return Starlette(routes=[*routes, *more], middleware=guards(cors), exception_handlers=told)
+
+
+def posted(path: str, answer: Callable[[bytes], Response]) -> Route:
+    """Returns the route of an address that is asked with a body, answered in a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(answer, await request.body())
+
+    return Route(path, endpoint, methods=["POST"])
 
 
 def _served(answerers: Answerers, name: str) -> str:
@@ -66,12 +76,8 @@ def _served(answerers: Answerers, name: str) -> str:
 
 
 def asked_for(answerers: Answerers, body: bytes) -> tuple[str, Question, ChatRequest]:
-    """Returns the model's name, the question and the request.
-
-    Raises:
-        StudyError: the request is wrong, or it does not fit the model.
-        NotServedError: another model is asked for.
-    """
+    """Returns the model's name, the question and the request (``StudyError`` if that is wrong, does
+    not fit the model, or asks for another: ``NotServedError``)."""
     asked = parse(body, ChatRequest)
     name = _served(answerers, asked.model or next(iter(answerers)))
     return name, answerers[name].accept(asked.question()), asked
@@ -138,11 +144,7 @@ def _event(value: dict[str, Any]) -> str:
 
 def _usage(question: Question) -> dict[str, int]:
     prompt, answer = len(question.ids), question.tokens
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": answer,
-        "total_tokens": prompt + answer,
-    }
+    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
 
 def _told(status: int, message: str) -> dict[str, Any]:
@@ -156,3 +158,17 @@ def _refused(request: Request, error: StudyError) -> Response:
 
 def _error(status: int, message: str) -> Response:
     return JSONResponse(_told(status, message), status_code=status)
+
+
+def serve(port: int, application: Callable[[], Starlette], greeting: str) -> None:
+    """Serves an application, which is made once the port is claimed (``StudyError`` if it is no
+    port, or another program has it), and then says so."""
+    with claimed(port) as listener:
+        app = application()
+        listener.listen()
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        with suppress(KeyboardInterrupt):  # the way to end it
+            print(greeting, flush=True)
+            server.run(sockets=[listener])

@@ -51,11 +51,7 @@ def guards(cors: bool) -> list[Middleware]:
 
 
 def claimed(port: int) -> socket.socket:
-    """Returns a socket of the loopback address.
-
-    Raises:
-        StudyError: the port is no port, or another program has it.
-    """
+    """Returns a socket of the loopback address (``StudyError``: no port, or another program's)."""
     if not 1 <= port <= 65535:
         raise StudyError(f"{port} is not a port", where="--port", fix="--port 8000")
     listener = socket.socket()

@@ -88,11 +88,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def parse(body: bytes, kind: type[Body]) -> Body:
-    """Returns the checked body of a request.
-
-    Raises:
-        StudyError: names the first key that is wrong.
-    """
+    """Returns a request's checked body (``StudyError``: names the first key that is wrong)."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:

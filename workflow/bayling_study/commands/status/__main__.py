@@ -16,7 +16,6 @@ from bayling_study.commands.running.meters import read_meter
 from bayling_study.commands.status.jobs import ORDER, StartedJob, jobs
 from bayling_study.commands.status.queues.queued import Queued
 from bayling_study.commands.status.queues.table import queued
-from bayling_study.commands.status.times import duration
 from bayling_study.commands.summary import WIDTH, ending
 from bayling_study.config import load_config
 from bayling_study.core import cli
@@ -97,6 +96,16 @@ def _lines_of(job: StartedJob) -> list[str]:
     lines += [f"    {meter.words}"] if meter else []
     told = [f"    {job.error}"] * bool(job.error) + [f"    log: {job.log}"] * bool(job.log)
     return lines if job.state == "finished" else [*lines, *told]
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as people say it: ``45 s``, ``3:20 min`` or ``2:05 h``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
 def _queue_line(job: Queued) -> str:

@@ -26,12 +26,9 @@ COMMAND_LINE = cli.command(
 
 
 def main() -> None:
-    """Cancels and waits.
-
-    Raises:
-        StudyError: a job is still there in the end, the queue cannot be asked, or it cannot tell
-            the study's jobs from others and nobody has said that it holds none.
-    """
+    """Cancels and waits (``StudyError`` if a job is still there in the end, the queue cannot be
+    asked, or it cannot tell the study's jobs from others and nobody has said that it holds
+    none)."""
     options = COMMAND_LINE.parse_args()
     profile = read_profile(options.profile)
     executor, scheduler = profile.executor, SCHEDULERS.get(profile.executor)
@@ -50,11 +47,8 @@ def main() -> None:
 
 
 def cancel(study: str, scheduler: Scheduler) -> int:
-    """Cancels a study's jobs, waits until the queue has none left; returns how many there were.
-
-    Raises:
-        StudyError: one is still there after the scheduler's time, or the queue does not answer.
-    """
+    """Cancels a study's jobs, waits until the queue has none left; returns how many there were
+    (``StudyError`` if one is there after the scheduler's time, or the queue does not answer)."""
     jobs = scheduler.jobs(study, Path.cwd())
     for job in jobs:
         print(f"cancelling job {job.number} ({job.rule}), {job.state.lower()}", flush=True)

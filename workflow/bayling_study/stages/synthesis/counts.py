@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from bayling_study.config.patterns import matching
+from bayling_study.config.synthesis import matching
 
 Key = TypeVar("Key")
 

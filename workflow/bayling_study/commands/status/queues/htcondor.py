@@ -20,11 +20,7 @@ FIELDS = (
 
 
 def jobs(study: str, folder: Path) -> list[Queued]:
-    """Returns this user's jobs of a study that Snakemake runs in a folder.
-
-    Raises:
-        StudyError: HTCondor does not answer.
-    """
+    """Returns this user's jobs of a study in a folder (``StudyError`` if HTCondor is silent)."""
     # A text in JSON is one in HTCondor's language too.
     name, where = (json.dumps(text, ensure_ascii=False) for text in (study, str(folder.resolve())))
     mine = f"{MARK} =?= {name} && Iwd =?= {where}"

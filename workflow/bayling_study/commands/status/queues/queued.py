@@ -25,11 +25,8 @@ class Queued(NamedTuple):
 
 
 def answer(*command: str) -> str:
-    """Returns what a scheduler's command prints.
-
-    Raises:
-        StudyError: it is not here, does not answer in ``SECONDS``, or with an error.
-    """
+    """Returns what a scheduler's command prints (``StudyError`` if it is not here, does not answer
+    in ``SECONDS``, or with an error)."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:

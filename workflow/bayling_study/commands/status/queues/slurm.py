@@ -17,11 +17,7 @@ def job_name(study: str) -> str:
 
 
 def jobs(study: str, folder: Path) -> list[Queued]:
-    """Returns this user's jobs of a study that Snakemake runs in a folder.
-
-    Raises:
-        StudyError: SLURM does not answer.
-    """
+    """Returns this user's jobs of a study in a folder (``StudyError`` if SLURM does not answer)."""
     found = []
     told = answer("squeue", "--me", "--noheader", "--format", "\x1f".join(FIELDS))
     for line in told.splitlines():
