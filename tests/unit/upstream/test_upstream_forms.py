@@ -21,31 +21,34 @@ def check_rows(rows: list[Any], at_least: int) -> None:
 @pytest.mark.parametrize("source", corpora("parallel"))
 def test_parallel_text_is_read(source: str, upstreams: Upstreams, out: Path) -> None:
     fetch(source, upstreams, out)
-    for corpus in users()[source].corpora.parallel:
-        if corpus.source == source:
-            rows = list(PARALLEL[corpus.reader](out, corpus))
-            check_rows(rows, 3 * len(corpus.targets))
-            assert {row.lang_b for row in rows if not isinstance(row, OddRow)} == {*corpus.targets}
-            assert all(row.text_a and row.text_b for row in rows if not isinstance(row, OddRow))
+    found = [one for one in users()[source].corpora.parallel if one.source == source]
+    assert found
+    for corpus in found:
+        rows = list(PARALLEL[corpus.reader](out, corpus))
+        check_rows(rows, 3 * len(corpus.targets))
+        assert {row.lang_b for row in rows if not isinstance(row, OddRow)} == {*corpus.targets}
+        assert all(row.text_a and row.text_b for row in rows if not isinstance(row, OddRow))
 
 
 @pytest.mark.parametrize("source", corpora("conversations"))
 def test_conversations_are_read(source: str, upstreams: Upstreams, out: Path) -> None:
     fetch(source, upstreams, out)
-    for corpus in users()[source].corpora.conversations:
-        if corpus.source == source:
-            rows = list(CONVERSATIONS[corpus.reader](out, corpus))
-            check_rows(rows, 3)
-            drafts = [row for row in rows if not isinstance(row, OddRow)]
-            assert sum(bool(draft.conversation.messages) for draft in drafts) >= 2
+    found = [one for one in users()[source].corpora.conversations if one.source == source]
+    assert found
+    for corpus in found:
+        rows = list(CONVERSATIONS[corpus.reader](out, corpus))
+        check_rows(rows, 3)
+        drafts = [row for row in rows if not isinstance(row, OddRow)]
+        assert sum(bool(draft.conversation.messages) for draft in drafts) >= 2
 
 
 @pytest.mark.parametrize("source", corpora("lexicons"))
 def test_terms_are_read(source: str, upstreams: Upstreams, out: Path) -> None:
     fetch(source, upstreams, out, rows=20)  # CC-CEDICT begins with remarks
-    for lexicon in users()[source].corpora.lexicons:
-        if lexicon.source == source:
-            check_rows(list(LEXICONS[lexicon.reader](out, lexicon)), 10)
+    found = [one for one in users()[source].corpora.lexicons if one.source == source]
+    assert found
+    for lexicon in found:
+        check_rows(list(LEXICONS[lexicon.reader](out, lexicon)), 10)
 
 
 def test_no_source_of_a_full_study_is_left_out() -> None:
