@@ -17,7 +17,7 @@ def models(left: Left) -> Table:
     """Compares the ids, template and stops of each model here with its tokenizer's own."""
     systems = left.config.systems
     names = [n for n in left.layout.with_model() if not isinstance(systems[n], Int8System)]
-    rows = [_model(left, name) for name in names]
+    rows = [_model(left, name) for name in names if left.layout.checkpoint(name).is_dir()]
     header = ("system", "template", "ids of a prompt", "stops", "vocabulary")
     note = "Compared with the chat template and generation config in the model's own folder."
     return Table("Models", header, rows, note)
@@ -86,19 +86,22 @@ def suites(left: Left) -> Table:
 
 
 def _suite(left: Left, suite: str, system: str, prompts: int) -> tuple[str, ...]:
-    chosen = suite in left.layout.knowledge_suites()
-    answered, scored = (
-        {key.removeprefix(f"{suite}."): value
-         for key, value in getattr(left.jobs.get((stage, system)), "record", {})
-         .get("metrics", {}).items() if key.startswith(f"{suite}.")}
-        for stage in ("harness" if chosen else "generation", "scoring")
-    )  # fmt: skip
-    count = prompts if chosen and answered else int(answered.get("hypotheses", 0))
-    if not count and prompts and system in left.layout.with_model():
+    stage = "harness" if suite in left.layout.knowledge_suites() else "generation"
+    answered, scored = (_own(left, suite, part, system) for part in (stage, "scoring"))
+    count = prompts if stage == "harness" and answered else int(answered.get("hypotheses", 0))
+    asked = system in left.layout.with_model() and left.finished(stage, system)
+    if asked and prompts and not count:
         left.needs.append(f"suite {suite}: {system} gave no answers")
-    if count and not scored:
+    if count and not scored and left.finished("scoring", system):
         left.needs.append(f"suite {suite}: no score of the {count:,} answers of {system}")
     unread = [value for key, value in scored.items() if ".unparseable" in key]
     counts = (f"{prompts:,}", f"{count:,}", *(f"{int(answered.get(key, 0)):,}"
               for key in ("empty", "truncated")), f"{len(scored):,}")  # fmt: skip
     return (suite, system, *counts, f"{max(unread):.0f} %" if unread else "")
+
+
+def _own(left: Left, suite: str, stage: str, system: str) -> dict[str, float]:
+    """Returns what a job measured of one suite."""
+    job = left.jobs.get((stage, system))
+    values = job.record["metrics"].items() if job else ()
+    return {key.removeprefix(f"{suite}."): n for key, n in values if key.startswith(f"{suite}.")}
