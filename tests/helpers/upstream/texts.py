@@ -101,8 +101,10 @@ def sentences(count: int, first: int = 0) -> list[Triple]:
 
 @cache
 def names(code: str) -> dict[str, str]:
-    """Returns what CLDR calls languages in a language; made-up words where those are
-    few, or English."""
+    """Returns what CLDR calls languages in a language.
+
+    Where it has few names, or those are mostly English, they are made-up words.
+    """
     try:
         found = Locale.parse(LOCALES.get(code, code)).languages
     except (UnknownLocaleError, ValueError):
