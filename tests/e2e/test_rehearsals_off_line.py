@@ -13,6 +13,7 @@ from bayling_study.core.files import read_json
 from helpers import ROOT
 from helpers.rehearsals import rehearse
 from helpers.upstream import upstream
+from helpers.upstream.hub import TOKEN
 from helpers.upstream.server import Upstreams
 
 pytestmark = [
@@ -56,7 +57,9 @@ def test_a_study_is_rehearsed_to_its_report(
 ) -> None:
     config = write_config(tmp_path, name, upstreams)
     upstreams.asked.clear()
-    status, words, left = rehearse(config, tmp_path, upstreams.environment(tmp_path / "home"))
+    status, words, left = rehearse(
+        config, tmp_path, upstreams.environment(tmp_path / "home", TOKEN)
+    )
     assert status == 0, words
     page = (left / "rehearsal.txt").read_text(encoding="utf-8")
     assert page.splitlines()[1] == PASSED, page

@@ -43,10 +43,10 @@ class Upstreams:
         """What ``download.mirrors`` is to say."""
         return {f"https://{host}": f"{self.endpoint}/{host}" for host in self.hosts}
 
-    def environment(self, home: Path) -> dict[str, str]:
-        """Returns what points a process at the server, with no account and a cache of its own."""
+    def environment(self, home: Path, token: str = "") -> dict[str, str]:
+        """Returns what points a process at the server, with a cache of its own."""
         here = "127.0.0.1,localhost"
-        account = {"HF_TOKEN": "", "HF_HUB_OFFLINE": "0"}
+        account = {"HF_TOKEN": token, "HF_HUB_OFFLINE": "0"}
         return {
             **account, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(home),
             "SACREBLEU": str(self.sacrebleu), "NO_PROXY": here, "no_proxy": here,

@@ -101,13 +101,17 @@ def sentences(count: int, first: int = 0) -> list[Triple]:
 
 @cache
 def names(code: str) -> dict[str, str]:
-    """Returns what CLDR calls languages in a language; for one it has not, made-up words."""
+    """Returns what CLDR calls languages in a language.
+
+    Where it has few names, or those are mostly English, they are made-up words.
+    """
     try:
         found = Locale.parse(LOCALES.get(code, code)).languages
     except (UnknownLocaleError, ValueError):
         found = {}
     known = {key: found[key] for key in ENGLISH.languages if key in found and len(key) < 4}
-    if len(known) >= 40:
+    same = sum(name == ENGLISH.languages[key] for key, name in known.items())
+    if len(known) >= 40 and 3 * same < len(known):
         return known
     size = len(SYLLABLES)
     return {
