@@ -92,12 +92,14 @@ def test_the_model_of_spbleu_cuts_a_text(upstreams: Upstreams, out: Path) -> Non
 
 
 @pytest.mark.parametrize("first", [0, 3])
-def test_wmt22_comes_from_a_filled_folder_of_sacrebleu(first: int, tmp_path: Path) -> None:
+def test_wmt22_comes_from_a_filled_folder_of_sacrebleu(
+    first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = ("zh-en", "en-cs", "de-fr")
     row = Layout(study("bayling-7b")).row("wmt22")
     row = row.model_copy(update={"first": first, "files": few})
     out = tmp_path / "resources" / "download" / "wmt22"
-    fill(out / "raw" / "whole" / "raw" if first else out / "raw")
+    monkeypatch.setenv("SACREBLEU", str(fill(tmp_path / "sacrebleu")))
     ensure(row, out, DownloadSection(retries=0), SMALL if first else None)
     suite = Wmt22Suite(kind="wmt22", source="wmt22", directions=list(few))
     prompts = builder("wmt22")("wmt22", suite, PromptContext(1, None, {"wmt22": out}))

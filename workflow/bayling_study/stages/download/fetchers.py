@@ -5,6 +5,7 @@ are. It may be killed at any time and is then simply called again.
 """
 
 import shutil
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -69,8 +70,8 @@ def fetch_git(request: DownloadRequest) -> Fetched:
 def fetch_sacrebleu(request: DownloadRequest) -> Fetched:
     """Kind ``sacrebleu``: a test set's sides as ``PAIR.src`` and ``PAIR.ref``.
 
-    sacreBLEU downloads and checks the set itself; its command line prints the
-    sides, so nothing of its cache's layout is relied on.
+    sacreBLEU downloads and checks the set itself, or finds it in the folder that the variable
+    SACREBLEU names; its command line prints the sides, so nothing of that layout is relied on.
     """
     request.files.mkdir(parents=True, exist_ok=True)
     for pair, side in product(request.row.files, ("src", "ref")):
@@ -85,7 +86,8 @@ def echo_side(request: DownloadRequest, pair: str, side: str) -> bytes:
         StudyError: sacreBLEU does not know the set or cannot download it.
     """
     command = [sys.executable, "-m", "sacrebleu", "-t", request.row.location, "-l", pair]
-    environment = {"SACREBLEU": str(request.raw.absolute()), "PYTHONUTF8": "1"}
+    cache = os.environ.get("SACREBLEU", str(request.raw.absolute()))  # one of the lab's counts
+    environment = {"SACREBLEU": cache, "PYTHONUTF8": "1"}
     result = run([*command, "--echo", side], "sacreBLEU", SACREBLEU_SECONDS, environment)
     if result.returncode != 0 or not result.stdout:
         reason = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
