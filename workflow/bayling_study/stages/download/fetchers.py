@@ -4,8 +4,8 @@ A fetcher brings the wanted files into ``request.files`` and says what they
 are. It may be killed at any time and is then simply called again.
 """
 
-import shutil
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from importlib import import_module
