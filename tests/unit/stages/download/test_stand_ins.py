@@ -16,7 +16,7 @@ from bayling_study.shared.checkpoints.loading import load_whole
 from bayling_study.shared.checkpoints.reading import open_checkpoint
 from bayling_study.shared.sizing.shape import PUBLISHED
 from bayling_study.shared.templates.encoding import encode, prompt_ids, render, stop_ids
-from bayling_study.stages.deltas.applying import apply_delta
+from bayling_study.stages.deltas.conversion import apply_delta
 from bayling_study.stages.download.stand_ins import NOTE, shrunk, write_stand_in
 from bayling_study.stages.foundation.__main__ import make_checkpoint
 from helpers.hub_models import CONFIGS, ENCODERS, LLAMA_3, row, small_files
