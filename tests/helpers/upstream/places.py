@@ -1,10 +1,10 @@
-"""Where the upstreams of the full studies have what: by address, and by repository of the hub."""
+"""Where the upstreams have what: by address, and by repository of the hub."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from helpers.upstream import flores, forms, models, release, suites
+from helpers.upstream import flores, forms, models, others, release, suites
 from helpers.upstream.hub import PARQUET, Repository
 from helpers.upstream.packing import Files
 from helpers.upstream.server import Content
@@ -39,7 +39,7 @@ def web() -> dict[str, Content]:
     for pair in forms.NLLB:
         address = f"https://object.pouta.csc.fi/OPUS-NLLB/v1/moses/{pair}.txt.zip"
         found[address] = partial(forms.nllb, pair)
-    return found
+    return found | others.web()
 
 
 def repositories() -> dict[str, Repository]:
@@ -63,4 +63,4 @@ def repositories() -> dict[str, Repository]:
     for name in suites.SETS:
         branches = {"main": {"README.md": b""}, PARQUET: suites.converted(name)}
         found[f"datasets/{name}"] = Repository(branches)
-    return found | models.repositories()
+    return found | others.repositories() | models.repositories()
