@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from bayling_study.commands.plan.jobs import job_names, record_of
+from bayling_study.commands.plan.tables import decimal
 from bayling_study.config import StudyConfig
 from bayling_study.core.files import read_json
 from bayling_study.dag.rules import Dag
@@ -130,7 +131,7 @@ class Left:
         size = cut.get("bytes") or sum(file["bytes"] for file in receipt["files"])
         shown = f"{kept:,}" if parts else "whole"
         return (row.id, state, revision[:12] or row.revision[:12], row.licence, access,
-                f"{len(receipt['files']):,}", shown, f"{size / 1e6:.1f} MB",
+                f"{len(receipt['files']):,}", shown, decimal(size),
                 self._readable(row.id, groups), *counts, _reason(groups))  # fmt: skip
 
     def _readable(self, source: str, groups: list[Mapping[str, Any]]) -> str:

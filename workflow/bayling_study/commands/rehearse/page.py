@@ -57,9 +57,9 @@ def verdict(left: Left) -> str:
     open_jobs = [pair for pair in left.expected() if not left.finished(*pair)]
     if not open_jobs and not left.needs:
         return PASSED
-    ran = f"{len(open_jobs)} job(s) did not end" if open_jobs else "every stage ran to the report"
-    count = len(left.needs)
-    return f"{ran}; {count} thing{'s' * (count != 1)} need{'s' * (count == 1)} you"
+    jobs, needs = len(open_jobs), len(left.needs)
+    ran = f"{jobs} job{'s' * (jobs != 1)} did not end" if jobs else "every stage ran to the report"
+    return f"{ran}; {needs} thing{'s' * (needs != 1)} need{'s' * (needs == 1)} you"
 
 
 def as_text(name: str, line: str, needs: list[str], tables: list[Table], overlay: str) -> str:
