@@ -41,10 +41,12 @@ def table() -> dict[str, SourceRow]:
     return {source: Layout(config).row(source) for source, config in users().items()}
 
 
-def fetch(source: str, upstreams: Upstreams, out: Path, rows: int = 3) -> dict[str, Any]:
+def fetch(
+    source: str, upstreams: Upstreams, out: Path, rows: int = 3, retries: int = 0
+) -> dict[str, Any]:
     """Fetches the first rows of each file; returns the receipt."""
     row = Layout(users()[source]).row(source).model_copy(update={"first": rows})
-    ensure(row, out, DownloadSection(retries=0, mirrors=upstreams.mirrors), SMALL)
+    ensure(row, out, DownloadSection(retries=retries, mirrors=upstreams.mirrors), SMALL)
     receipt: dict[str, Any] = read_json(out / "manifest.json")
     return receipt
 

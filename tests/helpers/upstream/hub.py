@@ -56,7 +56,7 @@ class Repository:
 class Hub:
     """Repositories by ``models/OWNER/NAME`` or ``datasets/OWNER/NAME``.
 
-    To the first ``busy`` requests of files it says that too many came; ``store`` holds the large
+    To the first ``busy`` requests it says that too many came; ``store`` holds the large
     files that were asked for, whose addresses know no account.
     """
 
@@ -67,7 +67,7 @@ class Hub:
     def answer(self, handler: Answering) -> None:
         """Answers a request of the hub's client."""
         path = urlsplit(handler.path).path
-        if self.busy and "/resolve/" in path:
+        if self.busy:
             self.busy -= 1
             handler.refuse(429, Retry_After="0", RateLimit='"resolvers";r=0;t=0')
         elif path.startswith("/store/"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from helpers.upstream.fetching import fetch, models, table
 from helpers.upstream.hub import TOKEN
@@ -61,10 +62,19 @@ def test_a_token_without_the_terms_is_refused(
     assert "no accepted token" in note["why"]
 
 
-def test_a_busy_hub_is_asked_again(upstreams: Upstreams, out: Path) -> None:
-    upstreams.hub.busy = 1
-    receipt = fetch("slimorca", upstreams, out)
+@pytest.mark.parametrize("busy", [1, 2, 3])
+def test_a_busy_hub_is_asked_again(busy: int, upstreams: Upstreams, out: Path) -> None:
+    """What it is asked first, what it has, and a file."""
+    upstreams.hub.busy = busy
+    receipt = fetch("slimorca", upstreams, out, retries=3)
     assert upstreams.hub.busy == 0 and receipt["files"]
+
+
+def test_a_hub_that_stays_busy_is_told(upstreams: Upstreams, out: Path) -> None:
+    upstreams.hub.busy = 3
+    with pytest.raises(StudyError, match=r"gave up .*429(.|\n)*start again"):
+        fetch("slimorca", upstreams, out, retries=2)
+    assert upstreams.hub.busy == 0
 
 
 def test_a_tree_of_many_pages_is_read_to_its_end(upstreams: Upstreams, out: Path) -> None:

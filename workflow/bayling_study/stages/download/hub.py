@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,10 +22,14 @@ from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
 from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
 from bayling_study.stages.download.request import DownloadRequest
+from bayling_study.stages.download.transfer import PASSING_STATUS, asked_pause
 
 LOG = logging.getLogger(__name__)
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".h5", ".index.json")
 """How the files end that a model's stand-in is made without; an index would name what is absent."""
+
+BUSY_SECONDS = 20.0
+"""Until a hub is asked again that is too busy to say when."""
 
 
 class GatedError(StudyError):
@@ -113,22 +118,38 @@ def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
         wanted = note.read_text(encoding="utf-8")
     if len(request.row.places) == 1 and is_commit(wanted):
         return wanted, request.row.places[0]
-    found, place = first_answer(request.row, api, wanted)
+    found, place = first_answer(request.row, api, wanted, request.policy.retries)
     write_text(note, str(found.sha))
     return str(found.sha), place
 
 
-def first_answer(row: SourceRow, api: Any, revision: str, **how: Any) -> tuple[Any, str]:
+def first_answer(
+    row: SourceRow, api: Any, revision: str, retries: int = 0, **how: Any
+) -> tuple[Any, str]:
     """Returns what the hub says of the first of a row's repositories that it has, and which it is.
 
     ``how`` are further arguments of the client's ``repo_info``. The errors are the client's: of
-    the last repository, if it has none.
+    the last repository, if it has none, or of a hub that is still busy after the ``retries``.
     """
     errors = importlib.import_module("huggingface_hub.errors")
+    how |= {"revision": revision or None}
     *others, last = row.places
     for place in others:
         try:
-            return api.repo_info(**repository(place), revision=revision or None, **how), place
+            return _info(api, place, retries, how), place
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
             LOG.warning("%s: the hub has no %s; asking for the next", row.id, place)
-    return api.repo_info(**repository(last), revision=revision or None, **how), last
+    return _info(api, last, retries, how), last
+
+
+def _info(api: Any, place: str, retries: int, how: dict[str, Any]) -> Any:
+    """Asks again what the client asks once: a study's first minute has a hundred such requests."""
+    errors = importlib.import_module("huggingface_hub.errors")
+    while True:
+        try:
+            return api.repo_info(**repository(place), **how)
+        except errors.HfHubHTTPError as error:
+            if not retries or error.response.status_code not in PASSING_STATUS:
+                raise
+            retries -= 1
+            time.sleep(BUSY_SECONDS if (wait := asked_pause(error.response)) is None else wait)
