@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
+from scipy.stats import binomtest
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics import overlap
@@ -95,6 +96,28 @@ def test_p_values_are_sacrebleus(fixed_seed: None, test: str, column: str) -> No
     for metric, values in expected.items():
         own = [row[column] for row in rows if row["metric"] == metric and row["system_a"] == "one"]
         assert own == pytest.approx(values, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 100])
+def test_one_answer_that_differs_is_no_significant_difference(size: int) -> None:
+    """Every exchange gives the same difference, which sacreBLEU 2.6 counts as none."""
+    references = [f"The {number} red lamps of the house are on tonight" for number in range(size)]
+    other = ["The red house", *references[1:]]
+    found = {"one": measured(references, references), "two": measured(other, references)}
+    rows = compare_item(found, Resampling(samples=1000, confidence=0.95, seed=SEED))
+    assert {row["metric"] for row in rows} >= {"bleu", "chrf2"}
+    assert all(row["randomisation"] == 1.0 and not row["significant"] for row in rows)
+
+
+@pytest.mark.parametrize(("first", "second"), [(8, 2), (9, 1), (6, 0), (30, 12)])
+def test_randomisation_of_right_and_wrong_answers_is_the_sign_test(first: int, second: int) -> None:
+    ours = [1.0] * first + [0.0] * second + [1.0] * 50
+    theirs = [0.0] * first + [1.0] * second + [1.0] * 50
+    pair = {name: {"accuracy": average("accuracy", "s", values)}
+            for name, values in (("one", ours), ("two", theirs))}  # fmt: skip
+    (row,) = compare_item(pair, Resampling(samples=20_000, confidence=0.95, seed=SEED))
+    exact = binomtest(first, first + second).pvalue
+    assert row["randomisation"] == pytest.approx(exact, rel=0.2, abs=0.003)
 
 
 def test_resamples_are_sacrebleus(fixed_seed: None) -> None:

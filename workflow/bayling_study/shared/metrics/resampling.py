@@ -20,6 +20,8 @@ from bayling_study.shared.metrics.measurement import Array, Measurement
 
 Draw = Callable[[np.random.Generator, int, int], Array]
 """Returns weights of segments, shape (samples, segments)."""
+TIE = 1e-9
+"""Relative difference below which two differences count as equal: sums in another order."""
 BLOCK = 512
 """Draws of one product; of a multiple of 32, numpy draws the same in parts as at once."""
 
@@ -152,26 +154,24 @@ def wilson(measurement: Measurement, confidence: float) -> tuple[float, float]:
 
 
 def p_value(null_differences: Array, difference: float) -> float:
-    """Returns the share of differences under the null hypothesis that exceed the observed one.
+    """Returns the share of differences under the null hypothesis that are as large as the observed.
 
-    One is added to both counts, so that p is never 0 and never too small. Systems
-    without any difference get 1, the probability of one at least as large; this is the
-    only departure from sacreBLEU, whose strict count would call them different.
+    One is added to both counts, so that p is never 0 and never too small. Equal ones count, as in
+    Riezler & Maxwell (2005) but not in sacreBLEU 2.6: where one answer of a hundred differs, every
+    exchange gives the same difference, and a strict count would call the systems different.
     """
     finite(np.append(null_differences, difference))
-    if difference == 0:
-        return 1.0
-    exceeding = int(np.sum(null_differences > difference))
-    return (exceeding + 1) / (len(null_differences) + 1)
+    reaching = int(np.sum(null_differences >= difference * (1 - TIE)))
+    return (reaching + 1) / (len(null_differences) + 1)
 
 
 def paired_bootstrap(resamples: Array, difference: float) -> float:
-    """Returns the p-value of the paired bootstrap test (Koehn 2004), as sacreBLEU computes it.
+    """Returns the p-value of the paired bootstrap test (Koehn 2004), centred as in sacreBLEU.
 
     ``resamples`` are differences on the same resamples, ``difference`` the item's absolute one.
     """
     differences = np.abs(finite(resamples))
-    return p_value(differences - differences.mean(), difference)
+    return p_value(differences - differences.mean(), difference) if difference else 1.0
 
 
 def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]) -> Array:

@@ -90,7 +90,7 @@ def method_statement(plan: Resampling, shown: Shown) -> Row:
         "baseline": shown.baseline,
         "samples": plan.samples,
         "level": plan.level,
-        "p_value": "(c + 1) / (samples + 1), as in sacreBLEU 2.6",
+        "p_value": "(c + 1) / (samples + 1), c counting what is as large or larger",
         "interval": "percentile bootstrap of the difference",
         "correction": "Holm (1979), over the comparisons that a table shows of one item and "
         f"metric: each system with {shown.baseline}; each other 8-bit system with its base; "
