@@ -70,8 +70,10 @@ TO_ANSWERS = Press("All answers, two systems side by side")
 def choose(label: str, option: str) -> str:
     """Returns a step that chooses what a visible list offers, and waits for what that shows."""
     return f"""(async (label, wanted) => {{
-      const field = [...document.querySelectorAll("label")]
-        .find((one) => one.firstChild.data?.trim() === label).querySelector("select");
+      const list = () => [...document.querySelectorAll("label")]
+        .find((one) => one.firstChild.data?.trim() === label)?.querySelector("select");
+      while (!list()) await new Promise((next) => setTimeout(next, 20));
+      const field = list();
       if (!field.checkVisibility()) throw new Error(`${{label}} is hidden`);
       field.value = [...field.options].find((one) => one.label === wanted).value;
       field.dispatchEvent(new Event("input", {{ bubbles: true }}));

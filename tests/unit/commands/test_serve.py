@@ -393,6 +393,7 @@ def test_an_interrupt_ends_the_server_without_a_fuss(folders):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT / "workflow")},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # `&` ignores it
     )
     assert server.stdout is not None
     assert "model model" in server.stdout.readline()

@@ -106,6 +106,7 @@ def test_the_launcher_is_shielded_from_stop_signals_alone() -> None:
         capture_output=True,
         text=True,
         timeout=120,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup ignores it
     )
     assert done.stdout.split() == ["1", "1", "1", "0"], done.stderr
 

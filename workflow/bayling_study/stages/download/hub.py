@@ -9,7 +9,6 @@ repositories that hold the same; the first that the hub knows is taken, and the 
 
 import importlib
 import logging
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -42,7 +41,9 @@ def online_hub() -> Any:
     It is imported here because that is slow, and the workflow reads this package often.
     """
     share_bundle()
-    os.environ["HF_HUB_OFFLINE"] = "0"  # `make` has 1, for the jobs that must ask no hub
+    # What it read of HF_HUB_OFFLINE, which `make` sets to 1 for the jobs that must ask no hub.
+    constants: Any = importlib.import_module("huggingface_hub.constants")
+    constants.HF_HUB_OFFLINE = False
     return importlib.import_module("huggingface_hub")
 
 
