@@ -12,6 +12,8 @@ FOLDER = "rehearsal"
 """Below ``study.results`` and ``study.resources``: the roots of all rehearsals."""
 MARK = "REHEARSAL"
 """A file that marks all below its folder as a rehearsal's."""
+STAND_IN_NOTE = "stand-in.json"
+"""Beside a model's stand-in: what of it is not upstream's, and why."""
 WARNING = "A rehearsal, of the first rows of every source: no number of it means anything."
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from bayling_study.commands.plan.jobs import job_names, record_of
 from bayling_study.commands.plan.tables import decimal
 from bayling_study.config import StudyConfig
+from bayling_study.config.rehearsal import STAND_IN_NOTE
 from bayling_study.core.files import read_json
 from bayling_study.dag.rules import Dag
 from bayling_study.dag.settings import OPERATIONAL, STAND_IN, WORKFLOW
@@ -16,7 +17,6 @@ from bayling_study.shared.sources.table import SourceRow
 from bayling_study.shared.tracking.jobs import RecordedJob, read_job
 from bayling_study.shared.tracking.record import flatten
 
-NOTE = "stand-in.json"
 ROWS = ("conversations", "prompts", "answers", "n")
 """Metrics that count what a job kept, by stage."""
 TOKENS = ("tokens", "tokens.real")
@@ -77,10 +77,10 @@ class Left:
             done = [self.jobs[stage, name].record for name in names if self.finished(stage, name)]
             minutes = sum(record["end"] - record["start"] for record in done) / 60
             metrics = [record["metrics"] for record in done]
-            read = sum(group["read"] for group in self.report.values())
-            kept = sum(group["kept"] for group in self.report.values())
-            if stage != "corpora":
-                read, kept = 0, sum(_first(one, ROWS) for one in metrics)
+            read, kept = 0, sum(_first(one, ROWS) for one in metrics)
+            if stage == "corpora":
+                read = sum(group["read"] for group in self.report.values())
+                kept = sum(group["kept"] for group in self.report.values())
             rows.append((stage, f"{len(done)}/{count}", f"{minutes:.1f}", _count(read),
                          _count(kept), _count(sum(map(_tokens, metrics)))))  # fmt: skip
             for name in names:
@@ -118,7 +118,7 @@ class Left:
         if len(row.revision) == len(revision) == 40 and revision != row.revision:
             state = "moved"
             self.needs.append(f"source {row.id}: at {revision}, the table has {row.revision}")
-        for note in map(read_json, sorted((folder / "files").rglob(NOTE))):
+        for note in map(read_json, sorted((folder / "files").rglob(STAND_IN_NOTE))):
             state = "weights are a stand-in"
             if note.get("why"):
                 state = "not checked"

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from bayling_study.config.rehearsal import STAND_IN_NOTE as NOTE
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.core.seeds import derive_seed
@@ -26,7 +27,6 @@ from bayling_study.shared.templates import definitions
 from bayling_study.shared.templates.jinja import chat_template
 from bayling_study.stages.download.stand_in_comet import HPARAMS, write_comet
 
-NOTE = "stand-in.json"
 HEADS, HEAD_SIZE, LAYERS = 4, 16, 2
 WIDTH = HEADS * HEAD_SIZE
 ALWAYS = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH}
