@@ -56,17 +56,22 @@ def item_scores(
     that all systems are resampled alike. ``groups`` are averages with their items that COMET
     scores; one is made if all are there.
     """
-    means = _item_means(segments, values, names[0], settings)
-    scores = []
-    for item, found in means.items():
-        note = f"{found.empty} empty hypotheses" if found.empty else ""
-        scores.append(_score(names, item, found, signature, settings, note))
+    suite, system, metric = names
+    means = _item_means(segments, values, suite, settings)
+    empty = {
+        item: f"{found.empty} empty hypotheses" for item, found in means.items() if found.empty
+    }
+    rows = [(item, found, signature, empty.get(item, "")) for item, found in means.items()]
     for name, items in groups.items():
-        if all(item in means for item in items):
-            text = f"mean of {len(items)} items|{signature}"
-            note = f"plain mean of {len(items)} items"
-            average = _average([means[item] for item in items])
-            scores.append(_score(names, name, average, text, settings, note))
+        if means.keys() >= {*items}:
+            text, average = f"mean of {len(items)} items", _average([means[item] for item in items])
+            rows.append((name, average, f"{text}|{signature}", f"plain {text}"))
+    method = f"bootstrap of segments, {settings.samples} samples, {settings.confidence:.0%}"
+    scores = []
+    for item, found, text, note in rows:
+        low, high = interval(found.resamples, settings.confidence)
+        what, about = (suite, item, system, metric), (text + found.form, method, note)
+        scores.append(Score(*what, found.value, low, high, found.n, *about))
     return scores
 
 
@@ -94,18 +99,3 @@ def _average(members: list[ItemMean]) -> ItemMean:
         sum(member.empty for member in members),
         max(member.form for member in members),
     )
-
-
-def _score(
-    names: tuple[str, str, str],
-    item: str,
-    found: ItemMean,
-    signature: str,
-    settings: CometSettings,
-    note: str,
-) -> Score:
-    suite, system, metric = names
-    low, high = interval(found.resamples, settings.confidence)
-    method = f"bootstrap of segments, {settings.samples} samples, {settings.confidence:.0%}"
-    what = suite, item, system, metric
-    return Score(*what, found.value, low, high, found.n, signature + found.form, method, note)

@@ -8,13 +8,14 @@ Writes ``OUT/SYSTEM/SUITE.json`` (mean and interval of each item) and
 import argparse
 import logging
 import time
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory
-from bayling_study.core.records import Prompt, Score
+from bayling_study.core.records import Score, grouped
 from bayling_study.shared.metrics.groups import averages
 from bayling_study.shared.score_files import write_suite
 from bayling_study.shared.tracking.record import RunRecord, run_record
@@ -29,8 +30,8 @@ from bayling_study.stages.comet.settings import CometSettings, read_score_settin
 LOG = logging.getLogger(__name__)
 SCALE = 100
 """The papers' tables give COMET times 100; ``comet-score`` prints it on its own scale."""
-Found = dict[tuple[str, str], tuple[list[Score], list[dict[str, Any]]]]
-"""(system, suite) to the scores of all models and the segments' rows."""
+Key = tuple[str, str]
+"""A system and a suite."""
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -69,18 +70,29 @@ def main() -> None:
             raise StudyError(what, where="--suites", fix=fix)
         skipped = [suite for suite in options.suites if suite not in suites]
         _note(run, options, settings, checkpoints, skipped)
-        systems = {name: read_system(options.generation / name, suites) for name in options.systems}
+        answers = {
+            (system, suite): segments
+            for system in options.systems
+            for suite, prompts in suites.items()
+            if (segments := read_segments(prompts, options.generation / system, suite))
+        }
         groups = {name: averages(filter(is_covered, rows)) for name, rows in suites.items()}
-        found: Found = {}
+        found: dict[Key, tuple[list[Score], list[dict[str, Any]]]] = {k: ([], []) for k in answers}
         encoded, seconds = 0, 1e-9
         for checkpoint in checkpoints:
             scorer = open_scorer(checkpoint, settings, options.cache)
             try:
-                values = _score_all(scorer, systems)
+                values = _score_all(scorer, answers)
             finally:
                 scorer.cache.flush()
             encoded, seconds = encoded + scorer.encoded, seconds + scorer.encoding_seconds
-            _collect(found, systems, values, checkpoint, settings, groups)
+            text = f"{signature(checkpoint, settings.precision)}|scale:{SCALE}"
+            for (system, suite), (scores, rows) in found.items():
+                segments, own = answers[system, suite], values[system, suite]
+                names = suite, system, checkpoint.metric
+                scores += item_scores(segments, own, names, text, settings, groups[suite])
+                pairs = zip(segments, own, strict=True)
+                rows += [{"id": s.id, "metric": names[-1], "value": value} for s, value in pairs]
         run.metrics({"texts_encoded": encoded, "texts_per_second": encoded / seconds})
         with atomic_directory(options.out) as folder:
             for (system, suite), (scores, rows) in found.items():
@@ -115,12 +127,6 @@ def _note(
         run.input(f"generation/{system}", options.generation / system)
 
 
-def read_system(folder: Path, suites: dict[str, list[Prompt]]) -> dict[str, list[Scorable]]:
-    """Reads a system's segments of each suite it has, before any model is loaded."""
-    found = {suite: read_segments(prompts, folder, suite) for suite, prompts in suites.items()}
-    return {suite: segments for suite, segments in found.items() if segments}
-
-
 def open_scorer(checkpoint: CometCheckpoint, settings: CometSettings, cache: Path) -> Scorer:
     """Loads the model and its part of the cache."""
     start = time.monotonic()
@@ -131,49 +137,19 @@ def open_scorer(checkpoint: CometCheckpoint, settings: CometSettings, cache: Pat
     return kind(model, Cache(cache / name), settings.batch_tokens)
 
 
-def _score_all(
-    scorer: Scorer, systems: dict[str, dict[str, list[Scorable]]]
-) -> dict[tuple[str, str], list[float]]:
-    """Returns the scores of each (system, suite), computed one suite's item at a time.
+def _score_all(scorer: Scorer, answers: dict[Key, list[Scorable]]) -> dict[Key, list[float]]:
+    """Returns the segments' scores, scaled; they are computed one suite's item at a time.
 
     All systems of an item go together, since they share its sources and references; the
     embeddings of other items then need not be in memory.
     """
-    places: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for system, suites in systems.items():
-        for suite, segments in suites.items():
-            for index, segment in enumerate(segments):
-                places.setdefault((suite, segment.item), []).append((system, index))
-    values = {
-        (system, suite): [0.0] * len(segments)
-        for system, suites in systems.items()
-        for suite, segments in suites.items()
-    }
-    for number, ((suite, item), members) in enumerate(places.items(), start=1):
-        LOG.info("%s %s (%d of %d): %d segments", suite, item, number, len(places), len(members))
-        found = scorer.score([systems[system][suite][index].triple for system, index in members])
-        for (system, index), value in zip(members, found, strict=True):
-            values[system, suite][index] = value
-    return values
-
-
-def _collect(
-    found: Found,
-    systems: dict[str, dict[str, list[Scorable]]],
-    values: dict[tuple[str, str], list[float]],
-    checkpoint: CometCheckpoint,
-    settings: CometSettings,
-    groups: dict[str, dict[str, list[str]]],
-) -> None:
-    """Adds one model's scores."""
-    text, metric = f"{signature(checkpoint, settings.precision)}|scale:{SCALE}", checkpoint.metric
-    for (system, suite), raw in values.items():
-        own, segments = [SCALE * value for value in raw], systems[system][suite]
-        scores, rows = found.setdefault((system, suite), ([], []))
-        names = suite, system, metric
-        scores += item_scores(segments, own, names, text, settings, groups[suite])
-        pairs = zip(segments, own, strict=True)
-        rows += [{"id": part.id, "metric": metric, "value": value} for part, value in pairs]
+    rows = [(suite, one.item, one.triple) for (_, suite), own in answers.items() for one in own]
+    items = grouped(rows, itemgetter(0, 1))
+    for number, ((suite, item), members) in enumerate(items.items(), start=1):
+        LOG.info("%s %s (%d of %d): %d segments", suite, item, number, len(items), len(members))
+        scorer.score([triple for _, _, triple in members])
+    triples = {key: [one.triple for one in own] for key, own in answers.items()}
+    return {key: [SCALE * value for value in scorer.score(own)] for key, own in triples.items()}
 
 
 if __name__ == "__main__":

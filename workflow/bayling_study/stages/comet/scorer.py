@@ -10,12 +10,13 @@ prepare and predict by their own code: XCOMET's score counts the error spans tha
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from comet.models import CometModel
+from torch.nn.utils.rnn import pad_sequence
 
 from bayling_study.core.batches import length_batches
 from bayling_study.core.progress import Progress
@@ -47,7 +48,17 @@ class Scorer:
 
     def _computed(self, triples: Sequence[Triple]) -> dict[bytes, Any]:
         """Returns the score of each triple, by its key."""
-        return self._estimates(triples, self._vectors(triples))
+        vectors = self._vectors(triples)
+        estimator = next(self.model.estimator.parameters())
+        scores: dict[bytes, Any] = {}
+        for start in range(0, len(triples), ESTIMATE_ROWS):
+            part = triples[start : start + ESTIMATE_ROWS]
+            columns = [np.stack([vectors[t] for t in texts]) for texts in zip(*part, strict=True)]
+            with torch.inference_mode():
+                inputs = (torch.from_numpy(column).to(estimator) for column in columns)
+                found = self.model.estimate(*inputs).score.float().cpu().numpy()
+            scores |= {text_key(*row): score for row, score in zip(part, found, strict=True)}
+        return scores
 
     def _vectors(self, triples: Sequence[Triple]) -> dict[str, Any]:
         """Returns the vector of each distinct text, from the cache or the encoder."""
@@ -84,28 +95,13 @@ class Scorer:
 
     def _embed(self, rows: Sequence[list[int]]) -> Any:
         """Returns the embeddings of one padded batch, (rows, width)."""
-        device = self.model.device
-        ids = torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(row) for row in rows],
-            batch_first=True,
-            padding_value=self.model.encoder.tokenizer.pad_token_id,
-        )
-        lengths = torch.tensor([len(row) for row in rows])
-        mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+        padding = self.model.encoder.tokenizer.pad_token_id
+        tensors = [torch.tensor(row) for row in rows]
+        ids = pad_sequence(tensors, batch_first=True, padding_value=padding)
+        mask = pad_sequence([torch.ones_like(row) for row in tensors], batch_first=True)
+        inputs = (part.to(self.model.device) for part in (ids, mask))
         with torch.inference_mode():
-            found = self.model.get_sentence_embedding(ids.to(device), mask.to(device))
-        return found.float().cpu().numpy()
-
-    def _estimates(self, triples: Sequence[Triple], vectors: dict[str, Any]) -> dict[bytes, Any]:
-        estimator = next(self.model.estimator.parameters())
-        scores: dict[bytes, Any] = {}
-        for start in range(0, len(triples), ESTIMATE_ROWS):
-            part = triples[start : start + ESTIMATE_ROWS]
-            columns = [_stack(column, vectors).to(estimator) for column in zip(*part, strict=True)]
-            with torch.inference_mode():
-                found = self.model.estimate(*columns).score.float().cpu().numpy()
-            scores |= {text_key(*row): score for row, score in zip(part, found, strict=True)}
-        return scores
+            return self.model.get_sentence_embedding(*inputs).float().cpu().numpy()
 
 
 class JointScorer(Scorer):
@@ -131,7 +127,3 @@ class JointScorer(Scorer):
         inputs = self.model.transfer_batch_to_device(inputs, self.model.device, 0)
         with torch.inference_mode():
             return self.model.predict_step(inputs)["scores"].float().cpu().numpy()
-
-
-def _stack(texts: Iterable[str], vectors: dict[str, Any]) -> torch.Tensor:
-    return torch.from_numpy(np.stack([vectors[text] for text in texts]))

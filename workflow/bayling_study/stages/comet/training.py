@@ -13,27 +13,34 @@ import os
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytorch_lightning
 import torch
 import yaml
 from comet.models import RegressionMetric
+from scipy.stats import kendalltau, spearmanr
 
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, sha256_file, write_json
 from bayling_study.core.progress import Progress
+from bayling_study.core.records import grouped
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.tracking.record import RunRecord, run_record
+from bayling_study.stages.comet.cache import Cache
 from bayling_study.stages.comet.checkpoint import MARKER
-from bayling_study.stages.comet.correlation import measure
 from bayling_study.stages.comet.dataset import Degraded, read_rows, write_csv
+from bayling_study.stages.comet.scorer import Scorer
 from bayling_study.stages.comet.settings import EmbeddedSettings, read_training_settings
 from bayling_study.stages.comet.tokenizer import create_encoder, train_tokenizer
 
 LOG = logging.getLogger(__name__)
+BATCH_TOKENS = 4096
+"""Tokens of one batch of held-out rows."""
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -144,6 +151,36 @@ class _Curve(pytorch_lightning.Callback):  # type: ignore[misc]
         self.run.metrics({"loss": loss}, step=trainer.current_epoch + 1)
         self.progress.set_postfix_str(f"loss {loss:.4f}", refresh=False)
         self.progress.update()
+
+
+def measure(model: RegressionMetric, rows: list[Degraded]) -> dict[str, Any]:
+    """Returns rank correlations of a model's scores with the deserved ones.
+
+    They are ``spearman`` and ``kendall`` over all ``n`` rows, Spearman ``by_direction``, and
+    ``by_kind`` of damage the mean score given and deserved.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        scorer = Scorer(model, Cache(Path(scratch)), BATCH_TOKENS)
+        scores = scorer.score([row.triple for row in rows])
+    pairs = list(zip(rows, scores, strict=True))
+    by_direction = {
+        direction: {"spearman": _rank(spearmanr, members), "n": len(members)}
+        for direction, members in sorted(grouped(pairs, lambda pair: pair[0].direction).items())
+    }
+    by_kind = {}
+    for kind, members in sorted(grouped(pairs, lambda pair: pair[0].kind).items()):
+        given, deserved = fmean(score for _, score in members), fmean(r.score for r, _ in members)
+        by_kind[kind] = {"given": given, "deserved": deserved, "n": len(members)}
+    whole = {"spearman": _rank(spearmanr, pairs), "kendall": _rank(kendalltau, pairs)}
+    return {**whole, "n": len(rows), "by_direction": by_direction, "by_kind": by_kind}
+
+
+def _rank(statistic: Callable[..., Any], pairs: list[tuple[Degraded, float]]) -> float:
+    """Returns a rank correlation, 0 where either side does not vary."""
+    deserved, given = [row.score for row, _ in pairs], [score for _, score in pairs]
+    if len(set(deserved)) < 2 or len(set(given)) < 2:
+        return 0.0
+    return float(statistic(deserved, given).statistic)
 
 
 def save(model: RegressionMetric, folder: Path) -> None:
