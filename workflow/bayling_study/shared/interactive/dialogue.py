@@ -128,11 +128,8 @@ class Director:
 
 
 def weights_of(demands: Mapping[str, float]) -> dict[str, float]:
-    """Returns the weight of each kind that can be asked for; all alike if none is named.
-
-    Raises:
-        StudyError: a kind is unknown, or is an opening that comes by itself.
-    """
+    """Returns the weight of each kind that can be asked for; all alike if none is named
+    (``StudyError`` if a kind is unknown, or is an opening that comes by itself)."""
     for name in demands:
         demand_named(name)
         if name in PLAIN_OPENINGS:
@@ -142,11 +139,8 @@ def weights_of(demands: Mapping[str, float]) -> dict[str, float]:
 
 
 def fault(step: Step, earlier: list[str], changes: bool) -> str:
-    """Returns what is wrong with a turn, or an empty text.
-
-    The answer must pass every check of its turn; where the demand asks for a change, the previous
-    answer must not pass them all already.
-    """
+    """Returns which check a turn's answer fails, or an empty text; where the demand asks for a
+    change, the previous answer must not pass all checks already."""
     results = verify(step.checks, step.answer, earlier)
     if not all(results):
         return f"fails {step.checks[results.index(False)]['type']}"

@@ -86,17 +86,10 @@ def _fragments(text: str, longest: int) -> list[str]:
 
 def _frequent(sides: Sequence[tuple[str, list[str]]], limit: float) -> dict[str, int]:
     """Returns the number of segments of each fragment that is neither rare nor everywhere."""
-    counts: Counter[str] = Counter()
-    documents: dict[str, set[str]] = defaultdict(set)
-    for document, fragments in sides:
-        counts.update(fragments)
-        for fragment in fragments:
-            documents[fragment].add(document)
-    return {
-        fragment: n
-        for fragment, n in counts.items()
-        if n <= limit and len(documents[fragment]) >= MIN_DOCUMENTS
-    }
+    counts = Counter(one for _, fragments in sides for one in fragments)
+    places = {(one, document) for document, fragments in sides for one in fragments}
+    spread = Counter(one for one, _ in places)
+    return {one: n for one, n in counts.items() if n <= limit and spread[one] >= MIN_DOCUMENTS}
 
 
 def _mutual_best(

@@ -78,12 +78,11 @@ def _prefixes(library: Library, segment: DirectedPair) -> list[str]:
     Without spaces only a term's end is surely the end of a word.
     """
     text = segment.target_text
-    ends = [end for _, end in spans(text)]
     if languages.is_unspaced(segment.target):
         terms = [term.target for term in library.terms(segment)]
         chosen = [text[: text.find(term) + len(term)] for term in terms if term in text]
     else:
-        chosen = [text[:end] for end in ends[:3]]
+        chosen = [text[:end] for _, end in spans(text)[:3]]
     return [part for part in chosen if is_quotable(part) and 2 * len(part) <= len(text)]
 
 

@@ -55,10 +55,8 @@ def asked(check: Check) -> str:
 def reasons(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> list[Reason]:
     """Returns for each check whether the answer satisfies it, and what it has instead.
 
-    ``earlier`` holds the conversation's answers before this one, the oldest first.
-
-    Raises:
-        StudyError: the type of a check is unknown.
+    ``earlier`` holds the conversation's answers before this one, the oldest first. A check of an
+    unknown type is a ``StudyError``.
     """
     return [
         Reason(True) if satisfied(c, answer, earlier) else Reason(False, _found(c, answer, earlier))

@@ -17,10 +17,7 @@ FOLDED = "constraints|match:substring|case:folded|version:1"
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns the two satisfaction rates, the share of segments with all, BLEU and chrF.
 
-    The notes give the counts from which the percentages come.
-
-    Raises:
-        StudyError: a prompt names no constraints.
+    The notes give the percentages' counts. A prompt without constraints is a ``StudyError``.
     """
     wanted = [_constraints(answers, index) for index in range(len(answers.prompts))]
     texts = answers.last_turns()

@@ -39,6 +39,10 @@ class Rule:
     extract: Callable[[str], str | None]
     right: Callable[[str, str], bool]
 
+    def mark(self, answer: str | None, gold: str) -> float:
+        """Returns 1 for a right answer; one that could not be read is wrong."""
+        return float(answer is not None and self.right(answer, gold))
+
 
 def first_letter(text: str) -> str | None:
     """Returns the first letter A to F once the template's own words are deleted."""
@@ -70,15 +74,13 @@ STATED = Rule("exam|rule:stated-letters|version:1", stated_letters, RULES["set"]
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns accuracy, the unparseable share and the gold ceiling of one exam, in per cent.
 
-    Answers in letters that a study's own system gave have the first two also by what
-    they state (``accuracy-stated``, ``unparseable-stated``).
-
-    Raises:
-        StudyError: a prompt has no gold answer, or its answer rule is unknown.
+    Answers in letters that a study's own system gave have the first two also by what they state
+    (``accuracy-stated``, ``unparseable-stated``). A prompt without a gold answer, and an unknown
+    answer rule, are a ``StudyError``.
     """
     rule = _rule(answers)
     gold = [_gold(answers, index) for index in range(len(answers.prompts))]
-    ceiling = [_marked(rule, rule.extract(key), key) for key in gold]
+    ceiling = [rule.mark(rule.extract(key), key) for key in gold]
     note = f"{int(sum(ceiling))}/{len(gold)}"
     highest = rate("gold-ceiling", rule.signature, ceiling, note=note)
     found = [*_rates(answers, rule, gold), highest]
@@ -89,7 +91,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
 def _rates(answers: Answers, rule: Rule, gold: list[str], suffix: str = "") -> list[Measurement]:
     """Returns accuracy and the unparseable share by one rule."""
     given = [rule.extract(text) for text in answers.last_turns()]
-    right = [_marked(rule, answer, key) for answer, key in zip(given, gold, strict=True)]
+    right = [rule.mark(answer, key) for answer, key in zip(given, gold, strict=True)]
     unread = [float(answer is None) for answer in given]
     notes = f"{int(sum(right))}/{len(right)} right", f"{int(sum(unread))} answers"
     return [
@@ -114,7 +116,3 @@ def _gold(answers: Answers, index: int) -> str:
     if not references or not references[-1].strip():
         raise StudyError("the question has no gold answer", where=answers.where(index))
     return references[-1]
-
-
-def _marked(rule: Rule, answer: str | None, gold: str) -> float:
-    return float(answer is not None and rule.right(answer, gold))

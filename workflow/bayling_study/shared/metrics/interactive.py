@@ -18,6 +18,7 @@ number of demands. Paired tests resample conversations, not turns.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from bayling_study.core.errors import StudyError
@@ -57,16 +58,21 @@ class CheckedTurn:
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns satisfaction, the kept share and quality, whole and by demand kind or turn.
 
-    Raises:
-        StudyError: demands, references and answers differ in number.
+    Demands, references and answers that differ in number are a ``StudyError``.
     """
-    turns = [turn for index in range(len(answers.prompts)) for turn in _judge(answers, index)]
     size = len(answers.prompts)
-    results = [_met("satisfaction", turns, size), _all_met(turns, size)]
-    results += _kept(turns, size)
+    turns = [turn for index in range(size) for turn in _judge(answers, index)]
+    demands = _demands(turns)
+    whole = [(n, all(met for _, met in own)) for n, own in grouped(demands, itemgetter(0)).items()]
+    of_all = "conversations with all demands met"
+    results = [
+        _met("satisfaction", SATISFACTION, demands, size),
+        _met("satisfaction-all", DIALOGUE, whole, size, of_all),
+        *_kept(turns, size),
+    ]
     for name, own in _parts(turns).items():
-        if any(turn.met is not None for turn in own):
-            results.append(_met(f"satisfaction.{name}", own, size))
+        if demands := _demands(own):
+            results.append(_met(f"satisfaction.{name}", SATISFACTION, demands, size))
         if any(turn.kept is not None for turn in own):
             results += _kept(own, size, f".{name}")
     return results + _quality(answers, options)
@@ -121,20 +127,16 @@ def _share(texts: list[str], position: int) -> float | None:
     return None if position == 0 else matched_share(texts[position - 1], texts[position], of="one")
 
 
-def _met(metric: str, turns: list[CheckedTurn], size: int) -> Measurement:
-    judged = [turn for turn in turns if turn.met is not None]
-    note = f"{sum(bool(turn.met) for turn in judged)}/{len(judged)} demands met"
-    pairs = ((turn.conversation, float(bool(turn.met))) for turn in judged)
-    return replace(_by_conversation(metric, SATISFACTION, pairs, size, note), judged=True)
+def _demands(turns: list[CheckedTurn]) -> list[tuple[int, bool]]:
+    """Returns the conversation of each demand that can be checked, and whether it is met."""
+    return [(turn.conversation, turn.met) for turn in turns if turn.met is not None]
 
 
-def _all_met(turns: list[CheckedTurn], size: int) -> Measurement:
-    judged = {turn.conversation for turn in turns if turn.met is not None}
-    failed = {turn.conversation for turn in turns if turn.met is False}
-    pairs = ((index, float(index not in failed)) for index in sorted(judged))
-    note = f"{len(judged - failed)}/{len(judged)} conversations with all demands met"
-    found = _by_conversation("satisfaction-all", DIALOGUE, pairs, size, note)
-    return replace(found, judged=True)
+def _met(
+    metric: str, signature: str, pairs: list[tuple[int, bool]], size: int, what: str = "demands met"
+) -> Measurement:
+    note = f"{sum(met for _, met in pairs)}/{len(pairs)} {what}"
+    return replace(_by_conversation(metric, signature, pairs, size, note), judged=True)
 
 
 def _kept(turns: list[CheckedTurn], size: int, suffix: str = "") -> list[Measurement]:

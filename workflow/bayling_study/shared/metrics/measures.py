@@ -42,10 +42,9 @@ MEASURES = {
 
 
 def meaning(metric: str) -> Measure:
-    """Returns what a metric means; a part (``satisfaction.turn-2``) means what the whole does.
+    """Returns what a metric means (``StudyError`` if its measure has no row).
 
-    Raises:
-        StudyError: its measure has no row.
+    A part (``satisfaction.turn-2``) means what the whole does.
     """
     name = metric.partition(".")[0]
     for known, measure in MEASURES.items():
@@ -69,11 +68,8 @@ def is_averaged(metric: str) -> bool:
 
 
 def check_own(names: Iterable[str], where: str) -> None:
-    """Checks that further metrics state what they mean, under names that nothing else has.
-
-    Raises:
-        StudyError: one does not, or has the name of a measure of the table.
-    """
+    """Refuses (``StudyError``) further metrics that do not state what they mean, or are named like
+    a measure of the table."""
     for name in names:
         if any(fnmatchcase(name, known) for known in MEASURES):
             what = f"{name!r} is a metric of every study"

@@ -21,8 +21,7 @@ NAMES = {"acc": "accuracy", "acc_norm": "accuracy-norm", "acc_bytes": "accuracy-
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns every mark's share in per cent, with the chance level of the item's questions.
 
-    Raises:
-        StudyError: a question has no marks, or the questions have different marks.
+    A question without marks, or with others than the rest, is a ``StudyError``.
     """
     marks = _marks(answers.path.with_name(f"{answers.suite}.marks.jsonl"))
     guessed = 0.0

@@ -30,8 +30,7 @@ BETA = 2
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns BLEU for each tokenizer of the target language, chrF2 and chrF++.
 
-    Raises:
-        StudyError: a prompt has no reference, or the target language is unknown.
+    A prompt without a reference and an unknown target language are a ``StudyError``.
     """
     tokenizers = tokenizers_of(answers, options)
     return score(answers.last_turns(), answers.last_references(), tokenizers, options)
@@ -106,11 +105,8 @@ def _chrf(
 
 @cache
 def bleu_signature(tokenizer: str) -> str:
-    """Returns sacreBLEU's signature for BLEU with one reference.
-
-    Raises:
-        StudyError: the tokenizer's model (flores101, flores200, spm) cannot be had.
-    """
+    """Returns sacreBLEU's signature for BLEU with one reference (``StudyError`` if the tokenizer's
+    model, of flores101, flores200 or spm, cannot be had)."""
     try:
         name = BLEU(tokenize=tokenizer).tokenizer.signature()
     except (ImportError, OSError) as error:

@@ -107,10 +107,9 @@ def resampled(measurement: Measurement, weights: Array) -> Array:
 
 
 def finite(values: Array | Sequence[float], where: str | None = None) -> Array:
-    """Returns values as they are; NaN is never larger, which would look most significant.
+    """Returns values as they are (``StudyError`` says how many of them are NaN or infinite).
 
-    Raises:
-        StudyError: some are NaN or infinite; says how many, of how many.
+    NaN is never larger, which would look most significant.
     """
     array = np.asarray(values, dtype=np.float64)
     bad = array.size - int(np.isfinite(array).sum())
@@ -123,10 +122,8 @@ def finite(values: Array | Sequence[float], where: str | None = None) -> Array:
 def defined(values: Array, where: str | None = None) -> Array:
     """Returns resampled values without those that have nothing to divide by, which are NaN.
 
-    Such a test set has no value; any that one gave it would shift the interval.
-
-    Raises:
-        StudyError: none has a value, or one is infinite.
+    Such a test set has no value; any that one gave it would shift the interval. It is a
+    ``StudyError`` if none has a value, or one is infinite.
     """
     having = values[~np.isnan(values)]
     if not having.size:

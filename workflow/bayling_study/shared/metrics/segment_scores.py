@@ -25,8 +25,7 @@ def means(scores: SegmentScores, prompts: list[Prompt]) -> list[Measurement]:
 def read_segment_scores(paths: Iterable[Path]) -> SegmentScores:
     """Reads ``{id, metric, value}`` rows of those of some files that are there.
 
-    Raises:
-        StudyError: a row lacks a field, is not finite or is duplicated; names file and line.
+    A row that lacks a field, is not finite or is duplicated is refused by line (``StudyError``).
     """
     values: SegmentScores = {}
     for path in filter(Path.is_file, paths):

@@ -36,12 +36,12 @@ SIGNATURE = "review|format:FairEval|orders:{orders}|version:{version}"
 class QuestionReviews:
     """One question's reviews: a pair of scores for each order in which it was judged.
 
-    ``orders`` tells of each pair whether the system was shown second.
+    ``first_wins`` tells of each review with a winner whether it is the assistant shown first.
     """
 
     category: str
     pairs: list[tuple[float, float]] = field(default_factory=list)
-    orders: list[bool] = field(default_factory=list)
+    first_wins: list[bool] = field(default_factory=list)
 
     @property
     def scores(self) -> tuple[float, float]:
@@ -55,22 +55,11 @@ class QuestionReviews:
         """Whether all orders name the same winner."""
         return len({(first > second, first < second) for first, second in self.pairs}) == 1
 
-    @property
-    def first_shown(self) -> tuple[int, int]:
-        """Returns in how many reviews the assistant shown first wins, of how many with a winner."""
-        winners = [
-            (first > second) != swapped
-            for (first, second), swapped in zip(self.pairs, self.orders, strict=True)
-            if first != second
-        ]
-        return sum(winners), len(winners)
-
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns wins, ties and losses, the summed scores and their ratio, and category means.
 
-    Raises:
-        StudyError: a review states no score; names the file and the review.
+    A review that states no score is a ``StudyError``, which names the file and the review.
     """
     questions = _questions(answers, strict=True)
     orders = max(len(question.pairs) for question in questions)
@@ -98,7 +87,7 @@ def _orders(signature: str, questions: list[QuestionReviews]) -> list[Measuremen
     """Returns what two orders of the same questions tell about the judge."""
     whole = [float(len(question.pairs) > 1) for question in questions]
     agreed = [w * question.consistent for w, question in zip(whole, questions, strict=True)]
-    firsts = [question.first_shown for question in questions]
+    firsts = [(sum(question.first_wins), len(question.first_wins)) for question in questions]
     return [
         rate("consistent-share", signature, agreed, whole),
         rate("first-shown-share", signature, [f for f, _ in firsts], [n for _, n in firsts]),
@@ -138,9 +127,9 @@ def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
         category = str(prompt.meta.get("category", ""))
         question = questions.setdefault(key, QuestionReviews(category))
         if scores is not None:
-            swapped = bool(prompt.meta.get("swapped"))
-            question.pairs.append(scores[::-1] if swapped else scores)
-            question.orders.append(swapped)
+            question.pairs.append(scores[::-1] if prompt.meta.get("swapped") else scores)
+            if scores[0] != scores[1]:
+                question.first_wins.append(scores[0] > scores[1])
     return list(questions.values())
 
 

@@ -136,22 +136,21 @@ def _write(
             keys = ("id", "metrics", "likelihoods")
             marks = ({key: getattr(row, key) for key in keys} for row in rows)
             write_jsonl(scratch / f"{name}.marks.jsonl", marks)
-        write_json(
-            scratch / "system.json",
-            {
-                "schema": 1,
-                "system": options.system,
-                "kind": config.systems[options.system].kind,
-                "backend": "lm-evaluation-harness",
-                "details": details,
-                "items": {name: list(items) for name, items in answered.items()},
-                "suites": {name: _cut(items) for name, items in answered.items()},
-                "signatures": {
-                    name: {item: found.signature for item, found in items.items()}
-                    for name, items in answered.items()
-                },
-            },
-        )
+        signatures = {
+            name: {item: found.signature for item, found in items.items()}
+            for name, items in answered.items()
+        }
+        declared = {
+            "schema": 1,
+            "system": options.system,
+            "kind": config.systems[options.system].kind,
+            "backend": "lm-evaluation-harness",
+            "details": details,
+            "items": {name: list(items) for name, items in answered.items()},
+            "suites": {name: _cut(items) for name, items in answered.items()},
+            "signatures": signatures,
+        }
+        write_json(scratch / "system.json", declared)
 
 
 if __name__ == "__main__":

@@ -30,13 +30,8 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @contextmanager
 def served(checkpoint: Path, messages: Path) -> Iterator[EndpointSystem]:
-    """Serves a checkpoint; yields the section of an endpoint that reaches it.
-
-    The server's own messages go to the file ``messages``.
-
-    Raises:
-        StudyError: the server ended by itself, or did not start in time.
-    """
+    """Serves a checkpoint; yields the section of an endpoint that reaches it (``StudyError`` if the
+    server does not come up). The server's own messages go to the file ``messages``."""
     port = free_port()
     command = [sys.executable, "-m", "bayling_study.commands.serve", "--port", str(port)]
     command += ["--checkpoint", str(checkpoint)]
@@ -62,11 +57,7 @@ def served(checkpoint: Path, messages: Path) -> Iterator[EndpointSystem]:
 
 
 def await_server(server: subprocess.Popen[bytes], port: int, messages: Path) -> None:
-    """Waits until the server answers.
-
-    Raises:
-        StudyError: it ended by itself (with its last words), or did not start in time.
-    """
+    """Waits until the server answers (``StudyError`` if it ended, or did not start in time)."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if server.poll() is not None:

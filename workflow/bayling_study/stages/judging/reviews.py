@@ -22,11 +22,8 @@ class PairwisePrompt(NamedTuple):
 
 
 class Review(NamedTuple):
-    """What the judge said of a pair, the last time it was asked.
-
-    ``tokens`` were generated, ``finish`` is why it ended; ``attempts`` is how often it was asked,
-    ``reasoning`` what it thought before, no part of ``text``.
-    """
+    """What the judge said of a pair in the last of its ``attempts``; ``reasoning``, what it thought
+    before, is no part of the ``text``."""
 
     id: str
     text: str
@@ -61,13 +58,11 @@ def pairs(
 def ask(
     endpoint: Endpoint, pairs: Sequence[PairwisePrompt], how: Decoding, attempts: int, seed: int
 ) -> list[Review]:
-    """Returns a review of every pair, in their order.
+    """Returns a review of every pair, in their order (``StudyError`` if the server failed or the
+    budget is spent; reviews so far are kept).
 
     The first try follows ``how``. Asking a deterministic judge the same again would bring the same
     again, so later tries sample at ``how.temperature``.
-
-    Raises:
-        StudyError: the server failed or the budget is spent; reviews so far are kept.
     """
     reviews: dict[PairwisePrompt, Review] = {}
     waiting = list(pairs)
@@ -75,10 +70,8 @@ def ask(
         requests = [_request(pair, how, attempt, seed) for pair in waiting]
         answers = Progress("reviews", len(waiting), "answers", over=endpoint.complete(requests))
         for pair, answer in zip(waiting, answers, strict=True):
-            thought, text = answer.parts
-            reviews[pair] = Review(
-                pair.id, text, answer.tokens, answer.finish, attempt + 1, thought
-            )
+            (thought, text), end = answer.parts, (answer.tokens, answer.finish)
+            reviews[pair] = Review(pair.id, text, *end, attempt + 1, thought)
         waiting = [pair for pair in pairs if not reviews[pair].valid]
         done = len(pairs) - len(waiting)
         log.info("attempt %d: %d of %d reviews state both scores", attempt + 1, done, len(pairs))
@@ -101,12 +94,8 @@ def _request(pair: PairwisePrompt, how: Decoding, attempt: int, seed: int) -> Ch
 
 def write_reviews(path: Path, reviews: Iterable[Review], provenance: str) -> None:
     """Writes the review file; ``provenance`` is the hash of what decided the reviews."""
-    rows = (
-        Hypothesis(
-            *(r.id, [r.text], [r.tokens], [r.finish]),
-            provenance=provenance,
-            reasoning=[r.reasoning] if r.reasoning else [],
-        )
-        for r in reviews
-    )
+    rows = []
+    for r in reviews:
+        thought = [r.reasoning] if r.reasoning else []
+        rows.append(Hypothesis(r.id, [r.text], [r.tokens], [r.finish], provenance, thought))
     write_hypotheses(path, rows)

@@ -63,9 +63,7 @@ def measure(
 ) -> dict[str, Any]:
     """Loads one model after the other and compares what they think of the same tokens.
 
-    Raises:
-        StudyError: a checkpoint cannot be loaded, or the export's tokenizer gives
-            other tokens than its base's.
+    Checkpoints that cannot be loaded, and tokenizers that differ, are a ``StudyError``.
     """
     conversations, base = _opinions(config, system, prompts, options.base_checkpoint)
     gc.collect()  # the first model goes before the second comes

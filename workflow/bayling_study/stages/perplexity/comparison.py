@@ -25,15 +25,11 @@ def compare(
 ) -> dict[str, Any]:
     """Compares opinions of an export and its base on the same conversations in the same order.
 
-    Returns:
-        ``base`` and ``export``, each ``{perplexity, low, high, bits}`` (bits a
-        token); ``difference`` of the perplexities, export minus base, ``{value,
-        low, high}``; ``n`` conversations, ``tokens``, ``top1_agreement`` (share of
-        places where both find the same token most probable) and
-        ``mean_nats_change`` (mean absolute change of a token's log-probability).
-
-    Raises:
-        StudyError: a model's probabilities are not numbers.
+    Returns ``base`` and ``export``, each ``{perplexity, low, high, bits}`` (bits a token);
+    ``difference`` of the perplexities, export minus base, ``{value, low, high}``; ``n``
+    conversations, ``tokens``, ``top1_agreement`` (share of places where both find the same token
+    most probable) and ``mean_nats_change`` (mean absolute change of a token's log-probability).
+    Probabilities that are not numbers are a ``StudyError``.
     """
     tokens = np.array([len(opinion.nats) for opinion in base], dtype=np.float64)
     sums = np.array([[opinion.nats.sum() for opinion in side] for side in (base, export)])

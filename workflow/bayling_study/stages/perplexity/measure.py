@@ -38,11 +38,8 @@ class Conversation:
 
 
 def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Prompt]:
-    """Draws at most ``count`` fully referenced prompts of ``FOLDER/SUITE.jsonl``, in their order.
-
-    Raises:
-        StudyError: no prompt has a reference for each of its turns.
-    """
+    """Draws at most ``count`` prompts of ``FOLDER/SUITE.jsonl`` with a reference for each turn, in
+    their order (``StudyError`` if there is none)."""
     referenced = [
         prompt
         for suite in suites
@@ -59,12 +56,9 @@ def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Pro
 def encode(
     prompts: Iterable[Prompt], tokenizer: Any, template: TemplateName, context: int
 ) -> list[Conversation]:
-    """Tokenises prompts with their references as training would.
+    """Tokenises prompts with their references as training would (``StudyError`` if none fits).
 
     Conversations longer than ``context`` are left out: cut, they would be others.
-
-    Raises:
-        StudyError: none fits.
     """
     fitting = []
     for prompt in prompts:

@@ -39,12 +39,9 @@ def score_suite(
 ) -> tuple[list[Score], list[dict[str, Any]]]:
     """Scores a system's answers to the items of one suite that it has.
 
-    ``groups`` are averages with their items (``aggregates.mean_groups``). Returns the scores of
-    all items and aggregates, and a row ``{id, metric, value}`` for each segment and metric that a
-    segment alone has.
-
-    Raises:
-        StudyError: an answer cannot be scored; names the file and the segment.
+    ``groups`` are averages with their items (``aggregates.mean_groups``). Returns the scores of all
+    items and aggregates, and a row ``{id, metric, value}`` for each metric that a segment has
+    alone. A ``StudyError`` names the file and the segment of an answer that cannot be scored.
     """
     scores: list[Score] = []
     rows: list[dict[str, Any]] = []

@@ -20,7 +20,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from bayling_study.config import StudyConfig, load_settings
+from bayling_study.config import load_settings
 from bayling_study.core import cli
 from bayling_study.core.files import write_json
 from bayling_study.core.progress import Progress
@@ -71,10 +71,9 @@ class Inputs:
         """Returns the folder of each system's answers to a suite, where it has them."""
         found: dict[str, Path] = {}
         for system in systems:
-            more = (place / system if place else None for place in (self.harness, self.judging))
-            harness, judging = (place if place and place.exists() else None for place in more)
-            folder = answer_folder(kind, suite, self.generation / system, harness, judging)
-            if folder is not None:
+            more = [place / system if place else None for place in (self.harness, self.judging)]
+            there = [folder if folder and folder.exists() else None for folder in more]
+            if folder := answer_folder(kind, suite, self.generation / system, *there):
                 found[system] = folder
         return found
 
@@ -186,37 +185,22 @@ def main() -> None:
         bases = dict(pair.split("=", 1) for pair in args.bases)
         shown = Shown(config.report.baseline or args.systems[0], bases)
         plan = plan_of(config)
-        rows = [
-            row
-            for suite in args.suites
-            for row in _compare_named(config, suite, args.systems, folders, options, plan, shown)
-        ]
+        rows: list[dict[str, Any]] = []
+        for suite in args.suites:
+            kind, section = suite_kind(config, suite), config.suites[suite]
+            prompts = scored_prompts(section, read_prompts(args.prompts / f"{suite}.jsonl"))
+            answered = {
+                system: read_answers(prompts, folder, system, suite)
+                for system, folder in folders.answers(kind, suite, args.systems).items()
+            }
+            extra = {system: folders.segment_scores(system, suite) for system in answered}
+            groups = mean_groups(section, prompts)
+            rows += compare_suite(answered, kind, options, plan, extra, groups, shown)
         found = {"schema": 1, "method": method_statement(plan, shown), "comparisons": rows}
         write_json(args.out, found)
         significant = sum(row["significant"] for row in rows)
         run.metrics({"comparisons": len(rows), "significant": significant})
         run.output("comparisons", args.out)
-
-
-def _compare_named(
-    config: StudyConfig,
-    suite: str,
-    systems: list[str],
-    folders: Inputs,
-    options: Options,
-    plan: Resampling,
-    shown: Shown,
-) -> list[dict[str, Any]]:
-    """Reads a suite's prompts, hypotheses and further segment scores, and compares them."""
-    kind = suite_kind(config, suite)
-    prompts = scored_prompts(config.suites[suite], read_prompts(folders.prompts / f"{suite}.jsonl"))
-    answered = {
-        system: read_answers(prompts, folder, system, suite)
-        for system, folder in folders.answers(kind, suite, systems).items()
-    }
-    extra = {system: folders.segment_scores(system, suite) for system in answered}
-    groups = mean_groups(config.suites[suite], prompts)
-    return compare_suite(answered, kind, options, plan, extra, groups, shown)
 
 
 if __name__ == "__main__":

@@ -56,11 +56,7 @@ class PairTest:
         return self.values[0] - self.values[1]
 
     def row(self, plan: Resampling) -> dict[str, Any]:
-        """Returns the row of the comparisons file, before any correction.
-
-        Raises:
-            StudyError: a value is not finite, or no resample has one.
-        """
+        """Returns the row of the comparisons file, uncorrected (``StudyError`` without numbers)."""
         where = f"{self.metric} of {' and '.join(self.systems)}"
         finite(self.values, where)
         resamples, exchanges = (defined(v, where) for v in (self.resamples, self.exchanges))

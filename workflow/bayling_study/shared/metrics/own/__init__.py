@@ -37,12 +37,11 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns the metrics that the study names (``StudyError`` if one is not registered)."""
     if options.own:
         import_all(sys.modules[__name__])
-    return [_measured(name, answers, options) for name in options.own]
-
-
-def _measured(name: str, answers: Answers, options: Options) -> Measurement:
-    found = look_up("metric", name, METRICS, "scoring.metrics")(answers, options)
-    if len(found.statistics) != len(answers.prompts):
-        what = f"{len(found.statistics)} rows of statistics for {len(answers.prompts)} answers"
-        raise StudyError(what, where=f"metric {name}", fix="one row per answer, in their order")
-    return replace(found, metric=name)
+    results = []
+    for name in options.own:
+        found = look_up("metric", name, METRICS, "scoring.metrics")(answers, options)
+        if len(found.statistics) != len(answers.prompts):
+            what = f"{len(found.statistics)} rows of statistics for {len(answers.prompts)} answers"
+            raise StudyError(what, where=f"metric {name}", fix="one row per answer, in their order")
+        results.append(replace(found, metric=name))
+    return results
