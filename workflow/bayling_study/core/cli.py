@@ -95,10 +95,8 @@ STUDY_CONFIG = path(
 
 
 def command(module: str, /, **options: Option | OneOf | Actions) -> argparse.ArgumentParser:
-    """Returns the command line of the program with this ``__name__``, explained as its module is.
-
-    ``base_checkpoint=path(…)`` is ``--base-checkpoint``; a sub-command goes to its key.
-    """
+    """Returns the command line of the program with this ``__name__``, explained as its module is;
+    ``base_checkpoint=path(…)`` is ``--base-checkpoint``, a sub-command goes to its key."""
     program = sys.modules[module]
     name = program.__spec__.name if program.__spec__ else module
     parser = argparse.ArgumentParser(

@@ -33,10 +33,8 @@ NETRC = (
 
 
 def has_credentials(uri: str) -> bool:
-    """Tells whether a URI carries a password or token: before the ``@``, in query or fragment.
-
-    Values that hold keys of their own (``odbc_connect=…;PWD=…``) count too.
-    """
+    """Tells whether a URI carries a password or token before the ``@``, in its query or fragment,
+    also in values with keys of their own (``odbc_connect=…;PWD=…``)."""
     parts = urlsplit(uri)
     if parts.scheme in TOKEN_SCHEMES and parts.netloc.rpartition("@")[0]:
         return True

@@ -16,10 +16,8 @@ def bytes_in(folder: Path) -> int:
 
 
 def check_space(folder: Path, needed: int, what: str, fix: str) -> None:
-    """Refuses (``StudyError``) to begin what the disk of an existing folder cannot hold.
-
-    ``needed`` are bytes still to be written; ``what`` needs them and begins the message.
-    """
+    """Refuses (``StudyError``) to begin what the disk of an existing folder cannot hold: ``needed``
+    more bytes for ``what``, which begins the message."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         sizes = f"{needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free"
@@ -27,10 +25,8 @@ def check_space(folder: Path, needed: int, what: str, fix: str) -> None:
 
 
 def damage(path: Path, size: int | None, sha256: str) -> str:
-    """Returns how a file differs from what was noted of it, in words; nothing if it does not.
-
-    ``size`` in bytes and ``sha256`` are compared where they are known.
-    """
+    """Returns in words how a file differs from its noted size in bytes and SHA-256, where these are
+    known; nothing if it does not."""
     if not path.is_file():
         return "is missing"
     if size is not None and path.stat().st_size != size:

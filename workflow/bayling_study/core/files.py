@@ -102,10 +102,8 @@ def remove_leftovers(path: Path) -> None:
 
 
 def _settle(file: Path, usual: int) -> None:
-    """Brings a file to the disk, with the permissions that new files get here.
-
-    safetensors 0.8 writes for the owner alone. A link may be a file of the user's: it stays.
-    """
+    """Brings a file to the disk, with the usual permissions: safetensors 0.8 writes for the owner
+    alone. A link may be a file of the user's, and stays."""
     with open(file, "rb") as stream:
         os.fsync(stream.fileno())
     facts = file.lstat()

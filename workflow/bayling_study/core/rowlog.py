@@ -14,10 +14,8 @@ from bayling_study.core.files import NOT_JSON
 
 
 class RowLog:
-    """An open log, made with its folder if need be (``StudyError`` if another process has it).
-
-    ``rows`` is what the file held when it was opened, in order.
-    """
+    """An open log, made with its folder if need be (``StudyError`` if another process has it);
+    ``rows`` is what it held when it was opened."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)

@@ -48,10 +48,8 @@ OTHER_NAMES = {"IDEOGRAPHIC": "CJK", "MODIFIER": ""}
 
 @lru_cache(maxsize=1 << 16)
 def script_name(character: str) -> str:
-    """Returns the first word of a letter's Unicode name (``LATIN``, ``CJK``).
-
-    Nothing is returned for what is no letter or belongs to no script.
-    """
+    """Returns the first word of a letter's Unicode name (``LATIN``), nothing for other
+    characters."""
     if not character.isalpha():
         return ""
     first, second, *_ = re.split("[ -]", f"{unicodedata.name(character, '')}  ", maxsplit=2)

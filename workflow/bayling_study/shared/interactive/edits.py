@@ -82,10 +82,8 @@ def replace_name(scene: Scene, library: Library, rng: Random) -> Step | None:
 
 
 def _alternatives(library: Library, segment: DirectedPair) -> list[Edit]:
-    """Returns other translations of the same text that differ in one block.
-
-    To compare two translations alone, they count as their own sources.
-    """
+    """Returns other translations of the same text that differ in one block; to compare these alone,
+    they count as their own sources."""
     found = library.translations(segment.source_text, segment.direction)
     others = [other for other in found if other.target_text != segment.target_text]
     one, *two = (pair._replace(source_text=pair.target_text) for pair in (segment, *others))

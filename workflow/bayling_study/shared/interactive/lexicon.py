@@ -95,10 +95,8 @@ def _frequent(sides: Sequence[tuple[str, list[str]]], limit: float) -> dict[str,
 def _mutual_best(
     together: dict[str, Counter[str]], words_of: dict[str, int], fragments_of: dict[str, int]
 ) -> dict[str, str]:
-    """Pairs each word with one fragment, the highest Dice coefficient and the longest first.
-
-    Of ``传感`` and ``传感器``, which always occur together, the longer is the term.
-    """
+    """Pairs each word with one fragment, the highest Dice coefficient and the longest first: of
+    ``传感`` and ``传感器``, which always occur together, the longer is the term."""
     scored = []
     for word, counts in together.items():
         for fragment, n in counts.items():

@@ -93,10 +93,8 @@ class Library:
         return self._segments.get(direction, [])
 
     def deck(self, direction: str, fits: Mapping[str, Condition]) -> Deck:
-        """Returns the deck of a direction's segments that fit all named conditions.
-
-        Each condition is asked once a segment, each combination makes one deck.
-        """
+        """Returns the deck of a direction's segments that fit all named conditions, each asked once
+        a segment; a combination has one deck."""
         key = (direction, "+".join(sorted(fits)))
         if key not in self._decks:
             segments = self.segments(direction)
@@ -134,10 +132,8 @@ class Library:
         return self._pairs[segment.direction].edits(segment)
 
     def terms(self, segment: DirectedPair) -> list[LexiconTerm]:
-        """Returns the terms of a segment that both its texts have, in the order of the source.
-
-        They are translated consistently (see ``lexicon``) or from term lists (see ``listed``).
-        """
+        """Returns the terms of a segment that both its texts have, in the order of the source:
+        translated consistently (see ``lexicon``) or from term lists (see ``listed``)."""
         if segment not in self._terms:
             texts = segment.source_text, segment.target_text
             if segment.direction not in self._lexicons:
@@ -208,10 +204,8 @@ def _key(text: str) -> str:
 
 
 def _segments(rows: list[Row], direction: str, pivots: dict[str, str]) -> list[DirectedPair]:
-    """Returns rows seen in a direction; two languages without the pivot are joined over it.
-
-    The pivot text of each joined segment goes into ``pivots``, by the segment's id.
-    """
+    """Returns rows seen in a direction; two languages without the pivot are joined over it, whose
+    text goes into ``pivots`` by the segment's id."""
     source, target = direction.split("-")
     result = []
     pivot: dict[tuple[str, str], Row] = {}
@@ -239,10 +233,8 @@ def _segment(name: str, row: Row, source: str, target: str, texts: dict[str, str
 
 
 def kept_names(segment: DirectedPair) -> list[str]:
-    """Returns words with a capital inside the sentence that stand alike, once, on both sides.
-
-    The first word of a sentence does not count, nor do words of fewer than three letters.
-    """
+    """Returns words of three letters or more, with a capital inside the sentence (its first does
+    not count), that stand alike, once, on both sides."""
     result: list[str] = []
     english = segment.source_text if segment.source == "en" else segment.target_text
     places = spans(english)

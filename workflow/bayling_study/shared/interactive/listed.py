@@ -70,10 +70,8 @@ class TermList:
         return True
 
     def terms(self, source_text: str, target_text: str) -> list[LexiconTerm]:
-        """Returns the terms that both texts have once, as written there.
-
-        A word of which two translations are in the target is left out: only one is right.
-        """
+        """Returns the terms that both texts have once, as written there, without words of which two
+        translations are in the target: only one is right."""
         if not self._entries:
             return []
         one, other = normalise(source_text), normalise(target_text)
@@ -99,10 +97,8 @@ def _once(text: str, term: str) -> bool:
 
 
 def joined(learnt: list[LexiconTerm], listed: list[LexiconTerm], source: str) -> list[LexiconTerm]:
-    """Returns all terms in the order of the source; no listed one shares words with another.
-
-    What was learnt counts before what is listed, a longer listed term before a part of it.
-    """
+    """Returns all terms in the order of the source; no listed one shares words with another: what
+    was learnt counts before it, and a longer listed term before a part of it."""
     if not listed:
         return learnt
     result = list(learnt)

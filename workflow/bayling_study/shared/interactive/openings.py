@@ -73,10 +73,8 @@ def include_words(scene: Scene, library: Library, rng: Random) -> Step | None:
 
 
 def _prefixes(library: Library, segment: DirectedPair) -> list[str]:
-    """Returns beginnings of a translation that end with a word, at most half of it long.
-
-    Without spaces only a term's end is surely the end of a word.
-    """
+    """Returns beginnings of a translation that end with a word, at most half of it long; without
+    spaces only a term's end is surely a word's."""
     text = segment.target_text
     if languages.is_unspaced(segment.target):
         terms = [term.target for term in library.terms(segment)]

@@ -58,10 +58,8 @@ def drawing_demand(
     opens: bool = False,
     ends: bool = False,
 ) -> Callable[[Callable[[Scene, Any, Random], Step | None]], Make]:
-    """Registers ``make(scene, option, rng)`` as a demand; it gets a random one of the options.
-
-    A segment without options has no material; ``fits`` may be a weaker condition.
-    """
+    """Registers ``make(scene, option, rng)``, which gets a random one of the options, as a demand;
+    without options there is no material, and ``fits`` may be a weaker condition."""
 
     def register(make: Callable[[Scene, Any, Random], Step | None]) -> Make:
         def drawn(scene: Scene, library: Library, rng: Random) -> Step | None:

@@ -7,10 +7,8 @@ from bayling_study.shared.interactive.checks import Check
 
 
 class DirectedPair(NamedTuple):
-    """An aligned pair seen in one direction; ``source`` and ``target`` are language codes.
-
-    ``id`` is that of a row, ``corpus`` of its source; ``document`` keeps neighbours together.
-    """
+    """An aligned pair in one direction of two language codes; ``id`` is that of a row, ``corpus``
+    of its source, and ``document`` keeps neighbours together."""
 
     id: str
     corpus: str
@@ -45,10 +43,8 @@ class Step:
 
 @dataclass
 class Scene:
-    """A dialogue as far as it has come, in which the user demands in ``instruction``.
-
-    The segment is what is being translated, with its present translation.
-    """
+    """A dialogue so far, with demands in ``instruction``, and the segment with its present
+    translation."""
 
     segment: DirectedPair
     instruction: str

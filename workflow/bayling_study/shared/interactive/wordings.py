@@ -36,10 +36,8 @@ WORDINGS = _read()
 def word(
     kind: str, instruction: str, rng: Random, *, target: str | None = None, **values: object
 ) -> str:
-    """Returns one wording of a demand in the user's language, filled in.
-
-    ``target`` is the code of the language to translate into, ``values`` what else it names.
-    """
+    """Returns one wording of a demand in the user's language, filled in with ``values`` and the
+    name of the language to translate into, whose code is ``target``."""
     choices = WORDINGS[kind][instruction]
     chosen = choices[0] if len(choices) == 1 else rng.choice(choices)
     if kind in PAPERS:

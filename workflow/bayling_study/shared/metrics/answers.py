@@ -38,10 +38,8 @@ MEASURES = {
 
 
 def options_of(config: StudyConfig, cache: Path | None, spm: Path | None = None) -> Options:
-    """Returns the scorers' options from the configuration.
-
-    ``cache`` keeps statistics; ``spm`` is the download of spBLEU's model, if there is one.
-    """
+    """Returns the scorers' options; ``cache`` keeps statistics, ``spm`` is spBLEU's model if
+    downloaded."""
     scoring = config.scoring
     tokenizers: dict[str, list[str]] = {code: [*own] for code, own in scoring.tokenizers.items()}
     model = None if spm is None else files_root(spm) / translation.MODEL

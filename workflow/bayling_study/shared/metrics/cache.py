@@ -22,9 +22,7 @@ SCHEMA = 1
 @dataclass
 class StatisticsCache:
     """Arrays of counts by content, in a folder that the first one makes; without it none is kept.
-
-    ``hits`` and ``misses`` count the entries that were found and computed.
-    """
+    ``hits`` were found, ``misses`` computed."""
 
     folder: Path | None = None
     hits: int = 0
@@ -37,10 +35,8 @@ class StatisticsCache:
         references: Sequence[str],
         compute: Callable[[], NDArray[np.uint32]],
     ) -> NDArray[np.uint32]:
-        """Returns the counts, shape (segments, columns), computing them if they are not stored.
-
-        An unreadable entry (a disk fault) is computed again and replaced.
-        """
+        """Returns the counts, shape (segments, columns), computed and stored if they are not there
+        or cannot be read (a disk fault)."""
         if self.folder is None:
             return compute()
         key = sha256_json([SCHEMA, signature, list(hypotheses), list(references)])

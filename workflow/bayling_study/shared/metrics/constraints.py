@@ -15,10 +15,8 @@ FOLDED = "constraints|match:substring|case:folded|version:1"
 
 @one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns the two satisfaction rates, the share of segments with all, BLEU and chrF.
-
-    The notes give the percentages' counts. A prompt without constraints is a ``StudyError``.
-    """
+    """Returns the two satisfaction rates, the share of segments with all, BLEU and chrF; notes give
+    the percentages' counts (``StudyError`` if a prompt names no constraints)."""
     wanted = [_constraints(answers, index) for index in range(len(answers.prompts))]
     texts = answers.last_turns()
     exact = [_met(text, items) for text, items in zip(texts, wanted, strict=True)]

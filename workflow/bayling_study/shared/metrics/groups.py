@@ -11,10 +11,7 @@ from bayling_study.core.records import Prompt
 
 
 def averages(prompts: Iterable[Prompt]) -> dict[str, list[str]]:
-    """Returns a suite's averages, each with its items in the order of its prompts (all of them).
-
-    The prompts of one item name the same averages.
-    """
+    """Returns a suite's averages, each with all its items in the order of the prompts."""
     groups: dict[str, list[str]] = {}
     for item, names in {one.item: one.meta.get("averages", []) for one in prompts}.items():
         for name in names:

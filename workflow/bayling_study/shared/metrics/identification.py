@@ -47,10 +47,8 @@ Votes = NDArray[np.uint32]
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns the off-target rate and how often the two identifiers agree, in per cent.
-
-    Nothing is returned for a language that neither identifier knows.
-    """
+    """Returns the off-target rate and how often the two identifiers agree, in per cent; nothing for
+    a language that neither knows."""
     language = answers.target_language()
     knowing = identifiers(language)
     if not options.off_target or not knowing:

@@ -56,10 +56,8 @@ class CheckedTurn:
 
 @one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns satisfaction, the kept share and quality, whole and by demand kind or turn.
-
-    Demands, references and answers that differ in number are a ``StudyError``.
-    """
+    """Returns satisfaction, the kept share and quality, whole and by demand kind or turn
+    (``StudyError`` if demands, references and answers differ in number)."""
     size = len(answers.prompts)
     turns = [turn for index in range(size) for turn in _judge(answers, index)]
     demands = _demands(turns)
@@ -106,10 +104,8 @@ def _judge(answers: Answers, index: int) -> list[CheckedTurn]:
 
 
 def _in_language(answers: Answers, index: int, position: int) -> bool:
-    """Tells whether an answer is in its demand's language and no copy of what the user wrote.
-
-    The reference is the control. A language that no identifier knows is not judged.
-    """
+    """Tells whether an answer is in its demand's language and no copy of what the user wrote, both
+    controlled by the reference; a language that no identifier knows is not judged."""
     prompt = answers.prompts[index]
     language = prompt.meta["demands"][position].get("target") or answers.target_language()
     source = [prompt.meta["source_text"]] if position == 0 and "source_text" in prompt.meta else []

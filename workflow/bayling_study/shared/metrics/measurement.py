@@ -60,10 +60,8 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a system answered to all prompts of one item, in the prompts' order.
-
-    ``path`` is the hypotheses' file. What others ``released`` is compared as it is (``one_form``).
-    """
+    """What a system answered to all prompts of one item, in their order, in the file ``path``; what
+    others ``released`` is compared as it is (``one_form``)."""
 
     suite: str
     item: str
@@ -149,10 +147,8 @@ def is_measured(found: Measurement) -> bool:
 def rate(
     metric: str, signature: str, parts: Values, wholes: Values | None = None, note: str = ""
 ) -> Measurement:
-    """Returns a percentage measured as part and whole (1 if not given) of each segment.
-
-    A segment without a whole (no constraint, no demand) has no value of its own.
-    """
+    """Returns a percentage measured as part and whole (1 if not given) of each segment; one without
+    a whole (no constraint, no demand) has no value of its own."""
     whole = np.ones(len(parts)) if wholes is None else wholes
     statistics = np.array([parts, whole], dtype=np.float64).T
     return Measurement(metric, signature, statistics, percentage, percentage(statistics), note)
@@ -161,10 +157,8 @@ def rate(
 def average(
     metric: str, signature: str, values: Values, note: str = "", weights: Values | None = None
 ) -> Measurement:
-    """Returns the mean of values that each belong to one segment.
-
-    A weight of 0 leaves a segment out; its value must be 0 too.
-    """
+    """Returns the mean of segments' values; a weight of 0 leaves one out, whose value must be 0
+    too."""
     column = np.asarray(values, dtype=np.float64)
     counted = np.ones_like(column) if weights is None else np.asarray(weights, dtype=np.float64)
     statistics = np.stack([column, counted], axis=1)

@@ -42,10 +42,8 @@ MEASURES = {
 
 
 def meaning(metric: str) -> Measure:
-    """Returns what a metric means (``StudyError`` if its measure has no row).
-
-    A part (``satisfaction.turn-2``) means what the whole does.
-    """
+    """Returns what a metric means (``StudyError`` if its measure has no row); a part
+    (``satisfaction.turn-2``) means what the whole does."""
     name = metric.partition(".")[0]
     for known, measure in MEASURES.items():
         if fnmatchcase(name, known):

@@ -19,10 +19,8 @@ NAMES = {"acc": "accuracy", "acc_norm": "accuracy-norm", "acc_bytes": "accuracy-
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns every mark's share in per cent, with the chance level of the item's questions.
-
-    A question without marks, or with others than the rest, is a ``StudyError``.
-    """
+    """Returns every mark's share in per cent, with the chance level of the item's questions
+    (``StudyError`` if one has no marks, or others than the rest)."""
     marks = _marks(answers.path.with_name(f"{answers.suite}.marks.jsonl"))
     guessed = 0.0
     for index, prompt in enumerate(answers.prompts):

@@ -28,10 +28,8 @@ BETA = 2
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns BLEU for each tokenizer of the target language, chrF2 and chrF++.
-
-    A prompt without a reference and an unknown target language are a ``StudyError``.
-    """
+    """Returns BLEU for each tokenizer of the target language, chrF2 and chrF++ (``StudyError`` if
+    that language is unknown or a prompt has no reference)."""
     tokenizers = tokenizers_of(answers, options)
     return score(answers.last_turns(), answers.last_references(), tokenizers, options)
 
@@ -54,10 +52,8 @@ def score(
     options: Options,
     suffix: str = "",
 ) -> list[Measurement]:
-    """Scores aligned texts; ``suffix`` is added to the metrics' names.
-
-    A line break inside a text counts as a space, as in one-segment-a-line files.
-    """
+    """Scores aligned texts, a line break counting as a space; ``suffix`` goes behind metrics'
+    names."""
     lines = [text.replace("\n", " ") for text in hypotheses]
     expected = [text.replace("\n", " ") for text in references]
     note = empty_note(lines)
@@ -160,10 +156,8 @@ def combine_bleu(sums: Array, effective_order: bool = False) -> Array:
 
 
 def combine_chrf(sums: Array) -> Array:
-    """Turns sums of (n-grams of hypothesis, of reference, common ones) an order into chrF.
-
-    Precision and recall are averaged over the orders that both sides have.
-    """
+    """Turns sums of (n-grams of hypothesis, of reference, common ones) an order into chrF:
+    precision and recall are averaged over the orders that both sides have."""
     hypothesis, reference, common = (sums[..., column::3] for column in range(3))
     both = (hypothesis > 0) & (reference > 0)
     orders = both.sum(axis=-1)

@@ -107,10 +107,8 @@ def resampled(measurement: Measurement, weights: Array) -> Array:
 
 
 def finite(values: Array | Sequence[float], where: str | None = None) -> Array:
-    """Returns values as they are (``StudyError`` says how many of them are NaN or infinite).
-
-    NaN is never larger, which would look most significant.
-    """
+    """Returns values as they are (``StudyError`` says how many of them are not finite): NaN is
+    never larger, which would look most significant."""
     array = np.asarray(values, dtype=np.float64)
     bad = array.size - int(np.isfinite(array).sum())
     if bad:
@@ -139,10 +137,8 @@ def interval(values: Array, confidence: float) -> tuple[float, float]:
 
 
 def wilson(measurement: Measurement, confidence: float) -> tuple[float, float]:
-    """Returns the score interval (Wilson 1927) of a rate of single judgements, in per cent.
-
-    A bootstrap of 0 of 5 or 5 of 5 has no width. Judgements count as independent.
-    """
+    """Returns the score interval (Wilson 1927) of a rate of judgements, taken as independent, in
+    per cent: a bootstrap of 0 of 5 or 5 of 5 has no width."""
     from scipy.stats import binomtest  # takes a second, which looking at results need not
 
     met, asked = (round(total) for total in measurement.statistics.sum(axis=0).tolist())
@@ -193,10 +189,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Returns q-values (Benjamini & Hochberg 1995) of a family of p-values, in their order.
-
-    Calling those below a level different keeps the expected share of false ones below it.
-    """
+    """Returns q-values (Benjamini & Hochberg 1995) of p-values, in their order: calling those below
+    a level different keeps the expected share of false ones below it."""
     order = np.argsort(finite(p_values))[::-1]
     raised = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
     corrected = np.minimum.accumulate(np.minimum(raised, 1.0))

@@ -23,10 +23,8 @@ def means(scores: SegmentScores, prompts: list[Prompt]) -> list[Measurement]:
 
 
 def read_segment_scores(paths: Iterable[Path]) -> SegmentScores:
-    """Reads ``{id, metric, value}`` rows of those of some files that are there.
-
-    A row that lacks a field, is not finite or is duplicated is refused by line (``StudyError``).
-    """
+    """Reads ``{id, metric, value}`` rows of those files that are there (``StudyError`` names the
+    line of a row that lacks a field, is not finite or is duplicated)."""
     values: SegmentScores = {}
     for path in filter(Path.is_file, paths):
         for number, row in enumerate(read_jsonl(path), start=1):

@@ -34,10 +34,8 @@ SIGNATURE = "review|format:FairEval|orders:{orders}|version:{version}"
 
 @dataclass
 class QuestionReviews:
-    """One question's reviews: a pair of scores for each order in which it was judged.
-
-    ``first_wins`` tells of each review with a winner whether it is the assistant shown first.
-    """
+    """One question's reviews: a pair of scores for each order in which it was judged, and of each
+    review with a winner whether that is the assistant shown first."""
 
     category: str
     pairs: list[tuple[float, float]] = field(default_factory=list)
@@ -57,10 +55,8 @@ class QuestionReviews:
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns wins, ties and losses, the summed scores and their ratio, and category means.
-
-    A review that states no score is a ``StudyError``, which names the file and the review.
-    """
+    """Returns wins, ties and losses, the summed scores and their ratio, and category means
+    (``StudyError`` names the file and the review that states no score)."""
     questions = _questions(answers, strict=True)
     orders = max(len(question.pairs) for question in questions)
     signature = SIGNATURE.format(orders=orders, version=1)

@@ -32,10 +32,7 @@ class ItemMean:
 
 
 def resampled_means(values: list[float], samples: int, seed: int) -> Array:
-    """Returns the mean of each resampled test set (Efron 1979; Koehn 2004).
-
-    ``values`` are the segments' scores; a resample has as many.
-    """
+    """Returns the mean of each resampled test set, of as many segments (Efron 1979; Koehn 2004)."""
     generator = np.random.default_rng(seed)
     data = np.asarray(values)
     means = [data[generator.integers(len(data), size=len(data))].mean() for _ in range(samples)]

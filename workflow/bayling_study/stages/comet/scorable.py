@@ -23,10 +23,8 @@ from bayling_study.stages.comet.cache import Triple
 
 @dataclass(frozen=True)
 class Scorable:
-    """A hypothesis with all that its score needs; ``item`` is the direction it counts for.
-
-    ``changed`` tells whether one of its texts was not in NFC.
-    """
+    """A hypothesis with all that its score needs: the ``item`` (a direction) that it counts for,
+    and whether one of its texts was ``changed`` to be in NFC."""
 
     id: str
     item: str

@@ -26,10 +26,8 @@ ESTIMATE_ROWS = 4096
 
 
 class Scorer:
-    """A loaded model, its cache and its batch size.
-
-    ``encoded`` texts (of ``JointScorer`` triples) were new and took ``encoding_seconds``.
-    """
+    """A loaded model and its cache; ``encoded`` texts (of ``JointScorer`` triples) were new and
+    took ``encoding_seconds``."""
 
     def __init__(self, model: CometModel, cache: Cache, batch_tokens: int) -> None:
         self.model = model

@@ -28,10 +28,8 @@ class EmbeddedSettings:
 
 @dataclass(frozen=True)
 class CometSettings:
-    """What scoring reads: name and seed of the study, and how it scores and resamples.
-
-    ``batch_tokens`` include padding; the precision is ``fp32``, ``bf16`` or ``fp16``.
-    """
+    """What scoring reads; ``batch_tokens`` include padding, ``precision`` is ``fp32``, ``bf16`` or
+    ``fp16``."""
 
     study: str
     seed: int

@@ -47,10 +47,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> XLMR
 
 
 def create_encoder(folder: Path, vocabulary: int, settings: EmbeddedSettings) -> None:
-    """Saves an XLM-R encoder with random weights into ``folder``.
-
-    No dropout: the rows are few passes over known targets, and a small model underfits them.
-    """
+    """Saves a random XLM-R encoder into ``folder``; without dropout, since a small model
+    underfits."""
     config = XLMRobertaConfig(
         vocab_size=vocabulary,
         hidden_size=settings.hidden,

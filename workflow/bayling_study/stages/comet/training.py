@@ -76,10 +76,8 @@ def main() -> None:
 def fit(
     rows: list[Degraded], folder: Path, settings: EmbeddedSettings, seed: int, run: RunRecord
 ) -> RegressionMetric:
-    """Trains a model; its encoder's files stay in ``folder/encoder``.
-
-    On one thread: sums in another order would give other weights from the same seed.
-    """
+    """Trains a model, its encoder's files in ``folder/encoder``; on one thread, for sums in another
+    order would give other weights from the same seed."""
     torch.set_num_threads(1)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the data loader forks
     pytorch_lightning.seed_everything(derive_seed(seed, "comet", "weights") % 2**32)
@@ -184,10 +182,8 @@ def _rank(statistic: Callable[..., Any], pairs: list[tuple[Degraded, float]]) ->
 
 
 def save(model: RegressionMetric, folder: Path) -> None:
-    """Writes the weights, the hyper-parameters and the marker; no path leaves the folder.
-
-    The layout is unbabel-comet's own, so its programs read it too when started in ``folder``.
-    """
+    """Writes the weights, the hyper-parameters and the marker; no path leaves the folder, whose
+    layout is unbabel-comet's own: its programs read it too when started there."""
     kept = {key: value for key, value in model.hparams.items() if key != "validation_data"}
     values = {**kept, "pretrained_model": "encoder", "train_data": []}
     version = {"pytorch-lightning_version": pytorch_lightning.__version__}

@@ -49,10 +49,8 @@ class Item:
 
 @dataclass(frozen=True)
 class ExaminedSystem:
-    """A system with all that its answers depend on.
-
-    ``identity`` is the hash of what it is, ``seed`` the study's, ``work`` has finished tasks.
-    """
+    """A system with all that its answers depend on: ``identity`` is the hash of what it is,
+    ``seed`` the study's; ``work`` has finished tasks."""
 
     model: StudyModel
     identity: str

@@ -44,10 +44,8 @@ class Shown:
         return [pair for pair in every if alone or self.family(*pair) != PAIRS]
 
     def enough(self, plan: Resampling, items: Iterable[Collection[str]]) -> Resampling:
-        """Returns the plan with samples enough that one difference in a whole suite can be marked.
-
-        ``plan`` is the least; ``items`` has the systems that answered each item of the suite.
-        """
+        """Returns the plan with samples enough, ``plan`` or more, that one difference in a suite
+        can be marked; ``items`` has the systems that answered each of its items."""
         compared = [found for systems in items if (found := self.pairs(systems))]
         sizes = [n for f in compared for n in Counter(self.family(*p) for p in f).values()]
         return plan.enough_for(max(sizes, default=1) * max(1, len(compared)))
