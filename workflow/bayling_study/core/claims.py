@@ -1,8 +1,7 @@
 """One living job for one result: a lock that the kernel drops with its process.
 
-A workflow that was killed, or that a person started beside another, may send a job a second time
-while the first still runs on some node. The lock is POSIX's, which network file systems carry
-from node to node where they have locks at all.
+A workflow that was killed, or stands beside another, may send a job again while the first still
+runs on some node. POSIX's lock is the one that network file systems carry between nodes.
 """
 
 import fcntl

@@ -152,11 +152,8 @@ def _masked_traceback(
 
 
 def run_program(main: Callable[[], int | None]) -> None:
-    """Runs a stage's ``main`` and ends the process with its status.
-
-    A ``StudyError``, a full disk or a missing permission is printed without a traceback and ends
-    with status 2. No log line or traceback shows a secret.
-    """
+    """Runs a stage's ``main`` and ends the process with its status: 2, without a traceback, of a
+    ``StudyError``, a full disk or a missing permission. No log line or traceback shows a secret."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Masking("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -186,10 +183,8 @@ def run_program(main: Callable[[], int | None]) -> None:
 
 
 def machine_fault(error: BaseException) -> str:
-    """Returns which fault of the disk or of permissions is behind an error; nothing if none is.
-
-    Libraries in Rust tell it in their text alone, and torch raises another error over it.
-    """
+    """Returns which fault of the disk or of permissions is behind an error, if any; libraries in
+    Rust tell it in their text alone, and torch raises another error over it."""
     told = RUST_ERROR.search(str(error))
     number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
     if number in MACHINE_FAULTS:

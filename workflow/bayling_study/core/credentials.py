@@ -45,11 +45,8 @@ def has_credentials(uri: str) -> bool:
 
 
 def without_credentials(text: str) -> str:
-    """Returns a text without what may be secret in it, for logs and records.
-
-    Of URIs, what stands before the ``@``, the query and the fragment of one with secrets;
-    elsewhere, the values of keys such as ``password=`` and what is known by its form.
-    """
+    """Returns a text without what may be secret in it: what stands before the ``@`` of URIs,
+    queries and fragments with secrets, values of keys such as ``password=``, and known forms."""
     text = re.sub(r"(?<=://)[^@\s/]*:[^@\s]*@|(?<=://)[^@\s/?#]+@", "", text)
     text = re.sub(r"(://[^\s?#'\"]*[?#])([^\s'\"]+)", _without_query, text)
     text = SECRET_TEXT.sub(lambda found: f"{found[1] or found[2]}…", text)

@@ -1,16 +1,10 @@
-"""The one exception that users are meant to see.
-
-Stage programs print a ``StudyError`` without a traceback and exit with status 2
-(``bayling_study.core.cli``). Anything else that escapes is a bug and keeps its traceback.
-"""
+"""The one exception that users are meant to see: programs print it without a traceback and exit
+with status 2 (``core.cli``). Anything else that escapes is a bug and keeps its traceback."""
 
 
 class StudyError(Exception):
-    """A mistake in the input, the configuration or the machine, told in one message.
-
-    ``what`` is wrong, in one sentence without a full stop; ``where`` names the file, key, line or
-    row; ``fix`` says what to write or do instead and may hold several lines.
-    """
+    """A mistake in the input, the configuration or the machine: ``what`` is wrong (one sentence, no
+    full stop), ``where`` (a file, key, line or row), and how to ``fix`` it (lines)."""
 
     def __init__(self, what: str, *, where: object = None, fix: str | None = None) -> None:
         self.what = what

@@ -55,10 +55,8 @@ def temporary_name(path: Path, suffix: str) -> Path:
 
 @contextmanager
 def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Opens ``path`` for writing; the file appears whole at the end or not at all.
-
-    Text is UTF-8 with ``\\n`` line ends on every platform; a device is refused (see ``landing``).
-    """
+    """Opens ``path`` for writing; the file appears whole at the end or not at all, text as UTF-8
+    with ``\\n`` line ends on every platform (see ``landing`` for links and devices)."""
     path = landing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path, "tmp")
@@ -76,10 +74,8 @@ def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yields a scratch folder that becomes ``path`` at the end or vanishes on an error.
-
-    An existing ``path`` is replaced only once the new folder is complete (see ``landing``).
-    """
+    """Yields a scratch folder that, once it is complete, replaces ``path`` at the end (see
+    ``landing``), or vanishes on an error."""
     path = landing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = temporary_name(path, "tmp")
@@ -165,10 +161,8 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> int:
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
-    """Yields the rows of a JSON-lines file (``StudyError`` names the line that cannot be read).
-
-    The last line needs no line end (three BayLing-80 files have none); an empty line is refused.
-    """
+    """Yields the rows of a JSON-lines file (``StudyError`` names a line that cannot be read, or is
+    empty); the last needs no line end (three BayLing-80 files have none)."""
     number = 0
     try:
         with open(path, encoding="utf-8", newline="\n") as stream:

@@ -21,10 +21,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def require(kind: str, name: str, known: Iterable[str], where: object = None) -> None:
-    """Refuses (``StudyError``) an unknown name; says the near one to write, or all there are.
-
-    ``kind`` is what it should name, in the singular (``demand``); ``where`` its file or key.
-    """
+    """Refuses (``StudyError``) a name that is no known ``kind`` of thing (``demand``, in the
+    singular) of the file or key ``where``; says the near one to write, or all there are."""
     names = list(known)
     if name in names:
         return

@@ -1,8 +1,5 @@
-"""Reads rows of Parquet files of any origin, one at a time.
-
-``datasets`` (5.2.0) stores a column as JSON text (``arrow.json``) as soon as one
-row has other keys than the rest, at the top or inside lists and structs.
-"""
+"""Reads rows of Parquet files of any origin: ``datasets`` (5.2.0) stores a column as JSON text
+(``arrow.json``) as soon as one row has other keys, at the top or inside lists and structs."""
 
 import json
 from collections.abc import Iterator

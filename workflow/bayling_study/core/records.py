@@ -125,11 +125,9 @@ def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
 
 
 def items_present(outputs: Path, suite: str, prompts: list[Prompt]) -> set[str]:
-    """Returns the items of a suite that a system has answers to, given all its prompts.
-
-    They are what ``system.json`` in its output folder declares, or else the items with a
-    hypothesis; none is a ``StudyError``. Every item is whole: ``read_hypotheses`` refuses others.
-    """
+    """Returns the items of a suite that a system has answers to, given all its prompts: what its
+    ``system.json`` declares, or else the items with a hypothesis (``StudyError`` if none). Every
+    item is whole: ``read_hypotheses`` refuses others."""
     declaration = outputs / "system.json"
     if declaration.exists():
         return set(read_json(declaration)["items"].get(suite, []))
@@ -172,11 +170,8 @@ def write_hypotheses(path: Path, hypotheses: Iterable[Hypothesis]) -> int:
 
 
 def around(value: float, low: float, high: float) -> dict[str, float]:
-    """Returns an interval as ``low`` and ``high``, stretched where it misses its value by rounding.
-
-    The resamples of a single segment are alike, but not to the last bit. What truly misses its
-    value (the bootstrap of BLEU has a bias) stays as it is.
-    """
+    """Returns an interval as ``low`` and ``high``, stretched where it misses its value by rounding,
+    as of a single segment; what truly misses it (the bootstrap of BLEU has a bias) stays."""
     near = partial(math.isclose, value, rel_tol=ROUNDING, abs_tol=ROUNDING)
     bounds = {"low": min(low, value) if near(low) else low}
     return bounds | {"high": max(high, value) if near(high) else high}

@@ -1,8 +1,5 @@
-"""Facts about languages: names, scripts, and the choices that follow from them.
-
-They come from CLDR through Babel; only what CLDR cannot know is written here. Codes are ISO 639
-(``zh``, ``de``, ``yue``) and those of ``LOCALES``.
-"""
+"""Facts about languages, from CLDR through Babel; only what CLDR cannot know is written here. Codes
+are ISO 639 (``zh``, ``de``, ``yue``) and those of ``LOCALES``."""
 
 from functools import cache
 
@@ -39,9 +36,8 @@ def locale(code: str) -> Locale:
 def name(code: str, language: str = "en") -> str:
     """Returns a language's name in English or Chinese, as in the papers (``StudyError`` if none).
 
-    Chinese prompts say ``英文`` and ``德文`` where CLDR says ``英语`` and ``德语`` (ictnlp/BayLing,
-    README examples), so a final ``语`` of a two-character name becomes ``文``. Not of a Chinese
-    language: 吴语 is spoken, and all of them are written 中文.
+    Chinese prompts say ``英文`` and ``德文`` (ictnlp/BayLing, README) where CLDR says ``英语`` and
+    ``德语``; not of Chinese languages: 吴语 is spoken, and all of them are written 中文.
     """
     if language == "zh" and code in CHINESE_SHORT_NAMES:
         return CHINESE_SHORT_NAMES[code]

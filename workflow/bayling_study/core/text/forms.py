@@ -31,20 +31,14 @@ def normalise(text: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def compared(text: str) -> str:
-    """Returns the form in which two texts count as the same.
-
-    Compatibility forms, case, punctuation and spacing are levelled, and every
-    digit becomes ``0``: "Step 1: wait" and "step 2 – wait!" are one.
-    """
+    """Returns the form in which two texts count as the same, of any case, punctuation, spacing and
+    digits: "Step 1: wait" and "step 2 – wait!" are one."""
     return " ".join(words(normalise(text).translate(ZEROS)))
 
 
 def occurrences(text: str, fragment: str) -> int:
-    """Counts a fragment in a text at word boundaries; letter case does not matter.
-
-    ``Gerät`` is not found in ``Geräte``, nor दिल in दिली, which goes on with a
-    combining mark; unspaced scripts have a boundary at each character.
-    """
+    """Counts a fragment in a text at word boundaries, in any case: not ``Gerät`` in ``Geräte``, nor
+    दिल in दिली, which goes on with a mark; in unspaced scripts each character has a boundary."""
     text, fragment = normalise(text), normalise(fragment)
     if not fragment:
         return 0

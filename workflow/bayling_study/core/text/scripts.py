@@ -48,8 +48,7 @@ OTHER_NAMES = {"IDEOGRAPHIC": "CJK", "MODIFIER": ""}
 
 @lru_cache(maxsize=1 << 16)
 def script_name(character: str) -> str:
-    """Returns the first word of a letter's Unicode name (``LATIN``), nothing for other
-    characters."""
+    """Returns the first word of a letter's Unicode name (``LATIN``), nothing for other signs."""
     if not character.isalpha():
         return ""
     first, second, *_ = re.split("[ -]", f"{unicodedata.name(character, '')}  ", maxsplit=2)

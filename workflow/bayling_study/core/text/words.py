@@ -56,10 +56,8 @@ def words(text: str) -> list[str]:
 
 
 def length(text: str, unit: str) -> int:
-    """Returns the number of ``words``, counted at white space, or of ``characters``.
-
-    As readers count: punctuation with its word or as characters, blanks and marks not at all.
-    """
+    """Returns the number of ``words``, counted at white space, or of ``characters``, as readers
+    count: punctuation with its word or as characters, blanks and marks not at all."""
     parts = text.split()
     if unit == "words":
         return len(parts)
@@ -106,11 +104,8 @@ def bearer(text: str, end: int) -> str:
 
 
 def is_boundary(text: str, place: int) -> bool:
-    """Tells whether a word may begin or end at a place between two characters.
-
-    There is none before a combining mark, and none inside a run of letters and digits;
-    between two characters of a script without spaces there always is.
-    """
+    """Tells whether a word may begin or end between two characters: not before a combining mark,
+    not inside a run of letters and digits; in a script without spaces always."""
     if place in (0, len(text)):
         return True
     if text[place] in MARKS:

@@ -51,11 +51,8 @@ def verify(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> list
 
 
 def matched_share(one: str, other: str, of: str = "both") -> float:
-    """Returns the share of words that two texts have in common, in the same order.
-
-    ``of`` says of what: ``one`` or ``other`` of that text's words, ``both`` of the mean
-    of the two counts (0 when there are none).
-    """
+    """Returns the share of words that two texts have in common, in order, ``of`` the words of
+    ``one`` or ``other``, or of the mean of ``both`` (0 when there are none)."""
     left, right = words(normalise(one)), words(normalise(other))
     blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
     common = sum(block.size for block in blocks)
@@ -64,11 +61,9 @@ def matched_share(one: str, other: str, of: str = "both") -> float:
 
 
 def compared_share(check: Check, answer: str, earlier: Sequence[str]) -> float:
-    """Returns how much an answer shares with what ``similar``, ``keeps`` or ``part`` names.
-
-    That is the given text, the previous answer after the change that was asked for, or one
-    sentence of it; a share of words in order (0 to 1), 0 where there is no such thing.
-    """
+    """Returns how much an answer shares with what ``similar``, ``keeps`` or ``part`` names: the
+    given text, the previous answer after the change that was asked for, or one sentence of it. That
+    is a share of words in order (0 to 1), 0 where there is no such thing."""
     if check["type"] == "similar":
         return matched_share(answer, check["text"])
     before = earlier[-1] if earlier else ""

@@ -48,11 +48,8 @@ class Rejections:
 
 
 class Director:
-    """Makes dialogues of a library's material, by the weights of the config.
-
-    Weighed are the kinds of demand (all alike if there is none), the numbers of user turns,
-    and the languages of the user's demands (``instructions``).
-    """
+    """Makes dialogues of a library's material, by the config's weights of the kinds of demand (all
+    alike if there is none), of the numbers of user turns and of the languages of demands."""
 
     def __init__(
         self,

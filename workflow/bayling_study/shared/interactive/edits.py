@@ -28,13 +28,17 @@ def _exchanges(library: Library, segment: DirectedPair) -> list[Edit]:
     return [edit for edit in library.edits(segment) if edit.target_old and edit.target_new]
 
 
+def _edited(kind: str, scene: Scene, rng: Random, edit: Edit, *more: Check, **values: str) -> Step:
+    """Returns the turn that asks for an edit; the partner's translation is the answer."""
+    user = word(kind, scene.instruction, rng, **values)
+    checks = [*changed_only(edit.target_old, edit.target_new), *more]
+    return Step(kind, user, edit.other.target_text, checks, edit.other)
+
+
 @drawing_demand("replace-words", _exchanges)
 def replace_words(scene: Scene, edit: Edit, rng: Random) -> Step:
-    """Asks to exchange words of the translation; the partner's translation is the answer."""
-    old, new = edit.target_old, edit.target_new
-    user = word("replace-words", scene.instruction, rng, old=old, new=new)
-    checks = changed_only(old, new)
-    return Step("replace-words", user, edit.other.target_text, checks, edit.other)
+    """Asks to exchange words of the translation."""
+    return _edited("replace-words", scene, rng, edit, old=edit.target_old, new=edit.target_new)
 
 
 @drawing_demand("revise-source", _exchanges)
@@ -42,9 +46,7 @@ def revise_source(scene: Scene, edit: Edit, rng: Random) -> Step | None:
     """Changes words of the source; the translation must follow in that place only."""
     if not edit.source_old or not edit.source_new:
         return None
-    user = word("revise-source", scene.instruction, rng, old=edit.source_old, new=edit.source_new)
-    checks = changed_only(edit.target_old, edit.target_new)
-    return Step("revise-source", user, edit.other.target_text, checks, edit.other)
+    return _edited("revise-source", scene, rng, edit, old=edit.source_old, new=edit.source_new)
 
 
 @drawing_demand(
@@ -52,17 +54,14 @@ def revise_source(scene: Scene, edit: Edit, rng: Random) -> Step | None:
 )
 def add_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks to insert words at a place."""
-    user = word("add-words", scene.instruction, rng, new=edit.target_new, before=edit.before)
-    checks = [*changed_only("", edit.target_new), {"type": "longer"}]
-    return Step("add-words", user, edit.other.target_text, checks, edit.other)
+    more = {"new": edit.target_new, "before": edit.before}
+    return _edited("add-words", scene, rng, edit, {"type": "longer"}, **more)
 
 
 @drawing_demand("drop-words", lambda lib, seg: [e for e in lib.edits(seg) if not e.target_new])
 def drop_words(scene: Scene, edit: Edit, rng: Random) -> Step:
     """Asks to leave words out."""
-    user = word("drop-words", scene.instruction, rng, old=edit.target_old)
-    checks = [*changed_only(edit.target_old, ""), {"type": "shorter"}]
-    return Step("drop-words", user, edit.other.target_text, checks, edit.other)
+    return _edited("drop-words", scene, rng, edit, {"type": "shorter"}, old=edit.target_old)
 
 
 @demand("replace-name", fits=Library.brands)

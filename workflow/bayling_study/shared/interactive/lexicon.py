@@ -1,9 +1,6 @@
-"""Words and their translations, learnt from the aligned text itself.
-
-The Dice coefficient of "word occurs on one side" and "fragment occurs on the other" finds terms
-that are translated consistently (Smadja et al. 1996, Computational Linguistics 22(1)), also in
-Chinese, where a random run of characters would cut words.
-"""
+"""Words and their translations, learnt from the aligned text itself: the Dice coefficient of word
+and fragment finds terms that are translated consistently (Smadja et al. 1996, Computational
+Linguistics 22(1)), also in Chinese, where a random run of characters would cut words."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

@@ -42,11 +42,8 @@ POWERS = np.cumprod(np.concatenate(([np.uint64(1)], np.full(511, BASE, np.uint64
 
 
 class Edit(NamedTuple):
-    """How a segment differs from a partner; an empty old or new block is an addition or a removal.
-
-    ``source_…`` are the blocks of the source texts, ``target_…`` those of the translations;
-    ``before`` are the words of the translation that stand in front of the block.
-    """
+    """How a segment differs from a partner: the blocks of source texts and of translations, empty
+    for an addition or a removal, and the words of the translation in front of the block."""
 
     other: DirectedPair
     source_old: str
@@ -57,11 +54,8 @@ class Edit(NamedTuple):
 
 
 class MinimalPairs:
-    """Finds the partners of each segment of one direction.
-
-    Two segments are partners when a frame of both, the source text less one block, is the same.
-    Frames are compared by 64-bit hashes; a collision only costs a look by ``difference``.
-    """
+    """Finds the partners of each segment of one direction: a frame of both, the source text less
+    one block, is the same, as told by 64-bit hashes; a collision costs a look by ``difference``."""
 
     def __init__(self, segments: Sequence[DirectedPair]) -> None:
         self._segments = segments
@@ -190,11 +184,8 @@ def _tokens(text: str) -> Tokens:
 
 
 def _frames(tokens: Tokens, values: dict[str, int]) -> npt.NDArray[np.uint64]:
-    """Returns the hashes of what is left of a text when each of its blocks is cut out.
-
-    The smallest blocks come first: the nearest partners are found first. ``values`` numbers
-    the tokens that were met, in the order of their first places.
-    """
+    """Returns the hashes of what is left of a text when each block is cut out, the smallest first,
+    for the nearest partners; ``values`` numbers the tokens that were met, in their first order."""
     longest = MAX_CHARACTERS if any(map(is_unspaced_character, tokens)) else MAX_WORDS
     count = len(tokens)
     codes = np.array([values.setdefault(t, len(values) + 1) for t in tokens], np.uint64)

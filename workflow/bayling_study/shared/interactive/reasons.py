@@ -53,11 +53,8 @@ def asked(check: Check) -> str:
 
 
 def reasons(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> list[Reason]:
-    """Returns for each check whether the answer satisfies it, and what it has instead.
-
-    ``earlier`` holds the conversation's answers before this one, the oldest first. A check of an
-    unknown type is a ``StudyError``.
-    """
+    """Returns for each check (``StudyError`` if of an unknown type) whether the answer satisfies
+    it, and what it has instead; ``earlier`` are the conversation's answers so far."""
     return [
         Reason(True) if satisfied(c, answer, earlier) else Reason(False, _found(c, answer, earlier))
         for c in checks

@@ -1,8 +1,5 @@
-"""The register of demands.
-
-A demand is a function that, given the scene, makes the next turn: what the user writes, the answer
-that satisfies it and the checks that prove it; nothing when the scene has no material for it.
-"""
+"""The register of demands: functions that, given the scene, make the next turn (what the user
+writes, the answer that satisfies it, and the checks that prove it) if it has material for one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,8 +20,7 @@ class Demand:
     """A kind of demand, by its name in the config; it fits every segment unless ``fits`` says less.
 
     One that ``opens`` is a first turn; nothing may follow one that ``ends``, for its answer is no
-    plain translation; ``after`` is the opening it needs. A later turn's demand changes something:
-    the previous answer must not satisfy it already.
+    plain translation; ``after`` is the opening it needs. A later turn's must ask for a change.
     """
 
     name: str

@@ -28,9 +28,8 @@ class DirectedPair(NamedTuple):
 class Step:
     """One turn of a dialogue: what the user writes, and the answer from aligned text.
 
-    The ``checks`` decide whether an answer satisfies the demand of this ``kind``. The ``segment``
-    is translated from now on, with its present translation; ``whole`` is all of it where that is
-    its first sentence.
+    The ``checks`` decide on answers to a demand of this ``kind``. The ``segment`` is translated
+    from now on; ``whole`` is all of it where that is its first sentence.
     """
 
     kind: str
@@ -43,8 +42,7 @@ class Step:
 
 @dataclass
 class Scene:
-    """A dialogue so far, with demands in ``instruction``, and the segment with its present
-    translation."""
+    """A dialogue so far, with demands in ``instruction``; the segment has the last translation."""
 
     segment: DirectedPair
     instruction: str

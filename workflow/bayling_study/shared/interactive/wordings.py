@@ -1,8 +1,7 @@
 """What the user writes, in English and Chinese, several ways for each demand.
 
-They stand in ``wordings.yaml`` and are this project's own, except for the first of ``translate``
-and ``include``: BayLing's released prompts (``bayling_study.shared.translation_prompts``), with
-which its test sets were translated. ``{language}`` is the name of the language to translate into.
+``wordings.yaml`` is this project's own, except for the first of ``translate`` and ``include``:
+BayLing's released prompts, with which its test sets were translated (``translation_prompts``).
 """
 
 from pathlib import Path

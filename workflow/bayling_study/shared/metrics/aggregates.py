@@ -1,10 +1,9 @@
 """Numbers over several items: plain means of items, and opponents' items pooled.
 
-A mean over items (the papers' exam averages) weighs items alike; its interval comes from the items'
-independent resamples. A pool puts the segments of items together (the judge's score against one
-opponent over all parts). An aggregate is made only when all its items are there; a metric that does
-not know some of them (the off-target rate of a language that no identifier knows) is the mean
-of the others, and says so.
+A mean over items (the papers' exam averages) weighs items alike; its interval comes from their
+independent resamples. A pool puts the segments of items together (one opponent's over all parts).
+An aggregate is made only when all its items are there; a metric that does not know some of them
+(the off-target rate of a language that no identifier knows) is the mean of the others, and says so.
 """
 
 from collections.abc import Mapping, Sequence

@@ -38,8 +38,7 @@ MEASURES = {
 
 
 def options_of(config: StudyConfig, cache: Path | None, spm: Path | None = None) -> Options:
-    """Returns the scorers' options; ``cache`` keeps statistics, ``spm`` is spBLEU's model if
-    downloaded."""
+    """Returns the scorers' options; ``cache`` keeps statistics, ``spm`` is spBLEU's download."""
     scoring = config.scoring
     tokenizers: dict[str, list[str]] = {code: [*own] for code, own in scoring.tokenizers.items()}
     model = None if spm is None else files_root(spm) / translation.MODEL
@@ -64,22 +63,16 @@ def suite_kind(config: StudyConfig, suite: str) -> str:
 def answer_folder(
     kind: str, suite: str, generation: Path, harness: Path | None, judging: Path | None
 ) -> Path | None:
-    """Returns that of a system's folders which holds what is scored in a suite of a kind.
-
-    None means that there is nothing: published systems answer no multiple-choice suite, and no
-    judge compares a baseline with itself.
-    """
+    """Returns that of a system's folders which holds what is scored in a suite of a kind, if any:
+    none for multiple choice of published systems, nor for a judge's baseline against itself."""
     if kind == "judged":
         return judging if judging and (judging / f"{suite}.jsonl").exists() else None
     return harness if kind in MULTIPLE_CHOICE_KINDS else generation
 
 
 def scored_prompts(suite: Suite, prompts: list[Prompt]) -> list[Prompt]:
-    """Returns what a suite's scorer reads answers to: the prompts, or the reviews of a judge.
-
-    The judging stage leaves ``SUITE.jsonl`` a system (``records.Hypothesis`` rows, one review
-    each), by the questions' ids with ``/1`` where the system was shown first, ``/2`` where second.
-    """
+    """Returns what a suite's scorer reads answers to: the prompts, or the reviews of a judge, whose
+    ids are the questions' with ``/1`` where the system was shown first and ``/2`` where second."""
     if not isinstance(suite, JudgedSuite):
         return prompts
     names = {"judge": suite.judge, "baseline": suite.baseline}

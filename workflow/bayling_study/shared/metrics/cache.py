@@ -1,8 +1,7 @@
 """A cache of segment statistics on disk, keyed by what they were computed from.
 
 A key is the hash of the metric's signature, the hypotheses and the references: an entry is never
-stale, and is shared by the programs that score one system and those that compare several. Entries
-are written whole under their final name, so concurrent jobs only repeat work.
+stale, and all programs share it. Each is written whole, so concurrent jobs only repeat work.
 """
 
 import zipfile
@@ -35,8 +34,8 @@ class StatisticsCache:
         references: Sequence[str],
         compute: Callable[[], NDArray[np.uint32]],
     ) -> NDArray[np.uint32]:
-        """Returns the counts, shape (segments, columns), computed and stored if they are not there
-        or cannot be read (a disk fault)."""
+        """Returns the counts, shape (segments, columns), computed where none is stored or
+        readable."""
         if self.folder is None:
             return compute()
         key = sha256_json([SCHEMA, signature, list(hypotheses), list(references)])

@@ -1,18 +1,14 @@
 """AGIEval exams: reading the chosen answer and counting the right ones.
 
 Three rules, found by search as the authors' script is not released; they give 107 of BayLing's 108
-published cells (the other does not follow from its released file, see ``config/published.tsv``):
-
-- one choice: delete "Answer" and "Choice", then take the first letter A to F
-  (the first capital of the untouched text would be the A of "Answer");
-- several choices (physics): all letters A to F of the untouched text as a set;
-- cloze (mathematics): see ``math_answers``.
+published cells (the other does not follow from its released file, see ``config/published.tsv``): of
+one choice, the first letter A to F once "Answer" and "Choice" are deleted; of several choices
+(physics), all letters A to F as a set; of cloze tests (mathematics), see ``math_answers``.
 
 A study's own systems get, beside these, the accuracy by the letters that an answer states
-(``stated_letters``): the released rule reads the F of "Final answer: D".
-
-Beside the accuracy stand the share of answers that could not be read, and the
-gold ceiling: the accuracy when each gold answer itself is given as the output.
+(``stated_letters``): the released rule reads the F of "Final answer: D". Beside the accuracy stand
+the share of answers that could not be read, and the gold ceiling: the accuracy when each gold
+answer itself is given as the output.
 """
 
 import re
@@ -72,11 +68,10 @@ STATED = Rule("exam|rule:stated-letters|version:1", stated_letters, RULES["set"]
 
 @one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns accuracy, the unparseable share and the gold ceiling of one exam, in per cent.
+    """Returns accuracy, the unparseable share and the gold ceiling of one exam, in per cent, of a
+    study's own systems also by stated letters (``accuracy-stated``, ``unparseable-stated``).
 
-    Answers in letters that a study's own system gave have the first two also by what they state
-    (``accuracy-stated``, ``unparseable-stated``). A prompt without a gold answer, and an unknown
-    answer rule, are a ``StudyError``.
+    A prompt without a gold answer, and an unknown answer rule, are a ``StudyError``.
     """
     rule = _rule(answers)
     gold = [_gold(answers, index) for index in range(len(answers.prompts))]

@@ -1,9 +1,5 @@
-"""Which averages over items a suite reports: what its prompts say.
-
-A prompt's ``meta["averages"]`` names the averages that its item enters. The
-prompts stage knows why (trained or zero-shot, script, resources). Standard library only: the COMET
-environment reads them too.
-"""
+"""Which averages over items a suite reports: those that its prompts name in ``meta["averages"]``;
+the prompts stage knows why. Standard library only: the COMET environment reads them too."""
 
 from collections.abc import Iterable
 

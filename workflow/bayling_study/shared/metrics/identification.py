@@ -4,9 +4,7 @@ Two identifiers that ship their models vote on every answer: py3langid (a naive 
 byte n-grams, Lui & Baldwin 2012) and pycld2 (CLD2, Sites 2013). A vote counts when the identifier
 knows the target language and is sure: py3langid from a probability of ``SURE``, pycld2 where it
 says that it is reliable. An answer is off-target when one votes against the target, none for it.
-
-Identifiers err, most on short texts, so the note gives the same rate of the references, which are
-right by definition: it is what the method finds where nothing is wrong.
+Identifiers err, most on short texts: the note gives the same rate of the right references.
 """
 
 import re
@@ -47,8 +45,8 @@ Votes = NDArray[np.uint32]
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns the off-target rate and how often the two identifiers agree, in per cent; nothing for
-    a language that neither knows."""
+    """Returns the off-target rate and the identifiers' agreement, in per cent; nothing of a
+    language that neither knows."""
     language = answers.target_language()
     knowing = identifiers(language)
     if not options.off_target or not knowing:

@@ -1,19 +1,17 @@
 """Interactive translation, turn by turn: is each demand met, how good is it, what was kept.
 
-A conversation's ``meta["demands"]`` holds one demand a turn, with a kind and the checks that make
-it verifiable (``bayling_study.shared.interactive.checks``). A demand is met when all its checks
-are; a check that speaks of the previous answer sees the system's own.
+A conversation's ``meta["demands"]`` holds one demand a turn, with a kind and checks
+(``bayling_study.shared.interactive.checks``). A demand is met when all its checks are; a check that
+speaks of the previous answer sees the system's own.
 
-Where a script is asked for, the answer must be in the language too, for a script alone flatters: a
-German text that comes back as it is passes as English. An answer is not in its language when it
-copies the user's text, or when the identifiers of ``identification`` find another one. Both are
-controlled by the reference, which is right by definition: what is found of it too (a product name,
-a text too odd to identify) counts against no answer. On short texts identifiers err; there both
-must vote against.
+Where a script is asked for, the answer must be in the language too: a German text that comes back
+as it is passes as English. It is not when it copies the user's text, or when the identifiers of
+``identification`` find another language (on short texts both must). Both are controlled by the
+reference: what is found of it too (a product name, an odd text) counts against no answer.
 
 The headline is ``satisfaction.follow-up``, all turns but the first: a first turn is a plain
-translation, and a system that meets nothing else meets most of them. A rate's n is the
-number of demands. Paired tests resample conversations, not turns.
+translation, and a system that meets nothing else meets most of them. A rate's n is the number of
+demands. Paired tests resample conversations, not turns.
 """
 
 from collections.abc import Iterable
@@ -42,8 +40,7 @@ class CheckedTurn:
     """A judged turn: its conversation's place in the item, its own (from 1), its demand's kind.
 
     ``met`` is none where the demand has no checks. ``kept`` is the share of the previous answer's
-    words that are kept, in order, ``kept_reference`` that of the references, which is what a
-    correct revision keeps; both are none at turn 1.
+    words kept in order, ``kept_reference`` that of the references; both are none at turn 1.
     """
 
     conversation: int

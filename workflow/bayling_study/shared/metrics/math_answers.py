@@ -1,9 +1,8 @@
 r"""Reading a final answer out of a mathematical solution, and comparing two of them.
 
 The rules are AGIEval's (its answer parser and the MATH benchmark's string equivalence), so that
-counts agree with published ones; the code is our own. In short: the last ``\boxed{…}``, else what
-the last line with two dollar signs has between them, else what follows the last equals sign, else
-the last number. Two answers are equal when their normalised LaTeX strings are.
+counts agree with published ones: the last ``\boxed{…}``, else what the last line with two dollar
+signs has between them, else what follows the last equals sign, else the last number.
 """
 
 import re

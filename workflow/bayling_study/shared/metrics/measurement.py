@@ -104,12 +104,9 @@ class Answers:
 
 @dataclass(frozen=True)
 class Options:
-    """What the configuration lets a scorer choose.
-
-    ``tokenizers`` are sacreBLEU's that replace a target language's usual one: the first gives
-    ``bleu``, another one ``bleu-NAME``. ``off_target`` tells whether the language of translations
-    is identified, ``own`` names further metrics, of ``shared/metrics/own``.
-    """
+    """What the configuration lets a scorer choose: sacreBLEU's ``tokenizers`` by target language
+    (the first gives ``bleu``, another one ``bleu-NAME``), whether the language of translations is
+    identified (``off_target``), and further metrics of ``shared/metrics/own``."""
 
     tokenizers: dict[str, list[str]] = field(default_factory=dict)
     cache: StatisticsCache = field(default_factory=StatisticsCache)
@@ -157,8 +154,7 @@ def rate(
 def average(
     metric: str, signature: str, values: Values, note: str = "", weights: Values | None = None
 ) -> Measurement:
-    """Returns the mean of segments' values; a weight of 0 leaves one out, whose value must be 0
-    too."""
+    """Returns the mean of segments' values; a weight of 0 leaves one out, whose value must be 0."""
     column = np.asarray(values, dtype=np.float64)
     counted = np.ones_like(column) if weights is None else np.asarray(weights, dtype=np.float64)
     statistics = np.stack([column, counted], axis=1)

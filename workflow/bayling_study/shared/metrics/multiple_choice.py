@@ -2,8 +2,7 @@
 
 lm-evaluation-harness has marked every question (``SUITE.marks.jsonl`` beside the chosen answers):
 ``acc`` takes the most likely choice, ``acc_norm`` divides each likelihood by the choice's length
-first. Here the marks become percentages with intervals and paired tests like all others. A question
-of k choices is guessed right once in k times; questions may differ in k.
+first. A question of k choices is guessed right once in k times; questions may differ in k.
 """
 
 from dataclasses import replace

@@ -1,11 +1,9 @@
 """BLEU, chrF2 and chrF++ with sacreBLEU's own segment counts.
 
 sacreBLEU tokenises and counts n-grams; the counts of all segments are kept, so that corpus scores,
-segment scores and resampled scores come from one pass. chrF2 and chrF++ share their character
-n-grams and are counted together. The combination of sums follows sacreBLEU 2.6
-(``metrics/bleu.py``, ``metrics/chrf.py``); tests hold it to sacreBLEU's own results.
-
-An empty hypothesis is scored as empty and counted in the note.
+segment scores and resampled scores come from one pass, which chrF2 and chrF++ share. The
+combination of sums follows sacreBLEU 2.6 (``metrics/bleu.py``, ``metrics/chrf.py``); tests hold it
+to sacreBLEU's own results. An empty hypothesis is scored as empty and counted in the note.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,8 +50,7 @@ def score(
     options: Options,
     suffix: str = "",
 ) -> list[Measurement]:
-    """Scores aligned texts, a line break counting as a space; ``suffix`` goes behind metrics'
-    names."""
+    """Scores aligned texts, a line break counting as a space; ``suffix`` ends metrics' names."""
     lines = [text.replace("\n", " ") for text in hypotheses]
     expected = [text.replace("\n", " ") for text in references]
     note = empty_note(lines)
@@ -137,9 +134,8 @@ def _counts(
 def combine_bleu(sums: Array, effective_order: bool = False) -> Array:
     """Turns sums of (lengths of hypothesis and reference, matches, n-grams) into BLEU.
 
-    Exponential smoothing: the k-th order without a match counts as 1/2^k matches.
-    With ``effective_order`` (segment level) orders that the hypothesis is too
-    short for are left out of the geometric mean; without, they make it 0.
+    Exponential smoothing: the k-th order without a match counts as 1/2^k matches. Orders that the
+    hypothesis is too short for make it 0, or are left out for ``effective_order`` (segment level).
     """
     length, expected = sums[..., 0], sums[..., 1]
     matches, ngrams = sums[..., 2 : 2 + ORDER], sums[..., 2 + ORDER :]

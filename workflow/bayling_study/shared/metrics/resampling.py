@@ -28,11 +28,8 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Resampling:
-    """How often and from which seed, the study's, to resample.
-
-    ``samples`` are the resampled test sets, and random exchanges, of a test; ``confidence`` is the
-    probability that an interval covers, and 1 minus it the level of tests.
-    """
+    """How often to resample test sets and exchange answers, from the study's ``seed``;
+    ``confidence`` is the probability that an interval covers."""
 
     samples: int
     confidence: float
@@ -48,11 +45,8 @@ class Resampling:
         return derive_seed(self.seed, purpose, suite, item)
 
     def enough_for(self, tests: int) -> "Resampling":
-        """Returns the plan with samples enough that the smallest p passes Holm over ``tests``.
-
-        That p is 1 / (samples + 1), so ``tests / (samples + 1)`` must be below the level;
-        with fewer samples no difference could be significant, however large.
-        """
+        """Returns the plan with samples enough that the smallest p, 1 / (samples + 1), passes Holm
+        over ``tests``: with fewer no difference could be significant, however large."""
         least = math.floor(round(tests / self.level, 6))
         return replace(self, samples=max(self.samples, least))
 
@@ -88,10 +82,8 @@ def drawn_mask(generator: np.random.Generator, samples: int, segments: int) -> A
 
 
 def drawn_sums(statistics: Sequence[Array], draw: Draw, plan: Resampling) -> list[Array]:
-    """Returns sums over drawn sets of segments, the same for all, (samples, columns) each.
-
-    Only ``BLOCK`` draws are in memory at a time. Statistics have the shape (segments, columns).
-    """
+    """Returns sums over drawn sets of segments, the same for all, (samples, columns) each, with
+    only ``BLOCK`` draws in memory; statistics have the shape (segments, columns)."""
     matrix = np.hstack(statistics)
     generator = np.random.default_rng(plan.seed)
     sums = np.empty((plan.samples, matrix.shape[1]))
@@ -118,11 +110,8 @@ def finite(values: Array | Sequence[float], where: str | None = None) -> Array:
 
 
 def defined(values: Array, where: str | None = None) -> Array:
-    """Returns resampled values without those that have nothing to divide by, which are NaN.
-
-    Such a test set has no value; any that one gave it would shift the interval. It is a
-    ``StudyError`` if none has a value, or one is infinite.
-    """
+    """Returns resampled values without NaN, of test sets with nothing to divide by: any value that
+    one gave these would shift the interval (``StudyError`` if none is left, or one is infinite)."""
     having = values[~np.isnan(values)]
     if not having.size:
         raise StudyError(f"none of {values.size} resamples has anything to divide by", where=where)
@@ -159,10 +148,8 @@ def p_value(null_differences: Array, difference: float) -> float:
 
 
 def paired_bootstrap(resamples: Array, difference: float) -> float:
-    """Returns the p-value of the paired bootstrap test (Koehn 2004), centred as in sacreBLEU.
-
-    ``resamples`` are differences on the same resamples, ``difference`` the item's absolute one.
-    """
+    """Returns the p-value of the paired bootstrap test (Koehn 2004), centred as in sacreBLEU, from
+    differences on the same resamples and the item's absolute ``difference``."""
     differences = np.abs(finite(resamples))
     return p_value(differences - differences.mean(), difference) if difference else 1.0
 

@@ -1,9 +1,8 @@
 """Translations: BLEU, chrF, the off-target rate, and for FLORES-101 spBLEU.
 
 spBLEU (Goyal et al. 2022) is BLEU over the pieces of one SentencePiece model for all languages, so
-that unspaced and rare ones are scored alike. sacreBLEU downloads that model when it is first used;
-here it is a fetched source like any other, and the pieces are handed to sacreBLEU as tokens. A test
-holds the values to sacreBLEU's own tokenizer ``flores101``.
+that unspaced and rare ones are scored alike. The model, which sacreBLEU would download, is a
+fetched source here; a test holds the values to sacreBLEU's own tokenizer ``flores101``.
 """
 
 from collections.abc import Sequence

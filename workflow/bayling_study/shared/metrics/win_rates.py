@@ -1,11 +1,10 @@
 """Judged comparisons: reading two scores out of each review, and counting wins.
 
-The released reviews are GPT-4's in FairEval's output format (``review_prompts``). The system under
-test is Assistant 1; where a prompt is marked ``swapped``, it was Assistant 2.
-
-Where both orders of a question were judged, their mean counts; ``consistent-share`` is the share of
-questions whose winner does not depend on the order, and ``first-shown-share`` the share of reviews
-with a winner in which it is the assistant that was shown first (50 for a judge without a bias).
+Reviews have FairEval's output format (``review_prompts``). The system under test is Assistant 1;
+where a prompt is marked ``swapped``, it was Assistant 2. Where both orders of a question were
+judged, their mean counts; ``consistent-share`` is the share of questions whose winner does not
+depend on the order, ``first-shown-share`` that of reviews with a winner in which it is the
+assistant shown first (50 for a judge without a bias).
 
 A released review without scores is an error. Where a study's judge states none, the question is
 ``unjudged``, counts in no other metric, and keeps its place, so that systems stay paired.

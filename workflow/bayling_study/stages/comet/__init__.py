@@ -1,12 +1,9 @@
 """COMET: one model load for all systems of a study, and the small model of the embedded study.
 
-unbabel-comet pins older majors of several packages, so it lives in an environment of its own and
-its programs (``segments`` apart) run there, with files in and out. They import the standard
-library, numpy, torch and unbabel-comet, and of this project modules that need no more than these.
-
-``segments`` draws what the model learns from, ``training`` makes the model that is reported as
-``comet-embedded``, and ``score`` encodes each distinct source, reference and hypothesis once,
-with the model's own ``get_sentence_embedding`` and ``estimate``.
+unbabel-comet pins older majors of several packages, so its programs (``segments`` apart) run in an
+environment of their own, with files in and out. They import the standard library, numpy, torch and
+unbabel-comet, and of this project modules that need no more than these. ``segments`` draws what the
+model learns from, ``training`` makes the one reported as ``comet-embedded``, ``score`` scores.
 """
 
 import os

@@ -1,12 +1,9 @@
 """What was computed before: sentence embeddings and scores, on disk.
 
 Keys are hashes of text; the folder's name carries the model's hash, the precision and the package
-version. Kept are the embeddings of sources and references, which a new system needs again, and
-the score of each (source, hypothesis, reference); a hypothesis's embedding is used once.
-
-Each run adds files of its own, whole and under fresh names, and changes none. So any number of
-runs can share a cache, also on a network file system without locks, and a killed run leaves no
-half entry. Two runs that compute the same entry write the same value.
+version. Kept are the embeddings of sources and references, which a new system needs again, and the
+score of each (source, hypothesis, reference). Each run adds whole files under fresh names and
+changes none: any number of runs can share a cache, also on a network file system without locks.
 """
 
 import hashlib

@@ -1,15 +1,10 @@
 """Finding a COMET checkpoint, checking its hash, and giving it an identity.
 
 A checkpoint is a folder ``X`` with ``X/checkpoints/model.ckpt`` and ``X/hparams.yaml``, as
-unbabel-comet writes and publishes it. Two things are added here:
-
-- **The encoder by path.** A checkpoint names its encoder by a hub name or by the absolute path it
-  was trained from, and cannot be loaded once that is gone. A folder ``X/encoder`` (configuration
-  and tokenizer) or ``--encoder DIR`` replaces what the checkpoint says, so that it can be moved
-  and needs no network.
-- **The hash before the load.** A ``.ckpt`` file is a pickle. Its hash is compared with the
-  download's manifest, and the file is then read with ``weights_only`` (``model.py``), which
-  builds tensors and plain values but runs no code.
+unbabel-comet writes it. It names its encoder by a hub name or by the absolute path it was trained
+from: a folder ``X/encoder`` (configuration and tokenizer) or ``--encoder DIR`` replaces that, so
+that it can be moved and needs no network. A ``.ckpt`` file is a pickle: its hash is compared with
+the download's manifest, and it is read with ``weights_only`` (``model``), which runs no code.
 """
 
 from dataclasses import dataclass
@@ -37,11 +32,8 @@ METRICS = {
 
 @dataclass(frozen=True)
 class CometCheckpoint:
-    """A COMET model's weights ``X/checkpoints/model.ckpt`` and its encoder's folder.
-
-    There is no such folder if only the hub's local cache can have the encoder's configuration and
-    tokenizer. ``source`` is an id, where several models score and each needs a name of its own.
-    """
+    """A COMET model's weights ``X/checkpoints/model.ckpt``, and its encoder's folder unless only
+    the hub's local cache can have that; ``source`` names one of several models."""
 
     file: Path
     encoder: Path | None

@@ -28,11 +28,8 @@ class Degraded:
 def read_rows(
     path: Path, train: int, held_out: int, seed: int
 ) -> tuple[list[Degraded], list[Degraded]]:
-    """Makes the training and the held-out rows from the segments of ``comet_data``.
-
-    Segments that share their pivot sentence are one group, and a group is on one side only. Too few
-    segments to hold any out are refused (``StudyError``).
-    """
+    """Makes the training and the held-out rows from the segments of ``comet_data`` (``StudyError``
+    if too few); those that share their pivot sentence are on one side."""
     segments = list(read_jsonl(path))
     groups = sorted({segment["group"] for segment in segments})
     generator(seed, "comet", "held-out").shuffle(groups)

@@ -1,10 +1,8 @@
 """Known damage to a translation, with the score that the damage deserves.
 
-A perfect translation scores 1 and one that says nothing of the source scores 0. The score is
-computed from what was really changed (the share of words kept in place, for most kinds), so that
-a model trained on it learns a graded, lexical similarity to the reference and to the source. The
-kinds are the ways in which weak systems fail: lost, wrong or misplaced words, early stops,
-run-on text, repetition, another language, the source untranslated, another sentence, nothing.
+A perfect translation scores 1, one that says nothing of the source 0; between them counts what was
+really changed (for most kinds the share of words kept in place), so that a model learns a graded,
+lexical similarity. The kinds are the ways in which weak systems fail.
 """
 
 import random
@@ -24,12 +22,9 @@ into the word "nan"; both have the same tokens."""
 
 @dataclass(frozen=True)
 class Material:
-    """A segment and what its damaged versions are made from.
-
-    ``foreign`` is the same sentence in a third language, or empty; ``donor`` the reference of
-    another segment in the same language. Where the target language is not ``spaced``, a character
-    and not a word is the unit that is dropped, swapped or replaced.
-    """
+    """A segment and what its damaged versions are made from: ``foreign`` is the same sentence in a
+    third language, or empty, ``donor`` another segment's reference. Without ``spaced`` words,
+    characters are the units that are dropped, swapped or replaced."""
 
     source: str
     reference: str

@@ -1,8 +1,7 @@
 """Loading a COMET model without running anything from the file.
 
-The same class and the same hyper-parameters as ``comet.load_from_checkpoint``, with three
-differences: the file is read with ``weights_only``; the encoder's folder replaces the absolute path
-in the checkpoint; and a weight that the file lacks is an error and not left random.
+As ``comet.load_from_checkpoint`` does it, but the file is read with ``weights_only``, the encoder's
+folder replaces the checkpoint's absolute path, and a weight that the file lacks is an error.
 """
 
 import inspect

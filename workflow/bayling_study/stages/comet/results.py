@@ -18,11 +18,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ItemMean:
-    """The mean score of an item on all its segments, and on each resampled test set.
-
-    ``empty`` is the number of empty hypotheses among the ``n`` segments; ``form`` stands in the
-    signature where a text of one was not in NFC.
-    """
+    """The mean score of an item on all its ``n`` segments, of which some hypotheses are ``empty``,
+    and on each resampled test set; ``form`` is its signature's mark where a text was not in NFC."""
 
     value: float
     resamples: Array
@@ -49,9 +46,8 @@ def item_scores(
 ) -> list[Score]:
     """Returns one mean an item, in the order of first appearance, then the averages over items.
 
-    ``names`` are the suite, the system and the metric. The seed does not depend on the system, so
-    that all systems are resampled alike. ``groups`` are averages with their items that COMET
-    scores; one is made if all are there.
+    ``names`` are the suite, the system and the metric; the seed does not depend on the system, so
+    that all are resampled alike. ``groups`` are averages, made if all their items are there.
     """
     suite, system, metric = names
     means = _item_means(segments, values, suite, settings)

@@ -1,10 +1,8 @@
 """Prompts and hypotheses as the segments that COMET scores.
 
-Only suites of single-turn prompts with a source sentence (``meta["source_text"]``) and a
-reference can be scored; interactive conversations have no single source and are left to the
-other metrics. A suite's items whose language COMET does not know (``meta["comet"]`` is false)
-are left out. Texts are stripped at both ends, as the program ``comet-score`` does, and all three
-are brought to NFC, as for the other metrics; released outputs are scored as they are.
+Only suites of single-turn prompts with a source sentence (``meta["source_text"]``) and a reference
+can be scored, without items in a language that COMET does not know (``meta["comet"]`` is false).
+Texts are stripped, as by ``comet-score``, and brought to NFC, but for released outputs.
 """
 
 from dataclasses import dataclass

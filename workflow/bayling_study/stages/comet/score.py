@@ -1,8 +1,7 @@
 """COMET of all systems and suites with each model loaded once; runs in the COMET environment.
 
-Writes ``OUT/SYSTEM/SUITE.json`` (mean and interval of each item) and
-``OUT/SYSTEM/SUITE.segments.jsonl`` (one score per segment).
-``python -m bayling_study.stages.comet.score --help``.
+Writes ``OUT/SYSTEM/SUITE.json`` (mean and interval of each item) and ``SUITE.segments.jsonl`` (one
+score per segment). ``python -m bayling_study.stages.comet.score --help``.
 """
 
 import argparse
@@ -138,11 +137,8 @@ def open_scorer(checkpoint: CometCheckpoint, settings: CometSettings, cache: Pat
 
 
 def _score_all(scorer: Scorer, answers: dict[Key, list[Scorable]]) -> dict[Key, list[float]]:
-    """Returns the segments' scores, scaled; they are computed one suite's item at a time.
-
-    All systems of an item go together, since they share its sources and references; the
-    embeddings of other items then need not be in memory.
-    """
+    """Returns the segments' scores, scaled, computed one suite's item at a time: all systems share
+    its sources and references, and the embeddings of other items need not be in memory."""
     rows = [(suite, one.item, one.triple) for (_, suite), own in answers.items() for one in own]
     items = grouped(rows, itemgetter(0, 1))
     for number, ((suite, item), members) in enumerate(items.items(), start=1):

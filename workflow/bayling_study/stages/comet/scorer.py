@@ -1,12 +1,10 @@
 """Scores of many systems that share sources and references, each text or triple computed once.
 
-A COMET regression model encodes source, hypothesis and reference apart with one encoder and
-feeds the three pooled vectors to a small network (``RegressionMetric.forward``). So a text's
-vector depends on the text alone: it is computed once, wherever the text occurs, by the model's
-own ``get_sentence_embedding``, and the vectors are combined by its own ``estimate``.
-
-Other classes read a segment's texts together (XCOMET, CometKiwi) or leave the reference out. They
-prepare and predict by their own code: XCOMET's score counts the error spans that it finds, too.
+A COMET regression model encodes source, hypothesis and reference apart and feeds the three vectors
+to a small network (``RegressionMetric.forward``). So a text's vector is computed once, wherever it
+occurs, by the model's own ``get_sentence_embedding``, and its ``estimate`` combines the vectors.
+Other classes read a segment's texts together (XCOMET, CometKiwi) or leave the reference out: they
+prepare and predict by their own code, for XCOMET's score counts the error spans that it finds, too.
 """
 
 import time
@@ -26,8 +24,7 @@ ESTIMATE_ROWS = 4096
 
 
 class Scorer:
-    """A loaded model and its cache; ``encoded`` texts (of ``JointScorer`` triples) were new and
-    took ``encoding_seconds``."""
+    """A loaded model; ``encoded`` texts (or ``JointScorer`` triples) took ``encoding_seconds``."""
 
     def __init__(self, model: CometModel, cache: Cache, batch_tokens: int) -> None:
         self.model = model

@@ -1,13 +1,9 @@
 """Aligned training-side segments for the embedded COMET model, as JSON lines.
 
 The COMET environment reads no Parquet, so this program runs in the study environment: it draws
-segments of the train split, evenly over the directions of the translation suites, and writes
-rows ``{"direction", "source", "reference", "foreign", "spaced", "group"}``. ``foreign`` is the same
-sentence in a third language where the corpora have one; ``group`` is the same for all segments
-with the same pivot sentence, so that they can be kept on one side of a split.
-
-    python -m bayling_study.stages.comet.segments --settings F --record R --code H
-        --corpora S/corpora --out S/work/comet/segments.jsonl
+segments of the train split, evenly over the directions of the translation suites, and writes rows
+``{"direction", "source", "reference", "foreign", "spaced", "group"}``. ``foreign`` is the sentence
+in a third language where the corpora have one; ``group`` is all of one pivot sentence.
 """
 
 from collections import Counter

@@ -28,8 +28,7 @@ class EmbeddedSettings:
 
 @dataclass(frozen=True)
 class CometSettings:
-    """What scoring reads; ``batch_tokens`` include padding, ``precision`` is ``fp32``, ``bf16`` or
-    ``fp16``."""
+    """What scoring reads; ``batch_tokens`` include padding, ``precision`` is fp32, bf16 or fp16."""
 
     study: str
     seed: int

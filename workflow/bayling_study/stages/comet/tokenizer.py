@@ -47,8 +47,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> XLMR
 
 
 def create_encoder(folder: Path, vocabulary: int, settings: EmbeddedSettings) -> None:
-    """Saves a random XLM-R encoder into ``folder``; without dropout, since a small model
-    underfits."""
+    """Saves a random XLM-R encoder in ``folder``, without dropout: a small model underfits."""
     config = XLMRobertaConfig(
         vocab_size=vocabulary,
         hidden_size=settings.hidden,

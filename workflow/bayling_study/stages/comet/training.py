@@ -1,11 +1,10 @@
 """The embedded study's COMET model, by unbabel-comet's own training code, in its environment.
 
-The released checkpoints need a model hub. Without one, a small ``RegressionMetric`` is trained
-from random weights on training-side segments with known damage (``degrade``), and proved
-on held-out damage before it scores anything. It is called ``comet-embedded``: it
-measures graded likeness to reference and source, and knows no human judgement. Writes a
-checkpoint folder (``checkpoints/model.ckpt``, ``hparams.yaml``, ``encoder/``,
-``correlation.json``). ``python -m bayling_study.stages.comet.training --help``.
+The released checkpoints need a model hub. Without one, a small ``RegressionMetric`` is trained from
+random weights on training-side segments with known damage (``degrade``), and proved on held-out
+damage. It is called ``comet-embedded``: it measures graded likeness to reference and source, and
+knows no human judgement. Writes a checkpoint folder (``checkpoints/model.ckpt``, ``hparams.yaml``,
+``encoder/``, ``correlation.json``). ``python -m bayling_study.stages.comet.training --help``.
 """
 
 import logging
@@ -152,11 +151,8 @@ class _Curve(pytorch_lightning.Callback):  # type: ignore[misc]
 
 
 def measure(model: RegressionMetric, rows: list[Degraded]) -> dict[str, Any]:
-    """Returns rank correlations of a model's scores with the deserved ones.
-
-    They are ``spearman`` and ``kendall`` over all ``n`` rows, Spearman ``by_direction``, and
-    ``by_kind`` of damage the mean score given and deserved.
-    """
+    """Returns ``spearman`` and ``kendall`` with the deserved scores over all ``n`` rows, Spearman
+    ``by_direction``, and ``by_kind`` of damage the mean score given and deserved."""
     with tempfile.TemporaryDirectory() as scratch:
         scorer = Scorer(model, Cache(Path(scratch)), BATCH_TOKENS)
         scores = scorer.score([row.triple for row in rows])

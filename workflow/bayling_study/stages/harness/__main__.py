@@ -1,8 +1,7 @@
 """Has one system answer all suites of multiple-choice questions.
 
-Writes ``OUT/SUITE.jsonl`` (the chosen answers, as hypotheses), ``OUT/SUITE.marks.jsonl``
-(``{id, metrics, likelihoods}``) and ``OUT/system.json``. A killed job is started again with the
-same command and goes on behind the last finished task in WORK.
+Writes ``OUT/SUITE.jsonl`` (the chosen answers, as hypotheses), ``OUT/SUITE.marks.jsonl`` (``{id,
+metrics, likelihoods}``) and ``OUT/system.json``. A killed job goes on behind the last task in WORK.
 """
 
 import argparse

@@ -1,8 +1,5 @@
-"""Puts a task's questions to a system and keeps what came back.
-
-A finished task is a file in the work folder, written whole and keyed by all
-that decides it, so a job that was killed goes on with the next task.
-"""
+"""Puts a task's questions to a system and keeps what came back: a finished task is a whole file in
+the work folder, keyed by all that decides it, so a killed job goes on with the next one."""
 
 import logging
 from dataclasses import asdict, dataclass, fields
@@ -27,9 +24,8 @@ ChoiceSuite = HarnessSuite | QuestionsSuite
 class MarkedAnswer:
     """One answered question, by its prompt's id; ``choice`` is the text of the most likely one.
 
-    ``likelihoods`` are logarithms of the choices' probabilities after the question, ``metrics`` the
-    harness's marks by its names (``acc``, ``acc_norm``), 0 or 1; ``cut`` are the tokens missing at
-    the question's front, with the choice that lost most.
+    ``likelihoods`` are the choices' log-probabilities after the question, ``metrics`` the harness's
+    marks (``acc``, ``acc_norm``), 0 or 1; ``cut`` are the tokens missing at its front, at most.
     """
 
     id: str
@@ -58,11 +54,8 @@ class ExaminedSystem:
     work: Path
 
     def item(self, name: str, suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> Item:
-        """Returns the answers to one item of a suite, from the work folder if they are there.
-
-        ``prompts`` are the item's; ``root`` has the files of a suite of kind ``harness``, which
-        must still hold the questions that the prompts were made of (``StudyError``).
-        """
+        """Returns the answers to ``prompts``, one item of a suite, from the work folder if they are
+        there; ``root`` has a ``harness`` suite's files (``StudyError`` if these changed)."""
         item = prompts[0].item
         asked = [asdict(prompt) for prompt in prompts]
         form = sorted(field.name for field in fields(MarkedAnswer))

@@ -1,9 +1,6 @@
-"""A loaded system as a model of lm-evaluation-harness.
-
-Three things differ from the harness's own class: a batch is filled up to a number of tokens, not
-of rows; a chat is written in the study's templates, which released BayLing tokenizers do not
-carry; and the text of a question never becomes a control token, as in generation.
-"""
+"""A loaded system as a model of lm-evaluation-harness, but for three things: a batch is filled up
+to a number of tokens, not of rows; a chat is written in the study's templates, which released
+BayLing tokenizers lack; a question's text never becomes a control token, as in generation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -110,9 +107,8 @@ class StudyModel(HFLM):  # type: ignore[misc]
 def batches(requests: list[Continuation], batch_tokens: int, max_batch: int) -> Iterator[list[int]]:
     """Yields numbers of requests to score together, longest first.
 
-    Choices of one token that share their context are one row of the model's input (the harness
-    reads them off the same output). A batch has at most ``max_batch`` rows and ``batch_tokens``
-    tokens, padding included; one row is always taken.
+    Choices of one token that share their context are one row of the model's input, as the harness
+    reads them. A batch has one row, or up to ``max_batch`` with ``batch_tokens``, padding included.
     """
     order = sorted(range(len(requests)), key=lambda n: (-len(_row(requests[n])), _row(requests[n])))
     batch: list[int] = []

@@ -1,9 +1,8 @@
 """Compares the perplexity of an 8-bit export with that of the system it was made from.
 
-Produces one JSON file: both perplexities of the reference answers of held-out
-conversations (the suites' prompts), their difference with a paired interval,
-and how often both models find the same token most probable. One model is in
-memory at a time; both read the same tokens in the same batches.
+Produces one JSON file: both perplexities of the reference answers of held-out conversations (the
+suites' prompts), their difference with a paired interval, and how often both find the same token
+most probable. One model is in memory at a time; both read the same tokens in the same batches.
 """
 
 import argparse
@@ -54,7 +53,10 @@ def main() -> None:
         result = measure(config, options.system, prompts, options)
         result["base"]["system"], result["export"]["system"] = system.base, options.system
         write_json(options.out, {"schema": 1, **result})
-        run.metrics(_metrics(result))
+        numbers = {key: value for key, value in result.items() if isinstance(value, int | float)}
+        sides = {f"perplexity.{side}": result[side]["perplexity"] for side in ("base", "export")}
+        change = {"perplexity.difference": result["difference"]["value"]}
+        run.metrics({**numbers, **sides, **change})
         run.output("perplexity", options.out)
 
 
@@ -89,16 +91,6 @@ def _opinions(
     conversations = encode(prompts, loaded.tokenizer, template, loaded.context)
     limit = config.generation.batch_tokens
     return conversations, opinions(loaded.model, conversations, limit, checkpoint.name)
-
-
-def _metrics(result: dict[str, Any]) -> dict[str, float]:
-    """Returns the numbers of the result for the run record."""
-    numbers = {key: value for key, value in result.items() if isinstance(value, int | float)}
-    return numbers | {
-        "perplexity.base": result["base"]["perplexity"],
-        "perplexity.export": result["export"]["perplexity"],
-        "perplexity.difference": result["difference"]["value"],
-    }
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Two models' opinions of the same tokens, compared with intervals.
 
-Perplexity is exp of the mean negative log-probability over all answer tokens of all conversations,
-so that a token weighs the same wherever it stands. Intervals are percentiles of a bootstrap over
-conversations, the units that were drawn; both systems share every resample, which is what makes the
-difference's interval a paired one.
+Perplexity is exp of the mean negative log-probability over all answer tokens of all conversations.
+Intervals are percentiles of a bootstrap over conversations, the units that were drawn; both systems
+share every resample, which is what makes the difference's interval a paired one.
 """
 
 import math

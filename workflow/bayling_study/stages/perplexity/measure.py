@@ -1,9 +1,8 @@
 """Held-out conversations, the suites' prompts answered by their references, and what a model thinks
 of them: the log-probability of every answer token, and the most probable one in its place.
 
-Only conversations with a reference for every user turn count; of them a seeded draw is taken over
-all suites together. An earlier turn is answered by its reference (teacher forcing), so that both
-systems read the same text.
+Only conversations with a reference for every user turn count, all suites together. Earlier turns
+are answered by their references (teacher forcing), so that both systems read the same text.
 """
 
 from collections.abc import Iterable, Sequence
@@ -86,11 +85,8 @@ class Opinion:
 def opinions(
     model: Any, conversations: Sequence[Conversation], batch_tokens: int, name: str = "model"
 ) -> list[Opinion]:
-    """Reads all conversations, longest first, and returns the opinions in their order.
-
-    The transformers model is in evaluation mode. ``batch_tokens`` include padding; one
-    conversation is always taken. ``name`` is for the meter.
-    """
+    """Reads all conversations, longest first, and returns the opinions in their order;
+    ``batch_tokens`` include padding, but one conversation is always taken."""
     capacity = min(batch_tokens, max(1, LOGIT_VALUES // int(model.config.vocab_size)))
     found: dict[int, Opinion] = {}
     with Progress(f"opinions of {name}", len(conversations), "conversations") as progress:

@@ -5,13 +5,10 @@ signature, system_a, system_b, value_a, value_b, n``, the ``difference`` (a minu
 interval ``low, high``, the p-values ``bootstrap`` and ``randomisation``, the number of ``samples``
 behind them, the same ``…_adjusted`` for the family, and ``p_adjusted``, the larger of those two.
 
-Tested is what the report's tables show: each system with ``report.baseline`` (the first
-system where the key is not set) and each 8-bit system of ``--bases`` with its base; on
-items without answers of the baseline, all pairs. The ``family`` of Holm's correction is a
-table's pairs on one item and metric. ``q_table`` corrects for the many items of a suite;
-``significant`` means that both are below the level. ``samples`` of the configuration are a
-minimum: a suite gets as many as it takes to mark a single difference. Averages over items are
-compared too, and COMET's segment scores (``--comet``) by their means.
+Tested is what the report's tables show (``families``), on items, on averages over them, and of
+COMET's segment scores (``--comet``) the means. ``q_table`` corrects for the many items of a suite;
+``significant`` means that both are below the level. ``samples`` of the configuration are a minimum:
+a suite gets as many as it takes to mark a single difference.
 """
 
 from collections.abc import Collection, Mapping
@@ -131,11 +128,8 @@ def compare_suite(
 def _on_shared_segments(
     systems: dict[str, Answers], pairs: Collection[Pair]
 ) -> list[dict[str, Answers]]:
-    """Returns the systems to compare with each other, each time on the same segments.
-
-    Systems that answered the same segments stay together, whole; any other two are cut to
-    the segments that both have, and are left out where they share none.
-    """
+    """Returns the systems to compare with each other, each time on the same segments: those that
+    answered the same stay together, whole; any other two are cut to what both have, if anything."""
     alike: dict[tuple[str, ...], dict[str, Answers]] = {}
     for system, answers in systems.items():
         alike.setdefault(tuple(p.id for p in answers.prompts), {})[system] = answers

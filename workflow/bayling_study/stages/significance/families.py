@@ -65,11 +65,9 @@ def corrected(tests: Iterable[PairTest], plan: Resampling, shown: Shown) -> list
 
 
 def correct_table(rows: Iterable[Row], plan: Resampling) -> list[Row]:
-    """Adds ``q_table``, and takes the mark from rows that the whole table does not bear out.
-
-    A table of many directions would otherwise show false marks by their number alone. The family
-    is all items of a suite (``rows``, without averages), for one metric and pair of systems.
-    """
+    """Adds ``q_table``, and takes the mark from rows that the whole table does not bear out: one of
+    many directions would show false marks by their number. The family is all items of a suite
+    (``rows``, without averages), for one metric and pair of systems."""
     result = [dict(row) for row in rows]
     for members in grouped(result, itemgetter("metric", "system_a", "system_b")).values():
         values = benjamini_hochberg([row["p_adjusted"] for row in members])

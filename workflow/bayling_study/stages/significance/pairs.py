@@ -83,11 +83,8 @@ def item_tests(
     plan: Resampling,
     pairs: Sequence[tuple[str, str]],
 ) -> list[PairTest]:
-    """Tests pairs of systems on one item; the seed of ``plan`` must be the item's own.
-
-    ``systems`` are their measurements by metric. Returns one test for each metric and pair that
-    has it on equally many segments.
-    """
+    """Tests pairs of systems on one item, for which ``plan`` has a seed of its own: each metric
+    (``systems`` have their measurements by it) that both have on equally many segments."""
     measured = {
         (metric, name): result
         for name in dict.fromkeys(name for pair in pairs for name in pair)
@@ -129,11 +126,8 @@ def _sums(measured: Mapping[Key, Measurement], draw: Draw, plan: Resampling) -> 
 
 
 class Average:
-    """The plain mean over items, summed up item by item: all resamples would fill the memory.
-
-    A metric that no pair has on some item (COMET on a language that it does not
-    know) is averaged over the others.
-    """
+    """The plain mean over items, summed up item by item: all resamples would fill the memory. A
+    metric that no pair has on some item (COMET's, by its language) is averaged over the others."""
 
     def __init__(self) -> None:
         self.items = 0

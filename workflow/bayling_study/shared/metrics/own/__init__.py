@@ -1,8 +1,5 @@
-"""Metrics of one's own: each module registers functions with ``@metric``.
-
-A study computes those that ``scoring.metrics`` names, on suites of translations of single
-segments. Intervals, tests and tables are those of every other metric.
-"""
+"""Metrics of one's own, for suites of translations of single segments: each module registers
+functions with ``@metric``, and a study computes those that ``scoring.metrics`` names."""
 
 import sys
 from collections.abc import Callable
