@@ -136,6 +136,21 @@ def test_download_manifest_decides(tmp_path: Path, where: str) -> None:
         find_checkpoint(folder).verify()
 
 
+def test_of_a_download_with_several_models_each_has_its_own_hash(tmp_path: Path) -> None:
+    rows = []
+    for name in ("one", "two"):
+        file = checkpoint_folder(tmp_path / "files" / name) / "checkpoints" / "model.ckpt"
+        file.write_bytes(name.encode())
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        rows.append({"path": f"{name}/checkpoints/model.ckpt", "sha256": digest})
+    write_json(tmp_path / "manifest.json", {"files": rows})
+    for name in ("one", "two"):
+        assert find_checkpoint(tmp_path / "files" / name).verify().endswith("manifest.json")
+    write_json(tmp_path / "manifest.json", {"files": rows[:1]})
+    with pytest.raises(StudyError, match="is not in its manifest"):
+        find_checkpoint(tmp_path / "files" / "two").verify()
+
+
 def test_marker_names_the_metric_and_guards_every_file(tmp_path: Path) -> None:
     folder = checkpoint_folder(tmp_path)
     sha256 = hashlib.sha256((folder / "hparams.yaml").read_bytes()).hexdigest()

@@ -57,9 +57,7 @@ def _processor(model: Path) -> Any:
         processor.Load(str(model))
     except (OSError, RuntimeError) as error:
         what = f"spBLEU's SentencePiece model cannot be read ({error})"
-        fix = (
-            f"fetch the source again, or set download.local.sacrebleu-spm to a folder with {MODEL}"
-        )
+        fix = f"fetch it again, or set download.local.sacrebleu-spm to a folder with {MODEL}"
         fix += "; or leave spBLEU out with scoring: {spm: null}"
         raise StudyError(what, where=model, fix=fix) from error
     return processor

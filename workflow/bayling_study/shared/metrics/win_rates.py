@@ -105,7 +105,11 @@ def _measurements(questions: list[QuestionReviews], signature: str) -> list[Meas
         count("score-sum-opponent", signature, theirs),
         Measurement("score-ratio", signature, scores, percentage, percentage(scores)),
     ]
-    return results + _categories(signature, questions)
+    for name in dict.fromkeys(question.category for question in questions if question.category):
+        own = np.array([question.category == name for question in questions])
+        for metric, side in (("mean", ours), ("mean-opponent", theirs)):
+            results.append(average(f"{metric}.{name}", signature, side[own], weights=judged[own]))
+    return results
 
 
 def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
@@ -126,14 +130,3 @@ def _questions(answers: Answers, strict: bool) -> list[QuestionReviews]:
             if scores[0] != scores[1]:
                 question.first_wins.append(scores[0] > scores[1])
     return list(questions.values())
-
-
-def _categories(signature: str, questions: list[QuestionReviews]) -> list[Measurement]:
-    results = []
-    for name in dict.fromkeys(question.category for question in questions if question.category):
-        members = [question for question in questions if question.category == name]
-        judged = [float(bool(question.pairs)) for question in members]
-        for position, metric in enumerate(("mean", "mean-opponent")):
-            values = [question.scores[position] for question in members]
-            results.append(average(f"{metric}.{name}", signature, values, weights=judged))
-    return results

@@ -96,8 +96,8 @@ class CometCheckpoint:
         for root in (self.folder, *self.folder.parents[:2]):
             manifest = root / MANIFEST
             if manifest.exists():
-                name = self.file.relative_to(self.folder).as_posix()
-                rows = [r for r in read_json(manifest)["files"] if r["path"].endswith(name)]
+                place = self.file.as_posix()
+                rows = [r for r in read_json(manifest)["files"] if place.endswith(f"/{r['path']}")]
                 if not rows:
                     raise StudyError(f"{self.file.name} is not in its manifest", where=manifest)
                 _insist(self.file, self.weights_hash == rows[0]["sha256"])
