@@ -18,8 +18,7 @@ same conversation before this one: in synthesis the written ones, in scoring the
 | ``part`` | sentence, least | is that sentence of the previous answer |
 | ``changed`` | – | differs from the previous answer |
 
-An empty answer satisfies nothing. Case (but for ``upper-case``), spacing and compatibility
-forms never decide.
+An empty answer satisfies nothing. Case (but for ``upper-case``), spacing and forms never decide.
 """
 
 from collections.abc import Callable, Sequence

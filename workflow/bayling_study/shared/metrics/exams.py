@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from operator import eq
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.metrics import math_answers
+from bayling_study.shared.metrics.math_answers import equivalent, final_answer
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
 from bayling_study.shared.metrics.one_form import one_form
 from bayling_study.shared.metrics.stated_letters import stated_letters
@@ -55,12 +55,8 @@ def letter_set(text: str) -> str | None:
 
 RULES = {
     "single": Rule("exam|rule:first-letter|drop:Answer,Choice|version:1", first_letter, eq),
-    "set": Rule(
-        "exam|rule:letter-set|version:1", letter_set, lambda found, gold: found == letter_set(gold)
-    ),
-    "math": Rule(
-        "exam|rule:math-equivalence|version:1", math_answers.final_answer, math_answers.equivalent
-    ),
+    "set": Rule("exam|rule:letter-set|version:1", letter_set, lambda a, b: a == letter_set(b)),
+    "math": Rule("exam|rule:math-equivalence|version:1", final_answer, equivalent),
 }
 """A prompt's ``meta["answer_rule"]`` to the rule."""
 STATED = Rule("exam|rule:stated-letters|version:1", stated_letters, RULES["set"].right)

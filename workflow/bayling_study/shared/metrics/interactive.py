@@ -39,16 +39,15 @@ COPIED = 0.8
 class CheckedTurn:
     """A judged turn: its conversation's place in the item, its own (from 1), its demand's kind.
 
-    ``met`` is none where the demand has no checks. ``kept`` is the share of the previous answer's
-    words kept in order, ``kept_reference`` that of the references; both are none at turn 1.
+    ``met`` is none where the demand has no checks. ``kept`` are the shares of the words of the
+    previous answer, and of its reference, that this one keeps in order; there are none at turn 1.
     """
 
     conversation: int
     number: int
     kind: str
     met: bool | None
-    kept: float | None
-    kept_reference: float | None
+    kept: list[float]
 
 
 @one_form
@@ -68,7 +67,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     for name, own in _parts(turns).items():
         if demands := _demands(own):
             results.append(_met(f"satisfaction.{name}", SATISFACTION, demands, size))
-        if any(turn.kept is not None for turn in own):
+        if any(turn.kept for turn in own):
             results += _kept(own, size, f".{name}")
     return results + _quality(answers, options)
 
@@ -95,8 +94,9 @@ def _judge(answers: Answers, index: int) -> list[CheckedTurn]:
         met = all(verify(checks, given[position], given[:position])) if checks else None
         if met and any(check["type"] == "script" for check in checks):
             met = _in_language(answers, index, position)
-        kept, expected = _share(given, position), _share(prompt.references, position)
-        turns.append(CheckedTurn(index, position + 1, demand["kind"], met, kept, expected))
+        sides = (given, prompt.references) if position else ()
+        kept = [matched_share(side[position - 1], side[position], of="one") for side in sides]
+        turns.append(CheckedTurn(index, position + 1, demand["kind"], met, kept))
     return turns
 
 
@@ -116,10 +116,6 @@ def _in_language(answers: Answers, index: int, position: int) -> bool:
     return not off[0] or bool(off[1]) or (letters(answer) < SHORT and not found[0, [1, 3]].all())
 
 
-def _share(texts: list[str], position: int) -> float | None:
-    return None if position == 0 else matched_share(texts[position - 1], texts[position], of="one")
-
-
 def _demands(turns: list[CheckedTurn]) -> list[tuple[int, bool]]:
     """Returns the conversation of each demand that can be checked, and whether it is met."""
     return [(turn.conversation, turn.met) for turn in turns if turn.met is not None]
@@ -133,8 +129,7 @@ def _met(
 
 
 def _kept(turns: list[CheckedTurn], size: int, suffix: str = "") -> list[Measurement]:
-    own = ((t.conversation, t.kept) for t in turns if t.kept is not None)
-    expected = ((t.conversation, t.kept_reference) for t in turns if t.kept_reference is not None)
+    own, expected = ([(t.conversation, t.kept[n]) for t in turns if t.kept] for n in (0, 1))
     return [
         _by_conversation(f"kept{suffix}", KEPT, own, size),
         _by_conversation(f"kept-reference{suffix}", KEPT_REFERENCE, expected, size),
@@ -162,7 +157,7 @@ def _quality(answers: Answers, options: Options) -> list[Measurement]:
             for hypothesis, prompt in zip(answers.hypotheses, answers.prompts, strict=True)
             if len(prompt.turns) > position
         ]
-        given, expected = [row[0] for row in rows], [row[1] for row in rows]
+        given, expected = map(list, zip(*rows, strict=True))
         suffix = f".turn-{position + 1}"
         results += overlap.score(given, expected, tokenizers, options, suffix)
     return results

@@ -66,8 +66,8 @@ def is_averaged(metric: str) -> bool:
 
 
 def check_own(names: Iterable[str], where: str) -> None:
-    """Refuses (``StudyError``) further metrics that do not state what they mean, or are named like
-    a measure of the table."""
+    """Refuses (``StudyError``) further metrics that do not state their meaning, or bear a known
+    name."""
     for name in names:
         if any(fnmatchcase(name, known) for known in MEASURES):
             what = f"{name!r} is a metric of every study"

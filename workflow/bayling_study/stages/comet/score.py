@@ -109,16 +109,15 @@ def _note(
 ) -> None:
     for suite in skipped:
         LOG.info("suite %s has no single-turn source sentences; COMET leaves it out", suite)
-    run.parameters(
-        {
-            "systems": " ".join(options.systems),
-            "suites": " ".join(options.suites),
-            "skipped": " ".join(skipped),
-            "signature": " ; ".join(signature(c, settings.precision) for c in checkpoints),
-            "batch_tokens": settings.batch_tokens,
-            "verified_against": " ; ".join(checkpoint.verify() for checkpoint in checkpoints),
-        }
-    )
+    facts = {
+        "systems": " ".join(options.systems),
+        "suites": " ".join(options.suites),
+        "skipped": " ".join(skipped),
+        "signature": " ; ".join(signature(c, settings.precision) for c in checkpoints),
+        "batch_tokens": settings.batch_tokens,
+        "verified_against": " ; ".join(checkpoint.verify() for checkpoint in checkpoints),
+    }
+    run.parameters(facts)
     for checkpoint in checkpoints:
         run.input(f"model/{checkpoint.source}".rstrip("/"), checkpoint.file)
     run.input("prompts", options.prompts)

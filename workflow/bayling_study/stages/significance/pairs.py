@@ -102,17 +102,10 @@ def item_tests(
             first, second = measured[one], measured[other]
             if len(first.statistics) != len(second.statistics):
                 continue
-            tests.append(
-                PairTest(
-                    metric,
-                    first.signature,
-                    pair,
-                    (first.value, second.value),
-                    len(first.statistics),
-                    resamples[one] - resamples[other],
-                    exchanged(first, second, (kept[one], kept[other])),
-                )
-            )
+            what = metric, first.signature, pair, (first.value, second.value)
+            exchanges = exchanged(first, second, (kept[one], kept[other]))
+            drawn = resamples[one] - resamples[other], exchanges
+            tests.append(PairTest(*what, len(first.statistics), *drawn))
     return tests
 
 
