@@ -45,8 +45,8 @@ def has_credentials(uri: str) -> bool:
 
 
 def without_credentials(text: str) -> str:
-    """Returns a text without what may be secret in it: what stands before the ``@`` of URIs,
-    queries and fragments with secrets, values of keys such as ``password=``, and known forms."""
+    """Returns a text without what may be secret: what stands before the ``@`` of URIs, queries and
+    fragments with secrets, values of keys such as ``password=``, and tokens of known form."""
     text = re.sub(r"(?<=://)[^@\s/]*:[^@\s]*@|(?<=://)[^@\s/?#]+@", "", text)
     text = re.sub(r"(://[^\s?#'\"]*[?#])([^\s'\"]+)", _without_query, text)
     text = SECRET_TEXT.sub(lambda found: f"{found[1] or found[2]}…", text)

@@ -25,8 +25,8 @@ def check_space(folder: Path, needed: int, what: str, fix: str) -> None:
 
 
 def damage(path: Path, size: int | None, sha256: str) -> str:
-    """Returns in words how a file differs from its noted bytes and SHA-256 (where known), if it
-    does."""
+    """Returns in words how a file differs from its noted size in bytes and SHA-256, where these are
+    known; nothing if it does not."""
     if not path.is_file():
         return "is missing"
     if size is not None and path.stat().st_size != size:

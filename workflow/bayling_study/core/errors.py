@@ -4,7 +4,7 @@ with status 2 (``core.cli``). Anything else that escapes is a bug and keeps its 
 
 class StudyError(Exception):
     """A mistake in the input, the configuration or the machine: ``what`` is wrong (one sentence, no
-    full stop), ``where`` (a file, key, line or row), and how to ``fix`` it (lines)."""
+    full stop), ``where`` (a file, key, line or row), and a ``fix`` of one line or more."""
 
     def __init__(self, what: str, *, where: object = None, fix: str | None = None) -> None:
         self.what = what

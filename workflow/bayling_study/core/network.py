@@ -26,8 +26,8 @@ def is_loopback(url: str) -> bool:
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:
-    """Returns the seconds that a ``Retry-After`` header (RFC 9110: a number or a date) asks for
-    from Unix time ``now`` on; None or nonsense asks for nothing."""
+    """Returns the seconds that a ``Retry-After`` header asks for (RFC 9110: a number or a date,
+    seen from Unix time ``now``); None or nonsense asks for nothing."""
     if not value:
         return None
     try:

@@ -21,9 +21,10 @@ BAR_SECONDS = 0.5
 
 
 class Progress(tqdm):  # type: ignore[misc]
-    """Counts what a job does and shows it: by itself in ``for row in Progress("reading",
-    over=rows)``, by ``update(count)`` in a ``with`` block. ``set_postfix_str(text, refresh=False)``
-    adds other facts.
+    """Counts what a job does and shows it.
+
+    ``for row in Progress("reading", over=rows)`` counts by itself; in a ``with`` block
+    ``update(count)`` counts. ``set_postfix_str(text, refresh=False)`` adds other facts.
 
     There is ``total`` to do, unknown if none is given and ``over`` has no length; ``done`` of it by
     an earlier attempt. The count's ``unit`` stands in the plural; ``B`` are bytes.

@@ -15,7 +15,7 @@ from bayling_study.core.files import NOT_JSON
 
 class RowLog:
     """An open log, made with its folder if need be (``StudyError`` if another process has it);
-    ``rows`` is what it held when it was opened."""
+    ``rows`` is what it held when it was opened, in order."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)

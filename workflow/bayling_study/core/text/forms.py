@@ -31,8 +31,8 @@ def normalise(text: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def compared(text: str) -> str:
-    """Returns the form in which two texts count as the same, of any case, punctuation, spacing and
-    digits: "Step 1: wait" and "step 2 – wait!" are one."""
+    """Returns the form in which two texts count as the same, whatever their compatibility forms,
+    case, punctuation, spacing and digits: "Step 1: wait" and "step 2 – wait!" are one."""
     return " ".join(words(normalise(text).translate(ZEROS)))
 
 

@@ -48,7 +48,8 @@ OTHER_NAMES = {"IDEOGRAPHIC": "CJK", "MODIFIER": ""}
 
 @lru_cache(maxsize=1 << 16)
 def script_name(character: str) -> str:
-    """Returns the first word of a letter's Unicode name (``LATIN``), nothing for other signs."""
+    """Returns the first word of a letter's Unicode name (``LATIN``), nothing for other signs and
+    for letters of no script."""
     if not character.isalpha():
         return ""
     first, second, *_ = re.split("[ -]", f"{unicodedata.name(character, '')}  ", maxsplit=2)

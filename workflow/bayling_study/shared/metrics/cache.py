@@ -34,8 +34,8 @@ class StatisticsCache:
         references: Sequence[str],
         compute: Callable[[], NDArray[np.uint32]],
     ) -> NDArray[np.uint32]:
-        """Returns the counts, shape (segments, columns); computes what is not stored or
-        unreadable."""
+        """Returns the counts, shape (segments, columns), computing them if they are not stored; an
+        unreadable entry (a disk fault) is computed again and replaced."""
         if self.folder is None:
             return compute()
         key = sha256_json([SCHEMA, signature, list(hypotheses), list(references)])
