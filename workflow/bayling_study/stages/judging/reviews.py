@@ -70,8 +70,9 @@ def ask(
         requests = [_request(pair, how, attempt, seed) for pair in waiting]
         answers = Progress("reviews", len(waiting), "answers", over=endpoint.complete(requests))
         for pair, answer in zip(waiting, answers, strict=True):
-            (thought, text), end = answer.parts, (answer.tokens, answer.finish)
-            reviews[pair] = Review(pair.id, text, *end, attempt + 1, thought)
+            thought, text = answer.parts
+            end = answer.tokens, answer.finish, attempt + 1
+            reviews[pair] = Review(pair.id, text, *end, thought)
         waiting = [pair for pair in pairs if not reviews[pair].valid]
         done = len(pairs) - len(waiting)
         log.info("attempt %d: %d of %d reviews state both scores", attempt + 1, done, len(pairs))
