@@ -64,12 +64,8 @@ class Connection:
         )
 
     def send(self, body: dict[str, Any], request: ChatRequest) -> ChatCompletion:
-        """Sends a request and returns the answer.
-
-        Raises:
-            TryAgainError: no answer this time.
-            StudyError: the server refuses the request for good.
-        """
+        """Sends a request and returns the answer (``TryAgainError`` if there is none this time,
+        ``StudyError`` if the server refuses the request for good)."""
         try:
             return self._parsed(self._receive(body), request)
         except openai.APIStatusError as error:

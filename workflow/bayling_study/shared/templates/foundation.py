@@ -1,8 +1,8 @@
 """Conversations in the chat template that a foundation's own tokenizer carries.
 
-The template is rendered with placeholders for the contents, which shows where each
-content stands without searching for its text. What is learnt of an answer begins
-where the prompt of generation ends, and ends with the special token behind it.
+The template is rendered with placeholders for the contents, which shows where each content stands
+without searching for its text. What is learnt of an answer begins where the prompt of generation
+ends, and ends with the special token behind it.
 """
 
 import re
@@ -26,18 +26,15 @@ NOW = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
 def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
     """Returns the spans of the tokenizer's own chat template, with today pinned to ``DATE``.
 
-    Raises:
-        StudyError: the tokenizer has no template, or its template refuses the messages,
-            rewrites or leaves out contents, or begins a prompt's answer otherwise than a
-            finished conversation's.
+    It is a ``StudyError`` that the tokenizer has no template, or one that refuses the messages,
+    rewrites or leaves out contents, or begins a prompt's answer otherwise than a finished one.
     """
     wanted = _apply(tokenizer, messages)
     held = [dict(m, content=PLACEHOLDER.format(n)) for n, m in enumerate(messages)]
     frame = _apply(tokenizer, held)
-    for message, place in zip(messages, held, strict=True):
-        if frame.count(place["content"]) != 1:
-            role = message["role"]
-            raise _unfit(f"leaves out or repeats the text of a message of the role {role!r}")
+    for one in held:
+        if frame.count(one["content"]) != 1:
+            raise _unfit(f"leaves out or repeats the text of a message of the role {one['role']!r}")
     frame = _mark_starts(tokenizer, frame, held)
     for contents in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
         spans = list(_fill(tokenizer, frame, contents))

@@ -34,22 +34,17 @@ def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None)
         sha, output = written.get(file, (digest, None))
         if output is None or sha == digest:
             continue
-        if file.is_dir() and output.files:
-            _check_folder(output, file_hashes(whole) if files is None else files)
-            continue
-        _changed(f"SHA-256 {digest[:12]}, written {sha[:12]}", file, output)
+        if not (file.is_dir() and output.files):
+            _changed(f"SHA-256 {digest[:12]}, written {sha[:12]}", file, output)
+        _check_folder(output, file_hashes(whole) if files is None else files)
     folder = path if path.is_dir() else path.parent
     if path in (folder, folder / MANIFEST) and (folder / MANIFEST).is_file():
         check_source(folder)
 
 
 def _check_folder(output: Reference, found: Mapping[str, str]) -> None:
-    """Compares a folder's files with those that its job wrote.
-
-    Raises:
-        StudyError: one was changed, added or is gone. A folder with an added file is as good as
-            it was: its result need not be made again.
-    """
+    """Refuses (``StudyError``) a folder of which a file was changed, added or is gone; with an
+    added one it is as good as it was: its result need not be made again."""
     gone = [name for name in output.files if name not in found]
     if gone:
         _changed("the file is gone", output.path / gone[0], output)

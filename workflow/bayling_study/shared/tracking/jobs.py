@@ -43,20 +43,6 @@ class RecordedJob:
         """The job's name, ``STAGE/NAME``."""
         return f"{self.record['stage']}/{self.record['name']}"
 
-    @property
-    def base(self) -> Path:
-        """The folder that relative paths of the record start from."""
-        here, wrote = self.file.resolve(), self._wrote()
-        if wrote and not wrote.is_absolute() and here.parts[-len(wrote.parts) :] == wrote.parts:
-            return Path(*here.parts[: -len(wrote.parts)])
-        return Path.cwd()
-
-    def _wrote(self) -> Path | None:
-        """Returns where the job wrote this record, as it was told."""
-        command = self.record.get("command", [])
-        named = "--record" in command[:-1]
-        return Path(command[command.index("--record") + 1]) if named else None
-
     def inputs(self) -> list[Reference]:
         """Returns what the job read."""
         return self._references("inputs")
@@ -85,9 +71,14 @@ class RecordedJob:
 
         What lay in the folder that holds ``runs`` lies there still, wherever that is now.
         """
-        wrote, place = self._wrote(), self.base / path
-        if wrote and len(wrote.parents) > 2 and Path(path).is_relative_to(wrote.parents[2]):
-            place = self.file.resolve().parents[2] / Path(path).relative_to(wrote.parents[2])
+        here, place = self.file.resolve(), Path(path)
+        command = self.record.get("command", [])
+        if "--record" in command[:-1]:  # where the job wrote this record, as it was told
+            wrote = Path(command[command.index("--record") + 1])
+            if len(wrote.parents) > 2 and place.is_relative_to(wrote.parents[2]):
+                place = here.parents[2] / place.relative_to(wrote.parents[2])
+            elif not wrote.is_absolute() and here.parts[-len(wrote.parts) :] == wrote.parts:
+                place = Path(*here.parts[: -len(wrote.parts)]) / place
         return Reference(name, path, place.resolve(), sha256, files or {})
 
     def made(self, path: Path) -> bool:

@@ -142,11 +142,8 @@ class Store:
             return run_id
 
     def sync(self, path: Path) -> bool:
-        """Brings one record's run up to date; returns whether anything was sent.
-
-        Raises:
-            StudyError: the store failed; what was sent before that stays.
-        """
+        """Brings one record's run up to date; returns whether anything was sent (``StudyError`` if
+        the store failed; what was sent before that stays)."""
         job = read_job(path)
         with reached(self.uri):
             run_id, state = self.run_of(job.record), state_of(job.record)
