@@ -46,11 +46,8 @@ def main() -> None:
 
 
 def pack_study(files: list[Path], out: Path) -> None:
-    """Writes the archive of the study that some config files describe.
-
-    Raises:
-        StudyError: a source was not fetched, or the disk is too small.
-    """
+    """Writes the archive of the study that some config files describe (``StudyError`` if a source
+    was not fetched, or the disk is too small)."""
     config = load_config(*files)
     layout = Layout(config)
     layout.check()
@@ -81,10 +78,8 @@ def _facts(content: Path | bytes) -> dict[str, Any]:
 def write(path: Path, about: dict[str, Any], entries: list[Entry], listing: dict[str, Any]) -> None:
     """Writes the archive, whole or not at all, with all entries in the one folder ``TOP``.
 
-    ``listing`` holds their hashes and sizes; ``about`` is what else ``bundle.json`` says.
-
-    Raises:
-        StudyError: a file changed since it was hashed.
+    ``listing`` holds their hashes and sizes (``StudyError`` if a file changed since); ``about`` is
+    what else ``bundle.json`` says.
     """
     text = json.dumps({**about, "files": listing}, ensure_ascii=False, indent=1).encode()
     sizes = {LISTING: len(text)} | {name: facts["bytes"] for name, facts in listing.items()}

@@ -31,16 +31,9 @@ Entry = tuple[str, Path | bytes]
 
 
 def entries(layout: Layout, root: Path) -> Iterator[Entry]:
-    """Yields everything that the study of a layout needs, from a repository and its sources.
-
-    Raises:
-        StudyError: a source was not fetched, or its files are gone.
-    """
-    made = dict(_configuration(layout))
-    for name, path in repository_files(root):
-        if name not in made:
-            yield name, path
-    yield from made.items()
+    """Yields everything that the study of a layout needs, from a repository and its sources
+    (``StudyError`` if one was not fetched, or its files are gone)."""
+    yield from (dict(repository_files(root)) | dict(_configuration(layout))).items()
     used = layout.used_sources()
     missing = [source for source in used if not layout.manifest(source).is_file()]
     if missing:
@@ -67,8 +60,7 @@ def repository_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    for name in REPOSITORY:
-        place = root / name
+    for place in map(root.joinpath, REPOSITORY):
         yield from [place] if place.is_file() else place.rglob("[!.]*.*")
 
 

@@ -23,15 +23,10 @@ GROWS = re.compile(
     r"(\.venv|\.snakemake|results|wheels)(/|$)|resources(/(?!download/)|$)|resources/download/[^/]*$"
 )
 """What environments and studies add to; of the resources, the folders of sources stay the same."""
-EXIT_WRONG = 1
 
 
 def read_listing(folder: Path) -> dict[str, Any]:
-    """Returns what an unpacked bundle's list says.
-
-    Raises:
-        StudyError: the folder is no bundle.
-    """
+    """Returns what an unpacked bundle's list says (``StudyError`` if the folder is no bundle)."""
     about: dict[str, Any] = read_json(folder / LISTING)
     try:
         files = {name: (facts["bytes"], facts["sha256"]) for name, facts in about["files"].items()}
@@ -96,7 +91,7 @@ def main() -> int:
             f"error: {len(wrong)} paths differ from {folder / LISTING}\n"
             "  fix: remove what is extra; unpack what is damaged or missing again"
         )
-        return EXIT_WRONG
+        return 1
     print(f"{len(about['files'])} files are whole; next: make study STUDY={about['study']}")
     return 0
 

@@ -14,14 +14,10 @@ class ChatSession:
     def __init__(self, answerer: Answerer, answer_tokens: int) -> None:
         context = answerer.loaded.context
         if answer_tokens >= context:
-            raise StudyError(
-                f"the model has {context} positions, {answer_tokens} of them for the answer "
-                "leave no room for a question",
-                where="--answer-tokens",
-            )
-        self.answerer = answerer
+            what = f"the model has {context} positions, {answer_tokens} of them for the answer"
+            raise StudyError(f"{what} leave no room for a question", where="--answer-tokens")
+        self.answerer, self.answer_tokens = answerer, answer_tokens
         self.prompt_tokens = context - answer_tokens
-        self.answer_tokens = answer_tokens
         self.messages: list[templates.Message] = []
 
     def reset(self) -> None:
@@ -39,8 +35,7 @@ class ChatSession:
         is greedy decoding. Returns how many earlier exchanges were forgotten to make room
         (``StudyError`` if the question alone does not fit the model's context).
         """
-        before = len(self.messages)
-        messages = self._fitting(question)
+        before, messages = len(self.messages), self._fitting(question)
         asked = self.answerer.accept(Question(messages, self.answer_tokens, temperature))
         text = ""
         for piece in self.answerer.pieces(asked):

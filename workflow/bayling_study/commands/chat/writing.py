@@ -5,12 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import (
-    LogitsProcessor,
-    StoppingCriteria,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
-)
+import transformers
 from transformers.generation.streamers import BaseStreamer
 
 from bayling_study.shared import templates
@@ -44,7 +39,7 @@ class Question:
     finish: str = "length"
 
 
-class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
+class Writer(BaseStreamer, transformers.StoppingCriteria):  # type: ignore[misc]  # is untyped
     """Hands text on as soon as it is final, and ends the answer before a stop text.
 
     ``ends`` are ids and ``stops`` texts that end the answer and do not belong to it; ``cancelled``
@@ -96,7 +91,7 @@ class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transform
         return torch.full((len(input_ids),), over, dtype=torch.bool, device=input_ids.device)
 
 
-class Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+class Draw(transformers.LogitsProcessor):  # type: ignore[misc]  # is untyped
     """Makes the likeliest token a random one, drawn with a generator of its own.
 
     transformers draws with the process's generator, which answers that are written at once
@@ -105,7 +100,8 @@ class Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
     """
 
     def __init__(self, temperature: float, top_p: float, seed: int | None, device: Any) -> None:
-        self._shapes = [TemperatureLogitsWarper(temperature), TopPLogitsWarper(top_p)]
+        sharper = transformers.TemperatureLogitsWarper(temperature)
+        self._shapes = [sharper, transformers.TopPLogitsWarper(top_p)]
         self._generator = torch.Generator(device)
         self._generator.seed() if seed is None else self._generator.manual_seed(seed)
 

@@ -46,9 +46,8 @@ def main() -> None:
     arguments = COMMAND_LINE.parse_args()
     a, b = (side_of(name, arguments.results) for name in (arguments.a, arguments.b))
     if (a.folder.resolve(), a.system) == (b.folder.resolve(), b.system):
-        raise StudyError(
-            "A and B are the same", where=f"{a.label!r}", fix="name two, or STUDY:SYSTEM"
-        )
+        fix = "name two, or STUDY:SYSTEM"
+        raise StudyError("A and B are the same", where=f"{a.label!r}", fix=fix)
     rows, scores = [table_row(*row) for row in differences(a, b)], pairs(a, b)
     differing = Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
     tables = [differing, score_table(scores, HEADLINE), score_table(scores)]

@@ -67,11 +67,8 @@ def scored_systems(folder: Path) -> list[str]:
 
 
 def side_of(text: str, results: Path) -> Side:
-    """Returns the side that ``STUDY`` or ``STUDY:SYSTEM`` names; a study is a name or a folder.
-
-    Raises:
-        StudyError: there is no such study or system; lists what there is.
-    """
+    """Returns the side that ``STUDY`` or ``STUDY:SYSTEM`` names; a study is a name or a folder
+    (``StudyError`` if there is no such study or system: lists what there is)."""
     name, _, system = text.partition(":") if not Path(text).is_dir() else (text, "", "")
     known = sorted(path.parent.name for path in results.glob("*/scoring"))
     where = f"{text!r}"

@@ -26,10 +26,8 @@ MOST = 40
 def model_card(layout: Layout, system: str, repo: str, base: str | None) -> ModelCard:
     """Returns the card of a tuned system as it will stand in the repository ``repo``.
 
-    ``base`` is the foundation's name on the hub, where its source does not tell it.
-
-    Raises:
-        StudyError: a score file, the verdict or the training's card cannot be read.
+    ``base`` is the foundation's name on the hub, where its source does not tell it. Score files,
+    verdict or training's card that cannot be read are a ``StudyError``.
     """
     scores = shown_scores(layout, system)
     source = layout.row(layout.system(layout.base(system), FoundationSystem).source)

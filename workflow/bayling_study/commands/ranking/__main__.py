@@ -52,18 +52,12 @@ COMMAND_LINE = cli.command(
 def main() -> None:
     """Exports or analyses."""
     options = COMMAND_LINE.parse_args()
-    if options.action == "export":
-        export_sheet(options)
-    else:
-        analyse_sheets(options)
+    (export_sheet if options.action == "export" else analyse_sheets)(options)
 
 
 def export_sheet(options: argparse.Namespace) -> None:
-    """Writes sheet, instructions and key.
-
-    Raises:
-        StudyError: the study lacks the suite or a system, or a sheet is there already.
-    """
+    """Writes sheet, instructions and key (``StudyError`` if the study lacks the suite or a system,
+    or a sheet is there already)."""
     if (options.out / "key.json").exists():
         what = "there is a sheet already, and its key would be lost"
         raise StudyError(what, where=options.out, fix="--out NEW")
@@ -78,11 +72,8 @@ def export_sheet(options: argparse.Namespace) -> None:
 
 
 def analyse_sheets(options: argparse.Namespace) -> None:
-    """Prints shares, mean ranks and agreement; with a study, writes them to its scores.
-
-    Raises:
-        StudyError: a sheet has a mistake; names its row and column.
-    """
+    """Prints shares, mean ranks and agreement; with a study, writes them to its scores
+    (``StudyError`` if a sheet has a mistake: names its row and column)."""
     key = Key.read(options.key)
     sheets = [read_sheet(path, key) for path in options.sheets]
     found = scores(sheets, key, options.seed)
@@ -95,11 +86,9 @@ def analyse_sheets(options: argparse.Namespace) -> None:
 def _print_ability(rows: list[Score]) -> None:
     first = rows[0]
     print(f"{first.item}: {first.n} conversations, {first.note}")
-    firsts = sorted(
-        (row for row in rows if row.metric == "first-place-share"), key=lambda row: -row.value
-    )
     ranks = {row.system: row for row in rows if row.metric == "mean-rank"}
-    for row in firsts:
+    shares = (row for row in rows if row.metric == "first-place-share")
+    for row in sorted(shares, key=lambda row: -row.value):
         rank = ranks[row.system]
         print(
             f"  {row.system:20} first {row.value:5.1f} % [{row.low:.1f}, {row.high:.1f}]"

@@ -1,7 +1,7 @@
 """The jobs behind a file, from the one that made it back to the sources.
 
-Every file that a job names is hashed again and compared with what the job read
-or wrote, and every reader with the writer before it.
+Every file that a job names is hashed again and compared with what the job read or wrote, and every
+reader with the writer before it.
 """
 
 import os
@@ -138,11 +138,8 @@ def _code_notes(job: RecordedJob) -> list[str]:
 
 
 def nearest_study(file: Path) -> Path:
-    """Returns the folder above a file that holds the run records of the job that made it.
-
-    Raises:
-        StudyError: the file does not exist, or no folder above it has records.
-    """
+    """Returns the folder above a file that holds the run records of the job that made it
+    (``StudyError`` if the file does not exist, or no folder above it has records)."""
     if not file.exists():
         raise StudyError("the file does not exist", where=file)
     for folder in file.resolve().parents:
@@ -153,11 +150,7 @@ def nearest_study(file: Path) -> Path:
 
 
 def jobs_behind(file: Path, jobs: list[RecordedJob]) -> list[RecordedJob]:
-    """Returns the jobs that made a file; of a run record, its own job.
-
-    Raises:
-        StudyError: no record names the file.
-    """
+    """Returns the jobs that made a file (``StudyError`` if none did); of a record, its own job."""
     path = file.resolve()
     found = [job for job in jobs if job.file.resolve() == path]
     found = found or [job for job in jobs if job.made(path)]
