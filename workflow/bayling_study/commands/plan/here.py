@@ -38,11 +38,9 @@ def here_table(
     total = _minutes(schedule(list(jobs), speed.cores))
     rows.append(("all, jobs side by side", str(len(jobs)), total, "", whole, ""))
     header = ("rule", "jobs", "minutes", "memory", "measured minutes", "measured memory")
-    title = (
-        f"Time on this machine: {speed.cores} cores of {speed.products / 1e9:.0f} GFLOP/s in large "
-        f"bf16 products, {speed.steps / 1e9:.0f} in single steps{more}; downloads come on top"
-    )
-    return table(title, header, rows)
+    title = f"Time on this machine: {speed.cores} cores of {speed.products / 1e9:.0f} GFLOP/s in "
+    title += f"large bf16 products, {speed.steps / 1e9:.0f} in single steps{more}; "
+    return table(f"{title}downloads come on top", header, rows)
 
 
 def _finished(study: Path, job: Job) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """What a study asks of a cluster: jobs, memory, time and GPU-hours by rule and partition.
 
-From the profile's own numbers. GPU-hours of trainings are those expected of all the
-jobs that they take (``dag.chain``); of the other rules, whose work nobody measured,
-jobs x GPUs x time limit, which they take at most in their first attempts.
+From the profile's own numbers. GPU-hours of trainings are those expected of all the jobs that they
+take (``dag.chain``); of the other rules, whose work nobody measured, jobs x GPUs x time limit,
+which they take at most in their first attempts.
 """
 
 from collections import Counter, defaultdict
@@ -58,10 +58,10 @@ def _asked(asked: ResourceRequest, hours: str) -> tuple[str, str, str, str, str]
 
 def chain_table(chains: Mapping[str, Chain], allowed: int) -> str:
     """Renders the hours that trainings are expected to take, and in how many jobs."""
-    rows = []
-    for name, one in chains.items():
-        took = f"{one.device_hours:,.1f}", f"{one.hours:.1f}"
-        rows.append((name, *took, f"{one.jobs} of {allowed}", one.basis))
+    rows = [
+        (name, f"{c.device_hours:,.1f}", f"{c.hours:.1f}", f"{c.jobs} of {allowed}", c.basis)
+        for name, c in chains.items()
+    ]
     header = ("system", "device hours", "wall-clock hours", "jobs, of those allowed", "basis")
     return table("Training with this profile", header, rows) if rows else ""
 
@@ -71,10 +71,8 @@ def check_attempts(chains: Mapping[str, Chain], allowed: int) -> None:
     before its last step; what to write)."""
     for name, one in chains.items():
         if one.jobs > allowed:
-            raise StudyError(
-                f"training {name!r} takes {one.jobs} jobs of {one.minutes:.0f} minutes "
-                f"({one.hours:.1f} hours; {one.basis}), and {allowed} are allowed",
-                where="tuning.attempts",
-                fix=f"tuning: {{attempts: {one.allowed}}}\n"
-                "or tuning: {attempts: auto}, which counts jobs as the plan does by default",
-            )
+            what = f"training {name!r} takes {one.jobs} jobs of {one.minutes:.0f} minutes "
+            what += f"({one.hours:.1f} hours; {one.basis}), and {allowed} are allowed"
+            fix = f"tuning: {{attempts: {one.allowed}}}\n"
+            fix += "or tuning: {attempts: auto}, which counts jobs as the plan does by default"
+            raise StudyError(what, where="tuning.attempts", fix=fix)

@@ -127,9 +127,8 @@ class ExchangeFolder:
     the end. ``sdm`` is what rules run in, if not in the ready-made environments."""
 
     def __init__(self, dag: Dag, sdm: str) -> None:
-        self.dag, self.sdm = dag, sdm
-        self.folder = (dag.layout.study.parent / f".preflight-{uuid.uuid4().hex[:8]}").absolute()
-        self.token = uuid.uuid4().hex
+        self.dag, self.sdm, self.token = dag, sdm, uuid.uuid4().hex
+        self.folder = (dag.layout.study.parent / f".preflight-{self.token[:8]}").absolute()
         write_text(self.folder / TOKEN, "an older version")
         write_text(self.folder / TOKEN, self.token)
 

@@ -22,31 +22,24 @@ from bayling_study.core.records import Score, read_hypotheses, read_prompts
 SEED = 20230619
 """The default study seed."""
 
-COMMAND_LINE = cli.command(
-    __name__,
-    action=cli.Actions(
-        export=(
-            "write a sheet to fill",
-            {
-                "study": cli.STUDY,
-                "suite": cli.option("suite of conversations", default="interactive"),
-                "systems": cli.option("names of the systems to rank", required=True, nargs="+"),
-                "items": cli.number("conversations to rank", default=60),
-                "seed": cli.option("of the draw", type=int, default=SEED),
-                "out": cli.path("folder to write"),
-            },
-        ),
-        analyse=(
-            "read filled sheets",
-            {
-                "key": cli.path("key.json of the export"),
-                "sheets": cli.path("one per annotator", nargs="+"),
-                "study": cli.path("results folder that gets the scores", required=False),
-                "seed": cli.option("of the resampling", type=int, default=SEED),
-            },
-        ),
-    ),
+EXPORT = {
+    "study": cli.STUDY,
+    "suite": cli.option("suite of conversations", default="interactive"),
+    "systems": cli.option("names of the systems to rank", required=True, nargs="+"),
+    "items": cli.number("conversations to rank", default=60),
+    "seed": cli.option("of the draw", type=int, default=SEED),
+    "out": cli.path("folder to write"),
+}
+ANALYSE = {
+    "key": cli.path("key.json of the export"),
+    "sheets": cli.path("one per annotator", nargs="+"),
+    "study": cli.path("results folder that gets the scores", required=False),
+    "seed": cli.option("of the resampling", type=int, default=SEED),
+}
+ACTIONS = cli.Actions(
+    export=("write a sheet to fill", EXPORT), analyse=("read filled sheets", ANALYSE)
 )
+COMMAND_LINE = cli.command(__name__, action=ACTIONS)
 
 
 def main() -> None:

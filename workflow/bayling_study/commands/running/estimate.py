@@ -1,8 +1,8 @@
 """How long the rest of a run takes: what is expected of its jobs, corrected by those that ended.
 
 Jobs that are left are dealt out to the cores, the longest first, as the rules' priorities have
-Snakemake do where it matters. A job is expected to take what
-``costs`` says, times how much longer than that finished jobs took: of its rule, else of its kind.
+Snakemake do where it matters. A job is expected to take what ``costs`` says, times how much longer
+than that finished jobs took: of its rule, else of its kind.
 """
 
 import heapq
@@ -133,6 +133,5 @@ class Estimate:
 
 def _ratio(jobs: Iterable[tuple[Running, float, float]], before: float) -> float:
     """Returns taken per expected seconds, of which some are taken to be as ``before``."""
-    pairs = [(expected, taken) for _, expected, taken in jobs]
-    taken = sum(pair[1] for pair in pairs) + before * INERTIA
-    return taken / (sum(pair[0] for pair in pairs) + INERTIA)
+    pairs = [(INERTIA, before * INERTIA), *((expected, taken) for _, expected, taken in jobs)]
+    return sum(taken for _, taken in pairs) / sum(expected for expected, _ in pairs)

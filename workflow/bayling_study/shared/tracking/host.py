@@ -34,7 +34,8 @@ def package_versions() -> dict[str, str]:
 
 def usable_cores() -> int:
     """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    known = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
 
 
 def host_facts() -> dict[str, Any]:
