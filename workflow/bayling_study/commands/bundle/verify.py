@@ -58,10 +58,8 @@ def fault(path: Path, facts: Mapping[str, Any]) -> str:
 
 
 def extras(folder: Path, files: Mapping[str, Any]) -> dict[str, str]:
-    """Returns what lies in a bundle's folders without being listed, and what each is.
-
-    Of a folder that is not the bundle's, only itself.
-    """
+    """Returns what lies in a bundle's folders without being listed, and what each is; of a folder
+    that is not the bundle's, only itself."""
     own = {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
     found: dict[str, str] = {}
     for place, folders, names in os.walk(folder, followlinks=True):

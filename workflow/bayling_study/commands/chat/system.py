@@ -73,10 +73,8 @@ def build_command(files: Sequence[Path]) -> str:
 def loaded(
     models: Iterable[tuple[str, ChatModel]], template: TemplateName | None = None, **changes: str
 ) -> dict[str, Answerer]:
-    """Loads models, with changes of the config section ``generation``.
-
-    Each has its own template unless one is named; a bare folder its tokenizer's chat template.
-    """
+    """Loads models, with changes of the section ``generation``: each in its own template unless one
+    is named, a bare folder in its tokenizer's chat template."""
     result = {}
     for name, model in models:
         section = (model.section or GenerationSection()).model_copy(update=changes)

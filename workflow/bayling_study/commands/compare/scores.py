@@ -31,11 +31,8 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class ScorePair:
-    """One metric on one item of both sides: of a system, or of two as ``a / b``.
-
-    The values are on the shared segments where there was a test of ``A`` and ``B``; else the note
-    says why there was none.
-    """
+    """One metric on one item of both sides: of a system, or of two as ``a / b``. The values are on
+    the shared segments where ``A`` and ``B`` were tested; else the note says why they were not."""
 
     suite: str
     item: str

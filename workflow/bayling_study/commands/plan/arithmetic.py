@@ -39,10 +39,8 @@ class Memory(NamedTuple):
 def memory(
     shape: Shape, tokens: int = 2048, group: int = 256, scale_bytes: int = PAPER_SCALE_BYTES
 ) -> Memory:
-    """Returns what a model needs to answer one prompt; ``tokens`` counts the answer too.
-
-    ``group`` input columns share a scale of 2 bytes (the paper's numbers) or 4 (our files').
-    """
+    """Returns what a model needs to answer one prompt, in ``tokens`` with the answer; ``group``
+    input columns share a scale of 2 bytes (the paper's numbers) or 4 (our files')."""
     matrices = shape.matrices()
     linear = sum(rows * columns for rows, columns in matrices)
     scales = sum(rows * -(-columns // group) for rows, columns in matrices)

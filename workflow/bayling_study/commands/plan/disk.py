@@ -36,10 +36,7 @@ class Need(NamedTuple):
 def disk_needs(
     layout: Layout, sources: Sequence[Download], shapes: dict[str, Shape | None]
 ) -> list[Need]:
-    """Returns what is still to be written, in the order of the stages.
-
-    A system whose shape is unknown is left out.
-    """
+    """Returns what systems of known shape have still to write, in the order of the stages."""
     resources = layout.resources
     fetch = sum(source.left for source in sources)
     archives = max((source.scratch for source in sources), default=0)

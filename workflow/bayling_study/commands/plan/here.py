@@ -17,10 +17,8 @@ NO_WORK = ("foundation",)
 def here_table(
     study: Path, jobs: Sequence[Job], counts: Mapping[str, int], speed: Speed, memory_gib: float
 ) -> str:
-    """Renders minutes by rule, their sum on all cores, and what the run records of a study say.
-
-    ``counts`` are the jobs of every rule, ``memory_gib`` is what training takes.
-    """
+    """Renders minutes by rule of all its jobs (``counts``), their sum on all cores, and what the
+    run records say; training takes ``memory_gib``."""
     done = [(job.rule, record) for job in jobs for record in _finished(study, job)]
     records, rows, unknown = [record for _, record in done], [], 0
     for rule, count in counts.items():

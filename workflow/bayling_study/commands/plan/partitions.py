@@ -21,10 +21,8 @@ HERE_RULES = {"download", "track"}
 def partition_tables(
     profile: Profile, counts: Mapping[str, int], chains: Mapping[str, Chain]
 ) -> str:
-    """Renders the jobs of a run from nothing, by rule and by partition.
-
-    ``counts`` are jobs by rule, all those of a training as one; ``chains`` are theirs by system.
-    """
+    """Renders the jobs of a run from nothing by rule and by partition, from the jobs of each rule,
+    where a training is one, and the ``chains`` of trainings by system."""
     rows, placed, hours = list[tuple[str, ...]](), Counter[str](), defaultdict[str, float](float)
     for rule, count in counts.items():
         asked, trained = profile.request(rule), chains.values() if rule == "tuning" else ()

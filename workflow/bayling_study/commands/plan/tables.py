@@ -77,10 +77,8 @@ def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:
 
 
 def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: float) -> str:
-    """Renders tuning jobs, by formula for a device of which training reaches a share of the peak.
-
-    ``teraflops`` is that peak; none where processes share the cores of this machine.
-    """
+    """Renders tuning jobs by formula, for a device of which training reaches a share of the peak
+    ``teraflops``; that is none where processes share the cores of this machine."""
     rows = []
     for tuning in tunings:
         need, chosen = tuning.memory, tuning.settings

@@ -154,10 +154,8 @@ class Work:
 
 
 def schedule(jobs: list[Job], cores: int) -> float:
-    """Returns the seconds of all jobs when each starts once its inputs and its cores are free.
-
-    Jobs start in their order; one of unknown length takes none.
-    """
+    """Returns the seconds of all jobs, started in their order once inputs and cores are free; one
+    of unknown length takes none."""
     ends: dict[str, float] = {}
     waiting, running, now = list(jobs), dict[str, Job](), 0.0
     names = {job.key for job in jobs}

@@ -15,10 +15,8 @@ from bayling_study.dag.rules import Dag
 
 @dataclass(frozen=True)
 class Expected:
-    """What a node's answers are compared with.
-
-    The token was written to the shared folder just before, in which ``need`` bytes must be free.
-    """
+    """What a node's answers are compared with: the token was written just before to the shared
+    folder, in which ``need`` bytes must be free."""
 
     token: str
     need: int

@@ -51,11 +51,8 @@ def main() -> None:
 
 
 def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
-    """Fills ``results/STUDY/publish/SYSTEM`` with links to the checkpoint's files and its card.
-
-    Refuses (``StudyError``) a system that is not tuned, is not there, or may only be passed on as a
-    difference, and a name that a hub does not take.
-    """
+    """Fills ``results/STUDY/publish/SYSTEM`` with links to the checkpoint's files and its card
+    (``StudyError``: not tuned, not there, passed on as a difference alone, or a wrong name)."""
     from bayling_study.commands.publish.card import model_card
 
     _check_names({"REPO": repo} | ({"BASE": base} if base else {}))

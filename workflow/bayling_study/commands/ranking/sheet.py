@@ -35,10 +35,8 @@ Fill every rank column, change nothing else, and save as CSV.
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A conversation, the systems in the order of the answer columns, and each one's answers.
-
-    ``ranks`` are those that are known already, in the order of ``rank_columns``.
-    """
+    """A conversation, the systems in the order of the answer columns, each one's answers, and the
+    ranks that are known already, in the order of ``rank_columns``."""
 
     prompt: Prompt
     order: list[str]
@@ -52,11 +50,8 @@ def draw_rows(
     count: int,
     seed: int,
 ) -> list[SheetRow]:
-    """Draws conversations of two or more turns, evenly over the suite's items, and hides names.
-
-    ``answers`` are by system and prompt id; the seed decides conversations and orders
-    (``StudyError``: fewer than two systems, or too few conversations).
-    """
+    """Draws conversations of two or more turns that all systems answered, evenly over the suite's
+    items, and hides names (``StudyError``: fewer than two systems, or too few conversations)."""
     if len(answers) < 2:
         raise StudyError("one system alone cannot be ranked", where="--systems", fix="two or more")
     every = answers.values()
@@ -84,11 +79,8 @@ def rank_columns(systems: int) -> list[str]:
 
 
 def write_sheet(folder: Path, rows: Sequence[SheetRow], about: Mapping[str, object]) -> None:
-    """Writes ``sheet.csv``, ``INSTRUCTIONS.txt`` and ``key.json``.
-
-    The sheet starts with a byte order mark, by which spreadsheet programs know UTF-8. ``about``
-    is what the key says besides the orders (study, suite, seed).
-    """
+    """Writes ``sheet.csv`` (with a byte order mark, by which spreadsheet programs know UTF-8),
+    ``INSTRUCTIONS.txt`` and ``key.json``, which says ``about`` besides the orders."""
     systems = len(rows[0].order)
     ranks = rank_columns(systems)
     empty = [""] * len(ranks)

@@ -147,10 +147,8 @@ class Left:
         return "yes" if all(one["state"] == "finished" for one in readers) else "no"
 
     def unread_keys(self, study: StudyConfig) -> list[str]:
-        """Returns the keys set in a study's files that reached no job: dotted, in their order.
-
-        They are compared with the settings files that this run's jobs were given.
-        """
+        """Returns the keys set in a study's files, dotted and in their order, that none of the
+        settings files has that this run's jobs were given."""
         reached: set[str] = set()
         for job in self.jobs.values():
             given = job.settings()

@@ -51,9 +51,7 @@ ON_CORES: dict[str, Any] = {
 
 def overlay(study: StudyConfig, gpu: bool) -> dict[str, Any]:
     """Returns what is laid over a study to rehearse it, on cores alone if there is no ``gpu``.
-
-    Sources that the study has fetched already are read where they are.
-    """
+    Sources that the study has fetched are read where they are."""
     values, changed = study.study, dict[str, Any]()
     whole = study.model_dump(mode="json")
     for key, value in flatten(whole).items():
@@ -94,10 +92,8 @@ def fetched(study: StudyConfig) -> dict[str, str]:
 
 
 def rehearsed(study: StudyConfig) -> str:
-    """Returns the hash by which a rehearsal knows the configuration that it is one of.
-
-    It is of all that decides what is computed: not of places, titles and the network.
-    """
+    """Returns the hash by which a rehearsal knows the configuration that it is one of: of all that
+    decides what is computed, not of places, titles and the network."""
     left_out: dict[str, Any] = dict.fromkeys(("rehearsal", "download", "environments"), True)
     left_out |= {"tracking": True, "study": {"name", "title", "results", "resources"}}
     return sha256_json(study.model_dump(mode="json", exclude=left_out))[:HASH_DIGITS]

@@ -22,11 +22,8 @@ PASSED = "every stage ran to the report; nothing needs you"
 
 
 def write_page(study: StudyConfig, rehearsal: StudyConfig, overlay: Path) -> str:
-    """Writes ``rehearsal.html`` and ``rehearsal.txt`` beside a rehearsal's report.
-
-    ``rehearsal`` ran in the place of ``study``, the file ``overlay`` holds what the two differ in.
-    Returns the text, which says what the page says.
-    """
+    """Writes ``rehearsal.html`` and ``rehearsal.txt`` beside the report of ``rehearsal``, which ran
+    in the place of ``study``; ``overlay`` holds what they differ in. Returns the text."""
     left = Left(rehearsal)
     tables = [left.stages(), left.sources(), models(left), suites(left), costs(study, left)]
     if left.finished("report", "report"):  # else what did not run reads nothing

@@ -69,10 +69,8 @@ class Estimate:
             self.waiting[job.rule] += 1
 
     def left(self, now: float, told: Mapping[int, tuple[float, float]]) -> float | None:
-        """Returns the seconds until the last job ends; none where nobody can say.
-
-        ``told`` are the shares done and the seconds left of jobs that tell them themselves.
-        """
+        """Returns the seconds until the last job ends, none where nobody can say; some jobs told
+        the share that is done and the seconds left."""
         ends = [
             (self._rest(job, now - job.start, *told.get(number, (0.0, 0.0))), job.rule, job.threads)
             for number, job in self.running.items()
@@ -109,9 +107,7 @@ class Estimate:
         self, waiting: dict[str, list[float]], ends: list[tuple[float, str, float]]
     ) -> float:
         """Returns when the last job ends if each starts once what it needs and a core are there.
-
-        ``ends`` are running jobs: seconds left, rule, cores held. It and ``waiting`` are used up.
-        """
+        ``ends`` (seconds left, rule, cores held of running jobs) and ``waiting`` are used up."""
         heapq.heapify(ends)
         now = 0.0
         while waiting or ends:

@@ -14,11 +14,8 @@ process or its place in the queue is gone."""
 
 
 class StartedJob(NamedTuple):
-    """One job that has begun, ``STAGE/NAME``, in a state of ``ORDER``.
-
-    Start and end are Unix times; ``where`` is the host, and the scheduler's number of the job if
-    it has one; ``error`` is the first line of what a failed one said.
-    """
+    """One job that has begun, ``STAGE/NAME``, in a state of ``ORDER``: with Unix times, the host
+    and the scheduler's number of the job, if any, and the first line of what a failed one said."""
 
     title: str
     state: str
@@ -31,10 +28,8 @@ class StartedJob(NamedTuple):
 
 
 def jobs(study: Path, shared: Iterable[Path], alive: set[str] | None) -> list[StartedJob]:
-    """Returns the jobs of a study's results folder, and the shared ones, by their start.
-
-    ``alive`` are the numbers of its jobs in the scheduler's queue, or none if nobody knows.
-    """
+    """Returns the jobs of a study's results folder and the shared ones by their start; ``alive``
+    are the numbers of those in the scheduler's queue, or none if nobody knows."""
     files = [*study.glob("runs/*/*.json"), *(path for path in shared if path.is_file())]
     found = [job for path in files if (job := _read(path, alive)) is not None]
     return sorted(found, key=lambda job: job.start)

@@ -23,11 +23,8 @@ Hash = Callable[[Path], str]
 
 
 class CheckedFile(NamedTuple):
-    """A file that a job names, and what became of it: ``ok``, what does not match, or
-    ``not checked`` where no hash was taken.
-
-    ``makers`` are the numbers of the jobs that made it, for an input.
-    """
+    """A file that a job names, and what became of it: ``ok``, what does not match, or ``not
+    checked`` where no hash was taken; of an input also the numbers of the jobs that made it."""
 
     reference: Reference
     status: str
@@ -46,10 +43,8 @@ class Link(NamedTuple):
 
 
 def chain_of(start: list[RecordedJob], jobs: list[RecordedJob], verify: bool = True) -> list[Link]:
-    """Returns the chain behind some jobs: they first, then what made their inputs, and so on.
-
-    Each path is hashed once; unless ``verify``, nothing is read and only absence shows.
-    """
+    """Returns the chain behind some jobs: they first, then what made their inputs, and so on. Each
+    path is hashed once; unless ``verify``, nothing is read and only absence shows."""
     hashed, reached = cache(sha256_path) if verify else None, behind(start, jobs)
     return [_link(number, job, reached, hashed) for number, job in enumerate(reached, start=1)]
 

@@ -15,10 +15,8 @@ NOTHING = "not in MLflow (make track)"
 
 
 class RunIds:
-    """The MLflow runs of a study's jobs; nothing is read before it is asked for.
-
-    The default tracking URI is that of the last sync, or the study's own store.
-    """
+    """The MLflow runs of a study's jobs, by default from the last sync's store or the study's own;
+    nothing is read before it is asked for."""
 
     def __init__(self, study: Path, uri: str | None = None) -> None:
         self._study = study

@@ -43,10 +43,8 @@ class TryAgainError(Exception):
 
 
 class Connection:
-    """A connection to one server, by its base address (``http://127.0.0.1:8000/v1``).
-
-    The key is empty where the server wants none; one answer may take ``timeout`` seconds.
-    """
+    """A connection to one server, by its base address (``http://127.0.0.1:8000/v1``), with an empty
+    key where it wants none; one answer may take ``timeout`` seconds."""
 
     def __init__(self, url: str, key: str, timeout: float) -> None:
         self.url = url

@@ -27,11 +27,8 @@ CORES = "cpu"
 
 @dataclass(frozen=True)
 class Budget:
-    """The memory that there is, in bytes.
-
-    Of a job's ``processes``, ``local`` share one machine; ``device`` is none where there is no
-    GPU, ``host`` where the machine's memory is not known.
-    """
+    """The memory that there is, in bytes. Of a job's ``processes``, ``local`` share one machine;
+    ``device`` is none where there is no GPU, ``host`` where the machine's memory is not known."""
 
     processes: int
     local: int
@@ -60,11 +57,8 @@ class Choice(NamedTuple):
 def choose(
     shape: Shape, tuning: TuningSection, budget: Budget, attention: str, step_tokens: float
 ) -> Choice:
-    """Returns settings in which no ``auto`` is left: the first that fit, or those that need least.
-
-    ``attention`` is the kernel that will be used; a step of all processes has about
-    ``step_tokens`` tokens.
-    """
+    """Returns settings in which no ``auto`` is left, the first that fit or those that need least,
+    with the kernel ``attention``; a step of all processes has about ``step_tokens`` tokens."""
     # DeepSpeed can neither share out nor move weights in 4 bits.
     whole = tuning.adapter is None or tuning.adapter.kind != "qlora"
     # Not stage 1, whose form for bf16 keeps all gradients twice.

@@ -184,10 +184,8 @@ def packed_length(tuning: TuningSection) -> int:
 def activations(
     shape: Shape, tuning: TuningSection, attention: str = "sdpa", supervised: int | None = None
 ) -> int:
-    """Returns the activations of one packed sequence and its logits.
-
-    With recomputation each layer keeps its input, and one layer at a time all.
-    """
+    """Returns the activations of one packed sequence and its logits. With recomputation each layer
+    keeps its input, and one layer at a time all."""
     length, size = packed_length(tuning), WEIGHT_BYTES[tuning.precision]
     layer = layer_bytes(shape, length, size, attention)
     logits = logit_bytes(shape, length if supervised is None else supervised, size)

@@ -36,10 +36,8 @@ def count_tokens(
 
 
 def _texts(tokenizer: Any, spans: list[list[Span]]) -> tuple[list[str], list[int]]:
-    """Returns what is tokenised of each text span, and the tokens to take off its count.
-
-    As in ``encode``, a tokenizer that marks a text's start gets a newline before later spans.
-    """
+    """Returns what is tokenised of each text span, and the tokens to take off its count: those of
+    the newline that stands before some, as in ``encode``."""
     marks = encoding.marks_start(tokenizer)
     again = marks and encoding.marks_after_special(tokenizer)
     newline = len(tokenizer("\n", add_special_tokens=False)["input_ids"]) if marks else 0

@@ -19,21 +19,16 @@ from bayling_study.shared.templates.spans import EOS, Message, Span, check_messa
 
 
 def render(template: TemplateName, messages: Sequence[Message], tokenizer: Any = None) -> str:
-    """Returns the conversation as one string, without a BOS that the tokenizer adds itself.
-
-    If the last message is the user's, it is a prompt. Without a tokenizer, EOS is ``</s>``.
-    """
+    """Returns the conversation, a prompt if it ends with the user, as one string: without a BOS
+    that the tokenizer adds itself, and without a tokenizer with ``</s>`` as EOS."""
     eos = "</s>" if tokenizer is None else tokenizer.eos_token
     spans = spans_of(template, messages, tokenizer)
     return "".join(eos if span.text == EOS else span.text for span in spans)
 
 
 def prompt_ids(tokenizer: Any, template: TemplateName, messages: Sequence[Message]) -> list[int]:
-    """Returns the ids after which a model writes its answer.
-
-    They are an exact prefix of ``encode`` of the same messages plus an answer. Messages that do not
-    alternate, or do not end with the user, are refused (``StudyError``).
-    """
+    """Returns the ids after which a model writes its answer, an exact prefix of ``encode`` with an
+    answer (``StudyError`` if messages do not alternate, or do not end with the user)."""
     check_messages(messages, last="user")
     return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))[0]
 

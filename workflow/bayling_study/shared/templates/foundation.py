@@ -88,10 +88,8 @@ def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
 
 
 def _mark_starts(tokenizer: Any, frame: str, held: Sequence[Message]) -> str:
-    """Puts ``START`` where each answer's prompt ends.
-
-    In a prompt, which teaches nothing, an answer that begins otherwise than its own gets none.
-    """
+    """Puts ``START`` where each answer's prompt ends; in a prompt, which teaches nothing, not
+    before an answer that begins otherwise."""
     for number in reversed(range(len(held))):
         if held[number]["role"] != "assistant":
             continue

@@ -20,10 +20,8 @@ EOS = "\0eos"
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text, or one special token by its name (``EOS`` for the tokenizer's own).
-
-    ``supervised`` tells that the loss counts its tokens.
-    """
+    """A run of text, or one special token by its name (``EOS`` for the tokenizer's own); the loss
+    counts the tokens of what is ``supervised``."""
 
     text: str
     special: bool = False

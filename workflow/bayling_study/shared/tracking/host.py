@@ -79,9 +79,7 @@ def program() -> str:
 
 def git_commit(folder: Path) -> str:
     """Returns the commit that a working tree is on, read without git; empty where there is none.
-
-    Changes that are not committed do not show here: the code hash says what ran.
-    """
+    What is not committed does not show: the code hash says what ran."""
     repository = folder / ".git"
     if repository.is_file():  # a linked working tree names its own folder
         repository = folder / repository.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
@@ -102,9 +100,7 @@ def git_commit(folder: Path) -> str:
 
 def peak_memory_bytes() -> int:
     """Returns the largest resident set of this process and of its finished children, in bytes.
-
-    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` begins with its parent's size.
-    """
+    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` begins with its parent's size."""
     unit = 1 if sys.platform == "darwin" else 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
     status = Path("/proc/self/status")

@@ -80,10 +80,8 @@ def check_source(download: Path) -> None:
 
 @lru_cache(maxsize=4)
 def _written(runs: Path) -> dict[Path, tuple[str, Reference]]:
-    """Returns the files and folders that the finished jobs of a folder of records wrote.
-
-    Each has its hash and the output that it is or lies in.
-    """
+    """Returns what the finished jobs of a folder of records wrote: each file and folder with its
+    hash and the output that it is or lies in."""
     found: dict[Path, tuple[str, Reference]] = {}
     for output in finished_outputs(runs):
         found[output.path] = (output.sha256, output)
@@ -115,10 +113,8 @@ def check_record(path: Path) -> None:
 
 
 def check_free(out: Path | None, record: Path) -> None:
-    """Refuses (``StudyError``) an ``--out`` that is, holds or lies in what another job wrote.
-
-    The earlier output of the job's own run record may be replaced.
-    """
+    """Refuses (``StudyError``) an ``--out`` that is, holds or lies in what another job wrote; the
+    earlier output of this run record's own job may be replaced."""
     if out is None:
         return
     whole = landing(out).resolve()

@@ -17,11 +17,8 @@ from bayling_study.core.files import read_json
 
 @dataclass(frozen=True)
 class Reference:
-    """A file or folder that a record names.
-
-    ``shown`` is the path as the record has it, ``path`` where it is now, ``sha256`` the hash when
-    the job read or wrote it (empty where none was taken).
-    """
+    """A file or folder that a record names: its path as ``shown`` there, the ``path`` where it is
+    now, and the hash when the job read or wrote it (empty where none was taken)."""
 
     name: str
     shown: str
@@ -67,10 +64,8 @@ class RecordedJob:
     def reference(
         self, name: str, path: str, sha256: str = "", files: Mapping[str, str] | None = None
     ) -> Reference:
-        """Returns a reference to a file as the record names it.
-
-        What lay in the folder that holds ``runs`` lies there still, wherever that is now.
-        """
+        """Returns a reference to a file as the record names it; what lay in the folder that holds
+        ``runs`` lies there still, wherever that is now."""
         here, place = self.file.resolve(), Path(path)
         command = self.record.get("command", [])
         if "--record" in command[:-1]:  # where the job wrote this record, as it was told

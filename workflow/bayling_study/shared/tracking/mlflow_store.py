@@ -196,9 +196,7 @@ class Store:
 
     def finish(self, jobs: Sequence[RecordedJob]) -> None:
         """Closes the study's run and makes those of its systems (``StudyError`` if that fails).
-
-        While a job runs, the parent run does too, and nothing else is sent.
-        """
+        While a job runs, the parent run does too, and nothing else is sent."""
         states = [state_of(job.record) for job in jobs]
         starts = [int(job.record["start"] * 1000) for job in jobs]
         ends = [int((job.record["end"] or job.record["start"]) * 1000) for job in jobs]
