@@ -76,11 +76,8 @@ def _facts(content: Path | bytes) -> dict[str, Any]:
 
 
 def write(path: Path, about: dict[str, Any], entries: list[Entry], listing: dict[str, Any]) -> None:
-    """Writes the archive, whole or not at all, with all entries in the one folder ``TOP``.
-
-    ``listing`` holds their hashes and sizes (``StudyError`` if a file changed since); ``about`` is
-    what else ``bundle.json`` says.
-    """
+    """Writes the archive, whole or not at all, in the one folder ``TOP``: entries of these hashes
+    and sizes (``StudyError`` if a file changed), and what else ``bundle.json`` says, ``about``."""
     text = json.dumps({**about, "files": listing}, ensure_ascii=False, indent=1).encode()
     sizes = {LISTING: len(text)} | {name: facts["bytes"] for name, facts in listing.items()}
     with (

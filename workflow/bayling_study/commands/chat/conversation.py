@@ -35,7 +35,11 @@ class ChatSession:
         is greedy decoding. Returns how many earlier exchanges were forgotten to make room
         (``StudyError`` if the question alone does not fit the model's context).
         """
-        before, messages = len(self.messages), self._fitting(question)
+        before, messages = len(self.messages), self._with(question)
+        while len(self.answerer.ids(messages)) > self.prompt_tokens:
+            if len(messages) == 1:
+                raise StudyError(f"the question is longer than {self.prompt_tokens} tokens")
+            messages = messages[2:]
         asked = self.answerer.accept(Question(messages, self.answer_tokens, temperature))
         text = ""
         for piece in self.answerer.pieces(asked):
@@ -48,12 +52,3 @@ class ChatSession:
 
     def _with(self, question: str) -> list[templates.Message]:
         return [*self.messages, {"role": "user", "content": question}]
-
-    def _fitting(self, question: str) -> list[templates.Message]:
-        """Drops the oldest exchanges until the prompt leaves room for an answer."""
-        messages = self._with(question)
-        while len(self.answerer.ids(messages)) > self.prompt_tokens:
-            if len(messages) == 1:
-                raise StudyError(f"the question is longer than {self.prompt_tokens} tokens")
-            messages = messages[2:]
-        return messages

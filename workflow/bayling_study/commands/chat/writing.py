@@ -14,18 +14,12 @@ from bayling_study.shared.answer_text import answer_text
 
 @dataclass
 class Question:
-    """A conversation that waits for its next answer; a model fills in the rest.
+    """A conversation, whose last turn is the user's, that waits for its next answer.
 
-    Attributes:
-        messages: the turns, the last one the user's.
-        limit: most tokens of the answer; nothing is what the answerer usually gives.
-        temperature: 0 is greedy.
-        top_p: share of the probability that is drawn from.
-        seed: of the draw; nothing is a new one every time.
-        stops: texts that end the answer and do not belong to it.
-        ids: the prompt's.
-        tokens: tokens generated so far, with the one that ended the answer.
-        finish: ``stop`` or ``length``.
+    That has at most ``limit`` tokens, or as many as the answerer usually gives, and ends before one
+    of the texts ``stops``. A temperature of 0 is greedy; a draw is from the share ``top_p`` of the
+    probability, by the ``seed`` or a new one every time. The model fills in the prompt's ``ids``,
+    the ``tokens`` generated with the one that ended them, and ``finish``, ``stop`` or ``length``.
     """
 
     messages: Sequence[templates.Message]
@@ -40,11 +34,8 @@ class Question:
 
 
 class Writer(BaseStreamer, transformers.StoppingCriteria):  # type: ignore[misc]  # is untyped
-    """Hands text on as soon as it is final, and ends the answer before a stop text.
-
-    ``ends`` are ids and ``stops`` texts that end the answer and do not belong to it; ``cancelled``
-    tells that nobody waits for the rest.
-    """
+    """Hands text on as soon as it is final, and ends the answer before one of the ids ``ends`` or
+    the texts ``stops``, which are no part of it, or when it is ``cancelled``."""
 
     def __init__(
         self,

@@ -57,7 +57,8 @@ def main() -> None:
     for table in shown:
         print(f"{table.title}\n\n{aligned([table.headings, *table.plain])}\n")
     print(summary)
-    out = arguments.out or arguments.results / "compare" / _folder(a, b)
+    names = (re.sub(r"[^\w.-]+", "-", side.label).strip("-") for side in (a, b))
+    out = arguments.out or arguments.results / "compare" / "--".join(names)
     write(out, a, b, summary, tables)
     print(f"\nComparison: {out / 'index.html'}")
 
@@ -114,10 +115,6 @@ def write(out: Path, a: Side, b: Side, summary: str, tables: Sequence[Table]) ->
     section.more["Every metric"] = [tables[2]]
     page = render("Comparison", f"A: {a.label}, B: {b.label}", [section])
     write_text(out / "index.html", page)
-
-
-def _folder(a: Side, b: Side) -> str:
-    return "--".join(re.sub(r"[^\w.-]+", "-", side.label).strip("-") for side in (a, b))
 
 
 if __name__ == "__main__":

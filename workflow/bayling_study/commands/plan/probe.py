@@ -42,11 +42,8 @@ class Speed:
 
 
 def speed(cache: Path | None = None) -> Speed:
-    """Returns this machine's speed: as kept from an earlier measurement, else measured now.
-
-    What is kept in the folder ``cache``, by default the user's own, is of this machine, its
-    processor and cores, this torch and this code.
-    """
+    """Returns this machine's speed, measured once: what the folder ``cache`` (by default the user's
+    own) holds is of this processor, its cores, this torch and this code."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     about = Path("/proc/cpuinfo")
     lines = about.read_text().splitlines() if about.is_file() else [platform.processor()]

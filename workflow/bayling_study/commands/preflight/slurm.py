@@ -70,10 +70,9 @@ def options(request: ResourceRequest) -> list[str]:
     """Returns sbatch's options for a request; GPUs are asked for as the plugin does."""
     found = [f"--nodes={request.nodes}", f"--ntasks={request.nodes}", "--ntasks-per-node=1"]
     found.append(f"--cpus-per-task={request.cores}")
-    found += [f"--partition={request.partition}"] if request.partition else []
-    found += [f"--account={request.account}"] if request.account else []
-    found += [f"--mem={request.mem_mb}"] if request.mem_mb else []
-    found += [f"--time={request.minutes}"] if request.minutes else []
+    more: dict[str, str | int] = {"partition": request.partition, "account": request.account}
+    more |= {"mem": request.mem_mb, "time": request.minutes}
+    found += [f"--{name}={value}" for name, value in more.items() if value]
     kind = f"{request.gpu_type}:" if request.gpu_type else ""
     gres = f"--gres=gpu:{kind}{request.gpus // request.nodes}"
     cards = gres if request.per_node else f"--gpus={kind}{request.gpus}"

@@ -71,9 +71,8 @@ class Endpoint:
         that with ``parallel: 1`` the server gets them in it. Answers are on disk before
         they are yielded, also those that come ahead of their turn.
 
-        Raises:
-            StudyError: the budget is spent, the server refuses a request for good, or one
-                failed too often. What was answered is in the cache; this object is done.
+        A spent budget, a request that the server refuses for good, or one that failed too often is
+        a ``StudyError``. What was answered is in the cache; this object is done.
         """
         waiting: deque[Future[ChatCompletion]] = deque()
         under_way: dict[str, Future[ChatCompletion]] = {}

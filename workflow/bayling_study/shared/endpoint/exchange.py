@@ -30,11 +30,8 @@ SHOWN = 300
 
 
 class TryAgainError(Exception):
-    """The request brought no answer, but may if it is sent again.
-
-    ``reason`` says in a few words what happened, without any part of the answer; ``wait`` are
-    seconds that the server asked to wait, or none.
-    """
+    """The request brought no answer, but may if it is sent again, after ``wait`` seconds if the
+    server said so; ``reason`` says in a few words what happened, without any part of the answer."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -125,10 +122,8 @@ class Connection:
             return TryAgainError(f"status {status}", wait)
         message = self.scrubbed(" ".join(str(error.message).split()))[:SHOWN]
         what = f"the server refuses the request with status {status}: {message}"
-        fix = _other_body(str(error.message))
-        if status in {401, 403, 404}:
-            fix = "check url, model and key_env of the system"
-        return StudyError(what, where=self.url, fix=fix)
+        theirs = "check url, model and key_env of the system" if status in {401, 403, 404} else None
+        return StudyError(what, where=self.url, fix=theirs or _other_body(str(error.message)))
 
     def _storable(self, text: str) -> str:
         """Lone surrogates become ?, and zeros go: the text must be one that UTF-8 can hold."""

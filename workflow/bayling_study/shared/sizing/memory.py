@@ -206,15 +206,10 @@ def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
     copies = 2 * query if attention in ("eager", "sdpa") else 2 * key
     attended = size * (query + copies + 2 * query)
     gated = 4 * size * shape.intermediate
-    return length * (norms + attended + gated) + length * length * _square(shape, size, attention)
-
-
-def _square(shape: Shape, size: int, attention: str) -> int:
-    """Returns the bytes that a layer keeps for each pair of tokens of a packed sequence."""
-    if attention == "sdpa":
-        return size  # the mask as numbers
     softmax = 4 if size == 4 else 4 + size  # in fp32, and in the compute precision
-    return shape.heads * softmax if attention == "eager" else 0
+    # Of each pair of tokens: the mask as numbers, or the scores of every head.
+    pair = {"sdpa": size, "eager": shape.heads * softmax}.get(attention, 0)
+    return length * (norms + attended + gated) + length * length * pair
 
 
 def logit_bytes(shape: Shape, supervised: int, size: int) -> int:

@@ -57,6 +57,11 @@ class RecordedJob:
         found = self.record.get("settings")
         return self.reference("settings", found["path"], found["sha256"]) if found else None
 
+    def given(self) -> dict[str, Any]:
+        """Returns what the job's settings file holds; nothing where it had none, or it is gone."""
+        found = self.settings()
+        return read_json(found.path) if found and found.path.is_file() else {}
+
     def _references(self, side: str) -> list[Reference]:
         named = self.record.get(side, {}).items()
         return [self.reference(n, one["path"], one["sha256"], one.get("files")) for n, one in named]

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bayling_study.core.files import read_json, sha256_file
+from bayling_study.core.files import sha256_file
 from bayling_study.core.records import Score, grouped, read_scores
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking import sending
@@ -89,9 +89,8 @@ class StudyRuns:
     def settings(self) -> dict[str, Any]:
         """The configuration as the report has it: systems, suites, seed; none without a report.
         What decides a job alone, such as ``tuning``, is among its system's parameters."""
-        found = [job.settings() for job in self.jobs if job.record["stage"] == "report"]
-        files = [file.path for file in found if file and file.path.is_file()]
-        return read_json(files[0]) if files else {}
+        found = (job.given() for job in self.jobs if job.record["stage"] == "report")
+        return next(filter(None, found), {})
 
     @cached_property
     def scores(self) -> dict[str, list[Score]]:
