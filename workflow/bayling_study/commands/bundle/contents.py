@@ -8,6 +8,7 @@ sources lie in ``resources`` beside the code.
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -47,12 +48,13 @@ def entries(layout: Layout, root: Path) -> Iterator[Entry]:
 
 
 def repository_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yields the repository's files: what git does not ignore, or all where there is no git."""
+    """Yields the repository's files: what git does not ignore, or all where it knows of none."""
     command = ["git", "-C", str(root), "ls-files", "-z", *KNOWN, "--", *REPOSITORY]
-    try:
+    listed: list[str] = []
+    with suppress(OSError, subprocess.CalledProcessError):
         done = subprocess.run(command, capture_output=True, check=True)
         listed = done.stdout.decode().split("\0")
-    except (OSError, subprocess.CalledProcessError):
+    if not any(listed):  # a repository above this folder may ignore it
         listed = [p.relative_to(root).as_posix() for p in sorted(_walk(root))]
     for name in listed:
         if name and (root / name).is_file():
@@ -61,7 +63,8 @@ def repository_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 def _walk(root: Path) -> Iterator[Path]:
     for place in map(root.joinpath, REPOSITORY):
-        yield from [place] if place.is_file() else place.rglob("[!.]*.*")
+        files = [place] if place.is_file() else place.rglob("[!.]*")
+        yield from (file for file in files if file.parent.name != "__pycache__")
 
 
 def _configuration(layout: Layout) -> Iterator[tuple[str, bytes]]:

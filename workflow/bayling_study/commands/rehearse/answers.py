@@ -29,7 +29,7 @@ def _model(left: Left, name: str) -> tuple[str, ...]:
     try:
         facts = compare(folder, template)
     except (StudyError, OSError, ValueError) as error:
-        said = str(error).splitlines()[0]
+        said = (str(error) or repr(error)).splitlines()[0]
         left.needs.append(f"system {name}: {said}")
         return (name, template, "not compared", "", "")
     released = isinstance(left.config.systems[name], FoundationSystem | DeltaSystem)

@@ -62,11 +62,8 @@ def behind(start: list[RecordedJob], jobs: list[RecordedJob]) -> list[RecordedJo
 def _link(number: int, job: RecordedJob, reached: list[RecordedJob], hashed: Hash | None) -> Link:
     inputs = []
     for reference in job.inputs():
-        makers = {
-            place: one
-            for place, one in enumerate(reached, start=1)
-            if one is not job and one.made(reference.path)
-        }
+        others = ((n, one) for n, one in enumerate(reached, start=1) if one is not job)
+        makers = {n: one for n, one in others if one.made(reference.path)}
         status = _against_makers(reference, makers.values()) or _status(reference, hashed)
         inputs.append(CheckedFile(reference, status, [*makers]))
     outputs = [CheckedFile(reference, _status(reference, hashed)) for reference in job.outputs()]
