@@ -61,11 +61,9 @@ def pack_study(files: list[Path], out: Path) -> None:
     check_space(place, tarfile.BLOCKSIZE * blocks, "the archive", fix)
     sources = {source: layout.download(source).name for source in layout.used_sources()}
     write(out, {"study": config.study.name, "sources": sources}, ordered, listing)
-    print(
-        f"{out}: {len(listing)} files, {sum(sizes) / 1e9:.2f} GB, {len(sources)} sources.\n"
-        f"There: tar xf {out.name} && cd {TOP} && make verify && make study "
-        f"STUDY={config.study.name}"
-    )
+    there = f"tar xf {out.name} && cd {TOP} && make verify && make study STUDY={config.study.name}"
+    print(f"{out}: {len(listing)} files, {sum(sizes) / 1e9:.2f} GB, {len(sources)} sources.")
+    print(f"There: {there}")
 
 
 def _facts(content: Path | bytes) -> dict[str, Any]:

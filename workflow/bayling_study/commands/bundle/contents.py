@@ -69,14 +69,11 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _configuration(layout: Layout) -> Iterator[tuple[str, bytes]]:
     """Yields the study's configuration and its table of sources, at the places ``make`` uses."""
-    config = layout.config
-    values = config.model_dump(mode="json", exclude_unset=True)
-    values["study"] = {**values.get("study", {}), "name": config.study.name}
-    for folder in ("results", "resources"):
-        values["study"].pop(folder, None)
-    download = values.get("download", {}).items()
-    values["download"] = {k: v for k, v in download if k not in ("local", "manifest")}
-    name = config.study.name
+    config, name = layout.config, layout.config.study.name
+    of_here = {"study": {"results", "resources"}, "download": {"local", "manifest"}}
+    values = config.model_dump(mode="json", exclude_unset=True, exclude=of_here)
+    values.setdefault("study", {})["name"] = name
+    values.setdefault("download", {})
     path = "config/config.yaml" if name == "embedded" else f"config/studies/{name}.yaml"
     text = "# Written by `make bundle`: the whole configuration of the study.\n"
     text += yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

@@ -10,6 +10,7 @@ else of the folder is imported, and no bytecode is left in it.
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,11 +29,10 @@ GROWS = re.compile(
 def read_listing(folder: Path) -> dict[str, Any]:
     """Returns what an unpacked bundle's list says (``StudyError`` if the folder is no bundle)."""
     about: dict[str, Any] = read_json(folder / LISTING)
-    try:
+    whole = False
+    with suppress(TypeError, LookupError, AttributeError):
         files = {name: (facts["bytes"], facts["sha256"]) for name, facts in about["files"].items()}
         whole = bool(files and about["study"])
-    except (TypeError, LookupError, AttributeError):
-        whole = False
     if not whole:
         fix = "unpack the bundle again, or carry it over again"
         raise StudyError("not the list of a bundle's files", where=folder / LISTING, fix=fix)
@@ -85,10 +85,8 @@ def main() -> int:
     for line in wrong:
         print(os.fsencode(line).decode(errors="backslashreplace"))
     if wrong:
-        print(
-            f"error: {len(wrong)} paths differ from {folder / LISTING}\n"
-            "  fix: remove what is extra; unpack what is damaged or missing again"
-        )
+        print(f"error: {len(wrong)} paths differ from {folder / LISTING}")
+        print("  fix: remove what is extra; unpack what is damaged or missing again")
         return 1
     print(f"{len(about['files'])} files are whole; next: make study STUDY={about['study']}")
     return 0

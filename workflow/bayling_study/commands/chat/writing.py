@@ -33,7 +33,7 @@ class Question:
     finish: str = "length"
 
 
-class Writer(BaseStreamer, transformers.StoppingCriteria):  # type: ignore[misc]  # is untyped
+class Writer(BaseStreamer, transformers.StoppingCriteria):  # type: ignore[misc]  # untyped
     """Hands text on as soon as it is final, and ends the answer before one of the ids ``ends`` or
     the texts ``stops``, which are no part of it, or when it is ``cancelled``."""
 
@@ -82,7 +82,7 @@ class Writer(BaseStreamer, transformers.StoppingCriteria):  # type: ignore[misc]
         return torch.full((len(input_ids),), over, dtype=torch.bool, device=input_ids.device)
 
 
-class Draw(transformers.LogitsProcessor):  # type: ignore[misc]  # is untyped
+class Draw(transformers.LogitsProcessor):  # type: ignore[misc]  # untyped
     """Makes the likeliest token a random one, drawn with a generator of its own.
 
     transformers draws with the process's generator, which answers that are written at once
@@ -109,6 +109,9 @@ def write(model: Any, question: Question, writer: Writer) -> list[int]:
     """Lets a model answer a question whose ids and limit are known; returns the answer's ids, with
     the one of ``writer.ends`` that ended it."""
     how = question.temperature, question.top_p, question.seed, model.device
+    # Without a cut at the most likely tokens, as generation samples.
+    processors = [Draw(*how)] if question.temperature > 0 else []
+    greedy = {"do_sample": False, "temperature": None, "top_p": None}
     ids = torch.tensor([question.ids], device=model.device)
     with torch.inference_mode():
         output = model.generate(
@@ -119,11 +122,8 @@ def write(model: Any, question: Question, writer: Writer) -> list[int]:
             pad_token_id=writer.ends[0],
             streamer=writer,
             stopping_criteria=[writer],
-            # Without a cut at the most likely tokens, as generation samples.
-            logits_processor=[Draw(*how)] if question.temperature > 0 else [],
-            do_sample=False,
-            temperature=None,
-            top_p=None,
+            logits_processor=processors,
+            **greedy,
         )
     answer: list[int] = output[0, len(question.ids) :].tolist()
     return answer

@@ -50,9 +50,8 @@ class Side:
         """Returns all scores of a system, COMET's among them."""
         paths = score_files_of(self.folder, system)
         found = [score for path in paths for score in read_scores(path)]
-        suites = list(self.config.get("suites", {}))
-        place = {suite: number for number, suite in enumerate(suites)}
-        return sorted(found, key=lambda score: place.get(score.suite, len(suites)))
+        place = {suite: number for number, suite in enumerate(self.config.get("suites", {}))}
+        return sorted(found, key=lambda score: place.get(score.suite, len(place)))
 
 
 def scored_systems(folder: Path) -> list[str]:

@@ -37,10 +37,8 @@ def partition_tables(
         placed[partition] += jobs
         hours[partition] += spent
     header = ("rule", "jobs", "partition", "nodes", "GPUs", "memory", "limit", "GPU-hours")
-    title = (
-        f"Jobs with the profile {profile.folder} (GPU-hours of trainings as expected, "
-        "of other rules at most: the limits of their first attempts)"
-    )
+    title = f"Jobs with the profile {profile.folder} (GPU-hours of trainings as expected, "
+    title += "of other rules at most: the limits of their first attempts)"
     sums = [(name, str(count), f"{hours[name]:,.0f}") for name, count in placed.items()]
     sums.append(("all", str(placed.total()), f"{sum(hours.values()):,.0f}"))
     by_partition = table("Jobs by partition", ("partition", "jobs", "GPU-hours"), sums)

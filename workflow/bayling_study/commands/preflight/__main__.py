@@ -104,8 +104,9 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
 
 def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
     """Asks for the training's last job: in a chain each one is an attempt and asks for more."""
-    last = profile.request("tuning", attempts(dag.layout, profile.request("tuning")))
-    if "tuning" in job_counts(dag) and last != profile.request("tuning"):
+    first = profile.request("tuning")
+    last = profile.request("tuning", attempts(dag.layout, first))
+    if "tuning" in job_counts(dag) and last != first:
         yield slurm.accepts(last, ["tuning, last attempt"])
 
 

@@ -77,16 +77,13 @@ def analyse_sheets(options: argparse.Namespace) -> None:
 
 
 def _print_ability(rows: list[Score]) -> None:
-    first = rows[0]
-    print(f"{first.item}: {first.n} conversations, {first.note}")
+    print(f"{rows[0].item}: {rows[0].n} conversations, {rows[0].note}")
     ranks = {row.system: row for row in rows if row.metric == "mean-rank"}
     shares = (row for row in rows if row.metric == "first-place-share")
     for row in sorted(shares, key=lambda row: -row.value):
         rank = ranks[row.system]
-        print(
-            f"  {row.system:20} first {row.value:5.1f} % [{row.low:.1f}, {row.high:.1f}]"
-            f"   mean rank {rank.value:.2f} [{rank.low:.2f}, {rank.high:.2f}]"
-        )
+        first = f"{row.system:20} first {row.value:5.1f} % [{row.low:.1f}, {row.high:.1f}]"
+        print(f"  {first}   mean rank {rank.value:.2f} [{rank.low:.2f}, {rank.high:.2f}]")
 
 
 if __name__ == "__main__":

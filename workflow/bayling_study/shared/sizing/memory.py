@@ -9,7 +9,7 @@ they are summed over the sequences of a step (the paper has 16 bits). What comes
   al. 2022, 34 bytes per value of the hidden state) is of GPT's block: two norms keep their input in
   fp32 and their result twice in 16 bits, attention its inputs and its result, the gated MLP four
   values per neuron, and eager attention its scores;
-* logits, only where a token is supervised: in 16 bits, in fp32, as probabilities, their gradient;
+* logits, only where a token is supervised: in 16 bits, in fp32, as probabilities and gradient;
 * DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at stage 1 in bf16 the
   16-bit gradients beside their sum; at stage 3 the weights that are gathered at one time, and while
   the optimiser steps a second copy of the gradients; with offload at stage 1 and 2 room for the

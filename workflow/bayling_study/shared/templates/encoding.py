@@ -36,8 +36,11 @@ def prompt_ids(tokenizer: Any, template: TemplateName, messages: Sequence[Messag
 def encode(
     tokenizer: Any, template: TemplateName, messages: Sequence[Message]
 ) -> tuple[list[int], list[bool]]:
-    """Returns a whole conversation's ids and its loss mask: true for the assistant's contents and
-    the token that ends each (``StudyError`` if messages do not alternate up to the assistant's)."""
+    """Returns a whole conversation's ids and loss mask, both of the same length.
+
+    The mask is true for the assistant's contents and for the token that ends each of them. Messages
+    that do not alternate, or do not end with the assistant, are refused (``StudyError``).
+    """
     check_messages(messages, last="assistant")
     return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))
 
@@ -45,8 +48,8 @@ def encode(
 def fit_turns(
     tokenizer: Any, template: TemplateName, messages: Sequence[Message], max_length: int
 ) -> Sequence[Message]:
-    """Returns the messages without those exchanges at the end that pass ``max_length`` tokens, none
-    if the first does; refuses what ``encode`` does (``StudyError``)."""
+    """Drops whole exchanges from the end until the conversation has at most ``max_length`` tokens,
+    all if not even the first fits; refuses what ``encode`` does (``StudyError``)."""
     check_messages(messages, last="assistant")
     kept = messages
     while kept and kept[-1]["role"] == "assistant":

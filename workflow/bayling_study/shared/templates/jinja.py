@@ -41,7 +41,8 @@ def chat_template(tokenizer: Any, template: TemplateName) -> str:
     """
     if template == "foundation":
         return pinned_template(tokenizer)
-    system = definitions.V1_SYSTEM if template == "bayling" else definitions.V3_SYSTEM
+    forms = {"bayling": (V1, definitions.V1_SYSTEM), "bayling-3": (V3, definitions.V3_SYSTEM)}
+    source, system = forms[template]
     names = {
         "DEFAULT": json.dumps(system),
         "BOS": _bos(tokenizer),
@@ -49,7 +50,7 @@ def chat_template(tokenizer: Any, template: TemplateName) -> str:
         "HEADER": json.dumps(definitions.HEADER),
         "EOT": json.dumps(definitions.END_OF_TURN),
     }
-    text = SYSTEM + (V1 if template == "bayling" else V3)
+    text = SYSTEM + source
     for name, value in names.items():
         text = text.replace(name, value)
     return text

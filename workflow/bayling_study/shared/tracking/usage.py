@@ -115,12 +115,10 @@ def read_gpus() -> list[dict[str, float]]:
     program, granted = shutil.which("nvidia-smi"), os.environ.get("CUDA_VISIBLE_DEVICES")
     if program is None or granted in ("", "-1"):
         return []
-    query = [f"--query-gpu={','.join(GPU_FIELDS)}", "--format=csv,noheader,nounits"]
-    chosen = ["-i", granted] if granted else []
+    command = [program, f"--query-gpu={','.join(GPU_FIELDS)}", "--format=csv,noheader,nounits"]
+    command += ["-i", granted] if granted else []
     try:
-        done = subprocess.run(
-            [program, *query, *chosen], capture_output=True, text=True, timeout=10, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
     lines = (list(map(_number, line.split(","))) for line in done.stdout.splitlines())
