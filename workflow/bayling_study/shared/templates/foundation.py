@@ -73,18 +73,14 @@ def pinned_template(tokenizer: Any) -> str:
 
 
 def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
-    source = pinned_template(tokenizer)
+    how = {"chat_template": pinned_template(tokenizer), "tokenize": False}
+    prompt = messages[-1]["role"] == "user"
     try:
-        rendered = tokenizer.apply_chat_template(
-            [dict(message) for message in messages],
-            tokenize=False,
-            add_generation_prompt=messages[-1]["role"] == "user",
-            chat_template=source,
-        )
+        plain = [dict(message) for message in messages]
+        return str(tokenizer.apply_chat_template(plain, add_generation_prompt=prompt, **how))
     except TemplateError as error:
         roles = ", ".join(message["role"] for message in messages)
         raise _unfit(f"refuses the turns {roles}: {error}") from error
-    return str(rendered)
 
 
 def _mark_starts(tokenizer: Any, frame: str, held: Sequence[Message]) -> str:
