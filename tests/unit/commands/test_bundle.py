@@ -215,3 +215,14 @@ def test_a_sources_lock_and_list_of_files_go_with_it(tmp_path: Path) -> None:
         "resources/sources.lock/set-12345678.tsv",
         "resources/sources.lock/set-12345678.files.json",
     ]
+
+
+def test_a_copy_in_a_folder_that_a_repository_above_ignores_is_packed(tmp_path: Path) -> None:
+    copy = tmp_path / "copies" / "bayling-study"
+    names = ["Snakefile", "config/config.yaml", "envs/Dockerfile"]
+    for name in [*names, "workflow/__pycache__/rules.pyc"]:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text("")
+    (tmp_path / ".gitignore").write_text("copies/\n")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert [name for name, _ in contents.repository_files(copy)] == names

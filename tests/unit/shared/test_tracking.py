@@ -25,7 +25,7 @@ from bayling_study.config.study import TrackingSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.tracking.__main__ import main as track
-from bayling_study.shared.tracking.host import git_commit, is_alive
+from bayling_study.shared.tracking.host import git_commit, is_alive, usable_cores
 from bayling_study.shared.tracking.jobs import read_job
 from bayling_study.shared.tracking.live import LiveRun
 from bayling_study.shared.tracking.mlflow_store import (
@@ -275,6 +275,12 @@ def test_a_commit_is_read_without_git(tmp_path):
     assert git_commit(tmp_path) == "cc33"
     (git / "HEAD").write_text("dd44\n")
     assert git_commit(tmp_path) == "dd44"
+
+
+def test_cores_are_counted_where_the_system_assigns_none(monkeypatch):
+    """As on macOS, whose Python has no ``sched_getaffinity``."""
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert usable_cores() == os.cpu_count()
 
 
 def test_usage_counts_a_child_process(tmp_path):

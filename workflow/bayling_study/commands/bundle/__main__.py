@@ -46,11 +46,8 @@ def main() -> None:
 
 
 def pack_study(files: list[Path], out: Path) -> None:
-    """Writes the archive of the study that some config files describe.
-
-    Raises:
-        StudyError: a source was not fetched, or the disk is too small.
-    """
+    """Writes the archive of the study that some config files describe (``StudyError`` if a source
+    was not fetched, or the disk is too small)."""
     config = load_config(*files)
     layout = Layout(config)
     layout.check()
@@ -64,11 +61,9 @@ def pack_study(files: list[Path], out: Path) -> None:
     check_space(place, tarfile.BLOCKSIZE * blocks, "the archive", fix)
     sources = {source: layout.download(source).name for source in layout.used_sources()}
     write(out, {"study": config.study.name, "sources": sources}, ordered, listing)
-    print(
-        f"{out}: {len(listing)} files, {sum(sizes) / 1e9:.2f} GB, {len(sources)} sources.\n"
-        f"There: tar xf {out.name} && cd {TOP} && make verify && make study "
-        f"STUDY={config.study.name}"
-    )
+    there = f"tar xf {out.name} && cd {TOP} && make verify && make study STUDY={config.study.name}"
+    print(f"{out}: {len(listing)} files, {sum(sizes) / 1e9:.2f} GB, {len(sources)} sources.")
+    print(f"There: {there}")
 
 
 def _facts(content: Path | bytes) -> dict[str, Any]:
@@ -79,13 +74,8 @@ def _facts(content: Path | bytes) -> dict[str, Any]:
 
 
 def write(path: Path, about: dict[str, Any], entries: list[Entry], listing: dict[str, Any]) -> None:
-    """Writes the archive, whole or not at all, with all entries in the one folder ``TOP``.
-
-    ``listing`` holds their hashes and sizes; ``about`` is what else ``bundle.json`` says.
-
-    Raises:
-        StudyError: a file changed since it was hashed.
-    """
+    """Writes the archive, whole or not at all, in the one folder ``TOP``: entries of these hashes
+    and sizes (``StudyError`` if a file changed), and what else ``bundle.json`` says, ``about``."""
     text = json.dumps({**about, "files": listing}, ensure_ascii=False, indent=1).encode()
     sizes = {LISTING: len(text)} | {name: facts["bytes"] for name, facts in listing.items()}
     with (

@@ -8,6 +8,7 @@ sources lie in ``resources`` beside the code.
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -31,16 +32,9 @@ Entry = tuple[str, Path | bytes]
 
 
 def entries(layout: Layout, root: Path) -> Iterator[Entry]:
-    """Yields everything that the study of a layout needs, from a repository and its sources.
-
-    Raises:
-        StudyError: a source was not fetched, or its files are gone.
-    """
-    made = dict(_configuration(layout))
-    for name, path in repository_files(root):
-        if name not in made:
-            yield name, path
-    yield from made.items()
+    """Yields everything that the study of a layout needs, from a repository and its sources
+    (``StudyError`` if one was not fetched, or its files are gone)."""
+    yield from (dict(repository_files(root)) | dict(_configuration(layout))).items()
     used = layout.used_sources()
     missing = [source for source in used if not layout.manifest(source).is_file()]
     if missing:
@@ -54,12 +48,13 @@ def entries(layout: Layout, root: Path) -> Iterator[Entry]:
 
 
 def repository_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yields the repository's files: what git does not ignore, or all where there is no git."""
+    """Yields the repository's files: what git does not ignore, or all where it knows of none."""
     command = ["git", "-C", str(root), "ls-files", "-z", *KNOWN, "--", *REPOSITORY]
-    try:
+    listed: list[str] = []
+    with suppress(OSError, subprocess.CalledProcessError):
         done = subprocess.run(command, capture_output=True, check=True)
         listed = done.stdout.decode().split("\0")
-    except (OSError, subprocess.CalledProcessError):
+    if not any(listed):  # a repository above this folder may ignore it
         listed = [p.relative_to(root).as_posix() for p in sorted(_walk(root))]
     for name in listed:
         if name and (root / name).is_file():
@@ -67,21 +62,18 @@ def repository_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    for name in REPOSITORY:
-        place = root / name
-        yield from [place] if place.is_file() else place.rglob("[!.]*.*")
+    for place in map(root.joinpath, REPOSITORY):
+        files = [place] if place.is_file() else place.rglob("[!.]*")
+        yield from (file for file in files if file.parent.name != "__pycache__")
 
 
 def _configuration(layout: Layout) -> Iterator[tuple[str, bytes]]:
     """Yields the study's configuration and its table of sources, at the places ``make`` uses."""
-    config = layout.config
-    values = config.model_dump(mode="json", exclude_unset=True)
-    values["study"] = {**values.get("study", {}), "name": config.study.name}
-    for folder in ("results", "resources"):
-        values["study"].pop(folder, None)
-    download = values.get("download", {}).items()
-    values["download"] = {k: v for k, v in download if k not in ("local", "manifest")}
-    name = config.study.name
+    config, name = layout.config, layout.config.study.name
+    of_here = {"study": {"results", "resources"}, "download": {"local", "manifest"}}
+    values = config.model_dump(mode="json", exclude_unset=True, exclude=of_here)
+    values.setdefault("study", {})["name"] = name
+    values.setdefault("download", {})
     path = "config/config.yaml" if name == "embedded" else f"config/studies/{name}.yaml"
     text = "# Written by `make bundle`: the whole configuration of the study.\n"
     text += yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

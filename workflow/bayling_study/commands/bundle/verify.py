@@ -10,6 +10,7 @@ else of the folder is imported, and no bytecode is left in it.
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,21 +24,15 @@ GROWS = re.compile(
     r"(\.venv|\.snakemake|results|wheels)(/|$)|resources(/(?!download/)|$)|resources/download/[^/]*$"
 )
 """What environments and studies add to; of the resources, the folders of sources stay the same."""
-EXIT_WRONG = 1
 
 
 def read_listing(folder: Path) -> dict[str, Any]:
-    """Returns what an unpacked bundle's list says.
-
-    Raises:
-        StudyError: the folder is no bundle.
-    """
+    """Returns what an unpacked bundle's list says (``StudyError`` if the folder is no bundle)."""
     about: dict[str, Any] = read_json(folder / LISTING)
-    try:
+    whole = False
+    with suppress(TypeError, LookupError, AttributeError):
         files = {name: (facts["bytes"], facts["sha256"]) for name, facts in about["files"].items()}
         whole = bool(files and about["study"])
-    except (TypeError, LookupError, AttributeError):
-        whole = False
     if not whole:
         fix = "unpack the bundle again, or carry it over again"
         raise StudyError("not the list of a bundle's files", where=folder / LISTING, fix=fix)
@@ -63,10 +58,8 @@ def fault(path: Path, facts: Mapping[str, Any]) -> str:
 
 
 def extras(folder: Path, files: Mapping[str, Any]) -> dict[str, str]:
-    """Returns what lies in a bundle's folders without being listed, and what each is.
-
-    Of a folder that is not the bundle's, only itself.
-    """
+    """Returns what lies in a bundle's folders without being listed, and what each is; of a folder
+    that is not the bundle's, only itself."""
     own = {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
     found: dict[str, str] = {}
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -92,11 +85,9 @@ def main() -> int:
     for line in wrong:
         print(os.fsencode(line).decode(errors="backslashreplace"))
     if wrong:
-        print(
-            f"error: {len(wrong)} paths differ from {folder / LISTING}\n"
-            "  fix: remove what is extra; unpack what is damaged or missing again"
-        )
-        return EXIT_WRONG
+        print(f"error: {len(wrong)} paths differ from {folder / LISTING}")
+        print("  fix: remove what is extra; unpack what is damaged or missing again")
+        return 1
     print(f"{len(about['files'])} files are whole; next: make study STUDY={about['study']}")
     return 0
 

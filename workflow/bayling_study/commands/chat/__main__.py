@@ -23,8 +23,7 @@ COMMAND_LINE = cli.command(
     model=MODEL,
     system=cli.option("name of a system of the study"),
     template=cli.option(
-        "conversation template; needed with --checkpoint, a system has its own",
-        choices=get_args(TemplateName),
+        "needed with --checkpoint; a system has its own", choices=get_args(TemplateName)
     ),
     answer_tokens=cli.number("longest answer", default=DEFAULT_TOKENS),
     temperature=cli.number("0 is greedy", 0, float, default=0.0),

@@ -48,10 +48,7 @@ class Answerer:
         return question
 
     def pieces(self, question: Question) -> Iterator[str]:
-        """Yields the answer to an accepted question as it is written.
-
-        A caller that stops early ends the generation.
-        """
+        """Yields the answer to an accepted question as it is written, until the caller stops."""
         pieces: Queue[str | Exception | None] = Queue()
         left = threading.Event()
         writer = Writer(self.loaded.tokenizer, pieces.put, self._ends, question.stops, left.is_set)

@@ -14,14 +14,10 @@ class ChatSession:
     def __init__(self, answerer: Answerer, answer_tokens: int) -> None:
         context = answerer.loaded.context
         if answer_tokens >= context:
-            raise StudyError(
-                f"the model has {context} positions, {answer_tokens} of them for the answer "
-                "leave no room for a question",
-                where="--answer-tokens",
-            )
-        self.answerer = answerer
+            what = f"the model has {context} positions, {answer_tokens} of them for the answer"
+            raise StudyError(f"{what} leave no room for a question", where="--answer-tokens")
+        self.answerer, self.answer_tokens = answerer, answer_tokens
         self.prompt_tokens = context - answer_tokens
-        self.answer_tokens = answer_tokens
         self.messages: list[templates.Message] = []
 
     def reset(self) -> None:
@@ -39,8 +35,11 @@ class ChatSession:
         is greedy decoding. Returns how many earlier exchanges were forgotten to make room
         (``StudyError`` if the question alone does not fit the model's context).
         """
-        before = len(self.messages)
-        messages = self._fitting(question)
+        before, messages = len(self.messages), self._with(question)
+        while len(self.answerer.ids(messages)) > self.prompt_tokens:
+            if len(messages) == 1:
+                raise StudyError(f"the question is longer than {self.prompt_tokens} tokens")
+            messages = messages[2:]
         asked = self.answerer.accept(Question(messages, self.answer_tokens, temperature))
         text = ""
         for piece in self.answerer.pieces(asked):
@@ -53,12 +52,3 @@ class ChatSession:
 
     def _with(self, question: str) -> list[templates.Message]:
         return [*self.messages, {"role": "user", "content": question}]
-
-    def _fitting(self, question: str) -> list[templates.Message]:
-        """Drops the oldest exchanges until the prompt leaves room for an answer."""
-        messages = self._with(question)
-        while len(self.answerer.ids(messages)) > self.prompt_tokens:
-            if len(messages) == 1:
-                raise StudyError(f"the question is longer than {self.prompt_tokens} tokens")
-            messages = messages[2:]
-        return messages

@@ -9,7 +9,7 @@ from bayling_study.commands.chat.answering import Answerer
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.loading import study_name
-from bayling_study.config.systems import TemplateName
+from bayling_study.config.systems import PublishedSystem, TemplateName
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
@@ -50,16 +50,13 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
     layout = Layout(config)
     answering = layout.with_model(*config.systems)
     if name not in answering:
-        reasons = {
-            "published": f"{name!r} only has released outputs; there is no model to run",
-            "endpoint": f"{name!r} is already a server; there is no model to run",
-        }
-        system = config.systems.get(name)
-        raise StudyError(
-            reasons[system.kind] if system else f"there is no system {name!r}",
-            where=where,
-            fix=f"SYSTEM=NAME (or --system NAME) with one of: {', '.join(answering) or '(none)'}",
-        )
+        what = f"there is no system {name!r}"
+        if name in config.systems:
+            published = isinstance(config.systems[name], PublishedSystem)
+            what = "only has released outputs" if published else "is already a server"
+            what = f"{name!r} {what}; there is no model to run"
+        fix = f"SYSTEM=NAME (or --system NAME) with one of: {', '.join(answering) or '(none)'}"
+        raise StudyError(what, where=where, fix=fix)
     checkpoint = layout.checkpoint(name)
     if not checkpoint.is_dir():
         what = f"the system {name!r} is not built yet: {checkpoint} does not exist"
@@ -76,10 +73,8 @@ def build_command(files: Sequence[Path]) -> str:
 def loaded(
     models: Iterable[tuple[str, ChatModel]], template: TemplateName | None = None, **changes: str
 ) -> dict[str, Answerer]:
-    """Loads models, with changes of the config section ``generation``.
-
-    Each has its own template unless one is named; a bare folder its tokenizer's chat template.
-    """
+    """Loads models, with changes of the section ``generation``: each in its own template unless one
+    is named, a bare folder in its tokenizer's chat template."""
     result = {}
     for name, model in models:
         section = (model.section or GenerationSection()).model_copy(update=changes)

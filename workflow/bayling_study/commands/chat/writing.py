@@ -5,12 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import (
-    LogitsProcessor,
-    StoppingCriteria,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
-)
+import transformers
 from transformers.generation.streamers import BaseStreamer
 
 from bayling_study.shared import templates
@@ -19,18 +14,12 @@ from bayling_study.shared.answer_text import answer_text
 
 @dataclass
 class Question:
-    """A conversation that waits for its next answer; a model fills in the rest.
+    """A conversation, whose last turn is the user's, that waits for its next answer.
 
-    Attributes:
-        messages: the turns, the last one the user's.
-        limit: most tokens of the answer; nothing is what the answerer usually gives.
-        temperature: 0 is greedy.
-        top_p: share of the probability that is drawn from.
-        seed: of the draw; nothing is a new one every time.
-        stops: texts that end the answer and do not belong to it.
-        ids: the prompt's.
-        tokens: tokens generated so far, with the one that ended the answer.
-        finish: ``stop`` or ``length``.
+    That has at most ``limit`` tokens, or as many as the answerer usually gives, and ends before one
+    of the texts ``stops``. A temperature of 0 is greedy; a draw is from the share ``top_p`` of the
+    probability, by the ``seed`` or a new one every time. The model fills in the prompt's ``ids``,
+    the ``tokens`` generated with the one that ended them, and ``finish``, ``stop`` or ``length``.
     """
 
     messages: Sequence[templates.Message]
@@ -44,12 +33,9 @@ class Question:
     finish: str = "length"
 
 
-class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
-    """Hands text on as soon as it is final, and ends the answer before a stop text.
-
-    ``ends`` are ids and ``stops`` texts that end the answer and do not belong to it; ``cancelled``
-    tells that nobody waits for the rest.
-    """
+class Writer(BaseStreamer, transformers.StoppingCriteria):  # type: ignore[misc]  # untyped
+    """Hands text on as soon as it is final, and ends the answer before one of the ids ``ends`` or
+    the texts ``stops``, which are no part of it, or when it is ``cancelled``."""
 
     def __init__(
         self,
@@ -96,7 +82,7 @@ class Writer(BaseStreamer, StoppingCriteria):  # type: ignore[misc]  # transform
         return torch.full((len(input_ids),), over, dtype=torch.bool, device=input_ids.device)
 
 
-class Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+class Draw(transformers.LogitsProcessor):  # type: ignore[misc]  # untyped
     """Makes the likeliest token a random one, drawn with a generator of its own.
 
     transformers draws with the process's generator, which answers that are written at once
@@ -105,7 +91,8 @@ class Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
     """
 
     def __init__(self, temperature: float, top_p: float, seed: int | None, device: Any) -> None:
-        self._shapes = [TemperatureLogitsWarper(temperature), TopPLogitsWarper(top_p)]
+        sharper = transformers.TemperatureLogitsWarper(temperature)
+        self._shapes = [sharper, transformers.TopPLogitsWarper(top_p)]
         self._generator = torch.Generator(device)
         self._generator.seed() if seed is None else self._generator.manual_seed(seed)
 
@@ -122,6 +109,9 @@ def write(model: Any, question: Question, writer: Writer) -> list[int]:
     """Lets a model answer a question whose ids and limit are known; returns the answer's ids, with
     the one of ``writer.ends`` that ended it."""
     how = question.temperature, question.top_p, question.seed, model.device
+    # Without a cut at the most likely tokens, as generation samples.
+    processors = [Draw(*how)] if question.temperature > 0 else []
+    greedy = {"do_sample": False, "temperature": None, "top_p": None}
     ids = torch.tensor([question.ids], device=model.device)
     with torch.inference_mode():
         output = model.generate(
@@ -132,11 +122,8 @@ def write(model: Any, question: Question, writer: Writer) -> list[int]:
             pad_token_id=writer.ends[0],
             streamer=writer,
             stopping_criteria=[writer],
-            # Without a cut at the most likely tokens, as generation samples.
-            logits_processor=[Draw(*how)] if question.temperature > 0 else [],
-            do_sample=False,
-            temperature=None,
-            top_p=None,
+            logits_processor=processors,
+            **greedy,
         )
     answer: list[int] = output[0, len(question.ids) :].tolist()
     return answer

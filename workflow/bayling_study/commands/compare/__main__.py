@@ -46,9 +46,8 @@ def main() -> None:
     arguments = COMMAND_LINE.parse_args()
     a, b = (side_of(name, arguments.results) for name in (arguments.a, arguments.b))
     if (a.folder.resolve(), a.system) == (b.folder.resolve(), b.system):
-        raise StudyError(
-            "A and B are the same", where=f"{a.label!r}", fix="name two, or STUDY:SYSTEM"
-        )
+        fix = "name two, or STUDY:SYSTEM"
+        raise StudyError("A and B are the same", where=f"{a.label!r}", fix=fix)
     rows, scores = [table_row(*row) for row in differences(a, b)], pairs(a, b)
     differing = Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
     tables = [differing, score_table(scores, HEADLINE), score_table(scores)]
@@ -58,7 +57,8 @@ def main() -> None:
     for table in shown:
         print(f"{table.title}\n\n{aligned([table.headings, *table.plain])}\n")
     print(summary)
-    out = arguments.out or arguments.results / "compare" / _folder(a, b)
+    names = (re.sub(r"[^\w.-]+", "-", side.label).strip("-") for side in (a, b))
+    out = arguments.out or arguments.results / "compare" / "--".join(names)
     write(out, a, b, summary, tables)
     print(f"\nComparison: {out / 'index.html'}")
 
@@ -115,10 +115,6 @@ def write(out: Path, a: Side, b: Side, summary: str, tables: Sequence[Table]) ->
     section.more["Every metric"] = [tables[2]]
     page = render("Comparison", f"A: {a.label}, B: {b.label}", [section])
     write_text(out / "index.html", page)
-
-
-def _folder(a: Side, b: Side) -> str:
-    return "--".join(re.sub(r"[^\w.-]+", "-", side.label).strip("-") for side in (a, b))
 
 
 if __name__ == "__main__":

@@ -64,17 +64,15 @@ def _by_job(
     a: Side, b: Side, facts: Callable[[RecordedJob], Mapping[str, str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Returns facts of both sides' jobs, named by the stage where a stage has one job on each."""
-    counts = [Counter(job.record["stage"] for job in side.jobs) for side in (a, b)]
+    ours, theirs = (Counter(job.record["stage"] for job in side.jobs) for side in (a, b))
+    most = ours | theirs
 
-    def named(side: Side) -> dict[str, str]:
-        result: dict[str, str] = {}
-        for job in side.jobs:
-            stage = job.record["stage"]
-            title = stage if all(count[stage] <= 1 for count in counts) else job.title
-            result |= {f"{title}{key}": value for key, value in facts(job).items()}
-        return result
+    def named(job: RecordedJob) -> dict[str, str]:
+        title = job.record["stage"] if most[job.record["stage"]] == 1 else job.title
+        return {f"{title}{key}": value for key, value in facts(job).items()}
 
-    return named(a), named(b)
+    first, second = ({k: v for j in side.jobs for k, v in named(j).items()} for side in (a, b))
+    return first, second
 
 
 def _environment(side: Side) -> dict[str, str]:

@@ -1,41 +1,31 @@
 """Scores of two sides, tested pairwise on the segments that both answered.
 
-The statistics and tests are those of a study's own comparisons (paired
-bootstrap and approximate randomisation). Only prompts with the same id, turns
-and references count; only metrics with the same signature are tested.
+The statistics and tests are those of a study's own comparisons (paired bootstrap and approximate
+randomisation). Only prompts with the same id, turns and references count; only metrics with the
+same signature are tested.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from bayling_study.commands.compare.sides import Side
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import read_prompts
+from bayling_study.shared.metrics import answers as metrics
 from bayling_study.shared.metrics.aggregates import mean_groups
-from bayling_study.shared.metrics.answers import (
-    MEASURES,
-    options_of,
-    plan_of,
-    read_answers,
-    scored_prompts,
-)
 from bayling_study.stages.significance.__main__ import Inputs, compare_suite
 from bayling_study.stages.significance.families import Shown
 
 A, B = "A", "B"
-Key = tuple[str, str, str]
-"""Suite, item and metric."""
 
 
 @dataclass(frozen=True)
 class ScorePair:
-    """One metric on one item of both sides: of a system, or of two as ``a / b``.
-
-    The values are on the shared segments where there was a test of ``A`` and ``B``; else the note
-    says why there was none.
-    """
+    """One metric on one item of both sides: of a system, or of two as ``a / b``. The values are on
+    the shared segments where ``A`` and ``B`` were tested; else the note says why they were not."""
 
     suite: str
     item: str
@@ -60,7 +50,7 @@ def _of_systems(a: Side, first: str, b: Side, second: str) -> list[ScorePair]:
     theirs = {(s.suite, s.item, s.metric): s for s in b.scores(second)}
     both = [key for key in ours if key in theirs]
     title = Progress.job = first if first == second else f"{first} / {second}"
-    tested: dict[Key, dict[str, Any]] = {}
+    tested: dict[tuple[str, str, str], dict[str, Any]] = {}
     notes: dict[str, str] = {}
     for suite in dict.fromkeys(key[0] for key in both):
         rows, notes[suite] = _tests(a, first, b, second, suite)
@@ -85,17 +75,17 @@ def _tests(
     """Returns the tests on what both sides were asked alike of a suite, and a remark on it."""
     config = StudyConfig.model_validate(a.config)
     section = config.suites.get(suite)
-    if section is None or section.kind not in MEASURES:
+    if section is None or section.kind not in metrics.MEASURES:
         return [], "no scorer measures this suite here"
     answers, prompts, extra = {}, {}, {}
     for name, side, system in ((A, a, first), (B, b, second)):
         own = Inputs.of_study(side.folder)
-        prompts[name] = scored_prompts(section, read_prompts(own.prompts / f"{suite}.jsonl"))
+        asked = read_prompts(own.prompts / f"{suite}.jsonl")
+        prompts[name] = metrics.scored_prompts(section, asked)
         found = own.answers(section.kind, suite, [system]).values()
         there = [folder for folder in found if (folder / f"{suite}.jsonl").is_file()]
-        answers[name] = [
-            one for f in there for one in read_answers(prompts[name], f, system, suite)
-        ]
+        read = (metrics.read_answers(prompts[name], folder, system, suite) for folder in there)
+        answers[name] = [*chain.from_iterable(read)]
         extra[name] = own.segment_scores(system, suite)
     a_asks, b_asks = ({p.id: (p.turns, p.references) for p in own} for own in prompts.values())
     shared = {name for name, text in a_asks.items() if b_asks.get(name) == text}
@@ -105,7 +95,7 @@ def _tests(
     if not all(answers.values()):
         return [], "no shared segments"
     groups = mean_groups(section, prompts[A])
-    options, plan = options_of(config, None), plan_of(config)
+    options, plan = metrics.options_of(config, None), metrics.plan_of(config)
     rows = compare_suite(answers, section.kind, options, plan, extra, groups, Shown(A))
     part = len(shared) < max(map(len, prompts.values()))
     return rows, f"on the {len(shared)} shared segments only" if part else ""

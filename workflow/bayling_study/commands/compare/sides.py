@@ -1,7 +1,7 @@
 """What is compared: a study, or one of its systems with everything behind it."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ from bayling_study.commands.why.chain import behind
 from bayling_study.config.loading import merge
 from bayling_study.config.rehearsal import refuse_rehearsal
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json
 from bayling_study.core.lookup import closest
 from bayling_study.core.records import Score, read_scores
 from bayling_study.shared.score_files import score_files_of
@@ -39,12 +38,8 @@ class Side:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The configuration that these jobs were given, put together from their settings files."""
-        whole: dict[str, Any] = {}
-        for job in self.jobs:
-            settings = job.settings()
-            if settings is not None and settings.path.is_file():
-                whole = merge(whole, read_json(settings.path))
-        return whole
+        nothing: dict[str, Any] = {}
+        return reduce(merge, (job.given() for job in self.jobs), nothing)
 
     @cached_property
     def systems(self) -> list[str]:
@@ -55,9 +50,8 @@ class Side:
         """Returns all scores of a system, COMET's among them."""
         paths = score_files_of(self.folder, system)
         found = [score for path in paths for score in read_scores(path)]
-        suites = list(self.config.get("suites", {}))
-        place = {suite: number for number, suite in enumerate(suites)}
-        return sorted(found, key=lambda score: place.get(score.suite, len(suites)))
+        place = {suite: number for number, suite in enumerate(self.config.get("suites", {}))}
+        return sorted(found, key=lambda score: place.get(score.suite, len(place)))
 
 
 def scored_systems(folder: Path) -> list[str]:
@@ -67,19 +61,15 @@ def scored_systems(folder: Path) -> list[str]:
 
 
 def side_of(text: str, results: Path) -> Side:
-    """Returns the side that ``STUDY`` or ``STUDY:SYSTEM`` names; a study is a name or a folder.
-
-    Raises:
-        StudyError: there is no such study or system; lists what there is.
-    """
+    """Returns the side that ``STUDY`` or ``STUDY:SYSTEM`` names; a study is a name or a folder
+    (``StudyError`` if there is no such study or system: lists what there is)."""
     name, _, system = text.partition(":") if not Path(text).is_dir() else (text, "", "")
-    known = sorted(path.parent.name for path in results.glob("*/scoring"))
-    where = f"{text!r}"
     if not name:
         fix = "make compare A=STUDY[:SYSTEM] B=STUDY[:SYSTEM]"
         raise StudyError("name what to compare", fix=fix)
-    folder = Path(name) if Path(name).is_dir() else results / name
+    folder, where = Path(name) if Path(name).is_dir() else results / name, f"{text!r}"
     if not (folder / "scoring").is_dir():
+        known = sorted(path.parent.name for path in results.glob("*/scoring"))
         near = closest(name, known)
         hint = f"did you mean {near!r}? " if near else ""
         fix = f"{hint}a results folder, or one of: {', '.join(known) or '(none yet)'}"

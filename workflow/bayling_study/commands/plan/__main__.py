@@ -34,9 +34,7 @@ COMMAND_LINE = cli.command(
     study_config=cli.STUDY_CONFIG,
     gpus=cli.number("GPUs of the cluster that trains", least=0),
     gpu_gib=cli.option("memory of each of them in GiB", type=float),
-    host_gib=cli.option(
-        "host memory of each node in GiB (default: the profile's mem_mb of tuning)", type=float
-    ),
+    host_gib=cli.option("GiB of a node (default: the profile's mem_mb of tuning)", type=float),
     profile=cli.path("folder of the profile that will be used", required=False),
     processes=cli.number("training processes on this machine"),
     teraflops=cli.number("bf16 peak of a device (default: an A100's 312)", 0.001, float),
@@ -57,20 +55,18 @@ def main() -> None:
     dag = Dag(config)
     layout, counts = dag.layout, job_counts(dag)
     layout.check()
-    models = study_models(layout)
+    models, sources = study_models(layout), downloads(layout)
     shapes = {name: model.shape for name, model in models.items()}
-    sources = downloads(layout)
     needs = disk_needs(layout, sources, shapes)
     tuned = {name: shapes[name] for name in layout.names(TunedSystem)}
-    profile = None if options.profile is None else read_profile(options.profile)
-    asked = None if profile is None else profile.request("tuning")
+    profile = read_profile(options.profile) if options.profile else None
+    asked = profile.request("tuning") if profile else None
     described = (options.gpus, options.gpu_gib, options.processes, options.host_gib)
     where = machine(*described, asked) if tuned else None
     tunings = [tuning_plan(layout, n, s, where.budget) for n, s in tuned.items() if where and s]
     print(f"{config.study.title} ({config.study.name})\n")
     print(tables.download_table(sources) + tables.gate_table(sources))
-    foundations = {name: models[name] for name in layout.names(FoundationSystem)}
-    if foundations:
+    if foundations := {name: models[name] for name in layout.names(FoundationSystem)}:
         print(tables.model_table(foundations, config.export.group_size))
     if tunings and where is not None:
         peak = (options.teraflops or A100_TFLOPS) if where.budget.device else None
@@ -78,7 +74,7 @@ def main() -> None:
         print(f"Training is planned for: {where.name}\n")
     print(tables.disk_table(needs) + tables.unknown_shapes(shapes))
     print(tables.job_table(counts), flush=True)
-    if profile is not None:
+    if profile:
         on_cluster(dag, profile, tuned, options)
     elif options.gpus is None and not gpu_here():
         print(time_here(dag, shapes, sources, tunings), flush=True)

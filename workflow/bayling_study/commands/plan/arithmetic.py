@@ -14,20 +14,15 @@ from bayling_study.shared.sizing.shape import Shape
 
 GIBIBYTE = 1 << 30
 HALF = 2
-PAPER_SCALE_BYTES = 2
-"""Upstream keeps scales in the weights' 16 bits; our files keep fp32 (4)."""
-FILE_SCALE_BYTES = 4
-"""Our groupwise files keep scales in fp32."""
+PAPER_SCALE_BYTES, FILE_SCALE_BYTES = 2, 4
+"""Upstream keeps scales in the weights' 16 bits, our groupwise files keep them in fp32."""
 TOKEN_BYTES = 9
 """A training token on disk: 4 of text, 4 of its number, 1 of the mask."""
 
 
 class Memory(NamedTuple):
-    """Bytes that a model needs (``linear`` is a count: the parameters in linear layers).
-
-    ``fp16`` and ``int8`` are the weights, the latter with linear layers in 8 bits and scales;
-    then the key-value cache and the largest matrix, both in 16 bits, come on top.
-    """
+    """Bytes that a model needs: weights in 16 bits or, of linear layers, in 8 with scales; then
+    with the cache, and with the largest matrix, both in 16 bits. ``linear`` counts parameters."""
 
     linear: int
     fp16: int
@@ -39,10 +34,8 @@ class Memory(NamedTuple):
 def memory(
     shape: Shape, tokens: int = 2048, group: int = 256, scale_bytes: int = PAPER_SCALE_BYTES
 ) -> Memory:
-    """Returns what a model needs to answer one prompt; ``tokens`` counts the answer too.
-
-    ``group`` input columns share a scale of 2 bytes (the paper's numbers) or 4 (our files').
-    """
+    """Returns what a model needs to answer one prompt, in ``tokens`` with the answer; ``group``
+    input columns share a scale of 2 bytes (the paper's numbers) or 4 (our files')."""
     matrices = shape.matrices()
     linear = sum(rows * columns for rows, columns in matrices)
     scales = sum(rows * -(-columns // group) for rows, columns in matrices)
@@ -67,12 +60,9 @@ def export_bytes(shape: Shape, form: str, group: int) -> int:
     """
     if form == "groupwise":
         return memory(shape, group=group, scale_bytes=FILE_SCALE_BYTES).int8
-    output = 0 if shape.tied else shape.vocabulary * shape.hidden
     if form == "bitsandbytes":
         inner = shape.matrices()[: 7 * shape.layers]
-        scales = 4 * sum(rows for rows, _ in inner)
         linear = sum(rows * columns for rows, columns in inner)
-        return linear + scales + HALF * (shape.kept() + output)
+        return linear + 4 * sum(rows for rows, _ in inner) + HALF * (shape.parameters() - linear)
     vectors = (2 * shape.layers + 1) * shape.hidden
-    matrices = shape.parameters() - vectors
-    return matrices * 34 // 32 + 4 * vectors
+    return (shape.parameters() - vectors) * 34 // 32 + 4 * vectors

@@ -10,6 +10,7 @@ from bayling_study.commands.plan.arithmetic import HALF, TOKEN_BYTES, checkpoint
 from bayling_study.commands.plan.downloads import Download
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.core.errors import StudyError
+from bayling_study.core.records import grouped
 from bayling_study.dag.chain import mixture_tokens
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.memory import WEIGHT_BYTES
@@ -35,10 +36,7 @@ class Need(NamedTuple):
 def disk_needs(
     layout: Layout, sources: Sequence[Download], shapes: dict[str, Shape | None]
 ) -> list[Need]:
-    """Returns what is still to be written, in the order of the stages.
-
-    A system whose shape is unknown is left out.
-    """
+    """Returns what systems of known shape have still to write, in the order of the stages."""
     resources = layout.resources
     fetch = sum(source.left for source in sources)
     archives = max((source.scratch for source in sources), default=0)
@@ -90,25 +88,18 @@ def peaks(needs: Sequence[Need]) -> list[int]:
 
 def check_disk(needs: Sequence[Need]) -> None:
     """Checks that the free space of each disk holds the peak (``StudyError``: what to change)."""
-    disks: dict[int, list[Need]] = {}
-    for need in needs:
-        disks.setdefault(existing(need.folder).stat().st_dev, []).append(need)
-    for group in disks.values():
+    for group in grouped(needs, lambda need: existing(need.folder).stat().st_dev).values():
         folder = existing(group[0].folder)
         free = shutil.disk_usage(folder).free
         highest = peaks(group)
         worst = max(range(len(group)), key=highest.__getitem__)
         if highest[worst] > free:
             guessed = sum(need.guessed for need in group)
-            doubt = f", of it {guessed / 1e9:.1f} GB by estimate" if guessed else ""
             what = f"{highest[worst] / 1e9:.1f} GB are needed at the peak ({group[worst].stage})"
-            what += f"{doubt}, {free / 1e9:.1f} GB are free"
-            ways = [
-                *filter(None, (n.saving for n in group)),
-                BIGGER,
-                *[TABLE_SIZES] * bool(guessed),
-            ]
-            raise StudyError(what, where=folder, fix="\n".join(ways))
+            what += f", of it {guessed / 1e9:.1f} GB by estimate" if guessed else ""
+            what += f", {free / 1e9:.1f} GB are free"
+            ways = [*(need.saving for need in group), BIGGER, TABLE_SIZES if guessed else ""]
+            raise StudyError(what, where=folder, fix="\n".join(filter(None, ways)))
 
 
 def existing(folder: Path) -> Path:

@@ -45,7 +45,9 @@ class Download(NamedTuple):
 
 def downloads(layout: Layout) -> list[Download]:
     """Returns all sources of a study, in the order of use."""
-    weights = _weight_bytes(layout)
+    names = layout.names(FoundationSystem)
+    found = {layout.system(n, FoundationSystem).source: foundation_model(layout, n) for n in names}
+    weights = {n: HALF * m.shape.parameters() for n, m in found.items() if m.shape}
     table = known_sources(layout.config).values()
     result = []
     for source in layout.used_sources():
@@ -79,10 +81,3 @@ def _family(row: SourceRow) -> tuple[str, ...]:
         return (row.kind,)
     weights = not row.files or any(pattern.endswith(WEIGHTS) for pattern in row.files)
     return row.kind, row.location.partition("/")[0], "weights" if weights else ""
-
-
-def _weight_bytes(layout: Layout) -> dict[str, int]:
-    """Returns the weights' size of each foundation whose shape is known."""
-    names = layout.names(FoundationSystem)
-    found = {layout.system(n, FoundationSystem).source: foundation_model(layout, n) for n in names}
-    return {n: HALF * one.shape.parameters() for n, one in found.items() if one.shape is not None}

@@ -17,10 +17,8 @@ NO_WORK = ("foundation",)
 def here_table(
     study: Path, jobs: Sequence[Job], counts: Mapping[str, int], speed: Speed, memory_gib: float
 ) -> str:
-    """Renders minutes by rule, their sum on all cores, and what the run records of a study say.
-
-    ``counts`` are the jobs of every rule, ``memory_gib`` is what training takes.
-    """
+    """Renders minutes by rule of all its jobs (``counts``), their sum on all cores, and what the
+    run records say; training takes ``memory_gib``."""
     done = [(job.rule, record) for job in jobs for record in _finished(study, job)]
     records, rows, unknown = [record for _, record in done], [], 0
     for rule, count in counts.items():
@@ -38,11 +36,9 @@ def here_table(
     total = _minutes(schedule(list(jobs), speed.cores))
     rows.append(("all, jobs side by side", str(len(jobs)), total, "", whole, ""))
     header = ("rule", "jobs", "minutes", "memory", "measured minutes", "measured memory")
-    title = (
-        f"Time on this machine: {speed.cores} cores of {speed.products / 1e9:.0f} GFLOP/s in large "
-        f"bf16 products, {speed.steps / 1e9:.0f} in single steps{more}; downloads come on top"
-    )
-    return table(title, header, rows)
+    title = f"Time on this machine: {speed.cores} cores of {speed.products / 1e9:.0f} GFLOP/s in "
+    title += f"large bf16 products, {speed.steps / 1e9:.0f} in single steps{more}; "
+    return table(f"{title}downloads come on top", header, rows)
 
 
 def _finished(study: Path, job: Job) -> list[dict[str, Any]]:

@@ -5,11 +5,8 @@ from bayling_study.dag.rules import Dag
 
 
 def job_names(dag: Dag) -> dict[str, list[str]]:
-    """Returns rule to its jobs in a run from nothing, without the rules that do nothing.
-
-    A job is named after what it is for: a source, suite, mixture or system, or a system and a
-    suite. The only job of a rule has no name.
-    """
+    """Returns rule to its jobs in a run from nothing, of rules that do something: named after
+    source, suite, mixture or system, or system and suite; the only job of a rule has no name."""
     layout, config = dag.layout, dag.config
     tuned, exports = layout.names(TunedSystem), layout.names(Int8System)
     mixtures = list(dict.fromkeys(layout.instructions(name).name for name in tuned))

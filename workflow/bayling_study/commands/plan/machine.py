@@ -14,6 +14,10 @@ MEGABYTE = 10**6
 GPU_FILES = ("nvidia[0-9]*", "nvidiactl", "kfd", "dxg")
 """Files in /dev of the drivers of NVIDIA, of AMD, and of Windows' Linux."""
 NOT_CHECKED = "host memory unknown and not checked: --host-gib 500"
+ROOMIER = """\
+tuning: {zero_stage: 3, offload: auto, gradient_checkpointing: true}
+or plan for the cluster that trains: make plan PLAN='--gpus 8 --gpu-gib 80'
+or more host memory: mem_mb of tuning in the profile, or PLAN='… --host-gib 500'"""
 
 
 class Machine(NamedTuple):
@@ -83,10 +87,5 @@ def check_memory(where: Machine, tuning: Tuning) -> None:
     """Checks that a training fits the memory there is, by the rule of the job itself
     (``StudyError``: what is too large, and what to change)."""
     if what := shortfall(tuning.memory, where.budget):
-        raise StudyError(
-            f"tuning {tuning.system!r} does not fit: {what} ({where.name})",
-            where="tuning",
-            fix="tuning: {zero_stage: 3, offload: auto, gradient_checkpointing: true}\n"
-            "or plan for the cluster that trains: make plan PLAN='--gpus 8 --gpu-gib 80'\n"
-            "or more host memory: mem_mb of tuning in the profile, or PLAN='… --host-gib 500'",
-        )
+        what = f"tuning {tuning.system!r} does not fit: {what} ({where.name})"
+        raise StudyError(what, where="tuning", fix=ROOMIER)

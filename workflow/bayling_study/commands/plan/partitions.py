@@ -1,8 +1,8 @@
 """What a study asks of a cluster: jobs, memory, time and GPU-hours by rule and partition.
 
-From the profile's own numbers. GPU-hours of trainings are those expected of all the
-jobs that they take (``dag.chain``); of the other rules, whose work nobody measured,
-jobs x GPUs x time limit, which they take at most in their first attempts.
+From the profile's own numbers. GPU-hours of trainings are those expected of all the jobs that they
+take (``dag.chain``); of the other rules, whose work nobody measured, jobs x GPUs x time limit,
+which they take at most in their first attempts.
 """
 
 from collections import Counter, defaultdict
@@ -21,10 +21,8 @@ HERE_RULES = {"download", "track"}
 def partition_tables(
     profile: Profile, counts: Mapping[str, int], chains: Mapping[str, Chain]
 ) -> str:
-    """Renders the jobs of a run from nothing, by rule and by partition.
-
-    ``counts`` are jobs by rule, all those of a training as one; ``chains`` are theirs by system.
-    """
+    """Renders the jobs of a run from nothing by rule and by partition, from the jobs of each rule,
+    where a training is one, and the ``chains`` of trainings by system."""
     rows, placed, hours = list[tuple[str, ...]](), Counter[str](), defaultdict[str, float](float)
     for rule, count in counts.items():
         asked, trained = profile.request(rule), chains.values() if rule == "tuning" else ()
@@ -39,10 +37,8 @@ def partition_tables(
         placed[partition] += jobs
         hours[partition] += spent
     header = ("rule", "jobs", "partition", "nodes", "GPUs", "memory", "limit", "GPU-hours")
-    title = (
-        f"Jobs with the profile {profile.folder} (GPU-hours of trainings as expected, "
-        "of other rules at most: the limits of their first attempts)"
-    )
+    title = f"Jobs with the profile {profile.folder} (GPU-hours of trainings as expected, "
+    title += "of other rules at most: the limits of their first attempts)"
     sums = [(name, str(count), f"{hours[name]:,.0f}") for name, count in placed.items()]
     sums.append(("all", str(placed.total()), f"{sum(hours.values()):,.0f}"))
     by_partition = table("Jobs by partition", ("partition", "jobs", "GPU-hours"), sums)
@@ -58,10 +54,10 @@ def _asked(asked: ResourceRequest, hours: str) -> tuple[str, str, str, str, str]
 
 def chain_table(chains: Mapping[str, Chain], allowed: int) -> str:
     """Renders the hours that trainings are expected to take, and in how many jobs."""
-    rows = []
-    for name, one in chains.items():
-        took = f"{one.device_hours:,.1f}", f"{one.hours:.1f}"
-        rows.append((name, *took, f"{one.jobs} of {allowed}", one.basis))
+    rows = [
+        (name, f"{c.device_hours:,.1f}", f"{c.hours:.1f}", f"{c.jobs} of {allowed}", c.basis)
+        for name, c in chains.items()
+    ]
     header = ("system", "device hours", "wall-clock hours", "jobs, of those allowed", "basis")
     return table("Training with this profile", header, rows) if rows else ""
 
@@ -71,10 +67,8 @@ def check_attempts(chains: Mapping[str, Chain], allowed: int) -> None:
     before its last step; what to write)."""
     for name, one in chains.items():
         if one.jobs > allowed:
-            raise StudyError(
-                f"training {name!r} takes {one.jobs} jobs of {one.minutes:.0f} minutes "
-                f"({one.hours:.1f} hours; {one.basis}), and {allowed} are allowed",
-                where="tuning.attempts",
-                fix=f"tuning: {{attempts: {one.allowed}}}\n"
-                "or tuning: {attempts: auto}, which counts jobs as the plan does by default",
-            )
+            what = f"training {name!r} takes {one.jobs} jobs of {one.minutes:.0f} minutes "
+            what += f"({one.hours:.1f} hours; {one.basis}), and {allowed} are allowed"
+            fix = f"tuning: {{attempts: {one.allowed}}}\n"
+            fix += "or tuning: {attempts: auto}, which counts jobs as the plan does by default"
+            raise StudyError(what, where="tuning.attempts", fix=fix)

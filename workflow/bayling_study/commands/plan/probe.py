@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.files import read_json, sha256_file, sha256_json, write_json
+from bayling_study.shared.tracking.host import usable_cores
 
 LOG = logging.getLogger(__name__)
 WIDTHS = ((576, 576), (192, 576), (192, 576), (576, 576), (1536, 576), (1536, 576), (576, 1536))
@@ -41,31 +42,23 @@ class Speed:
 
 
 def speed(cache: Path | None = None) -> Speed:
-    """Returns this machine's speed: as kept from an earlier measurement, else measured now.
-
-    What is kept in the folder ``cache``, by default the user's own, is of this machine, its
-    processor and cores, this torch and this code.
-    """
+    """Returns this machine's speed, measured once: what the folder ``cache`` (by default the user's
+    own) holds is of this processor, its cores, this torch and this code."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    versions = {"torch": metadata.version("torch"), "code": sha256_file(Path(__file__))}
-    identity = {**_machine(), **versions}
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.is_file() else [platform.processor()]
+    model = next((line for line in lines if line.startswith("model name")), lines[0])
+    identity = {"name": platform.node(), "processor": model, "cores": usable_cores()}
+    identity |= {"torch": metadata.version("torch"), "code": sha256_file(Path(__file__))}
     kept = (cache or home / "bayling-study") / f"speed-{sha256_json(identity)[:12]}.json"
     if kept.is_file():
         return Speed(**read_json(kept)["speed"])
-    found = measured(identity["cores"])
+    found = measured(usable_cores())
     try:
         write_json(kept, {"identity": identity, "speed": asdict(found)})
     except OSError as error:
         LOG.warning("the measured speed is not kept: %s: %s", kept, error.strerror)
     return found
-
-
-def _machine() -> dict[str, Any]:
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text().splitlines() if cpu.is_file() else [platform.processor()]
-    model = next((line for line in lines if line.startswith("model name")), lines[0])
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"name": platform.node(), "processor": model, "cores": cores or 1}
 
 
 def measured(cores: int) -> Speed:

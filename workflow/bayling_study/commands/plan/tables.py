@@ -37,13 +37,11 @@ def download_table(sources: Sequence[Download]) -> str:
     rows = [(s.row.id, _size(s), s.state, ACCESS[s.row.gated], s.row.licence) for s in sources]
     left = sum(source.left for source in sources)
     unknown = sum(source.bytes is None and source.state == "missing" for source in sources)
-    more = f", and {unknown} of unknown size" if unknown else ""
-    guesses = [source.guessed for source in sources if source.guessed]
-    if guesses:
-        more = (
-            f", of it {decimal(sum(guesses))} estimated for {len(guesses)}, each at the mean "
-            f"size of sources like it in the table{more}"
-        )
+    more = ""
+    if guesses := [source.guessed for source in sources if source.guessed]:
+        more = f", of it {decimal(sum(guesses))} estimated for {len(guesses)}, each at the mean "
+        more += "size of sources like it in the table"
+    more += f", and {unknown} of unknown size" if unknown else ""
     title = f"Downloads (still to fetch: {decimal(left)}{more})"
     return table(title, ("source", "size", "state", "access", "licence"), rows)
 
@@ -57,10 +55,8 @@ def gate_table(sources: Sequence[Download]) -> str:
 
 
 def _size(source: Download) -> str:
-    if source.bytes is None:
-        return "unknown"
-    words = {"": "", "shape": "about ", "estimate": "estimate "}
-    return words[source.origin] + decimal(source.bytes)
+    words = {"": "", "shape": "about ", "estimate": "estimate "}[source.origin]
+    return "unknown" if source.bytes is None else words + decimal(source.bytes)
 
 
 def model_table(models: Mapping[str, Model], group: int) -> str:
@@ -81,31 +77,24 @@ def _answering(shape: Shape | None, group: int) -> tuple[str, ...]:
 
 
 def training_table(tunings: Sequence[Tuning], teraflops: float | None, share: float) -> str:
-    """Renders tuning jobs, by formula for a device of which training reaches a share of the peak.
-
-    ``teraflops`` is that peak; none where processes share the cores of this machine.
-    """
+    """Renders tuning jobs by formula, for a device of which training reaches a share of the peak
+    ``teraflops``; that is none where processes share the cores of this machine."""
     rows = []
     for tuning in tunings:
         need, chosen = tuning.memory, tuning.settings
         tokens = ("" if tuning.measured_tokens else "<= ") + f"{tuning.tokens:,.0f}"
         took = f"{hours(tuning.flops, teraflops, share):.3g} h" if teraflops else "see below"
-        settings = (f"{chosen.zero_stage}, {chosen.offload}", f"{chosen.micro_batch_tokens}")
         whole = need.device if teraflops else need.resident
         parts = map(gibibytes, (need.states, need.activations, need.buffers, whole, need.host))
-        job = (tuning.system, tokens, f"{tuning.flops:.2e}", took)
-        rows.append((*job, *settings, *parts))
-    header = (
-        *("system", "tokens", "model FLOPs", "device hours"),
-        *("ZeRO stage, offload", "packed length"),
-        *("states", "activations", "buffers", "in all", "on the host"),
-    )
+        job = [tuning.system, tokens, f"{tuning.flops:.2e}", took]
+        job += [f"{chosen.zero_stage}, {chosen.offload}", f"{chosen.micro_batch_tokens}"]
+        rows.append((*job, *parts))
+    header = ["system", "tokens", "model FLOPs", "device hours", "ZeRO stage, offload"]
+    header += ["packed length", "states", "activations", "buffers", "in all", "on the host"]
     title = "Tuning (6 N tokens; memory of each process, in all with libraries and a torn heap)"
     if teraflops:
-        title = (
-            f"Tuning (6 N tokens; device hours at {share:.0%} model FLOPs utilisation of "
-            f"{teraflops:g} TFLOP/s; memory of each process, without libraries and reserves)"
-        )
+        title = f"Tuning (6 N tokens; device hours at {share:.0%} model FLOPs utilisation of "
+        title += f"{teraflops:g} TFLOP/s; memory of each process, without libraries and reserves)"
     return table(title, header, rows)
 
 
@@ -120,12 +109,8 @@ def disk_table(needs: Sequence[Need]) -> str:
 def unknown_shapes(shapes: Mapping[str, Shape | None]) -> str:
     """Says which systems are in no sum, for nothing tells the shape of their model yet."""
     names = ", ".join(name for name, shape in shapes.items() if shape is None)
-    if not names:
-        return ""
-    return (
-        f"Not in the numbers of training, disk and time: {names}, whose model's shape is not "
-        "known before it is fetched (make fetch)\n"
-    )
+    told = f"Not in the numbers of training, disk and time: {names}, whose model's shape is not "
+    return f"{told}known before it is fetched (make fetch)\n" if names else ""
 
 
 def job_table(counts: dict[str, int]) -> str:

@@ -14,10 +14,8 @@ from bayling_study.shared.sizing.shape import Shape
 
 
 class Tuning(NamedTuple):
-    """One tuning job: model FLOPs and memory of each process.
-
-    The settings are those of the section ``tuning``, with ``auto`` resolved.
-    """
+    """One tuning job: model FLOPs and memory of each process; in its settings no ``auto`` is
+    left."""
 
     system: str
     tokens: float
@@ -30,10 +28,8 @@ class Tuning(NamedTuple):
 
 
 def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tuning:
-    """Returns the plan of one tuning job, its ``auto`` settings as the job will choose them.
-
-    A GPU of the plan is taken to have no package flash-attn, for the environment has none.
-    """
+    """Returns the plan of one tuning job, its ``auto`` settings as the job will choose them: on a
+    GPU without the package flash-attn, which the environment has not."""
     written = layout.config.tuning_of(system)
     once, counted = mixture_tokens(layout, system)
     tokens = once * written.epochs

@@ -19,6 +19,8 @@ MILLION = 1e6
 START = {"plain": 4 * MILLION, "model": 30 * MILLION, "tuning": 80 * MILLION}
 """Turns until a job works: Python alone, with torch and transformers, with training's processes
 (the last is assumed, not measured)."""
+PLAIN = ("corpora", "prompts", "comet_segments", "scoring", "significance", "report")
+"""Rules that load no model."""
 TURNS = {"corpora": 0.8, "synthesis": 36e3, "masks": 2e3, "interactive": 0.2e6, "comet": 11e3,
          "scoring": 6e3, "end": 10e3}  # fmt: skip
 """Turns per byte of sources, conversation (of a mixture; of an interactive suite), COMET's row, and
@@ -66,17 +68,15 @@ class Work:
     def jobs(self, corpus_bytes: int) -> list[Job]:
         """Returns all jobs but downloads, whose time is the network's."""
         layout, suites, embedded = self.layout, self.config.suites, self.config.comet.embedded
-        found = []
-        if self.text:
-            found = [self._plain("corpora", "corpora", [], TURNS["corpora"] * corpus_bytes)]
+        read = TURNS["corpora"] * corpus_bytes
+        found = [self._plain("corpora", "corpora", [], read)] if self.text else []
         for name, suite in suites.items():
             turns = TURNS.get(suite.kind, 0) * (prompts_of(layout, name) or 0)
             found.append(self._plain("prompts", name, self.text, turns))
         if self.comet and embedded:
+            segments = self._plain("comet_segments", "segments", self.text, 0)
             turns = TURNS["comet"] * embedded.rows * embedded.epochs
-            found.append(self._plain("comet_segments", "segments", self.text, 0))
-            needs = ["comet_segments/segments"]
-            found.append(self._plain("comet_training", "training", needs, turns))
+            found += [segments, self._plain("comet_training", "training", [segments.key], turns)]
         for name in layout.with_model():
             found += self._model(name, [f"prompts/{suite}" for suite in suites])
         answered = [f"generation/{name}" for name in layout.with_model()]
@@ -84,28 +84,24 @@ class Work:
         turns = TURNS["scoring"] * answers
         scored = [self._plain("scoring", name, answered, turns) for name in layout.evaluated()]
         if self.comet:  # a released model's size is not known here
-            needs = [*answered, "comet_training/training"]
-            seconds = 0.0 if embedded else None
-            scored.append(self._job("comet_score", "score", needs, seconds, "model"))
+            needs, seconds = [*answered, "comet_training/training"], 0.0 if embedded else None
+            scored.append(self._job("comet_score", "score", needs, seconds))
         needs, end = [job.key for job in scored], TURNS["end"] * answers
         found += [
             *scored,
             self._plain("significance", "significance", needs, end),
             self._plain("report", "report", ["significance/significance"], end),
-            self._job("track", "track", ["report/report"], 0.0, "model"),
+            self._job("track", "track", ["report/report"], 0.0),
         ]
         return list({job.key: job for job in found}.values())
 
-    def _job(
-        self, rule: str, name: str, needs: list[str], seconds: float | None, start: str,
-        cores: int = 1,
-    ) -> Job:  # fmt: skip
-        begin = START[start] / self.speed.python
+    def _job(self, rule: str, name: str, needs: list[str], seconds: float | None) -> Job:
+        start = "tuning" if rule == "tuning" else "plain" if rule in PLAIN else "model"
+        begin, cores = START[start] / self.speed.python, self.speed.cores if rule == "tuning" else 1
         return Job(rule, name, tuple(needs), None if seconds is None else begin + seconds, cores)
 
     def _plain(self, rule: str, name: str, needs: list[str], turns: float) -> Job:
-        start = "model" if rule in ("synthesis", "masks", "comet_training") else "plain"
-        return self._job(rule, name, needs, turns / self.speed.python, start)
+        return self._job(rule, name, needs, turns / self.speed.python)
 
     def _model(self, name: str, prompts: list[str]) -> list[Job]:
         """Returns the jobs that make a system and let it answer."""
@@ -113,23 +109,20 @@ class Work:
         system, needs, found = self.config.systems[name], list(prompts), []
         if isinstance(system, TunedSystem):
             mixture, seconds = system.mixture, self._training(name, shape) if shape else None
-            count = mixture_of(self.layout, name)[0]
-            turns = {rule: TURNS[rule] * count for rule in ("synthesis", "masks")}
+            count, before = mixture_of(self.layout, name)[0], [*self.text, *prompts]
             found = [
-                self._plain("synthesis", mixture, [*self.text, *prompts], turns["synthesis"]),
-                self._plain("masks", name, [f"synthesis/{mixture}"], turns["masks"]),
-                self._job("tuning", name, [f"masks/{name}"], seconds, "tuning", self.speed.cores),
-            ]  # fmt: skip
+                self._plain("synthesis", mixture, before, TURNS["synthesis"] * count),
+                self._plain("masks", name, [f"synthesis/{mixture}"], TURNS["masks"] * count),
+                self._job("tuning", name, [f"masks/{name}"], seconds),
+            ]
             needs.append(f"tuning/{name}")
         elif isinstance(system, Int8System):
-            base, seconds = [f"tuning/{system.base}"], self._reading(shape) if shape else None
-            found = [
-                self._job("export", name, base, 0.0, "model"),
-                self._job("perplexity", name, [f"export/{name}"], seconds, "model"),
-            ]
+            seconds = self._reading(shape) if shape else None
+            made = self._job("export", name, [f"tuning/{system.base}"], 0.0)
+            found = [made, self._job("perplexity", name, [made.key], seconds)]
             needs.append(f"export/{name}")
         seconds = self._answering(name, shape) if shape else None
-        return [*found, self._job("generation", name, needs, seconds, "model")]
+        return [*found, self._job("generation", name, needs, seconds)]
 
     def _training(self, name: str, shape: Shape) -> float:
         tuning, (count, tokens) = self.config.tuning_of(name), mixture_of(self.layout, name)
@@ -161,10 +154,8 @@ class Work:
 
 
 def schedule(jobs: list[Job], cores: int) -> float:
-    """Returns the seconds of all jobs when each starts once its inputs and its cores are free.
-
-    Jobs start in their order; one of unknown length takes none.
-    """
+    """Returns the seconds of all jobs, started in their order once inputs and cores are free; one
+    of unknown length takes none."""
     ends: dict[str, float] = {}
     waiting, running, now = list(jobs), dict[str, Job](), 0.0
     names = {job.key for job in jobs}

@@ -17,10 +17,8 @@ from bayling_study.core.records import Prompt, Score
 
 
 class Vote(Strict):
-    """A conversation of two or more turns, the answers of all systems, and who is best.
-
-    ``best`` is by ability the place of the best system in ``order``; -1 is that all are alike.
-    """
+    """A conversation of two or more turns, all systems' answers, and who is best: ``best`` is by
+    ability a place in ``order``, or -1 where all are alike."""
 
     turns: Annotated[list[Text], Field(min_length=2)]
     order: list[str]
@@ -37,11 +35,8 @@ class Vote(Strict):
 
 
 class Votes:
-    """The votes on some models of a study, in its folder ``ranking``.
-
-    ``study`` are its results, ``models`` the systems' names with the hashes of their checkpoints;
-    ``seed`` is of the resampling.
-    """
+    """The votes on ``models`` (a system's name to the hash of its checkpoint) in the folder
+    ``ranking`` of a study's results; ``seed`` is of the resampling."""
 
     def __init__(self, study: Path, models: Mapping[str, str], seed: int) -> None:
         self.study, self.models, self.seed = study, models, seed

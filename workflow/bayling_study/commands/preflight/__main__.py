@@ -104,8 +104,9 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
 
 def last_attempt(dag: Dag, profile: Profile) -> Iterator[Outcome]:
     """Asks for the training's last job: in a chain each one is an attempt and asks for more."""
-    last = profile.request("tuning", attempts(dag.layout, profile.request("tuning")))
-    if "tuning" in job_counts(dag) and last != profile.request("tuning"):
+    first = profile.request("tuning")
+    last = profile.request("tuning", attempts(dag.layout, first))
+    if "tuning" in job_counts(dag) and last != first:
         yield slurm.accepts(last, ["tuning, last attempt"])
 
 
@@ -127,9 +128,8 @@ class ExchangeFolder:
     the end. ``sdm`` is what rules run in, if not in the ready-made environments."""
 
     def __init__(self, dag: Dag, sdm: str) -> None:
-        self.dag, self.sdm = dag, sdm
-        self.folder = (dag.layout.study.parent / f".preflight-{uuid.uuid4().hex[:8]}").absolute()
-        self.token = uuid.uuid4().hex
+        self.dag, self.sdm, self.token = dag, sdm, uuid.uuid4().hex
+        self.folder = (dag.layout.study.parent / f".preflight-{self.token[:8]}").absolute()
         write_text(self.folder / TOKEN, "an older version")
         write_text(self.folder / TOKEN, self.token)
 

@@ -15,10 +15,8 @@ from bayling_study.dag.rules import Dag
 
 @dataclass(frozen=True)
 class Expected:
-    """What a node's answers are compared with.
-
-    The token was written to the shared folder just before, in which ``need`` bytes must be free.
-    """
+    """What a node's answers are compared with: the token was written just before to the shared
+    folder, in which ``need`` bytes must be free."""
 
     token: str
     need: int
@@ -54,8 +52,7 @@ def environment(facts: dict[str, Any], sdm: str) -> Outcome:
     """Tells of the packages that were imported, and by which interpreter."""
     check, python = f"{facts['node']}: environment", facts["python"]
     broken = "; ".join(f"{name}: {why}" for name, why in facts["broken"].items())
-    if sdm:
-        # It runs Snakemake in the job, which needs none of these packages.
+    if sdm:  # in the job it runs Snakemake, which needs none of these packages
         found = f"fails to import {broken}" if broken else "imports all packages"
         found = f"{python} was probed and {found}; rules run with --sdm {sdm}, not checked"
         fix = f"try it with one small job: snakemake --sdm {sdm} results/STUDY/prompts/SUITE.jsonl"

@@ -60,14 +60,13 @@ def rehearsal(study: StudyConfig) -> Iterator[Outcome]:
 def gates(missing: Sequence[SourceRow]) -> Iterator[Outcome]:
     """Tells of the gated sources still to be fetched: their terms, and whether a token is set."""
     gated = ", ".join(f"{row.id} ({page(row)}, {row.licence})" for row in missing if row.gated)
+    found = f"a token is set; whether its account has accepted the terms shows then: {gated}"
     try:
         check_gates(missing)
+        if gated:
+            yield note("gated sources", found, "accept them on the page of each on the hub")
     except StudyError as error:
         yield failed("gated sources", error.what, error.fix or "")
-    else:
-        if gated:
-            found = "a token is set; whether its account has accepted the terms shows then: "
-            yield note("gated sources", found + gated, "accept them on the page of each on the hub")
 
 
 def addresses(dag: Dag) -> list[str]:
@@ -119,11 +118,10 @@ def tracking(dag: Dag) -> Outcome:
     uri = dag.tracking_uri()
     if not uri.startswith(("http://", "https://")):
         return ok("tracking", "a file of the study")
-    host = urlsplit(uri).hostname
     if reachable(uri):
-        return ok("tracking", f"{host} answers")
+        return ok("tracking", f"{urlsplit(uri).hostname} answers")
     fix = "tracking.uri; leave it out for a file of the study and send it later (make track)"
-    return failed("tracking", f"{host} does not answer", fix)
+    return failed("tracking", f"{urlsplit(uri).hostname} does not answer", fix)
 
 
 def hidden(dag: Dag) -> Iterator[Outcome]:

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,8 +36,7 @@ COMMAND_LINE = cli.command(
 def main() -> None:
     """Writes what is found."""
     options = COMMAND_LINE.parse_args()
-    token = options.folder / TOKEN
-    node = os.environ.get("SLURMD_NODENAME") or platform.node()
+    token, node = options.folder / TOKEN, os.environ.get("SLURMD_NODENAME") or platform.node()
     facts = {
         "node": node,
         "token": token.read_text() if token.is_file() else "",
@@ -78,22 +78,17 @@ def comet(python: str) -> str:
 def has_route() -> bool:
     """Tells whether this node knows a way to the world; sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # an address that RFC 5737 keeps free for examples
-        except OSError:
-            return False
-    return True
+        # an address that RFC 5737 keeps free for examples
+        return probe.connect_ex(("192.0.2.1", 9)) == 0
 
 
 def reachable(url: str) -> bool:
     """Tells whether a TCP connection to an address can be made."""
     parts: Any = urlsplit(url)
     port = parts.port or (80 if parts.scheme == "http" else 443)
-    try:
-        with socket.create_connection((parts.hostname, port), CONNECT_SECONDS):
-            return True
-    except OSError:
-        return False
+    with suppress(OSError), socket.create_connection((parts.hostname, port), CONNECT_SECONDS):
+        return True
+    return False
 
 
 if __name__ == "__main__":

@@ -27,8 +27,6 @@ for name in sys.argv[1:]:
 print("end", flush=True)
 """
 """Run by an interpreter of its own: a library made for another processor kills who loads it."""
-C_SOURCE = "#include <Python.h>\n"
-CXX_SOURCE = "#include <vector>\n"
 
 
 def packages(config: StudyConfig) -> list[str]:
@@ -51,10 +49,8 @@ def _tunings(config: StudyConfig) -> list[TuningSection]:
 
 
 def broken_imports(names: Sequence[str], seconds: float = IMPORT_SECONDS) -> dict[str, str]:
-    """Imports packages in a process of this interpreter, all within so many seconds.
-
-    Returns the reason by package that cannot be imported.
-    """
+    """Imports packages in a process of this interpreter, all within so many seconds; returns the
+    reason by package that cannot be imported."""
     command = [sys.executable, "-c", IMPORTS, *names]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
@@ -76,8 +72,8 @@ def compiler_faults(environment: Mapping[str, str] = os.environ) -> list[str]:
     include = f"-I{sysconfig.get_paths()['include']}"
     c = environment.get("CC") or next(filter(shutil.which, ("gcc", "clang")), "")
     cxx = environment.get("CXX") or next(filter(shutil.which, ("c++", "g++")), "")
-    found = _fault("C", [c, "-x", "c", include], C_SOURCE)
-    return list(filter(None, (found, _fault("C++", [cxx, "-x", "c++"], CXX_SOURCE))))
+    found = _fault("C", [c, "-x", "c", include], "#include <Python.h>\n")
+    return [*filter(None, (found, _fault("C++", [cxx, "-x", "c++"], "#include <vector>\n")))]
 
 
 def _fault(language: str, command: list[str], source: str) -> str:

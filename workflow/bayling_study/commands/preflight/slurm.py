@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bayling_study.commands.preflight.outcome import Outcome, failed, ok
+from bayling_study.core.records import grouped
 from bayling_study.dag.profiles import ResourceRequest
 
 COMMAND_SECONDS = 60
@@ -69,10 +70,9 @@ def options(request: ResourceRequest) -> list[str]:
     """Returns sbatch's options for a request; GPUs are asked for as the plugin does."""
     found = [f"--nodes={request.nodes}", f"--ntasks={request.nodes}", "--ntasks-per-node=1"]
     found.append(f"--cpus-per-task={request.cores}")
-    found += [f"--partition={request.partition}"] if request.partition else []
-    found += [f"--account={request.account}"] if request.account else []
-    found += [f"--mem={request.mem_mb}"] if request.mem_mb else []
-    found += [f"--time={request.minutes}"] if request.minutes else []
+    more: dict[str, str | int] = {"partition": request.partition, "account": request.account}
+    more |= {"mem": request.mem_mb, "time": request.minutes}
+    found += [f"--{name}={value}" for name, value in more.items() if value]
     kind = f"{request.gpu_type}:" if request.gpu_type else ""
     gres = f"--gres=gpu:{kind}{request.gpus // request.nodes}"
     cards = gres if request.per_node else f"--gpus={kind}{request.gpus}"
@@ -88,10 +88,8 @@ def describe(request: ResourceRequest) -> str:
 
 
 def run_probe(request: ResourceRequest, arguments: list[str], minutes: float) -> Outcome | None:
-    """Runs the probe in a job of its own: same partition and GPUs, ten minutes, little memory.
-
-    Returns what went wrong; nothing if it ran.
-    """
+    """Runs the probe in a job of its own, with the same partition and GPUs but ten minutes and
+    little memory; returns what went wrong, nothing if it ran."""
     cores = min(request.cores, 2)
     small = replace(request, mem_mb=PROBE_MEM_MB, minutes=PROBE_MINUTES, cores=cores)
     probe = [sys.executable, "-m", "bayling_study.commands.preflight.probe", *arguments]
@@ -106,7 +104,5 @@ def run_probe(request: ResourceRequest, arguments: list[str], minutes: float) ->
 
 def probes(requests: dict[ResourceRequest, list[str]]) -> Iterator[tuple[ResourceRequest, str]]:
     """Yields the request to probe each partition with: the one with most GPUs and nodes."""
-    partitions = dict.fromkeys(request.partition for request in requests)
-    for number, partition in enumerate(partitions):
-        those = (request for request in requests if request.partition == partition)
+    for number, those in enumerate(grouped(requests, lambda one: one.partition).values()):
         yield max(those, key=lambda request: (request.nodes, request.gpus)), f"probe{number}"

@@ -44,10 +44,8 @@ def peak(planned: Sequence[Need], folder: Path) -> int:
 
 
 def quotas(folder: Path) -> list[Quota]:
-    """Asks the quota programs that are here about the disk of a folder.
-
-    A program that is not here, or knows no quota of that disk, adds nothing.
-    """
+    """Asks the quota programs about the disk of a folder; one that is not here, or knows no quota
+    of that disk, adds nothing."""
     place = existing(folder)
     mount = next(one for one in (place, *place.parents) if one.is_mount())
     own = ("quota", "-s", "-w", "-f", str(mount))

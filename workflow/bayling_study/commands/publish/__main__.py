@@ -51,12 +51,8 @@ def main() -> None:
 
 
 def gather(layout: Layout, system: str, repo: str, base: str | None) -> Path:
-    """Fills ``results/STUDY/publish/SYSTEM`` with links to the checkpoint's files and its card.
-
-    Raises:
-        StudyError: the system is not tuned, is not there, or may only be passed on as a
-            difference; a name is none that a hub takes.
-    """
+    """Fills ``results/STUDY/publish/SYSTEM`` with links to the checkpoint's files and its card
+    (``StudyError``: not tuned, not there, passed on as a difference alone, or a wrong name)."""
     from bayling_study.commands.publish.card import model_card
 
     _check_names({"REPO": repo} | ({"BASE": base} if base else {}))
@@ -93,11 +89,8 @@ def _check_names(names: Mapping[str, str]) -> None:
 
 
 def upload(folder: Path, repo: str) -> str:
-    """Lets the hub check the card, then uploads the folder; returns the commit's address.
-
-    Raises:
-        StudyError: there is no token, the hub refuses the card or the files, or is not reached.
-    """
+    """Lets the hub check the card, then uploads the folder; returns the commit's address
+    (``StudyError``: no token, the hub refuses the card or the files, or is not reached)."""
     from huggingface_hub import HfApi, ModelCard
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 

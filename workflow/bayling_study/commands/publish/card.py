@@ -24,13 +24,8 @@ MOST = 40
 
 
 def model_card(layout: Layout, system: str, repo: str, base: str | None) -> ModelCard:
-    """Returns the card of a tuned system as it will stand in the repository ``repo``.
-
-    ``base`` is the foundation's name on the hub, where its source does not tell it.
-
-    Raises:
-        StudyError: a score file, the verdict or the training's card cannot be read.
-    """
+    """Returns the card of a tuned system as it will stand in the repository ``repo``, with the name
+    ``base`` where the foundation's source tells none (``StudyError``: a file cannot be read)."""
     scores = shown_scores(layout, system)
     source = layout.row(layout.system(layout.base(system), FoundationSystem).source)
     used = [layout.row(name) for name in layout.corpus_sources()]
@@ -40,7 +35,7 @@ def model_card(layout: Layout, system: str, repo: str, base: str | None) -> Mode
         model_name=repo.rpartition("/")[2],
         base_model=base or hub_base,
         datasets=[r.places[0].removeprefix("datasets/") for r in used if r.kind == "hub"] or None,
-        metrics=sorted({_hub_metric(score) for score in scores}) or None,
+        metrics=sorted({HUB_METRICS.get(s.metric, s.metric) for s in scores}) or None,
         language=sorted({code for score in scores for code in _languages(score.item)}) or None,
         library_name="transformers",
         pipeline_tag="text-generation",
@@ -81,10 +76,6 @@ def _languages(item: str) -> Sequence[str]:
     return item.split("-") if re.fullmatch("[a-z]{2,3}-[a-z]{2,3}", item) else ()
 
 
-def _hub_metric(score: Score) -> str:
-    return HUB_METRICS.get(score.metric, score.metric)
-
-
 def _result(score: Score) -> EvalResult:
     """Returns a score as an entry of ``model-index``."""
     return EvalResult(
@@ -92,7 +83,7 @@ def _result(score: Score) -> EvalResult:
         dataset_type=score.suite,
         dataset_name=f"{score.suite} {score.item}",
         dataset_config=score.item,
-        metric_type=_hub_metric(score),
+        metric_type=HUB_METRICS.get(score.metric, score.metric),
         metric_name=score.metric,
         metric_value=round(score.value, 4),
         metric_args={"signature": score.signature, "n": score.n},

@@ -1,8 +1,7 @@
 """People rank the systems: a blind sheet out, the filled sheets back in.
 
 The paper's human evaluation had English-major annotators rank five systems on three abilities
-(translation, instruction following, multi-turn interaction). ``sheet`` writes such a sheet for any
-systems and suite of conversations, with the systems in another order in every row and nothing that
-tells which is which; the key is a file of its own. ``filled`` reads sheets that came back,
-``results`` turns them into shares of first places, mean ranks and agreement.
+(translation, instruction following, multi-turn interaction). ``sheet`` writes such a sheet, with
+the systems in another order in every row and the key in a file of its own; ``filled`` reads those
+that came back, ``results`` makes shares of first places, mean ranks and agreement of them.
 """

@@ -22,48 +22,35 @@ from bayling_study.core.records import Score, read_hypotheses, read_prompts
 SEED = 20230619
 """The default study seed."""
 
-COMMAND_LINE = cli.command(
-    __name__,
-    action=cli.Actions(
-        export=(
-            "write a sheet to fill",
-            {
-                "study": cli.STUDY,
-                "suite": cli.option("suite of conversations", default="interactive"),
-                "systems": cli.option("names of the systems to rank", required=True, nargs="+"),
-                "items": cli.number("conversations to rank", default=60),
-                "seed": cli.option("of the draw", type=int, default=SEED),
-                "out": cli.path("folder to write"),
-            },
-        ),
-        analyse=(
-            "read filled sheets",
-            {
-                "key": cli.path("key.json of the export"),
-                "sheets": cli.path("one per annotator", nargs="+"),
-                "study": cli.path("results folder that gets the scores", required=False),
-                "seed": cli.option("of the resampling", type=int, default=SEED),
-            },
-        ),
-    ),
+EXPORT = {
+    "study": cli.STUDY,
+    "suite": cli.option("suite of conversations", default="interactive"),
+    "systems": cli.option("names of the systems to rank", required=True, nargs="+"),
+    "items": cli.number("conversations to rank", default=60),
+    "seed": cli.option("of the draw", type=int, default=SEED),
+    "out": cli.path("folder to write"),
+}
+ANALYSE = {
+    "key": cli.path("key.json of the export"),
+    "sheets": cli.path("one per annotator", nargs="+"),
+    "study": cli.path("results folder that gets the scores", required=False),
+    "seed": cli.option("of the resampling", type=int, default=SEED),
+}
+ACTIONS = cli.Actions(
+    export=("write a sheet to fill", EXPORT), analyse=("read filled sheets", ANALYSE)
 )
+COMMAND_LINE = cli.command(__name__, action=ACTIONS)
 
 
 def main() -> None:
     """Exports or analyses."""
     options = COMMAND_LINE.parse_args()
-    if options.action == "export":
-        export_sheet(options)
-    else:
-        analyse_sheets(options)
+    (export_sheet if options.action == "export" else analyse_sheets)(options)
 
 
 def export_sheet(options: argparse.Namespace) -> None:
-    """Writes sheet, instructions and key.
-
-    Raises:
-        StudyError: the study lacks the suite or a system, or a sheet is there already.
-    """
+    """Writes sheet, instructions and key (``StudyError`` if the study lacks the suite or a system,
+    or a sheet is there already)."""
     if (options.out / "key.json").exists():
         what = "there is a sheet already, and its key would be lost"
         raise StudyError(what, where=options.out, fix="--out NEW")
@@ -78,11 +65,8 @@ def export_sheet(options: argparse.Namespace) -> None:
 
 
 def analyse_sheets(options: argparse.Namespace) -> None:
-    """Prints shares, mean ranks and agreement; with a study, writes them to its scores.
-
-    Raises:
-        StudyError: a sheet has a mistake; names its row and column.
-    """
+    """Prints shares, mean ranks and agreement; with a study, writes them to its scores
+    (``StudyError`` if a sheet has a mistake: names its row and column)."""
     key = Key.read(options.key)
     sheets = [read_sheet(path, key) for path in options.sheets]
     found = scores(sheets, key, options.seed)
@@ -93,18 +77,13 @@ def analyse_sheets(options: argparse.Namespace) -> None:
 
 
 def _print_ability(rows: list[Score]) -> None:
-    first = rows[0]
-    print(f"{first.item}: {first.n} conversations, {first.note}")
-    firsts = sorted(
-        (row for row in rows if row.metric == "first-place-share"), key=lambda row: -row.value
-    )
+    print(f"{rows[0].item}: {rows[0].n} conversations, {rows[0].note}")
     ranks = {row.system: row for row in rows if row.metric == "mean-rank"}
-    for row in firsts:
+    shares = (row for row in rows if row.metric == "first-place-share")
+    for row in sorted(shares, key=lambda row: -row.value):
         rank = ranks[row.system]
-        print(
-            f"  {row.system:20} first {row.value:5.1f} % [{row.low:.1f}, {row.high:.1f}]"
-            f"   mean rank {rank.value:.2f} [{rank.low:.2f}, {rank.high:.2f}]"
-        )
+        first = f"{row.system:20} first {row.value:5.1f} % [{row.low:.1f}, {row.high:.1f}]"
+        print(f"  {first}   mean rank {rank.value:.2f} [{rank.low:.2f}, {rank.high:.2f}]")
 
 
 if __name__ == "__main__":

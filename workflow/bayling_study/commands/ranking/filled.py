@@ -35,15 +35,11 @@ Ranks = dict[str, dict[str, dict[str, int]]]
 
 
 def read_sheet(path: Path, key: Key) -> Ranks:
-    """Reads one annotator's sheet.
-
-    Raises:
-        StudyError: a column, a row or a rank is missing, repeated or impossible.
-    """
+    """Reads one annotator's sheet (``StudyError`` if a column, a row or a rank is missing, repeated
+    or impossible)."""
     rows = _rows(path)
-    wanted = ["item", *rank_columns(len(key.systems))]
     header = rows[0] if rows else []
-    for column in wanted:
+    for column in ["item", *rank_columns(len(key.systems))]:
         if header.count(column) != 1:
             what = f"the column {column} is there {header.count(column)} times"
             fix = "the header row of sheet.csv, unchanged"

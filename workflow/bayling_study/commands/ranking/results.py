@@ -23,9 +23,9 @@ METHOD = f"percentile bootstrap over rows, {SAMPLES} samples, {100 * CONFIDENCE:
 def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
     """Returns shares of first places (in percent), mean ranks and agreement.
 
-    Rows are resampled with all their annotators, for ranks of one row are not
-    independent. Systems that share the first place share its credit; systems
-    that share a rank have the mean of the places that they take.
+    Rows are resampled with all their annotators, for ranks of one row are not independent. Systems
+    that share the first place share its credit; systems that share a rank have the mean of the
+    places that they take.
     """
     found: list[Score] = []
     signature = f"ranking|systems:{len(key.systems)}|ties:shared|version:1"
@@ -35,21 +35,17 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
         rows = table.shape[1]
         weights = bootstrap_weights(rows, SAMPLES, derive_seed(seed, "ranking", ability)) / rows
         note = f"{len(annotators)} annotator(s)"
-        agreed = f"; {_agreement(table)}" if len(annotators) > 1 else ""
+        note += f"; {_agreement(table)}" if len(annotators) > 1 else ""
         best = table == table.min(axis=-1, keepdims=True)
         firsts = 100.0 * best / best.sum(axis=-1, keepdims=True)
         for metric, values in (("first-place-share", firsts), ("mean-rank", table)):
             per_row = values.mean(axis=0)  # (rows, systems)
-            resamples = weights @ per_row
-            low, high = np.percentile(resamples, BOUNDS, axis=0)
+            low, high = np.percentile(weights @ per_row, BOUNDS, axis=0)
             for column, system in enumerate(key.systems):
                 name = (key.suite, ability.replace("_", "-"), system, metric)
                 value = float(per_row[:, column].mean())
-                score = Score(
-                    *name, value, float(low[column]), float(high[column]), rows,
-                    signature, METHOD, note + agreed,
-                )  # fmt: skip
-                found.append(score)
+                bounds = float(low[column]), float(high[column])
+                found.append(Score(*name, value, *bounds, rows, signature, METHOD, note))
     return found
 
 

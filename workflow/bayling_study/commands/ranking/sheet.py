@@ -35,10 +35,8 @@ Fill every rank column, change nothing else, and save as CSV.
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A conversation, the systems in the order of the answer columns, and each one's answers.
-
-    ``ranks`` are those that are known already, in the order of ``rank_columns``.
-    """
+    """A conversation, the systems in the order of the answer columns, each one's answers, and the
+    ranks that are known already, in the order of ``rank_columns``."""
 
     prompt: Prompt
     order: list[str]
@@ -52,13 +50,8 @@ def draw_rows(
     count: int,
     seed: int,
 ) -> list[SheetRow]:
-    """Draws conversations of two or more turns, evenly over the suite's items, and hides names.
-
-    ``answers`` are by system and prompt id; the seed decides conversations and orders.
-
-    Raises:
-        StudyError: fewer than two systems, or too few conversations.
-    """
+    """Draws conversations of two or more turns that all systems answered, evenly over the suite's
+    items, and hides names (``StudyError``: fewer than two systems, or too few conversations)."""
     if len(answers) < 2:
         raise StudyError("one system alone cannot be ranked", where="--systems", fix="two or more")
     every = answers.values()
@@ -71,13 +64,13 @@ def draw_rows(
     for item, group in groups.items():
         generator(seed, "ranking", item).shuffle(group)
     in_turn = [prompt for row in zip_longest(*groups.values()) for prompt in row if prompt]
-    return [_row(prompt, answers, seed) for prompt in in_turn[:count]]
-
-
-def _row(prompt: Prompt, answers: Mapping[str, Mapping[str, Hypothesis]], seed: int) -> SheetRow:
-    order = list(answers)
-    generator(seed, "ranking", "order", prompt.id).shuffle(order)
-    return SheetRow(prompt, order, [answers[system][prompt.id].turns for system in order])
+    drawn = []
+    for prompt in in_turn[:count]:
+        order = list(answers)
+        generator(seed, "ranking", "order", prompt.id).shuffle(order)
+        turns = [answers[system][prompt.id].turns for system in order]
+        drawn.append(SheetRow(prompt, order, turns))
+    return drawn
 
 
 def rank_columns(systems: int) -> list[str]:
@@ -86,27 +79,21 @@ def rank_columns(systems: int) -> list[str]:
 
 
 def write_sheet(folder: Path, rows: Sequence[SheetRow], about: Mapping[str, object]) -> None:
-    """Writes ``sheet.csv``, ``INSTRUCTIONS.txt`` and ``key.json``.
-
-    The sheet starts with a byte order mark, by which spreadsheet programs know UTF-8. ``about``
-    is what the key says besides the orders (study, suite, seed).
-    """
+    """Writes ``sheet.csv`` (with a byte order mark, by which spreadsheet programs know UTF-8),
+    ``INSTRUCTIONS.txt`` and ``key.json``, which says ``about`` besides the orders."""
     systems = len(rows[0].order)
-    columns = [*FIRST_COLUMNS, *(f"answer_{n}" for n in range(1, systems + 1))]
+    ranks = rank_columns(systems)
+    empty = [""] * len(ranks)
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow([*columns, *rank_columns(systems)])
-    empty = [""] * len(rank_columns(systems))
+    writer.writerow([*FIRST_COLUMNS, *(f"answer_{n}" for n in range(1, systems + 1)), *ranks])
     for number, row in enumerate(rows, start=1):
         cells = [str(number), _numbered(row.prompt.turns), *map(_numbered, row.answers)]
         writer.writerow([*map(defused, cells), *(row.ranks or empty)])
     write_text(folder / "sheet.csv", "\ufeff" + stream.getvalue())
-    instructions = INSTRUCTIONS.format(items=len(rows), systems=systems)
-    write_text(folder / "INSTRUCTIONS.txt", instructions)
-    orders = {
-        str(number): {"prompt": row.prompt.id, "order": row.order}
-        for number, row in enumerate(rows, start=1)
-    }
+    write_text(folder / "INSTRUCTIONS.txt", INSTRUCTIONS.format(items=len(rows), systems=systems))
+    numbered = enumerate(rows, start=1)
+    orders = {str(n): {"prompt": row.prompt.id, "order": row.order} for n, row in numbered}
     write_json(folder / "key.json", {"schema": 1, **about, "rows": orders})
 
 

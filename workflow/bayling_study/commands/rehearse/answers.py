@@ -8,6 +8,7 @@ from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8Syst
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.templates.choice import template_of
+from bayling_study.shared.templates.encoding import declared_ends
 
 TALK = [{"role": "user", "content": "Good morning.\n早上好。"}]
 """What every model is asked here, to compare the tokens."""
@@ -28,15 +29,14 @@ def _model(left: Left, name: str) -> tuple[str, ...]:
     try:
         facts = compare(folder, template)
     except (StudyError, OSError, ValueError) as error:
-        said = str(error).splitlines()[0]
+        said = (str(error) or repr(error)).splitlines()[0]
         left.needs.append(f"system {name}: {said}")
         return (name, template, "not compared", "", "")
-    if facts[0] == "differ" and isinstance(
-        left.config.systems[name], FoundationSystem | DeltaSystem
-    ):
+    released = isinstance(left.config.systems[name], FoundationSystem | DeltaSystem)
+    if facts[0] == "differ" and released:
         facts = ("differ by design: the study asks in its own template", *facts[1:])
-    needs = [fact for fact in facts if fact.startswith(("differ", "lack", "too")) and
-             "by design" not in fact]  # fmt: skip
+    needs = [fact for fact in facts if fact.startswith(("differ", "lack", "too"))]
+    needs = [need for need in needs if "by design" not in need]
     left.needs += [f"system {name}, template {template}: {need}" for need in needs]
     return (name, template, *facts)
 
@@ -55,13 +55,9 @@ def compare(folder: Path, template: Any) -> tuple[str, str, str]:
         options = {"add_generation_prompt": True, "return_dict": False}
         own = list(tokenizer.apply_chat_template(TALK, **options))
         dated = templates.pinned_date(tokenizer, template)
-        same = (
-            "equal" if own == ids else "differ by design: its day is pinned" if dated else "differ"
-        )
-    stops = {*templates.stop_ids(tokenizer, template)}
-    path = folder / "generation_config.json"
-    ends = read_json(path).get("eos_token_id") if path.is_file() else None
-    more = {*(ends if isinstance(ends, list) else [ends])} - {None} - stops
+        differ = "differ by design: its day is pinned" if dated else "differ"
+        same = "equal" if own == ids else differ
+    more = {*declared_ends(tokenizer)} - {*templates.stop_ids(tokenizer, template)}
     words = ", ".join(map(str, tokenizer.convert_ids_to_tokens(sorted(more))))
     size = read_json(folder / "config.json")["vocab_size"]
     fits = f"{len(tokenizer):,} of {size:,}" if max(ids) < size else f"too small: {size:,}"
@@ -78,11 +74,8 @@ def suites(left: Left) -> Table:
             left.needs.append(f"suite {suite}: it has no prompts")
         rows += [_suite(left, suite, name, prompts) for name in left.layout.evaluated()]
     header = ("suite", "system", "prompts", "answers", "empty", "cut off", "scores", "unreadable")
-    note = (
-        "Unreadable: the largest share of an item's answers in which the scorer found no choice; "
-        "of random weights it is high by nature."
-    )
-    return Table("Suites", header, rows, note)
+    note = "Unreadable: the largest share of an item's answers in which the scorer found no choice;"
+    return Table("Suites", header, rows, f"{note} of random weights it is high by nature.")
 
 
 def _suite(left: Left, suite: str, system: str, prompts: int) -> tuple[str, ...]:
@@ -95,9 +88,9 @@ def _suite(left: Left, suite: str, system: str, prompts: int) -> tuple[str, ...]
     if count and not scored and left.finished("scoring", system):
         left.needs.append(f"suite {suite}: no score of the {count:,} answers of {system}")
     unread = [value for key, value in scored.items() if ".unparseable" in key]
-    counts = (f"{prompts:,}", f"{count:,}", *(f"{int(answered.get(key, 0)):,}"
-              for key in ("empty", "truncated")), f"{len(scored):,}")  # fmt: skip
-    return (suite, system, *counts, f"{max(unread):.0f} %" if unread else "")
+    counts = prompts, count, *(int(answered.get(key, 0)) for key in ("empty", "truncated"))
+    numbers = [f"{number:,}" for number in (*counts, len(scored))]
+    return (suite, system, *numbers, f"{max(unread):.0f} %" if unread else "")
 
 
 def _own(left: Left, suite: str, stage: str, system: str) -> dict[str, float]:

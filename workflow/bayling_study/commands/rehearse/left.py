@@ -109,11 +109,10 @@ class Left:
 
     def _source(self, row: SourceRow) -> tuple[str, ...]:
         folder, access = self.layout.download(row.id), "gated" if row.gated else "open"
-        path = folder / "manifest.json"
-        receipt = read_json(path) if path.is_file() else None
-        if receipt is None:
+        if not self.layout.manifest(row.id).is_file():
             return (row.id, "missing", row.revision, row.licence, access, *[""] * 7)
-        cut, state = receipt.get("cut", {}), "there"
+        receipt, state = read_json(self.layout.manifest(row.id)), "there"
+        cut = receipt.get("cut", {})
         revision = str(receipt.get("revision", ""))
         if len(row.revision) == len(revision) == 40 and revision != row.revision:
             state = "moved"
@@ -136,32 +135,25 @@ class Left:
 
     def _readable(self, source: str, groups: list[Mapping[str, Any]]) -> str:
         """Tells whether the jobs that read a source ended; nobody reads licences and the like."""
-        root = self.layout.download(source)
-        readers = [job.record for job in self.jobs.values() if job.record["stage"] != "download"
-                   and any(root.resolve() in (one.path, *one.path.parents)
-                           for one in job.inputs())]  # fmt: skip
+        root = self.layout.download(source).resolve()
+        after = [job for job in self.jobs.values() if job.record["stage"] != "download"]
+        readers = [j for j in after if any(one.path.is_relative_to(root) for one in j.inputs())]
         if groups and not any(group["read"] for group in groups):
             return "no row"
         if not readers:
             return "not read"
-        return "yes" if all(one["state"] == "finished" for one in readers) else "no"
+        return "yes" if all(one.record["state"] == "finished" for one in readers) else "no"
 
     def unread_keys(self, study: StudyConfig) -> list[str]:
-        """Returns the keys set in a study's files that reached no job: dotted, in their order.
-
-        They are compared with the settings files that this run's jobs were given.
-        """
-        reached: set[str] = set()
-        for job in self.jobs.values():
-            given = job.settings()
-            if given is not None and given.path.is_file():
-                values = flatten(read_json(given.path)).items()
-                reached |= {key for key, value in values if value != STAND_IN}
+        """Returns the keys set in a study's files, dotted and in their order, that none of the
+        settings files has that this run's jobs were given."""
+        given = [flatten(job.given()) for job in self.jobs.values()]
+        reached = {key for values in given for key, value in values.items() if value != STAND_IN}
         known = [*OPERATIONAL, *WORKFLOW, *PLACES]
         patterns = [form for key in known for form in (key, f"{key}.*")]
         keys = flatten(study.model_dump(mode="json", exclude_unset=True))
-        return [key for key in keys if key not in reached
-                and not any(fnmatch(key, pattern) for pattern in patterns)]  # fmt: skip
+        unread = [key for key in keys if key not in reached]
+        return [key for key in unread if not any(fnmatch(key, form) for form in patterns)]
 
 
 def _first(metrics: Mapping[str, float], names: tuple[str, ...]) -> int:
@@ -180,7 +172,7 @@ def _count(value: float) -> str:
 
 def _reason(groups: list[Mapping[str, Any]], lead: str = "") -> str:
     """Returns the commonest reason for which rows were refused, with its number."""
-    reasons: Counter[str] = Counter()
+    reasons = Counter[str]()
     for group in groups:
         reasons.update(group["rejected"])
     return "".join(f"{lead}{what} ({count:,})" for what, count in reasons.most_common(1))

@@ -51,9 +51,7 @@ ON_CORES: dict[str, Any] = {
 
 def overlay(study: StudyConfig, gpu: bool) -> dict[str, Any]:
     """Returns what is laid over a study to rehearse it, on cores alone if there is no ``gpu``.
-
-    Sources that the study has fetched already are read where they are.
-    """
+    Sources that the study has fetched are read where they are."""
     values, changed = study.study, dict[str, Any]()
     whole = study.model_dump(mode="json")
     for key, value in flatten(whole).items():
@@ -94,17 +92,11 @@ def fetched(study: StudyConfig) -> dict[str, str]:
 
 
 def rehearsed(study: StudyConfig) -> str:
-    """Returns the hash by which a rehearsal knows the configuration that it is one of.
-
-    It is of all that decides what is computed: not of places, titles and the network.
-    """
+    """Returns the hash by which a rehearsal knows the configuration that it is one of: of all that
+    decides what is computed, not of places, titles and the network."""
     left_out: dict[str, Any] = dict.fromkeys(("rehearsal", "download", "environments"), True)
-    left_out |= {
-        "tracking": True,
-        "study": dict.fromkeys(("name", "title", "results", "resources"), True),
-    }
-    values = study.model_dump(mode="json", exclude=left_out)
-    return sha256_json(values)[:HASH_DIGITS]
+    left_out |= {"tracking": True, "study": {"name", "title", "results", "resources"}}
+    return sha256_json(study.model_dump(mode="json", exclude=left_out))[:HASH_DIGITS]
 
 
 def overlay_path(study: StudyConfig) -> Path:
@@ -113,11 +105,8 @@ def overlay_path(study: StudyConfig) -> Path:
 
 
 def write_profile(profile: Profile, folder: Path) -> None:
-    """Writes a profile that asks for what another one does, but for minutes of time alone.
-
-    Raises:
-        StudyError: its ``set-resources`` are a list.
-    """
+    """Writes a profile that asks for what another one does, but for minutes of time alone
+    (``StudyError`` if its ``set-resources`` are a list)."""
     asked = profile.values.get("set-resources", {})
     if not isinstance(asked, Mapping):
         fix = "set-resources: {tuning: {gpu: 8, runtime: 480}, …}"

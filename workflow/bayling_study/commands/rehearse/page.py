@@ -22,32 +22,20 @@ PASSED = "every stage ran to the report; nothing needs you"
 
 
 def write_page(study: StudyConfig, rehearsal: StudyConfig, overlay: Path) -> str:
-    """Writes ``rehearsal.html`` and ``rehearsal.txt`` beside a rehearsal's report.
-
-    Args:
-        study: the configuration that was rehearsed.
-        rehearsal: what ran in its place.
-        overlay: the file with what the two differ in.
-
-    Returns:
-        The text, which says the same.
-    """
+    """Writes ``rehearsal.html`` and ``rehearsal.txt`` beside the report of ``rehearsal``, which ran
+    in the place of ``study``; ``overlay`` holds what they differ in. Returns the text."""
     left = Left(rehearsal)
     tables = [left.stages(), left.sources(), models(left), suites(left), costs(study, left)]
-    unread = left.unread_keys(study)
     if left.finished("report", "report"):  # else what did not run reads nothing
+        unread = left.unread_keys(study)
         left.needs += [f"configuration: {key} reaches no job" for key in unread]
-    values: dict[str, Any] = {
-        "name": f"{study.study.title} ({study.study.name})",
-        "verdict": verdict(left),
-        "needs": left.needs,
-        "tables": tables,
-        "overlay": overlay.read_text(encoding="utf-8"),
-    }
+    name, laid_over = f"{study.study.title} ({study.study.name})", overlay.read_text("utf-8")
+    values: dict[str, Any] = {"needs": left.needs, "tables": tables, "verdict": verdict(left)}
+    values |= {"name": name, "overlay": laid_over}
     folder = Path(__file__).parent
     pages = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
     write_text(left.layout.study / "rehearsal.html", pages.get_template("page.html").render(values))
-    text = as_text(values["name"], values["verdict"], left.needs, tables, values["overlay"])
+    text = as_text(**values)
     write_text(left.layout.study / "rehearsal.txt", text)
     return text
 
@@ -62,10 +50,10 @@ def verdict(left: Left) -> str:
     return f"{ran}; {needs} thing{'s' * (needs != 1)} need{'s' * (needs == 1)} you"
 
 
-def as_text(name: str, line: str, needs: list[str], tables: list[Table], overlay: str) -> str:
+def as_text(name: str, verdict: str, needs: list[str], tables: list[Table], overlay: str) -> str:
     """Returns the page for a terminal."""
     listed = [fill(need, WIDTH, initial_indent="- ", subsequent_indent="  ") for need in needs]
-    parts = [f"Rehearsal of {name}\n{line}\n"]
+    parts = [f"Rehearsal of {name}\n{verdict}\n"]
     parts += ["\n".join(["What needs you", *listed, ""])] if needs else []
     parts += [table(one.title, one.header, one.rows) + f"  {one.note}\n" for one in tables]
     return "\n".join([*parts, f"Overlay\n{overlay}"])

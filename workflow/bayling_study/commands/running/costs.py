@@ -8,7 +8,6 @@ ends in a run corrects every number; see ``estimate``.
 """
 
 import csv
-import os
 import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from bayling_study.core.files import read_json
 from bayling_study.dag.rules import Dag
 from bayling_study.dag.shapes import foundation_model, foundation_of
 from bayling_study.shared.sizing.shape import PUBLISHED
+from bayling_study.shared.tracking.host import usable_cores
 
 with open(Path(__file__).with_suffix(".tsv"), encoding="utf-8", newline="") as stream:
     TABLE = {row["rule"]: row for row in csv.DictReader(stream, dialect="excel-tab")}
@@ -103,7 +103,7 @@ class Costs:
 
 def _before(records: Iterable[Path]) -> Iterator[tuple[tuple[str, str], tuple[float, float]]]:
     """Yields stage and name, seconds and work of finished jobs of this machine."""
-    here = platform.node(), len(os.sched_getaffinity(0))
+    here = platform.node(), usable_cores()
     for path in records:
         try:
             record = read_json(path)

@@ -1,8 +1,8 @@
 """How long the rest of a run takes: what is expected of its jobs, corrected by those that ended.
 
 Jobs that are left are dealt out to the cores, the longest first, as the rules' priorities have
-Snakemake do where it matters. A job is expected to take what
-``costs`` says, times how much longer than that finished jobs took: of its rule, else of its kind.
+Snakemake do where it matters. A job is expected to take what ``costs`` says, times how much longer
+than that finished jobs took: of its rule, else of its kind.
 """
 
 import heapq
@@ -69,10 +69,8 @@ class Estimate:
             self.waiting[job.rule] += 1
 
     def left(self, now: float, told: Mapping[int, tuple[float, float]]) -> float | None:
-        """Returns the seconds until the last job ends; none where nobody can say.
-
-        ``told`` are the shares done and the seconds left of jobs that tell them themselves.
-        """
+        """Returns the seconds until the last job ends, none where nobody can say; some jobs told
+        the share that is done and the seconds left."""
         ends = [
             (self._rest(job, now - job.start, *told.get(number, (0.0, 0.0))), job.rule, job.threads)
             for number, job in self.running.items()
@@ -109,9 +107,7 @@ class Estimate:
         self, waiting: dict[str, list[float]], ends: list[tuple[float, str, float]]
     ) -> float:
         """Returns when the last job ends if each starts once what it needs and a core are there.
-
-        ``ends`` are running jobs: seconds left, rule, cores held. It and ``waiting`` are used up.
-        """
+        ``ends`` (seconds left, rule, cores held of running jobs) and ``waiting`` are used up."""
         heapq.heapify(ends)
         now = 0.0
         while waiting or ends:
@@ -133,6 +129,5 @@ class Estimate:
 
 def _ratio(jobs: Iterable[tuple[Running, float, float]], before: float) -> float:
     """Returns taken per expected seconds, of which some are taken to be as ``before``."""
-    pairs = [(expected, taken) for _, expected, taken in jobs]
-    taken = sum(pair[1] for pair in pairs) + before * INERTIA
-    return taken / (sum(pair[0] for pair in pairs) + INERTIA)
+    pairs = [(INERTIA, before * INERTIA), *((expected, taken) for _, expected, taken in jobs)]
+    return sum(taken for _, taken in pairs) / sum(expected for expected, _ in pairs)

@@ -31,10 +31,8 @@ QUIET_SECONDS = 600.0
 
 
 class LogHandler(LogHandlerBase):
-    """Writes to the terminal or into a pipe in place of Snakemake's own handler.
-
-    On a terminal the last line changes: what runs, for how long, how far it is.
-    """
+    """Writes to the terminal or into a pipe in place of Snakemake's own handler. On a terminal the
+    last line changes: what runs, for how long, how far it is."""
 
     writes_to_stream = True
     writes_to_file = has_filter = has_formatter = False

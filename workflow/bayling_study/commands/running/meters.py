@@ -15,10 +15,8 @@ TAIL = 1 << 20
 
 
 class Meter(NamedTuple):
-    """The meters of a log: what all have done of all that they count, in how many seconds.
-
-    ``left`` are the seconds that the last one still needed at ``time`` (Unix), as ``words`` say.
-    """
+    """The meters of a log: what all have done of all that they count, in how many seconds, and the
+    seconds that the last one still needed at ``time`` (Unix), as its ``words`` say."""
 
     done: int
     total: int

@@ -23,10 +23,8 @@ KEYS = ("system", "suite", "mixture", "source")
 
 
 class Run:
-    """What a run's messages say so far; may be asked from another thread.
-
-    Until the messages name the configuration and the jobs, nothing is estimated.
-    """
+    """What a run's messages say so far; may be asked from another thread. Nothing is estimated
+    before they name the configuration and the jobs."""
 
     def __init__(self) -> None:
         self.total = self.done = 0

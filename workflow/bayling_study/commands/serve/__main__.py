@@ -20,8 +20,7 @@ COMMAND_LINE = cli.command(
     model=MODEL,
     system=cli.option("names of systems of the study", nargs="+", default=[None]),
     template=cli.option(
-        "conversation template of a --checkpoint; default: the one its tokenizer carries",
-        choices=get_args(TemplateName),
+        "of a --checkpoint; default: the one its tokenizer carries", choices=get_args(TemplateName)
     ),
     port=PORT,
     cors=cli.option("let pages of other servers on this machine ask", action="store_true"),
@@ -32,12 +31,8 @@ def main() -> None:
     """Loads the models and answers until the process is ended."""
     options = COMMAND_LINE.parse_args()
     models = chosen(options, options.system)
-    names = [name for name, _ in models]
-    serve(
-        options.port,
-        lambda: application(loaded(models, options.template), options.cors),
-        greeting(f"http://{LOOPBACK}:{options.port}/v1", names),
-    )
+    told = greeting(f"http://{LOOPBACK}:{options.port}/v1", [name for name, _ in models])
+    serve(options.port, lambda: application(loaded(models, options.template), options.cors), told)
 
 
 def greeting(address: str, names: list[str]) -> str:

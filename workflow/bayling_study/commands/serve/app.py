@@ -34,10 +34,8 @@ class NotServedError(StudyError):
 def application(
     answerers: Answerers, cors: bool = False, more: Sequence[BaseRoute] = ()
 ) -> Starlette:
-    """Returns the server of some models.
-
-    With ``cors``, pages of other servers on this machine may ask, too. ``more`` are addresses
-    beside OpenAI's; a ``StudyError`` that one raises is told to the client.
+    """Returns the server of some models, which with ``cors`` pages of other servers on this machine
+    may ask, too. ``more`` are addresses beside OpenAI's; their ``StudyError`` goes to the client.
     """
 
     def entry(name: str) -> dict[str, Any]:
@@ -70,9 +68,8 @@ def posted(path: str, answer: Callable[[bytes], Response]) -> Route:
 def _served(answerers: Answerers, name: str) -> str:
     if name in answerers:
         return name
-    raise NotServedError(
-        f"the models served here are {', '.join(map(repr, answerers))}, not {name!r}"
-    )
+    served = ", ".join(map(repr, answerers))
+    raise NotServedError(f"the models served here are {served}, not {name!r}")
 
 
 def asked_for(answerers: Answerers, body: bytes) -> tuple[str, Question, ChatRequest]:
@@ -166,9 +163,7 @@ def serve(port: int, application: Callable[[], Starlette], greeting: str) -> Non
     with claimed(port) as listener:
         app = application()
         listener.listen()
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-        )
+        settings = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         with suppress(KeyboardInterrupt):  # the way to end it
             print(greeting, flush=True)
-            server.run(sockets=[listener])
+            uvicorn.Server(settings).run(sockets=[listener])

@@ -27,9 +27,7 @@ TRACKED = Path("runs") / "mlflow.json"
 COMMAND_LINE = cli.command(
     __name__,
     study_config=cli.STUDY_CONFIG,
-    watch=cli.number(
-        "seconds between two prints; without it, print once", 0, float, metavar="SECONDS"
-    ),
+    watch=cli.number("between two prints; else print once", 0, float, metavar="SECONDS"),
 )
 
 
@@ -54,9 +52,14 @@ def status(dag: Dag) -> list[str]:
     found = jobs(dag.layout.study, dag.layout.shared_records(), alive)
     coming = to_come(dag, found)
     lines = [f"{dag.config.study.title} ({name}), {time.strftime('%Y-%m-%d %H:%M:%S')}"]
-    tracked = (dag.layout.study / TRACKED).is_file()
-    lines += [_summary(found, coming, tracked), *troubles]
-    lines += _job_lines(found)
+    counts = Counter(job.state for job in found)
+    counts["finished"] += (dag.layout.study / TRACKED).is_file()
+    parts = [f"{counts[state]} {state}" for state in reversed(ORDER) if counts[state]]
+    parts.append(f"{len(coming)} to come")
+    lines += [f"{counts.total() + len(coming)} jobs: {', '.join(parts)}", *troubles]
+    for state in ORDER:
+        shown = [line for job in found if job.state == state for line in _lines_of(job)]
+        lines += [f"{state}:", *shown] if shown else []
     lines += [fill(f"to come: {', '.join(coming)}", WIDTH, subsequent_indent="  ")] * bool(coming)
     if queue:
         lines += ["queue:", *(_queue_line(job) for job in queue)]
@@ -72,21 +75,6 @@ def to_come(dag: Dag, found: list[StartedJob]) -> list[str]:
     jobs = ((rule, name) for rule, names in job_names(dag).items() for name in names)
     titles = ("/".join(record_of(rule, name)) for rule, name in jobs)
     return [title for title in titles if title not in started]
-
-
-def _summary(found: list[StartedJob], coming: list[str], tracked: bool) -> str:
-    counts = Counter(job.state for job in found)
-    counts["finished"] += tracked
-    parts = [f"{counts[state]} {state}" for state in reversed(ORDER) if counts[state]]
-    return f"{counts.total() + len(coming)} jobs: {', '.join([*parts, f'{len(coming)} to come'])}"
-
-
-def _job_lines(found: list[StartedJob]) -> list[str]:
-    lines = []
-    for state in ORDER:
-        shown = [line for job in found if job.state == state for line in _lines_of(job)]
-        lines += [f"{state}:", *shown] if shown else []
-    return lines
 
 
 def _lines_of(job: StartedJob) -> list[str]:

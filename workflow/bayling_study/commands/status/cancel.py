@@ -35,13 +35,12 @@ def main() -> None:
     if options.gone or executor == "local":
         print("no queue is asked")
     elif scheduler is None or (scheduler.mark and not profile.marks(scheduler.mark)):
-        raise StudyError(
-            f"jobs of a dead Snakemake may still run, and those of {executor} cannot be told "
-            f"from others{f' without {scheduler.mark} in default-resources' if scheduler else ''}",
-            where=options.profile,
-            fix=f"{LOOK.get(executor, 'look into the queue of your scheduler')}; when none of "
-            "this study is left: make resume … GONE=yes",
-        )
+        what = f"jobs of a dead Snakemake may still run, and those of {executor} cannot be told "
+        what += "from others"
+        what += f" without {scheduler.mark} in default-resources" if scheduler else ""
+        fix = LOOK.get(executor, "look into the queue of your scheduler")
+        fix += "; when none of this study is left: make resume … GONE=yes"
+        raise StudyError(what, where=options.profile, fix=fix)
     else:
         print(f"{cancel(options.study, scheduler)} jobs of {options.study} cancelled")
 

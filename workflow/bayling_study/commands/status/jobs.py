@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
@@ -14,11 +14,8 @@ process or its place in the queue is gone."""
 
 
 class StartedJob(NamedTuple):
-    """One job that has begun, ``STAGE/NAME``, in a state of ``ORDER``.
-
-    Start and end are Unix times; ``where`` is the host, and the scheduler's number of the job if
-    it has one; ``error`` is the first line of what a failed one said.
-    """
+    """One job that has begun, ``STAGE/NAME``, in a state of ``ORDER``: with Unix times, the host
+    and the scheduler's number of the job, if any, and the first line of what a failed one said."""
 
     title: str
     state: str
@@ -31,10 +28,8 @@ class StartedJob(NamedTuple):
 
 
 def jobs(study: Path, shared: Iterable[Path], alive: set[str] | None) -> list[StartedJob]:
-    """Returns the jobs of a study's results folder, and the shared ones, by their start.
-
-    ``alive`` are the numbers of its jobs in the scheduler's queue, or none if nobody knows.
-    """
+    """Returns the jobs of a study's results folder and the shared ones by their start; ``alive``
+    are the numbers of those in the scheduler's queue, or none if nobody knows."""
     files = [*study.glob("runs/*/*.json"), *(path for path in shared if path.is_file())]
     found = [job for path in files if (job := _read(path, alive)) is not None]
     return sorted(found, key=lambda job: job.start)
@@ -51,10 +46,13 @@ def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
     number = host.get("scheduler_job", "")
     # As the rules name it: of the job's name, or of the only job of its stage.
     place, stage, state = path.parents[2] / "logs", record["stage"], record["state"]
+    if state == "running":  # as far as one can know from here
+        gone = alive is not None and number not in alive if number else not is_alive(host)
+        state = "lost" if gone else state
     logs = (place / stage / f"{record['name']}.log", place / f"{stage}.log")
     return StartedJob(
         title=f"{record['stage']}/{record['name']}",
-        state="lost" if state == "running" and _is_lost(host, alive) else state,
+        state=state,
         start=record["start"],
         end=record.get("end"),
         where=f"{host.get('name', '?')}{f', job {number}' if number else ''}",
@@ -62,10 +60,3 @@ def _read(path: Path, alive: set[str] | None) -> StartedJob | None:
         log=next((log for log in logs if log.is_file()), None),
         record=path,
     )
-
-
-def _is_lost(host: dict[str, Any], alive: set[str] | None) -> bool:
-    """Tells whether a job that says it runs is gone, as far as one can know from here."""
-    if host.get("scheduler_job"):
-        return alive is not None and host["scheduler_job"] not in alive
-    return not is_alive(host)

@@ -12,14 +12,8 @@ import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bayling_study.commands.why.chain import (
-    SHOWN,
-    CheckedFile,
-    Link,
-    chain_of,
-    jobs_behind,
-    nearest_study,
-)
+from bayling_study.commands.why import chain
+from bayling_study.commands.why.chain import SHOWN, CheckedFile, Link
 from bayling_study.commands.why.runs import RunIds
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
@@ -47,10 +41,10 @@ def main() -> int:
         raise StudyError("name what to explain", fix="make why FILE=PATH, or make why RUN=ID")
     if file is None and arguments.study is None:
         raise StudyError("the study of a run is not known", fix="--study results/NAME")
-    study = arguments.study or nearest_study(file)
+    study = arguments.study or chain.nearest_study(file)
     jobs, runs = study_jobs(study), RunIds(study, arguments.uri)
-    start = jobs_behind(file, jobs) if file else [runs.job(run, jobs)]
-    links = chain_of(start, jobs, not arguments.no_verify)
+    start = chain.jobs_behind(file, jobs) if file else [runs.job(run, jobs)]
+    links = chain.chain_of(start, jobs, not arguments.no_verify)
     print(f"{file or 'run ' + run}, of {study.name}\n")
     for link in links:
         print("\n".join(render(link, runs)) + "\n")
@@ -72,10 +66,8 @@ def render(link: Link, runs: RunIds) -> list[str]:
     scheduled = record["host"].get("scheduler_job")
     facts += [f"scheduler job {scheduled}"] if scheduled else []
     lines = [f"[{link.number}] {link.job.title}", f"    {'; '.join(facts)}"]
-    lines.append(f"    MLflow run: {runs.of(record)}")
-    lines.append(f"    record: {link.job.file}")
-    if link.settings:
-        lines.append(f"    {_file('settings', link.settings)}")
+    lines += [f"    MLflow run: {runs.of(record)}", f"    record: {link.job.file}"]
+    lines += [f"    {_file('settings', link.settings)}"] if link.settings else []
     lines += [f"    {note}" for note in link.notes]
     command = shlex.join(record["command"])
     lines += textwrap.wrap(
@@ -96,13 +88,10 @@ def _file(name: str, checked: CheckedFile) -> str:
 
 def mismatches(link: Link) -> list[str]:
     """Returns what of a job's files no longer matches its record."""
-    settings = [link.settings] if link.settings else []
-    files = [
-        f"[{link.number}] {item.reference.shown}: {item.status}"
-        for item in [*settings, *link.outputs, *link.inputs]
-        if item.status.startswith(WRONG)
-    ]
-    return files + [f"[{link.number}] {note}" for note in link.notes if note.startswith(WRONG)]
+    files = [*([link.settings] if link.settings else []), *link.outputs, *link.inputs]
+    told = [(f"{item.reference.shown}: ", item.status) for item in files]
+    told += [("", note) for note in link.notes]
+    return [f"[{link.number}] {lead}{s}" for lead, s in told if s.startswith(WRONG)]
 
 
 if __name__ == "__main__":

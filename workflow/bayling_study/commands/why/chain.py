@@ -1,7 +1,7 @@
 """The jobs behind a file, from the one that made it back to the sources.
 
-Every file that a job names is hashed again and compared with what the job read
-or wrote, and every reader with the writer before it.
+Every file that a job names is hashed again and compared with what the job read or wrote, and every
+reader with the writer before it.
 """
 
 import os
@@ -23,11 +23,8 @@ Hash = Callable[[Path], str]
 
 
 class CheckedFile(NamedTuple):
-    """A file that a job names, and what became of it: ``ok``, what does not match, or
-    ``not checked`` where no hash was taken.
-
-    ``makers`` are the numbers of the jobs that made it, for an input.
-    """
+    """A file that a job names, and what became of it: ``ok``, what does not match, or ``not
+    checked`` where no hash was taken; of an input also the numbers of the jobs that made it."""
 
     reference: Reference
     status: str
@@ -46,10 +43,8 @@ class Link(NamedTuple):
 
 
 def chain_of(start: list[RecordedJob], jobs: list[RecordedJob], verify: bool = True) -> list[Link]:
-    """Returns the chain behind some jobs: they first, then what made their inputs, and so on.
-
-    Each path is hashed once; unless ``verify``, nothing is read and only absence shows.
-    """
+    """Returns the chain behind some jobs: they first, then what made their inputs, and so on. Each
+    path is hashed once; unless ``verify``, nothing is read and only absence shows."""
     hashed, reached = cache(sha256_path) if verify else None, behind(start, jobs)
     return [_link(number, job, reached, hashed) for number, job in enumerate(reached, start=1)]
 
@@ -67,11 +62,8 @@ def behind(start: list[RecordedJob], jobs: list[RecordedJob]) -> list[RecordedJo
 def _link(number: int, job: RecordedJob, reached: list[RecordedJob], hashed: Hash | None) -> Link:
     inputs = []
     for reference in job.inputs():
-        makers = {
-            place: one
-            for place, one in enumerate(reached, start=1)
-            if one is not job and one.made(reference.path)
-        }
+        others = ((n, one) for n, one in enumerate(reached, start=1) if one is not job)
+        makers = {n: one for n, one in others if one.made(reference.path)}
         status = _against_makers(reference, makers.values()) or _status(reference, hashed)
         inputs.append(CheckedFile(reference, status, [*makers]))
     outputs = [CheckedFile(reference, _status(reference, hashed)) for reference in job.outputs()]
@@ -138,11 +130,8 @@ def _code_notes(job: RecordedJob) -> list[str]:
 
 
 def nearest_study(file: Path) -> Path:
-    """Returns the folder above a file that holds the run records of the job that made it.
-
-    Raises:
-        StudyError: the file does not exist, or no folder above it has records.
-    """
+    """Returns the folder above a file that holds the run records of the job that made it
+    (``StudyError`` if the file does not exist, or no folder above it has records)."""
     if not file.exists():
         raise StudyError("the file does not exist", where=file)
     for folder in file.resolve().parents:
@@ -153,11 +142,7 @@ def nearest_study(file: Path) -> Path:
 
 
 def jobs_behind(file: Path, jobs: list[RecordedJob]) -> list[RecordedJob]:
-    """Returns the jobs that made a file; of a run record, its own job.
-
-    Raises:
-        StudyError: no record names the file.
-    """
+    """Returns the jobs that made a file (``StudyError`` if none did); of a record, its own job."""
     path = file.resolve()
     found = [job for job in jobs if job.file.resolve() == path]
     found = found or [job for job in jobs if job.made(path)]

@@ -15,10 +15,8 @@ NOTHING = "not in MLflow (make track)"
 
 
 class RunIds:
-    """The MLflow runs of a study's jobs; nothing is read before it is asked for.
-
-    The default tracking URI is that of the last sync, or the study's own store.
-    """
+    """The MLflow runs of a study's jobs, by default from the last sync's store or the study's own;
+    nothing is read before it is asked for."""
 
     def __init__(self, study: Path, uri: str | None = None) -> None:
         self._study = study
@@ -43,22 +41,17 @@ class RunIds:
         return self._runs if isinstance(self._runs, str) else self._runs.get(record["uid"], NOTHING)
 
     def job(self, run_id: str, jobs: list[RecordedJob]) -> RecordedJob:
-        """Returns the job of a run: of the study's own, its report; of a system's, its scores.
-
-        Raises:
-            StudyError: the store has no such run, or its record is gone.
-        """
+        """Returns the job of a run: of the study's own, its report; of a system's, its scores
+        (``StudyError`` if the store has no such run, or its record is gone)."""
         if isinstance(self._runs, str):
             raise StudyError(f"no MLflow runs: {self._runs}", where=self._study)
-        what = next((what for what, run in self._runs.items() if run == run_id), "")
-        kind, _, name = what.partition("/")
+        key = next((key for key, run in self._runs.items() if run == run_id), "")
+        kind, _, name = key.partition("/")
         title = {"study": "report/report", "system": f"scoring/{name}"}.get(kind)
-        wanted = [job for job in jobs if what == job.record["uid"] or title == job.title]
+        wanted = [job for job in jobs if key == job.record["uid"] or title == job.title]
         if not wanted:
             known = ", ".join(sorted(self._runs.values())[:3])
-            raise StudyError(
-                f"no job of the study has the run {run_id!r}",
-                where=self._study,
-                fix=f"a run id such as {known}" if known else "make track",
-            )
+            fix = f"a run id such as {known}" if known else "make track"
+            what = f"no job of the study has the run {run_id!r}"
+            raise StudyError(what, where=self._study, fix=fix)
         return wanted[0]

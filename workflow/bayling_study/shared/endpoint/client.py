@@ -71,9 +71,8 @@ class Endpoint:
         that with ``parallel: 1`` the server gets them in it. Answers are on disk before
         they are yielded, also those that come ahead of their turn.
 
-        Raises:
-            StudyError: the budget is spent, the server refuses a request for good, or one
-                failed too often. What was answered is in the cache; this object is done.
+        A spent budget, a request that the server refuses for good, or one that failed too often is
+        a ``StudyError``. What was answered is in the cache; this object is done.
         """
         waiting: deque[Future[ChatCompletion]] = deque()
         under_way: dict[str, Future[ChatCompletion]] = {}
@@ -81,7 +80,11 @@ class Endpoint:
             for request in requests:
                 key = request.key(self.identity, self.settings)
                 if key not in under_way:
-                    under_way[key] = self._begin(key, request)
+                    under_way[key] = Future()
+                    if known := self.journal.find(key):
+                        under_way[key].set_result(known)
+                    else:
+                        self._line.put((under_way[key], key, request))
                 waiting.append(under_way[key])
                 if len(waiting) >= AHEAD * self.settings.parallel:
                     yield waiting.popleft().result()
@@ -92,16 +95,6 @@ class Endpoint:
             for future in waiting:  # what is in flight is paid for and shall reach the cache
                 future.exception()
             raise
-
-    def _begin(self, key: str, request: ChatRequest) -> Future[ChatCompletion]:
-        """Returns the answer to come; it joins the line unless the cache has it."""
-        future: Future[ChatCompletion] = Future()
-        known = self.journal.find(key)
-        if known is None:
-            self._line.put((future, key, request))
-        else:
-            future.set_result(known)
-        return future
 
     def _work(self) -> None:
         """Answers the requests of the line, one after the other."""

@@ -30,11 +30,8 @@ SHOWN = 300
 
 
 class TryAgainError(Exception):
-    """The request brought no answer, but may if it is sent again.
-
-    ``reason`` says in a few words what happened, without any part of the answer; ``wait`` are
-    seconds that the server asked to wait, or none.
-    """
+    """The request brought no answer, but may if it is sent again, after ``wait`` seconds if the
+    server said so; ``reason`` says in a few words what happened, without any part of the answer."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -43,33 +40,20 @@ class TryAgainError(Exception):
 
 
 class Connection:
-    """A connection to one server, by its base address (``http://127.0.0.1:8000/v1``).
-
-    The key is empty where the server wants none; one answer may take ``timeout`` seconds.
-    """
+    """A connection to one server, by its base address (``http://127.0.0.1:8000/v1``), with an empty
+    key where it wants none; one answer may take ``timeout`` seconds."""
 
     def __init__(self, url: str, key: str, timeout: float) -> None:
-        self.url = url
-        self._key = key
-        self._timeout = timeout
+        self.url, self._key, self._timeout = url, key, timeout
+        # A transport of its own keeps the client from the proxies of the environment.
+        own = openai.DefaultHttpxClient(transport=HTTPTransport()) if is_loopback(url) else None
         self._client = openai.OpenAI(
-            base_url=url,
-            api_key=key or "none",
-            max_retries=0,
-            timeout=timeout,
-            # A transport of its own keeps the client from the proxies of the environment.
-            http_client=openai.DefaultHttpxClient(transport=HTTPTransport())
-            if is_loopback(url)
-            else None,
+            base_url=url, api_key=key or "none", max_retries=0, timeout=timeout, http_client=own
         )
 
     def send(self, body: dict[str, Any], request: ChatRequest) -> ChatCompletion:
-        """Sends a request and returns the answer.
-
-        Raises:
-            TryAgainError: no answer this time.
-            StudyError: the server refuses the request for good.
-        """
+        """Sends a request and returns the answer (``TryAgainError`` if there is none this time,
+        ``StudyError`` if the server refuses the request for good)."""
         try:
             return self._parsed(self._receive(body), request)
         except openai.APIStatusError as error:
@@ -120,9 +104,8 @@ class Connection:
         if not isinstance(text, str) or not isinstance(thought, str):
             raise TryAgainError("the answer is not a text")
         finish = FINISHES.get(str(choice.get("finish_reason")), "unknown")
-        return ChatCompletion(
-            self._storable(text), tokens, prompt_tokens, finish, self._storable(thought)
-        )
+        text, thought = self._storable(text), self._storable(thought)
+        return ChatCompletion(text, tokens, prompt_tokens, finish, thought)
 
     def _refusal(self, error: openai.APIStatusError) -> Exception:
         status = error.status_code
@@ -131,10 +114,8 @@ class Connection:
             return TryAgainError(f"status {status}", wait)
         message = self.scrubbed(" ".join(str(error.message).split()))[:SHOWN]
         what = f"the server refuses the request with status {status}: {message}"
-        fix = _other_body(str(error.message))
-        if status in {401, 403, 404}:
-            fix = "check url, model and key_env of the system"
-        return StudyError(what, where=self.url, fix=fix)
+        advice = "check url, model and key_env of the system" if status in {401, 403, 404} else None
+        return StudyError(what, where=self.url, fix=advice or _other_body(str(error.message)))
 
     def _storable(self, text: str) -> str:
         """Lone surrogates become ?, and zeros go: the text must be one that UTF-8 can hold."""

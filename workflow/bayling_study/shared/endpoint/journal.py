@@ -14,11 +14,8 @@ from bayling_study.shared.endpoint.types import ChatCompletion
 
 
 class AnswerJournal:
-    """The answers to one job's requests; safe to use from several threads.
-
-    ``requests`` counts those sent, failed ones and earlier processes' included; ``tokens`` those of
-    questions and answers together.
-    """
+    """The answers to one job's requests, safe to use from several threads; ``requests`` counts all,
+    failed and earlier ones too, ``tokens`` those of questions and answers together."""
 
     def __init__(self, path: Path) -> None:
         self._log = RowLog(path)

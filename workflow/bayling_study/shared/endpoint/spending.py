@@ -34,11 +34,8 @@ class Pace:
 
 
 class Spending:
-    """Lets a request out only if the budget can bear the most that it can cost.
-
-    What requests in flight can cost is set aside. A request that does not fit
-    beside them waits until they are answered, for most cost far less.
-    """
+    """Lets a request out only if the budget can bear the most that it can cost, beside those in
+    flight; else it waits until they are answered, for most cost far less."""
 
     def __init__(self, settings: EndpointSystem, journal: AnswerJournal, where: str) -> None:
         self._settings = settings

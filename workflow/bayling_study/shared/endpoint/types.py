@@ -49,10 +49,8 @@ class ChatRequest:
 
     @property
     def most_tokens(self) -> int:
-        """Returns a bound on the tokens that it can cost.
-
-        A byte-level vocabulary never makes more tokens than a text has UTF-8 bytes.
-        """
+        """Returns a bound on the tokens that it can cost: no byte-level vocabulary makes more of a
+        text than that has UTF-8 bytes."""
         bound = sum(len(message["content"].encode()) + TEMPLATE_TOKENS for message in self.messages)
         return bound + self.max_tokens
 

@@ -7,10 +7,8 @@ SDPA, whose CPU kernel is slow with a mask; eager attention's memory grows quadr
 
 
 def attention_kernel(written: str, gpu: bool, flash_installed: bool, length: int) -> str:
-    """Returns the kernel that the setting ``written`` becomes; it decides where it is not ``auto``.
-
-    A packed sequence has at least ``length`` tokens.
-    """
+    """Returns the kernel that the setting ``written`` becomes, itself where it is not ``auto``, for
+    packed sequences of at least ``length`` tokens."""
     if written != "auto":
         return written
     if gpu:

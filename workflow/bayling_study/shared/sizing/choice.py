@@ -8,11 +8,11 @@ long as the rest of the memory holds, where the attention kernel gains from that
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.sizing.memory import TrainingMemory, training_memory
+from bayling_study.shared.sizing.memory import TrainingMemory, packed_length, training_memory
 from bayling_study.shared.sizing.shape import Shape
 
 USABLE = 0.9
@@ -27,11 +27,8 @@ CORES = "cpu"
 
 @dataclass(frozen=True)
 class Budget:
-    """The memory that there is, in bytes.
-
-    Of a job's ``processes``, ``local`` share one machine; ``device`` is none where there is no
-    GPU, ``host`` where the machine's memory is not known.
-    """
+    """The memory that there is, in bytes. Of a job's ``processes``, ``local`` share one machine;
+    ``device`` is none where there is no GPU, ``host`` where the machine's memory is not known."""
 
     processes: int
     local: int
@@ -60,12 +57,8 @@ class Choice(NamedTuple):
 def choose(
     shape: Shape, tuning: TuningSection, budget: Budget, attention: str, step_tokens: float
 ) -> Choice:
-    """Returns settings in which no ``auto`` is left: the first that fit, or those that need least.
-
-    ``attention`` is the kernel that will be used; a step of all processes has about
-    ``step_tokens`` tokens.
-    """
-    length = tuning.max_length if tuning.micro_batch_tokens == "auto" else tuning.micro_batch_tokens
+    """Returns settings in which no ``auto`` is left, the first that fit or those that need least,
+    with the kernel ``attention``; a step of all processes has about ``step_tokens`` tokens."""
     # DeepSpeed can neither share out nor move weights in 4 bits.
     whole = tuning.adapter is None or tuning.adapter.kind != "qlora"
     # Not stage 1, whose form for bf16 keeps all gradients twice.
@@ -73,59 +66,43 @@ def choose(
     offloads = ["none"] if tuning.offload == "auto" else [tuning.offload]
     if tuning.offload == "auto" and budget.device is not None:
         offloads += ["optimizer", *["all"] * whole]
-    for offload, stage in itertools.product(offloads, stages):
+
+    def weighed(stage: int, offload: str, length: int) -> Choice:
         values = {"zero_stage": stage, "offload": offload, "micro_batch_tokens": length}
-        last = _weigh(shape, tuning, values, budget, attention)
+        chosen = tuning.model_copy(update=values)
+        need = training_memory(shape, chosen, budget.processes, attention)
+        return Choice(chosen, need, budget.holds(need))
+
+    for offload, stage in itertools.product(offloads, stages):
+        last = weighed(stage, offload, packed_length(tuning))
         if last.fits:
-            return _lengthen(shape, last, budget, attention, step_tokens, tuning)
-    return last
-
-
-def _weigh(
-    shape: Shape, tuning: TuningSection, values: dict[str, Any], budget: Budget, attention: str
-) -> Choice:
-    chosen = tuning.model_copy(update=values)
-    need = training_memory(shape, chosen, budget.processes, attention)
-    return Choice(chosen, need, budget.holds(need))
-
-
-def _lengthen(
-    shape: Shape, choice: Choice, budget: Budget, attention: str, step_tokens: float,
-    tuning: TuningSection,
-) -> Choice:  # fmt: skip
-    """Returns the choice with the longest sequences that fit and that a step can fill."""
-    if tuning.micro_batch_tokens != "auto" or attention not in LONG or budget.device is None:
-        return choice
+            break
+    longer = tuning.micro_batch_tokens == "auto" and attention in LONG and budget.device is not None
+    if not (last.fits and longer):
+        return last
+    # The longest sequences that fit and that a step can fill.
     most = math.ceil(step_tokens / budget.processes / tuning.max_length)
-    for times in range(most, 1, -1):
-        values = {"micro_batch_tokens": times * tuning.max_length}
-        longer = _weigh(shape, choice.tuning, values, budget, attention)
-        if longer.fits:
-            return longer
-    return choice
+    lengths = (times * tuning.max_length for times in range(most, 1, -1))
+    choices = (weighed(stage, offload, length) for length in lengths)
+    return next((choice for choice in choices if choice.fits), last)
 
 
 def shortfall(need: TrainingMemory, budget: Budget) -> str | None:
     """Returns what is needed and what there is, where that is too little."""
     if budget.holds(need):
         return None
-    host = budget.on_host(need)
-    if budget.device is None:
-        what = f"all processes need {_gib(host)}, the machine has {_gib(budget.host or 0)}"
-    elif need.device > USABLE * budget.device:
+    if budget.device is not None and need.device > USABLE * budget.device:
         own = _gib(need.device)
         what = f"each process needs {own} of GPU memory, there are {_gib(budget.device)}"
     else:
-        what = f"the offloaded states need {_gib(host)}, the machine has {_gib(budget.host or 0)}"
+        who = "all processes" if budget.device is None else "the offloaded states"
+        host, there = budget.on_host(need), budget.host or 0
+        what = f"{who} need {_gib(host)}, the machine has {_gib(there)}"
     return f"{what}, of which {USABLE:.0%} may be planned"
 
 
 def check(choice: Choice, budget: Budget) -> None:
-    """Checks that a choice fits.
-
-    Raises:
-        StudyError: tells what is needed and what there is.
-    """
+    """Checks that a choice fits (``StudyError``: what is needed and what there is)."""
     if what := shortfall(choice.need, budget):
         fix = "grant more GPUs or memory, or tuning: {gradient_checkpointing: true}, or an adapter"
         raise StudyError(what, where="tuning.zero_stage", fix=fix)

@@ -9,15 +9,14 @@ they are summed over the sequences of a step (the paper has 16 bits). What comes
   al. 2022, 34 bytes per value of the hidden state) is of GPT's block: two norms keep their input in
   fp32 and their result twice in 16 bits, attention its inputs and its result, the gated MLP four
   values per neuron, and eager attention its scores;
-* logits, only where a token is supervised: in 16 bits, in fp32, as probabilities
-  and their gradient;
-* DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at
-  stage 1 in bf16 the 16-bit gradients beside their sum; at stage 3 the weights
-  that are gathered at one time, and while the optimiser steps a second copy of
-  the gradients; with offload at stage 1 and 2 room for the largest gradient.
+* logits, only where a token is supervised: in 16 bits, in fp32, as probabilities and gradient;
+* DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at stage 1 in bf16 the
+  16-bit gradients beside their sum; at stage 3 the weights that are gathered at one time, and while
+  the optimiser steps a second copy of the gradients; with offload at stage 1 and 2 room for the
+  largest gradient.
 
-What offload moves is not what one would think; read from DeepSpeed 0.19.8,
-bytes per parameter of a process's share:
+What offload moves is not what one would think; read from DeepSpeed 0.19.8, bytes per parameter of a
+process's share:
 
 * stage 2 (``runtime/zero/stage_1_and_2.py``): gradients are summed in fp32 on the device also with
   offload (4; ``_use_compact_grad_partition_buffer`` and ``_build_compact_grad_partition_buffer``,
@@ -26,11 +25,11 @@ bytes per parameter of a process's share:
   a buffer in the compute precision for the way back (2 in bf16; 568 to 575): 18. In fp32 the sum
   itself is on the host (4; 1824), so 24, and the device's 4 are the copy from which the host's
   weights are made when it starts (560);
-* stage 1: as stage 2, and each process sums all gradients before they are shared
-  out (4 a parameter, not of a share; 1233 to 1240);
+* stage 1: as stage 2, and each process sums all gradients before they are shared out (4 a
+  parameter, not of a share; 1233 to 1240);
 * stage 3 (``runtime/zero/stage3.py``): 12 and two fp32 gradients on the host, the sum
-  (``grad_partitions_flat_buffer``, 791) and the one that Adam reads (1338 to 1342): 20;
-  with ``offload: all`` the 16-bit weights too (906): 22 in bf16.
+  (``grad_partitions_flat_buffer``, 791) and the one that Adam reads (1338 to 1342): 20; with
+  ``offload: all`` the 16-bit weights too (906): 22 in bf16.
 
 Neither the libraries nor the CUDA context are in these numbers, nor, unless asked for
 (``heap_holes``), what an allocator holds on to.
@@ -112,10 +111,8 @@ def training_memory(
         states, host = gradients + _share(trained * OPTIMIZER_BYTES, True, processes), 0
     else:
         states, host = _offloaded(stage, trained, size, processes)
-    if stage == 3 and offload == "all":
-        host += weights
-    else:
-        states += weights
+    moved = weights if stage == 3 and offload == "all" else 0
+    states, host = states + weights - moved, host + moved
     buffers = min(BUCKET, trained) * (GRADIENT_BYTES if stage == 1 else size)
     if stage == 1 and size < GRADIENT_BYTES and offload == "none":
         buffers += trained * size
@@ -152,8 +149,7 @@ def _share(total: int, divided: bool, processes: int) -> int:
 
 def trained_parameters(shape: Shape, tuning: TuningSection) -> int:
     """Returns how many parameters are trained: all, or an adapter's two thin matrices per layer."""
-    adapter = tuning.adapter
-    return adapter_parameters(shape, adapter) if adapter else shape.parameters()
+    return adapter_parameters(shape, tuning.adapter) if tuning.adapter else shape.parameters()
 
 
 def adapter_parameters(shape: Shape, adapter: Adapter) -> int:
@@ -188,10 +184,8 @@ def packed_length(tuning: TuningSection) -> int:
 def activations(
     shape: Shape, tuning: TuningSection, attention: str = "sdpa", supervised: int | None = None
 ) -> int:
-    """Returns the activations of one packed sequence and its logits.
-
-    With recomputation each layer keeps its input, and one layer at a time all.
-    """
+    """Returns the activations of one packed sequence and its logits. With recomputation each layer
+    keeps its input, and one layer at a time all."""
     length, size = packed_length(tuning), WEIGHT_BYTES[tuning.precision]
     layer = layer_bytes(shape, length, size, attention)
     logits = logit_bytes(shape, length if supervised is None else supervised, size)
@@ -212,15 +206,10 @@ def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
     copies = 2 * query if attention in ("eager", "sdpa") else 2 * key
     attended = size * (query + copies + 2 * query)
     gated = 4 * size * shape.intermediate
-    return length * (norms + attended + gated) + length * length * _square(shape, size, attention)
-
-
-def _square(shape: Shape, size: int, attention: str) -> int:
-    """Returns the bytes that a layer keeps for each pair of tokens of a packed sequence."""
-    if attention == "sdpa":
-        return size  # the mask as numbers
     softmax = 4 if size == 4 else 4 + size  # in fp32, and in the compute precision
-    return shape.heads * softmax if attention == "eager" else 0
+    # Of each pair of tokens: the mask as numbers, or the scores of every head.
+    pair = {"sdpa": size, "eager": shape.heads * softmax}.get(attention, 0)
+    return length * (norms + attended + gated) + length * length * pair
 
 
 def logit_bytes(shape: Shape, supervised: int, size: int) -> int:

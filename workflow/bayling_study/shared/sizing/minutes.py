@@ -5,11 +5,8 @@ LIMIT_MARGIN = 0.05
 
 
 def job_minutes(budget: float | None, limit: float) -> float | None:
-    """Returns the minutes after which a job saves and stops; none where nothing says so.
-
-    The shorter of ``tuning.budget_minutes`` and, less a margin, the minutes that the scheduler
-    gives the job; a ``limit`` of 0 is none.
-    """
+    """Returns the minutes after which a job saves and stops, if any: the shorter of
+    ``tuning.budget_minutes`` and, less a margin, the scheduler's ``limit``, of which 0 is none."""
     limits = [budget] if budget is not None else []
     limits += [limit * (1 - LIMIT_MARGIN)] if limit else []
     return min(limits, default=None)

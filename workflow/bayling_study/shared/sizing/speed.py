@@ -6,9 +6,9 @@ attention 12 operations per layer, head, head dimension and pair of query and ke
 products), of which a causal mask needs half. The output layer counts for supervised tokens only,
 because only there it is computed, and the input embedding costs nothing.
 
-Where only adapters are trained, a frozen matrix costs 4 (forward 2, backward 2:
-the gradient of its input passes through, one of its own is not made) and the
-adapters' thin matrices 6. Attention has no weights and costs the same.
+Where only adapters are trained, a frozen matrix costs 4 (forward 2, backward 2: the gradient of its
+input passes through, one of its own is not made) and the adapters' thin matrices 6. Attention has
+no weights and costs the same.
 """
 
 from bayling_study.shared.sizing.shape import Shape

@@ -7,9 +7,7 @@ from bayling_study.core.errors import StudyError
 
 def template_of(config: StudyConfig, name: str) -> TemplateName:
     """Returns a system's template; an 8-bit export has that of the system it was made from.
-
-    Published systems and those behind a server have none here (``StudyError``).
-    """
+    Published systems and those behind a server have none here (``StudyError``)."""
     system = config.systems[name]
     if isinstance(system, Int8System):
         return template_of(config, system.base)

@@ -4,17 +4,12 @@
 which for millions of conversations saves most of the time. A test compares the results.
 """
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bayling_study.config.systems import TemplateName
-from bayling_study.shared.templates.encoding import (
-    adds_bos,
-    encode,
-    marks_after_special,
-    marks_start,
-    spans_of,
-)
+from bayling_study.shared.templates import encoding
 from bayling_study.shared.templates.spans import Message, Span, check_messages
 
 
@@ -24,43 +19,39 @@ def count_tokens(
     """Returns each conversation's numbers of all and of supervised tokens; checks as ``encode``."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
-        encoded = [encode(tokenizer, template, messages) for messages in conversations]
+        encoded = [encoding.encode(tokenizer, template, messages) for messages in conversations]
         return [(len(ids), sum(mask)) for ids, mask in encoded]
     for messages in conversations:
         check_messages(messages, last="assistant")
-    spans = [spans_of(template, messages, tokenizer) for messages in conversations]
+    spans = [encoding.spans_of(template, messages, tokenizer) for messages in conversations]
     texts, less = _texts(tokenizer, spans)
     before, backend.encode_special_tokens = backend.encode_special_tokens, True
     try:
         lengths = [len(e) for e in backend.encode_batch_fast(texts, add_special_tokens=False)]
     finally:
         backend.encode_special_tokens = before
-    lead = template != "foundation" and adds_bos(tokenizer)
-    counts = iter([length - gone for length, gone in zip(lengths, less, strict=True)])
+    lead = template != "foundation" and encoding.adds_bos(tokenizer)
+    counts = map(operator.sub, lengths, less)
     return [_sums(row, counts, int(lead)) for row in spans]
 
 
 def _texts(tokenizer: Any, spans: list[list[Span]]) -> tuple[list[str], list[int]]:
-    """Returns what is tokenised of each text span, and the tokens to take off its count.
-
-    As in ``encode``, a tokenizer that marks a text's start gets a newline before later spans.
-    """
-    marks = marks_start(tokenizer)
-    again = marks and marks_after_special(tokenizer)
+    """Returns what is tokenised of each text span, and the tokens to take off its count: those of
+    the newline that stands before some, as in ``encode``."""
+    marks = encoding.marks_start(tokenizer)
+    again = marks and encoding.marks_after_special(tokenizer)
     newline = len(tokenizer("\n", add_special_tokens=False)["input_ids"]) if marks else 0
     texts, less = [], []
     for row in spans:
-        before: Span | None = None
-        for span in row:
+        for before, span in zip([None, *row], row, strict=False):
             if not span.special:
                 plain = not marks or before is None or (before.special and again)
                 texts.append(span.text if plain else f"\n{span.text}")
                 less.append(0 if plain else newline)
-            before = span
     return texts, less
 
 
-def _sums(spans: list[Span], counts: Any, lead: int) -> tuple[int, int]:
+def _sums(spans: list[Span], counts: Iterator[int], lead: int) -> tuple[int, int]:
     total, supervised = lead, 0
     for span in spans:
         count = 1 if span.special else next(counts)

@@ -13,32 +13,22 @@ from typing import Any
 from bayling_study.config.systems import TemplateName
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
-from bayling_study.shared.templates.definitions import (
-    END_OF_TEXT,
-    END_OF_TURN,
-    bayling3_pieces,
-    bayling_pieces,
-)
+from bayling_study.shared.templates import definitions
 from bayling_study.shared.templates.foundation import answer_ends, foundation_spans
 from bayling_study.shared.templates.spans import EOS, Message, Span, check_messages
 
 
 def render(template: TemplateName, messages: Sequence[Message], tokenizer: Any = None) -> str:
-    """Returns the conversation as one string, without a BOS that the tokenizer adds itself.
-
-    If the last message is the user's, it is a prompt. Without a tokenizer, EOS is ``</s>``.
-    """
+    """Returns the conversation, a prompt if it ends with the user, as one string: without a BOS
+    that the tokenizer adds itself, and without a tokenizer with ``</s>`` as EOS."""
     eos = "</s>" if tokenizer is None else tokenizer.eos_token
     spans = spans_of(template, messages, tokenizer)
     return "".join(eos if span.text == EOS else span.text for span in spans)
 
 
 def prompt_ids(tokenizer: Any, template: TemplateName, messages: Sequence[Message]) -> list[int]:
-    """Returns the ids after which a model writes its answer.
-
-    They are an exact prefix of ``encode`` of the same messages plus an answer. Messages that do not
-    alternate, or do not end with the user, are refused (``StudyError``).
-    """
+    """Returns the ids after which a model writes its answer, an exact prefix of ``encode`` with an
+    answer (``StudyError`` if messages do not alternate, or do not end with the user)."""
     check_messages(messages, last="user")
     return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))[0]
 
@@ -58,11 +48,8 @@ def encode(
 def fit_turns(
     tokenizer: Any, template: TemplateName, messages: Sequence[Message], max_length: int
 ) -> Sequence[Message]:
-    """Drops whole exchanges from the end until the conversation has at most ``max_length`` tokens.
-
-    Returns the messages that stay, none if not even the first exchange fits; refuses those that
-    ``encode`` does (``StudyError``).
-    """
+    """Drops whole exchanges from the end until the conversation has at most ``max_length`` tokens,
+    all if not even the first fits; refuses what ``encode`` does (``StudyError``)."""
     check_messages(messages, last="assistant")
     kept = messages
     while kept and kept[-1]["role"] == "assistant":
@@ -83,16 +70,16 @@ def stop_ids(tokenizer: Any, template: TemplateName) -> list[int]:
     """
     specials = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
     specials |= set(tokenizer.all_special_ids)
-    other = tokenizer.get_vocab().get(END_OF_TEXT)
-    ids = specials & {tokenizer.eos_token_id, other, *_declared(tokenizer)}
+    other = tokenizer.get_vocab().get(definitions.END_OF_TEXT)
+    ids = specials & {tokenizer.eos_token_id, other, *declared_ends(tokenizer)}
     if template == "bayling-3":
-        ids.add(_special_id(tokenizer, END_OF_TURN))
+        ids.add(_special_id(tokenizer, definitions.END_OF_TURN))
     if template == "foundation":
         ids |= {_special_id(tokenizer, end) for end in answer_ends(tokenizer)}
     return sorted(ids)
 
 
-def _declared(tokenizer: Any) -> list[int]:
+def declared_ends(tokenizer: Any) -> list[int]:
     """Returns the EOS ids that the checkpoint beside the tokenizer declares for generation."""
     path = Path(tokenizer.name_or_path) / "generation_config.json"
     known = bool(tokenizer.name_or_path) and path.is_file()  # one made in memory has no folder
@@ -126,9 +113,9 @@ def _is_marked(tokenizer: Any, number: int) -> bool:
 def spans_of(template: TemplateName, messages: Sequence[Message], tokenizer: Any) -> list[Span]:
     """Returns the text and the special tokens of a conversation, before tokenisation."""
     if template == "bayling":
-        return bayling_pieces(messages)
+        return definitions.bayling_pieces(messages)
     if template == "bayling-3":
-        return bayling3_pieces(messages)
+        return definitions.bayling3_pieces(messages)
     if tokenizer is None:
         raise StudyError("the template 'foundation' needs the foundation's tokenizer")
     return foundation_spans(tokenizer, messages)
@@ -138,16 +125,12 @@ def span_ids(
     tokenizer: Any, template: TemplateName, spans: Sequence[Span]
 ) -> tuple[list[int], list[bool]]:
     """Returns ids and loss mask of the spans of a conversation, both of the same length."""
-    ids: list[int] = []
-    mask: list[bool] = []
-    if template != "foundation" and adds_bos(tokenizer):
-        ids, mask = [tokenizer.bos_token_id], [False]
-    before: Span | None = None
-    for span in spans:
+    lead = template != "foundation" and adds_bos(tokenizer)
+    ids, mask = [tokenizer.bos_token_id] * lead, [False] * lead
+    for before, span in zip([None, *spans], spans, strict=False):
         added = _span_ids(tokenizer, span, before)
         ids += added
         mask += [span.supervised] * len(added)
-        before = span
     return ids, mask
 
 
@@ -175,8 +158,7 @@ def _plain(tokenizer: Any, text: str) -> list[int]:
 def _special_id(tokenizer: Any, name: str) -> int:
     """Returns a special token's id (``StudyError`` if the vocabulary has no such token)."""
     number = tokenizer.eos_token_id if name == EOS else tokenizer.convert_tokens_to_ids(name)
-    unknown = number is None or (name != EOS and tokenizer.convert_ids_to_tokens(number) != name)
-    if unknown:
+    if number is None or (name != EOS and tokenizer.convert_ids_to_tokens(number) != name):
         shown = "end-of-sequence token" if name == EOS else name
         raise StudyError(f"the tokenizer has no {shown}", fix="choose another template")
     return int(number)

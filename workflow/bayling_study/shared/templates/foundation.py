@@ -1,8 +1,8 @@
 """Conversations in the chat template that a foundation's own tokenizer carries.
 
-The template is rendered with placeholders for the contents, which shows where each
-content stands without searching for its text. What is learnt of an answer begins
-where the prompt of generation ends, and ends with the special token behind it.
+The template is rendered with placeholders for the contents, which shows where each content stands
+without searching for its text. What is learnt of an answer begins where the prompt of generation
+ends, and ends with the special token behind it.
 """
 
 import re
@@ -26,18 +26,15 @@ NOW = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
 def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
     """Returns the spans of the tokenizer's own chat template, with today pinned to ``DATE``.
 
-    Raises:
-        StudyError: the tokenizer has no template, or its template refuses the messages,
-            rewrites or leaves out contents, or begins a prompt's answer otherwise than a
-            finished conversation's.
+    It is a ``StudyError`` that the tokenizer has no template, or one that refuses the messages,
+    rewrites or leaves out contents, or begins a prompt's answer otherwise than a finished one.
     """
     wanted = _apply(tokenizer, messages)
     held = [dict(m, content=PLACEHOLDER.format(n)) for n, m in enumerate(messages)]
     frame = _apply(tokenizer, held)
-    for message, place in zip(messages, held, strict=True):
-        if frame.count(place["content"]) != 1:
-            role = message["role"]
-            raise _unfit(f"leaves out or repeats the text of a message of the role {role!r}")
+    for one in held:
+        if frame.count(one["content"]) != 1:
+            raise _unfit(f"leaves out or repeats the text of a message of the role {one['role']!r}")
     frame = _mark_starts(tokenizer, frame, held)
     for contents in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
         spans = list(_fill(tokenizer, frame, contents))
@@ -76,25 +73,19 @@ def pinned_template(tokenizer: Any) -> str:
 
 
 def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
-    source = pinned_template(tokenizer)
+    how = {"chat_template": pinned_template(tokenizer), "tokenize": False}
+    prompt = messages[-1]["role"] == "user"
     try:
-        rendered = tokenizer.apply_chat_template(
-            [dict(message) for message in messages],
-            tokenize=False,
-            add_generation_prompt=messages[-1]["role"] == "user",
-            chat_template=source,
-        )
+        plain = [dict(message) for message in messages]
+        return str(tokenizer.apply_chat_template(plain, add_generation_prompt=prompt, **how))
     except TemplateError as error:
         roles = ", ".join(message["role"] for message in messages)
         raise _unfit(f"refuses the turns {roles}: {error}") from error
-    return str(rendered)
 
 
 def _mark_starts(tokenizer: Any, frame: str, held: Sequence[Message]) -> str:
-    """Puts ``START`` where each answer's prompt ends.
-
-    In a prompt, which teaches nothing, an answer that begins otherwise than its own gets none.
-    """
+    """Puts ``START`` where each answer's prompt ends; in a prompt, which teaches nothing, not
+    before an answer that begins otherwise."""
     for number in reversed(range(len(held))):
         if held[number]["role"] != "assistant":
             continue

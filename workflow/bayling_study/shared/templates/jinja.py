@@ -8,13 +8,7 @@ import json
 from typing import Any
 
 from bayling_study.config.systems import TemplateName
-from bayling_study.shared.templates.definitions import (
-    END_OF_TURN,
-    HEADER,
-    HEADER_END,
-    V1_SYSTEM,
-    V3_SYSTEM,
-)
+from bayling_study.shared.templates import definitions
 from bayling_study.shared.templates.encoding import adds_bos, marks_after_special, marks_start
 from bayling_study.shared.templates.foundation import pinned_template
 
@@ -47,13 +41,14 @@ def chat_template(tokenizer: Any, template: TemplateName) -> str:
     """
     if template == "foundation":
         return pinned_template(tokenizer)
-    source, system = (V1, V1_SYSTEM) if template == "bayling" else (V3, V3_SYSTEM)
+    forms = {"bayling": (V1, definitions.V1_SYSTEM), "bayling-3": (V3, definitions.V3_SYSTEM)}
+    source, system = forms[template]
     names = {
         "DEFAULT": json.dumps(system),
         "BOS": _bos(tokenizer),
-        "HEADER_END": json.dumps(HEADER_END),
-        "HEADER": json.dumps(HEADER),
-        "EOT": json.dumps(END_OF_TURN),
+        "HEADER_END": json.dumps(definitions.HEADER_END),
+        "HEADER": json.dumps(definitions.HEADER),
+        "EOT": json.dumps(definitions.END_OF_TURN),
     }
     text = SYSTEM + source
     for name, value in names.items():
@@ -62,11 +57,8 @@ def chat_template(tokenizer: Any, template: TemplateName) -> str:
 
 
 def _bos(tokenizer: Any) -> str:
-    """Returns the expression for what stands before the text.
-
-    A tokenizer that marks the start of a text with a blank does not do so behind
-    a BOS that is part of the string; the blank is then written out.
-    """
+    """Returns the expression for what stands before the text: behind a BOS that is part of the
+    string, the blank too by which some tokenizers mark a text's start, but not there."""
     if not adds_bos(tokenizer):
         return "''"
     lost = marks_start(tokenizer) and not marks_after_special(tokenizer)

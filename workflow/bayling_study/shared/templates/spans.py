@@ -7,6 +7,7 @@ ends, the only two places where training and generation must agree.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from bayling_study.core.errors import StudyError
 
@@ -19,10 +20,8 @@ EOS = "\0eos"
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text, or one special token by its name (``EOS`` for the tokenizer's own).
-
-    ``supervised`` tells that the loss counts its tokens.
-    """
+    """A run of text, or one special token by its name (``EOS`` for the tokenizer's own); the loss
+    counts the tokens of what is ``supervised``."""
 
     text: str
     special: bool = False
@@ -32,13 +31,11 @@ class Span:
 def merge_text(spans: Iterable[Span]) -> list[Span]:
     """Joins neighbouring text of one kind, so that it is tokenised in one go as models expect."""
     merged: list[Span] = []
-    for span in spans:
-        last = merged[-1] if merged else None
-        text = last and not (span.special or last.special)
-        if last and text and last.supervised == span.supervised:
-            merged[-1] = Span(last.text + span.text, supervised=span.supervised)
+    for (special, supervised), run in groupby(spans, lambda span: (span.special, span.supervised)):
+        if special:
+            merged += run
         else:
-            merged.append(span)
+            merged.append(Span("".join(span.text for span in run), supervised=supervised))
     return merged
 
 

@@ -16,13 +16,9 @@ COMMAND_LINE = cli.command(
     __name__,
     study=cli.STUDY,
     shared=cli.path("shared jobs' records", required=False, nargs="*", default=[]),
-    uri=cli.option(
-        "tracking URI; default: that of the last sync, MLFLOW_TRACKING_URI, or else the"
-        " study's sqlite file"
-    ),
+    uri=cli.option("default: the last sync's, MLFLOW_TRACKING_URI, or the study's sqlite file"),
     experiment=cli.option(
-        "experiment; default: that of the last sync, MLFLOW_EXPERIMENT_NAME, or else the"
-        " study's name"
+        "default: that of the last sync, MLFLOW_EXPERIMENT_NAME, or else the study's name"
     ),
     later=cli.option("only warn where the store cannot be reached", action="store_true"),
     out=cli.path("file that says what was sent", required=False),

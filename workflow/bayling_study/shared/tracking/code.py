@@ -26,10 +26,8 @@ NEUTRAL = {
 
 @cache
 def code_hash(module: str) -> str:
-    """Returns 16 hex digits over the sources of a module and all project modules it imports.
-
-    Of a package such as ``bayling_study.stages.tuning`` all of its own modules count.
-    """
+    """Returns 16 hex digits over the sources of a module, or of all modules of a package such as
+    ``bayling_study.stages.tuning``, and of all project modules they import."""
     digest = hashlib.sha256()
     for path in sorted(_closure(module)):
         digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
@@ -81,10 +79,8 @@ def _closure(module: str) -> set[Path]:
 
 
 def _entry_files(module: str) -> set[Path]:
-    """Returns a module's file, or every file of a package: a stage loads some by name.
-
-    A package inside it that is a program of its own does not belong to it.
-    """
+    """Returns a module's file, or every file of a package, some of which a stage loads by name:
+    without packages inside it that are programs of their own."""
     base = ROOT / Path(*module.split("."))
     if not base.is_dir():
         return {base.with_suffix(".py")}

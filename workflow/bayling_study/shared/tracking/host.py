@@ -5,6 +5,7 @@ Standard library only: the COMET environment uses this module too.
 
 import os
 import platform
+import re
 import resource
 import sys
 from collections.abc import Mapping
@@ -31,12 +32,18 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
+def usable_cores() -> int:
+    """Returns how many cores this process may use."""
+    known = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+
+
 def host_facts() -> dict[str, Any]:
     """Returns what is worth knowing of the machine: name, system, cores, process, boot."""
     return {
         "name": platform.node(),
         "system": platform.platform(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        "cores": usable_cores(),
         "pid": os.getpid(),
         "boot": BOOT.read_text().strip() if BOOT.exists() else "",
         "scheduler_job": next(filter(None, map(os.environ.get, SCHEDULER_JOBS)), ""),
@@ -72,9 +79,7 @@ def program() -> str:
 
 def git_commit(folder: Path) -> str:
     """Returns the commit that a working tree is on, read without git; empty where there is none.
-
-    Changes that are not committed do not show here: the code hash says what ran.
-    """
+    What is not committed does not show: the code hash says what ran."""
     repository = folder / ".git"
     if repository.is_file():  # a linked working tree names its own folder
         repository = folder / repository.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
@@ -95,14 +100,10 @@ def git_commit(folder: Path) -> str:
 
 def peak_memory_bytes() -> int:
     """Returns the largest resident set of this process and of its finished children, in bytes.
-
-    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` begins with its parent's size.
-    """
+    Linux' ``VmHWM`` counts this program alone; ``ru_maxrss`` begins with its parent's size."""
     unit = 1 if sys.platform == "darwin" else 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
     status = Path("/proc/self/status")
-    if not status.exists():
-        return int(max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, children))
-    marks = (line.split() for line in status.read_text().splitlines())
-    own = next((int(words[1]) * 1024 for words in marks if words[:1] == ["VmHWM:"]), 0)
-    return int(max(own, children))
+    mark = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return int(max(int(mark[1]) * 1024 if mark else whole, children))

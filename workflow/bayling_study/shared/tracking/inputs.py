@@ -34,22 +34,17 @@ def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None)
         sha, output = written.get(file, (digest, None))
         if output is None or sha == digest:
             continue
-        if file.is_dir() and output.files:
-            _check_folder(output, file_hashes(whole) if files is None else files)
-            continue
-        _changed(f"SHA-256 {digest[:12]}, written {sha[:12]}", file, output)
+        if not (file.is_dir() and output.files):
+            _changed(f"SHA-256 {digest[:12]}, written {sha[:12]}", file, output)
+        _check_folder(output, file_hashes(whole) if files is None else files)
     folder = path if path.is_dir() else path.parent
     if path in (folder, folder / MANIFEST) and (folder / MANIFEST).is_file():
         check_source(folder)
 
 
 def _check_folder(output: Reference, found: Mapping[str, str]) -> None:
-    """Compares a folder's files with those that its job wrote.
-
-    Raises:
-        StudyError: one was changed, added or is gone. A folder with an added file is as good as
-            it was: its result need not be made again.
-    """
+    """Refuses (``StudyError``) a folder of which a file was changed, added or is gone; with an
+    added one it is as good as it was: its result need not be made again."""
     gone = [name for name in output.files if name not in found]
     if gone:
         _changed("the file is gone", output.path / gone[0], output)
@@ -85,10 +80,8 @@ def check_source(download: Path) -> None:
 
 @lru_cache(maxsize=4)
 def _written(runs: Path) -> dict[Path, tuple[str, Reference]]:
-    """Returns the files and folders that the finished jobs of a folder of records wrote.
-
-    Each has its hash and the output that it is or lies in.
-    """
+    """Returns what the finished jobs of a folder of records wrote: each file and folder with its
+    hash and the output that it is or lies in."""
     found: dict[Path, tuple[str, Reference]] = {}
     for output in finished_outputs(runs):
         found[output.path] = (output.sha256, output)
@@ -120,10 +113,8 @@ def check_record(path: Path) -> None:
 
 
 def check_free(out: Path | None, record: Path) -> None:
-    """Refuses (``StudyError``) an ``--out`` that is, holds or lies in what another job wrote.
-
-    The earlier output of the job's own run record may be replaced.
-    """
+    """Refuses (``StudyError``) an ``--out`` that is, holds or lies in what another job wrote; the
+    earlier output of this run record's own job may be replaced."""
     if out is None:
         return
     whole = landing(out).resolve()

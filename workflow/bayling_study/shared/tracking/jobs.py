@@ -17,11 +17,8 @@ from bayling_study.core.files import read_json
 
 @dataclass(frozen=True)
 class Reference:
-    """A file or folder that a record names.
-
-    ``shown`` is the path as the record has it, ``path`` where it is now, ``sha256`` the hash when
-    the job read or wrote it (empty where none was taken).
-    """
+    """A file or folder that a record names: its path as ``shown`` there, the ``path`` where it is
+    now, and the hash when the job read or wrote it (empty where none was taken)."""
 
     name: str
     shown: str
@@ -43,20 +40,6 @@ class RecordedJob:
         """The job's name, ``STAGE/NAME``."""
         return f"{self.record['stage']}/{self.record['name']}"
 
-    @property
-    def base(self) -> Path:
-        """The folder that relative paths of the record start from."""
-        here, wrote = self.file.resolve(), self._wrote()
-        if wrote and not wrote.is_absolute() and here.parts[-len(wrote.parts) :] == wrote.parts:
-            return Path(*here.parts[: -len(wrote.parts)])
-        return Path.cwd()
-
-    def _wrote(self) -> Path | None:
-        """Returns where the job wrote this record, as it was told."""
-        command = self.record.get("command", [])
-        named = "--record" in command[:-1]
-        return Path(command[command.index("--record") + 1]) if named else None
-
     def inputs(self) -> list[Reference]:
         """Returns what the job read."""
         return self._references("inputs")
@@ -74,6 +57,11 @@ class RecordedJob:
         found = self.record.get("settings")
         return self.reference("settings", found["path"], found["sha256"]) if found else None
 
+    def given(self) -> dict[str, Any]:
+        """Returns what the job's settings file holds; nothing where it had none, or it is gone."""
+        found = self.settings()
+        return read_json(found.path) if found and found.path.is_file() else {}
+
     def _references(self, side: str) -> list[Reference]:
         named = self.record.get(side, {}).items()
         return [self.reference(n, one["path"], one["sha256"], one.get("files")) for n, one in named]
@@ -81,13 +69,16 @@ class RecordedJob:
     def reference(
         self, name: str, path: str, sha256: str = "", files: Mapping[str, str] | None = None
     ) -> Reference:
-        """Returns a reference to a file as the record names it.
-
-        What lay in the folder that holds ``runs`` lies there still, wherever that is now.
-        """
-        wrote, place = self._wrote(), self.base / path
-        if wrote and len(wrote.parents) > 2 and Path(path).is_relative_to(wrote.parents[2]):
-            place = self.file.resolve().parents[2] / Path(path).relative_to(wrote.parents[2])
+        """Returns a reference to a file as the record names it; what lay in the folder that holds
+        ``runs`` lies there still, wherever that is now."""
+        here, place = self.file.resolve(), Path(path)
+        command = self.record.get("command", [])
+        if "--record" in command[:-1]:  # where the job wrote this record, as it was told
+            wrote = Path(command[command.index("--record") + 1])
+            if len(wrote.parents) > 2 and place.is_relative_to(wrote.parents[2]):
+                place = here.parents[2] / place.relative_to(wrote.parents[2])
+            elif not wrote.is_absolute() and here.parts[-len(wrote.parts) :] == wrote.parts:
+                place = Path(*here.parts[: -len(wrote.parts)]) / place
         return Reference(name, path, place.resolve(), sha256, files or {})
 
     def made(self, path: Path) -> bool:

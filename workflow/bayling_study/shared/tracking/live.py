@@ -20,10 +20,8 @@ LONGEST_WAIT = 300.0
 
 
 class LiveRun:
-    """Sends the new points of a run record, which the job itself writes, to MLflow.
-
-    ``seconds`` is the time between two transfers.
-    """
+    """Sends the new points of a run record, which the job itself writes, to MLflow every so many
+    seconds."""
 
     def __init__(self, uri: str, study: Path, record: Path, seconds: float = 15.0) -> None:
         self._uri, self._study, self._record, self._seconds = uri, study, record, seconds

@@ -86,17 +86,13 @@ class Store:
         self.uri, self.study = uri, study
         self.name = chosen_experiment(experiment, study)
         self.own_tags = {"bayling.kind": "study", "mlflow.runName": study.name}
-        with reached(self.uri), self._lock():
+        study.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(str(study / ".mlflow.lock"))
+        with reached(self.uri), self._lock:
             self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             self.experiment = self._experiment()
             found = [str(run.info.run_id) for run in self._find(self.own_tags)]
             self.parent = found[0] if found else self._created(self.own_tags)
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        self.study.mkdir(parents=True, exist_ok=True)
-        with FileLock(str(self.study / ".mlflow.lock")):
-            yield
 
     def _experiment(self) -> str:
         """Returns the experiment's id; one that was deleted, or whose study moved, is made anew."""
@@ -130,7 +126,7 @@ class Store:
         tags = sending.tags_of(record)
         job = {"bayling.job": tags["bayling.job"], PARENT: self.parent}
         run_id = ""
-        with self._lock():
+        with self._lock:
             for run in self._find(job):
                 if run.data.tags.get("bayling.uid") == record["uid"]:
                     run_id = str(run.info.run_id)
@@ -142,11 +138,8 @@ class Store:
             return run_id
 
     def sync(self, path: Path) -> bool:
-        """Brings one record's run up to date; returns whether anything was sent.
-
-        Raises:
-            StudyError: the store failed; what was sent before that stays.
-        """
+        """Brings one record's run up to date; returns whether anything was sent (``StudyError`` if
+        the store failed; what was sent before that stays)."""
         job = read_job(path)
         with reached(self.uri):
             run_id, state = self.run_of(job.record), state_of(job.record)
@@ -177,13 +170,10 @@ class Store:
         self, tags: Mapping[str, str], content: object, fill: Callable[[str], None],
         state: str, span: tuple[int, int],
     ) -> str:  # fmt: skip
-        """Returns the run of some tags that holds some content; ``fill`` sends it, if it must.
-
-        A run with other content is replaced, and its children move to the new one: MLflow takes
-        no parameter, metric or row of a table back.
-        """
+        """Returns the run of some tags that holds some content, which ``fill`` sends. One with
+        other content is replaced, its children move: MLflow takes nothing back."""
         digest = sha256_json([sending.VERSION, content])
-        with self._lock():
+        with self._lock:
             found = {str(run.info.run_id): run.data.tags.get(DIGEST) for run in self._find(tags)}
             run_id = next((run for run, held in found.items() if held == digest), "")
             if not run_id:
@@ -199,9 +189,7 @@ class Store:
 
     def finish(self, jobs: Sequence[RecordedJob]) -> None:
         """Closes the study's run and makes those of its systems (``StudyError`` if that fails).
-
-        While a job runs, the parent run does too, and nothing else is sent.
-        """
+        While a job runs, the parent run does too, and nothing else is sent."""
         states = [state_of(job.record) for job in jobs]
         starts = [int(job.record["start"] * 1000) for job in jobs]
         ends = [int((job.record["end"] or job.record["start"]) * 1000) for job in jobs]

@@ -60,12 +60,8 @@ class RunRecord:
         self.data["parameters"].update(flatten(values))
 
     def input(self, name: str, path: Path, sha256: str | None = None) -> None:
-        """Notes an input by name; its hash is computed unless given.
-
-        Raises:
-            StudyError: it is not what the job that wrote it left (see ``inputs``), or the
-                job would write over it.
-        """
+        """Notes an input by name; its hash is computed unless given (``StudyError`` if it is not
+        what the job that wrote it left, see ``inputs``, or this job would write over it)."""
         reference = _reference(path, sha256)
         self.data["inputs"][name] = {"path": reference["path"], "sha256": reference["sha256"]}
         inputs.check_apart(self._out, Path(path))
@@ -109,9 +105,8 @@ class RunRecord:
 def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
     """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``.
 
-    Raises:
-        StudyError: the record or the output would replace what is not this job's, other
-            code runs than the job was planned with, or the same job is at work elsewhere.
+    Raises a ``StudyError`` if the record or the output would replace what is not this job's, other
+    code runs than the job was planned with, or the same job is at work elsewhere.
     """
     _check_code(code)
     inputs.check_record(path)

@@ -46,11 +46,8 @@ def registered_name(job: RecordedJob) -> str:
 def register(
     client: Any, experiment: str, run_id: str, job: RecordedJob, jobs: Sequence[Any]
 ) -> None:
-    """Registers the model that a finished job made, once; other jobs register nothing.
-
-    ``experiment`` is the id of the study's experiment, ``jobs`` are the runs of the study's jobs,
-    among them the one that made the data.
-    """
+    """Registers, once, the model that a finished job made, if it made one, in the experiment of
+    that id; among the runs of the study's jobs is the one that made the data."""
     output, name, record = model_of(job), registered_name(job), job.record
     if output is None:
         return

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bayling_study.core.files import read_json, sha256_file
+from bayling_study.core.files import sha256_file
 from bayling_study.core.records import Score, grouped, read_scores
 from bayling_study.shared.score_files import score_files
 from bayling_study.shared.tracking import sending
@@ -26,10 +26,8 @@ SCORERS = ("scoring", "comet")
 
 @dataclass
 class StudyRuns:
-    """What a study's run and its systems' runs hold; ``jobs`` are all jobs, none of which runs.
-
-    ``span`` is when the first began and the last ended, in ms since 1970.
-    """
+    """What a study's run and its systems' runs hold, from all jobs, none of which runs; ``span`` is
+    when the first began and the last ended, in ms since 1970."""
 
     store: "Store"
     jobs: Sequence[RecordedJob]
@@ -90,12 +88,9 @@ class StudyRuns:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The configuration as the report has it: systems, suites, seed; none without a report.
-
-        What decides a job alone, such as ``tuning``, is among the parameters of its system.
-        """
-        found = [job.settings() for job in self.jobs if job.record["stage"] == "report"]
-        files = [file.path for file in found if file and file.path.is_file()]
-        return read_json(files[0]) if files else {}
+        What decides a job alone, such as ``tuning``, is among its system's parameters."""
+        found = (job.given() for job in self.jobs if job.record["stage"] == "report")
+        return next(filter(None, found), {})
 
     @cached_property
     def scores(self) -> dict[str, list[Score]]:

@@ -22,6 +22,7 @@ def evaluation_tables(
     A row of ``answers/SUITE.json`` is a prompt: turns, references and answers, with blank lines
     between turns, and a column for every segment score. A malformed file is a ``StudyError``.
     """
+    text = "\n\n".join
     yield "scores.json", _columns([asdict(score) for score in scores])
     for suite in dict.fromkeys(score.suite for score in scores):
         folders = [study / stage / system for stage in ("generation", "harness")]
@@ -33,14 +34,10 @@ def evaluation_tables(
             segments = read_segment_scores(found)
             rows = []
             for prompt in (p for p in read_prompts(prompts) if p.id in answers):
-                row = {"id": prompt.id, "item": prompt.item, "prompt": _text(prompt.turns)}
-                row |= {"reference": _text(prompt.references), "answer": _text(answers[prompt.id])}
+                row = {"id": prompt.id, "item": prompt.item, "prompt": text(prompt.turns)}
+                row |= {"reference": text(prompt.references), "answer": text(answers[prompt.id])}
                 rows.append(row | {name: own.get(prompt.id) for name, own in segments.items()})
             yield f"answers/{suite}.json", _columns(rows)
-
-
-def _text(turns: Sequence[str]) -> str:
-    return "\n\n".join(turns)
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> Columns:

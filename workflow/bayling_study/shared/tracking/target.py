@@ -27,11 +27,8 @@ class Target(NamedTuple):
 
 
 def target_of(study: Path, uri: str | None = None, experiment: str | None = None) -> Target:
-    """Returns where a study's runs are: as asked for, as its last sync wrote down, or by default.
-
-    Raises:
-        StudyError: the URI carries a password.
-    """
+    """Returns where a study's runs are: as asked for, as its last sync wrote down, or by default
+    (``StudyError`` if the URI carries a password)."""
     path = study / "runs" / "mlflow.json"
     known: dict[str, Any] = read_json(path) if path.is_file() else {}
     # What was written down about one store says nothing about another one.

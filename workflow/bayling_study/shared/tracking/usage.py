@@ -5,8 +5,8 @@ that it was granted (``nvidia-smi``) and at the energy counters of the processor
 each where it can be read; what cannot be read is absent and never estimated. Standard library only:
 the COMET environment uses this module too.
 
-Energy and GPUs are the machine's while the job runs, not the job's share: of
-jobs that run side by side on one machine, each counts all of it.
+Energy and GPUs are the machine's while the job runs, not the job's share: of jobs that run side by
+side on one machine, each counts all of it.
 """
 
 import math
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,8 @@ def process_tree(root: int, proc: Path = Path("/proc")) -> list[list[str]]:
     """Returns the fields of ``/proc/PID/stat`` after the name, of a process and its descendants."""
     stats: dict[int, list[str]] = {}
     for path in proc.glob("[0-9]*/stat"):
-        try:
+        with suppress(OSError, ValueError):  # the process ended meanwhile
             stats[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
-        except (OSError, ValueError):
-            continue  # the process ended meanwhile
     found, waiting = [], [root]
     while waiting:
         pid = waiting.pop()
@@ -116,12 +115,10 @@ def read_gpus() -> list[dict[str, float]]:
     program, granted = shutil.which("nvidia-smi"), os.environ.get("CUDA_VISIBLE_DEVICES")
     if program is None or granted in ("", "-1"):
         return []
-    query = [f"--query-gpu={','.join(GPU_FIELDS)}", "--format=csv,noheader,nounits"]
-    chosen = ["-i", granted] if granted else []
+    command = [program, f"--query-gpu={','.join(GPU_FIELDS)}", "--format=csv,noheader,nounits"]
+    command += ["-i", granted] if granted else []
     try:
-        done = subprocess.run(
-            [program, *query, *chosen], capture_output=True, text=True, timeout=10, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
     lines = (list(map(_number, line.split(","))) for line in done.stdout.splitlines())
@@ -141,13 +138,10 @@ def read_rapl(root: Path = RAPL) -> dict[str, tuple[int, int]]:
     """Returns (microjoules, range) of each processor package; empty where it may not be read."""
     found = {}
     for package in sorted(root.glob("intel-rapl:[0-9]*")):
-        if package.name.count(":") > 1:
-            continue  # a part of a package
-        try:
-            counter = int((package / "energy_uj").read_text())
-            found[package.name] = (counter, int((package / "max_energy_range_uj").read_text()))
-        except (OSError, ValueError):
-            continue
+        with suppress(OSError, ValueError):
+            if package.name.count(":") == 1:  # else a part of a package
+                counter = int((package / "energy_uj").read_text())
+                found[package.name] = (counter, int((package / "max_energy_range_uj").read_text()))
     return found
 
 

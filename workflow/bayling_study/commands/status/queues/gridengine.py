@@ -18,9 +18,9 @@ MARK = "bayling_study"
 
 def jobs(study: str, folder: Path) -> list[Queued]:
     """Returns this user's jobs of a study in a folder, or raises where nothing answers."""
-    told = ElementTree.fromstring(answer("qstat", "-xml", "-u", getpass.getuser()))
     found = []
-    for entry in told.iter("job_list"):
+    listed = ElementTree.fromstring(answer("qstat", "-xml", "-u", getpass.getuser()))
+    for entry in listed.iter("job_list"):
         told_of = entry.findtext
         number, letters = told_of("JB_job_number", ""), told_of("state", "")
         known = _known(number)

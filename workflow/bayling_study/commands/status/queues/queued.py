@@ -9,11 +9,8 @@ SECONDS = 20
 
 
 class Queued(NamedTuple):
-    """One job in the queue, as the scheduler describes it: it has run for ``time`` of ``limit``.
-
-    ``rule`` has wildcards where the scheduler was told; ``nodes`` is empty while it waits, for
-    ``reason``.
-    """
+    """One job in the queue, as the scheduler describes it, its wildcards in ``rule`` where it was
+    told them. It has run for ``time`` of ``limit``, or, without ``nodes``, waits for ``reason``."""
 
     number: str
     rule: str

@@ -21,10 +21,9 @@ def jobs(study: str, folder: Path) -> list[Queued]:
     found = []
     told = answer("squeue", "--me", "--noheader", "--format", "\x1f".join(FIELDS))
     for line in told.splitlines():
-        values = line.split("\x1f")
-        if len(values) != len(FIELDS):
+        if line.count("\x1f") != len(FIELDS) - 1:
             continue
-        number, name, state, time, limit, nodes, reason, where, comment = values
+        number, name, state, time, limit, nodes, reason, where, comment = line.split("\x1f")
         if name.startswith(f"{job_name(study)}_") and Path(where) == folder.resolve():
             rule = comment.removeprefix("rule_").replace("_wildcards_", " ")
             found.append(Queued(number, rule, state, time, limit, nodes, reason))
