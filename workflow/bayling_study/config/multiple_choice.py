@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from bayling_study.config.base import Name, Section
 
@@ -59,5 +59,56 @@ class QuestionsSuite(Section):
     """As for the suite kind ``harness``."""
 
 
-MULTIPLE_CHOICE_KINDS = ("harness", "questions")
+class NliSuite(Section):
+    """Natural language inference: what a sentence says of another one, a category an item.
+
+    The default is the Chinese adversarial set (Hu et al. 2021, arXiv 2106.03983). Some of its
+    categories have one label only (all antonyms contradict), so that a constant answer has 100 %
+    there: ``macro-f1`` over the pooled item ``all`` is what it cannot win.
+    """
+
+    kind: Literal["nli"]
+    source: Name = "chinese-nli"
+    """Source of the files."""
+    categories: dict[Name, str] = Field(
+        default={
+            "hans": "data/chinese-hans-full.json",
+            "diagnostics": "data/diagnostics-new-with-categories.json",
+            "fragments": "data/new_logic_test.json",
+            "antonym": "data/stress_data_final/antonym_final.json",
+            "synonym": "data/stress_data_final/synonym_final.json",
+            "distraction-hypothesis": "data/stress_data_final/distraction_hypo_final.json",
+            "distraction-premise": "data/stress_data_final/distraction_premise_final.json",
+            "numerical": "data/stress_data_final/numerical_final.json",
+            "spelling": "data/stress_data_final/spelling_final.json",
+        },
+        min_length=1,
+    )
+    """Category to its file inside the source: JSON lines with ``sentence1`` (the premise),
+    ``sentence2`` (the hypothesis) and ``label``; rows whose label is none of
+    ``labels`` are left out, and counted beside the score."""
+    labels: dict[str, str] = Field(
+        default={"entailment": "是", "neutral": "不一定", "contradiction": "不是"}, min_length=2
+    )
+    """Label in the files to the answer whose likelihood is compared: a choice, not upstream's."""
+    question: str = "{premise}\n问：由此可知“{hypothesis}”，对吗？\n答："
+    """What is asked, a choice; ``{premise}`` and ``{hypothesis}`` stand in it once each."""
+    language: Name = "zh"
+    """Language of the sentences."""
+    limit: int | None = Field(default=None, gt=0)
+    """Questions per category, drawn with the study's seed; none means all."""
+    chat_template: bool = False
+    """As for the suite kind ``harness``."""
+
+    @model_validator(mode="after")
+    def _asks_for_both(self) -> "NliSuite":
+        for mark in ("{premise}", "{hypothesis}"):
+            if self.question.count(mark) != 1:
+                raise ValueError(f"question: {mark} must occur exactly once")
+        if len({*self.labels.values()}) < len(self.labels):
+            raise ValueError("labels: two labels have the same answer; write one of its own each")
+        return self
+
+
+MULTIPLE_CHOICE_KINDS = ("harness", "questions", "nli")
 """Kinds of suite that the stage ``harness`` answers, by likelihood and not by generation."""

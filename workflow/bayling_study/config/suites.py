@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from bayling_study.config.base import Direction, Name, Section
 from bayling_study.config.judge_prompt import INSTRUCTION
-from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
+from bayling_study.config.multiple_choice import HarnessSuite, NliSuite, QuestionsSuite
 from bayling_study.config.names import WMT22_ZERO_SHOT
 
 
@@ -230,6 +230,7 @@ Suite = Annotated[
     | ReviewsSuite
     | HarnessSuite
     | QuestionsSuite
+    | NliSuite
     | JudgedSuite,
     Field(discriminator="kind"),
 ]

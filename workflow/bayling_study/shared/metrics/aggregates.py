@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bayling_study.config.multiple_choice import NliSuite
 from bayling_study.config.suites import EXAM_TASKS, ExamsSuite, JudgedSuite, ReviewsSuite, Suite
 from bayling_study.core.records import Prompt
 from bayling_study.shared.metrics.groups import averages
@@ -43,6 +44,8 @@ def pool_groups(suite: Suite) -> dict[str, list[str]]:
         return {name: [f"{name}.{part}" for part in suite.parts] for name in suite.opponents}
     if isinstance(suite, JudgedSuite) and len(suite.parts) > 1:
         return {"all": [*suite.parts]}
+    if isinstance(suite, NliSuite) and len(suite.categories) > 1:
+        return {"all": [*suite.categories]}
     return {}
 
 

@@ -14,6 +14,7 @@ from bayling_study.shared.metrics import (
     exams,
     interactive,
     multiple_choice,
+    nli,
     translation,
     win_rates,
 )
@@ -33,6 +34,7 @@ MEASURES = {
     "judged": win_rates.measure_judged,
     "interactive": interactive.measure,
     **dict.fromkeys(("harness", "questions"), multiple_choice.measure),
+    "nli": nli.measure,
 }
 """Kind of suite to the function that measures one item of it."""
 

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
-from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
+from bayling_study.config.multiple_choice import HarnessSuite, NliSuite, QuestionsSuite
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import (
@@ -98,7 +98,7 @@ def _answers(
     answered: Answered = {}
     for name, rows in prompts.items():
         suite = look_up("suite", name, config.suites, "--suites")
-        if not isinstance(suite, HarnessSuite | QuestionsSuite):
+        if not isinstance(suite, HarnessSuite | QuestionsSuite | NliSuite):
             raise StudyError(f"{name} is a suite of kind {suite.kind!r}", where="--suites")
         root = None
         if isinstance(suite, HarnessSuite):

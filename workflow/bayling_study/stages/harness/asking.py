@@ -8,7 +8,7 @@ from typing import Any
 
 from lm_eval.evaluator import evaluate
 
-from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
+from bayling_study.config.multiple_choice import HarnessSuite, NliSuite, QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_json, write_json
 from bayling_study.core.records import Prompt
@@ -17,7 +17,7 @@ from bayling_study.shared.harness_tasks import load_task, question_task, signatu
 from bayling_study.stages.harness.model import StudyModel
 
 log = logging.getLogger(__name__)
-ChoiceSuite = HarnessSuite | QuestionsSuite
+ChoiceSuite = HarnessSuite | QuestionsSuite | NliSuite
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,14 @@ class ExaminedSystem:
 def _task(suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> tuple[Any, list[int]]:
     """Returns the harness's task and the numbers of the questions to ask, one per prompt."""
     first = prompts[0]
-    if isinstance(suite, QuestionsSuite):
+    if not isinstance(suite, HarnessSuite):
         rows = [
             {"text": p.turns[0], "choices": p.meta["choices"], "gold": p.meta["gold"]}
             for p in prompts
         ]
-        return question_task(f"{suite.collection}-{first.item}", rows), list(range(len(rows)))
+        return question_task(f"{getattr(suite, 'collection', 'nli')}-{first.item}", rows), list(
+            range(len(rows))
+        )
     assert root is not None, "a harness suite comes with its source"
     task = load_task(first.meta["task"], suite, root)
     numbers = [int(prompt.meta["number"]) for prompt in prompts]
