@@ -40,7 +40,11 @@ def check_study(config: StudyConfig, where: object) -> None:
         fix = "systems: {foundation: {kind: foundation, source: smollm2}}"
         raise StudyError("the study has no system", where=f"{where}: systems", fix=fix)
     _check_corpora(config.corpora, f"{where}: corpora")
+    upstream = {corpus.source for corpus in config.corpora.conversations}
     for name, mixture in config.synthesis.mixtures.items():
+        for source in mixture.general_sources:
+            key = f"{where}: synthesis.mixtures.{name}.general_sources"
+            require("source of corpora.conversations", source, upstream, key)
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
         if mixture.teacher is not None:
             teacher = f"{where}: synthesis.mixtures.{name}.teacher"

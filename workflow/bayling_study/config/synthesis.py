@@ -58,6 +58,9 @@ class Mixture(Section):
     general_languages: dict[str, float] = {}
     """Language to its weight among upstream conversations (of recipes without directions);
     empty takes them in the corpora's own proportions."""
+    general_sources: list[Name] = []
+    """Sources of ``corpora.conversations`` whose conversations are used, to compare data of one
+    kind and another (``[coig-cqia]``); empty means all."""
     demands: dict[Name, float] = {}
     """Weight of each kind of demand in interactive conversations; empty means equal weights.
     Kinds: ``start-with``, ``include-words``, ``keep-name``, ``correct-draft``, ``replace-words``,

@@ -177,6 +177,15 @@ def test_upstream_conversations_keep_the_languages_shares(tmp_path: Path) -> Non
     assert (first.count("zh"), first.count("en")) == (60, 20)
 
 
+def test_upstream_conversations_of_some_sources_only(tmp_path: Path) -> None:
+    people = [{**row, "source": "people"} for row in talks(100, "zh")]
+    corpora = write_corpora(tmp_path / "corpora", general=[*talks(100), *people], group=64)
+    changes = {"shares": {"general": 1.0}, "directions": {}, "conversations": 150}
+    result, rows = run(tmp_path, corpora, **changes, general_sources=["people"])
+    assert set(rows["source"].to_pylist()) == {"people"} and len(rows) == 100
+    assert result.wanted == {"general": 150}
+
+
 def test_what_a_row_group_cannot_give_the_others_make_up(tmp_path: Path) -> None:
     long = [{**row, "messages": [row["messages"][0], {**row["messages"][1], "content": "x" * 999}]}
             for row in talks(64)]  # fmt: skip

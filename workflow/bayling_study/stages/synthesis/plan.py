@@ -44,9 +44,7 @@ class BlockPlan:
         self.taught: list[BlockJob] = []
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
-        self._upstream = (
-            upstream.blocks(conversations, mixture.general_languages, seed) if free else []
-        )
+        self._upstream = upstream.blocks(conversations, mixture, seed) if free else []
         for recipe, count in free.items():
             made = upstream.quotas(self._upstream, count, mixture.general_languages)
             self._pending += self._taking(recipe, made)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from bayling_study.config.synthesis import Mixture
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.synthesis.counts import apportion
 from bayling_study.stages.synthesis.hashing import Integers, mix
@@ -37,21 +38,28 @@ class UpstreamBlock:
     taken: int = 0
 
 
-def blocks(path: Path, languages: Mapping[str, float], seed: int) -> list[UpstreamBlock]:
-    """Returns all blocks of ``conversations.parquet``, in an order that the seed decides.
+def blocks(path: Path, mixture: Mixture, seed: int) -> list[UpstreamBlock]:
+    """Returns the blocks of ``conversations.parquet`` that a mixture uses, in an order that the
+    seed decides.
 
-    ``languages`` are kept apart (a conversation's first one counts); none puts all together.
+    Its languages are kept apart (a conversation's first one counts); none puts all together.
     """
+    languages, sources = mixture.general_languages, mixture.general_sources
     result = []
     start = 0
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            column = file.read_row_group(group, ["languages"])["languages"].to_pylist()
+            table = file.read_row_group(group, ["languages", "source"])
+            column = table["languages"].to_pylist()
             first = np.array([codes[0] if codes else "" for codes in column], dtype=object)
+            used = np.array(
+                [not sources or name in sources for name in table["source"].to_pylist()]
+            )
             places = np.arange(len(first), dtype=np.uint64) + np.uint64(start)
             keys = mix(mix(places + np.uint64(1)) ^ np.uint64(seed))
             for language in languages or [ANY]:
-                chosen = np.flatnonzero(first == language) if languages else np.arange(len(first))
+                fits = used & (first == language) if languages else used
+                chosen = np.flatnonzero(fits)
                 order = chosen[np.argsort(keys[chosen], kind="stable")]
                 if len(order):
                     result.append(UpstreamBlock(group, language, order))
