@@ -25,7 +25,7 @@ from bayling_study.stages.download.fetchers import FETCHERS, NO_SPACE, UNPACKED_
 from bayling_study.stages.download.hub import is_commit
 from bayling_study.stages.download.partly import fetch_part
 from bayling_study.stages.download.receipt import intact, write_receipt
-from bayling_study.stages.download.request import DownloadRequest, Fetched
+from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import Policy
 
 LOG = logging.getLogger("bayling_study.stages.download")
@@ -88,7 +88,13 @@ def ensure(
     (out / MANIFEST).unlink(missing_ok=True)
     lock = locks.read_lock(locks.lock_path(out))
     request = make_request(row, out, section, lock)
-    fetched = local.take_local_file(path, request) if path else fetch_remote(request)
+    if not path and row.bytes:  # the disk is looked at before the transfer
+        out.mkdir(parents=True, exist_ok=True)
+        whole = row.kind == "hub"  # and no archive
+        held = bytes_in(request.files if whole else request.raw)
+        needed = row.bytes if whole else UNPACKED_FACTOR * row.bytes
+        check_space(out, needed - held, row.id, NO_SPACE)
+    fetched = local.take_local_file(path, request) if path else FETCHERS[row.kind](request)
     pin = "table" if row.sha256 else "lock"
     if pin == "lock" and lock is None:
         origin = locks.LOCAL_COPY if path else ""
@@ -118,21 +124,6 @@ def make_request(
         policy=Policy(section.retries, section.timeout, section.slowest),
         mirrors=section.mirrors,
     )
-
-
-def fetch_remote(request: DownloadRequest) -> Fetched:
-    """Fetches by the fetcher of the row's kind, once the disk is known to hold it.
-
-    Raises:
-        StudyError: as the fetcher's, or the disk is too small.
-    """
-    request.out.mkdir(parents=True, exist_ok=True)
-    row = request.row
-    if row.bytes:
-        factor = 1 if row.kind == "hub" else UNPACKED_FACTOR
-        held = bytes_in(request.files if row.kind == "hub" else request.raw)
-        check_space(request.out, factor * row.bytes - held, row.id, NO_SPACE)
-    return FETCHERS[row.kind](request)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,11 @@ def take_file(path: Path, request: DownloadRequest) -> Fetched:
             strip = kind in TOP_FOLDER_KINDS
             facts = unpack(archive, request.files, request.row.files, strip_top=strip)
         else:
-            facts = [place(path, request.files / path.name, sha256)]
+            request.files.mkdir(parents=True, exist_ok=True)
+            target = request.files / path.name
+            target.unlink(missing_ok=True)
+            link_file(path, target)
+            facts = [FileFact(path.name, sha256, target.stat().st_size)]
         if kind == "git":
             sha256 = listing_hash(facts)
             insist(sha256, request, path)
@@ -129,14 +133,6 @@ def take_file(path: Path, request: DownloadRequest) -> Fetched:
             path.unlink(missing_ok=True)
         raise
     return Fetched(facts, sha256, path.stat().st_size, request.revision)
-
-
-def place(source: Path, target: Path, sha256: str) -> FileFact:
-    """Puts a file of known hash in place by a hard link, or a copy where that cannot be."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    link_file(source, target)
-    return FileFact(target.name, sha256, target.stat().st_size)
 
 
 def many_files(request: DownloadRequest, revision: str = "", location: str = "") -> Fetched:
