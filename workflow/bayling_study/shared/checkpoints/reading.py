@@ -117,17 +117,16 @@ def read_pickled(file: Path) -> dict[str, StoredTensor]:
         raise StudyError(f"the file cannot be read ({error})", where=file) from error
     if not isinstance(state, dict):
         raise StudyError("the file is not a mapping of names to tensors", where=file)
-    return {name: _pickled_tensor(file, name, value) for name, value in state.items()}
-
-
-def _pickled_tensor(file: Path, name: Any, value: Any) -> StoredTensor:
-    if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-        raise StudyError(f"the entry {name!r} is not a named tensor", where=file)
-    if not value.is_contiguous():
-        raise StudyError(f"the tensor {name!r} is not stored row by row", where=file)
-    start = value.untyped_storage()._checkpoint_offset
-    offset = start + value.storage_offset() * value.element_size()
-    return StoredTensor(file, value.dtype, tuple(value.shape), offset)
+    entries = {}
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise StudyError(f"the entry {name!r} is not a named tensor", where=file)
+        if not value.is_contiguous():
+            raise StudyError(f"the tensor {name!r} is not stored row by row", where=file)
+        start = value.untyped_storage()._checkpoint_offset
+        offset = start + value.storage_offset() * value.element_size()
+        entries[name] = StoredTensor(file, value.dtype, tuple(value.shape), offset)
+    return entries
 
 
 def _drop_tied_copies(entries: dict[str, StoredTensor], tied: dict[str, str]) -> None:

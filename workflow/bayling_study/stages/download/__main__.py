@@ -29,8 +29,6 @@ from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import Policy
 
 LOG = logging.getLogger("bayling_study.stages.download")
-SHARED = "shared"
-"""Study name in the record: downloads belong to all studies."""
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -46,7 +44,8 @@ def main() -> None:
     options = COMMAND_LINE.parse_args()
     settings = load_settings(None, "download", operations=options.operations)
     row = source_row(settings, options.source)
-    with run_record(options.record, "download", row.id, SHARED, options.code) as run:
+    # A download belongs to all studies.
+    with run_record(options.record, "download", row.id, "shared", options.code) as run:
         run.parameters({"source": row.model_dump(mode="json", exclude={"note"})})
         start = time.monotonic()
         ensure(row, options.out, settings.download, settings.rehearsal)
@@ -80,8 +79,7 @@ def ensure(
         LOG.info("%s is complete", row.id)
         return
     if root:
-        facts = local.take_local_folder(root, row)
-        checked = local.check_local_folder(root, row, facts, out)
+        facts, checked = local.take_local_folder(root, row, out)
         write_receipt(out, row, facts, "local", root=str(root), checked=checked)
         LOG.info("%s: %d files of %s; %s", row.id, len(facts), root, checked)
         return

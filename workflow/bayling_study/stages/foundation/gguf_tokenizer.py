@@ -99,15 +99,11 @@ def _entry(metadata: Mapping[str, Any], key: str, where: Path) -> Any:
 
 
 def _token(
-    metadata: Mapping[str, Any],
-    tokens: list[str],
-    key: str,
-    where: Path,
-    default: str | None = None,
+    metadata: Mapping[str, Any], tokens: list[str], key: str, where: Path, default: str = ""
 ) -> str:
-    """Returns the token that an id entry names."""
+    """Returns the token that an id entry names, or the default, if there is one."""
     number = metadata.get(f"tokenizer.ggml.{key}")
-    if number is None and default is not None:
+    if number is None and default:
         return default
     if not isinstance(number, int) or not 0 <= number < len(tokens):
         raise StudyError(f"tokenizer.ggml.{key} is {number!r}, not a token id", where=where)
