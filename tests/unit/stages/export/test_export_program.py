@@ -74,11 +74,11 @@ def test_the_encoder_works_in_blocks(monkeypatch, tmp_path):
     save_tiny(tmp_path / "model")
     form = GroupwiseFormat(open_checkpoint(tmp_path / "model"), 64, "fp16", 1 << 30)
     weight = torch.randn(37, 96, generator=torch.Generator().manual_seed(0))
-    whole = encode_matrix("w", weight, form._codec)
+    whole = encode_matrix("w", weight, form.codec)
     monkeypatch.setattr(
         "bayling_study.shared.quantised.groupwise.row_blocks.__defaults__", (96 * 5,)
     )
-    blocks = encode_matrix("w", weight, form._codec)
+    blocks = encode_matrix("w", weight, form.codec)
     assert all(torch.equal(a, b) for a, b in zip(whole.blobs, blocks.blobs, strict=True))
     assert blocks.error.error_square == pytest.approx(whole.error.error_square, rel=1e-6)
     assert blocks.error.saturated == whole.error.saturated

@@ -18,9 +18,9 @@ def divided(own: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
     A key without a value, or that is false, asks for nothing and stays.
     """
-    kept: dict[str, Any] = {}
-    aside: dict[str, Any] = {}
-    for key, value in own.items():
-        stays = key in KEPT or key.startswith("_") or value is None or value is False
-        (kept if stays else aside)[key] = value
-    return kept, aside
+    kept = {
+        key: value
+        for key, value in own.items()
+        if key in KEPT or key.startswith("_") or value is None or value is False
+    }
+    return kept, {key: value for key, value in own.items() if key not in kept}

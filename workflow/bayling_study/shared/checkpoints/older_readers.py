@@ -9,9 +9,6 @@ from pathlib import Path
 
 from bayling_study.core.files import read_json, write_json
 
-CLASSES = {"TokenizersBackend": "PreTrainedTokenizerFast"}
-"""What version 5 calls a tokenizer class (4.57 refuses the name), and what both know."""
-
 
 def add_older_names(folder: Path) -> None:
     """Adds ``rope_theta`` (and ``rope_scaling``, where the angles are scaled) to ``config.json``.
@@ -27,5 +24,5 @@ def add_older_names(folder: Path) -> None:
         write_json(folder / "config.json", config)
     path = folder / "tokenizer_config.json"
     values = read_json(path)
-    if values.get("tokenizer_class") in CLASSES:
-        write_json(path, values | {"tokenizer_class": CLASSES[values["tokenizer_class"]]})
+    if values.get("tokenizer_class") == "TokenizersBackend":  # a name that 4.57 refuses
+        write_json(path, values | {"tokenizer_class": "PreTrainedTokenizerFast"})

@@ -6,7 +6,6 @@ read here, and nothing is ever executed (``.bin`` goes through ``torch.load(weig
 
 import pickle
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,32 +63,24 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     Raises:
         StudyError: a file is missing, truncated or contradicts itself or the index.
     """
-    files, indexed, reader = _weight_files(folder)
+    kinds = ((SAFETENSORS, read_header), (PICKLED, read_pickled))
+    found = [kind for kind in kinds if any((folder / name).is_file() for name in kind[0])]
+    if not found:
+        fix = f"one of: {', '.join(SAFETENSORS + PICKLED)}"
+        raise StudyError("no weights found", where=folder, fix=fix)
+    (index, single), reader = found[0]
+    indexed = _read_index(folder / index) if (folder / index).is_file() else {}
     entries: dict[str, StoredTensor] = {}
-    for file in files:
-        found = reader(file)
-        twice = sorted(set(found) & set(entries))
+    for file in sorted(set(indexed.values())) or [folder / single]:
+        more = reader(file)
+        twice = sorted(set(more) & set(entries))
         if twice:
             raise StudyError(f"the tensor {twice[0]!r} is stored twice", where=file)
-        entries.update(found)
+        entries.update(more)
     for name, file in indexed.items():
         if name not in entries or entries[name].file != file:
             raise StudyError(f"the index promises the tensor {name!r} here", where=file)
     return entries
-
-
-def _weight_files(
-    folder: Path,
-) -> tuple[list[Path], dict[str, Path], Callable[[Path], dict[str, StoredTensor]]]:
-    """Finds the weight files, what the index says of them, and how to read them."""
-    for (index, single), reader in ((SAFETENSORS, read_header), (PICKLED, read_pickled)):
-        if (folder / index).is_file():
-            indexed = _read_index(folder / index)
-            return sorted(set(indexed.values())), indexed, reader
-        if (folder / single).is_file():
-            return [folder / single], {}, reader
-    fix = f"one of: {', '.join(SAFETENSORS + PICKLED)}"
-    raise StudyError("no weights found", where=folder, fix=fix)
 
 
 def _read_index(path: Path) -> dict[str, Path]:
@@ -126,25 +117,23 @@ def read_pickled(file: Path) -> dict[str, StoredTensor]:
         raise StudyError(f"the file cannot be read ({error})", where=file) from error
     if not isinstance(state, dict):
         raise StudyError("the file is not a mapping of names to tensors", where=file)
-    return {name: _pickled_tensor(file, name, value) for name, value in state.items()}
-
-
-def _pickled_tensor(file: Path, name: Any, value: Any) -> StoredTensor:
-    if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-        raise StudyError(f"the entry {name!r} is not a named tensor", where=file)
-    if not value.is_contiguous():
-        raise StudyError(f"the tensor {name!r} is not stored row by row", where=file)
-    start = value.untyped_storage()._checkpoint_offset
-    offset = start + value.storage_offset() * value.element_size()
-    return StoredTensor(file, value.dtype, tuple(value.shape), offset)
+    entries = {}
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise StudyError(f"the entry {name!r} is not a named tensor", where=file)
+        if not value.is_contiguous():
+            raise StudyError(f"the tensor {name!r} is not stored row by row", where=file)
+        start = value.untyped_storage()._checkpoint_offset
+        offset = start + value.storage_offset() * value.element_size()
+        entries[name] = StoredTensor(file, value.dtype, tuple(value.shape), offset)
+    return entries
 
 
 def _drop_tied_copies(entries: dict[str, StoredTensor], tied: dict[str, str]) -> None:
     """Removes the second copy of a tied parameter; two different ones are an error."""
     for name, original in tied.items():
-        if name not in entries:
+        if (copy := entries.pop(name, None)) is None:
             continue
-        copy = entries.pop(name)
         same = original in entries and copy.dtype == entries[original].dtype
         if not same or not torch.equal(copy.read(), entries[original].read()):
             what = f"config.json ties {name!r} to {original!r}, but their values differ"

@@ -10,7 +10,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -47,30 +46,24 @@ class StoredTensor:
 
     def read(self) -> Tensor:
         """Reads the tensor into memory of its own (``StudyError`` if the file is truncated)."""
-        buffer = torch.empty(self.nbytes, dtype=torch.uint8)
-        with open(self.file, "rb", buffering=0) as stream:
-            stream.seek(self.offset)
-            _read_exactly(stream, memoryview(buffer.numpy()), self.file)
-        return buffer.view(self.dtype).reshape(self.shape)
+        (values,) = self.blocks(self.nbytes) if self.nbytes else (torch.empty(0, dtype=self.dtype),)
+        return values.reshape(self.shape)
 
-    def blocks(self) -> Iterator[Tensor]:
-        """Yields the values in blocks, all in the same memory (``StudyError`` if truncated)."""
-        buffer = torch.empty(min(BLOCK, self.nbytes), dtype=torch.uint8)
-        with open(self.file, "rb", buffering=0) as stream:
+    def blocks(self, size: int = BLOCK) -> Iterator[Tensor]:
+        """Yields the values in blocks of ``size`` bytes, all in the same memory.
+
+        Raises:
+            StudyError: the file is truncated.
+        """
+        buffer = torch.empty(min(size, self.nbytes), dtype=torch.uint8)
+        with open(self.file, "rb") as stream:
             stream.seek(self.offset)
-            for start in range(0, self.nbytes, BLOCK):
+            for start in range(0, self.nbytes, size):
                 part = buffer[: self.nbytes - start]
-                _read_exactly(stream, memoryview(part.numpy()), self.file)
+                if stream.readinto(memoryview(part.numpy())) != part.nbytes:
+                    what = "the file ends inside a tensor: it is truncated"
+                    raise StudyError(what, where=self.file)
                 yield part.view(self.dtype)
-
-
-def _read_exactly(stream: Any, view: memoryview, file: Path) -> None:
-    done = 0
-    while done < len(view):
-        count = stream.readinto(view[done:])
-        if not count:
-            raise StudyError("the file ends inside a tensor: it is truncated", where=file)
-        done += count
 
 
 def read_header(file: Path) -> dict[str, StoredTensor]:

@@ -102,7 +102,8 @@ def _row(cells: dict[str, str], where: str) -> SourceRow:
     if cells["gated"] not in ("yes", "no"):
         what = f"{cells['gated']!r} is neither yes nor no"
         raise StudyError(what, where=f"{where}, column gated")
-    values: dict[str, object] = {"files": _items(cells["files"])}
+    files = tuple(item.strip() for item in cells["files"].split(";") if item.strip())
+    values: dict[str, object] = {"files": files}
     values |= {"bytes": cells["bytes"] or None, "gated": cells["gated"] == "yes"}
     try:
         return SourceRow.model_validate(cells | values)
@@ -113,10 +114,6 @@ def _row(cells: dict[str, str], where: str) -> SourceRow:
         what = f"{without_credentials(cells.get(column, ''))!r}: {reason}"
         fix = _fix(column, cells.get(column, ""))
         raise StudyError(what, where=f"{where}, column {column}", fix=fix) from error
-
-
-def _items(cell: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in cell.split(";") if item.strip())
 
 
 def _fix(column: str, value: str) -> str | None:

@@ -101,9 +101,8 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
         own, stored = before.entries[name].read(), entries[name].read()
         for kind, tensor, where in (("base", own, base), ("delta", stored, delta)):
             if known and tensor_hash(tensor) != known[name][kind]:
-                what = (
-                    f"the tensor {name!r} of the {kind} is not the one that the delta was made with"
-                )
+                what = f"the tensor {name!r} of the {kind} is not the one "
+                what += "that the delta was made with"
                 fix = "give the same base in the same files, or fetch the delta again"
                 raise StudyError(what, where=where, fix=fix)
         return arithmetic.restored(arithmetic.grown(own, stored.shape[0]), stored, dtypes[name])

@@ -25,12 +25,10 @@ from bayling_study.stages.download.fetchers import FETCHERS, NO_SPACE, UNPACKED_
 from bayling_study.stages.download.hub import is_commit
 from bayling_study.stages.download.partly import fetch_part
 from bayling_study.stages.download.receipt import intact, write_receipt
-from bayling_study.stages.download.request import DownloadRequest, Fetched
+from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import Policy
 
 LOG = logging.getLogger("bayling_study.stages.download")
-SHARED = "shared"
-"""Study name in the record: downloads belong to all studies."""
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -46,7 +44,8 @@ def main() -> None:
     options = COMMAND_LINE.parse_args()
     settings = load_settings(None, "download", operations=options.operations)
     row = source_row(settings, options.source)
-    with run_record(options.record, "download", row.id, SHARED, options.code) as run:
+    # A download belongs to all studies.
+    with run_record(options.record, "download", row.id, "shared", options.code) as run:
         run.parameters({"source": row.model_dump(mode="json", exclude={"note"})})
         start = time.monotonic()
         ensure(row, options.out, settings.download, settings.rehearsal)
@@ -80,15 +79,20 @@ def ensure(
         LOG.info("%s is complete", row.id)
         return
     if root:
-        facts = local.take_local_folder(root, row)
-        checked = local.check_local_folder(root, row, facts, out)
+        facts, checked = local.take_local_folder(root, row, out)
         write_receipt(out, row, facts, "local", root=str(root), checked=checked)
         LOG.info("%s: %d files of %s; %s", row.id, len(facts), root, checked)
         return
     (out / MANIFEST).unlink(missing_ok=True)
     lock = locks.read_lock(locks.lock_path(out))
     request = make_request(row, out, section, lock)
-    fetched = local.take_local_file(path, request) if path else fetch_remote(request)
+    if not path and row.bytes:  # the disk is looked at before the transfer
+        out.mkdir(parents=True, exist_ok=True)
+        whole = row.kind == "hub"  # and no archive
+        held = bytes_in(request.files if whole else request.raw)
+        needed = row.bytes if whole else UNPACKED_FACTOR * row.bytes
+        check_space(out, needed - held, row.id, NO_SPACE)
+    fetched = local.take_local_file(path, request) if path else FETCHERS[row.kind](request)
     pin = "table" if row.sha256 else "lock"
     if pin == "lock" and lock is None:
         origin = locks.LOCAL_COPY if path else ""
@@ -118,21 +122,6 @@ def make_request(
         policy=Policy(section.retries, section.timeout, section.slowest),
         mirrors=section.mirrors,
     )
-
-
-def fetch_remote(request: DownloadRequest) -> Fetched:
-    """Fetches by the fetcher of the row's kind, once the disk is known to hold it.
-
-    Raises:
-        StudyError: as the fetcher's, or the disk is too small.
-    """
-    request.out.mkdir(parents=True, exist_ok=True)
-    row = request.row
-    if row.bytes:
-        factor = 1 if row.kind == "hub" else UNPACKED_FACTOR
-        held = bytes_in(request.files if row.kind == "hub" else request.raw)
-        check_space(request.out, factor * row.bytes - held, row.id, NO_SPACE)
-    return FETCHERS[row.kind](request)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ EXPANSION_LIMIT = 50
 """Unpacked to packed size; text archives of the studies reach about 10."""
 ENCRYPTED = 0x1
 """Bit of a zip member's flags."""
+DECRYPT = (
+    "unpack it by hand with the password that its publisher gives (FLORES+ is packed so that\n"
+    "crawlers do not take it for training text), and name the folder under download.local in the "
+    "config"
+)
 MINIMUM_LIMIT_BYTES = 64 << 20
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError),
@@ -124,29 +129,20 @@ def members(archive: Path | IO[bytes]) -> Iterator[Member]:
     if not isinstance(archive, Path) or zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as source:
             for info in source.infolist():
-                yield _zip_member(source, info)
+                if info.flag_bits & ENCRYPTED:
+                    what = f"member {info.filename!r} is encrypted"
+                    raise StudyError(what, where=source.filename, fix=DECRYPT)
+                kind = stat.S_IFMT(
+                    info.external_attr >> 16
+                )  # zero when made elsewhere than on Unix
+                regular = not info.is_dir() and kind in (0, stat.S_IFREG)
+                yield Member(info.filename, regular, info.is_dir(), partial(source.open, info))
     else:
         with tarfile.open(archive, "r:*") as tar:
             for entry in tar:
-                yield _tar_member(tar, entry)
-
-
-def _zip_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    mode = info.external_attr >> 16  # Unix mode; zero when made elsewhere
-    kind = stat.S_IFMT(mode)
-    if info.flag_bits & ENCRYPTED:
-        fix = "unpack it by hand with the password that its publisher gives (FLORES+ is packed so "
-        fix += "that\ncrawlers do not take it for training text), and name the folder under "
-        fix += "download.local in the config"
-        raise StudyError(f"member {info.filename!r} is encrypted", where=source.filename, fix=fix)
-    regular = not info.is_dir() and kind in (0, stat.S_IFREG)
-    return Member(info.filename, regular, info.is_dir(), lambda: source.open(info))
-
-
-def _tar_member(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
-    # Only regular members are opened, and each of them has a stream.
-    content = partial(cast(Callable[[tarfile.TarInfo], IO[bytes]], tar.extractfile), entry)
-    return Member(entry.name, entry.isreg(), entry.isdir(), content)
+                # Only regular members are opened, and each of them has a stream.
+                content = partial(cast(Callable[..., IO[bytes]], tar.extractfile), entry)
+                yield Member(entry.name, entry.isreg(), entry.isdir(), content)
 
 
 def refuse_unsafe(member: Member, name: str, archive: object) -> None:

@@ -15,17 +15,12 @@ ADVICE = (
 )
 
 
-def is_untrusted(error: BaseException) -> bool:
-    """Tells whether a request failed because the server's certificate is not trusted."""
-    return "CERTIFICATE_VERIFY_FAILED" in str(error)
-
-
-def untrusted(where: str, error: BaseException) -> StudyError:
-    """Returns the error that says how to make the certificate trusted."""
-    reason = str(error).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
-    return StudyError(
-        f"the server's certificate is not trusted here ({reason or error})", where=where, fix=ADVICE
-    )
+def refuse_untrusted(where: str, error: BaseException) -> None:
+    """Refuses (``StudyError``) to go on if the server's certificate is why a request failed."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        reason = str(error).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+        what = f"the server's certificate is not trusted here ({reason or error})"
+        raise StudyError(what, where=where, fix=ADVICE) from error
 
 
 def is_absent_bundle(error: BaseException) -> bool:

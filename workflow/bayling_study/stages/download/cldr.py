@@ -13,14 +13,11 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
 from bayling_study.stages.download.request import DownloadRequest
 
-NAMES_FILE = "names.json"
 FIELDS = ("territories", "languages", "currencies")
-LANGUAGE_PARTS = 2
-"""Locales of a language, or of a language and a script, have up to two parts."""
 
 
 def write_names(request: DownloadRequest) -> None:
-    """Writes ``names.json`` into ``request.files``.
+    """Writes ``names.json``, locale to field to code to name, into ``request.files``.
 
     Raises:
         StudyError: the environment has another version than the table names.
@@ -30,17 +27,11 @@ def write_names(request: DownloadRequest) -> None:
         what = f"{request.row.location} {installed} is installed, not {request.revision}"
         fix = "make envs; or write the installed version into the table of sources"
         raise StudyError(what, where=f"source {request.row.id}", fix=fix)
-    request.files.mkdir(parents=True, exist_ok=True)
-    write_json(request.files / NAMES_FILE, names())
-
-
-def names() -> dict[str, dict[str, dict[str, str]]]:
-    """Returns locale to field to code to name."""
-    result = {}
+    names = {}
     for identifier in sorted(localedata.locale_identifiers()):
-        parts = identifier.split("_")
-        if len(parts) > LANGUAGE_PARTS or parts[-1].isupper():
-            continue  # a territory's variant differs in little
-        found = Locale.parse(identifier)
-        result[identifier] = {name: dict(sorted(getattr(found, name).items())) for name in FIELDS}
-    return result
+        parts = identifier.split("_")  # of a language, or of a language and a script
+        if len(parts) <= 2 and not parts[-1].isupper():  # a territory's variant differs in little
+            found = Locale.parse(identifier)
+            names[identifier] = {key: dict(sorted(getattr(found, key).items())) for key in FIELDS}
+    request.files.mkdir(parents=True, exist_ok=True)
+    write_json(request.files / "names.json", names)

@@ -68,33 +68,28 @@ def fetch_git(request: DownloadRequest) -> Fetched:
 
 
 def fetch_sacrebleu(request: DownloadRequest) -> Fetched:
-    """Kind ``sacrebleu``: a test set's sides as ``PAIR.src`` and ``PAIR.ref``.
+    """Kind ``sacrebleu``: a test set's sides as ``PAIR.src`` and ``PAIR.ref``, a segment a line.
 
     sacreBLEU downloads and checks the set itself, or finds it in the folder that the variable
     SACREBLEU names; its command line prints the sides, so nothing of that layout is relied on.
-    """
-    request.files.mkdir(parents=True, exist_ok=True)
-    for pair, side in product(request.row.files, ("src", "ref")):
-        (request.files / f"{pair}.{side}").write_bytes(echo_side(request, pair, side))
-    return many_files(request)
-
-
-def echo_side(request: DownloadRequest, pair: str, side: str) -> bytes:
-    """Returns one side of a test set as sacreBLEU prints it, one segment per line.
 
     Raises:
         StudyError: sacreBLEU does not know the set or cannot download it.
     """
-    command = [sys.executable, "-m", "sacrebleu", "-t", request.row.location, "-l", pair]
+    row = request.row
+    request.files.mkdir(parents=True, exist_ok=True)
     cache = os.environ.get("SACREBLEU", str(request.raw.absolute()))  # one of the lab's counts
     environment = {"SACREBLEU": cache, "PYTHONUTF8": "1"}
-    result = run([*command, "--echo", side], "sacreBLEU", SACREBLEU_SECONDS, environment)
-    if result.returncode != 0 or not result.stdout:
-        reason = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        what = f"sacreBLEU cannot give {pair} ({' '.join(reason)})"
-        fix = f"set download.local.{request.row.id} to a folder with {pair}.src and {pair}.ref"
-        raise StudyError(what, where=request.row.location, fix=fix)
-    return bytes(result.stdout)
+    for pair, side in product(row.files, ("src", "ref")):
+        command = [sys.executable, "-m", "sacrebleu", "-t", row.location, "-l", pair]
+        result = run([*command, "--echo", side], "sacreBLEU", SACREBLEU_SECONDS, environment)
+        if result.returncode != 0 or not result.stdout:
+            reason = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+            what = f"sacreBLEU cannot give {pair} ({' '.join(reason)})"
+            fix = f"set download.local.{row.id} to a folder with {pair}.src and {pair}.ref"
+            raise StudyError(what, where=row.location, fix=fix)
+        (request.files / f"{pair}.{side}").write_bytes(result.stdout)
+    return many_files(request)
 
 
 def take_file(path: Path, request: DownloadRequest) -> Fetched:
@@ -120,7 +115,11 @@ def take_file(path: Path, request: DownloadRequest) -> Fetched:
             strip = kind in TOP_FOLDER_KINDS
             facts = unpack(archive, request.files, request.row.files, strip_top=strip)
         else:
-            facts = [place(path, request.files / path.name, sha256)]
+            request.files.mkdir(parents=True, exist_ok=True)
+            target = request.files / path.name
+            target.unlink(missing_ok=True)
+            link_file(path, target)
+            facts = [FileFact(path.name, sha256, target.stat().st_size)]
         if kind == "git":
             sha256 = listing_hash(facts)
             insist(sha256, request, path)
@@ -129,14 +128,6 @@ def take_file(path: Path, request: DownloadRequest) -> Fetched:
             path.unlink(missing_ok=True)
         raise
     return Fetched(facts, sha256, path.stat().st_size, request.revision)
-
-
-def place(source: Path, target: Path, sha256: str) -> FileFact:
-    """Puts a file of known hash in place by a hard link, or a copy where that cannot be."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    link_file(source, target)
-    return FileFact(target.name, sha256, target.stat().st_size)
 
 
 def many_files(request: DownloadRequest, revision: str = "", location: str = "") -> Fetched:

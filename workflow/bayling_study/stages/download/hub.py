@@ -19,7 +19,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.sources.gates import TOKEN_ADVICE, page
 from bayling_study.shared.sources.table import SourceRow
-from bayling_study.stages.download.certificates import is_untrusted, share_bundle, untrusted
+from bayling_study.stages.download.certificates import refuse_untrusted, share_bundle
 from bayling_study.stages.download.request import DownloadRequest
 from bayling_study.stages.download.transfer import PASSING_STATUS, asked_pause
 
@@ -81,8 +81,7 @@ def open_repository(request: DownloadRequest) -> Iterator[tuple[Any, str, dict[s
         fix = "check the source's row; a gated or private repository also needs a token: "
         raise StudyError(what, where=request.row.location, fix=fix + TOKEN_ADVICE) from error
     except (errors.HTTPError, errors.LocalEntryNotFoundError, OSError) as error:
-        if is_untrusted(error):
-            raise untrusted(request.row.location, error) from error
+        refuse_untrusted(request.row.location, error)
         what = f"the hub cannot be reached or gave up ({error})"
         fix = "start again, it continues where it stopped; or set HF_ENDPOINT to a mirror, or "
         fix += f"download.local.{request.row.id} in the config"

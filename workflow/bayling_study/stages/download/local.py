@@ -22,8 +22,6 @@ MANY_FILES = ("hub", "sacrebleu", "babel")
 """Kinds of many files without an archive; a lock holds the size of all of them."""
 LISTED = ("git", "local", *MANY_FILES)
 """Kinds whose folder has the hash of its listing."""
-CHECKED = "local, checked"
-NOT_CHECKED = "local, not checked"
 
 
 def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
@@ -42,11 +40,16 @@ def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
     return path
 
 
-def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
-    """Describes the wanted files of a local folder, which may be a part of the source.
+def take_local_folder(root: Path, row: SourceRow, out: Path) -> tuple[list[FileFact], str]:
+    """Describes the wanted files of a local folder, compared with all that is known of the source.
+
+    That is the table, and the lock and list of files of the earlier downloads to ``out``.
+    Also returns, for the receipt, ``local, checked``, ``local, N of M files checked`` or
+    ``local, not checked`` where no hash of the content is known.
 
     Raises:
-        StudyError: it has none of the wanted files.
+        StudyError: it has none of the wanted files, one differs, or it cannot be a part of the
+            source.
     """
     facts = [fact for fact in describe_files(root) if wanted(fact.path, row.patterns)]
     if not facts:
@@ -54,23 +57,10 @@ def take_local_folder(root: Path, row: SourceRow) -> list[FileFact]:
         fix = f"download.local.{row.id} must name a folder in the upstream layout"
         fix = f"correct sources.{row.id}.files" if row.kind == "local" else fix
         raise StudyError(what, where=root, fix=fix)
-    return facts
-
-
-def check_local_folder(root: Path, row: SourceRow, facts: list[FileFact], out: Path) -> str:
-    """Compares a local folder's wanted files with all that is known of the source.
-
-    That is the table, and the lock and list of files of the earlier downloads to ``out``.
-    Returns for the receipt ``local, checked``, ``local, N of M files checked`` or
-    ``local, not checked`` where no hash of the content is known.
-
-    Raises:
-        StudyError: a file differs, or the folder cannot be a part of the source.
-    """
     lock, known = locks.read_lock(locks.lock_path(out)), locks.read_listing(locks.listing_path(out))
     expected = row.sha256 or (lock.sha256 if lock else "")
     if expected and row.kind in LISTED and listing_hash(facts) == expected:
-        return CHECKED
+        return facts, "local, checked"
     hashes = {fact.path: fact.sha256 for fact in known}
     if expected and row.kind == "url" and not is_archive(file_name(row.location)):
         hashes[file_name(row.location)] = expected
@@ -84,8 +74,8 @@ def check_local_folder(root: Path, row: SourceRow, facts: list[FileFact], out: P
         what = f"its files are neither those with the hash {expected} nor a part ({{origin}})"
         raise locks.content_differs(what, root, row, out)
     agreed = sum(fact.path in hashes for fact in facts)
-    some = f"local, {agreed} of {len(facts)} files checked" if agreed else NOT_CHECKED
-    return CHECKED if agreed == len(facts) else some
+    some = f"local, {agreed} of {len(facts)} files checked" if agreed else "local, not checked"
+    return facts, "local, checked" if agreed == len(facts) else some
 
 
 def take_local_file(path: Path, request: DownloadRequest) -> Fetched:

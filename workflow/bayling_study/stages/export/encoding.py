@@ -4,7 +4,7 @@ A matrix is worked on in blocks of rows that fit a cache; errors are summed in d
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -153,9 +153,8 @@ def summary(rows: Sequence[TensorError]) -> dict[str, float]:
     }
 
 
-def error_report(errors: Iterable[TensorError]) -> dict[str, Any]:
+def error_report(rows: Sequence[TensorError]) -> dict[str, Any]:
     """Returns the content of ``error.json``: totals, then one row per tensor."""
-    rows = list(errors)
     tensors = [
         asdict(row)
         | {

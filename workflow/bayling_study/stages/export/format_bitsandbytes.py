@@ -26,7 +26,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, write_index
 from bayling_study.shared.quantised.groupwise import LEVELS
-from bayling_study.stages.export.encoding import Block, Encoded, encode_matrix
+from bayling_study.stages.export.encoding import Block
 from bayling_study.stages.export.plan import SafetensorsFormat
 
 CARD = """# 8-bit weights (LLM.int8)
@@ -43,6 +43,8 @@ rounding error of each weight; LLM.int8 also rounds activations while it runs.
 class BitsAndBytesFormat(SafetensorsFormat):
     """Plans, encodes and describes an LLM.int8 export."""
 
+    marks = (torch.zeros((), dtype=torch.uint8),)
+
     def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
         super().__init__(checkpoint, precision, limit)
         skipped = get_keys_to_not_convert(checkpoint.model)
@@ -56,10 +58,16 @@ class BitsAndBytesFormat(SafetensorsFormat):
         values = (name, torch.int8, shape)
         return [(scales, torch.float32, shape[:1]), values, (mark, torch.uint8, ())]
 
-    def quantise(self, name: str, value: Tensor) -> Encoded:
-        """Encodes a matrix, its tensors in the order of ``parts``."""
-        encoded = encode_matrix(name, value, _codec)
-        return Encoded([*encoded.blobs, torch.zeros((), dtype=torch.uint8)], encoded.error)
+    def codec(self, rows: Tensor) -> Block:
+        """Encodes rows by the library's own function."""
+        half = rows.half()
+        if not bool(torch.isfinite(half).all()):
+            raise StudyError("weights beyond fp16 cannot go to LLM.int8", fix="format: groupwise")
+        levels, largest, _ = int8_vectorwise_quant(half)
+        # A row of zeros divides by zero in the library; what a NaN becomes in int8 is undefined.
+        levels[largest == 0] = 0
+        rebuilt = levels.float() * (largest / LEVELS).unsqueeze(1)
+        return Block((largest, levels), rebuilt, levels)
 
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
         """Amends the config and writes the index; returns the card."""
@@ -67,14 +75,3 @@ class BitsAndBytesFormat(SafetensorsFormat):
         self.amend_config(folder, quantization_config=quantisation)
         write_index(folder, files)
         return CARD
-
-
-def _codec(block: Tensor) -> Block:
-    half = block.half()
-    if not bool(torch.isfinite(half).all()):
-        raise StudyError("weights beyond fp16 cannot go to LLM.int8", fix="format: groupwise")
-    levels, largest, _ = int8_vectorwise_quant(half)
-    # A row of zeros divides by zero in the library; what a NaN becomes in int8 is undefined.
-    levels[largest == 0] = 0
-    rebuilt = levels.float() * (largest / LEVELS).unsqueeze(1)
-    return Block((largest, levels), rebuilt, levels)

@@ -46,7 +46,14 @@ class GgufFormat:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         self.config = checkpoint.model.config
-        _check_architecture(checkpoint)
+        unable = ""
+        if self.config.model_type != ARCHITECTURE:
+            unable = f"knows the architecture 'llama', not {self.config.model_type!r}"
+        elif (scaling := self.config.rope_parameters.get("rope_type", "default")) != "default":
+            unable = f"does not know rope scaling {scaling!r}"
+        if unable:
+            where = checkpoint.folder / "config.json"
+            raise StudyError(f"GGUF export {unable}", where=where, fix="format: groupwise")
         names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, self.config.num_hidden_layers)
         self._names = {
             name: names.get_name(name, try_suffixes=(".weight", ".bias"))
@@ -114,19 +121,6 @@ class GgufFormat:
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
         """Returns the card; config and tokenizer are there for those who load with transformers."""
         return CARD
-
-
-def _check_architecture(checkpoint: Checkpoint) -> None:
-    """GGUF needs a known layout; Llama (the paper's, and Mistral-free) is the one written here."""
-    config = checkpoint.model.config
-    where = checkpoint.folder / "config.json"
-    if config.model_type != ARCHITECTURE:
-        what = f"GGUF export knows the architecture 'llama', not {config.model_type!r}"
-        raise StudyError(what, where=where, fix="format: groupwise")
-    scaling = config.rope_parameters.get("rope_type", "default")
-    if scaling != "default":
-        what = f"GGUF export does not know rope scaling {scaling!r}"
-        raise StudyError(what, where=where, fix="format: groupwise")
 
 
 def _kind(shape: tuple[int, ...]) -> Kind:

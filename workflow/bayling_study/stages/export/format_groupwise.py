@@ -16,7 +16,7 @@ from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile
 from bayling_study.shared.quantised.groupwise import dequantise, group_count, quantise
 from bayling_study.shared.quantised.layout import INT8, SCALE, Quantisation
-from bayling_study.stages.export.encoding import Block, Encoded, encode_matrix
+from bayling_study.stages.export.encoding import Block
 from bayling_study.stages.export.plan import SafetensorsFormat
 
 CARD = """# 8-bit weights (groupwise)
@@ -45,12 +45,9 @@ class GroupwiseFormat(SafetensorsFormat):
         steps = (shape[0], group_count(shape[1], self.group))
         return [(name + SCALE, torch.float32, steps), (name + INT8, torch.int8, shape)]
 
-    def quantise(self, name: str, value: Tensor) -> Encoded:
-        """Encodes a matrix, its tensors in the order of ``parts``."""
-        return encode_matrix(name, value, self._codec)
-
-    def _codec(self, block: Tensor) -> Block:
-        levels, scale = quantise(block, self.group)
+    def codec(self, rows: Tensor) -> Block:
+        """Encodes rows, by ``quantised.groupwise``."""
+        levels, scale = quantise(rows, self.group)
         rebuilt = dequantise(levels, scale, self.group, torch.float32)
         return Block((scale, levels), rebuilt, levels)
 

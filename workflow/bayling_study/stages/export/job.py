@@ -37,14 +37,25 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     needed = sum(file.size for file in files) + SPARE_BYTES
     check_space(out.parent, needed, "the export", "make room or write somewhere else")
     errors: dict[str, TensorError] = {}
+    progress = Progress("weights", checkpoint.nbytes, "B")
+
+    def parts(shard: Shard) -> Iterator[tuple[str, Tensor]]:
+        for source, names in shard.sources.items():
+            entry = checkpoint.entries[source]
+            try:
+                encoded = form.encode(source, entry.read())
+            except StudyError as error:
+                where = error.where or entry.file
+                raise StudyError(error.what, where=where, fix=error.fix) from error
+            yield from zip(names, encoded.blobs, strict=True)
+            errors[source] = encoded.error
+            progress.update(entry.nbytes)
+
     try:
-        with (
-            Progress("weights", checkpoint.nbytes, "B") as progress,
-            atomic_directory(out) as folder,
-        ):
+        with progress, atomic_directory(out) as folder:
             for shard in shards:
-                shard.file.write(folder, _parts(checkpoint, form, shard, errors, progress))
-            report = error_report(errors[name] for name in checkpoint.entries)
+                shard.file.write(folder, parts(shard))
+            report = error_report([errors[name] for name in checkpoint.entries])
             write_json(folder / ERROR_FILE, report)
             copy_companions(checkpoint.folder, folder)
             write_text(folder / "README.md", form.finish(folder, files))
@@ -54,22 +65,3 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
         what = f"the disk is full ({error.strerror})"
         raise StudyError(what, where=out.parent, fix="make room and start again") from error
     return report
-
-
-def _parts(
-    checkpoint: Checkpoint,
-    form: Format,
-    shard: Shard,
-    errors: dict[str, TensorError],
-    progress: Progress,
-) -> Iterator[tuple[str, Tensor]]:
-    """Yields the stored tensors of a shard, and notes what each source tensor lost."""
-    for source, names in shard.sources.items():
-        entry = checkpoint.entries[source]
-        try:
-            encoded = form.encode(source, entry.read())
-        except StudyError as error:
-            raise StudyError(error.what, where=error.where or entry.file, fix=error.fix) from error
-        yield from zip(names, encoded.blobs, strict=True)
-        errors[source] = encoded.error
-        progress.update(entry.nbytes)

@@ -12,7 +12,7 @@ from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, lay_out, spec_bytes
 from bayling_study.shared.checkpoints.skeleton import linear_weights
-from bayling_study.stages.export.encoding import Encoded, encode_kept, kept_dtype
+from bayling_study.stages.export import encoding
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Format(Protocol):
     def plan(self) -> list[Shard]:
         """Returns where everything goes."""
 
-    def encode(self, name: str, value: Tensor) -> Encoded:
+    def encode(self, name: str, value: Tensor) -> encoding.Encoded:
         """Encodes one tensor of the checkpoint, its parts in the order of the plan."""
 
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
@@ -48,6 +48,8 @@ class SafetensorsFormat(ABC):
 
     stem = "model"
     """Start of the weight files' names."""
+    marks: tuple[Tensor, ...] = ()
+    """Tensors that are stored behind those of each quantised matrix, the same for all."""
 
     def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
         self.checkpoint, self.precision, self.limit = checkpoint, precision, limit
@@ -60,7 +62,7 @@ class SafetensorsFormat(ABC):
         groups: list[dict[str, list[Spec]]] = [{}]
         used = 0
         for name, entry in self.checkpoint.entries.items():
-            kept = [(name, kept_dtype(entry.dtype, self.precision), entry.shape)]
+            kept = [(name, encoding.kept_dtype(entry.dtype, self.precision), entry.shape)]
             specs = self.parts(name, entry.shape) if name in chosen else kept
             size = sum(map(spec_bytes, specs))
             if groups[-1] and used + size > self.limit:
@@ -77,18 +79,20 @@ class SafetensorsFormat(ABC):
             shards.append(Shard(file, names))
         return shards
 
-    def encode(self, name: str, value: Tensor) -> Encoded:
+    def encode(self, name: str, value: Tensor) -> encoding.Encoded:
         """Quantises a linear layer's weight; keeps everything else."""
         if name in self.quantised:
-            return self.quantise(name, value)
-        return encode_kept(name, value, kept_dtype(value.dtype, self.precision))
+            encoded = encoding.encode_matrix(name, value, self.codec)
+            return encoding.Encoded([*encoded.blobs, *self.marks], encoded.error)
+        return encoding.encode_kept(name, value, encoding.kept_dtype(value.dtype, self.precision))
 
     def amend_config(self, folder: Path, **values: Any) -> None:
         """Sets keys of the copied ``config.json``, and the precision of most kept tensors."""
         config = read_json(folder / "config.json")
         config.pop("torch_dtype", None)
         dtypes = [entry.dtype for entry in self.checkpoint.entries.values()]
-        kept = [kept_dtype(dtype, self.precision) for dtype in dtypes if dtype.is_floating_point]
+        floats = [dtype for dtype in dtypes if dtype.is_floating_point]
+        kept = [encoding.kept_dtype(dtype, self.precision) for dtype in floats]
         most = str(max(set(kept), key=kept.count)).removeprefix("torch.")
         config |= {"dtype": most, **values}
         write_json(folder / "config.json", config)
@@ -98,5 +102,5 @@ class SafetensorsFormat(ABC):
         """Returns the stored tensors of a quantised matrix."""
 
     @abstractmethod
-    def quantise(self, name: str, value: Tensor) -> Encoded:
-        """Encodes a matrix, its tensors in the order of ``parts``."""
+    def codec(self, rows: Tensor) -> encoding.Block:
+        """Encodes rows of a matrix, in fp32; its tensors are in the order of ``parts``."""

@@ -15,9 +15,6 @@ from bayling_study.shared.sources.fetched import checkpoint_of, files_root
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.foundation.checkpoint import adopt_hub, convert_gguf
 
-SHARED = "shared"
-"""Study name in the record: checkpoints of foundations belong to all studies."""
-
 COMMAND_LINE = cli.command(
     __name__,
     **cli.JOB,
@@ -30,7 +27,8 @@ def main() -> None:
     """Writes the checkpoint."""
     options = COMMAND_LINE.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"  # everything needed is on disk; never ask the hub
-    with run_record(options.record, "foundation", options.out.name, SHARED, options.code) as run:
+    # The checkpoint of a foundation belongs to all studies.
+    with run_record(options.record, "foundation", options.out.name, "shared", options.code) as run:
         run.input("download", options.download / "manifest.json")
         with atomic_directory(options.out) as scratch:
             facts = make_checkpoint(files_root(options.download), scratch)

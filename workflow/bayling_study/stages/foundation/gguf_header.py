@@ -59,13 +59,13 @@ def read_header(path: Path) -> GgufHeader:
     return GgufHeader(metadata, shapes)
 
 
+@dataclass
 class _Reader:
-    """A cursor that never reads past ``limit`` bytes."""
+    """A cursor that reads no more than what is ``left``, in bytes."""
 
-    def __init__(self, stream: IO[bytes], path: Path, limit: int) -> None:
-        self.stream = stream
-        self.path = path
-        self.left = limit
+    stream: IO[bytes]
+    path: Path
+    left: int
 
     def expect(self, condition: bool, reason: str) -> None:
         if not condition:

@@ -67,15 +67,12 @@ def _byte_level_bpe(metadata: Mapping[str, Any], tokens: list[str], where: Path)
     model = _entry(metadata, "tokenizer.ggml.model", where)
     pre = metadata.get("tokenizer.ggml.pre", "gpt-2")
     if model != "gpt2" or pre not in SPLIT_DIGITS:
-        raise StudyError(
-            f"the vocabulary is of kind {model!r}/{pre!r}; only byte-level BPE "
-            f"(gpt2/{'|'.join(SPLIT_DIGITS)}) can be converted",
-            where=where,
-            fix="use a source that ships tokenizer.json (kind hub or local)",
-        )
-    merges = [
-        tuple(merge.split(" ", 1)) for merge in _entry(metadata, "tokenizer.ggml.merges", where)
-    ]
+        what = f"the vocabulary is of kind {model!r}/{pre!r}; only byte-level BPE "
+        what += f"(gpt2/{'|'.join(SPLIT_DIGITS)}) can be converted"
+        fix = "use a source that ships tokenizer.json (kind hub or local)"
+        raise StudyError(what, where=where, fix=fix)
+    pairs = _entry(metadata, "tokenizer.ggml.merges", where)
+    merges = [tuple(pair.split(" ", 1)) for pair in pairs]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     if len(vocabulary) != len(tokens):
         raise StudyError("the vocabulary holds a token twice", where=where)
@@ -85,14 +82,13 @@ def _byte_level_bpe(metadata: Mapping[str, Any], tokens: list[str], where: Path)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
     tokenizer.decoder = decoders.ByteLevel()
     kinds = _entry(metadata, "tokenizer.ggml.token_type", where)
-    special = [
-        token for token, kind in zip(tokens, kinds, strict=True) if kind == TokenType.CONTROL
-    ]
-    added = [
-        token for token, kind in zip(tokens, kinds, strict=True) if kind == TokenType.USER_DEFINED
-    ]
-    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
-    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in added])
+    for add, wanted in (
+        (tokenizer.add_special_tokens, TokenType.CONTROL),
+        (tokenizer.add_tokens, TokenType.USER_DEFINED),
+    ):
+        chosen = [token for token, kind in zip(tokens, kinds, strict=True) if kind == wanted]
+        special = wanted == TokenType.CONTROL
+        add([AddedToken(token, special=special, normalized=False) for token in chosen])
     return tokenizer
 
 
@@ -103,15 +99,11 @@ def _entry(metadata: Mapping[str, Any], key: str, where: Path) -> Any:
 
 
 def _token(
-    metadata: Mapping[str, Any],
-    tokens: list[str],
-    key: str,
-    where: Path,
-    default: str | None = None,
+    metadata: Mapping[str, Any], tokens: list[str], key: str, where: Path, default: str = ""
 ) -> str:
-    """Returns the token that an id entry names."""
+    """Returns the token that an id entry names, or the default, if there is one."""
     number = metadata.get(f"tokenizer.ggml.{key}")
-    if number is None and default is not None:
+    if number is None and default:
         return default
     if not isinstance(number, int) or not 0 <= number < len(tokens):
         raise StudyError(f"tokenizer.ggml.{key} is {number!r}, not a token id", where=where)
