@@ -53,6 +53,9 @@ class QuestionsSuite(Section):
     """Source of the collection's files; ``capitals`` needs none."""
     languages: list[Name] = Field(min_length=1)
     """Languages asked in, by code; each is an item of the suite's tables."""
+    entities: Literal["all", "held-out", "trained"] = "all"
+    """Countries of ``capitals``: all, those that the recipe ``facts`` never trains on, or those
+    that it does: what was learnt by heart, beside what transfers."""
     limit: int | None = Field(default=None, gt=0)
     """Questions per language, drawn with the study's seed; none means all."""
     chat_template: bool = False

@@ -43,7 +43,8 @@ class Mixture(Section):
     ``interactive`` (several turns), ``general`` (upstream conversations as they are), ``pivot``
     (PLUG: first a draft in English; for directions without it), ``code-switch`` (a sentence with
     words in another language is restored), ``cross-lingual`` (a task on a text, answered in
-    another language), ``paraphrase`` and ``style`` (written by the ``teacher``). Each module of
+    another language), ``facts`` (a country's capital, asked in one language and answered in
+    another), ``paraphrase`` and ``style`` (written by the ``teacher``). Each module of
     ``synthesis/recipes`` is one."""
     directions: dict[DirectionPattern, Share] = {}
     """Direction to its share of each recipe except ``general``; shares add up to 1. Both

@@ -13,9 +13,11 @@ from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
 from bayling_study.core.text.forms import occurrences
 from bayling_study.core.text.words import words
+from bayling_study.shared import capitals
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.library import Library
+from bayling_study.stages.prompts.capitals import questions
 from bayling_study.stages.synthesis import recipes
 from bayling_study.stages.synthesis.registry import RECIPES, Workshop, load_recipes, recipe_named
 from bayling_study.stages.synthesis.teacher import EndpointTeacher, Messages
@@ -68,6 +70,29 @@ def test_the_pivot_answer_is_the_aligned_draft_and_then_the_translation() -> Non
         assert english["de", translation.removeprefix("German: ")] == draft[9:]
     fits = recipe_named("pivot").fits
     assert fits("zh-de") and not fits("zh-en") and not fits("en-de")
+
+
+def test_facts_are_named_in_both_languages_and_never_of_a_country_held_out() -> None:
+    english, german = capitals.names("en"), capitals.names("de")
+    kinds = set()
+    for item in draws("facts", "en-de", 200):
+        user, answer = turn(item)
+        assert "German" in user and item.languages == ["de", "en"] and item.source == "cldr"
+        (country, asked) = next(
+            (code, place)
+            for place in (0, 1)
+            for code, pair in german.items()
+            if pair[place] == answer and any(occurrences(user, text) for text in english[code])
+        )
+        kinds.add((asked, occurrences(user, english[country][0]) > 0))
+        assert not capitals.is_held_out(country)
+    assert kinds == {(1, True), (0, False), (0, True)}
+
+
+def test_held_out_and_trained_countries_are_all_of_them() -> None:
+    parts = [questions("en", 1, entities) for entities in ("held-out", "trained")]
+    assert min(map(len, parts)) > 30
+    assert sorted([*parts[0], *parts[1]]) == sorted(questions("en", 1))
 
 
 def test_a_cross_lingual_answer_is_in_the_target_language() -> None:

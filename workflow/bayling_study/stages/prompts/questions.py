@@ -32,7 +32,7 @@ def _questions(
     name: str, suite: QuestionsSuite, language: str, context: PromptContext
 ) -> list[ExamQuestion]:
     if suite.collection == "capitals":
-        return capitals.questions(language, context.seed)
+        return capitals.questions(language, context.seed, suite.entities)
     if suite.source is None:
         what = f"the collection {suite.collection!r} is read from a source"
         fix = "source: evals" if suite.collection == "school-exams" else "source: lm-eval"
