@@ -4,6 +4,7 @@ rule synthesis:
         rules.corpora.output,
         tokenizer=lambda wildcards: STUDY.layout.tokenizer_of(wildcards.mixture),
         prompts=STUDY.layout.prompts(),
+        teachers=lambda wildcards: STUDY.layout.teachers(wildcards.mixture).values(),
     output:
         data=f"{S}/synthesis/{{mixture}}/train.parquet",
         audit=report(
@@ -19,7 +20,9 @@ rule synthesis:
         "../../envs/study.yaml"
     threads: lambda wildcards: STUDY.synthesis_workers(wildcards.mixture)
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (1500 + 1500 * threads),
+        mem_mb=lambda wildcards, threads, attempt: (
+            attempt * STUDY.synthesis_memory(wildcards.mixture, threads)
+        ),
         runtime=STUDY.minutes("synthesis"),
         operations=STUDY.operations(),
     params:
@@ -27,6 +30,7 @@ rule synthesis:
         code=STUDY.code("synthesis"),
         record=lambda wildcards: f"{S}/runs/synthesis/{wildcards.mixture}.json",
         corpora=lambda wildcards: f"{S}/corpora",
+        teachers=lambda wildcards: STUDY.teachers_option(wildcards.mixture),
         folder=lambda wildcards, output: Path(output[0]).parent,
         cache=lambda wildcards: f"{S}/work/teacher/{wildcards.mixture}",
         sources=STUDY.download_options(
@@ -38,4 +42,5 @@ rule synthesis:
         " --record {params.record} --code {params.code} --mixture {wildcards.mixture}"
         " --corpora {params.corpora} --tokenizer {input.tokenizer} {params.sources}"
         " --prompts {input.prompts} --workers {threads} --cache {params.cache}"
+        " {params.teachers}"
         " --out {params.folder} > {log} 2>&1"

@@ -18,9 +18,8 @@ from pydantic import ValidationError
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.network import free_port, is_loopback
-from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint
+from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint, local
 from bayling_study.shared.endpoint.exchange import Connection
-from bayling_study.stages.judging import local
 from bayling_study.stages.synthesis.teacher import EndpointTeacher
 from helpers.endpoint_server import Body, Server, completion, says, serving, status
 

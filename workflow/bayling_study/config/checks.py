@@ -46,9 +46,7 @@ def check_study(config: StudyConfig, where: object) -> None:
             key = f"{where}: synthesis.mixtures.{name}.general_sources"
             require("source of corpora.conversations", source, upstream, key)
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
-        if mixture.teacher is not None:
-            teacher = f"{where}: synthesis.mixtures.{name}.teacher"
-            _check_base(config, mixture.teacher, teacher, ("endpoint",))
+        _check_asked(config, name, f"{where}: synthesis.mixtures.{name}")
     _check_systems(config, f"{where}: systems")
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
@@ -145,6 +143,44 @@ def trained_directions(mixture: Mixture, available: Iterable[str]) -> set[str]:
     never = {name for pattern in mixture.exclude for name in matching(pattern, codes)}
     found = {name for pattern in named for name in matching(pattern, codes)}
     return (found - never) | {name for name in named if "*" not in name}
+
+
+ASKED_KINDS = ("endpoint", "foundation", "tuned", "int8", "delta")
+"""Kinds of system that can be a teacher or a translator."""
+
+
+def _check_asked(config: StudyConfig, name: str, key: str) -> None:
+    """Checks a mixture's teacher and translator: neither may be made from this mixture itself."""
+    mixture = config.synthesis.mixtures[name]
+    for role, asked in (("teacher", mixture.teacher), ("translator", mixture.translator)):
+        if asked is not None:
+            _check_base(config, asked, f"{key}.{role}", ASKED_KINDS)
+            if name in mixtures_behind(config, asked):
+                what = f"{asked} is tuned on {name}, which it would have to write first"
+                raise StudyError(what, where=f"{key}.{role}", fix="its foundation, or an endpoint")
+    if mixture.shares.get("self-distillation") and mixture.translator is None:
+        what = "self-distillation asks and answers in two languages"
+        raise StudyError(what, where=f"{key}.translator", fix="translator: SYSTEM")
+    plain = any(d.startswith("en-") and "*" not in d for d in mixture.directions)
+    if mixture.shares.get("self-distillation") and not plain:
+        what = "self-distillation needs a language that English answers are carried over to"
+        raise StudyError(what, where=f"{key}.directions", fix="directions: {en-zh: 1}")
+
+
+def mixtures_behind(config: StudyConfig, system: str) -> set[str]:
+    """Returns the mixtures that must be made before a system can answer, those of its teachers'
+    teachers included."""
+    found: set[str] = set()
+    left = [system]
+    while left:
+        section = config.systems.get(left.pop())
+        left += [base] if (base := getattr(section, "base", None)) else []
+        name = getattr(section, "mixture", None)
+        if name in config.synthesis.mixtures and name not in found:
+            found.add(name)
+            mixture = config.synthesis.mixtures[name]
+            left += filter(None, (mixture.teacher, mixture.translator))
+    return found
 
 
 def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], key: str) -> None:

@@ -44,7 +44,8 @@ class Mixture(Section):
     (PLUG: first a draft in English; for directions without it), ``code-switch`` (a sentence with
     words in another language is restored), ``cross-lingual`` (a task on a text, answered in
     another language), ``facts`` (a country's capital, asked in one language and answered in
-    another), ``paraphrase`` and ``style`` (written by the ``teacher``). Each module of
+    another), ``paraphrase`` and ``style`` (written by the ``teacher``),
+    ``self-distillation`` (SDRRL: its own answers). Each module of
     ``synthesis/recipes`` is one."""
     directions: dict[DirectionPattern, Share] = {}
     """Direction to its share of each recipe except ``general``; shares add up to 1. Both
@@ -77,8 +78,13 @@ class Mixture(Section):
     instruction_languages: dict[str, float] = {"en": 0.5, "zh": 0.5}
     """Language of the instruction to its weight: ``en`` and ``zh``."""
     teacher: Name | None = None
-    """System of the kind ``endpoint`` that writes what aligned text cannot give (recipes
-    ``paraphrase`` and ``style``); without one they are left out, and counted."""
+    """System that writes what aligned text cannot give (recipes ``paraphrase``, ``style`` and
+    ``self-distillation``): an ``endpoint``, or one that is run here and served on loopback while
+    the mixture is made (a large one is better an endpoint: the job asks for no GPU); without one they are left out, and counted. For ``self-distillation`` the
+    untuned foundation: its own answers are what is taught."""
+    translator: Name | None = None
+    """System that translates what a teacher wrote, as ``teacher``; of the recipe
+    ``self-distillation``."""
     max_tokens: int = Field(default=1024, gt=0)
     """Longer conversations are rejected (counted with the foundation's tokenizer)."""
     recipe_max_tokens: dict[Name, int] = {}

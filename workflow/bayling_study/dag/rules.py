@@ -17,9 +17,10 @@ from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSy
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.chain import attempts
+from bayling_study.dag.comet import CometJobs
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.interpreter import use_this_interpreter
-from bayling_study.dag.layout import ONE_TURN, Layout
+from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import OWN, ResourceRequest, running_request
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
@@ -33,7 +34,7 @@ HOLD_ALL_PROMPTS = ("comet_score", "generation", "scoring", "significance")
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
-class Dag:
+class Dag(CometJobs):
     """The configured study as the workflow sees it.
 
     With ``programs`` the ready-made environments are used (else each rule has its own
@@ -93,8 +94,9 @@ class Dag:
             stage = "generation.elsewhere"
         only: dict[str, list[str]] = {}
         if stage == "synthesis":
-            teacher = self.config.synthesis.mixtures[name].teacher
-            only = {"synthesis": [name], "systems": [teacher] if teacher else []}
+            mixture = self.config.synthesis.mixtures[name]
+            asked = filter(None, dict.fromkeys((mixture.teacher, mixture.translator)))
+            only = {"synthesis": [name], "systems": [*asked]}
         elif stage in ("prompts", "judging"):
             only = {"suites": [name]}
         if stage == "judging":
@@ -177,6 +179,16 @@ class Dag:
     def synthesis_workers(self, mixture: str) -> int:
         """Returns the processes that pay for a mixture; its bytes do not depend on them."""
         return 1 if self.config.synthesis.mixtures[mixture].conversations < 20_000 else 8
+
+    def teachers_option(self, mixture: str) -> str:
+        """Returns the option that names the checkpoints of a mixture's teachers that run here."""
+        teachers = self.layout.teachers(mixture).items()
+        return " ".join(f"--checkpoint {name}={path}" for name, path in teachers)
+
+    def synthesis_memory(self, mixture: str, threads: int) -> int:
+        """Returns the megabytes that a mixture's job asks for: as much as a judge's for each
+        teacher that it serves."""
+        return 1500 + 1500 * threads + OWN["judging"][0] * len(self.layout.teachers(mixture))
 
     def licence_option(self, system: str) -> str:
         """Returns the option that names the licence of what a tuned system starts from."""
@@ -273,40 +285,6 @@ class Dag:
         """Returns the option that names the systems that 8-bit systems are compared with."""
         pairs = (f"{name}={self.layout.base(name)}" for name in self.layout.names(Int8System))
         return f"--bases {found}" if (found := " ".join(pairs)) else ""
-
-    def comet_suites(self) -> list[str]:
-        """Returns the suites whose answers are translations of a single segment."""
-        return [name for name, suite in self.config.suites.items() if isinstance(suite, ONE_TURN)]
-
-    def comet_model(self) -> list[str]:
-        """Returns the COMET checkpoint to score with; empty when the study has none."""
-        comet = self.config.comet
-        if comet.path:
-            return [comet.path]
-        if comet.source:
-            return [str(self.layout.manifest(comet.source))]
-        return [f"{self.layout.study}/comet/training"] if comet.embedded else []
-
-    def comet_more(self) -> dict[str, str]:
-        """Returns the options that name further checkpoints and encoders, and their files."""
-        pairs = self.config.comet.more.items()
-        named = [("--more", source, source) for source, _ in pairs]
-        named += [("--encoders", source, encoder) for source, encoder in pairs if encoder]
-        return {f"{key} {name}": str(self.layout.manifest(of)) for key, name, of in named}
-
-    def comet_encoder(self) -> list[str]:
-        """Returns the source of the encoder's files, where the checkpoint does not hold them."""
-        encoder = self.config.comet.encoder
-        return [str(self.layout.manifest(encoder))] if encoder else []
-
-    def comet_scores(self) -> list[str]:
-        """Returns the folder of COMET scores, where the study has a model and fitting suites."""
-        wanted = self.comet_model() and self.comet_suites()
-        return [f"{self.layout.study}/comet/score"] if wanted else []
-
-    def comet_option(self) -> str:
-        """Returns the option that names the folder of COMET scores, where the study has them."""
-        return " ".join(f"--comet {folder}" for folder in self.comet_scores())
 
     def audits(self) -> list[str]:
         """Returns the audits of all training sets that a system uses."""

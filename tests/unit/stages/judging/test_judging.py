@@ -394,7 +394,7 @@ def test_a_local_judge_needs_its_checkpoint(study: Study) -> None:
     study.settings({"kind": "foundation", "source": "x"})
     with pytest.raises(StudyError, match="judge has to be run"):
         study.judge()
-    with pytest.raises(StudyError, match="the judge's server ended"):
+    with pytest.raises(StudyError, match="the model's server ended"):
         study.judge(checkpoint=study.folder / "nowhere")
 
 

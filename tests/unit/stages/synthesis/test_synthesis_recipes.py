@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from bayling_study.stages.synthesis.teacher import EndpointTeacher, Messages
 from bayling_study.stages.synthesis.types import Instruction
 from helpers.endpoint_server import Server, hangs_up, serving, status
 from helpers.interactive_corpus import rows
-from helpers.synthesis_corpora import made, mixture, write_corpora
+from helpers.synthesis_corpora import made, mixture, talks, write_corpora
 
 DIRECTIONS = ["zh-en", "en-de", "zh-de"]
 
@@ -135,7 +136,7 @@ def test_what_a_teacher_answers_is_verified(
     form: str | None, reason: str, tmp_path: Path, corpora: Path
 ) -> None:
     wanted = mixture(shares=SHARES, conversations=20, directions={"zh-en": 1.0})
-    result, table = made(tmp_path / "made", corpora, wanted, teacher=Echo(form))
+    result, table = made(tmp_path / "made", corpora, wanted, teachers={"teacher": Echo(form)})
     assert set(table["recipe"].to_pylist()) == {"translation"}
     reasons = [text for text in result.rejections["mixture"].counts if "paraphrase: " in text]
     assert any(reason in text for text in reasons), reasons
@@ -144,12 +145,40 @@ def test_what_a_teacher_answers_is_verified(
 def test_a_good_answer_of_the_teacher_is_the_second_turn(tmp_path: Path, corpora: Path) -> None:
     wanted = mixture(shares=SHARES, conversations=20, directions={"zh-en": 1.0})
     teacher = Echo("{} So it is.")
-    _, table = made(tmp_path / "made", corpora, wanted, teacher=teacher)
+    _, table = made(tmp_path / "made", corpora, wanted, teachers={"teacher": teacher})
     found = [row for row in table.to_pylist() if row["recipe"] in {"paraphrase", "style"}]
     assert len(found) == 10
     for row in found:
         first, second = row["messages"][1]["content"], row["messages"][3]["content"]
         assert second == f"{first} So it is."
+
+
+class Chinese(Echo):
+    """A translator whose words are Chinese; of every seventh text it makes none."""
+
+    def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
+        for messages in requests:
+            self.asked += 1
+            text = messages[-1]["content"].split("\n")[-1]
+            yield text if self.asked % 7 == 0 else f"数到{text[9:]}，这是译文"
+
+
+def test_a_models_own_answers_are_taught_in_four_combinations(tmp_path: Path) -> None:
+    corpora = write_corpora(tmp_path / "corpora", general=[*talks(90), *talks(90, "zh")])
+    shares = {"self-distillation": 1.0}
+    wanted = mixture(shares=shares, conversations=16, directions={"en-zh": 1.0})
+    teachers = {"teacher": Echo("Own answer: {}"), "translator": Chinese(None)}
+    result, table = made(tmp_path / "made", corpora, wanted, teachers=teachers)
+    kinds = Counter()
+    for row in table.to_pylist():
+        user, answer = (message["content"] for message in row["messages"])
+        kinds["译" in user, "译" in answer] += 1
+        assert "译" in answer or answer.startswith("Own answer: "), "no answer of the data's"
+        assert row["languages"] == ["en", "zh"] and row["direction"] == ""
+    refused = result.rejections["mixture"].counts
+    lost = refused["self-distillation: a translation in another language"]
+    assert lost > 0 and set(kinds) == {(a, b) for a in (True, False) for b in (True, False)}
+    assert len(table) == 16 and teachers["teacher"].asked == 16 + lost
 
 
 def test_a_teacher_behind_a_real_server_is_asked_once_and_within_its_budget(
@@ -162,7 +191,9 @@ def test_a_teacher_behind_a_real_server_is_asked_once_and_within_its_budget(
 
     def run(name: str, server: Server, cache: Path, **changed: Any) -> tuple[list[str], bytes]:
         with Endpoint(server.settings(**changed), cache, "systems.teacher") as endpoint:
-            _, table = made(tmp_path / name, corpora, wanted, teacher=EndpointTeacher(endpoint))
+            _, table = made(
+                tmp_path / name, corpora, wanted, teachers={"teacher": EndpointTeacher(endpoint)}
+            )
         return table["recipe"].to_pylist(), (tmp_path / name / "train.parquet").read_bytes()
 
     with serving(answer) as server:

@@ -25,8 +25,8 @@ from bayling_study.core.records import (
     read_prompts,
 )
 from bayling_study.shared.endpoint import Endpoint
+from bayling_study.shared.endpoint.local import served
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.judging.local import served
 from bayling_study.stages.judging.reviews import PairwisePrompt, Review, ask, pairs, write_reviews
 
 COMMAND_LINE = cli.command(

@@ -76,7 +76,10 @@ COMMAND_LINE = cli.command(
     ),
     source_manifest=cli.DOWNLOADS,
     workers=cli.number("processes", default=1),
-    cache=cli.path("folder of a teacher's answers", required=False),
+    cache=cli.path("folder of teachers' answers", required=False),
+    checkpoint=cli.option(
+        "teacher that is run here", action="append", default=[], metavar="SYSTEM=DIR"
+    ),
     out=cli.path("folder to write"),
 )
 
@@ -96,6 +99,10 @@ def main() -> None:
         run.input("tokenizer", options.tokenizer / "tokenizer.json")
         for path in options.prompts:
             run.input(f"prompts.{path.stem}", path)
+        checkpoints = cli.pairs(options.checkpoint, "--checkpoint")
+        for name, folder in checkpoints.items():
+            run.input(f"checkpoint/{name}", folder)
+        teachers = hired(mixture, config.systems, checkpoints, options.cache, stack)
         task = MixtureTask(
             options.mixture,
             mixture,
@@ -103,7 +110,7 @@ def main() -> None:
             options.corpora,
             suite_texts(options.prompts),
             partial(load_tokenizer, options.tokenizer),
-            hired(mixture.teacher, config.systems, options.cache, stack),
+            teachers,
             options.workers,
         )
         licences = {
@@ -112,6 +119,8 @@ def main() -> None:
         }
         facts = write(task, options.out, f"{study.name}: {options.mixture}", licences)
         run.metrics(numbers(facts))
+        for role, teacher in teachers.items():
+            run.metrics({f"{role}.{name}": n for name, n in teacher.spent().items()})
         run.artefact(options.out / "audit.json")
         run.artefact(options.out / "README.md")
         run.output("synthesis", options.out)

@@ -136,7 +136,7 @@ class Result(BlockCounts):
 
 
 def make_block(
-    job: BlockJob, context: BlockContext, teacher: EndpointTeacher | None = None
+    job: BlockJob, context: BlockContext, teachers: Mapping[str, EndpointTeacher] | None = None
 ) -> Result:
     """Makes a block's conversations and writes them; earlier jobs may have had the same rows."""
     result = Result(path=job.out)
@@ -150,7 +150,7 @@ def make_block(
     )
     upstream = Conversations(context.conversations, job.upstream) if job.upstream else None
     general: Iterator[Mapping[str, Any]] = iter(upstream or ())
-    workshop = Workshop(mixture, library, director, general, teacher)
+    workshop = Workshop(mixture, library, director, general, teachers or {})
     known = np.load(job.seen, mmap_mode="r") if job.seen else None
     gate = Gate(mixture, context.tokenizer, context.contamination, seed, known)
     rows: list[Accepted] = []
@@ -210,7 +210,7 @@ def _portion(
 ) -> Iterator[Accepted]:
     """Yields the conversations of one recipe and direction, fewer when material runs out."""
     recipe = recipe_named(portion.recipe)
-    if recipe.taught and workshop.teacher is None:
+    if recipe.taught and "teacher" not in workshop.teachers:
         gate.rejections.add(f"{recipe.name}: no teacher is configured", count=portion.count)
         return
     place = portion.direction or "all"
@@ -234,18 +234,24 @@ def _portion(
 def _answered(
     drawn: Sequence[Instruction | TeacherQuestion | None], recipe: Recipe, workshop: Workshop
 ) -> list[Instruction]:
-    """Returns the drafts that are whole, those that a teacher had to answer included."""
+    """Returns the drafts that are whole, those that teachers had to answer included."""
     made = [draft for draft in drawn if isinstance(draft, Instruction)]
-    questions = [draft for draft in drawn if isinstance(draft, TeacherQuestion)]
-    if not questions or workshop.teacher is None:
-        return made
-    answers = workshop.teacher.complete(question.messages for question in questions)
-    for question, answer in zip(questions, answers, strict=True):
-        finished = "no answer" if answer is None else question.finish(answer)
-        if isinstance(finished, Instruction):
-            made.append(finished)
-        else:
-            workshop.rejections.add(f"{recipe.name}: {finished}", answer or "")
+    asked = [draft for draft in drawn if isinstance(draft, TeacherQuestion)]
+    while asked:
+        following: list[TeacherQuestion] = []
+        for role in dict.fromkeys(question.of for question in asked):
+            own = [question for question in asked if question.of == role]
+            answers = workshop.teachers[role].complete(question.messages for question in own)
+            for question, answer in zip(own, answers, strict=True):
+                finished = "no answer" if answer is None else question.finish(answer)
+                match finished:
+                    case Instruction():
+                        made.append(finished)
+                    case TeacherQuestion():
+                        following.append(finished)
+                    case reason:
+                        workshop.rejections.add(f"{recipe.name}: {reason}", answer or "")
+        asked = following
     return made
 
 

@@ -8,7 +8,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class MixtureTask:
     corpora: Path
     tests: Mapping[str, Iterable[str]]
     load_tokenizer: Callable[[], Any]
-    teacher: EndpointTeacher | None = None
+    teachers: Mapping[str, EndpointTeacher] = field(default_factory=dict)
     workers: int = 1
 
 
@@ -106,8 +106,8 @@ def _results(
     with _workers(context, task) as run:
         while jobs := plan.round():
             yield from zip(jobs, run(jobs), strict=True)
-    for job in plan.taught:
-        yield job, block.make_block(job, context, task.teacher)
+    for job in plan.taught():
+        yield job, block.make_block(job, context, task.teachers)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The plan of a mixture: which block makes how many conversations of what."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bayling_study.stages.synthesis.counts import apportion, spread
 from bayling_study.stages.synthesis.registry import recipe_named
 from bayling_study.stages.synthesis.shortage import Shortage, Want
 
+ENGLISH = "en"
 EXPLORED = 512
 """Segments of each direction in which demands look for material, at least."""
 EXPLORED_EACH = 1.5
@@ -24,7 +25,7 @@ class BlockPlan:
     """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones.
 
     The seed is the mixture's; blocks go to ``scratch``. ``wanted`` are the conversations asked
-    for, by ``RECIPE/DIRECTION``, ``taught`` the jobs that a teacher answers, made one by one.
+    for, by ``RECIPE/DIRECTION``.
 
     Raises:
         StudyError: a recipe or direction gives nothing.
@@ -41,11 +42,12 @@ class BlockPlan:
         self._plain: list[BlockJob] = []
         self._block_of: dict[int, int] = {}
         portions = self._portions()
-        self.taught: list[BlockJob] = []
+        self._taught: list[BlockJob] = []
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
         self._upstream = upstream.blocks(conversations, mixture, seed) if free else []
-        for recipe, count in free.items():
+        self._own = {name: count for name, count in free.items() if recipe_named(name).taught}
+        for recipe, count in free.items() - self._own.items():
             made = upstream.quotas(self._upstream, count, mixture.general_languages)
             self._pending += self._taking(recipe, made)
 
@@ -98,7 +100,7 @@ class BlockPlan:
             taught = [p for p in parts[number] if recipe_named(p.recipe).taught]
             self._plain.append(self._unasked(number, files[number], parts[number]))
             jobs += [self._making(number, own)] if own else []
-            self.taught += [replace(self._making(number, taught), uses=None)] if taught else []
+            self._taught += [replace(self._making(number, taught), uses=None)] if taught else []
         return jobs
 
     def _unasked(self, number: int, rows: list[Path], portions: list[Portion]) -> BlockJob:
@@ -126,6 +128,15 @@ class BlockPlan:
             for number, count in quotas.items()
             if count
         ]
+
+    def taught(self) -> Iterator[BlockJob]:
+        """Yields the jobs that a teacher answers, when the others are done: made one by one, those
+        of upstream conversations from what is left."""
+        yield from self._taught
+        for recipe, count in self._own.items():
+            for language in (upstream.ANY, ENGLISH):
+                quotas = upstream.divided(self._upstream, language, count)
+                yield from self._taking(recipe, quotas)
 
     def _job(self, portions: list[Portion]) -> BlockJob:
         job = BlockJob(self._jobs, portions, self._scratch / f"made-{self._jobs:05d}.arrow")

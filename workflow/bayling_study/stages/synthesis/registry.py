@@ -26,7 +26,8 @@ class Workshop:
 
     The library has aligned training segments; all recipes share its draws, so that no segment is
     used twice before all were used once. ``general`` are upstream conversations in the order in
-    which they are taken; there is often no teacher. In ``rejections`` a recipe counts what it
+    which they are taken; ``teachers`` are those that the mixture names, by their role, ``drawn``
+    the conversations begun that alternate in kind. In ``rejections`` a recipe counts what it
     gives up, ``RECIPE: REASON``.
     """
 
@@ -34,7 +35,8 @@ class Workshop:
     library: Library
     director: Director
     general: Iterator[Mapping[str, Any]]
-    teacher: EndpointTeacher | None = None
+    teachers: Mapping[str, EndpointTeacher] = field(default_factory=dict)
+    drawn: int = 0
     rejections: Rejections = field(default_factory=Rejections)
 
 

@@ -1,6 +1,7 @@
-"""A teacher: a model that writes what aligned text cannot give (a paraphrase, a style).
+"""Teachers: models that write what aligned text cannot give (a paraphrase, an answer of their own),
+and translators of what they wrote.
 
-Its answers cost money or hours, so they are asked for in bulk, kept on disk by the client and
+Their answers cost money or hours, so they are asked for in bulk, kept on disk by the client and
 asked only once. The recipe that asked verifies each; what fails is rejected and never mended.
 """
 
@@ -9,10 +10,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import sha256_path
 from bayling_study.core.lookup import look_up
 from bayling_study.shared.endpoint import ChatRequest, Endpoint
+from bayling_study.shared.endpoint.local import served
 from bayling_study.stages.synthesis.types import Instruction
 
 Messages = Sequence[dict[str, str]]
@@ -21,12 +25,16 @@ Messages = Sequence[dict[str, str]]
 
 @dataclass(frozen=True)
 class TeacherQuestion:
-    """What a recipe asks; ``finish`` makes the conversation of the answer, or says why not."""
+    """What a recipe asks the ``teacher``, or the ``translator``: ``finish`` makes the conversation
+    of the answer, or the next question, or says why there is none."""
 
     messages: Messages
-    finish: Callable[[str], Instruction | str]
+    finish: "Callable[[str], Instruction | TeacherQuestion | str]"
+    of: str = "teacher"
 
 
+ROLES = ("teacher", "translator")
+"""Keys of a mixture that name a system to ask."""
 ANSWER_TOKENS = 1024
 """Largest number of tokens of an answer: a translated sentence or a short text."""
 
@@ -34,33 +42,51 @@ ANSWER_TOKENS = 1024
 class EndpointTeacher:
     """An endpoint as a teacher; the client keeps answers, rate and budget."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoint: Endpoint, most_tokens: int = ANSWER_TOKENS) -> None:
+        self._endpoint, self._most = endpoint, min(most_tokens, ANSWER_TOKENS)
 
     def complete(self, requests: Iterable[Messages]) -> Iterator[str | None]:
         """Yields the answers without reasoning; nothing for one that was cut or never came."""
-        asked = (ChatRequest(messages, ANSWER_TOKENS) for messages in requests)
+        asked = (ChatRequest(messages, self._most) for messages in requests)
         for answer in self._endpoint.complete(asked):
             thought, text = answer.parts
             unfinished = answer.finish == "length" or (thought and not text)
             yield None if unfinished else text.strip()
 
+    def spent(self) -> dict[str, int]:
+        """Returns the requests and tokens spent, those of earlier runs of the job included."""
+        return {
+            "requests": self._endpoint.journal.requests,
+            "tokens": self._endpoint.journal.tokens,
+        }
+
 
 def hired(
-    name: str | None, systems: Mapping[str, object], cache: Path | None, stack: ExitStack
-) -> EndpointTeacher | None:
-    """Returns the teacher that a system of the config is, or none where none is named.
+    mixture: Mixture,
+    systems: Mapping[str, object],
+    checkpoints: Mapping[str, Path],
+    cache: Path | None,
+    stack: ExitStack,
+) -> dict[str, EndpointTeacher]:
+    """Returns a mixture's ``teacher`` and ``translator``, those that it names.
 
-    Its answers go to the folder ``cache``; ``stack`` closes its connections.
-
-    Raises:
-        StudyError: the system is unknown or no endpoint, or there is no folder.
+    One that is no server is served from its checkpoint. Answers go to the folder ``cache``;
+    ``stack`` closes connections and ends servers (``StudyError`` if a system is unknown, its
+    checkpoint is not given, or there is no folder).
     """
-    if name is None:
-        return None
-    system = look_up("system", name, systems, "teacher")
-    if not isinstance(system, EndpointSystem):
-        raise StudyError("a teacher is a system of the kind endpoint", where=f"systems.{name}")
-    if cache is None:
-        raise StudyError("a teacher's answers need a folder", fix="--cache FOLDER")
-    return EndpointTeacher(stack.enter_context(Endpoint(system, cache / f"{name}.jsonl")))
+    found: dict[str, EndpointTeacher] = {}
+    for role in ROLES:
+        name = getattr(mixture, role)
+        if name is None:
+            continue
+        if cache is None:
+            raise StudyError(f"a {role}'s answers need a folder", fix="--cache FOLDER")
+        system, identity = look_up("system", name, systems, role), ""
+        if not isinstance(system, EndpointSystem):
+            checkpoint = look_up("checkpoint", name, checkpoints, "--checkpoint")
+            identity = sha256_path(checkpoint)
+            server = served(checkpoint, cache / f"{role}-server.log")
+            system = stack.enter_context(server)
+        endpoint = Endpoint(system, cache / f"{name}.jsonl", f"systems.{name}", identity)
+        found[role] = EndpointTeacher(stack.enter_context(endpoint), mixture.max_tokens)
+    return found

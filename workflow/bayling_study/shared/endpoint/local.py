@@ -1,4 +1,4 @@
-"""A judge of this study, served on loopback while the stage works."""
+"""A model of this study, served on loopback while a stage asks it: a judge, or a teacher."""
 
 import logging
 import subprocess
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 START_SECONDS = 1800.0
 """How long loading may take: a checkpoint of 16 GB from a slow disk."""
 ANSWER_SECONDS = 3600.0
-"""How long one review may take on a processor."""
+"""How long one answer may take on a processor."""
 LOOPBACK = "127.0.0.1"
 LOADING = 503
 """Status by which llama.cpp's server says that it still loads the model."""
@@ -62,7 +62,7 @@ def await_server(server: subprocess.Popen[bytes], port: int, messages: Path) -> 
     while time.monotonic() < end:
         if server.poll() is not None:
             last = messages.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
-            raise StudyError("the judge's server ended: " + " / ".join(last), where=messages)
+            raise StudyError("the model's server ended: " + " / ".join(last), where=messages)
         try:
             with DIRECT.open(f"http://{LOOPBACK}:{port}/v1/models", timeout=5):
                 return
@@ -72,4 +72,4 @@ def await_server(server: subprocess.Popen[bytes], port: int, messages: Path) -> 
         except (OSError, HTTPException):
             pass
         time.sleep(0.5)
-    raise StudyError(f"the judge's server did not start in {START_SECONDS:g} s", where=messages)
+    raise StudyError(f"the model's server did not start in {START_SECONDS:g} s", where=messages)
