@@ -240,3 +240,12 @@ def test_a_hub_that_is_not_there_is_told_in_one_line(place: Path) -> None:
     assert result.returncode == 2, result.stderr
     assert "org/name: the hub did not take it: " in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_system_tuned_on_a_restored_model_names_the_foundation(place: Path) -> None:
+    """The base of a tuned system may be a delta; licence and name are its foundation's."""
+    restored = {"kind": "delta", "base": "foundation", "source": "talks"}
+    systems = {"restored": restored, "tuned": {"base": "restored"}}
+    card = card_of(place, systems=systems, **HUB_DATA)
+    assert isinstance(card.data, ModelCardData)
+    assert (card.data.license, card.data.base_model) == ("apache-2.0", "o/base")
