@@ -40,11 +40,12 @@ class Mixture(Section):
     shares: dict[Name, Share]
     """Recipe to its share of the conversations; shares add up to 1. Taken from the base where
     there is one. Recipes: ``translation``, ``constrained`` (with words to include),
-    ``interactive`` (several turns), ``general`` (upstream conversations as they are), ``pivot``
-    (PLUG: first a draft in English; for directions without it), ``code-switch`` (a sentence with
-    words in another language is restored), ``cross-lingual`` (a task on a text, answered in
-    another language), ``paraphrase`` and ``style`` (written by the ``teacher``). Each module of
-    ``synthesis/recipes`` is one."""
+    ``interactive`` (several turns), ``general`` (upstream conversations as they are),
+    ``pivot-draft`` (a translation after its draft in English; for directions without it), ``plug``
+    (a task is interpreted in English, answered there, then in the target language),
+    ``code-switch`` (a sentence with words in another language is restored), ``cross-lingual`` (a
+    task on a text, answered in another language), ``paraphrase`` and ``style`` (written by the
+    ``teacher``). Each module of ``synthesis/recipes`` is one."""
     directions: dict[DirectionPattern, Share] = {}
     """Direction to its share of each recipe except ``general``; shares add up to 1. Both
     languages must be in ``corpora.parallel``. A pattern (``en-*``, ``*-zh``) stands for all
