@@ -118,6 +118,10 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
     recipes = names.recipes()
     for field in ("shares", "recipe_max_tokens"):
         for recipe in getattr(mixture, field):
+            if recipe in names.RENAMED_RECIPES:
+                new, note = names.RENAMED_RECIPES[recipe]
+                what = f"the recipe {recipe!r} is now called {new!r} ({note})"
+                raise StudyError(what, where=f"{key}.{field}", fix=f"{field}: {{{new}: …}}")
             require("recipe", recipe, recipes, f"{key}.{field}")
     conditions.sums_to_one(mixture.shares, f"{key}.shares")
     patterns = {*mixture.directions, *mixture.exclude}

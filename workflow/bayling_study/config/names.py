@@ -100,3 +100,6 @@ RENAMED = {
     "tuning.micro_tokens": "tuning.micro_batch_tokens",
 }
 """Keys of earlier versions and what they are called now."""
+
+RENAMED_RECIPES = {"pivot": ("pivot-draft", "plug interprets instructions: a recipe of its own")}
+"""Recipes of earlier versions, what they are called now, and what else to know."""

@@ -40,13 +40,13 @@ class Mixture(Section):
     shares: dict[Name, Share]
     """Recipe to its share of the conversations; shares add up to 1. Taken from the base where
     there is one. Recipes: ``translation``, ``constrained`` (with words to include),
-    ``interactive`` (several turns), ``general`` (upstream conversations as they are), ``pivot``
-    (PLUG: first a draft in English; for directions without it), ``code-switch`` (a sentence with
-    words in another language is restored), ``cross-lingual`` (a task on a text, answered in
-    another language), ``facts`` (a country's capital, asked in one language and answered in
-    another), ``paraphrase`` and ``style`` (written by the ``teacher``),
-    ``self-distillation`` (SDRRL: its own answers). Each module of
-    ``synthesis/recipes`` is one."""
+    ``interactive`` (several turns), ``general`` (upstream conversations as they are),
+    ``pivot-draft`` (a translation after its draft in English; for directions without it), ``plug``
+    (a task is interpreted in English, answered there, then in the target language),
+    ``code-switch`` (a sentence with words in another language is restored), ``cross-lingual`` (a
+    task on a text, answered in another language), ``facts`` (a country's capital, asked in one
+    language and answered in another), ``paraphrase`` and ``style`` (written by the ``teacher``),
+    ``self-distillation`` (SDRRL: its own answers). Each module of ``synthesis/recipes`` is one."""
     directions: dict[DirectionPattern, Share] = {}
     """Direction to its share of each recipe except ``general``; shares add up to 1. Both
     languages must be in ``corpora.parallel``. A pattern (``en-*``, ``*-zh``) stands for all
@@ -80,8 +80,9 @@ class Mixture(Section):
     teacher: Name | None = None
     """System that writes what aligned text cannot give (recipes ``paraphrase``, ``style`` and
     ``self-distillation``): an ``endpoint``, or one that is run here and served on loopback while
-    the mixture is made (a large one is better an endpoint: the job asks for no GPU); without one they are left out, and counted. For ``self-distillation`` the
-    untuned foundation: its own answers are what is taught."""
+    the mixture is made (a large one is better an endpoint: the job asks for no GPU); without one
+    they are left out, and counted. For ``self-distillation`` the untuned foundation: its own
+    answers are what is taught."""
     translator: Name | None = None
     """System that translates what a teacher wrote, as ``teacher``; of the recipe
     ``self-distillation``."""

@@ -1,5 +1,6 @@
 """Section ``systems``: what answers prompts."""
 
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, StringConstraints, field_validator
@@ -10,7 +11,42 @@ TemplateName = Literal["bayling", "bayling-3", "foundation"]
 """Conversation template, always named and never guessed from a path."""
 
 
-class FoundationSystem(Section):
+class Answering(Section):
+    """How a system is asked, and which part of what it says is its answer.
+
+    Questions that are scored by likelihood, and judges' own reviews, are asked as ever.
+    """
+
+    keep: Literal["label"] | None = None
+    """``label``: the answer is what stands behind the first label of its language, such as
+    ``English response:``, as PLUG's answers have it (recipe ``plug``). Without the label it is
+    empty, and counted. What was said in whole is kept beside it, and is what later turns see. None
+    keeps all."""
+    system: str | None = None
+    """Text of the system message; ``{language}`` is the name of the answer's language, ``{pivot}``
+    that of the language of drafts, English. Replaces the template's own."""
+
+    @field_validator("system")
+    @classmethod
+    def _names_only_languages(cls, text: str | None) -> str | None:
+        try:
+            named = {name for _, name, *_ in Formatter().parse(text or "") if name is not None}
+        except ValueError as error:
+            raise ValueError(f"{error}; write {{{{ and }}}} for braces") from error
+        if unknown := named - {"language", "pivot"}:
+            raise ValueError(f"{{{min(unknown)}}} is unknown; write {{language}} or {{pivot}}")
+        return text
+
+
+class Answers(Section):
+    """A system that is asked, here or behind a server."""
+
+    answering: Answering | None = Field(default=None, exclude_if=lambda value: value is None)
+    """How it is asked and which part of its answers counts (``{keep: label}``); none for as it
+    is; an 8-bit export is asked as its base."""
+
+
+class FoundationSystem(Answers):
     """A model before tuning."""
 
     kind: Literal["foundation"]
@@ -22,7 +58,7 @@ class FoundationSystem(Section):
     tokenizer, ``bayling`` and ``bayling-3`` those of the papers' models."""
 
 
-class TunedSystem(Section):
+class TunedSystem(Answers):
     """A foundation tuned on a mixture."""
 
     kind: Literal["tuned"]
@@ -40,7 +76,7 @@ class TunedSystem(Section):
     """How conversations become text, in training and in generation."""
 
 
-class DeltaSystem(Section):
+class DeltaSystem(Answers):
     """A model that was released as the difference to its base, such as BayLing-7B and -13B."""
 
     kind: Literal["delta"]
@@ -52,7 +88,7 @@ class DeltaSystem(Section):
     """How conversations become text."""
 
 
-class Int8System(Section):
+class Int8System(Answers):
     """The 8-bit export of another system."""
 
     kind: Literal["int8"]
@@ -85,7 +121,7 @@ DECODING_KEYS = ("temperature", "seed")
 """Keys of a request that a suite's decoding decides, and that a server may refuse."""
 
 
-class EndpointSystem(Section):
+class EndpointSystem(Answers):
     """A model behind an OpenAI-compatible server, local or remote.
 
     The server applies its own conversation template. Answers, and requests that

@@ -16,6 +16,8 @@ from bayling_study.core.files import read_json, read_jsonl, write_json, write_js
 Row = TypeVar("Row")
 Key = TypeVar("Key")
 
+OPTIONAL = ("reasoning", "whole")
+"""Fields of a hypothesis that are written only where they say something."""
 ROUNDING = 1e-9
 """Difference of two numbers, relative and absolute, that binary rounding may make."""
 
@@ -55,6 +57,7 @@ class Hypothesis:
         provenance: hash of how it was made (system, template, backend, decoding, prompt file),
             which the system's ``system.json`` spells out under the same hash.
         reasoning: what the system thought before each answer; written where it did.
+        whole: all that it said in each turn, where only a part is the answer (``answering``).
     """
 
     id: str
@@ -63,6 +66,7 @@ class Hypothesis:
     finish: list[str]
     provenance: str = ""
     reasoning: list[str] = field(default_factory=list)
+    whole: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Ro
 def write_hypotheses(path: Path, hypotheses: Iterable[Hypothesis]) -> int:
     """Writes hypotheses atomically; returns their number."""
     rows = (asdict(hypothesis).items() for hypothesis in hypotheses)
-    written = ({key: value for key, value in row if value or key != "reasoning"} for row in rows)
+    written = ({key: value for key, value in row if value or key not in OPTIONAL} for row in rows)
     return write_jsonl(path, written)
 
 
@@ -197,7 +201,7 @@ def read_scores(path: Path) -> list[Score]:
 
 def _rows(path: Path, kind: type) -> Iterator[dict[str, Any]]:
     names = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
-    needed = names - {"provenance", "reasoning"}
+    needed = names - {"provenance", *OPTIONAL}
     for number, row in enumerate(read_jsonl(path), start=1):
         if not isinstance(row, dict) or not needed <= set(row) <= names:
             what = f"a {kind.__name__} row has the fields {sorted(needed)}"

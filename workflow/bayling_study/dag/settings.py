@@ -64,6 +64,9 @@ OPERATIONAL = (
 WORKFLOW = ("systems.*.tuning", "systems.*.delta", "systems.*.evaluated")
 """Keys that the workflow alone acts on (a system's own hyper-parameters become its ``tuning``)."""
 
+ANSWERING = "systems.*.answering"
+"""How systems are asked, which no stage but generation does."""
+
 _ASKING = ("judge_prompt", "judge_decoding", "attempts")
 _JUDGE = ("judge", "baseline", *_ASKING)
 _MEANS = ("zero_shot", "groups")
@@ -111,6 +114,8 @@ class Settings:
         for pattern in (*OPERATIONAL, *WORKFLOW):
             if pattern not in READ[stage]:
                 drop_key(values, pattern.split("."))
+        if not stage.startswith("generation"):
+            drop_key(values, ANSWERING.split("."))
         for key in UNREAD.get(stage, ()):
             drop_key(values, ["suites", "*", key])
         keys = ("name",) if stage in SEEDLESS else ("name", "seed")

@@ -15,6 +15,7 @@ from bayling_study.core.files import read_jsonl, write_jsonl
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses, write_prompts
 from bayling_study.stages.report.__main__ import write_report
 from bayling_study.stages.report.answer_marks import demands, outcome
+from bayling_study.stages.report.answers import _row as row_of
 from bayling_study.stages.report.answers import answer_suite, write_answers
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.dialogues import dialogue_section
@@ -192,3 +193,15 @@ def test_without_a_loss_none_is_shown(tmp_path: Path) -> None:
     assert "tuned is worse on 0 of 4 prompts" in section.text
     titles = [sample.id for sample in section.samples]
     assert titles == ["Typical: zh-en/0, 0.0 → 0.0"]
+
+
+def test_an_answer_kept_in_part_is_shown_with_all_that_was_said() -> None:
+    asked = Prompt("en-de/0", "text", "en-de", {"target": "de"}, ["Hi"], ["Hallo"])
+    given = {
+        "plug": {"turns": ["Hallo"], "whole": ["English response: Hi\nGerman response: Hallo"]},
+        "plain": {"turns": ["Hallo"]},
+    }
+    answers = row_of(asked, [], given, {})["answers"]
+    assert answers["plain"] == ["Hallo"]
+    kept, said = answers["plug"][0].split("\n\n(said in whole:)\n")
+    assert kept == "Hallo" and said.startswith("English response: Hi")

@@ -13,13 +13,19 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
 from bayling_study.core.text.forms import occurrences
+<<<<<<< HEAD
 from bayling_study.core.text.words import words
 from bayling_study.shared import capitals
+=======
+from bayling_study.core.text.words import sentences, words
+from bayling_study.shared.answer_labels import behind_label
+>>>>>>> f2
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.prompts.capitals import questions
 from bayling_study.stages.synthesis import recipes
+from bayling_study.stages.synthesis.recipes import plug
 from bayling_study.stages.synthesis.registry import RECIPES, Workshop, load_recipes, recipe_named
 from bayling_study.stages.synthesis.teacher import EndpointTeacher, Messages
 from bayling_study.stages.synthesis.types import Instruction
@@ -63,13 +69,13 @@ def test_code_switching_is_restored_to_the_sentence() -> None:
 
 def test_the_pivot_answer_is_the_aligned_draft_and_then_the_translation() -> None:
     english = {(row["lang_b"], row["text_b"]): row["text_a"] for row in rows()}
-    made_here = draws("pivot", "zh-de")
+    made_here = draws("pivot-draft", "zh-de")
     assert made_here and all(set(item.languages) == {"de", "en", "zh"} for item in made_here)
     for item in made_here:
         draft, translation = turn(item)[1].split("\n")
         assert draft.startswith("English: ") and translation.startswith("German: ")
         assert english["de", translation.removeprefix("German: ")] == draft[9:]
-    fits = recipe_named("pivot").fits
+    fits = recipe_named("pivot-draft").fits
     assert fits("zh-de") and not fits("zh-en") and not fits("en-de")
 
 
@@ -289,3 +295,49 @@ def test_a_mixture_that_cannot_be_derived_is_an_error(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         derived(**entry)
+
+
+def sides() -> dict[tuple[str, str], str]:
+    return {(row["lang_b"], row["text_b"]): row["text_a"] for row in rows()}
+
+
+@pytest.mark.parametrize("direction", ["en-de", "zh-de"])
+def test_plug_interprets_and_answers_in_english_before_it_answers(direction: str) -> None:
+    german = [row["text_b"] for row in rows() if row["lang_b"] == "de"]
+    english = [row["text_a"] for row in rows()]
+    found = draws("plug", direction, 60)
+    assert found and {item.recipe for item in found} == {"plug"}
+    for item in found:
+        answer = turn(item)[1]
+        assert answer.startswith("English instruction: ")
+        understood, rest = answer.split("\nEnglish response: ")
+        draft, target = rest.split("\nGerman response: ")
+        assert any(target in text for text in german)
+        assert any(draft in text for text in english)
+        assert "German" in understood and set(item.languages) >= {"en", "de"}
+        assert behind_label(answer, "de") == target
+        if direction == "en-de":
+            assert understood == f"English instruction: {turn(item)[0]}"
+        elif target in german and len(sentences(target)) > 1:
+            assert sides()["de", target] == draft
+    assert not recipe_named("plug").fits("zh-en")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("English response: Hi\n中文回复：你好\n中文回复：再见", "你好\n中文回复：再见"),
+        ("English response: Hi", None),
+        ("中文回复：你好\nEnglish response: Hi", "你好\nEnglish response: Hi"),
+        ("English response: Hi 中文回复： 你好", "你好"),
+        ("中文回复: 你好", None),
+    ],
+    ids=["label twice", "absent", "other label after", "no newline", "another colon"],
+)
+def test_an_answer_is_what_stands_behind_its_first_label(answer: str, kept: str | None) -> None:
+    assert behind_label(answer, "zh") == kept
+
+
+def test_the_wordings_of_plug_are_translations_of_each_other() -> None:
+    tables = [plug.TRANSLATE, *(plug.WORDINGS[task] for task in ("first", "last", "continue"))]
+    assert all(len(table["en"]) == len(table["zh"]) for table in tables)

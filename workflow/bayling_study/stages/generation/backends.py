@@ -10,6 +10,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
+from bayling_study.stages.generation.answering import Answerer
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, System
 from bayling_study.stages.generation.published import convert
@@ -65,7 +66,8 @@ def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
     meter = Meter()
     cache = job.options.work / "answers.jsonl"
     with Endpoint(section, cache, f"systems.{job.name}") as endpoint:
-        asker = MeteredEndpoint(endpoint, job.config.study.seed, meter)
+        answerer = Answerer.of(job.config, job.name)
+        asker = MeteredEndpoint(endpoint, job.config.study.seed, meter, answerer)
         suites = {
             name: asker.answer(job.config.suites[name], prompts)
             for name, prompts in job.prompts.items()
@@ -108,7 +110,9 @@ def _run(job: GenerationJob) -> Answered:
     job.run.parameters({"backend": engine.name, **details})
     job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
     meter = Meter()
-    runner = Runner(engine, template, system.sha256, config.study.seed, options.work, meter)
+    answerer = Answerer.of(config, job.name)
+    seed, work = config.study.seed, options.work
+    runner = Runner(engine, template, system.sha256, seed, work, meter, answerer)
     suites = {
         name: runner.answer(config.suites[name], prompts) for name, prompts in job.prompts.items()
     }

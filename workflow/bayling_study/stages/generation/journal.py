@@ -15,7 +15,8 @@ class Entry:
     """One answered turn of the prompt ``id``; its ``text`` is cleaned up as the suite asks.
 
     ``cut`` of the prompt's tokens were dropped to fit the context. ``reasoning`` is what the system
-    thought before it answered, no part of ``text``.
+    thought before it answered, no part of ``text``; ``whole`` is all that it said, where ``text``
+    is only a part.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Entry:
     finish: str
     cut: int = 0
     reasoning: str = ""
+    whole: str = ""
 
 
 class TurnJournal:

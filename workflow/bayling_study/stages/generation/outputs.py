@@ -138,7 +138,9 @@ def items_of(suite: SuiteAnswers) -> list[str]:
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
     """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty.
 
-    Where the system thought first, also how often, and how often no answer followed (empty too).
+    Where only what stands behind a label is kept, also of how many answers, and how many of those
+    had text but none behind a label. Where the system thought first, also how often, and how often
+    no answer followed (empty too).
     """
     rows = list(hypotheses)
     pairs = (zip(row.turns, row.reasoning, strict=True) for row in rows if row.reasoning)
@@ -150,6 +152,10 @@ def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
         "truncated": sum(row.finish.count("length") for row in rows),
         "empty": sum(not turn.strip() for row in rows for turn in row.turns),
     }
+    cut = [turn for row in rows if row.whole for turn in zip(row.turns, row.whole, strict=True)]
+    if cut:
+        numbers["kept_in_part"] = len(cut)
+        numbers["without_label"] = sum(not kept and bool(whole) for kept, whole in cut)
     if thought:
         numbers["with_reasoning"] = len(thought)
         numbers["unfinished_reasoning"] = sum(not turn.strip() for turn in thought)

@@ -5,7 +5,7 @@ probable tokens are asked for, and the record says so. The endpoint's cache is t
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bayling_study.config.suites import Decoding, Suite
@@ -14,6 +14,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
 from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint, request_seed
 from bayling_study.stages.generation import turns
+from bayling_study.stages.generation.answering import Answerer
 from bayling_study.stages.generation.journal import Entry
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers
@@ -26,6 +27,7 @@ class MeteredEndpoint:
     endpoint: Endpoint
     seed: int
     meter: Meter
+    answerer: Answerer = field(default_factory=Answerer)
 
     def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
         """Returns the answers to one suite."""
@@ -35,6 +37,7 @@ class MeteredEndpoint:
             answered[turn] = self._turn(prompts, answered, turn, how, rule)
         decoding = served(how, self.endpoint.settings)
         details = {"decoding": decoding, "clean_up": rule, "prompts_cut": 0}
+        details |= self.answerer.details
         hypotheses = turns.collect(prompts.prompts, answered)
         return SuiteAnswers(prompts, hypotheses, details)
 
@@ -47,7 +50,7 @@ class MeteredEndpoint:
         last = time.monotonic()
         with Progress(f"{prompts.suite} turn {turn + 1}", len(asked), "answers") as progress:
             for prompt, answer in zip(asked, self.endpoint.complete(requests), strict=True):
-                entries[prompt.id] = _entry(prompt, answer, rule)
+                entries[prompt.id] = self._entry(prompt, answer, rule)
                 before, last = last, time.monotonic()
                 self.meter.add(1, answer.tokens, last - before)
                 progress.set_postfix_str(self.meter.speed, refresh=False)
@@ -58,11 +61,16 @@ class MeteredEndpoint:
         self, prompt: Prompt, answered: turns.Turns, turn: int, how: Decoding
     ) -> ChatRequest:
         return ChatRequest(
-            [{**message} for message in turns.conversation(prompt, answered, turn)],
+            [{**message} for message in self.answerer.conversation(prompt, answered, turn)],
             how.max_new_tokens,
             how.temperature if how.sample else 0.0,
             request_seed(self.seed, "generation", prompt.id, str(turn)) if how.sample else None,
         )
+
+    def _entry(self, prompt: Prompt, answer: ChatCompletion, rule: str) -> Entry:
+        thought, text = answer.parts
+        text, said = self.answerer.part(prompt, text, rule)
+        return Entry(prompt.id, text, answer.tokens, answer.finish, reasoning=thought, whole=said)
 
 
 def served(how: Decoding, system: EndpointSystem) -> dict[str, Any]:
@@ -73,9 +81,3 @@ def served(how: Decoding, system: EndpointSystem) -> dict[str, Any]:
     if how.beams > 1:
         asked["note"] = f"temperature 0 instead of {how.beams} beams, which no server offers"
     return asked
-
-
-def _entry(prompt: Prompt, answer: ChatCompletion, rule: str) -> Entry:
-    thought, text = answer.parts
-    text = turns.clean_up(text, rule)
-    return Entry(prompt.id, text, answer.tokens, answer.finish, reasoning=thought)

@@ -3,7 +3,7 @@
 import logging
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bayling_study.config.suites import Decoding, Suite
@@ -16,6 +16,7 @@ from bayling_study.core.seeds import generator
 from bayling_study.shared import reasoning, templates
 from bayling_study.shared.answer_text import answer_text
 from bayling_study.stages.generation import turns
+from bayling_study.stages.generation.answering import Answerer
 from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
 from bayling_study.stages.generation.decoding import AnswerTokens
 from bayling_study.stages.generation.engines import Engine
@@ -44,11 +45,13 @@ class Runner:
     seed: int
     work: Path
     meter: Meter
+    answerer: Answerer = field(default_factory=Answerer)
 
     def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
         """Returns the answers to one suite, going on from what the journal holds."""
         rule, decoding = turns.clean_up_rule(suite), turns.decoding_of(suite)
-        how = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
+        asked = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
+        how = asked | self.answerer.details
         key = sha256_json([self.system_sha256, prompts.sha256, how, self.seed, TEXT_RULES])
         with closing(TurnJournal(self.work / f"{prompts.suite}.jsonl", key)) as journal:
             for turn in range(turns.number_of_turns(prompts.prompts)):
@@ -66,6 +69,7 @@ class Runner:
         waiting = [p for p in prompts.prompts if len(p.turns) > turn and p.id not in done]
         if done:
             log.info("%s turn %d: %d answers reused", prompts.suite, turn + 1, len(done))
+        by_id = {prompt.id: prompt for prompt in waiting}
         requests = [self._request(prompt, journal, turn, how) for prompt in waiting]
         stops = templates.stop_ids(self.engine.tokenizer, self.template)
         batches = plan(requests, self.engine.batch_tokens, self.engine.max_batch, how.beams)
@@ -75,7 +79,8 @@ class Runner:
                 seeds = [generator(self.seed, "generation", r.id, str(turn)) for r in batch]
                 answers = self.engine.decode(batch, how, stops, seeds)
                 pairs = zip(batch, answers, strict=True)
-                journal.append(turn, [self._entry(asked, answer, rule) for asked, answer in pairs])
+                entries = [self._entry(by_id[r.id], r, answer, rule) for r, answer in pairs]
+                journal.append(turn, entries)
                 tokens = sum(answer.tokens for answer in answers)
                 self.meter.add(len(batch), tokens, time.monotonic() - started)
                 progress.set_postfix_str(self.meter.speed, refresh=False)
@@ -84,17 +89,19 @@ class Runner:
     def _request(
         self, prompt: Prompt, journal: TurnJournal, turn: int, how: Decoding
     ) -> PromptTokens:
-        messages = turns.conversation(prompt, journal.turns, turn)
+        messages = self.answerer.conversation(prompt, journal.turns, turn)
         try:
             ids = templates.prompt_ids(self.engine.tokenizer, self.template, messages)
         except StudyError as error:
             raise StudyError(error.what, where=f"prompt {prompt.id}", fix=error.fix) from error
         return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
 
-    def _entry(self, request: PromptTokens, answer: AnswerTokens, rule: str) -> Entry:
+    def _entry(
+        self, prompt: Prompt, request: PromptTokens, answer: AnswerTokens, rule: str
+    ) -> Entry:
         tokenizer, finish = self.engine.tokenizer, answer.finish
         whole = answer_text(tokenizer, answer.ids, cut=finish == "length")
         inside = reasoning.begun(tokenizer.decode(request.ids[-MARK_TOKENS:]))
         thought, text = reasoning.split(whole, inside)
-        text = turns.clean_up(text, rule)
-        return Entry(request.id, text, answer.tokens, finish, request.cut, thought)
+        text, said = self.answerer.part(prompt, text, rule)
+        return Entry(request.id, text, answer.tokens, finish, request.cut, thought, said)

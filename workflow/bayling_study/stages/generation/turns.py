@@ -47,9 +47,14 @@ def conversation(prompt: Prompt, turns: Turns, turn: int) -> list[Message]:
     messages: list[Message] = []
     for earlier in range(turn):
         messages.append({"role": "user", "content": prompt.turns[earlier]})
-        messages.append({"role": "assistant", "content": turns[earlier][prompt.id].text})
+        messages.append({"role": "assistant", "content": said(turns[earlier][prompt.id])})
     messages.append({"role": "user", "content": prompt.turns[turn]})
     return messages
+
+
+def said(entry: Entry) -> str:
+    """Returns all that a system said in a turn, whatever part of it is its answer."""
+    return entry.whole or entry.text
 
 
 def collect(prompts: list[Prompt], turns: Turns) -> list[Hypothesis]:
@@ -60,5 +65,6 @@ def collect(prompts: list[Prompt], turns: Turns) -> list[Hypothesis]:
         texts, tokens = [e.text for e in entries], [e.tokens for e in entries]
         finish, thoughts = [e.finish for e in entries], [e.reasoning for e in entries]
         reasoning = thoughts if any(thoughts) else []
-        found.append(Hypothesis(prompt.id, texts, tokens, finish, reasoning=reasoning))
+        whole = [e.whole for e in entries] if any(e.whole for e in entries) else []
+        found.append(Hypothesis(prompt.id, texts, tokens, finish, reasoning=reasoning, whole=whole))
     return found

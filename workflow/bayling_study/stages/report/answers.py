@@ -136,7 +136,7 @@ def _row(
     row: dict[str, Any] = {
         "user": [*map(shown, prompt.turns)],
         "references": [*map(shown, prompt.references)],
-        "answers": {name: [*map(shown, turns)] for name, turns in answers.items()},
+        "answers": {name: [*map(shown, _with_whole(given[name]))] for name in answers},
     }
     if wanted:
         row["reasons"] = {
@@ -145,6 +145,15 @@ def _row(
             if name in met
         }
     return row
+
+
+def _with_whole(answer: dict[str, Any]) -> list[str]:
+    """Returns the scored answers of a system, each with all that it said where that is more."""
+    whole = answer.get("whole") or [""] * len(answer["turns"])
+    return [
+        f"{kept}\n\n(said in whole:)\n{said}" if said else kept
+        for kept, said in zip(answer["turns"], whole, strict=True)
+    ]
 
 
 def _portions(rows: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

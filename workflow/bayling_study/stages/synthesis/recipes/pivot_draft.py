@@ -1,8 +1,7 @@
-"""Pivot-language answers: a draft in the pivot, then the answer in the target language.
+"""A pivot draft for translation: the sentence in the pivot, then in the target language.
 
-PLUG (pivot language guided generation) lets a model first answer in the
-language it knows best. Here the pivot text is the human one by which two other
-languages are aligned, so both parts of the answer are true translations.
+The pivot text is the human one by which two other languages are aligned, so both parts of the
+answer are true translations. No instruction is interpreted here: that is the recipe ``plug``.
 """
 
 from random import Random
@@ -24,10 +23,10 @@ def over_the_pivot(direction: str) -> bool:
     return PIVOT not in direction.split("-")
 
 
-@recipe("pivot", fits=over_the_pivot)
-def pivot(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
+@recipe("pivot-draft", fits=over_the_pivot)
+def pivot_draft(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """One sentence; the answer has its pivot draft and its translation, each with a label."""
-    segment = draw(workshop, direction, "pivot", Library.pivot_text)
+    segment = draw(workshop, direction, "pivot-draft", Library.pivot_text)
     if segment is None:
         return None
     chosen, user = written(
@@ -38,5 +37,5 @@ def pivot(workshop: Workshop, direction: str, rng: Random) -> Instruction | None
         LABELS[chosen].format(language=languages.name(code, chosen), text=text)
         for code, text in parts
     )
-    step = Step("pivot", user, answer, [], segment)
-    return instruction_of("pivot", direction, chosen, [step], languages=[PIVOT])
+    step = Step("pivot-draft", user, answer, [], segment)
+    return instruction_of("pivot-draft", direction, chosen, [step], languages=[PIVOT])
