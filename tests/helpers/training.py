@@ -240,5 +240,7 @@ class Stage:
             *("--masks", str(folder / "masks")),
             *("--checkpoints", str(self.checkpoints), "--processes", str(processes)),
         ]
+        if "alignment" in tuning:
+            self.command += ["--corpora", str(folder / "corpora")]
         path = f"{ROOT / 'workflow'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         self.environment = {**os.environ, "PYTHONPATH": path}

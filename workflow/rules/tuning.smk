@@ -8,6 +8,7 @@ rule tuning:
         instructions=lambda wildcards: STUDY.layout.instructions(wildcards.system)
         / "train.parquet",
         masks=f"{S}/masks/{{system}}",
+        pairs=lambda wildcards: STUDY.layout.aligned_pairs(wildcards.system),
     output:
         directory(f"{S}/tuning/{{system}}"),
     log:
@@ -35,13 +36,14 @@ rule tuning:
         instructions=lambda wildcards, input: Path(input.instructions).parent,
         logs=lambda wildcards: f"{S}/logs/tuning/{wildcards.system}-nodes",
         licence=lambda wildcards: STUDY.licence_option(wildcards.system),
+        corpora=lambda wildcards, input: f"--corpora {S}/corpora" if input.pairs else "",
     # A scheduler signals every process of a job; the shell must outlive the last save.
     shell:
         "trap '' TERM USR1; {resources.devices} python -m bayling_study.stages.tuning"
         " --settings {params.settings} --operations {resources.operations}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
         " --foundation {input.foundation} --synthesis {params.instructions}"
-        " --masks {input.masks} {params.licence} --checkpoints {params.checkpoints} --out {output}"
+        " --masks {input.masks} {params.licence} {params.corpora} --checkpoints {params.checkpoints} --out {output}"
         " --nodes {resources.nodes} --processes {resources.processes} --threads {threads}"
         " --node-launcher '{resources.node_launcher}' --node-logs {params.logs}"
         " --limit-minutes $(({resources.runtime} * {resources.scheduled})) > {log} 2>&1"

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from bayling_study.config.alignment import Alignment
 from bayling_study.config.base import Section, Share
 from bayling_study.config.lowcost import Adapter, Phase
 
@@ -67,6 +68,8 @@ class TuningSection(Section):
     the speed, and two that may fail; without a limit three."""
     adapter: Adapter | None = None
     """Low-rank adapters; none is full fine-tuning as in the papers."""
+    alignment: Alignment | None = Field(default=None, exclude_if=lambda value: value is None)
+    """A contrastive loss on translations beside the language model's; none trains without it."""
     curriculum: list[Phase] = []
     """Shares of non-English conversations over the run (PolyLM: 0.3, then 0.6), the last phase
     ``until: 1.0``; empty is one shuffled stream. The mean share must be the mixture's own, so that

@@ -98,6 +98,11 @@ class Layout:
         """Returns the folder of the training set of a tuned system."""
         return self.study / "synthesis" / self.system(system, TunedSystem).mixture
 
+    def aligned_pairs(self, system: str) -> list[Path]:
+        """Returns the file of translations that a tuned system's ``alignment`` needs, if any."""
+        needed = self.config.tuning_of(system).alignment
+        return [self.study / "corpora" / "parallel.parquet"] if needed else []
+
     def mixture(self, system: str) -> Mixture:
         """Returns what the training set of a tuned system is mixed from."""
         return self.config.synthesis.mixtures[self.system(system, TunedSystem).mixture]

@@ -13,13 +13,9 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
 from bayling_study.core.text.forms import occurrences
-<<<<<<< HEAD
-from bayling_study.core.text.words import words
-from bayling_study.shared import capitals
-=======
 from bayling_study.core.text.words import sentences, words
+from bayling_study.shared import capitals
 from bayling_study.shared.answer_labels import behind_label
->>>>>>> f2
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.library import Library

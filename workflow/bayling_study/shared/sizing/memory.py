@@ -187,8 +187,11 @@ def activations(
     """Returns the activations of one packed sequence and its logits. With recomputation each layer
     keeps its input, and one layer at a time all."""
     length, size = packed_length(tuning), WEIGHT_BYTES[tuning.precision]
+    if tuning.alignment:  # its pairs are a sequence of their own
+        length = max(length, tuning.alignment.longest)
     layer = layer_bytes(shape, length, size, attention)
-    logits = logit_bytes(shape, length if supervised is None else supervised, size)
+    every = packed_length(tuning) if supervised is None else supervised
+    logits = logit_bytes(shape, every, size)
     if tuning.gradient_checkpointing:
         # The recomputed layer, and the gradients that go back through it.
         return shape.layers * size * length * shape.hidden + 2 * layer + logits

@@ -32,9 +32,10 @@ from bayling_study.core.files import (
 )
 from bayling_study.core.lookup import look_up_kind
 from bayling_study.shared import token_set
+from bayling_study.shared.corpus_tables import PARALLEL_FILE
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.shared.tracking.record import RunRecord, run_record
-from bayling_study.stages.tuning import adapters, checkpoints, curriculum, kept
+from bayling_study.stages.tuning import adapters, checkpoints, curriculum, kept, pairs
 from bayling_study.stages.tuning.follow import Reports
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import launch
@@ -61,6 +62,7 @@ COMMAND_LINE = cli.command(
     foundation=cli.path("checkpoint to start from"),
     synthesis=cli.path("folder of the mixture"),
     masks=cli.path("the encoded training set"),
+    corpora=cli.path("folder of parallel.parquet, for tuning.alignment", required=False),
     licence=cli.option("of the foundation, where its files do not say"),
     checkpoints=cli.path("folder of work in progress"),
     out=cli.path("tuned checkpoint to write"),
@@ -139,6 +141,8 @@ def prepare(
     settings = config.tuning
     for name in ("synthesis", "foundation", "masks"):  # before they are read: damage is named first
         run.input(name, getattr(options, name))
+    if settings.alignment:
+        run.input("corpora", need_corpora(options))
     identity = identify(config, system, options)
     folder = options.checkpoints / identity[:12]
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,6 +157,11 @@ def prepare(
     tokens = token_set.load(folder / "tokens")
     seed = config.study.seed
     run.parameters(curriculum.prepare(folder, options.synthesis, tokens, settings, seed))
+    if settings.alignment:
+        languages, asked = token_set.languages(options.synthesis), settings.alignment
+        sources = options.corpora, options.foundation
+        taken = pairs.prepare(folder, *sources, languages, asked, seed)
+        run.metrics({f"alignment_pairs_{what}": count for what, count in taken.items()})
     run.metrics({key: audit[key] for key in ("conversations", "tokens", "supervised_tokens")})
     run.metrics({"supervised_share": audit["supervised_share"]})
     budget = memory_budget(options.processes, options.processes // options.nodes)
@@ -183,6 +192,13 @@ def prepare(
     )
     job.write()
     return job
+
+
+def need_corpora(options: argparse.Namespace) -> Path:
+    """Returns the file of the pairs (``StudyError`` if the job was not given it)."""
+    if options.corpora is None:
+        raise StudyError("tuning.alignment needs pairs", where="--corpora", fix="S/corpora")
+    return Path(options.corpora) / PARALLEL_FILE
 
 
 def adopt(masks: Path, folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
@@ -219,6 +235,7 @@ def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespa
             # The same rows are other tokens once the code that encodes them changes.
             "tokens": sha256_path(options.masks / token_set.TOKENS),
         }
+        | ({"pairs": sha256_file(need_corpora(options))} if config.tuning.alignment else {})
     )
 
 

@@ -20,7 +20,8 @@ class StepNumbers:
     """What happened in a step over all processes; the loss is in nats a supervised token.
 
     ``padded`` tokens were computed, ``real`` ones are of conversations; ``pairs`` is the sum of the
-    squares of the conversations' lengths, for attention's operations.
+    squares of the conversations' lengths, for attention's operations; ``alignment_loss`` is in nats
+    an anchor, without its weight.
     """
 
     step: int
@@ -31,6 +32,7 @@ class StepNumbers:
     real: int
     supervised: int
     pairs: int
+    alignment_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,15 +104,19 @@ class TrainingMeter:
             "seconds_left": self._seconds * self._left,
             "memory_gib": peak_gib(),
         }
+        if numbers.alignment_loss is not None:
+            metrics["alignment_loss"] = numbers.alignment_loss
         if self.utilisation is not None:
             metrics["model_flops_utilisation"] = self.utilisation.share(numbers, seconds)
         return metrics
 
     def show(self, metrics: dict[str, float]) -> None:
         """Counts a step and shows what it did."""
+        aligned = metrics.get("alignment_loss")
         used = metrics.get("model_flops_utilisation")
         facts = [
             f"loss {metrics['loss']:.4f}, grad {metrics['grad_norm']:.2f}",
+            *([] if aligned is None else [f"alignment loss {aligned:.4f}"]),
             f"lr {metrics['learning_rate']:.2e}",
             f"{metrics['real_tokens_per_second']:.0f} tokens/s",
             f"{metrics['supervised_tokens_per_second']:.0f} of them supervised",

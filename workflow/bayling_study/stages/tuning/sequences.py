@@ -93,19 +93,33 @@ def fill(packed: PackedSequence, attention: Attention) -> PackedSequence:
     )
 
 
-def sequence_logits(
-    model: Any, packed: PackedSequence, attention: Attention, dtype: torch.dtype, keep: torch.Tensor
-) -> torch.Tensor:
-    """Returns fp32 logits [len(keep), vocabulary] at the given positions of a packed sequence."""
+def forward(
+    model: Any,
+    packed: PackedSequence,
+    attention: Attention,
+    dtype: torch.dtype,
+    keep: torch.Tensor,
+    **asked: bool,
+) -> Any:
+    """Returns the model's output, its logits [1, len(keep), vocabulary] at the given positions of
+    a packed sequence; ``asked`` names what else it returns."""
     packed = fill(packed, attention)
-    output = model(
+    return model(
         input_ids=packed.tokens,
         position_ids=packed.positions,
         attention_mask=attention_mask(packed.segments, attention, dtype),
         logits_to_keep=keep,
         use_cache=False,
+        **asked,
     )
-    return output.logits[0].float()
+
+
+def sequence_logits(
+    model: Any, packed: PackedSequence, attention: Attention, dtype: torch.dtype, keep: torch.Tensor
+) -> torch.Tensor:
+    """Returns fp32 logits [len(keep), vocabulary] at the given positions of a packed sequence."""
+    logits: torch.Tensor = forward(model, packed, attention, dtype, keep).logits[0].float()
+    return logits
 
 
 def sequence_loss(

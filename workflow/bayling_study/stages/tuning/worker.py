@@ -26,6 +26,7 @@ from bayling_study.core.seeds import derive_seed
 from bayling_study.shared import token_set
 from bayling_study.shared.sizing.memory import packed_length
 from bayling_study.stages.tuning import checkpoints, curriculum, output, states
+from bayling_study.stages.tuning.alignment import Aligner
 from bayling_study.stages.tuning.attention import NAMES, filled, kernel
 from bayling_study.stages.tuning.engine import gather_weights, model_dtype, start_engine
 from bayling_study.stages.tuning.job import TrainingJob, report
@@ -75,6 +76,8 @@ class Worker:
             shape, self.settings.precision, self.processes, self.settings.adapter
         )
         self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
+        asked, layers = self.settings.alignment, self.engine.module.config.num_hidden_layers
+        self.aligner = Aligner(asked, job.folder, layers, self.device, job.seed) if asked else None
         self.signalled = False
         self.still = 0
 
@@ -91,7 +94,8 @@ class Worker:
         saved = time.monotonic()
         for step in range(done, self.schedule.steps):
             loss, stop, save = self._backward(step, saved)
-            numbers = self._update(step, loss)
+            aligned = self._align(step) if self.aligner else None
+            numbers = self._update(step, loss, aligned)
             if self.device.type == "cpu" and step % TRIM_STEPS == 0:
                 release_free_memory()
             if progress is not None:
@@ -105,7 +109,7 @@ class Worker:
             if stop and not last:
                 return False
         if self.rank == 0:
-            report(self.job.events, "memory", values=self.memory.result())
+            report(self.job.events, "memory", values=self.memory.result() | self._cost())
         self._write_output()
         return True
 
@@ -129,11 +133,33 @@ class Worker:
         summed, stop, save = flags.tolist()
         return summed / supervised, stop > 0, save > 0
 
+    def _align(self, step: int) -> float:
+        """Adds the gradients of the step's pairs; returns their loss without its weight."""
+        assert self.aligner is not None
+        loss = self.aligner.loss(self.engine, step, self.attention, self.dtype)
+        self.memory.note(self.aligner.pairs.length(step), 1)
+        # All processes have the same loss, so their average is the loss.
+        self.engine.backward(loss * self.aligner.settings.weight)
+        return float(loss.detach())
+
+    def _cost(self) -> dict[str, int]:
+        """Returns what all steps of the run sent through the model, earlier attempts' too.
+
+        ``forward_passes`` counts texts: conversations, and two for each pair of the alignment.
+        """
+        steps = range(self.schedule.steps)
+        passes = sum(len(self.schedule.conversations(step)) for step in steps)
+        if self.aligner is None:
+            return {"forward_passes": passes}
+        passes += 2 * self.aligner.pairs.count * len(steps)
+        tokens = sum(map(self.aligner.pairs.length, steps))
+        return {"forward_passes": passes, "alignment_tokens": tokens}
+
     def _supervised(self, step: int) -> int:
         supervised = self.tokens.supervised
         return sum(supervised[index] for index in self.schedule.conversations(step))
 
-    def _update(self, step: int, loss: float) -> StepNumbers:
+    def _update(self, step: int, loss: float, aligned: float | None) -> StepNumbers:
         """Does the optimiser step; returns what the step did over all processes.
 
         Raises:
@@ -141,6 +167,7 @@ class Worker:
                 gradient was exactly 0 for ``STILL_STEPS`` steps, or at the end.
         """
         self._check_finite(step, loss, "loss")
+        self._check_finite(step, aligned or 0.0, "alignment loss")
         rate = learning_rate(self.settings, step, self.schedule.steps)
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
@@ -154,6 +181,7 @@ class Worker:
         return StepNumbers(
             step=step + 1,
             loss=loss,
+            alignment_loss=aligned,
             grad_norm=norm,
             learning_rate=rate,
             padded=sum(max(1, filled(length, self.attention)) for length in lengths),
