@@ -44,33 +44,32 @@ def seeded(name: str, seed: int) -> str:
     return name if seed == 1 else f"{name}.seed{seed}"
 
 
-def made_of(system: Any) -> list[str]:
-    """Returns the systems that a system is directly made of, in the order of its keys."""
-    plain: Mapping[str, Any] = system if isinstance(system, Mapping) else vars(system)
+def made_of(systems: Systems, name: str, above: tuple[str, ...] = ()) -> list[str]:
+    """Returns the systems that one is made of, each once, its parts before itself.
+
+    Raises:
+        StudyError: a system is made of itself.
+    """
+    if name in above:
+        chain = " -> ".join((*above, name))
+        raise StudyError(f"a system is made of itself: {chain}", where=f"systems.{name}")
+    if name not in systems:  # reported with the key that names it
+        return []
     found: list[str] = []
-    for value in (plain.get(key) for key in PARTS):
-        inner = value.values() if isinstance(value, Mapping) else value
-        found += [inner] if isinstance(inner, str) else [] if inner is None else inner
-    return found
+    for value in (_plain(systems[name]).get(key) for key in PARTS):
+        inner = value.values() if isinstance(value, Mapping) else value or ()
+        for part in [inner] if isinstance(inner, str) else inner:
+            found += made_of(systems, part, (*above, name))
+    return list(dict.fromkeys([*found, name]))
 
 
 def trainings(systems: Systems, name: str) -> list[str]:
-    """Returns the distinct tuned systems that a system is made of, itself too, the first first."""
-    found: dict[str, bool] = {}
+    """Returns the tuned systems that a system is made of, each once, the first stage first."""
+    return [one for one in made_of(systems, name) if _plain(systems[one]).get("kind") == "tuned"]
 
-    def walk(one: str, above: tuple[str, ...]) -> None:
-        if one in above:
-            chain = " -> ".join((*above, one))
-            raise StudyError(f"a system is made of itself: {chain}", where=f"systems.{one}")
-        if one in found or one not in systems:  # an absent one is reported with its own key
-            return
-        for part in made_of(systems[one]):
-            walk(part, (*above, one))
-        plain = systems[one] if isinstance(systems[one], Mapping) else vars(systems[one])
-        found[one] = plain.get("kind") == "tuned"
 
-    walk(name, ())
-    return [one for one, tuned in found.items() if tuned]
+def _plain(system: Any) -> Mapping[str, Any]:
+    return system if isinstance(system, Mapping) else getattr(system, "__dict__", {})
 
 
 def with_seeds(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,25 +84,18 @@ def with_seeds(values: Mapping[str, Any]) -> dict[str, Any]:
     seeds, methods = section.get("seeds", 1), section.get("methods")
     if type(seeds) is not int or not isinstance(methods, list):
         return dict(values)  # refused where the section is read
-    compared = [name for name in (section.get("reference"), *methods) if name in systems]
+    compared = [one for one in (section.get("reference"), *methods) if isinstance(one, str)]
     made = dict(systems)
     for seed in range(2, seeds + 1):
-        for name in dict.fromkeys(part for one in compared for part in _changed(systems, one)):
+        for name in dict.fromkeys(part for one in compared for part in made_of(systems, one)):
+            if not trainings(systems, name):
+                continue
             copy = _copy(systems, name, seed)
             if made.setdefault(seeded(name, seed), copy) != copy:
-                fix = "another name for it; a study's own copies have this one"
-                raise StudyError(
-                    f"seed {seed} of {name} would have the name of another system",
-                    where=f"systems.{seeded(name, seed)}", fix=fix,
-                )  # fmt: skip
+                what = f"seed {seed} of {name} would have the name of another system"
+                where = f"systems.{seeded(name, seed)}"
+                raise StudyError(what, where=where, fix="another name for it")
     return {**values, "systems": made}
-
-
-def _changed(systems: Systems, name: str) -> list[str]:
-    """Returns the systems below a name, itself too, that are trained or made of trained ones."""
-    below = [part for one in made_of(systems[name]) if one in systems
-             for part in _changed(systems, one)] if trainings(systems, name) else []  # fmt: skip
-    return [*below, name] if trainings(systems, name) else []
 
 
 def _copy(systems: Systems, name: str, seed: int) -> dict[str, Any]:
@@ -164,11 +156,11 @@ def _check_fixed(config: Any, system: str, where: str) -> None:
 
 
 def _equal_steps(config: Any, name: str, asked: int) -> str:
-    """Returns ``max_steps`` of each training with which a method has the budget, if there are."""
-    parts = trainings(config.systems, name)
-    *before, last = parts
-    used = sum(config.tuning_of(p).batch_tokens * config.tuning_of(p).max_steps for p in before)
-    steps, left = divmod(asked - used, config.tuning_of(last).batch_tokens)
-    if steps > 0 and not left:
+    """Returns ``max_steps`` of a method's last training with which it has the budget."""
+    last = trainings(config.systems, name)[-1]
+    tuning = config.tuning_of(last)
+    left = asked - (budget(config, name) - tuning.batch_tokens * tuning.max_steps)
+    steps, rest = divmod(left, tuning.batch_tokens)
+    if steps > 0 and not rest:
         return f"systems.{last}.tuning: {{max_steps: {steps}}}"
-    return f"max_steps of {', '.join(parts)} that add up to {asked:,} tokens with batch_tokens"
+    return f"batch_tokens times max_steps of {name} and its stages that add up to {asked:,}"
