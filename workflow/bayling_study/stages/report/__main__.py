@@ -20,7 +20,7 @@ from bayling_study.stages.report.answers import write_answers
 from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.cautions import missing_section
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.comparison import comparison_section
+from bayling_study.stages.report.comparison import comparison_sections
 from bayling_study.stages.report.conclusion import conclusion
 from bayling_study.stages.report.data import data_section
 from bayling_study.stages.report.dialogues import dialogue_section
@@ -51,7 +51,7 @@ def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     """Returns the chapters that have something to show."""
     chapters: list[PageSection] = []
     with study.block("chapter: comparison"):  # what such a study is for comes first
-        chapters.append(comparison_section(study))
+        chapters += comparison_sections(study)
     chapters.append(overview_section(study))
     with study.block("chapter: dialogues"):
         chapters.append(dialogue_section(study))

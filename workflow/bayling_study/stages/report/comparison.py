@@ -135,12 +135,12 @@ class Compared:
         return found or {}
 
 
-def comparison_section(study: Study) -> PageSection:
-    """Returns the figure and the tables of a comparison; empty where the study has none."""
+def comparison_sections(study: Study) -> list[PageSection]:
+    """Returns the chapters of a comparison's figure and of its tables; none without one."""
     page = PageSection("comparison", "Methods under one budget")
     section = study.config.comparison
     if section is None:
-        return page
+        return []
     compared = Compared(study, section)
     seeds = f"each of {section.seeds} seeds" if section.seeds > 1 else "the one seed"
     chance = "" if section.seeds > 1 else " One seed says nothing of chance in training."
@@ -159,8 +159,8 @@ def comparison_section(study: Study) -> PageSection:
         svg = figures.differences(section.methods, panels)
         caption = "A point: one seed; the line: the interval over segments of the first"
         page.figures.append(Figure("comparison", f"Minus {section.reference}", svg, caption))
-    page.tables += [_table(compared), _costs(study, section)]
-    return page
+    tables = [_table(compared), _costs(study, section)]
+    return [page, PageSection("methods", "Methods: differences and costs", tables=tables)]
 
 
 def comparison_sentences(study: Study, section: ComparisonSection) -> Iterator[str]:

@@ -140,7 +140,9 @@ def _difference(
     if low is not None and high is not None:
         axes.plot([low, high], [place, place], color=colour, linewidth=1.4)
     axes.plot(seeds, [place] * len(seeds), "o", color=colour, markersize=4)
-    axes.annotate(mark, (seeds[0], place), (0, 3), textcoords="offset points", ha="center")
+    axes.annotate(
+        mark, (seeds[0], place), (0, 3), textcoords="offset points", ha="center", fontsize=7
+    )
 
 
 def _bar(axes: Axes, place: int, found: Interval | None) -> None:
