@@ -64,6 +64,8 @@ def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path) -> No
     assert [row.split("\t")[0] for row in rows[1:]] == [
         "translation (its score)", "tuned", "foundation",
     ]  # fmt: skip
+    costs = (study / "report/tables/comparison-costs.tsv").read_text().splitlines()
+    assert [row.split("\t")[1] for row in costs[1:]] == [f"{4 * length:,}"] * 2 + ["0"]
     assert "2 seeds" in report
     sentences = read_json(study / "report" / "verdict.json")["sentences"]
     assert sum(text.startswith(("tuned is ", "foundation is ")) for text in sentences) >= 2

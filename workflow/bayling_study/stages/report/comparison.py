@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bayling_study.config.comparison import ComparisonSection, budget, seeded, trainings
+from bayling_study.config.comparison import ComparisonSection, seeded, trainings
 from bayling_study.config.systems import TunedSystem
 from bayling_study.core.records import Score
 from bayling_study.shared.metrics.measures import is_better
@@ -240,5 +240,7 @@ def _cost_row(study: Study, name: str) -> list[Cell]:
     asked = [value for stage in ("synthesis", "generation") for job in jobs[stage]
              for key, value in job["metrics"].items() if key.endswith(".requests")]  # fmt: skip
     totals.append(sum(asked) if asked else None)
+    settings = [job["parameters"] for job in jobs["tuning"]]
+    planned = sum(s["tuning.batch_tokens"] * s["tuning.max_steps"] for s in settings)
     seconds = (sum(map(seconds_of, found)) for found in jobs.values())
-    return table_row(name, *map(number, (budget(study.config, name), *totals, *seconds)))
+    return table_row(name, *map(number, (planned, *totals, *seconds)))
