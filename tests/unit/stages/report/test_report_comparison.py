@@ -105,7 +105,8 @@ def test_the_page_begins_with_the_figure_and_prints_what_each_cost(tmp_path: Pat
     for name, tokens in (("good", 40_970), ("plain", 40_950)):
         record = {
             "stage": "tuning", "name": name, "start": 1.0, "end": 61.0, "state": "finished",
-            "metrics": {"trained_tokens": tokens, "steps": 40}, "parameters": {"tuning.batch_tokens": 1024, "tuning.max_steps": 40},
+            "metrics": {"trained_tokens": tokens, "steps": 40},
+            "parameters": {"tuning.batch_tokens": 1024, "tuning.max_steps": 40},
             "inputs": {},
             "outputs": {}, "host": {"name": "h", "peak_memory_bytes": 1}, "usage": {},
             "history": [],
