@@ -95,7 +95,7 @@ def fetched(config: StudyConfig, source: str) -> Path:
 def test_every_section_has_a_test_here() -> None:
     sections = re.findall(r"^## (.*)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     tested = Path(__file__).read_text(encoding="utf-8")
-    assert len(sections) == 9
+    assert len(sections) == 10
     assert sections.pop() == "Publish"  # commands/test_publish.py
     assert [s for s in sections if f'"{s}"' not in tested] == []
 
@@ -291,6 +291,22 @@ def test_a_refused_share_table_names_its_keys(place: Path) -> None:
     fix = re.match(r"(\{.*\}); `NAME: null`", error.value.fix or "")
     assert fix and sum(yaml.safe_load(fix[1]).values()) == pytest.approx(1, abs=1e-3)
     assert set(yaml.safe_load(fix[1])) == {"translation", "interactive", "constrained", "general"}
+
+
+def test_a_method(place: Path, module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, values = blocks("Your own method", "python")[0], blocks("Your own method", "yaml")[0]
+    lines = [len(re.findall(r"^.*\S", text, flags=re.MULTILINE)) for text in (code, values)]
+    said = PAGE.read_text(encoding="utf-8")
+    assert f"{lines[0]} lines of Python and these {lines[1]}." in said
+    (module / "restate.py").write_text(code, encoding="utf-8")
+    added(monkeypatch, module, recipes, "RECIPE_FOLDERS")
+    config = configured(place, "Your own method")
+    assert {"plain.seed3", "restate.seed3"} <= set(config.systems)
+    wanted = mixture(shares={"restate": 1.0}, conversations=4, directions={"zh-en": 1.0})
+    _, table = made(place / "made", write_corpora(place / "corpora"), wanted)
+    assert table["recipe"].to_pylist() == ["restate"] * 4
+    user, answer = (message["content"] for message in table["messages"].to_pylist()[0])
+    assert answer.split("\n")[0] in user
 
 
 def test_a_demand(place: Path, module: Path, monkeypatch: pytest.MonkeyPatch) -> None:

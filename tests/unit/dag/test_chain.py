@@ -41,6 +41,9 @@ class Trainings:
     def base(self, system: str) -> str:
         return "foundation"
 
+    def mixture(self, system: str) -> SimpleNamespace:
+        return SimpleNamespace(conversations=1000)
+
     def checkpoint(self, system: str) -> Path:
         return Path("resources/foundation/llama-1234")
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bayling_study.config import conditions, names
+from bayling_study.config.comparison import check_comparison
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import QuestionsSuite
@@ -62,6 +63,9 @@ def check_study(config: StudyConfig, where: object) -> None:
     if config.report.baseline is not None:
         key = f"{where}: report.baseline"
         require("system that answers", config.report.baseline, evaluated(config), key)
+
+    if config.comparison is not None:
+        check_comparison(config, f"{where}: comparison", evaluated(config))
 
 
 def _check_files(config: StudyConfig, where: object) -> None:

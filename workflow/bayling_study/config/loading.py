@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bayling_study.config.checks import check_study
+from bayling_study.config.comparison import with_seeds
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.names import RENAMED
 from bayling_study.config.yaml_files import read_yaml
@@ -124,7 +125,7 @@ def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
 def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyConfig:
     """Turns plain values into a checked ``StudyConfig``, once what they extend is laid below
     (``StudyError``: every wrong key with the reason and the line to write instead)."""
-    whole = _without_null(with_extended(values))
+    whole = with_seeds(_without_null(with_extended(values)))
     config = _validated(whole, where)
     _refuse_switches(whole, config.model_dump(), where)
     for name, key in SHIPPED.items():  # the working folder may be another workflow's

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import model_validator
 
 from bayling_study.config.base import Name, Section
+from bayling_study.config.comparison import ComparisonSection
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.evaluation import (
     CometSection,
@@ -27,6 +28,7 @@ from bayling_study.config.suites import Suite
 from bayling_study.config.synthesis import SynthesisSection
 from bayling_study.config.systems import System, TunedSystem
 from bayling_study.config.tuning import TuningSection
+from bayling_study.core.seeds import derive_seed
 
 
 class StudyConfig(Section):
@@ -64,6 +66,8 @@ class StudyConfig(Section):
     """Metrics and their uncertainty."""
     comet: CometSection = CometSection()
     """COMET, which runs in an environment of its own."""
+    comparison: ComparisonSection | None = None
+    """Methods that are compared under one training budget; none compares nothing but systems."""
     report: ReportSection = ReportSection()
     """What the report shows."""
     tracking: TrackingSection = TrackingSection()
@@ -75,6 +79,12 @@ class StudyConfig(Section):
     @classmethod
     def _name_models(cls, values: Any) -> Any:
         return with_named_models(values) if isinstance(values, Mapping) else values
+
+    def training_seed(self, system: str) -> int:
+        """Returns the seed of a system's training: the study's own for seed 1."""
+        number = getattr(self.systems[system], "seed", 1)
+        seed = self.study.seed
+        return seed if number == 1 else derive_seed(seed, "tuning", "seed", str(number))
 
     def tuning_of(self, system: str) -> TuningSection:
         """Returns the hyper-parameters of a tuned system: the section with its own keys laid over.

@@ -69,6 +69,9 @@ class TunedSystem(Answers):
     tuning: dict[str, Any] = {}
     """Keys of the section ``tuning`` that differ for this system (``{learning_rate: 2.0e-4,
     adapter: {kind: lora}}``)."""
+    seed: int = Field(default=1, gt=0)
+    """Which training of several alike this is: another order of the conversations, and another
+    random start where there is one. 1 is the study's own seed."""
     delta: bool = False
     """Also writes the result as its difference to the base, as BayLing was released, for bases
     whose licence forbids passing on their weights: ``results/STUDY/deltas/made/SYSTEM``."""

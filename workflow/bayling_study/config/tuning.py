@@ -1,5 +1,6 @@
 """Section ``tuning``: full fine-tuning with DeepSpeed."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -22,8 +23,9 @@ class TuningSection(Section):
     """AdamW's weight decay (BayLing: 0)."""
     gradient_clip: float = Field(default=1.0, gt=0)
     """Largest gradient norm; not stated by the paper."""
-    epochs: float = Field(default=3.0, gt=0)
-    """Passes over the mixture (BayLing: 3)."""
+    epochs: Annotated[float, Field(gt=0)] | Literal["auto"] = 3.0
+    """Passes over the mixture (BayLing: 3). ``auto``: as many as ``max_steps`` take, so that no
+    mixture runs out before."""
     max_steps: int | None = Field(default=None, gt=0)
     """Ends training after this many optimiser steps, whatever ``epochs`` says."""
     batch: int = Field(default=32, gt=0)
@@ -79,6 +81,13 @@ class TuningSection(Section):
     is asked for more often are then used again, and some of the other not at all."""
 
     @model_validator(mode="after")
+    def _ends(self) -> "TuningSection":
+        """Either the passes or the steps must end a training."""
+        if self.epochs == "auto" and self.max_steps is None:
+            raise ValueError("epochs: auto needs max_steps, the number of optimiser steps")
+        return self
+
+    @model_validator(mode="after")
     def _rows_hold_a_conversation(self) -> "TuningSection":
         """A packed sequence must hold the longest conversation, and so must a step."""
         for key in ("micro_batch_tokens", "batch_tokens"):
@@ -86,3 +95,10 @@ class TuningSection(Section):
             if isinstance(value, int) and value < self.max_length:
                 raise ValueError(f"{key} must be at least max_length ({self.max_length})")
         return self
+
+    def passes(self, conversations: float, tokens: float) -> float:
+        """Returns how often a training sees a mixture of so many conversations and tokens."""
+        own = conversations if self.batch_tokens is None else tokens
+        steps = math.inf if self.max_steps is None else self.max_steps
+        bounded = steps * (self.batch_tokens or self.batch) / own if own else math.inf
+        return bounded if self.epochs == "auto" else min(self.epochs, bounded)

@@ -109,7 +109,8 @@ def chain(
     default an A100's, or that of cores).
     """
     tuning = layout.config.tuning_of(system)
-    tokens = mixture_tokens(layout, system)[0] * tuning.epochs
+    tokens = mixture_tokens(layout, system)[0]
+    tokens *= tuning.passes(layout.mixture(system).conversations, tokens)
     rate = similar(layout, system, asked)
     if rate is None:
         teraflops = teraflops or (A100_TFLOPS if asked.gpus else CORES_TFLOPS)

@@ -42,7 +42,7 @@ READ: dict[str, tuple[str, ...]] = {
     "comet.segments": ("comet.embedded.rows", "comet.embedded.held_out", "suites"),
     "comet.training": ("comet.embedded",),
     "comet.score": ("comet.precision", "scoring.bootstrap"),
-    "report": ("study.title", "systems", "suites", "report", "rehearsal"),
+    "report": ("study.title", "systems", "suites", "report", "rehearsal", "comparison"),
 }
 """Stage to the sections and keys that its jobs read; all read the study's name and, but for
 ``SEEDLESS``, its seed."""
@@ -61,8 +61,9 @@ OPERATIONAL = (
 )
 """Keys that decide how work is done and no byte of a result."""
 
-WORKFLOW = ("systems.*.tuning", "systems.*.delta", "systems.*.evaluated")
-"""Keys that the workflow alone acts on (a system's own hyper-parameters become its ``tuning``)."""
+WORKFLOW = ("systems.*.tuning", "systems.*.delta", "systems.*.evaluated", "systems.*.seed")
+"""Keys that the workflow alone acts on (a system's own hyper-parameters become its ``tuning``, its
+``seed`` that of its training)."""
 
 ANSWERING = "systems.*.answering"
 """How systems are asked, which no stage but generation does."""
@@ -120,6 +121,8 @@ class Settings:
             drop_key(values, ["suites", "*", key])
         keys = ("name",) if stage in SEEDLESS else ("name", "seed")
         named = {key: plain["study"][key] for key in keys}
+        if stage == "tuning" and system:
+            named["seed"] = self._config.training_seed(system)
         values["study"] = {**values.get("study", {}), **named}
         return self._write(stage.removesuffix(".elsewhere").replace(".", "-"), values)
 

@@ -27,9 +27,7 @@ def mixture_of(layout: Layout, system: str) -> tuple[int, float]:
 
 def passes(layout: Layout, system: str) -> float:
     """Returns how often a tuned system sees its mixture, which ``max_steps`` may end early."""
-    tuning, count = layout.config.tuning_of(system), layout.mixture(system).conversations
-    most = tuning.max_steps * tuning.batch / count if tuning.max_steps else tuning.epochs
-    return float(min(tuning.epochs, most))
+    return float(layout.config.tuning_of(system).passes(*mixture_of(layout, system)))
 
 
 def prompts_of(layout: Layout, suite: str) -> int | None:

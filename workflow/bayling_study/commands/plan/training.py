@@ -32,9 +32,10 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tu
     GPU without the package flash-attn, which the environment has not."""
     written = layout.config.tuning_of(system)
     once, counted = mixture_tokens(layout, system)
-    tokens = once * written.epochs
+    conversations = layout.mixture(system).conversations
+    tokens = once * written.passes(conversations, once)
     flops = training_flops(shape, written, tokens)
-    step = written.batch_tokens or written.batch * once / layout.mixture(system).conversations
+    step = written.batch_tokens or written.batch * once / conversations
     gpu = budget.device is not None
     kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
     choice = choose(shape, written, budget, kernel, step)

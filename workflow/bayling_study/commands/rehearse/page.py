@@ -78,8 +78,9 @@ def costs(study: StudyConfig, left: Left) -> Table:
             continue
         metrics, tuning = made.record["metrics"], study.tuning_of(name)
         each = metrics["tokens.real"] / metrics["conversations"]
-        tokens = study.synthesis.mixtures[mixture].conversations * each * tuning.epochs
-        planned = mixture_tokens(real, name)[0] * tuning.epochs
+        count = study.synthesis.mixtures[mixture].conversations
+        tokens, planned = (n * tuning.passes(count, n)
+                           for n in (count * each, mixture_tokens(real, name)[0]))  # fmt: skip
         spent, most = (hours(training_flops(shape, tuning, n), A100_TFLOPS, UTILISATION)
                        for n in (tokens, planned))  # fmt: skip
         said = f"{each:.0f} tokens a conversation as here; 6 N tokens at {UTILISATION:.0%} of "

@@ -56,8 +56,6 @@ class Costs:
             return before[0] * (work / before[1] if before[1] else 1.0)
         row = TABLE.get(rule, OTHERS)
         size = self._size(name.partition(" ")[0]) if rule in MODELS else 1.0
-        if row["work"] == "tokens":
-            size *= passes(self.layout, name) / self.layout.config.tuning_of(name).epochs
         return float(row["start"]) + float(row["each"]) * work * size
 
     def _size(self, system: str) -> float:
@@ -78,7 +76,7 @@ class Costs:
         config, layout = self.layout.config, self.layout
         match TABLE.get(rule, OTHERS)["work"]:
             case "tokens":
-                return mixture_of(layout, name)[1] * config.tuning_of(name).epochs
+                return mixture_of(layout, name)[1] * passes(layout, name)
             case "instructions":
                 mixture = layout.instructions(name).name if rule == "masks" else name
                 return config.synthesis.mixtures[mixture].conversations
@@ -109,7 +107,9 @@ def _before(records: Iterable[Path]) -> Iterator[tuple[tuple[str, str], tuple[fl
             record = read_json(path)
             ours = (record["host"]["name"], record["host"]["cores"]) == here
             work = record["metrics"].get(TABLE.get(record["stage"], OTHERS)["metric"], 0.0)
-            work *= record["parameters"].get("tuning.epochs", 1)
+            epochs = record["parameters"].get("tuning.epochs", 1)
+            work = work if epochs == "auto" else work * epochs
+            work = record["metrics"].get("trained_tokens", work)
             if ours and record["state"] == "finished":
                 yield (record["stage"], record["name"]), (record["end"] - record["start"], work)
         except (StudyError, KeyError, TypeError):  # somebody's notes, or an older version's

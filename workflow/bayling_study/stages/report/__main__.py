@@ -20,6 +20,7 @@ from bayling_study.stages.report.answers import write_answers
 from bayling_study.stages.report.blocks import PageSection
 from bayling_study.stages.report.cautions import missing_section
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.comparison import comparison_sections
 from bayling_study.stages.report.conclusion import conclusion
 from bayling_study.stages.report.data import data_section
 from bayling_study.stages.report.dialogues import dialogue_section
@@ -48,7 +49,10 @@ CHAPTERS = (
 
 def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
     """Returns the chapters that have something to show."""
-    chapters = [overview_section(study)]
+    chapters: list[PageSection] = []
+    with study.block("chapter: comparison"):  # what such a study is for comes first
+        chapters += comparison_sections(study)
+    chapters.append(overview_section(study))
     with study.block("chapter: dialogues"):
         chapters.append(dialogue_section(study))
     with study.block("chapter: verdicts"):

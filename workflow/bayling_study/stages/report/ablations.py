@@ -32,7 +32,7 @@ def ablation_section(study: Study) -> PageSection:
     """Returns the table and figure of tuned systems; empty where there are not several."""
     section = PageSection("ablations", "Scaling and ablations")
     tuned = [n for n, system in study.config.systems.items() if isinstance(system, TunedSystem)]
-    if len(tuned) < FEWEST:
+    if len(tuned) < FEWEST or study.config.comparison:  # which has a chapter of its own
         return section
     means = means_of(study, tuned)
     section.tables.append(_table(study, tuned, means))

@@ -12,6 +12,7 @@ from bayling_study.config.suites import InteractiveSuite, TranslationSuite
 from bayling_study.config.systems import TunedSystem
 from bayling_study.stages.report.cautions import few_segments
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.comparison import comparison_sentences
 from bayling_study.stages.report.outcomes import MOST_NAMED, outcomes
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
@@ -23,7 +24,10 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> list[str]:
     """Returns the verdict's sentences, at least one; released outputs are judged by what is
     published on them alone, where something is."""
     reproduced = [*_reproduction(study, [row for row in verdicts if row.published is not None])]
-    found = [] if study.published_only and reproduced else [*outcomes(study)]
+    section = study.config.comparison
+    found = [*comparison_sentences(study, section)] if section else []
+    if not section and not (study.published_only and reproduced):
+        found = [*outcomes(study)]
     nothing = "No two systems of this study were compared, and no published value concerns it."
     limits = "; ".join(_limits(study))
     if study.config.rehearsal:
@@ -66,4 +70,6 @@ def _limits(study: Study) -> Iterator[str]:
     if any(score.metric == "comet-embedded" for score in study.scores):
         yield "comet-embedded is a small model of this study's own, not COMET"
     if any(isinstance(system, TunedSystem) for system in study.config.systems.values()):
-        yield "one training of each system: the tests draw other segments, not other trainings"
+        seeds = study.config.comparison.seeds if study.config.comparison else 1
+        once = "one training of each system" if seeds == 1 else f"{seeds} trainings of each method"
+        yield f"{once}: the tests draw other segments, not other trainings"

@@ -33,6 +33,8 @@ STYLE = {
 }
 Interval = tuple[float, float | None, float | None]
 """A value and the bounds of its interval."""
+Difference = tuple[Sequence[float], float | None, float | None, str]
+"""A difference in each seed, the bounds of the first one's interval, and a mark."""
 Bars = dict[tuple[str, str], Interval]
 """(item, system) to value and interval."""
 
@@ -106,6 +108,41 @@ def score_bars(items: Sequence[str], systems: Sequence[str], values: Bars) -> st
             axes.grid(visible=False, axis="y")
         figure.tight_layout()
         return svg_of(figure)
+
+
+def differences(names: Sequence[str], panels: dict[str, dict[str, Difference]]) -> str:
+    """Draws differences to zero, a panel a metric and a line a name of ``names``, with its mark."""
+    across = min(ACROSS, len(panels))
+    down = -(-len(panels) // across)
+    size = (1.2 + 2.2 * across, down * (0.6 + 0.22 * len(names)))
+    with pyplot.rc_context(STYLE):
+        figure, grid = pyplot.subplots(down, across, squeeze=False, figsize=size, sharey=True)
+        for axes in grid.flat[len(panels) :]:
+            axes.axis("off")
+        for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
+            axes.axvline(0, color="k", linewidth=0.8)
+            for place, name in enumerate(names):
+                if name in found:
+                    _difference(axes, place, *found[name])
+            axes.set_title(title.replace(": ", "\n", 1), fontsize=8, loc="left")
+            axes.set_yticks(range(len(names)), names, fontsize=8)
+            axes.set_ylim(len(names) - 0.5, -0.5)
+            axes.tick_params(axis="x", labelsize=7)
+            axes.margins(x=0.15)
+        figure.tight_layout()
+        return svg_of(figure)
+
+
+def _difference(
+    axes: Axes, place: int, seeds: Sequence[float], low: float | None, high: float | None, mark: str
+) -> None:
+    colour = PALETTE[1] if mark else PALETTE[0]
+    if low is not None and high is not None:
+        axes.plot([low, high], [place, place], color=colour, linewidth=1.4)
+    axes.plot(seeds, [place] * len(seeds), "o", color=colour, markersize=4)
+    axes.annotate(
+        mark, (seeds[0], place), (0, 3), textcoords="offset points", ha="center", fontsize=7
+    )
 
 
 def _bar(axes: Axes, place: int, found: Interval | None) -> None:

@@ -147,12 +147,13 @@ def _with_mean(shares: Sequence[float], mean: float, own: float) -> list[float]:
 
 def stream_length(settings: TuningSection, lengths: Sequence[int]) -> int:
     """Returns the number of conversations of a run; with a token batch and a bound, about."""
-    whole = math.ceil(settings.epochs * len(lengths))
+    auto = settings.epochs == "auto"
+    whole = math.inf if auto else math.ceil(float(settings.epochs) * len(lengths))
     if settings.max_steps is None:
-        return whole
+        return int(whole)
     tokens = getattr(settings, "batch_tokens", None)
     step = settings.batch if tokens is None else tokens * len(lengths) / sum(lengths)
-    return min(whole, max(1, round(settings.max_steps * step)))
+    return int(min(whole, max(1, round(settings.max_steps * step))))
 
 
 def write_flags(folder: Path, instructions: Path, names: Sequence[str]) -> None:

@@ -40,7 +40,7 @@ class Reports:
             self._rewrite()
             if event["step"]:
                 self.run.parameters({"resumed_from_step": event["step"]})
-        elif kind == "memory":
+        elif kind in ("memory", "totals"):
             self.run.metrics(event["values"])
         elif kind == "note":
             log.warning("%s", event["text"])

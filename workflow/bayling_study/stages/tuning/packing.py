@@ -14,6 +14,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.tuning.schedule import Order, shuffled
@@ -42,7 +43,7 @@ class Schedule:
         *,
         batch: int,
         batch_tokens: int | None = None,
-        epochs: float,
+        epochs: float | Literal["auto"],
         max_steps: int | None,
         capacity: int,
         prefixes: Sequence[int] | None = None,
@@ -63,8 +64,8 @@ class Schedule:
         # Where each epoch begins in the stream, and how many conversations come before it.
         self._edges, self._before = [0], [0]
         self._epochs: dict[int, tuple[Sequence[int], list[int]]] = {}
-        whole = math.ceil(self._span(epochs) / self._window)
-        self.steps = whole if max_steps is None else min(whole, max_steps)
+        whole = math.inf if epochs == "auto" else math.ceil(self._span(epochs) / self._window)
+        self.steps = int(whole if max_steps is None else min(whole, max_steps))
 
     def conversations(self, step: int) -> list[int]:
         """Returns the conversations of a step, by index."""
@@ -106,6 +107,11 @@ class Schedule:
         # Alike long ones together: processes wait for each other where gradients are summed.
         sequences.sort(key=lambda sequence: (-_load(sequence, self.own), sequence))
         return [sequences[process :: self.processes] for process in range(self.processes)]
+
+    def trained(self) -> int:
+        """Returns the tokens of all conversations of all steps, each whole: those of the budget."""
+        steps = map(self.conversations, range(self.steps))
+        return sum(self.lengths[index] for step in steps for index in step)
 
     def tokens(self, sequence: Packed) -> int:
         """Returns the length of a sequence."""

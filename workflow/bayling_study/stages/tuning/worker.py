@@ -257,6 +257,9 @@ class Worker:
                 report(self.job.events, "note", text=note)
             found = [manifest.step if manifest else 0]
             report(self.job.events, "started", step=found[0], steps=self.schedule.steps)
+            own = (self._supervised(step) for step in range(self.schedule.steps))
+            counts = {"trained_tokens": self.schedule.trained(), "trained_supervised": sum(own)}
+            report(self.job.events, "totals", values=counts)
         torch.distributed.broadcast_object_list(found)
         step = int(found[0])
         if step:

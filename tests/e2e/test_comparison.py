@@ -1,0 +1,71 @@
+"""A comparison of methods under one budget, with two seeds, through the whole DAG to the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bayling_study.core.files import read_json
+from e2e.test_study import COMET, prepare, records, run
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not COMET.exists(), reason="the environment 'comet' is missing: make envs"),
+]
+
+
+def comparison(root: Path) -> Path:
+    """Writes the miniature study with translation alone as the reference of one method."""
+    path = prepare(root)
+    values = yaml.safe_load(path.read_text())
+    drop = [name for name in values["synthesis"]["mixtures"]["default"]["shares"]
+            if name != "translation"]  # fmt: skip
+    values["synthesis"]["mixtures"]["translation"] = {"base": "default", "drop": drop}
+    del values["systems"]["tuned-int8"]
+    plain = values["systems"]["tuned"] | {"mixture": "translation"}
+    values["systems"]["translation"] = plain
+    length = values["tuning"]["max_length"]
+    values["tuning"] |= {"batch_tokens": length, "max_steps": 4, "epochs": "auto"}
+    values["comparison"] = {
+        "reference": "translation", "methods": ["tuned", "foundation"], "seeds": 2,
+    }  # fmt: skip
+    values["report"]["baseline"] = "translation"
+    values["comet"] = {"embedded": None}
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return path
+
+
+def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path) -> None:
+    path = comparison(tmp_path)
+    result = run(path)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
+    study = tmp_path / "results" / "tiny"
+    found = records(study)
+    trained = {name for name in found if name.startswith("tuning/")}
+    names = ("translation", "translation.seed2", "tuned", "tuned.seed2")
+    assert trained == {f"tuning/{name}" for name in names}
+    assert sum(name.startswith("synthesis/") for name in found) == 2
+
+    length = yaml.safe_load(path.read_text())["tuning"]["max_length"]
+    for name in names:
+        metrics = found[f"tuning/{name}"]["metrics"]
+        assert metrics["steps"] == 4
+        assert abs(metrics["trained_tokens"] - 4 * length) <= length, name
+        assert 0 < metrics["trained_supervised"] < metrics["trained_tokens"], name
+    outputs = {found[f"tuning/{name}"]["outputs"]["checkpoint"]["sha256"] for name in names}
+    assert len(outputs) == 4  # another order is another model
+
+    report = (study / "report" / "index.html").read_text()
+    assert report.index('id="comparison"') < report.index('id="overview"')
+    rows = (study / "report/tables/comparison.tsv").read_text().splitlines()
+    assert [row.split("\t")[0] for row in rows[1:]] == [
+        "translation (its score)", "tuned", "foundation",
+    ]  # fmt: skip
+    costs = (study / "report/tables/comparison-costs.tsv").read_text().splitlines()
+    assert [row.split("\t")[1] for row in costs[1:]] == [f"{4 * length:,}"] * 2 + ["0"]
+    assert "2 seeds" in report
+    sentences = read_json(study / "report" / "verdict.json")["sentences"]
+    assert sum(text.startswith(("tuned is ", "foundation is ")) for text in sentences) >= 2
