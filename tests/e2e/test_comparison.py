@@ -18,19 +18,25 @@ pytestmark = [
 
 
 def comparison(root: Path) -> Path:
-    """Writes the miniature study with translation alone as the reference of one method."""
+    """Writes the miniature study with translation alone as the reference of a method of two stages,
+    code-switching and then translation beside aligned pairs."""
     path = prepare(root)
     values = yaml.safe_load(path.read_text())
     drop = [name for name in values["synthesis"]["mixtures"]["default"]["shares"]
             if name != "translation"]  # fmt: skip
     values["synthesis"]["mixtures"]["translation"] = {"base": "default", "drop": drop}
+    switch = {"base": "default", "shares": {"code-switch": 1.0}, "code_switch": {"rate": 0.4}}
+    values["synthesis"]["mixtures"]["code-switch"] = switch
+    plain = values["systems"].pop("tuned") | {"mixture": "translation"}
     del values["systems"]["tuned-int8"]
-    plain = values["systems"]["tuned"] | {"mixture": "translation"}
-    values["systems"]["translation"] = plain
+    stage = plain | {"mixture": "code-switch", "tuning": {"max_steps": 1}, "evaluated": False}
+    pairs = {"layer": 1, "pairs_per_step": 2}
+    last = plain | {"base": "restored-1", "tuning": {"max_steps": 3, "alignment": pairs}}
+    values["systems"] |= {"translation": plain, "restored-1": stage, "restored": last}
     length = values["tuning"]["max_length"]
     values["tuning"] |= {"batch_tokens": length, "max_steps": 4, "epochs": "auto"}
     values["comparison"] = {
-        "reference": "translation", "methods": ["tuned", "foundation"], "seeds": 2,
+        "reference": "translation", "methods": ["restored", "foundation"], "seeds": 2,
     }  # fmt: skip
     values["report"]["baseline"] = "translation"
     values["comet"] = {"embedded": None}
@@ -45,27 +51,35 @@ def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path) -> No
     study = tmp_path / "results" / "tiny"
     found = records(study)
     trained = {name for name in found if name.startswith("tuning/")}
-    names = ("translation", "translation.seed2", "tuned", "tuned.seed2")
+    names = ["translation", "restored-1", "restored"]
+    names += [f"{name}.seed2" for name in names]
     assert trained == {f"tuning/{name}" for name in names}
     assert sum(name.startswith("synthesis/") for name in found) == 2
 
     length = yaml.safe_load(path.read_text())["tuning"]["max_length"]
     for name in names:
         metrics = found[f"tuning/{name}"]["metrics"]
-        assert metrics["steps"] == 4
-        assert abs(metrics["trained_tokens"] - 4 * length) <= length, name
+        steps = {"restored-1": 1, "restored": 3}.get(name.partition(".")[0], 4)
+        assert metrics["steps"] == steps
+        assert abs(metrics["trained_tokens"] - steps * length) <= length, name
         assert 0 < metrics["trained_supervised"] < metrics["trained_tokens"], name
     outputs = {found[f"tuning/{name}"]["outputs"]["checkpoint"]["sha256"] for name in names}
-    assert len(outputs) == 4  # another order is another model
+    assert len(outputs) == 6  # another order is another model
+    last, before = found["tuning/restored.seed2"], found["tuning/restored-1.seed2"]
+    assert last["inputs"]["foundation"]["sha256"] == before["outputs"]["checkpoint"]["sha256"]
+    assert last["metrics"]["alignment_tokens"] > 0
+    assert not (study / "generation" / "restored-1").exists()
+    switched = read_json(study / "synthesis" / "code-switch" / "audit.json")["switched"]
+    assert 0 < switched["words exchanged"] < switched["words"]
 
     report = (study / "report" / "index.html").read_text()
     assert report.index('id="comparison"') < report.index('id="overview"')
     rows = (study / "report/tables/comparison.tsv").read_text().splitlines()
     assert [row.split("\t")[0] for row in rows[1:]] == [
-        "translation (its score)", "tuned", "foundation",
+        "translation (its score)", "restored", "foundation",
     ]  # fmt: skip
     costs = (study / "report/tables/comparison-costs.tsv").read_text().splitlines()
     assert [row.split("\t")[1] for row in costs[1:]] == [f"{4 * length:,}"] * 2 + ["0"]
     assert "2 seeds" in report
     sentences = read_json(study / "report" / "verdict.json")["sentences"]
-    assert sum(text.startswith(("tuned is ", "foundation is ")) for text in sentences) >= 2
+    assert sum(text.startswith(("restored is ", "foundation is ")) for text in sentences) >= 2

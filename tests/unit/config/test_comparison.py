@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from bayling_study.config.checks import evaluated
 from bayling_study.config.comparison import budget, trainings, with_seeds
-from bayling_study.config.loading import parse_config
+from bayling_study.config.loading import load_config, parse_config
 from bayling_study.core.errors import StudyError
+from bayling_study.dag.layout import Layout
 from bayling_study.dag.settings import Settings
 from bayling_study.stages.tuning.packing import Schedule
+from helpers import ROOT
 
 STUDY: dict[str, Any] = {
     "extends": "config/config.yaml",
@@ -147,3 +150,32 @@ def test_a_small_mixture_is_repeated_until_the_budget_is_spent() -> None:
         capacity=64, processes=1, seed=1,
     )  # fmt: skip
     assert once.steps == 2
+
+
+def test_a_method_of_two_stages_shares_the_budget_and_only_the_last_is_asked() -> None:
+    config = load_config(ROOT / "config" / "studies" / "methods-small.yaml")
+    spent = {name: budget(config, name) for name in config.comparison.shown}
+    assert spent.pop("foundation") == 0 and set(spent.values()) == {48_000}
+    assert trainings(config.systems, "csr") == ["csr-1", "csr"]
+    assert "csr-1" not in evaluated(config) and "csr" in evaluated(config)
+    layout = Layout(config)
+    assert layout.untuned("csr") == "foundation"
+    assert layout.checkpoint("csr-1").name == "csr-1"
+    assert layout.tokenizer_of("code-switch") == layout.tokenizer_of("translation")
+
+
+def test_trainings_that_go_on_from_each_other_in_a_circle_are_refused() -> None:
+    tuned = {"kind": "tuned", "mixture": "plain"}
+    systems = {"one": {**tuned, "base": "two"}, "two": {**tuned, "base": "one"}}
+    values = study()
+    values["systems"] |= systems
+    with pytest.raises(StudyError, match="made of itself: one -> two -> one"):
+        parse_config(values)
+
+
+def test_a_teacher_that_waits_for_its_own_mixture_is_refused() -> None:
+    values = study()
+    values["synthesis"]["mixtures"]["plain"] |= {"teacher": "second", "translator": "foundation"}
+    values["systems"]["second"] = {"kind": "tuned", "base": "plain", "mixture": "default"}
+    with pytest.raises(StudyError, match="second is tuned on plain, which it would have to write"):
+        parse_config(values)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bayling_study.config import conditions, names
-from bayling_study.config.comparison import check_comparison
+from bayling_study.config.comparison import check_comparison, made_of
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import QuestionsSuite
@@ -181,13 +181,12 @@ def mixtures_behind(config: StudyConfig, system: str) -> set[str]:
     found: set[str] = set()
     left = [system]
     while left:
-        section = config.systems.get(left.pop())
-        left += [base] if (base := getattr(section, "base", None)) else []
-        name = getattr(section, "mixture", None)
-        if name in config.synthesis.mixtures and name not in found:
-            found.add(name)
-            mixture = config.synthesis.mixtures[name]
-            left += filter(None, (mixture.teacher, mixture.translator))
+        for part in made_of(config.systems, left.pop()):
+            name = getattr(config.systems[part], "mixture", None)
+            if name in config.synthesis.mixtures and name not in found:
+                found.add(name)
+                mixture = config.synthesis.mixtures[name]
+                left += filter(None, (mixture.teacher, mixture.translator))
     return found
 
 
@@ -218,7 +217,8 @@ def _check_systems(config: StudyConfig, key: str) -> None:
     for name, system in config.systems.items():
         if isinstance(system, TunedSystem):
             require("mixture", system.mixture, config.synthesis.mixtures, f"{key}.{name}.mixture")
-            _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "delta"))
+            _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "delta", "tuned"))
+            made_of(config.systems, name)  # refuses a circle
             _check_tuning(config, name, system.tuning, key)
         if isinstance(system, DeltaSystem):
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))

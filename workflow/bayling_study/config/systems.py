@@ -63,7 +63,8 @@ class TunedSystem(Answers):
 
     kind: Literal["tuned"]
     base: Name
-    """Name of a foundation system."""
+    """Name of a foundation or delta system; or of another tuned one, whose weights this training
+    goes on from: a method of several stages."""
     mixture: Name
     """Name of a mixture of the section ``synthesis``."""
     tuning: dict[str, Any] = {}
@@ -72,6 +73,8 @@ class TunedSystem(Answers):
     seed: int = Field(default=1, gt=0)
     """Which training of several alike this is: another order of the conversations, and another
     random start where there is one. 1 is the study's own seed."""
+    evaluated: bool = True
+    """Whether it answers the suites too; false for a stage on the way to another system."""
     delta: bool = False
     """Also writes the result as its difference to the base, as BayLing was released, for bases
     whose licence forbids passing on their weights: ``results/STUDY/deltas/made/SYSTEM``."""

@@ -151,7 +151,7 @@ def similar(layout: Layout, system: str, asked: ResourceRequest) -> Rate | None:
     profile has counts, and then the newest; of another number the rate of a
     process is taken to be the same, which leaves out what they send each other.
     """
-    foundation = layout.checkpoint(layout.base(system)).name
+    foundation = layout.checkpoint(layout.untuned(system)).name
     settings = layout.config.tuning_of(system)
     records = layout.study.parent.glob("*/runs/tuning/*.json")
     newest = sorted(records, key=lambda path: path.stat().st_mtime, reverse=True)

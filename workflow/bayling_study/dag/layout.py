@@ -94,6 +94,11 @@ class Layout:
         assert isinstance(found, MADE_FROM_ANOTHER), system
         return found.base
 
+    def untuned(self, system: str) -> str:
+        """Returns the system that a tuned one's stages started from: a foundation or a delta."""
+        found = self.config.systems[system]
+        return self.untuned(found.base) if isinstance(found, TunedSystem) else system
+
     def instructions(self, system: str) -> Path:
         """Returns the folder of the training set of a tuned system."""
         return self.study / "synthesis" / self.system(system, TunedSystem).mixture
@@ -141,9 +146,9 @@ class Layout:
 
         The first tuned system of the mixture decides; without one, the first foundation.
         """
-        for system in self.config.systems.values():
+        for name, system in self.config.systems.items():
             if isinstance(system, TunedSystem) and system.mixture == mixture:
-                return self.checkpoint(system.base)
+                return self.checkpoint(self.untuned(name))
         return self.foundation(self.names(FoundationSystem)[0])
 
     def evaluated(self) -> list[str]:

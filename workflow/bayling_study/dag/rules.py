@@ -192,7 +192,7 @@ class Dag(CometJobs):
 
     def licence_option(self, system: str) -> str:
         """Returns the option that names the licence of what a tuned system starts from."""
-        base = self.config.systems[self.layout.base(system)]
+        base = self.config.systems[self.layout.untuned(system)]
         row = self.layout.row(base.source)  # type: ignore[union-attr]
         return f"--licence {shlex.quote(row.licence)}" if row.licence else ""
 

@@ -337,3 +337,38 @@ def test_an_answer_is_what_stands_behind_its_first_label(answer: str, kept: str 
 def test_the_wordings_of_plug_are_translations_of_each_other() -> None:
     tables = [plug.TRANSLATE, *(plug.WORDINGS[task] for task in ("first", "last", "continue"))]
     assert all(len(table["en"]) == len(table["zh"]) for table in tables)
+
+
+def switched(**options: Any) -> tuple[Workshop, list[tuple[str, str]]]:
+    """Returns a workshop with options of code-switching, and the turns that it made en-de."""
+    library = Library(rows(), DIRECTIONS, seed=5)
+    wanted = mixture(instruction_languages={"en": 1.0}, code_switch=options)
+    shop = Workshop(wanted, library, Director(library, {}, {2: 1.0}, {"en": 1.0}), iter(()))
+    make = recipe_named("code-switch").make
+    drawn = [make(shop, "en-de", seeds.generator(1, str(number))) for number in range(40)]
+    return shop, [turn(item) for item in drawn if isinstance(item, Instruction)]
+
+
+def test_code_switching_at_a_rate_exchanges_no_more_words_and_counts_them() -> None:
+    _, most = switched()
+    whole, some, few = (switched(rate=rate)[0].counted for rate in (1.0, 0.1, 0.02))
+    assert 0 < some["words exchanged"] <= 0.1 * some["words"]
+    assert few["words exchanged"] < whole["words exchanged"]
+    nothing, turns = switched(rate=0.0)
+    assert turns and all(user.endswith(answer) for user, answer in turns)
+    assert nothing.counted["words exchanged"] == 0
+    assert nothing.counted["sentences left as they were"] == nothing.counted["sentences"] == 40
+    assert most and not any(user.endswith(answer) for user, answer in most)
+
+
+def test_code_switching_restores_either_side_and_whole_sentences() -> None:
+    english, german = ({row[key] for row in rows() if row["lang_b"] == "de"}
+                       for key in ("text_a", "text_b"))  # fmt: skip
+    assert {answer for _, answer in switched(side="target")[1]} <= german
+    both = {answer in english for _, answer in switched(side="both")[1]}
+    assert both == {True, False}
+    _, turns = switched(unit="sentence")
+    assert turns
+    for user, answer in turns:
+        kept = [text for text in sentences(answer) if text in user]
+        assert 0 < len(kept) < len(sentences(answer))

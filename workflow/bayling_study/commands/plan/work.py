@@ -113,16 +113,21 @@ class Work:
             found = [
                 self._plain("synthesis", mixture, before, TURNS["synthesis"] * count),
                 self._plain("masks", name, [f"synthesis/{mixture}"], TURNS["masks"] * count),
-                self._job("tuning", name, [f"masks/{name}"], seconds),
+                self._job("tuning", name, [f"masks/{name}", *self._made(system.base)], seconds),
             ]
             needs.append(f"tuning/{name}")
         elif isinstance(system, Int8System):
             seconds = self._reading(shape) if shape else None
-            made = self._job("export", name, [f"tuning/{system.base}"], 0.0)
+            made = self._job("export", name, self._made(system.base), 0.0)
             found = [made, self._job("perplexity", name, [made.key], seconds)]
             needs.append(f"export/{name}")
         seconds = self._answering(name, shape) if shape else None
         return [*found, self._job("generation", name, needs, seconds)]
+
+    def _made(self, base: str) -> list[str]:
+        """Returns the training that has to end first, where a base is tuned here."""
+        tuned = isinstance(self.config.systems[base], TunedSystem)
+        return [f"tuning/{base}"] if tuned else []
 
     def _training(self, name: str, shape: Shape) -> float:
         tuning, (count, tokens) = self.config.tuning_of(name), mixture_of(self.layout, name)

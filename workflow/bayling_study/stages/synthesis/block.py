@@ -99,7 +99,7 @@ class BlockCounts:
     decontamination took out, by suite, ``rows`` the clean aligned rows that no other job had.
     ``uses`` tells how often each number of draws of one row occurred; of rows that another job had
     before, what changed. ``listed`` are entries of term lists of which a block had both sides, by
-    upstream source.
+    upstream source; ``switched`` what code-switching did.
     """
 
     rejections: dict[str, Rejections] = field(default_factory=dict)
@@ -109,6 +109,7 @@ class BlockCounts:
     uses: Counter[int] = field(default_factory=Counter)
     rows: int = 0
     listed: Counter[str] = field(default_factory=Counter)
+    switched: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "BlockCounts") -> None:
         """Adds what another block reports; blocks come in their order."""
@@ -119,6 +120,7 @@ class BlockCounts:
         self.uses.update(other.uses)
         self.rows += other.rows
         self.listed.update(other.listed)
+        self.switched.update(other.switched)
 
 
 @dataclass(kw_only=True)
@@ -163,6 +165,7 @@ def make_block(
     write_block(job.out, rows, context.buckets)
     result.rejections |= {"demands": director.rejections, "mixture": gate.rejections}
     gate.rejections.merge(workshop.rejections)
+    result.switched = workshop.counted
     result.removed["conversations"].update(gate.removed)
     result.uses = Counter(library.uses.values())
     result.uses.subtract(Counter((earlier or {}).values()))

@@ -5,6 +5,7 @@ conversation at a time, or returns nothing when a draw leads nowhere; it is then
 folder is searched, and the configuration knows the names that its modules register.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -28,7 +29,7 @@ class Workshop:
     used twice before all were used once. ``general`` are upstream conversations in the order in
     which they are taken; ``teachers`` are those that the mixture names, by their role, ``drawn``
     the conversations begun that alternate in kind. In ``rejections`` a recipe counts what it
-    gives up, ``RECIPE: REASON``.
+    gives up, ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
     """
 
     mixture: Mixture
@@ -38,6 +39,7 @@ class Workshop:
     teachers: Mapping[str, EndpointTeacher] = field(default_factory=dict)
     drawn: int = 0
     rejections: Rejections = field(default_factory=Rejections)
+    counted: Counter[str] = field(default_factory=Counter)
 
 
 Make = Callable[[Workshop, str, Random], Instruction | TeacherQuestion | None]
