@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bayling_study.commands.plan.counts import answers_of, mixture_of, passes, prompts_of
 from bayling_study.commands.plan.probe import Speed
+from bayling_study.config.comparison import made_of
 from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sizing.shape import Shape
@@ -77,7 +78,10 @@ class Work:
             segments = self._plain("comet_segments", "segments", self.text, 0)
             turns = TURNS["comet"] * embedded.rows * embedded.epochs
             found += [segments, self._plain("comet_training", "training", [segments.key], turns)]
-        for name in layout.with_model():
+        parts = (
+            part for name in layout.with_model() for part in made_of(self.config.systems, name)
+        )
+        for name in dict.fromkeys(parts):
             found += self._model(name, [f"prompts/{suite}" for suite in suites])
         answered = [f"generation/{name}" for name in layout.with_model()]
         answers = sum(answers_of(layout, suite) or 0 for suite in layout.generated_suites())
@@ -121,6 +125,8 @@ class Work:
             made = self._job("export", name, self._made(system.base), 0.0)
             found = [made, self._job("perplexity", name, [made.key], seconds)]
             needs.append(f"export/{name}")
+        if name not in self.layout.evaluated():
+            return found
         seconds = self._answering(name, shape) if shape else None
         return [*found, self._job("generation", name, needs, seconds)]
 
