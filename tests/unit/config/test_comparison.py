@@ -152,6 +152,17 @@ def test_a_small_mixture_is_repeated_until_the_budget_is_spent() -> None:
     assert once.steps == 2
 
 
+@pytest.mark.parametrize(("name", "systems"), [("methods", 42), ("methods-full", 51)])
+def test_the_larger_comparisons_train_every_method_on_equally_many_tokens(
+    name: str, systems: int
+) -> None:
+    config = load_config(ROOT / "config" / "studies" / f"{name}.yaml")
+    spent = {one: budget(config, one) for one in config.comparison.shown}
+    assert spent.pop("foundation") == 0 and set(spent.values()) == {120_000}
+    assert sum(system.kind == "tuned" for system in config.systems.values()) == systems
+    assert config.systems["cscl-2.seed3"].base == "cscl-1.seed3"
+
+
 def test_a_method_of_two_stages_shares_the_budget_and_only_the_last_is_asked() -> None:
     config = load_config(ROOT / "config" / "studies" / "methods-small.yaml")
     spent = {name: budget(config, name) for name in config.comparison.shown}
