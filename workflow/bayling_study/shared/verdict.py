@@ -9,16 +9,8 @@ VERDICT = "verdict.json"
 """Name of the file in the report's folder: ``{"sentences": ["…", …]}``."""
 HEADLINE = (
     *("chrf2", "bleu", "spbleu", "comet", "comet-embedded", "constraint-rate"),
-    *(
-        "satisfaction.follow-up",
-        "accuracy",
-        "macro-f1",
-        "accuracy-stated",
-        "win",
-        "tie",
-        "loss",
-        "score-ratio",
-    ),
+    *("satisfaction.follow-up", "accuracy", "macro-f1", "accuracy-stated", "win", "tie", "loss"),
+    "score-ratio",
 )
 """Metrics of the first page, of ``make study``'s table and of MLflow's run, in this order."""
 
