@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from statistics import fmean
 
 from bayling_study.core.records import Score, by_item
 from bayling_study.shared.corpus_tables import ODD
 from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import PARTS
-from bayling_study.stages.report.divergence import diverged
 from bayling_study.stages.report.losses import notable
 from bayling_study.stages.report.metrics import counted, headline
 from bayling_study.stages.report.samples import shown
@@ -25,6 +25,10 @@ FAILINGS = (
     ("unfinished_reasoning", "reasoning without an answer", "scored as empty; max_new_tokens"),
 )
 """Count of ``system.json``, what it counts, and what follows."""
+CURVE_ENDS = 10
+"""A curve's ends are its first and last tenth, so that one odd step decides nothing."""
+UNIFORM = 0.99
+"""Share of a uniform guess's loss from which a training has learnt next to nothing."""
 NOT_IN_THE_PAPERS = ("schedule", "warmup_share", "precision", "gradient_clip", "zero_stage")
 """Settings of tuning that neither BayLing paper states."""
 
@@ -49,6 +53,24 @@ def missing_section(study: Study) -> PageSection:
     note = "All other blocks are whole. The tracebacks are in the job's log, logs/report.log."
     table = Table("missing", "Blocks that could not be made", ["block", "why"], rows, note)
     return PageSection("missing", "Missing from this report", tables=[table])
+
+
+def diverged(study: Study) -> Iterator[Caution]:
+    """Warns of losses that did not fall, or that a uniform guess over the vocabulary reaches."""
+    for system, record in study.trainings.items():
+        points = [point["values"] for point in record.get("history", [])]
+        losses = [values["loss"] for values in points if "loss" in values]
+        if not losses:
+            continue
+        width = max(1, len(losses) // CURVE_ENDS)
+        first, last = fmean(losses[:width]), fmean(losses[-width:])
+        name = f"{system}: training ended at a loss of {last:.3f}"
+        why = "it has probably diverged; lower tuning.learning_rate"
+        if len(losses) > 1 and last >= first:
+            yield f"{name}, not below the {first:.3f} of its start", why
+        uniform = record["metrics"].get("uniform_loss")
+        if uniform is not None and last >= UNIFORM * uniform:
+            yield f"{name}; a uniform guess has {uniform:.3f}", why
 
 
 def few_segments(study: Study) -> Iterator[Caution]:

@@ -6,9 +6,8 @@ metric on one item or average of a suite; nothing is averaged over suites.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config.comparison import ComparisonSection, seeded, trainings
 from bayling_study.config.systems import TunedSystem
@@ -45,8 +44,7 @@ COST = {
 """Column to the metric of a training's record."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A method's difference to the reference in one column.
 
     Attributes:
@@ -94,18 +92,25 @@ class Compared:
 
     def findings(self, column: Column) -> dict[str, Finding]:
         """Returns the finding of each method that was scored in a column."""
-        seeds = {name: self._differences(column, name) for name in self.section.methods}
-        tests = {name: self._test(column, name) for name, found in seeds.items() if found}
-        known = [name for name, row in tests.items() if row]
-        both = [holm([tests[name][key] for name in known]) for key in TESTS] if known else []
-        p = dict(zip(known, map(max, *both), strict=True)) if known else {}
+        methods, reference = self.section.methods, self.section.reference
+        seeds = {name: found for name in methods if (found := self._differences(column, name))}
+        between = self.study.significance.between
+        tests = {name: between(self._scores[*column, name], reference) for name in seeds}
+        known = {name: row for name, row in tests.items() if row}
+        both = [holm([row[key] for row in known.values()]) for key in TESTS]
+        p = dict(zip(known, map(max, *both), strict=True))
         return {
             name: self._finding(column[1], name, seeds[name], row, p.get(name))
             for name, row in tests.items()
         }
 
     def _finding(
-        self, metric: str, name: str, seeds: list[float], row: Mapping[str, Any], p: float | None
+        self,
+        metric: str,
+        name: str,
+        seeds: list[float],
+        row: Mapping[str, Any] | None,
+        p: float | None,
     ) -> Finding:
         low, high = difference(row, name)[1:] if row else (None, None)
         better = {is_better(metric, value, 0) if value else None for value in seeds}
@@ -128,11 +133,6 @@ class Compared:
     def _at(self, name: str, seed: int) -> str:
         """Returns a system's copy of a seed; itself where it has none: it is not trained."""
         return copy if (copy := seeded(name, seed)) in self.study.config.systems else name
-
-    def _test(self, column: Column, name: str) -> Mapping[str, Any]:
-        """Returns the paired test of a method with the reference, empty without one."""
-        found = self.study.significance.between(self._scores[*column, name], self.section.reference)
-        return found or {}
 
 
 def comparison_sections(study: Study) -> list[PageSection]:

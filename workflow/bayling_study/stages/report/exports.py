@@ -1,7 +1,6 @@
 """The chapter about 8-bit systems: size, rounding error, and what it does to the scores."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from bayling_study.core.records import grouped
@@ -33,7 +32,7 @@ def export_section(study: Study) -> PageSection:
     for system, report in study.exports.items():
         total, link = report.get("total", {}), f"../export/{system}/error.json"
         rows = [
-            table_row(title, replace(number(total[key] * factor, decimals, unit), link=link))
+            table_row(title, number(total[key] * factor, decimals, unit)._replace(link=link))
             for key, (title, factor, decimals, unit) in TOTALS.items()
             if key in total
         ]
@@ -65,7 +64,7 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
     link = f"../perplexity/{system}.json"
     body = [
         table_row(
-            name, replace(number(value, 3), link=link), f"{at['low']:.3f} to {at['high']:.3f}"
+            name, number(value, 3)._replace(link=link), f"{at['low']:.3f} to {at['high']:.3f}"
         )
         for name, value, at in rows
     ]
