@@ -1,6 +1,7 @@
 """Conditions on single values of a config; each raises one ``StudyError`` that names the key."""
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 
 from bayling_study.core import languages
@@ -36,11 +37,9 @@ def can_choose(weights: Mapping[str, float] | Mapping[int, float], key: str) -> 
 
 def distinct(values: Iterable[Hashable], key: str) -> None:
     """Checks that nothing stands twice in a list."""
-    seen: set[Hashable] = set()
-    for value in values:
-        if value in seen:
+    for value, count in Counter(values).items():
+        if count > 1:
             raise StudyError(f"{value!r} occurs twice", where=key, fix="remove one of them")
-        seen.add(value)
 
 
 def language(code: str, key: str) -> None:
