@@ -292,7 +292,7 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         _check_judged(suite, config, key)
     if isinstance(suite, QuestionsSuite) and suite.collection == "capitals":
         for code in suite.languages:
-            conditions.locale(code, f"{key}.languages")
+            conditions.language(code, f"{key}.languages", cldr=True)
     for field, kind, known in _listed(suite):
         for item in getattr(suite, field):
             require(kind, item, known, f"{key}.{field}")

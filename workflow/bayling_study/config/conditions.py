@@ -42,21 +42,16 @@ def distinct(values: Iterable[Hashable], key: str) -> None:
             raise StudyError(f"{value!r} occurs twice", where=key, fix="remove one of them")
 
 
-def language(code: str, key: str) -> None:
-    """Checks that a language's names and script are known, which prompts and cleaning need."""
+def language(code: str, key: str, cldr: bool = False) -> None:
+    """Checks that a language's names and script are known, which prompts and cleaning need; with
+    ``cldr``, that CLDR has data in it, such as the names of cities."""
     try:
-        languages.name(code, "en")
-        languages.name(code, "zh")
+        if not cldr:
+            languages.name(code, "en")
+            languages.name(code, "zh")
         languages.script(code)
-    except StudyError as error:
-        raise StudyError(error.what, where=key, fix=error.fix) from error
-
-
-def locale(code: str, key: str) -> None:
-    """Checks that CLDR has data in a language, such as the names of cities."""
-    try:
-        languages.script(code)
-        languages.locale(code)
+        if cldr:
+            languages.locale(code)
     except StudyError as error:
         raise StudyError(error.what, where=key, fix=error.fix) from error
 

@@ -5,9 +5,9 @@ methods shown, and where the difference has the same sign in each of the seeds. 
 metric on one item or average of a suite; nothing is averaged over suites.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bayling_study.config.comparison import ComparisonSection, seeded, trainings
 from bayling_study.config.systems import TunedSystem
@@ -99,24 +99,16 @@ class Compared:
         known = {name: row for name, row in tests.items() if row}
         both = [holm([row[key] for row in known.values()]) for key in TESTS]
         p = dict(zip(known, map(max, *both), strict=True))
-        return {
-            name: self._finding(column[1], name, seeds[name], row, p.get(name))
-            for name, row in tests.items()
-        }
-
-    def _finding(
-        self,
-        metric: str,
-        name: str,
-        seeds: list[float],
-        row: Mapping[str, Any] | None,
-        p: float | None,
-    ) -> Finding:
-        low, high = difference(row, name)[1:] if row else (None, None)
-        better = {is_better(metric, value, 0) if value else None for value in seeds}
-        alike = len(seeds) == self.section.seeds and len(better) == 1 and None not in better
-        holds = alike and p is not None and p < self.study.comparisons["method"]["level"]
-        return Finding(seeds, low, high, p, (1 if better == {True} else -1) * holds)
+        level = self.study.comparisons["method"]["level"]
+        findings = {}
+        for name, row in tests.items():
+            low, high = difference(row, name)[1:] if row else (None, None)
+            better = {is_better(column[1], one, 0) if one else None for one in seeds[name]}
+            alike = len(seeds[name]) == self.section.seeds and len(better) == 1
+            holds = alike and None not in better and name in p and p[name] < level
+            sign = (1 if better == {True} else -1) * holds
+            findings[name] = Finding(seeds[name], low, high, p.get(name), sign)
+        return findings
 
     def _differences(self, column: Column, name: str) -> list[float]:
         """Returns a method minus the reference, of each seed that both have; the first leads."""

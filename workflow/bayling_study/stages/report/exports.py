@@ -6,12 +6,10 @@ from typing import Any
 from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
-DECIMALS = 2
-"""Decimals of scores and their changes."""
 TOTALS = {
     "tensors": ("tensors", 1, 0, ""),
     "quantised_tensors": ("tensors in 8 bits", 1, 0, ""),
@@ -80,21 +78,13 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
 def change_table(study: Study, system: str) -> Table:
     """Returns the change of headline scores from a system's base to its 8-bit form."""
     base = getattr(study.config.systems[system], "base", "")
-    rows = [
-        _change(row, system)
-        for row in study.comparisons["comparisons"]
-        if pair_of(row) == {base, system} and row["metric"] in HEADLINE
-    ]
+    rows = []
+    for row in study.comparisons["comparisons"]:
+        if pair_of(row) == {base, system} and row["metric"] in HEADLINE:
+            sides = ("value_b", "value_a") if row["system_a"] == system else ("value_a", "value_b")
+            values = (number(row[side], 2) for side in sides)
+            place, told = (row[key] for key in KEYS), "yes" if row["significant"] else "no"
+            rows.append(table_row(*place, *values, difference_cell(row, system), told))
     columns = ["suite", "item", "metric", base, system, "change", "significant"]
     note = f"Change: {system} minus {base}, with its interval by paired bootstrap."
     return Table(f"change-{system}", f"{system}: change of the scores", columns, rows, note)
-
-
-def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
-    sides = ("value_b", "value_a") if row["system_a"] == system else ("value_a", "value_b")
-    return table_row(
-        *(row[key] for key in KEYS),
-        *(number(row[side], DECIMALS) for side in sides),
-        difference_cell(row, system),
-        "yes" if row["significant"] else "no",
-    )
