@@ -11,9 +11,8 @@ import yaml
 
 from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.config.loading import parse_config
-from bayling_study.config.lowcost import Adapter
 from bayling_study.config.model import StudyConfig
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sizing.choice import Budget, choose

@@ -13,8 +13,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bayling_study.config.lowcost import Adapter
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.attention import attention_kernel
 from bayling_study.shared.sizing.choice import Budget, Choice, check, choose

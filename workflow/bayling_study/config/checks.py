@@ -140,8 +140,7 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
         conditions.language(code, f"{key}.general_languages")
     if mixture.general_languages:
         conditions.can_choose(mixture.general_languages, f"{key}.general_languages")
-    _check_dialogues(mixture.demands, mixture.turns, key)
-    _check_instructions(mixture.instruction_languages, key)
+    _check_dialogues(mixture, key)
 
 
 def trained_directions(mixture: Mixture, available: Iterable[str]) -> set[str]:
@@ -190,27 +189,25 @@ def mixtures_behind(config: StudyConfig, system: str) -> set[str]:
     return found
 
 
-def _check_dialogues(demands: Mapping[str, float], turns: Mapping[int, float], key: str) -> None:
+def _check_dialogues(drawn: Mixture | InteractiveSuite, key: str) -> None:
     """Checks what interactive conversations are drawn by, in training and test alike."""
-    for name in demands:
+    for name in drawn.demands:
         if name in names.PLAIN_OPENINGS:
             what = f"{name!r} opens conversations by itself"
             raise StudyError(what, where=f"{key}.demands", fix="remove its weight")
         require("demand", name, names.demands(), f"{key}.demands")
-    if demands:
-        conditions.can_choose(demands, f"{key}.demands")
-    for count in turns:
+    if drawn.demands:
+        conditions.can_choose(drawn.demands, f"{key}.demands")
+    for count in drawn.turns:
         if count < 1:
             what = f"{count} is not a number of turns"
             raise StudyError(what, where=f"{key}.turns", fix="1 or more")
-    conditions.can_choose(turns, f"{key}.turns")
-
-
-def _check_instructions(weights: Mapping[str, float], key: str) -> None:
-    key = f"{key}.instruction_languages"
-    for code in weights:
+    conditions.can_choose(drawn.turns, f"{key}.turns")
+    spoken, key = drawn.instruction_languages, f"{key}.instruction_languages"
+    for code in spoken:
         require("instruction language", code, names.INSTRUCTION_LANGUAGES, key)
-    conditions.can_choose(weights, key)
+    if spoken or isinstance(drawn, Mixture):  # a suite without any has its prompt_language
+        conditions.can_choose(spoken, key)
 
 
 def _check_systems(config: StudyConfig, key: str) -> None:
@@ -290,14 +287,12 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         for direction in suite.directions:
             conditions.direction(direction, f"{key}.directions")
     if isinstance(suite, InteractiveSuite):
-        _check_dialogues(suite.demands, suite.turns, key)
-        if suite.instruction_languages:
-            _check_instructions(suite.instruction_languages, key)
+        _check_dialogues(suite, key)
     if isinstance(suite, JudgedSuite):
         _check_judged(suite, config, key)
     if isinstance(suite, QuestionsSuite) and suite.collection == "capitals":
         for code in suite.languages:
-            conditions.locale(code, f"{key}.languages")
+            conditions.language(code, f"{key}.languages", cldr=True)
     for field, kind, known in _listed(suite):
         for item in getattr(suite, field):
             require(kind, item, known, f"{key}.{field}")

@@ -137,22 +137,17 @@ def check_comparison(config: Any, where: str, answering: Iterable[str]) -> None:
         fix = f"report: {{baseline: {section.reference}}}"
         raise StudyError(what, where=f"{where}.reference", fix=fix)
     for part in dict.fromkeys(p for one in section.shown for p in trainings(config.systems, one)):
-        _check_fixed(config, part, where)
+        tuning = config.tuning_of(part)
+        if tuning.batch_tokens is None or tuning.max_steps is None or tuning.epochs != "auto":
+            what = f"nothing fixes on how many tokens {part} is trained"
+            fix = "tuning: {batch_tokens: 2048, max_steps: 24, epochs: auto}, there or for all"
+            raise StudyError(what, where=f"{where}: systems.{part}.tuning", fix=fix)
     asked = budget(config, section.reference)
     for name in section.methods:
         if trainings(config.systems, name) and (tokens := budget(config, name)) != asked:
             what = f"{name} is trained on {tokens:,} tokens and {section.reference} on {asked:,}"
             fix = _equal_steps(config, name, asked)
             raise StudyError(what, where=f"{where}.methods", fix=fix)
-
-
-def _check_fixed(config: Any, system: str, where: str) -> None:
-    """Checks that a training's tokens are known before it: the mixture is repeated as needed."""
-    tuning = config.tuning_of(system)
-    if tuning.batch_tokens is None or tuning.max_steps is None or tuning.epochs != "auto":
-        what = f"nothing fixes on how many tokens {system} is trained"
-        fix = "tuning: {batch_tokens: 2048, max_steps: 24, epochs: auto}, there or for all"
-        raise StudyError(what, where=f"{where}: systems.{system}.tuning", fix=fix)
 
 
 def _equal_steps(config: Any, name: str, asked: int) -> str:

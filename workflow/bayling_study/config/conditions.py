@@ -1,6 +1,7 @@
 """Conditions on single values of a config; each raises one ``StudyError`` that names the key."""
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 
 from bayling_study.core import languages
@@ -36,28 +37,21 @@ def can_choose(weights: Mapping[str, float] | Mapping[int, float], key: str) -> 
 
 def distinct(values: Iterable[Hashable], key: str) -> None:
     """Checks that nothing stands twice in a list."""
-    seen: set[Hashable] = set()
-    for value in values:
-        if value in seen:
+    for value, count in Counter(values).items():
+        if count > 1:
             raise StudyError(f"{value!r} occurs twice", where=key, fix="remove one of them")
-        seen.add(value)
 
 
-def language(code: str, key: str) -> None:
-    """Checks that a language's names and script are known, which prompts and cleaning need."""
+def language(code: str, key: str, cldr: bool = False) -> None:
+    """Checks that a language's names and script are known, which prompts and cleaning need; with
+    ``cldr``, that CLDR has data in it, such as the names of cities."""
     try:
-        languages.name(code, "en")
-        languages.name(code, "zh")
+        if not cldr:
+            languages.name(code, "en")
+            languages.name(code, "zh")
         languages.script(code)
-    except StudyError as error:
-        raise StudyError(error.what, where=key, fix=error.fix) from error
-
-
-def locale(code: str, key: str) -> None:
-    """Checks that CLDR has data in a language, such as the names of cities."""
-    try:
-        languages.script(code)
-        languages.locale(code)
+        if cldr:
+            languages.locale(code)
     except StudyError as error:
         raise StudyError(error.what, where=key, fix=error.fix) from error
 

@@ -6,18 +6,6 @@ from pydantic import BeforeValidator, Field
 
 from bayling_study.config.base import Name, Section, Share
 
-ParallelReader = Literal[
-    "homeassistant", "parallel-json", "parquet", "moses", "tsv", "flores", "po", "json", "udhr",
-    "libreoffice",
-]  # fmt: skip
-"""Formats of aligned text; each is a module of ``corpora/readers``."""
-
-LexiconReader = Literal["muse", "cc-cedict", "cldr"]
-"""Formats of term lists."""
-
-ConversationReader = Literal["alpaca", "sharegpt"]
-"""Formats of conversations."""
-
 Filter = Literal["placeholder", "markup", "url", "control", "lines", "identical"]
 
 
@@ -34,7 +22,10 @@ class ParallelCorpus(Section):
 
     source: Name
     """Id of a row of the source manifest."""
-    reader: ParallelReader
+    reader: Literal[
+        "homeassistant", "parallel-json", "parquet", "moses", "tsv", "flores", "po", "json", "udhr",
+        "libreoffice",
+    ]  # fmt: skip
     """Name of the reader of its format."""
     path: str = ""
     """File or folder inside the source, as a POSIX path; empty means the whole source. Readers of
@@ -82,7 +73,7 @@ class Lexicon(Section):
 
     source: Name
     """Id of a row of the source manifest."""
-    reader: LexiconReader
+    reader: Literal["muse", "cc-cedict", "cldr"]
     """Name of the reader of its format."""
     path: str = ""
     """File inside the source, as a POSIX path; ``{language}`` and ``{pivot}`` are filled in."""
@@ -97,7 +88,7 @@ class ConversationCorpus(Section):
 
     source: Name
     """Id of a row of the source manifest."""
-    reader: ConversationReader
+    reader: Literal["alpaca", "sharegpt"]
     """Name of the reader of its format."""
     path: str
     """File inside the source, as a POSIX path."""

@@ -46,7 +46,11 @@ def reference() -> str:
         if model not in seen:
             seen.add(model)
             parts.append(_table(title, model))
-            pending[:0] = _nested(title, model)
+            pending[:0] = [
+                (f"{title[:-1]}.{name}`" if title.endswith("`") else title, inner)
+                for name, field in model.model_fields.items()
+                for inner in inner_models(field.annotation)
+            ]
     return "\n".join(parts)
 
 
@@ -55,14 +59,6 @@ def _title(name: str, model: type[BaseModel], several: bool) -> str:
     if not several or kind is None:
         return f"`{name}`"
     return f"`{name}.NAME` of kind `{typing.get_args(kind.annotation)[0]}`"
-
-
-def _nested(title: str, model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
-    return [
-        (f"{title[:-1]}.{name}`" if title.endswith("`") else title, inner)
-        for name, field in model.model_fields.items()
-        for inner in inner_models(field.annotation)
-    ]
 
 
 def inner_models(annotation: Any) -> list[type[BaseModel]]:

@@ -44,7 +44,12 @@ def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyCo
     name = study_name(files[0][0])
     merged: dict[str, Any] = {}
     for path, values in [*files, ("--config", dict(given or {}))]:
-        _check_name(values, name, path)
+        section = values.get("study")
+        named = section.get("name", name) if isinstance(section, Mapping) else name
+        if named != name:  # its results, tables and commands would be those of another study
+            what = f"study.name is {named!r}, and a study is called as its file is: {name!r}"
+            fix = f"leave out study.name, or copy the study to config/studies/{named}.yaml"
+            raise StudyError(what, where=path, fix=fix)
         merged = merge(merged, with_extended(values))
     merged = merge(merged, {"study": {"name": name}})
     return parse_config(merged, where=", ".join(str(path) for path in paths) or "config")
@@ -65,19 +70,6 @@ def load_values(values: Mapping[str, Any]) -> StudyConfig:
 def study_name(path: Path) -> str:
     """Returns the name of the study of a file: its own, and ``embedded`` of config/config.yaml."""
     return "embedded" if path.parts[-2:] == DEFAULT_CONFIG.parts else path.stem
-
-
-def _check_name(values: Mapping[str, Any], name: str, path: object) -> None:
-    """Checks that a file calls the study as the first file is called, if it names it at all.
-
-    Results, tables and commands of another name would be those of another study.
-    """
-    section = values.get("study")
-    named = section.get("name", name) if isinstance(section, Mapping) else name
-    if named != name:
-        what = f"study.name is {named!r}, and a study is called as its file is: {name!r}"
-        fix = f"leave out study.name, or copy the study to config/studies/{named}.yaml"
-        raise StudyError(what, where=path, fix=fix)
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,6 @@ TaskPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*][A-Za-z0-9
 """A task's name as lm-evaluation-harness writes it (``belebele_zho_Hans``), or several
 (``belebele_*``)."""
 
-Collection = Literal["school-exams", "mmlu-development", "capitals"]
-"""Questions that packages ship; see ``QuestionsSuite.collection``."""
-
 
 class HarnessSuite(Section):
     """Tasks of lm-evaluation-harness, on data that the study itself has fetched."""
@@ -45,7 +42,7 @@ class QuestionsSuite(Section):
     """Multiple-choice questions that packages ship: what the hub's sets are to a full study."""
 
     kind: Literal["questions"]
-    collection: Collection
+    collection: Literal["school-exams", "mmlu-development", "capitals"]
     """``school-exams``: EXAMS in 16 languages (package ``evals``); ``mmlu-development``: MMLU's
     five development items per subject in 7 languages (package ``lm-eval``); ``capitals``: which
     city is a country's capital, in the languages of CLDR (package ``Babel``, no source)."""

@@ -104,16 +104,11 @@ def with_named_models(values: Mapping[str, Any]) -> dict[str, Any]:
             place = system.get("source")
             if isinstance(place, str) and "/" in place:
                 source = _source_at(place, f"systems.{name}.source")
-                key = _name_of(place)
+                last = place.partition("@")[0].rstrip("/").rpartition("/")[2]
+                stem = re.sub(r"[^a-z0-9._-]+", "-", last.lower()).strip("._-")[:48]
+                key = f"{stem or 'model'}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
                 named[name], added[key] = {**system, "source": key}, source
     return {**values, "systems": named, "sources": {**sources, **added}} if added else dict(values)
-
-
-def _name_of(place: str) -> str:
-    """Returns an id: the last part of a path or of a repository, and 8 digits of a hash."""
-    last = place.partition("@")[0].rstrip("/").rpartition("/")[2]
-    stem = re.sub(r"[^a-z0-9._-]+", "-", last.lower()).strip("._-")[:48]
-    return f"{stem or 'model'}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
 
 def _source_at(place: str, key: str) -> dict[str, Any]:

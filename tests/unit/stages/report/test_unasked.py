@@ -9,8 +9,8 @@ import pytest
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.records import Score
 from bayling_study.shared.harness_tasks import definitions
+from bayling_study.stages.report.cautions import task_languages, unasked
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.unasked import languages, unasked
 
 
 def tasks(folder: str, stem: str) -> list[str]:
@@ -32,7 +32,7 @@ def tasks(folder: str, stem: str) -> list[str]:
 def test_the_languages_of_a_suite_are_those_of_the_harness_own_tasks(
     folder: str, stem: str, has: set[str], lacks: set[str]
 ) -> None:
-    found = languages([*tasks(folder, stem), "average"])
+    found = task_languages([*tasks(folder, stem), "average"])
     assert has <= found and not lacks & found
 
 
@@ -41,7 +41,7 @@ def test_the_languages_of_a_suite_are_those_of_the_harness_own_tasks(
     [("mmlu/default", "mmlu_"), ("cmmlu", "cmmlu_"), ("ceval", "ceval-valid_"), ("arc", "arc_")],
 )
 def test_suites_of_subjects_are_not_taken_for_suites_of_languages(folder: str, stem: str) -> None:
-    assert languages(tasks(folder, stem)) == set()
+    assert task_languages(tasks(folder, stem)) == set()
 
 
 def study(items: dict[str, list[str]], **pivots: list[str]) -> Study:

@@ -9,8 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from bayling_study.config.lowcost import Adapter
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.tuning import adapters
 from bayling_study.stages.tuning.engine import load_model

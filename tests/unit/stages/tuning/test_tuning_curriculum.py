@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayling_study.config.lowcost import Phase
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import Phase, TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.tuning import curriculum
 from bayling_study.stages.tuning.curriculum import Curriculum

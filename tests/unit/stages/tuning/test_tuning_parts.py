@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bayling_study.config.lowcost import Adapter
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import templates, token_set
 from bayling_study.shared.sizing.choice import Budget

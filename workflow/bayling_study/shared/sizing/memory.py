@@ -38,8 +38,7 @@ Neither the libraries nor the CUDA context are in these numbers, nor, unless ask
 import math
 from dataclasses import dataclass
 
-from bayling_study.config.lowcost import Adapter
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.shared.sizing.shape import Shape
 
 WEIGHT_BYTES = {"bf16": 2, "fp32": 4}

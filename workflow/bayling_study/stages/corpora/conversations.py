@@ -18,50 +18,38 @@ from bayling_study.stages.corpora.tally import CorpusTally
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> dict[str, Any]:
     """Writes ``conversations.parquet``; returns its report (``StudyError`` if a file is broken)."""
-    reading = _Reading(section, downloads)
-    scratch = out / ".conversations"
-    rows = distinct(reading.rows(), CONVERSATION_SCHEMA, scratch, reading.repeated)
-    write_rows(out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, rows)
-    repaired = dict(sorted(reading.repaired.items()))
-    heard = reading.hearing.report()
-    return {**reading.tally.report(), "languages": heard, "repaired": repaired}
+    tally, hearing = CorpusTally(), Hearing(section.cleaning.max_foreign_share)
+    repaired: Counter[str] = Counter()
+    groups: list[str] = []  # of the usable conversations
 
-
-class _Reading:
-    """Reads all files in the config's order and counts what becomes of their rows."""
-
-    def __init__(self, section: CorporaSection, downloads: Mapping[str, Path]) -> None:
-        self._section, self._downloads = section, downloads
-        self.tally = CorpusTally()
-        self.hearing = Hearing(section.cleaning.max_foreign_share)
-        self.repaired: Counter[str] = Counter()
-        self._groups: list[str] = []  # of the usable conversations
-
-    def rows(self) -> Iterator[tuple[TableRow, tuple[str, ...]]]:
-        """Yields the usable conversations, each with the texts that make two the same."""
-        for number, corpus in enumerate(self._section.conversations, start=1):
+    def usable() -> Iterator[tuple[TableRow, tuple[str, ...]]]:
+        for number, corpus in enumerate(section.conversations, start=1):
             group = f"{corpus.source}/{corpus.path}"
-            read = CONVERSATIONS[corpus.reader](self._downloads[corpus.source], corpus)
-            what = f"{group} ({number} of {len(self._section.conversations)})"
-            rows, before = 0, len(self._groups)
-            for draft in self.tally.fitting(Progress(what, over=read), group):
+            read = CONVERSATIONS[corpus.reader](downloads[corpus.source], corpus)
+            what = f"{group} ({number} of {len(section.conversations)})"
+            rows, before = 0, len(groups)
+            for draft in tally.fitting(Progress(what, over=read), group):
                 rows += 1
-                self.tally.read(group)
-                self.repaired.update(draft.changes)
+                tally.read(group)
+                repaired.update(draft.changes)
                 messages = draft.conversation.messages
                 if any(is_misread(message.content, corpus.language) for message in messages):
-                    self.tally.reject(group, "misread encoding", draft.conversation.id)
+                    tally.reject(group, "misread encoding", draft.conversation.id)
                 elif messages:
-                    self._groups.append(group)
-                    self.hearing.hear(group, corpus.language, messages[-1].content)
+                    groups.append(group)
+                    hearing.hear(group, corpus.language, messages[-1].content)
                     turns = [message._asdict() for message in messages]
                     row = {**vars(draft.conversation), "messages": turns}
                     yield row, tuple(part for message in messages for part in message)
                 else:
-                    self.tally.reject(group, "no complete exchange", draft.conversation.id)
-            if len(self._groups) == before:
+                    tally.reject(group, "no complete exchange", draft.conversation.id)
+            if len(groups) == before:
                 raise StudyError(f"none of {rows} rows is a complete exchange", where=group)
 
-    def repeated(self, number: int, row: TableRow) -> None:
-        """Counts a usable conversation that is left out."""
-        self.tally.reject(self._groups[number], "duplicate", row["id"])
+    def repeated(number: int, row: TableRow) -> None:
+        tally.reject(groups[number], "duplicate", row["id"])
+
+    kept = distinct(usable(), CONVERSATION_SCHEMA, out / ".conversations", repeated)
+    write_rows(out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, kept)
+    heard = hearing.report()
+    return {**tally.report(), "languages": heard, "repaired": dict(sorted(repaired.items()))}

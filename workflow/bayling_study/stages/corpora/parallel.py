@@ -6,11 +6,11 @@ back, leaves out repeated rows, and marks what the others give away of the test 
 come first in the result, in the readers' order, then the test rows that are left.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
+from bayling_study.config.corpora import CorporaSection, ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
 from bayling_study.core.text.forms import compared, tidy
@@ -71,8 +71,20 @@ def write(
     def repeated(number: int, row: TableRow) -> None:
         _reject(ParallelSegment(**row), "duplicate", tally)
 
+    def kept() -> Iterator[ParallelSegment]:
+        """Yields the training rows, then the test rows of which they do not give too much away."""
+        leaks = Leaks(test, section.split.max_seen_share)
+        for segment in (ParallelSegment(**row) for row in rows):
+            leaks.see(segment)
+            yield segment
+        for segment in test:
+            if reason := leaks.reason(segment):
+                _reject(segment, reason, tally)
+            else:
+                yield segment
+
     def counted() -> Iterator[TableRow]:
-        for segment in join_splits(rows, test, section.split, tally):
+        for segment in kept():
             counts.setdefault(segment.lang_b, {"train": 0, "test": 0})[segment.split] += 1
             yield segment._asdict()
 
@@ -129,7 +141,10 @@ def clean_and_split(
         tally.read(_group(segment))
         reason = cleaner.reason(segment)
         if not reason:
-            split = _split(corpus, segment.document, seed, section.split)
+            split = corpus.role
+            if split == "both":
+                tested = is_test(segment.document, seed, section.split.test_share)
+                split = "test" if tested else "train"
             segment = segment._replace(split=split)
             if split == "test" and _is_repeated(segment, seen):
                 reason = "duplicate"
@@ -137,12 +152,6 @@ def clean_and_split(
             _reject(segment, reason, tally)
         else:
             yield segment
-
-
-def _split(corpus: ParallelCorpus, document: str, seed: int, rules: Split) -> str:
-    if corpus.role != "both":
-        return corpus.role
-    return "test" if is_test(document, seed, rules.test_share) else "train"
 
 
 def _is_repeated(segment: ParallelSegment, seen: set[int]) -> bool:
@@ -157,21 +166,6 @@ def _is_repeated(segment: ParallelSegment, seen: set[int]) -> bool:
 def _compared(segment: ParallelSegment) -> tuple[str, ...]:
     """Returns what makes two segments the same."""
     return segment.lang_a, segment.lang_b, compared(segment.text_a), compared(segment.text_b)
-
-
-def join_splits(
-    training: Iterable[TableRow], test: list[ParallelSegment], rules: Split, tally: CorpusTally
-) -> Iterator[ParallelSegment]:
-    """Yields the training rows, then the test rows of which they give no more away than allowed."""
-    leaks = Leaks(test, rules.max_seen_share)
-    for segment in (ParallelSegment(**row) for row in training):
-        leaks.see(segment)
-        yield segment
-    for segment in test:
-        if reason := leaks.reason(segment):
-            _reject(segment, reason, tally)
-        else:
-            yield segment
 
 
 def _group(segment: ParallelSegment) -> str:

@@ -19,33 +19,28 @@ def build(
     """Writes ``terms.parquet``; returns the terms by pair (``StudyError`` if a list is broken)."""
     counts: Counter[str] = Counter()
 
-    def counted() -> Iterator[TableRow]:
-        rows = _rows(section, downloads, tally)
-        for row in distinct(rows, TERM_SCHEMA, out / ".terms", repeated):
-            counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
-            yield row
+    def translated() -> Iterator[tuple[TableRow, tuple[str, ...]]]:
+        for lexicon in section.lexicons:
+            read = LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon)
+            for raw in tally.fitting(read, f"{lexicon.source}/{{language}}"):
+                group = f"{raw.source}/{raw.lang_b}"
+                term = raw._replace(term_a=tidy(raw.term_a), term_b=tidy(raw.term_b))
+                tally.read(group)
+                if reason := _reason(term):
+                    tally.reject(group, reason, term._asdict())
+                else:
+                    yield term._asdict(), term[1:]
 
     def repeated(number: int, row: TableRow) -> None:
         tally.reject(f"{row['source']}/{row['lang_b']}", "duplicate", row)
 
+    def counted() -> Iterator[TableRow]:
+        for row in distinct(translated(), TERM_SCHEMA, out / ".terms", repeated):
+            counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
+            yield row
+
     write_rows(out / TERMS_FILE, TERM_SCHEMA, counted())
     return dict(sorted(counts.items()))
-
-
-def _rows(
-    section: CorporaSection, downloads: Mapping[str, Path], tally: CorpusTally
-) -> Iterator[tuple[TableRow, tuple[str, ...]]]:
-    """Yields the translated terms of all lists in the config's order."""
-    for lexicon in section.lexicons:
-        read = LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon)
-        for raw in tally.fitting(read, f"{lexicon.source}/{{language}}"):
-            group = f"{raw.source}/{raw.lang_b}"
-            term = raw._replace(term_a=tidy(raw.term_a), term_b=tidy(raw.term_b))
-            tally.read(group)
-            if reason := _reason(term):
-                tally.reject(group, reason, term._asdict())
-            else:
-                yield term._asdict(), term[1:]
 
 
 def _reason(term: Term) -> str:

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core import languages
 from bayling_study.core.records import Prompt
@@ -56,8 +55,7 @@ def _values(
     ]
 
 
-@dataclass(frozen=True)
-class Demand:
+class Demand(NamedTuple):
     """What a turn demands: checks, fragments that must be there as they stand, a language."""
 
     kind: str

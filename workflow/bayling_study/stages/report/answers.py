@@ -15,6 +15,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,20 +112,17 @@ def _index(prompts: Sequence[Prompt], wanted: Sequence[Sequence[Demand]]) -> dic
     texts = [" ".join(prompt.references or prompt.turns) for prompt in prompts]
     found = [words(text.lower()) for text in texts]
     targets = [prompt.languages.get("target", "") for prompt in prompts]
-    uses = {target: Counter[str]() for target in targets}
-    for target, own in zip(targets, found, strict=True):
-        uses[target].update(set(own))
-    rare = [
-        sum(uses[target][word] == 1 for word in set(own))
-        for target, own in zip(targets, found, strict=True)
+    distinct = [
+        {(target, word) for word in own} for target, own in zip(targets, found, strict=True)
     ]
+    uses = Counter(chain.from_iterable(distinct))
     return {
         "id": [prompt.id for prompt in prompts],
         "item": [prompt.item for prompt in prompts],
         "turns": [len(prompt.turns) for prompt in prompts],
         "kinds": [[demand.kind for demand in own] for own in wanted],
         "words": [len(own) for own in found],
-        "rare": rare,
+        "rare": [sum(uses[use] == 1 for use in own) for own in distinct],
     }
 
 

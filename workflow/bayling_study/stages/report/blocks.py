@@ -8,6 +8,7 @@ import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.core.files import write_text
 
@@ -15,8 +16,7 @@ SHORT, LONG = 16, 60
 """Characters up to which a cell's text is never broken, and from which it gets a wide column."""
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One table cell: its text, and how that is shown.
 
     ``detail`` is smaller text below it, such as an interval; ``link`` a file relative to the
@@ -110,8 +110,7 @@ def _latex_row(cells: list[Cell]) -> str:
     return " & ".join(shown) + " \\\\"
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """A named SVG figure; ``name`` is also its file's name."""
 
     name: str
@@ -135,8 +134,7 @@ class Figure:
         write_text(folder / f"{self.name}.svg", self.svg)
 
 
-@dataclass(frozen=True)
-class MarkedText:
+class MarkedText(NamedTuple):
     """A span of text; ``new`` where it is marked: an answer's words that the reference lacks."""
 
     text: str
@@ -157,8 +155,7 @@ class SampleTurn:
     reasons: dict[str, list[tuple[bool | None, str]]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One prompt with the answers to its turns."""
 
     id: str

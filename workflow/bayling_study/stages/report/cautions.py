@@ -1,18 +1,19 @@
 """What a careful reader should know before trusting a number."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from statistics import fmean
 
+from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
+from bayling_study.core.languages.flores import flores_languages, spellings
 from bayling_study.core.records import Score, by_item
 from bayling_study.shared.corpus_tables import ODD
 from bayling_study.stages.report.blocks import PageSection, Table, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import PARTS
-from bayling_study.stages.report.divergence import diverged
 from bayling_study.stages.report.losses import notable
 from bayling_study.stages.report.metrics import counted, headline
 from bayling_study.stages.report.samples import shown
-from bayling_study.stages.report.unasked import unasked
 
 FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
@@ -25,6 +26,10 @@ FAILINGS = (
     ("unfinished_reasoning", "reasoning without an answer", "scored as empty; max_new_tokens"),
 )
 """Count of ``system.json``, what it counts, and what follows."""
+CURVE_ENDS = 10
+"""A curve's ends are its first and last tenth, so that one odd step decides nothing."""
+UNIFORM = 0.99
+"""Share of a uniform guess's loss from which a training has learnt next to nothing."""
 NOT_IN_THE_PAPERS = ("schedule", "warmup_share", "precision", "gradient_clip", "zero_stage")
 """Settings of tuning that neither BayLing paper states."""
 
@@ -49,6 +54,24 @@ def missing_section(study: Study) -> PageSection:
     note = "All other blocks are whole. The tracebacks are in the job's log, logs/report.log."
     table = Table("missing", "Blocks that could not be made", ["block", "why"], rows, note)
     return PageSection("missing", "Missing from this report", tables=[table])
+
+
+def diverged(study: Study) -> Iterator[Caution]:
+    """Warns of losses that did not fall, or that a uniform guess over the vocabulary reaches."""
+    for system, record in study.trainings.items():
+        points = [point["values"] for point in record.get("history", [])]
+        losses = [values["loss"] for values in points if "loss" in values]
+        if not losses:
+            continue
+        width = max(1, len(losses) // CURVE_ENDS)
+        first, last = fmean(losses[:width]), fmean(losses[-width:])
+        name = f"{system}: training ended at a loss of {last:.3f}"
+        why = "it has probably diverged; lower tuning.learning_rate"
+        if len(losses) > 1 and last >= first:
+            yield f"{name}, not below the {first:.3f} of its start", why
+        uniform = record["metrics"].get("uniform_loss")
+        if uniform is not None and last >= UNIFORM * uniform:
+            yield f"{name}; a uniform guess has {uniform:.3f}", why
 
 
 def few_segments(study: Study) -> Iterator[Caution]:
@@ -105,6 +128,35 @@ def zeros(study: Study) -> Iterator[Caution]:
                 found.append(f"{suite} {metric} on {len(none)} of {len(items)} items")
     if found:
         yield f"0 for every system: {', '.join(found)}", "does not tell the systems apart"
+
+
+def unasked(study: Study) -> Iterator[Caution]:
+    """Warns, pivot by pivot, of the suites of one task per language that lack it.
+
+    Okapi's HellaSwag has no Chinese in the harness, for one: its average says nothing of a pivot.
+    """
+    suites = study.config.suites
+    asked = {name: set(s.languages) for name, s in suites.items() if isinstance(s, QuestionsSuite)}
+    for name in (name for name, suite in suites.items() if isinstance(suite, HarnessSuite)):
+        asked[name] = task_languages(score.item for score in study.by_suite.get(name, []))
+    for code in dict.fromkeys(c for suite in suites.values() for c in getattr(suite, "pivots", ())):
+        if lacking := [name for name in suites if asked.get(name) and code not in asked[name]]:
+            what = f"no task in {code}: {', '.join(lacking)}"
+            yield what, "their averages say nothing of this pivot"
+
+
+def task_languages(tasks: Iterable[str]) -> set[str]:
+    """Returns the languages of tasks such as ``xnli_zh`` and ``belebele_zho_Hans``, by this
+    project's codes; none where half of the tasks or more are named after something else."""
+    codes = {
+        name: one.code
+        for one in flores_languages()
+        for name in (one.code, one.flores101, *spellings(one.flores200))
+    }
+    names = [task.split("_")[1:] for task in {*tasks} if "_" in task]
+    ends = [["_".join(name[start:]) for start in range(len(name))] for name in names]
+    found = [codes[end] for several in ends for end in several if end in codes]
+    return set(found) if 2 * len(found) > len(names) else set()
 
 
 def answers(study: Study) -> Iterator[Caution]:

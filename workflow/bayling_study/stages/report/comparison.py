@@ -5,10 +5,9 @@ methods shown, and where the difference has the same sign in each of the seeds. 
 metric on one item or average of a suite; nothing is averaged over suites.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 from bayling_study.config.comparison import ComparisonSection, seeded, trainings
 from bayling_study.config.systems import TunedSystem
@@ -45,8 +44,7 @@ COST = {
 """Column to the metric of a training's record."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A method's difference to the reference in one column.
 
     Attributes:
@@ -94,24 +92,23 @@ class Compared:
 
     def findings(self, column: Column) -> dict[str, Finding]:
         """Returns the finding of each method that was scored in a column."""
-        seeds = {name: self._differences(column, name) for name in self.section.methods}
-        tests = {name: self._test(column, name) for name, found in seeds.items() if found}
-        known = [name for name, row in tests.items() if row]
-        both = [holm([tests[name][key] for name in known]) for key in TESTS] if known else []
-        p = dict(zip(known, map(max, *both), strict=True)) if known else {}
-        return {
-            name: self._finding(column[1], name, seeds[name], row, p.get(name))
-            for name, row in tests.items()
-        }
-
-    def _finding(
-        self, metric: str, name: str, seeds: list[float], row: Mapping[str, Any], p: float | None
-    ) -> Finding:
-        low, high = difference(row, name)[1:] if row else (None, None)
-        better = {is_better(metric, value, 0) if value else None for value in seeds}
-        alike = len(seeds) == self.section.seeds and len(better) == 1 and None not in better
-        holds = alike and p is not None and p < self.study.comparisons["method"]["level"]
-        return Finding(seeds, low, high, p, (1 if better == {True} else -1) * holds)
+        methods, reference = self.section.methods, self.section.reference
+        seeds = {name: found for name in methods if (found := self._differences(column, name))}
+        between = self.study.significance.between
+        tests = {name: between(self._scores[*column, name], reference) for name in seeds}
+        known = {name: row for name, row in tests.items() if row}
+        both = [holm([row[key] for row in known.values()]) for key in TESTS]
+        p = dict(zip(known, map(max, *both), strict=True))
+        level = self.study.comparisons["method"]["level"]
+        findings = {}
+        for name, row in tests.items():
+            low, high = difference(row, name)[1:] if row else (None, None)
+            better = {is_better(column[1], one, 0) if one else None for one in seeds[name]}
+            alike = len(seeds[name]) == self.section.seeds and len(better) == 1
+            holds = alike and None not in better and name in p and p[name] < level
+            sign = (1 if better == {True} else -1) * holds
+            findings[name] = Finding(seeds[name], low, high, p.get(name), sign)
+        return findings
 
     def _differences(self, column: Column, name: str) -> list[float]:
         """Returns a method minus the reference, of each seed that both have; the first leads."""
@@ -128,11 +125,6 @@ class Compared:
     def _at(self, name: str, seed: int) -> str:
         """Returns a system's copy of a seed; itself where it has none: it is not trained."""
         return copy if (copy := seeded(name, seed)) in self.study.config.systems else name
-
-    def _test(self, column: Column, name: str) -> Mapping[str, Any]:
-        """Returns the paired test of a method with the reference, empty without one."""
-        found = self.study.significance.between(self._scores[*column, name], self.section.reference)
-        return found or {}
 
 
 def comparison_sections(study: Study) -> list[PageSection]:

@@ -82,11 +82,10 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def _side(side: Mapping[str, Any]) -> Any:
-    share = 100 * side["foreign"] / side["voted"] if side.get("voted") else None
-    shown_share = number(share, 1, " %") if share is not None else "not checked"
-    place = side["group"], side["language"], number(side["heard"])
-    return table_row(*place, number(side.get("voted")), shown_share)
+def _side(side: Mapping[str, Any]) -> list[Cell]:
+    voted = side.get("voted")
+    share = number(100 * side["foreign"] / voted, 1, " %") if voted else "not checked"
+    return table_row(side["group"], side["language"], number(side["heard"]), number(voted), share)
 
 
 def rejected_samples(report: Mapping[str, Any], most: int) -> list[Table]:

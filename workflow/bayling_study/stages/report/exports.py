@@ -1,18 +1,15 @@
 """The chapter about 8-bit systems: size, rounding error, and what it does to the scores."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
-DECIMALS = 2
-"""Decimals of scores and their changes."""
 TOTALS = {
     "tensors": ("tensors", 1, 0, ""),
     "quantised_tensors": ("tensors in 8 bits", 1, 0, ""),
@@ -33,7 +30,7 @@ def export_section(study: Study) -> PageSection:
     for system, report in study.exports.items():
         total, link = report.get("total", {}), f"../export/{system}/error.json"
         rows = [
-            table_row(title, replace(number(total[key] * factor, decimals, unit), link=link))
+            table_row(title, number(total[key] * factor, decimals, unit)._replace(link=link))
             for key, (title, factor, decimals, unit) in TOTALS.items()
             if key in total
         ]
@@ -65,7 +62,7 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
     link = f"../perplexity/{system}.json"
     body = [
         table_row(
-            name, replace(number(value, 3), link=link), f"{at['low']:.3f} to {at['high']:.3f}"
+            name, number(value, 3)._replace(link=link), f"{at['low']:.3f} to {at['high']:.3f}"
         )
         for name, value, at in rows
     ]
@@ -81,21 +78,13 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
 def change_table(study: Study, system: str) -> Table:
     """Returns the change of headline scores from a system's base to its 8-bit form."""
     base = getattr(study.config.systems[system], "base", "")
-    rows = [
-        _change(row, system)
-        for row in study.comparisons["comparisons"]
-        if pair_of(row) == {base, system} and row["metric"] in HEADLINE
-    ]
+    rows = []
+    for row in study.comparisons["comparisons"]:
+        if pair_of(row) == {base, system} and row["metric"] in HEADLINE:
+            sides = ("value_b", "value_a") if row["system_a"] == system else ("value_a", "value_b")
+            values = (number(row[side], 2) for side in sides)
+            place, told = (row[key] for key in KEYS), "yes" if row["significant"] else "no"
+            rows.append(table_row(*place, *values, difference_cell(row, system), told))
     columns = ["suite", "item", "metric", base, system, "change", "significant"]
     note = f"Change: {system} minus {base}, with its interval by paired bootstrap."
     return Table(f"change-{system}", f"{system}: change of the scores", columns, rows, note)
-
-
-def _change(row: Mapping[str, Any], system: str) -> list[Cell]:
-    sides = ("value_b", "value_a") if row["system_a"] == system else ("value_a", "value_b")
-    return table_row(
-        *(row[key] for key in KEYS),
-        *(number(row[side], DECIMALS) for side in sides),
-        difference_cell(row, system),
-        "yes" if row["significant"] else "no",
-    )

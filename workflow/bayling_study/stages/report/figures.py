@@ -22,8 +22,6 @@ PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442",
     "#332288", "#882255", "#222222",
 )  # fmt: skip
-ACROSS = 4
-"""Small figures side by side."""
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "bayling-study",  # same data, same bytes
@@ -82,21 +80,29 @@ def evaluation_losses(history: Sequence[dict[str, Any]]) -> dict[str, list[tuple
     return {name.replace("_", " "): curve(history, name) for name in found}
 
 
+def _panels(
+    count: int, width: float, height: float, most: int = 4, margin: float = 1.2, **options: bool
+) -> tuple[Figure, list[Axes]]:
+    """Returns a figure and its small ones, at most so many side by side, of a size in inches."""
+    across = min(most, count)
+    down = -(-count // across)
+    size = (width * across + margin, height * down)
+    figure, grid = pyplot.subplots(down, across, squeeze=False, figsize=size, **options)
+    for axes in grid.flat[count:]:
+        axes.axis("off")
+    return figure, list(grid.flat[:count])
+
+
 def score_bars(items: Sequence[str], systems: Sequence[str], values: Bars) -> str:
     """Draws a small figure an item, such as a direction, all on one scale.
 
     Each system has a lying bar with its interval, its name and its value, or its name alone.
     """
-    across = min(ACROSS, len(items))
-    down = -(-len(items) // across)
-    size = (1.2 + 2.0 * across, down * max(1.1, 0.17 * len(systems) + 0.5))
     known = [bound for found in values.values() for bound in found if bound is not None]
     low, top = min([0.0, *known]), max([0.0, *known])
     with pyplot.rc_context(STYLE):
-        figure, grid = pyplot.subplots(down, across, squeeze=False, figsize=size, sharey=True)
-        for axes in grid.flat[len(items) :]:
-            axes.axis("off")
-        for axes, item in zip(grid.flat, items, strict=False):
+        figure, grid = _panels(len(items), 2.0, max(1.1, 0.17 * len(systems) + 0.5), sharey=True)
+        for axes, item in zip(grid, items, strict=True):
             for place, system in enumerate(systems):
                 _bar(axes, place, values.get((item, system)))
             axes.set_title(item, fontsize=9, loc="left")
@@ -112,14 +118,9 @@ def score_bars(items: Sequence[str], systems: Sequence[str], values: Bars) -> st
 
 def differences(names: Sequence[str], panels: dict[str, dict[str, Difference]]) -> str:
     """Draws differences to zero, a panel a metric and a line a name of ``names``, with its mark."""
-    across = min(ACROSS, len(panels))
-    down = -(-len(panels) // across)
-    size = (1.2 + 2.2 * across, down * (0.6 + 0.22 * len(names)))
     with pyplot.rc_context(STYLE):
-        figure, grid = pyplot.subplots(down, across, squeeze=False, figsize=size, sharey=True)
-        for axes in grid.flat[len(panels) :]:
-            axes.axis("off")
-        for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
+        figure, grid = _panels(len(panels), 2.2, 0.6 + 0.22 * len(names), sharey=True)
+        for axes, (title, found) in zip(grid, panels.items(), strict=True):
             axes.axvline(0, color="k", linewidth=0.8)
             for place, name in enumerate(names):
                 if name in found:
@@ -172,14 +173,9 @@ def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> st
 
     ``label`` says what the sizes are; their axis is logarithmic where they differ by a factor of 4.
     """
-    across = min(3, len(panels))
-    down = -(-len(panels) // across)
     with pyplot.rc_context(STYLE):
-        inches = (3.3 * across + 0.6, 2.6 * down)
-        figure, grid = pyplot.subplots(down, across, squeeze=False, figsize=inches)
-        for axes in grid.flat[len(panels) :]:
-            axes.axis("off")
-        for axes, (title, points) in zip(grid.flat, panels.items(), strict=False):
+        figure, grid = _panels(len(panels), 3.3, 2.6, most=3, margin=0.6)
+        for axes, (title, points) in zip(grid, panels.items(), strict=True):
             for place, (name, (size, value)) in enumerate(points.items()):
                 axes.plot([size], [value], "o", color=PALETTE[place % len(PALETTE)])
                 axes.annotate(name, (size, value), xytext=(4, 4), textcoords="offset points")

@@ -11,8 +11,8 @@ The ``kind`` of a published value says what it is worth:
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.config.suites import Suite
 from bayling_study.core.errors import StudyError
@@ -25,8 +25,7 @@ ScoreKey = tuple[str, str, str, str]
 """Suite, item, system and metric."""
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """One published value, named as in the replay study and in score files.
 
     ``text`` is the value as it was printed, with ``decimals``, at which equality is judged;

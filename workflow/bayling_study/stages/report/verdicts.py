@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 from bayling_study.core.files import write_text
 from bayling_study.core.records import Score
@@ -48,8 +49,7 @@ RATIO_SYSTEM, RATIO_METRIC = "gpt-4", "comet-ratio-gpt-4"
 RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "en-de")
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One row of ``verdicts.tsv``; either side may be missing."""
 
     key: ScoreKey

@@ -16,7 +16,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from bayling_study.config.lowcost import Adapter
+from bayling_study.config.tuning import Adapter
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.checkpoints.skeleton import skeleton

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 
-from bayling_study.config.lowcost import Phase
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import Phase, TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_file
 from bayling_study.core.seeds import generator

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bayling_study.config.lowcost import Adapter
+from bayling_study.config.tuning import Adapter
 from bayling_study.core.progress import Progress
 from bayling_study.shared.sizing.memory import adapter_parameters
 from bayling_study.shared.sizing.shape import Shape

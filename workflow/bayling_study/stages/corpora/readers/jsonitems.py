@@ -28,12 +28,16 @@ NEAR_END = 16
 def read_items(path: Path) -> Iterator[tuple[int, Any]]:
     """Yields the items of JSON or Parquet, numbered from 1 (``StudyError`` names a broken row)."""
     if path.suffix == ".parquet":
-        rows = parquet.rows(path)
-    elif ".jsonl" in path.suffixes or _starts_with_object(path):
-        rows = _lines(path)
-    else:
-        rows = _array(path)
-    yield from enumerate(rows, start=1)
+        yield from enumerate(parquet.rows(path), start=1)
+        return
+    with opened(path) as stream:
+        start = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if ".jsonl" in path.suffixes or start.startswith(b"{"):
+        yield from enumerate(_lines(path), start=1)
+        return
+    with opened(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig")
+        yield from enumerate(_ArrayReader(text, path).items(), start=1)
 
 
 def object_of(row: Any, where: str) -> dict[str, Any]:
@@ -78,16 +82,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 STRICT = JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=_once)
 LENIENT = JSONDecoder(parse_int=str)  # finds the end of an item that ``STRICT`` refuses
-
-
-def _starts_with_object(path: Path) -> bool:
-    with opened(path) as stream:
-        return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-
-
-def _array(path: Path) -> Iterator[Any]:
-    with opened(path) as stream:
-        yield from _ArrayReader(io.TextIOWrapper(stream, encoding="utf-8-sig"), path).items()
 
 
 class _ArrayReader:

@@ -35,7 +35,15 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     with opened(path) as stream:
         for number, line in enumerate(iter(lambda: stream.readline(LONGEST), b""), start=1):
-            yield number, _text(line, number, path)
+            if len(line) == LONGEST:
+                raise StudyError(f"a line has more than {LONGEST} bytes", where=f"{path}:{number}")
+            start = b"\xef\xbb\xbf" if number == 1 else b""
+            try:
+                text = line.removeprefix(start).removesuffix(b"\n").removesuffix(b"\r").decode()
+            except UnicodeDecodeError as error:
+                what = f"not UTF-8 text ({error.reason})"
+                raise StudyError(what, where=f"{path}:{number}") from error
+            yield number, text
 
 
 @contextmanager
@@ -48,14 +56,3 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         if getattr(error, "errno", None) is not None:  # the disk's; of damage there is no number
             raise
         raise StudyError(f"the compressed file is damaged ({error})", where=path) from error
-
-
-def _text(line: bytes, number: int, path: Path) -> str:
-    if len(line) == LONGEST:
-        raise StudyError(f"a line has more than {LONGEST} bytes", where=f"{path}:{number}")
-    if number == 1:
-        line = line.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise StudyError(f"not UTF-8 text ({error.reason})", where=f"{path}:{number}") from error
