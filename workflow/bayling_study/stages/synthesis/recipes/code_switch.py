@@ -22,15 +22,10 @@ MAX_SHARE = 0.5
 WORDINGS = wordings_beside(__file__)
 
 
-def switchable(library: Library, segment: DirectedPair) -> bool:
-    """Tells whether some word of a segment's source can be switched."""
-    return _switched(library, segment) != segment.source_text
-
-
 @recipe("code-switch")
 def code_switch(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """A source sentence with words of the target language, and the sentence restored."""
-    segment = draw(workshop, direction, "code-switch", switchable)
+    segment = draw(workshop, direction, "code-switch", _switched)
     if segment is None:
         return None
     mixed = _switched(workshop.library, segment)
@@ -40,7 +35,7 @@ def code_switch(workshop: Workshop, direction: str, rng: Random) -> Instruction 
 
 
 def _switched(library: Library, segment: DirectedPair) -> str:
-    """Returns the source with its terms in the target language, as many as may be."""
+    """Returns the source with its terms in the target language, as many as may be; else nothing."""
     mixed = segment.source_text
     room = MAX_SHARE * len(mixed)
     for term in library.terms(segment):
@@ -49,4 +44,4 @@ def _switched(library: Library, segment: DirectedPair) -> str:
         if plain and fits and term.source in mixed and term.source != term.target:
             mixed = mixed.replace(term.source, term.target)
             room -= len(term.source)
-    return mixed
+    return mixed if mixed != segment.source_text else ""
