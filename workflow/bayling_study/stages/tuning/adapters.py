@@ -44,7 +44,8 @@ def check(adapter: Adapter | None, foundation: str) -> None:
     model = skeleton(Path(foundation), torch.float32)
     check_targets(adapter, model)
     if adapter.kind == "qlora":
-        check_installed()
+        if importlib.util.find_spec("bitsandbytes") is None:
+            raise StudyError("bitsandbytes is not installed", where=QLORA, fix=LORA)
         if not torch.cuda.is_available():
             check_four_bits("cpu")
             check_blocks(model)
@@ -69,16 +70,6 @@ def block_layers(model: Any) -> dict[str, torch.nn.Linear]:
     linear = {n: one for n, one in model.named_modules() if isinstance(one, torch.nn.Linear)}
     output = model.get_output_embeddings()
     return {name: layer for name, layer in linear.items() if layer is not output}
-
-
-def check_installed() -> None:
-    """Checks that QLoRA's library is there.
-
-    Raises:
-        StudyError: it is not.
-    """
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise StudyError("bitsandbytes is not installed", where=QLORA, fix=LORA)
 
 
 def check_four_bits(device: str) -> None:

@@ -9,7 +9,6 @@ derived from the seed, the step and the process.
 
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -151,8 +150,3 @@ def _set_aside(path: Path) -> Path:
         aside = path.with_name(f"damaged-{path.name}-{number}")
     os.replace(path, aside)
     return aside
-
-
-def merge_files(parts: Sequence[Sequence[StoredFile]]) -> list[StoredFile]:
-    """Joins the lists of all processes in the order of paths."""
-    return sorted((file for part in parts for file in part), key=lambda file: file.path)
