@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayling_study.core.records import Prompt, write_prompts
-from bayling_study.stages.synthesis import __main__ as program
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.decontamination import Contamination, held_out_texts
 from bayling_study.stages.synthesis.hashing import text_hashes
@@ -107,7 +106,7 @@ def test_the_texts_of_suites_are_read_as_they_are_taken(tmp_path: Path) -> None:
         texts = [f"{number} {'word ' * 60}" for number in range(100)]
         write_prompts(path, (prompt(n, "?", texts[n % 100], "s") for n in range(100 * repeats)))
         tracemalloc.start()
-        assert sum(1 for _ in program.suite_texts([path])[path.stem]) == 101
+        assert sum(1 for _ in held_out_texts(path)) == 101
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peak

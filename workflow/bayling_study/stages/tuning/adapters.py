@@ -52,11 +52,8 @@ def check(adapter: Adapter | None, foundation: str) -> None:
 
 
 def check_targets(adapter: Adapter, model: Any) -> None:
-    """Checks that every target is a linear layer inside the model's blocks.
-
-    Raises:
-        StudyError: names the targets that are not, and what there is.
-    """
+    """Checks that every target is a linear layer inside the model's blocks (``StudyError`` names
+    those that are not, and what there is)."""
     found = {name.rpartition(".")[2] for name in block_layers(model)}
     unknown = sorted(set(adapter.targets) - found)
     if unknown:
@@ -73,11 +70,7 @@ def block_layers(model: Any) -> dict[str, torch.nn.Linear]:
 
 
 def check_four_bits(device: str) -> None:
-    """Checks that bitsandbytes quantises to NF4 and back on a device.
-
-    Raises:
-        StudyError: it does not.
-    """
+    """Checks that bitsandbytes quantises to NF4 and back on a device (``StudyError`` if not)."""
     from bitsandbytes import functional
 
     try:
@@ -114,10 +107,8 @@ def check_blocks(model: Any) -> None:
 def load_options(adapter: Adapter | None, dtype: torch.dtype) -> dict[str, Any]:
     """Returns what ``from_pretrained`` needs beside the precision: for QLoRA, the 4-bit form.
 
-    Block constants are quantised too (QLoRA's double quantisation).
-
-    Raises:
-        StudyError: bitsandbytes has no 4-bit form for the GPU.
+    Block constants are quantised too (QLoRA's double quantisation). ``StudyError`` if bitsandbytes
+    has no 4-bit form for the GPU.
     """
     if adapter is None or adapter.kind == "lora":
         return {}

@@ -123,11 +123,8 @@ def seal(folder: Path, part: int = 0, parts: int = 1) -> list[StoredFile]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Reads a checkpoint's manifest and verifies every file against it.
-
-    Raises:
-        StudyError: says what is missing or differs.
-    """
+    """Reads a checkpoint's manifest and verifies every file against it (``StudyError`` says what is
+    missing or differs)."""
     values = read_json(folder / MANIFEST)
     try:
         files = [StoredFile(**row) for row in values.pop("files")]
