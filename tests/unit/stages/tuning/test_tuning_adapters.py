@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,9 @@ def test_matrices_that_the_cpu_form_gets_wrong_are_refused(tmp_path: Path) -> No
         adapters.check(section("qlora").adapter, narrow)
 
 
-def test_a_device_without_four_bits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_without_four_bits_is_refused(
+    monkeypatch: pytest.MonkeyPatch, foundation: str
+) -> None:
     from bitsandbytes import functional
 
     def fails(*args: object, **options: object) -> None:
@@ -129,6 +132,11 @@ def test_a_device_without_four_bits_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(StudyError, match="no 4-bit form for cpu") as caught:
         adapters.check_four_bits("cpu")
     assert caught.value.fix == "adapter: {kind: lora}"
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    known = importlib.util.find_spec
+
+    def lacking(name: str, *package: str) -> object:
+        return None if name == "bitsandbytes" else known(name, *package)
+
+    monkeypatch.setattr("importlib.util.find_spec", lacking)
     with pytest.raises(StudyError, match="not installed"):
-        adapters.check_installed()
+        adapters.check(section("qlora").adapter, foundation)

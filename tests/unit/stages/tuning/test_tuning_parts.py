@@ -24,7 +24,7 @@ from bayling_study.stages.tuning.job import Follower, report
 from bayling_study.stages.tuning.launcher import FAILURE
 from bayling_study.stages.tuning.output import assemble
 from bayling_study.stages.tuning.progress import StepNumbers, TrainingMeter, Utilisation
-from bayling_study.stages.tuning.resources import check_device, facts, settle
+from bayling_study.stages.tuning.resources import check_grant, facts, settle
 from bayling_study.stages.tuning.schedule import learning_rate
 from helpers.training import chatml_tokenizer, conversations, write_foundation, write_instructions
 
@@ -219,9 +219,9 @@ def test_the_failed_process_is_found_in_the_launchers_table() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the machine has a GPU")
 def test_a_gpu_study_without_a_gpu_is_refused() -> None:
-    check_device("auto", 4)
+    check_grant(TuningSection(device="auto"), 4, 1)
     with pytest.raises(StudyError, match="no GPU was granted"):
-        check_device("cuda", 1)
+        check_grant(TuningSection(device="cuda"), 1, 1)
 
 
 def test_deepspeed_sums_in_fp32_and_never_divides_by_rows() -> None:

@@ -12,8 +12,7 @@ from bayling_study.core import cli
 from bayling_study.core.lookup import require
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.generation.backends import GenerationJob, answer
-from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, counts, write_outputs
+from bayling_study.stages.generation.outputs import PromptSet, counts, write_outputs
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -47,17 +46,11 @@ def main() -> None:
         job = GenerationJob(config, options.system, options, prompts, run)
         system, suites, meter = answer(job)
         write_outputs(options.out, system, suites)
-        run.metrics(_metrics(suites, meter))
+        run.metrics(meter.rates())
+        for name, suite in suites.items():
+            run.metrics({f"{name}.{what}": n for what, n in counts(suite.hypotheses).items()})
+            run.metrics({f"{name}.absent_items": len(suite.absent)})
         run.output("hypotheses", options.out)
-
-
-def _metrics(suites: dict[str, SuiteAnswers], meter: Meter) -> dict[str, float]:
-    """Returns the run record's metrics: rates, and counts a suite."""
-    values: dict[str, float] = dict(meter.rates())
-    for name, suite in suites.items():
-        values |= {f"{name}.{key}": value for key, value in counts(suite.hypotheses).items()}
-        values[f"{name}.absent_items"] = len(suite.absent)
-    return values
 
 
 if __name__ == "__main__":

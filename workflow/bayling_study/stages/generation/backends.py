@@ -1,10 +1,13 @@
 """Where a system's answers come from: a checkpoint, a server, or a release."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bayling_study.config import StudyConfig
+from bayling_study.config.suites import Suite
 from bayling_study.config.systems import EndpointSystem, PublishedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path
@@ -30,6 +33,10 @@ class GenerationJob:
     prompts: dict[str, PromptSet]
     run: RunRecord
 
+    def suites(self, one: Callable[[Suite, PromptSet], SuiteAnswers]) -> dict[str, SuiteAnswers]:
+        """Returns the answers to each suite, which ``one`` gives."""
+        return {name: one(self.config.suites[name], found) for name, found in self.prompts.items()}
+
 
 def answer(job: GenerationJob) -> Answered:
     """Answers all suites with the backend of the system's kind (``StudyError`` if it cannot)."""
@@ -47,11 +54,7 @@ def _convert(job: GenerationJob, section: PublishedSystem) -> Answered:
     system = System(job.name, section.kind, "published", section.model_dump(mode="json"))
     job.run.parameters(system.details)
     job.run.input("release", job.options.download / "manifest.json")
-    suites = {
-        name: convert(section, root, job.config.suites[name], prompts)
-        for name, prompts in job.prompts.items()
-    }
-    return system, suites, Meter()
+    return system, job.suites(partial(convert, section, root)), Meter()
 
 
 def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
@@ -63,18 +66,14 @@ def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
     details = {"url": section.url, "model": section.model, "template": "the server's", **body}
     system = System(job.name, section.kind, "endpoint", details)
     job.run.parameters(details)
-    meter = Meter()
     cache = job.options.work / "answers.jsonl"
     with Endpoint(section, cache, f"systems.{job.name}") as endpoint:
         answerer = Answerer.of(job.config, job.name)
-        asker = MeteredEndpoint(endpoint, job.config.study.seed, meter, answerer)
-        suites = {
-            name: asker.answer(job.config.suites[name], prompts)
-            for name, prompts in job.prompts.items()
-        }
+        asker = MeteredEndpoint(endpoint, job.config.study.seed, answerer)
+        suites = job.suites(asker.answer)
         spent = {"requests": endpoint.journal.requests, "tokens": endpoint.journal.tokens}
     job.run.metrics({f"endpoint.{name}": float(value) for name, value in spent.items()})
-    return system, suites, meter
+    return system, suites, asker.meter
 
 
 def _run(job: GenerationJob) -> Answered:
@@ -109,11 +108,6 @@ def _run(job: GenerationJob) -> Answered:
     system = System(job.name, config.systems[job.name].kind, engine.name, details)
     job.run.parameters({"backend": engine.name, **details})
     job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
-    meter = Meter()
     answerer = Answerer.of(config, job.name)
-    seed, work = config.study.seed, options.work
-    runner = Runner(engine, template, system.sha256, seed, work, meter, answerer)
-    suites = {
-        name: runner.answer(config.suites[name], prompts) for name, prompts in job.prompts.items()
-    }
-    return system, suites, meter
+    runner = Runner(engine, template, system.sha256, config.study.seed, options.work, answerer)
+    return system, job.suites(runner.answer), runner.meter

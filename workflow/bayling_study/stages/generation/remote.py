@@ -26,8 +26,8 @@ class MeteredEndpoint:
 
     endpoint: Endpoint
     seed: int
-    meter: Meter
-    answerer: Answerer = field(default_factory=Answerer)
+    answerer: Answerer
+    meter: Meter = field(default_factory=Meter)
 
     def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
         """Returns the answers to one suite."""
@@ -38,8 +38,7 @@ class MeteredEndpoint:
         decoding = served(how, self.endpoint.settings)
         details = {"decoding": decoding, "clean_up": rule, "prompts_cut": 0}
         details |= self.answerer.details
-        hypotheses = turns.collect(prompts.prompts, answered)
-        return SuiteAnswers(prompts, hypotheses, details)
+        return SuiteAnswers(prompts, turns.collect(prompts.prompts, answered), details)
 
     def _turn(
         self, prompts: PromptSet, answered: turns.Turns, turn: int, how: Decoding, rule: str

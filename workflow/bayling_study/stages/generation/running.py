@@ -44,8 +44,8 @@ class Runner:
     system_sha256: str
     seed: int
     work: Path
-    meter: Meter
-    answerer: Answerer = field(default_factory=Answerer)
+    answerer: Answerer
+    meter: Meter = field(default_factory=Meter)
 
     def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
         """Returns the answers to one suite, going on from what the journal holds."""

@@ -43,18 +43,14 @@ def number_of_turns(prompts: list[Prompt]) -> int:
 
 
 def conversation(prompt: Prompt, turns: Turns, turn: int) -> list[Message]:
-    """Returns what the system is shown to answer a turn: the turns before it, with its answers."""
+    """Returns what the system is shown to answer a turn: the turns before it, with all it said."""
     messages: list[Message] = []
     for earlier in range(turn):
         messages.append({"role": "user", "content": prompt.turns[earlier]})
-        messages.append({"role": "assistant", "content": said(turns[earlier][prompt.id])})
+        said = turns[earlier][prompt.id]
+        messages.append({"role": "assistant", "content": said.whole or said.text})
     messages.append({"role": "user", "content": prompt.turns[turn]})
     return messages
-
-
-def said(entry: Entry) -> str:
-    """Returns all that a system said in a turn, whatever part of it is its answer."""
-    return entry.whole or entry.text
 
 
 def collect(prompts: list[Prompt], turns: Turns) -> list[Hypothesis]:

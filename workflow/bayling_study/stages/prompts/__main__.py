@@ -9,13 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from bayling_study.config import load_settings
-from bayling_study.config.suites import (
-    ConstrainedSuite,
-    ExamsSuite,
-    FileSuite,
-    Suite,
-    Wmt22Suite,
-)
+from bayling_study.config.suites import ConstrainedSuite, ExamsSuite, FileSuite, Suite, Wmt22Suite
 from bayling_study.core import cli
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, write_prompts

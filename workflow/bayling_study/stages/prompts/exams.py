@@ -58,19 +58,14 @@ def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
     for task in suite.tasks:
         path = folder / f"{task}.jsonl"
         for number, (where, row) in enumerate(item_rows(name, task, path), start=1):
-            prompts.append(_prompt(name, task, number, row, where))
+            try:
+                turn, gold = _asked(TASKS[task], row)
+            except (KeyError, TypeError) as error:
+                raise StudyError(f"not a row of AGIEval v1 ({error!r})", where=where) from error
+            language: dict[str, str] = {"target": TASKS[task].language}
+            meta, place = {"answer_rule": TASKS[task].rule}, f"{task}/{number}"
+            prompts.append(Prompt(place, name, task, language, [turn], [gold], meta))
     return prompts
-
-
-def _prompt(name: str, task: str, number: int, row: Any, where: str) -> Prompt:
-    kind = TASKS[task]
-    try:
-        turn, gold = _asked(kind, row)
-    except (KeyError, TypeError) as error:
-        raise StudyError(f"not a row of AGIEval v1 ({error!r})", where=where) from error
-    language: dict[str, str] = {"target": kind.language}
-    meta = {"answer_rule": kind.rule}
-    return Prompt(f"{task}/{number}", name, task, language, [turn], [gold], meta)
 
 
 def _asked(task: Exam, row: dict[str, Any]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from bayling_study.core.records import Prompt
 from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
 from bayling_study.shared.sources.fetched import read_segments
 from bayling_study.stages.prompts import PromptContext
-from bayling_study.stages.prompts.harness import chosen
+from bayling_study.stages.prompts.released import chosen
 from bayling_study.stages.prompts.translation import class_averages, segment_prompt
 
 

@@ -13,10 +13,10 @@ from bayling_study.config.multiple_choice import HarnessSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
 from bayling_study.core.records import Prompt
-from bayling_study.core.seeds import generator
 from bayling_study.shared.harness_tasks import definitions, load_task
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
+from bayling_study.stages.prompts.released import chosen
 
 
 def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt]:
@@ -55,13 +55,6 @@ def expanded(name: str, suite: HarnessSuite) -> list[str]:
             require("harness task", pattern, known, f"suites.{name}.tasks")
         found |= dict.fromkeys(matching)
     return list(found)
-
-
-def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> list[int]:
-    """Returns the numbers of the questions asked, ascending; all of them without a limit."""
-    if limit is None or limit >= size:
-        return list(range(size))
-    return sorted(generator(seed, "suites", suite, item).sample(range(size), limit))
 
 
 def _question(task: Any, doc: dict[str, Any], where: str) -> ExamQuestion:

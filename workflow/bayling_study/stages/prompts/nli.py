@@ -12,8 +12,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.records import Prompt
 from bayling_study.stages.prompts import PromptContext
-from bayling_study.stages.prompts.harness import chosen
 from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
+from bayling_study.stages.prompts.released import chosen
 
 MARKS = re.compile(r"(\{premise\}|\{hypothesis\})")
 

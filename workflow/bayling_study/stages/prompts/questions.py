@@ -9,8 +9,8 @@ from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.stages.prompts import PromptContext, capitals, mmlu_development, school_exams
-from bayling_study.stages.prompts.harness import chosen
 from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
+from bayling_study.stages.prompts.released import chosen
 
 
 def build(name: str, suite: QuestionsSuite, context: PromptContext) -> list[Prompt]:

@@ -54,20 +54,22 @@ def aligned_lines(
     return list(zip(left, right, strict=True))
 
 
+def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> list[int]:
+    """Returns the numbers of an item's questions asked, ascending; all of them without a limit."""
+    if limit is None or limit >= size:
+        return list(range(size))
+    return sorted(generator(seed, "suites", suite, item).sample(range(size), limit))
+
+
 def limited(prompts: list[Prompt], limit: int | None, seed: int) -> list[Prompt]:
     """Returns at most so many prompts of each item, drawn with the seed, in their order.
 
     Those of an item that is cut say in ``meta.of`` how many it has, by which released outputs
     of the whole item are still told from others.
     """
-    if limit is None:
-        return prompts
     kept: list[Prompt] = []
     for item, found in by_item(prompts).items():
-        size = len(found)
-        if size > limit:
-            draw = generator(seed, "suites", found[0].suite, item)
-            drawn = [found[place] for place in sorted(draw.sample(range(size), limit))]
-            found = [replace(prompt, meta={**prompt.meta, "of": size}) for prompt in drawn]
-        kept += found
+        places = chosen(len(found), limit, seed, found[0].suite, item)
+        cut = {"of": len(found)} if len(places) < len(found) else {}
+        kept += [replace(found[place], meta=found[place].meta | cut) for place in places]
     return kept

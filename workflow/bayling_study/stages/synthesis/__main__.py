@@ -6,7 +6,7 @@ licences); ``datasets.load_dataset(OUT)`` reads it. No text of the suites whose 
 gets in. The bytes do not depend on ``--workers``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -38,11 +38,6 @@ def load_tokenizer(checkpoint: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
-
-
-def suite_texts(prompts: Iterable[Path]) -> dict[str, Iterator[str]]:
-    """Returns the texts of each suite (``SUITE.jsonl``) that must not be trained on, read once."""
-    return {path.stem: held_out_texts(path) for path in prompts}
 
 
 def write(task: MixtureTask, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:
@@ -108,7 +103,7 @@ def main() -> None:
             mixture,
             study.seed,
             options.corpora,
-            suite_texts(options.prompts),
+            {path.stem: held_out_texts(path) for path in options.prompts},
             partial(load_tokenizer, options.tokenizer),
             teachers,
             options.workers,

@@ -108,7 +108,10 @@ def _tokens(tally: MixtureTally) -> dict[str, Any]:
             scaled = np.round(counts * scale).astype(np.int64)
             whole[: len(counts)] += scaled
             by_recipe[recipe] = _lengths(scaled, round(tally.supervised[recipe] * scale))
-    real, supervised = _total(whole), sum(int(r["supervised"]) for r in by_recipe.values())
+    real, supervised = (
+        int(whole @ np.arange(len(whole))),
+        sum(int(r["supervised"]) for r in by_recipe.values()),
+    )
     return {
         "sample": tally.sample,
         "real": real,
@@ -121,7 +124,7 @@ def _tokens(tally: MixtureTally) -> dict[str, Any]:
 
 
 def _lengths(counts: npt.NDArray[np.int64], supervised: int) -> dict[str, float]:
-    real = _total(counts)
+    real = int(counts @ np.arange(len(counts)))
     return {
         "real": real,
         "supervised": supervised,
@@ -129,10 +132,6 @@ def _lengths(counts: npt.NDArray[np.int64], supervised: int) -> dict[str, float]
         "median": float(np.searchsorted(np.cumsum(counts), counts.sum() / 2)),
         "longest": int(np.flatnonzero(counts)[-1]),
     }
-
-
-def _total(counts: npt.NDArray[np.int64]) -> int:
-    return int((counts * np.arange(len(counts))).sum())
 
 
 def _segments(made: FinishedMixture) -> dict[str, int]:

@@ -67,8 +67,7 @@ class BlockJob:
 class BlockContext:
     """What all blocks of a mixture share: its name, section and tables, the study's seed.
 
-    ``buckets`` is their number in the final order, ``tests`` the file of ``Contamination``;
-    ``load_tokenizer`` is called in each process.
+    ``buckets`` is their number in the final order; ``load_tokenizer`` is called in each process.
     """
 
     name: str
@@ -77,18 +76,13 @@ class BlockContext:
     buckets: int
     conversations: Path
     terms: Path
-    tests: Path
+    tests: Contamination
     load_tokenizer: Callable[[], Any]
 
     @cached_property
     def tokenizer(self) -> Any:
         """The tokenizer, loaded once a process."""
         return self.load_tokenizer()
-
-    @cached_property
-    def contamination(self) -> Contamination:
-        """The tests, read once a process."""
-        return Contamination.read(self.tests)
 
 
 @dataclass(kw_only=True)
@@ -154,7 +148,7 @@ def make_block(
     general: Iterator[Mapping[str, Any]] = iter(upstream or ())
     workshop = Workshop(mixture, library, director, general, teachers or {})
     known = np.load(job.seen, mmap_mode="r") if job.seen else None
-    gate = Gate(mixture, context.tokenizer, context.contamination, seed, known)
+    gate = Gate(mixture, context.tokenizer, context.tests, seed, known)
     rows: list[Accepted] = []
     for portion in job.portions:
         made = list(_portion(portion, job.number, workshop, gate, seed))
@@ -193,7 +187,7 @@ def _library(job: BlockJob, context: BlockContext, result: Result, counted: bool
     cleaning = result.rejections.setdefault("corpora", Rejections())
     tables = [pa.ipc.open_file(pa.OSFile(str(path))).read_all() for path in job.rows]
     rows = pa.concat_tables(tables).to_pylist() if tables else []
-    found = context.contamination.find([text for r in rows for text in (r["text_a"], r["text_b"])])
+    found = context.tests.find([text for r in rows for text in (r["text_a"], r["text_b"])])
     kept = []
     for row, one, other in zip(rows, found[::2], found[1::2], strict=True):
         hit = one or other

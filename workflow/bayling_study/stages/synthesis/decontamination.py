@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,29 +91,8 @@ class Contamination:
                 spelt, _ = spellings(some)
                 for order, hashes, changes in _test_grams(units(spelt), len(spelt)):
                     found[order].append((hashes, number, changes))
-        self._load(list(tests), {order: _joined(parts) for order, parts in found.items()})
-
-    def _load(self, suites: list[str], grams: Mapping[int, Sequence[Any]]) -> None:
-        self.suites = suites
-        self._grams = {order: _Grams(*parts) for order, parts in grams.items()}
-
-    def save(self, path: Path) -> None:
-        """Writes the hashes to an ``npz`` file, for other processes to read."""
-        arrays: dict[str, npt.NDArray[np.generic]] = {"suites": np.array(self.suites, dtype=str)}
-        for order, grams in self._grams.items():
-            arrays |= {f"hashes.{order}": grams.hashes, f"suites.{order}": grams.suites}
-            arrays[f"changes.{order}"] = grams.changes
-        np.savez(path, **arrays)  # type: ignore[arg-type]
-
-    @classmethod
-    def read(cls, path: Path) -> "Contamination":
-        """Returns what ``save`` wrote."""
-        made = cls({})
-        with np.load(path, allow_pickle=False) as found:
-            kinds = ("hashes", "suites", "changes")
-            grams = {n: [found[f"{kind}.{n}"] for kind in kinds] for n in (WHOLE, *ORDERS)}
-            made._load([str(name) for name in found["suites"]], grams)
-        return made
+        self.suites = list(tests)
+        self._grams = {order: _Grams(*_joined(parts)) for order, parts in found.items()}
 
     def find(self, texts: Sequence[str]) -> list[Overlap | None]:
         """Returns for each text why it must go, or nothing."""

@@ -82,10 +82,8 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     seed = seeds.derive_seed(task.seed, "synthesis", task.name)
     plan = BlockPlan(task.mixture, Rows(parallel), conversations, seed, scratch)
     tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
-    tests.save(scratch / "tests.npz")
     what = task.name, task.mixture, task.seed, buckets_for(task.mixture.conversations)
-    files = conversations, terms, scratch / "tests.npz"
-    context = block.BlockContext(*what, *files, task.load_tokenizer)
+    context = block.BlockContext(*what, conversations, terms, tests, task.load_tokenizer)
     sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
     made = FinishedMixture(tally=MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)
     paths = []

@@ -36,7 +36,9 @@ def buckets_for(conversations: int) -> int:
 
 def write_block(path: Path, rows: Sequence[Accepted], buckets: int) -> None:
     """Writes a block as one record batch a bucket."""
-    batch = pa.RecordBatch.from_pylist([_row(row) for row in rows], schema=WORK)
+    # The conversation's own `instruction`, a language, stands where the row has the conversation.
+    flat = [vars(row) | vars(row.instruction) for row in rows]
+    batch = pa.RecordBatch.from_pylist(flat, schema=WORK)
     keys = batch["key"].to_numpy()
     order = np.argsort(keys, kind="stable")
     batch, keys = batch.take(pa.array(order)), keys[order]
@@ -47,12 +49,6 @@ def write_block(path: Path, rows: Sequence[Accepted], buckets: int) -> None:
     with pa.ipc.new_file(path, WORK, options=options) as writer:
         for start, end in pairwise(cuts):
             writer.write_batch(batch.slice(start, end - start))
-
-
-def _row(row: Accepted) -> dict[str, object]:
-    extra = {"key": row.key, "tokens": row.tokens, "supervised": row.supervised}
-    item = row.instruction
-    return {**item.row(), **extra, "demands": item.demands, "instruction": item.instruction}
 
 
 def merge(

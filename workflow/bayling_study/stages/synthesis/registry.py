@@ -89,9 +89,5 @@ def load_recipes() -> dict[str, Recipe]:
 
 
 def recipe_named(name: str) -> Recipe:
-    """Returns a recipe.
-
-    Raises:
-        StudyError: nothing is registered under that name.
-    """
+    """Returns a recipe (``StudyError`` if nothing is registered under that name)."""
     return look_up("recipe", name, load_recipes())

@@ -34,10 +34,6 @@ class Instruction:
     instruction: str = ""
     id: str = ""
 
-    def row(self) -> dict[str, object]:
-        """Returns the row as it is stored."""
-        return {name: getattr(self, name) for name in SCHEMA.names}
-
 
 def instruction_of(
     recipe: str,

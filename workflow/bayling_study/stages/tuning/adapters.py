@@ -44,18 +44,16 @@ def check(adapter: Adapter | None, foundation: str) -> None:
     model = skeleton(Path(foundation), torch.float32)
     check_targets(adapter, model)
     if adapter.kind == "qlora":
-        check_installed()
+        if importlib.util.find_spec("bitsandbytes") is None:
+            raise StudyError("bitsandbytes is not installed", where=QLORA, fix=LORA)
         if not torch.cuda.is_available():
             check_four_bits("cpu")
             check_blocks(model)
 
 
 def check_targets(adapter: Adapter, model: Any) -> None:
-    """Checks that every target is a linear layer inside the model's blocks.
-
-    Raises:
-        StudyError: names the targets that are not, and what there is.
-    """
+    """Checks that every target is a linear layer inside the model's blocks (``StudyError`` names
+    those that are not, and what there is)."""
     found = {name.rpartition(".")[2] for name in block_layers(model)}
     unknown = sorted(set(adapter.targets) - found)
     if unknown:
@@ -71,22 +69,8 @@ def block_layers(model: Any) -> dict[str, torch.nn.Linear]:
     return {name: layer for name, layer in linear.items() if layer is not output}
 
 
-def check_installed() -> None:
-    """Checks that QLoRA's library is there.
-
-    Raises:
-        StudyError: it is not.
-    """
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise StudyError("bitsandbytes is not installed", where=QLORA, fix=LORA)
-
-
 def check_four_bits(device: str) -> None:
-    """Checks that bitsandbytes quantises to NF4 and back on a device.
-
-    Raises:
-        StudyError: it does not.
-    """
+    """Checks that bitsandbytes quantises to NF4 and back on a device (``StudyError`` if not)."""
     from bitsandbytes import functional
 
     try:
@@ -123,10 +107,8 @@ def check_blocks(model: Any) -> None:
 def load_options(adapter: Adapter | None, dtype: torch.dtype) -> dict[str, Any]:
     """Returns what ``from_pretrained`` needs beside the precision: for QLoRA, the 4-bit form.
 
-    Block constants are quantised too (QLoRA's double quantisation).
-
-    Raises:
-        StudyError: bitsandbytes has no 4-bit form for the GPU.
+    Block constants are quantised too (QLoRA's double quantisation). ``StudyError`` if bitsandbytes
+    has no 4-bit form for the GPU.
     """
     if adapter is None or adapter.kind == "lora":
         return {}

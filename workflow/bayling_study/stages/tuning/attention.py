@@ -35,11 +35,8 @@ is compiled for few lengths."""
 
 
 def kernel(settings: TuningSection, gpu: bool) -> str:
-    """Returns the kernel that the settings choose on a machine.
-
-    Raises:
-        StudyError: a kernel was asked for that cannot train here.
-    """
+    """Returns the kernel that the settings choose on a machine (``StudyError`` if they ask for one
+    that cannot train here)."""
     flash = importlib.util.find_spec("flash_attn") is not None
     if settings.attention == "flash" and not (gpu and flash):
         what = "the package flash-attn is not installed" if gpu else "flash attention needs a GPU"

@@ -9,7 +9,6 @@ derived from the seed, the step and the process.
 
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -124,11 +123,8 @@ def seal(folder: Path, part: int = 0, parts: int = 1) -> list[StoredFile]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Reads a checkpoint's manifest and verifies every file against it.
-
-    Raises:
-        StudyError: says what is missing or differs.
-    """
+    """Reads a checkpoint's manifest and verifies every file against it (``StudyError`` says what is
+    missing or differs)."""
     values = read_json(folder / MANIFEST)
     try:
         files = [StoredFile(**row) for row in values.pop("files")]
@@ -151,8 +147,3 @@ def _set_aside(path: Path) -> Path:
         aside = path.with_name(f"damaged-{path.name}-{number}")
     os.replace(path, aside)
     return aside
-
-
-def merge_files(parts: Sequence[Sequence[StoredFile]]) -> list[StoredFile]:
-    """Joins the lists of all processes in the order of paths."""
-    return sorted((file for part in parts for file in part), key=lambda file: file.path)

@@ -50,10 +50,10 @@ class Curriculum:
         seed: int,
         repeats: bool = False,
     ) -> None:
-        groups: dict[bool, list[int]] = {True: [], False: []}
-        for index, flag in enumerate(flags):
-            groups[bool(flag)].append(index)
-        self.groups = groups
+        non_english = np.asarray(flags, dtype=bool)
+        chosen = {True: non_english, False: ~non_english}
+        groups = {flag: np.flatnonzero(own).tolist() for flag, own in chosen.items()}
+        self.groups: dict[bool, list[int]] = groups
         self.count, self.total, self.seed = len(flags), total, seed
         self.shares = _shares(phases, len(groups[True]) / len(flags), repeats)
         self.ends = [phase.until * total for phase in phases]
@@ -73,12 +73,9 @@ class Curriculum:
         """
         places = np.arange(epoch * self.count, (epoch + 1) * self.count + 1)
         before = self.non_english(places)
-        chosen = np.diff(before).astype(bool)
-        streams = {
-            True: self._uses(True, int(before[0]), int(before[-1])),
-            False: self._uses(False, int((places - before)[0]), int((places - before)[-1])),
-        }
-        return [streams[bool(flag)].pop() for flag in chosen]
+        ends = {True: before[[0, -1]].tolist(), False: (places - before)[[0, -1]].tolist()}
+        streams = {flag: self._uses(flag, *own) for flag, own in ends.items()}
+        return [streams[flag].pop() for flag in np.diff(before).astype(bool).tolist()]
 
     def non_english(self, places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Returns how many non-English conversations come before places of the stream, int64."""
@@ -156,11 +153,8 @@ def stream_length(settings: TuningSection, lengths: Sequence[int]) -> int:
 
 
 def write_flags(folder: Path, instructions: Path, names: Sequence[str]) -> None:
-    """Writes for each encoded conversation whether it is non-English; the workers read it.
-
-    Raises:
-        StudyError: the instructions do not say their languages.
-    """
+    """Writes for each encoded conversation whether it is non-English; the workers read it
+    (``StudyError`` if the instructions do not say their languages)."""
     path = instructions / "train.parquet"
     if not {"direction", "languages"} <= set(parquet.read_schema(path).names):
         raise StudyError("there are no columns direction and languages", where=path)
@@ -173,10 +167,8 @@ def write_flags(folder: Path, instructions: Path, names: Sequence[str]) -> None:
 def answers_in_other_language(row: dict[str, Any]) -> bool:
     """Tells whether a row of the instructions teaches to answer in another language than English.
 
-    A translation does by its target; anything else, if any of its languages is another.
-
-    Raises:
-        StudyError: the row names no language.
+    A translation does by its target; anything else, if any of its languages is another
+    (``StudyError`` if the row names none).
     """
     if row["direction"]:
         return str(row["direction"]).partition("-")[2] != "en"
@@ -211,10 +203,8 @@ def prepare(
     """Fixes the order of a run before it starts; returns what the run record says of it.
 
     The workers find the groups of the curriculum in the job's ``folder``; ``instructions`` is the
-    folder of the mixture, ``tokens`` its encoded conversations.
-
-    Raises:
-        StudyError: the curriculum does not fit the mixture.
+    folder of the mixture, ``tokens`` its encoded conversations. ``StudyError`` if the curriculum
+    does not fit the mixture.
     """
     if settings.curriculum:
         write_flags(folder, instructions, tokens.names)

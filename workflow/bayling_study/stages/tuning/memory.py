@@ -8,9 +8,8 @@ but took 5.7 GiB after ten steps in place of 3.6 GiB.
 """
 
 import ctypes
-import os
-from pathlib import Path
 
+import psutil
 import torch
 
 from bayling_study.config.tuning import TuningSection
@@ -44,7 +43,7 @@ class MemoryCheck:
     ) -> None:
         self.shape, self.tuning = shape, tuning
         self.processes, self.attention = processes, attention
-        self.base = 0 if torch.cuda.is_available() else resident_bytes()
+        self.base = 0 if torch.cuda.is_available() else psutil.Process().memory_info().rss
         self.longest = self.supervised = 1
 
     def note(self, length: int, supervised: int) -> None:
@@ -69,9 +68,3 @@ def peak_gib() -> float:
     """Returns this process's peak memory: of the GPU where there is one, else resident."""
     on_gpu = torch.cuda.is_available()
     return float(torch.cuda.max_memory_allocated() if on_gpu else peak_memory_bytes()) / GIBIBYTE
-
-
-def resident_bytes() -> int:
-    """Returns the memory that this process holds now; 1 where the system does not tell."""
-    pages = Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else 1

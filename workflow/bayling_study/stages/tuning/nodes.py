@@ -141,11 +141,8 @@ def join(endpoint: str, rank: int, gpus: int, port: int, timeout: float) -> str:
 
 
 def node_rank() -> int:
-    """Returns which of the nodes this one is, from the launcher's environment.
-
-    Raises:
-        StudyError: no known launcher started this program.
-    """
+    """Returns which of the nodes this one is, from the launcher's environment (``StudyError`` if no
+    known launcher started this program)."""
     for name in RANK_VARIABLES:
         if os.environ.get(name, "").isdigit():
             return int(os.environ[name])

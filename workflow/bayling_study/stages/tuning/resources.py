@@ -22,27 +22,19 @@ from bayling_study.stages.tuning.packing import check_batch
 log = logging.getLogger(__name__)
 
 
-def check_device(device: str, processes: int) -> None:
-    """Checks that the granted GPUs fit the setting ``device`` and the processes of this machine.
-
-    Raises:
-        StudyError: GPUs are asked for and there are none, or fewer than processes.
-    """
-    count = torch.cuda.device_count()
-    if device == "cuda" and count == 0:
-        raise StudyError("no GPU was granted", where="tuning.device: cuda", fix="device: auto")
-    if count and processes > count:
-        what = f"{count} GPUs cannot hold {processes} processes"
-        raise StudyError(what, where="--processes", fix=f"--processes {count}")
-
-
 def check_grant(tuning: TuningSection, local: int, nodes: int) -> None:
     """Checks, before anything is read, that ``local`` processes of each node can share a step.
 
     Raises:
-        StudyError: tells the nearest values that work.
+        StudyError: there are no GPUs where they are asked for, fewer than processes, or too small
+            a batch; tells the nearest values that work.
     """
-    check_device(tuning.device, local)
+    count = torch.cuda.device_count()
+    if tuning.device == "cuda" and count == 0:
+        raise StudyError("no GPU was granted", where="tuning.device: cuda", fix="device: auto")
+    if count and local > count:
+        what = f"{count} GPUs cannot hold {local} processes"
+        raise StudyError(what, where="--processes", fix=f"--processes {count}")
     check_batch(tuning.batch, local * nodes, tuning.batch_tokens, tuning.max_length)
     kernel(tuning, torch.cuda.is_available())
 

@@ -8,6 +8,7 @@ import os
 
 LAUNCHER = os.getppid()  # before the slow imports: a launcher that dies meanwhile is noticed
 
+import itertools
 import math
 import signal
 import sys
@@ -242,7 +243,7 @@ class Worker:
                 seed=self.job.seed,
                 data=self.tokens.digest,
                 code=self.job.code,
-                files=checkpoints.merge_files(parts),
+                files=sorted(itertools.chain(*parts), key=lambda file: file.path),
             )
             self.store.commit(manifest)
             report(self.job.events, "saved", step=step)

@@ -21,15 +21,10 @@ MAX_SENTENCES = 2
 WORDINGS = wordings_beside(__file__)
 
 
-def has_task(library: Library, segment: DirectedPair) -> bool:
-    """Tells whether a segment has several sentences or a term to leave out."""
-    return len(aligned_sentences(segment)) > 1 or bool(_gaps(library, segment))
-
-
 @recipe("cross-lingual")
 def cross_lingual(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """A task on the source text, answered in the target language."""
-    segment = draw(workshop, direction, "cross-lingual", has_task)
+    segment = draw(workshop, direction, "cross-lingual", _tasks)
     if segment is None:
         return None
     task, source, answer, word = rng.choice(_tasks(workshop.library, segment))

@@ -7,23 +7,18 @@ answer are true translations. No instruction is interpreted here: that is the re
 from random import Random
 
 from bayling_study.core import languages
+from bayling_study.shared.answer_labels import PIVOT
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import Step
 from bayling_study.stages.synthesis.parts import draw, wordings_beside, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
-PIVOT = "en"
 WORDINGS = wordings_beside(__file__)
 LABELS = {"en": "{language}: {text}", "zh": "{language}：{text}"}
 
 
-def over_the_pivot(direction: str) -> bool:
-    """Fits directions between two languages other than the pivot."""
-    return PIVOT not in direction.split("-")
-
-
-@recipe("pivot-draft", fits=over_the_pivot)
+@recipe("pivot-draft", fits=lambda direction: PIVOT not in direction.split("-"))
 def pivot_draft(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """One sentence; the answer has its pivot draft and its translation, each with a label."""
     segment = draw(workshop, direction, "pivot-draft", Library.pivot_text)

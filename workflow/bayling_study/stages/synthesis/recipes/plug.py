@@ -24,12 +24,7 @@ Texts = tuple[str, str, str]
 """Of a task: its text in the source language and in the pivot, and the answer in the pivot."""
 
 
-def into_another_language(direction: str) -> bool:
-    """Fits directions whose answer is not in the pivot already."""
-    return direction.partition("-")[2] != PIVOT
-
-
-@recipe("plug", fits=into_another_language)
+@recipe("plug", fits=lambda direction: not direction.endswith(f"-{PIVOT}"))
 def plug(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """A task on a text; the answer holds the instruction and two answers, each with its label."""
     segment = draw(workshop, direction, "plug", _tasks)
