@@ -127,11 +127,8 @@ def chain(
 
 
 def attempts(layout: Layout, asked: ResourceRequest) -> int:
-    """Returns the jobs that each training of a study may take: all are jobs of one rule.
-
-    ``auto`` is what the longest needs, and some in reserve; of a model whose shape is not
-    known, one.
-    """
+    """Returns the jobs that each training of a study may take: all are jobs of one rule. ``auto``
+    is what the longest needs, and some in reserve; of a model whose shape is not known, one."""
     written = layout.config.tuning.attempts
     if written != "auto":
         return written

@@ -137,10 +137,8 @@ class Layout:
         return isinstance(self.config.suites[suite], TranslationSuite | InteractiveSuite)
 
     def tokenizer_of(self, mixture: str) -> Path:
-        """Returns the checkpoint whose tokenizer counts a mixture's tokens.
-
-        The first tuned system of the mixture decides; without one, the first foundation.
-        """
+        """Returns the checkpoint whose tokenizer counts a mixture's tokens. The first tuned system
+        of the mixture decides; without one, the first foundation."""
         for system in self.config.systems.values():
             if isinstance(system, TunedSystem) and system.mixture == mixture:
                 return self.checkpoint(system.base)

@@ -54,9 +54,7 @@ GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")
 @dataclass(frozen=True)
 class ResourceRequest:
     """What a job asks of the scheduler in one attempt; empty or 0 is what the profile leaves open.
-
-    GPUs are of the whole job, cores of a task, memory of a node; ``minutes`` is the time limit.
-    """
+    GPUs are of the whole job, cores of a task, memory of a node; ``minutes`` is the time limit."""
 
     partition: str = ""
     account: str = ""
@@ -116,10 +114,8 @@ class Profile:
 
 
 def request(read: Mapping[str, Any], rule: str, attempt: int = 1) -> ResourceRequest:
-    """Returns what the jobs of a rule ask for in an attempt, the first being 1.
-
-    ``read`` are Snakemake's resources: ``defaults``, those of ``rules``, and their ``threads``.
-    """
+    """Returns what the jobs of a rule ask for in an attempt, the first being 1. ``read`` are
+    Snakemake's resources: ``defaults``, those of ``rules``, and their ``threads``."""
     named = read["rules"].get(rule, {})
     asked = {**read["defaults"], **named}
     cores = int(_value(read["threads"].get(rule), 1, attempt) or 1)

@@ -47,10 +47,8 @@ def mark_outdated(
 def _difference(
     job: RecordedJob, settings: Callable[[str, str], str], code: Callable[[str], str]
 ) -> str:
-    """Returns in words what a job was given that it would not be given now; nothing if none.
-
-    A record of what the configuration no longer holds is up to date.
-    """
+    """Returns in words what a job was given that it would not be given now; nothing if none. A
+    record of what the configuration no longer holds is up to date."""
     stage, name = job.record["stage"], job.record["name"]
     if stage == "comet":
         stage, name = f"comet.{name}", ""

@@ -14,11 +14,9 @@ from bayling_study.commands.plan import partitions, tables
 from bayling_study.commands.plan.arithmetic import GIBIBYTE
 from bayling_study.commands.plan.disk import check_disk, disk_needs
 from bayling_study.commands.plan.downloads import Download, downloads
-from bayling_study.commands.plan.here import here_table
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.machine import check_memory, gpu_here, machine
+from bayling_study.commands.plan.machine import Tuning, check_memory, gpu_here, machine, tuning_plan
 from bayling_study.commands.plan.probe import speed
-from bayling_study.commands.plan.training import Tuning, tuning_plan
 from bayling_study.commands.plan.work import Work
 from bayling_study.config import load_config
 from bayling_study.config.systems import FoundationSystem, TunedSystem
@@ -106,7 +104,7 @@ def time_here(
     size = sum(source.bytes or 0 for source in sources if source.row.id in used)
     jobs = Work(dag, shapes, here).jobs(size)
     need = max((tuning.memory.resident for tuning in tunings), default=0) / GIBIBYTE
-    return here_table(dag.layout.study, jobs, job_counts(dag), here, need)
+    return tables.here_table(dag.layout.study, jobs, job_counts(dag), here, need)
 
 
 if __name__ == "__main__":
