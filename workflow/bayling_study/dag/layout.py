@@ -115,17 +115,14 @@ class Layout:
 
     def deltas(self) -> list[Path]:
         """Returns the folders of tuned systems as differences to their bases."""
-        systems = self.config.systems.items()
-        wanted = [name for name, s in systems if isinstance(s, TunedSystem) and s.delta]
-        return [self.study / "deltas" / "made" / name for name in wanted]
+        folder, tuned = self.study / "deltas" / "made", self.names(TunedSystem)
+        return [folder / name for name in tuned if self.system(name, TunedSystem).delta]
 
     def corpus_sources(self) -> list[str]:
         """Returns the sources that the corpora are read from, each once."""
         corpora = self.config.corpora
-        used = [corpus.source for corpus in corpora.parallel]
-        used += [corpus.source for corpus in corpora.conversations]
-        used += [lexicon.source for lexicon in corpora.lexicons]
-        return list(dict.fromkeys(used))
+        used = (*corpora.parallel, *corpora.conversations, *corpora.lexicons)
+        return list(dict.fromkeys(one.source for one in used))
 
     def suite_sources(self, suite: str) -> list[str]:
         """Returns the sources that a suite is read from (none if it uses the corpora)."""
