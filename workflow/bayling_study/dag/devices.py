@@ -26,15 +26,12 @@ PROGRAM = "bayling_study.dag.devices"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LISTED = re.compile(r"^GPU (\d+): .*\(UUID: (GPU-[0-9a-f-]+)\)", re.MULTILINE)
 POLL_SECONDS = 0.2
+LOCKS = Path(tempfile.gettempdir()) / "bayling-study-gpus"
 
 COMMAND_LINE = cli.command(
     __name__,
     gpus=cli.option("cards to take: a number, or 'all'; a machine without has 0", required=True),
-    locks=cli.option(
-        "folder of the locks, one for the machine",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "bayling-study-gpus",
-    ),
+    locks=cli.path("folder of the locks, one for the machine", required=False, default=LOCKS),
     command=cli.option("the program and its arguments, after --", positional=True, nargs="+"),
 )
 

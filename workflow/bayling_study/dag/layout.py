@@ -121,8 +121,10 @@ class Layout:
     def corpus_sources(self) -> list[str]:
         """Returns the sources that the corpora are read from, each once."""
         corpora = self.config.corpora
-        used = (*corpora.parallel, *corpora.conversations, *corpora.lexicons)
-        return list(dict.fromkeys(one.source for one in used))
+        used = [corpus.source for corpus in corpora.parallel]
+        used += [corpus.source for corpus in corpora.conversations]
+        used += [lexicon.source for lexicon in corpora.lexicons]
+        return list(dict.fromkeys(used))
 
     def suite_sources(self, suite: str) -> list[str]:
         """Returns the sources that a suite is read from (none if it uses the corpora)."""

@@ -18,6 +18,7 @@ import yaml
 
 from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.errors import StudyError
+from bayling_study.core.records import grouped
 
 COUNTED = re.compile(r"(?:\bn?gpus?|-gpu num)=(\d+)")
 """GPUs in Grid Engine's ``gpu=8`` and LSF's ``-gpu num=8``."""
@@ -82,10 +83,7 @@ class Profile:
 
     def requests(self, rules: Iterable[str]) -> dict[ResourceRequest, list[str]]:
         """Returns the different requests of some rules, each with its rules."""
-        found: dict[ResourceRequest, list[str]] = {}
-        for rule in rules:
-            found.setdefault(self.request(rule), []).append(rule)
-        return found
+        return grouped(rules, self.request)
 
     def marks(self, resource: str) -> bool:
         """Tells whether every job has a resource."""
