@@ -56,8 +56,7 @@ def on_free_cards(gpus: str) -> str:
 def cards() -> dict[str, str]:
     """Returns the cards this program may use: what to call each, and what it is.
 
-    ``CUDA_VISIBLE_DEVICES`` limits them where it is set (empty: none). A card's
-    identity is its UUID, so that "0" and "GPU-…" are the same card.
+    ``CUDA_VISIBLE_DEVICES`` may limit them (empty: none). "0" and "GPU-…" are one card by its UUID.
     """
     known = dict(LISTED.findall(_listing()))
     if VISIBLE not in os.environ:
@@ -88,8 +87,7 @@ def count(wanted: str, there: int) -> int:
 def take(names: dict[str, str], wanted: int, folder: Path) -> list[str]:
     """Waits for cards and locks them until this process ends; returns their names.
 
-    One waiter at a time collects, the others queue behind it: so none starves
-    and no two hold what the other waits for.
+    One waiter at a time collects: so none starves, and no two hold what the other waits for.
     """
     queue = _open_lock(folder, "queue")
     fcntl.flock(queue, fcntl.LOCK_EX)

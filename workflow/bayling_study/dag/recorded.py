@@ -27,8 +27,7 @@ def mark_outdated(
     """Compares each finished record of a study with what its job would be given now: the file of
     ``settings`` by stage and name, the hash of ``code`` by stage.
 
-    Says which results are outdated. One that is up to date again, since a key was set
-    back, gets the time of its job.
+    Says which are outdated. One that is up to date again (a key was set back) gets its job's time.
     """
     outdated = []
     for job in map(read_job, sorted((study / "runs").glob("*/*.json"))):

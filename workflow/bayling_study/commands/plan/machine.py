@@ -1,6 +1,7 @@
 """The machine or the cluster that a study is planned for, and what its trainings take there."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from bayling_study.commands.plan.arithmetic import GIBIBYTE
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.dag.chain import mixture_tokens, training_flops
+from bayling_study.dag.chain import Chain, mixture_tokens, training_flops
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.shared.sizing.attention import attention_kernel
@@ -129,3 +130,15 @@ def check_memory(where: Machine, tuning: Tuning) -> None:
     if what := shortfall(tuning.memory, where.budget):
         what = f"tuning {tuning.system!r} does not fit: {what} ({where.name})"
         raise StudyError(what, where="tuning", fix=ROOMIER)
+
+
+def check_attempts(chains: Mapping[str, Chain], allowed: int) -> None:
+    """Checks that no training needs more jobs than the study allows (``StudyError``: it would end
+    before its last step; what to write)."""
+    for name, one in chains.items():
+        if one.jobs > allowed:
+            what = f"training {name!r} takes {one.jobs} jobs of {one.minutes:.0f} minutes "
+            what += f"({one.hours:.1f} hours; {one.basis}), and {allowed} are allowed"
+            fix = f"tuning: {{attempts: {one.allowed}}}\n"
+            fix += "or tuning: {attempts: auto}, which counts jobs as the plan does by default"
+            raise StudyError(what, where="tuning.attempts", fix=fix)

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.partitions import HERE_RULES
-from bayling_study.commands.preflight import checks, here, programs, slurm, storage
+from bayling_study.commands.plan.tables import HERE_RULES
+from bayling_study.commands.preflight import checks, here, programs, slurm
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import TOKEN
 from bayling_study.config import load_config
@@ -158,7 +158,7 @@ class ExchangeFolder:
             what += f"{SEEN_SECONDS:.0f} s, although their job succeeded"
             fix = "put study.results on a file system that all nodes share"
             yield failed("shared files", what, f"{fix}; or a longer latency-wait")
-        need = storage.peak(storage.needs(self.dag), self.folder)
+        need = here.peak(here.needs(self.dag), self.folder)
         compiles = programs.needs_compiler(self.dag.config)
         expected = checks.Expected(self.token, need, compiles, self.sdm)
         for path in found:

@@ -127,11 +127,10 @@ def read_gpus() -> list[dict[str, float]]:
 
 def _number(text: str) -> float:
     """Returns a field of ``nvidia-smi``; 0 for what the device does not report."""
-    try:
-        value = float(text)
-    except ValueError:
-        return 0.0
-    return value if math.isfinite(value) else 0.0
+    with suppress(ValueError):
+        if math.isfinite(value := float(text)):
+            return value
+    return 0.0
 
 
 def read_rapl(root: Path = RAPL) -> dict[str, tuple[int, int]]:
