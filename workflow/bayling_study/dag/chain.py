@@ -1,8 +1,7 @@
 """How long a training takes on a cluster, and so in how many jobs, one after the other.
 
-Device hours follow from its operations, at a stated share of a device's peak, or from
-tokens per second where any study on this disk has trained the same foundation in the
-same way on such a device.
+Device hours follow from its operations, at a share of a device's peak, or from the tokens a second
+of any study on this disk that has trained the same foundation in the same way on such a device.
 """
 
 import math

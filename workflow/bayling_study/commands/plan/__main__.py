@@ -1,10 +1,9 @@
 """Prints what a study will cost: downloads, disk, memory, device hours and jobs.
 
-Starts nothing. Ends with an error that says what to change when the disk, or
-the memory of the machine that trains, cannot hold the study, or a training takes more
-jobs than it may. Without ``--gpus`` and ``--gpu-gib`` that machine is this one; where it
-has no GPU, the time here follows from a measurement of two seconds, made once. Nine
-tenths of a memory may be planned, as in the training itself.
+Starts nothing. Ends with an error that says what to change when the disk, or the memory of the
+machine that trains, cannot hold the study, or a training takes more jobs than it may. Without
+``--gpus`` and ``--gpu-gib`` that machine is this one; where it has no GPU, the time here follows
+from a measurement of two seconds. Nine tenths of a memory may be planned, as in the training.
 """
 
 from argparse import Namespace

@@ -2,10 +2,9 @@
 
     python -m bayling_study.commands.preflight --study-config FILE… --profile config/profiles/slurm
 
-For SLURM: the queue, whether it would take each kind of job (partition, account,
-GPUs, memory, time), and a short job in each partition that looks at shared files,
-environments, GPUs and network. For other profiles the same look at this machine.
-Ends with status 1 if a check failed; each says what to change.
+For SLURM: the queue, whether it would take each kind of job (partition, account, GPUs, memory,
+time), and a short job in each partition that looks at shared files, environments, GPUs and network.
+For other profiles that look at this machine. Status 1 if a check failed; each says what to change.
 """
 
 import os
