@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bayling_study.commands.plan import __main__ as program
-from bayling_study.commands.plan import arithmetic, disk, machine, tables, training
+from bayling_study.commands.plan import arithmetic, disk, machine, tables
 from bayling_study.commands.plan.downloads import downloads
 from bayling_study.commands.plan.jobs import job_counts
 from bayling_study.config import load_config
@@ -175,10 +175,10 @@ def test_a_disk_that_is_too_small_is_refused_with_what_to_change(study, monkeypa
 
 
 def test_memory_that_is_too_small_is_refused():
-    def plan(**settings: object) -> training.Tuning:
+    def plan(**settings: object) -> machine.Tuning:
         section = TuningSection.model_validate({"offload": "none", **settings})
         need = memory.training_memory(PUBLISHED["llama-13b"], section, 8)
-        return training.Tuning("tuned", 1.0, True, 1.0, need, section)
+        return machine.Tuning("tuned", 1.0, True, 1.0, need, section)
 
     large = machine.machine(8, 80, None)
     machine.check_memory(large, plan(zero_stage=3))
@@ -199,7 +199,7 @@ def test_the_plan_accepts_what_the_job_accepts(share):
     """Nine tenths of a memory may be planned, of a GPU's and of the host's."""
     section = TuningSection(zero_stage=3, offload="optimizer")
     need = memory.training_memory(PUBLISHED["llama-7b"], section, 2)
-    tuning = training.Tuning("tuned", 1.0, True, 1.0, need, section)
+    tuning = machine.Tuning("tuned", 1.0, True, 1.0, need, section)
     plenty = 1 << 50
     for device, host in ((need.device / share, plenty), (plenty, 2 * need.host / share)):
         where = machine.Machine("two GPUs", Budget(2, 2, int(device), int(host)))

@@ -9,11 +9,16 @@ import pytest
 import torch
 
 from bayling_study.commands.plan import probe
-from bayling_study.commands.plan.here import here_table
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.machine import Machine, check_memory, gpu_here, this_machine
+from bayling_study.commands.plan.machine import (
+    Machine,
+    check_memory,
+    gpu_here,
+    this_machine,
+    tuning_plan,
+)
 from bayling_study.commands.plan.probe import Speed
-from bayling_study.commands.plan.training import tuning_plan
+from bayling_study.commands.plan.tables import here_table
 from bayling_study.commands.plan.work import Job, Work, schedule
 from bayling_study.config import load_config
 from bayling_study.core.errors import StudyError

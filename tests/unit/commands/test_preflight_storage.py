@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bayling_study.commands.plan.disk import Need
-from bayling_study.commands.preflight import here, storage
+from bayling_study.commands.preflight import here
 
 GB = 10**9
 QUOTA = """Disk quotas for user lab (uid 1000):
@@ -86,8 +86,8 @@ def test_a_peak_is_that_of_one_disk(dag: Any, tmp_path: Path) -> None:
         Need("b", tmp_path, 2 * GB),
         Need("elsewhere", Path("/proc"), 90 * GB),
     ]
-    assert storage.peak(needs, dag.layout.study) == 7 * GB
-    assert storage.peak([], dag.layout.study) == storage.MINIMUM
+    assert here.peak(needs, dag.layout.study) == 7 * GB
+    assert here.peak([], dag.layout.study) == here.MINIMUM
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,12 @@ def test_a_peak_is_that_of_one_disk(dag: Any, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_left_of_a_quota_is_read(text: str, left: float | None) -> None:
-    (found,) = storage.parse(text)
+    (found,) = here.parse(text)
     assert found.left == (None if left is None else pytest.approx(left))
 
 
 def test_no_quota_is_no_row() -> None:
-    assert storage.parse("Disk quotas for user lab (uid 1000): none\n") == []
+    assert here.parse("Disk quotas for user lab (uid 1000): none\n") == []
 
 
 def test_a_quota_that_is_too_small_fails_with_its_mend(

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bayling_study.commands.plan import partitions
+from bayling_study.commands.plan import machine, tables
 from bayling_study.config import load_config
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
@@ -116,7 +116,7 @@ def test_a_chain_has_the_jobs_that_stop_before_limit_and_budget(made, budget, li
     found = chain.chain(made, "tuned", SHAPE, ResourceRequest(gpus=8, minutes=limit))
     assert (round(found.device_hours, 1), round(found.hours, 1)) == (26.7, 3.3)
     assert found.jobs == jobs and f"2 x {A100}" in found.basis
-    line = partitions.chain_table({"tuned": found}, 7).splitlines()[-1]
+    line = tables.chain_table({"tuned": found}, 7).splitlines()[-1]
     assert re.split(r"  +", line.strip())[:4] == ["tuned", "26.7", "3.3", f"{jobs} of 7"]
 
 
@@ -137,11 +137,11 @@ def test_auto_allows_the_planned_jobs_and_some_in_reserve(made):
 def test_a_training_of_more_jobs_than_it_may_take_is_refused_with_the_number(made):
     made.written = TuningSection()
     found = {"tuned": chain.chain(made, "tuned", SHAPE, ResourceRequest(gpus=8, minutes=50))}
-    partitions.check_attempts(found, 5)
+    machine.check_attempts(found, 5)
     with pytest.raises(
         StudyError, match=r"takes 5 jobs of 48 minutes .*and 4 are allowed"
     ) as error:
-        partitions.check_attempts(found, 4)
+        machine.check_attempts(found, 4)
     assert error.value.fix is not None and "tuning: {attempts: 7}" in error.value.fix
 
 
@@ -154,9 +154,7 @@ def test_the_sums_hold_all_jobs_of_a_training(made):
     made.written = TuningSection()
     counts = {"download": 3, "corpora": 1, "tuning": 1, "generation": 2}
     found = {"tuned": chain.chain(made, "tuned", SHAPE, profile.request("tuning"))}
-    lines = [
-        line.split() for line in partitions.partition_tables(profile, counts, found).splitlines()
-    ]
+    lines = [line.split() for line in tables.partition_tables(profile, counts, found).splitlines()]
     assert ["(here)", "3", "0"] in lines and ["cpu", "1", "0"] in lines
     assert ["gpu", "7", "31"] in lines  # five jobs of 26.7 hours in all, and two times two hours
     assert ["all", "11", "31"] in lines

@@ -1,8 +1,7 @@
 """How long a training takes on a cluster, and so in how many jobs, one after the other.
 
-Device hours follow from its operations, at a stated share of a device's peak, or from
-tokens per second where any study on this disk has trained the same foundation in the
-same way on such a device.
+Device hours follow from its operations, at a share of a device's peak, or from the tokens a second
+of any study on this disk that has trained the same foundation in the same way on such a device.
 """
 
 import math
@@ -70,8 +69,7 @@ class Chain:
 def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
     """Returns the tokens of a tuned system's mixture, and whether they are counted.
 
-    They come from the synthesis run record; without one, every conversation is
-    taken to be as long as the mixture allows.
+    Without a run record of synthesis, each conversation is taken to be as long as it may be.
     """
     name = layout.instructions(system).name
     record = layout.study / "runs" / "synthesis" / f"{name}.json"
@@ -127,11 +125,8 @@ def chain(
 
 
 def attempts(layout: Layout, asked: ResourceRequest) -> int:
-    """Returns the jobs that each training of a study may take: all are jobs of one rule.
-
-    ``auto`` is what the longest needs, and some in reserve; of a model whose shape is not
-    known, one.
-    """
+    """Returns the jobs that each training of a study may take: all are jobs of one rule. ``auto``
+    is what the longest needs, and some in reserve; of a model whose shape is not known, one."""
     written = layout.config.tuning.attempts
     if written != "auto":
         return written
@@ -144,12 +139,11 @@ def attempts(layout: Layout, asked: ResourceRequest) -> int:
 def similar(layout: Layout, system: str, asked: ResourceRequest) -> Rate | None:
     """Returns a rate that any study measured for such a training, or none.
 
-    The foundation must be the same (its folder carries the hash of its source, so
-    that equal names are equal models), and the precision, recomputation and kind of adapter.
-    The device must be of the profile's GPU type, any GPU where it names none, and
-    cores where it asks for no GPU. Of several the one with as many processes as the
-    profile has counts, and then the newest; of another number the rate of a
-    process is taken to be the same, which leaves out what they send each other.
+    The foundation (its folder's name carries its source's hash), precision, recomputation and kind
+    of adapter must be the same; the device of the profile's GPU type, any GPU where it names none,
+    cores where it asks for none. Of several, one of as many processes as the profile has counts,
+    then the newest; of another number a process' rate is taken to be the same, which leaves out
+    what they send each other.
     """
     foundation = layout.checkpoint(layout.untuned(system)).name
     settings = layout.config.tuning_of(system)

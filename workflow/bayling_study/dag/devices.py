@@ -26,15 +26,12 @@ PROGRAM = "bayling_study.dag.devices"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LISTED = re.compile(r"^GPU (\d+): .*\(UUID: (GPU-[0-9a-f-]+)\)", re.MULTILINE)
 POLL_SECONDS = 0.2
+LOCKS = Path(tempfile.gettempdir()) / "bayling-study-gpus"
 
 COMMAND_LINE = cli.command(
     __name__,
     gpus=cli.option("cards to take: a number, or 'all'; a machine without has 0", required=True),
-    locks=cli.option(
-        "folder of the locks, one for the machine",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "bayling-study-gpus",
-    ),
+    locks=cli.path("folder of the locks, one for the machine", required=False, default=LOCKS),
     command=cli.option("the program and its arguments, after --", positional=True, nargs="+"),
 )
 
@@ -59,8 +56,7 @@ def on_free_cards(gpus: str) -> str:
 def cards() -> dict[str, str]:
     """Returns the cards this program may use: what to call each, and what it is.
 
-    ``CUDA_VISIBLE_DEVICES`` limits them where it is set (empty: none). A card's
-    identity is its UUID, so that "0" and "GPU-…" are the same card.
+    ``CUDA_VISIBLE_DEVICES`` may limit them (empty: none). "0" and "GPU-…" are one card by its UUID.
     """
     known = dict(LISTED.findall(_listing()))
     if VISIBLE not in os.environ:
@@ -91,8 +87,7 @@ def count(wanted: str, there: int) -> int:
 def take(names: dict[str, str], wanted: int, folder: Path) -> list[str]:
     """Waits for cards and locks them until this process ends; returns their names.
 
-    One waiter at a time collects, the others queue behind it: so none starves
-    and no two hold what the other waits for.
+    One waiter at a time collects: so none starves, and no two hold what the other waits for.
     """
     queue = _open_lock(folder, "queue")
     fcntl.flock(queue, fcntl.LOCK_EX)

@@ -37,10 +37,8 @@ OWN_NAMES: dict[str, tuple[str, Callable[[int], Any]]] = {
 
 
 def complete(rules: Iterable[Any], study: str) -> None:
-    """Completes the resources of Snakemake's rules where a profile marks jobs for HTCondor.
-
-    What the profile says in the plugin's own names stays. A job is started by ``WRAPPER``.
-    """
+    """Completes the resources of Snakemake's rules where a profile marks jobs for HTCondor. What
+    the profile says in the plugin's own names stays. A job is started by ``WRAPPER``."""
     for asked in (rule.resources for rule in rules if MARKED in rule.resources):
         found: dict[str, Any] = {"job_wrapper": str(WRAPPER)}
         for name, (own, change) in OWN_NAMES.items():

@@ -14,10 +14,8 @@ with a busy process on each of two cores, training a 135M model made 12 tokens p
 
 
 def use_this_interpreter() -> None:
-    """Lets the shell commands of rules find this package and, first, this interpreter.
-
-    Their threads wait as ``SPINS`` says, unless the user's environment does.
-    """
+    """Lets the shell commands of rules find this package and, first, this interpreter. Their
+    threads wait as ``SPINS`` says, unless the user's environment does."""
     if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
         os.environ["GOMP_SPINCOUNT"] = SPINS
     os.environ["PYTHONPATH"] = str(ROOT)

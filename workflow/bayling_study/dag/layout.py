@@ -120,9 +120,8 @@ class Layout:
 
     def deltas(self) -> list[Path]:
         """Returns the folders of tuned systems as differences to their bases."""
-        systems = self.config.systems.items()
-        wanted = [name for name, s in systems if isinstance(s, TunedSystem) and s.delta]
-        return [self.study / "deltas" / "made" / name for name in wanted]
+        folder, tuned = self.study / "deltas" / "made", self.names(TunedSystem)
+        return [folder / name for name in tuned if self.system(name, TunedSystem).delta]
 
     def corpus_sources(self) -> list[str]:
         """Returns the sources that the corpora are read from, each once."""
@@ -142,10 +141,8 @@ class Layout:
         return isinstance(self.config.suites[suite], TranslationSuite | InteractiveSuite)
 
     def tokenizer_of(self, mixture: str) -> Path:
-        """Returns the checkpoint whose tokenizer counts a mixture's tokens.
-
-        The first tuned system of the mixture decides; without one, the first foundation.
-        """
+        """Returns the checkpoint whose tokenizer counts a mixture's tokens. The first tuned system
+        of the mixture decides; without one, the first foundation."""
         for name, system in self.config.systems.items():
             if isinstance(system, TunedSystem) and system.mixture == mixture:
                 return self.checkpoint(self.untuned(name))

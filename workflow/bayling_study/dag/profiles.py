@@ -1,9 +1,8 @@
 """What a Snakemake profile asks for, rule by rule.
 
-Only what the plan and the preflight need: the executor, and for each rule the
-partition, account, GPUs, nodes, cores, memory and time of an attempt. Snakemake's own
-parser reads the files, so that ``runtime: 8h``, ``mem: 500GB``, lists in place of mappings
-and ``config.v9+.yaml`` mean here what they mean to the jobs.
+Only what the plan and the preflight need. Snakemake's own parser reads the files, so that
+``runtime: 8h``, ``mem: 500GB``, lists in place of mappings and ``config.v9+.yaml`` mean here what
+they mean to the jobs.
 """
 
 import io
@@ -18,6 +17,7 @@ import yaml
 
 from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.errors import StudyError
+from bayling_study.core.records import grouped
 
 COUNTED = re.compile(r"(?:\bn?gpus?|-gpu num)=(\d+)")
 """GPUs in Grid Engine's ``gpu=8`` and LSF's ``-gpu num=8``."""
@@ -54,9 +54,7 @@ GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")
 @dataclass(frozen=True)
 class ResourceRequest:
     """What a job asks of the scheduler in one attempt; empty or 0 is what the profile leaves open.
-
-    GPUs are of the whole job, cores of a task, memory of a node; ``minutes`` is the time limit.
-    """
+    GPUs are of the whole job, cores of a task, memory of a node; ``minutes`` is the time limit."""
 
     partition: str = ""
     account: str = ""
@@ -84,10 +82,7 @@ class Profile:
 
     def requests(self, rules: Iterable[str]) -> dict[ResourceRequest, list[str]]:
         """Returns the different requests of some rules, each with its rules."""
-        found: dict[ResourceRequest, list[str]] = {}
-        for rule in rules:
-            found.setdefault(self.request(rule), []).append(rule)
-        return found
+        return grouped(rules, self.request)
 
     def marks(self, resource: str) -> bool:
         """Tells whether every job has a resource."""
@@ -116,10 +111,8 @@ class Profile:
 
 
 def request(read: Mapping[str, Any], rule: str, attempt: int = 1) -> ResourceRequest:
-    """Returns what the jobs of a rule ask for in an attempt, the first being 1.
-
-    ``read`` are Snakemake's resources: ``defaults``, those of ``rules``, and their ``threads``.
-    """
+    """Returns what the jobs of a rule ask for in an attempt, the first being 1. ``read`` are
+    Snakemake's resources: ``defaults``, those of ``rules``, and their ``threads``."""
     named = read["rules"].get(rule, {})
     asked = {**read["defaults"], **named}
     cores = int(_value(read["threads"].get(rule), 1, attempt) or 1)

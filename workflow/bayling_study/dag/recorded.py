@@ -27,8 +27,7 @@ def mark_outdated(
     """Compares each finished record of a study with what its job would be given now: the file of
     ``settings`` by stage and name, the hash of ``code`` by stage.
 
-    Says which results are outdated. One that is up to date again, since a key was set
-    back, gets the time of its job.
+    Says which are outdated. One that is up to date again (a key was set back) gets its job's time.
     """
     outdated = []
     for job in map(read_job, sorted((study / "runs").glob("*/*.json"))):
@@ -47,10 +46,8 @@ def mark_outdated(
 def _difference(
     job: RecordedJob, settings: Callable[[str, str], str], code: Callable[[str], str]
 ) -> str:
-    """Returns in words what a job was given that it would not be given now; nothing if none.
-
-    A record of what the configuration no longer holds is up to date.
-    """
+    """Returns in words what a job was given that it would not be given now; nothing if none. A
+    record of what the configuration no longer holds is up to date."""
     stage, name = job.record["stage"], job.record["name"]
     if stage == "comet":
         stage, name = f"comet.{name}", ""

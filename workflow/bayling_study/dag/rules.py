@@ -17,10 +17,9 @@ from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSy
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.chain import attempts
-from bayling_study.dag.comet import CometJobs
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.interpreter import use_this_interpreter
-from bayling_study.dag.layout import Layout
+from bayling_study.dag.layout import ONE_TURN, Layout
 from bayling_study.dag.profiles import OWN, ResourceRequest, running_request
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
@@ -34,7 +33,7 @@ HOLD_ALL_PROMPTS = ("comet_score", "generation", "scoring", "significance")
 CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
-class Dag(CometJobs):
+class Dag:
     """The configured study as the workflow sees it.
 
     With ``programs`` the ready-made environments are used (else each rule has its own
@@ -86,10 +85,8 @@ class Dag(CometJobs):
             sys.exit(f"error: {error.render()}")
 
     def settings(self, stage: str, name: str = "") -> str:
-        """Returns the settings file of a job; it holds only what decides the job's bytes.
-
-        ``name`` is the system, suite or mixture that the job is for, where it is for one.
-        """
+        """Returns the settings file of a job; it holds only what decides the job's bytes. ``name``
+        is the system, suite or mixture that the job is for, where it is for one."""
         if stage == "generation" and not self.has_model(name):
             stage = "generation.elsewhere"
         only: dict[str, list[str]] = {}
@@ -140,11 +137,43 @@ class Dag(CometJobs):
             return CONTAINER_COMET
         return self.config.environments.comet_python if self._programs else "python"
 
-    def export_tracking(self) -> None:
-        """Tells jobs through the environment where the training curve goes.
+    def comet_suites(self) -> list[str]:
+        """Returns the suites whose answers are translations of a single segment."""
+        return [name for name, suite in self.config.suites.items() if isinstance(suite, ONE_TURN)]
 
-        Resources are printed in logs, and the shell would split an address at its spaces.
-        """
+    def comet_model(self) -> list[str]:
+        """Returns the COMET checkpoint to score with; empty when the study has none."""
+        comet = self.config.comet
+        if comet.path:
+            return [comet.path]
+        if comet.source:
+            return [str(self.layout.manifest(comet.source))]
+        return [f"{self.layout.study}/comet/training"] if comet.embedded else []
+
+    def comet_more(self) -> dict[str, str]:
+        """Returns the options that name further checkpoints and encoders, and their files."""
+        pairs = self.config.comet.more.items()
+        named = [("--more", source, source) for source, _ in pairs]
+        named += [("--encoders", source, encoder) for source, encoder in pairs if encoder]
+        return {f"{key} {name}": str(self.layout.manifest(of)) for key, name, of in named}
+
+    def comet_encoder(self) -> list[str]:
+        """Returns the source of the encoder's files, where the checkpoint does not hold them."""
+        encoder = self.config.comet.encoder
+        return [str(self.layout.manifest(encoder))] if encoder else []
+
+    def comet_scores(self) -> list[str]:
+        """Returns the folder of COMET scores, where the study has a model and fitting suites."""
+        wanted = self.comet_model() and self.comet_suites()
+        return [f"{self.layout.study}/comet/score"] if wanted else []
+
+    def comet_option(self) -> str:
+        """Returns the option that names the folder of COMET scores, where the study has them."""
+        return " ".join(f"--comet {folder}" for folder in self.comet_scores())
+
+    def export_tracking(self) -> None:
+        """Tells jobs through the environment where the training curve goes. Resources are printed
+        in logs, and the shell would split an address at its spaces."""
         tracking = self.config.tracking
         os.environ["BAYLING_TRACKING"] = self.tracking_uri() if tracking.live else ""
         if tracking.experiment:
@@ -169,10 +198,8 @@ class Dag(CometJobs):
         return f"{path} {sha256_json(facts)}" if path else ""
 
     def tuning_attempts(self, limits: Any) -> int:
-        """Returns the jobs that a training may take.
-
-        ``limits`` are Snakemake's resource settings; none where there is no scheduler.
-        """
+        """Returns the jobs that a training may take. ``limits`` are Snakemake's resource settings;
+        none where there is no scheduler."""
         asked = ResourceRequest() if limits is None else running_request(limits, "tuning")
         return attempts(self.layout, asked)
 
@@ -296,10 +323,8 @@ class Dag(CometJobs):
         return chosen_uri(self.config.tracking.uri, self.layout.study)
 
     def tracking_option(self) -> str:
-        """Returns the options that name store and experiment, where the configuration does.
-
-        The study's own store is not named, for it may move.
-        """
+        """Returns the options that name store and experiment, where the configuration does. The
+        study's own store is not named, for it may move."""
         tracking = self.config.tracking
         named = {"--uri": tracking.uri, "--experiment": tracking.experiment}
         return " ".join(f"{key} {shlex.quote(value)}" for key, value in named.items() if value)

@@ -5,8 +5,7 @@ key starts nothing again. Keys that say how work is done (how often a checkpoint
 many requests are in flight) reach jobs in a file of their own, ``operations-HASH.json``, whose path
 is a resource: Snakemake runs no job again because a resource changed.
 
-``tests/rules/test_keys.py`` changes every key of the configuration and compares
-the jobs that run again with a written table.
+``tests/rules/test_keys.py`` changes every key and compares the jobs that run again with a table.
 """
 
 from collections.abc import Iterable, Mapping

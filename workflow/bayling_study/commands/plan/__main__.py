@@ -1,24 +1,20 @@
 """Prints what a study will cost: downloads, disk, memory, device hours and jobs.
 
-Starts nothing. Ends with an error that says what to change when the disk, or
-the memory of the machine that trains, cannot hold the study, or a training takes more
-jobs than it may. Without ``--gpus`` and ``--gpu-gib`` that machine is this one; where it
-has no GPU, the time here follows from a measurement of two seconds, made once. Nine
-tenths of a memory may be planned, as in the training itself.
+Starts nothing. Ends with an error that says what to change when the disk, or the memory of the
+machine that trains, cannot hold the study, or a training takes more jobs than it may. Without
+``--gpus`` and ``--gpu-gib`` that machine is this one; where it has no GPU, the time here follows
+from a measurement of two seconds. Nine tenths of a memory may be planned, as in the training.
 """
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 
-from bayling_study.commands.plan import partitions, tables
+from bayling_study.commands.plan import machine, tables
 from bayling_study.commands.plan.arithmetic import GIBIBYTE
 from bayling_study.commands.plan.disk import check_disk, disk_needs
 from bayling_study.commands.plan.downloads import Download, downloads
-from bayling_study.commands.plan.here import here_table
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.machine import check_memory, gpu_here, machine
 from bayling_study.commands.plan.probe import speed
-from bayling_study.commands.plan.training import Tuning, tuning_plan
 from bayling_study.commands.plan.work import Work
 from bayling_study.config import load_config
 from bayling_study.config.systems import FoundationSystem, TunedSystem
@@ -62,8 +58,10 @@ def main() -> None:
     profile = read_profile(options.profile) if options.profile else None
     asked = profile.request("tuning") if profile else None
     described = (options.gpus, options.gpu_gib, options.processes, options.host_gib)
-    where = machine(*described, asked) if tuned else None
-    tunings = [tuning_plan(layout, n, s, where.budget) for n, s in tuned.items() if where and s]
+    where = machine.machine(*described, asked) if tuned else None
+    tunings = [
+        machine.tuning_plan(layout, n, s, where.budget) for n, s in tuned.items() if where and s
+    ]
     print(f"{config.study.title} ({config.study.name})\n")
     print(tables.download_table(sources) + tables.gate_table(sources))
     if foundations := {name: models[name] for name in layout.names(FoundationSystem)}:
@@ -76,12 +74,12 @@ def main() -> None:
     print(tables.job_table(counts), flush=True)
     if profile:
         on_cluster(dag, profile, tuned, options)
-    elif options.gpus is None and not gpu_here():
+    elif options.gpus is None and not machine.gpu_here():
         print(time_here(dag, shapes, sources, tunings), flush=True)
     check_disk(needs)
     if where is not None:
         for tuning in tunings:
-            check_memory(where, tuning)
+            machine.check_memory(where, tuning)
 
 
 def on_cluster(
@@ -92,21 +90,21 @@ def on_cluster(
     rate = options.teraflops, options.utilisation
     chains = {n: chain(dag.layout, n, shape, asked, *rate) for n, shape in tuned.items() if shape}
     allowed = attempts(dag.layout, asked)
-    print(partitions.partition_tables(profile, job_counts(dag), chains))
-    print(partitions.chain_table(chains, allowed), flush=True)
-    partitions.check_attempts(chains, allowed)
+    print(tables.partition_tables(profile, job_counts(dag), chains))
+    print(tables.chain_table(chains, allowed), flush=True)
+    machine.check_attempts(chains, allowed)
 
 
 def time_here(
     dag: Dag, shapes: Mapping[str, Shape | None], sources: Sequence[Download],
-    tunings: Sequence[Tuning],
+    tunings: Sequence[machine.Tuning],
 ) -> str:  # fmt: skip
     """Returns the table of minutes on the cores of this machine."""
     here, used = speed(), set(dag.layout.corpus_sources())
     size = sum(source.bytes or 0 for source in sources if source.row.id in used)
     jobs = Work(dag, shapes, here).jobs(size)
     need = max((tuning.memory.resident for tuning in tunings), default=0) / GIBIBYTE
-    return here_table(dag.layout.study, jobs, job_counts(dag), here, need)
+    return tables.here_table(dag.layout.study, jobs, job_counts(dag), here, need)
 
 
 if __name__ == "__main__":

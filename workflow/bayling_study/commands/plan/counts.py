@@ -25,9 +25,10 @@ def mixture_of(layout: Layout, system: str) -> tuple[int, float]:
     return mixture.conversations, tokens
 
 
-def passes(layout: Layout, system: str) -> float:
-    """Returns how often a tuned system sees its mixture, which ``max_steps`` may end early."""
-    return float(layout.config.tuning_of(system).passes(*mixture_of(layout, system)))
+def tokens_read(layout: Layout, system: str) -> float:
+    """Returns the tokens that training reads in all epochs, which ``max_steps`` may end early."""
+    count, tokens = mixture_of(layout, system)
+    return tokens * layout.config.tuning_of(system).passes(count, tokens)
 
 
 def prompts_of(layout: Layout, suite: str) -> int | None:

@@ -1,14 +1,22 @@
-"""The machine or the cluster that a study is planned for."""
+"""The machine or the cluster that a study is planned for, and what its trainings take there."""
 
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from bayling_study.commands.plan.arithmetic import GIBIBYTE
-from bayling_study.commands.plan.training import Tuning
+from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
+from bayling_study.dag.chain import Chain, mixture_tokens, training_flops
+from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import ResourceRequest
-from bayling_study.shared.sizing.choice import Budget, shortfall
+from bayling_study.shared.sizing.attention import attention_kernel
+from bayling_study.shared.sizing.choice import Budget, choose, shortfall
 from bayling_study.shared.sizing.host import host_bytes
+from bayling_study.shared.sizing.memory import TrainingMemory, heap_holes, packed_length
+from bayling_study.shared.sizing.shape import Shape
 
 MEGABYTE = 10**6
 GPU_FILES = ("nvidia[0-9]*", "nvidiactl", "kfd", "dxg")
@@ -83,9 +91,54 @@ def this_machine(processes: int | None, host_gib: float | None = None) -> Machin
     return Machine(name, Budget(used, used, memory, host))
 
 
+class Tuning(NamedTuple):
+    """One tuning job: model FLOPs and memory of each process; in its settings no ``auto`` is
+    left."""
+
+    system: str
+    tokens: float
+    """Tokens read in all epochs."""
+    measured_tokens: bool
+    """The mixture exists; else ``tokens`` is its upper limit."""
+    flops: float
+    memory: TrainingMemory
+    settings: TuningSection
+
+
+def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tuning:
+    """Returns the plan of one tuning job, its ``auto`` settings as the job will choose them: on a
+    GPU without the package flash-attn, which the environment has not."""
+    written = layout.config.tuning_of(system)
+    once, counted = mixture_tokens(layout, system)
+    conversations = layout.mixture(system).conversations
+    tokens = once * written.passes(conversations, once)
+    flops = training_flops(shape, written, tokens)
+    step = written.batch_tokens or written.batch * once / conversations
+    gpu = budget.device is not None
+    kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
+    choice = choose(shape, written, budget, kernel, step)
+    need = choice.need
+    if not gpu:
+        steps = min(tokens / step, written.max_steps or math.inf)
+        need = replace(need, holes=heap_holes(need, steps))
+    return Tuning(system, tokens, counted, flops, need, choice.tuning)
+
+
 def check_memory(where: Machine, tuning: Tuning) -> None:
     """Checks that a training fits the memory there is, by the rule of the job itself
     (``StudyError``: what is too large, and what to change)."""
     if what := shortfall(tuning.memory, where.budget):
         what = f"tuning {tuning.system!r} does not fit: {what} ({where.name})"
         raise StudyError(what, where="tuning", fix=ROOMIER)
+
+
+def check_attempts(chains: Mapping[str, Chain], allowed: int) -> None:
+    """Checks that no training needs more jobs than the study allows (``StudyError``: it would end
+    before its last step; what to write)."""
+    for name, one in chains.items():
+        if one.jobs > allowed:
+            what = f"training {name!r} takes {one.jobs} jobs of {one.minutes:.0f} minutes "
+            what += f"({one.hours:.1f} hours; {one.basis}), and {allowed} are allowed"
+            fix = f"tuning: {{attempts: {one.allowed}}}\n"
+            fix += "or tuning: {attempts: auto}, which counts jobs as the plan does by default"
+            raise StudyError(what, where="tuning.attempts", fix=fix)

@@ -1,20 +1,32 @@
 """The plan as text: one small table a topic."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from textwrap import indent
+from typing import Any
 
 from bayling_study.commands.plan.arithmetic import FILE_SCALE_BYTES, GIBIBYTE, memory
 from bayling_study.commands.plan.disk import Need, peaks
 from bayling_study.commands.plan.downloads import Download
-from bayling_study.commands.plan.training import Tuning
+from bayling_study.commands.plan.machine import Tuning
+from bayling_study.commands.plan.probe import Speed
+from bayling_study.commands.plan.work import Job, schedule
 from bayling_study.commands.summary import aligned
-from bayling_study.dag.chain import hours
+from bayling_study.core.files import read_json
+from bayling_study.dag.chain import Chain, hours
+from bayling_study.dag.profiles import Profile, ResourceRequest
 from bayling_study.dag.shapes import Model
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sources.gates import TOKEN_ADVICE, has_token, page
 
 CACHE_TOKENS = 2048
 ACCESS = {True: "gated", False: "open"}
+NO_WORK = ("foundation",)
+"""Rules that link what others made."""
+HERE = "(here)"
+HERE_RULES = {"download", "track"}
+"""Rules that run where Snakemake runs (``localrules`` of the Snakefile)."""
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -117,3 +129,94 @@ def job_table(counts: dict[str, int]) -> str:
     """Renders the jobs of a run from nothing."""
     listed = ", ".join(f"{rule} {count}" for rule, count in counts.items())
     return f"Jobs (a run from nothing): {sum(counts.values())}\n  {listed}\n"
+
+
+def here_table(
+    study: Path, jobs: Sequence[Job], counts: Mapping[str, int], speed: Speed, memory_gib: float
+) -> str:
+    """Renders minutes by rule of all its jobs (``counts``), their sum on all cores, and what the
+    run records say; training takes ``memory_gib``."""
+    done = [(job.rule, record) for job in jobs for record in _finished(study, job)]
+    records, rows, unknown = [record for _, record in done], [], 0
+    for rule, count in counts.items():
+        seconds = [job.seconds for job in jobs if job.rule == rule and job.seconds is not None]
+        known = len(seconds) == count or rule in NO_WORK
+        unknown += 0 if known or rule == "download" else count - len(seconds)
+        otherwise = "network" if rule == "download" else "unknown"
+        planned = _minutes(sum(seconds)) if known else otherwise
+        gib = f"{memory_gib:.1f} GiB" if rule == "tuning" else ""
+        took = _measured([record for other, record in done if other == rule])
+        rows.append((rule, str(count), planned, gib, *took))
+    begin = min((record["start"] for record in records), default=0.0)
+    whole = _minutes(max(record["end"] for record in records) - begin) if records else "-"
+    more = f", without {unknown} job(s) of unknown length" if unknown else ""
+    total = _minutes(schedule(list(jobs), speed.cores))
+    rows.append(("all, jobs side by side", str(len(jobs)), total, "", whole, ""))
+    header = ("rule", "jobs", "minutes", "memory", "measured minutes", "measured memory")
+    title = f"Time on this machine: {speed.cores} cores of {speed.products / 1e9:.0f} GFLOP/s in "
+    title += f"large bf16 products, {speed.steps / 1e9:.0f} in single steps{more}; "
+    return table(f"{title}downloads come on top", header, rows)
+
+
+def _finished(study: Path, job: Job) -> list[dict[str, Any]]:
+    path = study / "runs" / job.rule.partition("_")[0] / f"{job.name}.json"
+    record = read_json(path) if path.is_file() else {}
+    return [record] if record.get("state") == "finished" else []
+
+
+def _measured(records: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    if not records:
+        return "-", "-"
+    peak = max(record["host"].get("peak_memory_bytes", 0) for record in records)
+    took = sum(record["end"] - record["start"] for record in records)
+    return _minutes(took), f"{peak / GIBIBYTE:.1f} GiB"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}"
+
+
+def partition_tables(
+    profile: Profile, counts: Mapping[str, int], chains: Mapping[str, Chain]
+) -> str:
+    """Renders the jobs of a run from nothing by rule and by partition, from the jobs of each rule,
+    where a training is one, and the ``chains`` of trainings by system. GPU-hours of trainings are
+    those expected of all the jobs that they take; of the other rules, whose work nobody measured,
+    jobs x GPUs x time limit, which they take at most in their first attempts."""
+    rows, placed, taken = list[tuple[str, ...]](), Counter[str](), defaultdict[str, float](float)
+    for rule, count in counts.items():
+        asked, trained = profile.request(rule), chains.values() if rule == "tuning" else ()
+        jobs = sum(one.jobs for one in trained) if trained else count
+        partition, spent, about = HERE, 0.0, ("",) * 5
+        if rule not in HERE_RULES:
+            partition, limit = asked.partition or "default", count * asked.gpus * asked.minutes / 60
+            if asked.gpus:
+                spent = sum(one.device_hours for one in trained) if trained else limit
+            about = _asked(asked, f"{'' if trained else '<= '}{spent:,.0f}")
+        rows.append((rule, str(jobs), partition, *about))
+        placed[partition] += jobs
+        taken[partition] += spent
+    header = ("rule", "jobs", "partition", "nodes", "GPUs", "memory", "limit", "GPU-hours")
+    title = f"Jobs with the profile {profile.folder} (GPU-hours of trainings as expected, "
+    title += "of other rules at most: the limits of their first attempts)"
+    sums = [(name, str(count), f"{taken[name]:,.0f}") for name, count in placed.items()]
+    sums.append(("all", str(placed.total()), f"{sum(taken.values()):,.0f}"))
+    by_partition = table("Jobs by partition", ("partition", "jobs", "GPU-hours"), sums)
+    return table(title, header, rows) + by_partition
+
+
+def _asked(asked: ResourceRequest, hours: str) -> tuple[str, str, str, str, str]:
+    memory = f"{asked.mem_mb / 1000:g} GB" if asked.mem_mb else "the rule's"
+    limit = f"{asked.minutes / 60:g} h" if asked.minutes else "the rule's"
+    gpus = f"{asked.gpus}{f' {asked.gpu_type}' if asked.gpu_type else ''}" if asked.gpus else ""
+    return str(asked.nodes), gpus, memory, limit, hours if gpus else ""
+
+
+def chain_table(chains: Mapping[str, Chain], allowed: int) -> str:
+    """Renders the hours that trainings are expected to take, and in how many jobs."""
+    rows = [
+        (name, f"{c.device_hours:,.1f}", f"{c.hours:.1f}", f"{c.jobs} of {allowed}", c.basis)
+        for name, c in chains.items()
+    ]
+    header = ("system", "device hours", "wall-clock hours", "jobs, of those allowed", "basis")
+    return table("Training with this profile", header, rows) if rows else ""

@@ -8,7 +8,7 @@ on two cores of an AMD EPYC of 2024 (processor time, torch 2.13).
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from bayling_study.commands.plan.counts import answers_of, mixture_of, passes, prompts_of
+from bayling_study.commands.plan.counts import answers_of, mixture_of, prompts_of, tokens_read
 from bayling_study.commands.plan.probe import Speed
 from bayling_study.config.comparison import made_of
 from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
@@ -136,11 +136,10 @@ class Work:
         return [f"tuning/{base}"] if tuned else []
 
     def _training(self, name: str, shape: Shape) -> float:
-        tuning, (count, tokens) = self.config.tuning_of(name), mixture_of(self.layout, name)
-        tokens *= passes(self.layout, name)
-        pairs = tokens * tokens / count
+        tokens = tokens_read(self.layout, name)
+        pairs = tokens * tokens / mixture_of(self.layout, name)[0]
         work = model_flops(shape, round(SHARED * tokens), round(SUPERVISED * tokens), round(pairs))
-        work *= 4 / 3 if tuning.gradient_checkpointing else 1
+        work *= 4 / 3 if self.config.tuning_of(name).gradient_checkpointing else 1
         return work / (self.speed.products * self.speed.cores * TRAINED_SHARE)
 
     def _answering(self, name: str, shape: Shape) -> float | None:

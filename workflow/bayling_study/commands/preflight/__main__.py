@@ -2,10 +2,9 @@
 
     python -m bayling_study.commands.preflight --study-config FILE… --profile config/profiles/slurm
 
-For SLURM: the queue, whether it would take each kind of job (partition, account,
-GPUs, memory, time), and a short job in each partition that looks at shared files,
-environments, GPUs and network. For other profiles the same look at this machine.
-Ends with status 1 if a check failed; each says what to change.
+For SLURM: the queue, whether it would take each kind of job (partition, account, GPUs, memory,
+time), and a short job in each partition that looks at shared files, environments, GPUs and network.
+For other profiles that look at this machine. Status 1 if a check failed; each says what to change.
 """
 
 import os
@@ -18,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
-from bayling_study.commands.plan.partitions import HERE_RULES
-from bayling_study.commands.preflight import checks, here, programs, slurm, storage
+from bayling_study.commands.plan.tables import HERE_RULES
+from bayling_study.commands.preflight import checks, here, programs, slurm
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import TOKEN
 from bayling_study.config import load_config
@@ -98,7 +97,7 @@ def on_slurm(dag: Dag, profile: Profile, wait: float, sdm: str) -> Iterator[Outc
     yield from last_attempt(dag, profile)
     with ExchangeFolder(dag, sdm) as shared:
         for request, name in slurm.probes(accepted):
-            trouble = slurm.run_probe(request, shared.arguments(name), wait)
+            trouble = slurm.run_probe(request, shared.probe(name), wait)
             yield from shared.judge(name, request) if trouble is None else [trouble]
 
 
@@ -114,9 +113,8 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
     """Runs the probe here."""
     found = cards()
     yield ok("GPUs", f"{len(found)} to hand out" if found else "none: jobs use cores")
-    command = [sys.executable, "-m", "bayling_study.commands.preflight.probe"]
     with ExchangeFolder(dag, sdm) as shared:
-        done = subprocess.run([*command, *shared.arguments("here")], capture_output=True, text=True)
+        done = subprocess.run(shared.probe("here"), capture_output=True, text=True)
         if done.returncode:
             yield failed("environment", done.stderr.strip()[-300:], "make envs")
         else:
@@ -139,16 +137,17 @@ class ExchangeFolder:
     def __exit__(self, *error: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def arguments(self, name: str) -> list[str]:
-        """Returns the probe's options."""
+    def probe(self, name: str) -> list[str]:
+        """Returns the command that looks around and answers under that name."""
         # With --sdm, COMET's interpreter is one that only a rule's environment has.
         needs_comet = bool(self.dag.comet_scores()) and not self.sdm
         python = str(Path(self.dag.comet_python()).absolute()) if needs_comet else ""
         uri = self.dag.tracking_uri()
         urls = [*here.addresses(self.dag), *([uri] if uri.startswith("http") else [])]
         out = str(self.folder / f"{name}.json")
-        options = ["--folder", str(self.folder), "--out", out, "--comet-python", python]
-        return [*options, "--packages", *programs.packages(self.dag.config), "--address", *urls]
+        command = [sys.executable, "-m", "bayling_study.commands.preflight.probe", "--out", out]
+        command += ["--folder", str(self.folder), "--comet-python", python, "--address", *urls]
+        return [*command, "--packages", *programs.packages(self.dag.config)]
 
     def judge(self, name: str, request: ResourceRequest) -> Iterator[Outcome]:
         """Judges the answers of a probe, or says that none can be seen from here."""
@@ -158,7 +157,7 @@ class ExchangeFolder:
             what += f"{SEEN_SECONDS:.0f} s, although their job succeeded"
             fix = "put study.results on a file system that all nodes share"
             yield failed("shared files", what, f"{fix}; or a longer latency-wait")
-        need = storage.peak(storage.needs(self.dag), self.folder)
+        need = here.peak(here.needs(self.dag), self.folder)
         compiles = programs.needs_compiler(self.dag.config)
         expected = checks.Expected(self.token, need, compiles, self.sdm)
         for path in found:

@@ -1,32 +1,43 @@
 """Checks the machine that Snakemake runs on: disk, quota, tracking store, network for downloads."""
 
+import getpass
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from bayling_study.commands.plan.disk import BIGGER, Need, check_disk, existing
+from bayling_study.commands.plan.disk import BIGGER, Need, check_disk, disk_needs, existing, peaks
 from bayling_study.commands.plan.downloads import downloads
-from bayling_study.commands.preflight import storage
 from bayling_study.commands.preflight.outcome import Outcome, failed, note, ok
 from bayling_study.commands.preflight.probe import reachable
+from bayling_study.commands.preflight.slurm import ask
 from bayling_study.commands.rehearse.overlay import overlay_path, rehearsed
 from bayling_study.commands.rehearse.page import PASSED
 from bayling_study.config import StudyConfig
 from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.rules import Dag
+from bayling_study.dag.shapes import study_models
 from bayling_study.shared.sources.gates import check_gates, page
 from bayling_study.shared.sources.table import SourceRow
 
 HIDDEN = (Path("/tmp"), Path("/var/tmp"))
 """HTCondor's default MOUNT_UNDER_SCRATCH: each job has folders of its own in their places."""
+MINIMUM = 10**9
+"""Bytes that must be free whatever the plan says: logs, run records, reports."""
+QUOTA_SECONDS = 30.0
+UNITS = {"": 1024, "B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4, "P": 1024**5}
+SIZE = r"(\d+(?:\.\d+)?)([KMGTPBkmgtpb]?)\*?"
+ROW = re.compile(rf"\s{SIZE}\s+{SIZE}\s+{SIZE}(?:\s|$)")
+"""Space used, soft and hard limit, as ``quota`` and ``lfs quota`` both have them in a row."""
 
 
 def here(dag: Dag) -> Iterator[Outcome]:
     """Checks this machine: disk, tracking store, network for downloads."""
-    planned = storage.needs(dag)
+    planned = needs(dag)
     yield disk(dag, planned)
     yield from quota(dag, planned)
     yield tracking(dag)
@@ -83,7 +94,7 @@ def disk(dag: Dag, planned: Sequence[Need]) -> Outcome:
     except StudyError as error:
         return failed("disk", f"{error.where}: {error.what}", error.fix or "")
     free = shutil.disk_usage(existing(dag.layout.study)).free
-    return room("disk", free, storage.peak(planned, dag.layout.study))
+    return room("disk", free, peak(planned, dag.layout.study))
 
 
 def room(check: str, free: float, need: float) -> Outcome:
@@ -98,8 +109,8 @@ def quota(dag: Dag, planned: Sequence[Need]) -> Iterator[Outcome]:
     """Tells the quotas of the study's disks, and judges what is left of them."""
     seen = set()
     for folder in (dag.layout.study, dag.layout.resources):
-        need = storage.peak(planned, folder)
-        for found in storage.quotas(folder):
+        need = peak(planned, folder)
+        for found in quotas(folder):
             if found.row in seen:
                 continue
             seen.add(found.row)
@@ -132,3 +143,52 @@ def hidden(dag: Dag) -> Iterator[Outcome]:
         if any(folder.resolve().is_relative_to(place) for place in HIDDEN):
             what = f"{name}: {folder} is hidden from jobs, which get a /tmp of their own"
             yield failed("shared files", what, "a folder that all nodes share: not below /tmp")
+
+
+class Quota(NamedTuple):
+    """What a quota program says about a disk: its line, blanks joined, and the bytes left."""
+
+    row: str
+    left: float | None
+    """Bytes that may still be written; none where there is no limit."""
+
+
+def needs(dag: Dag) -> list[Need]:
+    """Returns what the plan says is still to be written."""
+    layout = dag.layout
+    shapes = {name: model.shape for name, model in study_models(layout).items()}
+    return disk_needs(layout, downloads(layout), shapes)
+
+
+def peak(planned: Sequence[Need], folder: Path) -> int:
+    """Returns the bytes that the study will need, at least, on the disk of a folder."""
+    disk = existing(folder).stat().st_dev
+    here = [need for need in planned if existing(need.folder).stat().st_dev == disk]
+    return max([MINIMUM, *peaks(here)])
+
+
+def quotas(folder: Path) -> list[Quota]:
+    """Asks the quota programs about the disk of a folder; one that is not here, or knows no quota
+    of that disk, adds nothing."""
+    place = existing(folder)
+    mount = next(one for one in (place, *place.parents) if one.is_mount())
+    own = ("quota", "-s", "-w", "-f", str(mount))
+    lustre = ("lfs", "quota", "-h", "-u", getpass.getuser(), str(place))
+    # ``quota`` fails where a limit is passed, and tells it.
+    return [row for one in (own, lustre) for row in parse(ask(*one, seconds=QUOTA_SECONDS)[1])]
+
+
+def parse(text: str) -> list[Quota]:
+    """Reads the rows of ``quota -s -w`` or ``lfs quota -h``; a limit of 0 is none."""
+    # lfs breaks a row behind a long name.
+    joined = re.sub(r"(?m)^(\s*/\S+)\n(?=\s+\d)", r"\1 ", text)
+    found = []
+    for line in joined.splitlines():
+        row = ROW.search(line)
+        if row is None:
+            continue
+        used, *limits = (float(row[place]) * UNITS[row[place + 1].upper()] for place in (1, 3, 5))
+        written = [limit for limit in limits if limit]
+        left = max(0.0, min(written) - used) if written else None
+        found.append(Quota(" ".join(line.split()), left))
+    return found

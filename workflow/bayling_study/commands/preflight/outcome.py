@@ -18,9 +18,4 @@ class Outcome(NamedTuple):
         return f"{line}\n{'':9}fix: {self.fix}" if self.fix else line
 
 
-ok, note = partial(Outcome, "ok"), partial(Outcome, "note")
-
-
-def failed(check: str, found: str, fix: str) -> Outcome:
-    """Returns a check that failed, with what to change."""
-    return Outcome("FAILED", check, found, fix)
+ok, note, failed = partial(Outcome, "ok"), partial(Outcome, "note"), partial(Outcome, "FAILED")

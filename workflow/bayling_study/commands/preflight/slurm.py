@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -87,12 +86,11 @@ def describe(request: ResourceRequest) -> str:
     return f"{place}{cards}{nodes}, {request.mem_mb} MB, {request.minutes} min"
 
 
-def run_probe(request: ResourceRequest, arguments: list[str], minutes: float) -> Outcome | None:
+def run_probe(request: ResourceRequest, probe: list[str], minutes: float) -> Outcome | None:
     """Runs the probe in a job of its own, with the same partition and GPUs but ten minutes and
     little memory; returns what went wrong, nothing if it ran."""
     cores = min(request.cores, 2)
     small = replace(request, mem_mb=PROBE_MEM_MB, minutes=PROBE_MINUTES, cores=cores)
-    probe = [sys.executable, "-m", "bayling_study.commands.preflight.probe", *arguments]
     command = ["srun", "--job-name=bayling_preflight", *options(small), *probe]
     status, text = ask(*command, seconds=60 * minutes)
     if status == 0:

@@ -12,7 +12,7 @@ import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bayling_study.commands.plan.counts import answers_of, mixture_of, passes
+from bayling_study.commands.plan.counts import answers_of, tokens_read
 from bayling_study.commands.plan.jobs import job_names, record_of
 from bayling_study.config.systems import FoundationSystem, Int8System
 from bayling_study.core.errors import StudyError
@@ -76,7 +76,7 @@ class Costs:
         config, layout = self.layout.config, self.layout
         match TABLE.get(rule, OTHERS)["work"]:
             case "tokens":
-                return mixture_of(layout, name)[1] * passes(layout, name)
+                return tokens_read(layout, name)
             case "instructions":
                 mixture = layout.instructions(name).name if rule == "masks" else name
                 return config.synthesis.mixtures[mixture].conversations

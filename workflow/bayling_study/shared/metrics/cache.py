@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from bayling_study.core.files import atomic_file, sha256_json
 
+Texts = Sequence[str]
+Counts = NDArray[np.uint32]
 SCHEMA = 1
 """Raise it when the meaning of stored columns changes."""
 
@@ -28,12 +30,8 @@ class StatisticsCache:
     misses: int = 0
 
     def get(
-        self,
-        signature: str,
-        hypotheses: Sequence[str],
-        references: Sequence[str],
-        compute: Callable[[], NDArray[np.uint32]],
-    ) -> NDArray[np.uint32]:
+        self, signature: str, hypotheses: Texts, references: Texts, compute: Callable[[], Counts]
+    ) -> Counts:
         """Returns the counts, shape (segments, columns), computing them if they are not stored; an
         unreadable entry (a disk fault) is computed again and replaced."""
         if self.folder is None:
@@ -56,7 +54,7 @@ def default_folder(out: Path) -> Path:
     return out.absolute().parent.parent / "work" / "scoring"
 
 
-def _load(path: Path) -> NDArray[np.uint32] | None:
+def _load(path: Path) -> Counts | None:
     try:
         with np.load(path, allow_pickle=False) as entry:
             return np.asarray(entry["counts"], dtype=np.uint32)

@@ -152,16 +152,16 @@ def rate(
 
 
 def average(
-    metric: str, signature: str, values: Values, note: str = "", weights: Values | None = None
+    metric: str, signature: str, values: Values, weights: Values | None = None
 ) -> Measurement:
     """Returns the mean of segments' values; a weight of 0 leaves one out, whose value must be 0."""
     column = np.asarray(values, dtype=np.float64)
     counted = np.ones_like(column) if weights is None else np.asarray(weights, dtype=np.float64)
     statistics = np.stack([column, counted], axis=1)
-    return Measurement(metric, signature, statistics, mean, column, note)
+    return Measurement(metric, signature, statistics, mean, column)
 
 
-def count(metric: str, signature: str, values: Values, note: str = "") -> Measurement:
+def count(metric: str, signature: str, values: Values) -> Measurement:
     """Returns the sum of values that each belong to one segment."""
     column = np.asarray(values, dtype=np.float64)
-    return Measurement(metric, signature, column[:, None], total, column, note)
+    return Measurement(metric, signature, column[:, None], total, column)

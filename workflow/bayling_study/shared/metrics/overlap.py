@@ -6,7 +6,7 @@ combination of sums follows sacreBLEU 2.6 (``metrics/bleu.py``, ``metrics/chrf.p
 to sacreBLEU's own results. An empty hypothesis is scored as empty and counted in the note.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
@@ -23,6 +23,8 @@ ORDER = 4
 CHARACTER_ORDER = 6
 BETA = 2
 """chrF's weight of recall (chrF2: 2)."""
+
+Texts = list[str]
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:
@@ -44,11 +46,7 @@ def tokenizers_of(answers: Answers, options: Options) -> list[str]:
 
 
 def score(
-    hypotheses: Sequence[str],
-    references: Sequence[str],
-    tokenizers: Sequence[str],
-    options: Options,
-    suffix: str = "",
+    hypotheses: Texts, references: Texts, tokenizers: list[str], options: Options, suffix: str = ""
 ) -> list[Measurement]:
     """Scores aligned texts, a line break counting as a space; ``suffix`` ends metrics' names."""
     lines = [text.replace("\n", " ") for text in hypotheses]
@@ -61,33 +59,28 @@ def score(
     return results + _chrf(suffix, lines, expected, options, note)
 
 
-def empty_note(hypotheses: Sequence[str]) -> str:
+def empty_note(hypotheses: Texts) -> str:
     """Returns a remark on the number of empty hypotheses, or nothing."""
     empty = sum(not text.strip() for text in hypotheses)
     return f"{empty} empty hypotheses, scored as empty" if empty else ""
 
 
 def bleu(
-    metric: str,
-    hypotheses: list[str],
-    references: list[str],
-    tokenizer: str,
-    options: Options,
-    note: str,
+    metric: str, lines: Texts, expected: Texts, tokenizer: str, options: Options, note: str
 ) -> Measurement:
     """Returns BLEU of aligned one-line texts under a metric's name, with sacreBLEU's tokenizer."""
     signature = bleu_signature(tokenizer)
     made = partial(BLEU, tokenize=tokenizer)
-    counts = _counts(f"bleu|{signature}", made, hypotheses, references, options)
+    counts = _counts(f"bleu|{signature}", made, lines, expected, options)
     segments = combine_bleu(counts, effective_order=True)
     return Measurement(metric, signature, counts, combine_bleu, segments, note)
 
 
 def _chrf(
-    suffix: str, hypotheses: list[str], references: list[str], options: Options, note: str
+    suffix: str, lines: Texts, expected: Texts, options: Options, note: str
 ) -> list[Measurement]:
     made = partial(CHRF, word_order=2)
-    counts = _counts(f"chrf|{chrf_signature(2)}", made, hypotheses, references, options)
+    counts = _counts(f"chrf|{chrf_signature(2)}", made, lines, expected, options)
     results = []
     for name, words in (("chrf2", 0), ("chrf++", 2)):
         part = counts[:, : 3 * (CHARACTER_ORDER + words)]
@@ -116,19 +109,15 @@ def chrf_signature(word_order: int) -> str:
 
 
 def _counts(
-    key: str,
-    metric: Callable[[], BLEU | CHRF],
-    hypotheses: list[str],
-    references: list[str],
-    options: Options,
+    key: str, metric: Callable[[], BLEU | CHRF], lines: Texts, expected: Texts, options: Options
 ) -> Array:
     """Returns sacreBLEU's sufficient statistics, the ones its own paired tests use, or cached."""
 
     def computed() -> NDArray[np.uint32]:
-        rows = metric()._extract_corpus_statistics(hypotheses, [references])
+        rows = metric()._extract_corpus_statistics(lines, [expected])
         return np.asarray(rows, dtype=np.uint32)
 
-    return options.cache.get(key, hypotheses, references, computed).astype(np.float64)
+    return options.cache.get(key, lines, expected, computed).astype(np.float64)
 
 
 def combine_bleu(sums: Array, effective_order: bool = False) -> Array:

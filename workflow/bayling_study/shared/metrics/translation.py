@@ -5,7 +5,6 @@ that unspaced and rare ones are scored alike. The model, which sacreBLEU would d
 fetched source here; a test holds the values to sacreBLEU's own tokenizer ``flores101``.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -43,7 +42,7 @@ def spbleu(answers: Answers, model: Path, options: Options) -> Measurement:
     return replace(found, signature=found.signature.replace("tok:none", "tok:flores101"))
 
 
-def _pieces(model: Path, texts: Sequence[str]) -> list[str]:
+def _pieces(model: Path, texts: list[str]) -> list[str]:
     processor = _processor(model)
     return [" ".join(processor.EncodeAsPieces(text.replace("\n", " ").rstrip())) for text in texts]
 

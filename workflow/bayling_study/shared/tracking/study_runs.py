@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayling_study.core.files import sha256_file
-from bayling_study.core.records import Score, grouped, read_scores
-from bayling_study.shared.score_files import score_files
+from bayling_study.core.files import read_jsonl, sha256_file
+from bayling_study.core.records import Score, grouped, read_prompts, read_scores
+from bayling_study.shared.metrics.segment_scores import read_segment_scores
+from bayling_study.shared.score_files import score_files, score_folders
 from bayling_study.shared.tracking import sending
 from bayling_study.shared.tracking.jobs import RecordedJob
 from bayling_study.shared.tracking.record import flatten
 from bayling_study.shared.tracking.registry import model_of, registered_name
-from bayling_study.shared.tracking.tables import evaluation_tables
 from bayling_study.shared.verdict import HEADLINE, read_verdict
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ PAGES = {"index.html": "report", "answers.html": "all answers", "verdicts.tsv": 
 """Files of the report's folder that the study's run holds, and what they are called there."""
 SCORERS = ("scoring", "comet")
 """Stages whose metrics are the scores, which are read from their files."""
+
+Columns = dict[str, list[Any]]
+"""Name of a column to its values, as ``mlflow.log_table`` takes a table."""
 
 
 @dataclass
@@ -117,3 +121,33 @@ def _models(jobs: Sequence[RecordedJob]) -> list[str]:
     """Returns links to the registered models that jobs made."""
     names = [registered_name(job) for job in jobs if model_of(job)]
     return [f"[model {name}](#/models/{name})" for name in names]
+
+
+def evaluation_tables(
+    study: Path, system: str, scores: Sequence[Score]
+) -> Iterator[tuple[str, Columns]]:
+    """Yields the file and content of each table: ``scores.json``, and of each suite the answers.
+
+    A row of ``answers/SUITE.json`` is a prompt: turns, references and answers, with blank lines
+    between turns, and a column for every segment score. A malformed file is a ``StudyError``.
+    """
+    text = "\n\n".join
+    yield "scores.json", _columns([asdict(score) for score in scores])
+    for suite in dict.fromkeys(score.suite for score in scores):
+        folders = [study / stage / system for stage in ("generation", "harness")]
+        files = [path for folder in folders if (path := folder / f"{suite}.jsonl").is_file()]
+        prompts = study / "prompts" / f"{suite}.jsonl"
+        if files and prompts.is_file():
+            answers = {row["id"]: row["turns"] for path in files for row in read_jsonl(path)}
+            found = [f / f"{suite}.segments.jsonl" for f in score_folders(study, system)]
+            segments = read_segment_scores(found)
+            rows = []
+            for prompt in (p for p in read_prompts(prompts) if p.id in answers):
+                row = {"id": prompt.id, "item": prompt.item, "prompt": text(prompt.turns)}
+                row |= {"reference": text(prompt.references), "answer": text(answers[prompt.id])}
+                rows.append(row | {name: own.get(prompt.id) for name, own in segments.items()})
+            yield f"answers/{suite}.json", _columns(rows)
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> Columns:
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}

@@ -81,10 +81,10 @@ class Usage:
         self._thread.join(timeout=10)
 
 
-def process_tree(root: int, proc: Path = Path("/proc")) -> list[list[str]]:
+def process_tree(root: int) -> list[list[str]]:
     """Returns the fields of ``/proc/PID/stat`` after the name, of a process and its descendants."""
     stats: dict[int, list[str]] = {}
-    for path in proc.glob("[0-9]*/stat"):
+    for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError):  # the process ended meanwhile
             stats[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
     found, waiting = [], [root]
@@ -127,11 +127,10 @@ def read_gpus() -> list[dict[str, float]]:
 
 def _number(text: str) -> float:
     """Returns a field of ``nvidia-smi``; 0 for what the device does not report."""
-    try:
-        value = float(text)
-    except ValueError:
-        return 0.0
-    return value if math.isfinite(value) else 0.0
+    with suppress(ValueError):
+        if math.isfinite(value := float(text)):
+            return value
+    return 0.0
 
 
 def read_rapl(root: Path = RAPL) -> dict[str, tuple[int, int]]:
