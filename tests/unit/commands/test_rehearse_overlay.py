@@ -1,6 +1,7 @@
 """What a rehearsal's configuration keeps of a study, and what it makes small."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,10 +49,12 @@ def test_nothing_of_a_shipped_study_is_left_out(small, file):
     whole, part = (flatten(one.model_dump(mode="json")) for one in (study, rehearsal))
     changed = {key for key in whole.keys() | part.keys() if whole.get(key) != part.get(key)}
     kinds = ("source", "reader", "path", "kind", "recipe", "template", "directions", "tasks")
+    changed = {key for key in changed if not re.match(r"systems\..*\.seed\d+\.", key)}
     assert not [key for key in changed if key.rpartition(".")[2] in kinds]
     assert Layout(rehearsal).used_sources() == Layout(study).used_sources()
     assert list(rehearsal.suites) == list(study.suites)
-    assert list(rehearsal.systems) == list(study.systems)
+    once = [name for name in study.systems if not re.search(r"\.seed\d+$", name)]
+    assert list(rehearsal.systems) == once
     assert rehearsal.corpora.parallel == study.corpora.parallel
     for name, mixture in study.synthesis.mixtures.items():
         assert rehearsal.synthesis.mixtures[name].shares == mixture.shares
@@ -148,3 +151,14 @@ def test_a_profile_whose_resources_are_a_list_is_refused(tmp_path):
     listed = Profile(tmp_path, "slurm", {"set-resources": ["tuning:gpu=1"]})
     with pytest.raises(StudyError, match="a mapping alone"):
         write_profile(listed, tmp_path)
+
+
+def test_a_name_with_dots_is_one_name_and_seeds_are_rehearsed_once(small, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "systems: {tuned-1.1: {kind: tuned, base: foundation, mixture: translation, "
+        "tuning: {max_steps: 24}}}\ncomparison: {seeds: 2}\n"
+    )
+    study, rehearsal = small(ROOT / "config" / "studies" / "methods-small.yaml", mine)
+    assert study.tuning_of("csr.seed2").max_steps == 16 and "csr.seed2" not in rehearsal.systems
+    assert [rehearsal.tuning_of(name).max_steps for name in ("tuned-1.1", "csr", "plug")] == [2] * 3

@@ -63,7 +63,6 @@ def check_study(config: StudyConfig, where: object) -> None:
     if config.report.baseline is not None:
         key = f"{where}: report.baseline"
         require("system that answers", config.report.baseline, evaluated(config), key)
-
     if config.comparison is not None:
         check_comparison(config, f"{where}: comparison", evaluated(config))
 

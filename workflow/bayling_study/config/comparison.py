@@ -143,7 +143,7 @@ def check_comparison(config: Any, where: str, answering: Iterable[str]) -> None:
             fix = "tuning: {batch_tokens: 2048, max_steps: 24, epochs: auto}, there or for all"
             raise StudyError(what, where=f"{where}: systems.{part}.tuning", fix=fix)
     asked = budget(config, section.reference)
-    for name in section.methods:
+    for name in () if config.rehearsal else section.methods:  # which has few steps of any stage
         if trainings(config.systems, name) and (tokens := budget(config, name)) != asked:
             what = f"{name} is trained on {tokens:,} tokens and {section.reference} on {asked:,}"
             fix = _equal_steps(config, name, asked)

@@ -1,9 +1,10 @@
 """What a rehearsal changes of a study: counts and sizes, and where it is made; nothing is left out.
 
-Every source, reader, recipe, template, suite, metric and block of the report stays.
+Every source, reader, recipe, template, suite, metric and block of the report stays; of trainings
+in several seeds the first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from typing import Any
 import yaml
 
 from bayling_study.config import StudyConfig
+from bayling_study.config.comparison import seeded
 from bayling_study.config.rehearsal import FOLDER, MARK, WARNING
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_text
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import OWN, Profile
 from bayling_study.dag.settings import HASH_DIGITS
-from bayling_study.shared.tracking.record import flatten
 
 MINUTES = 30
 """Time limit of every job in a scheduler's queue."""
@@ -32,6 +33,7 @@ MOST: dict[str, int] = {
     **dict.fromkeys(("suites.*.decoding.max_new_tokens", "suites.*.judge_decoding.*_tokens"), 8),
     **dict.fromkeys(("tuning.max_steps", "systems.*.tuning.max_steps"), 2),
     **dict.fromkeys(("tuning.batch", "systems.*.tuning.batch"), 4),
+    "comparison.seeds": 1,
     "generation.batch_tokens": 2048,
     "generation.max_batch": 16,
     "perplexity.conversations": 4,
@@ -42,6 +44,7 @@ MOST: dict[str, int] = {
 """Counts by key, with what is left of them."""
 INSTEAD: dict[str, Any] = {"corpora.split.test_share": 0.5, "comet.embedded.min_spearman": -1.0}
 """Values that a few rows could not keep, where a study has them."""
+Leaf = tuple[tuple[str, ...], Any]
 ON_CORES: dict[str, Any] = {
     **dict.fromkeys(("tuning.device", "tuning.attention", "generation.backend"), "auto"),
     **dict.fromkeys(("systems.*.tuning.device", "systems.*.tuning.attention"), "auto"),
@@ -54,10 +57,13 @@ def overlay(study: StudyConfig, gpu: bool) -> dict[str, Any]:
     Sources that the study has fetched are read where they are."""
     values, changed = study.study, dict[str, Any]()
     whole = study.model_dump(mode="json")
-    for key, value in flatten(whole).items():
+    seeds = range(2, study.comparison.seeds + 1 if study.comparison else 2)
+    copies = {seeded(name, seed) for name in study.systems for seed in seeds}
+    for path, value in _leaves(whole):
+        key = ".".join(path)
         new = _smaller(key, value, gpu)
-        if new != value:
-            *sections, last = key.split(".")
+        if new != value and not (path[0] == "systems" and path[1] in copies):
+            *sections, last = path
             place, old = changed, whole
             for section in sections:
                 place, old = place.setdefault(section, {}), old[section]
@@ -73,6 +79,15 @@ def overlay(study: StudyConfig, gpu: bool) -> dict[str, Any]:
         "tracking": {"uri": None, "experiment": None},  # no number of it gets into a lab's store
         "download": {"local": fetched(study)},
     }
+
+
+def _leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """Yields the values by their keys, from the section inwards: a name may hold dots."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
 
 
 def _smaller(key: str, value: Any, gpu: bool) -> Any:
