@@ -79,6 +79,9 @@ def hired(
         name = getattr(mixture, role)
         if name is None:
             continue
+        if role == "translator" and name == mixture.teacher:
+            found[role] = found["teacher"]
+            continue
         if cache is None:
             raise StudyError(f"a {role}'s answers need a folder", fix="--cache FOLDER")
         system, identity = look_up("system", name, systems, role), ""
