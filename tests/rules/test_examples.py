@@ -37,6 +37,9 @@ FILES = {
 
 ADDS = {
     "alma": {"download": 3, "prompts": 2, "generation_elsewhere": 7},
+    "alignment": {"tuning": 1, "masks": 1, "scoring": 1},
+    "inference": {"download": 1, "prompts": 1, "harness": 3},
+    "plug": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
     "curriculum": {"tuning": 1, "masks": 1, "scoring": 1},
     "delta": {"deltas_make": 1},
     "endpoint": {"generation_elsewhere": 1},
@@ -62,6 +65,10 @@ NEVER_SET = {
             *("RehearsalSection.file_megabytes", "RehearsalSection.source_megabytes"),
         ),
         "a key of that section",
+    ),
+    **dict.fromkeys(
+        (f"{kind}System.answering" for kind in ("Delta", "Endpoint", "Foundation", "Int8")),
+        "as of a tuned system (examples/plug.yaml)",
     ),
     "ReviewsSuite.decoding": "the reviews are released, so nothing is generated",
     "ReviewsSuite.source": "the released reviews are in one source",

@@ -38,7 +38,7 @@ class Trainings:
     def names(self, kind: type) -> list[str]:
         return ["tuned"]
 
-    def base(self, system: str) -> str:
+    def untuned(self, system: str) -> str:
         return "foundation"
 
     def mixture(self, system: str) -> SimpleNamespace:
