@@ -262,11 +262,12 @@ def module(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     before = set(sys.modules)
     yield folder
-    RECIPES.pop("politely", None)
+    for name in ("politely", "restate"):
+        RECIPES.pop(name, None)
     DEMANDS.pop("exclaim", None)
     own_metrics.METRICS.pop("ter", None)
     for name in set(sys.modules) - before:
-        if name.endswith((".politely", ".final_mark", ".ter")):
+        if name.endswith((".politely", ".restate", ".final_mark", ".ter")):
             del sys.modules[name]
 
 
