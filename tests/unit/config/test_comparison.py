@@ -190,3 +190,34 @@ def test_a_teacher_that_waits_for_its_own_mixture_is_refused() -> None:
     values["systems"]["second"] = {"kind": "tuned", "base": "plain", "mixture": "default"}
     with pytest.raises(StudyError, match="second is tuned on plain, which it would have to write"):
         parse_config(values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"comparison__seeds": "2"}, "seeds"),
+        ({"comparison__seeds": 3, "comparison__methods": ["tuned", "tuned.seed2"]}, "another seed"),
+        ({"comparison__seeds": 2, "systems__tuned": {"seed": 2}}, "a seed of its own"),
+        ({"comparison__seeds": 2, "systems__tuned": {"base": 7}}, "valid string"),
+        (
+            {
+                "comparison__reference": "foundation",
+                "comparison__methods": ["tuned"],
+                "report__baseline": "foundation",
+            },
+            "is not trained",
+        ),
+        ({"tuning__alignment": {"layer": 0}}, "greater than"),
+        ({"systems__tuned": {"answering": {"system": "in {language: x}"}}}, "stands alone"),
+        ({"suites__n": {"kind": "nli", "categories": {"all": "a"}}}, "the name of an average"),
+        ({"suites__n": {"kind": "nli", "categories": {"a": "../b"}}}, "no file inside"),
+        ({"suites__n": {"kind": "nli", "labels": {"a": "", "b": "c"}}}, "answer of its own"),
+        ({"suites__n": {"kind": "nli", "language": "xx-no"}}, "xx-no"),
+    ],
+)
+def test_values_that_would_mislead_or_fail_late_are_refused(
+    changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        parse_config(study(**changes))
+    assert said in f"{caught.value} {caught.value.fix}"

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from bayling_study.config.base import Section, Share
+from bayling_study.config.base import Section
 
 PRESETS: dict[str, dict[str, Any]] = {
     "alignx-without-language-matching": {"layer": 0.5, "temperature": 0.1, "weight": 0.15},
@@ -38,7 +38,7 @@ class Alignment(Section):
     steps are always ours, so results are no reproduction of the paper's."""
     pairs: Literal["translation"] = "translation"
     """Pairs from the training side of the corpora, in languages of the mixture."""
-    layer: Annotated[int, Field(ge=1)] | Share = 0.5
+    layer: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] = 0.5
     """Block whose output is pooled: its number from 1, or a share of the depth (AlignX and
     mid-align: the middle)."""
     pooling: Literal["mean", "last"] = "mean"

@@ -13,7 +13,7 @@ from bayling_study.config import conditions, names
 from bayling_study.config.comparison import check_comparison, made_of
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.model import StudyConfig
-from bayling_study.config.multiple_choice import QuestionsSuite
+from bayling_study.config.multiple_choice import NliSuite, QuestionsSuite
 from bayling_study.config.suites import (
     EXAM_TASKS,
     ConstrainedSuite,
@@ -289,6 +289,8 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         _check_dialogues(suite, key)
     if isinstance(suite, JudgedSuite):
         _check_judged(suite, config, key)
+    if isinstance(suite, NliSuite):
+        conditions.language(suite.language, f"{key}.language")
     if isinstance(suite, QuestionsSuite) and suite.collection == "capitals":
         for code in suite.languages:
             conditions.language(code, f"{key}.languages", cldr=True)

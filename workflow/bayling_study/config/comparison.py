@@ -29,7 +29,7 @@ class ComparisonSection(Section):
     methods: list[Name] = Field(min_length=1)
     """Systems in the order of the report's rows. Each that is trained, with all that it is made
     of, trains on ``batch_tokens`` times ``max_steps`` tokens, as many as the reference."""
-    seeds: int = Field(default=1, gt=0, le=99)
+    seeds: int = Field(default=1, gt=0, le=99, strict=True)
     """Trainings of the reference and of each method. The further ones are systems of their own,
     ``NAME.seed2``; they share data and mixture and differ in order and random start."""
 
@@ -57,9 +57,10 @@ def made_of(systems: Systems, name: str, above: tuple[str, ...] = ()) -> list[st
         return []
     found: list[str] = []
     for value in (_plain(systems[name]).get(key) for key in PARTS):
-        inner = value.values() if isinstance(value, Mapping) else value or ()
-        for part in [inner] if isinstance(inner, str) else inner:
-            found += made_of(systems, part, (*above, name))
+        inner = [*value.values()] if isinstance(value, Mapping) else value
+        for part in inner if isinstance(inner, list) else [inner]:
+            if isinstance(part, str):  # else it is refused where the section is read
+                found += made_of(systems, part, (*above, name))
     return list(dict.fromkeys([*found, name]))
 
 
@@ -90,6 +91,9 @@ def with_seeds(values: Mapping[str, Any]) -> dict[str, Any]:
         for name in dict.fromkeys(part for one in compared for part in made_of(systems, one)):
             if not trainings(systems, name):
                 continue
+            if _plain(systems[name]).get("seed", 1) != 1:
+                what = f"{name} has a seed of its own, and comparison.seeds counts them"
+                raise StudyError(what, where=f"systems.{name}.seed", fix="leave it out")
             copy = _copy(systems, name, seed)
             if made.setdefault(seeded(name, seed), copy) != copy:
                 what = f"seed {seed} of {name} would have the name of another system"
@@ -142,7 +146,18 @@ def check_comparison(config: Any, where: str, answering: Iterable[str]) -> None:
             what = f"nothing fixes on how many tokens {part} is trained"
             fix = "tuning: {batch_tokens: 2048, max_steps: 24, epochs: auto}, there or for all"
             raise StudyError(what, where=f"{where}: systems.{part}.tuning", fix=fix)
+    for name in (one for one in section.methods if trainings(config.systems, one)):
+        if seeded(name, section.seeds) not in config.systems:
+            what, fix = (
+                f"{name} is itself a training in another seed",
+                "methods without their copies",
+            )
+            raise StudyError(what, where=f"{where}.methods", fix=fix)
     asked = budget(config, section.reference)
+    if not asked and any(trainings(config.systems, one) for one in section.methods):
+        what = f"{section.reference} is not trained, so no method can have its budget"
+        fix = "a tuned system as the reference, this one as a method"
+        raise StudyError(what, where=f"{where}.reference", fix=fix)
     for name in () if config.rehearsal else section.methods:  # which has few steps of any stage
         if trainings(config.systems, name) and (tokens := budget(config, name)) != asked:
             what = f"{name} is trained on {tokens:,} tokens and {section.reference} on {asked:,}"

@@ -105,8 +105,14 @@ class NliSuite(Section):
         for mark in ("{premise}", "{hypothesis}"):
             if self.question.count(mark) != 1:
                 raise ValueError(f"question: {mark} must occur exactly once")
-        if len({*self.labels.values()}) < len(self.labels):
-            raise ValueError("labels: two labels have the same answer; write one of its own each")
+        answers = {answer.strip() for answer in self.labels.values()}
+        if len(answers) < len(self.labels) or "" in answers:
+            raise ValueError("labels: each label needs an answer of its own, and not an empty one")
+        if taken := {"all", "average"} & {*self.categories}:
+            raise ValueError(f"categories: {min(taken)} is the name of an average; another name")
+        for file in self.categories.values():
+            if not file or file.startswith("/") or ".." in file.split("/"):
+                raise ValueError(f"categories: {file!r} is no file inside the source")
         return self
 
 

@@ -30,10 +30,12 @@ class Answering(Section):
     @classmethod
     def _names_only_languages(cls, text: str | None) -> str | None:
         try:
-            named = {name for _, name, *_ in Formatter().parse(text or "") if name is not None}
+            parsed = [part for part in Formatter().parse(text or "") if part[1] is not None]
         except ValueError as error:
             raise ValueError(f"{error}; write {{{{ and }}}} for braces") from error
-        if unknown := named - {"language", "pivot"}:
+        if any(form or conversion for *_, form, conversion in parsed):
+            raise ValueError("a name stands alone in its braces: {language}, {pivot}")
+        if unknown := {str(name) for _, name, *_ in parsed} - {"language", "pivot"}:
             raise ValueError(f"{{{min(unknown)}}} is unknown; write {{language}} or {{pivot}}")
         return text
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from bayling_study.config import StudyConfig
-from bayling_study.config.comparison import seeded
+from bayling_study.config.comparison import made_of, seeded
 from bayling_study.config.rehearsal import FOLDER, MARK, WARNING
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_text
@@ -58,7 +58,9 @@ def overlay(study: StudyConfig, gpu: bool) -> dict[str, Any]:
     values, changed = study.study, dict[str, Any]()
     whole = study.model_dump(mode="json")
     seeds = range(2, study.comparison.seeds + 1 if study.comparison else 2)
-    copies = {seeded(name, seed) for name in study.systems for seed in seeds}
+    compared = study.comparison.shown if study.comparison else []
+    parts = {part for name in compared for part in made_of(study.systems, name)}
+    copies = {seeded(name, seed) for name in parts for seed in seeds}
     for path, value in _leaves(whole):
         key = ".".join(path)
         new = _smaller(key, value, gpu)
