@@ -83,7 +83,8 @@ def test_other_tokens_of_the_same_rows_are_another_training(tmp_path: Path) -> N
     (tokens / "mask.npy").write_bytes(b"one")
     options = COMMAND_LINE.parse_args(stage.command[3:])
     config: Any = SimpleNamespace(
-        tuning=SimpleNamespace(model_dump=lambda **_: {}), study=SimpleNamespace(seed=1)
+        tuning=SimpleNamespace(model_dump=lambda **_: {}, alignment=None),
+        study=SimpleNamespace(seed=1),
     )
     system: Any = SimpleNamespace(template="bayling")
     first = identify(config, system, options)
