@@ -183,8 +183,7 @@ def mixtures_behind(config: StudyConfig, system: str) -> set[str]:
             name = getattr(config.systems[part], "mixture", None)
             if name in config.synthesis.mixtures and name not in found:
                 found.add(name)
-                mixture = config.synthesis.mixtures[name]
-                left += filter(None, (mixture.teacher, mixture.translator))
+                left += config.synthesis.mixtures[name].asked
     return found
 
 

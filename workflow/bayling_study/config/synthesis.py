@@ -116,6 +116,11 @@ class Mixture(Section):
     template: TemplateName = "bayling"
     """Conversation template in which lengths are counted."""
 
+    @property
+    def asked(self) -> list[str]:
+        """The systems that write or translate for it, each once."""
+        return list(filter(None, dict.fromkeys((self.teacher, self.translator))))
+
 
 class SynthesisSection(Section):
     """Mixtures by name."""

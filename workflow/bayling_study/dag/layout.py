@@ -114,9 +114,8 @@ class Layout:
 
     def teachers(self, mixture: str) -> dict[str, Path]:
         """Returns the checkpoints of a mixture's teacher and translator, of those run here."""
-        found = self.config.synthesis.mixtures[mixture]
-        named = filter(None, dict.fromkeys((found.teacher, found.translator)))
-        return {name: self.checkpoint(name) for name in named if self.with_model(name)}
+        asked = self.config.synthesis.mixtures[mixture].asked
+        return {name: self.checkpoint(name) for name in asked if self.with_model(name)}
 
     def deltas(self) -> list[Path]:
         """Returns the folders of tuned systems as differences to their bases."""

@@ -91,9 +91,7 @@ class Dag:
             stage = "generation.elsewhere"
         only: dict[str, list[str]] = {}
         if stage == "synthesis":
-            mixture = self.config.synthesis.mixtures[name]
-            asked = filter(None, dict.fromkeys((mixture.teacher, mixture.translator)))
-            only = {"synthesis": [name], "systems": [*asked]}
+            only = {"synthesis": [name], "systems": self.config.synthesis.mixtures[name].asked}
         elif stage in ("prompts", "judging"):
             only = {"suites": [name]}
         if stage == "judging":

@@ -28,7 +28,7 @@ def test_a_model_of_the_study_is_served_asked_once_and_counted(tmp_path: Path) -
             teachers = hired(wanted, SYSTEMS, places, tmp_path / "cache", stack)
             assert list(teachers) == ["teacher", "translator"]
             answers = list(teachers["teacher"].complete(asked))
-            runs.append((answers, teachers["teacher"].spent()["requests"]))
+            runs.append((answers, teachers["teacher"].spent["requests"]))
     assert runs[0] == runs[1], "answers and their count are those of the first run"
     assert runs[0][1] == 2 and len(runs[0][0]) == 2
 

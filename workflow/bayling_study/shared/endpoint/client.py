@@ -53,6 +53,11 @@ class Endpoint:
             # A daemon: an interrupted job need not wait for a server that hangs.
             threading.Thread(target=self._work, daemon=True).start()
 
+    @property
+    def spent(self) -> dict[str, int]:
+        """The requests and tokens spent, those of earlier runs of the job included."""
+        return {"requests": self.journal.requests, "tokens": self.journal.tokens}
+
     def __enter__(self) -> "Endpoint":
         return self
 

@@ -71,7 +71,7 @@ def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
         answerer = Answerer.of(job.config, job.name)
         asker = MeteredEndpoint(endpoint, job.config.study.seed, answerer)
         suites = job.suites(asker.answer)
-        spent = {"requests": endpoint.journal.requests, "tokens": endpoint.journal.tokens}
+        spent = endpoint.spent
     job.run.metrics({f"endpoint.{name}": float(value) for name, value in spent.items()})
     return system, suites, asker.meter
 

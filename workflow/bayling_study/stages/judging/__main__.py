@@ -62,7 +62,7 @@ def main() -> None:
         with _judge(config, suite, options) as endpoint:
             seed = config.study.seed
             reviews = ask(endpoint, asked, suite.judge_decoding, suite.attempts, seed)
-            spent = {"requests": endpoint.journal.requests, "tokens": endpoint.journal.tokens}
+            spent = endpoint.spent
             provenance = sha256_json([endpoint.identity, suite.model_dump(mode="json"), seed])
         write_reviews(options.out, reviews, provenance[:16])
         run.metrics({**spent, **_counts(reviews)})

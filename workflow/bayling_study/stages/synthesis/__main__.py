@@ -115,7 +115,7 @@ def main() -> None:
         facts = write(task, options.out, f"{study.name}: {options.mixture}", licences)
         run.metrics(numbers(facts))
         for teacher, role in {teacher: role for role, teacher in teachers.items()}.items():
-            run.metrics({f"{role}.{name}": n for name, n in teacher.spent().items()})
+            run.metrics({f"{role}.{name}": n for name, n in teacher.spent.items()})
         run.artefact(options.out / "audit.json")
         run.artefact(options.out / "README.md")
         run.output("synthesis", options.out)

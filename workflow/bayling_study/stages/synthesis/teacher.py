@@ -53,12 +53,10 @@ class EndpointTeacher:
             unfinished = answer.finish == "length" or (thought and not text)
             yield None if unfinished else text.strip()
 
+    @property
     def spent(self) -> dict[str, int]:
-        """Returns the requests and tokens spent, those of earlier runs of the job included."""
-        return {
-            "requests": self._endpoint.journal.requests,
-            "tokens": self._endpoint.journal.tokens,
-        }
+        """The endpoint's requests and tokens."""
+        return self._endpoint.spent
 
 
 def hired(
