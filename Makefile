@@ -124,8 +124,8 @@ verify: ## cluster: compare an unpacked bundle with its list of hashes: damaged,
 dry-run: look ## look: list the jobs that a run would do
 	@$(FOLDER) $(SNAKEMAKE) --dry-run --quiet rules
 
-test: envs ## develop: run all tests
-	@python -m pytest
+test: envs ## develop: run all tests, as many files at once as there are cores
+	@OMP_WAIT_POLICY=passive python -m pytest -n $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test-rehearsals: envs ## develop: rehearse all five full studies off line, from their upstreams' forms on loopback
 	@python -m pytest tests/e2e/test_rehearsals_off_line.py -m ""
