@@ -84,7 +84,7 @@ def _sentences(text: str) -> int:
 
 def _words(text: str) -> int:
     if _language(text) not in CHINESE:
-        return len(regex.findall(r"\w+", text))  # as nltk: vowel signs are parts of words
+        return len(regex.findall(r"\w+", text))  # as nltk 3.10, with vowel signs
     return len(regex.sub(COUNTED_ALONE, " x ", regex.sub(NO_WORDS, "", text)).split())
 
 

@@ -19,7 +19,7 @@ from bayling_study.shared.metrics.measurement import (
     rate,
 )
 
-SIGNATURE = "multi-if|checks:ifeval|sentences:punkt-untrained|language:langdetect-seed-0|version:1"
+SIGNATURE = "multi-if|words:nltk-3.10|sentences:punkt-untrained|language:langdetect-0|version:1"
 COLUMNS = 6
 """Of one turn: prompts followed strictly, loosely, and all; then so the instructions."""
 
