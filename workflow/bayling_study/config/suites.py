@@ -219,6 +219,32 @@ class JudgedSuite(Section):
     """How the systems answer: by sampling, as for BayLing-80."""
 
 
+InstructedLanguage = Literal["en", "zh", "fr", "es", "pt", "it", "ru", "hi"]
+"""Languages of Multi-IF."""
+
+
+class InstructionsSuite(Section):
+    """Conversations whose every turn adds an instruction that a program can check."""
+
+    kind: Literal["instructions"]
+    source: Name | None = None
+    """Source with Multi-IF's table (arXiv 2410.15553); none means this project's own conversations,
+    the same ones in every language, with nine of Multi-IF's kinds of instruction."""
+    file: str = "multiIF_20241018.csv"
+    """The table inside the source."""
+    languages: list[InstructedLanguage] = Field(
+        default=[*get_args(InstructedLanguage)], min_length=1
+    )
+    """Languages asked in; each is an item of the suite's tables."""
+    turns: int = Field(default=3, ge=1, le=3)
+    """User turns asked; each sees the system's own earlier answers."""
+    limit: int | None = Field(default=None, gt=0)
+    """Conversations per language, of the source drawn with the study's seed; none means all of the
+    source's, or 100 own ones."""
+    decoding: Decoding = Decoding(beams=1)
+    """Greedy by default; Multi-IF sampled at a temperature of 0.6 from the most probable 90 %."""
+
+
 Suite = Annotated[
     TranslationSuite
     | FloresSuite
@@ -231,6 +257,7 @@ Suite = Annotated[
     | HarnessSuite
     | QuestionsSuite
     | NliSuite
+    | InstructionsSuite
     | JudgedSuite,
     Field(discriminator="kind"),
 ]

@@ -12,6 +12,7 @@ from bayling_study.core.records import Prompt, by_item, check_owner, items_prese
 from bayling_study.shared.metrics import (
     constraints,
     exams,
+    instructions,
     interactive,
     multiple_choice,
     nli,
@@ -33,6 +34,7 @@ MEASURES = {
     "reviews": win_rates.measure,
     "judged": win_rates.measure_judged,
     "interactive": interactive.measure,
+    "instructions": instructions.measure,
     **dict.fromkeys(("harness", "questions"), multiple_choice.measure),
     "nli": nli.measure,
 }
