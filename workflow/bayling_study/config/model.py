@@ -87,11 +87,8 @@ class StudyConfig(Section):
         return seed if number == 1 else derive_seed(seed, "tuning", "seed", str(number))
 
     def tuning_of(self, system: str) -> TuningSection:
-        """Returns the hyper-parameters of a tuned system: the section with its own keys laid over.
-
-        Raises:
-            ValidationError: an own key is unknown or its value does not pass.
-        """
+        """Returns the hyper-parameters of a tuned system: the section with its own keys laid over
+        (``ValidationError``: an own key is unknown or its value does not pass)."""
         found = self.systems[system]
         own = found.tuning if isinstance(found, TunedSystem) else {}
         return TuningSection.model_validate(self.tuning.model_dump(exclude_unset=True) | own)

@@ -42,11 +42,9 @@ class CodeSwitch(Section):
 
 
 class Mixture(Section):
-    """One training set: how many conversations of which recipe and direction.
-
-    A mixture may derive from another one: ``without-interactive: {base: default, drop:
-    [interactive]}`` has all keys of ``default`` except those that it gives itself.
-    """
+    """One training set: how many conversations of which recipe and direction. A mixture may derive
+    from another one: ``without-interactive: {base: default, drop: [interactive]}`` has all keys of
+    ``default`` except those that it gives itself."""
 
     base: Name | None = None
     """Mixture to derive from; its keys are taken over, lists and mappings as a whole."""

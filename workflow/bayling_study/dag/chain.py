@@ -67,10 +67,8 @@ class Chain:
 
 
 def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
-    """Returns the tokens of a tuned system's mixture, and whether they are counted.
-
-    Without a run record of synthesis, each conversation is taken to be as long as it may be.
-    """
+    """Returns the tokens of a tuned system's mixture, and whether they are counted. Without a run
+    record of synthesis, each conversation is taken to be as long as it may be."""
     name = layout.instructions(system).name
     record = layout.study / "runs" / "synthesis" / f"{name}.json"
     tokens = read_json(record)["metrics"].get("tokens.real") if record.is_file() else None
@@ -81,11 +79,9 @@ def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
 
 
 def training_flops(shape: Shape, tuning: TuningSection, tokens: float) -> float:
-    """Returns the model FLOPs of training on ``tokens``: 6 a parameter and token.
-
-    With adapters 4 for the frozen parameters and 6 for the adapters' own (Kaplan et al. 2020,
-    "Scaling Laws for Neural Language Models"). What a device computes again does not count.
-    """
+    """Returns the model FLOPs of training on ``tokens``: 6 a parameter and token. With adapters 4
+    for the frozen parameters and 6 for the adapters' own (Kaplan et al. 2020, "Scaling Laws for
+    Neural Language Models"). What a device computes again does not count."""
     if tuning.adapter is None:
         return TRAINED * shape.parameters() * tokens
     own = trained_parameters(shape, tuning)
@@ -102,10 +98,8 @@ def chain(
     teraflops: float | None = None, share: float = UTILISATION,
 ) -> Chain:  # fmt: skip
     """Returns the jobs in which a system is trained, each with the resources and time ``asked``.
-
     Where nothing was measured, training reaches a share of a device's peak, ``teraflops`` (by
-    default an A100's, or that of cores).
-    """
+    default an A100's, or that of cores)."""
     tuning = layout.config.tuning_of(system)
     tokens = mixture_tokens(layout, system)[0]
     tokens *= tuning.passes(layout.mixture(system).conversations, tokens)

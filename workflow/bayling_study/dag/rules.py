@@ -34,11 +34,9 @@ CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
 class Dag:
-    """The configured study as the workflow sees it.
-
-    With ``programs`` the ready-made environments are used (else each rule has its own
-    ``python``, as with ``--sdm conda``), with ``container`` the image of ``envs/container.def``.
-    """
+    """The configured study as the workflow sees it. With ``programs`` the ready-made environments
+    are used (else each rule has its own ``python``, as with ``--sdm conda``), with ``container``
+    the image of ``envs/container.def``."""
 
     def __init__(self, config: StudyConfig, programs: bool = True, container: bool = False) -> None:
         self.config = config
@@ -178,11 +176,9 @@ class Dag:
             os.environ[EXPERIMENT] = tracking.experiment
 
     def local_state(self, source: str) -> str:
-        """Returns the path that stands for a source and a hash of what is there; else nothing.
-
-        What is made from a changed file is made again; of one above ``HASHED_BYTES``, size and time
-        stand for the content.
-        """
+        """Returns the path that stands for a source and a hash of what is there; else nothing. What
+        is made from a changed file is made again; of one above ``HASHED_BYTES``, size and time
+        stand for the content."""
         row = self.layout.row(source)
         path = self.config.download.local.get(source, row.location if row.kind == "local" else "")
         root = Path(path).expanduser()
@@ -283,11 +279,9 @@ class Dag:
         return self.download_options(self.layout.suite_sources(suite))
 
     def memory(self, rule: str) -> Callable[[Any, int], int]:
-        """Returns the megabytes that a rule's jobs ask for, by wildcards and attempt.
-
-        Some hold all prompts of the study: FLORES-101 alone has 407 thousand, of about 20 kilobytes
-        with their token ids.
-        """
+        """Returns the megabytes that a rule's jobs ask for, by wildcards and attempt. Some hold all
+        prompts of the study: FLORES-101 alone has 407 thousand, of about 20 kilobytes with their
+        token ids."""
         suites = [s for s in self.config.suites.values() if isinstance(s, FloresSuite)]
         prompts = sum(402 * (suite.segments or 1012) for suite in suites)
         most = OWN[rule][0] + (prompts // 50 if rule in HOLD_ALL_PROMPTS else 0)

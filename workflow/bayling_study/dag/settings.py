@@ -98,11 +98,9 @@ class Settings:
         self._folder = folder
 
     def stage(self, stage: str, system: str = "", **only: Iterable[str]) -> Path:
-        """Writes the settings of one job of a stage of ``READ`` and returns the file's path.
-
-        The section ``tuning`` is that of the tuned system; ``only`` holds, by section, the
-        entries that this job reads (of ``synthesis``, mixtures).
-        """
+        """Writes the settings of one job of a stage of ``READ`` and returns the file's path. The
+        section ``tuning`` is that of the tuned system; ``only`` holds, by section, the entries that
+        this job reads (of ``synthesis``, mixtures)."""
         plain = self._with_tuning_of(system)
         values: dict[str, Any] = {}
         for path in READ[stage]:

@@ -55,11 +55,9 @@ def definitions(folder: str) -> dict[str, Path]:
 
 
 def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
-    """Returns a harness task (``lm_eval.api.task.ConfigurableTask``) over fetched rows.
-
-    The suite gives the folder of definitions, the place of rows below the source's ``root`` and the
-    number of examples (``StudyError`` if there is no such task, or the source lacks the rows).
-    """
+    """Returns a harness task (``lm_eval.api.task.ConfigurableTask``) over fetched rows. The suite
+    gives the folder of definitions, the place of rows below the source's ``root`` and the number of
+    examples (``StudyError`` if there is no such task, or the source lacks the rows)."""
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.tasks._yaml_loader import load_yaml
 
@@ -83,10 +81,8 @@ def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
 
 
 def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
-    """Returns a harness task over the study's own questions.
-
-    Each has ``text``, ``choices`` and ``gold`` (position of the right choice).
-    """
+    """Returns a harness task over the study's own questions. Each has ``text``, ``choices`` and
+    ``gold`` (position of the right choice)."""
     from datasets import Dataset
     from lm_eval.api.task import ConfigurableTask
 
@@ -123,10 +119,8 @@ def signature(task: Any, chat: bool, shots: int) -> str:
 
 
 def _rows(config: dict[str, Any], suite: HarnessSuite, root: Path) -> dict[str, Any]:
-    """Returns the splits that the task needs, and takes the others out of its definition.
-
-    Without examples to show, the training rows (392,702 of XNLI) are not read.
-    """
+    """Returns the splits that the task needs, and takes the others out of its definition. Without
+    examples to show, the training rows (392,702 of XNLI) are not read."""
     from datasets import Dataset
 
     shown = "test_split" if config.get("test_split") else "validation_split"

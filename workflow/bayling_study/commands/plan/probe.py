@@ -29,11 +29,9 @@ SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Speed:
-    """What one core does in a second, and how many this process may use.
-
-    Operations of bf16 matrix ``products`` with 512 rows, of ``steps`` with 32 rows and more weights
-    than the caches hold; ``python``: turns of a loop that makes, splits and counts short strings.
-    """
+    """What one core does in a second, and how many this process may use. Operations of bf16 matrix
+    ``products`` with 512 rows, of ``steps`` with 32 rows and more weights than the caches hold;
+    ``python``: turns of a loop that makes, splits and counts short strings."""
 
     products: float
     steps: float

@@ -67,10 +67,8 @@ STATED = Rule("exam|rule:stated-letters|version:1", stated_letters, RULES["set"]
 @one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns accuracy, the unparseable share and the gold ceiling of one exam, in per cent, of a
-    study's own systems also by stated letters (``accuracy-stated``, ``unparseable-stated``).
-
-    A prompt without a gold answer, and an unknown answer rule, are a ``StudyError``.
-    """
+    study's own systems also by stated letters (``accuracy-stated``, ``unparseable-stated``). A
+    prompt without a gold answer, and an unknown answer rule, are a ``StudyError``."""
     rule = _rule(answers)
     gold = [_gold(answers, index) for index in range(len(answers.prompts))]
     ceiling = [rule.mark(rule.extract(key), key) for key in gold]

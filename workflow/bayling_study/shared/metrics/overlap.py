@@ -121,11 +121,9 @@ def _counts(
 
 
 def combine_bleu(sums: Array, effective_order: bool = False) -> Array:
-    """Turns sums of (lengths of hypothesis and reference, matches, n-grams) into BLEU.
-
-    Exponential smoothing: the k-th order without a match counts as 1/2^k matches. Orders that the
-    hypothesis is too short for make it 0, or are left out for ``effective_order`` (segment level).
-    """
+    """Turns sums of (lengths of hypothesis and reference, matches, n-grams) into BLEU. Exponential
+    smoothing: the k-th order without a match counts as 1/2^k matches. Orders that the hypothesis is
+    too short for make it 0, or are left out for ``effective_order`` (segment level)."""
     length, expected = sums[..., 0], sums[..., 1]
     matches, ngrams = sums[..., 2 : 2 + ORDER], sums[..., 2 + ORDER :]
     possible = ngrams > 0

@@ -199,10 +199,8 @@ def activations(
 
 def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
     """Returns what one block keeps of a sequence of ``length`` tokens for its backward pass.
-
     ``size`` are the bytes of a value in the compute precision. Kernels with a full mask copy keys
-    and values for every head, and ``eager`` keeps the softmax of all scores.
-    """
+    and values for every head, and ``eager`` keeps the softmax of all scores."""
     query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
     norms = 2 * shape.hidden * (4 + 2 * size)
     copies = 2 * query if attention in ("eager", "sdpa") else 2 * key
