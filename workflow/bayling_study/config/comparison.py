@@ -139,11 +139,8 @@ def check_comparison(config: Any, where: str, answering: Iterable[str]) -> None:
             raise StudyError(what, where=f"{where}: systems.{part}.tuning", fix=fix)
     for name in (one for one in section.methods if trainings(config.systems, one)):
         if seeded(name, section.seeds) not in config.systems:
-            what, fix = (
-                f"{name} is itself a training in another seed",
-                "methods without their copies",
-            )
-            raise StudyError(what, where=f"{where}.methods", fix=fix)
+            what = f"{name} is itself a training in another seed"
+            raise StudyError(what, where=f"{where}.methods", fix="methods without their copies")
     asked = budget(config, section.reference)
     if not asked and any(trainings(config.systems, one) for one in section.methods):
         what = f"{section.reference} is not trained, so no method can have its budget"

@@ -14,10 +14,7 @@ TRANSLATION = {
     "zh": "提供这句话的{language}翻译：{source}",
 }
 """Request of a translation, by prompt language."""
-CONSTRAINTS = {
-    "en": "Make sure to include these words: {words}",
-    "zh": "确保包含这些词：{words}",
-}
+CONSTRAINTS = {"en": "Make sure to include these words: {words}", "zh": "确保包含这些词：{words}"}
 """Demand for certain words, by prompt language."""
 
 

@@ -39,10 +39,8 @@ def load_whole(path: Path, **options: Any) -> Any:
     except (OSError, ImportError, KeyError, ValueError) as error:
         what = f"transformers cannot load the checkpoint ({type(error).__name__}: {error})"
         raise StudyError(what, where=path, fix=AGAIN) from error
-    shapes = [
-        f"{name} (stored {tuple(stored)}, needed {tuple(needed)})"
-        for name, stored, needed in sorted(found["mismatched_keys"])
-    ]
+    others = sorted(found["mismatched_keys"])
+    shapes = [f"{name} (stored {tuple(own)}, needed {tuple(need)})" for name, own, need in others]
     faults = {
         "missing": sorted(found["missing_keys"]),
         "of another shape": shapes,

@@ -1,6 +1,7 @@
 """Reading what a system answered, item by item, and measuring it by the suite's kind."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from bayling_study.config import StudyConfig
@@ -78,16 +79,12 @@ def scored_prompts(suite: Suite, prompts: list[Prompt]) -> list[Prompt]:
     if not isinstance(suite, JudgedSuite):
         return prompts
     names = {"judge": suite.judge, "baseline": suite.baseline}
-    return [
-        replace(
-            prompt,
-            id=review_id(prompt.id, swapped),
-            turns=prompt.turns[:1],
-            meta={**prompt.meta, **names, "question_id": prompt.id, "swapped": swapped},
-        )
-        for prompt in prompts
-        for swapped in ORDERS
-    ]
+    reviews = []
+    for prompt, swapped in product(prompts, ORDERS):
+        meta = {**prompt.meta, **names, "question_id": prompt.id, "swapped": swapped}
+        name = review_id(prompt.id, swapped)
+        reviews.append(replace(prompt, id=name, turns=prompt.turns[:1], meta=meta))
+    return reviews
 
 
 def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) -> list[Answers]:

@@ -55,9 +55,7 @@ def letter_set(text: str) -> str | None:
 
 RULES = {
     "single": Rule("exam|rule:first-letter|drop:Answer,Choice|version:1", first_letter, eq),
-    "set": Rule(
-        "exam|rule:letter-set|version:1", letter_set, lambda found, gold: found == letter_set(gold)
-    ),
+    "set": Rule("exam|rule:letter-set|version:1", letter_set, lambda a, key: a == letter_set(key)),
     "math": Rule("exam|rule:math-equivalence|version:1", final_answer, equivalent),
 }
 """A prompt's ``meta["answer_rule"]`` to the rule."""

@@ -151,13 +151,9 @@ def _quality(answers: Answers, options: Options) -> list[Measurement]:
     """Returns BLEU and chrF of each turn against its reference, over those who have the turn."""
     tokenizers = overlap.tokenizers_of(answers, options)
     results = []
-    for position in range(max(len(prompt.turns) for prompt in answers.prompts)):
-        rows = [
-            (hypothesis.turns[position], prompt.references[position])
-            for hypothesis, prompt in zip(answers.hypotheses, answers.prompts, strict=True)
-            if len(prompt.turns) > position
-        ]
+    pairs = list(zip(answers.hypotheses, answers.prompts, strict=True))
+    for place in range(max(len(prompt.turns) for prompt in answers.prompts)):
+        rows = [(h.turns[place], p.references[place]) for h, p in pairs if len(p.turns) > place]
         given, expected = map(list, zip(*rows, strict=True))
-        suffix = f".turn-{position + 1}"
-        results += overlap.score(given, expected, tokenizers, options, suffix)
+        results += overlap.score(given, expected, tokenizers, options, f".turn-{place + 1}")
     return results

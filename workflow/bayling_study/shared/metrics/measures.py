@@ -34,10 +34,8 @@ def _stated(where: str, row: dict[str, Any]) -> Measure:
     return Measure(better, scale, averaged)
 
 
-MEASURES = {
-    row["measure"]: _stated(where, row)
-    for where, row in read_table(TABLE, ("measure", "better", "scale", "averaged", "remark"))
-}
+_ROWS = read_table(TABLE, ("measure", "better", "scale", "averaged", "remark"))
+MEASURES = {row["measure"]: _stated(where, row) for where, row in _ROWS}
 """Name of a measure in score files, or a pattern of names (``bleu-*``), to its meaning."""
 
 

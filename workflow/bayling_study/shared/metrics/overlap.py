@@ -102,10 +102,8 @@ def bleu_signature(tokenizer: str) -> str:
 
 def chrf_signature(word_order: int) -> str:
     """Returns sacreBLEU's signature for chrF with one reference."""
-    return (
-        f"nrefs:1|case:mixed|eff:yes|nc:{CHARACTER_ORDER}|nw:{word_order}|space:no"
-        f"|version:{sacrebleu.__version__}"
-    )
+    orders = f"nc:{CHARACTER_ORDER}|nw:{word_order}"
+    return f"nrefs:1|case:mixed|eff:yes|{orders}|space:no|version:{sacrebleu.__version__}"
 
 
 def _counts(

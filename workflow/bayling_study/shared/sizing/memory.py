@@ -190,7 +190,8 @@ def activations(
         length = max(length, tuning.alignment.longest)
     layer = layer_bytes(shape, length, size, attention)
     every = packed_length(tuning) if supervised is None else supervised
-    logits = logit_bytes(shape, every, size)
+    # As computed (in 16 bits, or in fp32), in fp32, as probabilities, as gradient.
+    logits = every * shape.vocabulary * (4 * 3 if size == 4 else size + 4 * 3)
     if tuning.gradient_checkpointing:
         # The recomputed layer, and the gradients that go back through it.
         return shape.layers * size * length * shape.hidden + 2 * layer + logits
@@ -210,9 +211,3 @@ def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
     # Of each pair of tokens: the mask as numbers, or the scores of every head.
     pair = {"sdpa": size, "eager": shape.heads * softmax}.get(attention, 0)
     return length * (norms + attended + gated) + length * length * pair
-
-
-def logit_bytes(shape: Shape, supervised: int, size: int) -> int:
-    """Returns the bytes of logits: as computed, in fp32, as probabilities, as gradient."""
-    wide = 4 * 3 if size == 4 else size + 4 * 3
-    return supervised * shape.vocabulary * wide
