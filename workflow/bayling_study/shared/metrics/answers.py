@@ -10,15 +10,7 @@ from bayling_study.config.suites import JudgedSuite, Suite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, by_item, check_owner, items_present, read_hypotheses
-from bayling_study.shared.metrics import (
-    constraints,
-    exams,
-    interactive,
-    multiple_choice,
-    nli,
-    translation,
-    win_rates,
-)
+from bayling_study.shared.metrics import exams, interactive, multiple_choice, translation, win_rates
 from bayling_study.shared.metrics.cache import StatisticsCache
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, is_measured
 from bayling_study.shared.metrics.one_form import is_released
@@ -29,13 +21,13 @@ from bayling_study.shared.sources.fetched import files_root
 MEASURES = {
     **dict.fromkeys(("translation", "wmt22", "file"), translation.measure),
     "flores": translation.measure_flores,
-    "constrained": constraints.measure,
+    "constrained": translation.measure_constrained,
     "exams": exams.measure,
     "reviews": win_rates.measure,
     "judged": win_rates.measure_judged,
     "interactive": interactive.measure,
     **dict.fromkeys(("harness", "questions"), multiple_choice.measure),
-    "nli": nli.measure,
+    "nli": multiple_choice.measure_nli,
 }
 """Kind of suite to the function that measures one item of it."""
 
