@@ -26,8 +26,9 @@ from bayling_study.config.study import (
 )
 from bayling_study.config.suites import Suite
 from bayling_study.config.synthesis import SynthesisSection
-from bayling_study.config.systems import System, TunedSystem
+from bayling_study.config.systems import System, TemplateName, TunedSystem
 from bayling_study.config.tuning import TuningSection
+from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
 
 
@@ -92,3 +93,15 @@ class StudyConfig(Section):
         found = self.systems[system]
         own = found.tuning if isinstance(found, TunedSystem) else {}
         return TuningSection.model_validate(self.tuning.model_dump(exclude_unset=True) | own)
+
+    def template_of(self, name: str) -> TemplateName:
+        """Returns a system's template; an 8-bit export has that of the system it was made from.
+        Published systems and those behind a server have none here (``StudyError``)."""
+        system = self.systems[name]
+        if system.kind == "int8":
+            return self.template_of(system.base)
+        if system.kind == "published":
+            raise StudyError(f"{name} is a published system and has no template")
+        if system.kind == "endpoint":
+            raise StudyError(f"{name} is behind a server, which has its own template")
+        return system.template

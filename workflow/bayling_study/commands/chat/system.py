@@ -14,7 +14,6 @@ from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.models import load
-from bayling_study.shared.templates.choice import template_of
 
 MODEL = cli.OneOf(checkpoint=cli.path("folder of the model"), study_config=cli.STUDY_CONFIG)
 """The options that say where a model is."""
@@ -61,7 +60,7 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
     if not checkpoint.is_dir():
         what = f"the system {name!r} is not built yet: {checkpoint} does not exist"
         raise StudyError(what, where=where, fix=build_command(files))
-    return ChatModel(checkpoint, template_of(config, name), config.generation)
+    return ChatModel(checkpoint, config.template_of(name), config.generation)
 
 
 def build_command(files: Sequence[Path]) -> str:
