@@ -5,17 +5,10 @@ from typing import Any
 
 from pydantic import model_validator
 
+from bayling_study.config import evaluation
 from bayling_study.config.base import Name, Section
 from bayling_study.config.comparison import ComparisonSection
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.config.evaluation import (
-    CometSection,
-    ExportSection,
-    GenerationSection,
-    PerplexitySection,
-    ReportSection,
-    ScoringSection,
-)
 from bayling_study.config.rehearsal import RehearsalSection
 from bayling_study.config.sources import Source, with_named_models
 from bayling_study.config.study import (
@@ -55,21 +48,21 @@ class StudyConfig(Section):
     """Systems by name, in the order of the report's columns."""
     tuning: TuningSection = TuningSection()
     """Hyper-parameters of all tuned systems."""
-    export: ExportSection = ExportSection()
+    export: evaluation.ExportSection = evaluation.ExportSection()
     """8-bit export."""
-    perplexity: PerplexitySection = PerplexitySection()
+    perplexity: evaluation.PerplexitySection = evaluation.PerplexitySection()
     """Perplexity of 8-bit systems."""
-    generation: GenerationSection = GenerationSection()
+    generation: evaluation.GenerationSection = evaluation.GenerationSection()
     """How systems are run."""
     suites: dict[Name, Suite] = {}
     """Suites by name, in the order of the report's tables."""
-    scoring: ScoringSection = ScoringSection()
+    scoring: evaluation.ScoringSection = evaluation.ScoringSection()
     """Metrics and their uncertainty."""
-    comet: CometSection = CometSection()
+    comet: evaluation.CometSection = evaluation.CometSection()
     """COMET, which runs in an environment of its own."""
     comparison: ComparisonSection | None = None
     """Methods that are compared under one training budget; none compares nothing but systems."""
-    report: ReportSection = ReportSection()
+    report: evaluation.ReportSection = evaluation.ReportSection()
     """What the report shows."""
     tracking: TrackingSection = TrackingSection()
     """How run records reach MLflow."""

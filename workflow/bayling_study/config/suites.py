@@ -144,6 +144,8 @@ class ConstrainedSuite(Section):
 
 DIRECTED = TranslationSuite | Wmt22Suite | ConstrainedSuite
 """Suites whose directions the embedded COMET learns from."""
+ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
+"""Suites whose prompts have one turn and ask for the translation of a single segment."""
 
 EXAM_TASKS = [
     *("gaokao-chinese", "gaokao-english", "gaokao-mathqa", "gaokao-physics", "gaokao-chemistry"),
@@ -219,18 +221,6 @@ class JudgedSuite(Section):
     """How the systems answer: by sampling, as for BayLing-80."""
 
 
-Suite = Annotated[
-    TranslationSuite
-    | FloresSuite
-    | InteractiveSuite
-    | Wmt22Suite
-    | FileSuite
-    | ConstrainedSuite
-    | ExamsSuite
-    | ReviewsSuite
-    | HarnessSuite
-    | QuestionsSuite
-    | NliSuite
-    | JudgedSuite,
-    Field(discriminator="kind"),
-]
+_TRANSLATED = TranslationSuite | FloresSuite | InteractiveSuite | Wmt22Suite | FileSuite
+_MARKED = ConstrainedSuite | ExamsSuite | ReviewsSuite | HarnessSuite | QuestionsSuite | NliSuite
+Suite = Annotated[_TRANSLATED | _MARKED | JudgedSuite, Field(discriminator="kind")]

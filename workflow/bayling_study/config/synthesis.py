@@ -4,14 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from bayling_study.config.base import Name, Section, Share
 from bayling_study.config.systems import TemplateName
@@ -138,10 +131,9 @@ class SynthesisSection(Section):
 OWN_KEYS = ("base", "drop", "fraction")
 
 
-class Derivation(BaseModel):
+class Derivation(BaseModel, strict=True, allow_inf_nan=False):
     """The types of what is looked at here; which values may stand there, the models tell."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
     base: str | None = None
     drop: list[str] = []
     fraction: float = 1.0

@@ -12,14 +12,14 @@ from typing import Any
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.loading import load_config, load_values
-from bayling_study.config.suites import DIRECTED, FloresSuite, JudgedSuite
+from bayling_study.config.suites import DIRECTED, ONE_TURN, FloresSuite, JudgedSuite
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.chain import attempts
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.interpreter import use_this_interpreter
-from bayling_study.dag.layout import ONE_TURN, Layout
+from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import OWN, ResourceRequest, running_request
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings

@@ -94,9 +94,10 @@ def languages(instructions: Path) -> list[str]:
 def load(path: Path) -> TokenSet:
     """Maps the arrays that ``encode_all`` wrote."""
     files = (path / f"{name}.npy" for name in ("offsets", "tokens", "mask"))
-    arrays = [np.load(file, mmap_mode="r") for file in files]
+    offsets, tokens, mask = (np.load(file, mmap_mode="r") for file in files)
+    prefixes = shared_prefixes(offsets, tokens, mask)
     names = read_json(path / "names.json")
-    return TokenSet(names, *arrays, shared_prefixes(*arrays), sha256_path(path))
+    return TokenSet(names, offsets, tokens, mask, prefixes, sha256_path(path))
 
 
 def shared_prefixes(offsets: Array, tokens: Array, mask: Array) -> list[int]:

@@ -19,11 +19,10 @@ from bayling_study.shared.quantised.layout import INT8, SCALE, check_files, read
 
 Mode = Literal["cached", "streamed"]
 """What is kept in memory: the rebuilt matrices, or 8 bits."""
-Device = torch.device | str
 
 
 def load(
-    path: Path, dtype: torch.dtype, mode: Mode = "cached", device: Device = "cpu",
+    path: Path, dtype: torch.dtype, mode: Mode = "cached", device: torch.device | str = "cpu",
     verify: bool = True,
 ) -> Any:  # fmt: skip
     """Loads a groupwise 8-bit checkpoint: a transformers model in evaluation mode, no gradients.
