@@ -9,7 +9,7 @@ import re
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
@@ -37,8 +37,7 @@ FAILING = 2
 """Jobs that it allows to fail."""
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(NamedTuple):
     """What a training of the same foundation measured, as its run record says."""
 
     tokens_per_second: float

@@ -2,8 +2,8 @@
 
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.config import load_config
@@ -19,8 +19,7 @@ MODEL = cli.OneOf(checkpoint=cli.path("folder of the model"), study_config=cli.S
 """The options that say where a model is."""
 
 
-@dataclass(frozen=True)
-class ChatModel:
+class ChatModel(NamedTuple):
     """A model to chat with, and what a study says of it; of a bare folder, nothing."""
 
     checkpoint: Path

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,7 +118,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tu
     need = choice.need
     if not gpu:
         steps = min(tokens / step, written.max_steps or math.inf)
-        need = replace(need, holes=heap_holes(need, steps))
+        need = need._replace(holes=heap_holes(need, steps))
     return Tuning(system, tokens, counted, flops, need, choice.tuning)
 
 

@@ -6,9 +6,9 @@ It is read when it comes back, and every mistake is told with its row and column
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json, write_text
@@ -39,8 +39,7 @@ Fill every rank column, change nothing else, and save as CSV.
 """
 
 
-@dataclass(frozen=True)
-class SheetRow:
+class SheetRow(NamedTuple):
     """A conversation, the systems in the order of the answer columns, each one's answers, and the
     ranks that are known already, in the order of ``rank_columns``."""
 
@@ -112,8 +111,7 @@ def _numbered(turns: Sequence[str]) -> str:
     return "\n".join(f"[{number}] {turn}" for number, turn in enumerate(turns, start=1))
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """Which system stands where; the systems are in the order in which the export got them."""
 
     suite: str

@@ -13,8 +13,8 @@ answer itself is given as the output.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import eq
+from typing import NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics.math_answers import equivalent, final_answer
@@ -26,8 +26,7 @@ LETTERS = re.compile("[A-F]")
 TEMPLATE_WORDS = ("Answer", "Choice")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """How a kind of exam is marked: its name in every score, what finds the answer in an output
     (or none), and what compares that with the gold answer."""
 

@@ -15,9 +15,9 @@ demands. Paired tests resample conversations, not turns.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import grouped
@@ -35,8 +35,7 @@ COPIED = 0.8
 """Share of an answer's words, in order, that make it a copy; ``KEPT`` of demands is alike."""
 
 
-@dataclass(frozen=True)
-class CheckedTurn:
+class CheckedTurn(NamedTuple):
     """A judged turn: its conversation's place in the item, its own (from 1), its demand's kind.
 
     ``met`` is none where the demand has no checks. ``kept`` are the shares of the words of the

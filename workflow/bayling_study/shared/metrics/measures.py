@@ -4,10 +4,9 @@ What has no row in ``measures.tsv`` and no ``@metric`` is not shown: more TER is
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config.names import metrics
 from bayling_study.core.errors import StudyError
@@ -16,8 +15,7 @@ from bayling_study.core.tables import read_table
 TABLE = Path(__file__).with_suffix(".tsv")
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """Which values are better (``higher``, ``lower`` or ``neither``), which there are, and
     whether the plain mean over items is reported; nothing has a default."""
 

@@ -7,7 +7,6 @@ long as the rest of the memory holds, where the attention kernel gains from that
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bayling_study.config.tuning import TuningSection
@@ -29,8 +28,7 @@ CORES = "cpu"
 """What a run record names as its device where there was no GPU."""
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(NamedTuple):
     """The memory that there is, in bytes. Of a job's ``processes``, ``local`` share one machine;
     ``device`` is none where there is no GPU, ``host`` where the machine's memory is not known."""
 

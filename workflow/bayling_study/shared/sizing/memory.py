@@ -36,7 +36,7 @@ Neither the libraries nor the CUDA context are in these numbers, nor, unless ask
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.shared.sizing.shape import Shape
@@ -63,8 +63,7 @@ SUBGROUP = 1_000_000_000
 """Parameters that stage 3 updates at a time (DeepSpeed's ``sub_group_size``)."""
 
 
-@dataclass(frozen=True)
-class TrainingMemory:
+class TrainingMemory(NamedTuple):
     """Bytes that one process needs while it trains.
 
     ``states`` are weights, gradients and optimiser on the device, ``activations`` those of one
