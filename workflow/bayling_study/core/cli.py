@@ -1,7 +1,5 @@
-"""What every program shares: how its command line is described, and its way to fail.
-
-Standard library only: the COMET environment uses this module too.
-"""
+"""What every program shares: how its command line is described, and its way to fail. Standard
+library only: the COMET environment uses this module too."""
 
 import argparse
 import errno

@@ -1,7 +1,5 @@
-"""Where a study's files are, and which of them each file is made from.
-
-The workflow's rules ask this module for paths; stage programs are given paths and never ask.
-"""
+"""Where a study's files are, and which of them each file is made from. The workflow's rules ask
+this module for paths; stage programs are given paths and never ask."""
 
 import re
 from collections.abc import Iterable

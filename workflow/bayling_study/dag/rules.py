@@ -1,7 +1,5 @@
-"""What the Snakefile asks for: the checked config, paths, settings files, code hashes.
-
-Rules hold no logic; it is here, where it is typed and tested without Snakemake.
-"""
+"""What the Snakefile asks for: the checked config, paths, settings files, code hashes. Rules hold
+no logic; it is here, where it is typed and tested without Snakemake."""
 
 import os
 import shlex

@@ -1,7 +1,5 @@
-"""The training set: rows of a file, and encoded conversations in arrays.
-
-The stage ``masks`` writes the arrays once; every process of a training maps them into memory.
-"""
+"""The training set: rows of a file, and encoded conversations in arrays. The stage ``masks`` writes
+the arrays once; every process of a training maps them into memory."""
 
 import itertools
 from collections import Counter

@@ -1,7 +1,5 @@
-"""The sheet that annotators fill: one row per conversation, the systems in hidden order.
-
-It is read when it comes back, and every mistake is told with its row and column.
-"""
+"""The sheet that annotators fill: one row per conversation, the systems in hidden order. It is read
+when it comes back, and every mistake is told with its row and column."""
 
 import csv
 import io

@@ -1,7 +1,5 @@
-"""A model without weights: what tensors an architecture has, for planning and for filling.
-
-The checkpoint's own ``config.json`` decides; no code that lies beside a checkpoint is ever run.
-"""
+"""A model without weights: what tensors an architecture has, for planning and for filling. The
+checkpoint's own ``config.json`` decides; no code that lies beside a checkpoint is ever run."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
-"""What every measure means: which way is better, its scale, and whether it is averaged.
-
-What has no row in ``measures.tsv`` and no ``@metric`` is not shown: more TER is not better.
-"""
+"""What every measure means: which way is better, its scale, and whether it is averaged. What has no
+row in ``measures.tsv`` and no ``@metric`` is not shown: more TER is not better."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
-"""The machine, code state and packages that a job ran with.
-
-Standard library only: the COMET environment uses this module too.
-"""
+"""The machine, code state and packages that a job ran with. Standard library only: the COMET
+environment uses this module too."""
 
 import os
 import platform
