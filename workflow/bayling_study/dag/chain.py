@@ -7,7 +7,6 @@ of any study on this disk that has trained the same foundation in the same way o
 import math
 import re
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,8 +46,7 @@ class Rate(NamedTuple):
     record: Path
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """A training as jobs of a cluster: hours of all devices and by the clock, and their basis."""
 
     device_hours: float
