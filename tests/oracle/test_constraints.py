@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bayling_study.shared.metrics import constraints
+from bayling_study.shared.metrics import translation
 from bayling_study.shared.metrics.measurement import Options
 from helpers.released_answers import answers, by_metric, expected, oracle, rows
 
@@ -26,7 +26,7 @@ def test_constraints_of_released_translations(case: dict[str, Any]) -> None:
         [row["tgt"] for row in released],
         [{"constraints": row["constraint"]} for row in released],
     )
-    found = by_metric(constraints.measure(given, Options()))
+    found = by_metric(translation.measure_constrained(given, Options()))
     met, asked = found["constraint-rate"].statistics.sum(axis=0).tolist()
     assert (met, asked) == (case["constraints_hit"], case["constraints_total"])
     assert len(found["bleu"].statistics) == case["n"]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bayling_study.commands.chat import __main__ as program
+from bayling_study.commands.chat.__main__ import ChatSession
 from bayling_study.commands.chat.answering import Answerer
-from bayling_study.commands.chat.conversation import ChatSession
 from bayling_study.commands.chat.system import build_command, find_system
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from bayling_study.commands.compare.__main__ import main, mark
-from bayling_study.commands.compare.differences import differences
 from bayling_study.commands.compare.scores import pairs
-from bayling_study.commands.compare.sides import side_of
+from bayling_study.commands.compare.sides import differences, side_of
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import (

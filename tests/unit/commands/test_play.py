@@ -18,7 +18,7 @@ from bayling_study.commands.play import __main__ as program
 from bayling_study.commands.play.page import FILES, FIRST, about, routes
 from bayling_study.commands.play.votes import Vote, Votes
 from bayling_study.commands.ranking.__main__ import main as ranking
-from bayling_study.commands.ranking.filled import Key, read_sheet
+from bayling_study.commands.ranking.sheet import Key, read_sheet
 from bayling_study.commands.serve.app import application
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection

@@ -82,16 +82,16 @@ def test_a_failed_import_is_told_with_its_reason_and_its_interpreter():
 @pytest.mark.parametrize("sdm", ["conda", "apptainer"])
 def test_with_sdm_it_is_said_which_interpreter_was_probed(sdm, broken):
     """It runs Snakemake in the job and no rule: what it lacks fails nothing."""
-    outcome = judge(expected=replace(EXPECTED, sdm=sdm), broken=broken)["environment"]
+    outcome = judge(expected=EXPECTED._replace(sdm=sdm), broken=broken)["environment"]
     assert outcome.level == "note" and f"--sdm {sdm}" in outcome.found
     assert "/envs/study/bin/python was probed" in outcome.found
 
 
 def test_compilers_matter_where_training_compiles_in_this_environment():
     none = {"compilers": ["no C compiler"]}
-    assert judge(expected=replace(EXPECTED, compiles=False), **none)["compilers"].level == "note"
-    assert judge(expected=replace(EXPECTED, sdm="conda"), **none)["compilers"].level == "note"
-    assert judge(expected=replace(EXPECTED, sdm="apptainer"), **none)["compilers"].level == "ok"
+    assert judge(expected=EXPECTED._replace(compiles=False), **none)["compilers"].level == "note"
+    assert judge(expected=EXPECTED._replace(sdm="conda"), **none)["compilers"].level == "note"
+    assert judge(expected=EXPECTED._replace(sdm="apptainer"), **none)["compilers"].level == "ok"
     assert "compilers" not in judge(ResourceRequest(), devices=None, torch_devices=0, **none)
 
 

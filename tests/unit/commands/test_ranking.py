@@ -14,9 +14,8 @@ import pytest
 
 from bayling_study.commands.ranking import results
 from bayling_study.commands.ranking.__main__ import main as ranking
-from bayling_study.commands.ranking.filled import Key, read_sheet
 from bayling_study.commands.ranking.results import krippendorff_alpha, scores
-from bayling_study.commands.ranking.sheet import ABILITIES, defused, rank_columns
+from bayling_study.commands.ranking.sheet import ABILITIES, Key, defused, rank_columns, read_sheet
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_text
 from bayling_study.core.records import (

@@ -10,8 +10,7 @@ import pytest
 
 from bayling_study.commands.plan.jobs import job_names, record_of
 from bayling_study.commands.status import cancel
-from bayling_study.commands.status.__main__ import _lines_of, duration, status
-from bayling_study.commands.status.jobs import jobs
+from bayling_study.commands.status.__main__ import _lines_of, duration, jobs, status
 from bayling_study.commands.status.queues import slurm
 from bayling_study.commands.status.queues.table import SCHEDULERS, queued
 from bayling_study.config import load_config

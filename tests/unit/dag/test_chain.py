@@ -128,7 +128,7 @@ def test_auto_allows_the_planned_jobs_and_some_in_reserve(made):
     unmeasured = chain.chain(made, "tuned", SHAPE, replace(asked, gpu_type="h100"))
     flops = 6 * SHAPE.parameters() * 8.0 * 8 * 200 * 60
     assert unmeasured.device_hours == pytest.approx(flops / (0.4 * 312e12) / 3600)
-    assert replace(unmeasured, jobs=18).allowed == 27 + 2
+    assert unmeasured._replace(jobs=18).allowed == 27 + 2
     assert chain.attempts(made, ResourceRequest()) == 3  # no limit, and the speed of no device
     made.tuning = TuningSection(attempts=7)
     assert chain.attempts(made, asked) == 7

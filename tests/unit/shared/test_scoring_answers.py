@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.metrics import constraints, exams, math_answers, win_rates
+from bayling_study.shared.metrics import exams, math_answers, translation, win_rates
 from bayling_study.shared.metrics.aggregates import pool
 from bayling_study.shared.metrics.answers import measure
 from bayling_study.shared.metrics.measurement import Options
@@ -24,7 +24,7 @@ def test_constraints_exact_folded_and_all() -> None:
         ["The cat sat", "a dog ran"],
         [{"constraints": ["cat", "sat"]}, {"constraints": ["dog"]}],
     )
-    found = constraints.measure(given, Options())
+    found = translation.measure_constrained(given, Options())
     result = values(found)
     assert result["constraint-rate"] == pytest.approx(200 / 3)
     assert result["constraint-rate-folded"] == 100
@@ -35,7 +35,7 @@ def test_constraints_exact_folded_and_all() -> None:
 
 def test_prompt_without_constraints_is_refused() -> None:
     with pytest.raises(StudyError, match="de-en/1: the prompt's meta names no constraints"):
-        constraints.measure(answers(["a"], ["a"], [{"constraints": []}]), Options())
+        translation.measure_constrained(answers(["a"], ["a"], [{"constraints": []}]), Options())
 
 
 @pytest.mark.parametrize(

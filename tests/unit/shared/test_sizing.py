@@ -15,8 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.sizing.attention import attention_kernel
-from bayling_study.shared.sizing.choice import Budget, Choice, check, choose
+from bayling_study.shared.sizing.choice import Budget, Choice, attention_kernel, check, choose
 from bayling_study.shared.sizing.host import host_bytes
 from bayling_study.shared.sizing.memory import (
     activations,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from bayling_study.commands.why.runs import RunIds
+from bayling_study.commands.why.chain import RunIds
 from bayling_study.core.files import read_json, write_json, write_text
 from bayling_study.core.records import read_scores, write_scores
 from bayling_study.shared.tracking.jobs import RecordedJob, study_jobs

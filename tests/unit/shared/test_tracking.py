@@ -19,7 +19,7 @@ from mlflow.utils.validation import (
 )
 from pydantic import ValidationError
 
-from bayling_study.commands.why.runs import RunIds
+from bayling_study.commands.why.chain import RunIds
 from bayling_study.config.loading import parse_config
 from bayling_study.config.study import TrackingSection
 from bayling_study.core.errors import StudyError

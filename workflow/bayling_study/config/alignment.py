@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from bayling_study.config.base import Section
 
+Preset = Literal["alignx-without-language-matching", "mid-align", "translico", "afp"]
 PRESETS: dict[str, dict[str, Any]] = {
     "alignx-without-language-matching": {"layer": 0.5, "temperature": 0.1, "weight": 0.15},
     "mid-align": {"layer": 0.5, "temperature": 0.1, "weight": 1.0},
@@ -31,9 +32,7 @@ class Alignment(Section):
     15 of SmolLM2-135M), and special tokens.
     """
 
-    preset: Literal["alignx-without-language-matching", "mid-align", "translico", "afp"] | None = (
-        None
-    )
+    preset: Preset | None = None
     """Fills the keys that are not given, named after the loss that it holds; data and order of
     steps are always ours, so results are no reproduction of the paper's."""
     pairs: Literal["translation"] = "translation"

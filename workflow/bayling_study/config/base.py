@@ -3,14 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, Field, StringConstraints, ValidationInfo, field_validator
 
 from bayling_study.core.credentials import ADVICE, NETRC, has_credentials
 
@@ -23,13 +16,11 @@ Direction = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}-[a-z]{2,3}$")
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class Section(BaseModel):
+class Section(
+    BaseModel, extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+):
     """A config section: unknown keys are errors, numbers are finite, and values never change
     after parsing."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
     @field_validator("*")
     @classmethod

@@ -45,11 +45,8 @@ def seeded(name: str, seed: int) -> str:
 
 
 def made_of(systems: Systems, name: str, above: tuple[str, ...] = ()) -> list[str]:
-    """Returns the systems that one is made of, each once, its parts before itself.
-
-    Raises:
-        StudyError: a system is made of itself.
-    """
+    """Returns the systems that one is made of, each once, its parts before itself (``StudyError``:
+    a system is made of itself)."""
     if name in above:
         chain = " -> ".join((*above, name))
         raise StudyError(f"a system is made of itself: {chain}", where=f"systems.{name}")
@@ -74,11 +71,8 @@ def _plain(system: Any) -> Mapping[str, Any]:
 
 
 def with_seeds(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a config's plain values with the copies of every system that a seed changes.
-
-    Raises:
-        StudyError: another system has the name of a copy.
-    """
+    """Returns a config's plain values with the copies of every system that a seed changes
+    (``StudyError``: another system has the name of a copy)."""
     section, systems = values.get("comparison"), values.get("systems")
     if not isinstance(section, Mapping) or not isinstance(systems, Mapping):
         return dict(values)
@@ -124,12 +118,9 @@ def budget(config: Any, name: str) -> int:
 
 
 def check_comparison(config: Any, where: str, answering: Iterable[str]) -> None:
-    """Checks a ``StudyConfig``'s comparison: known systems, and one budget for all that train.
-
-    Raises:
-        StudyError: a name is unknown, a training has no fixed number of tokens, or a method's
-            budget is not the reference's; with the ``max_steps`` that make it so.
-    """
+    """Checks a ``StudyConfig``'s comparison: known systems, and one budget for all that train
+    (``StudyError``: a name is unknown, a training has no fixed number of tokens, or a method's
+    budget is not the reference's; with the ``max_steps`` that make it so)."""
     section: ComparisonSection = config.comparison
     answering = list(answering)
     require("system that answers", section.reference, answering, f"{where}.reference")
@@ -148,11 +139,8 @@ def check_comparison(config: Any, where: str, answering: Iterable[str]) -> None:
             raise StudyError(what, where=f"{where}: systems.{part}.tuning", fix=fix)
     for name in (one for one in section.methods if trainings(config.systems, one)):
         if seeded(name, section.seeds) not in config.systems:
-            what, fix = (
-                f"{name} is itself a training in another seed",
-                "methods without their copies",
-            )
-            raise StudyError(what, where=f"{where}.methods", fix=fix)
+            what = f"{name} is itself a training in another seed"
+            raise StudyError(what, where=f"{where}.methods", fix="methods without their copies")
     asked = budget(config, section.reference)
     if not asked and any(trainings(config.systems, one) for one in section.methods):
         what = f"{section.reference} is not trained, so no method can have its budget"

@@ -11,11 +11,8 @@ SHARE_TOLERANCE = 1e-6
 
 
 def sums_to_one(shares: Mapping[str, float], key: str) -> None:
-    """Checks that shares add up to 1.
-
-    The message names every key with its share, for a file's table is laid over that of the file
-    below; the fix holds all of them scaled.
-    """
+    """Checks that shares add up to 1. The message names every key with its share, for a file's
+    table is laid over that of the file below; the fix holds all of them scaled."""
     total = math.fsum(shares.values())
     if abs(total - 1) > SHARE_TOLERANCE:
         table = {name: f"{value / (total or 1):.4g}" for name, value in shares.items()}

@@ -33,10 +33,8 @@ def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyCo
     """Reads one or more YAML files, later ones overriding earlier ones key by key.
 
     The first is a study and named after its file, unless it neither names nor extends one: then all
-    are laid over the embedded study. ``given`` overrides them (Snakemake's ``--config``).
-
-    Raises:
-        StudyError: a file is absent or not YAML, or the merged values do not pass.
+    are laid over the embedded study. ``given`` overrides them (Snakemake's ``--config``). A
+    ``StudyError`` says that a file is absent or not YAML, or that the merged values do not pass.
     """
     files = [(path, read_yaml(path)) for path in paths]
     if not files or not {"study", "extends"} & set(files[0][1]):
@@ -56,10 +54,8 @@ def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyCo
 
 
 def load_values(values: Mapping[str, Any]) -> StudyConfig:
-    """Reads, as the first file of ``load_config``, what another workflow gives its module.
-
-    There is no file whose name it could have: it names itself, or is called as what it extends.
-    """
+    """Reads, as the first file of ``load_config``, what another workflow gives its module. There is
+    no file whose name it could have: it names itself, or is called as what it extends."""
     if not {"study", "extends"} & set(values):
         values = {"extends": str(DEFAULT_CONFIG)} | dict(values)
     below = values.get("extends") or DEFAULT_CONFIG
@@ -88,10 +84,8 @@ def with_extended(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> dic
 
     The paths are relative to the repository's root, wherever a program runs; a later file overrides
     an earlier one, and may extend others itself (``above`` are the files that led here). A study
-    has no name from what it extends.
-
-    Raises:
-        StudyError: a file is absent, is no config, or extends itself.
+    has no name from what it extends. A file that is absent, no config, or extends itself is a
+    ``StudyError``.
     """
     own = dict(values)
     named = own.pop("extends", None) or []
@@ -190,14 +184,9 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
 
 
 def load_settings(path: Path | None, *sections: str, operations: Path | None = None) -> StudyConfig:
-    """Reads the settings files of a job: what decides its bytes, and how its work is done.
-
-    Sections that the files do not hold have their defaults in the result and
-    must not be read; name those that are read.
-
-    Raises:
-        StudyError: a named section is not in the files, or a value does not pass.
-    """
+    """Reads the settings files of a job: what decides its bytes, and how its work is done. Sections
+    that the files do not hold have their defaults in the result and must not be read; name those
+    that are read (``StudyError``: such a one is not in the files, or a value does not pass)."""
     values: dict[str, Any] = read_json(path) if path else {}
     if operations:
         added = read_json(operations)

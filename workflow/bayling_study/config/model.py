@@ -5,17 +5,10 @@ from typing import Any
 
 from pydantic import model_validator
 
+from bayling_study.config import evaluation
 from bayling_study.config.base import Name, Section
 from bayling_study.config.comparison import ComparisonSection
 from bayling_study.config.corpora import CorporaSection
-from bayling_study.config.evaluation import (
-    CometSection,
-    ExportSection,
-    GenerationSection,
-    PerplexitySection,
-    ReportSection,
-    ScoringSection,
-)
 from bayling_study.config.rehearsal import RehearsalSection
 from bayling_study.config.sources import Source, with_named_models
 from bayling_study.config.study import (
@@ -26,8 +19,9 @@ from bayling_study.config.study import (
 )
 from bayling_study.config.suites import Suite
 from bayling_study.config.synthesis import SynthesisSection
-from bayling_study.config.systems import System, TunedSystem
+from bayling_study.config.systems import System, TemplateName, TunedSystem
 from bayling_study.config.tuning import TuningSection
+from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
 
 
@@ -54,21 +48,21 @@ class StudyConfig(Section):
     """Systems by name, in the order of the report's columns."""
     tuning: TuningSection = TuningSection()
     """Hyper-parameters of all tuned systems."""
-    export: ExportSection = ExportSection()
+    export: evaluation.ExportSection = evaluation.ExportSection()
     """8-bit export."""
-    perplexity: PerplexitySection = PerplexitySection()
+    perplexity: evaluation.PerplexitySection = evaluation.PerplexitySection()
     """Perplexity of 8-bit systems."""
-    generation: GenerationSection = GenerationSection()
+    generation: evaluation.GenerationSection = evaluation.GenerationSection()
     """How systems are run."""
     suites: dict[Name, Suite] = {}
     """Suites by name, in the order of the report's tables."""
-    scoring: ScoringSection = ScoringSection()
+    scoring: evaluation.ScoringSection = evaluation.ScoringSection()
     """Metrics and their uncertainty."""
-    comet: CometSection = CometSection()
+    comet: evaluation.CometSection = evaluation.CometSection()
     """COMET, which runs in an environment of its own."""
     comparison: ComparisonSection | None = None
     """Methods that are compared under one training budget; none compares nothing but systems."""
-    report: ReportSection = ReportSection()
+    report: evaluation.ReportSection = evaluation.ReportSection()
     """What the report shows."""
     tracking: TrackingSection = TrackingSection()
     """How run records reach MLflow."""
@@ -87,11 +81,20 @@ class StudyConfig(Section):
         return seed if number == 1 else derive_seed(seed, "tuning", "seed", str(number))
 
     def tuning_of(self, system: str) -> TuningSection:
-        """Returns the hyper-parameters of a tuned system: the section with its own keys laid over.
-
-        Raises:
-            ValidationError: an own key is unknown or its value does not pass.
-        """
+        """Returns the hyper-parameters of a tuned system: the section with its own keys laid over
+        (``ValidationError``: an own key is unknown or its value does not pass)."""
         found = self.systems[system]
         own = found.tuning if isinstance(found, TunedSystem) else {}
         return TuningSection.model_validate(self.tuning.model_dump(exclude_unset=True) | own)
+
+    def template_of(self, name: str) -> TemplateName:
+        """Returns a system's template; an 8-bit export has that of the system it was made from.
+        Published systems and those behind a server have none here (``StudyError``)."""
+        system = self.systems[name]
+        if system.kind == "int8":
+            return self.template_of(system.base)
+        if system.kind == "published":
+            raise StudyError(f"{name} is a published system and has no template")
+        if system.kind == "endpoint":
+            raise StudyError(f"{name} is behind a server, which has its own template")
+        return system.template

@@ -21,10 +21,8 @@ without further edits."""
 
 
 def recipes() -> dict[str, bool]:
-    """Returns the recipes of ``synthesis`` and whether each is made for directions.
-
-    They are read from the decorators ``@recipe("NAME", directed=…)`` of the source.
-    """
+    """Returns the recipes of ``synthesis`` and whether each is made for directions. They are read
+    from the decorators ``@recipe("NAME", directed=…)`` of the source."""
     found = _registered(RECIPE_FOLDERS, "recipe")
     return {name: bool(options.get("directed", True)) for name, options in found.items()}
 

@@ -24,21 +24,15 @@ def rehearsed_at(path: Path) -> bool:
 
 
 def refuse_rehearsal(path: Path, where: object) -> None:
-    """Refuses what a rehearsal made where a study's is wanted.
-
-    Raises:
-        StudyError: the path lies in a rehearsal.
-    """
+    """Refuses (``StudyError``) what a rehearsal made where a study's is wanted."""
     if rehearsed_at(path):
         what = f"{path} is of a rehearsal: of a few rows, with random weights"
         raise StudyError(what, where=where, fix="what the study itself makes: make study")
 
 
 class RehearsalSection(Section):
-    """What a rehearsal is one of, and how much of each source it reads.
-
-    ``make rehearse`` writes this section; a study itself has none.
-    """
+    """What a rehearsal is one of, and how much of each source it reads. ``make rehearse`` writes
+    this section; a study itself has none."""
 
     of: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
     """First digits of the hash of the configuration that is rehearsed."""

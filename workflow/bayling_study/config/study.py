@@ -34,10 +34,8 @@ class StudySection(Section):
         study = Path(os.path.normpath(Path(self.results) / self.name))
         shared = Path(os.path.normpath(self.resources))
         if study == shared or study in shared.parents or shared in study.parents:
-            raise ValueError(
-                f"results of this study ({study}) and resources ({shared}) lie in one another; "
-                "write study.results: results and study.resources: resources"
-            )
+            what = f"results of this study ({study}) and resources ({shared}) lie in one another"
+            raise ValueError(f"{what}; write study.results: results and study.resources: resources")
         return self
 
 
@@ -88,10 +86,9 @@ class TrackingSection(Section):
     def _known_scheme(cls, uri: str | None) -> str | None:
         scheme = uri.split(":")[0].split("+")[0] if uri else ""
         if uri and scheme not in TRACKING_SCHEMES:
-            raise ValueError(
-                f"a tracking URI begins with one of {', '.join(TRACKING_SCHEMES)}, for example "
-                "sqlite:////data/mlflow.db, https://mlflow.example.org or databricks://PROFILE"
-            )
+            known = f"a tracking URI begins with one of {', '.join(TRACKING_SCHEMES)}, for example"
+            such = "sqlite:////data/mlflow.db, https://mlflow.example.org or databricks://PROFILE"
+            raise ValueError(f"{known} {such}")
         return uri
 
     experiment: str | None = None

@@ -144,6 +144,8 @@ class ConstrainedSuite(Section):
 
 DIRECTED = TranslationSuite | Wmt22Suite | ConstrainedSuite
 """Suites whose directions the embedded COMET learns from."""
+ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
+"""Suites whose prompts have one turn and ask for the translation of a single segment."""
 
 EXAM_TASKS = [
     *("gaokao-chinese", "gaokao-english", "gaokao-mathqa", "gaokao-physics", "gaokao-chemistry"),
@@ -245,19 +247,7 @@ class InstructionsSuite(Section):
     """Greedy by default; Multi-IF sampled at a temperature of 0.6 from the most probable 90 %."""
 
 
-Suite = Annotated[
-    TranslationSuite
-    | FloresSuite
-    | InteractiveSuite
-    | Wmt22Suite
-    | FileSuite
-    | ConstrainedSuite
-    | ExamsSuite
-    | ReviewsSuite
-    | HarnessSuite
-    | QuestionsSuite
-    | NliSuite
-    | InstructionsSuite
-    | JudgedSuite,
-    Field(discriminator="kind"),
-]
+_TRANSLATED = TranslationSuite | FloresSuite | InteractiveSuite | Wmt22Suite | FileSuite
+_MARKED = ConstrainedSuite | ExamsSuite | ReviewsSuite | HarnessSuite | QuestionsSuite | NliSuite
+_SAID = InstructionsSuite | JudgedSuite
+Suite = Annotated[_TRANSLATED | _MARKED | _SAID, Field(discriminator="kind")]

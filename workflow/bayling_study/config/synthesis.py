@@ -4,14 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from bayling_study.config.base import Name, Section, Share
 from bayling_study.config.systems import TemplateName
@@ -42,11 +35,9 @@ class CodeSwitch(Section):
 
 
 class Mixture(Section):
-    """One training set: how many conversations of which recipe and direction.
-
-    A mixture may derive from another one: ``without-interactive: {base: default, drop:
-    [interactive]}`` has all keys of ``default`` except those that it gives itself.
-    """
+    """One training set: how many conversations of which recipe and direction. A mixture may derive
+    from another one: ``without-interactive: {base: default, drop: [interactive]}`` has all keys of
+    ``default`` except those that it gives itself."""
 
     base: Name | None = None
     """Mixture to derive from; its keys are taken over, lists and mappings as a whole."""
@@ -140,10 +131,9 @@ class SynthesisSection(Section):
 OWN_KEYS = ("base", "drop", "fraction")
 
 
-class Derivation(BaseModel):
+class Derivation(BaseModel, strict=True, allow_inf_nan=False):
     """The types of what is looked at here; which values may stand there, the models tell."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
     base: str | None = None
     drop: list[str] = []
     fraction: float = 1.0

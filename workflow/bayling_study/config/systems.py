@@ -12,10 +12,8 @@ TemplateName = Literal["bayling", "bayling-3", "foundation"]
 
 
 class Answering(Section):
-    """How a system is asked, and which part of what it says is its answer.
-
-    Questions that are scored by likelihood, and judges' own reviews, are asked as ever.
-    """
+    """How a system is asked, and which part of what it says is its answer. Questions that are
+    scored by likelihood, and judges' own reviews, are asked as ever."""
 
     keep: Literal["label"] | None = None
     """``label``: the answer is what stands behind the first label of its language, such as
@@ -130,12 +128,9 @@ DECODING_KEYS = ("temperature", "seed")
 
 
 class EndpointSystem(Answers):
-    """A model behind an OpenAI-compatible server, local or remote.
-
-    The server applies its own conversation template. Answers, and requests that
-    failed, are kept on disk: a job that is started again asks only what is
-    missing, and its budgets count what was spent before.
-    """
+    """A model behind an OpenAI-compatible server, local or remote. The server applies its own
+    conversation template. Answers, and requests that failed, are kept on disk: a job that is
+    started again asks only what is missing, and its budgets count what was spent before."""
 
     kind: Literal["endpoint"]
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$")]

@@ -14,11 +14,9 @@ adapters on all of them are what full fine-tuning's quality needs, more than the
 
 
 class Adapter(Section):
-    """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning.
-
-    Only two thin matrices per layer are trained; they are merged into the weights
-    before the result is written, so an adapter leaves an ordinary checkpoint.
-    """
+    """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning. Only two thin matrices per
+    layer are trained; they are merged into the weights before the result is written, so an adapter
+    leaves an ordinary checkpoint."""
 
     kind: Literal["lora", "qlora"]
     """``lora``: the foundation in the compute precision; ``qlora``: its linear layers in 4 bits

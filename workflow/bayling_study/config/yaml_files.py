@@ -66,14 +66,9 @@ StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", _date)
 
 
 def read_yaml(path: Path, loader: type[yaml.SafeLoader] = StrictLoader) -> dict[str, Any]:
-    """Reads a YAML mapping; an empty file is an empty one.
-
-    ``loader`` is PyYAML's own for files of others, which are written for it.
-
-    Raises:
-        StudyError: the file is absent, is not UTF-8 YAML, is not a mapping, or holds a value
-            that YAML reads otherwise than it looks.
-    """
+    """Reads a YAML mapping, of an empty file an empty one; ``loader`` is PyYAML's own for files of
+    others, which are written for it (``StudyError``: the file is absent, is not UTF-8 YAML, is not
+    a mapping, or holds a value that YAML reads otherwise than it looks)."""
     try:
         value = yaml.load(Path(path).read_text(encoding="utf-8"), loader)
     except FileNotFoundError as error:

@@ -1,7 +1,5 @@
-"""What every program shares: how its command line is described, and its way to fail.
-
-Standard library only: the COMET environment uses this module too.
-"""
+"""What every program shares: how its command line is described, and its way to fail. Standard
+library only: the COMET environment uses this module too."""
 
 import argparse
 import errno
@@ -15,7 +13,6 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bayling_study.core.credentials import without_credentials
@@ -144,20 +141,15 @@ class Masking(logging.Formatter):
         return without_credentials(super().format(record))
 
 
-def _masked_traceback(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    text = "".join(traceback.format_exception(kind, error, trace))
-    print(without_credentials(text), end="", file=sys.stderr)
-
-
 def run_program(main: Callable[[], int | None]) -> None:
     """Runs a stage's ``main`` and ends the process with its status: 2, without a traceback, of a
     ``StudyError``, a full disk or a missing permission. No log line or traceback shows a secret."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Masking("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    sys.excepthook = _masked_traceback
+    sys.excepthook = lambda *error: print(
+        without_credentials("".join(traceback.format_exception(*error))), end="", file=sys.stderr
+    )
     try:
         try:
             status = main()

@@ -1,7 +1,5 @@
-"""Disks and the files on them: is there room, and is a file still what was noted of it?
-
-Standard library only: the COMET environment uses this module too.
-"""
+"""Disks and the files on them: is there room, and is a file still what was noted of it? Standard
+library only: the COMET environment uses this module too."""
 
 import shutil
 from pathlib import Path

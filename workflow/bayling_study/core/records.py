@@ -1,7 +1,5 @@
-"""The rows that stages hand to each other: prompts, hypotheses and scores, in JSON-lines files.
-
-The fields are the contract between stages, which never import each other. Standard library only.
-"""
+"""The rows that stages hand to each other: prompts, hypotheses and scores, in JSON-lines files. The
+fields are the contract between stages, which never import each other. Standard library only."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
-"""An append-only file of JSON rows that survives a kill at any byte.
-
-A last line that a kill tore is cut off when the file is opened again. Standard library only.
-"""
+"""An append-only file of JSON rows that survives a kill at any byte. A last line that a kill tore
+is cut off when the file is opened again. Standard library only."""
 
 import fcntl
 import json

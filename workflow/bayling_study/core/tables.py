@@ -7,11 +7,9 @@ from bayling_study.core.errors import StudyError
 
 
 def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yields ``FILE:LINE`` and the cells by column of each row of a tab-separated table.
-
-    The first line names the columns; empty lines and lines that begin with ``#`` are no rows. A
-    line that is not as it should be is refused by number (``StudyError``).
-    """
+    """Yields ``FILE:LINE`` and the cells by column of each row of a tab-separated table. The first
+    line names the columns; empty lines and lines that begin with ``#`` are no rows. A line that is
+    not as it should be is refused by number (``StudyError``)."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:

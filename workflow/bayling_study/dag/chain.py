@@ -7,9 +7,8 @@ of any study on this disk that has trained the same foundation in the same way o
 import math
 import re
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config.systems import TunedSystem
 from bayling_study.config.tuning import TuningSection
@@ -37,8 +36,7 @@ FAILING = 2
 """Jobs that it allows to fail."""
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(NamedTuple):
     """What a training of the same foundation measured, as its run record says."""
 
     tokens_per_second: float
@@ -48,8 +46,7 @@ class Rate:
     record: Path
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """A training as jobs of a cluster: hours of all devices and by the clock, and their basis."""
 
     device_hours: float
@@ -67,10 +64,8 @@ class Chain:
 
 
 def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
-    """Returns the tokens of a tuned system's mixture, and whether they are counted.
-
-    Without a run record of synthesis, each conversation is taken to be as long as it may be.
-    """
+    """Returns the tokens of a tuned system's mixture, and whether they are counted. Without a run
+    record of synthesis, each conversation is taken to be as long as it may be."""
     name = layout.instructions(system).name
     record = layout.study / "runs" / "synthesis" / f"{name}.json"
     tokens = read_json(record)["metrics"].get("tokens.real") if record.is_file() else None
@@ -81,11 +76,9 @@ def mixture_tokens(layout: Layout, system: str) -> tuple[float, bool]:
 
 
 def training_flops(shape: Shape, tuning: TuningSection, tokens: float) -> float:
-    """Returns the model FLOPs of training on ``tokens``: 6 a parameter and token.
-
-    With adapters 4 for the frozen parameters and 6 for the adapters' own (Kaplan et al. 2020,
-    "Scaling Laws for Neural Language Models"). What a device computes again does not count.
-    """
+    """Returns the model FLOPs of training on ``tokens``: 6 a parameter and token. With adapters 4
+    for the frozen parameters and 6 for the adapters' own (Kaplan et al. 2020, "Scaling Laws for
+    Neural Language Models"). What a device computes again does not count."""
     if tuning.adapter is None:
         return TRAINED * shape.parameters() * tokens
     own = trained_parameters(shape, tuning)
@@ -102,10 +95,8 @@ def chain(
     teraflops: float | None = None, share: float = UTILISATION,
 ) -> Chain:  # fmt: skip
     """Returns the jobs in which a system is trained, each with the resources and time ``asked``.
-
     Where nothing was measured, training reaches a share of a device's peak, ``teraflops`` (by
-    default an A100's, or that of cores).
-    """
+    default an A100's, or that of cores)."""
     tuning = layout.config.tuning_of(system)
     tokens = mixture_tokens(layout, system)[0]
     tokens *= tuning.passes(layout.mixture(system).conversations, tokens)

@@ -55,9 +55,8 @@ def on_free_cards(gpus: str) -> str:
 
 def cards() -> dict[str, str]:
     """Returns the cards this program may use: what to call each, and what it is.
-
-    ``CUDA_VISIBLE_DEVICES`` may limit them (empty: none). "0" and "GPU-…" are one card by its UUID.
-    """
+    ``CUDA_VISIBLE_DEVICES`` may limit them (empty: none). "0" and "GPU-…" are one card by its
+    UUID."""
     known = dict(LISTED.findall(_listing()))
     if VISIBLE not in os.environ:
         return known
@@ -85,10 +84,8 @@ def count(wanted: str, there: int) -> int:
 
 
 def take(names: dict[str, str], wanted: int, folder: Path) -> list[str]:
-    """Waits for cards and locks them until this process ends; returns their names.
-
-    One waiter at a time collects: so none starves, and no two hold what the other waits for.
-    """
+    """Waits for cards and locks them until this process ends; returns their names. One waiter at a
+    time collects: so none starves, and no two hold what the other waits for."""
     queue = _open_lock(folder, "queue")
     fcntl.flock(queue, fcntl.LOCK_EX)
     taken: dict[str, int] = {}
@@ -111,11 +108,9 @@ def take(names: dict[str, str], wanted: int, folder: Path) -> list[str]:
 
 
 def _open_lock(folder: Path, identity: str) -> int:
-    """Opens a lock file, of whichever user; reading is enough to lock.
-
-    Linux refuses to create over another user's file in a folder like ``/tmp``
-    (``fs.protected_regular``), so an existing one is opened without creating it.
-    """
+    """Opens a lock file, of whichever user; reading is enough to lock. Linux refuses to create over
+    another user's file in a folder like ``/tmp`` (``fs.protected_regular``), so an existing one is
+    opened without creating it."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o1777)

@@ -1,7 +1,5 @@
-"""Where a study's files are, and which of them each file is made from.
-
-The workflow's rules ask this module for paths; stage programs are given paths and never ask.
-"""
+"""Where a study's files are, and which of them each file is made from. The workflow's rules ask
+this module for paths; stage programs are given paths and never ask."""
 
 import re
 from collections.abc import Iterable
@@ -13,14 +11,7 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.config.rehearsal import refuse_rehearsal
 from bayling_study.config.sources import NAMED_BY
-from bayling_study.config.suites import (
-    FileSuite,
-    FloresSuite,
-    InteractiveSuite,
-    JudgedSuite,
-    TranslationSuite,
-    Wmt22Suite,
-)
+from bayling_study.config.suites import InteractiveSuite, JudgedSuite, TranslationSuite
 from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import (
     DeltaSystem,
@@ -37,8 +28,6 @@ from bayling_study.shared.sources.table import SourceRow, known_sources, row_has
 
 MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
 DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
-ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
-"""Suites whose prompts have one turn and ask for the translation of a single segment."""
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -98,11 +98,10 @@ class Profile:
         text = io.StringIO(yaml.safe_dump(dict(self.values)))
         text.name = str(self.folder / "config.yaml")
         listed = ProfileConfigFileParser().parse(text)
+        defaults = listed.get("default-resources", [])
         try:
             return {
-                "defaults": Resources.parse(
-                    listed.get("default-resources", []), allow_expressions=True
-                ),
+                "defaults": Resources.parse(defaults, allow_expressions=True),
                 "rules": parse_set_resources(listed.get("set-resources")),
                 "threads": parse_set_threads(listed.get("set-threads")),
             }

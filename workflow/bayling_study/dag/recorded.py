@@ -25,10 +25,8 @@ def mark_outdated(
     study: Path, settings: Callable[[str, str], str], code: Callable[[str], str]
 ) -> None:
     """Compares each finished record of a study with what its job would be given now: the file of
-    ``settings`` by stage and name, the hash of ``code`` by stage.
-
-    Says which are outdated. One that is up to date again (a key was set back) gets its job's time.
-    """
+    ``settings`` by stage and name, the hash of ``code`` by stage. Says which are outdated. One that
+    is up to date again (a key was set back) gets its job's time."""
     outdated = []
     for job in map(read_job, sorted((study / "runs").glob("*/*.json"))):
         if job.record.get("state") != "finished":

@@ -1,7 +1,5 @@
-"""What the Snakefile asks for: the checked config, paths, settings files, code hashes.
-
-Rules hold no logic; it is here, where it is typed and tested without Snakemake.
-"""
+"""What the Snakefile asks for: the checked config, paths, settings files, code hashes. Rules hold
+no logic; it is here, where it is typed and tested without Snakemake."""
 
 import os
 import shlex
@@ -12,14 +10,14 @@ from typing import Any
 
 from bayling_study.config import StudyConfig
 from bayling_study.config.loading import load_config, load_values
-from bayling_study.config.suites import DIRECTED, FloresSuite, JudgedSuite
+from bayling_study.config.suites import DIRECTED, ONE_TURN, FloresSuite, JudgedSuite
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.chain import attempts
 from bayling_study.dag.exclusive import STARTED_BY, workflow_of
 from bayling_study.dag.interpreter import use_this_interpreter
-from bayling_study.dag.layout import ONE_TURN, Layout
+from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import OWN, ResourceRequest, running_request
 from bayling_study.dag.recorded import mark_outdated
 from bayling_study.dag.settings import Settings
@@ -34,11 +32,9 @@ CONTAINER_COMET = "/opt/comet/bin/python"  # of envs/container.def
 
 
 class Dag:
-    """The configured study as the workflow sees it.
-
-    With ``programs`` the ready-made environments are used (else each rule has its own
-    ``python``, as with ``--sdm conda``), with ``container`` the image of ``envs/container.def``.
-    """
+    """The configured study as the workflow sees it. With ``programs`` the ready-made environments
+    are used (else each rule has its own ``python``, as with ``--sdm conda``), with ``container``
+    the image of ``envs/container.def``."""
 
     def __init__(self, config: StudyConfig, programs: bool = True, container: bool = False) -> None:
         self.config = config
@@ -178,11 +174,9 @@ class Dag:
             os.environ[EXPERIMENT] = tracking.experiment
 
     def local_state(self, source: str) -> str:
-        """Returns the path that stands for a source and a hash of what is there; else nothing.
-
-        What is made from a changed file is made again; of one above ``HASHED_BYTES``, size and time
-        stand for the content.
-        """
+        """Returns the path that stands for a source and a hash of what is there; else nothing. What
+        is made from a changed file is made again; of one above ``HASHED_BYTES``, size and time
+        stand for the content."""
         row = self.layout.row(source)
         path = self.config.download.local.get(source, row.location if row.kind == "local" else "")
         root = Path(path).expanduser()
@@ -283,11 +277,9 @@ class Dag:
         return self.download_options(self.layout.suite_sources(suite))
 
     def memory(self, rule: str) -> Callable[[Any, int], int]:
-        """Returns the megabytes that a rule's jobs ask for, by wildcards and attempt.
-
-        Some hold all prompts of the study: FLORES-101 alone has 407 thousand, of about 20 kilobytes
-        with their token ids.
-        """
+        """Returns the megabytes that a rule's jobs ask for, by wildcards and attempt. Some hold all
+        prompts of the study: FLORES-101 alone has 407 thousand, of about 20 kilobytes with their
+        token ids."""
         suites = [s for s in self.config.suites.values() if isinstance(s, FloresSuite)]
         prompts = sum(402 * (suite.segments or 1012) for suite in suites)
         most = OWN[rule][0] + (prompts // 50 if rule in HOLD_ALL_PROMPTS else 0)

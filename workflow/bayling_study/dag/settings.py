@@ -17,6 +17,7 @@ from bayling_study.config.model import StudyConfig
 from bayling_study.core.files import sha256_json, write_json
 
 HASH_DIGITS = 12
+_RUN = ("generation.precision", "generation.batch_tokens")
 
 READ: dict[str, tuple[str, ...]] = {
     "corpora": ("corpora",),
@@ -25,16 +26,10 @@ READ: dict[str, tuple[str, ...]] = {
     "masks": ("tuning.max_length", "systems"),
     "tuning": ("tuning", "systems"),
     "export": ("export", "systems"),
-    "perplexity": (
-        *("perplexity", "generation.precision", "generation.batch_tokens"),
-        *("generation.int8_compute", "scoring.bootstrap", "systems"),
-    ),
+    "perplexity": ("perplexity", *_RUN, "generation.int8_compute", "scoring.bootstrap", "systems"),
     "generation": ("generation", "suites", "systems"),
     "generation.elsewhere": ("suites", "systems"),
-    "harness": (
-        *("generation.precision", "generation.batch_tokens", "generation.max_batch"),
-        *("generation.int8_compute", "suites", "systems"),
-    ),
+    "harness": (*_RUN, "generation.max_batch", "generation.int8_compute", "suites", "systems"),
     "judging": ("suites", "systems"),
     "scoring": ("scoring", "suites"),
     "significance": ("scoring", "suites", "report.baseline"),
@@ -98,11 +93,9 @@ class Settings:
         self._folder = folder
 
     def stage(self, stage: str, system: str = "", **only: Iterable[str]) -> Path:
-        """Writes the settings of one job of a stage of ``READ`` and returns the file's path.
-
-        The section ``tuning`` is that of the tuned system; ``only`` holds, by section, the
-        entries that this job reads (of ``synthesis``, mixtures).
-        """
+        """Writes the settings of one job of a stage of ``READ`` and returns the file's path. The
+        section ``tuning`` is that of the tuned system; ``only`` holds, by section, the entries that
+        this job reads (of ``synthesis``, mixtures)."""
         plain = self._with_tuning_of(system)
         values: dict[str, Any] = {}
         for path in READ[stage]:

@@ -26,10 +26,8 @@ def label(language: str) -> str:
 
 
 def behind_label(answer: str, language: str) -> str | None:
-    """Returns what stands behind the first label of a language, stripped; none without a label.
-
-    As PLUG's extraction does: labels are compared letter by letter, colon included, and further
-    labels behind the first one are text.
-    """
+    """Returns what stands behind the first label of a language, stripped; none without a label. As
+    PLUG's extraction does: labels are compared letter by letter, colon included, and further labels
+    behind the first one are text."""
     _, found, text = answer.partition(label(language))
     return text.strip() if found else None

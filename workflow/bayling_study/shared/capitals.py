@@ -6,10 +6,10 @@ Names are CLDR's, through the installed package Babel; which city is the capital
 
 import hashlib
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from babel import Locale
 from babel.dates import get_timezone_location
 
 from bayling_study.core import languages
@@ -29,25 +29,17 @@ def is_held_out(country: str) -> bool:
 
 @cache
 def names(language: str) -> dict[str, tuple[str, str]]:
-    """Returns country code to the names of country and capital, where CLDR has both
-    (``StudyError`` if it does not know the language).
-
-    A city in Latin letters in a language with another script is CLDR's way to have no name for it.
-    """
+    """Returns country code to the names of country and capital, where CLDR has both (``StudyError``
+    if it does not know the language). A city in Latin letters in a language with another script is
+    CLDR's way to have no name for it."""
     languages.script(language)  # an unknown code is told here
     locale = languages.locale(language)
     latin = languages.script(language) == "Latn"
     found: dict[str, tuple[str, str]] = {}
     for code, zone in CAPITALS.items():
         country = locale.territories.get(code)
-        city = _city(zone, locale)
-        if country and city and (latin or not LATIN.search(city)):
-            found[code] = (str(country), str(city))
+        with suppress(KeyError):  # the locale names no territories at all
+            city = str(get_timezone_location(zone, locale=locale, return_city=True))
+            if country and city and (latin or not LATIN.search(city)):
+                found[code] = (str(country), city)
     return found
-
-
-def _city(zone: str, locale: Locale) -> str:
-    try:
-        return str(get_timezone_location(zone, locale=locale, return_city=True))
-    except KeyError:  # the locale names no territories at all
-        return ""

@@ -13,10 +13,8 @@ LICENCES = {
 
 
 def licence_keys(licence: str) -> dict[str, str]:
-    """Returns a card's key ``license``; of a licence without identifier also ``license_name``.
-
-    What is conditional or unconfirmed ("MIT; LogiQA CC BY-NC-SA 4.0") has no identifier.
-    """
+    """Returns a card's key ``license``; of a licence without identifier also ``license_name``. What
+    is conditional or unconfirmed ("MIT; LogiQA CC BY-NC-SA 4.0") has no identifier."""
     name = re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-.")
     if name in LICENCES:
         return {"license": LICENCES[name]}

@@ -65,11 +65,9 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class Conversation:
-    """A dialogue: a user's turn (after a system turn, if any), an assistant's, and so on.
-
-    ``id`` is unique in the corpora, ``SOURCE/FILE/NUMBER``; ``recipe`` tells where its form comes
-    from, for upstream dialogues the reader's name; ``languages`` are codes.
-    """
+    """A dialogue: a user's turn (after a system turn, if any), an assistant's, and so on. ``id`` is
+    unique in the corpora, ``SOURCE/FILE/NUMBER``; ``recipe`` tells where its form comes from, for
+    upstream dialogues the reader's name; ``languages`` are codes."""
 
     id: str
     recipe: str

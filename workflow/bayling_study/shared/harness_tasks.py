@@ -42,24 +42,18 @@ def definitions(folder: str) -> dict[str, Path]:
     assert spec is not None and spec.origin is not None
     path = Path(spec.origin).parent / "tasks" / folder
     if ".." in Path(folder).parts or not path.is_dir():
-        raise StudyError(
-            f"lm-evaluation-harness {harness_version()} has no task folder {folder!r}",
-            fix="the folder's path below lm_eval/tasks, such as belebele or okapi/arc_multilingual",
-        )
-    manager = TaskManager(include_path=str(path), include_defaults=False)
-    return {
-        name: Path(entry.yaml_path)
-        for name, entry in manager.task_index.items()
-        if name in manager.all_subtasks and entry.yaml_path
-    }
+        what = f"lm-evaluation-harness {harness_version()} has no task folder {folder!r}"
+        fix = "the folder's path below lm_eval/tasks, such as belebele or okapi/arc_multilingual"
+        raise StudyError(what, fix=fix)
+    known = TaskManager(include_path=str(path), include_defaults=False)
+    tasks = {name: one for name, one in known.task_index.items() if name in known.all_subtasks}
+    return {name: Path(one.yaml_path) for name, one in tasks.items() if one.yaml_path}
 
 
 def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
-    """Returns a harness task (``lm_eval.api.task.ConfigurableTask``) over fetched rows.
-
-    The suite gives the folder of definitions, the place of rows below the source's ``root`` and the
-    number of examples (``StudyError`` if there is no such task, or the source lacks the rows).
-    """
+    """Returns a harness task (``lm_eval.api.task.ConfigurableTask``) over fetched rows. The suite
+    gives the folder of definitions, the place of rows below the source's ``root`` and the number of
+    examples (``StudyError`` if there is no such task, or the source lacks the rows)."""
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.tasks._yaml_loader import load_yaml
 
@@ -83,10 +77,8 @@ def load_task(name: str, suite: HarnessSuite, root: Path) -> Any:
 
 
 def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
-    """Returns a harness task over the study's own questions.
-
-    Each has ``text``, ``choices`` and ``gold`` (position of the right choice).
-    """
+    """Returns a harness task over the study's own questions. Each has ``text``, ``choices`` and
+    ``gold`` (position of the right choice)."""
     from datasets import Dataset
     from lm_eval.api.task import ConfigurableTask
 
@@ -94,6 +86,8 @@ def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
     split = {"test": Dataset.from_list(rows)}
     # Letters are all of one length, by which acc_norm divides.
     letters = all(len(choice) == 1 for row in rows for choice in row["choices"])
+    names = ["acc"] if letters else ["acc", "acc_norm"]
+    how = {"aggregation": "mean", "higher_is_better": True}
     return ConfigurableTask(
         config={
             "task": name,
@@ -103,10 +97,7 @@ def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
             "doc_to_text": "{{text}}",
             "doc_to_choice": "{{choices}}",
             "doc_to_target": "{{gold}}",
-            "metric_list": [
-                {"metric": metric, "aggregation": "mean", "higher_is_better": True}
-                for metric in (("acc",) if letters else ("acc", "acc_norm"))
-            ],
+            "metric_list": [{"metric": name, **how} for name in names],
             "num_fewshot": 0,
             "metadata": {"version": 1},
         }
@@ -115,18 +106,13 @@ def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
 
 def signature(task: Any, chat: bool, shots: int) -> str:
     """Returns everything that decides a task's scores, for score files."""
-    mode = "template" if chat else "plain"
-    return (
-        f"lm-eval:{harness_version()}|task:{task.config.task}|version:{task.VERSION}"
-        f"|shots:{shots}|prompt:{mode}"
-    )
+    made = f"lm-eval:{harness_version()}|task:{task.config.task}|version:{task.VERSION}"
+    return f"{made}|shots:{shots}|prompt:{'template' if chat else 'plain'}"
 
 
 def _rows(config: dict[str, Any], suite: HarnessSuite, root: Path) -> dict[str, Any]:
-    """Returns the splits that the task needs, and takes the others out of its definition.
-
-    Without examples to show, the training rows (392,702 of XNLI) are not read.
-    """
+    """Returns the splits that the task needs, and takes the others out of its definition. Without
+    examples to show, the training rows (392,702 of XNLI) are not read."""
     from datasets import Dataset
 
     shown = "test_split" if config.get("test_split") else "validation_split"
@@ -138,10 +124,8 @@ def _rows(config: dict[str, Any], suite: HarnessSuite, root: Path) -> dict[str, 
     for key in SPLITS:
         config[key] = wanted.get(key)
     name = config.get("dataset_name") or UNNAMED
-    return {
-        split: Dataset.from_list(_read_split(root, suite.files, name, split))
-        for split in dict.fromkeys(filter(None, wanted.values()))
-    }
+    splits = dict.fromkeys(filter(None, wanted.values()))
+    return {s: Dataset.from_list(_read_split(root, suite.files, name, s)) for s in splits}
 
 
 def _read_split(root: Path, pattern: str, config: str, split: str) -> list[dict[str, Any]]:

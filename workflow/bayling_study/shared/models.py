@@ -23,11 +23,9 @@ DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Loaded:
-    """A transformers model ready to generate: in evaluation mode, on its device.
-
-    ``format`` is that of ``checkpoint_format``, ``context`` the largest number of positions, and
-    ``set_aside`` what the checkpoint's generation config says of decoding and nothing obeys.
-    """
+    """A transformers model ready to generate: in evaluation mode, on its device. ``format`` is that
+    of ``checkpoint_format``, ``context`` the largest number of positions, and ``set_aside`` what
+    the checkpoint's generation config says of decoding and nothing obeys."""
 
     model: Any
     tokenizer: Any

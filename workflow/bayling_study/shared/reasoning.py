@@ -36,8 +36,8 @@ def split(text: str, inside: bool = False) -> tuple[str, str]:
     """
     rest = text.lstrip()
     thoughts: list[str] = []
-    end = next((end for start, end in TAGS if _ends_unopened(rest, start, end)), "")
-    if end:
+    ends = (end for start, end in TAGS if end in rest and start not in rest.split(end)[0])
+    if end := next(ends, ""):
         thought, _, rest = rest.partition(end)
         thoughts.append(thought)
     elif inside and not _opening(rest):
@@ -52,8 +52,3 @@ def split(text: str, inside: bool = False) -> tuple[str, str]:
 
 def _opening(text: str) -> tuple[str, str] | None:
     return next((pair for pair in TAGS if text.startswith(pair[0])), None)
-
-
-def _ends_unopened(text: str, start: str, end: str) -> bool:
-    before, found, _ = text.partition(end)
-    return bool(found) and start not in before

@@ -59,11 +59,9 @@ def parse_released(review: str) -> tuple[float, float] | None:
 
 
 def parse_scores(review: str) -> tuple[float, float] | None:
-    """Returns the scores of Assistant 1 and 2, or none if either is not stated.
-
-    A score that is stated again later in the review replaces the earlier one, also by
-    none where that is no score of the scale (a range, 80, 4/5). No draft counts (``reasoning``).
-    """
+    """Returns the scores of Assistant 1 and 2, or none if either is not stated. A score that is
+    stated again later in the review replaces the earlier one, also by none where that is no score
+    of the scale (a range, 80, 4/5). No draft counts (``reasoning``)."""
     found: dict[str, float | None] = {}
     for assistant, number, rest in SCORE.findall(reasoning.split(review)[1]):
         score = float(re.sub("[,٫]", ".", number))

@@ -1,7 +1,5 @@
-"""The training set: rows of a file, and encoded conversations in arrays.
-
-The stage ``masks`` writes the arrays once; every process of a training maps them into memory.
-"""
+"""The training set: rows of a file, and encoded conversations in arrays. The stage ``masks`` writes
+the arrays once; every process of a training maps them into memory."""
 
 import itertools
 from collections import Counter
@@ -23,6 +21,7 @@ TOKENS = "tokens"
 TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template*", "added_tokens.json")
 HEAD = 16
 """First tokens by which conversations with the same start are recognised."""
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,9 @@ class TokenSet:
     """
 
     names: list[str]
-    offsets: np.ndarray[Any, Any]
-    tokens: np.ndarray[Any, Any]
-    mask: np.ndarray[Any, Any]
+    offsets: Array
+    tokens: Array
+    mask: Array
     prefixes: list[int]
     digest: str
 
@@ -60,7 +59,7 @@ class TokenSet:
         sums = np.concatenate([[0], np.cumsum(self.mask, dtype=np.int64)])
         return [int(count) for count in sums[self.offsets[1:]] - sums[self.offsets[:-1]]]
 
-    def conversation(self, index: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def conversation(self, index: int) -> tuple[Array, Array]:
         """Returns ids and mask of one conversation."""
         part = slice(self.offsets[index], self.offsets[index + 1])
         return self.tokens[part], self.mask[part]
@@ -92,23 +91,20 @@ def languages(instructions: Path) -> list[str]:
 
 def load(path: Path) -> TokenSet:
     """Maps the arrays that ``encode_all`` wrote."""
-    arrays = {
-        name: np.load(path / f"{name}.npy", mmap_mode="r") for name in ("offsets", "tokens", "mask")
-    }
+    files = (path / f"{name}.npy" for name in ("offsets", "tokens", "mask"))
+    offsets, tokens, mask = (np.load(file, mmap_mode="r") for file in files)
+    prefixes = shared_prefixes(offsets, tokens, mask)
     names = read_json(path / "names.json")
-    prefixes = shared_prefixes(**arrays)
-    return TokenSet(names, **arrays, prefixes=prefixes, digest=sha256_path(path))
+    return TokenSet(names, offsets, tokens, mask, prefixes, sha256_path(path))
 
 
-def shared_prefixes(
-    offsets: np.ndarray[Any, Any], tokens: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]
-) -> list[int]:
+def shared_prefixes(offsets: Array, tokens: Array, mask: Array) -> list[int]:
     """Returns for each conversation how many first tokens it shares with the largest group.
 
-    The group is the conversations with the most frequent first ``HEAD`` tokens:
-    those with the template's system text. Others, with a system message of their
-    own, get 0. The shared part ends at least two tokens before the first supervised
-    one, so that a position that predicts a supervised token is the conversation's own.
+    The group is the conversations with the most frequent first ``HEAD`` tokens: those with the
+    template's system text. Others, with a system message of their own, get 0. The shared part ends
+    at least two tokens before the first supervised one, so that a position that predicts a
+    supervised token is the conversation's own.
     """
     spans = list(itertools.pairwise(offsets.tolist()))
     heads = [tokens[start : min(start + HEAD, end)].tobytes() for start, end in spans]

@@ -14,10 +14,7 @@ TRANSLATION = {
     "zh": "提供这句话的{language}翻译：{source}",
 }
 """Request of a translation, by prompt language."""
-CONSTRAINTS = {
-    "en": "Make sure to include these words: {words}",
-    "zh": "确保包含这些词：{words}",
-}
+CONSTRAINTS = {"en": "Make sure to include these words: {words}", "zh": "确保包含这些词：{words}"}
 """Demand for certain words, by prompt language."""
 
 
@@ -25,10 +22,8 @@ def translation_prompt(
     source: str, target: str, prompt_language: str, constraints: Sequence[str] = ()
 ) -> str:
     """Returns the prompt, in ``en`` or ``zh``, that asks for a text's translation into ``target``.
-
     The answer must contain the ``constraints``, which go on a second line, joined by a comma and a
-    space in both prompt languages (``StudyError`` if CLDR does not know the target language).
-    """
+    space in both prompt languages (``StudyError`` if CLDR does not know the target language)."""
     name = languages.name(target, prompt_language)
     prompt = TRANSLATION[prompt_language].format(language=name, source=source)
     if not constraints:

@@ -27,7 +27,6 @@ from bayling_study.core.records import (
 from bayling_study.shared import templates
 from bayling_study.shared.checkpoints.reading import open_checkpoint
 from bayling_study.shared.models import checkpoint_format, load
-from bayling_study.shared.templates.choice import template_of
 from bayling_study.stages.export.__main__ import make_format
 from bayling_study.stages.export.job import export
 from bayling_study.stages.generation import engines, running
@@ -322,10 +321,10 @@ def test_groupwise_8_bit_checkpoints_answer(study: Study, tmp_path: Path, comput
 
 def test_templates() -> None:
     config = StudyConfig.model_validate({"systems": SYSTEMS})
-    assert template_of(config, "foundation") == "foundation"
-    assert template_of(config, "tuned-int8") == template_of(config, "tuned") == "bayling"
+    assert config.template_of("foundation") == "foundation"
+    assert config.template_of("tuned-int8") == config.template_of("tuned") == "bayling"
     with pytest.raises(StudyError, match="published system and has no template"):
-        template_of(config, "other")
+        config.template_of("other")
 
 
 def test_wrong_command_lines(study: Study) -> None:

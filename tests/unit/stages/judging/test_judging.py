@@ -28,7 +28,6 @@ from bayling_study.core.records import (
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.metrics.answers import scored_prompts
 from bayling_study.shared.review_prompts import review_prompt
-from bayling_study.shared.templates.choice import template_of
 from bayling_study.stages.judging.__main__ import main as judge
 from bayling_study.stages.prompts import PromptContext, judged
 from bayling_study.stages.scoring.__main__ import main as score
@@ -385,7 +384,7 @@ def test_what_the_workflow_asks_for(config: Path) -> None:
 
 def test_a_server_is_no_checkpoint(config: Path) -> None:
     with pytest.raises(StudyError, match="has its own template"):
-        template_of(load_config(config), "gpt")
+        load_config(config).template_of("gpt")
     with pytest.raises(StudyError, match="is already a server"):
         find_system([config], "gpt")
 

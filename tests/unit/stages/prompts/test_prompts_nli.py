@@ -13,7 +13,7 @@ from bayling_study.config.multiple_choice import NliSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json, write_jsonl
 from bayling_study.core.records import Hypothesis
-from bayling_study.shared.metrics import nli as metric
+from bayling_study.shared.metrics import multiple_choice as metric
 from bayling_study.shared.metrics.measurement import Answers, Options
 from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.stages.prompts import PromptContext
@@ -112,6 +112,6 @@ def test_f1_is_that_of_scikit_learn(tmp_path: Path) -> None:
     rows = [
         Hypothesis(p.id, [text], [0], ["stop"]) for p, text in zip(logic.prompts, said, strict=True)
     ]
-    (*_, found) = metric.measure(replace(logic, hypotheses=rows), Options())
+    (*_, found) = metric.measure_nli(replace(logic, hypotheses=rows), Options())
     gold = [prompt.references[0] for prompt in logic.prompts]
     assert found.value == pytest.approx(100 * sklearn.f1_score(gold, said, average="macro"))

@@ -2,8 +2,8 @@
 
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.commands.chat.answering import Answerer
 from bayling_study.config import load_config
@@ -14,14 +14,12 @@ from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.models import load
-from bayling_study.shared.templates.choice import template_of
 
 MODEL = cli.OneOf(checkpoint=cli.path("folder of the model"), study_config=cli.STUDY_CONFIG)
 """The options that say where a model is."""
 
 
-@dataclass(frozen=True)
-class ChatModel:
+class ChatModel(NamedTuple):
     """A model to chat with, and what a study says of it; of a bare folder, nothing."""
 
     checkpoint: Path
@@ -61,7 +59,7 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
     if not checkpoint.is_dir():
         what = f"the system {name!r} is not built yet: {checkpoint} does not exist"
         raise StudyError(what, where=where, fix=build_command(files))
-    return ChatModel(checkpoint, template_of(config, name), config.generation)
+    return ChatModel(checkpoint, config.template_of(name), config.generation)
 
 
 def build_command(files: Sequence[Path]) -> str:

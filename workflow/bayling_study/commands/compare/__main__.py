@@ -13,9 +13,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bayling_study.commands.compare.differences import differences
 from bayling_study.commands.compare.scores import B, ScorePair, pairs
-from bayling_study.commands.compare.sides import Side, side_of
+from bayling_study.commands.compare.sides import Side, differences, side_of
 from bayling_study.commands.summary import aligned
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError

@@ -6,9 +6,9 @@ same signature are tested.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.commands.compare.sides import Side
 from bayling_study.config.model import StudyConfig
@@ -22,8 +22,7 @@ from bayling_study.stages.significance.families import Shown
 A, B = "A", "B"
 
 
-@dataclass(frozen=True)
-class ScorePair:
+class ScorePair(NamedTuple):
     """One metric on one item of both sides: of a system, or of two as ``a / b``. The values are on
     the shared segments where ``A`` and ``B`` were tested; else the note says why they were not."""
 

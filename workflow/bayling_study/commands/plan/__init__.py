@@ -1,4 +1,2 @@
-"""What a study will cost, before anything starts: downloads, disk, memory, time, jobs.
-
-Every number comes from a formula of ``arithmetic`` or from a file, and says which.
-"""
+"""What a study will cost, before anything starts: downloads, disk, memory, time, jobs. Every number
+comes from a formula of ``arithmetic`` or from a file, and says which."""

@@ -52,12 +52,9 @@ def checkpoint_bytes(shape: Shape, tuning: TuningSection) -> int:
 
 
 def export_bytes(shape: Shape, form: str, group: int) -> int:
-    """Returns the size of an export's weights.
-
-    ``groupwise``: all linear layers in 8 bits, one fp32 scale a group;
-    ``bitsandbytes``: not the output layer, one fp32 scale a row;
-    ``gguf``: 34 bytes for 32 values of any matrix, vectors in fp32.
-    """
+    """Returns the size of an export's weights. ``groupwise``: all linear layers in 8 bits, one fp32
+    scale a group; ``bitsandbytes``: not the output layer, one fp32 scale a row; ``gguf``: 34 bytes
+    for 32 values of any matrix, vectors in fp32."""
     if form == "groupwise":
         return memory(shape, group=group, scale_bytes=FILE_SCALE_BYTES).int8
     if form == "bitsandbytes":

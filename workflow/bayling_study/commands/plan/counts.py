@@ -3,10 +3,10 @@
 from functools import cache
 from pathlib import Path
 
-from bayling_study.config.suites import InteractiveSuite, TranslationSuite
+from bayling_study.config.suites import ONE_TURN, InteractiveSuite, TranslationSuite
 from bayling_study.core.records import stream_prompts
 from bayling_study.dag.chain import mixture_tokens
-from bayling_study.dag.layout import ONE_TURN, Layout
+from bayling_study.dag.layout import Layout
 
 FILLED = 0.68
 """Tokens of a conversation per token that its recipe may have, before they are counted: measured

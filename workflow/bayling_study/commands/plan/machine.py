@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +11,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.dag.chain import Chain, mixture_tokens, training_flops
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import ResourceRequest
-from bayling_study.shared.sizing.attention import attention_kernel
-from bayling_study.shared.sizing.choice import Budget, choose, shortfall
+from bayling_study.shared.sizing.choice import Budget, attention_kernel, choose, shortfall
 from bayling_study.shared.sizing.host import host_bytes
 from bayling_study.shared.sizing.memory import TrainingMemory, heap_holes, packed_length
 from bayling_study.shared.sizing.shape import Shape
@@ -120,7 +118,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tu
     need = choice.need
     if not gpu:
         steps = min(tokens / step, written.max_steps or math.inf)
-        need = replace(need, holes=heap_holes(need, steps))
+        need = need._replace(holes=heap_holes(need, steps))
     return Tuning(system, tokens, counted, flops, need, choice.tuning)
 
 

@@ -10,10 +10,9 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.files import read_json, sha256_file, sha256_json, write_json
 from bayling_study.shared.tracking.host import usable_cores
@@ -27,13 +26,10 @@ SECONDS = 0.5
 """Of each measurement."""
 
 
-@dataclass(frozen=True)
-class Speed:
-    """What one core does in a second, and how many this process may use.
-
-    Operations of bf16 matrix ``products`` with 512 rows, of ``steps`` with 32 rows and more weights
-    than the caches hold; ``python``: turns of a loop that makes, splits and counts short strings.
-    """
+class Speed(NamedTuple):
+    """What one core does in a second, and how many this process may use. Operations of bf16 matrix
+    ``products`` with 512 rows, of ``steps`` with 32 rows and more weights than the caches hold;
+    ``python``: turns of a loop that makes, splits and counts short strings."""
 
     products: float
     steps: float
@@ -55,7 +51,7 @@ def speed(cache: Path | None = None) -> Speed:
         return Speed(**read_json(kept)["speed"])
     found = measured(usable_cores())
     try:
-        write_json(kept, {"identity": identity, "speed": asdict(found)})
+        write_json(kept, {"identity": identity, "speed": found._asdict()})
     except OSError as error:
         LOG.warning("the measured speed is not kept: %s: %s", kept, error.strerror)
     return found

@@ -6,6 +6,7 @@ on two cores of an AMD EPYC of 2024 (processor time, torch 2.13).
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from bayling_study.commands.plan.counts import answers_of, mixture_of, prompts_of, tokens_read
@@ -78,10 +79,8 @@ class Work:
             segments = self._plain("comet_segments", "segments", self.text, 0)
             turns = TURNS["comet"] * embedded.rows * embedded.epochs
             found += [segments, self._plain("comet_training", "training", [segments.key], turns)]
-        parts = (
-            part for name in layout.with_model() for part in made_of(self.config.systems, name)
-        )
-        for name in dict.fromkeys(parts):
+        parts = [made_of(self.config.systems, name) for name in layout.with_model()]
+        for name in dict.fromkeys(chain.from_iterable(parts)):
             found += self._model(name, [f"prompts/{suite}" for suite in suites])
         answered = [f"generation/{name}" for name in layout.with_model()]
         answers = sum(answers_of(layout, suite) or 0 for suite in layout.generated_suites())

@@ -52,11 +52,9 @@ def main() -> None:
 
 
 def share_cores(systems: int) -> None:
-    """Gives each system its part of the CPU's threads: all of them answer at the same time.
-
-    With all threads for each of two systems on 2 busy cores, one answer took up to 45 s and the
-    other 1 s; with one thread each, both took 3 to 8 s.
-    """
+    """Gives each system its part of the CPU's threads: all of them answer at the same time. With
+    all threads for each of two systems on 2 busy cores, one answer took up to 45 s and the other 1
+    s; with one thread each, both took 3 to 8 s."""
     torch.set_num_threads(max(1, torch.get_num_threads() // systems))
 
 

@@ -7,9 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bayling_study.commands.ranking.filled import Key, read_sheet
 from bayling_study.commands.ranking.results import scores, write_found
-from bayling_study.commands.ranking.sheet import ABILITIES, SheetRow, write_sheet
+from bayling_study.commands.ranking.sheet import ABILITIES, Key, SheetRow, read_sheet, write_sheet
 from bayling_study.commands.serve.request import Strict, Text
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl, write_jsonl

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from bayling_study.commands.preflight.here import room
@@ -13,8 +12,7 @@ from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.dag.rules import Dag
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(NamedTuple):
     """What a node's answers are compared with: the token was written just before to the shared
     folder, in which ``need`` bytes must be free."""
 

@@ -12,9 +12,8 @@ study's scores, which the next report shows.
 
 import argparse
 
-from bayling_study.commands.ranking.filled import Key, read_sheet
 from bayling_study.commands.ranking.results import scores, write_found
-from bayling_study.commands.ranking.sheet import ABILITIES, draw_rows, write_sheet
+from bayling_study.commands.ranking.sheet import ABILITIES, Key, draw_rows, read_sheet, write_sheet
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Score, read_hypotheses, read_prompts

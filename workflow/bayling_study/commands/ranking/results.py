@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bayling_study.commands.ranking.filled import Key, Ranks
-from bayling_study.commands.ranking.sheet import ABILITIES
+from bayling_study.commands.ranking.sheet import ABILITIES, Key, Ranks
 from bayling_study.core.records import Score, write_scores
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.measurement import Array

@@ -7,7 +7,6 @@ from bayling_study.commands.rehearse.left import Left, Table
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
-from bayling_study.shared.templates.choice import template_of
 from bayling_study.shared.templates.encoding import declared_ends
 
 TALK = [{"role": "user", "content": "Good morning.\n早上好。"}]
@@ -25,7 +24,7 @@ def models(left: Left) -> Table:
 
 
 def _model(left: Left, name: str) -> tuple[str, ...]:
-    folder, template = left.layout.checkpoint(name), template_of(left.config, name)
+    folder, template = left.layout.checkpoint(name), left.config.template_of(name)
     try:
         facts = compare(folder, template)
     except (StudyError, OSError, ValueError) as error:

@@ -37,11 +37,9 @@ SUITE = 1000
 
 
 class Costs:
-    """Expected seconds of a study's jobs, by rule and name as in ``plan.jobs``.
-
-    ``before`` holds seconds and work of jobs that this machine has done for the study, as their
-    records stand now: a job that starts again writes over its own.
-    """
+    """Expected seconds of a study's jobs, by rule and name as in ``plan.jobs``. ``before`` holds
+    seconds and work of jobs that this machine has done for the study, as their records stand now: a
+    job that starts again writes over its own."""
 
     def __init__(self, dag: Dag) -> None:
         self.layout = dag.layout

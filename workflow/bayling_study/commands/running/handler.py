@@ -1,7 +1,5 @@
-"""Snakemake's logger plugin: shows a run in one line a job, and every word that is no chatter.
-
-What is hidden here stands in Snakemake's own log file, which a plugin leaves as it is.
-"""
+"""Snakemake's logger plugin: shows a run in one line a job, and every word that is no chatter. What
+is hidden here stands in Snakemake's own log file, which a plugin leaves as it is."""
 
 import logging
 import shutil

@@ -27,10 +27,8 @@ class Meter(NamedTuple):
 
     def told(self, whole: float, now: float) -> tuple[float, float]:
         """Returns which share of a job is done and the seconds that the rest takes from now.
-
-        ``whole`` is what all its meters will count; where that is not more than what they count
-        so far, the last one's own words hold.
-        """
+        ``whole`` is what all its meters will count; where that is not more than what they count so
+        far, the last one's own words hold."""
         whole, left = max(whole, self.total), self.left
         if whole > self.total:
             left = (whole - self.done) * self.seconds / max(self.done, 1)

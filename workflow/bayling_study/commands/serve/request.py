@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from bayling_study.commands.chat.writing import Question
 from bayling_study.core.errors import StudyError
@@ -10,10 +10,8 @@ from bayling_study.core.errors import StudyError
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Strict(BaseModel):
+class Strict(BaseModel, extra="forbid"):
     """A part of the request; unknown keys are errors, and null is as if the key were not there."""
-
-    model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bayling_study.commands.why import chain
-from bayling_study.commands.why.chain import SHOWN, CheckedFile, Link
-from bayling_study.commands.why.runs import RunIds
+from bayling_study.commands.why.chain import SHOWN, CheckedFile, Link, RunIds
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.tracking.jobs import study_jobs

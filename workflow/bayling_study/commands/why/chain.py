@@ -5,8 +5,8 @@ reader with the writer before it.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +16,13 @@ from bayling_study.core.files import read_json, sha256_path
 from bayling_study.shared.sources.fetched import MANIFEST, files_root
 from bayling_study.shared.tracking.code import PACKAGE, ROOT, code_hash
 from bayling_study.shared.tracking.jobs import RecordedJob, Reference, touches
+from bayling_study.shared.tracking.mlflow_store import runs_of
+from bayling_study.shared.tracking.target import target_of
 
 SHOWN = 12
 """Hex digits of a hash that are shown."""
+RUN_NAME = "mlflow.runName"
+NO_RUN = "not in MLflow (make track)"
 Hash = Callable[[Path], str]
 
 
@@ -152,3 +156,46 @@ def jobs_behind(file: Path, jobs: list[RecordedJob]) -> list[RecordedJob]:
         fix = "\n".join(["a file in one of the outputs, such as:", *shown])
         raise StudyError("no run record names this file", where=file, fix=fix)
     return found
+
+
+class RunIds:
+    """The MLflow runs of a study's jobs, by default from the last sync's store or the study's own;
+    nothing is read before it is asked for."""
+
+    def __init__(self, study: Path, uri: str | None = None) -> None:
+        self._study = study
+        self._target = target_of(study, uri)
+
+    @cached_property
+    def _runs(self) -> dict[str, str] | str:
+        """Job's uid, or ``system/NAME`` or ``study/NAME``, to run id; or why there are none."""
+        local = self._target.uri.removeprefix("sqlite:///")
+        if local != self._target.uri and not Path(local).is_file():
+            return NO_RUN  # asking would create the store
+        try:
+            runs = runs_of(self._target.uri, self._study, self._target.experiment)
+        except StudyError as error:
+            return f"unknown: {error.what}"
+        found = ((run.data.tags, str(run.info.run_id)) for run in runs)
+        kind = "bayling.kind"
+        return {t.get("bayling.uid", f"{t[kind]}/{t[RUN_NAME]}"): run for t, run in found}
+
+    def of(self, record: Mapping[str, Any]) -> str:
+        """Returns the run id of a record, or why there is none."""
+        return self._runs if isinstance(self._runs, str) else self._runs.get(record["uid"], NO_RUN)
+
+    def job(self, run_id: str, jobs: list[RecordedJob]) -> RecordedJob:
+        """Returns the job of a run: of the study's own, its report; of a system's, its scores
+        (``StudyError`` if the store has no such run, or its record is gone)."""
+        if isinstance(self._runs, str):
+            raise StudyError(f"no MLflow runs: {self._runs}", where=self._study)
+        key = next((key for key, run in self._runs.items() if run == run_id), "")
+        kind, _, name = key.partition("/")
+        title = {"study": "report/report", "system": f"scoring/{name}"}.get(kind)
+        wanted = [job for job in jobs if key == job.record["uid"] or title == job.title]
+        if not wanted:
+            known = ", ".join(sorted(self._runs.values())[:3])
+            fix = f"a run id such as {known}" if known else "make track"
+            what = f"no job of the study has the run {run_id!r}"
+            raise StudyError(what, where=self._study, fix=fix)
+        return wanted[0]

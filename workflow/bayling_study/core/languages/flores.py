@@ -13,12 +13,12 @@ Sources of the table, ``flores.tsv``:
 * XLM-R: fairseq, ``examples/xlmr/README.md``; its Kurdish, ``ku``, is Kurmanji.
 """
 
-import csv
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from bayling_study.core.lookup import look_up
+from bayling_study.core.tables import read_table
 
 TABLE = Path(__file__).with_suffix(".tsv")
 RENAMED = {
@@ -52,9 +52,8 @@ class FloresLanguage(NamedTuple):
 @cache
 def flores_languages() -> tuple[FloresLanguage, ...]:
     """Returns all languages of FLORES-101, English and both forms of Chinese included."""
-    with open(TABLE, encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream, dialect="excel-tab"))
-    return tuple(FloresLanguage(**row | {"in_xlmr": row["in_xlmr"] == "yes"}) for row in rows)
+    rows = (row.values() for _, row in read_table(TABLE, FloresLanguage._fields))
+    return tuple(FloresLanguage._make([*names, xlmr == "yes"]) for *names, xlmr in rows)
 
 
 def flores(code: str) -> FloresLanguage:

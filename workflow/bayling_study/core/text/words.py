@@ -72,11 +72,9 @@ def columns(text: str) -> int:
 
 
 def script_share(text: str, script: str) -> float:
-    """Returns the share of words that are written in an ISO 15924 script (0 to 1).
-
-    A word's first letter decides; numbers count for no script. Words are counted rather than
-    letters, so that a product name in Chinese weighs as much as a syllable. No letters: 0.
-    """
+    """Returns the share of words that are written in an ISO 15924 script (0 to 1). A word's first
+    letter decides; numbers count for no script. Words are counted rather than letters, so that a
+    product name in Chinese weighs as much as a syllable. No letters: 0."""
     own = scripts.script_names(script)
     if text.isascii():  # what most pivots are
         return float("LATIN" in own and ASCII_LETTER.search(text) is not None)

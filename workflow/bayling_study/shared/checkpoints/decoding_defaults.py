@@ -14,10 +14,8 @@ KEPT = ("bos_token_id", "eos_token_id", "pad_token_id", "use_cache", "transforme
 
 
 def divided(own: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns what is kept of a generation config, and what is set aside, both as mappings.
-
-    A key without a value, or that is false, asks for nothing and stays.
-    """
+    """Returns what is kept of a generation config, and what is set aside, both as mappings. A key
+    without a value, or that is false, asks for nothing and stays."""
     kept = {
         key: value
         for key, value in own.items()

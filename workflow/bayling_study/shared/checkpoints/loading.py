@@ -22,14 +22,9 @@ NAMED = 5
 
 
 def load_whole(path: Path, **options: Any) -> Any:
-    """Loads a causal language model with transformers, without remote code or pickled weights.
-
-    ``options`` are further arguments of ``from_pretrained``.
-
-    Raises:
-        StudyError: files and ``config.json`` differ in a tensor or its shape, or transformers
-            cannot load them; names the tensors.
-    """
+    """Loads a causal language model with transformers, without remote code or pickled weights;
+    ``options`` are further arguments of ``from_pretrained`` (``StudyError``: files and
+    ``config.json`` differ in a tensor or its shape, or cannot be loaded; names the tensors)."""
     safe = {} if "gguf_file" in options else {"use_safetensors": True}
     try:
         model, found = AutoModelForCausalLM.from_pretrained(
@@ -44,10 +39,8 @@ def load_whole(path: Path, **options: Any) -> Any:
     except (OSError, ImportError, KeyError, ValueError) as error:
         what = f"transformers cannot load the checkpoint ({type(error).__name__}: {error})"
         raise StudyError(what, where=path, fix=AGAIN) from error
-    shapes = [
-        f"{name} (stored {tuple(stored)}, needed {tuple(needed)})"
-        for name, stored, needed in sorted(found["mismatched_keys"])
-    ]
+    others = sorted(found["mismatched_keys"])
+    shapes = [f"{name} (stored {tuple(own)}, needed {tuple(need)})" for name, own, need in others]
     faults = {
         "missing": sorted(found["missing_keys"]),
         "of another shape": shapes,
@@ -66,11 +59,9 @@ def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) ->
     """Checks a safetensors checkpoint: its names and shapes with its config.json, its values.
 
     Names and shapes come from the headers; values are read in blocks of 16 MiB. ``origin`` is what
-    it was made from, if a message is to name that; ``fix``, what helps against NaN.
-
-    Raises:
-        StudyError: a shard is absent, a tensor is missing, superfluous or of another shape,
-            or holds values that are no numbers; names the tensors.
+    it was made from, if a message is to name that; ``fix``, what helps against NaN (``StudyError``:
+    a shard is absent, a tensor is missing, superfluous, of another shape or holds values that are
+    no numbers; names the tensors).
     """
     entries = stored_tensors(folder)
     load_whole(folder, device_map="meta", dtype="auto")

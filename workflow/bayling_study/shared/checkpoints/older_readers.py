@@ -12,9 +12,7 @@ from bayling_study.core.files import read_json, write_json
 
 def add_older_names(folder: Path) -> None:
     """Adds ``rope_theta`` (and ``rope_scaling``, where the angles are scaled) to ``config.json``.
-
-    In ``tokenizer_config.json`` the class gets the name that both versions know.
-    """
+    In ``tokenizer_config.json`` the class gets the name that both versions know."""
     config = read_json(folder / "config.json")
     rope = config.get("rope_parameters") or {}
     if "rope_theta" in rope:  # otherwise one mapping for each kind of layer: version 5 alone

@@ -26,11 +26,9 @@ RECOMPUTED = "rotary_emb.inv_freq"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that fits its architecture: a transformers model without weights.
-
-    ``entries`` are all tensors that it needs, in the order of the files; those that are tied to
-    another one are not stored.
-    """
+    """A checkpoint that fits its architecture: a transformers model without weights. ``entries``
+    are all tensors that it needs, in the order of the files; those that are tied to another one are
+    not stored."""
 
     folder: Path
     entries: dict[str, StoredTensor]
@@ -43,12 +41,9 @@ class Checkpoint:
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
-    """Opens a checkpoint and checks it against its architecture.
-
-    Raises:
-        StudyError: a file is missing, truncated or contradicts itself, the architecture is
-            unknown, or a tensor is missing, superfluous or of the wrong shape.
-    """
+    """Opens a checkpoint and checks it against its architecture (``StudyError``: a file is missing,
+    truncated or contradicts itself, the architecture is unknown, or a tensor is missing,
+    superfluous or of the wrong shape)."""
     model = skeleton(folder, torch.float32)
     stored = stored_tensors(folder)
     entries = {name: entry for name, entry in stored.items() if not name.endswith(RECOMPUTED)}
@@ -58,11 +53,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
-    """Returns where each tensor of a checkpoint is, in the order of the files.
-
-    Raises:
-        StudyError: a file is missing, truncated or contradicts itself or the index.
-    """
+    """Returns where each tensor of a checkpoint is, in the order of the files (``StudyError``: a
+    file is missing, truncated or contradicts itself or the index)."""
     kinds = ((SAFETENSORS, read_header), (PICKLED, read_pickled))
     found = [kind for kind in kinds if any((folder / name).is_file() for name in kind[0])]
     if not found:
@@ -99,14 +91,11 @@ def _read_index(path: Path) -> dict[str, Path]:
 
 
 def read_pickled(file: Path) -> dict[str, StoredTensor]:
-    """Reads where each tensor of a ``.bin`` file is, without reading the tensors.
+    """Reads where each tensor of a ``.bin`` file is, without reading the tensors (``StudyError``:
+    the file is no zip archive, is truncated, holds anything but tensors, or one is not contiguous).
 
-    Under a fake-tensor mode ``torch.load`` builds shapes only and notes each
-    storage's offset in the file; the zip entries are stored uncompressed.
-
-    Raises:
-        StudyError: the file is no zip archive, is truncated, holds anything
-            but tensors, or a tensor is not contiguous.
+    Under a fake-tensor mode ``torch.load`` builds shapes only and notes each storage's offset in
+    the file; the zip entries are stored uncompressed.
     """
     if not zipfile.is_zipfile(file):
         raise StudyError("not a PyTorch zip file (truncated, or from before torch 1.6)", where=file)

@@ -38,10 +38,8 @@ Spec = tuple[str, torch.dtype, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The layout of a weight file: its header, and its size in bytes.
-
-    ``offsets`` has the first byte of each tensor, from the start of the file.
-    """
+    """The layout of a weight file: its header, and its size in bytes. ``offsets`` has the first
+    byte of each tensor, from the start of the file."""
 
     name: str
     header: bytes
@@ -63,10 +61,8 @@ class WeightFile:
 
 
 def lay_out(name: str, specs: Sequence[Spec]) -> WeightFile:
-    """Returns the layout of a safetensors file that holds the given tensors.
-
-    Wider types come first, as the library does it, so that each is aligned to its own size.
-    """
+    """Returns the layout of a safetensors file that holds the given tensors. Wider types come
+    first, as the library does it, so that each is aligned to its own size."""
     entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for spec in sorted(specs, key=lambda spec: (-spec[1].itemsize, spec[0])):
@@ -99,9 +95,8 @@ def write_shards(
     source: Checkpoint, dtypes: Mapping[str, torch.dtype], make: Maker, folder: Path
 ) -> dict[str, str]:
     """Writes new tensors in the shards of a checkpoint; returns the SHA-256 of each one's bytes.
-
-    Names, shapes and files are those of ``source``, types those of ``dtypes``. The folder exists.
-    """
+    Names, shapes and files are those of ``source``, types those of ``dtypes``. The folder
+    exists."""
     held: dict[str, list[Spec]] = {}
     for name, entry in source.entries.items():
         held.setdefault(shard_name(entry.file.name), []).append((name, dtypes[name], entry.shape))
@@ -130,10 +125,8 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 
 def copy_companions(source: Path, folder: Path) -> None:
-    """Copies what stands beside the weights: no code, no index, no manifest of a delta.
-
-    A generation config is copied without what it says of decoding (``decoding_defaults``).
-    """
+    """Copies what stands beside the weights: no code, no index, no manifest of a delta. A
+    generation config is copied without what it says of decoding (``decoding_defaults``)."""
     for file in sorted(source.iterdir()):
         wanted = file.suffix in COMPANIONS and not NOT_COPIED.fullmatch(file.name)
         if wanted and file.is_file():

@@ -1,7 +1,5 @@
-"""A model without weights: what tensors an architecture has, for planning and for filling.
-
-The checkpoint's own ``config.json`` decides; no code that lies beside a checkpoint is ever run.
-"""
+"""A model without weights: what tensors an architecture has, for planning and for filling. The
+checkpoint's own ``config.json`` decides; no code that lies beside a checkpoint is ever run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +16,9 @@ from bayling_study.shared.checkpoints.tensorfile import StoredTensor
 
 
 def skeleton(checkpoint: Path, dtype: torch.dtype) -> Any:
-    """Builds the model of a checkpoint with its parameters on the meta device.
-
-    Buffers that are computed and not stored (rotary frequencies) are real.
-
-    Raises:
-        StudyError: ``config.json`` is absent or broken, or names an unknown architecture.
-    """
+    """Builds the model of a checkpoint with its parameters on the meta device; buffers that are
+    computed and not stored (rotary frequencies) are real (``StudyError``: ``config.json`` is absent
+    or broken, or names an unknown architecture)."""
     where = checkpoint / "config.json"
     values = read_json(where)
     kind = values.get("model_type") if isinstance(values, dict) else None
@@ -53,11 +47,8 @@ def stored_shapes(model: Any) -> dict[str, tuple[int, ...]]:
 def check_shapes(
     needed: Mapping[str, tuple[int, ...]], entries: Mapping[str, StoredTensor], where: Path
 ) -> None:
-    """Compares the tensors that files hold with those that are needed.
-
-    Raises:
-        StudyError: names the first tensor that is missing, superfluous or of another shape.
-    """
+    """Compares the tensors that files hold with those that are needed (``StudyError``: names the
+    first that is missing, superfluous or of another shape)."""
     found = {name: entry.shape for name, entry in entries.items()}
     wrong = sorted(name for name in {**needed, **found} if needed.get(name) != found.get(name))
     if wrong:

@@ -50,11 +50,8 @@ class StoredTensor:
         return values.reshape(self.shape)
 
     def blocks(self, size: int = BLOCK) -> Iterator[Tensor]:
-        """Yields the values in blocks of ``size`` bytes, all in the same memory.
-
-        Raises:
-            StudyError: the file is truncated.
-        """
+        """Yields the values in blocks of ``size`` bytes, all in the same memory (``StudyError`` if
+        the file is truncated)."""
         buffer = torch.empty(min(size, self.nbytes), dtype=torch.uint8)
         with open(self.file, "rb") as stream:
             stream.seek(self.offset)
@@ -70,11 +67,8 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
     """Reads where each tensor of a safetensors file is.
 
     The library checks that the header is whole and that the tensors follow each other without
-    gap or overlap up to the file's end, so their sizes give their places.
-
-    Raises:
-        StudyError: the file is absent or no safetensors file, is truncated or changed, or has a
-            type that torch's models are not stored in.
+    gap or overlap up to the file's end, so their sizes give their places (``StudyError``: the file
+    is absent, no safetensors file, truncated or changed, or has a type that no model is stored in).
     """
     entries: dict[str, StoredTensor] = {}
     try:

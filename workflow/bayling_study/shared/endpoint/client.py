@@ -13,8 +13,7 @@ from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
 from bayling_study.shared.endpoint.exchange import Connection, TryAgainError
-from bayling_study.shared.endpoint.journal import AnswerJournal
-from bayling_study.shared.endpoint.spending import Pace, Spending
+from bayling_study.shared.endpoint.spending import AnswerJournal, Pace, Spending
 from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
 log = logging.getLogger(__name__)

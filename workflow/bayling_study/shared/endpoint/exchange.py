@@ -127,11 +127,9 @@ class Connection:
 
 
 def _told(message: dict[str, Any]) -> tuple[Any, Any]:
-    """Returns a message's text, and the reasoning that a server put beside it.
-
-    The field is ``reasoning_content`` (DeepSeek, SGLang, llama.cpp) or ``reasoning`` (vLLM since
-    0.11, Ollama, OpenRouter); Mistral sends parts of the types ``thinking`` and ``text``.
-    """
+    """Returns a message's text, and the reasoning that a server put beside it. The field is
+    ``reasoning_content`` (DeepSeek, SGLang, llama.cpp) or ``reasoning`` (vLLM since 0.11, Ollama,
+    OpenRouter); Mistral sends parts of the types ``thinking`` and ``text``."""
     content = message["content"] or ""
     thought = message.get("reasoning_content") or message.get("reasoning") or ""
     if not isinstance(content, list):

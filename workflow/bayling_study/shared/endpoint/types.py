@@ -18,11 +18,9 @@ TEMPLATE_TOKENS = 16
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One question to a server: the conversation so far, whose last message is the user's.
-
-    The ``temperature`` 0 asks for the most probable tokens; the ``seed``, part of the cache's key,
-    is for servers that can repeat a sample. Another ``attempt`` asks anew, past the cached answer.
-    """
+    """One question to a server: the conversation so far, whose last message is the user's. The
+    ``temperature`` 0 asks for the most probable tokens; the ``seed``, part of the cache's key, is
+    for servers that can repeat a sample. Another ``attempt`` asks anew, past the cached answer."""
 
     messages: Sequence[Message]
     max_tokens: int
@@ -58,10 +56,8 @@ class ChatRequest:
 @dataclass(frozen=True)
 class ChatCompletion:
     """What the server answered: the text as it came, and ``thought`` that it sent apart from it.
-
     Where the server counts neither the answer's ``tokens`` nor the question's, both are bounds: the
-    request's ``max_tokens``, the bytes of its messages. ``finish`` may be ``unknown``.
-    """
+    request's ``max_tokens``, the bytes of its messages. ``finish`` may be ``unknown``."""
 
     text: str
     tokens: int

@@ -1,6 +1,7 @@
 """Reading what a system answered, item by item, and measuring it by the suite's kind."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from bayling_study.config import StudyConfig
@@ -10,12 +11,10 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, by_item, check_owner, items_present, read_hypotheses
 from bayling_study.shared.metrics import (
-    constraints,
     exams,
     instructions,
     interactive,
     multiple_choice,
-    nli,
     translation,
     win_rates,
 )
@@ -29,14 +28,14 @@ from bayling_study.shared.sources.fetched import files_root
 MEASURES = {
     **dict.fromkeys(("translation", "wmt22", "file"), translation.measure),
     "flores": translation.measure_flores,
-    "constrained": constraints.measure,
+    "constrained": translation.measure_constrained,
     "exams": exams.measure,
     "reviews": win_rates.measure,
     "judged": win_rates.measure_judged,
     "interactive": interactive.measure,
     "instructions": instructions.measure,
     **dict.fromkeys(("harness", "questions"), multiple_choice.measure),
-    "nli": nli.measure,
+    "nli": multiple_choice.measure_nli,
 }
 """Kind of suite to the function that measures one item of it."""
 
@@ -80,16 +79,12 @@ def scored_prompts(suite: Suite, prompts: list[Prompt]) -> list[Prompt]:
     if not isinstance(suite, JudgedSuite):
         return prompts
     names = {"judge": suite.judge, "baseline": suite.baseline}
-    return [
-        replace(
-            prompt,
-            id=review_id(prompt.id, swapped),
-            turns=prompt.turns[:1],
-            meta={**prompt.meta, **names, "question_id": prompt.id, "swapped": swapped},
-        )
-        for prompt in prompts
-        for swapped in ORDERS
-    ]
+    reviews = []
+    for prompt, swapped in product(prompts, ORDERS):
+        meta = {**prompt.meta, **names, "question_id": prompt.id, "swapped": swapped}
+        name = review_id(prompt.id, swapped)
+        reviews.append(replace(prompt, id=name, turns=prompt.turns[:1], meta=meta))
+    return reviews
 
 
 def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) -> list[Answers]:

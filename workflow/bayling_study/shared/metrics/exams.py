@@ -13,8 +13,8 @@ answer itself is given as the output.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import eq
+from typing import NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics.math_answers import equivalent, final_answer
@@ -26,8 +26,7 @@ LETTERS = re.compile("[A-F]")
 TEMPLATE_WORDS = ("Answer", "Choice")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """How a kind of exam is marked: its name in every score, what finds the answer in an output
     (or none), and what compares that with the gold answer."""
 
@@ -55,9 +54,7 @@ def letter_set(text: str) -> str | None:
 
 RULES = {
     "single": Rule("exam|rule:first-letter|drop:Answer,Choice|version:1", first_letter, eq),
-    "set": Rule(
-        "exam|rule:letter-set|version:1", letter_set, lambda found, gold: found == letter_set(gold)
-    ),
+    "set": Rule("exam|rule:letter-set|version:1", letter_set, lambda a, key: a == letter_set(key)),
     "math": Rule("exam|rule:math-equivalence|version:1", final_answer, equivalent),
 }
 """A prompt's ``meta["answer_rule"]`` to the rule."""
@@ -67,10 +64,8 @@ STATED = Rule("exam|rule:stated-letters|version:1", stated_letters, RULES["set"]
 @one_form
 def measure(answers: Answers, options: Options) -> list[Measurement]:
     """Returns accuracy, the unparseable share and the gold ceiling of one exam, in per cent, of a
-    study's own systems also by stated letters (``accuracy-stated``, ``unparseable-stated``).
-
-    A prompt without a gold answer, and an unknown answer rule, are a ``StudyError``.
-    """
+    study's own systems also by stated letters (``accuracy-stated``, ``unparseable-stated``). A
+    prompt without a gold answer, and an unknown answer rule, are a ``StudyError``."""
     rule = _rule(answers)
     gold = [_gold(answers, index) for index in range(len(answers.prompts))]
     ceiling = [rule.mark(rule.extract(key), key) for key in gold]

@@ -15,9 +15,9 @@ demands. Paired tests resample conversations, not turns.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import grouped
@@ -35,8 +35,7 @@ COPIED = 0.8
 """Share of an answer's words, in order, that make it a copy; ``KEPT`` of demands is alike."""
 
 
-@dataclass(frozen=True)
-class CheckedTurn:
+class CheckedTurn(NamedTuple):
     """A judged turn: its conversation's place in the item, its own (from 1), its demand's kind.
 
     ``met`` is none where the demand has no checks. ``kept`` are the shares of the words of the
@@ -151,13 +150,9 @@ def _quality(answers: Answers, options: Options) -> list[Measurement]:
     """Returns BLEU and chrF of each turn against its reference, over those who have the turn."""
     tokenizers = overlap.tokenizers_of(answers, options)
     results = []
-    for position in range(max(len(prompt.turns) for prompt in answers.prompts)):
-        rows = [
-            (hypothesis.turns[position], prompt.references[position])
-            for hypothesis, prompt in zip(answers.hypotheses, answers.prompts, strict=True)
-            if len(prompt.turns) > position
-        ]
+    pairs = list(zip(answers.hypotheses, answers.prompts, strict=True))
+    for place in range(max(len(prompt.turns) for prompt in answers.prompts)):
+        rows = [(h.turns[place], p.references[place]) for h, p in pairs if len(p.turns) > place]
         given, expected = map(list, zip(*rows, strict=True))
-        suffix = f".turn-{position + 1}"
-        results += overlap.score(given, expected, tokenizers, options, suffix)
+        results += overlap.score(given, expected, tokenizers, options, f".turn-{place + 1}")
     return results

@@ -136,6 +136,14 @@ def mean(sums: Array) -> Array:
     return quotient(sums[..., 0], sums[..., 1], empty=np.nan)
 
 
+def macro_f1(sums: Array) -> Array:
+    """Combines hits, right and given answers of each label (last axis, three equal blocks) into the
+    mean of the labels' F1 in per cent; a label that is neither right nor given does not count."""
+    hits, right, given = np.split(np.asarray(sums, dtype=np.float64), 3, axis=-1)
+    seen = right + given > 0
+    return quotient((quotient(2 * hits, right + given)).sum(axis=-1), seen.sum(axis=-1), 100.0)
+
+
 def is_measured(found: Measurement) -> bool:
     """Tells whether a quotient has anything to divide by; sums and corpus scores always do."""
     return found.combine not in (percentage, mean) or bool(found.statistics[..., 1].any())

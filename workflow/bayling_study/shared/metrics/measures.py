@@ -1,13 +1,10 @@
-"""What every measure means: which way is better, its scale, and whether it is averaged.
-
-What has no row in ``measures.tsv`` and no ``@metric`` is not shown: more TER is not better.
-"""
+"""What every measure means: which way is better, its scale, and whether it is averaged. What has no
+row in ``measures.tsv`` and no ``@metric`` is not shown: more TER is not better."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config.names import metrics
 from bayling_study.core.errors import StudyError
@@ -16,8 +13,7 @@ from bayling_study.core.tables import read_table
 TABLE = Path(__file__).with_suffix(".tsv")
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """Which values are better (``higher``, ``lower`` or ``neither``), which there are, and
     whether the plain mean over items is reported; nothing has a default."""
 
@@ -34,10 +30,8 @@ def _stated(where: str, row: dict[str, Any]) -> Measure:
     return Measure(better, scale, averaged)
 
 
-MEASURES = {
-    row["measure"]: _stated(where, row)
-    for where, row in read_table(TABLE, ("measure", "better", "scale", "averaged", "remark"))
-}
+_ROWS = read_table(TABLE, ("measure", "better", "scale", "averaged", "remark"))
+MEASURES = {row["measure"]: _stated(where, row) for where, row in _ROWS}
 """Name of a measure in score files, or a pattern of names (``bleu-*``), to its meaning."""
 
 

@@ -102,10 +102,8 @@ def bleu_signature(tokenizer: str) -> str:
 
 def chrf_signature(word_order: int) -> str:
     """Returns sacreBLEU's signature for chrF with one reference."""
-    return (
-        f"nrefs:1|case:mixed|eff:yes|nc:{CHARACTER_ORDER}|nw:{word_order}|space:no"
-        f"|version:{sacrebleu.__version__}"
-    )
+    orders = f"nc:{CHARACTER_ORDER}|nw:{word_order}"
+    return f"nrefs:1|case:mixed|eff:yes|{orders}|space:no|version:{sacrebleu.__version__}"
 
 
 def _counts(
@@ -121,11 +119,9 @@ def _counts(
 
 
 def combine_bleu(sums: Array, effective_order: bool = False) -> Array:
-    """Turns sums of (lengths of hypothesis and reference, matches, n-grams) into BLEU.
-
-    Exponential smoothing: the k-th order without a match counts as 1/2^k matches. Orders that the
-    hypothesis is too short for make it 0, or are left out for ``effective_order`` (segment level).
-    """
+    """Turns sums of (lengths of hypothesis and reference, matches, n-grams) into BLEU. Exponential
+    smoothing: the k-th order without a match counts as 1/2^k matches. Orders that the hypothesis is
+    too short for make it 0, or are left out for ``effective_order`` (segment level)."""
     length, expected = sums[..., 0], sums[..., 1]
     matches, ngrams = sums[..., 2 : 2 + ORDER], sums[..., 2 + ORDER :]
     possible = ngrams > 0

@@ -40,10 +40,8 @@ def row_blocks(rows: int, columns: int, elements: int = BLOCK_ELEMENTS) -> Itera
 
 def quantise(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
     """Quantises rows ``(rows, columns)`` of any float type, finite; ``group`` columns share a step.
-
     Returns ``int8`` of the same shape, and the steps, fp32 ``(rows, groups)``. Each rebuilt value
-    is within half a step of the original (plus fp32 rounding).
-    """
+    is within half a step of the original (plus fp32 rounding)."""
     rows, columns = weight.shape
     padded = _padded(weight.float(), group)
     step = padded.abs().amax(dim=2) / LEVELS
@@ -54,10 +52,8 @@ def quantise(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
 
 
 def dequantise(values: Tensor, scale: Tensor, group: int, dtype: torch.dtype) -> Tensor:
-    """Rebuilds a block of rows from int8 ``(rows, columns)`` and steps ``(rows, groups)``.
-
-    The product is taken in fp32 and rounded once to ``dtype``.
-    """
+    """Rebuilds a block of rows from int8 ``(rows, columns)`` and steps ``(rows, groups)``. The
+    product is taken in fp32 and rounded once to ``dtype``."""
     rows, columns = values.shape
     product = _padded(values.float(), group).mul_(scale.unsqueeze(2))
     return product.reshape(rows, -1)[:, :columns].to(dtype)

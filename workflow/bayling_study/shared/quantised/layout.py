@@ -55,11 +55,8 @@ def is_groupwise(folder: Path) -> bool:
 
 
 def read_quantisation(folder: Path) -> Quantisation:
-    """Reads the description of a groupwise checkpoint.
-
-    Raises:
-        StudyError: it is absent, of another scheme or schema, or names a file elsewhere.
-    """
+    """Reads the description of a groupwise checkpoint (``StudyError``: it is absent, of another
+    scheme or schema, or names a file elsewhere)."""
     where = folder / QUANTISATION_FILE
     values = read_json(where)
     try:
@@ -75,11 +72,8 @@ def read_quantisation(folder: Path) -> Quantisation:
 
 
 def check_files(folder: Path, description: Quantisation) -> None:
-    """Compares the weight files with their recorded sizes and hashes.
-
-    Raises:
-        StudyError: a file is absent, has another size or another content.
-    """
+    """Compares the weight files with their recorded sizes and hashes (``StudyError``: a file is
+    absent, has another size or another content)."""
     for name, facts in description.files.items():
         if problem := damage(folder / name, facts["bytes"], facts["sha256"]):
             what = f"the weight file {problem}, by {QUANTISATION_FILE}"

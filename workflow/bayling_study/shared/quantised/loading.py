@@ -14,35 +14,22 @@ from transformers import GenerationConfig
 
 from bayling_study.shared.checkpoints.skeleton import check_shapes, skeleton, stored_shapes
 from bayling_study.shared.checkpoints.tensorfile import StoredTensor, read_header
-from bayling_study.shared.quantised.groupwise import (
-    GroupwiseLinear,
-    dequantise,
-    group_count,
-    row_blocks,
-)
+from bayling_study.shared.quantised import groupwise
 from bayling_study.shared.quantised.layout import INT8, SCALE, check_files, read_quantisation
 
 Mode = Literal["cached", "streamed"]
+"""What is kept in memory: the rebuilt matrices, or 8 bits."""
 
 
 def load(
-    path: Path,
-    dtype: torch.dtype,
-    mode: Mode = "cached",
-    device: torch.device | str = "cpu",
+    path: Path, dtype: torch.dtype, mode: Mode = "cached", device: torch.device | str = "cpu",
     verify: bool = True,
-) -> Any:
+) -> Any:  # fmt: skip
     """Loads a groupwise 8-bit checkpoint: a transformers model in evaluation mode, no gradients.
 
-    Args:
-        path: folder with ``quantization.json``.
-        dtype: precision of everything that is not 8-bit, and of the products.
-        mode: ``streamed`` keeps 8 bits in memory, ``cached`` the rebuilt matrices.
-        device: where the model goes, one tensor after the other.
-        verify: compare the files with their recorded hashes first.
-
-    Raises:
-        StudyError: a file is missing or changed, or does not fit the architecture.
+    ``dtype`` is the precision of everything that is not 8-bit, and of the products; the model goes
+    to ``device`` one tensor after the other, with ``verify`` once the files have their recorded
+    hashes (``StudyError``: a file is missing or changed, or does not fit the architecture).
     """
     description = read_quantisation(path)
     group = description.group_size
@@ -55,18 +42,19 @@ def load(
     needed = stored_shapes(model)
     for name in needed.keys() & {*description.quantised}:
         needed[name + INT8] = shape = needed.pop(name)
-        needed[name + SCALE] = shape[0], group_count(shape[1], group)
+        needed[name + SCALE] = shape[0], groupwise.group_count(shape[1], group)
     check_shapes(needed, entries, path)
     for name in description.quantised:
         values, scale = (entries[name + part].read().to(device) for part in (INT8, SCALE))
         if mode == "streamed":
             layer = name.removesuffix(".weight")
             bias = model.get_submodule(layer).bias
-            model.set_submodule(layer, GroupwiseLinear(values, scale, group, bias))
+            eight_bit = groupwise.GroupwiseLinear(values, scale, group, bias)
+            model.set_submodule(layer, eight_bit)
             continue
         weight = torch.empty(values.shape, dtype=dtype, device=values.device)
-        for rows in row_blocks(*values.shape):
-            weight[rows] = dequantise(values[rows], scale[rows], group, dtype)
+        for rows in groupwise.row_blocks(*values.shape):
+            weight[rows] = groupwise.dequantise(values[rows], scale[rows], group, dtype)
         set_module_tensor_to_device(model, name, device, weight)
     for name, entry in entries.items():
         if not name.endswith((INT8, SCALE)):

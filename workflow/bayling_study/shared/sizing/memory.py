@@ -36,7 +36,7 @@ Neither the libraries nor the CUDA context are in these numbers, nor, unless ask
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.shared.sizing.shape import Shape
@@ -63,8 +63,7 @@ SUBGROUP = 1_000_000_000
 """Parameters that stage 3 updates at a time (DeepSpeed's ``sub_group_size``)."""
 
 
-@dataclass(frozen=True)
-class TrainingMemory:
+class TrainingMemory(NamedTuple):
     """Bytes that one process needs while it trains.
 
     ``states`` are weights, gradients and optimiser on the device, ``activations`` those of one
@@ -190,7 +189,8 @@ def activations(
         length = max(length, tuning.alignment.longest)
     layer = layer_bytes(shape, length, size, attention)
     every = packed_length(tuning) if supervised is None else supervised
-    logits = logit_bytes(shape, every, size)
+    # As computed (in 16 bits, or in fp32), in fp32, as probabilities, as gradient.
+    logits = every * shape.vocabulary * (4 * 3 if size == 4 else size + 4 * 3)
     if tuning.gradient_checkpointing:
         # The recomputed layer, and the gradients that go back through it.
         return shape.layers * size * length * shape.hidden + 2 * layer + logits
@@ -199,10 +199,8 @@ def activations(
 
 def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
     """Returns what one block keeps of a sequence of ``length`` tokens for its backward pass.
-
     ``size`` are the bytes of a value in the compute precision. Kernels with a full mask copy keys
-    and values for every head, and ``eager`` keeps the softmax of all scores.
-    """
+    and values for every head, and ``eager`` keeps the softmax of all scores."""
     query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
     norms = 2 * shape.hidden * (4 + 2 * size)
     copies = 2 * query if attention in ("eager", "sdpa") else 2 * key
@@ -212,9 +210,3 @@ def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
     # Of each pair of tokens: the mask as numbers, or the scores of every head.
     pair = {"sdpa": size, "eager": shape.heads * softmax}.get(attention, 0)
     return length * (norms + attended + gated) + length * length * pair
-
-
-def logit_bytes(shape: Shape, supervised: int, size: int) -> int:
-    """Returns the bytes of logits: as computed, in fp32, as probabilities, as gradient."""
-    wide = 4 * 3 if size == 4 else size + 4 * 3
-    return supervised * shape.vocabulary * wide

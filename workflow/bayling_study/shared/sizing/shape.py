@@ -1,12 +1,10 @@
 """The numbers of a Llama-like model that decide its size."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """The numbers of a Llama-like ``config.json`` that decide its size."""
 
     hidden: int

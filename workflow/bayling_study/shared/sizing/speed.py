@@ -46,11 +46,9 @@ def peak_teraflops(name: str) -> float | None:
 def model_flops(
     shape: Shape, tokens: int, supervised: int, pairs: int, adapters: int | None = None
 ) -> float:
-    """Returns the operations of training on some conversations.
-
-    Of their ``tokens`` some are ``supervised``; ``pairs`` is the sum of the squares of their
-    lengths, ``adapters`` the parameters of the adapters, where only those are trained.
-    """
+    """Returns the operations of training on some conversations. Of their ``tokens`` some are
+    ``supervised``; ``pairs`` is the sum of the squares of their lengths, ``adapters`` the
+    parameters of the adapters, where only those are trained."""
     blocks = shape.layers * sum(rows * columns for rows, columns in shape.block().values())
     output = shape.vocabulary * shape.hidden
     attention = 6 * shape.layers * shape.heads * shape.head_size

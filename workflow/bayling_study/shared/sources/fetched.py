@@ -56,9 +56,7 @@ def read_segments(path: Path) -> list[str]:
 
 
 def own_segments(path: Path) -> list[str]:
-    """Reads one's own file as ``read_segments`` does, without the marks of Windows' programs.
-
-    They begin a file with a byte order mark and end lines with ``\\r\\n``.
-    """
+    """Reads one's own file as ``read_segments`` does, without the marks of Windows' programs. They
+    begin a file with a byte order mark and end lines with ``\\r\\n``."""
     lines = [text.removesuffix("\r") for text in read_segments(path)]
     return [lines[0].removeprefix("\ufeff"), *lines[1:]]

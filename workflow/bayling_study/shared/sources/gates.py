@@ -16,11 +16,8 @@ TOKEN_ADVICE = "run `hf auth login`, or put a read token into the environment va
 
 
 def has_token() -> bool:
-    """Tells whether the hub's client would find a token; the token itself is not read.
-
-    It looks where huggingface_hub does: in the environment, then in the file
-    that HF_TOKEN_PATH, HF_HOME or XDG_CACHE_HOME tells.
-    """
+    """Tells whether the hub's client would find a token, which is not read: in the environment,
+    then in the file that HF_TOKEN_PATH, HF_HOME or XDG_CACHE_HOME tells."""
     if any(os.environ.get(name, "").strip() for name in TOKEN_VARIABLES):
         return True
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
@@ -30,13 +27,9 @@ def has_token() -> bool:
 
 
 def check_gates(missing: Iterable[SourceRow]) -> None:
-    """Checks that there is a token if one of the sources still to be fetched is gated.
-
-    A rehearsal makes a stand-in of a gated model.
-
-    Raises:
-        StudyError: lists each such source with its terms, and says where the token goes.
-    """
+    """Checks that there is a token if one of the sources still to be fetched is gated (else a
+    ``StudyError`` lists each such source with its terms, and says where the token goes). A
+    rehearsal makes a stand-in of a gated model."""
     rows = (row for row in missing if not (row.first and row.location.startswith("models/")))
     gated = [row for row in rows if row.gated]
     if not gated or has_token():

@@ -44,11 +44,8 @@ COLUMNS = ("id", *Source.model_fields)
 
 
 def read_sources(path: Path) -> dict[str, SourceRow]:
-    """Reads the table; returns the rows by id, in the table's order.
-
-    Raises:
-        StudyError: names file, line and column of the first thing that is wrong.
-    """
+    """Reads the table; returns the rows by id, in the table's order (``StudyError``: names file,
+    line and column of the first thing that is wrong)."""
     rows: dict[str, SourceRow] = {}
     for where, cells in read_table(path, COLUMNS):
         row = _row(cells, where)
@@ -59,11 +56,8 @@ def read_sources(path: Path) -> dict[str, SourceRow]:
 
 
 def known_sources(config: StudyConfig) -> dict[str, SourceRow]:
-    """Returns the table's rows, then the configuration's own sources, by id.
-
-    Raises:
-        StudyError: the table is wrong, or one of its ids stands in the configuration too.
-    """
+    """Returns the table's rows, then the configuration's own sources, by id (``StudyError``: the
+    table is wrong, or one of its ids stands in the configuration too)."""
     path = Path(config.download.manifest)
     rows = read_sources(path)
     for name, source in config.sources.items():
@@ -78,20 +72,15 @@ def known_sources(config: StudyConfig) -> dict[str, SourceRow]:
 
 
 def source_row(config: StudyConfig, source: str) -> SourceRow:
-    """Returns one source's row.
-
-    Raises:
-        StudyError: the table is wrong, or neither it nor the configuration has such a source.
-    """
+    """Returns one source's row (``StudyError``: the table is wrong, or neither it nor the
+    configuration has such a source)."""
     where = f"{config.download.manifest} and sources"
     return look_up("source", source, known_sources(config), where)
 
 
 def row_hash(row: SourceRow) -> str:
-    """Returns 8 hex digits of what decides a source's bytes; part of its folder's name.
-
-    Of repositories that hold the same it is the first: another name needs no other download.
-    """
+    """Returns 8 hex digits of what decides a source's bytes; part of its folder's name. Of
+    repositories that hold the same it is the first: another name needs no other download."""
     values = row.model_dump(mode="json", include=set(IDENTITY))
     values |= {"location": row.places[0]} if row.kind == "hub" else {}
     values |= {"first": row.first} if row.first else {}

@@ -36,11 +36,9 @@ def prompt_ids(tokenizer: Any, template: TemplateName, messages: Sequence[Messag
 def encode(
     tokenizer: Any, template: TemplateName, messages: Sequence[Message]
 ) -> tuple[list[int], list[bool]]:
-    """Returns a whole conversation's ids and loss mask, both of the same length.
-
-    The mask is true for the assistant's contents and for the token that ends each of them. Messages
-    that do not alternate, or do not end with the assistant, are refused (``StudyError``).
-    """
+    """Returns a whole conversation's ids and loss mask, both of the same length. The mask is true
+    for the assistant's contents and for the token that ends each of them. Messages that do not
+    alternate, or do not end with the assistant, are refused (``StudyError``)."""
     check_messages(messages, last="assistant")
     return span_ids(tokenizer, template, spans_of(template, messages, tokenizer))
 

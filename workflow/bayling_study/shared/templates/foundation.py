@@ -24,11 +24,9 @@ NOW = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
 
 
 def foundation_spans(tokenizer: Any, messages: Sequence[Message]) -> list[Span]:
-    """Returns the spans of the tokenizer's own chat template, with today pinned to ``DATE``.
-
-    It is a ``StudyError`` that the tokenizer has no template, or one that refuses the messages,
-    rewrites or leaves out contents, or begins a prompt's answer otherwise than a finished one.
-    """
+    """Returns the spans of the tokenizer's own chat template, with today pinned to ``DATE``. It is
+    a ``StudyError`` that the tokenizer has no template, or one that refuses the messages, rewrites
+    or leaves out contents, or begins a prompt's answer otherwise than a finished one."""
     wanted = _apply(tokenizer, messages)
     held = [dict(m, content=PLACEHOLDER.format(n)) for n, m in enumerate(messages)]
     frame = _apply(tokenizer, held)

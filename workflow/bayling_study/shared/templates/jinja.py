@@ -35,10 +35,8 @@ V3 = (
 
 
 def chat_template(tokenizer: Any, template: TemplateName) -> str:
-    """Returns the Jinja source that a tokenizer of this template must carry.
-
-    Version 1 has ``### Response:`` behind any user turn: ``add_generation_prompt`` adds nothing.
-    """
+    """Returns the Jinja source that a tokenizer of this template must carry. Version 1 has ``###
+    Response:`` behind any user turn: ``add_generation_prompt`` adds nothing."""
     if template == "foundation":
         return pinned_template(tokenizer)
     forms = {"bayling": (V1, definitions.V1_SYSTEM), "bayling-3": (V3, definitions.V3_SYSTEM)}

@@ -1,7 +1,5 @@
-"""The machine, code state and packages that a job ran with.
-
-Standard library only: the COMET environment uses this module too.
-"""
+"""The machine, code state and packages that a job ran with. Standard library only: the COMET
+environment uses this module too."""
 
 import os
 import platform
@@ -82,20 +80,18 @@ def git_commit(folder: Path) -> str:
     What is not committed does not show: the code hash says what ran."""
     repository = folder / ".git"
     if repository.is_file():  # a linked working tree names its own folder
-        repository = folder / repository.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
-    if not (repository / "HEAD").is_file():
-        return ""
-    head = (repository / "HEAD").read_text(encoding="utf-8").strip()
+        repository = folder / _text(repository).partition("gitdir:")[2].strip()
+    head = _text(repository / "HEAD")
     if not head.startswith("ref: "):
         return head
-    common = repository / "commondir"
-    shared = repository / common.read_text().strip() if common.is_file() else repository
-    name = head.removeprefix("ref: ")
-    if (shared / name).is_file():
-        return (shared / name).read_text(encoding="utf-8").strip()
-    packed = shared / "packed-refs"
-    lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
-    return next((line.split()[0] for line in lines if line.endswith(f" {name}")), "")
+    shared, name = repository / _text(repository / "commondir"), head.removeprefix("ref: ")
+    packed = _text(shared / "packed-refs").splitlines()
+    found = (line.split()[0] for line in packed if line.endswith(f" {name}"))
+    return _text(shared / name) or next(found, "")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
 
 def peak_memory_bytes() -> int:

@@ -21,11 +21,9 @@ RUNS = "runs"
 
 
 def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None) -> None:
-    """Compares an input with the records of those who wrote it (``StudyError`` if it changed).
-
-    What no record names (a user's own file) passes. ``sha256`` is the hash that
-    ``core.files.sha256_path`` takes now, ``files`` that of each file of a folder, if taken.
-    """
+    """Compares an input with the records of those who wrote it (``StudyError`` if it changed). What
+    no record names (a user's own file) passes. ``sha256`` is the hash that
+    ``core.files.sha256_path`` takes now, ``files`` that of each file of a folder, if taken."""
     whole = Path(path).resolve()
     runs = records_above(whole)
     written = _written(runs) if runs else {}

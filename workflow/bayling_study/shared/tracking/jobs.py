@@ -100,11 +100,9 @@ def read_job(file: Path) -> RecordedJob:
 
 
 def study_jobs(study: Path) -> list[RecordedJob]:
-    """Returns a study's own jobs and the shared ones that made what they read.
-
-    Shared outputs (downloads, foundations) have their records beside them: an input's ancestor that
-    holds a folder ``runs`` is where its maker's record lies. No records are a ``StudyError``.
-    """
+    """Returns a study's own jobs and the shared ones that made what they read. Shared outputs
+    (downloads, foundations) have their records beside them: an input's ancestor that holds a folder
+    ``runs`` is where its maker's record lies. No records are a ``StudyError``."""
     own = [read_job(file) for file in sorted((study / "runs").glob("*/*.json"))]
     if not own:
         raise StudyError("no run records", where=study / "runs", fix="run the study first")

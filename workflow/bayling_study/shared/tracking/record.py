@@ -103,11 +103,9 @@ class RunRecord:
 
 @contextmanager
 def run_record(path: Path, stage: str, name: str, study: str, code: str) -> Iterator[RunRecord]:
-    """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``.
-
-    Raises a ``StudyError`` if the record or the output would replace what is not this job's, other
-    code runs than the job was planned with, or the same job is at work elsewhere.
-    """
+    """Opens a run record and closes it as ``finished`` or, on an exception, ``failed``. Raises a
+    ``StudyError`` if the record or the output would replace what is not this job's, other code runs
+    than the job was planned with, or the same job is at work elsewhere."""
     _check_code(code)
     inputs.check_record(path)
     inputs.check_free(_given("--out"), path)

@@ -24,10 +24,8 @@ Record = Mapping[str, Any]
 
 def allowed(name: str) -> str:
     """Returns a name that MLflow accepts: ``chrf++`` becomes ``chrfpp``, ``a,b`` ``a_b-4e4660``.
-
-    Letters of all scripts stay. A name that loses anything to ``mlflow.utils.validation`` ends
-    in a part of its hash, so that two names never become one.
-    """
+    Letters of all scripts stay. A name that loses anything to ``mlflow.utils.validation`` ends in a
+    part of its hash, so that two names never become one."""
     plain = name.replace("chrf++", "chrfpp")
     text = re.sub(r"[^\w\-. :/]", "_", plain)[:NAME_LENGTH]
     if posixpath.normpath(text) != text or text.startswith((".", "/")):

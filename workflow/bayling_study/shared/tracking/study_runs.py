@@ -126,11 +126,9 @@ def _models(jobs: Sequence[RecordedJob]) -> list[str]:
 def evaluation_tables(
     study: Path, system: str, scores: Sequence[Score]
 ) -> Iterator[tuple[str, Columns]]:
-    """Yields the file and content of each table: ``scores.json``, and of each suite the answers.
-
-    A row of ``answers/SUITE.json`` is a prompt: turns, references and answers, with blank lines
-    between turns, and a column for every segment score. A malformed file is a ``StudyError``.
-    """
+    """Yields the file and content of each table: ``scores.json``, and of each suite the answers. A
+    row of ``answers/SUITE.json`` is a prompt: turns, references and answers, with blank lines
+    between turns, and a column for every segment score. A malformed file is a ``StudyError``."""
     text = "\n\n".join
     yield "scores.json", _columns([asdict(score) for score in scores])
     for suite in dict.fromkeys(score.suite for score in scores):

@@ -81,7 +81,6 @@ def _run(job: GenerationJob) -> Answered:
     import torch
 
     from bayling_study.shared import templates
-    from bayling_study.shared.templates.choice import template_of
     from bayling_study.stages.generation.engines import load_engine
     from bayling_study.stages.generation.running import Runner
 
@@ -90,7 +89,7 @@ def _run(job: GenerationJob) -> Answered:
         raise StudyError(f"{job.name} has to be run", fix="--checkpoint DIR")
     if options.threads:
         torch.set_num_threads(options.threads)
-    template = template_of(config, job.name)
+    template = config.template_of(job.name)
     hows = [decoding_of(config.suites[name]) for name in job.prompts]
     engine = load_engine(options.checkpoint, config.generation, hows)
     stops = templates.stop_ids(engine.tokenizer, template)

@@ -74,13 +74,12 @@ def _answers(
     import transformers
 
     from bayling_study.shared.models import load
-    from bayling_study.shared.templates.choice import template_of
     from bayling_study.stages.harness.asking import ExaminedSystem
     from bayling_study.stages.harness.model import StudyModel
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    template = template_of(config, options.system)
+    template = config.template_of(options.system)
     loaded = load(options.checkpoint, config.generation)
     details = {
         "template": template,

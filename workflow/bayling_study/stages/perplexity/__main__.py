@@ -18,7 +18,6 @@ from bayling_study.core.files import write_json
 from bayling_study.core.lookup import look_up_kind
 from bayling_study.core.records import Prompt
 from bayling_study.shared.models import load
-from bayling_study.shared.templates.choice import template_of
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.perplexity.comparison import compare
 from bayling_study.stages.perplexity.measure import Conversation, Opinion, draw, encode, opinions
@@ -87,7 +86,7 @@ def _opinions(
     config: StudyConfig, system: str, prompts: list[Prompt], checkpoint: Path
 ) -> tuple[list[Conversation], list[Opinion]]:
     loaded = load(checkpoint, config.generation)
-    template = template_of(config, system)
+    template = config.template_of(system)
     conversations = encode(prompts, loaded.tokenizer, template, loaded.context)
     limit = config.generation.batch_tokens
     return conversations, opinions(loaded.model, conversations, limit, checkpoint.name)

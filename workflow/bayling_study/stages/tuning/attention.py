@@ -13,7 +13,7 @@ from torch.nn.attention.flex_attention import create_block_mask
 
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.sizing.attention import attention_kernel
+from bayling_study.shared.sizing.choice import attention_kernel
 from bayling_study.shared.sizing.memory import packed_length
 
 Attention = Literal["sdpa", "eager", "flash_attention_2", "flex_attention"]

@@ -2,7 +2,6 @@
 
 import logging
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +93,6 @@ def facts(found: Choice) -> dict[str, Any]:
             "zero_stage": tuning.zero_stage,
             "offload": tuning.offload,
             "micro_batch_tokens": packed_length(tuning),
-            "bytes": {**asdict(found.need), "device": found.need.device},
+            "bytes": {**found.need._asdict(), "device": found.need.device},
         },
     }
