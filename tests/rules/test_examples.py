@@ -39,6 +39,7 @@ ADDS = {
     "alma": {"download": 3, "prompts": 2, "generation_elsewhere": 7},
     "alignment": {"tuning": 1, "masks": 1, "scoring": 1},
     "inference": {"download": 1, "prompts": 1, "harness": 3},
+    "instructions": {"download": 1, "prompts": 1},
     "plug": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
     "curriculum": {"tuning": 1, "masks": 1, "scoring": 1},
     "delta": {"deltas_make": 1},
