@@ -74,12 +74,9 @@ class CorpusTally:
 
     def report(self) -> dict[str, Any]:
         """Returns counts by group and reason, and the samples, ready for JSON."""
-        groups = {
-            group: {
-                "read": count,
-                "kept": count - self._rejected[group].total(),
-                "rejected": dict(sorted(self._rejected[group].items())),
-            }
-            for group, count in sorted(self._read.items())
-        }
+        groups = {}
+        for group, count in sorted(self._read.items()):
+            rejected = self._rejected[group]
+            reasons = dict(sorted(rejected.items()))
+            groups[group] = {"read": count, "kept": count - rejected.total(), "rejected": reasons}
         return {"groups": groups, "samples": dict(sorted(self._samples.items()))}

@@ -132,9 +132,7 @@ def members(archive: Path | IO[bytes]) -> Iterator[Member]:
                 if info.flag_bits & ENCRYPTED:
                     what = f"member {info.filename!r} is encrypted"
                     raise StudyError(what, where=source.filename, fix=DECRYPT)
-                kind = stat.S_IFMT(
-                    info.external_attr >> 16
-                )  # zero when made elsewhere than on Unix
+                kind = stat.S_IFMT(info.external_attr >> 16)  # 0 of other systems than Unix
                 regular = not info.is_dir() and kind in (0, stat.S_IFREG)
                 yield Member(info.filename, regular, info.is_dir(), partial(source.open, info))
     else:

@@ -97,7 +97,5 @@ def intact(out: Path, row: SourceRow, root: Path | None) -> bool:
     known = SourceRow.model_validate({key: receipt["source"][key] for key in columns})
     if row_hash(known) != row_hash(row):
         return False
-    base = root or out / "files"
-    return not any(
-        damage(base / item["path"], item["bytes"], item["sha256"]) for item in receipt["files"]
-    )
+    base, facts = root or out / "files", receipt["files"]
+    return not any(damage(base / fact["path"], fact["bytes"], fact["sha256"]) for fact in facts)

@@ -141,9 +141,8 @@ def _make_small_files(row: SourceRow, folder: Path) -> None:
     plain = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, []))
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = decoders.ByteLevel()
-    plain.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A", special_tokens=[(begin, 0)]
-    )
+    template = {"single": f"{begin} $A", "special_tokens": [(begin, 0)]}
+    plain.post_processor = processors.TemplateProcessing(**template)
     special = {"bos_token": begin, "eos_token": end, "additional_special_tokens": marks}
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, model_max_length=CONTEXT, **special)
     tokenizer.chat_template = chat_template(tokenizer, "bayling-3")

@@ -75,10 +75,8 @@ def encode_matrix(name: str, weight: Tensor, codec: Callable[[Tensor], Block]) -
         columns.append(list(block.parts))
     blobs = [torch.cat(parts) for parts in zip(*columns, strict=True)]
     size = sum(blob.nbytes for blob in blobs)
-    error = TensorError(
-        name, True, weight.numel(), error_square, weight_square, max_error, saturated, size
-    )
-    return Encoded(blobs, error)
+    errors = error_square, weight_square, max_error
+    return Encoded(blobs, TensorError(name, True, weight.numel(), *errors, saturated, size))
 
 
 def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
@@ -98,9 +96,8 @@ def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
             what = f"the tensor {name!r} has values beyond the range of {dtype}"
             raise StudyError(what, fix="export:\n  kept_precision: bf16")
         error_square, max_error = _square(name, difference), _magnitude(difference)
-    error = TensorError(
-        name, False, value.numel(), error_square, weight_square, max_error, 0, stored.nbytes
-    )
+    errors = error_square, weight_square, max_error
+    error = TensorError(name, False, value.numel(), *errors, 0, stored.nbytes)
     return Encoded([stored], error)
 
 

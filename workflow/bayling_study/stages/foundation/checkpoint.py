@@ -88,10 +88,8 @@ def _to_storage_type(model: Any) -> dict[str, float]:
     norm = sum(float(p.detach().square().sum(dtype=torch.float64)) for p in model.parameters())
     errors = {}
     for name, dtype in types.items():
-        squares = (
-            float((p.detach() - p.detach().to(dtype).float()).square().sum(dtype=torch.float64))
-            for p in model.parameters()
-        )
+        lost = (p.detach() - p.detach().to(dtype).float() for p in model.parameters())
+        squares = (float(part.square().sum(dtype=torch.float64)) for part in lost)
         errors[name] = (sum(squares) / norm) ** 0.5
     best = min(errors, key=lambda name: errors[name])
     model.to(types[best])

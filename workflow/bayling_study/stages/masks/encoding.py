@@ -101,12 +101,10 @@ def _check_ends(
     """
     for number, learnt, following in zip(ids, supervised, [*supervised[1:], False], strict=True):
         if learnt and not following and number not in stops:
-            raise StudyError(
-                f"an answer ends in {tokenizer.decode([number])!r}, at which generation "
-                "does not stop: a system that learns it would never end",
-                where=f"conversation {name}",
-                fix="template: bayling, or a chat template that ends answers in a special token",
-            )
+            what = f"an answer ends in {tokenizer.decode([number])!r}, at which generation "
+            what += "does not stop: a system that learns it would never end"
+            fix = "template: bayling, or a chat template that ends answers in a special token"
+            raise StudyError(what, where=f"conversation {name}", fix=fix)
 
 
 @dataclass

@@ -49,8 +49,7 @@ def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict
         **({"switched": sorted_counts(made.switched)} if made.switched else {}),
         "rejected": {stage: _rejected(found) for stage, found in made.rejections.items()},
         "contamination": {
-            suite: {kind: counts[suite] for kind, counts in made.removed.items()}
-            for suite in made.suites
+            suite: {what: n[suite] for what, n in made.removed.items()} for suite in made.suites
         },
         "duplicates": sum(inside) + sum(tally.duplicates.values()),
         "mask_samples": {
@@ -108,10 +107,8 @@ def _tokens(tally: MixtureTally) -> dict[str, Any]:
             scaled = np.round(counts * scale).astype(np.int64)
             whole[: len(counts)] += scaled
             by_recipe[recipe] = _lengths(scaled, round(tally.supervised[recipe] * scale))
-    real, supervised = (
-        int(whole @ np.arange(len(whole))),
-        sum(int(r["supervised"]) for r in by_recipe.values()),
-    )
+    real = int(whole @ np.arange(len(whole)))
+    supervised = sum(int(row["supervised"]) for row in by_recipe.values())
     return {
         "sample": tally.sample,
         "real": real,

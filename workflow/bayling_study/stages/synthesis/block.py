@@ -141,9 +141,8 @@ def make_block(
     library = _library(job, context, result, counted=earlier is None)
     library.uses.update(earlier or {})
     mixture = context.mixture
-    director = Director(
-        library, mixture.demands, limited_turns(mixture), mixture.instruction_languages
-    )
+    turns = limited_turns(mixture)
+    director = Director(library, mixture.demands, turns, mixture.instruction_languages)
     upstream = Conversations(context.conversations, job.upstream) if job.upstream else None
     general: Iterator[Mapping[str, Any]] = iter(upstream or ())
     workshop = Workshop(mixture, library, director, general, teachers or {})
@@ -153,8 +152,8 @@ def make_block(
     for portion in job.portions:
         made = list(_portion(portion, job.number, workshop, gate, seed))
         result.made[portion.recipe] += len(made)
-        keys = np.array([row.key for row in made], np.uint64)
-        result.keys[portion.recipe, portion.direction] = keys
+        place = portion.recipe, portion.direction
+        result.keys[place] = np.array([row.key for row in made], np.uint64)
         rows += made
     write_block(job.out, rows, context.buckets)
     result.rejections |= {"demands": director.rejections, "mixture": gate.rejections}

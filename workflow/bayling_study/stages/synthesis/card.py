@@ -71,7 +71,6 @@ def _table(heading: str, column: str, counts: Mapping[str, int]) -> str:
 def _licences(facts: Mapping[str, Any], licences: Mapping[str, str]) -> str:
     parts = {part for name in facts["by_source"] for part in name.split("+")}
     sources = sorted(parts | set(facts.get("listed_terms", ())))
-    lines = [
-        f"| {source} | {licences.get(source, 'see the source manifest')} |" for source in sources
-    ]
+    unknown = "see the source manifest"
+    lines = [f"| {source} | {licences.get(source, unknown)} |" for source in sources]
     return "\n".join(["## Licences\n", "| source | licence |", "|---|---|", *lines, ""])

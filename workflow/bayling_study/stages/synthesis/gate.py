@@ -44,25 +44,18 @@ class Accepted:
 class Gate:
     """Checks conversations for repetition, length and the text of tests.
 
-    The mixture's seed decides the final order. ``known`` holds the sorted keys of what other
-    gates let in, which counts as repeated.
+    The mixture's seed decides the final order. ``keys`` are those, sorted, of what other gates let
+    in, which counts as repeated.
     """
 
     def __init__(
-        self,
-        mixture: Mixture,
-        tokenizer: Any,
-        tests: Contamination,
-        seed: int,
-        known: Hashes | None = None,
+        self, mixture: Mixture, tokenizer: Any, tests: Contamination, seed: int, keys: Hashes | None
     ) -> None:
-        self._mixture = mixture
-        self._tokenizer = tokenizer
-        self._tests = tests
+        self._mixture, self._tokenizer, self._tests = mixture, tokenizer, tests
         self._all = mixture.conversations <= MEASURED_ALL
         self._salt = seed.to_bytes(8, "big")
         self._seen: set[int] = set()
-        self._known = np.empty(0, np.uint64) if known is None else known
+        self._known = np.empty(0, np.uint64) if keys is None else keys
         self.rejections = Rejections()
         self.removed: Counter[str] = Counter()  # by suite
 

@@ -123,11 +123,8 @@ class BlockPlan:
 
     def _taking(self, recipe: str, quotas: Mapping[int, int]) -> list[BlockJob]:
         """Returns the jobs that take upstream conversations."""
-        return [
-            replace(self._job([Portion(recipe, "", count)]), upstream=self._upstream[number])
-            for number, count in quotas.items()
-            if count
-        ]
+        wanted = ((number, Portion(recipe, "", count)) for number, count in quotas.items() if count)
+        return [replace(self._job([one]), upstream=self._upstream[n]) for n, one in wanted]
 
     def taught(self) -> Iterator[BlockJob]:
         """Yields the jobs that a teacher answers, when the others are done: made one by one, those

@@ -52,9 +52,8 @@ def blocks(path: Path, mixture: Mixture, seed: int) -> list[UpstreamBlock]:
             table = file.read_row_group(group, ["languages", "source"])
             column = table["languages"].to_pylist()
             first = np.array([codes[0] if codes else "" for codes in column], dtype=object)
-            used = np.array(
-                [not sources or name in sources for name in table["source"].to_pylist()]
-            )
+            names = table["source"].to_pylist()
+            used = np.array([not sources or name in sources for name in names])
             places = np.arange(len(first), dtype=np.uint64) + np.uint64(start)
             keys = mix(mix(places + np.uint64(1)) ^ np.uint64(seed))
             for language in languages or [ANY]:

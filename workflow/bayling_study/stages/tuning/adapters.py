@@ -96,12 +96,9 @@ def check_blocks(model: Any) -> None:
     """
     for name, module in block_layers(model).items():
         if module.in_features % BLOCK:
-            raise StudyError(
-                f"{name} has rows of {module.in_features}, no multiple of {BLOCK}, which "
-                "bitsandbytes cannot take in 4 bits on a CPU",
-                where=QLORA,
-                fix=f"{LORA}, or a GPU",
-            )
+            what = f"{name} has rows of {module.in_features}, no multiple of {BLOCK}, which "
+            what += "bitsandbytes cannot take in 4 bits on a CPU"
+            raise StudyError(what, where=QLORA, fix=f"{LORA}, or a GPU")
 
 
 def load_options(adapter: Adapter | None, dtype: torch.dtype) -> dict[str, Any]:
@@ -114,12 +111,8 @@ def load_options(adapter: Adapter | None, dtype: torch.dtype) -> dict[str, Any]:
         return {}
     if torch.cuda.is_available():
         check_four_bits("cuda")
-    four_bits = transformers.BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
+    nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+    four_bits = transformers.BitsAndBytesConfig(bnb_4bit_compute_dtype=dtype, **nf4)
     device = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
     return {"quantization_config": four_bits, "device_map": {"": device}}
 
@@ -139,13 +132,8 @@ def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
 
     check_targets(adapter, model)
     torch.manual_seed(derive_seed(seed, "tuning", "adapter"))
-    config = peft.LoraConfig(
-        r=adapter.rank,
-        lora_alpha=adapter.alpha,
-        lora_dropout=adapter.dropout,
-        target_modules=adapter.targets,
-        bias="none",
-    )
+    shape = {"r": adapter.rank, "lora_alpha": adapter.alpha, "lora_dropout": adapter.dropout}
+    config = peft.LoraConfig(target_modules=adapter.targets, bias="none", **shape)
     peft.inject_adapter_in_model(config, model, adapter_name=ADAPTER)
     for parameter in model.parameters():
         if parameter.requires_grad:  # PEFT makes them fp32 beside a 4-bit weight

@@ -78,7 +78,5 @@ def _block_mask(segments: torch.Tensor) -> Any:
         own = (segments[key] == segments[query]) | (segments[key] == SHARED)
         return own & (query >= key)
 
-    length = len(segments)
-    return create_block_mask(
-        allowed, None, None, length, length, device=segments.device, BLOCK_SIZE=FLEX_BLOCK
-    )
+    sizes = None, None, len(segments), len(segments)
+    return create_block_mask(allowed, *sizes, device=segments.device, BLOCK_SIZE=FLEX_BLOCK)

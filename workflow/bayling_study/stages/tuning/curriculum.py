@@ -13,6 +13,7 @@ is not, one group would have to be used more often than the other: refused, unle
 import hashlib
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,16 +100,11 @@ class Curriculum:
         """Returns what the run record says: real shares, and how often conversations are used."""
         ends = [0, *(round(end) for end in self.ends)]
         before = [int(value) for value in self.non_english(np.asarray(ends))]
-        rows = [
-            {"conversations": b - a, "non_english": y - x}
-            for a, b, x, y in zip(ends, ends[1:], before, before[1:], strict=False)
-        ]
+        phases = zip(pairwise(ends), pairwise(before), strict=True)
+        rows = [{"conversations": b - a, "non_english": y - x} for (a, b), (x, y) in phases]
         uses = {True: before[-1], False: ends[-1] - before[-1]}
-        each = {
-            "non_english" if flag else "english": uses[flag] / len(group)
-            for flag, group in self.groups.items()
-            if group
-        }
+        names = {True: "non_english", False: "english"}
+        each = {names[flag]: uses[flag] / len(own) for flag, own in self.groups.items() if own}
         return {"phases": rows, "uses_of_each": each}
 
 
@@ -121,16 +117,12 @@ def _shares(phases: Sequence[Phase], own: float, repeats: bool) -> list[float]:
         return asked
     fitting = _with_mean(asked, mean, own)
     if abs(mean - own) > TOLERANCE:
-        lines = [
-            f"{{until: {phase.until:g}, non_english: {share:.3f}}}"
-            for phase, share in zip(phases, fitting, strict=True)
-        ]
-        raise StudyError(
-            f"the phases ask for {mean:.1%} non-English conversations over the whole run, the "
-            f"mixture has {own:.1%}, so that not all could be used equally often",
-            where=KEY,
-            fix=f"curriculum: [{', '.join(lines)}]\nor curriculum_repeats: true",
-        )
+        pairs = zip(phases, fitting, strict=True)
+        lines = [f"{{until: {phase.until:g}, non_english: {share:.3f}}}" for phase, share in pairs]
+        what = f"the phases ask for {mean:.1%} non-English conversations over the whole run, the "
+        what += f"mixture has {own:.1%}, so that not all could be used equally often"
+        fix = f"curriculum: [{', '.join(lines)}]\nor curriculum_repeats: true"
+        raise StudyError(what, where=KEY, fix=fix)
     return fitting
 
 

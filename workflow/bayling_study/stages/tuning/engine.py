@@ -70,12 +70,8 @@ def load_model(
             not fit config.json.
     """
     dtype = model_dtype(settings)
-    model = load_whole(
-        Path(foundation),
-        dtype=dtype,
-        attn_implementation=attention,
-        **adapters.load_options(settings.adapter, dtype),
-    )
+    options = adapters.load_options(settings.adapter, dtype)
+    model = load_whole(Path(foundation), dtype=dtype, attn_implementation=attention, **options)
     reach = getattr(model.config, "max_position_embeddings", None)
     if reach is not None and settings.max_length > reach:
         what = f"the foundation has {reach} positions"

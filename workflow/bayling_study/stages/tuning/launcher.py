@@ -57,11 +57,14 @@ def launch(
         lock.unlink()  # of a killed compilation; the next one would wait for it without a word
     follower = Follower(job.events)
     begin = time.time()
+    if rendezvous is None:
+        command = torchrun(job.file, processes, f"127.0.0.1:{free_port()}")
+    else:
+        command = rendezvous.nodes.command(job.file, processes, rendezvous.endpoint)
+    own = environment(processes, job.folder) if rendezvous is None else None
     process = subprocess.Popen(
-        torchrun(job.file, processes, f"127.0.0.1:{free_port()}")
-        if rendezvous is None
-        else rendezvous.nodes.command(job.file, processes, rendezvous.endpoint),
-        env=environment(processes, job.folder) if rendezvous is None else None,
+        command,
+        env=own,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -56,9 +56,8 @@ class MemoryCheck:
         values = {"memory_measured_gib": peak_gib() - libraries, "memory_libraries_gib": libraries}
         if self.shape is not None:
             tuning = self.tuning.model_copy(update={"micro_batch_tokens": self.longest})
-            need = training_memory(
-                self.shape, tuning, self.processes, self.attention, self.supervised
-            )
+            spread = self.processes, self.attention
+            need = training_memory(self.shape, tuning, *spread, self.supervised)
             on_host = need.host if self.base else 0
             values["memory_planned_gib"] = (need.device + on_host) / GIBIBYTE
         return values

@@ -103,18 +103,13 @@ class Rendezvous:
 
     def _missing(self, came: dict[int, dict[str, Any]]) -> StudyError:
         granted = granted_hosts()
-        names = [
-            f"{rank} ({granted[rank]})" if rank < len(granted) else str(rank)
-            for rank in range(self.nodes.count)
-            if rank not in came
-        ]
+        absent = [rank for rank in range(self.nodes.count) if rank not in came]
+        names = [f"{n} ({granted[n]})" if n < len(granted) else str(n) for n in absent]
         there = ", ".join(f"{rank} ({node['host']})" for rank, node in sorted(came.items()))
-        return StudyError(
-            f"node {', '.join(names)} of {self.nodes.count} did not report within "
-            f"{self.nodes.timeout:g} s; present: {there or 'none'}",
-            where=f"rendezvous {self.endpoint}",
-            fix="check its state and log: it must reach this address and share this folder",
-        )
+        what = f"node {', '.join(names)} of {self.nodes.count} did not report within "
+        what += f"{self.nodes.timeout:g} s; present: {there or 'none'}"
+        fix = "check its state and log: it must reach this address and share this folder"
+        return StudyError(what, where=f"rendezvous {self.endpoint}", fix=fix)
 
 
 def join(endpoint: str, rank: int, gpus: int, port: int, timeout: float) -> str:

@@ -84,12 +84,9 @@ def model_card(job: TrainingJob) -> str:
         header["language"] = card["languages"]
     audit = card["audit"]
     supervised = f"{audit['supervised_tokens']} ({audit['supervised_share']:.1%})"
-    recipes = "\n".join(
-        f"| {recipe} | {count} |" for recipe, count in sorted(card["recipes"].items())
-    )
-    settings = "\n".join(
-        f"| {key} | {value} |" for key, value in job.tuning.items() if value is not None
-    )
+    recipes = "\n".join(f"| {name} | {count} |" for name, count in sorted(card["recipes"].items()))
+    written = ((key, value) for key, value in job.tuning.items() if value is not None)
+    settings = "\n".join(f"| {key} | {value} |" for key, value in written)
     return f"""---
 {yaml.safe_dump(header, sort_keys=False, allow_unicode=True).strip()}
 ---

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.records import grouped
 from bayling_study.stages.tuning.schedule import Order, shuffled
 
 Packed = list[int]
@@ -87,13 +88,10 @@ class Schedule:
 
     def sequences(self, step: int) -> list[list[Packed]]:
         """Returns for each process the sequences it works through; all have equally many."""
-        groups: dict[int, list[int]] = {}
-        for index in self.conversations(step):
-            groups.setdefault(self.prefixes[index], []).append(index)
-        packed = {
-            prefix: best_fit([self.own[index] for index in group], self.capacity - prefix)
-            for prefix, group in sorted(groups.items())
-        }
+        groups = grouped(self.conversations(step), self.prefixes.__getitem__)
+        packed = {}
+        for prefix, group in sorted(groups.items()):
+            packed[prefix] = best_fit([self.own[index] for index in group], self.capacity - prefix)
         spare = -sum(map(len, packed.values())) % self.processes
         sequences: list[Packed] = []
         for prefix, found in packed.items():
@@ -170,12 +168,10 @@ def check_batch(
     if batch_tokens is not None and processes * longest > batch_tokens:
         most = batch_tokens // longest
         fewer = f", or grant {most} processes" if most else ""
-        raise StudyError(
-            f"a batch of {batch_tokens} tokens cannot feed {processes} processes with "
-            f"conversations of up to {longest} tokens",
-            where="tuning.batch_tokens",
-            fix=f"batch_tokens: {processes * longest}{fewer}",
-        )
+        what = f"a batch of {batch_tokens} tokens cannot feed {processes} processes with "
+        what += f"conversations of up to {longest} tokens"
+        fix = f"batch_tokens: {processes * longest}{fewer}"
+        raise StudyError(what, where="tuning.batch_tokens", fix=fix)
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:

@@ -52,12 +52,10 @@ def prepare(
     counts["taken"] = len(groups)
     if len(sentences) < settings.pairs_per_step:
         found = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
-        raise StudyError(
-            f"{len(sentences)} sentences with a translation for {settings.pairs_per_step} pairs a "
-            f"step, in the languages {', '.join(languages) or '(none)'} of the mixture ({found})",
-            where=f"{KEY}.pairs_per_step",
-            fix="fewer pairs, longer pair_tokens, or corpora in the mixture's languages",
-        )
+        what = f"{len(sentences)} sentences with a translation for {settings.pairs_per_step} pairs a "
+        what += f"step, in the languages {', '.join(languages) or '(none)'} of the mixture ({found})"
+        fix = "fewer pairs, longer pair_tokens, or corpora in the mixture's languages"
+        raise StudyError(what, where=f"{KEY}.pairs_per_step", fix=fix)
     arrays = {
         "offsets": np.cumsum([0, *(len(ids) for ids, _ in tokens)]),
         "tokens": np.concatenate([ids for ids, _ in tokens]),

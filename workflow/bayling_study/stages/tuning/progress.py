@@ -66,9 +66,8 @@ class Utilisation:
 
     def share(self, numbers: StepNumbers, seconds: float) -> float:
         """Returns the share of the peak that a step reached (formula in ``sizing.speed``)."""
-        flops = model_flops(
-            self.shape, numbers.real, numbers.supervised, numbers.pairs, self.adapters
-        )
+        tokens = numbers.real, numbers.supervised, numbers.pairs
+        flops = model_flops(self.shape, *tokens, self.adapters)
         return flops / seconds / (self.teraflops * 1e12)
 
 

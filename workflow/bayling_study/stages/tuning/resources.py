@@ -87,13 +87,8 @@ def facts(found: Choice) -> dict[str, Any]:
 
     With the device's name, for numbers of one device say nothing of another.
     """
-    tuning = found.tuning
-    return {
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else CORES,
-        "plan": {
-            "zero_stage": tuning.zero_stage,
-            "offload": tuning.offload,
-            "micro_batch_tokens": packed_length(tuning),
-            "bytes": {**asdict(found.need), "device": found.need.device},
-        },
-    }
+    tuning, sizes = found.tuning, {**asdict(found.need), "device": found.need.device}
+    plan: dict[str, Any] = {"zero_stage": tuning.zero_stage, "offload": tuning.offload}
+    plan |= {"micro_batch_tokens": packed_length(tuning), "bytes": sizes}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else CORES
+    return {"device": device, "plan": plan}

@@ -9,6 +9,7 @@ a token is supervised, which saves most of its cost; logits are compared in fp32
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,18 +67,9 @@ def build_sequence(
         # A position predicts the next token of the same conversation; the last one predicts none.
         keep.append(np.flatnonzero(mask[prefix + 1 :]) + start)
         start += len(ids) - prefix
-    flat = [
-        torch.from_numpy(np.concatenate(part).astype(np.int64)).to(device)
-        for part in (tokens, positions, segments, keep)
-    ]
-    return PackedSequence(
-        tokens=flat[0][None],
-        positions=flat[1][None],
-        segments=flat[2],
-        keep=flat[3],
-        targets=flat[0][flat[3] + 1],
-        real=start,
-    )
+    parts = (np.concatenate(part).astype(np.int64) for part in (tokens, positions, segments, keep))
+    one, places, owners, kept = (torch.from_numpy(part).to(device) for part in parts)
+    return PackedSequence(one[None], places[None], owners, kept, targets=one[kept + 1], real=start)
 
 
 def fill(packed: PackedSequence, attention: Attention) -> PackedSequence:
@@ -85,12 +77,10 @@ def fill(packed: PackedSequence, attention: Attention) -> PackedSequence:
     missing = filled(packed.tokens.shape[1], attention) - packed.tokens.shape[1]
     if not missing:
         return packed
-    return replace(
-        packed,
-        tokens=torch.nn.functional.pad(packed.tokens, (0, missing)),
-        positions=torch.nn.functional.pad(packed.positions, (0, missing)),
-        segments=torch.nn.functional.pad(packed.segments, (0, missing), value=FILLING),
-    )
+    pad = partial(torch.nn.functional.pad, pad=(0, missing))
+    tokens, positions = pad(packed.tokens), pad(packed.positions)
+    segments = pad(packed.segments, value=FILLING)
+    return replace(packed, tokens=tokens, positions=positions, segments=segments)
 
 
 def forward(

@@ -73,9 +73,8 @@ class Worker:
         self.store = checkpoints.Checkpoints(job.folder, self.settings.keep_checkpoints)
         shape = model_shape(Path(job.foundation))
         self.memory = MemoryCheck(shape, self.settings, self.processes, self.attention)
-        self.utilisation = Utilisation.of(
-            shape, self.settings.precision, self.processes, self.settings.adapter
-        )
+        about = self.settings.precision, self.processes, self.settings.adapter
+        self.utilisation = Utilisation.of(shape, *about)
         self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
         asked, layers = self.settings.alignment, self.engine.module.config.num_hidden_layers
         self.aligner = Aligner(asked, job.folder, layers, self.device, job.seed) if asked else None
@@ -194,19 +193,17 @@ class Worker:
     def _check_finite(self, step: int, value: float, what: str) -> None:
         if not math.isfinite(value):
             names = [self.tokens.names[index] for index in self.schedule.conversations(step)]
-            raise StudyError(
-                f"the {what} of step {step + 1} is {value}; its conversations: {', '.join(names)}",
-                fix="lower tuning.learning_rate, or look at these conversations",
-            )
+            told = f"the {what} of step {step + 1} is {value}; its conversations: "
+            fix = "lower tuning.learning_rate, or look at these conversations"
+            raise StudyError(told + ", ".join(names), fix=fix)
 
     def _check_moving(self, step: int, loss: float, norm: float) -> None:
         self.still = 0 if norm else self.still + 1
         if self.still == STILL_STEPS or (self.still and step + 1 == self.schedule.steps):
-            raise StudyError(
-                f"the gradient is exactly 0 since step {step + 2 - self.still}, at a loss of "
-                f"{loss:.4g} in step {step + 1}: the training has diverged",
-                fix="lower tuning.learning_rate, or set tuning.precision: fp32",
-            )
+            what = f"the gradient is exactly 0 since step {step + 2 - self.still}, at a loss of "
+            what += f"{loss:.4g} in step {step + 1}: the training has diverged"
+            fix = "lower tuning.learning_rate, or set tuning.precision: fp32"
+            raise StudyError(what, fix=fix)
 
     def _wants_stop(self) -> bool:
         """A signal, the stop file, the end of the time, or a launcher that is gone."""

@@ -106,9 +106,8 @@ def fault(first: Step, answer: str) -> str:
         ({"type": "changed"}, "unchanged"),
         ({"type": "similar", "text": first.answer, "least": COMMON}, "another text"),
     ]
-    checks += [
-        ({"type": "contains", "text": name}, "a name is lost") for name in kept_names(first.segment)
-    ]
+    names = kept_names(first.segment)
+    checks += [({"type": "contains", "text": name}, "a name is lost") for name in names]
     size = length(answer, "characters") / max(1, length(first.answer, "characters"))
     if not SHORTEST <= size <= LONGEST:
         return "too short or too long"
