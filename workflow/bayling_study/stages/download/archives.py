@@ -109,10 +109,8 @@ def tidy(name: str) -> str:
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Returns a test for a glob on ``/``-separated paths.
-
-    ``*`` and ``?`` do not cross ``/``; ``**`` does.
-    """
+    """Returns a test for a glob on ``/``-separated paths. ``*`` and ``?`` do not cross ``/``;
+    ``**`` does."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     regex = re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.DOTALL)

@@ -79,10 +79,8 @@ def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence
 
 def shrunk(values: dict[str, Any]) -> dict[str, Any]:
     """Returns the values of a ``config.json`` with those that decide width and depth made small.
-
     There are ``HEADS`` heads of ``HEAD_SIZE``; if several shared keys and values, some still do.
-    Lists with an entry a layer, or a frequency of the rotation, become as short.
-    """
+    Lists with an entry a layer, or a frequency of the rotation, become as short."""
     model = values.get("model_type")
     kind = model in CONFIG_MAPPING and CONFIG_MAPPING[model]  # its `get` knows of none
     named = getattr(kind, "attribute_map", {})
@@ -128,10 +126,8 @@ def _write_weights(row: SourceRow, folder: Path, pickled: bool) -> None:
 
 
 def _make_small_files(row: SourceRow, folder: Path) -> None:
-    """Writes config and tokenizer of a model of which nothing could be fetched.
-
-    A model that is not in ``PUBLISHED`` is taken for a LLaMA-7B.
-    """
+    """Writes config and tokenizer of a model of which nothing could be fetched. A model that is not
+    in ``PUBLISHED`` is taken for a LLaMA-7B."""
     shape = PUBLISHED.get(row.id, LLAMA_7B)
     marks = [definitions.HEADER, definitions.HEADER_END, definitions.END_OF_TURN]
     begin, end = "<|begin_of_text|>", definitions.END_OF_TEXT

@@ -38,11 +38,9 @@ PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a transfer is; see ``DownloadSection`` for what its section has too.
-
-    ``pause`` is the first one between attempts in seconds; it doubles each time. A file of more
-    than ``most`` bytes is refused.
-    """
+    """How patient a transfer is; see ``DownloadSection`` for what its section has too. ``pause`` is
+    the first one between attempts in seconds; it doubles each time. A file of more than ``most``
+    bytes is refused."""
 
     retries: int = 5
     timeout: float = 60.0
@@ -248,12 +246,8 @@ def too_large(where: object, most: float) -> StudyError:
 
 
 def check_status(response: requests.Response, url: str) -> None:
-    """Turns a refusal into ``TransientError`` or ``StudyError``; returns when a body follows.
-
-    Raises:
-        TransientError: the server is busy; carries the pause of ``Retry-After``.
-        StudyError: the server will refuse every time.
-    """
+    """Returns when a body follows; turns a refusal into ``TransientError`` with the pause of
+    ``Retry-After`` if the server is busy, into ``StudyError`` if it will refuse every time."""
     status = response.status_code
     if status in (200, 206):
         return
@@ -269,11 +263,8 @@ def check_status(response: requests.Response, url: str) -> None:
 
 
 def asked_pause(response: requests.Response) -> float | None:
-    """Returns the seconds that the server asks to wait, if it does.
-
-    Raises:
-        StudyError: it asks for a longer pause than a job should wait.
-    """
+    """Returns the seconds that the server asks to wait, if it does (``StudyError`` if it asks for a
+    longer pause than a job should wait)."""
     seconds = retry_after(response.headers.get("Retry-After"))
     if seconds and seconds > LONGEST_PAUSE_SECONDS:
         what = f"the server asks to come back in {seconds:.0f} seconds"
@@ -282,11 +273,9 @@ def asked_pause(response: requests.Response) -> float | None:
 
 
 def _chunks(response: requests.Response, policy: Policy) -> Iterator[bytes]:
-    """Yields the body as it arrives; ends an attempt whose rate is hopeless.
-
-    The socket's own timeout only sees silence. A server that drips a byte now
-    and then is caught by the average rate over each ``policy.timeout``.
-    """
+    """Yields the body as it arrives; ends an attempt whose rate is hopeless. The socket's own
+    timeout only sees silence. A server that drips a byte now and then is caught by the average rate
+    over each ``policy.timeout``."""
     window, received = time.monotonic(), 0
     # read1 returns what has arrived; iter_content would wait for a full chunk.
     while chunk := response.raw.read1(CHUNK_BYTES):

@@ -79,11 +79,9 @@ def _dequantised(path: Path) -> Any:
 
 
 def _to_storage_type(model: Any) -> dict[str, float]:
-    """Rounds the weights to the 16-bit type that loses less.
-
-    fp16 has three more bits of precision than bf16 and less range; weights of a small model lie
-    well inside it. One that does not makes its error infinite, and bf16 is taken.
-    """
+    """Rounds the weights to the 16-bit type that loses less. fp16 has three more bits of precision
+    than bf16 and less range; weights of a small model lie well inside it. One that does not makes
+    its error infinite, and bf16 is taken."""
     types = {"fp16": torch.float16, "bf16": torch.bfloat16}
     norm = sum(float(p.detach().square().sum(dtype=torch.float64)) for p in model.parameters())
     errors = {}
@@ -100,11 +98,8 @@ def _to_storage_type(model: Any) -> dict[str, float]:
 
 
 def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:
-    """Reads a checkpoint from disk and compares every tensor bit by bit.
-
-    Raises:
-        StudyError: a tensor differs in type, shape or value.
-    """
+    """Reads a checkpoint from disk and compares every tensor bit by bit (``StudyError`` if a tensor
+    differs in type, shape or value)."""
     for name, entry in stored_tensors(folder).items():
         tensor = expected[name]
         if entry.dtype != tensor.dtype or not entry.read().equal(tensor):
@@ -112,14 +107,10 @@ def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:
 
 
 def adopt_hub(source: Path, out: Path) -> dict[str, float]:
-    """Places a hub-format checkpoint's files into ``out``, as hard links where possible.
-
-    Pickled weights beside safetensors are left out.
-
-    Raises:
-        StudyError: a file that a checkpoint needs is missing, its weights are pickled, do not
-            fit config.json or are no numbers, or its tokenizer splits a text at random.
-    """
+    """Places a hub-format checkpoint's files into ``out``, as hard links where possible
+    (``StudyError`` if a file that a checkpoint needs is missing, its weights are pickled, do not
+    fit config.json or are no numbers, or its tokenizer splits a text at random). Pickled weights
+    beside safetensors are left out."""
     missing = [name for name in HUB_FILES if not (source / name).exists()]
     safe = any(source.glob("*.safetensors"))
     pickled = sorted(file.name for file in source.iterdir() if file.suffix in PICKLED_SUFFIXES)

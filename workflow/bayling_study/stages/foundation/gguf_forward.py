@@ -36,11 +36,8 @@ PARTS = (*ATTENTION, "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
 
 
 def check_forward(header: GgufHeader, where: Path) -> None:
-    """Checks that all that decides the model's answers is there and is carried over.
-
-    Raises:
-        StudyError: names the entry or tensor that would be lost, or is absent.
-    """
+    """Checks that all that decides the model's answers is there and is carried over (``StudyError``
+    names the entry or tensor that would be lost, or is absent)."""
     found = header.metadata.items()
     entries = {key.removeprefix("llama."): item for key, item in found if key.startswith("llama.")}
     absent = [f"entry 'llama.{key}'" for key in NEEDED if key not in entries]

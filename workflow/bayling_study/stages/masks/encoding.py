@@ -94,11 +94,8 @@ def encode_all(
 def _check_ends(
     name: str, ids: Sequence[int], supervised: Sequence[bool], stops: Sequence[int], tokenizer: Any
 ) -> None:
-    """Checks that every answer teaches to stop: its last supervised id ends generation.
-
-    Raises:
-        StudyError: another id is the last.
-    """
+    """Checks that every answer teaches to stop: its last supervised id ends generation
+    (``StudyError`` if another id is the last)."""
     for number, learnt, following in zip(ids, supervised, [*supervised[1:], False], strict=True):
         if learnt and not following and number not in stops:
             what = f"an answer ends in {tokenizer.decode([number])!r}, at which generation "

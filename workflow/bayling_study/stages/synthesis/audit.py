@@ -62,11 +62,8 @@ def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict
 def mask_spans(
     tokenizer: Any, template: TemplateName, messages: list[dict[str, str]]
 ) -> list[list[Any]]:
-    """Returns a conversation's tokens as ``[text, supervised]``.
-
-    Tokens that only together are a character stand together: the mask changes only where an
-    answer begins and ends.
-    """
+    """Returns a conversation's tokens as ``[text, supervised]``. Tokens that only together are a
+    character stand together: the mask changes only where an answer begins and ends."""
     ids, mask = templates.encode(tokenizer, template, messages)
     spans: list[list[Any]] = []
     held: list[int] = []
@@ -88,9 +85,7 @@ def sorted_counts(counts: Mapping[str, int]) -> dict[str, int]:
 
 def histogram(counts: npt.NDArray[np.int64]) -> list[dict[str, int | None]]:
     """Returns bins ``{"to", "count"}`` of the numbers of conversations of each length from 0 up.
-
-    ``to`` is the last length in a bin, or none.
-    """
+    ``to`` is the last length in a bin, or none."""
     edges = [0, *(end + 1 for end in BINS), max(len(counts), BINS[-1] + 2)]
     sums = [int(counts[start:end].sum()) for start, end in pairwise(edges)]
     bins: list[int | None] = [*BINS, None]

@@ -66,9 +66,7 @@ class BlockJob:
 @dataclass
 class BlockContext:
     """What all blocks of a mixture share: its name, section and tables, the study's seed.
-
-    ``buckets`` is their number in the final order; ``load_tokenizer`` is called in each process.
-    """
+    ``buckets`` is their number in the final order; ``load_tokenizer`` is called in each process."""
 
     name: str
     mixture: Mixture
@@ -119,11 +117,9 @@ class BlockCounts:
 
 @dataclass(kw_only=True)
 class Result(BlockCounts):
-    """What a block made, in the file ``path``: how many conversations of each recipe.
-
-    ``keys`` are theirs (``Accepted.key``) by recipe and direction; ``taken`` upstream conversations
-    are used up.
-    """
+    """What a block made, in the file ``path``: how many conversations of each recipe. ``keys`` are
+    theirs (``Accepted.key``) by recipe and direction; ``taken`` upstream conversations are used
+    up."""
 
     path: Path
     made: Counter[str] = field(default_factory=Counter)
@@ -179,10 +175,8 @@ def limited_turns(mixture: Mixture) -> dict[int, float]:
 
 
 def _library(job: BlockJob, context: BlockContext, result: Result, counted: bool) -> Library:
-    """Reads the block's rows, takes out what is in a test, and indexes the rest.
-
-    ``counted`` tells whether to count the rows: no earlier job did.
-    """
+    """Reads the block's rows, takes out what is in a test, and indexes the rest. ``counted`` tells
+    whether to count the rows: no earlier job did."""
     cleaning = result.rejections.setdefault("corpora", Rejections())
     tables = [pa.ipc.open_file(pa.OSFile(str(path))).read_all() for path in job.rows]
     rows = pa.concat_tables(tables).to_pylist() if tables else []
@@ -254,10 +248,8 @@ def _answered(
 def _drafts(
     recipe: Recipe, direction: str, workshop: Workshop, block: int, seed: int
 ) -> Iterator[Instruction | TeacherQuestion | None]:
-    """Yields one draft after the other, nothing for a draw that led nowhere.
-
-    An undirected recipe that has nothing more ends it.
-    """
+    """Yields one draft after the other, nothing for a draw that led nowhere. An undirected recipe
+    that has nothing more ends it."""
     for number in count():
         rng = seeds.generator(seed, recipe.name, direction or "all", str(block), str(number))
         made = recipe.make(workshop, direction, rng)

@@ -12,11 +12,8 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 def card(
     title: str, facts: Mapping[str, Any], mixture: Mapping[str, Any], licences: Mapping[str, str]
 ) -> str:
-    """Returns the card of a mixture with the audit's facts.
-
-    ``mixture`` is its section of the config, shown as it is; ``licences`` has each source's
-    licence, as its manifest states it.
-    """
+    """Returns the card of a mixture with the audit's facts. ``mixture`` is its section of the
+    config, shown as it is; ``licences`` has each source's licence, as its manifest states it."""
     count = facts["conversations"]
     header = {
         "pretty_name": title,

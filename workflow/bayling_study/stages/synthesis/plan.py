@@ -22,14 +22,9 @@ found in one serves several kinds of demand. A study of one block explores all o
 
 
 class BlockPlan:
-    """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones.
-
-    The seed is the mixture's; blocks go to ``scratch``. ``wanted`` are the conversations asked
-    for, by ``RECIPE/DIRECTION``.
-
-    Raises:
-        StudyError: a recipe or direction gives nothing.
-    """
+    """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones
+    (``StudyError`` if a recipe or direction gives nothing). The seed is the mixture's; blocks go to
+    ``scratch``. ``wanted`` are the conversations asked for, by ``RECIPE/DIRECTION``."""
 
     def __init__(
         self, mixture: Mixture, rows: aligned.Rows, conversations: Path, seed: int, scratch: Path

@@ -27,10 +27,8 @@ TAKEN = 512
 
 @dataclass(frozen=True)
 class UpstreamBlock:
-    """Conversations of one language (or, with none named, of all) in one row group.
-
-    ``rows`` are places in it, in the order in which they are taken; ``taken`` of them are used up.
-    """
+    """Conversations of one language (or, with none named, of all) in one row group. ``rows`` are
+    places in it, in the order in which they are taken; ``taken`` of them are used up."""
 
     group: int
     language: str
@@ -40,10 +38,8 @@ class UpstreamBlock:
 
 def blocks(path: Path, mixture: Mixture, seed: int) -> list[UpstreamBlock]:
     """Returns the blocks of ``conversations.parquet`` that a mixture uses, in an order that the
-    seed decides.
-
-    Its languages are kept apart (a conversation's first one counts); none puts all together.
-    """
+    seed decides. Its languages are kept apart (a conversation's first one counts); none puts all
+    together."""
     languages, sources = mixture.general_languages, mixture.general_sources
     result = []
     start = 0
@@ -67,11 +63,8 @@ def blocks(path: Path, mixture: Mixture, seed: int) -> list[UpstreamBlock]:
 
 
 def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]) -> dict[int, int]:
-    """Divides so many conversations over blocks; returns block number to its quota.
-
-    Raises:
-        StudyError: a language that has a share has no conversation.
-    """
+    """Divides so many conversations over blocks; returns block number to its quota (``StudyError``
+    if a language that has a share has no conversation)."""
     left: Counter[str] = Counter()
     for block in made:
         left[block.language] += len(block.rows)
@@ -86,10 +79,8 @@ def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]
 
 
 def divided(made: list[UpstreamBlock], language: str, count: int) -> dict[int, int]:
-    """Divides so many conversations over the blocks of a language that have some left.
-
-    No block gets more than it has; a count beyond all of them is cut.
-    """
+    """Divides so many conversations over the blocks of a language that have some left. No block
+    gets more than it has; a count beyond all of them is cut."""
     room = {
         number: len(block.rows) - block.taken
         for number, block in enumerate(made)

@@ -110,11 +110,8 @@ def prepare(
     begin: float,
     run: RunRecord,
 ) -> TrainingJob:
-    """Takes the encoded conversations over, notes inputs in the run record and writes the job.
-
-    Raises:
-        StudyError: an input is not what its job wrote, or does not fit.
-    """
+    """Takes the encoded conversations over, notes inputs in the run record and writes the job
+    (``StudyError`` if an input is not what its job wrote, or does not fit)."""
     settings = config.tuning
     for name in ("synthesis", "foundation", "masks"):  # before they are read: damage is named first
         run.input(name, getattr(options, name))
@@ -180,13 +177,9 @@ def need_corpora(options: argparse.Namespace) -> Path:
 
 
 def adopt(masks: Path, folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
-    """Takes what the stage ``masks`` wrote into a training job's folder; returns the audit.
-
-    ``expected`` is ``made_from`` of the training job.
-
-    Raises:
-        StudyError: it was made from other data, another tokenizer or with other settings.
-    """
+    """Takes what the stage ``masks`` wrote into a training job's folder; returns the audit
+    (``StudyError`` if it was made from other data, another tokenizer or with other settings).
+    ``expected`` is ``made_from`` of the training job."""
     audit: dict[str, Any] = files.read_json(masks / token_set.AUDIT)
     differing = sorted(key for key in expected if audit["made_from"].get(key) != expected[key])
     if differing:

@@ -53,12 +53,10 @@ def filled(length: int, attention: Attention) -> int:
 
 
 def attention_mask(segments: torch.Tensor, attention: Attention, dtype: torch.dtype) -> Any:
-    """Returns what makes attention causal inside a conversation and closed between them.
-
-    SDPA takes truth values [1, 1, length, length], eager attention takes 0 and the
-    lowest number of ``dtype``, flex attention a ``BlockMask``, flash attention nothing.
-    ``segments`` is int64 [length], the conversation of each token.
-    """
+    """Returns what makes attention causal inside a conversation and closed between them. SDPA takes
+    truth values [1, 1, length, length], eager attention takes 0 and the lowest number of ``dtype``,
+    flex attention a ``BlockMask``, flash attention nothing. ``segments`` is int64 [length], the
+    conversation of each token."""
     if attention == "flash_attention_2":
         return None
     if attention == "flex_attention":

@@ -34,14 +34,10 @@ TOLERANCE = 0.01
 
 
 class Curriculum:
-    """The order that ascending phases ask for; their ``until`` refers to ``total`` conversations.
-
+    """The order that ascending phases ask for; their ``until`` refers to ``total`` conversations
+    (``StudyError`` if the mean share is not the mixture's and must be, or a group is missing).
     ``flags`` tell which conversations are non-English, ``repeats`` whether the two groups may be
-    used unequally often.
-
-    Raises:
-        StudyError: the mean share is not the mixture's and must be, or a group is missing.
-    """
+    used unequally often."""
 
     def __init__(
         self,
@@ -67,11 +63,9 @@ class Curriculum:
                 raise StudyError(f"the mixture has no {kind} conversations", where=KEY)
 
     def order(self, epoch: int) -> list[int]:
-        """Returns the conversations of the ``epoch``-th slice of the stream, by index.
-
-        A slice is as long as there are conversations; with phases of unequal shares one can be
-        in it twice and another not at all.
-        """
+        """Returns the conversations of the ``epoch``-th slice of the stream, by index. A slice is
+        as long as there are conversations; with phases of unequal shares one can be in it twice and
+        another not at all."""
         places = np.arange(epoch * self.count, (epoch + 1) * self.count + 1)
         before = self.non_english(places)
         ends = {True: before[[0, -1]].tolist(), False: (places - before)[[0, -1]].tolist()}
@@ -157,11 +151,9 @@ def write_flags(folder: Path, instructions: Path, names: Sequence[str]) -> None:
 
 
 def answers_in_other_language(row: dict[str, Any]) -> bool:
-    """Tells whether a row of the instructions teaches to answer in another language than English.
-
-    A translation does by its target; anything else, if any of its languages is another
-    (``StudyError`` if the row names none).
-    """
+    """Tells whether a row of the instructions teaches to answer in another language than English. A
+    translation does by its target; anything else, if any of its languages is another
+    (``StudyError`` if the row names none)."""
     if row["direction"]:
         return str(row["direction"]).partition("-")[2] != "en"
     if not row["languages"]:
@@ -192,12 +184,10 @@ def order_hash(order: Order, names: Sequence[str], total: int) -> str:
 def prepare(
     folder: Path, instructions: Path, tokens: TokenSet, settings: TuningSection, seed: int
 ) -> dict[str, Any]:
-    """Fixes the order of a run before it starts; returns what the run record says of it.
-
-    The workers find the groups of the curriculum in the job's ``folder``; ``instructions`` is the
+    """Fixes the order of a run before it starts; returns what the run record says of it. The
+    workers find the groups of the curriculum in the job's ``folder``; ``instructions`` is the
     folder of the mixture, ``tokens`` its encoded conversations. ``StudyError`` if the curriculum
-    does not fit the mixture.
-    """
+    does not fit the mixture."""
     if settings.curriculum:
         write_flags(folder, instructions, tokens.names)
     found = configured(settings, folder, tokens.lengths, seed)

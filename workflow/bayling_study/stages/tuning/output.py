@@ -25,13 +25,9 @@ METHODS = {
 
 
 def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> None:
-    """Writes the result folder; it appears whole or not at all.
-
-    ``weights`` are all parameters of the model by name; the configuration notes their ``dtype``.
-
-    Raises:
-        StudyError: weights are no numbers: the last step's change was too large.
-    """
+    """Writes the result folder; it appears whole or not at all. ``weights`` are all parameters of
+    the model by name; the configuration notes their ``dtype`` (``StudyError`` if weights are no
+    numbers: the last step's change was too large)."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(job.foundation)
     tokenizer.chat_template = templates.chat_template(tokenizer, job.template)
     with atomic_directory(Path(job.out)) as folder:

@@ -152,13 +152,9 @@ class Schedule:
 def check_batch(
     batch: int, processes: int, batch_tokens: int | None = None, longest: int = 1
 ) -> None:
-    """Checks that every process gets a conversation in every step.
-
-    A step has ``batch`` conversations or ``batch_tokens`` tokens, a conversation ``longest``.
-
-    Raises:
-        StudyError: tells the nearest values that work.
-    """
+    """Checks that every process gets a conversation in every step, of ``batch`` conversations or
+    ``batch_tokens`` tokens, a conversation ``longest`` (``StudyError`` tells the nearest values
+    that work)."""
     if processes < 1:
         raise StudyError("training needs at least one process", where="--processes")
     if batch_tokens is None and processes > batch:
@@ -175,13 +171,9 @@ def check_batch(
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Packs items into sequences of at most ``capacity`` tokens: longest first, into the fullest.
-
-    Returns the positions of the items of each sequence, sequences in the order they were opened.
-
-    Raises:
-        StudyError: an item is longer than a sequence.
-    """
+    """Packs items into sequences of at most ``capacity`` tokens: longest first, into the fullest
+    (``StudyError`` if an item is longer than a sequence). Returns the positions of the items of
+    each sequence, sequences in the order they were opened."""
     sequences: list[list[int]] = []
     free: list[tuple[int, int]] = []  # (tokens left, sequence), ascending
     for position in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):

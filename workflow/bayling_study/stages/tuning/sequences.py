@@ -50,9 +50,7 @@ def build_sequence(
     conversations: Sequence[Tokenised], device: torch.device | str, prefix: int = 0
 ) -> PackedSequence:
     """Lays conversations (ids and mask) behind each other; none gives a sequence without a loss.
-
-    The first ``prefix`` tokens, which are the same in all, stand once.
-    """
+    The first ``prefix`` tokens, which are the same in all, stand once."""
     if not conversations:
         one, none = (torch.zeros(size, dtype=torch.int64, device=device) for size in (1, 0))
         return PackedSequence(one[None], one[None], one, none, none, real=0)
@@ -115,11 +113,9 @@ def sequence_logits(
 def sequence_loss(
     model: Any, packed: PackedSequence, attention: Attention, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Returns the summed cross-entropy of a sequence's supervised tokens, in nats.
-
-    A sequence without supervised tokens gives a zero that still runs backward through the
-    model, because all processes must take part in every collective operation.
-    """
+    """Returns the summed cross-entropy of a sequence's supervised tokens, in nats. A sequence
+    without supervised tokens gives a zero that still runs backward through the model, because all
+    processes must take part in every collective operation."""
     if not packed.supervised:
         first = torch.zeros(1, dtype=torch.int64, device=packed.tokens.device)
         return sequence_logits(model, packed, attention, dtype, first).sum() * 0.0

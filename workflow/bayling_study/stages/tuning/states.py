@@ -140,13 +140,9 @@ class Stored:
 
 
 def load(engine: Any, folder: Path, step: int) -> None:
-    """Sets all states from the files that ``save`` of any number of processes wrote.
-
-    ``engine`` has started and made no step; Adam corrects its moments by the ``step`` done.
-
-    Raises:
-        StudyError: part of a parameter is in no file.
-    """
+    """Sets all states from the files that ``save`` of any number of processes wrote (``StudyError``
+    if part of a parameter is in no file). ``engine`` has started and made no step; Adam corrects
+    its moments by the ``step`` done."""
     _make_states(engine.optimizer, step)
     index = _index(folder)
     for shard in shards(engine):

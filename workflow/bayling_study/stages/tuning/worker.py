@@ -144,9 +144,7 @@ class Worker:
 
     def _cost(self) -> dict[str, int]:
         """Returns what all steps of the run sent through the model, earlier attempts' too.
-
-        ``forward_passes`` counts texts: conversations, and two for each pair of the alignment.
-        """
+        ``forward_passes`` counts texts: conversations, and two for each pair of the alignment."""
         steps = range(self.schedule.steps)
         passes = sum(len(self.schedule.conversations(step)) for step in steps)
         if self.aligner is None:
@@ -160,12 +158,9 @@ class Worker:
         return sum(supervised[index] for index in self.schedule.conversations(step))
 
     def _update(self, step: int, loss: float, aligned: float | None) -> StepNumbers:
-        """Does the optimiser step; returns what the step did over all processes.
-
-        Raises:
-            StudyError: the loss or the gradient is not finite; names the conversations. Or the
-                gradient was exactly 0 for ``STILL_STEPS`` steps, or at the end.
-        """
+        """Does the optimiser step; returns what the step did over all processes (``StudyError``
+        names the conversations if the loss or the gradient is not finite; also if the gradient was
+        exactly 0 for ``STILL_STEPS`` steps, or at the end)."""
         self._check_finite(step, loss, "loss")
         self._check_finite(step, aligned or 0.0, "alignment loss")
         rate = learning_rate(self.settings, step, self.schedule.steps)

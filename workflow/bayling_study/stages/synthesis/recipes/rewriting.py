@@ -69,10 +69,8 @@ def _rewritten(
     task: str,
     demands: Mapping[str, Sequence[str]],
 ) -> TeacherQuestion | None:
-    """Returns the question to the teacher; nothing if the direction has no segment.
-
-    The teacher is told the task; ``demands`` has what the user may write, by language.
-    """
+    """Returns the question to the teacher; nothing if the direction has no segment. The teacher is
+    told the task; ``demands`` has what the user may write, by language."""
     segment = draw(workshop, direction)
     if segment is None:
         return None
