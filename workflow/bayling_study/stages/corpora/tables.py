@@ -16,8 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bayling_study.core import parquet
-
 TableRow = dict[str, Any]
 
 BATCH_ROWS = 16_384
@@ -34,6 +32,13 @@ def write_rows(path: Path, schema: pa.Schema, rows: Iterable[TableRow]) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while batch := list(islice(left, BATCH_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+
+
+def read_rows(path: Path) -> Iterator[TableRow]:
+    """Yields the rows of a file of ``write_rows`` in its order, one batch in memory."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BATCH_ROWS):
+            yield from batch.to_pylist()
 
 
 def key_of(*parts: str) -> int:
@@ -95,7 +100,7 @@ def distinct(
             yield row
 
     def firsts() -> Iterator[TableRow]:
-        for number, row in enumerate(parquet.rows(scratch)):
+        for number, row in enumerate(read_rows(scratch)):
             if again[number]:
                 repeated(number, row)
             else:
