@@ -53,15 +53,13 @@ class Member(NamedTuple):
 def unpack(
     archive: Path, out: Path, patterns: tuple[str, ...], strip_top: bool = False
 ) -> list[FileFact]:
-    """Unpacks a zip file (wheels are) or a tar file; returns the files, sorted by path.
+    """Unpacks a zip file (wheels are) or a tar file; returns the files, sorted by path
+    (``StudyError`` if the archive is damaged, unsafe or too large, or holds no member for one of
+    the patterns).
 
-    ``out`` appears whole or not at all, and replaces an existing folder. Kept are members
-    that match a pattern (see ``matcher``), or all; ``strip_top`` drops the one top folder
-    that sdists and git archives have.
-
-    Raises:
-        StudyError: the archive is damaged, unsafe or too large, or holds no
-            member for one of the patterns.
+    ``out`` appears whole or not at all, and replaces an existing folder. Kept are members that
+    match a pattern (see ``matcher``), or all; ``strip_top`` drops the one top folder that sdists
+    and git archives have.
     """
     scratch = out.with_name(f".{out.name}.unpacking")
     shutil.rmtree(scratch, ignore_errors=True)

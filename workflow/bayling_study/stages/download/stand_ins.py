@@ -45,7 +45,9 @@ CONTEXT = 32768
 
 
 def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence[str] = ()) -> None:
-    """Writes random weights beside a model's small files, the same for the same ``row.id``.
+    """Writes random weights beside a model's small files, the same for the same ``row.id``
+    (``StudyError`` if the source has no ``config.json``, or transformers cannot build a small model
+    of its architecture).
 
     Args:
         row: the model's source.
@@ -53,10 +55,6 @@ def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence
         why: why nothing could be fetched, if so; then all is a stand-in, of published shape.
         weights: names of upstream's weight files. Where all are pickled, so is the stand-in's:
             a stage that refuses such weights does so in the rehearsal.
-
-    Raises:
-        StudyError: the source has no ``config.json``, or transformers cannot build a small model
-            of its architecture.
     """
     note = {"why": why} if why else {}
     comet = min(files.rglob(HPARAMS), default=files / HPARAMS)

@@ -70,14 +70,10 @@ def fetch(
     url: str, target: Path, sha256: str = "", expected_bytes: int | None = None,
     policy: Policy | None = None,
 ) -> None:  # fmt: skip
-    """Fetches ``url`` to ``target``, going on from what an earlier call left.
-
-    A ``.part`` file beside the target holds an unfinished transfer. A target that is there
-    already is kept if it has the expected size and hash, as far as they are known.
-
-    Raises:
-        StudyError: the server refuses, the content is not what was expected, the
-            disk is full, or nothing more arrived within the policy's attempts.
+    """Fetches ``url`` to ``target``, going on from what an earlier call left (``StudyError`` if the
+    server refuses, the content is not what was expected, the disk is full, or nothing more arrived
+    within the policy's attempts). A ``.part`` file beside the target holds an unfinished transfer;
+    a target that is there is kept if it has the expected size and hash, as far as they are known.
     """
     # A file gets its name only when it is whole, so an expectation is not needed.
     right = target.exists() and expected_bytes in (None, target.stat().st_size)

@@ -37,16 +37,13 @@ FAILURE = re.compile(r"rank\s*:\s*(\d+) \(local_rank.*?exitcode\s*:\s*(-?\d+)", 
 
 
 def launch(
-    job: TrainingJob,
-    processes: int,
-    handle: Callable[[dict[str, Any]], None],
-    nodes: Nodes | None = None,
+    job: TrainingJob, processes: int, handle: Callable[[dict[str, Any]], None], nodes: Nodes
 ) -> None:
-    """Runs the workers of a written job to their end, so many ``processes`` on each of the nodes;
-    without ``nodes``, this one trains alone. ``handle`` is called with each report of the first
-    worker, also those of earlier attempts. ``StudyError`` carries the message of a worker that
-    failed, or names it and its status; or it names a node that did not come."""
-    rendezvous = Rendezvous(nodes, processes) if nodes is not None and nodes.count > 1 else None
+    """Runs the workers of a written job to their end, so many ``processes`` on each of the nodes.
+    ``handle`` is called with each report of the first worker, also those of earlier attempts.
+    ``StudyError`` carries the message of a worker that failed, or names it and its status; or it
+    names a node that did not come."""
+    rendezvous = Rendezvous(nodes, processes) if nodes.count > 1 else None
     job.stop_file.unlink(missing_ok=True)
     for lock in (job.folder / EXTENSIONS).rglob("lock"):
         lock.unlink()  # of a killed compilation; the next one would wait for it without a word
@@ -55,7 +52,7 @@ def launch(
     if rendezvous is None:
         command = torchrun(job.file, processes, f"127.0.0.1:{free_port()}")
     else:
-        command = rendezvous.nodes.command(job.file, processes, rendezvous.endpoint)
+        command = nodes.command(job.file, processes, rendezvous.endpoint)
     own = environment(processes, job.folder) if rendezvous is None else None
     process = subprocess.Popen(
         command,

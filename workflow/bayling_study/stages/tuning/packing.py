@@ -26,16 +26,14 @@ step."""
 
 
 class Schedule:
-    """The steps of a training run on conversations of so many tokens (``lengths``).
+    """The steps of a training run on conversations of so many tokens, their ``lengths``
+    (``StudyError`` if a step has fewer conversations than there are processes).
 
     A step has ``batch`` conversations or, on average, ``batch_tokens`` tokens: at least the longest
     conversation's, so that no step is empty. There are at most ``max_steps``. A sequence has at
     most ``capacity`` tokens. Of ``prefixes``, the first tokens of each conversation that it shares
     with all others of the same number, it holds one; none means no sharing. ``order`` is that of
     the conversations in each epoch; none means shuffled.
-
-    Raises:
-        StudyError: a step has fewer conversations than there are processes.
     """
 
     def __init__(
